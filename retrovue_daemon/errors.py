@@ -1,0 +1,213 @@
+"""Every exception that the package raises on purpose.
+
+::
+
+    DaemonError
+    ├── ConfigError            the configuration has problems: all of them, with key paths
+    ├── PlexError              a server could not be used as asked
+    │   ├── ServerUnreachable      no connection, or it broke
+    │   ├── ServerTimeout          connected, but too slow
+    │   ├── ServerBusy             408, 429, 5xx; may say when to come back
+    │   ├── Unauthorized           401, 403
+    │   ├── RequestRefused         any other 4xx or 3xx
+    │   ├── BadAnswer              not Plex, or not readable as an answer of Plex
+    │   ├── PagingIgnored          the server sends the same page whatever is asked
+    │   └── WrongServer            the address answers with another machineIdentifier
+    └── StoreError             the database could not be used
+        ├── DatabaseHeld           another process holds it
+        ├── DatabasePlaceMissing   its directory is not there (yet)
+        ├── DatabaseUnusable       foreign, damaged, from a newer version, or not writable
+        └── WriterStopped          the writer task has ended; the work was not done
+
+Each carries fields, from which ``str()`` makes one line, and a ``hint``: what the person who must mend it can do.
+No field ever holds a token.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+class DaemonError(Exception):
+    """Root of the tree; ``exit_code`` is what a command that fails for this reason returns."""
+
+    exit_code = 1
+    hint: str | None = None
+
+    def __init__(self, *args: object, hint: str | None = None) -> None:
+        super().__init__(*args)
+        if hint is not None:
+            self.hint = hint
+
+
+# -- configuration --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigProblem:
+    """One thing that is wrong in a configuration.
+
+    ``path`` is the key's path, as in ``servers[0].url``; ``message`` says what is wrong and what would be valid.
+    """
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+class ConfigError(DaemonError):
+    """All problems of one configuration at once; ``source`` is the file, or None for a mapping in memory."""
+
+    exit_code = 78
+
+    def __init__(self, source: Path | None, problems: Sequence[ConfigProblem]) -> None:
+        super().__init__(source, tuple(problems))
+        self.source = source
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        where = f"{self.source}: " if self.source else ""
+        return where + "; ".join(str(problem) for problem in self.problems)
+
+
+# -- Plex -----------------------------------------------------------------------------------------------------------
+
+
+class PlexError(DaemonError):
+    """Something that kept one request to one server from being answered; ``server`` is its name, ``detail`` why."""
+
+    summary = "failed"
+
+    def __init__(self, server: str, detail: str = "", *, hint: str | None = None) -> None:
+        super().__init__(server, detail, hint=hint)
+        self.server = server
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"server {self.server!r} {self.summary}" + (f": {self.detail}" if self.detail else "")
+
+
+class ServerUnreachable(PlexError):
+    """No connection could be made, or it broke before the answer was whole."""
+
+    summary = "cannot be reached"
+    hint = "check that the server runs and that url is its address and port (usually 32400)"
+
+
+class ServerTimeout(PlexError):
+    """The server took longer than the configured timeout."""
+
+    summary = "did not answer in time"
+    hint = "the server may be busy; raise its timeout if this happens often"
+
+
+class ServerBusy(PlexError):
+    """408, 429 or 5xx after all tries; ``retry_after`` holds the seconds that the server asked for, if it did."""
+
+    summary = "cannot answer now"
+
+    def __init__(self, server: str, status: int, detail: str = "", *, retry_after: float | None = None) -> None:
+        super().__init__(server, f"HTTP {status}" + (f", {detail}" if detail else ""))
+        self.status = status
+        self.retry_after = retry_after
+
+
+class Unauthorized(PlexError):
+    """401 or 403, confirmed by a second try."""
+
+    summary = "refuses the token"
+    hint = "check the token: https://support.plex.tv/articles/204059436 says how to find a valid one"
+
+    def __init__(self, server: str, status: int) -> None:
+        super().__init__(server, f"HTTP {status}")
+        self.status = status
+
+
+class RequestRefused(PlexError):
+    """Any other 4xx, or a redirect, which is never followed because it would carry the token to another host."""
+
+    summary = "refused a request"
+
+    def __init__(self, server: str, status: int, path: str, *, hint: str | None = None) -> None:
+        super().__init__(server, f"HTTP {status} for {path}", hint=hint)
+        self.status = status
+        self.path = path
+
+
+class BadAnswer(PlexError):
+    """The answer is no readable MediaContainer: HTML, another program's JSON, broken, too large."""
+
+    summary = "does not answer like a Plex Media Server"
+    hint = "check that url is the address of a Plex Media Server and not of another program"
+
+
+class PagingIgnored(PlexError):
+    """The server repeats the first page wherever a page is asked to start; nothing may be concluded from that."""
+
+    summary = "ignores X-Plex-Container-Start"
+    hint = "a proxy between here and the server may drop query arguments or headers"
+
+
+class WrongServer(PlexError):
+    """The address answers with another machineIdentifier than the rows of this server were read from."""
+
+    summary = "is another Plex Media Server than before"
+
+    def __init__(self, server: str, expected: str, found: str) -> None:
+        super().__init__(
+            server,
+            f"machineIdentifier {found!r} instead of {expected!r}",
+            hint="nothing was written; check url, or give the new server an entry with a name of its own",
+        )
+        self.expected = expected
+        self.found = found
+
+
+# -- store ----------------------------------------------------------------------------------------------------------
+
+
+class StoreError(DaemonError):
+    """The database at ``path`` could not be used; ``detail`` says why."""
+
+    def __init__(self, path: Path, detail: str, *, hint: str | None = None) -> None:
+        super().__init__(path, detail, hint=hint)
+        self.path = path
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"database {self.path}: {self.detail}"
+
+
+class DatabaseHeld(StoreError):
+    """Another process holds the database; ``pid`` is its process id where known."""
+
+    exit_code = 75
+    hint = "stop that process first, or give this one a database of its own"
+
+    def __init__(self, path: Path, pid: int | None) -> None:
+        super().__init__(path, f"held by process {pid}" if pid else "held by another process")
+        self.pid = pid
+
+
+class DatabasePlaceMissing(StoreError):
+    """The directory of the database does not exist: not mounted yet, or never made."""
+
+    exit_code = 75
+    hint = "create the directory, or mount what it is on"
+
+
+class DatabaseUnusable(StoreError):
+    """The file is another program's, damaged, of a newer version, or cannot be written; it is left as it is."""
+
+    exit_code = 78
+
+
+class WriterStopped(StoreError):
+    """The writer task has ended, so the work that was handed to it was not done."""

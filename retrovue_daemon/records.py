@@ -1,0 +1,198 @@
+"""The value types that travel from a Plex server to the database.
+
+All are frozen and compare by value. Durations are milliseconds, sizes bytes, bitrates kbit/s, times Unix seconds,
+exactly as Plex sends them; ``None`` means that the server did not say. The structs of items are ``array_like``, so
+that their MessagePack form is a compact, stable input for the digest: changing their fields changes every digest,
+hence DIGEST_VERSION in ``sync/digest.py``.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar, TypeAlias
+
+import msgspec
+
+
+class Kind(StrEnum):
+    """The kinds of items that are stored; the values are Plex's own ``type``."""
+
+    MOVIE = "movie"
+    SHOW = "show"
+    SEASON = "season"
+    EPISODE = "episode"
+
+
+Guids: TypeAlias = tuple[tuple[str, str], ...]
+"""(provider, external_id) pairs, as ``plex.guid.GUIDParser`` makes them, without repetition, in the server's order."""
+
+
+class MediaFile(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One Plex *Part*: one file of one version (*Media*) of an item."""
+
+    media_id: int | None
+    part_id: int | None
+    part_index: int
+    """Position within its Media, from 0: stacked files play in this order."""
+    plex_path: str | None
+    """The path as the server sees it."""
+    duration: int | None
+    size: int | None
+    container: str | None
+    video_codec: str | None
+    audio_codec: str | None
+    audio_channels: int | None
+    width: int | None
+    height: int | None
+    video_resolution: str | None
+    """Plex's own label: ``4k``, ``1080``, ``sd`` …"""
+    bitrate: int | None
+    optimized: bool
+    """A version that Plex made for another device (``proxyType`` 42); never the primary file."""
+    change_stamp: int | None
+    """The file's modification time, from ``Part.key``; it moves when the file is replaced."""
+    trashed: bool
+    """The file is gone from the disk, but the server's trash was not emptied (``deletedAt``)."""
+
+    @property
+    def playable(self) -> bool:
+        """Whether there is a file to open."""
+        return self.plex_path is not None and not self.trashed
+
+
+class Movie(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A film."""
+
+    kind: ClassVar[Kind] = Kind.MOVIE
+
+    rating_key: str
+    guid: str | None
+    title: str
+    year: int | None
+    edition_title: str | None
+    rating: str | None
+    """Plex's ``contentRating``, such as ``PG-13``."""
+    summary: str | None
+    genre: str | None
+    """Tags joined by ``", "``; a listing holds at most two."""
+    director: str | None
+    studio: str | None
+    originally_available_at: str | None
+    """``YYYY-MM-DD``."""
+    duration: int | None
+    updated_at: int | None
+    trashed: bool
+    guids: Guids
+    files: tuple[MediaFile, ...]
+
+
+class Show(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A series."""
+
+    kind: ClassVar[Kind] = Kind.SHOW
+
+    rating_key: str
+    guid: str | None
+    title: str
+    year: int | None
+    total_seasons: int | None
+    total_episodes: int | None
+    show_rating: str | None
+    """Plex's ``contentRating``, such as ``TV-14``."""
+    show_summary: str | None
+    genre: str | None
+    studio: str | None
+    originally_available_at: str | None
+    updated_at: int | None
+    trashed: bool
+    guids: Guids
+
+
+class Season(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A season; number 0 holds the specials."""
+
+    kind: ClassVar[Kind] = Kind.SEASON
+
+    rating_key: str
+    guid: str | None
+    show_rating_key: str | None
+    season_number: int | None
+    title: str
+    updated_at: int | None
+    trashed: bool
+
+
+class Episode(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """An episode; ``season_number`` 0 and ``episode_number`` 0 are real, date-based episodes have none."""
+
+    kind: ClassVar[Kind] = Kind.EPISODE
+
+    rating_key: str
+    guid: str | None
+    show_rating_key: str | None
+    season_rating_key: str | None
+    episode_title: str
+    season_number: int | None
+    episode_number: int | None
+    rating: str | None
+    summary: str | None
+    originally_available_at: str | None
+    duration: int | None
+    updated_at: int | None
+    trashed: bool
+    guids: Guids
+    files: tuple[MediaFile, ...]
+
+
+Item: TypeAlias = Movie | Show | Season | Episode
+
+
+class Skipped(msgspec.Struct, frozen=True, gc=False):
+    """An entry of a listing that could not be used, and why; with a rating key it still counts as listed."""
+
+    rating_key: str | None
+    title: str | None
+    reason: str
+
+
+class Page(msgspec.Struct, frozen=True):
+    """One page of a listing.
+
+    ``entries`` counts the raw entries of the answer, usable or not: the next page starts at ``offset + entries``.
+    ``total`` is the size of the whole listing, or None where the server does not say.
+    """
+
+    offset: int
+    total: int | None
+    entries: int
+    items: tuple[Item, ...]
+    skipped: tuple[Skipped, ...] = ()
+    library_uuid: str | None = None
+    size: int = 0
+    """Bytes of the body."""
+
+
+class ServerIdentity(msgspec.Struct, frozen=True):
+    """What ``/identity`` says."""
+
+    machine_identifier: str | None
+    version: str | None
+
+
+class LibraryListing(msgspec.Struct, frozen=True):
+    """One library as ``/library/sections`` shows it.
+
+    ``content_changed_at`` is a counter, not a time: compare for inequality only. ``kind`` is Plex's ``type`` (``movie``,
+    ``show``, ``artist``, ``photo`` …).
+    """
+
+    key: str
+    title: str
+    kind: str
+    uuid: str | None = None
+    agent: str | None = None
+    locations: tuple[str, ...] = ()
+    updated_at: int | None = None
+    scanned_at: int | None = None
+    content_changed_at: int | None = None
+    refreshing: bool = False
