@@ -3,6 +3,8 @@
 ::
 
     DaemonError
+    ├── Interrupted            a signal ended the work early
+    ├── UnknownServer          no active server has the name that was asked for
     ├── ConfigError            the configuration has problems: all of them, with key paths
     ├── PlexError              a server could not be used as asked
     │   ├── ServerUnreachable      no connection, or it broke
@@ -12,11 +14,13 @@
     │   ├── RequestRefused         any other 4xx or 3xx
     │   ├── BadAnswer              not Plex, or not readable as an answer of Plex
     │   ├── PagingIgnored          the server sends the same page whatever is asked
-    │   └── WrongServer            the address answers with another machineIdentifier
+    │   ├── WrongServer            the address answers with another machineIdentifier
+    │   └── DuplicateServer        two active entries are the same machine
     └── StoreError             the database could not be used
         ├── DatabaseHeld           another process holds it
         ├── DatabasePlaceMissing   its directory is not there (yet)
         ├── DatabaseUnusable       foreign, damaged, from a newer version, or not writable
+        ├── WriteFailed            a transaction was rolled back: disk full, lock held too long …
         └── WriterStopped          the writer task has ended; the work was not done
 
 Each carries fields, from which ``str()`` makes one line, and a ``hint``: what the person who must mend it can do.
@@ -25,6 +29,8 @@ No field ever holds a token.
 
 from __future__ import annotations
 
+import difflib
+import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -43,6 +49,39 @@ class DaemonError(Exception):
         super().__init__(*args)
         if hint is not None:
             self.hint = hint
+
+
+class Interrupted(DaemonError):
+    """A signal asked the process to end before its work was done; ``number`` is the signal's."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+        self.exit_code = 128 + number  # what a shell reports of a process that a signal ended
+
+    @property
+    def name(self) -> str:
+        """The signal's name, as in ``SIGTERM``."""
+        return signal.Signals(self.number).name
+
+    def __str__(self) -> str:
+        return f"interrupted by {self.name}; what was written stays, the next pass does the rest"
+
+
+class UnknownServer(DaemonError):
+    """No active server is called ``name``; ``known`` are those that there are."""
+
+    exit_code = 2
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(map(repr, known)) or 'none'}"
+        super().__init__(name, tuple(known), hint=hint)
+        self.name = name
+        self.known = tuple(known)
+
+    def __str__(self) -> str:
+        return f"no active server is called {self.name!r}"
 
 
 # -- configuration --------------------------------------------------------------------------------------------------
@@ -170,6 +209,17 @@ class WrongServer(PlexError):
         self.found = found
 
 
+class DuplicateServer(PlexError):
+    """Two active entries lead to the same machine; ``other`` is the name of the one that had it first."""
+
+    summary = "is already there under another name"
+    hint = "remove one of the two entries"
+
+    def __init__(self, server: str, other: str) -> None:
+        super().__init__(server, f"{other!r} has the same machineIdentifier")
+        self.other = other
+
+
 # -- store ----------------------------------------------------------------------------------------------------------
 
 
@@ -207,6 +257,10 @@ class DatabaseUnusable(StoreError):
     """The file is another program's, damaged, of a newer version, or cannot be written; it is left as it is."""
 
     exit_code = 78
+
+
+class WriteFailed(StoreError):
+    """SQLite refused a transaction, which was rolled back; what was stored before is untouched."""
 
 
 class WriterStopped(StoreError):

@@ -9,7 +9,7 @@ hence DIGEST_VERSION in ``sync/digest.py``.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 import msgspec
 
@@ -24,7 +24,29 @@ class Kind(StrEnum):
 
 
 Guids: TypeAlias = tuple[tuple[str, str], ...]
-"""(provider, external_id) pairs, as ``plex.guid.GUIDParser`` makes them, without repetition, in the server's order."""
+"""(provider, external_id) pairs as ``plex.guid.GUIDParser`` makes them, each once, in the server's order."""
+
+
+State: TypeAlias = Literal["active", "unavailable", "missing"]
+"""``unavailable``: listed, but trashed or without a file to play; ``missing``: no longer listed."""
+
+_PREFERRED_PROVIDERS = {
+    Kind.MOVIE: ("imdb", "tmdb", "tvdb", "plex", "anidb"),
+    Kind.SHOW: ("tvdb", "tmdb", "imdb", "plex", "anidb"),
+}
+
+
+def _guid_primary(kind: Kind, guids: Guids) -> str | None:
+    """Return the external id that identifies an item best, as ``provider://id``; None for an unmatched one."""
+    for preferred in _PREFERRED_PROVIDERS[kind]:
+        for provider, external_id in guids:
+            if provider == preferred:
+                return f"{provider}://{external_id}"
+    return None
+
+
+def _file_state(files: tuple[MediaFile, ...], *, trashed: bool) -> State:
+    return "active" if not trashed and any(file.playable for file in files) else "unavailable"
 
 
 class MediaFile(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -85,6 +107,16 @@ class Movie(msgspec.Struct, frozen=True, array_like=True, gc=False):
     guids: Guids
     files: tuple[MediaFile, ...]
 
+    @property
+    def state(self) -> State:
+        """What the row's state is while the item is listed."""
+        return _file_state(self.files, trashed=self.trashed)
+
+    @property
+    def guid_primary(self) -> str | None:
+        """The preferred external id."""
+        return _guid_primary(self.kind, self.guids)
+
 
 class Show(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A series."""
@@ -107,6 +139,16 @@ class Show(msgspec.Struct, frozen=True, array_like=True, gc=False):
     trashed: bool
     guids: Guids
 
+    @property
+    def state(self) -> State:
+        """What the row's state is while the item is listed."""
+        return "unavailable" if self.trashed else "active"
+
+    @property
+    def guid_primary(self) -> str | None:
+        """The preferred external id."""
+        return _guid_primary(self.kind, self.guids)
+
 
 class Season(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A season; number 0 holds the specials."""
@@ -120,6 +162,11 @@ class Season(msgspec.Struct, frozen=True, array_like=True, gc=False):
     title: str
     updated_at: int | None
     trashed: bool
+
+    @property
+    def state(self) -> State:
+        """What the row's state is while the item is listed."""
+        return "unavailable" if self.trashed else "active"
 
 
 class Episode(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -142,6 +189,11 @@ class Episode(msgspec.Struct, frozen=True, array_like=True, gc=False):
     trashed: bool
     guids: Guids
     files: tuple[MediaFile, ...]
+
+    @property
+    def state(self) -> State:
+        """What the row's state is while the item is listed."""
+        return _file_state(self.files, trashed=self.trashed)
 
 
 Item: TypeAlias = Movie | Show | Season | Episode
@@ -182,8 +234,8 @@ class ServerIdentity(msgspec.Struct, frozen=True):
 class LibraryListing(msgspec.Struct, frozen=True):
     """One library as ``/library/sections`` shows it.
 
-    ``content_changed_at`` is a counter, not a time: compare for inequality only. ``kind`` is Plex's ``type`` (``movie``,
-    ``show``, ``artist``, ``photo`` …).
+    ``content_changed_at`` is a counter, not a time: compare for inequality only. ``kind`` is Plex's ``type``
+    (``movie``, ``show``, ``artist``, ``photo`` …).
     """
 
     key: str
@@ -196,3 +248,15 @@ class LibraryListing(msgspec.Struct, frozen=True):
     scanned_at: int | None = None
     content_changed_at: int | None = None
     refreshing: bool = False
+
+
+class PathMapping(msgspec.Struct, frozen=True):
+    """Where the files below ``plex_path``, as the server names it, stand for the readers of the database.
+
+    ``library_name`` and ``library_root`` narrow it to the library of that title, or with that root; None means any.
+    """
+
+    plex_path: str
+    local_path: str
+    library_name: str | None = None
+    library_root: str | None = None

@@ -1,0 +1,101 @@
+"""How far a round of passes has come: one value, and a board that shows everybody the newest one.
+
+A reader that is slow misses values in between, never the last one, and holds nobody up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryProgress:
+    """A library whose pass is running; ``total`` is None until its first page is there, or if nobody knows."""
+
+    server: str
+    library: str
+    done: int = 0
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Both levels: libraries of the round, and items of each library whose pass is running."""
+
+    libraries_done: int = 0
+    libraries_total: int = 0
+    running: tuple[LibraryProgress, ...] = ()
+    closed: bool = False
+
+
+class Meter:
+    """Shows one library's pass on the board, from its beginning to its end."""
+
+    def __init__(self, board: ProgressBoard, start: LibraryProgress) -> None:
+        self._board = board
+        self._latest = start
+        board.show(self, start)
+
+    def advance(self, done: int, total: int | None) -> None:
+        """Show how many items have been looked at, of how many."""
+        self._latest = replace(self._latest, done=done, total=total)
+        self._board.show(self, self._latest)
+
+    def finish(self) -> None:
+        """Count the library as done, however its pass ended."""
+        self._board.drop(self)
+
+
+class ProgressBoard:
+    """Holds the newest Progress; whoever syncs writes it, whoever shows it watches."""
+
+    def __init__(self) -> None:
+        self._latest = Progress()
+        self._running: dict[Meter, LibraryProgress] = {}
+        self._changed = asyncio.Event()
+
+    @property
+    def latest(self) -> Progress:
+        """The newest value."""
+        return self._latest
+
+    def expect(self, libraries: int) -> None:
+        """Announce libraries that will be synced."""
+        self._publish(replace(self._latest, libraries_total=self._latest.libraries_total + libraries))
+
+    def begin(self, server: str, library: str) -> Meter:
+        """Show a library's pass as running."""
+        return Meter(self, LibraryProgress(server, library))
+
+    def close(self) -> None:
+        """Let every watcher end after the last value."""
+        self._publish(replace(self._latest, closed=True))
+
+    def show(self, meter: Meter, progress: LibraryProgress) -> None:
+        """Show where a meter stands."""
+        self._running[meter] = progress
+        self._publish(self._latest)
+
+    def drop(self, meter: Meter) -> None:
+        """Take a meter off the board and count its library."""
+        self._running.pop(meter, None)
+        self._publish(replace(self._latest, libraries_done=self._latest.libraries_done + 1))
+
+    async def watch(self) -> AsyncIterator[Progress]:
+        """Yield the newest value whenever it has changed, until the board is closed."""
+        shown: Progress | None = None
+        while shown is None or not shown.closed:
+            if shown is self._latest:
+                await self._changed.wait()
+            shown = self._latest
+            yield shown
+
+    def _publish(self, latest: Progress) -> None:
+        self._latest = replace(latest, running=tuple(self._running.values()))
+        self._changed.set()
+        self._changed = asyncio.Event()
