@@ -1,0 +1,57 @@
+"""What the operator decides: where the mirror is, which servers are mirrored, how often, and how it is told.
+
+::
+
+    path = find_config(explicit)     # where it is
+    config = load_config(path)       # checked as a whole, or ConfigError with all problems
+    config.servers[0].selects("Movies", "1")
+
+How it is built: `values`, `files`, `addresses` and `tokens` know kinds of values, `sections` lists the keys,
+`reading` fills sections from tables, `checks` looks at what no key can tell alone, `loading` joins them, and `places`
+knows where things are by default.
+"""
+
+from retrovue_daemon.config.addresses import is_loopback
+from retrovue_daemon.config.keys import Documented
+from retrovue_daemon.config.loading import (
+    documented_keys,
+    load_config,
+    parse_config,
+    server_from_row,
+)
+from retrovue_daemon.config.places import SYSTEM_CONFIG, VARIABLE, default_database_path, find_config
+from retrovue_daemon.config.secret import MASK, Secret
+from retrovue_daemon.config.sections import (
+    Config,
+    DatabaseSection,
+    LoggingSection,
+    ServerSection,
+    SyncSection,
+    WebSection,
+)
+from retrovue_daemon.errors import ConfigError, ConfigProblem
+from retrovue_daemon.records import PathMapping
+
+__all__ = [
+    "MASK",
+    "SYSTEM_CONFIG",
+    "VARIABLE",
+    "Config",
+    "ConfigError",
+    "ConfigProblem",
+    "DatabaseSection",
+    "Documented",
+    "LoggingSection",
+    "PathMapping",
+    "Secret",
+    "ServerSection",
+    "SyncSection",
+    "WebSection",
+    "default_database_path",
+    "documented_keys",
+    "find_config",
+    "is_loopback",
+    "load_config",
+    "parse_config",
+    "server_from_row",
+]

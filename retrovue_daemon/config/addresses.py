@@ -1,0 +1,145 @@
+"""Values that name a place: the address of a server, where to listen, a path on a server or for a reader."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from retrovue_daemon.config.values import BadValue, Value
+
+if TYPE_CHECKING:
+    from retrovue_daemon.config.values import Context
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_HOST: Final = re.compile(r"[^\s/@?#\\\[\]]+")
+_WEB_APP: Final = re.compile(r"/web(?:/index\.html)?/?")
+
+
+def _convert_url(raw: str, _context: Context) -> str:
+    url = raw.strip()
+    if "://" not in url:
+        raise URL.refusal(raw, "begin it with http:// or https://")
+    if not url.isprintable() or " " in url:
+        raise URL.refusal(raw, "it holds spaces or control characters")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise URL.refusal(raw, "its host or port is wrong") from None
+    if parts.scheme not in _DEFAULT_PORTS:
+        raise URL.refusal(raw, "it is neither http nor https")
+    if "@" in parts.netloc:
+        raise BadValue("must not hold a user name or password; the token has keys of its own")
+    if not parts.hostname or not _HOST.fullmatch(parts.hostname) or port == 0:
+        raise URL.refusal(raw, "its host or port is missing or wrong")
+    origin = f"{parts.scheme}://{parts.netloc.lower()}"
+    if _WEB_APP.fullmatch(parts.path):
+        raise BadValue(f'must be the address of the server, not of its web page; did you mean "{origin}"?')
+    if "?" in url or "#" in url:
+        raise BadValue("must end before any ? or #; the token has keys of its own")
+    return origin + parts.path.rstrip("/")
+
+
+URL: Final[Value[str]] = Value(
+    'an address such as "http://192.168.1.10:32400", with http or https',
+    str,
+    _convert_url,
+    # A token may stand in it by mistake.
+    private=True,
+)
+
+
+def same_server(url: str) -> str:
+    """Give the form in which two addresses of one server are equal: with its port, also where that is the default."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname}:{parts.port or _DEFAULT_PORTS[parts.scheme]}{parts.path}"
+
+
+_HOST_NAME: Final = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?")
+
+
+def _convert_host_name(raw: str, _context: Context) -> str:
+    name = raw.strip()
+    if not _HOST_NAME.fullmatch(name):
+        raise HOST_NAME.refusal(raw)
+    return name
+
+
+HOST_NAME: Final[Value[str]] = Value(
+    'a host name, such as "192-168-1-10.0123456789abcdef.plex.direct"', str, _convert_host_name
+)
+
+
+_LISTEN: Final = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>\d{1,5})")
+_LAST_PORT: Final = 65535
+
+
+def _convert_listen(raw: str, _context: Context) -> tuple[str, int] | None:
+    word = raw.strip()
+    if not word:
+        return None
+    match = _LISTEN.fullmatch(word)
+    if match is None or int(match["port"]) > _LAST_PORT:
+        port = word.removeprefix(":")
+        raise LISTEN.refusal(raw, f'did you mean "127.0.0.1:{port}"?' if port.isdecimal() else "")
+    if match["ipv6"]:
+        try:
+            ipaddress.IPv6Address(match["ipv6"])
+        except ValueError:
+            raise LISTEN.refusal(raw) from None
+    return match["ipv6"] or match["host"], int(match["port"])
+
+
+def _plain_listen(listen: tuple[str, int] | None) -> str:
+    if listen is None:
+        return ""
+    host, port = listen
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+LISTEN: Final[Value[tuple[str, int] | None]] = Value(
+    'an address with a port, such as "127.0.0.1:8181" or "[::1]:8181", or "" for off',
+    str,
+    _convert_listen,
+    _plain_listen,
+)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only programs of this system can connect to an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+_ABSOLUTE: Final = re.compile(r"/|\\\\[^\\]|[A-Za-z]:(?:[\\/]|$)")
+_SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+
+
+def _convert_plex_path(raw: str, _context: Context) -> str:
+    if not _ABSOLUTE.match(raw):
+        raise PLEX_PATH.refusal(raw)
+    return raw
+
+
+PLEX_PATH: Final[Value[str]] = Value(
+    'an absolute path as the server sees it, such as "/media/movies", "M:\\Movies" or "\\\\nas\\movies"',
+    str,
+    _convert_plex_path,
+)
+
+
+def _convert_local_path(raw: str, _context: Context) -> str:
+    if not _ABSOLUTE.match(raw) and not _SCHEME.match(raw):
+        raise LOCAL_PATH.refusal(raw)
+    return raw
+
+
+LOCAL_PATH: Final[Value[str]] = Value(
+    'an absolute path as the readers of the database see it, such as "/mnt/movies" or "D:\\Movies"',
+    str,
+    _convert_local_path,
+)

@@ -1,0 +1,139 @@
+"""The four ways to give a token: in the file itself, in a file of its own, in a variable, as a systemd credential.
+
+No message holds a token, nor what was written where the name of a file, variable or credential is expected: it might
+be a token in the wrong place.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from retrovue_daemon.config.files import reason, resolve
+from retrovue_daemon.config.secret import MASK, Secret
+from retrovue_daemon.config.values import BadValue, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from retrovue_daemon.config.values import Context
+
+PLACEHOLDER: Final = "replace-me"
+"""How the token of the example begins."""
+
+_LARGEST_FILE: Final = 64 * 1024
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_CREDENTIAL: Final = re.compile(r"[A-Za-z0-9._@:-]+")
+_JWT_START: Final = "eyJ"
+
+
+def secret(raw: str, where: str) -> Secret:
+    """Make a secret of a token, which must fit into an HTTP header; ``where`` names its place in the message."""
+    token = raw.strip()
+    if not token:
+        raise BadValue(f"must be a token, but {where} is empty")
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise BadValue(f"must be one token and nothing else, but {where} holds spaces, lines or other characters")
+    return Secret(token)
+
+
+def _remarks(_raw: object, token: Secret, _context: Context) -> Iterator[str]:
+    text = token.reveal()
+    # Plex issues tokens of this form for seven days only (https://developer.plex.tv/pms/).
+    if text.startswith(_JWT_START):
+        yield "is a JSON Web Token, which expires after 7 days; use a token of the server that does not expire"
+    if text.startswith(PLACEHOLDER):
+        yield "is still the placeholder of the example; put the server's token in its place"
+
+
+# -- in the configuration itself ------------------------------------------------------------------------------------
+
+
+def _inline_remarks(raw: object, token: Secret, context: Context) -> Iterator[str]:
+    yield from _remarks(raw, token, context)
+    if context.is_public:
+        yield "can be read by every user of the system; make the configuration private (mode 0600), or use token_file"
+
+
+TOKEN: Final[Value[Secret]] = Value(
+    "a token as a string",
+    str,
+    lambda raw, _context: secret(raw, "it"),
+    plain=lambda _token: MASK,
+    remarks=_inline_remarks,
+    private=True,
+)
+
+
+# -- in a file ------------------------------------------------------------------------------------------------------
+
+
+def _read_file(path: Path) -> str:
+    """Read a small text file; raises `BadValue` with the reason where that fails."""
+    where = f"in {path.parent}"
+    try:
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
+            raise BadValue(f"must be a file, but it names a directory {where}")
+        # Opening a pipe would wait for a writer, perhaps for ever.
+        if not stat.S_ISREG(found.st_mode):
+            raise BadValue(f"must be a regular file, but it names something else {where}")
+        if found.st_size > _LARGEST_FILE:
+            raise BadValue(f"must be a file with a token, but it names one of {found.st_size} bytes {where}")
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise BadValue(f"cannot be read: {reason(error)} (looked {where})") from None
+    except UnicodeDecodeError:
+        raise BadValue(f"must be a file with a token, but it names one that is no text {where}") from None
+
+
+def _convert_file(raw: str, context: Context) -> Secret:
+    return secret(_read_file(resolve(raw, context)), "the file")
+
+
+def _file_remarks(raw: str, token: Secret, context: Context) -> Iterator[str]:
+    yield from _remarks(raw, token, context)
+    path = resolve(raw, context)
+    if path.stat().st_mode & stat.S_IROTH:
+        yield f"{path} can be read by every user of the system; give it the mode 0600"
+
+
+TOKEN_FILE: Final[Value[Secret]] = Value(
+    "the path of a file that holds the token", str, _convert_file, remarks=_file_remarks, private=True
+)
+
+
+# -- in the environment ---------------------------------------------------------------------------------------------
+
+
+def _convert_variable(raw: str, context: Context) -> Secret:
+    if not _NAME.fullmatch(raw.strip()):
+        raise TOKEN_ENV.refusal(raw)
+    found = context.environ.get(raw.strip())
+    if found is None:
+        raise BadValue("names an environment variable that is not set")
+    return secret(found, "the variable")
+
+
+TOKEN_ENV: Final[Value[Secret]] = Value(
+    "the name of an environment variable that holds the token", str, _convert_variable, remarks=_remarks, private=True
+)
+
+
+# -- from systemd ---------------------------------------------------------------------------------------------------
+
+
+def _convert_credential(raw: str, context: Context) -> Secret:
+    if not _CREDENTIAL.fullmatch(raw.strip()) or raw.strip() in {".", ".."}:
+        raise TOKEN_CREDENTIAL.refusal(raw)
+    directory = context.environ.get("CREDENTIALS_DIRECTORY")
+    if not directory:
+        raise BadValue("is handed over by systemd (LoadCredential=), but $CREDENTIALS_DIRECTORY is not set here")
+    return secret(_read_file(Path(directory) / raw.strip()), "the credential")
+
+
+TOKEN_CREDENTIAL: Final[Value[Secret]] = Value(
+    "the name of a credential of the systemd unit", str, _convert_credential, remarks=_remarks, private=True
+)

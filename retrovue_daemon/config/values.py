@@ -1,0 +1,236 @@
+"""What a key may hold: numbers, texts, durations, shares.
+
+A `Value` reads one TOML value and nothing else. It knows in words what would be valid, so that messages, help and
+documentation say the same, and how to write a value back in the form that it reads.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+T = TypeVar("T")
+
+_LONGEST_QUOTE: Final = 60
+
+_TYPE_NAMES: Final[dict[type, str]] = {
+    bool: "a boolean",
+    int: "an integer",
+    float: "a float",
+    str: "a string",
+    list: "an array",
+    dict: "a table",
+}
+
+
+class BadValue(ValueError):
+    """A value that cannot be used; the text says why. It never leaves this package: it becomes a ConfigProblem."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a value may depend on besides itself."""
+
+    base_dir: Path
+    """Where relative paths begin: the directory of the configuration file."""
+    environ: Mapping[str, str]
+    is_public: bool = False
+    """Every user of the system may read the configuration file."""
+
+
+def _no_remarks(_raw: object, _value: object, _context: Context) -> Iterable[str]:
+    return ()
+
+
+def _as_it_is(value: object) -> object:
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Value(Generic[T]):
+    """One kind of value: ``convert`` makes it of a TOML value of type ``toml``, or raises `BadValue`.
+
+    ``valid`` completes the sentence "must be …". ``plain`` is the way back to TOML. ``remarks`` gives what is allowed
+    but worth a warning. The content of a ``private`` value never appears in a message.
+    """
+
+    valid: str
+    toml: type
+    convert: Callable[[Any, Context], T]
+    plain: Callable[[Any], object] = _as_it_is
+    remarks: Callable[[Any, Any, Context], Iterable[str]] = _no_remarks
+    private: bool = False
+
+    def read(self, raw: object, context: Context) -> T:
+        """Convert ``raw``; raises `BadValue` with a message that says what would be valid."""
+        # A bool is an int to isinstance, but nobody who writes `true` means 1.
+        if type(raw) is not self.toml:
+            raise self.refusal(raw)
+        return self.convert(raw, context)
+
+    def refusal(self, raw: object, hint: str = "") -> BadValue:
+        """Make the exception for ``raw``: what would be valid, what was found, and a hint."""
+        if not self.private:
+            found = f", not {quoted(raw)}"
+        else:
+            found = "" if type(raw) is self.toml else f", not {type_of(raw)}"
+        return BadValue(f"must be {self.valid}{found}" + (f"; {hint}" if hint else ""))
+
+
+def type_of(raw: object) -> str:
+    """Name the TOML type of a value, as in ``an integer``."""
+    return _TYPE_NAMES.get(type(raw), "a date or time")
+
+
+def quoted(raw: object) -> str:
+    """Show a value in a message: shortened, and with its type where that is not plain to see."""
+    if isinstance(raw, str):
+        shown = raw if len(raw) <= _LONGEST_QUOTE else raw[: _LONGEST_QUOTE - 1] + "…"
+        return f'"{shown if shown.isprintable() else shown.encode("unicode_escape").decode()}"'
+    if isinstance(raw, bool):
+        return f"the boolean {str(raw).lower()}"
+    if isinstance(raw, float) or (isinstance(raw, int) and abs(raw) < 1 << 63):
+        return f"the {'integer' if isinstance(raw, int) else 'float'} {raw}"
+    return type_of(raw)
+
+
+def did_you_mean(word: str, among: Iterable[str]) -> str:
+    """Suggest the closest of some names, as ``did you mean "url"?``, or nothing where none is close."""
+    names = {name.lower(): name for name in among}
+    closest = get_close_matches(word.lower(), names, n=1, cutoff=0.6)
+    return f'did you mean "{names[closest[0]]}"?' if closest else ""
+
+
+# -- texts ----------------------------------------------------------------------------------------------------------
+
+
+def text(valid: str) -> Value[str]:
+    """Accept a text with something in it; spaces around it are dropped."""
+
+    def convert(raw: str, _context: Context) -> str:
+        stripped = raw.strip()
+        if not stripped or not stripped.isprintable():
+            raise value.refusal(raw)
+        return stripped
+
+    value = Value(valid, str, convert)
+    return value
+
+
+def choice(*words: str) -> Value[str]:
+    """Accept one of some words, in any case."""
+
+    def convert(raw: str, _context: Context) -> str:
+        word = raw.strip().lower()
+        if word not in words:
+            raise value.refusal(raw, did_you_mean(word, words))
+        return word
+
+    value = Value("one of " + ", ".join(f'"{word}"' for word in words), str, convert)
+    return value
+
+
+def names(valid: str, *, may_be_empty: bool) -> Value[tuple[str, ...]]:
+    """Accept an array of texts with something in each."""
+
+    def convert(raw: list[object], _context: Context) -> tuple[str, ...]:
+        if not raw and not may_be_empty:
+            raise BadValue(f"must be {valid}, not an empty array; leave the key out for all")
+        for position, entry in enumerate(raw):
+            if not isinstance(entry, str) or not entry.strip():
+                raise BadValue(f"must be {valid}, but entry {position} is {quoted(entry)}")
+        return tuple(str(entry).strip() for entry in raw)
+
+    return Value(valid, list, convert, plain=list)
+
+
+# -- numbers --------------------------------------------------------------------------------------------------------
+
+BOOLEAN: Final[Value[bool]] = Value("true or false", bool, lambda raw, _context: bool(raw))
+
+
+def integer(lowest: int, highest: int) -> Value[int]:
+    """Accept an integer within bounds, both included."""
+
+    def convert(raw: int, _context: Context) -> int:
+        if not lowest <= raw <= highest:
+            raise value.refusal(raw)
+        return raw
+
+    value = Value(f"an integer from {lowest} to {highest}", int, convert)
+    return value
+
+
+_SECONDS: Final = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|d|h|m|s))+")
+_DURATION_STEP: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|d|h|m|s)")
+
+
+def duration(lowest: str, highest: str) -> Value[float]:
+    """Accept a duration such as ``30s``, ``5m``, ``1h30m`` or ``30d`` within bounds; the value is in seconds."""
+    shortest, longest = seconds(lowest), seconds(highest)
+
+    def convert(raw: str, _context: Context) -> float:
+        word = raw.replace(" ", "").lower()
+        length = seconds(word) if _DURATION.fullmatch(word) else None
+        if length is None or not shortest <= length <= longest:
+            hint = f'did you mean "{word}s"?' if word.isdecimal() else ""
+            raise value.refusal(raw, hint)
+        return length
+
+    value = Value(f'a duration from "{lowest}" to "{highest}", such as "30s" or "1h30m"', str, convert, span)
+    return value
+
+
+def retention() -> Value[float | None]:
+    """Accept a duration in seconds, where ``0s`` means at once and ``never`` is None."""
+    bounded = duration("0s", "3650d")
+    valid = 'a duration such as "30d", "0s" for at once, or "never"'
+
+    def convert(raw: str, context: Context) -> float | None:
+        if raw.strip().lower() == "never":
+            return None
+        try:
+            return bounded.read(raw, context)
+        except BadValue:
+            raise value.refusal(raw) from None
+
+    value: Value[float | None] = Value(
+        valid, str, convert, lambda length: "never" if length is None else span(length)
+    )
+    return value
+
+
+def seconds(word: str) -> float:
+    """Give the length of a well-formed duration."""
+    return sum(float(amount) * _SECONDS[unit] for amount, unit in _DURATION_STEP.findall(word))
+
+
+def span(length: float) -> str:
+    """Write a number of seconds in the largest unit that needs no fraction."""
+    for unit, size in _SECONDS.items():
+        if length and length % size == 0:
+            return f"{length / size:.0f}{unit}"
+    return f"{length}s"
+
+
+_SHARE: Final = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*%")
+
+
+def share() -> Value[float]:
+    """Accept a percentage such as ``20%``; the value is a fraction from 0 to 1."""
+
+    def convert(raw: str, _context: Context) -> float:
+        match = _SHARE.fullmatch(raw.strip())
+        if match is None or float(match[1]) > 100:  # noqa: PLR2004  # per cent
+            raise value.refusal(raw)
+        return float(match[1]) / 100
+
+    value = Value('a share from "0%" to "100%"', str, convert, lambda fraction: f"{fraction * 100:.10g}%")
+    return value
