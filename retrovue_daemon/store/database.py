@@ -1,0 +1,72 @@
+"""Opening the database: one connection to read with, one for the writer."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import aiosqlite
+
+from retrovue_daemon.store.lock import database_lock
+from retrovue_daemon.store.preparation import check_place, prepare
+from retrovue_daemon.store.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+_PRAGMAS = """
+PRAGMA synchronous = NORMAL;
+PRAGMA foreign_keys = ON;
+PRAGMA busy_timeout = 5000;
+PRAGMA wal_autocheckpoint = 4000;
+PRAGMA journal_size_limit = 67108864;
+PRAGMA trusted_schema = OFF;
+PRAGMA temp_store = MEMORY;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """An open database: ``reader`` for queries, ``writer`` for everything that changes a row."""
+
+    path: Path
+    reader: aiosqlite.Connection
+    writer: Writer
+
+
+@asynccontextmanager
+async def open_database(
+    path: Path, *, mode: int = 0o600, group: str | None = None, own_place: bool = False
+) -> AsyncIterator[Database]:
+    """Open ``path`` for this process alone, creating or upgrading it as needed.
+
+    Leaving the block lets the writer finish its queue, folds the write-ahead log in and closes both connections.
+    ``own_place`` says that the directory is the default one, which is made where it is missing.
+
+    Raises DatabaseHeld, DatabasePlaceMissing or DatabaseUnusable.
+    """
+    await asyncio.to_thread(check_place, path, own=own_place)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(database_lock(path, mode=mode))
+        await asyncio.to_thread(prepare, path, mode=mode, group=group)
+        reader = await stack.enter_async_context(_connect(path, readonly=True))
+        connection = await stack.enter_async_context(_connect(path, readonly=False))
+        writer = await stack.enter_async_context(Writer(connection, path))
+        yield Database(path, reader, writer)
+
+
+@asynccontextmanager
+async def _connect(path: Path, *, readonly: bool) -> AsyncIterator[aiosqlite.Connection]:
+    # isolation_level None leaves BEGIN and COMMIT to the writer.
+    async with aiosqlite.connect(path, isolation_level=None) as connection:
+        await connection.executescript(_PRAGMAS)
+        if readonly:
+            await connection.execute("PRAGMA query_only = ON")
+        try:
+            yield connection
+        finally:
+            if not readonly:
+                await connection.execute("PRAGMA optimize")

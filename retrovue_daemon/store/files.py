@@ -1,0 +1,93 @@
+"""The rows of media_files that belong to a batch of films or episodes."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, TypeAlias
+
+from retrovue_daemon.store.ids import NewIds
+from retrovue_daemon.store.rows import UPSERT_FILE, file_row
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    import aiosqlite
+
+    from retrovue_daemon.records import Episode, MediaFile, Movie
+    from retrovue_daemon.store.rows import Row, Target
+
+Part: TypeAlias = int | tuple[str, str | None]
+"""What tells one file from another: the part id, or, where a server sends none, the item and the path."""
+
+_ITEM_PARTS = """
+SELECT id, part_id, rating_key, plex_path FROM media_files
+WHERE server_id = ? AND rating_key IN (SELECT value FROM json_each(?))
+"""
+_PARTS = """
+SELECT id, part_id FROM media_files WHERE server_id = ? AND part_id IN (SELECT value FROM json_each(?))
+"""
+
+
+async def write_files(
+    connection: aiosqlite.Connection,
+    target: Target,
+    items: Sequence[Movie | Episode],
+    known: Collection[str],
+    now: int,
+) -> dict[str, int]:
+    """Write the files of these items and delete the rows of files that they no longer have.
+
+    ``known`` are the rating keys of items that were stored before: only those can have lost a file. A file that
+    another item of the batch has taken over is no lost one. Returns the id of each item's primary file, by rating
+    key; an item without a playable file is not in it.
+    """
+    stored = await _stored_parts(connection, target.server_id, items, known)
+    new_ids = await NewIds.of(connection, "media_files")
+    rows: dict[int, Row] = {}
+    primary: dict[str, int] = {}
+    for item in items:
+        chosen = primary_file(item)
+        for file in item.files:
+            part = _part(item.rating_key, file)
+            row_id = stored.get(part)
+            if row_id is None:
+                row_id = stored[part] = new_ids.take()
+            rows[row_id] = file_row(target, row_id, item, file, now)
+            if file is chosen:
+                primary[item.rating_key] = row_id
+    left = [(row_id,) for part, row_id in stored.items() if row_id not in rows]
+    if left:
+        await connection.executemany("DELETE FROM media_files WHERE id = ?", left)
+    if rows:
+        await connection.executemany(UPSERT_FILE, rows.values())
+    return primary
+
+
+def primary_file(item: Movie | Episode) -> MediaFile | None:
+    """Return the file that stands for the item: the first playable one that is no optimized version.
+
+    Plex lists the version that it would play first; a stacked file's later parts never come first.
+    """
+    for file in item.files:
+        if file.playable and not file.optimized and not item.trashed:
+            return file
+    return None
+
+
+async def _stored_parts(
+    connection: aiosqlite.Connection, server_id: int, items: Sequence[Movie | Episode], known: Collection[str]
+) -> dict[Part, int]:
+    """Return the ids of the rows of these items, and of those that hold one of their parts for another item."""
+    stored: dict[Part, int] = {}
+    if known:
+        rows = await connection.execute_fetchall(_ITEM_PARTS, (server_id, json.dumps(list(known))))
+        for row_id, part_id, rating_key, plex_path in rows:
+            stored[(rating_key, plex_path) if part_id is None else part_id] = row_id
+    wanted = [file.part_id for item in items for file in item.files if file.part_id is not None]
+    rows = await connection.execute_fetchall(_PARTS, (server_id, json.dumps(wanted)))
+    stored.update({part_id: row_id for row_id, part_id in rows})
+    return stored
+
+
+def _part(rating_key: str, file: MediaFile) -> Part:
+    return (rating_key, file.plex_path) if file.part_id is None else file.part_id

@@ -1,0 +1,30 @@
+"""Ids that a table never used before, taken in advance within one write transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    import aiosqlite
+
+
+class NewIds:
+    """Hands out the next ids of an ``AUTOINCREMENT`` table.
+
+    SQLite remembers the highest id of such a table in ``sqlite_sequence``, also after its row is gone, and raises it
+    for explicit ids too (https://sqlite.org/autoinc.html): an id is never used again.
+    """
+
+    def __init__(self, last: int) -> None:
+        self._last = last
+
+    @classmethod
+    async def of(cls, connection: aiosqlite.Connection, table: str) -> Self:
+        """Start after the highest id that the table ever had."""
+        rows = await connection.execute_fetchall("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,))
+        return cls(max((seq for (seq,) in rows), default=0))
+
+    def take(self) -> int:
+        """Return the next id."""
+        self._last += 1
+        return self._last

@@ -1,0 +1,54 @@
+"""One process per database: an exclusive lock on a file beside it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from retrovue_daemon.errors import DatabaseHeld, DatabaseUnusable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def lock_path(database: Path) -> Path:
+    """Return the lock file that belongs to a database."""
+    return database.with_name(database.name + ".lock")
+
+
+@contextmanager
+def database_lock(database: Path, *, mode: int = 0o600) -> Iterator[None]:
+    """Hold the exclusive lock of ``database``; the kernel drops it however the process ends.
+
+    The file stays when the lock goes: removing it would let a third process lock a new file while a second one
+    still waits for the old. It holds the process id of the holder, for the error message of the others.
+
+    Raises DatabaseHeld where another process has it, DatabaseUnusable where the file cannot be made.
+    """
+    path = lock_path(database)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
+    except OSError as error:
+        raise DatabaseUnusable(
+            database,
+            f"cannot create its lock file: {error.strerror}",
+            hint=f"make {path.parent} writable for this user, or set [database] path to a place that is",
+        ) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DatabaseHeld(database, _holder(descriptor)) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _holder(descriptor: int) -> int | None:
+    text = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+    return int(text) if text.isdecimal() else None

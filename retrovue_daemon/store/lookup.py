@@ -1,0 +1,53 @@
+"""What the database already holds of the items of one page."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, NamedTuple
+
+from retrovue_daemon.records import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+    import aiosqlite
+
+TABLES = {Kind.MOVIE: "movies", Kind.SHOW: "shows", Kind.SEASON: "seasons", Kind.EPISODE: "episodes"}
+"""The table that holds each kind of item. Names of tables in SQL come from here, never from outside."""
+
+
+class KnownRow(NamedTuple):
+    """The stored row of an item, as far as a comparison needs it."""
+
+    id: int
+    library_id: int
+    state: str
+    digest: int | None
+
+
+async def known_rows(
+    connection: aiosqlite.Connection, kind: Kind, server_id: int, rating_keys: Iterable[str]
+) -> dict[str, KnownRow]:
+    """Return the stored rows of these rating keys, by rating key; one query whatever their number."""
+    query = (
+        f"SELECT rating_key, id, library_id, state, digest FROM {TABLES[kind]}"
+        " WHERE server_id = ? AND rating_key IN (SELECT value FROM json_each(?))"
+    )
+    rows = await connection.execute_fetchall(query, (server_id, json.dumps(list(rating_keys))))
+    return {row[0]: KnownRow(*row[1:]) for row in rows}
+
+
+async def listed_ids(
+    connection: aiosqlite.Connection, kind: Kind, library_id: int, *, chunk: int = 10_000
+) -> AsyncIterator[list[int]]:
+    """Yield the ids of a library's rows that are not missing, in pieces, so that a million never stand in memory."""
+    query = (
+        f"SELECT id FROM {TABLES[kind]} WHERE library_id = ? AND state <> 'missing' AND id > ? ORDER BY id LIMIT ?"
+    )
+    last = 0
+    while True:
+        ids = [row_id for (row_id,) in await connection.execute_fetchall(query, (library_id, last, chunk))]
+        if not ids:
+            return
+        yield ids
+        last = ids[-1]

@@ -1,0 +1,47 @@
+"""The numbered schema files, and the runner that brings a database up to the newest of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import sqlite3
+
+APPLICATION_ID = 0x52565044
+"""Written into the file's header (``PRAGMA application_id``): the letters RVPD."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One schema file: ``0001_schema.sql`` is version 1."""
+
+    version: int
+    name: str
+    sql: str
+
+
+def migrations() -> tuple[Migration, ...]:
+    """Return all migrations of this release, oldest first."""
+    found = (entry for entry in files(__name__).iterdir() if entry.name.endswith(".sql"))
+    return tuple(
+        Migration(int(entry.name.split("_", 1)[0]), entry.name.removesuffix(".sql"), entry.read_text("utf-8"))
+        for entry in sorted(found, key=lambda entry: entry.name)
+    )
+
+
+def migrate(connection: sqlite3.Connection, version: int) -> int:
+    """Apply what is newer than ``version`` and return the last one's number.
+
+    Each migration shares one transaction with its number, so that one that fails leaves the version before it.
+    """
+    for migration in migrations():
+        if migration.version <= version:
+            continue
+        connection.executescript(
+            f"BEGIN IMMEDIATE;\n{migration.sql}\n"
+            f"PRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {migration.version};\nCOMMIT;"
+        )
+        version = migration.version
+    return version

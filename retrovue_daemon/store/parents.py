@@ -1,0 +1,86 @@
+"""Which show and season an episode belongs to, and which show a season."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import aiosqlite
+
+    from retrovue_daemon.records import Episode, Season
+
+_SHOWS = """
+SELECT rating_key, id FROM shows WHERE server_id = ? AND rating_key IN (SELECT value FROM json_each(?))
+"""
+_SEASONS = """
+SELECT rating_key, id FROM seasons WHERE server_id = ? AND rating_key IN (SELECT value FROM json_each(?))
+"""
+_SEASONS_OF_SHOWS = """
+SELECT show_id, season_number, min(id) FROM seasons
+WHERE show_id IN (SELECT value FROM json_each(?)) AND state = 'active' GROUP BY show_id, season_number
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Parents:
+    """The stored parents of a batch: ids by rating key, and seasons also by (show id, season number)."""
+
+    shows: dict[str, int]
+    seasons: dict[str, int]
+    numbered: dict[tuple[int, int | None], int]
+
+    def of_season(self, season: Season) -> tuple[int | None, bool]:
+        """Return the id of the season's show, and whether it was found."""
+        show_id = self.shows.get(season.show_rating_key or "")
+        return show_id, show_id is not None
+
+    def of_episode(self, episode: Episode) -> tuple[tuple[int | None, int | None], bool]:
+        """Return the ids of the episode's show and season, and whether both were found.
+
+        Where seasons are hidden the episode does not name its own, and its number finds it. An episode that names
+        no season and has no season number belongs to none.
+        """
+        show_id = self.shows.get(episode.show_rating_key or "")
+        if episode.season_rating_key is not None:
+            season_id = self.seasons.get(episode.season_rating_key)
+        elif episode.season_number is None or show_id is None:
+            return (show_id, None), show_id is not None
+        else:
+            season_id = self.numbered.get((show_id, episode.season_number))
+        return (show_id, season_id), show_id is not None and season_id is not None
+
+
+async def parents_of_seasons(connection: aiosqlite.Connection, server_id: int, seasons: Sequence[Season]) -> Parents:
+    """Look up the shows of these seasons."""
+    shows = await _ids(connection, _SHOWS, server_id, (season.show_rating_key for season in seasons))
+    return Parents(shows, {}, {})
+
+
+async def parents_of_episodes(
+    connection: aiosqlite.Connection, server_id: int, episodes: Sequence[Episode]
+) -> Parents:
+    """Look up the shows and seasons of these episodes: two queries, three where some do not name their season."""
+    shows = await _ids(connection, _SHOWS, server_id, (episode.show_rating_key for episode in episodes))
+    seasons = await _ids(connection, _SEASONS, server_id, (episode.season_rating_key for episode in episodes))
+    unnamed = {
+        shows[episode.show_rating_key]
+        for episode in episodes
+        if episode.season_rating_key is None and episode.show_rating_key in shows
+    }
+    numbered = {}
+    if unnamed:
+        rows = await connection.execute_fetchall(_SEASONS_OF_SHOWS, (json.dumps(list(unnamed)),))
+        numbered = {(show_id, number): season_id for show_id, number, season_id in rows}
+    return Parents(shows, seasons, numbered)
+
+
+async def _ids(
+    connection: aiosqlite.Connection, query: str, server_id: int, keys: Iterable[str | None]
+) -> dict[str, int]:
+    wanted = sorted({key for key in keys if key is not None})
+    rows = await connection.execute_fetchall(query, (server_id, json.dumps(wanted)))
+    return {row[0]: row[1] for row in rows}

@@ -1,0 +1,131 @@
+"""The columns of the item tables, and records as rows of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from retrovue_daemon.records import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from retrovue_daemon.records import Episode, MediaFile, Movie, Season, Show
+
+Row: TypeAlias = tuple[str | int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The library that a batch belongs to, and how its paths translate to this machine's."""
+
+    server_id: int
+    library_id: int
+    library_name: str
+    local_path: Callable[[str], str]
+
+
+def upsert(table: str, columns: tuple[str, ...], *, fixed: str = "") -> str:
+    """Return the SQL that inserts a row or, where its id exists, changes all but its id and created_at.
+
+    ``fixed`` is an assignment that every change makes beside them.
+    """
+    names = ", ".join(columns)
+    marks = ", ".join("?" * len(columns))
+    changes = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in {"id", "created_at"})
+    return (
+        f"INSERT INTO {table} ({names}) VALUES ({marks})"
+        f" ON CONFLICT (id) DO UPDATE SET {changes}{', ' + fixed if fixed else ''}"
+    )
+
+
+_HEAD = ("id", "server_id", "library_id", "rating_key")
+_TAIL = ("source_id", "updated_at", "created_at", "synced_at", "digest", "state")
+
+_MOVIE = (
+    *_HEAD, "media_file_id", "title", "year", "edition_title", "rating", "summary", "genre", "director", "studio",
+    "originally_available_at", "duration", "guid_primary", *_TAIL,
+)  # fmt: skip
+_SHOW = (
+    *_HEAD, "title", "year", "total_seasons", "total_episodes", "show_rating", "show_summary", "genre", "studio",
+    "originally_available_at", "guid_primary", *_TAIL,
+)  # fmt: skip
+_SEASON = (*_HEAD, "show_id", "season_number", "title", *_TAIL)
+_EPISODE = (
+    *_HEAD, "show_id", "season_id", "media_file_id", "episode_title", "season_number", "episode_number", "rating",
+    "summary", "originally_available_at", "duration", *_TAIL,
+)  # fmt: skip
+_FILE = (
+    "id", "server_id", "library_id", "rating_key", "media_id", "part_id", "part_index", "file_path", "plex_path",
+    "duration", "size", "container", "video_codec", "audio_codec", "audio_channels", "width", "height",
+    "video_resolution", "bitrate", "optimized", "change_stamp", "media_type", "source_id", "library_name",
+    "updated_at", "created_at", "state",
+)  # fmt: skip
+
+UPSERT_ITEM = {
+    Kind.MOVIE: upsert("movies", _MOVIE, fixed="missing_since = NULL"),
+    Kind.SHOW: upsert("shows", _SHOW, fixed="missing_since = NULL"),
+    Kind.SEASON: upsert("seasons", _SEASON, fixed="missing_since = NULL"),
+    Kind.EPISODE: upsert("episodes", _EPISODE, fixed="missing_since = NULL"),
+}
+UPSERT_FILE = upsert("media_files", _FILE)
+
+
+def movie_row(
+    target: Target, row_id: int, movie: Movie, digest: int | None, now: int, media_file_id: int | None
+) -> Row:
+    """Return the row of a film."""
+    return (
+        row_id, target.server_id, target.library_id, movie.rating_key, media_file_id, movie.title, movie.year,
+        movie.edition_title, movie.rating, movie.summary, movie.genre, movie.director, movie.studio,
+        movie.originally_available_at, movie.duration, movie.guid_primary, movie.guid, movie.updated_at, now, now,
+        digest, movie.state,
+    )  # fmt: skip
+
+
+def show_row(target: Target, row_id: int, show: Show, digest: int | None, now: int) -> Row:
+    """Return the row of a show."""
+    return (
+        row_id, target.server_id, target.library_id, show.rating_key, show.title, show.year, show.total_seasons,
+        show.total_episodes, show.show_rating, show.show_summary, show.genre, show.studio,
+        show.originally_available_at, show.guid_primary, show.guid, show.updated_at, now, now, digest, show.state,
+    )  # fmt: skip
+
+
+def season_row(target: Target, row_id: int, season: Season, digest: int | None, now: int, show_id: int | None) -> Row:
+    """Return the row of a season."""
+    return (
+        row_id, target.server_id, target.library_id, season.rating_key, show_id, season.season_number,
+        season.title, season.guid, season.updated_at, now, now, digest, season.state,
+    )  # fmt: skip
+
+
+def episode_row(
+    target: Target,
+    row_id: int,
+    episode: Episode,
+    digest: int | None,
+    now: int,
+    parents: tuple[int | None, int | None],
+    media_file_id: int | None,
+) -> Row:
+    """Return the row of an episode; ``parents`` are the ids of its show and its season."""
+    return (
+        row_id, target.server_id, target.library_id, episode.rating_key, *parents, media_file_id,
+        episode.episode_title, episode.season_number, episode.episode_number, episode.rating, episode.summary,
+        episode.originally_available_at, episode.duration, episode.guid, episode.updated_at, now, now, digest,
+        episode.state,
+    )  # fmt: skip
+
+
+def file_row(target: Target, row_id: int, item: Movie | Episode, file: MediaFile, now: int) -> Row:
+    """Return the row of one file of an item."""
+    path = file.plex_path
+    playable = file.playable and not item.trashed
+    return (
+        row_id, target.server_id, target.library_id, item.rating_key, file.media_id, file.part_id, file.part_index,
+        None if path is None else target.local_path(path), path, file.duration, file.size, file.container,
+        file.video_codec, file.audio_codec, file.audio_channels, file.width, file.height, file.video_resolution,
+        file.bitrate, int(file.optimized), file.change_stamp, item.kind.value, item.guid, target.library_name,
+        item.updated_at, now, "active" if playable else "unavailable",
+    )  # fmt: skip

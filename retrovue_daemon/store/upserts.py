@@ -1,0 +1,143 @@
+"""Records into rows: a batch of items of one kind, with their files and external ids.
+
+The ids are chosen here, before the rows are written: stored items keep theirs, new ones get the next that their
+table never used. So items, files and external ids all go in by ``executemany`` with finished rows, and nothing must
+be read back. The writer's transaction makes this safe: nobody else can take an id meanwhile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from retrovue_daemon.records import Episode, Item, Kind, Movie, Season, Show
+from retrovue_daemon.store.files import write_files
+from retrovue_daemon.store.ids import NewIds
+from retrovue_daemon.store.lookup import TABLES, known_rows
+from retrovue_daemon.store.parents import parents_of_episodes, parents_of_seasons
+from retrovue_daemon.store.rows import UPSERT_ITEM, episode_row, movie_row, season_row, show_row
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from collections.abc import Set as AbstractSet
+
+    import aiosqlite
+
+    from retrovue_daemon.store.rows import Row, Target
+
+
+class Change(NamedTuple):
+    """An item that differs from its row, or has none; ``digest`` stands for what the server says of it."""
+
+    item: Item
+    digest: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """What one batch brought; ``ids`` are those of its items."""
+
+    added: int
+    updated: int
+    restored: int
+    ids: list[int]
+
+
+_GUID_TABLES = {
+    Kind.MOVIE: ("movie_guids", "movie_id"),
+    Kind.SHOW: ("show_guids", "show_id"),
+    Kind.EPISODE: ("episode_guids", "episode_id"),
+}
+
+
+async def write_items(
+    connection: aiosqlite.Connection, target: Target, kind: Kind, changes: Sequence[Change], now: int
+) -> BatchResult:
+    """Write a batch of items of one kind; to be run as one of the writer's transactions.
+
+    An item that a moving listing shows twice is written once, as it was seen last.
+    """
+    latest = {change.item.rating_key: change for change in changes}
+    known = await known_rows(connection, kind, target.server_id, latest)
+    new_ids = await NewIds.of(connection, TABLES[kind])
+    ids = {key: known[key].id if key in known else new_ids.take() for key in latest}
+
+    rows = await _rows(connection, target, kind, list(latest.values()), ids, known.keys(), now)
+    await connection.executemany(UPSERT_ITEM[kind], rows)
+    if kind in _GUID_TABLES:
+        await _write_guids(connection, kind, latest, ids, [row.id for row in known.values()])
+
+    restored = sum(row.state == "missing" for row in known.values())
+    return BatchResult(len(latest) - len(known), len(known) - restored, restored, list(ids.values()))
+
+
+async def _rows(
+    connection: aiosqlite.Connection,
+    target: Target,
+    kind: Kind,
+    changes: list[Change],
+    ids: dict[str, int],
+    known: AbstractSet[str],
+    now: int,
+) -> list[Row]:
+    """Return the rows of one kind, after what they refer to has been written or found.
+
+    A row whose show or season is not stored goes without a digest: the next pass will find it different and mend it.
+    """
+    items = [change.item for change in changes]
+    match kind:
+        case Kind.MOVIE:
+            movies = cast("list[Movie]", items)
+            files = await write_files(connection, target, movies, known, now)
+            return [
+                movie_row(target, ids[movie.rating_key], movie, digest, now, files.get(movie.rating_key))
+                for movie, (_, digest) in zip(movies, changes, strict=True)
+            ]
+        case Kind.SHOW:
+            shows = cast("list[Show]", items)
+            return [
+                show_row(target, ids[show.rating_key], show, digest, now)
+                for show, (_, digest) in zip(shows, changes, strict=True)
+            ]
+        case Kind.SEASON:
+            seasons = cast("list[Season]", items)
+            parents = await parents_of_seasons(connection, target.server_id, seasons)
+            rows = []
+            for season, (_, digest) in zip(seasons, changes, strict=True):
+                show_id, found = parents.of_season(season)
+                row_id = ids[season.rating_key]
+                rows.append(season_row(target, row_id, season, digest if found else None, now, show_id))
+            return rows
+        case Kind.EPISODE:
+            episodes = cast("list[Episode]", items)
+            files = await write_files(connection, target, episodes, known, now)
+            parents = await parents_of_episodes(connection, target.server_id, episodes)
+            rows = []
+            for episode, (_, digest) in zip(episodes, changes, strict=True):
+                key = episode.rating_key
+                both, found = parents.of_episode(episode)
+                digest_or_none = digest if found else None
+                rows.append(episode_row(target, ids[key], episode, digest_or_none, now, both, files.get(key)))
+            return rows
+
+
+async def _write_guids(
+    connection: aiosqlite.Connection,
+    kind: Kind,
+    latest: dict[str, Change],
+    ids: dict[str, int],
+    known_ids: list[int],
+) -> None:
+    """Replace the external ids of stored items, and add those of new ones."""
+    table, column = _GUID_TABLES[kind]
+    if known_ids:
+        await connection.executemany(
+            f"DELETE FROM {table} WHERE {column} = ?",
+            [(row_id,) for row_id in known_ids],
+        )
+    items = cast("list[tuple[str, Movie | Show | Episode]]", [(key, change.item) for key, change in latest.items()])
+    rows = [(ids[key], provider, external_id) for key, item in items for provider, external_id in item.guids]
+    await connection.executemany(
+        f"INSERT OR IGNORE INTO {table} ({column}, provider, external_id) VALUES (?, ?, ?)",
+        rows,
+    )

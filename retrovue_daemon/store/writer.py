@@ -1,0 +1,140 @@
+"""The one task that writes to the database.
+
+Everything that changes a row goes through its bounded queue as a piece of work, a coroutine function that gets the
+connection. Each piece is one transaction, and whoever handed it in gets its result or its error. A slow disk thus
+slows the network down instead of filling the memory, and SQLite never sees two writers of ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
+
+from retrovue_daemon.errors import WriteFailed, WriterStopped
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+    from types import TracebackType
+
+    import aiosqlite
+
+T = TypeVar("T")
+Work: TypeAlias = "Callable[[aiosqlite.Connection], Awaitable[T]]"
+
+BUSY_TRIES = 12
+"""Each waits for the connection's busy_timeout (5 s): another program may hold the lock for a minute."""
+
+
+class Writer:
+    """Owns the write connection and the task that uses it, for as long as its ``async with`` block.
+
+    The task does not belong to the tasks that hand work in: when one of them fails or is cancelled, the others' work
+    still gets done. Leaving the block finishes what is queued.
+    """
+
+    def __init__(self, connection: aiosqlite.Connection, path: Path, *, depth: int = 4) -> None:
+        self._connection = connection
+        self._path = path
+        self._queue: asyncio.Queue[tuple[Work[Any], asyncio.Future[Any]] | None] = asyncio.Queue()
+        self._room = asyncio.Semaphore(depth)
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._work_off(), name="writer")
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self._queue.put_nowait(None)
+        await self.stopped()
+
+    async def stopped(self) -> None:
+        """Wait until the task has ended; raises what ended it, where that was no clean end."""
+        if self._task is not None:
+            await asyncio.shield(self._task)
+
+    async def submit(self, work: Work[T]) -> asyncio.Future[T]:
+        """Hand in one transaction as soon as the queue has room; the future gives its result or its error."""
+        await self._room.acquire()
+        try:
+            future = self.post(work)
+        except WriterStopped:
+            self._room.release()
+            raise
+        future.add_done_callback(lambda _: self._room.release())
+        return future
+
+    def post(self, work: Work[T]) -> asyncio.Future[T]:
+        """Hand in one transaction at once, beside the bound: for the few small ones that close a pass."""
+        if self._task is None or self._task.done():
+            raise WriterStopped(self._path, "the writer is not running")
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._queue.put_nowait((work, future))
+        return future
+
+    async def write(self, work: Work[T]) -> T:
+        """Do one transaction and return its result."""
+        return await (await self.submit(work))
+
+    async def _work_off(self) -> None:
+        try:
+            while (entry := await self._queue.get()) is not None:
+                await self._transact(*entry)
+        finally:
+            while not self._queue.empty():
+                entry = self._queue.get_nowait()
+                if entry is not None and not entry[1].done():
+                    entry[1].set_exception(WriterStopped(self._path, "the writer ended before this was written"))
+
+    async def _transact(self, work: Work[Any], future: asyncio.Future[Any]) -> None:
+        """Do one piece of work; only what makes the connection unusable escapes and ends the writer."""
+        try:
+            await self._begin()
+            result = await work(self._connection)
+            await self._connection.commit()
+        except sqlite3.Error as error:
+            await self._roll_back()
+            self._answer(future, WriteFailed(self._path, str(error), hint=_hint(error)))
+        except BaseException as error:
+            await self._roll_back()
+            self._answer(future, error if isinstance(error, Exception) else WriterStopped(self._path, "cancelled"))
+            if not isinstance(error, Exception):
+                raise
+        else:
+            if not future.done():
+                future.set_result(result)
+
+    async def _begin(self) -> None:
+        for tries_left in range(BUSY_TRIES - 1, -1, -1):
+            try:
+                await self._connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorname != "SQLITE_BUSY" or not tries_left:
+                    raise
+            else:
+                return
+
+    async def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            await self._connection.rollback()
+
+    @staticmethod
+    def _answer(future: asyncio.Future[Any], error: Exception) -> None:
+        """Tell the submitter, unless it has gone away."""
+        if not future.done():
+            future.set_exception(error)
+
+
+def _hint(error: sqlite3.Error) -> str | None:
+    match error.sqlite_errorname:
+        case "SQLITE_FULL":
+            return "the disk is full; make room, the next pass writes what is missing"
+        case "SQLITE_BUSY":
+            return "another program has kept the database locked for a minute; let it commit"
+        case "SQLITE_READONLY" | "SQLITE_CANTOPEN" | "SQLITE_IOERR":
+            return "check the disk and the permissions of the database's directory"
+        case _:
+            return None

@@ -1,0 +1,74 @@
+"""Libraries' rows follow what the server lists, and cost no write where nothing changed."""
+
+from __future__ import annotations
+
+import pytest
+
+from retrovue_daemon.records import LibraryListing
+from retrovue_daemon.store.libraries import reconcile_libraries
+
+NOW = 1_700_000_000
+
+
+@pytest.fixture
+def reconcile(database):
+    async def work(*listed: LibraryListing, priorities: dict[str, int] | None = None):
+        return await database.writer.write(lambda c: reconcile_libraries(c, 1, listed, priorities or {}, NOW))
+
+    return work
+
+
+def listing(key: str = "9", uuid: str | None = "u9", title: str = "Films", **changes: object) -> LibraryListing:
+    return LibraryListing(key, title, "movie", uuid, locations=("/plex/a", "/plex/b"), **changes)
+
+
+async def test_a_new_library_is_stored_with_all_its_roots(reconcile, query) -> None:
+    """The first location is its root, every one stands in library_locations."""
+    rows = await reconcile(listing(), priorities={"9": 3})
+    assert (rows["9"].id, rows["9"].sync_enabled, rows["9"].priority) == (3, True, 3)
+    assert await query("SELECT library_name, library_root, uuid FROM libraries WHERE id = 3") == [
+        ("Films", "/plex/a", "u9")
+    ]
+    assert await query("SELECT path FROM library_locations ORDER BY path") == [("/plex/a",), ("/plex/b",)]
+
+
+async def test_a_library_with_a_new_key_keeps_its_row(reconcile) -> None:
+    """Its uuid tells that it is the same one."""
+    first = await reconcile(listing(key="9"))
+    second = await reconcile(listing(key="12"))
+    assert second["12"].id == first["9"].id
+
+
+async def test_a_key_that_another_library_got_is_not_taken_over(reconcile, query) -> None:
+    """The stored uuid stays, so that the caller sees the two are not the same."""
+    await reconcile(listing(uuid="u9"))
+    rows = await reconcile(listing(uuid="other", title="Stranger"))
+    assert rows["9"].uuid == "u9"
+    assert await query("SELECT uuid, library_name FROM libraries WHERE library_key = '9'") == [("u9", "Films")]
+
+
+async def test_a_switch_or_priority_in_the_table_is_kept(reconcile, database) -> None:
+    """The server's listing says nothing about them, and no order in the configuration leaves the table's."""
+    await reconcile(listing())
+    await database.writer.write(
+        lambda c: c.execute("UPDATE libraries SET sync_enabled = 0, priority = 7 WHERE id = 3")
+    )
+    rows = await reconcile(listing(title="Renamed"))
+    assert (rows["9"].name, rows["9"].sync_enabled, rows["9"].priority) == ("Renamed", False, 7)
+
+
+async def test_an_unchanged_library_is_not_written(reconcile, database) -> None:
+    """Rounds without news leave the table alone."""
+    await reconcile(listing())
+    ((before,),) = await database.writer.write(lambda c: c.execute_fetchall("SELECT total_changes()"))
+    await reconcile(listing())
+    ((after,),) = await database.writer.write(lambda c: c.execute_fetchall("SELECT total_changes()"))
+    assert after == before
+
+
+async def test_a_location_that_left_goes(reconcile, query) -> None:
+    """library_locations holds what the server says now."""
+    await reconcile(listing())
+    await reconcile(LibraryListing("9", "Films", "movie", "u9", locations=("/plex/b",)))
+    assert await query("SELECT path FROM library_locations") == [("/plex/b",)]
+    assert await query("SELECT library_root FROM libraries WHERE id = 3") == [("/plex/b",)]

@@ -1,0 +1,198 @@
+"""Opening a database: schema, pragmas, permissions, the lock, and what is refused."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from retrovue_daemon.errors import DatabaseHeld, DatabasePlaceMissing, DatabaseUnusable
+from retrovue_daemon.store.database import open_database
+from retrovue_daemon.store.migrations import APPLICATION_ID, migrations
+
+TABLES = {
+    "daemon_state", "plex_servers", "libraries", "library_locations", "plex_path_mappings", "media_files", "shows",
+    "show_guids", "seasons", "episodes", "episode_guids", "movies", "movie_guids", "sync_runs", "sync_requests",
+}  # fmt: skip
+VIEWS = {"active_movies", "active_shows", "active_episodes", "preferred_movies", "preferred_episodes"}
+
+
+async def _open_and_close(path: Path, **options: object) -> None:
+    async with open_database(path, **options):
+        pass
+
+
+async def test_a_new_database_has_the_whole_schema(tmp_path) -> None:
+    """All tables and views, the program's mark and the schema's version, in a write-ahead log."""
+    async with open_database(tmp_path / "mirror.db") as database:
+        rows = await database.reader.execute_fetchall("SELECT type, name FROM sqlite_schema")
+        found = {(row[0], row[1]) for row in rows if not row[1].startswith("sqlite_")}
+        assert {name for kind, name in found if kind == "table"} == TABLES
+        assert {name for kind, name in found if kind == "view"} == VIEWS
+        for pragma, value in {
+            "application_id": APPLICATION_ID,
+            "user_version": migrations()[-1].version,
+            "journal_mode": "wal",
+            "foreign_keys": 1,
+            "synchronous": 1,
+            "busy_timeout": 5000,
+            "wal_autocheckpoint": 4000,
+            "trusted_schema": 0,
+        }.items():
+            ((found_value,),) = await database.reader.execute_fetchall(f"PRAGMA {pragma}")
+            assert found_value == value, pragma
+
+
+async def test_every_table_is_strict_and_every_foreign_key_has_an_index(tmp_path) -> None:
+    """Deleting a parent must not scan its children."""
+    await _open_and_close(tmp_path / "mirror.db")
+    with closing(sqlite3.connect(tmp_path / "mirror.db")) as connection:
+        for _, name, kind, _, _, strict in connection.execute("PRAGMA main.table_list"):
+            if kind != "table" or name.startswith("sqlite_"):
+                continue
+            assert strict, name
+            columns = {row[3] for row in connection.execute(f"PRAGMA foreign_key_list({name})")}
+            leading = {
+                next(connection.execute(f"PRAGMA index_info({row[1]})"))[2]
+                for row in connection.execute(f"PRAGMA index_list({name})")
+            }
+            assert columns <= leading, name
+
+
+async def test_the_reader_cannot_write(database) -> None:
+    """Whoever reads cannot change a row by mistake."""
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        await database.reader.execute("DELETE FROM plex_servers")
+
+
+async def test_files_are_private_unless_configured(tmp_path) -> None:
+    """The database, its log and its lock are 0600 by default; a configured mode holds for all of them."""
+    async with open_database(tmp_path / "private.db"):
+        for name in ("private.db", "private.db-wal", "private.db.lock"):
+            assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600, name
+    async with open_database(tmp_path / "shared.db", mode=0o640):
+        for name in ("shared.db", "shared.db-wal"):
+            assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o640, name
+
+
+async def test_a_second_process_is_told_who_holds_the_database(tmp_path) -> None:
+    """The lock is the kernel's: another real process gets it neither by waiting nor by luck."""
+    path = tmp_path / "mirror.db"
+    code = (
+        "import asyncio, sys\n"
+        "from pathlib import Path\n"
+        "from retrovue_daemon.store.database import open_database\n"
+        "async def main():\n"
+        f"    async with open_database(Path({str(path)!r})):\n"
+        "        print('open', flush=True)\n"
+        "        sys.stdin.read()\n"
+        "asyncio.run(main())\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdin is not None
+        assert holder.stdout.readline() == b"open\n"
+        with pytest.raises(DatabaseHeld) as held:
+            await _open_and_close(path)
+        assert held.value.pid == holder.pid
+        assert held.value.exit_code == 75
+        holder.stdin.close()
+        assert holder.wait(10) == 0
+    await _open_and_close(path)
+
+
+async def test_another_programs_database_is_left_alone(tmp_path) -> None:
+    """It is refused by a clear error, and not a byte of it changes."""
+    path = tmp_path / "theirs.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE theirs (x)")
+        connection.commit()
+    before = path.read_bytes()
+
+    with pytest.raises(DatabaseUnusable, match="another program") as refused:
+        await _open_and_close(path)
+
+    assert refused.value.exit_code == 78
+    assert path.read_bytes() == before
+
+
+async def test_a_file_that_is_no_database_is_left_alone(tmp_path) -> None:
+    """Text instead of SQLite gives one clear line."""
+    path = tmp_path / "notes.db"
+    path.write_text("shopping list: " + "milk " * 500)
+    with pytest.raises(DatabaseUnusable, match="not a database"):
+        await _open_and_close(path)
+    assert path.read_text().startswith("shopping list")
+
+
+async def test_a_database_of_a_newer_release_is_refused(tmp_path) -> None:
+    """It is never downgraded, emptied or recreated."""
+    path = tmp_path / "mirror.db"
+    await _open_and_close(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(DatabaseUnusable, match="schema version 99"):
+        await _open_and_close(path)
+
+
+async def test_a_damaged_database_is_refused_after_an_unclean_end(tmp_path) -> None:
+    """The check runs when a write-ahead log was left behind, and names what is broken."""
+    path = tmp_path / "mirror.db"
+    async with open_database(path) as database:
+        await database.writer.write(
+            lambda c: c.executemany(
+                "INSERT INTO daemon_state (key, value) VALUES (?, ?)", [(str(n), "x" * 200) for n in range(2000)]
+            )
+        )
+    content = bytearray(path.read_bytes())
+    content[-4096 * 20 :] = b"\xff" * (4096 * 20)
+    path.write_bytes(content)
+    path.with_name("mirror.db-wal").write_bytes(b"left over")
+
+    with pytest.raises(DatabaseUnusable, match=r"damaged|malformed"):
+        await _open_and_close(path)
+
+
+async def test_a_missing_directory_may_be_an_unmounted_disk(tmp_path) -> None:
+    """A configured directory is not made, and the exit code asks for another try later."""
+    with pytest.raises(DatabasePlaceMissing) as missing:
+        await _open_and_close(tmp_path / "nas" / "mirror.db")
+    assert missing.value.exit_code == 75
+    assert not (tmp_path / "nas").exists()
+
+
+async def test_the_default_directory_is_made(tmp_path) -> None:
+    """The first start on a fresh machine needs no preparation."""
+    await _open_and_close(tmp_path / "share" / "retrovue-daemon" / "retrovue.db", own_place=True)
+    assert (tmp_path / "share" / "retrovue-daemon" / "retrovue.db").exists()
+
+
+@pytest.mark.parametrize("path", ["/proc/mirror.db", "/"])
+async def test_a_place_that_cannot_be_written_is_said_so(path) -> None:
+    """Whatever keeps the file from being made, the message names the database and what to do."""
+    with pytest.raises(DatabaseUnusable) as unusable:
+        await _open_and_close(Path(path))
+    assert str(path) in str(unusable.value)
+    assert unusable.value.hint
+
+
+async def test_programs_can_add_servers_and_mappings_as_they_used_to(database, query) -> None:
+    """Only the columns of the original schema are needed; the rest has defaults."""
+    await database.writer.write(
+        lambda c: c.execute(
+            "INSERT INTO plex_servers (name, server_url, token, is_active) VALUES ('attic', 'http://a', 't', 1)"
+        )
+    )
+    await database.writer.write(
+        lambda c: c.execute(
+            "INSERT INTO plex_path_mappings (server_id, library_root, library_name, plex_path, local_path)"
+            " VALUES (2, NULL, NULL, '/a', '/b')"
+        )
+    )
+    assert await query("SELECT source, is_active FROM plex_servers WHERE name = 'attic'") == [("database", 1)]
+    assert await query("SELECT source FROM plex_path_mappings") == [("database",)]

@@ -1,0 +1,175 @@
+"""Batches of items become rows: ids stay, children follow, nothing is doubled."""
+
+from __future__ import annotations
+
+
+async def test_a_new_movie_is_stored_with_its_files_and_guids(write, query, make) -> None:
+    """Title, guids, paths on both sides and the primary file all arrive."""
+    result = await write(make.movie("7", make.part(70), make.part(71, "/plex/b.mkv", part_index=1)))
+
+    assert (result.added, result.updated, result.restored) == (1, 0, 0)
+    assert await query("SELECT title, year, guid_primary, source_id, state, digest FROM movies") == [
+        ("Film 7", 1931, "imdb://tt7", "plex://movie/7", "active", 1)
+    ]
+    assert await query("SELECT provider, external_id FROM movie_guids ORDER BY provider") == [
+        ("imdb", "tt7"),
+        ("tmdb", "7"),
+    ]
+    assert await query("SELECT part_id, plex_path, file_path, part_index FROM media_files ORDER BY part_id") == [
+        (70, "/plex/a.mkv", "/local/a.mkv", 0),
+        (71, "/plex/b.mkv", "/local/b.mkv", 1),
+    ]
+    assert await query("SELECT f.part_id FROM movies m JOIN media_files f ON f.id = m.media_file_id") == [(70,)]
+
+
+async def test_an_update_keeps_the_ids_of_the_movie_and_of_its_files(write, query, make) -> None:
+    """Other programs hold these ids; only what changed changes, and created_at stays."""
+    await write(make.movie("7", make.part(70)))
+    before = await query("SELECT m.id, f.id, m.created_at FROM movies m JOIN media_files f ON f.id = m.media_file_id")
+
+    result = await write(make.movie("7", make.part(70, size=2_000), title="Renamed"), digest=2, now=make.now + 9)
+
+    assert (result.added, result.updated) == (0, 1)
+    after = await query("SELECT m.id, f.id, m.created_at FROM movies m JOIN media_files f ON f.id = m.media_file_id")
+    assert after == before
+    assert await query("SELECT title, digest, synced_at FROM movies") == [("Renamed", 2, make.now + 9)]
+    assert await query("SELECT size FROM media_files") == [(2_000,)]
+
+
+async def test_files_and_guids_that_left_go_with_the_update(write, query, make) -> None:
+    """A removed version and a removed external id disappear in the transaction that changes their item."""
+    await write(make.movie("7", make.part(70), make.part(71, "/plex/b.mkv")))
+
+    await write(make.movie("7", make.part(71, "/plex/b.mkv"), guids=(("tmdb", "99"),)), digest=2)
+
+    assert await query("SELECT part_id FROM media_files") == [(71,)]
+    assert await query("SELECT provider, external_id FROM movie_guids") == [("tmdb", "99")]
+    assert await query("SELECT f.part_id FROM movies m JOIN media_files f ON f.id = m.media_file_id") == [(71,)]
+
+
+async def test_an_id_is_never_used_again(write, query, make, database) -> None:
+    """Also after the row with the highest id is gone."""
+    await write(make.movie("7", make.part(70)))
+    await database.writer.write(lambda c: c.execute("DELETE FROM movies"))
+    await database.writer.write(lambda c: c.execute("DELETE FROM media_files"))
+
+    await write(make.movie("8", make.part(80)))
+
+    assert await query("SELECT id FROM movies") == [(2,)]
+    assert await query("SELECT id FROM media_files") == [(2,)]
+
+
+async def test_a_file_that_moves_between_items_of_a_batch_is_kept(write, query, make) -> None:
+    """Splitting a merged film gives one of its parts to another rating key; the part's row goes along."""
+    await write(make.movie("7", make.part(70), make.part(71, "/plex/b.mkv")))
+
+    await write(make.movie("7", make.part(70)), make.movie("8", make.part(71, "/plex/b.mkv")), digest=2)
+
+    assert await query("SELECT id, part_id, rating_key FROM media_files ORDER BY id") == [(1, 70, "7"), (2, 71, "8")]
+
+
+async def test_two_episodes_may_share_a_file(write, query, make) -> None:
+    """A double episode is two parts with one path, and both rows stay."""
+    await write(make.show("1"))
+    await write(make.season("2", "1", 1))
+    await write(
+        make.episode("3", "1", "2", 1, make.part(30, "/plex/e1e2.mkv")),
+        make.episode("4", "1", "2", 2, make.part(40, "/plex/e1e2.mkv")),
+    )
+
+    assert await query("SELECT part_id, plex_path FROM media_files ORDER BY part_id") == [
+        (30, "/plex/e1e2.mkv"),
+        (40, "/plex/e1e2.mkv"),
+    ]
+
+
+async def test_parts_without_an_id_are_told_apart_by_path(write, query, make) -> None:
+    """A server that sends no part id still gets stable rows."""
+    await write(make.movie("7", make.part(None, "/plex/a.mkv"), make.part(None, "/plex/b.mkv")))
+    before = await query("SELECT id, plex_path FROM media_files ORDER BY id")
+
+    await write(make.movie("7", make.part(None, "/plex/a.mkv"), make.part(None, "/plex/b.mkv")), digest=2)
+    assert await query("SELECT id, plex_path FROM media_files ORDER BY id") == before
+
+    await write(make.movie("7", make.part(None, "/plex/b.mkv")), digest=3)
+    assert await query("SELECT id, plex_path FROM media_files") == [before[1]]
+
+
+async def test_an_item_twice_in_a_batch_is_written_once(write, query, make) -> None:
+    """A listing that shifts while it is read shows an entry twice; the later one holds."""
+    result = await write(make.movie("7", make.part(70)), make.movie("7", make.part(70), title="Later"))
+
+    assert result.added == 1
+    assert await query("SELECT title FROM movies") == [("Later",)]
+
+
+async def test_episodes_find_their_show_and_season(write, query, make) -> None:
+    """By rating key, or by show and number where seasons are hidden; season 0 and episode 0 are real."""
+    await write(make.show("1"))
+    await write(make.season("2", "1", 1), make.season("3", "1", 0))
+    await write(
+        make.episode("4", "1", "2", 1),
+        make.episode("5", "1", None, 0, season_number=0),
+        make.episode("6", "1", None, None, season_number=None),
+    )
+
+    assert await query(
+        "SELECT e.rating_key, w.rating_key, s.rating_key, e.season_number, e.episode_number, e.digest IS NULL"
+        " FROM episodes e JOIN shows w ON w.id = e.show_id LEFT JOIN seasons s ON s.id = e.season_id"
+        " ORDER BY e.rating_key"
+    ) == [("4", "1", "2", 1, 1, 0), ("5", "1", "3", 0, 0, 0), ("6", "1", None, None, None, 0)]
+
+
+async def test_an_episode_of_an_unknown_show_is_stored_without_a_digest(write, query, make) -> None:
+    """It is not lost, and the next pass finds it different and mends it."""
+    await write(make.episode("4", "1", "2", 1))
+    assert await query("SELECT show_id, season_id, digest FROM episodes") == [(None, None, None)]
+
+    await write(make.show("1"))
+    await write(make.season("2", "1", 1))
+    await write(make.episode("4", "1", "2", 1))
+    assert await query("SELECT show_id, season_id, digest FROM episodes") == [(1, 1, 1)]
+
+
+async def test_state_follows_the_files(write, query, make) -> None:
+    """Without a playable file, or in the trash, an item is unavailable and has no primary file."""
+    await write(
+        make.movie("1"),
+        make.movie("2", make.part(20, None)),
+        make.movie("3", make.part(30, trashed=True)),
+        make.movie("4", make.part(40), trashed=True),
+        make.movie("5", make.part(50)),
+    )
+
+    assert await query("SELECT rating_key, state, media_file_id IS NULL FROM movies ORDER BY rating_key") == [
+        ("1", "unavailable", 1),
+        ("2", "unavailable", 1),
+        ("3", "unavailable", 1),
+        ("4", "unavailable", 1),
+        ("5", "active", 0),
+    ]
+    assert await query("SELECT part_id, state FROM media_files ORDER BY part_id") == [
+        (20, "unavailable"),
+        (30, "unavailable"),
+        (40, "unavailable"),
+        (50, "active"),
+    ]
+
+
+async def test_an_optimized_version_is_never_the_primary_file(write, query, make) -> None:
+    """It is stored and flagged, wherever it stands in the listing."""
+    await write(make.movie("7", make.part(70, optimized=True), make.part(71, "/plex/b.mkv")))
+
+    assert await query("SELECT f.part_id FROM movies m JOIN media_files f ON f.id = m.media_file_id") == [(71,)]
+    assert await query("SELECT optimized FROM media_files WHERE part_id = 70") == [(1,)]
+
+
+async def test_a_missing_item_that_is_listed_again_is_restored(write, query, make, database) -> None:
+    """It keeps its id and loses the mark; the result counts it apart from updates."""
+    await write(make.movie("7", make.part(70)))
+    await database.writer.write(lambda c: c.execute("UPDATE movies SET state = 'missing', missing_since = 1"))
+
+    result = await write(make.movie("7", make.part(70)))
+
+    assert (result.added, result.updated, result.restored) == (0, 0, 1)
+    assert await query("SELECT id, state, missing_since FROM movies") == [(1, "active", None)]
