@@ -1,0 +1,1 @@
+"""Talks to Plex Media Servers, and reads what they answer."""

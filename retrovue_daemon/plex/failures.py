@@ -1,0 +1,73 @@
+"""What went wrong below HTTP, as one of our errors.
+
+Nothing of an aiohttp exception but its kind and the words of the system are taken over: some of them hold the headers
+of the request, and with them the token.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+
+from retrovue_daemon.errors import BadAnswer, PlexError, ServerTimeout, ServerUnreachable
+
+if TYPE_CHECKING:
+    from aiohttp import ClientTimeout
+
+LONGEST_DETAIL: Final = 200
+"""Characters of others' words that an error repeats."""
+
+_HTTPS_HINT: Final = "if the server requires secure connections, url must begin with https://"
+_HTTP_HINT: Final = "if the server speaks no TLS on this port, url must begin with http://"
+_TLS_HINT: Final = (
+    "certificates are issued for *.plex.direct names: use such a url, or set tls_server_name, ca_file or verify_tls"
+)
+
+
+def failure_of(error: Exception, server: str, timeout: ClientTimeout) -> PlexError:
+    """Say what an exception of aiohttp, or of the socket below it, means for ``server``."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return _not_connected(error, server)
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return ServerUnreachable(server, f"no connection within {timeout.connect:g} s")
+    if isinstance(error, TimeoutError):
+        silent = isinstance(error, aiohttp.SocketTimeoutError)
+        return ServerTimeout(
+            server,
+            f"silent for {timeout.sock_read:g} s" if silent else f"an answer not whole within {timeout.total:g} s",
+        )
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return ServerUnreachable(server, "the answer broke off")
+    if isinstance(error, aiohttp.ClientResponseError):
+        return BadAnswer(server, "no HTTP")
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return ServerUnreachable(server, "the server closed the connection without an answer", hint=_HTTPS_HINT)
+    if isinstance(error, OSError):
+        return ServerUnreachable(server, reason_of(error))
+    return ServerUnreachable(server, f"the request could not be sent ({type(error).__name__})")
+
+
+def reason_of(error: OSError) -> str:
+    """Say in the system's words why, as in "Connection refused"; asyncio's own text repeats the address instead."""
+    if error.errno and error.errno > 0 and not isinstance(error, ssl.SSLError):
+        return os.strerror(error.errno)
+    return one_line(error.strerror or str(error) or type(error).__name__)
+
+
+def one_line(text: str) -> str:
+    """Make one short line of a text that others wrote."""
+    return " ".join(text.split())[:LONGEST_DETAIL]
+
+
+def _not_connected(error: aiohttp.ClientConnectorError, server: str) -> ServerUnreachable:
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return ServerUnreachable(server, f"the host {error.host!r} has no address")
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return ServerUnreachable(server, one_line(str(error.certificate_error)), hint=_TLS_HINT)
+    reason = reason_of(error.os_error)
+    if isinstance(error, aiohttp.ClientConnectorSSLError):
+        return ServerUnreachable(server, reason, hint=_HTTP_HINT)
+    return ServerUnreachable(server, f"{reason} ({error.host}:{error.port})")

@@ -1,0 +1,137 @@
+"""Plex guids as (provider, external id) pairs.
+
+A guid names what an item *is*: ``plex://movie/5d77…`` by Plex's own catalogue, ``imdb://tt0111161`` by another, and
+``com.plexapp.agents.imdb://tt0111161?lang=en`` by the same catalogue through an agent of the time before 2020. The
+forms were collected from recorded answers of servers and from clients that match by guid.
+
+Nothing here raises, whatever the string: a form that is not known is kept under its scheme, so that no query which
+asks for ``imdb`` or ``tvdb`` ever meets it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from retrovue_daemon.records import Guids
+
+UNKNOWN: Final = "unknown"
+"""The provider of a guid without a scheme."""
+
+_PROVIDER_OF_SCHEME: Final = {
+    "plex": "plex",
+    "imdb": "imdb",
+    "tmdb": "tmdb",
+    "tvdb": "tvdb",
+    "mbid": "mbid",
+    "iva": "iva",
+    "anidb": "anidb",
+    "local": "local",
+    "none": "none",
+    "com.plexapp.agents.imdb": "imdb",
+    "com.plexapp.agents.thetvdb": "tvdb",
+    "com.plexapp.agents.themoviedb": "tmdb",
+    "com.plexapp.agents.none": "none",
+    "tv.plex.agents.none": "none",
+    "thetvdb": "tvdb",
+    "themoviedb": "tmdb",
+}
+
+_HAMA_SCHEMES: Final = frozenset({"com.plexapp.agents.hama", "hama"})
+_PROVIDER_OF_HAMA: Final = {"tsdb": "tmdb"}
+_HAMA_ID: Final = re.compile(r"([a-z]+)([2-6]?)-(.+)", re.IGNORECASE | re.DOTALL)
+
+
+class GUIDParser:
+    """Reads guids; it holds nothing, so one can be shared or made wherever it is needed.
+
+    No result is cached: nearly every guid of a library is different, so a cache would cost more than the one look-up
+    that it saves, and hold them all in memory.
+    """
+
+    __slots__ = ()
+
+    @staticmethod
+    def parse_guid(guid: str | None) -> tuple[str, str]:
+        """Split a guid into its provider and the id that the provider knows the item by.
+
+        Providers are lower case. Agents of catalogues count as the catalogue (``com.plexapp.agents.thetvdb`` is
+        ``tvdb``) and lose their ``?lang=``; their episodes are ``("tvdb", "268592/1/2")``: series, season, episode.
+        An unknown scheme is its own provider, a text without a scheme belongs to ``unknown``. Never raises.
+        """
+        if not guid:
+            return UNKNOWN, ""
+        scheme, separator, rest = guid.strip().partition("://")
+        provider = _PROVIDER_OF_SCHEME.get(scheme)
+        if provider is None or not separator:
+            return _parse_unusual(scheme, separator, rest)
+        return provider, _without_language(rest)
+
+    @classmethod
+    def external_ids(cls, primary: str | None, ids: Iterable[str]) -> Guids:
+        """Parse an item's primary guid and the ids of its ``Guid`` list, in this order, each pair once.
+
+        Pairs without an id, and those of the agent ``none``, which looks nothing up, name nothing and are left out.
+        ``("local", key)`` stays, although it means something on its own server only.
+        """
+        pairs: dict[tuple[str, str], None] = {}
+        for guid in (primary, *ids):
+            if not guid:
+                continue
+            # What nearly every guid looks like, without a call: halves the time of this loop.
+            scheme, _, external_id = guid.partition("://")
+            provider = _PROVIDER_OF_SCHEME.get(scheme)
+            if provider is None or "?" in external_id or not external_id[-1:].strip():
+                provider, external_id = cls.parse_guid(guid)
+            if external_id and provider != "none":
+                pairs[provider, external_id] = None
+        return tuple(pairs)
+
+    @staticmethod
+    def extract_guids_from_plex_metadata(metadata: Mapping[str, object]) -> list[str]:
+        """List the raw guids of one entry of a ``Metadata`` array: the primary one, then its ``Guid`` list.
+
+        ``guid`` and ``Guid`` differ by case only. What is missing or of another type than Plex sends is passed over;
+        a single object in place of the list, and plain strings in it, are read as well.
+        """
+        children = metadata.get("Guid")
+        entries = children if isinstance(children, list | tuple) else (children,)
+        ids = (entry.get("id") if isinstance(entry, Mapping) else entry for entry in entries)
+        texts = [text.strip() for text in (metadata.get("guid"), *ids) if isinstance(text, str)]
+        return list(dict.fromkeys(filter(None, texts)))
+
+
+def _parse_unusual(scheme: str, separator: str, rest: str) -> tuple[str, str]:
+    """Parse what the table does not hold as it is written."""
+    if not separator or not scheme:
+        return UNKNOWN, f"{scheme}{separator}{rest}"
+    scheme = scheme.lower()
+    identifier = _without_language(rest)
+    if scheme in _HAMA_SCHEMES:
+        return _parse_hama(identifier)
+    return _PROVIDER_OF_SCHEME.get(scheme, scheme), identifier
+
+
+def _parse_hama(identifier: str) -> tuple[str, str]:
+    """Parse the id of the HAMA agent: ``anidb-69``, ``tvdb-81797/1/2``, ``tvdb4-81797``.
+
+    A digit selects how episodes are renumbered (https://github.com/ZeroQI/Absolute-Series-Scanner). The series is the
+    same one; of its episodes only those of ``tvdb2`` bear the catalogue's own numbers, the others keep the digit.
+    """
+    match = _HAMA_ID.fullmatch(identifier)
+    if match is None:
+        return "hama", identifier
+    catalogue, digit, external_id = match.groups()
+    catalogue = catalogue.lower()
+    if digit and "/" in external_id and catalogue + digit != "tvdb2":
+        return catalogue + digit, external_id
+    return _PROVIDER_OF_HAMA.get(catalogue, catalogue), external_id
+
+
+def _without_language(identifier: str) -> str:
+    """Cut the ``?lang=`` that every legacy agent appends: the language of the texts, no part of the id."""
+    return identifier.partition("?lang=")[0]

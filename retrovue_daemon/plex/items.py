@@ -1,0 +1,220 @@
+"""Entries of a listing as records.
+
+This runs once for every item of every full pass: the records are built positionally, straight from the decoded
+structs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from retrovue_daemon.plex.guid import GUIDParser
+from retrovue_daemon.plex.wire import INT64_MAX
+from retrovue_daemon.records import Episode, Item, MediaFile, Movie, Season, Show, Skipped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from retrovue_daemon.plex.wire import Container, Entry, Key, Media, Part, Tag
+    from retrovue_daemon.records import Guids
+
+OPTIMIZED: Final = 42
+"""``Media.proxyType`` of a version that Plex made for another device."""
+
+_DATE_LENGTH: Final = len("YYYY-MM-DD")
+_PIECES_OF_PART_KEY: Final = 6
+_external_ids: Final = GUIDParser.external_ids
+
+
+def build_items(container: Container, entries: Sequence[Entry]) -> tuple[list[Item], list[Skipped]]:
+    """Make the records of one page, in the server's order, and say what was left out and why.
+
+    ``container`` gives what its entries share and do not repeat (Plex may hoist any such attribute); where an entry
+    has a value of its own, that one counts.
+    """
+    items: list[Item] = []
+    skipped: list[Skipped] = []
+    for entry in entries:
+        build = _BUILDERS.get(entry.type or "")
+        key = _text(entry.rating_key)
+        if build is None or not key:
+            skipped.append(_skip(entry, key))
+        else:
+            items.append(build(entry, key, container))
+    return items, skipped
+
+
+def _skip(entry: Entry, key: str | None) -> Skipped:
+    if not key:
+        reason = "no ratingKey"
+    elif not entry.type:
+        reason = "no type"
+    else:
+        reason = f"type {entry.type!r}"
+    return Skipped(key or None, entry.title, reason)
+
+
+def _build_movie(entry: Entry, key: str, _container: Container) -> Movie:
+    return Movie(
+        key,
+        entry.guid,
+        entry.title or "",
+        entry.year,
+        entry.edition_title,
+        entry.content_rating,
+        entry.summary,
+        _joined(entry.genres),
+        _joined(entry.directors),
+        entry.studio,
+        _date(entry.originally_available_at),
+        entry.duration,
+        entry.updated_at,
+        bool(entry.deleted_at),
+        _guids(entry),
+        _files(entry.media),
+    )
+
+
+def _build_show(entry: Entry, key: str, _container: Container) -> Show:
+    return Show(
+        key,
+        entry.guid,
+        entry.title or "",
+        entry.year,
+        entry.child_count,
+        entry.leaf_count,
+        entry.content_rating,
+        entry.summary,
+        _joined(entry.genres),
+        entry.studio,
+        _date(entry.originally_available_at),
+        entry.updated_at,
+        bool(entry.deleted_at),
+        _guids(entry),
+    )
+
+
+def _build_season(entry: Entry, key: str, container: Container) -> Season:
+    show_key = entry.parent_rating_key
+    if show_key is None:
+        show_key = container.parent_rating_key
+    return Season(
+        key,
+        entry.guid,
+        _text(show_key),
+        entry.index,
+        entry.title or "",
+        entry.updated_at,
+        bool(entry.deleted_at),
+    )
+
+
+def _build_episode(entry: Entry, key: str, container: Container) -> Episode:
+    show_key = entry.grandparent_rating_key
+    if show_key is None:
+        show_key = container.grandparent_rating_key
+    season_key = entry.parent_rating_key
+    if season_key is None:
+        season_key = container.parent_rating_key
+    season_number = entry.parent_index
+    if season_number is None:
+        season_number = container.parent_index
+    return Episode(
+        key,
+        entry.guid,
+        show_key if type(show_key) is str else _text(show_key),
+        season_key if type(season_key) is str else _text(season_key),
+        entry.title or "",
+        season_number,
+        entry.index,
+        entry.content_rating,
+        entry.summary,
+        _date(entry.originally_available_at),
+        entry.duration,
+        entry.updated_at,
+        bool(entry.deleted_at),
+        _guids(entry),
+        _files(entry.media),
+    )
+
+
+_BUILDERS: Final[dict[str, Callable[[Entry, str, Container], Item]]] = {
+    "movie": _build_movie,
+    "show": _build_show,
+    "season": _build_season,
+    "episode": _build_episode,
+}
+
+
+def _guids(entry: Entry) -> Guids:
+    references = entry.guids
+    return _external_ids(entry.guid, [reference.id for reference in references if reference.id] if references else ())
+
+
+def _files(versions: list[Media] | None) -> tuple[MediaFile, ...]:
+    """Give every Part of every Media, in the server's order: the best version first, stacked files as they play."""
+    if not versions:
+        return ()
+    return tuple(
+        [
+            _file(media, part, position)
+            for media in versions
+            if media.parts
+            for position, part in enumerate(media.parts)
+        ]
+    )
+
+
+def _file(media: Media, part: Part, position: int) -> MediaFile:
+    part_id = part.id
+    stamp = None
+    # /library/parts/{id}/{change stamp}/file.ext
+    pieces = part.key.split("/", 5) if part.key else ()
+    if len(pieces) == _PIECES_OF_PART_KEY and pieces[2] == "parts":
+        stamp = _number(pieces[4])
+        if part_id is None:
+            part_id = _number(pieces[3])
+    duration = part.duration
+    if duration is None and len(media.parts or ()) == 1:
+        # A version of one file lasts as long as the file; of several, only the first tells its own duration.
+        duration = media.duration
+    return MediaFile(
+        media.id,
+        part_id,
+        position,
+        part.file or None,
+        duration,
+        part.size,
+        part.container or media.container,
+        media.video_codec,
+        media.audio_codec,
+        media.audio_channels,
+        media.width,
+        media.height,
+        media.video_resolution,
+        media.bitrate,
+        media.proxy_type == OPTIMIZED,
+        stamp,
+        bool(part.deleted_at or media.deleted_at),
+    )
+
+
+def _number(digits: str) -> int | None:
+    try:
+        number = int(digits)
+    except ValueError:
+        return None
+    return number if -INT64_MAX <= number <= INT64_MAX else None
+
+
+def _text(key: Key) -> str | None:
+    return key if key is None or type(key) is str else str(key)
+
+
+def _date(value: str | None) -> str | None:
+    """Cut the time that some servers append to ``YYYY-MM-DD``."""
+    return value[:_DATE_LENGTH] if value else None
+
+
+def _joined(tags: list[Tag] | None) -> str | None:
+    return ", ".join([tag.tag for tag in tags if tag.tag]) or None if tags else None

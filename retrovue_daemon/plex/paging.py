@@ -1,0 +1,132 @@
+"""A listing, page by page: which page to ask for next, and when the listing has ended.
+
+Pages are cut by position. The rules stand in Plex's description of ``X-Plex-Container-Start`` and ``-Size``: an
+answer may hold another number of entries than asked for, may say its total or not, and may not be paged at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from retrovue_daemon.errors import PagingIgnored, ServerTimeout
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
+    from retrovue_daemon.records import Page
+
+SMALLEST_PAGE: Final = 25
+"""Entries; a server that cannot send so few in time will not send fewer either."""
+
+MOST_AHEAD: Final = 3
+"""Pages in flight or waiting for the reader: enough to keep a server busy, few enough to keep memory flat."""
+
+MOST_PAGES: Final = 100_000
+
+
+class Pager:
+    """Reads one listing once.
+
+    ``fetch(start, size)`` starts the fetch of one page and gives its task, which this owns from then on: it is
+    awaited, or cancelled and awaited. ``page_size`` and ``size`` are entries; at most ``ahead`` fetches run at once.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[int, int], asyncio.Task[Page]],
+        *,
+        server: str,
+        page_size: int,
+        ahead: int,
+        most_pages: int = MOST_PAGES,
+    ) -> None:
+        self._fetch = fetch
+        self._server = server
+        self._size = page_size
+        self._ahead = min(ahead, MOST_AHEAD)
+        self._most_pages = most_pages
+        self._start = 0
+        self._total: int | None = None
+        self._fetches: deque[asyncio.Task[Page]] = deque()
+        """Fetches of consecutive pages of ``size`` entries from ``start`` on."""
+
+    async def pages(self) -> AsyncGenerator[Page, None]:
+        """Give the pages in order. Raises PlexError: what the fetch of a page raised, or PagingIgnored."""
+        first_key: str | None = None
+        try:
+            for number in range(self._most_pages):
+                page = await self._next_page()
+                if number == 0:
+                    page = self._whole_listing(page)
+                    first_key = _first_key(page)
+                elif first_key is not None and _first_key(page) == first_key:
+                    raise PagingIgnored(self._server, f"the entry at {self._start} is the first one again")
+                await self._advance(page)
+                if not self._ended(page):
+                    self._fetch_ahead()
+                yield page
+                if self._ended(page):
+                    return
+            raise PagingIgnored(self._server, f"more than {self._most_pages} pages without an end")
+        finally:
+            await self._drop_fetches()
+
+    async def _next_page(self) -> Page:
+        """Wait for the page at ``start``; on a timeout ask for half as much, until a page comes or none can."""
+        while True:
+            self._fetch_ahead()
+            try:
+                page = await self._fetches.popleft()
+            except ServerTimeout:
+                if self._size <= SMALLEST_PAGE:
+                    raise
+                await self._drop_fetches()
+                self._size = max(self._size // 2, SMALLEST_PAGE)
+                continue
+            if page.entries and page.offset != self._start:
+                raise PagingIgnored(self._server, f"entries from {page.offset} on instead of {self._start}")
+            return page
+
+    def _whole_listing(self, first: Page) -> Page:
+        """Set the total of a first page that was not paged at all: more than asked for, and no word of still more."""
+        if first.entries > self._size and (first.total is None or first.total <= first.entries):
+            return msgspec.structs.replace(first, total=first.entries)
+        return first
+
+    async def _advance(self, page: Page) -> None:
+        """Move on by the entries that came; where the server has a limit of its own, go on in pages of that size."""
+        if page.total is not None:
+            self._total = page.total
+        self._start += page.entries
+        if page.entries == self._size or self._ended(page):
+            return
+        await self._drop_fetches()
+        self._size = min(self._size, max(page.entries, SMALLEST_PAGE))
+
+    def _ended(self, page: Page) -> bool:
+        return page.entries == 0 or (self._total is not None and self._start >= self._total)
+
+    def _fetch_ahead(self) -> None:
+        """Keep fetches running: one at least, and more as long as it is known that there is more to fetch."""
+        while len(self._fetches) < self._ahead:
+            start = self._start + len(self._fetches) * self._size
+            if self._fetches and (self._total is None or start >= self._total):
+                return
+            self._fetches.append(self._fetch(start, self._size))
+
+    async def _drop_fetches(self) -> None:
+        dropped = list(self._fetches)
+        self._fetches.clear()
+        for fetch in dropped:
+            fetch.cancel()
+        await asyncio.gather(*dropped, return_exceptions=True)
+
+
+def _first_key(page: Page) -> str | None:
+    if page.items:
+        return page.items[0].rating_key
+    return page.skipped[0].rating_key if page.skipped else None

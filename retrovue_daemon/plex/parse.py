@@ -1,0 +1,222 @@
+"""Answers of a Plex Media Server, bytes to records: pure, without I/O and without logging.
+
+A page that fits the declared types, as nearly all do, is decoded in one go. Where that fails the answer is read
+again by a forgiving decoder, and ``repair`` makes the best of each entry. An entry that cannot be used comes back as
+a value that says why. An answer that cannot be read at all raises NotAMediaContainer; nothing else is ever raised.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+import msgspec
+
+from retrovue_daemon.plex.items import build_items
+from retrovue_daemon.plex.repair import mend
+from retrovue_daemon.plex.wire import Container, Identity, Section, Sections
+from retrovue_daemon.plex.xmltree import UnreadableXml, read_xml
+from retrovue_daemon.records import LibraryListing, Page, ServerIdentity, Skipped
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_BOM: Final = b"\xef\xbb\xbf"
+_DIGITS_OF_INT64: Final = 20
+_LONGEST_REASON: Final = 200
+
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+"""NUL ends a text in half of SQLite's functions; lone surrogates are no UTF-8."""
+
+_UNSTORABLE_ESCAPE: Final = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+
+C = TypeVar("C", bound=msgspec.Struct)
+T = TypeVar("T")
+
+
+class NotAMediaContainer(ValueError):
+    """The answer is none of Plex's, or cannot be read; ``reason`` is one short line that repeats little of it."""
+
+    def __init__(self, reason: str) -> None:
+        line = " ".join(reason.split())[:_LONGEST_REASON]
+        super().__init__(line)
+        self.reason = line
+
+
+class Libraries(msgspec.Struct, frozen=True):
+    """What ``/library/sections`` lists; ``skipped`` are those without a key or a type."""
+
+    listings: tuple[LibraryListing, ...]
+    skipped: tuple[Skipped, ...] = ()
+
+
+def parse_page(body: bytes, *, content_type: str = "", offset: int = 0, total: int | None = None) -> Page:
+    """Read one page of a listing.
+
+    ``offset`` is where the page was asked to start, ``total`` the size of the whole listing as the response's headers
+    gave it. ``Page.offset`` is the server's own word where it says one, so that a server that ignored the question
+    shows. Raises NotAMediaContainer.
+    """
+    container = _PAGE.read(body, content_type)
+    entries = _all_of(container.directories, container.entries)
+    if not entries and (container.size is None or container.size > 0):
+        # Taken for an empty page it would end a listing too early, and items be taken for deleted.
+        raise NotAMediaContainer(f"a MediaContainer of size {container.size} without entries")
+    items, skipped = build_items(container, _all_of(entries, container.nested))
+    return Page(
+        offset if container.offset is None else container.offset,
+        _counted(container.total_size) if total is None else total,
+        len(entries),
+        tuple(items),
+        tuple(skipped),
+        container.library_section_uuid or None,
+        len(body),
+    )
+
+
+def parse_libraries(body: bytes, *, content_type: str = "") -> Libraries:
+    """Read the answer to ``/library/sections``. Raises NotAMediaContainer."""
+    container = _SECTIONS.read(body, content_type)
+    sections = _all_of(container.directories, container.entries)
+    if not sections and (container.size is None or container.size > 0):
+        raise NotAMediaContainer(f"a MediaContainer of size {container.size} without libraries")
+    return Libraries(
+        tuple(_library(section, section.type) for section in sections if section.key and section.type),
+        tuple(
+            Skipped(None, section.title, "no type" if section.key else "no key")
+            for section in sections
+            if not (section.key and section.type)
+        ),
+    )
+
+
+def parse_identity(body: bytes, *, content_type: str = "") -> ServerIdentity:
+    """Read the answer to ``/identity``. Raises NotAMediaContainer, also where it names neither server nor version."""
+    identity = _IDENTITY.read(body, content_type)
+    if not identity.machine_identifier and not identity.version:
+        raise NotAMediaContainer("a MediaContainer with neither machineIdentifier nor version")
+    return ServerIdentity(identity.machine_identifier or None, identity.version or None)
+
+
+def is_xml(body: bytes) -> bool:
+    """Whether the body is marked up, XML or HTML, whatever its headers say."""
+    return body[:64].removeprefix(_BOM).lstrip().startswith(b"<")
+
+
+class _Reader(Generic[C]):
+    """Reads bodies as a container of one type."""
+
+    def __init__(self, container: type[C]) -> None:
+        self._container: type[C] = container
+        envelope = msgspec.defstruct("Envelope", [("MediaContainer", container)], gc=False)
+        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(envelope, strict=False)
+
+    def read(self, body: bytes, content_type: str) -> C:
+        """Decode a body of either format. Raises NotAMediaContainer."""
+        if is_xml(body):
+            return mend(_xml_container(body, content_type), self._container)
+        # Searched for from the end because bytes.find takes three times as long for this.
+        if body.rfind(b"\\u0000") < 0:
+            try:
+                container: C = self._decoder.decode(body).MediaContainer
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                pass
+            else:
+                return container
+        return mend(_json_container(body, content_type), self._container)
+
+
+_PAGE: Final = _Reader(Container)
+_SECTIONS: Final = _Reader(Sections)
+_IDENTITY: Final = _Reader(Identity)
+
+
+def _xml_container(body: bytes, content_type: str) -> dict[str, Any]:
+    if re.match(rb"\s*<(?:!doctype\s+)?html", body.removeprefix(_BOM)[:1024], re.IGNORECASE):
+        raise NotAMediaContainer("an HTML page" + _called(content_type, unless="html"))
+    try:
+        tag, container = read_xml(body)
+    except UnreadableXml as error:
+        reason = f"XML that cannot be read: {error}"
+    else:
+        if tag == "MediaContainer":
+            return container
+        # While it starts, a server says so by <Response code="503" title="Maintenance" status="…"/>.
+        status = container.get("status")
+        reason = f"XML <{tag[:40]}>" + (f": {status}" if status else "") + " instead of a MediaContainer"
+    raise NotAMediaContainer(reason)
+
+
+def _json_container(body: bytes, content_type: str) -> dict[str, Any]:
+    """Decode JSON that the fast decoder refused: bad UTF-8, control characters, numbers without end, NaN."""
+    if not body.strip():
+        raise NotAMediaContainer("an empty body")
+    text = body.decode("utf-8-sig", "replace")
+    try:
+        answer = json.loads(text, strict=False, parse_int=_int64_or_none)
+        if _UNSTORABLE_ESCAPE.search(text) or "\0" in text:
+            answer = _storable(answer)
+    except json.JSONDecodeError as error:
+        reason = f"no JSON{_called(content_type, unless='json')}: {error.msg} at character {error.pos}"
+    except RecursionError:
+        reason = "JSON that is nested too deeply"
+    else:
+        return _media_container(answer)
+    raise NotAMediaContainer(reason)
+
+
+def _media_container(answer: object) -> dict[str, Any]:
+    if isinstance(answer, dict):
+        if "_elementType" in answer or "_children" in answer:
+            raise NotAMediaContainer("JSON in the form of servers before 2017 (_children): update the server")
+        container = answer.get("MediaContainer")
+        if isinstance(container, dict):
+            return container
+    raise NotAMediaContainer("JSON without a MediaContainer")
+
+
+def _int64_or_none(digits: str) -> int | None:
+    # Longer ones would become None anyway, and int() refuses thousands of digits.
+    return int(digits) if len(digits) <= _DIGITS_OF_INT64 else None
+
+
+def _storable(value: Any) -> Any:
+    """Drop NUL characters and replace lone surrogates in every text of a JSON value, keys too."""
+    if isinstance(value, str):
+        return _UNSTORABLE.sub(lambda match: "" if match.group() == "\0" else "\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, list):
+        return [_storable(element) for element in value]
+    if isinstance(value, dict):
+        return {_storable(key): _storable(element) for key, element in value.items()}
+    return value
+
+
+def _called(content_type: str, *, unless: str) -> str:
+    """Name a content type that promised something else."""
+    return f" (called {content_type[:60]})" if content_type and unless not in content_type else ""
+
+
+def _all_of(first: Sequence[T] | None, second: Sequence[T] | None) -> Sequence[T]:
+    if not first:
+        return second or ()
+    return [*first, *second] if second else first
+
+
+def _counted(total: int | None) -> int | None:
+    return None if total is None or total < 0 else total
+
+
+def _library(section: Section, kind: str | None) -> LibraryListing:
+    return LibraryListing(
+        str(section.key),
+        section.title or "",
+        kind or "",
+        section.uuid or None,
+        section.agent,
+        tuple(location.path for location in section.locations or () if location.path),
+        section.updated_at,
+        section.scanned_at,
+        section.content_changed_at,
+        bool(section.refreshing),
+    )

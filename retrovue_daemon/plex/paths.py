@@ -1,0 +1,154 @@
+r"""From the path under which a server knows a file to the one under which readers of the database open it.
+
+A path is taken apart into its anchor (``/``, ``M:``, ``\\nas``) and the names below it, and put together again in the
+style of the local side. Where the server runs on Windows, both kinds of slash separate names and case does not count;
+elsewhere a backslash is part of a name. ``.`` and ``..`` are names like any other: nothing is resolved.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from retrovue_daemon.records import PathMapping
+
+_DIRECTORIES_KEPT: Final = 8192
+_MAPPERS_KEPT: Final = 64
+
+_DRIVE: Final = re.compile(r"[A-Za-z]:(?![^\\/])")
+_SLASHES: Final = re.compile(r"[\\/]+")
+
+Parts: TypeAlias = tuple[str, ...]
+"""An anchor and the names below it."""
+
+
+class PlexPathMappingService:
+    """Maps the paths of one server by its path mappings.
+
+    Among the mappings that hold for a library, those that name it (by title or root) come before those of the whole
+    server, and the longest prefix of whole names comes first. A path that no mapping covers stays as it is.
+    """
+
+    __slots__ = ("_mapper", "_mappings")
+
+    def __init__(self, mappings: Iterable[PathMapping] = ()) -> None:
+        self._mappings = tuple(mappings)
+        self._mapper = lru_cache(maxsize=_MAPPERS_KEPT)(self.for_library)
+
+    def get_local_path(
+        self, plex_path: str, library_root: str | None = None, *, library_name: str | None = None
+    ) -> str:
+        """Give the local path of a file of the library with this root or title, or of any where neither is given."""
+        return self._mapper(library_name, () if library_root is None else (library_root,)).local_path(plex_path)
+
+    def for_library(self, name: str | None, roots: Sequence[str] = ()) -> PathMapper:
+        """Make the mapper of one library, for many paths; ``roots`` are all its locations."""
+        title = None if name is None else name.strip()
+        held_roots = {form for root in roots for form in _prefixes(root)}
+        own: list[PathMapping] = []
+        general: list[PathMapping] = []
+        for mapping in self._mappings:
+            if mapping.library_name is not None and mapping.library_name.strip() != title:
+                continue
+            if mapping.library_root is not None and held_roots.isdisjoint(_prefixes(mapping.library_root)):
+                continue
+            is_general = mapping.library_name is None and mapping.library_root is None
+            (general if is_general else own).append(mapping)
+        return PathMapper(own, general)
+
+
+class PathMapper:
+    """Maps paths of one library; ``mapper(path)`` is the same as ``mapper.local_path(path)``.
+
+    Files of one directory share the answer for it: the directory is looked at once, and the last few thousand are
+    remembered.
+    """
+
+    __slots__ = ("_levels", "_local_directory", "_parents")
+
+    def __init__(self, *levels: Iterable[PathMapping]) -> None:
+        """Take mappings by precedence: all of an earlier level come before those of a later one."""
+        self._levels = tuple(filter(None, map(_by_prefix, levels)))
+        # A mapping of /media/movies says nothing about the files of /media, but all about the path itself.
+        self._parents = frozenset(prefix[:-1] for level in self._levels for prefix in level)
+        self._local_directory = lru_cache(maxsize=_DIRECTORIES_KEPT)(self._find_directory)
+
+    def local_path(self, plex_path: str) -> str:
+        """Give the local path, or the path itself where no mapping covers it."""
+        if not self._levels:
+            return plex_path
+        cut = plex_path.rfind("/") + 1
+        if plex_path[:1] != "/":
+            cut = max(cut, plex_path.rfind("\\") + 1)
+        directory = self._local_directory(plex_path[:cut])
+        return self._find(plex_path) if directory is None else directory + plex_path[cut:]
+
+    __call__ = local_path
+
+    def _find_directory(self, directory: str) -> str | None:
+        """Map a directory that ends in its separator; None where each path in it needs a look of its own."""
+        return None if _form(_split(directory)) in self._parents else self._find(directory)
+
+    def _find(self, plex_path: str) -> str:
+        parts = _split(plex_path)
+        form = _form(parts)
+        for level in self._levels:
+            for length in range(len(parts), 0, -1):
+                local = level.get(form[:length])
+                if local is not None:
+                    ends = plex_path.endswith("/" if parts[0] == "/" else ("/", "\\"))
+                    return local.path_of(parts[length:], ends_in_separator=ends)
+        return plex_path
+
+
+class _Local(NamedTuple):
+    """The local side of a mapping: without separators at its end, and the one that joins names to it."""
+
+    base: str
+    separator: str
+
+    def path_of(self, names: Parts, *, ends_in_separator: bool) -> str:
+        is_root = not names and (not self.base or self.base.endswith(":"))
+        end = self.separator if ends_in_separator or is_root else ""
+        return self.separator.join((self.base, *names)) + end
+
+
+def _by_prefix(mappings: Iterable[PathMapping]) -> dict[Parts, _Local]:
+    """Give the local sides by the form of the Plex side; of two for one prefix the first counts."""
+    by_prefix: dict[Parts, _Local] = {}
+    for mapping in mappings:
+        for form in _prefixes(mapping.plex_path):
+            by_prefix.setdefault(form, _local(mapping.local_path))
+    return by_prefix
+
+
+def _local(path: str) -> _Local:
+    is_windows = path[:1] != "/" and ("\\" in path or (_DRIVE.match(path) is not None and "/" not in path))
+    return _Local(path.rstrip("\\/"), "\\") if is_windows else _Local(path.rstrip("/"), "/")
+
+
+def _split(path: str) -> Parts:
+    """Take an absolute path apart; a relative one, which no mapping covers, has no parts."""
+    if path.startswith("/"):
+        return ("/", *filter(None, path.split("/")))
+    anchor = "\\\\" if path.startswith("\\\\") else path[:2]
+    if anchor == "\\\\" or _DRIVE.match(path):
+        return (anchor, *filter(None, _SLASHES.split(path[2:])))
+    return ()
+
+
+def _form(parts: Parts) -> Parts:
+    """Give the parts of a path as they are compared: without regard to case where they are of Windows."""
+    return parts if parts[:1] == ("/",) else tuple(part.casefold() for part in parts)
+
+
+def _prefixes(path: str) -> Iterator[Parts]:
+    r"""Give the forms of a path that a person wrote, who may spell ``\\nas`` as ``//nas``."""
+    if parts := _split(path):
+        yield _form(parts)
+    if path.startswith("//"):
+        yield _form(_split(path.replace("/", "\\")))

@@ -1,0 +1,154 @@
+"""The part of a MediaContainer that is read, as msgspec structs.
+
+Only the fields that end up in a record are declared; msgspec skips the others without building them. Everything is
+optional, because any field of a real answer can be missing. The fields stand in the order in which servers send them:
+msgspec looks for the next key where it found the last one.
+
+Decode and convert with ``strict=False``: servers send the same number as ``8``, ``"8"`` or ``8.0``. What does not fit
+even then is the business of ``repair``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+import msgspec
+from msgspec import field
+
+INT64_MAX = 2**63 - 1
+INT64_MIN = -(2**63)
+
+Whole: TypeAlias = Annotated[int, msgspec.Meta(ge=INT64_MIN, le=INT64_MAX)] | None
+"""A number that SQLite can store: larger ones fail the decode, so that ``repair`` makes them None."""
+
+Text: TypeAlias = str | None
+
+Key: TypeAlias = str | int | None
+"""A rating key: a string on items, but an integer where old servers hoist it to the container."""
+
+Flag: TypeAlias = bool | None
+
+NESTED = "Directory/Video"
+"""Key of the entries that an XML answer nests in other entries: they are items, but no part of ``size``."""
+
+
+class GuidRef(msgspec.Struct, gc=False):
+    """One element of ``Guid``, the external ids; ``guid``, which differs by case only, is Plex's own."""
+
+    id: Text = None
+
+
+class Tag(msgspec.Struct, gc=False):
+    """One element of ``Genre``, ``Director`` and their like."""
+
+    tag: Text = None
+
+
+class Part(msgspec.Struct, gc=False, rename="camel"):
+    """One file."""
+
+    id: Whole = None
+    key: Text = None
+    duration: Whole = None
+    file: Text = None
+    size: Whole = None
+    container: Text = None
+    deleted_at: Whole = None
+
+
+class Media(msgspec.Struct, gc=False, rename="camel"):
+    """One version of an item, of one or more files."""
+
+    id: Whole = None
+    duration: Whole = None
+    bitrate: Whole = None
+    width: Whole = None
+    height: Whole = None
+    audio_channels: Whole = None
+    audio_codec: Text = None
+    video_codec: Text = None
+    video_resolution: Text = None
+    container: Text = None
+    proxy_type: Whole = None
+    deleted_at: Whole = None
+    parts: list[Part] | None = field(default=None, name="Part")
+
+
+class Entry(msgspec.Struct, gc=False, rename="camel"):
+    """One entry of a listing, whatever its type."""
+
+    rating_key: Key = None
+    parent_rating_key: Key = None
+    grandparent_rating_key: Key = None
+    guid: Text = None
+    edition_title: Text = None
+    studio: Text = None
+    type: Text = None
+    title: Text = None
+    content_rating: Text = None
+    summary: Text = None
+    index: Whole = None
+    parent_index: Whole = None
+    year: Whole = None
+    duration: Whole = None
+    originally_available_at: Text = None
+    leaf_count: Whole = None
+    child_count: Whole = None
+    updated_at: Whole = None
+    deleted_at: Whole = None
+    media: list[Media] | None = field(default=None, name="Media")
+    genres: list[Tag] | None = field(default=None, name="Genre")
+    guids: list[GuidRef] | None = field(default=None, name="Guid")
+    directors: list[Tag] | None = field(default=None, name="Director")
+
+
+class Container(msgspec.Struct, gc=False, rename="camel"):
+    """A page of a listing; keys that belong to entries stand here where all entries share them."""
+
+    size: Whole = None
+    total_size: Whole = None
+    offset: Whole = None
+    grandparent_rating_key: Key = None
+    parent_rating_key: Key = None
+    library_section_uuid: Text = field(default=None, name="librarySectionUUID")
+    parent_index: Whole = None
+    directories: list[Entry] | None = field(default=None, name="Directory")
+    entries: list[Entry] | None = field(default=None, name="Metadata")
+    nested: list[Entry] | None = field(default=None, name=NESTED)
+
+
+class Location(msgspec.Struct, gc=False):
+    """One root directory of a library."""
+
+    path: Text = None
+
+
+class Section(msgspec.Struct, gc=False, rename="camel"):
+    """One library."""
+
+    refreshing: Flag = None
+    key: Key = None
+    type: Text = None
+    title: Text = None
+    agent: Text = None
+    uuid: Text = None
+    updated_at: Whole = None
+    scanned_at: Whole = None
+    content_changed_at: Whole = None
+    locations: list[Location] | None = field(default=None, name="Location")
+
+
+class Sections(msgspec.Struct, gc=False, rename="camel"):
+    """The container of ``/library/sections``, whose entries are directories in JSON and in XML."""
+
+    size: Whole = None
+    directories: list[Section] | None = field(default=None, name="Directory")
+    entries: list[Section] | None = field(default=None, name="Metadata")
+
+
+class Identity(msgspec.Struct, gc=False, rename="camel"):
+    """The container of ``/identity``."""
+
+    size: Whole = None
+    machine_identifier: Text = None
+    version: Text = None

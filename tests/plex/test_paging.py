@@ -1,0 +1,249 @@
+"""Which pages are asked for, and when a listing ends."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from retrovue_daemon.errors import PagingIgnored, ServerBusy, ServerTimeout
+from retrovue_daemon.plex.paging import Pager
+from retrovue_daemon.records import Page, Season
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Answers = Callable[[int, int], Page | BaseException]
+
+
+class Pages:
+    """Gives pages by a function of start and size, and keeps what was asked and what was cancelled."""
+
+    def __init__(self, answer: Answers, *, held: bool = False) -> None:
+        self.asked: list[tuple[int, int]] = []
+        self.tasks: list[asyncio.Task[Page]] = []
+        self.gate = asyncio.Event()
+        self.fourth = asyncio.Event()
+        """Set once four pages were asked for."""
+        self._answer = answer
+        if not held:
+            self.gate.set()
+
+    def fetch(self, start: int, size: int) -> asyncio.Task[Page]:
+        self.asked.append((start, size))
+        if len(self.asked) == 4:
+            self.fourth.set()
+        self.tasks.append(asyncio.create_task(self._page(start, size)))
+        return self.tasks[-1]
+
+    async def _page(self, start: int, size: int) -> Page:
+        if start > 0:
+            await self.gate.wait()
+        answer = self._answer(start, size)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+
+def page(start: int, entries: int, total: int | None) -> Page:
+    numbers = range(start, start + entries)
+    return Page(start, total, entries, tuple(Season(str(n), None, None, n, "", None, trashed=False) for n in numbers))
+
+
+def listing(entries: int, *, cap: int = 10_000, says_total: bool = True) -> Answers:
+    """Answer like a server with so many entries."""
+
+    def answer(start: int, size: int) -> Page:
+        return page(start, max(0, min(size, cap, entries - start)), entries if says_total else None)
+
+    return answer
+
+
+async def keys(pages: Pages, size: int, *, ahead: int = 2, most_pages: int = 100) -> list[str]:
+    pager = Pager(pages.fetch, server="home", page_size=size, ahead=ahead, most_pages=most_pages)
+    async with aclosing(pager.pages()) as listed:
+        found = [item.rating_key async for page in listed for item in page.items]
+    assert all(task.done() for task in pages.tasks)
+    return found
+
+
+def numbers(count: int) -> list[str]:
+    return [str(number) for number in range(count)]
+
+
+@pytest.mark.parametrize("entries", [1, 99, 100, 101, 300, 345])
+@pytest.mark.parametrize("ahead", [1, 2, 9])
+async def test_every_entry_once(entries: int, ahead: int) -> None:
+    """Every entry comes once and in order, and nothing beyond the total is asked for."""
+    pages = Pages(listing(entries))
+    assert await keys(pages, 100, ahead=ahead) == numbers(entries)
+    assert pages.asked == [(start, 100) for start in range(0, entries, 100)]
+
+
+async def test_empty_listing() -> None:
+    """An empty listing is one empty page."""
+    pages = Pages(listing(0))
+    async with aclosing(Pager(pages.fetch, server="home", page_size=10, ahead=2).pages()) as listed:
+        assert [page.entries async for page in listed] == [0]
+
+
+async def test_unknown_total() -> None:
+    """Without a total an empty page ends the listing, and is given; no page is asked for that may not be there."""
+    pages = Pages(listing(300, says_total=False))
+    pager = Pager(pages.fetch, server="home", page_size=100, ahead=3)
+    async with aclosing(pager.pages()) as listed:
+        assert [page.entries async for page in listed] == [100, 100, 100, 0]
+    assert pages.asked == [(0, 100), (100, 100), (200, 100), (300, 100)]
+
+
+async def test_empty_page_before_the_total() -> None:
+    """An empty page ends the listing, also where more was announced."""
+    pages = Pages(lambda start, size: page(start, size if start < 100 else 0, 900))
+    assert await keys(pages, 50) == numbers(100)
+
+
+async def test_cap_of_the_server() -> None:
+    """Where the server sends fewer than asked, the listing goes on behind them, in pages of that size."""
+    pages = Pages(listing(1000, cap=200))
+    assert await keys(pages, 500) == numbers(1000)
+    assert [asked for asked in pages.asked if asked[1] == 200] == [(start, 200) for start in range(200, 1000, 200)]
+
+
+async def test_cap_of_a_few() -> None:
+    """A cap below the smallest page is no reason to ask for one entry at a time for ever after."""
+    pages = Pages(listing(60, cap=7))
+    assert await keys(pages, 50) == numbers(60)
+    assert {size for _, size in pages.asked} == {50, 25}
+
+
+async def test_small_pages_stay_small() -> None:
+    """The smallest page does not make a smaller one larger."""
+    pages = Pages(listing(25, says_total=False))
+    assert await keys(pages, 10) == numbers(25)
+    assert {size for _, size in pages.asked} == {10}
+
+
+async def test_more_than_asked() -> None:
+    """A server may send more than asked: what it sends counts, and the listing goes on behind it."""
+    pages = Pages(lambda start, _: page(start, min(150, 400 - start), 400))
+    assert await keys(pages, 100) == numbers(400)
+
+
+async def test_everything_at_once() -> None:
+    """A first page with more than asked, and no word of still more, is the whole listing; its total says so."""
+    for total in (None, 400):
+        pages = Pages(lambda _, __, total=total: page(0, 400, total))
+        pager = Pager(pages.fetch, server="home", page_size=100, ahead=2)
+        async with aclosing(pager.pages()) as listed:
+            assert [(part.entries, part.total) async for part in listed] == [(400, 400)]
+        assert pages.asked == [(0, 100)]
+
+
+async def test_growing_listing() -> None:
+    """Entries that are added while the listing runs come too."""
+    pages = Pages(lambda start, size: listing(100 if start == 0 else 130)(start, size))
+    assert await keys(pages, 60) == numbers(130)
+
+
+async def test_shrinking_listing() -> None:
+    """Where the total shrinks, the listing ends at the new one, and what was fetched too far is dropped."""
+    pages = Pages(lambda start, size: listing(1000 if start == 0 else 100)(start, size))
+    assert await keys(pages, 50, ahead=3) == numbers(100)
+
+
+async def test_start_ignored_with_an_offset() -> None:
+    """A page that starts elsewhere than asked ends the listing."""
+    with pytest.raises(PagingIgnored, match="entries from 0 on instead of 100"):
+        await keys(Pages(lambda _, __: page(0, 100, 900)), 100)
+
+
+async def test_start_ignored_without_an_offset() -> None:
+    """The first entry coming again ends the listing: a server that says no offset is found out by it."""
+
+    def repeat(start: int, size: int) -> Page:
+        return Page(start, None, 100, page(0, 100, None).items)
+
+    with pytest.raises(PagingIgnored, match="the entry at 100 is the first one again"):
+        await keys(Pages(repeat), 100)
+
+
+async def test_endless_listing() -> None:
+    """A listing without an end is ended."""
+    with pytest.raises(PagingIgnored, match="more than 7 pages"):
+        await keys(Pages(lambda start, size: page(start, size, None)), 10, most_pages=7)
+
+
+async def test_timeout_halves_the_page() -> None:
+    """A page that takes too long is asked for again, half as large, and so are the pages after it."""
+
+    def slow(start: int, size: int) -> Page | BaseException:
+        return ServerTimeout("home") if size > 125 else page(start, min(size, 400 - start), 400)
+
+    pages = Pages(slow)
+    assert await keys(pages, 500) == numbers(400)
+    assert pages.asked[:4] == [(0, 500), (0, 250), (0, 125), (125, 125)]
+
+
+async def test_timeout_in_the_middle() -> None:
+    """The pages that were fetched ahead of a slow one are dropped, and none comes twice."""
+
+    def slow_once(start: int, size: int) -> Page | BaseException:
+        return ServerTimeout("home") if (start, size) == (100, 100) else page(start, min(size, 400 - start), 400)
+
+    pages = Pages(slow_once)
+    assert await keys(pages, 100, ahead=3) == numbers(400)
+    assert (100, 50) in pages.asked
+
+
+async def test_smallest_page() -> None:
+    """A server that cannot send 25 entries in time ends the listing by its timeout."""
+    pages = Pages(lambda _, __: ServerTimeout("home"))
+    with pytest.raises(ServerTimeout):
+        await keys(pages, 200)
+    assert pages.asked == [(0, 200), (0, 100), (0, 50), (0, 25)]
+
+
+async def test_failure_comes_in_its_place() -> None:
+    """A page that fails ends the listing with its own error, after the pages before it."""
+
+    def fail(start: int, size: int) -> Page | BaseException:
+        return ServerBusy("home", 503) if start == 200 else page(start, size, 900)
+
+    pages = Pages(fail)
+    async with aclosing(Pager(pages.fetch, server="home", page_size=100, ahead=3).pages()) as listed:
+        assert [(await anext(listed)).offset, (await anext(listed)).offset] == [0, 100]
+        with pytest.raises(ServerBusy):
+            await anext(listed)
+    assert all(task.done() for task in pages.tasks)
+
+
+@pytest.mark.parametrize(("ahead", "fetches"), [(1, 1), (2, 2), (3, 3), (10, 3)])
+async def test_fetching_ahead(ahead: int, fetches: int) -> None:
+    """While the reader has the first page, the next ones are fetched, but only so many."""
+    pages = Pages(listing(9000), held=True)
+    async with aclosing(Pager(pages.fetch, server="home", page_size=100, ahead=ahead).pages()) as listed:
+        await anext(listed)
+        await asyncio.sleep(0)
+        assert pages.asked == [(start * 100, 100) for start in range(fetches + 1)]
+    assert all(task.done() for task in pages.tasks)
+
+
+async def test_leaving_early() -> None:
+    """A reader that leaves takes the fetches with it."""
+    pages = Pages(listing(9000), held=True)
+    async with aclosing(Pager(pages.fetch, server="home", page_size=100, ahead=3).pages()) as listed:
+        await anext(listed)
+    assert [task.cancelled() for task in pages.tasks] == [False, True, True, True]
+
+
+async def test_cancelled_reader() -> None:
+    """A reader that is cancelled while it waits for a page takes the fetches with it."""
+    pages = Pages(listing(9000), held=True)
+    reader = asyncio.create_task(keys(pages, 100, ahead=3))
+    await pages.fourth.wait()
+    reader.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reader
+    assert [task.cancelled() for task in pages.tasks] == [False, True, True, True]

@@ -1,0 +1,512 @@
+"""One request: what is sent, what is tried again, and what every failure becomes."""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+import ssl
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiohttp import web
+from stamina.instrumentation import set_on_retry_hooks
+from structlog.testing import capture_logs
+
+from retrovue_daemon.config import Secret
+from retrovue_daemon.errors import (
+    BadAnswer,
+    PlexError,
+    RequestRefused,
+    ServerBusy,
+    ServerTimeout,
+    ServerUnreachable,
+    Unauthorized,
+)
+from retrovue_daemon.plex.parse import parse_identity
+from retrovue_daemon.plex.retries import Retries, RetryPolicy
+from retrovue_daemon.plex.transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from retrovue_daemon.plex.transport import Answer
+    from retrovue_daemon.records import ServerIdentity
+    from tests.plex.conftest import FakePlex
+
+    Connect = Callable[..., Awaitable[Transport]]
+
+PATH = "/identity"
+TOKEN = "tok-Pgx8vUPyLQ"
+IDENTITY = {"MediaContainer": {"size": 0, "machineIdentifier": "9f", "version": "1.43.3"}}
+CERTIFICATE = Path(__file__).parent / "fixtures" / "certificate-of-plex-direct.pem"
+NAME_IN_CERTIFICATE = "127-0-0-1.0123456789abcdef.plex.direct"
+
+
+def read(answer: Answer) -> ServerIdentity:
+    return parse_identity(answer.body, content_type=answer.content_type)
+
+
+async def failure(transport: Transport, **arguments: Any) -> PlexError:
+    """Ask, and give the error; whatever it is, it and all that hangs on it never hold the token."""
+    with pytest.raises(PlexError) as raised:
+        await transport.get(PATH, read, **arguments)
+    error = raised.value
+    assert_no_token(error)
+    return error
+
+
+def assert_no_token(error: BaseException) -> None:
+    assert error.__cause__ is None
+    assert error.__context__ is None
+    shown = "".join(traceback.format_exception(error))
+    for text in (shown, str(error), repr(error), repr(error.args), repr(vars(error))):
+        assert TOKEN not in text
+    assert "\n" not in str(error)
+
+
+# -- what is sent ---------------------------------------------------------------------------------------------------
+
+
+async def test_headers(plex: FakePlex, transport: Connect) -> None:
+    """Servers see who asks, and the token in a header, never in the address."""
+    plex.answer(PATH, plex.reply(IDENTITY))
+    await (await transport()).get(PATH, read, params={"type": "1"})
+    (request,) = plex.requests
+    assert request.headers["X-Plex-Token"] == plex.TOKEN
+    assert request.headers["Accept"] == "application/json"
+    assert request.headers["Accept-Encoding"] == "identity"
+    assert request.headers["X-Plex-Client-Identifier"] == "c-1"
+    assert request.headers["X-Plex-Product"] == "retrovue-daemon"
+    assert request.headers["X-Plex-Version"] == "1.2.3"
+    assert request.headers["X-Plex-Device-Name"]
+    assert request.path_qs == f"{PATH}?type=1"
+
+
+async def test_without_token(plex: FakePlex, transport: Connect) -> None:
+    """Before a server is known it gets no token."""
+    plex.answer(PATH, plex.reply(IDENTITY))
+    await (await transport()).get_without_token(PATH, read)
+    assert "X-Plex-Token" not in plex.requests[0].headers
+
+
+async def test_path_prefix(plex: FakePlex, transport: Connect) -> None:
+    """The path of the configured address stays in front."""
+    plex.answer(f"/plex{PATH}", plex.reply(IDENTITY))
+    assert await (await transport(url=f"{plex.url}/plex")).get(PATH, read) == read_back()
+
+
+def read_back() -> ServerIdentity:
+    return parse_identity(b'{"MediaContainer":{"machineIdentifier":"9f","version":"1.43.3"}}')
+
+
+async def test_no_cookies(plex: FakePlex, transport: Connect) -> None:
+    """Cookies are not kept."""
+    plex.answer(PATH, plex.reply(IDENTITY, Set_Cookie="a=b"))
+    # Of a bare address no jar of aiohttp would keep them anyway.
+    connection = await transport(url=f"http://localhost:{plex.port}")
+    await connection.get(PATH, read)
+    await connection.get(PATH, read)
+    assert "Cookie" not in plex.requests[1].headers
+
+
+async def test_environment_is_ignored(plex: FakePlex, transport: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy of the environment does not get to see the token."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    plex.answer(PATH, plex.reply(IDENTITY))
+    assert await (await transport()).get(PATH, read)
+
+
+async def test_redirects_are_not_followed(plex: FakePlex, transport: Connect) -> None:
+    """A redirect would carry the token elsewhere: it is refused, without another try."""
+    plex.answer(PATH, plex.reply(status=302, Location=f"{plex.url}/elsewhere"))
+    error = await failure(await transport())
+    assert isinstance(error, RequestRefused)
+    assert error.status == 302
+    assert [request.path for request in plex.requests] == [PATH]
+
+
+async def test_requests_in_flight(plex: FakePlex, transport: Connect) -> None:
+    """No more requests are in flight than configured."""
+    flying, most = 0, 0
+
+    async def count(request: web.Request) -> web.StreamResponse:
+        nonlocal flying, most
+        flying += 1
+        most = max(most, flying)
+        if flying == 2:
+            plex.release.set()
+        await plex.release.wait()
+        flying -= 1
+        return web.json_response(IDENTITY)
+
+    plex.answer(PATH, count)
+    connection = await transport(concurrency=2)
+    await asyncio.gather(*(connection.get(PATH, read) for _ in range(9)))
+    assert most == 2
+    assert connection.requests == 9
+
+
+async def test_waiting_for_another_request(
+    plex: FakePlex, transport: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a request waits for another one to end, its own time has not begun."""
+    monkeypatch.setattr("retrovue_daemon.plex.transport.CONNECT_TIMEOUT", 0.25)
+
+    async def slow(_request: web.Request) -> web.StreamResponse:
+        asyncio.get_running_loop().call_later(0.4, plex.release.set)
+        await plex.release.wait()
+        return web.json_response(IDENTITY)
+
+    plex.answer(PATH, slow)
+    connection = await transport(concurrency=1)
+    await asyncio.gather(*(connection.get(PATH, read) for _ in range(2)))
+    assert connection.requests == 2
+
+
+async def test_retries_are_not_logged(plex: FakePlex, transport: Connect) -> None:
+    """What stamina would log of each retry stays out of the log."""
+    set_on_retry_hooks(None)
+    plex.answer(PATH, plex.reply(status=500))
+    with capture_logs() as logs:
+        await failure(await transport())
+    assert logs == []
+
+
+async def test_counters(plex: FakePlex, transport: Connect) -> None:
+    """Every try counts as a request, and every byte of a good body."""
+    plex.answer(PATH, plex.reply(status=500), plex.reply(IDENTITY))
+    connection = await transport()
+    size = await connection.get(PATH, lambda answer: len(answer.body))
+    assert (connection.requests, connection.bytes_received) == (2, size)
+
+
+async def test_total_of_the_header(plex: FakePlex, transport: Connect) -> None:
+    """The total of a listing stands in a header; what is no number is none."""
+    totals = ("900", "many", "", "-1", "9" * 30)
+    plex.answer(PATH, *(plex.reply(IDENTITY, X_Plex_Container_Total_Size=total) for total in totals))
+    connection = await transport()
+    seen = [await connection.get(PATH, lambda answer: answer.total) for _ in totals]
+    assert seen == [900, None, None, None, None]
+
+
+# -- statuses -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_token_refused(plex: FakePlex, transport: Connect, status: int) -> None:
+    """A token is given up after a second try: servers under strain refuse good ones."""
+    plex.answer(PATH, plex.reply(status=status))
+    error = await failure(await transport())
+    assert isinstance(error, Unauthorized)
+    assert error.status == status
+    assert len(plex.requests) == 2
+
+
+async def test_token_refused_by_mistake(plex: FakePlex, transport: Connect) -> None:
+    """A token that the second try accepts was good."""
+    plex.answer(PATH, plex.reply(status=401), plex.reply(IDENTITY))
+    assert await (await transport()).get(PATH, read)
+
+
+@pytest.mark.parametrize("status", [300, 304, 400, 404, 410, 501])
+async def test_refused(plex: FakePlex, transport: Connect, status: int) -> None:
+    """What the server will not do it will not do at a second try either."""
+    plex.answer(PATH, plex.reply(status=status))
+    error = await failure(await transport())
+    assert isinstance(error, RequestRefused)
+    assert (error.status, error.path) == (status, PATH)
+    assert len(plex.requests) == 1
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 509])
+async def test_busy(plex: FakePlex, transport: Connect, status: int) -> None:
+    """A busy server is asked four times."""
+    plex.answer(PATH, plex.reply(status=status))
+    error = await failure(await transport())
+    assert isinstance(error, ServerBusy)
+    assert (error.status, error.retry_after) == (status, None)
+    assert len(plex.requests) == 4
+
+
+async def test_busy_for_a_while(plex: FakePlex, transport: Connect) -> None:
+    """An answer at the fourth try is an answer."""
+    plex.answer(PATH, *[plex.reply(status=500)] * 3, plex.reply(IDENTITY))
+    assert await (await transport()).get(PATH, read)
+
+
+async def test_maintenance(plex: FakePlex, transport: Connect) -> None:
+    """While a server starts it says in XML what it is doing; that is told, in one line and without the token."""
+    body = (
+        '<?xml version="1.0"?><Response code="503" title="Maintenance" '
+        f'status="Migrations &amp;&#10; {plex.TOKEN} {"x" * 500}"/>'
+    )
+    plex.answer(PATH, plex.reply(body.encode(), status=503, Content_Type="application/xml"))
+    error = await failure(await transport())
+    assert error.detail.startswith("HTTP 503, Migrations & *** xxx")
+    assert len(error.detail) < 250
+
+
+async def test_html_of_an_error_is_not_told(plex: FakePlex, transport: Connect) -> None:
+    """The page that comes with an error says nothing that the status does not."""
+    plex.answer(PATH, plex.reply(b"<html>503 Service Unavailable</html>", status=503, Content_Type="text/html"))
+    assert (await failure(await transport())).detail == "HTTP 503"
+
+
+@pytest.mark.parametrize("status", [201, 204, 206])
+async def test_other_success(plex: FakePlex, transport: Connect, status: int) -> None:
+    """Only 200 is a whole answer."""
+    plex.answer(PATH, plex.reply(status=status))
+    assert isinstance(await failure(await transport()), BadAnswer)
+
+
+@pytest.mark.parametrize(("sent", "seconds"), [("60", 60.0), ("11", 11.0), ("86400", 300.0), ("inf", 300.0)])
+async def test_long_retry_after(plex: FakePlex, transport: Connect, sent: str, seconds: float) -> None:
+    """A server that wants to be left alone for long is, at once; it is told how long, five minutes at most."""
+    plex.answer(PATH, plex.reply(status=503, Retry_After=sent))
+    error = await failure(await transport())
+    assert isinstance(error, ServerBusy)
+    assert error.retry_after == seconds
+    assert len(plex.requests) == 1
+
+
+async def test_retry_after_as_a_date(plex: FakePlex, transport: Connect) -> None:
+    """`Retry-After` may be a date."""
+    plex.answer(PATH, plex.reply(status=429, Retry_After=email.utils.formatdate(time.time() + 100, usegmt=True)))
+    error = await failure(await transport())
+    assert isinstance(error, ServerBusy)
+    assert error.retry_after == pytest.approx(100, abs=10)
+
+
+async def test_short_retry_after(plex: FakePlex, transport: Connect) -> None:
+    """A short wait is kept, and the answer after it counts."""
+    plex.answer(PATH, plex.reply(status=503, Retry_After="0.05"), plex.reply(IDENTITY))
+    begin = time.monotonic()
+    assert await (await transport()).get(PATH, read)
+    assert time.monotonic() - begin >= 0.05
+
+
+@pytest.mark.parametrize("sent", ["soon", "nan", "", "-5", "Thu, 01 Jan 1970 00:00:00 GMT"])
+async def test_useless_retry_after(plex: FakePlex, transport: Connect, sent: str) -> None:
+    """A wait that is none does not change the tries."""
+    plex.answer(PATH, plex.reply(status=503, Retry_After=sent))
+    error = await failure(await transport())
+    assert isinstance(error, ServerBusy)
+    assert not error.retry_after
+    assert len(plex.requests) == 4
+
+
+# -- bodies ---------------------------------------------------------------------------------------------------------
+
+
+async def test_unreadable_once(plex: FakePlex, transport: Connect) -> None:
+    """An answer that cannot be read is asked for once more."""
+    plex.answer(PATH, plex.reply(b'{"MediaContainer":'), plex.reply(IDENTITY))
+    assert await (await transport()).get(PATH, read)
+
+
+@pytest.mark.parametrize("body", [b'{"MediaContainer":', b"<html><body>router</body></html>", b'{"ok":true}', b""])
+async def test_unreadable(plex: FakePlex, transport: Connect, body: bytes) -> None:
+    """An answer that cannot be read twice is none of Plex's."""
+    plex.answer(PATH, plex.reply(body))
+    assert isinstance(await failure(await transport()), BadAnswer)
+    assert len(plex.requests) == 2
+
+
+async def test_token_in_what_cannot_be_read(plex: FakePlex, transport: Connect) -> None:
+    """A server that repeats the token does not bring it into the error."""
+    plex.answer(PATH, plex.reply(f'<Response status="{plex.TOKEN}"/>'.encode()))
+    assert "***" in (await failure(await transport())).detail
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_body_that_breaks_off(plex: FakePlex, transport: Connect, chunked: bool) -> None:  # noqa: FBT001
+    """A body that is shorter than announced is a broken connection, whatever it holds, and is asked for again."""
+
+    async def break_off(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        if chunked:
+            response.enable_chunked_encoding()
+        else:
+            response.content_length = 1000
+        await response.prepare(request)
+        await response.write(b'{"MediaContainer":{"size":0,"version":"1"}}')
+        assert request.transport is not None
+        request.transport.close()
+        return response
+
+    plex.answer(PATH, break_off)
+    error = await failure(await transport())
+    assert isinstance(error, ServerUnreachable)
+    assert error.detail == "the answer broke off"
+    assert len(plex.requests) == 4
+
+
+async def test_body_that_is_too_large(plex: FakePlex, transport: Connect) -> None:
+    """A body is read up to a limit, however long it goes on."""
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            await response.write(b" " * 10_000)
+
+    plex.answer(PATH, endless)
+    connection = await transport(max_body=50_000)
+    error = await failure(connection)
+    assert isinstance(error, BadAnswer)
+    assert error.detail == "a body of more than 50000 bytes"
+
+
+# -- connections ----------------------------------------------------------------------------------------------------
+
+
+async def test_nothing_listens(plex: FakePlex, transport: Connect) -> None:
+    """Where nothing listens, the error says so and where."""
+    await plex.stop()
+    connection = await transport()
+    error = await failure(connection)
+    assert isinstance(error, ServerUnreachable)
+    assert error.detail == f"Connection refused (127.0.0.1:{plex.port})"
+    assert connection.requests == 4
+
+
+async def test_unknown_host(transport: Connect) -> None:
+    """A host without address is named."""
+    error = await failure(await transport(url="http://nowhere.invalid:32400"))
+    assert isinstance(error, ServerUnreachable)
+    assert error.detail == "the host 'nowhere.invalid' has no address"
+
+
+async def raw_server(answer: bytes) -> asyncio.Server:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+        await writer.wait_closed()
+
+    return await asyncio.start_server(serve, "127.0.0.1", 0)
+
+
+async def test_closed_without_an_answer(transport: Connect) -> None:
+    """A server that demands TLS closes plain connections; the hint says what to do."""
+    async with await raw_server(b"") as server:
+        port = server.sockets[0].getsockname()[1]
+        error = await failure(await transport(url=f"http://127.0.0.1:{port}"))
+    assert isinstance(error, ServerUnreachable)
+    assert error.hint is not None
+    assert "https://" in error.hint
+
+
+async def test_no_http(transport: Connect) -> None:
+    """What speaks no HTTP is no Plex Media Server; aiohttp's exception, which holds the headers, is left behind."""
+    async with await raw_server(b"SSH-2.0-OpenSSH_9.6\r\n") as server:
+        port = server.sockets[0].getsockname()[1]
+        error = await failure(await transport(url=f"http://127.0.0.1:{port}"))
+    assert isinstance(error, BadAnswer)
+    assert error.detail == "no HTTP"
+
+
+async def test_silence(plex: FakePlex, transport: Connect) -> None:
+    """A server that keeps silent for longer than configured is tried as often as asked for."""
+    plex.answer(PATH, plex.hold)
+    connection = await transport(timeout=0.05)
+    assert isinstance(await failure(connection, timeouts=1), ServerTimeout)
+    assert connection.requests == 1
+    assert isinstance(await failure(connection), ServerTimeout)
+    assert connection.requests == 1 + 4
+
+
+async def test_token_that_is_no_header(plex: FakePlex, transport: Connect) -> None:
+    """A token that no header can hold is never sent."""
+    connection = await transport(token=Secret(f"{TOKEN}\r\nX-Other: 1"))
+    error = await failure(connection)
+    assert error.detail == "the token holds control characters"
+    assert plex.requests == []
+
+
+async def test_unopened(plex: FakePlex, section: Callable[..., Any]) -> None:
+    """A transport that is not open says so."""
+    closed = Transport(section(), client_identifier="c", version="1", retry=RetryPolicy())
+    with pytest.raises(RuntimeError, match="not open"):
+        await closed.get(PATH, read)
+
+
+# -- TLS ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def secure(plex: FakePlex) -> FakePlex:
+    """The fake server behind a certificate of its own, for a name that no resolver knows."""
+    await plex.stop()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(CERTIFICATE)
+    await plex.start(context)
+    plex.answer(PATH, plex.reply(IDENTITY))
+    return plex
+
+
+async def test_unknown_certificate(secure: FakePlex, transport: Connect) -> None:
+    """A certificate that nobody vouches for is refused before the token is sent, and the hint says what helps."""
+    error = await failure(await transport())
+    assert isinstance(error, ServerUnreachable)
+    assert "certificate verify failed" in error.detail
+    assert error.hint is not None
+    assert "plex.direct" in error.hint
+    assert secure.requests == []
+
+
+async def test_certificate_of_another_name(secure: FakePlex, transport: Connect) -> None:
+    """A certificate that is trusted, but is another host's, is refused."""
+    error = await failure(await transport(ca_file=CERTIFICATE))
+    assert isinstance(error, ServerUnreachable)
+    assert secure.requests == []
+
+
+async def test_ca_file_and_server_name(secure: FakePlex, transport: Connect) -> None:
+    """With its authority and the name in it the certificate is good."""
+    connection = await transport(ca_file=CERTIFICATE, tls_server_name=NAME_IN_CERTIFICATE)
+    assert await connection.get(PATH, read)
+
+
+async def test_without_verification(secure: FakePlex, transport: Connect) -> None:
+    """Verification can be turned off, for those who know why."""
+    assert await (await transport(verify_tls=False)).get(PATH, read)
+
+
+async def test_ca_file_that_cannot_be_used(plex: FakePlex, transport: Connect, tmp_path: Path) -> None:
+    """A file without a certificate is named when the transport opens."""
+    for ca_file in (tmp_path / "none.pem", Path(__file__)):
+        with pytest.raises(ServerUnreachable, match=r"ca_file '.*'") as raised:
+            await transport(ca_file=ca_file)
+        assert_no_token(raised.value)
+
+
+async def test_tls_where_none_is_spoken(plex: FakePlex, transport: Connect) -> None:
+    """An https address of a server without TLS: the hint says so."""
+    error = await failure(await transport(url=plex.url.replace("http:", "https:")))
+    assert isinstance(error, ServerUnreachable)
+    assert error.hint is not None
+    assert "http://" in error.hint
+
+
+# -- the policy -----------------------------------------------------------------------------------------------------
+
+
+def test_waits_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each failure doubles the limit of the next wait, whatever the failures were, until no try is left."""
+    monkeypatch.setattr("random.uniform", lambda _, limit: limit)
+    retries = Retries(RetryPolicy(attempts=4, wait_initial=1.0), timeouts=2)
+    unreachable, timeout = ServerUnreachable("home"), ServerTimeout("home")
+    assert [retries(failed) for failed in (unreachable, timeout, unreachable, timeout)] == [1.0, 2.0, 4.0, False]
+
+
+def test_waits() -> None:
+    """The limit of the wait doubles up to the longest; the wait is anything below."""
+    policy = RetryPolicy(wait_initial=0.5, wait_max=3.0)
+    longest = [max(policy.wait(failures) for _ in range(300)) for failures in (1, 2, 3, 4, 5, 900)]
+    assert longest == pytest.approx([0.5, 1.0, 2.0, 3.0, 3.0, 3.0], rel=0.1)
+    assert min(policy.wait(1) for _ in range(300)) < 0.1
