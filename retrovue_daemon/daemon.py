@@ -1,0 +1,179 @@
+"""The composition root: opens everything in order, keeps it going, and closes it in the reverse order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import structlog
+
+from retrovue_daemon import __version__
+from retrovue_daemon.config import default_database_path, server_from_row
+from retrovue_daemon.errors import ConfigError, Interrupted, UnknownServer
+from retrovue_daemon.plex.retries import RetryPolicy
+from retrovue_daemon.progress import ProgressBoard
+from retrovue_daemon.store.database import open_database
+from retrovue_daemon.store.servers import ServerEntry, reconcile_servers, servers
+from retrovue_daemon.supervisor import ActiveServer, Selection, Supervisor
+from retrovue_daemon.sync.passes import PassSettings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine, Iterator
+
+    from retrovue_daemon.config import Config
+    from retrovue_daemon.logs import Redactor
+    from retrovue_daemon.store.database import Database
+    from retrovue_daemon.supervisor import ServerReport
+
+log = structlog.get_logger()
+T = TypeVar("T")
+
+PATIENT = RetryPolicy()
+
+
+@dataclass(frozen=True, slots=True)
+class SyncOptions:
+    """What one ``sync`` command asks for; None means every server, or every library."""
+
+    server: str | None = None
+    library: str | None = None
+    accept_removals: bool = False
+
+
+async def run(config: Config, redactor: Redactor) -> None:
+    """Keep the database in step until SIGTERM or SIGINT: the work of the service."""
+    with _signals() as stop:
+        async with _composed(config, SyncOptions(), ProgressBoard(), redactor) as (database, supervisor):
+            log.info(
+                "daemon.started",
+                version=__version__,
+                database=str(database.path),
+                servers=[server.section.name for server in supervisor.servers],
+            )
+            try:
+                await _until_stopped(stop, database, supervisor.run())
+            except Interrupted as interrupted:
+                log.info("daemon.stopping", signal=interrupted.name)
+        log.info("daemon.stopped")
+
+
+async def sync_once(
+    config: Config,
+    options: SyncOptions,
+    board: ProgressBoard,
+    redactor: Redactor,
+    *,
+    retry: RetryPolicy = PATIENT,
+) -> list[ServerReport]:
+    """Do one round of passes and report on each server.
+
+    Raises UnknownServer where no active server has the name that was asked for, Interrupted where SIGTERM or SIGINT
+    ended the round early.
+    """
+    with _signals() as stop:
+        async with _composed(config, options, board, redactor, retry) as (database, supervisor):
+            return await _until_stopped(stop, database, supervisor.sync_once(Selection(options.library)))
+
+
+@asynccontextmanager
+async def _composed(
+    config: Config,
+    options: SyncOptions,
+    board: ProgressBoard,
+    redactor: Redactor,
+    retry: RetryPolicy = PATIENT,
+) -> AsyncIterator[tuple[Database, Supervisor]]:
+    """Open the database, learn which servers there are, and make the supervisor that syncs them."""
+    place = config.database
+    own_place = place.path == default_database_path(os.environ)
+    async with open_database(place.path, mode=place.mode, group=place.group, own_place=own_place) as database:
+        chosen = await _active_servers(config, database)
+        for server in chosen:
+            redactor.learn(server.section.token.reveal())
+        if options.server is not None:
+            names = [server.section.name for server in chosen]
+            chosen = [server for server in chosen if server.section.name == options.server]
+            if not chosen:
+                raise UnknownServer(options.server, names)
+        settings = PassSettings(
+            page_size=config.sync.page_size,
+            batch_size=place.batch_size,
+            max_removed=config.sync.max_removed,
+            accept_removals=options.accept_removals,
+        )
+        supervisor = Supervisor(
+            database,
+            chosen,
+            settings,
+            board,
+            concurrency=config.sync.concurrency,
+            interval=config.sync.interval,
+            retry=retry,
+        )
+        yield database, supervisor
+
+
+async def _active_servers(config: Config, database: Database) -> list[ActiveServer]:
+    """Return the configuration's servers, then those that only the database defines.
+
+    A row that cannot be used is logged and left out: it costs the others nothing.
+    """
+    entries = [ServerEntry(section.name, section.url, section.path_mappings) for section in config.servers]
+    now = int(time.time())
+    await database.writer.write(lambda connection: reconcile_servers(connection, entries, now))
+    rows = {row.name: row for row in await servers(database.reader)}
+    found = [ActiveServer(rows[section.name].id, section) for section in config.servers]
+    named = {section.name for section in config.servers}
+    for row in rows.values():
+        if row.source != "database" or not row.is_active or row.name in named:
+            continue
+        try:
+            section = server_from_row(row.name, row.url, row.token or "")
+        except ConfigError as error:
+            log.error("server.invalid", server=row.name, error=str(error))
+        else:
+            found.append(ActiveServer(row.id, section))
+    return found
+
+
+async def _until_stopped(stop: asyncio.Future[int], database: Database, work: Coroutine[Any, Any, T]) -> T:
+    """Do the work until it is done, a signal arrives, or the writer dies, which no work survives."""
+    task = asyncio.create_task(work, name="supervisor")
+    writer = asyncio.create_task(database.writer.stopped(), name="the writer's end")
+    ends: list[asyncio.Future[Any]] = [task, writer, stop]
+    try:
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return await task
+        if writer.done():
+            await writer
+        raise Interrupted(stop.result())
+    finally:
+        task.cancel()
+        writer.cancel()
+        await asyncio.gather(task, writer, return_exceptions=True)
+
+
+@contextmanager
+def _signals() -> Iterator[asyncio.Future[int]]:
+    """Give a future that becomes the number of the first SIGTERM or SIGINT that arrives."""
+    loop = asyncio.get_running_loop()
+    stop: asyncio.Future[int] = loop.create_future()
+
+    def arrived(number: int) -> None:
+        if not stop.done():
+            stop.set_result(number)
+
+    watched = (signal.SIGTERM, signal.SIGINT)
+    for number in watched:
+        loop.add_signal_handler(number, arrived, number)
+    try:
+        yield stop
+    finally:
+        for number in watched:
+            loop.remove_signal_handler(number)

@@ -1,0 +1,71 @@
+"""Whether a listing was whole, and whether what it lacks may be believed to be gone.
+
+Nothing is removed on doubt. Both judgements are pure: they are given numbers and return a reason, or None.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from retrovue_daemon.records import Page
+
+GUARD_FLOOR = 20
+"""So many removals are always believed, as long as something is left: a fifth of a tiny library is soon reached."""
+
+GUARD_WINDOW = 24 * 60 * 60
+"""Seconds over which removals add up, so that a library cannot trickle away below the guard."""
+
+
+@dataclass(slots=True)
+class ListingLog:
+    """What was noticed while one listing was read."""
+
+    pages: int = 0
+    entries: int = 0
+    bytes: int = 0
+    keyless: int = 0
+    first_total: int | None = None
+    last_total: int | None = None
+    ended_empty: bool = False
+
+    def note(self, page: Page) -> None:
+        """Take account of the next page."""
+        if self.pages == 0:
+            self.first_total = page.total
+        if self.last_total is None or self.last_total == self.first_total:
+            self.last_total = page.total  # once it moved, the first move is what is told
+        self.pages += 1
+        self.entries += page.entries
+        self.bytes += page.size
+        self.ended_empty = page.entries == 0
+        self.keyless += sum(skipped.rating_key is None for skipped in page.skipped)
+
+    def incomplete(self, distinct: int) -> str | None:
+        """Return why the listing cannot count as whole, or None; ``distinct`` counts its different rating keys."""
+        if self.last_total != self.first_total:
+            return f"the total moved from {self.first_total} to {self.last_total} while it was read"
+        if self.first_total is None:
+            return None if self.ended_empty else "the server did not say how long it is"
+        expected = self.first_total - self.keyless
+        if distinct != expected:
+            return f"{distinct} different items came where the server counts {expected}"
+        return None
+
+
+def guard(*, present: int, leaving: int, left_recently: int, max_removed: float) -> str | None:
+    """Return why these removals must not happen by themselves, or None.
+
+    ``leaving`` of the ``present`` rows were not listed, and ``left_recently`` rows went missing within GUARD_WINDOW
+    before. ``max_removed`` is a fraction of the library as it was at the beginning of that window.
+    """
+    if leaving == 0:
+        return None
+    if leaving == present:
+        return f"the server lists none of the {present} items that it had"
+    allowed = max(GUARD_FLOOR, int((present + left_recently) * max_removed))
+    if leaving + left_recently > allowed:
+        recently = f", after {left_recently} within a day," if left_recently else ""
+        return f"{leaving} of {present} items would be removed{recently} where at most {allowed} may"
+    return None

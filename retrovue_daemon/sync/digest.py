@@ -1,0 +1,31 @@
+"""A short stand-in for everything that is stored of an item, to tell at a glance whether it changed.
+
+It covers the whole record: every stored field, the external ids, and the id, path, size and change stamp of every
+file. Plex's ``updatedAt`` covers less: it may be absent, and does not reliably move when a file is replaced. The
+local path is no part of it, because path mappings change without the server.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from retrovue_daemon.records import Item
+
+DIGEST_VERSION = 1
+"""To be raised when the records get other fields: every row then counts as changed, once."""
+
+_PERSON = DIGEST_VERSION.to_bytes(2, "big")
+_ENCODER = msgspec.msgpack.Encoder()
+
+
+def digest(item: Item) -> int:
+    """Return the digest as a signed 64-bit integer, which SQLite stores as it is.
+
+    Two states of one item collide once in 2**64 changes.
+    """
+    packed = blake2b(_ENCODER.encode(item), digest_size=8, person=_PERSON).digest()
+    return int.from_bytes(packed, "big", signed=True)

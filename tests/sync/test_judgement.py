@@ -1,0 +1,76 @@
+"""When a listing counts as whole, and when removals are believed."""
+
+from __future__ import annotations
+
+import pytest
+
+from retrovue_daemon.records import Page, Skipped
+from retrovue_daemon.sync.completeness import ListingLog, guard
+from retrovue_daemon.sync.seen import SeenIds
+
+
+def _log(*pages: Page) -> ListingLog:
+    log = ListingLog()
+    for page in pages:
+        log.note(page)
+    return log
+
+
+def _page(offset: int, entries: int, total: int | None, *skipped: Skipped) -> Page:
+    return Page(offset, total, entries, (), skipped, size=100)
+
+
+def test_as_many_different_items_as_the_server_counts_are_a_whole_listing() -> None:
+    """Over any number of pages."""
+    assert _log(_page(0, 2, 3), _page(2, 1, 3)).incomplete(distinct=3) is None
+
+
+def test_entries_without_a_key_are_no_items() -> None:
+    """The server counts them; they can be neither stored nor missed."""
+    assert _log(_page(0, 3, 3, Skipped(None, "All", "no ratingKey"))).incomplete(distinct=2) is None
+
+
+@pytest.mark.parametrize(("distinct", "total"), [(2, 3), (4, 3), (0, 1)])
+def test_any_other_number_is_doubtful(distinct: int, total: int) -> None:
+    """Too few may be a hiccup, too many a listing that moved."""
+    assert _log(_page(0, total, total)).incomplete(distinct) is not None
+
+
+def test_a_total_that_moves_is_doubtful() -> None:
+    """Something was added or deleted while the pages were read, so rows may have been passed over."""
+    assert "moved from 4 to 3" in (_log(_page(0, 2, 4), _page(2, 1, 3)).incomplete(3) or "")
+    assert "moved from 4 to 5" in (_log(_page(0, 2, 4), _page(2, 1, 5), _page(3, 1, 4)).incomplete(4) or "")
+
+
+def test_an_unknown_total_is_whole_when_an_empty_page_ends_it() -> None:
+    """Without that nobody knows whether more would have come."""
+    assert _log(_page(0, 2, None), _page(2, 0, None)).incomplete(2) is None
+    assert _log(_page(0, 2, None)).incomplete(2) is not None
+
+
+def test_no_removal_needs_no_guard() -> None:
+    """Also of an empty library."""
+    assert guard(present=0, leaving=0, left_recently=0, max_removed=0.2) is None
+
+
+def test_everything_at_once_is_never_believed() -> None:
+    """However small the library is."""
+    assert guard(present=1, leaving=1, left_recently=0, max_removed=1.0) is not None
+
+
+@pytest.mark.parametrize(
+    ("present", "leaving", "recently", "held"),
+    [(30, 20, 0, False), (30, 21, 0, True), (1000, 200, 0, False), (1000, 201, 0, True), (900, 101, 100, True)],
+)
+def test_removals_within_a_day_add_up(present: int, leaving: int, recently: int, held: bool) -> None:  # noqa: FBT001 -- a case of the table
+    """Up to 20 or the given share of the library as it was; a trickle counts together."""
+    reason = guard(present=present, leaving=leaving, left_recently=recently, max_removed=0.2)
+    assert (reason is not None) is held
+
+
+def test_seen_ids_are_a_set() -> None:
+    """Each id counts once, wherever it lies."""
+    seen = SeenIds()
+    seen.update([1, 8, 9, 1_000_003, 8])
+    assert len(seen) == 4
+    assert [number for number in (0, 1, 7, 8, 9, 10, 1_000_003, 9_999_999) if number in seen] == [1, 8, 9, 1_000_003]
