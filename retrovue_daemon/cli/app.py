@@ -1,0 +1,55 @@
+"""All commands, and what their failures look like."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from retrovue_daemon import __version__
+from retrovue_daemon.cli import check, demo, init, run, sync
+from retrovue_daemon.cli.output import print_error
+from retrovue_daemon.errors import DaemonError
+
+app = typer.Typer(
+    name="retrovue-daemon",
+    help="Keep a local SQLite database in step with the libraries of Plex Media Servers.",
+    epilog="Exit codes: 0 all well, 1 some work failed or was held back, 2 wrong usage, 3 no server could be used,"
+    " 75 the database is held by another process or its place is not there yet, 78 bad configuration or database.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"retrovue-daemon {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+app.command("run")(run.run)
+app.command("sync")(sync.sync)
+app.command("check")(check.check)
+app.command("init")(init.init)
+app.command("demo")(demo.demo)
+
+
+def run_app() -> None:
+    """Run the command line; a failure of ours is told in a line or two, without a traceback."""
+    try:
+        app()
+    except DaemonError as error:
+        print_error(error)
+        sys.exit(error.exit_code)

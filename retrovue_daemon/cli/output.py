@@ -1,0 +1,58 @@
+"""How results and failures reach people and programs: results on standard output, everything else on error."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from retrovue_daemon.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+    from retrovue_daemon.errors import DaemonError
+
+
+def print_error(error: DaemonError) -> None:
+    """Tell what went wrong and what can be done; every problem of a configuration gets a line of its own."""
+    if isinstance(error, ConfigError) and len(error.problems) > 1:
+        where = f"{error.source}: " if error.source else ""
+        print(f"error: {where}{len(error.problems)} problems", file=sys.stderr)
+        for problem in error.problems:
+            print(f"  {problem}", file=sys.stderr)
+    else:
+        print(f"error: {error}", file=sys.stderr)
+    if error.hint:
+        print(f"hint: {error.hint}", file=sys.stderr)
+
+
+def print_warnings(warnings: Sequence[object]) -> None:
+    """Tell what is allowed but should be looked at."""
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+
+
+def print_json(value: object) -> None:
+    """Print one JSON object on standard output."""
+    import msgspec  # noqa: PLC0415 -- only some commands need it
+
+    print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def print_table(table: Table) -> None:
+    """Print a table on standard output, at full width where that is not a terminal."""
+    from rich.console import Console  # noqa: PLC0415 -- takes a tenth of a second
+
+    console = Console()
+    if not console.is_terminal:
+        console.width = 200
+    console.print(table)
+
+
+def describe(error: DaemonError | None) -> dict[str, str | None] | None:
+    """Give an error the shape that it has in ``--json``."""
+    if error is None:
+        return None
+    return {"type": type(error).__name__, "message": str(error), "hint": error.hint}

@@ -1,0 +1,157 @@
+"""``retrovue-daemon sync``."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, read_config
+from retrovue_daemon.cli.output import describe, print_json, print_table, print_warnings
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from retrovue_daemon.config import Config
+    from retrovue_daemon.daemon import SyncOptions
+    from retrovue_daemon.supervisor import ServerReport
+
+_COUNTS = ("listed", "added", "updated", "unchanged", "removed", "restored", "skipped")
+
+
+def sync(
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+    server: Annotated[
+        str | None, typer.Option("--server", "-s", metavar="NAME", help="Only this server.", show_default=False)
+    ] = None,
+    library: Annotated[
+        str | None,
+        typer.Option("--library", "-l", metavar="NAME", help="Only this library: title or key.", show_default=False),
+    ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="List everything, whatever the servers say has changed.")
+    ] = False,
+    accept_removals: Annotated[
+        bool,
+        typer.Option("--accept-removals", help="Believe removals that would be held back because there are so many."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Do one pass over all enabled libraries of all active servers, and end.
+
+    On a terminal bars show how far it is; elsewhere log lines go to standard error as JSON.
+
+    Examples:
+        retrovue-daemon sync --config config.toml
+
+        retrovue-daemon sync --server home --library "TV Shows" --json
+    """
+    settings = read_config(config, database)
+    from retrovue_daemon.daemon import SyncOptions  # noqa: PLC0415 -- brings aiohttp, which --help does not need
+
+    del full  # every pass lists everything so far
+    print_warnings(settings.warnings)
+    options = SyncOptions(server=server, library=library, accept_removals=accept_removals)
+    reports = asyncio.run(sync_with_progress(settings, options))
+    print_reports(reports, as_json=as_json)
+    code = exit_code(reports)
+    if code == 0 and library is not None and not any(report.passes for report in reports):
+        _print_unknown_library(library, reports)
+        code = 2
+    if not reports:
+        print("error: there is no active server\nhint: add a [[servers]] table to the configuration", file=sys.stderr)
+    raise typer.Exit(code)
+
+
+async def sync_with_progress(settings: Config, options: SyncOptions) -> list[ServerReport]:
+    """Sync once, with bars where standard error is a terminal, with log lines where it is not."""
+    from rich.console import Console  # noqa: PLC0415 -- takes a tenth of a second
+
+    from retrovue_daemon.cli.bars import AboveBars, with_bars  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.daemon import sync_once  # noqa: PLC0415 -- brings aiohttp
+    from retrovue_daemon.logs import configure_logging  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.progress import ProgressBoard  # noqa: PLC0415 -- likewise
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        redactor = configure_logging(level=settings.logging.level, format=settings.logging.format)
+        return await sync_once(settings, options, ProgressBoard(), redactor)
+
+    # The bars and the table at the end say what the ordinary lines would.
+    level = "warning" if settings.logging.level == "info" else settings.logging.level
+    redactor = configure_logging(level=level, format=settings.logging.format, stream=AboveBars(console).as_stream())
+
+    board = ProgressBoard()
+    return await with_bars(sync_once(settings, options, board, redactor), board, console)
+
+
+def print_reports(reports: list[ServerReport], *, as_json: bool) -> None:
+    """Print what a round brought, for people or for programs."""
+    if as_json:
+        print_json(_summary(reports))
+    elif reports:
+        print_table(_table(reports))
+
+
+def exit_code(reports: list[ServerReport]) -> int:
+    """Return 0 where all went well, 3 where no server could be used, else 1."""
+    if all(report.error is not None for report in reports):
+        return 3
+    clean = all(report.error is None and all(done.run.status == "ok" for done in report.passes) for report in reports)
+    return 0 if clean else 1
+
+
+def _summary(reports: list[ServerReport]) -> dict[str, object]:
+    """Return the object that ``--json`` prints: the counts of sync_runs for every server and library."""
+    return {
+        "exit_code": exit_code(reports),
+        "servers": [
+            {
+                "server": report.server,
+                "error": describe(report.error),
+                "libraries": [
+                    {
+                        "library": done.library,
+                        "run_id": done.run_id,
+                        **asdict(done.run),
+                        "duration_s": done.duration_s,
+                    }
+                    for done in report.passes
+                ],
+            }
+            for report in reports
+        ],
+    }
+
+
+def _table(reports: list[ServerReport]) -> Table:
+    """Return the counts as a table for people."""
+    from rich.table import Table  # noqa: PLC0415 -- takes a tenth of a second
+
+    result = Table(title=None)
+    for column in ("server", "library", "status"):
+        result.add_column(column, overflow="fold")
+    for column in (*_COUNTS, "seconds"):
+        result.add_column(column, justify="right")
+    result.add_column("remark", overflow="fold")
+    for report in reports:
+        if report.error is not None:
+            result.add_row(report.server, "", "failed", *[""] * (len(_COUNTS) + 1), str(report.error))
+        for done in report.passes:
+            counts = [f"{getattr(done.run, name):,}" for name in _COUNTS]
+            remark = done.run.error or ""
+            result.add_row(report.server, done.library, done.run.status, *counts, f"{done.duration_s:.1f}", remark)
+    return result
+
+
+def _print_unknown_library(library: str, reports: list[ServerReport]) -> None:
+    titles = sorted({title for report in reports for title in report.titles})
+    near = difflib.get_close_matches(library, titles, n=1)
+    print(f"error: no enabled library is called {library!r}", file=sys.stderr)
+    hint = f"did you mean {near[0]!r}?" if near else f"the servers offer {', '.join(map(repr, titles))}"
+    print(f"hint: {hint}", file=sys.stderr)

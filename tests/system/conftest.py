@@ -1,0 +1,147 @@
+"""Whole rounds: a simulated server on loopback, the ordinary code, a real database file."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import sys
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from retrovue_daemon.config import parse_config
+from retrovue_daemon.daemon import SyncOptions, sync_once
+from retrovue_daemon.demo import SimulatedPlex, built_in_library
+from retrovue_daemon.logs import Redactor
+from retrovue_daemon.plex.retries import RetryPolicy
+from retrovue_daemon.progress import ProgressBoard
+
+IMPATIENT = RetryPolicy(attempts=2, wait_initial=0, wait_max=0)
+"""Every retry happens, none is waited for."""
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
+
+    from retrovue_daemon.config import Config
+    from retrovue_daemon.supervisor import ServerReport
+
+
+@pytest.fixture
+async def plex() -> AsyncIterator[SimulatedPlex]:
+    async with SimulatedPlex(built_in_library()) as server:
+        yield server
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "mirror.db"
+
+
+@pytest.fixture
+def config(path: Path) -> Callable[..., Config]:
+    """Make a configuration for some simulated servers; keyword arguments change the tables."""
+
+    def make(*servers: SimulatedPlex, server: dict[str, object] | None = None, **sections: object) -> Config:
+        tables = [
+            {"name": f"server{number}" if number else "home", "url": each.url, "token": each.token, **(server or {})}
+            for number, each in enumerate(servers)
+        ]
+        return parse_config({"database": {"path": str(path)}, "servers": tables, **sections}, environ={})
+
+    return make
+
+
+@pytest.fixture
+def sync(config: Callable[..., Config]) -> Callable[..., Awaitable[list[ServerReport]]]:
+    """Do one round over simulated servers, or over a whole configuration."""
+
+    async def work(*servers: SimulatedPlex | Config, options: SyncOptions | None = None) -> list[ServerReport]:
+        first = servers[0]
+        settings = config(*servers) if isinstance(first, SimulatedPlex) else first
+        return await sync_once(settings, options or SyncOptions(), ProgressBoard(), Redactor(), retry=IMPATIENT)
+
+    return work
+
+
+@pytest.fixture
+def rows(path: Path) -> Callable[..., list[tuple[object, ...]]]:
+    """Ask the database as another program would: by its file."""
+
+    def query(sql: str, *values: object) -> list[tuple[object, ...]]:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+            return connection.execute(sql, values).fetchall()
+
+    return query
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a process ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Commands:
+    """Starts real processes of the daemon; in them too every warning is an error."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._started: list[asyncio.subprocess.Process] = []
+
+    async def start(self, *arguments: str | Path) -> asyncio.subprocess.Process:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-X", "dev", "-W", "error", "-m", "retrovue_daemon"),
+            *map(str, arguments),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={"PATH": os.environ["PATH"], "HOME": str(self._home), "NO_COLOR": "1", "COLUMNS": "200"},
+            cwd=self._home,
+            limit=2**20,
+        )
+        self._started.append(process)
+        return process
+
+    async def run(self, *arguments: str | Path) -> Finished:
+        process = await self.start(*arguments)
+        out, err = await process.communicate()
+        assert process.returncode is not None
+        return Finished(process.returncode, out.decode(), err.decode())
+
+    async def end_all(self) -> None:
+        for process in self._started:
+            if process.returncode is None:
+                process.kill()
+                await process.communicate()
+
+
+@pytest.fixture
+async def commands(tmp_path: Path) -> AsyncIterator[Commands]:
+    started = Commands(tmp_path)
+    yield started
+    await started.end_all()
+
+
+@pytest.fixture
+def config_file(tmp_path: Path, path: Path) -> Callable[..., Path]:
+    """Write a configuration file for simulated servers."""
+
+    def write(*servers: SimulatedPlex, extra: str = "") -> Path:
+        tables = [
+            f'[[servers]]\nname = "{f"server{number}" if number else "home"}"\nurl = "{each.url}"\n'
+            f'token = "{each.token}"\n'
+            for number, each in enumerate(servers)
+        ]
+        file = tmp_path / "config.toml"
+        file.touch(mode=0o600)
+        file.write_text(f'[database]\npath = "{path}"\n{extra}\n' + "\n".join(tables))
+        return file
+
+    return write

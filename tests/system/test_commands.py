@@ -1,0 +1,275 @@
+"""The commands as a user meets them: real processes, their output and exit codes."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sqlite3
+import stat
+import tomllib
+from contextlib import closing
+
+import pytest
+
+from retrovue_daemon import __version__
+
+
+def _json_lines(text: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def _assert_one_clear_error(finished, *words: str) -> None:
+    """No traceback, and the words that tell what is wrong."""
+    assert "Traceback" not in finished.err + finished.out
+    for word in words:
+        assert word in finished.err + finished.out
+
+
+async def test_the_version_is_told(commands) -> None:
+    """Also by `python -m`."""
+    finished = await commands.run("--version")
+    assert (finished.code, finished.out) == (0, f"retrovue-daemon {__version__}\n")
+
+
+@pytest.mark.parametrize("command", ["run", "sync", "check", "init", "demo"])
+async def test_every_command_explains_itself(commands, command) -> None:
+    """With an example."""
+    finished = await commands.run(command, "--help")
+    assert finished.code == 0
+    assert f"retrovue-daemon {command}" in finished.out
+
+
+# -- init and check -------------------------------------------------------------------------------------------------
+
+
+async def test_init_writes_a_private_example_that_loads(commands, tmp_path) -> None:
+    """And refuses to write over it."""
+    target = tmp_path / "config.toml"
+    assert (await commands.run("init", target)).code == 0
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert tomllib.loads(target.read_text())["servers"]
+
+    target.write_text("mine")
+    finished = await commands.run("init", target)
+    assert finished.code == 1
+    _assert_one_clear_error(finished, "exists")
+    assert target.read_text() == "mine"
+
+
+async def test_init_can_print_the_example(commands) -> None:
+    """To look at it, or to pipe it."""
+    finished = await commands.run("init", "-")
+    assert tomllib.loads(finished.out)["servers"]
+
+
+async def test_init_writes_where_the_configuration_is_found(commands, tmp_path) -> None:
+    """Without an argument."""
+    assert (await commands.run("init")).code == 0
+    assert (tmp_path / ".config" / "retrovue-daemon" / "config.toml").exists()
+
+
+async def test_check_shows_what_each_server_answers(commands, plex, config_file) -> None:
+    """Version and libraries, chosen and left out."""
+    finished = await commands.run("check", "--config", config_file(plex))
+    assert finished.code == 0
+    for word in ("home", plex.url, "Movies 4K", "Music", "ok"):
+        assert word in finished.out
+    finished = await commands.run("check", "--json", "--config", config_file(plex))
+    (server,) = json.loads(finished.out)["servers"]
+    assert server["machine_identifier"] == plex.world.machine_identifier
+    assert {library["title"]: library["selected"] for library in server["libraries"]}["Music"] is False
+    assert server["error"] is None
+
+
+async def test_check_offline_asks_nobody(commands, plex, config_file) -> None:
+    """The file alone is looked at."""
+    finished = await commands.run("check", "--offline", "--config", config_file(plex))
+    assert finished.code == 0
+    assert not plex.requests
+
+
+async def test_check_tells_good_servers_from_bad_ones(commands, plex, config_file) -> None:
+    """Exit code 1 where some answer, 3 where none does."""
+    file = config_file(plex)
+    file.write_text(file.read_text() + '[[servers]]\nname = "dead"\nurl = "http://127.0.0.1:1"\ntoken = "x-token"\n')
+    finished = await commands.run("check", "--config", file)
+    assert finished.code == 1
+    assert "cannot be reached" in finished.out
+    plex.token = "another"
+    assert (await commands.run("check", "--config", file)).code == 3
+
+
+async def test_a_config_full_of_nonsense_is_told_in_full(commands, tmp_path) -> None:
+    """Every problem at once, each with its key, and exit code 78."""
+    file = tmp_path / "config.toml"
+    file.write_text(
+        '[sync]\nintervall = "5m"\nconcurrency = "many"\npage_size = 5000\n'
+        '[[servers]]\nname = "home"\nurl = "ftp://nowhere"\ntoken = 12345678\n[nonsense]\n'
+    )
+    for command in (["check", "--offline"], ["sync"], ["run"]):
+        finished = await commands.run(*command, "--config", file)
+        assert finished.code == 78
+        _assert_one_clear_error(
+            finished,
+            *("sync.intervall", "did you mean", "interval", "sync.concurrency", "sync.page_size"),
+            *("servers[0].url", "servers[0].token", "nonsense"),
+        )
+        assert "12345678" not in finished.err
+
+
+async def test_no_configuration_is_told_with_the_places_looked_at(commands) -> None:
+    """And with what to do."""
+    finished = await commands.run("sync")
+    assert finished.code == 78
+    _assert_one_clear_error(finished, "retrovue-daemon init", ".config/retrovue-daemon/config.toml")
+
+
+# -- sync -----------------------------------------------------------------------------------------------------------
+
+
+async def test_sync_prints_one_object_of_counts(commands, plex, config_file, rows) -> None:
+    """On standard output; log lines in JSON on standard error; no token in either."""
+    finished = await commands.run("sync", "--json", "--config", config_file(plex))
+    assert finished.code == 0
+    result = json.loads(finished.out)
+    (server,) = result["servers"]
+    counts = {library["library"]: library["added"] for library in server["libraries"]}
+    assert counts["Movies"] == rows("SELECT count(*) FROM movies WHERE library_id = 1")[0][0] == 27
+    events = [line for line in _json_lines(finished.err) if line["event"] == "sync.finished"]
+    assert {line["library"] for line in events} == set(counts)
+    assert plex.token not in finished.out + finished.err
+
+
+async def test_sync_prints_a_table_for_people(commands, plex, config_file) -> None:
+    """A row for each library."""
+    finished = await commands.run("sync", "--config", config_file(plex))
+    assert finished.code == 0
+    assert "Silent Archive" in finished.out
+
+
+async def test_sync_takes_one_server_or_one_library(commands, plex, config_file) -> None:
+    """Names that do not exist are usage errors that say which do."""
+    file = config_file(plex)
+    finished = await commands.run("sync", "--json", "--library", "Movies 4K", "--config", file)
+    (server,) = json.loads(finished.out)["servers"]
+    assert [library["library"] for library in server["libraries"]] == ["Movies 4K"]
+
+    finished = await commands.run("sync", "--server", "hone", "--config", file)
+    assert finished.code == 2
+    _assert_one_clear_error(finished, "'hone'", "did you mean 'home'?")
+    finished = await commands.run("sync", "--library", "Movie", "--config", file)
+    assert finished.code == 2
+    _assert_one_clear_error(finished, "'Movie'", "did you mean 'Movies'?")
+
+
+async def test_servers_of_the_database_are_synced_too(commands, plex, config_file, tmp_path, path) -> None:
+    """Another program may add them; then a configuration is not even needed."""
+    assert (await commands.run("sync", "--config", config_file())).code == 3
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(
+            "INSERT INTO plex_servers (name, server_url, token) VALUES ('attic', ?, ?)", (plex.url, plex.token)
+        )
+        connection.commit()
+    finished = await commands.run("sync", "--json", "--database", path)
+    assert finished.code == 0
+    assert [server["server"] for server in json.loads(finished.out)["servers"]] == ["attic"]
+    assert plex.token not in finished.out + finished.err
+
+
+async def test_a_wrong_token_is_a_clear_failure(commands, plex, config_file) -> None:
+    """Exit code 3, one line that says what and what to do, and the token in no output."""
+    file = config_file(plex)
+    old, plex.token = plex.token, "another-token"
+    finished = await commands.run("sync", "--config", file)
+    assert finished.code == 3
+    (line,) = _json_lines(finished.err)
+    assert line["event"] == "server.unauthorized"
+    assert "refuses the token" in str(line["error"])
+    assert "check the token" in str(line["hint"])
+    assert old not in finished.out + finished.err
+
+
+async def test_nothing_listening_is_a_clear_failure(commands, config_file, plex) -> None:
+    """Exit code 3 and the name of the server."""
+    file = config_file(plex)
+    await plex.stop()
+    finished = await commands.run("sync", "--config", file)
+    assert finished.code == 3
+    _assert_one_clear_error(finished, "server.unreachable", "cannot be reached")
+
+
+@pytest.mark.parametrize("answer", ["html", "json"])
+async def test_a_server_that_is_not_plex_is_a_clear_failure(commands, plex, config_file, answer) -> None:
+    """Another program at that address answers with a page, or with JSON of its own."""
+    plex.quirks.not_plex = answer
+    finished = await commands.run("sync", "--config", config_file(plex))
+    assert finished.code == 3
+    _assert_one_clear_error(finished, "does not answer like a Plex Media Server")
+
+
+async def test_a_dead_server_costs_the_others_nothing(commands, plex, config_file) -> None:
+    """The healthy one is synced; exit code 1 says that not all went well."""
+    file = config_file(plex)
+    file.write_text(file.read_text() + '[[servers]]\nname = "dead"\nurl = "http://127.0.0.1:1"\ntoken = "x-token"\n')
+    finished = await commands.run("sync", "--json", "--config", file)
+    assert finished.code == 1
+    home, dead = json.loads(finished.out)["servers"]
+    assert len(home["libraries"]) == 7
+    assert dead["error"]["type"] == "ServerUnreachable"
+
+
+async def test_another_programs_database_is_refused(commands, plex, config_file, path) -> None:
+    """Exit code 78, and the file is not touched."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE theirs (x)")
+        connection.commit()
+    before = path.read_bytes()
+    finished = await commands.run("sync", "--config", config_file(plex))
+    assert finished.code == 78
+    _assert_one_clear_error(finished, "another program", "it was not touched")
+    assert path.read_bytes() == before
+
+
+async def test_a_place_that_cannot_be_written_is_refused(commands, plex, config_file) -> None:
+    """Exit code 78 where it cannot be written, 75 where it may come with a mount."""
+    file = config_file(plex)
+    finished = await commands.run("sync", "--config", file, "--database", "/proc/mirror.db")
+    assert finished.code == 78
+    _assert_one_clear_error(finished, "/proc/mirror.db", "hint:")
+    finished = await commands.run("sync", "--config", file, "--database", "/nowhere/mirror.db")
+    assert finished.code == 75
+    _assert_one_clear_error(finished, "there is no directory /nowhere")
+
+
+# -- demo -----------------------------------------------------------------------------------------------------------
+
+
+async def test_the_demo_syncs_and_asks(commands, path, rows) -> None:
+    """Three questions with their SQL, answered from a database that stays."""
+    finished = await commands.run("demo", "--database", path)
+    assert finished.code == 0
+    assert finished.out.count("SELECT") == 3
+    assert "House on Haunted Hill" in finished.out
+    assert rows("SELECT count(*) > 20 FROM movies") == [(1,)]
+
+
+async def test_the_demo_can_be_of_any_size(commands, path, rows) -> None:
+    """Generated, and the same for the same numbers."""
+    finished = await commands.run(
+        *("demo", "--json", "--movies", "30", "--shows", "2", "--episodes", "7", "--database", path)
+    )
+    assert finished.code == 0
+    assert json.loads(finished.out)["exit_code"] == 0
+    assert rows("SELECT (SELECT count(*) FROM movies), (SELECT count(*) FROM episodes)") == [(30, 14)]
+
+
+async def test_the_demo_can_only_serve(commands) -> None:
+    """One line of JSON once it answers, then it serves until a signal."""
+    process = await commands.start("demo", "--serve", "--json")
+    assert process.stdout is not None
+    address = json.loads(await process.stdout.readline())
+    port = int(address["url"].rsplit(":", 1)[1])
+    with socket.create_connection(("127.0.0.1", port), timeout=5):
+        pass
+    process.terminate()
+    assert await process.wait() == 0

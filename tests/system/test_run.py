@@ -1,0 +1,88 @@
+"""The service: it keeps going, ends cleanly on a signal, and tells trouble once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+
+import pytest
+
+
+async def _next_event(process, *wanted: str) -> dict[str, object]:
+    """Read log lines until one of these events comes."""
+    assert process.stdout is not None
+    async with asyncio.timeout(20):
+        while line := await process.stdout.readline():
+            event = json.loads(line)
+            if event["event"] in wanted:
+                return event
+    raise AssertionError(f"the process ended before {wanted}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_it_cleanly(commands, plex, config_file, rows, number) -> None:
+    """Exit code 0, every line JSON, nothing on standard error, no token anywhere."""
+    process = await commands.start("run", "--config", config_file(plex))
+    started = await _next_event(process, "daemon.started")
+    assert started["servers"] == ["home"]
+    await _next_event(process, "sync.finished")
+    process.send_signal(number)
+    out, err = await process.communicate()
+    assert process.returncode == 0
+    assert err == b""
+    events = [json.loads(line)["event"] for line in out.splitlines()]
+    assert events[-2:] == ["daemon.stopping", "daemon.stopped"]
+    assert plex.token.encode() not in out
+    assert rows("PRAGMA integrity_check") == [("ok",)]
+
+
+async def test_a_signal_in_the_middle_of_a_page_ends_it_too(commands, plex, config_file, rows) -> None:
+    """A server that hangs does not keep it; what was listed before is committed, the pass recorded as cancelled."""
+    library = next(library for library in plex.world.libraries.values() if library.title == "TV Shows")
+    stuck = plex.faults.hang(f"/library/sections/{library.key}/allLeaves")
+    process = await commands.start("run", "--config", config_file(plex))
+    async with asyncio.timeout(20):
+        await stuck.reached.wait()
+    process.terminate()
+    async with asyncio.timeout(10):
+        await process.communicate()
+    assert process.returncode == 0
+    stuck.release.set()
+    of_library = "FROM libraries l JOIN {} x ON x.library_id = l.id WHERE l.library_key = ?"
+    assert rows(f"SELECT x.status {of_library.format('sync_runs')}", library.key) == [("cancelled",)]
+    assert rows(f"SELECT count(*) > 0 {of_library.format('shows')}", library.key) == [(1,)]
+    assert rows("PRAGMA integrity_check") == [("ok",)]
+
+
+async def test_it_syncs_again_and_again(commands, plex, config_file) -> None:
+    """At the configured interval; an unchanged library is listed, not written."""
+    file = config_file(plex, extra='[sync]\ninterval = "1s"')
+    process = await commands.start("run", "--config", file)
+    passes: list[dict[str, object]] = []
+    while len(passes) < 14:
+        passes.append(await _next_event(process, "sync.finished"))
+    first, second = passes[:7], passes[7:]
+    assert sum(int(str(one["added"])) for one in first) > 100
+    assert {one["added"] for one in second} == {0}
+
+
+async def test_trouble_is_told_when_it_starts_and_when_it_ends(commands, plex, config_file) -> None:
+    """Not at every round in between."""
+    file = config_file(plex, extra='[sync]\ninterval = "1s"')
+    plex.faults.garble("/identity", times=4)  # two tries in each of two rounds
+    process = await commands.start("run", "--config", file)
+    failed = await _next_event(process, "server.failed")
+    assert "does not answer like a Plex Media Server" in str(failed["error"])
+    assert (await _next_event(process, "server.recovered", "server.failed"))["event"] == "server.recovered"
+    assert len(plex.requests_for("/identity")) >= 5
+
+
+async def test_a_second_instance_is_told_who_holds_the_database(commands, plex, config_file) -> None:
+    """Exit code 75: trying again later makes sense."""
+    file = config_file(plex)
+    process = await commands.start("run", "--config", file)
+    await _next_event(process, "daemon.started")
+    second = await commands.run("run", "--config", file)
+    assert second.code == 75
+    assert f"held by process {process.pid}" in second.err
