@@ -15,10 +15,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LibraryProgress:
-    """A library whose pass is running; ``total`` is None until its first page is there, or if nobody knows."""
+    """A library whose pass is running.
 
+    ``number`` tells it from another one of the same name; ``listing`` says what of it is being read. ``total`` is
+    None until the first page is there, or where the server does not say.
+    """
+
+    number: int
     server: str
     library: str
+    listing: str = ""
     done: int = 0
     total: int | None = None
 
@@ -41,9 +47,9 @@ class Meter:
         self._latest = start
         board.show(self, start)
 
-    def advance(self, done: int, total: int | None) -> None:
-        """Show how many items have been looked at, of how many."""
-        self._latest = replace(self._latest, done=done, total=total)
+    def advance(self, listing: str, done: int, total: int | None) -> None:
+        """Show how many items of a listing have been looked at, of how many."""
+        self._latest = replace(self._latest, listing=listing, done=done, total=total)
         self._board.show(self, self._latest)
 
     def finish(self) -> None:
@@ -57,6 +63,7 @@ class ProgressBoard:
     def __init__(self) -> None:
         self._latest = Progress()
         self._running: dict[Meter, LibraryProgress] = {}
+        self._begun = 0
         self._changed = asyncio.Event()
 
     @property
@@ -70,7 +77,8 @@ class ProgressBoard:
 
     def begin(self, server: str, library: str) -> Meter:
         """Show a library's pass as running."""
-        return Meter(self, LibraryProgress(server, library))
+        self._begun += 1
+        return Meter(self, LibraryProgress(self._begun, server, library))
 
     def close(self) -> None:
         """Let every watcher end after the last value."""

@@ -22,10 +22,10 @@ async def test_a_watcher_sees_the_newest_value_and_the_last_one() -> None:
     board.expect(2)
     meter = board.begin("home", "Movies")
     for done in range(0, 1000, 100):
-        meter.advance(done, 1000)
+        meter.advance("movies", done, 1000)
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    assert seen[-1].running == (LibraryProgress("home", "Movies", 900, 1000),)
+    assert seen[-1].running == (LibraryProgress(1, "home", "Movies", "movies", 900, 1000),)
     meter.finish()
     board.close()
     await watcher
@@ -48,6 +48,7 @@ async def test_libraries_of_one_name_are_counted_apart() -> None:
     """Two libraries of a server may share a title."""
     board = ProgressBoard()
     first, second = board.begin("home", "Movies"), board.begin("home", "Movies")
-    first.advance(1, 2)
-    second.advance(3, 4)
-    assert [(running.done, running.total) for running in board.latest.running] == [(1, 2), (3, 4)]
+    first.advance("movies", 1, 2)
+    second.advance("movies", 3, 4)
+    running = board.latest.running
+    assert [(one.number, one.done, one.total) for one in running] == [(1, 1, 2), (2, 3, 4)]

@@ -58,21 +58,20 @@ async def with_bars(work: Coroutine[Any, Any, T], board: ProgressBoard, console:
 
 async def _show(board: ProgressBoard, progress: Progress) -> None:
     libraries = progress.add_task("Libraries", total=None)
-    bars: dict[tuple[str, str], TaskID] = {}
+    bars: dict[int, TaskID] = {}
     async for latest in board.watch():
         for running in latest.running:
             _draw(progress, bars, running)
-        shown = {(running.server, running.library) for running in latest.running}
-        for name in bars.keys() - shown:
-            progress.remove_task(bars.pop(name))
+        for number in bars.keys() - {running.number for running in latest.running}:
+            progress.remove_task(bars.pop(number))
         progress.update(libraries, completed=latest.libraries_done, total=latest.libraries_total or None)
 
 
-def _draw(progress: Progress, bars: dict[tuple[str, str], TaskID], running: LibraryProgress) -> None:
-    name = (running.server, running.library)
-    if name not in bars:
-        bars[name] = progress.add_task(f"  {running.server} / {running.library}", total=None)
-    progress.update(bars[name], completed=running.done, total=running.total)
+def _draw(progress: Progress, bars: dict[int, TaskID], running: LibraryProgress) -> None:
+    if running.number not in bars:
+        bars[running.number] = progress.add_task("", total=None)
+    description = f"  {running.server} / {running.library}" + (f": {running.listing}" if running.listing else "")
+    progress.update(bars[running.number], description=description, completed=running.done, total=running.total)
 
 
 class AboveBars:

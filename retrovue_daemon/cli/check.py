@@ -112,9 +112,10 @@ def _plain(result: ServerCheck) -> dict[str, object]:
 
 
 def _table(checks: list[ServerCheck]) -> Table:
-    from rich.table import Table  # noqa: PLC0415 -- takes a tenth of a second
+    from rich import box  # noqa: PLC0415 -- takes a tenth of a second
+    from rich.table import Table  # noqa: PLC0415 -- likewise
 
-    table = Table()
+    table = Table(box=box.SIMPLE_HEAD)
     for column in ("server", "url", "version", "libraries to sync", "left out", "result"):
         table.add_column(column, overflow="fold")
     for result in checks:

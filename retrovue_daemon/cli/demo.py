@@ -125,11 +125,12 @@ async def _sync(world: World, database: Path) -> list[ServerReport]:
 
 def _ask(database: Path, question: str, query: str) -> None:
     """Print a question, its SQL and the answer."""
-    from rich.table import Table  # noqa: PLC0415 -- takes a tenth of a second
+    from rich import box  # noqa: PLC0415 -- takes a tenth of a second
+    from rich.table import Table  # noqa: PLC0415 -- likewise
 
     with closing(sqlite3.connect(database)) as connection:
         cursor = connection.execute(query)
-        answer = Table()
+        answer = Table(box=box.SIMPLE_HEAD)
         for column, *_ in cursor.description:
             answer.add_column(column, overflow="fold")
         for row in cursor:

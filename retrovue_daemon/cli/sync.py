@@ -130,22 +130,28 @@ def _summary(reports: list[ServerReport]) -> dict[str, object]:
 
 
 def _table(reports: list[ServerReport]) -> Table:
-    """Return the counts as a table for people."""
-    from rich.table import Table  # noqa: PLC0415 -- takes a tenth of a second
+    """Return the counts as a table that fits a terminal: a column that would hold only zeros is left out."""
+    from rich import box  # noqa: PLC0415 -- takes a tenth of a second
+    from rich.table import Table  # noqa: PLC0415 -- likewise
 
-    result = Table(title=None)
+    runs = [done.run for report in reports for done in report.passes]
+    counted = [name for name in _COUNTS if name == "listed" or any(getattr(run, name) for run in runs)]
+    remarks = any(report.error is not None for report in reports) or any(run.error for run in runs)
+    result = Table(box=box.SIMPLE_HEAD)
     for column in ("server", "library", "status"):
         result.add_column(column, overflow="fold")
-    for column in (*_COUNTS, "seconds"):
-        result.add_column(column, justify="right")
-    result.add_column("remark", overflow="fold")
+    for column in (*counted, "seconds"):
+        result.add_column(column, justify="right", no_wrap=True)
+    if remarks:
+        result.add_column("remark", overflow="fold")
     for report in reports:
         if report.error is not None:
-            result.add_row(report.server, "", "failed", *[""] * (len(_COUNTS) + 1), str(report.error))
+            result.add_row(report.server, "", "failed", *[""] * (len(counted) + 1), str(report.error))
         for done in report.passes:
-            counts = [f"{getattr(done.run, name):,}" for name in _COUNTS]
-            remark = done.run.error or ""
-            result.add_row(report.server, done.library, done.run.status, *counts, f"{done.duration_s:.1f}", remark)
+            counts = [f"{getattr(done.run, name):,}" for name in counted]
+            remark = [done.run.error or ""] if remarks else []
+            seconds = f"{done.duration_s:.1f}"
+            result.add_row(report.server, done.library, done.run.status, *counts, seconds, *remark)
     return result
 
 

@@ -160,7 +160,7 @@ class FullPass:
                     noted.note(page)
                     self._check_uuid(page)
                     await feed.put(await self._compare(kind, page, seen, unstored))
-                    self._meter.advance(noted.entries, page.total)
+                    self._meter.advance(listing.value, noted.entries, page.total)
             await feed.settle()
         finally:
             feed.abandon()
