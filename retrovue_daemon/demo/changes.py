@@ -1,0 +1,346 @@
+"""What happens to the libraries of a real server in the course of time.
+
+Every change takes a minute or two of the world's clock and moves the marks that clients look at as records of a real
+server's database say it does, which is not always as a client would wish:
+
+| change | the item's updatedAt | contentChangedAt | scannedAt |
+|---|---|---|---|
+| add, delete, add again, move to another library | new | moves | moves |
+| upgrade a file (another name and container) | moves | moves | moves |
+| edit, match anew | moves | stays | stays |
+| merge, split | moves | moves | stays |
+| replace a file in place | stays | stays | moves |
+| analyse anew | stays | stays | stays |
+| scan that finds nothing | stays | stays | moves |
+| rename a file, trash, restore, empty the trash | stays | moves | moves |
+
+A library's updatedAt follows its scans since 1.43 (55 s later); before, it moves when its settings are edited. The
+rows on merging, splitting, renaming and trash are inferred from the rule that contentChangedAt counts what is in a
+library: no record shows them. An added or deleted episode leaves updatedAt of its show and season alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from retrovue_daemon.demo.items import Episode, Item, Media, Movie, Part, Season, Show
+from retrovue_daemon.demo.shelf import HD, File, Shelf, file_name, new_library
+from retrovue_daemon.demo.world import media_of
+
+if TYPE_CHECKING:
+    from retrovue_daemon.demo.world import Library, World
+
+MINUTE_S = 60
+UPDATED_AFTER_SCAN_S = 55
+FILM_MS = 5_400_000
+EPISODE_MS = 1_500_000
+
+AnItem = TypeVar("AnItem", bound=Item)
+
+
+class Changes:
+    """Changes one world. Items are named by their id; what a method returns is the item as it stands afterwards."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    # Things come and go
+
+    def add_movie(self, library: str, title: str, year: int | None = None, *, guid: str | None = None) -> Movie:
+        """Add a film with one file, in the library's first folder."""
+        shelf = self._shelf(library)
+        name = file_name(title, year)
+        movie = shelf.movie(
+            title, year, media=(shelf.media(File(path=f"{name}/{name}.mkv", duration=FILM_MS)),), guid=guid
+        )
+        self._scan_found(library)
+        return movie
+
+    def add_show(self, library: str, title: str, year: int | None = None, *, guid: str | None = None) -> Show:
+        """Add a show without seasons, as they appear for a moment during a scan."""
+        show = self._shelf(library).show(title, year, guid=guid)
+        self._scan_found(library)
+        return show
+
+    def add_episode(self, show_id: int, season_index: int, index: int | None, title: str) -> Episode:
+        """Add an episode with one file, and its season if there is none yet."""
+        show = self._show(show_id)
+        shelf = self._shelf(show.library)
+        seasons = {season.index: season for season in self._world.seasons_of(show_id)}
+        season = seasons.get(season_index) or shelf.season(show, season_index)
+        number = f"E{index:02d}" if index is not None else ""
+        folder = f"{file_name(show.title, show.year)}/Season {season_index:02d}"
+        name = f"{file_name(show.title)} - S{season_index:02d}{number} - {file_name(title)}.mkv"
+        file = File(path=f"{folder}/{name}", duration=EPISODE_MS)
+        episode = shelf.episode(season, index, title, media=(shelf.media(file),))
+        self._scan_found(show.library)
+        return episode
+
+    def delete(self, item_id: int) -> list[Item]:
+        """Delete an item with all that hangs below it, and what is empty without it: the season, then the show.
+
+        The deleted items are returned, parents first, so that `add_again` can bring them back.
+        """
+        world = self._world
+        item = world.item(item_id)
+        gone: list[Item] = [item]
+        if isinstance(item, Show):
+            gone += [*world.seasons_of(item_id), *world.leaves_of(item_id)]
+        elif isinstance(item, Season):
+            gone += world.episodes_of(item_id)
+        for each in reversed(gone):
+            world.drop(each.id)
+        if isinstance(item, Episode) and not world.count_children(item.season_id):
+            gone.insert(0, world.item(item.season_id))
+            world.drop(item.season_id)
+        if isinstance(item, Episode | Season) and not world.count_children(item.show_id):
+            gone.insert(0, world.item(item.show_id))
+            world.drop(item.show_id)
+        self._scan_found(item.library)
+        return gone
+
+    def add_again(self, *gone: Item) -> list[Item]:
+        """Bring deleted items back as a scan does that finds their files again: new ids, same guids and files."""
+        again = self._put_anew(gone, gone[0].library)
+        self._scan_found(gone[0].library)
+        return again
+
+    def recreate(self, item_id: int) -> list[Item]:
+        """Delete an item and let the next scan find its files again."""
+        return self.add_again(*self.delete(item_id))
+
+    def move(self, item_id: int, library: str) -> Item:
+        """Move a film's or a show's files to another library's folder: it gets a new id there, with the same guid."""
+        item = self._world.item(item_id)
+        if not isinstance(item, Movie | Show):
+            raise TypeError(item.type)  # seasons and episodes go where their show goes
+        gone = self.delete(item_id)
+        moved = self._put_anew(gone, library)
+        self._scan_found(library)
+        return next(each for each in moved if type(each) is type(item))
+
+    def merge(self, into_id: int, other_id: int) -> Movie:
+        """Make another film's files versions of this one. The other film's id is gone."""
+        into, other = self._movie(into_id), self._movie(other_id)
+        self._world.drop(other_id)
+        merged = self._replace(into, media=into.media + other.media, updated_at=self._tick())
+        self._count(into.library)
+        return merged
+
+    def split(self, item_id: int) -> list[Movie]:
+        """Make every version a film of its own. The first keeps the id, the others get new ones and no match."""
+        movie = self._movie(item_id)
+        now = self._tick()
+        films = [self._replace(movie, media=movie.media[:1], duration=movie.media[0].duration, updated_at=now)]
+        for media in movie.media[1:]:
+            new_id = self._world.new_id("item")
+            films.append(
+                self._replace(
+                    movie,
+                    id=new_id,
+                    guid=f"local://{new_id}",
+                    external_guids=(),
+                    media=(media,),
+                    duration=media.duration,
+                    added_at=now,
+                    updated_at=now,
+                )
+            )
+        self._count(movie.library)
+        return films
+
+    # Things are described anew
+
+    def edit(self, item_id: int, **fields: object) -> Item:
+        """Edit an item's fields by their names in `items`: `edit(17, title="Nosferatu", year=1922)`."""
+        return self._replace(self._world.item(item_id), **fields, updated_at=self._tick())
+
+    def rematch(self, item_id: int, guid: str, *external_guids: str) -> Item:
+        """Match an item to something else. The id stays, all guids change."""
+        return self.edit(item_id, guid=guid, external_guids=external_guids)
+
+    # Files change
+
+    def replace_file(self, item_id: int, *, size: int, duration: int) -> Item:
+        """Put another file in the place of the first, under its name: size, length and mtime change."""
+        now = self._tick()
+        item = self._with_first_part(item_id, size=size, duration=duration, stamp=now)
+        self._scanned(item.library)
+        return item
+
+    def upgrade_file(self, item_id: int) -> Item:
+        """Put a better file in the place of the first, under a new name: a new version and part, the same item."""
+        part = media_of(self._world.item(item_id))[0].parts[0]
+        stem = (part.file or "").rpartition(".")[0]
+        now = self._tick()
+        item = self._with_first_part(
+            item_id,
+            id=self._world.new_id("part"),
+            file=f"{stem}.mp4",
+            container="mp4",
+            size=(part.size or 0) * 2,
+            stamp=now,
+        )
+        first = msgspec.structs.replace(media_of(item)[0], id=self._world.new_id("media"))
+        item = self._replace(item, media=(first, *media_of(item)[1:]), updated_at=now)
+        self._scan_found(item.library)
+        return item
+
+    def rename_file(self, item_id: int, path: str) -> Item:
+        """Rename the first file; `path` is the whole new path on the server's machine."""
+        item = self._with_first_part(item_id, id=self._world.new_id("part"), file=path)
+        self._scan_found(item.library)
+        return item
+
+    def analyse(self, item_id: int) -> Item:
+        """Look into an item's files again: the bitrate comes out a little different, and no mark moves."""
+        self._tick()
+        item = self._world.item(item_id)
+        media = tuple(
+            msgspec.structs.replace(
+                version,
+                format=msgspec.structs.replace(version.format or HD, bitrate=(version.format or HD).bitrate + 17),
+            )
+            for version in media_of(item)
+        )
+        return self._replace(item, media=media)
+
+    # The trash
+
+    def trash(self, item_id: int) -> Item:
+        """Find an item's files gone while the trash is not emptied: the item is listed on, with deletedAt."""
+        now = self._tick()
+        item = self._world.item(item_id)
+        media = tuple(msgspec.structs.replace(version, deleted_at=now) for version in media_of(item))
+        item = self._replace(item, deleted_at=now, **({"media": media} if media else {}))
+        self._scan_found(item.library)
+        return item
+
+    def restore(self, item_id: int) -> Item:
+        """Find the files of a trashed item back in their place."""
+        item = self._world.item(item_id)
+        media = tuple(msgspec.structs.replace(version, deleted_at=None) for version in media_of(item))
+        item = self._replace(item, deleted_at=None, **({"media": media} if media else {}))
+        self._scan_found(item.library)
+        return item
+
+    def empty_trash(self, library: str) -> list[Item]:
+        """Delete all trashed items of a library."""
+        of_library = [item for item in self._world.items.values() if item.library == library]
+        trashed = [item for item in of_library if item.deleted_at is not None]
+        return [gone for item in trashed if item.id in self._world.items for gone in self.delete(item.id)]
+
+    # Libraries
+
+    def add_library(self, library_type: str, title: str, *paths: str) -> Library:
+        """Add an empty library."""
+        self._tick()
+        return new_library(self._world, library_type, title, *paths)
+
+    def remove_library(self, key: str) -> None:
+        """Remove a library with everything in it. Its key is not used again."""
+        self._tick()
+        self._world.drop_library(key)
+
+    def rename_library(self, key: str, title: str) -> Library:
+        """Give a library another title. Key and uuid stay."""
+        library = self._world.libraries[key]
+        library.title = title
+        library.updated_at = self._tick()
+        return library
+
+    def start_scan(self, key: str) -> Library:
+        """Begin a scan: the library is `refreshing` until `finish_scan`."""
+        self._tick()
+        library = self._world.libraries[key]
+        library.refreshing = True
+        return library
+
+    def finish_scan(self, key: str) -> Library:
+        """End a scan that found nothing new."""
+        self._scanned(key)
+        library = self._world.libraries[key]
+        library.refreshing = False
+        return library
+
+    # How the marks move
+
+    def _tick(self) -> int:
+        return self._world.pass_time(MINUTE_S)
+
+    def _scan_found(self, key: str) -> None:
+        self._scanned(key)
+        self._count(key)
+
+    def _scanned(self, key: str) -> None:
+        library = self._world.libraries[key]
+        library.scanned_at = self._tick()
+        if self._world.release.metadata_providers:
+            library.updated_at = self._world.now + UPDATED_AFTER_SCAN_S
+
+    def _count(self, key: str) -> None:
+        self._world.libraries[key].content_changed_at = self._world.count_change()
+
+    # How items get their new values
+
+    def _put_anew(self, gone: tuple[Item, ...] | list[Item], library: str) -> list[Item]:
+        """Put items, parents first, under new ids into a library; their files go into its folder."""
+        world = self._world
+        new_ids: dict[int, int] = {}
+        again: list[Item] = []
+        for item in gone:
+            new_id = new_ids[item.id] = world.new_id("item")
+            above = {
+                name: new_ids.get(getattr(item, name), getattr(item, name))
+                for name in ("show_id", "season_id")
+                if hasattr(item, name)
+            }
+            media = tuple(self._media_anew(version, item.library, library) for version in media_of(item))
+            guid = f"local://{new_id}" if item.guid.startswith("local://") else item.guid
+            files = {"media": media} if media else {}
+            anew = {"id": new_id, "guid": guid, "library": library, "added_at": world.now, "updated_at": world.now}
+            again.append(self._replace(item, **anew, **above, **files))
+        return again
+
+    def _media_anew(self, media: Media, old_library: str, new_library_key: str) -> Media:
+        old_roots = [location.path for location in self._world.libraries[old_library].locations]
+        new_root = self._world.libraries[new_library_key].locations[0].path
+        parts: list[Part] = []
+        for part in media.parts:
+            file = part.file
+            root = next((root for root in old_roots if file is not None and file.startswith(f"{root}/")), None)
+            if file is not None and root is not None and old_library != new_library_key:
+                file = new_root + file.removeprefix(root)
+            parts.append(msgspec.structs.replace(part, id=self._world.new_id("part"), file=file))
+        return msgspec.structs.replace(media, id=self._world.new_id("media"), parts=tuple(parts))
+
+    def _with_first_part(self, item_id: int, **fields: object) -> Item:
+        item = self._world.item(item_id)
+        media = media_of(item)
+        part = msgspec.structs.replace(media[0].parts[0], **fields)
+        durations = {"duration": fields["duration"]} if "duration" in fields else {}
+        first = msgspec.structs.replace(media[0], parts=(part, *media[0].parts[1:]), **durations)
+        return self._replace(item, media=(first, *media[1:]), **durations)
+
+    def _replace(self, item: AnItem, **fields: object) -> AnItem:
+        new = msgspec.structs.replace(item, **fields)
+        self._world.put(new)
+        return new
+
+    def _shelf(self, library: str) -> Shelf:
+        self._tick()
+        return Shelf(self._world, self._world.libraries[library])
+
+    def _movie(self, item_id: int) -> Movie:
+        item = self._world.item(item_id)
+        if not isinstance(item, Movie):
+            raise TypeError(item.type)
+        return item
+
+    def _show(self, item_id: int) -> Show:
+        item = self._world.item(item_id)
+        if not isinstance(item, Show):
+            raise TypeError(item.type)
+        return item

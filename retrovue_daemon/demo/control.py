@@ -1,0 +1,145 @@
+"""The control side of a simulated server: its changes, faults and quirks over HTTP, on a port of its own.
+
+For programs that can't hold the Python objects: a demo served in another process, a shell script, a benchmark. It is
+for loopback only and asks for no token.
+
+| request | body | answer |
+|---|---|---|
+| POST /changes/{method of Changes} | its arguments, as a JSON object | what it returns: items or libraries |
+| POST /faults/{method of Faults} | likewise | {} |
+| POST /quirks | the quirks to set | all quirks |
+| POST /restart | | {} |
+| GET /truth/{type} | ?library= | all films, shows, seasons or episodes of the model |
+| GET /truth | | the libraries, with the number of items of each type |
+
+Arguments without a name stand in a list under "args". An unknown name is 404, arguments that do not fit are 400 with
+the reason as text.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+from aiohttp import web
+
+from retrovue_daemon.demo.changes import Changes
+from retrovue_daemon.demo.faults import Faults
+from retrovue_daemon.demo.items import Item
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from retrovue_daemon.demo.server import SimulatedPlex
+
+TYPES = ("movie", "show", "season", "episode")
+
+
+class Control:
+    """Serves the control side of a simulated server while its context is open. `port=0` takes a free one."""
+
+    def __init__(self, plex: SimulatedPlex, *, port: int = 0, host: str = "127.0.0.1") -> None:
+        self._plex = plex
+        self._host = host
+        self._port = port
+        app = web.Application()
+        app.add_routes(
+            [
+                web.post("/changes/{name}", self.change),
+                web.post("/faults/{name}", self.fault),
+                web.post("/quirks", self.quirks),
+                web.post("/restart", self.restart),
+                web.get("/truth", self.libraries),
+                web.get("/truth/{type}", self.truth),
+            ]
+        )
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+
+    @property
+    def url(self) -> str:
+        """The address without a slash at its end."""
+        return f"http://{self._host}:{self._port}"
+
+    async def __aenter__(self) -> Self:
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self._host, self._port).start()
+        self._port = self._runner.addresses[0][1]
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._runner.cleanup()
+
+    async def change(self, request: web.Request) -> web.Response:
+        """Change the world."""
+        method = _method(self._plex.changes, Changes, request.match_info["name"])
+        return _json(_plain(await _called(method, request)))
+
+    async def fault(self, request: web.Request) -> web.Response:
+        """Let something go wrong."""
+        await _called(_method(self._plex.faults, Faults, request.match_info["name"]), request)
+        return _json({})
+
+    async def quirks(self, request: web.Request) -> web.Response:
+        """Set some quirks and tell them all."""
+        before = msgspec.to_builtins(self._plex.quirks)
+        try:
+            after = msgspec.convert(before | await request.json(), type(self._plex.quirks), strict=True)
+        except (msgspec.ValidationError, TypeError, ValueError) as error:
+            raise web.HTTPBadRequest(text=str(error)) from error
+        for name in after.__struct_fields__:
+            setattr(self._plex.quirks, name, getattr(after, name))
+        return _json(msgspec.to_builtins(after))
+
+    async def restart(self, request: web.Request) -> web.Response:  # noqa: ARG002  # the signature of a handler
+        """Break all connections to the Plex side."""
+        await self._plex.restart()
+        return _json({})
+
+    async def libraries(self, request: web.Request) -> web.Response:  # noqa: ARG002  # likewise
+        """Tell the libraries."""
+        world = self._plex.world
+        return _json(
+            [
+                msgspec.to_builtins(library) | {"items": {name: len(world.in_library(key, name)) for name in TYPES}}
+                for key, library in world.libraries.items()
+            ]
+        )
+
+    async def truth(self, request: web.Request) -> web.Response:
+        """Tell all items of one type."""
+        item_type, wanted = request.match_info["type"], request.query.get("library")
+        if item_type not in TYPES:
+            raise web.HTTPNotFound
+        world = self._plex.world
+        keys = world.libraries if wanted is None else (wanted,)
+        return _json([_plain(item) for key in keys for item in world.in_library(key, item_type)])
+
+
+def _method(target: object, owner: type, name: str) -> Callable[..., Any]:
+    if name.startswith("_") or not callable(getattr(owner, name, None)):
+        raise web.HTTPNotFound
+    method: Callable[..., Any] = getattr(target, name)
+    return method
+
+
+async def _called(method: Callable[..., Any], request: web.Request) -> Any:
+    """Call with the arguments in the body."""
+    arguments = await request.json() if request.can_read_body else {}
+    try:
+        return method(*arguments.pop("args", ()), **arguments)
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
+        raise web.HTTPBadRequest(text=f"{type(error).__name__}: {error}") from error
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, list):
+        return [_plain(element) for element in value]
+    plain = msgspec.to_builtins(value)
+    return plain | {"type": value.type} if isinstance(value, Item) else plain
+
+
+def _json(value: object) -> web.Response:
+    return web.Response(body=msgspec.json.encode(value), content_type="application/json")

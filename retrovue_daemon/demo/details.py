@@ -1,0 +1,110 @@
+"""The detail entry of an item, as /library/metadata/{id} gives it: all tags with ids, streams, and its library."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING
+
+from retrovue_daemon.demo.entries import listing_entry
+from retrovue_daemon.demo.shape import Entry, Shape, strip
+
+if TYPE_CHECKING:
+    from retrovue_daemon.demo.items import Item
+    from retrovue_daemon.demo.world import World
+
+TAG_FIELDS = {
+    # The field of filters: Plex's name of the list in an entry, ours in `Tags`
+    "genre": ("Genre", "genres"),
+    "country": ("Country", "countries"),
+    "director": ("Director", "directors"),
+    "writer": ("Writer", "writers"),
+    "collection": ("Collection", "collections"),
+    "actor": ("Role", "roles"),
+}
+
+
+def detail_entry(world: World, item: Item, shape: Shape) -> Entry:
+    """Return the one element of a detail answer. It has its Guid array whether or not it was asked for."""
+    entry = located_entry(world, item, Shape(guids=True))
+    for field, (name, attribute) in TAG_FIELDS.items():
+        if tags := getattr(item.tags, attribute):
+            entry[name] = [_full_tag(field, tag) for tag in tags]
+    if ratings := _ratings(item):
+        entry["Rating"] = ratings
+    for media in entry.get("Media", ()):
+        for part in media.get("Part", ()):
+            if "videoCodec" in media:
+                part["Stream"] = _streams(part, media)
+    return strip(entry, shape)
+
+
+def located_entry(world: World, item: Item, shape: Shape) -> Entry:
+    """Return a listing entry that says itself which library it is in, for answers that span several."""
+    library = world.libraries[item.library]
+    return listing_entry(world, item, shape) | {
+        "librarySectionTitle": library.title,
+        "librarySectionID": int(library.key),
+        "librarySectionKey": f"/library/sections/{library.key}",
+    }
+
+
+def tag_id(field: str, tag: str) -> int:
+    """Return the id that a tag has in filters and details; the same in every run."""
+    return zlib.crc32(f"{field}:{tag}".encode()) % 900_000 + 1
+
+
+def _full_tag(field: str, tag: str) -> Entry:
+    number = tag_id(field, tag)
+    entry: Entry = {"id": number, "filter": f"{field}={number}", "tag": tag}
+    if field == "actor":
+        entry["tagKey"] = f"5d{number:022x}"
+        entry["role"] = "Herself" if number % 2 else "Himself"
+    return entry
+
+
+def _ratings(item: Item) -> list[Entry]:
+    ratings: list[Entry] = []
+    if item.rating is not None:
+        ratings.append({"image": "imdb://image.rating", "value": item.rating, "type": "critic"})
+    if item.audience_rating is not None:
+        ratings.append({"image": "themoviedb://image.rating", "value": item.audience_rating, "type": "audience"})
+    return ratings
+
+
+def _streams(part: Entry, media: Entry) -> list[Entry]:
+    """Return the picture and the sound of a file; their ids follow from the part's."""
+    picture = f"{media['videoResolution']} ({media['videoCodec'].upper()})"
+    sound = f"English ({media['audioCodec'].upper()})"
+    return [
+        {
+            "id": part["id"] * 2,
+            "streamType": 1,
+            "default": True,
+            "codec": media["videoCodec"],
+            "index": 0,
+            "bitrate": media["bitrate"] - 192,
+            "bitDepth": 8,
+            "frameRate": 23.976,
+            "width": media["width"],
+            "height": media["height"],
+            "profile": media["videoProfile"],
+            "displayTitle": picture,
+            "extendedDisplayTitle": picture,
+        },
+        {
+            "id": part["id"] * 2 + 1,
+            "streamType": 2,
+            "selected": True,
+            "default": True,
+            "codec": media["audioCodec"],
+            "index": 1,
+            "channels": media["audioChannels"],
+            "bitrate": 192,
+            "language": "English",
+            "languageTag": "en",
+            "languageCode": "eng",
+            "samplingRate": 48_000,
+            "displayTitle": sound,
+            "extendedDisplayTitle": sound,
+        },
+    ]

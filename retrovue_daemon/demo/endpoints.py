@@ -1,0 +1,316 @@
+"""The Plex paths that the simulated server answers.
+
+The answers have been compared, key by key, with what real servers from 2013 to 2026 sent for the like requests. What
+they have and these have not, and why:
+
+- Play state (viewCount, lastViewedAt, viewOffset, skipCount): nobody watches a simulated server.
+- Pointers to pictures, tunes and extras that would not be there: banner, theme and their parents', thumb of a role,
+  primaryExtraKey, hasPremiumPrimaryExtra; on parts `indexes` and `hasThumbnail`; chapterSource.
+- showOrdering, subtype of `Meta`, most `subType` of its fields: no client that we know of reads them.
+- Of a stream only what names it, not its colours and levels. No Producer.
+- Words of old or particular versions: sortAsc and `title` of a container, `content` (1.41, where others have
+  viewMode), identifier and mediaTag* on /library/sections.
+
+What no record shows, and is inferred: 403 for a shared user at /status/sessions, the container of a show's allLeaves,
+and that an item without a value matches no comparison.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from retrovue_daemon.demo import containers, meta, query
+from retrovue_daemon.demo.details import detail_entry, located_entry
+from retrovue_daemon.demo.faults import Miscount
+from retrovue_daemon.demo.items import Item, Season, Show
+from retrovue_daemon.demo.misbehaviour import FAULT
+from retrovue_daemon.demo.pages import container, error_page
+from retrovue_daemon.demo.shape import Entry, Shape
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from retrovue_daemon.demo.encode import Encoder, Raw
+    from retrovue_daemon.demo.faults import Faults
+    from retrovue_daemon.demo.quirks import Quirks
+    from retrovue_daemon.demo.world import Library, World
+
+LEAF_TYPES = {"show": "episode", "movie": "movie", "photo": "photo"}
+PLAIN = Shape()
+
+
+class Endpoints:
+    """Answers requests from a world. Who may ask, and what goes wrong, is decided before."""
+
+    def __init__(self, world: World, encoder: Encoder, quirks: Quirks, faults: Faults) -> None:
+        self._world = world
+        self._encoder = encoder
+        self._quirks = quirks
+        self._faults = faults
+        self._orders: dict[tuple[str, ...], list[Item]] = {}
+        self._orders_revision = -1
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the table of paths."""
+        return [
+            web.get("/", self.root),
+            web.get("/identity", self.identity),
+            web.get("/status/sessions", self.nothing),
+            web.get("/library", self.library),
+            web.get("/library/", self.library),
+            web.get("/library/all", self.everything),
+            web.get("/library/sections", self.sections),
+            web.get("/library/sections/", self.sections),
+            web.get("/library/sections/all", self.sections),
+            web.get("/library/sections/{key}", self.section),
+            web.get("/library/sections/{key}/all", self.all),
+            web.get("/library/sections/{key}/allLeaves", self.all_leaves),
+            web.get("/library/sections/{key}/collections", self.collections),
+            web.get("/library/sections/{key}/{field:genre|country|director|writer|actor}", self.choices),
+            web.get("/library/metadata/{ids}", self.metadata),
+            web.get("/library/metadata/{id}/children", self.children),
+            web.get("/library/metadata/{id}/allLeaves", self.leaves),
+        ]
+
+    async def root(self, request: web.Request) -> web.Response:
+        """Tell what the server is and can do."""
+        attributes = containers.root(self._world)
+        attributes["size"] = len(self._world.libraries)
+        return self._respond(request, attributes)
+
+    async def identity(self, request: web.Request) -> web.Response:
+        """Tell which server this is, to everybody."""
+        return self._respond(request, containers.identity(self._world))
+
+    async def nothing(self, request: web.Request) -> web.Response:
+        """Answer with an empty list: nobody is watching."""
+        return self._respond(request, {"size": 0})
+
+    async def library(self, request: web.Request) -> web.Response:
+        """Tell what lies below /library."""
+        return self._respond(
+            request,
+            {"size": 3, "allowSync": False, **containers.LIBRARY_PLUGIN, "title1": "Plex Library"},
+            {
+                "Directory": [
+                    {"key": "sections", "title": "Library Sections"},
+                    {"key": "recentlyAdded", "title": "Recently Added Content"},
+                    {"key": "onDeck", "title": "On Deck Content"},
+                ]
+            },
+        )
+
+    async def sections(self, request: web.Request) -> web.Response:
+        """Answer with all libraries. This list is never paged."""
+        listed = [
+            containers.section(self._world, library)
+            for library in self._world.libraries.values()
+            if library.key not in self._quirks.hidden_libraries
+        ]
+        attributes = {"size": len(listed), **containers.sections()}
+        return self._respond(request, attributes, {"Directory": listed})
+
+    async def section(self, request: web.Request) -> web.Response:
+        """Answer with the ways into one library."""
+        library = self._library(request)
+        ways = [
+            {"key": "all", "title": f"All {containers.TYPE_TITLES[library.type]}"},
+            {"key": "genre", "title": "By Genre"},
+        ]
+        return self._respond(request, {"size": len(ways), **containers.of_library(library)}, {"Directory": ways})
+
+    async def all(self, request: web.Request) -> web.Response:
+        """Answer with the items of one type in a library, filtered, ordered and paged."""
+        library = self._library(request)
+        return self._list_library(request, library, default_type=library.type)
+
+    async def all_leaves(self, request: web.Request) -> web.Response:
+        """Answer with the episodes of a library, filtered, ordered and paged."""
+        library = self._library(request)
+        if self._quirks.refuses_all_leaves is not None:
+            return error_page(self._quirks.refuses_all_leaves)
+        return self._list_library(
+            request,
+            library,
+            default_type=LEAF_TYPES.get(library.type, library.type),
+            without_guids=self._quirks.leaves_without_guids,
+        )
+
+    async def everything(self, request: web.Request) -> web.Response:
+        """Answer with the items of one type in all libraries. Each says itself which library it is in."""
+        listed_type = query.item_type(request.query, "movie")
+        found = [
+            item
+            for library in self._world.libraries.values()
+            for item in self._world.in_library(library.key, listed_type or "")
+        ]
+        found = query.filtered(self._world, found, request.query)
+        found = query.ordered(self._world, found, request.query.get("sort"), listed_type or "")
+        shape = self._shape(request)
+        entries = [located_entry(self._world, item, shape) for item in found]
+        return self._paged(request, {"allowSync": False, **containers.LIBRARY_PLUGIN}, entries)
+
+    async def collections(self, request: web.Request) -> web.Response:
+        """Answer with the collections of a library. The simulated server has none."""
+        library = self._library(request)
+        return self._paged(request, containers.listing(library) | self._meta(request, library, "collection"), [])
+
+    async def choices(self, request: web.Request) -> web.Response:
+        """Answer with the genres (countries, directors, …) that stand in a library."""
+        library = self._library(request)
+        field = request.match_info["field"]
+        listed_type = query.item_type(request.query, library.type) or library.type
+        items = list(self._world.in_library(library.key, listed_type))
+        listed = containers.tag_choices(library, field, items)
+        attributes = {"size": len(listed), **containers.choices(library, field)}
+        return self._respond(request, attributes, {"Directory": listed})
+
+    async def metadata(self, request: web.Request) -> web.Response:
+        """Answer with one or several items in full."""
+        ids = [int(text) for text in request.match_info["ids"].split(",") if text.isdecimal()]
+        found = [self._world.items[item_id] for item_id in ids if item_id in self._world.items]
+        if not found:
+            return error_page(404)
+        owners = {item.library for item in found}
+        common = (
+            containers.of_library(self._world.libraries[owners.pop()])
+            if len(owners) == 1
+            else containers.LIBRARY_PLUGIN
+        )
+        shape = self._shape(request)
+        entries = [detail_entry(self._world, item, shape) for item in found]
+        return self._respond(request, {"size": len(entries), **common}, page=entries)
+
+    async def children(self, request: web.Request) -> web.Response:
+        """Answer with the seasons of a show (with a pseudo entry for all episodes) or the episodes of a season."""
+        item = self._item(request)
+        library = self._world.libraries[item.library]
+        if isinstance(item, Season):
+            show = self._world.show_of(item)
+            return self._paged(request, containers.episodes(library, show, item), self._world.episodes_of(item.id))
+        if isinstance(item, Show):
+            seasons = self._world.seasons_of(item.id)
+            pseudo = len(seasons) > 1 and request.query.get("excludeAllLeaves") != "1"
+            first = [containers.all_episodes(self._world, item)] if pseudo else []
+            return self._paged(request, containers.seasons(library, item), seasons, first)
+        return self._paged(request, containers.of_library(library), [])
+
+    async def leaves(self, request: web.Request) -> web.Response:
+        """Answer with the episodes of a show."""
+        item = self._item(request)
+        if not isinstance(item, Show):
+            return error_page(404)
+        library = self._world.libraries[item.library]
+        return self._paged(request, containers.leaves(library, item), self._world.leaves_of(item.id))
+
+    def _list_library(
+        self, request: web.Request, library: Library, *, default_type: str, without_guids: bool = False
+    ) -> web.Response:
+        listed_type = query.item_type(request.query, default_type)
+        items: Sequence[Item] = ()
+        if listed_type is not None and library.key not in self._quirks.empty_libraries:
+            items = self._in_order(library, listed_type, request)
+        attributes = containers.listing(library) | self._meta(request, library, listed_type)
+        intruders = self._faults.intruders(request.path)
+        listed: Sequence[Item | Raw] = [*items, *intruders] if intruders else items
+        return self._paged(request, attributes, listed, without_guids=without_guids)
+
+    def _in_order(self, library: Library, listed_type: str, request: web.Request) -> Sequence[Item]:
+        """Return the filtered and ordered items.
+
+        They are kept until something changes: the next page of the same listing asks for them again.
+        """
+        if self._orders_revision != self._world.revision:
+            self._orders.clear()
+            self._orders_revision = self._world.revision
+        wanted = tuple(f"{key}={value}" for key, value in request.query.items() if not key.startswith("X-Plex-"))
+        key = (library.key, listed_type, *wanted)
+        if key not in self._orders:
+            found = query.filtered(self._world, self._world.in_library(library.key, listed_type), request.query)
+            found = query.ordered(self._world, found, request.query.get("sort"), listed_type)
+            limit = request.query.get("limit", "")
+            self._orders[key] = found[: int(limit)] if limit.isdecimal() else found
+        return self._orders[key]
+
+    def _paged(
+        self,
+        request: web.Request,
+        attributes: Entry,
+        listed: Sequence[Item | Raw],
+        directories: Sequence[Entry] = (),
+        *,
+        without_guids: bool = False,
+    ) -> web.Response:
+        """Answer with the asked-for page of a list. `directories` come before it and are counted with it."""
+        window = query.window(request.query, request.headers)
+        everything: Sequence[Any] = [*directories, *listed] if directories else listed
+        headers: dict[str, str] = {}
+        paging: Entry = {}
+        page = everything
+        if window is not None:
+            start = 0 if self._quirks.ignores_start else window.start
+            size = len(everything) if window.size is None else window.size
+            if self._quirks.page_cap is not None:
+                size = min(size, self._quirks.page_cap)
+            page = everything[start : start + size]
+            fault = request.get(FAULT)
+            total = len(everything) + (fault.by if isinstance(fault, Miscount) else 0)
+            if not self._quirks.no_totals:
+                paging["totalSize"] = total
+                headers["X-Plex-Container-Total-Size"] = str(total)
+            paging["offset"] = start
+            headers["X-Plex-Container-Start"] = str(start)
+        shown = (
+            [entry for entry in page if any(entry is directory for directory in directories)] if directories else []
+        )
+        shape = self._shape(request)
+        if without_guids:
+            shape = Shape(without=shape.without)
+        return self._respond(
+            request,
+            {"size": len(page), **paging, **attributes},
+            {"Directory": shown},
+            page[len(shown) :] if shown else page,
+            shape,
+            headers,
+        )
+
+    def _respond(
+        self,
+        request: web.Request,
+        attributes: Entry,
+        lists: dict[str, Sequence[Entry]] | None = None,
+        page: Sequence[Item | Raw] = (),
+        shape: Shape = PLAIN,
+        headers: dict[str, str] | None = None,
+    ) -> web.Response:
+        if _wants_json(request) and not self._quirks.always_xml:
+            body = self._encoder.json(attributes, lists or {}, page, shape)
+            return container(body, "application/json", headers or {})
+        body = self._encoder.xml(attributes, lists or {}, page, shape)
+        return container(body, "text/xml", headers or {})
+
+    def _shape(self, request: web.Request) -> Shape:
+        shape = query.shape(request.query)
+        return shape if self._world.release.guids else Shape(without=shape.without)
+
+    def _meta(self, request: web.Request, library: Library, listed_type: str | None) -> Entry:
+        return {"Meta": meta.of_library(library, listed_type)} if request.query.get("includeMeta") == "1" else {}
+
+    def _library(self, request: web.Request) -> Library:
+        try:
+            return self._world.libraries[request.match_info["key"]]
+        except KeyError:
+            raise web.HTTPNotFound from None
+
+    def _item(self, request: web.Request) -> Item:
+        try:
+            return self._world.item(request.match_info["id"])
+        except (KeyError, ValueError):
+            raise web.HTTPNotFound from None
+
+
+def _wants_json(request: web.Request) -> bool:
+    return "json" in request.headers.get("Accept", "")

@@ -1,0 +1,291 @@
+"""From an item to its listing entry: the nested dict that becomes an element of `Metadata`, or a `<Video>` in XML.
+
+Listing entries are what the pages of a library carry: a few tags of each kind, `Media` and `Part` but no `Stream`.
+Keys that Plex leaves out when it has no value are left out here too. What all episodes of a season have in common is
+made by `shared_entry`, so that the encoder can do it once for a season: that doubles the speed of a first page.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from typing import TYPE_CHECKING, Any
+
+from retrovue_daemon.demo.files import media_entry
+from retrovue_daemon.demo.items import Episode, Season
+from retrovue_daemon.demo.shape import Entry, Shape, strip
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from retrovue_daemon.demo.items import Artist, Item, Movie, Photo, Show, Tags
+    from retrovue_daemon.demo.world import World
+
+NOT_IN_SLUGS = re.compile(r"[^a-z0-9]+")
+
+
+def listing_entry(world: World, item: Item, shape: Shape) -> Entry:
+    """Return one element of a page."""
+    entry = own_entry(world, item, shape)
+    if isinstance(item, Episode):
+        entry |= shared_entry(world, world.season_of(item), shape)
+    return entry
+
+
+def own_entry(world: World, item: Item, shape: Shape) -> Entry:
+    """Return an element of a page without what `shared_entry` adds to it."""
+    entry = _BUILDERS[item.type](world, item)
+    _add_tags(entry, item.tags)
+    if shape.guids and item.external_guids:
+        entry["Guid"] = [{"id": guid} for guid in item.external_guids]
+    return strip(entry, shape)
+
+
+def shared_entry(world: World, season: Season, shape: Shape) -> Entry:
+    """Return what the entries of all episodes of a season have in common."""
+    show = world.show_of(season)
+    background = art(show)
+    entry: Entry = {
+        "parentRatingKey": season.rating_key,
+        "grandparentRatingKey": show.rating_key,
+        "parentGuid": season.guid,
+        "grandparentGuid": show.guid,
+        **_given(grandparentSlug=_slug(show)),
+        "type": "episode",
+        "grandparentKey": f"/library/metadata/{show.id}",
+        "parentKey": f"/library/metadata/{season.id}",
+        "grandparentTitle": show.title,
+        "parentTitle": season.title,
+        **_given(contentRating=show.content_rating),
+        "parentIndex": season.index,
+        "art": background,
+        "parentThumb": thumb(season),
+        "grandparentThumb": thumb(show),
+        "grandparentArt": background,
+    }
+    if show.flattened:
+        entry["skipParent"] = True
+    if world.release.images:
+        entry["UltraBlurColors"] = _blur(show)
+    return strip(entry, shape)
+
+
+def thumb(item: Item) -> str:
+    """Return the path of an item's poster, which changes with the item."""
+    return f"/library/metadata/{item.id}/thumb/{item.updated_at or item.added_at}"
+
+
+def art(item: Item) -> str:
+    """Return the path of an item's background, likewise."""
+    return f"/library/metadata/{item.id}/art/{item.updated_at or item.added_at}"
+
+
+def _movie(world: World, movie: Movie) -> Entry:
+    entry: Entry = {
+        "ratingKey": movie.rating_key,
+        "key": f"/library/metadata/{movie.id}",
+        "guid": movie.guid,
+        "type": "movie",
+        "title": movie.title,
+        "summary": movie.summary,
+        "thumb": thumb(movie),
+        "art": art(movie),
+    }
+    _add_description(entry, movie)
+    if (slug := _slug(movie)) is not None:
+        entry["slug"] = slug
+    entry |= _given(
+        editionTitle=movie.edition_title, tagline=movie.tagline, duration=movie.duration, subtype=movie.subtype
+    )
+    if movie.subtype == "clip":
+        entry["createdAtAccuracy"] = "epoch"
+        entry["createdAtTZOffset"] = "3600"
+    if movie.media:
+        entry["Media"] = [media_entry(world, media) for media in movie.media]
+    if world.release.images:
+        entry["Image"] = [_image(movie, "coverPoster", entry["thumb"]), _image(movie, "background", entry["art"])]
+        entry["UltraBlurColors"] = _blur(movie)
+    return entry
+
+
+def _show(world: World, show: Show) -> Entry:
+    entry: Entry = {
+        "ratingKey": show.rating_key,
+        "key": f"/library/metadata/{show.id}/children",
+        "guid": show.guid,
+        "type": "show",
+        "title": show.title,
+        "summary": show.summary,
+        "index": 1,
+        "thumb": thumb(show),
+        "art": art(show),
+        "leafCount": world.count_leaves(show.id),
+        "viewedLeafCount": 0,
+        "childCount": world.count_children(show.id),
+    }
+    _add_description(entry, show)
+    entry |= _given(slug=_slug(show), duration=show.duration)
+    if world.has_specials(show.id):
+        entry["seasonCount"] = entry["childCount"] - 1
+    if show.flattened:
+        entry["skipChildren"] = True
+        entry["flattenSeasons"] = "1"
+    if world.release.images:
+        entry["Image"] = [_image(show, "coverPoster", entry["thumb"]), _image(show, "background", entry["art"])]
+        entry["UltraBlurColors"] = _blur(show)
+    return entry
+
+
+def _season(world: World, season: Season) -> Entry:
+    show = world.show_of(season)
+    entry: Entry = {
+        "ratingKey": season.rating_key,
+        "key": f"/library/metadata/{season.id}/children",
+        "parentRatingKey": show.rating_key,
+        "guid": season.guid,
+        "parentGuid": show.guid,
+        **_given(parentSlug=_slug(show), parentStudio=show.studio),
+        "type": "season",
+        "title": season.title,
+        "parentKey": f"/library/metadata/{show.id}",
+        "parentTitle": show.title,
+        "summary": season.summary,
+        "index": season.index,
+        "parentIndex": 1,
+        **_given(parentYear=show.year),
+        "thumb": thumb(season),
+        "art": art(show),
+        "parentThumb": thumb(show),
+        "leafCount": world.count_children(season.id),
+        "viewedLeafCount": 0,
+    }
+    _add_description(entry, season)
+    if world.release.images:
+        entry["Image"] = [_image(season, "coverPoster", entry["thumb"]), _image(season, "background", entry["art"])]
+        entry["UltraBlurColors"] = _blur(season)
+    return entry
+
+
+def _episode(world: World, episode: Episode) -> Entry:
+    entry: Entry = {
+        "ratingKey": str(episode.id),
+        "key": f"/library/metadata/{episode.id}",
+        "guid": episode.guid,
+        "title": episode.title,
+        "summary": episode.summary,
+        "thumb": thumb(episode),
+    }
+    _add_description(entry, episode)
+    if episode.index is not None:
+        entry["index"] = episode.index
+    if episode.duration is not None:
+        entry["duration"] = episode.duration
+    if episode.media:
+        entry["Media"] = [media_entry(world, media) for media in episode.media]
+    if world.release.images:
+        entry["Image"] = [
+            _image(episode, "coverPoster", thumb(world.items[episode.season_id])),
+            _image(episode, "snapshot", entry["thumb"]),
+            _image(episode, "background", art(world.items[episode.show_id])),
+        ]
+    return entry
+
+
+def _artist(_world: World, artist: Artist) -> Entry:
+    return {
+        "ratingKey": artist.rating_key,
+        "key": f"/library/metadata/{artist.id}/children",
+        "guid": artist.guid,
+        "type": "artist",
+        "title": artist.title,
+        "summary": artist.summary,
+        "index": 1,
+        "thumb": thumb(artist),
+        "addedAt": artist.added_at,
+    }
+
+
+def _photo(world: World, photo: Photo) -> Entry:
+    return {
+        "ratingKey": photo.rating_key,
+        "key": f"/library/metadata/{photo.id}",
+        "guid": photo.guid,
+        "type": "photo",
+        "title": photo.title,
+        "summary": photo.summary,
+        "index": 1,
+        "addedAt": photo.added_at,
+        "Media": [media_entry(world, media) for media in photo.media],
+    }
+
+
+_BUILDERS: dict[str, Callable[[World, Any], Entry]] = {
+    "movie": _movie,
+    "show": _show,
+    "season": _season,
+    "episode": _episode,
+    "artist": _artist,
+    "photo": _photo,
+}
+
+
+def _add_description(entry: Entry, item: Item) -> None:
+    """Add what all kinds of items may have. One test a field is twice as fast as a comprehension over all of them."""
+    entry["addedAt"] = item.added_at
+    if item.updated_at is not None:
+        entry["updatedAt"] = item.updated_at
+    if item.deleted_at is not None:
+        entry["deletedAt"] = item.deleted_at
+    if item.title_sort is not None:
+        entry["titleSort"] = item.title_sort
+    if item.original_title is not None:
+        entry["originalTitle"] = item.original_title
+    if item.year is not None:
+        entry["year"] = item.year
+    if item.originally_available_at is not None:
+        entry["originallyAvailableAt"] = item.originally_available_at
+    if item.content_rating is not None:
+        entry["contentRating"] = item.content_rating
+    if item.studio is not None:
+        entry["studio"] = item.studio
+    if item.rating is not None:
+        entry["rating"] = item.rating
+        entry["ratingImage"] = "imdb://image.rating"
+    if item.audience_rating is not None:
+        entry["audienceRating"] = item.audience_rating
+        entry["audienceRatingImage"] = "themoviedb://image.rating"
+
+
+def _add_tags(entry: Entry, tags: Tags) -> None:
+    """Add the first two of each kind of tag, and three of the cast: no recorded listing has more."""
+    if tags.genres:
+        entry["Genre"] = [{"tag": tag} for tag in tags.genres[:2]]
+    if tags.countries:
+        entry["Country"] = [{"tag": tag} for tag in tags.countries[:2]]
+    if tags.directors:
+        entry["Director"] = [{"tag": tag} for tag in tags.directors[:2]]
+    if tags.writers:
+        entry["Writer"] = [{"tag": tag} for tag in tags.writers[:2]]
+    if tags.collections:
+        entry["Collection"] = [{"tag": tag} for tag in tags.collections[:2]]
+    if tags.roles:
+        entry["Role"] = [{"tag": tag} for tag in tags.roles[:3]]
+
+
+def _given(**fields: object) -> Entry:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _slug(item: Item) -> str | None:
+    """Return the words of the title as a web address has them; only matched items have one."""
+    return NOT_IN_SLUGS.sub("-", item.title.lower()).strip("-") or None if item.guid.startswith("plex://") else None
+
+
+def _image(item: Item, kind: str, url: str) -> Entry:
+    return {"alt": item.title, "type": kind, "url": url}
+
+
+def _blur(item: Item) -> Entry:
+    colours = f"{zlib.crc32(item.guid.encode()):08x}" * 3
+    corners = ("topLeft", "topRight", "bottomRight", "bottomLeft")
+    return {corner: colours[start : start + 6] for corner, start in zip(corners, range(0, 24, 6), strict=True)}

@@ -1,0 +1,239 @@
+"""Libraries of any size, the same ones for the same numbers and seed."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from retrovue_daemon.demo.items import Episode, Media, Movie, Part, Season, Show, Tags
+from retrovue_daemon.demo.shelf import HD, SD, UHD, file_name, new_library, title_sort
+from retrovue_daemon.demo.world import World
+
+if TYPE_CHECKING:
+    from retrovue_daemon.demo.items import Format
+    from retrovue_daemon.demo.world import Library
+
+EPISODES_A_SEASON = 22
+SPECIALS_EVERY = 5  # shows
+TWO_VERSIONS, TWO_FILES, UNMATCHED = 7, 11, 13  # which of every 25, 40 and 50 films
+SECONDS_BETWEEN = 97  # additions, so that libraries look grown and not poured
+
+ADJECTIVES = (
+    "Amber", "Borrowed", "Crooked", "Distant", "Electric", "Forgotten", "Gentle", "Hollow", "Invisible", "Jagged",
+    "Kindly", "Lunar", "Midnight", "Northern", "Obstinate", "Paper", "Quiet", "Rusted", "Silver", "Thirsty",
+    "Unlikely", "Velvet", "Wandering", "Yellow", "Grüne", "Été", "Ночной", "静かな", "Żółty", "Μπλε",
+)  # fmt: skip
+NOUNS = (
+    "Almanac", "Bridge", "Compass", "Door", "Engine", "Ferry", "Garden", "Harbour", "Island", "Jury", "Kitchen",
+    "Lantern", "Mirror", "Neighbour", "Orchard", "Parade", "Quarry", "River", "Signal", "Telegram", "Umbrella",
+    "Voyage", "Window", "Yard", "Zeppelin", "Straße", "Forêt", "Вокзал", "図書館", "Łąka", "Θάλασσα",
+)  # fmt: skip
+GENRES = ("Comedy", "Drama", "Mystery", "Adventure", "Documentary", "Western", "Fantasy", "Romance")
+PEOPLE = ("Ada Quill", "Bram Ostrow", "Chidi Vane", "Dolores Finch", "Emil Søby", "Farah Lind", "Goro Abe", "Hana Wu")
+SUMMARY = (
+    "A letter arrives that should have come forty years ago, and nobody in the house admits to having posted it. "
+    "What begins as an afternoon's errand turns into a long way round."
+)
+DAYS = tuple(f"-{month:02d}-{day:02d}" for month in range(1, 13) for day in (3, 10, 17, 24))
+
+
+def generated_library(*, movies: int, shows: int, episodes: int, seed: int = 0) -> World:
+    """Build a world of one film library and one show library; `episodes` is the number of each show.
+
+    A million episodes take a few seconds. Odd ones are strewn in: every 25th film has two versions, every 40th two
+    files, every 50th no match; every fifth show has specials; every eighth episode has no updatedAt.
+    """
+    world = World(name=f"Generated {seed}", machine_identifier=f"{random.Random(seed).getrandbits(160):040x}")  # noqa: S311  # not a secret
+    generator = _Generator(world, seed)
+    film_library = new_library(world, "movie", "Movies", "/data/movies")
+    show_library = new_library(world, "show", "TV Shows", "/data/tv")
+    for number in range(movies):
+        generator.movie(film_library, number)
+    for number in range(shows):
+        generator.show(show_library, number, episodes)
+    for library in (film_library, show_library):
+        library.scanned_at = library.updated_at = world.now
+        library.content_changed_at = world.count_change()
+    return world
+
+
+class _Generator:
+    """Makes items out of numbers. It builds the values itself: at a million, each call that is saved counts."""
+
+    def __init__(self, world: World, seed: int) -> None:
+        self.world = world
+        self.seed = seed
+        self.guid_start = f"5e{seed & 0xFFFFFF:06x}"
+        self.tags = tuple(
+            Tags(
+                genres=(GENRES[i % 8], GENRES[(i * 3 + 1) % 8], GENRES[(i * 5 + 2) % 8]),
+                countries=("United Kingdom",) if i % 2 else ("Poland", "France"),
+                directors=(PEOPLE[i % 8],),
+                writers=(PEOPLE[(i + 3) % 8], PEOPLE[(i + 5) % 8]),
+                roles=tuple(PEOPLE[(i + j) % 8] for j in range(5)),
+            )
+            for i in range(40)
+        )
+        self.episode_tags = tuple(Tags(directors=tags.directors, writers=tags.writers) for tags in self.tags)
+
+    def guid(self, item_type: str, item_id: int) -> str:
+        return f"plex://{item_type}/{self.guid_start}{item_id:016x}"
+
+    def title(self, number: int) -> str:
+        adjective, noun = ADJECTIVES[number % 30], NOUNS[number // 30 % 31]
+        volume = number // 930
+        return f"The {adjective} {noun}" if volume == 0 else f"The {adjective} {noun} {volume + 1}"
+
+    def media(self, path: str, duration: int, form: Format = HD, *, stamp: int) -> Media:
+        world = self.world
+        part = Part(
+            id=world.new_id("part"),
+            file=path,
+            stamp=stamp,
+            size=duration * form.bitrate // 8 + stamp % 4096,
+            duration=duration,
+            container="mkv",
+        )
+        return Media(id=world.new_id("media"), parts=(part,), duration=duration, format=form)
+
+    def movie(self, library: Library, number: int) -> None:
+        world = self.world
+        now = world.pass_time(SECONDS_BETWEEN)
+        item_id = world.new_id("item")
+        title = self.title(number)
+        year = 1915 + number * 7 % 110
+        name = file_name(title, year)
+        base = f"{library.locations[0].path}/{name}/{name}"
+        duration = 4_200_000 + number * 7919 % 4_800_000
+        media: tuple[Media, ...] = (self.media(f"{base}.mkv", duration, stamp=now - 4000),)
+        if number % 25 == TWO_VERSIONS:
+            media = (self.media(f"{base} - 2160p.mkv", duration, UHD, stamp=now - 3000), *media)
+        if number % 40 == TWO_FILES:
+            first, second = (self.media(f"{base} - pt{i}.mkv", duration // 2, SD, stamp=now - 2000) for i in (1, 2))
+            media = (Media(id=first.id, parts=first.parts + second.parts, duration=duration, format=SD),)
+        unmatched = number % 50 == UNMATCHED
+        world.put(
+            Movie(
+                id=item_id,
+                library=library.key,
+                guid=f"local://{item_id}" if unmatched else self.guid("movie", item_id),
+                external_guids=()
+                if unmatched
+                else (
+                    f"imdb://tt{9_000_000 + number:07d}",
+                    f"tmdb://{800_000 + number}",
+                    f"tvdb://{300_000 + number}",
+                ),
+                title=title,
+                title_sort=title_sort(title),
+                summary=SUMMARY,
+                year=None if unmatched else year,
+                originally_available_at=None if unmatched else f"{year}-{number % 12 + 1:02d}-{number % 28 + 1:02d}",
+                content_rating="PG",
+                studio="Harbour Light Pictures",
+                rating=number % 60 / 10 + 4,
+                audience_rating=number % 50 / 10 + 5,
+                tags=self.tags[number % 40],
+                media=media,
+                duration=duration,
+                added_at=now,
+                updated_at=now + 30,
+            )
+        )
+
+    def show(self, library: Library, number: int, episodes: int) -> None:
+        world = self.world
+        now = world.pass_time(SECONDS_BETWEEN)
+        title = self.title(number * 11 + 5 + self.seed % 7)
+        year = 1960 + number * 5 % 64
+        show_id = world.new_id("item")
+        show = Show(
+            id=show_id,
+            library=library.key,
+            guid=self.guid("show", show_id),
+            title=title,
+            title_sort=title_sort(title),
+            summary=SUMMARY,
+            year=year,
+            originally_available_at=f"{year}-09-{number % 28 + 1:02d}",
+            content_rating="TV-PG",
+            studio="Channel Nine and a Half",
+            rating=number % 40 / 10 + 5,
+            tags=self.tags[number % 40],
+            duration=1_500_000,
+            external_guids=(
+                f"imdb://tt{8_000_000 + number:07d}",
+                f"tmdb://{200_000 + number}",
+                f"tvdb://{400_000 + number}",
+            ),
+            added_at=now,
+            updated_at=now + 60,
+        )
+        world.put(show)
+        specials = min(2, episodes) if number % SPECIALS_EVERY == 0 else 0
+        self.season(show, 0, 0, specials, folder := f"{library.locations[0].path}/{file_name(title, year)}")
+        for season, first in enumerate(range(specials, episodes, EPISODES_A_SEASON), start=1):
+            self.season(show, season, first, min(first + EPISODES_A_SEASON, episodes), folder)
+
+    def season(self, show: Show, index: int, first: int, end: int, folder: str) -> None:
+        """Season `index` with the show's episodes from number `first` to before `end`; nothing if it is empty."""
+        if first == end:
+            return
+        world = self.world
+        season_id = world.new_id("item")
+        season = Season(
+            id=season_id,
+            library=show.library,
+            show_id=show.id,
+            index=index,
+            guid=self.guid("season", season_id),
+            title="Specials" if index == 0 else f"Season {index}",
+            added_at=show.added_at,
+            updated_at=show.updated_at,
+        )
+        world.put(season)
+        year = (show.year or 0) + index
+        stem = f"{folder}/Season {index:02d}/{show.title} - S{index:02d}E"
+        alike = Episode(
+            id=0,
+            library=show.library,
+            show_id=show.id,
+            season_id=season_id,
+            season_index=index,
+            guid="",
+            title="",
+            summary=SUMMARY,
+            year=year,
+            content_rating=show.content_rating,
+            tags=self.episode_tags[show.id % 40],
+            added_at=0,
+        )
+        episodes: list[Episode] = []
+        for number in range(1, end - first + 1):
+            item_id = world.new_id("item")
+            now = world.pass_time(SECONDS_BETWEEN)
+            title = f"{ADJECTIVES[item_id % 30]} {NOUNS[item_id * 7 % 31]}"
+            duration = 1_260_000 + item_id * 7919 % 480_000
+            # A copy with some fields changed takes a quarter of the time of a call with all of them.
+            episode = msgspec.structs.replace(
+                alike,
+                id=item_id,
+                index=number,
+                guid=self.guid("episode", item_id),
+                external_guids=(
+                    f"imdb://tt{10_000_000 + item_id}",
+                    f"tmdb://{item_id}",
+                    f"tvdb://{item_id + 5_000_000}",
+                ),
+                title=title,
+                originally_available_at=f"{year}{DAYS[number % 48]}",
+                media=(self.media(f"{stem}{number:02d} - {title}.mkv", duration, stamp=now - 5000),),
+                duration=duration,
+                audience_rating=item_id % 50 / 10 + 5,
+                added_at=now,
+                updated_at=None if item_id % 8 == 0 else now + 20,
+            )
+            episodes.append(episode)
+        world.put_episodes(season, episodes)

@@ -1,0 +1,176 @@
+"""What a simulated server holds: films, shows, seasons, episodes, their versions and their files.
+
+All values are frozen: a change puts a new value in the old one's place, so that it is known what to encode again.
+None of them refers to another item as an object (an episode knows the ids of its season and show), so there are no
+cycles, and a million of them cost the garbage collector nothing (`gc=False`).
+
+Times are epoch seconds, durations milliseconds, sizes bytes, as in Plex's own answers.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+
+
+class Format(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """The technical side of one version, shared by all that have the same."""
+
+    container: str = "mkv"
+    video_resolution: str = "1080"
+    width: int = 1920
+    height: int = 1080
+    aspect_ratio: float = 1.78
+    bitrate: int = 6_200
+    video_codec: str = "h264"
+    video_profile: str = "high"
+    video_frame_rate: str = "24p"
+    audio_codec: str = "aac"
+    audio_profile: str | None = "lc"
+    audio_channels: int = 2
+
+
+class Part(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """One file of a version. `stamp` is the file's mtime, which Plex puts into the part's key."""
+
+    id: int
+    file: str | None
+    stamp: int
+    size: int | None = None
+    duration: int | None = None
+    container: str | None = None
+
+
+class Media(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """One version of an item: a resolution or an encode, in one or more stacked files.
+
+    `format` is None as long as Plex has not analysed the file. `proxy_type` 42 marks a version that Plex optimized.
+    `display_offset` (percent) is where the episode starts in a file that holds several.
+    """
+
+    id: int
+    parts: tuple[Part, ...]
+    duration: int | None = None
+    format: Format | None = None
+    proxy_type: int | None = None
+    target: str | None = None
+    title: str | None = None
+    display_offset: int | None = None
+    deleted_at: int | None = None
+
+
+class Tags(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """The people and labels of an item. Listings show only the first few of each."""
+
+    genres: tuple[str, ...] = ()
+    countries: tuple[str, ...] = ()
+    directors: tuple[str, ...] = ()
+    writers: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    collections: tuple[str, ...] = ()
+
+
+NO_TAGS = Tags()
+
+
+class Item(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What every entry of a library has. What is None is absent from Plex's answers, as in real ones."""
+
+    type: ClassVar[str] = ""
+
+    id: int
+    library: str
+    guid: str
+    title: str
+    added_at: int
+    updated_at: int | None = None
+    external_guids: tuple[str, ...] = ()
+    title_sort: str | None = None
+    original_title: str | None = None
+    summary: str = ""
+    year: int | None = None
+    originally_available_at: str | None = None
+    content_rating: str | None = None
+    studio: str | None = None
+    rating: float | None = None
+    audience_rating: float | None = None
+    tags: Tags = NO_TAGS
+    deleted_at: int | None = None
+
+    @property
+    def rating_key(self) -> str:
+        """The id as Plex's clients see it: a string."""
+        return str(self.id)
+
+    @property
+    def parent_id(self) -> int | None:
+        """The id of the season or show that the item hangs below."""
+        return None
+
+
+class Movie(Item, frozen=True, gc=False, kw_only=True):
+    """A film, or a clip of an "Other Videos" library (`subtype="clip"`). An edition is an item of its own."""
+
+    type = "movie"
+
+    media: tuple[Media, ...] = ()
+    duration: int | None = None
+    tagline: str | None = None
+    edition_title: str | None = None
+    subtype: str | None = None
+
+
+class Show(Item, frozen=True, gc=False, kw_only=True):
+    """A series. `duration` is the usual length of one episode; `flattened` ones are shown without their seasons."""
+
+    type = "show"
+
+    duration: int | None = None
+    flattened: bool = False
+
+
+class Season(Item, frozen=True, gc=False, kw_only=True):
+    """A season; `index` 0 holds the specials."""
+
+    type = "season"
+
+    show_id: int
+    index: int
+
+    @property
+    def parent_id(self) -> int:
+        """The id of the show."""
+        return self.show_id
+
+
+class Episode(Item, frozen=True, gc=False, kw_only=True):
+    """An episode; `index` is None where the episode is known by its date only."""
+
+    type = "episode"
+
+    show_id: int
+    season_id: int
+    season_index: int
+    index: int | None = None
+    media: tuple[Media, ...] = ()
+    duration: int | None = None
+
+    @property
+    def parent_id(self) -> int:
+        """The id of the season."""
+        return self.season_id
+
+
+class Artist(Item, frozen=True, gc=False, kw_only=True):
+    """An entry of a music library, which a sync of films and shows passes over."""
+
+    type = "artist"
+
+
+class Photo(Item, frozen=True, gc=False, kw_only=True):
+    """An entry of a photo library, which a sync of films and shows passes over."""
+
+    type = "photo"
+
+    media: tuple[Media, ...] = ()

@@ -1,0 +1,66 @@
+"""Answers around the MediaContainer: its headers, error pages, and what some other program would say."""
+
+from __future__ import annotations
+
+import zlib
+from http import HTTPStatus
+
+from aiohttp import web
+
+COMMON_HEADERS = {
+    "X-Plex-Protocol": "1.0",
+    "Cache-Control": "no-cache",
+    "Vary": "Origin, X-Plex-Token",
+}
+KEEP_ALIVE_SECONDS = 20
+GZIP_FROM_BYTES = 512
+GZIP_WINDOW = 16 + zlib.MAX_WBITS  # zlib's way to say: with a gzip head
+
+
+def error_page(status: int, *, retry_after: str | None = None) -> web.Response:
+    """Return the page of HTML that a Plex server sends with every error, whatever was accepted.
+
+    It closes the connection.
+    """
+    phrase = HTTPStatus(status).phrase
+    text = f"<html><head><title>{phrase}</title></head><body><h1>{status} {phrase}</h1></body></html>"
+    headers = COMMON_HEADERS | {"Connection": "close"}
+    if retry_after is not None:
+        headers["Retry-After"] = retry_after
+    return web.Response(status=status, text=text, content_type="text/html", headers=headers)
+
+
+def unauthorized(path: str) -> web.Response:
+    """401: the root page sends browsers on to the web client, all other paths give the plain page."""
+    page = error_page(HTTPStatus.UNAUTHORIZED)
+    if path == "/" and page.text is not None:
+        script = '<script>location.replace("web/index.html")</script>'
+        page.text = page.text.replace("<body>", f"{script}<body>")
+    return page
+
+
+def other_program(kind: str) -> web.Response:
+    """Tell what an address answers on which no Plex server listens but something else."""
+    if kind == "json":
+        return web.json_response({"application": "weather station", "status": "ok", "sensors": []})
+    return web.Response(text="<!DOCTYPE html><html><body><h1>It works!</h1></body></html>", content_type="text/html")
+
+
+def container(body: bytes, content_type: str, headers: dict[str, str]) -> web.Response:
+    """Return a MediaContainer, encoded."""
+    keep = {"Connection": "Keep-Alive", "Keep-Alive": f"timeout={KEEP_ALIVE_SECONDS}"}
+    return web.Response(body=body, content_type=content_type, headers=COMMON_HEADERS | keep | headers)
+
+
+def compress(request: web.Request, response: web.Response) -> None:
+    """Compress the body with gzip where the client accepts that and it pays."""
+    body = response.body
+    accepted = request.headers.get("Accept-Encoding", "")
+    if not isinstance(body, bytes) or "gzip" not in accepted or len(body) < GZIP_FROM_BYTES:
+        return
+    compressor = zlib.compressobj(level=1, wbits=GZIP_WINDOW)
+    squeezed = compressor.compress(body) + compressor.flush()
+    response.body = squeezed
+    response.headers["Content-Encoding"] = "gzip"
+    response.headers["X-Plex-Content-Original-Length"] = str(len(body))
+    response.headers["X-Plex-Content-Compressed-Length"] = str(len(squeezed))

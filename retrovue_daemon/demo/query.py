@@ -1,0 +1,229 @@
+"""What a request asks of a list: which page, which filters, which order, which elements of each entry.
+
+Operators stand left of the equals sign: `updatedAt>=5` arrives as the key `updatedAt>` with the value `5`, `title==x`
+as `title` with `=x`. Dates compare as integers and may be relative (`-30d`). An item without a value matches no
+comparison: no record says what a real server does there, and that is what its database would do.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from retrovue_daemon.demo.details import TAG_FIELDS, tag_id
+from retrovue_daemon.demo.items import Episode, Item, Movie, Season
+from retrovue_daemon.demo.shape import Shape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from multidict import MultiMapping
+
+    from retrovue_daemon.demo.world import World
+
+TYPE_NUMBERS = {"movie": 1, "show": 2, "season": 3, "episode": 4, "artist": 8, "photo": 13}
+TYPES_BY_NUMBER = {number: name for name, number in TYPE_NUMBERS.items()}
+COLLECTION_TYPE = 18
+
+SECONDS = {"m": 60, "h": 3_600, "d": 86_400, "w": 604_800, "mon": 2_592_000, "y": 31_536_000}
+RELATIVE = re.compile(r"-(\d+)(m|h|d|w|mon|y)$")
+FILTER = re.compile(r"(?:(?P<level>[a-z]+)\.)?(?P<field>[A-Za-z]+)(?P<operator>[^A-Za-z.]*)$")
+DIGITS = re.compile(r"(\d+)")
+
+
+class BadQuery(Exception):
+    """A filter or a sort that the server can make nothing of: it answers 400."""
+
+
+class Window(msgspec.Struct, frozen=True):
+    """The asked-for page. `size` is None where only a start was given."""
+
+    start: int
+    size: int | None
+
+
+NUMBERS: dict[str, Callable[[Item], Any]] = {
+    "id": lambda item: item.id,
+    "index": lambda item: item.index if isinstance(item, Episode | Season) else None,
+    "year": lambda item: item.year,
+    "addedAt": lambda item: item.added_at,
+    "updatedAt": lambda item: item.updated_at,
+    "rating": lambda item: item.rating,
+    "audienceRating": lambda item: item.audience_rating,
+    "duration": lambda item: getattr(item, "duration", None),
+    "trash": lambda item: int(item.deleted_at is not None),
+    "unmatched": lambda item: int(item.guid.startswith("local://")),
+}
+TEXTS: dict[str, Callable[[Item], str | None]] = {
+    "title": lambda item: item.title,
+    "titleSort": lambda item: item.title_sort or item.title,
+    "studio": lambda item: item.studio,
+    "contentRating": lambda item: item.content_rating,
+    "originallyAvailableAt": lambda item: item.originally_available_at,
+    "editionTitle": lambda item: item.edition_title if isinstance(item, Movie) else None,
+    "guid": lambda item: item.guid,
+}
+EXACT_TEXTS = frozenset({"guid", "contentRating"})
+
+DEFAULT_SORTS = {
+    "season": "show.titleSort,index",
+    "episode": "show.titleSort,season.index:nullsLast,index:nullsLast,originallyAvailableAt:nullsLast,titleSort,id",
+}
+
+
+def window(query: Mapping[str, str], headers: Mapping[str, str]) -> Window | None:
+    """Return the page that was asked for, in headers or query; None where paging was not mentioned."""
+    start, size = (
+        _natural(query.get(name, headers.get(name))) for name in ("X-Plex-Container-Start", "X-Plex-Container-Size")
+    )
+    return None if start is None and size is None else Window(start or 0, size)
+
+
+def shape(query: Mapping[str, str]) -> Shape:
+    """Return the elements that the entries are to have."""
+    without = [
+        name for key in ("excludeElements", "excludeFields") for name in query.get(key, "").split(",") if name.strip()
+    ]
+    return Shape(guids=query.get("includeGuids") == "1", without=frozenset(without))
+
+
+def item_type(query: Mapping[str, str], default: str) -> str | None:
+    """Return the type of item that `type=` names; None where the server has none of that type."""
+    number = query.get("type")
+    if number is None:
+        return default
+    if not number.isdecimal():
+        raise BadQuery(f"type={number}")
+    return TYPES_BY_NUMBER.get(int(number))
+
+
+def filtered(world: World, items: Iterable[Item], query: MultiMapping[str]) -> list[Item]:
+    """Return the items that pass every filter of the query. Arguments that are no fields are no filters."""
+    kept = list(items)
+    for key, value in query.items():
+        parsed = FILTER.match(key)
+        if parsed is None:
+            continue
+        field, operator, wanted = parsed["field"], parsed["operator"] + "=", value
+        if value.startswith("="):  # title==x
+            operator, wanted = operator + "=", value[1:]
+        test = _test(world, field, operator, wanted)
+        if test is not None:
+            level = parsed["level"]
+            kept = [item for item in kept if test(_at_level(world, item, level))]
+        elif operator != "=":
+            raise BadQuery(f"{key}={value}")
+    return kept
+
+
+def ordered(world: World, items: Iterable[Item], sort: str | None, listed_type: str) -> list[Item]:
+    """Return the items in the asked-for order, or in the one that is usual for their type."""
+    result = list(items)
+    for term in reversed((sort or DEFAULT_SORTS.get(listed_type, "titleSort,id")).split(",")):
+        name, _, direction = term.strip().partition(":")
+        level, _, field = name.rpartition(".")
+        key = _sort_key(field)
+        if key is None or direction not in ("", "asc", "desc", "nullsLast"):
+            raise BadQuery(f"sort={term}")
+        _sort(result, [key(_at_level(world, item, level)) for item in result], direction)
+    return result
+
+
+def _sort(items: list[Item], values: list[Any], direction: str) -> None:
+    # What has no value comes first, as in SQLite, unless nullsLast says otherwise.
+    rank = int(direction == "nullsLast")
+    ranked = [(rank,) if value is None else (1 - rank, value) for value in values]
+    positions = sorted(range(len(items)), key=ranked.__getitem__, reverse=direction == "desc")
+    items[:] = [items[position] for position in positions]
+
+
+def _sort_key(field: str) -> Callable[[Item], Any] | None:
+    if field in NUMBERS:
+        return NUMBERS[field]
+    text = TEXTS.get(field)
+    return None if text is None else lambda item: None if (value := text(item)) is None else natural_key(value)
+
+
+def natural_key(text: str) -> list[tuple[int, int, str]]:
+    """Return a key by which "Part 9" comes before "Part 10"."""
+    return [
+        (0, int(chunk), "") if chunk.isdecimal() else (1, 0, chunk)
+        for chunk in DIGITS.split(text.casefold())
+        if chunk
+    ]
+
+
+def _at_level(world: World, item: Item, level: str | None) -> Item:
+    if level == "show" and isinstance(item, Season | Episode):
+        return world.show_of(item)
+    if level == "season" and isinstance(item, Episode):
+        return world.season_of(item)
+    return item
+
+
+def _test(world: World, field: str, operator: str, value: str) -> Callable[[Item], bool] | None:
+    """Return a filter as a function; None where field and operator do not make one."""
+    if field in NUMBERS:
+        return _number_test(NUMBERS[field], operator, [_number(world, text) for text in value.split(",")])
+    if field in TEXTS:
+        return _text_test(TEXTS[field], "==" if field in EXACT_TEXTS and operator == "=" else operator, value)
+    if field in TAG_FIELDS:
+        return _tag_test(field, operator, value.split(","))
+    return None
+
+
+def _number_test(
+    get: Callable[[Item], Any], operator: str, numbers: Sequence[float]
+) -> Callable[[Item], bool] | None:
+    number = numbers[0]
+    comparisons: dict[str, Callable[[float], bool]] = {
+        "=": lambda value: value in numbers,
+        "!=": lambda value: value not in numbers,
+        ">=": lambda value: value >= number,
+        "<=": lambda value: value <= number,
+        ">>=": lambda value: value > number,
+        "<<=": lambda value: value < number,
+    }
+    compare = comparisons.get(operator)
+    return None if compare is None else lambda item: (value := get(item)) is not None and compare(value)
+
+
+def _text_test(get: Callable[[Item], str | None], operator: str, wanted: str) -> Callable[[Item], bool] | None:
+    folded = wanted.casefold()
+    comparisons: dict[str, Callable[[str], bool]] = {
+        "=": lambda value: folded in value,
+        "!=": lambda value: folded not in value,
+        "==": lambda value: value == folded,
+        "!==": lambda value: value != folded,
+        "<=": lambda value: value.startswith(folded),
+        ">=": lambda value: value.endswith(folded),
+    }
+    compare = comparisons.get(operator)
+    return None if compare is None else lambda item: (value := get(item)) is not None and compare(value.casefold())
+
+
+def _tag_test(field: str, operator: str, wanted: Sequence[str]) -> Callable[[Item], bool] | None:
+    _, attribute = TAG_FIELDS[field]
+
+    def has_one(item: Item) -> bool:
+        tags = getattr(item.tags, attribute)
+        return any(tag in wanted or str(tag_id(field, tag)) in wanted for tag in tags)
+
+    if operator == "=":
+        return has_one
+    return (lambda item: not has_one(item)) if operator == "!=" else None
+
+
+def _number(world: World, text: str) -> float:
+    if relative := RELATIVE.match(text):
+        return world.now - int(relative[1]) * SECONDS[relative[2]]
+    try:
+        return float(text)
+    except ValueError:
+        raise BadQuery(text) from None
+
+
+def _natural(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isdecimal() else None

@@ -1,0 +1,38 @@
+"""Standing oddities of a simulated server: it keeps behaving so until told otherwise.
+
+Each is something that a real server, an old version or a proxy in between has been seen doing. What goes wrong once
+or a few times is in `faults`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class Quirks(msgspec.Struct, kw_only=True):
+    """Set and unset at any time: `plex.quirks.page_cap = 100`.
+
+    - `latency`: seconds by which every answer comes later.
+    - `always_xml`: XML whatever the Accept header says.
+    - `ignores_start`: every page is the first one.
+    - `page_cap`: no page holds more entries than this.
+    - `no_totals`: neither totalSize nor the total header.
+    - `refuses_all_leaves`: the status (400, 404, 501) of every allLeaves of a library.
+    - `leaves_without_guids`: allLeaves of a library has no Guid arrays, though asked.
+    - `not_plex`: something else listens here, and answers all paths: a page in "html", or "json" of its own.
+    - `empty_libraries`: keys of libraries that are listed, but answer as if nothing were in them.
+    - `hidden_libraries`: keys of libraries that /library/sections leaves out.
+    """
+
+    latency: float = 0.0
+    always_xml: bool = False
+    ignores_start: bool = False
+    page_cap: int | None = None
+    no_totals: bool = False
+    refuses_all_leaves: int | None = None
+    leaves_without_guids: bool = False
+    not_plex: Literal["html", "json"] | None = None
+    empty_libraries: set[str] = msgspec.field(default_factory=set)
+    hidden_libraries: set[str] = msgspec.field(default_factory=set)

@@ -1,0 +1,29 @@
+"""Versions of the Plex Media Server that the simulated one can play, and what each can do."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Release(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of the server.
+
+    `api_version` is in /identity since 1.43; `content_changed_at` is missing from the sections of old servers; Guid
+    arrays can be asked for since 1.24.3; `Image`, `UltraBlurColors` and `hasVoiceActivity` came with 1.41.
+    `metadata_providers` stands for what 1.43 changed about libraries: their agents belong to a group, they have no
+    pictures any more, and their updatedAt follows their scans instead of their settings.
+    """
+
+    version: str
+    api_version: str | None = None
+    content_changed_at: bool = True
+    guids: bool = True
+    images: bool = True
+    metadata_providers: bool = True
+
+
+RELEASE_2026 = Release(version="1.43.3.10512-5a1c0f2e7", api_version="1.2.2")
+RELEASE_2023 = Release(version="1.32.5.7349-0d4b61c83", images=False, metadata_providers=False)
+RELEASE_2016 = Release(
+    version="1.3.4.3286-7f2d9c015", content_changed_at=False, guids=False, images=False, metadata_providers=False
+)

@@ -1,0 +1,164 @@
+"""The simulated Plex Media Server on a loopback port.
+
+    async with SimulatedPlex(built_in_library()) as plex:
+        ...  # plex.url, plex.token, plex.world, plex.changes, plex.faults, plex.quirks, plex.requests
+
+The middlewares, outermost first: what is recorded, what goes wrong, who may ask. The answers are made in `endpoints`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Self
+
+from aiohttp import web
+
+from retrovue_daemon.demo.changes import Changes
+from retrovue_daemon.demo.encode import Encoder
+from retrovue_daemon.demo.endpoints import Endpoints
+from retrovue_daemon.demo.faults import Faults
+from retrovue_daemon.demo.misbehaviour import FAULT, before_answer, spoil
+from retrovue_daemon.demo.pages import error_page, unauthorized
+from retrovue_daemon.demo.query import BadQuery
+from retrovue_daemon.demo.quirks import Quirks
+from retrovue_daemon.demo.shape import Shape
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from aiohttp.typedefs import Handler
+
+    from retrovue_daemon.demo.world import World
+
+KEEP_ALIVE_SECONDS = 20.0
+REQUESTS_KEPT = 100_000
+WITH_GUIDS = Shape(guids=True)
+OPEN_PATHS = frozenset({"/identity"})
+ADMIN_PATHS = frozenset({"/status/sessions"})
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a client sent. Header names are in lower case; paths are decoded and without their query."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+
+
+class SimulatedPlex:
+    """Serves a world on 127.0.0.1 while its context is open. `port=0` takes a free one.
+
+    `token` is the owner's, `shared_token` that of somebody whom the libraries are shared with. Both can be exchanged
+    at any time, as an owner does who signs all devices out. `requests` keeps the latest ones, in order of arrival.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        token: str = "simulated-owner-token",  # noqa: S107  # it opens nothing but this simulation
+        port: int = 0,
+        host: str = "127.0.0.1",
+    ) -> None:
+        self.world = world
+        self.changes = Changes(world)
+        self.token = token
+        self.shared_token = f"{token}-shared"
+        self.faults = Faults()
+        self.quirks = Quirks()
+        self.requests: deque[Request] = deque(maxlen=REQUESTS_KEPT)
+        self._host = host
+        self._port = port
+        self._encoder: Encoder | None = None
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def url(self) -> str:
+        """The address without a slash at its end. It stays the same over `stop` and `start`."""
+        return f"http://{self._host}:{self._port}"
+
+    def requests_for(self, path: str) -> list[Request]:
+        """Return the requests so far whose path matches a pattern, as in `fnmatch`."""
+        return [request for request in self.requests if fnmatchcase(request.path, path)]
+
+    async def start(self) -> None:
+        """Listen. After `stop`, on the same port as before."""
+        self._encoder = Encoder(self.world)
+        endpoints = Endpoints(self.world, self._encoder, self.quirks, self.faults)
+        app = web.Application(middlewares=[self._record, self._misbehave, self._authorize])
+        app.add_routes(endpoints.routes())
+        self._runner = web.AppRunner(app, keepalive_timeout=KEEP_ALIVE_SECONDS, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self._port, reuse_address=True)
+        await site.start()
+        self._port = self._runner.addresses[0][1]
+
+    def prepare(self, shape: Shape = WITH_GUIDS) -> None:
+        """Encode everything now, so that no client waits for it: 25 seconds and 1.8 GB for a million episodes.
+
+        Only for this shape of entries; a benchmark gives the one that its client asks for.
+        """
+        if self._encoder is not None:
+            self._encoder.prepare(self.world.items.values(), shape)
+
+    async def stop(self) -> None:
+        """Close all connections and stop listening: from now on they are refused."""
+        if self._runner is not None and self._encoder is not None:
+            self._encoder.close()
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def restart(self) -> None:
+        """Stop and start: every connection breaks, nothing else changes."""
+        await self.stop()
+        await self.start()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    @web.middleware
+    async def _record(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        self.requests.append(Request(request.method, request.path, dict(request.query), headers))
+        try:
+            response = await handler(request)
+        except web.HTTPException as error:  # unknown paths and methods, too
+            response = error_page(error.status)
+        except BadQuery:
+            response = error_page(400)
+        return response
+
+    @web.middleware
+    async def _misbehave(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if self.quirks.latency:
+            await asyncio.sleep(self.quirks.latency)
+        fault = self.faults.take(request.path)
+        if fault is not None:
+            request[FAULT] = fault
+        instead = await before_answer(request, self.quirks, fault)
+        if instead is not None:
+            return instead
+        response = await handler(request)
+        return await spoil(request, response, fault)
+
+    @web.middleware
+    async def _authorize(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path not in OPEN_PATHS:
+            token = request.headers.get("X-Plex-Token") or request.query.get("X-Plex-Token")
+            if token not in (self.token, self.shared_token):
+                return unauthorized(request.path)
+            if token == self.shared_token and request.path in ADMIN_PATHS:
+                return error_page(403)
+        return await handler(request)

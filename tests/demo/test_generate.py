@@ -1,0 +1,64 @@
+"""Generated libraries: as large as asked, the same for the same numbers, with some of the oddities of real ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from retrovue_daemon.demo import SimulatedPlex, generated_library
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def test_it_is_as_large_as_asked() -> None:
+    """Films, shows, and so many episodes a show, whatever the seasons."""
+    for episodes in (0, 1, 2, 3, 22, 23, 90):
+        world = generated_library(movies=7, shows=6, episodes=episodes)
+        assert len(list(world.movies())) == 7
+        assert len(list(world.shows())) == 6
+        assert [len(world.leaves_of(show.id)) for show in world.shows()] == [episodes] * 6
+
+
+def test_the_same_numbers_make_the_same_world() -> None:
+    """And another seed another server with other guids."""
+    first, second, other = (generated_library(movies=30, shows=3, episodes=30, seed=seed) for seed in (1, 1, 2))
+    assert first.items == second.items
+    assert first.machine_identifier == second.machine_identifier != other.machine_identifier
+    guids = {item.guid for item in first.items.values()}
+    assert not [item for item in other.items.values() if item.guid in guids and not item.guid.startswith("local://")]
+
+
+def test_it_has_oddities() -> None:
+    """Versions, stacked files, unmatched films, specials, and episodes without updatedAt."""
+    world = generated_library(movies=100, shows=6, episodes=50)
+    movies = list(world.movies())
+    assert sum(len(movie.media) == 2 for movie in movies) == 4
+    assert sum(len(movie.media[0].parts) == 2 for movie in movies) == 3
+    assert sum(movie.guid.startswith("local://") for movie in movies) == 2
+    assert sum(season.index == 0 for season in world.seasons()) == 2
+    assert any(episode.updated_at is None for episode in world.episodes())
+    titles = [show.title for show in generated_library(movies=0, shows=2000, episodes=0).shows()]
+    assert len(set(titles)) == len(titles)
+
+
+async def test_a_prepared_server_encodes_no_entry_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages are joined from bytes that are there already; that is what makes it fast enough for benchmarks."""
+
+    def encode_again(*_: object) -> None:
+        raise AssertionError
+
+    async with (
+        SimulatedPlex(generated_library(movies=5, shows=2, episodes=30)) as plex,
+        aiohttp.ClientSession() as session,
+    ):
+        plex.prepare()
+        monkeypatch.setattr("retrovue_daemon.demo.encode.own_entry", encode_again)
+        listed = []
+        for path in ("1/all", "2/all", "2/all?type=3", "2/allLeaves"):
+            url = f"{plex.url}/library/sections/{path}"
+            headers = {"Accept": "application/json", "X-Plex-Token": plex.token}
+            async with session.get(url, params={"includeGuids": "1"}, headers=headers) as answer:
+                listed.append((await answer.json())["MediaContainer"]["size"])
+        assert listed == [5, 2, 5, 60]
