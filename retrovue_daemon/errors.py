@@ -148,7 +148,7 @@ class ServerTimeout(PlexError):
 
 
 class ServerBusy(PlexError):
-    """408, 429 or 5xx (but 501) after all tries; ``retry_after`` holds the seconds that the server asked for, or None."""
+    """408, 429 or 5xx (but 501) after all tries; ``retry_after``: the seconds that the server asked for, or None."""
 
     summary = "cannot answer now"
 
