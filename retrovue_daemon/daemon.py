@@ -156,12 +156,17 @@ async def _until_stopped(stop: asyncio.Future[int], database: Database, work: Co
     finally:
         task.cancel()
         writer.cancel()
-        await asyncio.gather(task, writer, return_exceptions=True)
+        for ended in await asyncio.gather(task, writer, return_exceptions=True):
+            if isinstance(ended, Exception) and stop.done():
+                log.error("daemon.crashed", exc_info=ended)  # else it is raised above
 
 
 @contextmanager
 def _signals() -> Iterator[asyncio.Future[int]]:
-    """Give a future that becomes the number of the first SIGTERM or SIGINT that arrives."""
+    """Give a future that becomes the number of the first SIGTERM or SIGINT that arrives.
+
+    SIGHUP and SIGUSR1 would end the process by default; they are logged and do nothing yet.
+    """
     loop = asyncio.get_running_loop()
     stop: asyncio.Future[int] = loop.create_future()
 
@@ -169,11 +174,16 @@ def _signals() -> Iterator[asyncio.Future[int]]:
         if not stop.done():
             stop.set_result(number)
 
-    watched = (signal.SIGTERM, signal.SIGINT)
-    for number in watched:
-        loop.add_signal_handler(number, arrived, number)
+    def not_yet(number: int) -> None:
+        log.warning(
+            "daemon.signal_ignored", signal=signal.Signals(number).name, hint="restart to reload or to sync now"
+        )
+
+    handlers = {signal.SIGTERM: arrived, signal.SIGINT: arrived, signal.SIGHUP: not_yet, signal.SIGUSR1: not_yet}
+    for number, handler in handlers.items():
+        loop.add_signal_handler(number, handler, number)
     try:
         yield stop
     finally:
-        for number in watched:
+        for number in handlers:
             loop.remove_signal_handler(number)

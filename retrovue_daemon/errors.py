@@ -4,6 +4,7 @@
 
     DaemonError
     ├── Interrupted            a signal ended the work early
+    ├── InternalError          a mistake of ours; the log has the traceback
     ├── UnknownServer          no active server has the name that was asked for
     ├── ConfigError            the configuration has problems: all of them, with key paths
     ├── PlexError              a server could not be used as asked
@@ -15,7 +16,9 @@
     │   ├── BadAnswer              not Plex, or not readable as an answer of Plex
     │   ├── PagingIgnored          the server sends the same page whatever is asked
     │   ├── WrongServer            the address answers with another machineIdentifier
-    │   └── DuplicateServer        two active entries are the same machine
+    │   ├── DuplicateServer        two active entries are the same machine
+    │   ├── ServerForgotten        its row has vanished from the database
+    │   └── WrongLibrary           a listing that says it is another library's
     └── StoreError             the database could not be used
         ├── DatabaseHeld           another process holds it
         ├── DatabasePlaceMissing   its directory is not there (yet)
@@ -66,6 +69,19 @@ class Interrupted(DaemonError):
 
     def __str__(self) -> str:
         return f"interrupted by {self.name}; what was written stays, the next pass does the rest"
+
+
+class InternalError(DaemonError):
+    """A mistake of ours, kept from costing more than the one server or library that met it; ``kind`` is its type."""
+
+    hint = "please report this; the log has the traceback"
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+    def __str__(self) -> str:
+        return f"internal error: {self.kind}"
 
 
 class UnknownServer(DaemonError):
@@ -218,6 +234,24 @@ class DuplicateServer(PlexError):
     def __init__(self, server: str, other: str) -> None:
         super().__init__(server, f"{other!r} has the same machineIdentifier")
         self.other = other
+
+
+class ServerForgotten(PlexError):
+    """Another program has deleted the server's row, so there is nothing to write its items below."""
+
+    summary = "is no longer in plex_servers"
+    hint = "restart, and the configuration's servers are entered again"
+
+
+class WrongLibrary(PlexError):
+    """A page says that it belongs to another library than was asked for; nothing of it was written."""
+
+    summary = "sent a listing of another library"
+
+    def __init__(self, server: str, expected: str, found: str) -> None:
+        super().__init__(server, f"uuid {found} instead of {expected}")
+        self.expected = expected
+        self.found = found
 
 
 # -- store ----------------------------------------------------------------------------------------------------------

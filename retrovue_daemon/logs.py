@@ -11,7 +11,8 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from typing import TYPE_CHECKING, Any, TextIO
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import structlog
 
@@ -66,12 +67,38 @@ class Redactor:
         return HIDDEN if _SECRET_KEYS.search(key) and isinstance(item, str) else self.value(item)
 
 
+class Unfailing:
+    """A stream whose reader may go away or whose disk may fill: lines are lost then, the work goes on."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write if that is possible."""
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush if that is possible."""
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        """Tell whether people read it."""
+        return self._stream.isatty()
+
+    def as_stream(self) -> TextIO:
+        """Return the object as what loggers expect; they use no more than is here."""
+        return cast("TextIO", self)
+
+
 def configure_logging(*, level: str = "info", format: str = "auto", stream: TextIO | None = None) -> Redactor:  # noqa: A002 -- the key's name
     """Send every log line of the process to ``stream`` (standard error) and return what keeps secrets out of them.
 
     ``format`` is ``json``, ``console`` or ``auto``: console on a terminal, else json.
     """
-    stream = stream or sys.stderr
+    stream = Unfailing(stream or sys.stderr).as_stream()
     redactor = Redactor()
     console = format == "console" or (format == "auto" and stream.isatty())
     shared: list[structlog.typing.Processor] = [

@@ -46,7 +46,8 @@ def _guid_primary(kind: Kind, guids: Guids) -> str | None:
 
 
 def _file_state(files: tuple[MediaFile, ...], *, trashed: bool) -> State:
-    return "active" if not trashed and any(file.playable for file in files) else "unavailable"
+    playable = any(file.playable and not file.optimized for file in files)
+    return "active" if playable and not trashed else "unavailable"
 
 
 class MediaFile(msgspec.Struct, frozen=True, array_like=True, gc=False):

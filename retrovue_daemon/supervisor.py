@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import structlog
 
 from retrovue_daemon import __version__
-from retrovue_daemon.errors import DaemonError
+from retrovue_daemon.errors import DaemonError, InternalError, PlexError
 from retrovue_daemon.plex.client import PlexClient
 from retrovue_daemon.store.state import client_identifier
 from retrovue_daemon.sync.discovery import Discovery
 from retrovue_daemon.sync.passes import FullPass, PassReport
 from retrovue_daemon.sync.skips import SkipLog
+from retrovue_daemon.sync.vanished import vanished_library
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
     from retrovue_daemon.plex.retries import RetryPolicy
     from retrovue_daemon.progress import ProgressBoard
     from retrovue_daemon.store.database import Database
+    from retrovue_daemon.store.libraries import LibraryRow
     from retrovue_daemon.sync.discovery import Contact
-    from retrovue_daemon.sync.passes import LibraryTarget, PassSettings
+    from retrovue_daemon.sync.passes import PassSettings
+    from retrovue_daemon.sync.targets import LibraryTarget
 
 log = structlog.get_logger()
 
@@ -55,9 +58,9 @@ class Selection:
 
     library: str | None = None
 
-    def wants(self, target: LibraryTarget) -> bool:
+    def wants(self, library: LibraryRow) -> bool:
         """Tell whether a library is asked for, by its title or its key."""
-        return self.library is None or self.library.strip() in {target.row.name.strip(), target.row.key}
+        return self.library is None or self.library.strip() in {library.name.strip(), library.key}
 
 
 EVERYTHING = Selection()
@@ -75,120 +78,169 @@ class Supervisor:
     interval: float
     retry: RetryPolicy
     now: Callable[[], int] = lambda: int(time.time())
-    _skips: SkipLog = field(default_factory=SkipLog, init=False)
 
     async def sync_once(self, selection: Selection = EVERYTHING) -> list[ServerReport]:
         """Do one round of all servers, side by side; return a report of each, in their order."""
-        identifier = await self.database.writer.write(client_identifier)
-        slots = asyncio.Semaphore(self.concurrency)
+        workers = await self._workers()
         async with asyncio.TaskGroup() as group:
             rounds = [
-                group.create_task(
-                    self._one_round(server, identifier, slots, selection), name=f"server {server.section.name}"
-                )
-                for server in self.servers
+                group.create_task(worker.one_round(selection), name=f"server {worker.name}") for worker in workers
             ]
         return [task.result() for task in rounds]
 
     async def run(self) -> None:
         """Sync every server again and again, each by its own schedule, until cancelled."""
+        workers = await self._workers()
+        async with asyncio.TaskGroup() as group:
+            for worker in workers:
+                group.create_task(worker.many_rounds(self.interval), name=f"server {worker.name}")
+
+    async def _workers(self) -> list[ServerWorker]:
         identifier = await self.database.writer.write(client_identifier)
         slots = asyncio.Semaphore(self.concurrency)
-        async with asyncio.TaskGroup() as group:
-            for server in self.servers:
-                group.create_task(self._many_rounds(server, identifier, slots), name=f"server {server.section.name}")
-
-    async def _one_round(
-        self, server: ActiveServer, identifier: str, slots: asyncio.Semaphore, selection: Selection
-    ) -> ServerReport:
-        async with self._client(server, identifier) as client:
-            return await self._worker(server, client, slots).round(selection)
-
-    async def _many_rounds(self, server: ActiveServer, identifier: str, slots: asyncio.Semaphore) -> None:
-        async with self._client(server, identifier) as client:
-            worker = self._worker(server, client, slots)
-            while True:
-                await worker.round()
-                # Jitter keeps the servers of one host from being asked at the same moment for ever.
-                await asyncio.sleep(self.interval * random.uniform(0.9, 1.1))  # noqa: S311 -- no secret
-
-    def _client(self, server: ActiveServer, identifier: str) -> PlexClient:
-        return PlexClient(server.section, client_identifier=identifier, version=__version__, retry=self.retry)
-
-    def _worker(self, server: ActiveServer, client: PlexClient, slots: asyncio.Semaphore) -> ServerWorker:
-        discovery = Discovery(self.database, server.section, now=self.now)
-        return ServerWorker(self, server, client, slots, discovery, self._skips)
+        skips = SkipLog()
+        return [
+            ServerWorker(
+                server,
+                self.database,
+                self.settings,
+                self.board,
+                slots=slots,
+                skips=skips,
+                identifier=identifier,
+                retry=self.retry,
+                now=self.now,
+            )
+            for server in self.servers
+        ]
 
 
 class ServerWorker:
-    """Syncs one server, round after round, over one session; says when trouble starts and when it ends."""
+    """Syncs one server, round after round; says when trouble starts and when it ends.
+
+    Whatever goes wrong with its server, also a mistake of ours, ends in a report and costs the other servers nothing.
+    """
 
     def __init__(
         self,
-        supervisor: Supervisor,
         server: ActiveServer,
-        client: PlexClient,
+        database: Database,
+        settings: PassSettings,
+        board: ProgressBoard,
+        *,
         slots: asyncio.Semaphore,
-        discovery: Discovery,
         skips: SkipLog,
+        identifier: str,
+        retry: RetryPolicy,
+        now: Callable[[], int],
     ) -> None:
-        self._supervisor = supervisor
-        self._name = server.section.name
+        self.name = server.section.name
+        self._server = server
         self._server_id = server.server_id
-        self._client = client
+        self._database = database
+        self._settings = settings
+        self._board = board
         self._slots = slots
-        self._discovery = discovery
         self._skips = skips
+        self._identifier = identifier
+        self._retry = retry
+        self._now = now
+        self._discovery = Discovery(database, server.section, now=now)
         self._trouble: str | None = None
 
-    async def round(self, selection: Selection = EVERYTHING) -> ServerReport:
-        """Look at the server and sync all its chosen libraries; whatever goes wrong there ends in the report."""
+    async def one_round(self, selection: Selection = EVERYTHING) -> ServerReport:
+        """Look at the server and sync its chosen libraries once, over a session of its own."""
         try:
-            contact = await self._discovery.contact(self._client, self._server_id)
+            async with self._client() as client:
+                return await self._round(client, selection)
+        except Exception as error:  # noqa: BLE001 -- contained, see the class
+            return self._failed(error)
+
+    async def many_rounds(self, interval: float) -> None:
+        """Do the same again and again, until cancelled, over one session as long as that is usable."""
+        while True:
+            try:
+                async with self._client() as client:
+                    while True:
+                        await self._round(client, EVERYTHING)
+                        await self._pause(interval)
+            except Exception as error:  # noqa: BLE001 -- contained, see the class
+                self._failed(error)
+                await self._pause(interval)
+
+    async def _pause(self, interval: float) -> None:
+        # Jitter keeps the servers of one host from being asked at the same moment for ever.
+        await asyncio.sleep(interval * random.uniform(0.9, 1.1))  # noqa: S311 -- no secret
+
+    def _client(self) -> PlexClient:
+        return PlexClient(
+            self._server.section, client_identifier=self._identifier, version=__version__, retry=self._retry
+        )
+
+    async def _round(self, client: PlexClient, selection: Selection) -> ServerReport:
+        try:
+            contact = await self._discovery.contact(client, self._server_id)
         except DaemonError as error:
-            self._note_trouble(error)
-            return ServerReport(self._name, error)
+            return self._failed(error)
         self._note_recovery()
         self._server_id = contact.server_id
-        return ServerReport(self._name, None, contact.titles, await self._sync(contact, selection))
+        return ServerReport(self.name, None, contact.titles, await self._sync(client, contact, selection))
 
-    async def _sync(self, contact: Contact, selection: Selection) -> tuple[PassReport, ...]:
-        targets = [target for target in contact.targets if selection.wants(target)]
-        self._supervisor.board.expect(len(targets))
+    async def _sync(self, client: PlexClient, contact: Contact, selection: Selection) -> tuple[PassReport, ...]:
+        targets = [target for target in contact.targets if selection.wants(target.row)]
+        self._board.expect(len(targets))
         async with asyncio.TaskGroup() as group:
             passes = [
-                group.create_task(self._pass(target), name=f"pass {self._name}/{target.row.name}")
+                group.create_task(self._pass(client, target), name=f"pass {self.name}/{target.row.name}")
                 for target in targets
             ]
-        return tuple(task.result() for task in passes)
+        reports = [task.result() for task in passes]
+        for row in contact.vanished:
+            report = selection.wants(row) and await vanished_library(
+                self._database,
+                self.name,
+                contact.server_id,
+                row,
+                accept_removals=self._settings.accept_removals,
+                now=self._now,
+            )
+            if report:
+                _log_pass(report)
+                reports.append(report)
+        return tuple(reports)
 
-    async def _pass(self, target: LibraryTarget) -> PassReport:
+    async def _pass(self, client: PlexClient, target: LibraryTarget) -> PassReport:
         async with self._slots:
-            meter = self._supervisor.board.begin(self._name, target.row.name)
+            meter = self._board.begin(self.name, target.row.name)
             try:
                 report = await FullPass(
-                    self._client,
-                    self._supervisor.database,
+                    client,
+                    self._database,
                     target,
-                    self._supervisor.settings,
+                    self._settings,
                     meter=meter,
                     skips=self._skips,
-                    now=self._supervisor.now,
+                    now=self._now,
                 ).run()
             finally:
                 meter.finish()
         _log_pass(report)
         return report
 
-    def _note_trouble(self, error: DaemonError) -> None:
-        """Log trouble when it starts or becomes another, not at every round."""
+    def _failed(self, error: Exception) -> ServerReport:
+        """Log trouble when it starts or becomes another, not at every round, and report it."""
         if (kind := type(error).__name__) != self._trouble:
-            log.error(_TROUBLE.get(kind, "server.failed"), server=self._name, error=str(error), hint=error.hint)
+            if isinstance(error, DaemonError):
+                event = _TROUBLE.get(kind, "server.failed" if isinstance(error, PlexError) else "store.failed")
+                log.error(event, server=self.name, error=str(error), hint=error.hint)
+            else:
+                log.error("server.crashed", server=self.name, exc_info=error)
         self._trouble = kind
+        return ServerReport(self.name, error if isinstance(error, DaemonError) else InternalError(kind))
 
     def _note_recovery(self) -> None:
         if self._trouble is not None:
-            log.info("server.recovered", server=self._name)
+            log.info("server.recovered", server=self.name)
         self._trouble = None
 
 
@@ -199,6 +251,7 @@ _TROUBLE = {
     "Unauthorized": "server.unauthorized",
     "WrongServer": "server.replaced",
     "DuplicateServer": "server.duplicate",
+    "ServerForgotten": "server.forgotten",
 }
 
 _LEVELS = {"ok": "info", "incomplete": "warning", "blocked": "error", "failed": "error", "cancelled": "info"}
@@ -207,24 +260,11 @@ _LEVELS = {"ok": "info", "incomplete": "warning", "blocked": "error", "failed": 
 def _log_pass(report: PassReport) -> None:
     """Write the one line that says all about a pass."""
     run = report.run
-    details = {} if run.error is None else {"error": run.error}
-    if run.status == "blocked":
-        details["hint"] = "if these items are really gone, run: retrovue-daemon sync --accept-removals"
+    names = {"server": report.server, "library": report.library, "run_id": report.run_id}
+    error = {} if run.error is None else {"error": run.error}
     getattr(log, _LEVELS[run.status])(
-        "sync.finished",
-        server=report.server,
-        library=report.library,
-        run_id=report.run_id,
-        status=run.status,
-        listed=run.listed,
-        added=run.added,
-        updated=run.updated,
-        unchanged=run.unchanged,
-        removed=run.removed,
-        restored=run.restored,
-        skipped=run.skipped,
-        pages=run.pages,
-        bytes=run.bytes,
-        duration_s=report.duration_s,
-        **details,
+        "sync.finished", **names, status=run.status, **asdict(run.counts), duration_s=report.duration_s, **error
     )
+    if run.status == "blocked":
+        hint = "if this is really gone, run: retrovue-daemon sync --accept-removals"
+        log.error("sync.blocked", **names, error=run.error, hint=hint)

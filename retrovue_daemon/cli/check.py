@@ -11,7 +11,7 @@ import typer
 from retrovue_daemon import __version__
 from retrovue_daemon.cli.options import ConfigOption, JsonOption, read_config
 from retrovue_daemon.cli.output import describe, print_json, print_table, print_warnings
-from retrovue_daemon.errors import BadAnswer, DaemonError
+from retrovue_daemon.errors import BadAnswer, ConfigError, ConfigProblem, DaemonError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -45,14 +45,19 @@ def check(
 
         retrovue-daemon check --offline --config /etc/retrovue-daemon/config.toml
     """
-    settings = read_config(config)
+    try:
+        settings = read_config(config)
+    except ConfigError as error:
+        if as_json:
+            print_json({"valid": False, "problems": [_problem(problem) for problem in error.problems]})
+        raise
     checks = [] if offline else asyncio.run(_ask_all(settings))
     failed = sum(result.error is not None for result in checks)
     if as_json:
         print_json(
             {
                 "valid": True,
-                "warnings": [str(warning) for warning in settings.warnings],
+                "warnings": [_problem(warning) for warning in settings.warnings],
                 "servers": [_plain(result) for result in checks],
             }
         )
@@ -66,7 +71,16 @@ def check(
         raise typer.Exit(3 if failed == len(checks) else 1)
 
 
+def _problem(problem: ConfigProblem) -> dict[str, str]:
+    return {"path": problem.path, "message": problem.message}
+
+
 async def _ask_all(settings: Config) -> list[ServerCheck]:
+    from retrovue_daemon.logs import configure_logging  # noqa: PLC0415 -- not for --help
+
+    redactor = configure_logging(level="warning")
+    for section in settings.servers:
+        redactor.learn(section.token.reveal())
     return list(await asyncio.gather(*(_ask(section) for section in settings.servers)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sqlite3
+import sys
 import tempfile
 from contextlib import closing
 from pathlib import Path
@@ -69,12 +70,13 @@ def demo(
     if database is None:
         database = Path(tempfile.mkdtemp(prefix="retrovue-demo-")) / "retrovue.db"
     reports = asyncio.run(_sync(world, database.absolute()))
-    print_reports(reports, as_json=as_json)
+    code = exit_code(reports)
+    print_reports(reports, code, as_json=as_json)
     if not as_json:
         for question, query in QUESTIONS.items():
             _ask(database, question, query)
         print(f"\nThe database stays at {database}; `sqlite3 {database} .schema` shows its tables and views.")
-    raise typer.Exit(exit_code(reports))
+    raise typer.Exit(code)
 
 
 def _world(movies: int | None, shows: int | None, episodes: int) -> World:
@@ -92,9 +94,15 @@ async def _serve(world: World, port: int, *, as_json: bool) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    async with SimulatedPlex(world, port=port) as plex:
-        _print_address(plex, as_json=as_json)
-        await ended.wait()
+    try:
+        async with SimulatedPlex(world, port=port) as plex:
+            _print_address(plex, as_json=as_json)
+            await ended.wait()
+    except OSError as error:
+        print(
+            f"error: cannot serve on port {port}: {error.strerror}\nhint: --port 0 takes a free one", file=sys.stderr
+        )
+        raise typer.Exit(1) from None
 
 
 def _print_address(plex: SimulatedPlex, *, as_json: bool) -> None:

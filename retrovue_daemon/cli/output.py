@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from retrovue_daemon.errors import DaemonError
+    from retrovue_daemon.errors import ConfigProblem, DaemonError
 
 
 def print_error(error: DaemonError) -> None:
@@ -28,10 +28,18 @@ def print_error(error: DaemonError) -> None:
         print(f"hint: {error.hint}", file=sys.stderr)
 
 
-def print_warnings(warnings: Sequence[object]) -> None:
+def print_warnings(warnings: Sequence[ConfigProblem]) -> None:
     """Tell what is allowed but should be looked at."""
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
+
+
+def log_warnings(warnings: Sequence[ConfigProblem]) -> None:
+    """Log the same, where a program reads the log lines."""
+    import structlog  # noqa: PLC0415 -- only some commands need it
+
+    for warning in warnings:
+        structlog.get_logger().warning("config.warning", key=warning.path, problem=warning.message)
 
 
 def print_json(value: object) -> None:

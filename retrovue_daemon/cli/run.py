@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, read_config
-from retrovue_daemon.cli.output import print_warnings
+from retrovue_daemon.cli.output import log_warnings
 
 
 def run(config: ConfigOption = None, database: DatabaseOption = None) -> None:
@@ -21,6 +22,8 @@ def run(config: ConfigOption = None, database: DatabaseOption = None) -> None:
     from retrovue_daemon import daemon  # noqa: PLC0415 -- brings aiohttp, which --help does not need
     from retrovue_daemon.logs import configure_logging  # noqa: PLC0415 -- likewise
 
-    print_warnings(settings.warnings)
     redactor = configure_logging(level=settings.logging.level, format=settings.logging.format, stream=sys.stdout)
+    log_warnings(settings.warnings)
+    # What was imported lives as long as the process: the garbage collector need not look at it again and again.
+    gc.freeze()
     asyncio.run(daemon.run(settings, redactor))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import difflib
 import sys
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, read_config
-from retrovue_daemon.cli.output import describe, print_json, print_table, print_warnings
+from retrovue_daemon.cli.output import describe, log_warnings, print_json, print_table, print_warnings
+from retrovue_daemon.errors import PlexError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -55,14 +55,14 @@ def sync(
     from retrovue_daemon.daemon import SyncOptions  # noqa: PLC0415 -- brings aiohttp, which --help does not need
 
     del full  # every pass lists everything so far
-    print_warnings(settings.warnings)
     options = SyncOptions(server=server, library=library, accept_removals=accept_removals)
     reports = asyncio.run(sync_with_progress(settings, options))
-    print_reports(reports, as_json=as_json)
     code = exit_code(reports)
-    if code == 0 and library is not None and not any(report.passes for report in reports):
+    unknown = code == 0 and library is not None and not any(report.passes for report in reports)
+    code = 2 if unknown else code
+    print_reports(reports, code, as_json=as_json)
+    if unknown and library is not None:
         _print_unknown_library(library, reports)
-        code = 2
     if not reports:
         print("error: there is no active server\nhint: add a [[servers]] table to the configuration", file=sys.stderr)
     raise typer.Exit(code)
@@ -80,8 +80,10 @@ async def sync_with_progress(settings: Config, options: SyncOptions) -> list[Ser
     console = Console(stderr=True)
     if not console.is_terminal:
         redactor = configure_logging(level=settings.logging.level, format=settings.logging.format)
+        log_warnings(settings.warnings)
         return await sync_once(settings, options, ProgressBoard(), redactor)
 
+    print_warnings(settings.warnings)
     # The bars and the table at the end say what the ordinary lines would.
     level = "warning" if settings.logging.level == "info" else settings.logging.level
     redactor = configure_logging(level=level, format=settings.logging.format, stream=AboveBars(console).as_stream())
@@ -90,26 +92,26 @@ async def sync_with_progress(settings: Config, options: SyncOptions) -> list[Ser
     return await with_bars(sync_once(settings, options, board, redactor), board, console)
 
 
-def print_reports(reports: list[ServerReport], *, as_json: bool) -> None:
-    """Print what a round brought, for people or for programs."""
+def print_reports(reports: list[ServerReport], code: int, *, as_json: bool) -> None:
+    """Print what a round brought, for people or for programs; ``code`` is the exit code."""
     if as_json:
-        print_json(_summary(reports))
-    elif reports:
+        print_json(_summary(reports, code))
+    elif any(report.error or report.passes for report in reports):
         print_table(_table(reports))
 
 
 def exit_code(reports: list[ServerReport]) -> int:
     """Return 0 where all went well, 3 where no server could be used, else 1."""
-    if all(report.error is not None for report in reports):
+    if all(isinstance(report.error, PlexError) for report in reports):
         return 3
     clean = all(report.error is None and all(done.run.status == "ok" for done in report.passes) for report in reports)
     return 0 if clean else 1
 
 
-def _summary(reports: list[ServerReport]) -> dict[str, object]:
+def _summary(reports: list[ServerReport], code: int) -> dict[str, object]:
     """Return the object that ``--json`` prints: the counts of sync_runs for every server and library."""
     return {
-        "exit_code": exit_code(reports),
+        "exit_code": code,
         "servers": [
             {
                 "server": report.server,
@@ -118,7 +120,7 @@ def _summary(reports: list[ServerReport]) -> dict[str, object]:
                     {
                         "library": done.library,
                         "run_id": done.run_id,
-                        **asdict(done.run),
+                        **done.run.values(),
                         "duration_s": done.duration_s,
                     }
                     for done in report.passes
@@ -135,7 +137,7 @@ def _table(reports: list[ServerReport]) -> Table:
     from rich.table import Table  # noqa: PLC0415 -- likewise
 
     runs = [done.run for report in reports for done in report.passes]
-    counted = [name for name in _COUNTS if name == "listed" or any(getattr(run, name) for run in runs)]
+    counted = [name for name in _COUNTS if name == "listed" or any(getattr(run.counts, name) for run in runs)]
     remarks = any(report.error is not None for report in reports) or any(run.error for run in runs)
     result = Table(box=box.SIMPLE_HEAD)
     for column in ("server", "library", "status"):
@@ -148,7 +150,7 @@ def _table(reports: list[ServerReport]) -> Table:
         if report.error is not None:
             result.add_row(report.server, "", "failed", *[""] * (len(counted) + 1), str(report.error))
         for done in report.passes:
-            counts = [f"{getattr(done.run, name):,}" for name in counted]
+            counts = [f"{getattr(done.run.counts, name):,}" for name in counted]
             remark = [done.run.error or ""] if remarks else []
             seconds = f"{done.duration_s:.1f}"
             result.add_row(report.server, done.library, done.run.status, *counts, seconds, *remark)

@@ -30,7 +30,7 @@ class DatabaseSection:
         "the SQLite file; absent: retrovue.db in $STATE_DIRECTORY, else in $XDG_DATA_HOME/retrovue-daemon",
         derived=lambda context: default_database_path(context.environ),
     )
-    batch_size: int = key(integer(1, 100_000), "rows that are written in one transaction", default=2000)
+    batch_size: int = key(integer(1, 10_000), "rows that are written in one transaction", default=2000)
     mode: int = key(files.MODE, "the mode of the database's files", default="0600")
     group: str | None = key(files.GROUP, "the group of the database's files; absent: the daemon's own", default=None)
 

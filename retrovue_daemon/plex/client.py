@@ -16,7 +16,7 @@ from retrovue_daemon.plex.paging import SMALLEST_PAGE, Pager
 from retrovue_daemon.plex.parse import is_xml, parse_identity, parse_libraries, parse_page
 from retrovue_daemon.plex.retries import RetryPolicy
 from retrovue_daemon.plex.transport import Transport
-from retrovue_daemon.records import Episode
+from retrovue_daemon.records import Episode, Kind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -35,6 +35,13 @@ class Listing(StrEnum):
     SEASONS = "seasons"
     EPISODES = "episodes"
 
+
+_KINDS: Final = {
+    Listing.MOVIES: Kind.MOVIE,
+    Listing.SHOWS: Kind.SHOW,
+    Listing.SEASONS: Kind.SEASON,
+    Listing.EPISODES: Kind.EPISODE,
+}
 
 _TYPE_NUMBERS: Final = {Listing.MOVIES: "1", Listing.SHOWS: "2", Listing.SEASONS: "3", Listing.EPISODES: "4"}
 """The API's numbers of the item types (https://developer.plex.tv/pms/, section "Types")."""
@@ -141,7 +148,7 @@ class PlexClient:
         """
         section = f"/library/sections/{quote(library_key, safe='')}"
         if listing is Listing.EPISODES and library_key not in self._leaves_useless:
-            async with aclosing(self._pages_of(f"{section}/allLeaves", _ARGUMENTS, page_size)) as pages:
+            async with aclosing(self._pages_of(f"{section}/allLeaves", _ARGUMENTS, page_size, Kind.EPISODE)) as pages:
                 first = await _first_of_leaves(pages)
                 if first is not None:
                     yield first
@@ -150,14 +157,16 @@ class PlexClient:
                     return
             self._leaves_useless.add(library_key)
         arguments = {**_ARGUMENTS, "type": _TYPE_NUMBERS[listing]}
-        async with aclosing(self._pages_of(f"{section}/all", arguments, page_size)) as pages:
+        async with aclosing(self._pages_of(f"{section}/all", arguments, page_size, _KINDS[listing])) as pages:
             async for page in pages:
                 yield page
 
-    def _pages_of(self, path: str, arguments: dict[str, str], page_size: int) -> AsyncGenerator[Page, None]:
+    def _pages_of(
+        self, path: str, arguments: dict[str, str], page_size: int, kind: Kind
+    ) -> AsyncGenerator[Page, None]:
         def fetch(start: int, size: int) -> asyncio.Task[Page]:
             task = asyncio.create_task(
-                self._page(path, arguments, start, size), name=f"plex:{self.name}:{path}:{start}"
+                self._page(path, arguments, start, size, kind), name=f"plex:{self.name}:{path}:{start}"
             )
             self._fetches.add(task)
             task.add_done_callback(self._fetches.discard)
@@ -167,9 +176,11 @@ class PlexClient:
             page_size = min(page_size, _LARGEST_XML_PAGE if self._answers_xml else _LARGEST_FIRST_PAGE)
         return Pager(fetch, server=self.name, page_size=page_size, ahead=self._concurrency).pages()
 
-    async def _page(self, path: str, arguments: dict[str, str], start: int, size: int) -> Page:
+    async def _page(self, path: str, arguments: dict[str, str], start: int, size: int, kind: Kind) -> Page:
         def read(answer: Answer) -> Page:
-            return parse_page(answer.body, content_type=answer.content_type, offset=start, total=answer.total)
+            return parse_page(
+                answer.body, content_type=answer.content_type, offset=start, total=answer.total, kind=kind
+            )
 
         # As arguments and not as headers, so that a cache in between takes no page for another.
         paged = {**arguments, "X-Plex-Container-Start": str(start), "X-Plex-Container-Size": str(size)}

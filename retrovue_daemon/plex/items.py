@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from retrovue_daemon.plex.guid import GUIDParser
 from retrovue_daemon.plex.wire import INT64_MAX
-from retrovue_daemon.records import Episode, Item, MediaFile, Movie, Season, Show, Skipped
+from retrovue_daemon.records import Episode, Item, Kind, MediaFile, Movie, Season, Show, Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,9 +26,13 @@ _PIECES_OF_PART_KEY: Final = 6
 _external_ids: Final = GUIDParser.external_ids
 
 
-def build_items(container: Container, entries: Sequence[Entry]) -> tuple[list[Item], list[Skipped]]:
+def build_items(
+    container: Container, entries: Sequence[Entry], kind: Kind | None = None
+) -> tuple[list[Item], list[Skipped]]:
     """Make the records of one page, in the server's order, and say what was left out and why.
 
+    Where a ``kind`` is asked for, items of another one are left out: a proxy may drop ``type=``, and the rows of a
+    listing all go to one table.
     ``container`` gives what its entries share and do not repeat (Plex may hoist any such attribute); where an entry
     has a value of its own, that one counts.
     """
@@ -37,7 +41,7 @@ def build_items(container: Container, entries: Sequence[Entry]) -> tuple[list[It
     for entry in entries:
         build = _BUILDERS.get(entry.type or "")
         key = _text(entry.rating_key)
-        if build is None or not key:
+        if build is None or not key or (kind is not None and entry.type != kind):
             skipped.append(_skip(entry, key))
         else:
             items.append(build(entry, key, container))

@@ -22,6 +22,8 @@ from retrovue_daemon.records import LibraryListing, Page, ServerIdentity, Skippe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from retrovue_daemon.records import Kind
+
 _BOM: Final = b"\xef\xbb\xbf"
 _DIGITS_OF_INT64: Final = 20
 _LONGEST_REASON: Final = 200
@@ -51,8 +53,15 @@ class Libraries(msgspec.Struct, frozen=True):
     skipped: tuple[Skipped, ...] = ()
 
 
-def parse_page(body: bytes, *, content_type: str = "", offset: int = 0, total: int | None = None) -> Page:
-    """Read one page of a listing.
+def parse_page(
+    body: bytes,
+    *,
+    content_type: str = "",
+    offset: int = 0,
+    total: int | None = None,
+    kind: Kind | None = None,
+) -> Page:
+    """Read one page of a listing, of one ``kind`` of items where that is given.
 
     ``offset`` is where the page was asked to start, ``total`` the size of the whole listing as the response's headers
     gave it. ``Page.offset`` is the server's own word where it says one, so that a server that ignored the question
@@ -63,7 +72,7 @@ def parse_page(body: bytes, *, content_type: str = "", offset: int = 0, total: i
     if not entries and (container.size is None or container.size > 0):
         # Taken for an empty page it would end a listing too early, and items be taken for deleted.
         raise NotAMediaContainer(f"a MediaContainer of size {container.size} without entries")
-    items, skipped = build_items(container, _all_of(entries, container.nested))
+    items, skipped = build_items(container, _all_of(entries, container.nested), kind)
     return Page(
         offset if container.offset is None else container.offset,
         _counted(container.total_size) if total is None else total,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, asynccontextmanager
+import sqlite3
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ PRAGMA wal_autocheckpoint = 4000;
 PRAGMA journal_size_limit = 67108864;
 PRAGMA trusted_schema = OFF;
 PRAGMA temp_store = MEMORY;
+PRAGMA analysis_limit = 400;
 """
 
 
@@ -63,10 +65,12 @@ async def _connect(path: Path, *, readonly: bool) -> AsyncIterator[aiosqlite.Con
     # isolation_level None leaves BEGIN and COMMIT to the writer.
     async with aiosqlite.connect(path, isolation_level=None) as connection:
         await connection.executescript(_PRAGMAS)
-        if readonly:
-            await connection.execute("PRAGMA query_only = ON")
+        # The writer asks again itself, so that it can end within a second of being told to.
+        await connection.execute("PRAGMA query_only = ON" if readonly else "PRAGMA busy_timeout = 1000")
         try:
             yield connection
         finally:
             if not readonly:
-                await connection.execute("PRAGMA optimize")
+                # Statistics can wait for the next time where another program is writing just now.
+                with suppress(sqlite3.OperationalError):
+                    await connection.execute("PRAGMA optimize")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     import aiosqlite
 
@@ -23,20 +24,22 @@ class LibraryRow:
     name: str
     kind: str
     root: str | None
-    sync_enabled: bool
-    priority: int
+    sync_enabled: bool = True
+    priority: int = 100
+    state: str = "active"
+    path_fingerprint: int | None = None
 
 
 async def libraries(connection: aiosqlite.Connection, server_id: int) -> list[LibraryRow]:
     """Return the libraries of a server."""
     query = (
-        "SELECT id, library_key, uuid, library_name, library_type, library_root, sync_enabled, priority"
-        " FROM libraries WHERE server_id = ? ORDER BY id"
+        "SELECT id, library_key, uuid, library_name, library_type, library_root, sync_enabled, priority, state,"
+        " path_fingerprint FROM libraries WHERE server_id = ? ORDER BY id"
     )
     rows = await connection.execute_fetchall(query, (server_id,))
     return [
-        LibraryRow(row_id, key, uuid, name, kind, root, bool(enabled), priority)
-        for row_id, key, uuid, name, kind, root, enabled, priority in rows
+        LibraryRow(row_id, key, uuid, name, kind, root, bool(enabled), priority, state, fingerprint)
+        for row_id, key, uuid, name, kind, root, enabled, priority, state, fingerprint in rows
     ]
 
 
@@ -49,25 +52,55 @@ async def reconcile_libraries(
 ) -> dict[str, LibraryRow]:
     """Make the rows say what the server lists, and return them by the key that they are listed under.
 
-    A row is found by its uuid, so that a library which got a new key keeps it, else by its key. Rows of libraries
-    that are no longer listed stay as they are. A stored uuid is never overwritten: where a key now names a library
-    with another uuid, the caller sees both and must not write to it. ``priorities`` holds, by key, what the
-    configuration's order says.
+    A row is found by its uuid, so that a library which got a new key keeps it, else by its key. A key that was given
+    to a library with another uuid is taken from its old row, which then counts as no longer listed: two libraries'
+    items never mix. Rows of libraries that are not listed stay otherwise as they are. ``priorities`` holds, by key,
+    what the configuration's order says.
     """
     stored = await libraries(connection, server_id)
-    by_uuid = {row.uuid: row for row in stored if row.uuid is not None}
-    by_key = {row.key: row for row in stored}
+    matched = _match(stored, listed)
+    await _free_keys(connection, stored, {listing.key for listing in listed}, matched)
     found = {}
     for listing in listed:
-        row = by_uuid.get(listing.uuid or "") or by_key.get(listing.key)
+        row = matched.get(listing.key)
         priority = priorities.get(listing.key)
         if row is None:
             row = await _insert(connection, server_id, listing, priority, now)
-        elif row.uuid in {None, listing.uuid} or listing.uuid is None:
+        else:
             row = await _update(connection, row, listing, priority, now)
         await _reconcile_locations(connection, row.id, listing.locations)
         found[listing.key] = row
     return found
+
+
+def _match(stored: Sequence[LibraryRow], listed: Sequence[LibraryListing]) -> dict[str, LibraryRow]:
+    """Find the row of each listed library, by its key; no row serves two of them."""
+    by_uuid = {row.uuid: row for row in stored if row.uuid is not None}
+    by_key = {row.key: row for row in stored}
+    matched = {listing.key: by_uuid[listing.uuid] for listing in listed if listing.uuid in by_uuid}
+    taken = {row.id for row in matched.values()}
+    for listing in listed:
+        row = by_key.get(listing.key)
+        if listing.key in matched or row is None or row.id in taken:
+            continue
+        if row.uuid is None or listing.uuid is None:
+            matched[listing.key] = row
+    return matched
+
+
+async def _free_keys(
+    connection: aiosqlite.Connection,
+    stored: Sequence[LibraryRow],
+    listed_keys: AbstractSet[str],
+    matched: Mapping[str, LibraryRow],
+) -> None:
+    """Take listed keys from rows that they no longer belong to, also where libraries have exchanged theirs."""
+    for row in stored:
+        if row.key in listed_keys and matched.get(row.key) is not row:
+            # Unique, readable, and never a key of Plex's: those are numbers.
+            await connection.execute(
+                "UPDATE libraries SET library_key = ? WHERE id = ?", (f"{row.key} (once, row {row.id})", row.id)
+            )
 
 
 async def _insert(
@@ -84,14 +117,7 @@ async def _insert(
     )
     ((row_id, enabled, stored_priority),) = await connection.execute_fetchall(query, (*values, now, now))
     return LibraryRow(
-        row_id,
-        listing.key,
-        listing.uuid,
-        listing.title,
-        listing.kind,
-        _root(listing),
-        bool(enabled),
-        stored_priority,
+        row_id, listing.key, listing.uuid, listing.title, listing.kind, _root(listing), bool(enabled), stored_priority
     )
 
 
@@ -99,15 +125,14 @@ async def _update(
     connection: aiosqlite.Connection, row: LibraryRow, listing: LibraryListing, priority: int | None, now: int
 ) -> LibraryRow:
     """Write what differs, if anything does: an unchanged library costs no write."""
-    changed = LibraryRow(
-        row.id,
-        listing.key,
-        listing.uuid or row.uuid,
-        listing.title,
-        listing.kind,
-        _root(listing) or row.root,
-        row.sync_enabled,
-        row.priority if priority is None else priority,
+    changed = replace(
+        row,
+        key=listing.key,
+        uuid=listing.uuid or row.uuid,
+        name=listing.title,
+        kind=listing.kind,
+        root=_root(listing) or row.root,
+        priority=row.priority if priority is None else priority,
     )
     if changed != row:
         await connection.execute(

@@ -42,6 +42,12 @@ def database_lock(database: Path, *, mode: int = 0o600) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise DatabaseHeld(database, _holder(descriptor)) from None
+        except OSError as error:
+            raise DatabaseUnusable(
+                database,
+                f"cannot be locked: {error.strerror}",
+                hint="use a local disk: some network ones cannot lock",
+            ) from error
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield

@@ -41,15 +41,14 @@ class Parents:
     def of_episode(self, episode: Episode) -> tuple[tuple[int | None, int | None], bool]:
         """Return the ids of the episode's show and season, and whether both were found.
 
-        Where seasons are hidden the episode does not name its own, and its number finds it. An episode that names
-        no season and has no season number belongs to none.
+        Where seasons are hidden the episode does not name its own, or names one that is not listed; then its number
+        finds it. An episode that names no season and has no season number belongs to none.
         """
         show_id = self.shows.get(episode.show_rating_key or "")
-        if episode.season_rating_key is not None:
-            season_id = self.seasons.get(episode.season_rating_key)
-        elif episode.season_number is None or show_id is None:
+        if episode.season_rating_key is None and episode.season_number is None:
             return (show_id, None), show_id is not None
-        else:
+        season_id = self.seasons.get(episode.season_rating_key or "")
+        if season_id is None and show_id is not None:
             season_id = self.numbered.get((show_id, episode.season_number))
         return (show_id, season_id), show_id is not None and season_id is not None
 
@@ -63,13 +62,13 @@ async def parents_of_seasons(connection: aiosqlite.Connection, server_id: int, s
 async def parents_of_episodes(
     connection: aiosqlite.Connection, server_id: int, episodes: Sequence[Episode]
 ) -> Parents:
-    """Look up the shows and seasons of these episodes: two queries, three where some do not name their season."""
+    """Look up the shows and seasons of these episodes: two queries, three where a named season is not to be found."""
     shows = await _ids(connection, _SHOWS, server_id, (episode.show_rating_key for episode in episodes))
     seasons = await _ids(connection, _SEASONS, server_id, (episode.season_rating_key for episode in episodes))
     unnamed = {
         shows[episode.show_rating_key]
         for episode in episodes
-        if episode.season_rating_key is None and episode.show_rating_key in shows
+        if episode.season_rating_key not in seasons and episode.show_rating_key in shows
     }
     numbered = {}
     if unnamed:

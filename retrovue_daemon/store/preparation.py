@@ -11,7 +11,7 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from retrovue_daemon.errors import DatabasePlaceMissing, DatabaseUnusable
+from retrovue_daemon.errors import DatabaseHeld, DatabasePlaceMissing, DatabaseUnusable
 from retrovue_daemon.store.migrations import APPLICATION_ID, migrate, migrations
 
 if TYPE_CHECKING:
@@ -48,11 +48,14 @@ def check_place(path: Path, *, own: bool) -> None:
 def prepare(path: Path, *, mode: int = 0o600, group: str | None = None) -> None:
     """Create or check the database file and bring its schema up to date.
 
-    Raises DatabaseUnusable where the file is not ours, damaged, of a newer release or not writable. Such a file is
-    left exactly as it was.
+    Raises DatabaseHeld where another program keeps it locked, and DatabaseUnusable where the file is not ours,
+    damaged, of a newer release or not writable. Such a file is left exactly as it was.
     """
     try:
         unclean = _wal_left(path)
+        if path.exists() and path.stat().st_size > 0:
+            with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+                _own_version(connection, path)
         _create(path, mode, group)
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
             version = _own_version(connection, path)
@@ -75,6 +78,10 @@ def prepare(path: Path, *, mode: int = 0o600, group: str | None = None) -> None:
             migrate(connection, version)
     except OSError as error:
         raise _not_writable(path, error) from error
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorname in {"SQLITE_BUSY", "SQLITE_LOCKED"}:
+            raise DatabaseHeld(path, None) from error
+        raise DatabaseUnusable(path, str(error), hint=_hint(error, path)) from error
     except sqlite3.Error as error:
         raise DatabaseUnusable(path, str(error), hint=_hint(error, path)) from error
 
@@ -140,6 +147,4 @@ def _not_writable(path: Path, error: OSError) -> DatabaseUnusable:
 def _hint(error: sqlite3.Error, path: Path) -> str:
     if error.sqlite_errorname == "SQLITE_NOTADB":
         return "it was not touched; give [database] path (or --database) a file of its own"
-    if error.sqlite_errorname in {"SQLITE_BUSY", "SQLITE_LOCKED"}:
-        return "another program keeps it locked; close that first"
     return f"check that {path.parent} is on a disk that works, has room and is writable for this user"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from retrovue_daemon.errors import DuplicateServer, WrongServer
+from retrovue_daemon.errors import DuplicateServer, ServerForgotten, WrongServer
 from retrovue_daemon.records import PathMapping
 
 if TYPE_CHECKING:
@@ -74,6 +74,10 @@ async def reconcile_servers(connection: aiosqlite.Connection, entries: Iterable[
             )
         await _reconcile_mappings(connection, entry, now)
     for row in rows.values():
+        if row.name not in named:
+            await connection.execute(
+                "DELETE FROM plex_path_mappings WHERE server_id = ? AND source = 'config'", (row.id,)
+            )
         if row.source == "config" and row.is_active and row.name not in named:
             await connection.execute(
                 "UPDATE plex_servers SET is_active = 0, updated_at = ? WHERE id = ?", (now, row.id)
@@ -81,21 +85,28 @@ async def reconcile_servers(connection: aiosqlite.Connection, entries: Iterable[
 
 
 async def bind_identity(
-    connection: aiosqlite.Connection, server_id: int, machine_identifier: str, version: str | None, now: int
+    connection: aiosqlite.Connection,
+    server_id: int,
+    name: str,
+    machine_identifier: str,
+    version: str | None,
+    now: int,
 ) -> int:
     """Tie a server's row to the machine that answers at its address; return the id of the row that is the server's.
 
     That is another row where the server was known under another name before: the inactive row with this
     machineIdentifier, to which all its items belong, takes over the new name and settings.
 
-    Raises WrongServer where the row belongs to another machine, DuplicateServer where another active row is this one.
+    Raises WrongServer where the row belongs to another machine, DuplicateServer where another active row is this one,
+    ServerForgotten where there is no such row any more.
     """
     rows = {row.id: row for row in await servers(connection)}
-    row = rows[server_id]
-    if row.machine_identifier not in {None, machine_identifier}:
-        raise WrongServer(row.name, row.machine_identifier or "", machine_identifier)
+    row = rows.get(server_id)
+    if row is None:
+        raise ServerForgotten(name)
+    check_identity(row, machine_identifier)
     other = next((r for r in rows.values() if r.machine_identifier == machine_identifier and r.id != server_id), None)
-    if other is not None and other.is_active:
+    if other is not None and (other.is_active or row.machine_identifier is not None):
         raise DuplicateServer(row.name, other.name)
     if other is not None:
         await _adopt(connection, row, other, now)
@@ -106,6 +117,12 @@ async def bind_identity(
         (machine_identifier, version, now, server_id),
     )
     return server_id
+
+
+def check_identity(row: ServerRow, machine_identifier: str) -> None:
+    """Raise WrongServer where a row belongs to another machine."""
+    if row.machine_identifier not in {None, machine_identifier}:
+        raise WrongServer(row.name, row.machine_identifier or "", machine_identifier)
 
 
 async def path_mappings(connection: aiosqlite.Connection, server_id: int) -> list[PathMapping]:

@@ -24,16 +24,21 @@ async def mark_missing(
     cursor = await connection.executemany(
         f"UPDATE {table} SET state = 'missing', missing_since = ?"
         " WHERE id = ? AND library_id = ? AND state <> 'missing'",
-        [(now, row_id, library_id) for row_id in ids],
+        ((now, row_id, library_id) for row_id in ids),
     )
     removed = cursor.rowcount if ids else 0
     if kind in {Kind.MOVIE, Kind.EPISODE}:
         await connection.executemany(
             "UPDATE media_files SET state = 'missing' WHERE (server_id, rating_key) ="
             f" (SELECT server_id, rating_key FROM {table} WHERE id = ? AND state = 'missing')",
-            [(row_id,) for row_id in ids],
+            ((row_id,) for row_id in ids),
         )
     return removed
+
+
+async def forget_library(connection: aiosqlite.Connection, library_id: int) -> None:
+    """Mark a library itself missing; being listed again makes it active."""
+    await connection.execute("UPDATE libraries SET state = 'missing' WHERE id = ?", (library_id,))
 
 
 async def counts(connection: aiosqlite.Connection, kind: Kind, library_id: int, since: int) -> tuple[int, int]:

@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Work: TypeAlias = "Callable[[aiosqlite.Connection], Awaitable[T]]"
 
-BUSY_TRIES = 12
-"""Each waits for the connection's busy_timeout (5 s): another program may hold the lock for a minute."""
+BUSY_TRIES = 60
+"""Each waits for the write connection's busy_timeout (1 s): another program may hold the lock for a minute."""
+
+CLOSING_S = 5.0
+"""Seconds that a lock is waited for once the writer is to end: a service has ten to stop in."""
 
 
 class Writer:
@@ -40,6 +43,7 @@ class Writer:
         self._queue: asyncio.Queue[tuple[Work[Any], asyncio.Future[Any]] | None] = asyncio.Queue()
         self._room = asyncio.Semaphore(depth)
         self._task: asyncio.Task[None] | None = None
+        self._deadline: float | None = None
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._work_off(), name="writer")
@@ -48,13 +52,18 @@ class Writer:
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
+        self._deadline = asyncio.get_running_loop().time() + CLOSING_S
         self._queue.put_nowait(None)
         await self.stopped()
 
     async def stopped(self) -> None:
-        """Wait until the task has ended; raises what ended it, where that was no clean end."""
-        if self._task is not None:
+        """Wait until the task has ended; raises WriterStopped where that was no clean end."""
+        if self._task is None:
+            return
+        try:
             await asyncio.shield(self._task)
+        except Exception as error:
+            raise WriterStopped(self._path, f"the writer broke down: {error}") from error
 
     async def submit(self, work: Work[T]) -> asyncio.Future[T]:
         """Hand in one transaction as soon as the queue has room; the future gives its result or its error."""
@@ -96,11 +105,12 @@ class Writer:
             result = await work(self._connection)
             await self._connection.commit()
         except sqlite3.Error as error:
-            await self._roll_back()
+            # Answered first: a connection that cannot even roll back ends the writer, and nobody must wait for it.
             self._answer(future, WriteFailed(self._path, str(error), hint=_hint(error)))
-        except BaseException as error:
             await self._roll_back()
+        except BaseException as error:
             self._answer(future, error if isinstance(error, Exception) else WriterStopped(self._path, "cancelled"))
+            await self._roll_back()
             if not isinstance(error, Exception):
                 raise
         else:
@@ -112,10 +122,13 @@ class Writer:
             try:
                 await self._connection.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorname != "SQLITE_BUSY" or not tries_left:
+                if error.sqlite_errorname != "SQLITE_BUSY" or not tries_left or self._too_late():
                     raise
             else:
                 return
+
+    def _too_late(self) -> bool:
+        return self._deadline is not None and asyncio.get_running_loop().time() >= self._deadline
 
     async def _roll_back(self) -> None:
         if self._connection.in_transaction:

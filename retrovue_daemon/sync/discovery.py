@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+import msgspec
 import structlog
 
 from retrovue_daemon.errors import BadAnswer
 from retrovue_daemon.plex.paths import PlexPathMappingService
-from retrovue_daemon.store.libraries import reconcile_libraries
+from retrovue_daemon.store.libraries import libraries, reconcile_libraries
+from retrovue_daemon.store.local_paths import recompute_paths
 from retrovue_daemon.store.rows import Target
-from retrovue_daemon.store.servers import bind_identity, path_mappings
-from retrovue_daemon.sync.passes import LISTINGS, LibraryTarget
+from retrovue_daemon.store.servers import bind_identity, check_identity, path_mappings, servers
+from retrovue_daemon.sync.targets import LISTINGS, LibraryTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     import aiosqlite
 
     from retrovue_daemon.config import ServerSection
     from retrovue_daemon.plex.client import PlexClient
-    from retrovue_daemon.records import LibraryListing
+    from retrovue_daemon.records import LibraryListing, PathMapping
     from retrovue_daemon.store.database import Database
     from retrovue_daemon.store.libraries import LibraryRow
 
@@ -30,11 +33,12 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """What a server answered: its row, the titles it offers, and the libraries that are to be synced."""
+    """What a server answered: its row, the titles it offers, the libraries to sync, and those it no longer lists."""
 
     server_id: int
     titles: tuple[str, ...]
     targets: tuple[LibraryTarget, ...]
+    vanished: tuple[LibraryRow, ...]
 
 
 class Discovery:
@@ -52,30 +56,65 @@ class Discovery:
         Raises PlexError where the server does not answer, is another one than before, or stands in the
         configuration twice; nothing has been written then.
         """
-        identity = await client.identity()
+        machine, version = await self._identify(client, server_id)
         listed = await client.libraries()
-        machine = identity.machine_identifier
-        if machine is None:
-            raise BadAnswer(self._section.name, "/identity holds no machineIdentifier")
         usable = [library for library in listed if self._usable(library)]
         priorities = self._priorities(usable)
 
         async def work(connection: aiosqlite.Connection) -> tuple[int, dict[str, LibraryRow]]:
-            bound = await bind_identity(connection, server_id, machine, identity.version, self._now())
+            bound = await bind_identity(connection, server_id, self._section.name, machine, version, self._now())
             return bound, await reconcile_libraries(connection, bound, usable, priorities, self._now())
 
         server_id, rows = await self._database.writer.write(work)
-        mapping_service = PlexPathMappingService(await path_mappings(self._database.reader, server_id))
-        targets = []
-        for library in sorted(usable, key=lambda library: priorities.get(library.key, 0)):
-            row = rows[library.key]
-            if not self._selected(library, row):
-                continue
-            mapper = mapping_service.for_library(row.name, library.locations)
-            target = Target(server_id, row.id, row.name, mapper.local_path)
-            targets.append(LibraryTarget(self._section.name, row, library, target))
+        mappings = await path_mappings(self._database.reader, server_id)
+        targets = [
+            await self._target(server_id, rows[library.key], library, mappings)
+            for library in sorted(usable, key=lambda library: priorities.get(library.key, 0))
+            if self._selected(library, rows[library.key])
+        ]
         self._tell_of_unknown(library.title for library in listed)
-        return Contact(server_id, tuple(library.title for library in listed), tuple(targets))
+        return Contact(
+            server_id,
+            tuple(library.title for library in listed),
+            tuple(targets),
+            await self._vanished(server_id, rows.values()),
+        )
+
+    async def _identify(self, client: PlexClient, server_id: int) -> tuple[str, str | None]:
+        """Return the server's machineIdentifier and version, before it is shown the token."""
+        identity = await client.identity()
+        machine = identity.machine_identifier
+        if machine is None:
+            raise BadAnswer(self._section.name, "/identity holds no machineIdentifier")
+        for row in await servers(self._database.reader):
+            if row.id == server_id:
+                check_identity(row, machine)
+        return machine, identity.version
+
+    async def _target(
+        self, server_id: int, row: LibraryRow, library: LibraryListing, mappings: list[PathMapping]
+    ) -> LibraryTarget:
+        """Make the target of a pass; stored local paths follow the mappings first, if those have changed."""
+        mapper = PlexPathMappingService(mappings).for_library(row.name, library.locations)
+        target = Target(server_id, row.id, row.name, mapper.local_path)
+        fingerprint = _fingerprint(row.name, library.locations, mappings)
+        if row.path_fingerprint != fingerprint:
+            changed = await recompute_paths(self._database, target, fingerprint)
+            if changed:
+                log.info("paths.recomputed", server=self._section.name, library=row.name, files=changed)
+        return LibraryTarget(self._section.name, row, library, target)
+
+    async def _vanished(self, server_id: int, found: Iterable[LibraryRow]) -> tuple[LibraryRow, ...]:
+        """Return the rows of libraries that should be synced but are not listed."""
+        ids = {row.id for row in found}
+        return tuple(
+            row
+            for row in await libraries(self._database.reader, server_id)
+            if row.id not in ids
+            and row.state != "missing"
+            and row.sync_enabled
+            and self._section.selects(row.name, row.key)
+        )
 
     def _usable(self, library: LibraryListing) -> bool:
         if library.kind in LISTINGS:
@@ -83,29 +122,16 @@ class Discovery:
         self._once(log.info, f"kind {library.key}", "library.skipped", library=library.title, kind=library.kind)
         return False
 
-    def _priorities(self, libraries: Iterable[LibraryListing]) -> dict[str, int]:
+    def _priorities(self, listed: Iterable[LibraryListing]) -> dict[str, int]:
         """Return the priorities that the configuration's order gives; none where it names no libraries."""
         if self._section.libraries is None:
             return {}
-        ranks = {library.key: self._section.rank(library.title, library.key) for library in libraries}
+        ranks = {library.key: self._section.rank(library.title, library.key) for library in listed}
         return {key: rank for key, rank in ranks.items() if rank is not None}
 
     def _selected(self, library: LibraryListing, row: LibraryRow) -> bool:
         """Tell whether the configuration and the database's switch both want this library."""
-        if not self._section.selects(library.title, library.key) or not row.sync_enabled:
-            return False
-        if row.uuid is not None and library.uuid not in {None, row.uuid}:
-            # The key was given to another library: writing would mix the two, so a person must look at it.
-            self._once(
-                log.error,
-                f"uuid {library.key}",
-                "library.replaced",
-                library=library.title,
-                expected=row.uuid,
-                found=library.uuid,
-            )
-            return False
-        return True
+        return row.sync_enabled and self._section.selects(library.title, library.key)
 
     def _tell_of_unknown(self, titles: Iterable[str]) -> None:
         """Warn of entries of ``libraries`` that fit none of the server's."""
@@ -119,3 +145,9 @@ class Discovery:
         if key not in self._told:
             self._told.add(key)
             tell(event, server=self._section.name, **details)
+
+
+def _fingerprint(name: str, locations: Sequence[str], mappings: Sequence[PathMapping]) -> int:
+    """Return what stands for all that local paths of a library are computed from."""
+    packed = msgspec.msgpack.encode([name, list(locations), list(mappings)])
+    return int.from_bytes(blake2b(packed, digest_size=8).digest(), "big", signed=True)

@@ -5,55 +5,37 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import aclosing, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
 
-from retrovue_daemon.errors import DaemonError, WriterStopped
-from retrovue_daemon.plex.client import Listing
-from retrovue_daemon.records import Kind
+from retrovue_daemon.errors import DaemonError, InternalError, PlexError, WriterStopped, WrongLibrary
 from retrovue_daemon.store.lookup import known_rows, listed_ids
-from retrovue_daemon.store.runs import Marks, Run, record_run
+from retrovue_daemon.store.runs import Counts, Marks, Run, record_run
 from retrovue_daemon.store.sweep import counts, mark_missing
 from retrovue_daemon.store.upserts import Change
 from retrovue_daemon.sync.completeness import GUARD_WINDOW, ListingLog, guard
 from retrovue_daemon.sync.digest import digest
-from retrovue_daemon.sync.feed import BatchFeed, Tally
+from retrovue_daemon.sync.feed import BatchFeed
 from retrovue_daemon.sync.seen import SeenIds
+from retrovue_daemon.sync.targets import LISTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import aiosqlite
 
-    from retrovue_daemon.plex.client import PlexClient
+    from retrovue_daemon.plex.client import Listing, PlexClient
     from retrovue_daemon.progress import Meter
-    from retrovue_daemon.records import Item, LibraryListing, Page
+    from retrovue_daemon.records import Item, Kind, Page
     from retrovue_daemon.store.database import Database
-    from retrovue_daemon.store.libraries import LibraryRow
     from retrovue_daemon.store.lookup import KnownRow
-    from retrovue_daemon.store.rows import Target
     from retrovue_daemon.store.runs import RunStatus
     from retrovue_daemon.sync.skips import SkipLog
+    from retrovue_daemon.sync.targets import LibraryTarget
 
 log = structlog.get_logger()
-
-LISTINGS = {
-    "movie": ((Kind.MOVIE, Listing.MOVIES),),
-    "show": ((Kind.SHOW, Listing.SHOWS), (Kind.SEASON, Listing.SEASONS), (Kind.EPISODE, Listing.EPISODES)),
-}
-"""What to list of a library of each type, parents first: a child finds its parent's row already written."""
-
-
-@dataclass(frozen=True, slots=True)
-class LibraryTarget:
-    """A library that is to be synced: its row, what the server said of it, and where its rows go."""
-
-    server: str
-    row: LibraryRow
-    listing: LibraryListing
-    target: Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +90,7 @@ class FullPass:
         self._meter = meter
         self._skips = skips
         self._now = now
-        self._tally = Tally()
+        self._counts = Counts()
         self._seen: dict[Kind, SeenIds] = {}
         self._doubts: list[str] = []
         self._watermark: int | None = None
@@ -116,28 +98,36 @@ class FullPass:
     async def run(self) -> PassReport:
         """Do the pass; whatever goes wrong ends in the report, only a cancellation is raised on."""
         started_at, start = self._now(), time.monotonic()
-        removed = 0
+        run_id: int | None = None
         try:
-            for kind, listing in LISTINGS[self._library.row.kind]:
-                await self._list(kind, listing)
-            verdict = await self._judge()
-        except DaemonError as error:
-            verdict = _Verdict("failed", str(error))
+            verdict = await self._look()
+            run_id = await self._conclude(verdict, started_at)
         except asyncio.CancelledError:
             self._record_cancelled(started_at)
             raise
-        except Exception as error:
-            log.exception("sync.crashed", server=self._library.server, library=self._library.row.name)
-            verdict = _Verdict("failed", f"internal error: {type(error).__name__}")
-        run_id: int | None = None
+        except Exception as error:  # noqa: BLE001 -- a mistake of ours in one library must not cost the others
+            verdict = self._failure(error)
+        run = self._result(verdict, started_at)
+        duration_s = round(time.monotonic() - start, 3)
+        return PassReport(self._library.server, self._library.row.name, run, run_id, duration_s)
+
+    async def _look(self) -> _Verdict:
+        """List everything, write what differs, and decide how the pass ends."""
         try:
-            run_id, removed = await self._conclude(verdict, started_at)
-        except DaemonError as error:
-            verdict = _Verdict("failed", str(error))
-        run = self._result(verdict, started_at, removed)
-        return PassReport(
-            self._library.server, self._library.row.name, run, run_id, round(time.monotonic() - start, 3)
-        )
+            for kind, listing in LISTINGS[self._library.row.kind]:
+                await self._list(kind, listing)
+            return await self._judge()
+        except PlexError as error:
+            # What was read before is stored; it only was not everything.
+            return _Verdict("incomplete" if self._counts.pages else "failed", str(error))
+
+    def _failure(self, error: Exception) -> _Verdict:
+        """Say how a pass ends that broke down; to be called where ``error`` is being handled."""
+        self._counts.removed = 0  # whatever was about to go was rolled back
+        if isinstance(error, DaemonError):
+            return _Verdict("failed", str(error))
+        log.error("sync.crashed", server=self._library.server, library=self._library.row.name, exc_info=error)
+        return _Verdict("failed", str(InternalError(type(error).__name__)))
 
     async def _list(self, kind: Kind, listing: Listing) -> None:
         """Read one listing to its end, and write every item that differs from its row."""
@@ -151,21 +141,24 @@ class FullPass:
             batch_size=self._settings.batch_size,
             now=self._now,
             seen=seen,
-            tally=self._tally,
+            counts=self._counts,
         )
         pages = self._client.pages(self._library.row.key, listing, page_size=self._settings.page_size)
         try:
             async with aclosing(pages):
                 async for page in pages:
-                    noted.note(page)
                     self._check_uuid(page)
+                    noted.note(page)
                     await feed.put(await self._compare(kind, page, seen, unstored))
                     self._meter.advance(listing.value, noted.entries, page.total)
             await feed.settle()
+        except PlexError:
+            await feed.settle()
+            raise
         finally:
-            feed.abandon()
-            self._tally.pages += noted.pages
-            self._tally.bytes += noted.bytes
+            feed.hand_over()
+            self._counts.pages += noted.pages
+            self._counts.bytes += noted.bytes
         if doubt := noted.incomplete(len(seen) + len(unstored)):
             self._doubts.append(f"{listing.value}: {doubt}")
 
@@ -185,15 +178,15 @@ class FullPass:
             if self._differs(row, item, fresh):
                 changes.append(Change(item, fresh))
             else:
-                self._tally.unchanged += 1
+                self._counts.unchanged += 1
         for skipped in page.skipped:
             self._skips.note(self._library.server, self._library.row.name, skipped)
             if skipped.rating_key in known:
                 seen.add(known[skipped.rating_key].id)
             elif skipped.rating_key is not None:
                 unstored.add(skipped.rating_key)
-        self._tally.listed += len(page.items)
-        self._tally.skipped += len(page.skipped)
+        self._counts.listed += len(page.items)
+        self._counts.skipped += len(page.skipped)
         self._raise_watermark(page)
         return changes
 
@@ -207,12 +200,10 @@ class FullPass:
         return row.digest != fresh or row.library_id != self._target.library_id or row.state != item.state
 
     def _check_uuid(self, page: Page) -> None:
-        """Doubt a listing that says it is another library's."""
+        """Refuse a page that says it is another library's, before anything of it is written."""
         expected, found = self._library.row.uuid, page.library_uuid
         if expected is not None and found is not None and found != expected:
-            doubt = f"the listing is of library {found}, not of {expected}"
-            if doubt not in self._doubts:
-                self._doubts.append(doubt)
+            raise WrongLibrary(self._library.server, expected, found)
 
     async def _judge(self) -> _Verdict:
         """Decide what may be believed to be gone."""
@@ -221,9 +212,20 @@ class FullPass:
         if self._doubts:
             return _Verdict("incomplete", "; ".join(self._doubts))
         leaving = tuple([(kind, await self._leaving(kind)) for kind in self._seen])
+        if not any(ids for _, ids in leaving):
+            return _Verdict("ok")
+        if not await self._still_quiet():
+            return _Verdict("incomplete", "the server began to scan this library, or to change it, meanwhile")
         if not self._settings.accept_removals and (reason := await self._guarded(leaving)):
             return _Verdict("blocked", reason)
         return _Verdict("ok", leaving=leaving)
+
+    async def _still_quiet(self) -> bool:
+        """Look once more before anything is removed: a scan may have begun since the first look."""
+        for library in await self._client.libraries():
+            if library.key == self._library.listing.key:
+                return library.uuid == self._library.listing.uuid and not library.refreshing
+        return False
 
     async def _leaving(self, kind: Kind) -> list[int]:
         """Return the ids of rows of this library that its listing did not show."""
@@ -250,28 +252,32 @@ class FullPass:
             max_removed=self._settings.max_removed,
         )
 
-    async def _conclude(self, verdict: _Verdict, started_at: int) -> tuple[int, int]:
-        """Sweep, set the marks and record the run in one transaction; return the run's id and what was removed."""
+    async def _conclude(self, verdict: _Verdict, started_at: int) -> int:
+        """Sweep, set the marks and record the run in one transaction; return the run's id."""
         marks = None
         if verdict.status == "ok":
             marks = Marks(self._library.listing.content_changed_at, self._watermark)
 
-        async def work(connection: aiosqlite.Connection) -> tuple[int, int]:
-            removed = 0
+        async def work(connection: aiosqlite.Connection) -> int:
+            self._counts.removed = 0
             for kind, ids in verdict.leaving:
-                removed += await mark_missing(connection, kind, self._target.library_id, ids, self._now())
-            return await record_run(connection, self._result(verdict, started_at, removed), marks), removed
+                self._counts.removed += await mark_missing(
+                    connection, kind, self._target.library_id, ids, self._now()
+                )
+            return await record_run(connection, self._result(verdict, started_at), marks)
 
         return await self._database.writer.write(work)
 
     def _record_cancelled(self, started_at: int) -> None:
-        """Leave the record to the writer, which does it before it ends: a cancelled task should not wait."""
-        run = self._result(_Verdict("cancelled"), started_at, 0)
-        with suppress(WriterStopped):
-            recorded = self._database.writer.post(lambda connection: record_run(connection, run, None))
-            recorded.add_done_callback(lambda done: done.cancelled() or done.exception())
+        """Leave the record to the writer, behind the batches it still has: a cancelled task should not wait."""
 
-    def _result(self, verdict: _Verdict, started_at: int, removed: int) -> Run:
+        async def work(connection: aiosqlite.Connection) -> int:
+            return await record_run(connection, self._result(_Verdict("cancelled"), started_at), None)
+
+        with suppress(WriterStopped):
+            self._database.writer.post(work).add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def _result(self, verdict: _Verdict, started_at: int) -> Run:
         return Run(
             server_id=self._target.server_id,
             library_id=self._target.library_id,
@@ -279,7 +285,6 @@ class FullPass:
             started_at=started_at,
             finished_at=self._now(),
             status=verdict.status,
-            removed=removed,
+            counts=self._counts,
             error=verdict.error,
-            **asdict(self._tally),
         )

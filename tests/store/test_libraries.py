@@ -40,11 +40,23 @@ async def test_a_library_with_a_new_key_keeps_its_row(reconcile) -> None:
 
 
 async def test_a_key_that_another_library_got_is_not_taken_over(reconcile, query) -> None:
-    """The stored uuid stays, so that the caller sees the two are not the same."""
-    await reconcile(listing(uuid="u9"))
-    rows = await reconcile(listing(uuid="other", title="Stranger"))
-    assert rows["9"].uuid == "u9"
-    assert await query("SELECT uuid, library_name FROM libraries WHERE library_key = '9'") == [("u9", "Films")]
+    """The new library gets a row of its own; the old one's row, roots and all, only gives up the key."""
+    first = await reconcile(listing(uuid="u9"))
+    second = await reconcile(listing(uuid="other", title="Stranger"))
+    assert second["9"].id != first["9"].id
+    assert await query("SELECT library_key, uuid, library_name FROM libraries WHERE id = 3") == [
+        ("9 (once, row 3)", "u9", "Films")
+    ]
+    assert await query("SELECT count(*) FROM library_locations WHERE library_id = 3") == [(2,)]
+
+
+async def test_libraries_may_exchange_their_keys(reconcile) -> None:
+    """Each keeps its row, and no moment of it offends the uniqueness of keys."""
+    first = await reconcile(listing("8", "a"), listing("9", "b"))
+    second = await reconcile(listing("8", "b"), listing("9", "a"))
+    assert (second["9"].id, second["8"].id) == (first["8"].id, first["9"].id)
+    third = await reconcile(listing("8", "b"), listing("9", "a"))
+    assert {key: row.id for key, row in third.items()} == {key: row.id for key, row in second.items()}
 
 
 async def test_a_switch_or_priority_in_the_table_is_kept(reconcile, database) -> None:

@@ -28,7 +28,7 @@ def reconcile(database):
 @pytest.fixture
 def bind(database):
     async def work(server_id: int, machine: str) -> int:
-        return await database.writer.write(lambda c: bind_identity(c, server_id, machine, "1.43", NOW))
+        return await database.writer.write(lambda c: bind_identity(c, server_id, "home", machine, "1.43", NOW))
 
     return work
 

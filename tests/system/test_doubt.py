@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from retrovue_daemon.daemon import SyncOptions
+from retrovue_daemon.demo import SimulatedPlex, generated_library
 
 
 @pytest.fixture
@@ -49,7 +54,7 @@ async def test_a_film_that_returns_is_restored(synced, sync, rows) -> None:
 
     (report,) = await sync(synced)
 
-    assert [done.run.restored for done in report.passes if done.library == "Movies"] == [1]
+    assert [done.run.counts.restored for done in report.passes if done.library == "Movies"] == [1]
     assert _missing(rows) == []
     assert rows("SELECT id FROM movies WHERE rating_key = ?", gone.rating_key) == before
 
@@ -129,7 +134,7 @@ async def test_a_bad_entry_costs_only_itself(synced, sync, rows) -> None:
     (report,) = await sync(synced)
     (movies,) = [done for done in report.passes if done.library == "Movies"]
     assert movies.run.status == "ok"
-    assert movies.run.skipped == 2
+    assert movies.run.counts.skipped == 2
     assert _missing(rows) == []
 
 
@@ -143,9 +148,115 @@ async def test_another_machine_at_the_address_is_refused(synced, sync, rows) -> 
 
 
 async def test_a_library_whose_key_was_given_away_is_not_mixed(synced, sync, rows) -> None:
-    """The stored rows are another library's: they are not touched."""
-    synced.world.libraries["1"].uuid = "11111111-2222-3333-4444-555555555555"
-    synced.world.libraries["1"].title = "Something else"
+    """It gets a row of its own, and takes over the items that it lists, under their old ids."""
+    before = rows("SELECT id FROM movies WHERE library_id = 1")
+    library = synced.world.libraries["1"]
+    library.uuid, library.title = "11111111-2222-3333-4444-555555555555", "Something else"
+
+    reports = await sync(synced)
+
+    assert _status(reports, "Something else") == "ok"
+    assert _missing(rows) == []
+    assert rows("SELECT library_name FROM libraries WHERE id = 1") == [("Movies",)]
+    assert (
+        rows("SELECT id FROM movies WHERE library_id = (SELECT id FROM libraries WHERE library_key = '1')") == before
+    )
+
+
+async def test_a_library_that_is_no_longer_listed_is_held_back(synced, sync, rows) -> None:
+    """It may be hidden by a mistake; a person may let it go, and it may come back."""
+    synced.quirks.hidden_libraries = {"1"}
+    reports = await sync(synced)
+    assert _status(reports) == "blocked"
+    assert _missing(rows) == []
+
+    reports = await sync(synced, options=SyncOptions(accept_removals=True))
+    assert _status(reports) == "ok"
+    assert len(_missing(rows)) == 27
     (report,) = await sync(synced)
     assert "Movies" not in {done.library for done in report.passes}
-    assert rows("SELECT library_name FROM libraries WHERE library_key = '1'") == [("Movies",)]
+
+    synced.quirks.hidden_libraries = set()
+    (report,) = await sync(synced)
+    assert [done.run.counts.restored for done in report.passes if done.library == "Movies"] == [27]
+    assert _missing(rows) == []
+    assert rows("SELECT state FROM libraries WHERE library_name = 'Movies'") == [("active",)]
+
+
+async def test_an_item_of_another_kind_costs_only_itself(synced, sync, rows) -> None:
+    """A proxy may mix listings up; the rows of one table never take another kind's."""
+    for library, listing, entry in (
+        ("1", "all", {"ratingKey": "900001", "type": "episode", "title": "stray"}),
+        ("1", "all", {"ratingKey": "900002", "type": "show", "title": "stray"}),
+    ):
+        synced.faults.intrude(f"/library/sections/{library}/{listing}", entry)
+    (report,) = await sync(synced)
+    (movies,) = [done for done in report.passes if done.library == "Movies"]
+    assert (movies.run.status, movies.run.counts.skipped, movies.run.counts.unchanged) == ("ok", 2, 27)
+
+
+async def test_what_was_read_before_a_page_failed_is_kept(plex, config, sync, rows) -> None:
+    """The pass ends incomplete and removes nothing; the next one goes on from there."""
+    settings = config(plex, sync={"page_size": 10})
+    plex.faults.fail("/library/sections/1/all", status=500, times=None, after=2)
+    (report,) = await sync(settings)
+    (movies,) = [done for done in report.passes if done.library == "Movies"]
+    assert movies.run.status == "incomplete"
+    assert movies.run.counts.added == rows("SELECT count(*) FROM movies WHERE library_id = 1")[0][0] >= 10
+    assert rows("SELECT added FROM sync_runs WHERE id = ?", movies.run_id) == [(movies.run.counts.added,)]
+
+
+async def test_the_token_is_not_shown_to_another_machine(synced, sync) -> None:
+    """Who answers is checked before anything is asked that needs the token."""
+    synced.world.machine_identifier = "somebody-else"
+    synced.requests.clear()
+    await sync(synced)
+    assert [request.path for request in synced.requests] == ["/identity"]
+    assert not any("x-plex-token" in request.headers for request in synced.requests)
+
+
+async def test_a_scan_that_begins_meanwhile_is_noticed(synced, sync, rows) -> None:
+    """Before anything is removed the library is looked at once more."""
+    synced.world.drop(next(synced.world.movies("1")).id)
+    stuck = synced.faults.hang("/library/sections/1/all")
+    round_ = asyncio.create_task(sync(synced))
+    await stuck.reached.wait()
+    synced.world.libraries["1"].refreshing = True
+    stuck.release.set()
+    assert _status(await round_) == "incomplete"
+    assert _missing(rows) == []
+
+
+async def test_local_paths_follow_the_mappings(synced, config, sync, rows) -> None:
+    """Also of rows that did not change on the server, and without touching their items."""
+    before = rows("SELECT id, digest, synced_at FROM movies")
+    mapping = {"plex_path": "/srv/media", "local_path": "/mnt/nas"}
+    await sync(config(synced, server={"path_mappings": [mapping]}))
+    pairs = rows("SELECT plex_path, file_path FROM media_files WHERE plex_path LIKE '/srv/media/%'")
+    assert pairs
+    assert all(local == path.replace("/srv/media", "/mnt/nas") for path, local in pairs)
+    assert rows("SELECT id, digest, synced_at FROM movies") == before
+    await sync(synced)
+    assert rows("SELECT count(*) FROM media_files WHERE file_path <> plex_path") == [(0,)]
+
+
+async def test_a_renamed_library_is_renamed_everywhere(synced, sync, rows) -> None:
+    """Its files carry its name too."""
+    synced.world.libraries["1"].title = "Films"
+    await sync(synced)
+    assert rows("SELECT DISTINCT library_name FROM media_files WHERE library_id = 1") == [("Films",)]
+
+
+async def test_a_server_whose_row_vanished_costs_the_others_nothing(synced, config, sync, rows, path) -> None:
+    """Another program may delete it at any moment."""
+    async with SimulatedPlex(generated_library(movies=5, shows=0, episodes=0)) as other:
+        stuck = other.faults.hang("/identity")
+        round_ = asyncio.create_task(sync(config(synced, other)))
+        await stuck.reached.wait()
+        with closing(sqlite3.connect(path, timeout=20)) as connection:
+            connection.execute("DELETE FROM plex_servers WHERE name = 'server1'")
+            connection.commit()
+        stuck.release.set()
+        first, second = await round_
+    assert first.error is None
+    assert type(second.error).__name__ == "ServerForgotten"

@@ -111,8 +111,13 @@ async def test_an_unchanged_library_is_not_written_again(plex, sync, rows) -> No
     before = rows("SELECT id, digest, synced_at FROM movies UNION ALL SELECT id, digest, synced_at FROM episodes")
     (report,) = await sync(plex)
     for done in report.passes:
-        assert (done.run.added, done.run.updated, done.run.restored, done.run.removed) == (0, 0, 0, 0)
-        assert done.run.unchanged == done.run.listed
+        assert (
+            done.run.counts.added,
+            done.run.counts.updated,
+            done.run.counts.restored,
+            done.run.counts.removed,
+        ) == (0, 0, 0, 0)
+        assert done.run.counts.unchanged == done.run.counts.listed
     after = rows("SELECT id, digest, synced_at FROM movies UNION ALL SELECT id, digest, synced_at FROM episodes")
     assert after == before
 
@@ -147,7 +152,20 @@ async def test_runs_are_recorded(plex, sync, rows) -> None:
         " FROM sync_runs ORDER BY id"
     )
     assert recorded == sorted(
-        (p.run_id, "full", "ok", p.run.listed, p.run.added, 0, 0, 0, 0, p.run.skipped, p.run.pages, p.run.bytes)
+        (
+            p.run_id,
+            "full",
+            "ok",
+            p.run.counts.listed,
+            p.run.counts.added,
+            0,
+            0,
+            0,
+            0,
+            p.run.counts.skipped,
+            p.run.counts.pages,
+            p.run.counts.bytes,
+        )
         for p in report.passes
     )
     assert rows("SELECT count(*) FROM libraries WHERE last_full_sync_at IS NULL OR last_error IS NOT NULL") == [(0,)]

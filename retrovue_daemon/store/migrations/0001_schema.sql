@@ -33,6 +33,7 @@ CREATE TABLE libraries (
     state              TEXT    NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'missing', 'blocked')),
     content_changed_at INTEGER,                               -- a counter of the server's, not a time
     watermark          INTEGER,                               -- the highest updated_at of a complete listing
+    path_fingerprint   INTEGER,                               -- of what local paths were computed from
     last_full_sync_at  INTEGER,
     last_sync_at       INTEGER,
     last_error         TEXT,
