@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -53,3 +54,14 @@ def run_app() -> None:
     except DaemonError as error:
         print_error(error)
         sys.exit(error.exit_code)
+    finally:
+        _let_go_of_closed_streams()
+
+
+def _let_go_of_closed_streams() -> None:
+    """Keep a reader that went away from changing the exit code: Python flushes both streams once more at the end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

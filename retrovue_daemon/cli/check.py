@@ -41,9 +41,9 @@ def check(
     Nothing is written anywhere.
 
     Examples:
-        retrovue-daemon check --config config.toml
 
-        retrovue-daemon check --offline --config /etc/retrovue-daemon/config.toml
+    - `retrovue-daemon check --config config.toml`
+    - `retrovue-daemon check --offline --config /etc/retrovue-daemon/config.toml`
     """
     try:
         settings = read_config(config)

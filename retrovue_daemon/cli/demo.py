@@ -57,11 +57,10 @@ def demo(
     """Sync a simulated Plex server into a database, over real HTTP, and ask the database three questions.
 
     Examples:
-        retrovue-daemon demo
 
-        retrovue-daemon demo --movies 2000 --shows 200 --episodes 90 --database big.db
-
-        retrovue-daemon demo --serve --port 32400
+    - `retrovue-daemon demo`
+    - `retrovue-daemon demo --movies 2000 --shows 200 --episodes 90 --database big.db`
+    - `retrovue-daemon demo --serve --port 32400`
     """
     world = _world(movies, shows, episodes)
     if serve:

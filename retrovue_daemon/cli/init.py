@@ -24,9 +24,9 @@ def init(
     """Write a commented example of a configuration to start from; never over an existing file.
 
     Examples:
-        retrovue-daemon init
 
-        sudo retrovue-daemon init /etc/retrovue-daemon/config.toml
+    - `retrovue-daemon init`
+    - `sudo retrovue-daemon init /etc/retrovue-daemon/config.toml`
     """
     example = files("retrovue_daemon").joinpath("config.example.toml").read_text("utf-8")
     if file == Path("-"):

@@ -16,7 +16,8 @@ def run(config: ConfigOption = None, database: DatabaseOption = None) -> None:
     Log lines go to standard output: JSON, or for people where that is a terminal.
 
     Example:
-        retrovue-daemon run --config /etc/retrovue-daemon/config.toml
+
+    - `retrovue-daemon run --config /etc/retrovue-daemon/config.toml`
     """
     settings = read_config(config, database)
     from retrovue_daemon import daemon  # noqa: PLC0415 -- brings aiohttp, which --help does not need

@@ -47,9 +47,9 @@ def sync(
     On a terminal bars show how far it is; elsewhere log lines go to standard error as JSON.
 
     Examples:
-        retrovue-daemon sync --config config.toml
 
-        retrovue-daemon sync --server home --library "TV Shows" --json
+    - `retrovue-daemon sync --config config.toml`
+    - `retrovue-daemon sync --server home --library "TV Shows" --json`
     """
     settings = read_config(config, database)
     from retrovue_daemon.daemon import SyncOptions  # noqa: PLC0415 -- brings aiohttp, which --help does not need

@@ -17,6 +17,9 @@ from retrovue_daemon.store.migrations import APPLICATION_ID, migrate, migrations
 if TYPE_CHECKING:
     from pathlib import Path
 
+BUSY_S = 5.0
+"""Seconds that another program's lock is waited for."""
+
 OLDEST_SQLITE = (3, 38, 0)
 """The first with ``unixepoch()`` and ``json_each`` always built in: https://sqlite.org/releaselog/3_38_0.html."""
 
@@ -54,10 +57,12 @@ def prepare(path: Path, *, mode: int = 0o600, group: str | None = None) -> None:
     try:
         unclean = _wal_left(path)
         if path.exists() and path.stat().st_size > 0:
-            with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            with closing(
+                sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_S)
+            ) as connection:
                 _own_version(connection, path)
         _create(path, mode, group)
-        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        with closing(sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)) as connection:
             version = _own_version(connection, path)
             if unclean:
                 _quick_check(connection, path)

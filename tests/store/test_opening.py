@@ -107,18 +107,32 @@ async def test_a_second_process_is_told_who_holds_the_database(tmp_path) -> None
 
 
 async def test_another_programs_database_is_left_alone(tmp_path) -> None:
-    """It is refused by a clear error, and not a byte of it changes."""
+    """It is refused by a clear error; no byte, no permission and no write-ahead log of it changes."""
     path = tmp_path / "theirs.db"
     with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("CREATE TABLE theirs (x)")
         connection.commit()
-    before = path.read_bytes()
+        path.chmod(0o644)
+        log = path.with_name("theirs.db-wal")
+        before = path.read_bytes(), log.read_bytes(), path.stat().st_mode
 
-    with pytest.raises(DatabaseUnusable, match="another program") as refused:
-        await _open_and_close(path)
+        with pytest.raises(DatabaseUnusable, match="another program") as refused:
+            await _open_and_close(path, mode=0o600)
 
-    assert refused.value.exit_code == 78
-    assert path.read_bytes() == before
+        assert refused.value.exit_code == 78
+        assert (path.read_bytes(), log.read_bytes(), path.stat().st_mode) == before
+
+
+async def test_a_database_that_is_locked_at_start_is_worth_another_try(tmp_path, monkeypatch) -> None:
+    """Another program may be writing just then; a restart later helps."""
+    monkeypatch.setattr("retrovue_daemon.store.preparation.BUSY_S", 0.01)
+    path = tmp_path / "mirror.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(DatabaseHeld) as held:
+            await _open_and_close(path)
+    assert held.value.exit_code == 75
 
 
 async def test_a_file_that_is_no_database_is_left_alone(tmp_path) -> None:

@@ -99,16 +99,89 @@ async def test_work_for_a_closed_writer_is_refused(tmp_path) -> None:
         await database.writer.write(lambda connection: connection.execute(INSERT, ("late",)))
 
 
-async def test_another_programs_lock_is_waited_out(tmp_path) -> None:
-    """A reader-writer of another process holds the lock for a while; the work is done when it lets go."""
+@pytest.fixture
+def other_program(tmp_path):
+    """Another program's connection to the same database."""
+    opened = []
+
+    def connect() -> sqlite3.Connection:
+        opened.append(sqlite3.connect(tmp_path / "mirror.db", isolation_level=None, check_same_thread=False))
+        return opened[-1]
+
+    yield connect
+    for connection in opened:
+        connection.close()
+
+
+async def _tries(database) -> asyncio.Queue[str]:
+    """Let the writer give up each try at once, and tell of each BEGIN."""
+    tries: asyncio.Queue[str] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+
+    async def watch(connection) -> None:
+        await connection.execute("PRAGMA busy_timeout = 5")
+        await connection.set_trace_callback(
+            lambda sql: loop.call_soon_threadsafe(tries.put_nowait, sql) if sql.startswith("BEGIN") else None
+        )
+
+    await database.writer.write(watch)
+    return tries
+
+
+async def test_another_programs_lock_is_waited_out(database, other_program, query) -> None:
+    """The writer asks again and again until it is let in."""
+    tries = await _tries(database)
+    other = other_program()
+    other.execute("BEGIN IMMEDIATE")
+    future = await database.writer.submit(lambda connection: connection.execute(INSERT, ("patient",)))
+    for _ in range(3):
+        await tries.get()
+    assert not future.done()
+    other.execute("ROLLBACK")
+    await future
+    assert await query("SELECT key FROM daemon_state") == [("patient",)]
+
+
+async def test_a_lock_does_not_keep_the_writer_from_ending(tmp_path, other_program, monkeypatch) -> None:
+    """A service has ten seconds to stop in; what could not be written is told to whoever handed it in."""
+    monkeypatch.setattr("retrovue_daemon.store.writer.CLOSING_S", 0.0)
     async with open_database(tmp_path / "mirror.db") as database:
-        other = sqlite3.connect(tmp_path / "mirror.db", isolation_level=None, check_same_thread=False)
-        other.execute("BEGIN IMMEDIATE")
-        future = await database.writer.submit(lambda connection: connection.execute(INSERT, ("patient",)))
-        await asyncio.sleep(0)
-        assert not future.done()
-        other.execute("ROLLBACK")
-        other.close()
-        await future
-        rows = await database.reader.execute_fetchall("SELECT key FROM daemon_state")
-        assert [tuple(row) for row in rows] == [("patient",)]
+        tries = await _tries(database)
+        other_program().execute("BEGIN IMMEDIATE")
+        futures = [database.writer.post(lambda c: c.execute(INSERT, ("late",))) for _ in range(3)]
+        await tries.get()
+    for future in futures:
+        with pytest.raises(WriteFailed, match="locked"):
+            await future
+
+
+async def test_a_lock_at_the_end_does_not_spoil_it(tmp_path, other_program) -> None:
+    """Statistics for the query planner can wait for the next time."""
+    async with open_database(tmp_path / "mirror.db") as database:
+        await database.writer.write(lambda c: c.executemany(INSERT, [(str(number),) for number in range(5000)]))
+        other_program().execute("BEGIN IMMEDIATE")
+
+
+async def test_a_writer_that_breaks_down_fails_everybody_who_waits(database) -> None:
+    """Where not even a rollback works, the connection is lost, and nobody must wait for it for ever."""
+
+    async def break_connection(connection) -> None:
+        await connection.execute(INSERT, ("lost",))
+
+        async def broken() -> None:
+            raise sqlite3.OperationalError("disk I/O error")
+
+        connection.rollback = broken
+        raise LookupError("first")
+
+    first = database.writer.post(break_connection)
+    second = database.writer.post(lambda connection: connection.execute(INSERT, ("second",)))
+    with pytest.raises(LookupError):
+        await first
+    with pytest.raises(WriterStopped):
+        await second
+    with pytest.raises(WriterStopped, match="broke down: disk I/O error"):
+        await database.writer.stopped()
+    with pytest.raises(WriterStopped):
+        await database.writer.write(lambda connection: connection.execute(INSERT, ("third",)))
+    database.writer._task = None  # so that the fixture's end, which asks the same again, passes

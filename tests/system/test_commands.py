@@ -117,6 +117,36 @@ async def test_a_config_full_of_nonsense_is_told_in_full(commands, tmp_path) -> 
         assert "12345678" not in finished.err
 
 
+async def test_check_tells_programs_of_bad_configurations_too(commands, tmp_path) -> None:
+    """One object on standard output, also then."""
+    file = tmp_path / "config.toml"
+    file.write_text("[sync]\npage_size = 5000\n")
+    finished = await commands.run("check", "--json", "--config", file)
+    assert finished.code == 78
+    result = json.loads(finished.out)
+    assert result["valid"] is False
+    assert [problem["path"] for problem in result["problems"]] == ["sync.page_size"]
+
+
+async def test_warnings_of_the_configuration_are_log_lines(commands, plex, config_file) -> None:
+    """Where a program reads them, every line is JSON."""
+    file = config_file(plex)
+    file.chmod(0o644)
+    finished = await commands.run("sync", "--config", file)
+    assert finished.code == 0
+    first, *_ = _json_lines(finished.err)
+    assert (first["event"], first["key"]) == ("config.warning", "servers[0].token")
+
+
+async def test_a_reader_that_goes_away_does_not_end_the_work(commands, plex, config_file, rows) -> None:
+    """Lines are lost then, nothing else."""
+    process = await commands.start("sync", "--config", config_file(plex))
+    assert process.stderr is not None
+    process.stderr._transport.close()
+    assert await process.wait() == 0
+    assert rows("SELECT count(*) FROM sync_runs WHERE status = 'ok'") == [(7,)]
+
+
 async def test_no_configuration_is_told_with_the_places_looked_at(commands) -> None:
     """And with what to do."""
     finished = await commands.run("sync")
@@ -261,6 +291,13 @@ async def test_the_demo_can_be_of_any_size(commands, path, rows) -> None:
     assert finished.code == 0
     assert json.loads(finished.out)["exit_code"] == 0
     assert rows("SELECT (SELECT count(*) FROM movies), (SELECT count(*) FROM episodes)") == [(30, 14)]
+
+
+async def test_a_port_in_use_is_a_clear_failure(commands, plex) -> None:
+    """With what to do."""
+    finished = await commands.run("demo", "--serve", "--port", plex.url.rsplit(":", 1)[1])
+    assert finished.code == 1
+    _assert_one_clear_error(finished, "cannot serve on port", "--port 0")
 
 
 async def test_the_demo_can_only_serve(commands) -> None:

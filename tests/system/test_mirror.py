@@ -11,8 +11,7 @@ TYPES_SYNCED = {"movie", "show"}
 
 
 def _expected_guids(item) -> set[tuple[str, tuple[str, str]]]:
-    parser = GUIDParser()
-    return {(item.rating_key, parser.parse_guid(guid)) for guid in item.external_guids}
+    return {(item.rating_key, pair) for pair in GUIDParser.external_ids(item.guid, item.external_guids)}
 
 
 def _stored_guids(rows, table: str, items: str, column: str) -> set[tuple[str, tuple[str, str]]]:
@@ -62,7 +61,10 @@ def assert_mirrors(world, rows) -> None:
         (world.episodes(), "episode_guids", "episode_id", "episodes"),
     ):
         expected = set().union(*map(_expected_guids, items))
-        assert expected <= _stored_guids(rows, table, kind, column)
+        assert _stored_guids(rows, table, kind, column) == expected
+    assert set(
+        rows("SELECT l.library_key, p.path FROM library_locations p JOIN libraries l ON l.id = p.library_id")
+    ) == {(library.key, location.path) for library in libraries.values() for location in library.locations}
 
 
 async def test_the_built_in_library_is_mirrored(plex, sync, rows) -> None:

@@ -55,6 +55,18 @@ async def test_a_signal_in_the_middle_of_a_page_ends_it_too(commands, plex, conf
     assert rows("PRAGMA integrity_check") == [("ok",)]
 
 
+async def test_signals_of_later_features_do_not_end_it(commands, plex, config_file) -> None:
+    """By default SIGHUP and SIGUSR1 kill a process."""
+    process = await commands.start("run", "--config", config_file(plex))
+    await _next_event(process, "daemon.started")
+    for number in (signal.SIGHUP, signal.SIGUSR1):
+        process.send_signal(number)
+        assert (await _next_event(process, "daemon.signal_ignored"))["signal"] == number.name
+    process.terminate()
+    await process.communicate()
+    assert process.returncode == 0
+
+
 async def test_it_syncs_again_and_again(commands, plex, config_file) -> None:
     """At the configured interval; an unchanged library is listed, not written."""
     file = config_file(plex, extra='[sync]\ninterval = "1s"')
