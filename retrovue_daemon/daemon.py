@@ -14,12 +14,12 @@ import structlog
 
 from retrovue_daemon import __version__
 from retrovue_daemon.config import default_database_path, server_from_row
-from retrovue_daemon.errors import ConfigError, Interrupted, UnknownServer
+from retrovue_daemon.errors import ConfigError, DaemonError, Interrupted, UnknownServer
 from retrovue_daemon.plex.retries import RetryPolicy
 from retrovue_daemon.progress import ProgressBoard
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.store.servers import ServerEntry, reconcile_servers, servers
-from retrovue_daemon.supervisor import ActiveServer, Selection, Supervisor
+from retrovue_daemon.supervisor import ActiveServer, Selection, ServerReport, Supervisor
 from retrovue_daemon.sync.passes import PassSettings
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from retrovue_daemon.config import Config
     from retrovue_daemon.logs import Redactor
     from retrovue_daemon.store.database import Database
-    from retrovue_daemon.supervisor import ServerReport
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -48,18 +47,24 @@ class SyncOptions:
 async def run(config: Config, redactor: Redactor) -> None:
     """Keep the database in step until SIGTERM or SIGINT: the work of the service."""
     with _signals() as stop:
-        async with _composed(config, SyncOptions(), ProgressBoard(), redactor) as (database, supervisor):
-            log.info(
-                "daemon.started",
-                version=__version__,
-                database=str(database.path),
-                servers=[server.section.name for server in supervisor.servers],
-            )
-            try:
-                await _until_stopped(stop, database, supervisor.run())
-            except Interrupted as interrupted:
-                log.info("daemon.stopping", signal=interrupted.name)
-        log.info("daemon.stopped")
+        log.info("daemon.starting", version=__version__)
+        try:
+            await _until_stopped(stop, _keep_in_step(config, redactor))
+        except Interrupted as interrupted:
+            log.info("daemon.stopped", signal=interrupted.name)
+
+
+async def _keep_in_step(config: Config, redactor: Redactor) -> None:
+    async with _composed(config, SyncOptions(), ProgressBoard(), redactor) as composed:
+        names = [server.section.name for server in composed.supervisor.servers]
+        log.info("daemon.started", database=str(composed.database.path), servers=names)
+        if not names:
+            log.warning("daemon.no_servers", hint="add a [[servers]] table to the configuration, and restart")
+        try:
+            await _with_writer(composed.database, composed.supervisor.run())
+        except asyncio.CancelledError:
+            log.info("daemon.stopping")
+            raise
 
 
 async def sync_once(
@@ -75,9 +80,23 @@ async def sync_once(
     Raises UnknownServer where no active server has the name that was asked for, Interrupted where SIGTERM or SIGINT
     ended the round early.
     """
+
+    async def one_round() -> list[ServerReport]:
+        async with _composed(config, options, board, redactor, retry) as composed:
+            reports = await _with_writer(composed.database, composed.supervisor.sync_once(Selection(options.library)))
+            return [*reports, *composed.unusable]
+
     with _signals() as stop:
-        async with _composed(config, options, board, redactor, retry) as (database, supervisor):
-            return await _until_stopped(stop, database, supervisor.sync_once(Selection(options.library)))
+        return await _until_stopped(stop, one_round())
+
+
+@dataclass(frozen=True, slots=True)
+class _Composed:
+    """Everything that is open; ``unusable`` are servers of the database whose rows cannot be used."""
+
+    database: Database
+    supervisor: Supervisor
+    unusable: tuple[ServerReport, ...]
 
 
 @asynccontextmanager
@@ -87,18 +106,19 @@ async def _composed(
     board: ProgressBoard,
     redactor: Redactor,
     retry: RetryPolicy = PATIENT,
-) -> AsyncIterator[tuple[Database, Supervisor]]:
+) -> AsyncIterator[_Composed]:
     """Open the database, learn which servers there are, and make the supervisor that syncs them."""
     place = config.database
     own_place = place.path == default_database_path(os.environ)
     async with open_database(place.path, mode=place.mode, group=place.group, own_place=own_place) as database:
-        chosen = await _active_servers(config, database)
+        chosen, unusable = await _active_servers(config, database)
         for server in chosen:
             redactor.learn(server.section.token.reveal())
         if options.server is not None:
-            names = [server.section.name for server in chosen]
+            names = [server.section.name for server in chosen] + [report.server for report in unusable]
             chosen = [server for server in chosen if server.section.name == options.server]
-            if not chosen:
+            unusable = [report for report in unusable if report.server == options.server]
+            if not chosen and not unusable:
                 raise UnknownServer(options.server, names)
         settings = PassSettings(
             page_size=config.sync.page_size,
@@ -115,13 +135,13 @@ async def _composed(
             interval=config.sync.interval,
             retry=retry,
         )
-        yield database, supervisor
+        yield _Composed(database, supervisor, tuple(unusable))
 
 
-async def _active_servers(config: Config, database: Database) -> list[ActiveServer]:
-    """Return the configuration's servers, then those that only the database defines.
+async def _active_servers(config: Config, database: Database) -> tuple[list[ActiveServer], list[ServerReport]]:
+    """Return the configuration's servers, then those that only the database defines, and a report of bad rows.
 
-    A row that cannot be used is logged and left out: it costs the others nothing.
+    A row that cannot be used costs the others nothing.
     """
     entries = [ServerEntry(section.name, section.url, section.path_mappings) for section in config.servers]
     now = int(time.time())
@@ -129,6 +149,7 @@ async def _active_servers(config: Config, database: Database) -> list[ActiveServ
     rows = {row.name: row for row in await servers(database.reader)}
     found = [ActiveServer(rows[section.name].id, section) for section in config.servers]
     named = {section.name for section in config.servers}
+    unusable = []
     for row in rows.values():
         if row.source != "database" or not row.is_active or row.name in named:
             continue
@@ -136,29 +157,44 @@ async def _active_servers(config: Config, database: Database) -> list[ActiveServ
             section = server_from_row(row.name, row.url, row.token or "")
         except ConfigError as error:
             log.error("server.invalid", server=row.name, error=str(error))
+            unusable.append(ServerReport(row.name, error))
         else:
             found.append(ActiveServer(row.id, section))
-    return found
+    return found, unusable
 
 
-async def _until_stopped(stop: asyncio.Future[int], database: Database, work: Coroutine[Any, Any, T]) -> T:
-    """Do the work until it is done, a signal arrives, or the writer dies, which no work survives."""
-    task = asyncio.create_task(work, name="supervisor")
-    writer = asyncio.create_task(database.writer.stopped(), name="the writer's end")
-    ends: list[asyncio.Future[Any]] = [task, writer, stop]
+async def _until_stopped(stop: asyncio.Future[int], work: Coroutine[Any, Any, T]) -> T:
+    """Do the work until it is done or a signal arrives; raises Interrupted after it has cleaned up."""
+    task = asyncio.create_task(work, name="work")
+    ends: list[asyncio.Future[Any]] = [task, stop]
     try:
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             return await task
-        if writer.done():
-            await writer
+        task.cancel()
+        (ended,) = await asyncio.gather(task, return_exceptions=True)
+        if isinstance(ended, Exception):
+            log.error("daemon.crashed", error=str(ended), exc_info=None if isinstance(ended, DaemonError) else ended)
         raise Interrupted(stop.result())
     finally:
         task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _with_writer(database: Database, work: Coroutine[Any, Any, T]) -> T:
+    """Do the work as long as the writer lives, which no work survives."""
+    task = asyncio.create_task(work, name="supervisor")
+    writer = asyncio.create_task(database.writer.stopped(), name="the writer's end")
+    ends: list[asyncio.Future[Any]] = [task, writer]
+    try:
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            await writer
+        return await task
+    finally:
+        task.cancel()
         writer.cancel()
-        for ended in await asyncio.gather(task, writer, return_exceptions=True):
-            if isinstance(ended, Exception) and stop.done():
-                log.error("daemon.crashed", exc_info=ended)  # else it is raised above
+        await asyncio.gather(task, writer, return_exceptions=True)
 
 
 @contextmanager

@@ -98,7 +98,9 @@ def configure_logging(*, level: str = "info", format: str = "auto", stream: Text
 
     ``format`` is ``json``, ``console`` or ``auto``: console on a terminal, else json.
     """
-    stream = Unfailing(stream or sys.stderr).as_stream()
+    stream = stream or sys.stderr
+    unicode = (getattr(stream, "encoding", None) or "utf-8").lower().replace("-", "") == "utf8"
+    stream = Unfailing(stream).as_stream()
     redactor = Redactor()
     console = format == "console" or (format == "auto" and stream.isatty())
     shared: list[structlog.typing.Processor] = [
@@ -113,7 +115,7 @@ def configure_logging(*, level: str = "info", format: str = "auto", stream: Text
     renderer: list[structlog.typing.Processor] = (
         [structlog.dev.ConsoleRenderer(colors=stream.isatty())]
         if console
-        else [_order, structlog.processors.JSONRenderer(ensure_ascii=False)]
+        else [_order, structlog.processors.JSONRenderer(ensure_ascii=not unicode)]
     )
     structlog.configure(
         processors=[*shared, *renderer],

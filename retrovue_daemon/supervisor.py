@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sqlite3
 import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from retrovue_daemon import __version__
-from retrovue_daemon.errors import DaemonError, InternalError, PlexError
+from retrovue_daemon.errors import DaemonError, DatabaseUnusable, InternalError, PlexError
 from retrovue_daemon.plex.client import PlexClient
 from retrovue_daemon.store.state import client_identifier
 from retrovue_daemon.sync.discovery import Discovery
@@ -92,6 +93,8 @@ class Supervisor:
         """Sync every server again and again, each by its own schedule, until cancelled."""
         workers = await self._workers()
         async with asyncio.TaskGroup() as group:
+            # Also with nobody to ask: a service that ends at once would only be started again and again.
+            group.create_task(asyncio.Event().wait(), name="until cancelled")
             for worker in workers:
                 group.create_task(worker.many_rounds(self.interval), name=f"server {worker.name}")
 
@@ -229,6 +232,8 @@ class ServerWorker:
 
     def _failed(self, error: Exception) -> ServerReport:
         """Log trouble when it starts or becomes another, not at every round, and report it."""
+        if isinstance(error, sqlite3.Error):
+            error = DatabaseUnusable(self._database.path, str(error), hint="check the disk, or put a backup in place")
         if (kind := type(error).__name__) != self._trouble:
             if isinstance(error, DaemonError):
                 event = _TROUBLE.get(kind, "server.failed" if isinstance(error, PlexError) else "store.failed")

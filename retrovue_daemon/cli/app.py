@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -49,13 +52,29 @@ app.command("demo")(demo.demo)
 
 def run_app() -> None:
     """Run the command line; a failure of ours is told in a line or two, without a traceback."""
+    _prepare_streams()
     try:
         app()
     except DaemonError as error:
         print_error(error)
         sys.exit(error.exit_code)
+    except OSError as error:
+        # What can be said of files and servers was said before this; a stream is what is left.
+        with suppress(OSError):
+            print(f"error: {error.strerror or error}", file=sys.stderr)
+        sys.exit(1)
     finally:
         _let_go_of_closed_streams()
+
+
+def _prepare_streams() -> None:
+    """Make both streams usable whatever they are: closed by the caller, or of an encoding that lacks letters."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 -- for the process's life
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _let_go_of_closed_streams() -> None:

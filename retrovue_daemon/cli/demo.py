@@ -46,7 +46,9 @@ def demo(
     serve: Annotated[
         bool, typer.Option("--serve", help="Only serve: print URL and token, then answer until a signal.")
     ] = False,
-    port: Annotated[int, typer.Option("--port", help="With --serve: the port; 0 takes a free one.")] = 0,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="With --serve: the port; 0 takes a free one.")
+    ] = 0,
     movies: Annotated[
         int | None, typer.Option("--movies", min=0, help="Generate this many films instead of the built-in library.")
     ] = None,

@@ -46,14 +46,18 @@ def print_json(value: object) -> None:
     """Print one JSON object on standard output."""
     import msgspec  # noqa: PLC0415 -- only some commands need it
 
-    print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    # JSON is UTF-8 (RFC 8259), whatever the terminal's encoding is.
+    sys.stdout.flush()
+    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+    sys.stdout.buffer.flush()
 
 
 def print_table(table: Table) -> None:
     """Print a table on standard output, at full width where that is not a terminal."""
     from rich.console import Console  # noqa: PLC0415 -- takes a tenth of a second
 
-    console = Console()
+    # Titles and paths are not ours: brackets in them are no markup.
+    console = Console(markup=False, emoji=False, highlight=False)
     if not console.is_terminal:
         console.width = 200
     console.print(table)

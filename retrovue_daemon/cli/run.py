@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import sys
+import threading
 
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, read_config
 from retrovue_daemon.cli.output import log_warnings
@@ -27,4 +29,19 @@ def run(config: ConfigOption = None, database: DatabaseOption = None) -> None:
     log_warnings(settings.warnings)
     # What was imported lives as long as the process: the garbage collector need not look at it again and again.
     gc.freeze()
-    asyncio.run(daemon.run(settings, redactor))
+
+    async def until_stopped() -> None:
+        await daemon.run(settings, redactor)
+        _leave_soon()
+
+    asyncio.run(until_stopped())
+
+
+def _leave_soon() -> None:
+    """End the process within three seconds: everything is closed, but a thread may still wait for a name server.
+
+    asyncio joins the threads of its executor, and a name look-up cannot be interrupted.
+    """
+    timer = threading.Timer(3.0, os._exit, (0,))
+    timer.daemon = True
+    timer.start()

@@ -159,7 +159,10 @@ def _table(reports: list[ServerReport]) -> Table:
 
 def _print_unknown_library(library: str, reports: list[ServerReport]) -> None:
     titles = sorted({title for report in reports for title in report.titles})
+    print(f"error: no library to sync is called {library!r}", file=sys.stderr)
+    if library in titles:
+        print("hint: it is there, but holds neither films nor shows, or is switched off", file=sys.stderr)
+        return
     near = difflib.get_close_matches(library, titles, n=1)
-    print(f"error: no enabled library is called {library!r}", file=sys.stderr)
     hint = f"did you mean {near[0]!r}?" if near else f"the servers offer {', '.join(map(repr, titles))}"
     print(f"hint: {hint}", file=sys.stderr)

@@ -30,7 +30,7 @@ from retrovue_daemon.errors import (
     Unauthorized,
 )
 from retrovue_daemon.plex.failures import failure_of, one_line, reason_of
-from retrovue_daemon.plex.parse import NotAMediaContainer
+from retrovue_daemon.plex.parse import NotAMediaContainer, is_xml
 from retrovue_daemon.plex.retries import Retries, RetryPolicy, silence_stamina
 
 if TYPE_CHECKING:
@@ -47,6 +47,9 @@ KEEPALIVE: Final = 15.0
 """Seconds; the server closes idle connections after 20 and would break a request that just then goes out on one."""
 
 MAX_BODY: Final = 64 * 1024 * 1024
+LARGEST_AT_ONCE: Final = 4 * 1024 * 1024
+"""Bytes of JSON that are decoded in the event loop's own thread, in about 15 ms."""
+
 LONGEST_BACKOFF: Final = 300.0
 
 _LONGEST_ERROR_BODY: Final = 4096
@@ -154,7 +157,7 @@ class Transport:
         async for attempt in stamina.retry_context(on=retries, attempts=self._retry.attempts, timeout=None):
             with attempt:
                 answer = await self._try(path, params, headers)
-                return self._readable(answer, read)
+                return await self._readable(answer, read)
         raise AssertionError("stamina ends its loop by a result or an exception")  # pragma: no cover
 
     async def _try(self, path: str, params: Mapping[str, str] | None, headers: Mapping[str, str]) -> Answer:
@@ -181,8 +184,11 @@ class Transport:
         # Out of the handler: the aiohttp error, which may hold the headers, must not become the context.
         raise failure
 
-    def _readable(self, answer: Answer, read: Callable[[Answer], T]) -> T:
+    async def _readable(self, answer: Answer, read: Callable[[Answer], T]) -> T:
         try:
+            if is_xml(answer.body) or len(answer.body) > LARGEST_AT_ONCE:
+                # In a thread the event loop gets its turn every few milliseconds.
+                return await asyncio.to_thread(read, answer)
             return read(answer)
         except NotAMediaContainer as error:
             reason = error.reason

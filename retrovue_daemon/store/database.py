@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import aiosqlite
 
+from retrovue_daemon.errors import DatabaseUnusable
 from retrovue_daemon.store.lock import database_lock
 from retrovue_daemon.store.preparation import check_place, prepare
 from retrovue_daemon.store.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
 _PRAGMAS = """
@@ -50,14 +51,27 @@ async def open_database(
 
     Raises DatabaseHeld, DatabasePlaceMissing or DatabaseUnusable.
     """
-    await asyncio.to_thread(check_place, path, own=own_place)
+    # One file is one database, whatever links lead to it: the lock stands beside the file itself.
+    path = await asyncio.to_thread(check_place, path, own=own_place)
     async with AsyncExitStack() as stack:
+        stack.enter_context(_readable(path))
         stack.enter_context(database_lock(path, mode=mode))
         await asyncio.to_thread(prepare, path, mode=mode, group=group)
         reader = await stack.enter_async_context(_connect(path, readonly=True))
         connection = await stack.enter_async_context(_connect(path, readonly=False))
         writer = await stack.enter_async_context(Writer(connection, path))
         yield Database(path, reader, writer)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Say what an error of SQLite's means that nobody met closer to its cause: a page that cannot be read."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise DatabaseUnusable(
+            path, str(error), hint="check the disk; put a backup in its place, or move it away and sync anew"
+        ) from error
 
 
 @asynccontextmanager
@@ -72,5 +86,5 @@ async def _connect(path: Path, *, readonly: bool) -> AsyncIterator[aiosqlite.Con
         finally:
             if not readonly:
                 # Statistics can wait for the next time where another program is writing just now.
-                with suppress(sqlite3.OperationalError):
+                with suppress(sqlite3.Error):
                     await connection.execute("PRAGMA optimize")

@@ -24,8 +24,8 @@ OLDEST_SQLITE = (3, 38, 0)
 """The first with ``unixepoch()`` and ``json_each`` always built in: https://sqlite.org/releaselog/3_38_0.html."""
 
 
-def check_place(path: Path, *, own: bool) -> None:
-    """Check that the database can be where it is said to be.
+def check_place(path: Path, *, own: bool) -> Path:
+    """Check that the database can be where it is said to be, and return the path of the file itself, behind links.
 
     A directory of our ``own`` choosing (no path was configured) is made; a configured one must exist, because a
     missing directory may well be a disk that is not mounted yet.
@@ -44,6 +44,9 @@ def check_place(path: Path, *, own: bool) -> None:
             raise DatabasePlaceMissing(path, f"there is no directory {path.parent}")
         if path.is_dir():
             raise DatabaseUnusable(path, "is a directory", hint="name a file in it")
+        if path.exists() and not path.is_file():
+            raise DatabaseUnusable(path, "is no regular file", hint="name one, or a path where there is nothing yet")
+        return path.resolve()
     except OSError as error:
         raise _not_writable(path, error) from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -58,7 +59,7 @@ class Discovery:
         """
         machine, version = await self._identify(client, server_id)
         listed = await client.libraries()
-        usable = [library for library in listed if self._usable(library)]
+        usable = self._distinct([library for library in listed if self._usable(library)])
         priorities = self._priorities(usable)
 
         async def work(connection: aiosqlite.Connection) -> tuple[int, dict[str, LibraryRow]]:
@@ -121,6 +122,19 @@ class Discovery:
             return True
         self._once(log.info, f"kind {library.key}", "library.skipped", library=library.title, kind=library.kind)
         return False
+
+    def _distinct(self, listed: Iterable[LibraryListing]) -> list[LibraryListing]:
+        """Leave out a library whose key came before, and distrust a uuid that several share: two rows never mix."""
+        by_key: dict[str, LibraryListing] = {}
+        for library in listed:
+            if library.key in by_key:
+                self._once(log.warning, f"twice {library.key}", "library.listed_twice", library=library.title)
+            by_key.setdefault(library.key, library)
+        shared = Counter(library.uuid for library in by_key.values())
+        return [
+            msgspec.structs.replace(library, uuid=None) if shared[library.uuid] > 1 else library
+            for library in by_key.values()
+        ]
 
     def _priorities(self, listed: Iterable[LibraryListing]) -> dict[str, int]:
         """Return the priorities that the configuration's order gives; none where it names no libraries."""

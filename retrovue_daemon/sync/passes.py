@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
@@ -124,6 +125,8 @@ class FullPass:
     def _failure(self, error: Exception) -> _Verdict:
         """Say how a pass ends that broke down; to be called where ``error`` is being handled."""
         self._counts.removed = 0  # whatever was about to go was rolled back
+        if isinstance(error, sqlite3.Error):
+            return _Verdict("failed", f"the database cannot be read: {error}")
         if isinstance(error, DaemonError):
             return _Verdict("failed", str(error))
         log.error("sync.crashed", server=self._library.server, library=self._library.row.name, exc_info=error)

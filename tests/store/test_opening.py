@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
 import subprocess
@@ -104,6 +105,26 @@ async def test_a_second_process_is_told_who_holds_the_database(tmp_path) -> None
         holder.stdin.close()
         assert holder.wait(10) == 0
     await _open_and_close(path)
+
+
+async def test_a_link_is_the_file_that_it_leads_to(tmp_path) -> None:
+    """The lock stands beside the file itself, so a second name is no way around it."""
+    (tmp_path / "other").mkdir()
+    link = tmp_path / "other" / "link.db"
+    link.symlink_to(tmp_path / "mirror.db")
+    async with open_database(tmp_path / "mirror.db"):
+        with pytest.raises(DatabaseHeld):
+            await _open_and_close(link)
+
+
+async def test_a_special_file_is_left_alone(tmp_path) -> None:
+    """A pipe or a device is no database, and keeps its mode."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe, 0o666)
+    before = pipe.stat().st_mode
+    with pytest.raises(DatabaseUnusable, match="no regular file"):
+        await _open_and_close(pipe)
+    assert pipe.stat().st_mode == before
 
 
 async def test_another_programs_database_is_left_alone(tmp_path) -> None:

@@ -8,7 +8,7 @@ import sqlite3
 import sys
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import pytest
 
@@ -94,23 +94,31 @@ class Commands:
         self._home = home
         self._started: list[asyncio.subprocess.Process] = []
 
-    async def start(self, *arguments: str | Path) -> asyncio.subprocess.Process:
+    async def start(
+        self, *arguments: str | Path, stdout: int | IO[bytes] = asyncio.subprocess.PIPE, **environment: str
+    ) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-X", "dev", "-W", "error", "-m", "retrovue_daemon"),
             *map(str, arguments),
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
+            stdout=stdout,
             stderr=asyncio.subprocess.PIPE,
-            env={"PATH": os.environ["PATH"], "HOME": str(self._home), "NO_COLOR": "1", "COLUMNS": "200"},
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(self._home),
+                "NO_COLOR": "1",
+                "COLUMNS": "200",
+                **environment,
+            },
             cwd=self._home,
             limit=2**20,
         )
         self._started.append(process)
         return process
 
-    async def run(self, *arguments: str | Path) -> Finished:
-        process = await self.start(*arguments)
+    async def run(self, *arguments: str | Path, **environment: str) -> Finished:
+        process = await self.start(*arguments, **environment)
         out, err = await process.communicate()
         assert process.returncode is not None
         return Finished(process.returncode, out.decode(), err.decode())

@@ -8,6 +8,7 @@ import sqlite3
 import stat
 import tomllib
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -204,6 +205,52 @@ async def test_servers_of_the_database_are_synced_too(commands, plex, config_fil
     assert finished.code == 0
     assert [server["server"] for server in json.loads(finished.out)["servers"]] == ["attic"]
     assert plex.token not in finished.out + finished.err
+
+
+async def test_a_servers_row_that_cannot_be_used_is_reported(commands, plex, config_file, path) -> None:
+    """It costs the others nothing, but not all went well."""
+    file = config_file(plex)
+    assert (await commands.run("sync", "--config", file)).code == 0
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(
+            "INSERT INTO plex_servers (name, server_url, token) VALUES ('bad', 'ftp://x', 't-o-k-e-n')"
+        )
+        connection.commit()
+    finished = await commands.run("sync", "--json", "--config", file)
+    assert finished.code == 1
+    home, bad = json.loads(finished.out)["servers"]
+    assert (home["error"], bad["server"], bad["error"]["type"]) == (None, "bad", "ConfigError")
+    assert (await commands.run("sync", "--server", "bad", "--config", file)).code == 1
+
+
+async def test_titles_are_printed_as_they_are(commands, plex, config_file) -> None:
+    """Brackets are no markup, and letters that the terminal lacks are no reason to fail."""
+    plex.world.libraries["1"].title = "Odd [/x] [b]title[/b] :smile: 映画"
+    file = config_file(plex)
+    for command in ("check", "sync"):
+        assert "Odd [/x] [b]title[/b] :smile: 映画" in (await commands.run(command, "--config", file)).out
+        finished = await commands.run(command, "--config", file, PYTHONIOENCODING="ascii")
+        assert finished.code == 0
+        assert "[b]title[/b]" in finished.out
+        finished = await commands.run(command, "--json", "--config", file, PYTHONIOENCODING="latin-1")
+        assert "映画" in json.dumps(json.loads(finished.out), ensure_ascii=False)
+
+
+async def test_a_library_that_is_not_synced_is_told_apart_from_none(commands, plex, config_file) -> None:
+    """Music is there, but not mirrored."""
+    finished = await commands.run("sync", "--library", "Music", "--config", config_file(plex))
+    assert finished.code == 2
+    _assert_one_clear_error(finished, "holds neither films nor shows")
+
+
+async def test_a_full_output_is_a_clear_failure(commands, plex, config_file) -> None:
+    """No traceback; the work is done all the same."""
+    with Path("/dev/full").open("wb") as full:
+        process = await commands.start("sync", "--config", config_file(plex), stdout=full)
+        _, err = await process.communicate()
+    assert process.returncode == 1
+    assert b"Traceback" not in err
+    assert b"No space left" in err
 
 
 async def test_a_wrong_token_is_a_clear_failure(commands, plex, config_file) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from retrovue_daemon.daemon import SyncOptions
 from retrovue_daemon.demo import SimulatedPlex, generated_library
+from retrovue_daemon.errors import DatabaseUnusable
 
 
 @pytest.fixture
@@ -260,3 +261,29 @@ async def test_a_server_whose_row_vanished_costs_the_others_nothing(synced, conf
         first, second = await round_
     assert first.error is None
     assert type(second.error).__name__ == "ServerForgotten"
+
+
+async def test_libraries_that_share_a_uuid_are_told_apart_by_key(synced, sync, rows) -> None:
+    """Such a uuid identifies nothing; no row serves two libraries."""
+    synced.world.libraries["2"].uuid = synced.world.libraries["1"].uuid
+    (report,) = await sync(synced)
+    assert {done.run.counts.removed for done in report.passes} == {0}
+    assert _missing(rows) == []
+    (report,) = await sync(synced)
+    assert {done.run.counts.updated for done in report.passes} == {0}
+
+
+async def test_a_database_that_cannot_be_read_is_a_clear_failure(synced, sync, path) -> None:
+    """A disk that lost pages costs no traceback and no wrong conclusion."""
+    content = bytearray(path.read_bytes())
+    content[4096 * 30 :] = b"\xff" * (len(content) - 4096 * 30)
+    path.write_bytes(content)
+    try:
+        reports = await sync(synced)
+    except DatabaseUnusable as error:
+        told = [str(error)]
+    else:
+        told = [str(report.error) for report in reports if report.error]
+        told += [done.run.error for report in reports for done in report.passes if done.run.error]
+    assert told
+    assert all("malformed" in text for text in told)

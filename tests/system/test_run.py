@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -53,6 +55,29 @@ async def test_a_signal_in_the_middle_of_a_page_ends_it_too(commands, plex, conf
     assert rows(f"SELECT x.status {of_library.format('sync_runs')}", library.key) == [("cancelled",)]
     assert rows(f"SELECT count(*) > 0 {of_library.format('shows')}", library.key) == [(1,)]
     assert rows("PRAGMA integrity_check") == [("ok",)]
+
+
+async def test_it_waits_for_servers_that_are_not_there(commands, config_file) -> None:
+    """A service that ended at once would be started again and again."""
+    process = await commands.start("run", "--config", config_file())
+    await _next_event(process, "daemon.no_servers")
+    process.terminate()
+    await process.communicate()
+    assert process.returncode == 0
+
+
+async def test_a_signal_ends_it_while_the_database_is_locked(commands, plex, config_file, path) -> None:
+    """Also at start, before the first server was asked."""
+    assert (await commands.run("sync", "--config", config_file())).code == 3  # makes the database
+    file = config_file(plex)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        process = await commands.start("run", "--config", file)
+        await _next_event(process, "daemon.starting")
+        process.terminate()
+        async with asyncio.timeout(10):
+            await process.communicate()
+    assert process.returncode == 0
 
 
 async def test_signals_of_later_features_do_not_end_it(commands, plex, config_file) -> None:
