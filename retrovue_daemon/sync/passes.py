@@ -155,10 +155,8 @@ class FullPass:
                     await feed.put(await self._compare(kind, page, seen, unstored))
                     self._meter.advance(listing.value, noted.entries, page.total)
             await feed.settle()
-        except PlexError:
-            await feed.settle()
-            raise
         finally:
+            # What was read before something went wrong is kept; the pass's record stands behind it in the queue.
             feed.hand_over()
             self._counts.pages += noted.pages
             self._counts.bytes += noted.bytes

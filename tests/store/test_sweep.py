@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.lookup import listed_ids
+from retrovue_daemon.store.runs import Counts, Run, record_run
 from retrovue_daemon.store.sweep import counts, mark_missing
 
 
@@ -58,3 +59,15 @@ async def test_listed_ids_come_in_pieces(write, make, database) -> None:
     await database.writer.write(lambda c: mark_missing(c, Kind.MOVIE, 1, [4], 100))
     pieces = [piece async for piece in listed_ids(database.reader, Kind.MOVIE, 1, chunk=3)]
     assert pieces == [[1, 2, 3], [5, 6, 7]]
+
+
+async def test_the_record_of_a_pass_is_kept_for_ninety_days(database, query) -> None:
+    """A service that runs for months would fill its database with them."""
+
+    def run(started_at: int) -> Run:
+        return Run(1, 1, "full", started_at, started_at + 1, "ok", Counts(listed=3))
+
+    day = 24 * 60 * 60
+    for started_at in (1_000 * day, 1_001 * day, 1_091 * day - 1, 1_091 * day):
+        await database.writer.write(lambda c, at=started_at: record_run(c, run(at), None))
+    assert await query("SELECT started_at FROM sync_runs") == [(1_001 * day,), (1_091 * day - 1,), (1_091 * day,)]

@@ -145,7 +145,8 @@ async def test_another_programs_lock_is_waited_out(database, other_program, quer
 async def test_a_lock_does_not_keep_the_writer_from_ending(tmp_path, other_program, monkeypatch) -> None:
     """A service has ten seconds to stop in; what could not be written is told to whoever handed it in."""
     monkeypatch.setattr("retrovue_daemon.store.writer.CLOSING_S", 0.0)
-    async with open_database(tmp_path / "mirror.db") as database:
+    monkeypatch.setattr("retrovue_daemon.store.writer.BUSY_TRIES", 1_000_000)
+    async with asyncio.timeout(10), open_database(tmp_path / "mirror.db") as database:
         tries = await _tries(database)
         other_program().execute("BEGIN IMMEDIATE")
         futures = [database.writer.post(lambda c: c.execute(INSERT, ("late",))) for _ in range(3)]

@@ -287,3 +287,25 @@ async def test_a_database_that_cannot_be_read_is_a_clear_failure(synced, sync, p
         told += [done.run.error for report in reports for done in report.passes if done.run.error]
     assert told
     assert all("malformed" in text for text in told)
+
+
+async def test_a_listing_during_a_scan_proves_nothing(synced, sync, rows) -> None:
+    """Also where nothing seems to be missing: the marks of a complete listing are not moved."""
+    before = rows("SELECT last_full_sync_at, content_changed_at FROM libraries WHERE id = 1")
+    synced.world.libraries["1"].refreshing = True
+    synced.world.libraries["1"].content_changed_at += 1
+    assert _status(await sync(synced)) == "incomplete"
+    assert rows("SELECT last_full_sync_at, content_changed_at FROM libraries WHERE id = 1") == before
+
+
+async def test_a_page_of_another_library_is_refused(synced, sync, rows) -> None:
+    """Before anything of it is written."""
+    stuck = synced.faults.hang("/library/sections/1/all")
+    round_ = asyncio.create_task(sync(synced))
+    await stuck.reached.wait()
+    for movie in list(synced.world.movies("1")):
+        synced.changes.edit(movie.id, title="of another library")
+    synced.world.libraries["1"].uuid = "11111111-2222-3333-4444-555555555555"
+    stuck.release.set()
+    assert _status(await round_) == "failed"
+    assert rows("SELECT count(*) FROM movies WHERE title = 'of another library'") == [(0,)]

@@ -124,6 +124,25 @@ async def test_an_unchanged_library_is_not_written_again(plex, sync, rows) -> No
     assert after == before
 
 
+async def test_a_changed_item_is_written_and_nothing_else(plex, sync, rows) -> None:
+    """An edit, and a file that was replaced without any mark of the server's moving."""
+    await sync(plex)
+    edited, replaced, *_ = plex.world.movies("1")
+    plex.changes.edit(edited.id, title="Another Title")
+    updated_at = replaced.updated_at
+    plex.changes.replace_file(replaced.id, size=123_456_789, duration=replaced.duration)
+    assert plex.world.item(replaced.id).updated_at == updated_at
+
+    (report,) = await sync(plex)
+
+    assert {done.library: done.run.counts.updated for done in report.passes if done.run.counts.updated} == {
+        "Movies": 2
+    }
+    assert rows("SELECT title FROM movies WHERE rating_key = ?", edited.rating_key) == [("Another Title",)]
+    assert rows("SELECT size FROM media_files WHERE rating_key = ? LIMIT 1", replaced.rating_key) == [(123_456_789,)]
+    assert_mirrors(plex.world, rows)
+
+
 async def test_paths_are_those_of_the_readers(plex, config, sync, rows) -> None:
     """Mappings are applied to every file; a path that none fits stays as the server says it."""
     mapping = {"plex_path": "/srv/media/movies", "local_path": "D:\\Films", "library_name": "Movies"}
