@@ -11,6 +11,7 @@ import pytest
 from retrovue_daemon.daemon import SyncOptions
 from retrovue_daemon.demo import SimulatedPlex, generated_library
 from retrovue_daemon.errors import DatabaseUnusable
+from retrovue_daemon.sync.discovery import Discovery
 
 
 @pytest.fixture
@@ -309,3 +310,20 @@ async def test_a_page_of_another_library_is_refused(synced, sync, rows) -> None:
     stuck.release.set()
     assert _status(await round_) == "failed"
     assert rows("SELECT count(*) FROM movies WHERE title = 'of another library'") == [(0,)]
+
+
+async def test_a_mistake_of_ours_costs_one_server_only(synced, config, sync, monkeypatch) -> None:
+    """It ends in that server's report, with its traceback in the log."""
+    contact = Discovery.contact
+
+    async def mistaken(discovery, client, server_id):
+        if client.name == "server1":
+            raise ZeroDivisionError
+        return await contact(discovery, client, server_id)
+
+    monkeypatch.setattr(Discovery, "contact", mistaken)
+    async with SimulatedPlex(generated_library(movies=5, shows=0, episodes=0)) as other:
+        first, second = await sync(config(synced, other))
+    assert first.error is None
+    assert len(first.passes) == 7
+    assert str(second.error) == "internal error: ZeroDivisionError"
