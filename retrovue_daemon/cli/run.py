@@ -27,14 +27,24 @@ def run(config: ConfigOption = None, database: DatabaseOption = None) -> None:
 
     redactor = configure_logging(level=settings.logging.level, format=settings.logging.format, stream=sys.stdout)
     log_warnings(settings.warnings)
-    # What was imported lives as long as the process: the garbage collector need not look at it again and again.
-    gc.freeze()
+    calm_collector()
 
     async def until_stopped() -> None:
         await daemon.run(settings, redactor)
         _leave_soon()
 
     asyncio.run(until_stopped())
+
+
+def calm_collector() -> None:
+    """Let the garbage collector look less often, and never again at what was imported.
+
+    Pages and rows hold no cycles and go by their reference counts; looking through them took a tenth to a quarter of
+    the time of an unchanged pass, and up to 80 ms at once.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def _leave_soon() -> None:

@@ -11,6 +11,7 @@ import typer
 
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, read_config
 from retrovue_daemon.cli.output import describe, log_warnings, print_json, print_table, print_warnings
+from retrovue_daemon.cli.run import calm_collector
 from retrovue_daemon.errors import PlexError
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def sync(
     from retrovue_daemon.daemon import SyncOptions  # noqa: PLC0415 -- brings aiohttp, which --help does not need
 
     del full  # every pass lists everything so far
+    calm_collector()
     options = SyncOptions(server=server, library=library, accept_removals=accept_removals)
     reports = asyncio.run(sync_with_progress(settings, options))
     code = exit_code(reports)
