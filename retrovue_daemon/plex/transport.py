@@ -158,7 +158,7 @@ class Transport:
             with attempt:
                 answer = await self._try(path, params, headers)
                 return await self._readable(answer, read)
-        raise AssertionError("stamina ends its loop by a result or an exception")  # pragma: no cover
+        raise AssertionError("stamina ends its loop by a result or an exception")
 
     async def _try(self, path: str, params: Mapping[str, str] | None, headers: Mapping[str, str]) -> Answer:
         if self._session is None:
