@@ -6,6 +6,7 @@
     ├── Interrupted            a signal ended the work early
     ├── InternalError          a mistake of ours; the log has the traceback
     ├── UnknownServer          no active server has the name that was asked for
+    ├── UnknownLibrary         no library to sync has the title or key that was asked for
     ├── ConfigError            the configuration has problems: all of them, with key paths
     ├── PlexError              a server could not be used as asked
     │   ├── ServerUnreachable      no connection, or it broke
@@ -90,14 +91,33 @@ class UnknownServer(DaemonError):
     exit_code = 2
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(map(repr, known)) or 'none'}"
-        super().__init__(name, tuple(known), hint=hint)
+        super().__init__(name, tuple(known), hint=_nearest(name, known))
         self.name = name
         self.known = tuple(known)
 
     def __str__(self) -> str:
         return f"no active server is called {self.name!r}"
+
+
+class UnknownLibrary(DaemonError):
+    """No library to sync is called ``name``; ``known`` are the titles that the servers offer."""
+
+    exit_code = 2
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        there = "it is there, but holds neither films nor shows, or is switched off"
+        super().__init__(name, tuple(known), hint=there if name in known else _nearest(name, known))
+        self.name = name
+        self.known = tuple(known)
+
+    def __str__(self) -> str:
+        return f"no library to sync is called {self.name!r}"
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    """Return a hint for a name that is not among the known ones."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"there is {', '.join(map(repr, known)) or 'none'}"
 
 
 # -- configuration --------------------------------------------------------------------------------------------------

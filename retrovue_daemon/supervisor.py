@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 from retrovue_daemon import __version__
-from retrovue_daemon.errors import DaemonError, DatabaseUnusable, InternalError, PlexError
+from retrovue_daemon.errors import DaemonError, InternalError, PlexError
 from retrovue_daemon.plex.client import PlexClient
+from retrovue_daemon.store.database import unreadable
 from retrovue_daemon.store.state import client_identifier
 from retrovue_daemon.sync.discovery import Discovery
 from retrovue_daemon.sync.passes import FullPass, PassReport
@@ -233,7 +234,7 @@ class ServerWorker:
     def _failed(self, error: Exception) -> ServerReport:
         """Log trouble when it starts or becomes another, not at every round, and report it."""
         if isinstance(error, sqlite3.Error):
-            error = DatabaseUnusable(self._database.path, str(error), hint="check the disk, or put a backup in place")
+            error = unreadable(self._database.path, error)
         if (kind := type(error).__name__) != self._trouble:
             if isinstance(error, DaemonError):
                 event = _TROUBLE.get(kind, "server.failed" if isinstance(error, PlexError) else "store.failed")

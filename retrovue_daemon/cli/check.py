@@ -10,7 +10,7 @@ import typer
 
 from retrovue_daemon import __version__
 from retrovue_daemon.cli.options import ConfigOption, JsonOption, read_config
-from retrovue_daemon.cli.output import describe, print_json, print_table, print_warnings
+from retrovue_daemon.cli.output import describe, new_table, print_json, print_table, print_warnings
 from retrovue_daemon.errors import BadAnswer, ConfigError, ConfigProblem, DaemonError
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ async def _ask_all(settings: Config) -> list[ServerCheck]:
 async def _ask(section: ServerSection) -> ServerCheck:
     """Ask one server; what goes wrong is part of the answer."""
     from retrovue_daemon.plex.client import PlexClient  # noqa: PLC0415 -- brings aiohttp, which --help does not need
+    from retrovue_daemon.sync.targets import LISTINGS  # noqa: PLC0415 -- likewise
 
     try:
         async with PlexClient(section, client_identifier="retrovue-daemon-check", version=__version__) as client:
@@ -105,7 +106,7 @@ async def _ask(section: ServerSection) -> ServerCheck:
             (
                 library.title,
                 library.kind,
-                library.kind in {"movie", "show"} and section.selects(library.title, library.key),
+                library.kind in LISTINGS and section.selects(library.title, library.key),
             )
             for library in libraries
         ),
@@ -126,12 +127,7 @@ def _plain(result: ServerCheck) -> dict[str, object]:
 
 
 def _table(checks: list[ServerCheck]) -> Table:
-    from rich import box  # noqa: PLC0415 -- takes a tenth of a second
-    from rich.table import Table  # noqa: PLC0415 -- likewise
-
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in ("server", "url", "version", "libraries to sync", "left out", "result"):
-        table.add_column(column, overflow="fold")
+    table = new_table("server", "url", "version", "libraries to sync", "left out", "result")
     for result in checks:
         chosen = ", ".join(title for title, _, selected in result.libraries if selected)
         left_out = ", ".join(title for title, _, selected in result.libraries if not selected)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import sqlite3
-import sys
 import tempfile
 from contextlib import closing
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retrovue_daemon.cli.options import JsonOption
-from retrovue_daemon.cli.output import print_table
+from retrovue_daemon.cli.output import new_table, print_failure, print_table
 from retrovue_daemon.cli.sync import exit_code, print_reports, sync_with_progress
 
 if TYPE_CHECKING:
@@ -100,9 +99,7 @@ async def _serve(world: World, port: int, *, as_json: bool) -> None:
             _print_address(plex, as_json=as_json)
             await ended.wait()
     except OSError as error:
-        print(
-            f"error: cannot serve on port {port}: {error.strerror}\nhint: --port 0 takes a free one", file=sys.stderr
-        )
+        print_failure(f"cannot serve on port {port}: {error.strerror}", "--port 0 takes a free one")
         raise typer.Exit(1) from None
 
 
@@ -134,14 +131,9 @@ async def _sync(world: World, database: Path) -> list[ServerReport]:
 
 def _ask(database: Path, question: str, query: str) -> None:
     """Print a question, its SQL and the answer."""
-    from rich import box  # noqa: PLC0415 -- takes a tenth of a second
-    from rich.table import Table  # noqa: PLC0415 -- likewise
-
     with closing(sqlite3.connect(database)) as connection:
         cursor = connection.execute(query)
-        answer = Table(box=box.SIMPLE_HEAD)
-        for column, *_ in cursor.description:
-            answer.add_column(column, overflow="fold")
+        answer = new_table(*(column for column, *_ in cursor.description))
         for row in cursor:
             answer.add_row(*("" if value is None else str(value) for value in row))
     print(f"\n{question}\n\n  " + query.replace("\n", "\n  ") + "\n")

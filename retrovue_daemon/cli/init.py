@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from retrovue_daemon.cli.output import print_failure
+
 
 def init(
     file: Annotated[
@@ -28,11 +30,13 @@ def init(
     - `retrovue-daemon init`
     - `sudo retrovue-daemon init /etc/retrovue-daemon/config.toml`
     """
+    from retrovue_daemon.config.places import user_config  # noqa: PLC0415 -- not for --help
+
     example = files("retrovue_daemon").joinpath("config.example.toml").read_text("utf-8")
     if file == Path("-"):
         print(example, end="")
         return
-    target = file or _default_place()
+    target = file or user_config(os.environ)
     try:
         if file is None:
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -47,11 +51,6 @@ def init(
     print(f"wrote {target}; edit url and token, then run: retrovue-daemon check --config {target}", file=sys.stderr)
 
 
-def _default_place() -> Path:
-    base = os.environ.get("XDG_CONFIG_HOME", "")
-    return (Path(base) if base else Path.home() / ".config") / "retrovue-daemon" / "config.toml"
-
-
 def _refuse(message: str, hint: str) -> None:
-    print(f"error: {message}\nhint: {hint}", file=sys.stderr)
+    print_failure(message, hint)
     raise typer.Exit(1)

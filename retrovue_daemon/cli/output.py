@@ -19,13 +19,17 @@ def print_error(error: DaemonError) -> None:
     """Tell what went wrong and what can be done; every problem of a configuration gets a line of its own."""
     if isinstance(error, ConfigError) and len(error.problems) > 1:
         where = f"{error.source}: " if error.source else ""
-        print(f"error: {where}{len(error.problems)} problems", file=sys.stderr)
-        for problem in error.problems:
-            print(f"  {problem}", file=sys.stderr)
+        lines = [f"{where}{len(error.problems)} problems", *(f"  {problem}" for problem in error.problems)]
+        print_failure("\n".join(lines), error.hint)
     else:
-        print(f"error: {error}", file=sys.stderr)
-    if error.hint:
-        print(f"hint: {error.hint}", file=sys.stderr)
+        print_failure(str(error), error.hint)
+
+
+def print_failure(message: str, hint: str | None) -> None:
+    """Tell what went wrong, and what can be done, where no exception of ours says it."""
+    print(f"error: {message}", file=sys.stderr)
+    if hint:
+        print(f"hint: {hint}", file=sys.stderr)
 
 
 def print_warnings(warnings: Sequence[ConfigProblem]) -> None:
@@ -50,6 +54,17 @@ def print_json(value: object) -> None:
     sys.stdout.flush()
     sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
     sys.stdout.buffer.flush()
+
+
+def new_table(*columns: str) -> Table:
+    """Make a table with columns of text; nothing in it is cut off."""
+    from rich import box  # noqa: PLC0415 -- takes a tenth of a second
+    from rich.table import Table  # noqa: PLC0415 -- likewise
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
 
 
 def print_table(table: Table) -> None:

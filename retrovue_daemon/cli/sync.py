@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, read_config
-from retrovue_daemon.cli.output import describe, log_warnings, print_json, print_table, print_warnings
+from retrovue_daemon.cli.output import (
+    describe,
+    log_warnings,
+    new_table,
+    print_failure,
+    print_json,
+    print_table,
+    print_warnings,
+)
 from retrovue_daemon.cli.run import calm_collector
-from retrovue_daemon.errors import PlexError
+from retrovue_daemon.errors import PlexError, UnknownLibrary
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -60,13 +66,13 @@ def sync(
     options = SyncOptions(server=server, library=library, accept_removals=accept_removals)
     reports = asyncio.run(sync_with_progress(settings, options))
     code = exit_code(reports)
-    unknown = code == 0 and library is not None and not any(report.passes for report in reports)
-    code = 2 if unknown else code
+    unknown = _unknown_library(library, reports) if code == 0 else None
+    code = unknown.exit_code if unknown else code
     print_reports(reports, code, as_json=as_json)
-    if unknown and library is not None:
-        _print_unknown_library(library, reports)
+    if unknown:
+        raise unknown
     if not reports:
-        print("error: there is no active server\nhint: add a [[servers]] table to the configuration", file=sys.stderr)
+        print_failure("there is no active server", "add a [[servers]] table to the configuration")
     raise typer.Exit(code)
 
 
@@ -135,15 +141,10 @@ def _summary(reports: list[ServerReport], code: int) -> dict[str, object]:
 
 def _table(reports: list[ServerReport]) -> Table:
     """Return the counts as a table that fits a terminal: a column that would hold only zeros is left out."""
-    from rich import box  # noqa: PLC0415 -- takes a tenth of a second
-    from rich.table import Table  # noqa: PLC0415 -- likewise
-
     runs = [done.run for report in reports for done in report.passes]
     counted = [name for name in _COUNTS if name == "listed" or any(getattr(run.counts, name) for run in runs)]
     remarks = any(report.error is not None for report in reports) or any(run.error for run in runs)
-    result = Table(box=box.SIMPLE_HEAD)
-    for column in ("server", "library", "status"):
-        result.add_column(column, overflow="fold")
+    result = new_table("server", "library", "status")
     for column in (*counted, "seconds"):
         result.add_column(column, justify="right", no_wrap=True)
     if remarks:
@@ -159,12 +160,8 @@ def _table(reports: list[ServerReport]) -> Table:
     return result
 
 
-def _print_unknown_library(library: str, reports: list[ServerReport]) -> None:
-    titles = sorted({title for report in reports for title in report.titles})
-    print(f"error: no library to sync is called {library!r}", file=sys.stderr)
-    if library in titles:
-        print("hint: it is there, but holds neither films nor shows, or is switched off", file=sys.stderr)
-        return
-    near = difflib.get_close_matches(library, titles, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"the servers offer {', '.join(map(repr, titles))}"
-    print(f"hint: {hint}", file=sys.stderr)
+def _unknown_library(library: str | None, reports: list[ServerReport]) -> UnknownLibrary | None:
+    """Tell whether a library was asked for that no server has to sync."""
+    if library is None or any(report.passes for report in reports):
+        return None
+    return UnknownLibrary(library, sorted({title for report in reports for title in report.titles}))

@@ -30,7 +30,7 @@ def find_config(
     named = explicit or environ.get(VARIABLE)
     if named:
         return Path(named)
-    places = (system, _xdg(environ, "XDG_CONFIG_HOME", ".config") / "config.toml")
+    places = (system, user_config(environ))
     for place in places:
         if os.path.lexists(place):
             return place
@@ -45,6 +45,11 @@ def find_config(
 def _is_closed(directory: Path) -> bool:
     """Tell whether there is a directory that may not be looked into."""
     return os.access(directory, os.F_OK) and not os.access(directory, os.X_OK)
+
+
+def user_config(environ: Mapping[str, str]) -> Path:
+    """Give the place of a user's own configuration."""
+    return _xdg(environ, "XDG_CONFIG_HOME", ".config") / "config.toml"
 
 
 def default_database_path(environ: Mapping[str, str]) -> Path:

@@ -69,9 +69,13 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise DatabaseUnusable(
-            path, str(error), hint="check the disk; put a backup in its place, or move it away and sync anew"
-        ) from error
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: sqlite3.Error) -> DatabaseUnusable:
+    """Return what an error of SQLite's means that came from reading."""
+    hint = "check the disk; put a backup in its place, or move it away and sync anew"
+    return DatabaseUnusable(path, str(error), hint=hint)
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from retrovue_daemon.errors import DaemonError, InternalError, PlexError, WriterStopped, WrongLibrary
+from retrovue_daemon.store.database import unreadable
 from retrovue_daemon.store.lookup import known_rows, listed_ids
 from retrovue_daemon.store.runs import Counts, Marks, Run, record_run
 from retrovue_daemon.store.sweep import counts, mark_missing
@@ -126,7 +127,7 @@ class FullPass:
         """Say how a pass ends that broke down; to be called where ``error`` is being handled."""
         self._counts.removed = 0  # whatever was about to go was rolled back
         if isinstance(error, sqlite3.Error):
-            return _Verdict("failed", f"the database cannot be read: {error}")
+            error = unreadable(self._database.path, error)
         if isinstance(error, DaemonError):
             return _Verdict("failed", str(error))
         log.error("sync.crashed", server=self._library.server, library=self._library.row.name, exc_info=error)
