@@ -19,8 +19,9 @@ from retrovue_daemon.plex.retries import RetryPolicy
 from retrovue_daemon.progress import ProgressBoard
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.store.servers import ServerEntry, reconcile_servers, servers
-from retrovue_daemon.supervisor import ActiveServer, Selection, ServerReport, Supervisor
-from retrovue_daemon.sync.passes import PassSettings
+from retrovue_daemon.supervisor import Supervisor
+from retrovue_daemon.sync.targets import PassSettings
+from retrovue_daemon.worker import EVERYTHING, ActiveServer, Selection, ServerReport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Iterator
@@ -40,7 +41,7 @@ class SyncOptions:
     """What one ``sync`` command asks for; None means every server, or every library."""
 
     server: str | None = None
-    library: str | None = None
+    selection: Selection = EVERYTHING
     accept_removals: bool = False
 
 
@@ -83,7 +84,7 @@ async def sync_once(
 
     async def one_round() -> list[ServerReport]:
         async with _composed(config, options, board, redactor, retry) as composed:
-            reports = await _with_writer(composed.database, composed.supervisor.sync_once(Selection(options.library)))
+            reports = await _with_writer(composed.database, composed.supervisor.sync_once(options.selection))
             return [*reports, *composed.unusable]
 
     with _signals() as stop:
@@ -130,10 +131,9 @@ async def _composed(
             database,
             chosen,
             settings,
+            config.sync,
             board,
-            concurrency=config.sync.concurrency,
-            interval=config.sync.interval,
-            retry=retry,
+            retry,
         )
         yield _Composed(database, supervisor, tuple(unusable))
 

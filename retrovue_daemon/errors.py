@@ -7,6 +7,8 @@
     ├── InternalError          a mistake of ours; the log has the traceback
     ├── UnknownServer          no active server has the name that was asked for
     ├── UnknownLibrary         no library to sync has the title or key that was asked for
+    ├── UnknownShow            no library to sync has a show of the title that was asked for
+    ├── AmbiguousShow          several shows have that title
     ├── ConfigError            the configuration has problems: all of them, with key paths
     ├── PlexError              a server could not be used as asked
     │   ├── ServerUnreachable      no connection, or it broke
@@ -112,6 +114,35 @@ class UnknownLibrary(DaemonError):
 
     def __str__(self) -> str:
         return f"no library to sync is called {self.name!r}"
+
+
+class UnknownShow(DaemonError):
+    """No library to sync has a show called ``title``, or none of that ``year``."""
+
+    exit_code = 2
+    hint = "give the whole title as Plex shows it; upper and lower case are the same"
+
+    def __init__(self, title: str, year: int | None) -> None:
+        super().__init__(title, year)
+        self.title = title
+        self.year = year
+
+    def __str__(self) -> str:
+        return f"no show is called {self.title!r}" + (f" ({self.year})" if self.year is not None else "")
+
+
+class AmbiguousShow(DaemonError):
+    """Several shows are called ``title``; ``years`` are those in which they began."""
+
+    exit_code = 2
+
+    def __init__(self, title: str, years: Sequence[int]) -> None:
+        super().__init__(title, tuple(years), hint="add --year")
+        self.title = title
+        self.years = tuple(years)
+
+    def __str__(self) -> str:
+        return f"several shows are called {self.title!r}: of {', '.join(map(str, self.years))}"
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:

@@ -18,7 +18,7 @@ from retrovue_daemon.cli.sync import exit_code, print_reports, sync_with_progres
 
 if TYPE_CHECKING:
     from retrovue_daemon.demo import SimulatedPlex, World
-    from retrovue_daemon.supervisor import ServerReport
+    from retrovue_daemon.worker import ServerReport
 
 QUESTIONS = {
     "What could fill a slot of 60 to 80 minutes?": """\

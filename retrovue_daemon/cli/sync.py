@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.config import Config
     from retrovue_daemon.daemon import SyncOptions
-    from retrovue_daemon.supervisor import ServerReport
+    from retrovue_daemon.worker import ServerReport
 
-_COUNTS = ("listed", "added", "updated", "unchanged", "removed", "restored", "skipped")
+_COUNTS = ("listed", "added", "updated", "unchanged", "removed", "restored", "moved", "skipped")
 
 
 def sync(
@@ -39,6 +39,15 @@ def sync(
     library: Annotated[
         str | None,
         typer.Option("--library", "-l", metavar="NAME", help="Only this library: title or key.", show_default=False),
+    ] = None,
+    show: Annotated[
+        str | None, typer.Option("--show", metavar="TITLE", help="Only the show of this title.", show_default=False)
+    ] = None,
+    year: Annotated[
+        int | None,
+        typer.Option(
+            "--year", help="With --show: the year it began, where several have the title.", show_default=False
+        ),
     ] = None,
     full: Annotated[
         bool, typer.Option("--full", help="List everything, whatever the servers say has changed.")
@@ -60,10 +69,11 @@ def sync(
     """
     settings = read_config(config, database)
     from retrovue_daemon.daemon import SyncOptions  # noqa: PLC0415 -- brings aiohttp, which --help does not need
+    from retrovue_daemon.worker import Selection  # noqa: PLC0415 -- likewise
 
-    del full  # every pass lists everything so far
     calm_collector()
-    options = SyncOptions(server=server, library=library, accept_removals=accept_removals)
+    selection = Selection(library=library, show=None if show is None else (show, year), full=full)
+    options = SyncOptions(server=server, selection=selection, accept_removals=accept_removals)
     reports = asyncio.run(sync_with_progress(settings, options))
     code = exit_code(reports)
     unknown = _unknown_library(library, reports) if code == 0 else None

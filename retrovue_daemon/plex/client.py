@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 from urllib.parse import quote
 
+import msgspec
 import structlog
 
 from retrovue_daemon.errors import RequestRefused
@@ -19,12 +20,12 @@ from retrovue_daemon.plex.transport import Transport
 from retrovue_daemon.records import Episode, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Collection, Sequence
     from types import TracebackType
 
     from retrovue_daemon.config import ServerSection
     from retrovue_daemon.plex.transport import Answer
-    from retrovue_daemon.records import LibraryListing, Page, ServerIdentity
+    from retrovue_daemon.records import Item, LibraryListing, Page, ServerIdentity
 
 
 class Listing(StrEnum):
@@ -55,6 +56,11 @@ _ARGUMENTS: Final = {
 }
 
 _LEAVES_REFUSED: Final = frozenset({400, 404, 501})
+_FILTER_REFUSED: Final = frozenset({400, 501})
+_NOT_FOUND: Final = 404
+
+_MOST_IDS: Final = 50
+"""Rating keys of one request: no document says how many a server takes, and addresses have a length."""
 
 _MATCHED: Final = "plex://"
 """How the guid of an item begins that Plex's own catalogue knows; other agents give no external ids."""
@@ -98,6 +104,7 @@ class PlexClient:
         self._answers_xml: bool | None = None
         self._leaves_useless: set[str] = set()
         """Keys of the libraries whose ``allLeaves`` is refused, or says less than the listing by type."""
+        self._filter_refused = False
         self._fetches: set[asyncio.Task[Page]] = set()
 
     async def __aenter__(self) -> Self:
@@ -161,12 +168,100 @@ class PlexClient:
             async for page in pages:
                 yield page
 
+    async def pages_since(
+        self, library_key: str, listing: Listing, since: int, *, page_size: int
+    ) -> AsyncGenerator[Page, None]:
+        """Give the pages of what was updated at ``since`` (the server's seconds) or later.
+
+        A server that ignores the filter lists everything; so does this for one that refuses it.
+        """
+        section = f"/library/sections/{quote(library_key, safe='')}"
+        if not self._filter_refused:
+            arguments = {**_ARGUMENTS, "type": _TYPE_NUMBERS[listing], "updatedAt>": str(since)}
+            pages = self._pages_of(f"{section}/all", arguments, page_size, _KINDS[listing])
+            async with aclosing(pages):
+                first = await _first_unless_refused(pages, _FILTER_REFUSED)
+                if first is not None:
+                    yield first
+                    async for page in pages:
+                        yield page
+                    return
+            self._filter_refused = True
+            _log.warning("server.filter_refused", server=self.name)
+        async with aclosing(self.pages(library_key, listing, page_size=page_size)) as everything:
+            async for page in everything:
+                yield page
+
+    async def seasons_of(self, show_key: str, *, page_size: int) -> AsyncGenerator[Page, None]:
+        """Give the seasons of one show, without the pseudo entry for all of its episodes."""
+        path = f"/library/metadata/{quote(show_key, safe='')}/children"
+        arguments = {"excludeAllLeaves": "1"}
+        async with aclosing(self._pages_of(path, arguments, page_size, Kind.SEASON, parent=show_key)) as pages:
+            async for page in pages:
+                yield page
+
+    async def episodes_of(self, show_key: str, *, page_size: int) -> AsyncGenerator[Page, None]:
+        """Give the episodes of one show; old servers do not say in them which show that is."""
+        path = f"/library/metadata/{quote(show_key, safe='')}/allLeaves"
+        arguments = {"includeGuids": "1"}
+        async with aclosing(self._pages_of(path, arguments, page_size, Kind.EPISODE, parent=show_key)) as pages:
+            async for page in pages:
+                yield await self._with_external_ids(page)
+
+    async def _with_external_ids(self, page: Page) -> Page:
+        """Ask for the episodes of a page one by one where their listing leaves the external ids out."""
+        if not _lacks_external_ids(page):
+            return page
+        wanted = [item.rating_key for item in page.items]
+        whole = {item.rating_key: item for item in await self.items(wanted, Kind.EPISODE)}
+        return msgspec.structs.replace(page, items=tuple(whole.get(item.rating_key, item) for item in page.items))
+
+    async def shows_titled(self, library_key: str, title: str) -> Page:
+        """Find the shows of a library whose titles contain a text, as the listing of the library shows them."""
+        path = f"/library/sections/{quote(library_key, safe='')}/all"
+        return await self._page(path, {**_ARGUMENTS, "type": "2", "title": title}, 0, _LARGEST_FIRST_PAGE, Kind.SHOW)
+
+    async def items(self, rating_keys: Sequence[str], kind: Kind) -> list[Item]:
+        """Ask for single items of one kind; those that the server does not have are left out.
+
+        Their tags are cut to as many as a listing shows.
+        """
+
+        def read(answer: Answer) -> Page:
+            return parse_page(answer.body, content_type=answer.content_type, kind=kind, details=True)
+
+        found: list[Item] = []
+        for start in range(0, len(rating_keys), _MOST_IDS):
+            page = await self._metadata(rating_keys[start : start + _MOST_IDS], read)
+            found += page.items if page is not None else ()
+        return found
+
+    async def has_item(self, rating_key: str) -> bool:
+        """Tell whether the server has an item: only 404 is a no; no readable answer raises PlexError."""
+
+        def read(answer: Answer) -> Page:
+            return parse_page(answer.body, content_type=answer.content_type)
+
+        return await self._metadata([rating_key], read) is not None
+
+    async def _metadata(self, rating_keys: Sequence[str], read: Callable[[Answer], Page]) -> Page | None:
+        """Ask for items by their rating keys; None where the server has none of them."""
+        keys = ",".join(quote(key, safe="") for key in rating_keys)
+        try:
+            return await self._transport.get(
+                f"/library/metadata/{keys}", self._noting_format(read), params={"includeGuids": "1"}
+            )
+        except RequestRefused as refusal:
+            if refusal.status != _NOT_FOUND:
+                raise
+        return None
+
     def _pages_of(
-        self, path: str, arguments: dict[str, str], page_size: int, kind: Kind
+        self, path: str, arguments: dict[str, str], page_size: int, kind: Kind, *, parent: str | None = None
     ) -> AsyncGenerator[Page, None]:
         def fetch(start: int, size: int) -> asyncio.Task[Page]:
             task = asyncio.create_task(
-                self._page(path, arguments, start, size, kind), name=f"plex:{self.name}:{path}:{start}"
+                self._page(path, arguments, start, size, kind, parent=parent), name=f"plex:{self.name}:{path}:{start}"
             )
             self._fetches.add(task)
             task.add_done_callback(self._fetches.discard)
@@ -176,10 +271,24 @@ class PlexClient:
             page_size = min(page_size, _LARGEST_XML_PAGE if self._answers_xml else _LARGEST_FIRST_PAGE)
         return Pager(fetch, server=self.name, page_size=page_size, ahead=self._concurrency).pages()
 
-    async def _page(self, path: str, arguments: dict[str, str], start: int, size: int, kind: Kind) -> Page:
+    async def _page(
+        self,
+        path: str,
+        arguments: dict[str, str],
+        start: int,
+        size: int,
+        kind: Kind,
+        *,
+        parent: str | None = None,
+    ) -> Page:
         def read(answer: Answer) -> Page:
             return parse_page(
-                answer.body, content_type=answer.content_type, offset=start, total=answer.total, kind=kind
+                answer.body,
+                content_type=answer.content_type,
+                offset=start,
+                total=answer.total,
+                kind=kind,
+                show_key=parent,
             )
 
         # As arguments and not as headers, so that a cache in between takes no page for another.
@@ -197,20 +306,25 @@ class PlexClient:
         return read_and_note
 
 
-async def _first_of_leaves(pages: AsyncGenerator[Page, None]) -> Page | None:
-    """Give the first page of ``allLeaves``; None where the server refuses it, or leaves the external ids out."""
+async def _first_unless_refused(pages: AsyncGenerator[Page, None], refusals: Collection[int]) -> Page | None:
+    """Give the first page; None where the server answers with one of these statuses."""
     try:
-        first = await anext(pages)
+        return await anext(pages)
     except RequestRefused as refusal:
-        if refusal.status not in _LEAVES_REFUSED:
+        if refusal.status not in refusals:
             raise
         return None
-    episodes = [item for item in first.items if isinstance(item, Episode) and (item.guid or "").startswith(_MATCHED)]
-    if episodes and not any(_has_external_ids(episode) for episode in episodes):
+
+
+async def _first_of_leaves(pages: AsyncGenerator[Page, None]) -> Page | None:
+    """Give the first page of ``allLeaves``; None where the server refuses it, or leaves the external ids out."""
+    first = await _first_unless_refused(pages, _LEAVES_REFUSED)
+    if first is None:
         return None
-    return first
+    return None if _lacks_external_ids(first) else first
 
 
-def _has_external_ids(episode: Episode) -> bool:
-    """Tell whether an episode has ids beside the one that its own guid gives."""
-    return episode.guids != GUIDParser.external_ids(episode.guid, ())
+def _lacks_external_ids(page: Page) -> bool:
+    """Tell whether no episode of a page that a catalogue knows has other ids than the one that its own guid gives."""
+    matched = [item for item in page.items if isinstance(item, Episode) and (item.guid or "").startswith(_MATCHED)]
+    return bool(matched) and all(episode.guids == GUIDParser.external_ids(episode.guid, ()) for episode in matched)

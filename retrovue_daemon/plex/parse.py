@@ -15,14 +15,18 @@ import msgspec
 
 from retrovue_daemon.plex.items import build_items
 from retrovue_daemon.plex.repair import mend
-from retrovue_daemon.plex.wire import Container, Identity, Section, Sections
+from retrovue_daemon.plex.wire import Container, Identity, Sections
 from retrovue_daemon.plex.xmltree import UnreadableXml, read_xml
 from retrovue_daemon.records import LibraryListing, Page, ServerIdentity, Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from retrovue_daemon.plex.wire import Entry, Section
     from retrovue_daemon.records import Kind
+
+TAGS_LISTED: Final = 2
+"""Of each kind, in the entries of a listing."""
 
 _BOM: Final = b"\xef\xbb\xbf"
 _DIGITS_OF_INT64: Final = 20
@@ -60,15 +64,23 @@ def parse_page(
     offset: int = 0,
     total: int | None = None,
     kind: Kind | None = None,
+    show_key: str | None = None,
+    details: bool = False,
 ) -> Page:
     """Read one page of a listing, of one ``kind`` of items where that is given.
 
-    ``offset`` is where the page was asked to start, ``total`` the size of the whole listing as the response's headers
-    gave it. ``Page.offset`` is the server's own word where it says one, so that a server that ignored the question
-    shows. Raises NotAMediaContainer.
+    ``show_key`` is the show that all entries belong to, for servers that do not say it again. ``details`` says that
+    the entries have all of their tags, where a listing has the first few: they are cut to those. ``offset`` is where
+    the page was asked to start, ``total`` the size of the whole listing as the response's headers gave it.
+    ``Page.offset`` is the server's own word where it says one, so that a server that ignored the question shows.
+    Raises NotAMediaContainer.
     """
     container = _PAGE.read(body, content_type)
+    if show_key is not None:
+        _belongs_to(show_key, container, kind)
     entries = _all_of(container.directories, container.entries)
+    if details:
+        _cut_tags(entries)
     if not entries and (container.size is None or container.size > 0):
         # Taken for an empty page it would end a listing too early, and items be taken for deleted.
         raise NotAMediaContainer(f"a MediaContainer of size {container.size} without entries")
@@ -210,6 +222,20 @@ def _all_of(first: Sequence[T] | None, second: Sequence[T] | None) -> Sequence[T
     if not first:
         return second or ()
     return [*first, *second] if second else first
+
+
+def _belongs_to(show_key: str, container: Container, kind: Kind | None) -> None:
+    """Put the show where its children look for what they do not say themselves."""
+    if kind == "episode" and container.grandparent_rating_key is None:
+        container.grandparent_rating_key = show_key
+    elif kind == "season" and container.parent_rating_key is None:
+        container.parent_rating_key = show_key
+
+
+def _cut_tags(entries: Sequence[Entry]) -> None:
+    for entry in entries:
+        entry.genres = entry.genres[:TAGS_LISTED] if entry.genres else None
+        entry.directors = entry.directors[:TAGS_LISTED] if entry.directors else None
 
 
 def _counted(total: int | None) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,9 +14,24 @@ if TYPE_CHECKING:
     from retrovue_daemon.records import LibraryListing
 
 
+DEFAULT_PRIORITY = 100
+"""Of a library that neither the configuration's order nor a person ranks."""
+
+_COLUMNS = (
+    "id", "library_key", "uuid", "library_name", "library_type", "library_root", "sync_enabled", "priority",
+    "priority_source", "state", "path_fingerprint", "content_changed_at", "section_updated_at", "scanned_at",
+    "watermark", "settled_round", "miscount", "last_full_sync_at",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class LibraryRow:
-    """A stored library."""
+    """A stored library.
+
+    ``content_changed_at``, ``section_updated_at`` and ``scanned_at`` are what the server said of it before its last
+    complete listing, ``watermark`` the highest ``updatedAt`` of an item in it, ``settled_round`` its round.
+    ``miscount`` says by how much the server's totals did not fit the last time.
+    """
 
     id: int
     key: str
@@ -25,22 +40,37 @@ class LibraryRow:
     kind: str
     root: str | None
     sync_enabled: bool = True
-    priority: int = 100
+    priority: int = DEFAULT_PRIORITY
+    priority_source: str = "database"
     state: str = "active"
     path_fingerprint: int | None = None
+    content_changed_at: int | None = None
+    section_updated_at: int | None = None
+    scanned_at: int | None = None
+    watermark: int | None = None
+    settled_round: int = 0
+    miscount: str | None = None
+    last_full_sync_at: int | None = None
 
 
 async def libraries(connection: aiosqlite.Connection, server_id: int) -> list[LibraryRow]:
     """Return the libraries of a server."""
+    query = f"SELECT {', '.join(_COLUMNS)} FROM libraries WHERE server_id = ? ORDER BY id"
+    return [_row(values) for values in await connection.execute_fetchall(query, (server_id,))]
+
+
+async def locations(connection: aiosqlite.Connection, library_id: int) -> tuple[str, ...]:
+    """Return the roots of a library, the first one first."""
     query = (
-        "SELECT id, library_key, uuid, library_name, library_type, library_root, sync_enabled, priority, state,"
-        " path_fingerprint FROM libraries WHERE server_id = ? ORDER BY id"
+        "SELECT p.path FROM library_locations AS p JOIN libraries AS l ON l.id = p.library_id"
+        " WHERE l.id = ? ORDER BY p.path <> ifnull(l.library_root, ''), p.path"
     )
-    rows = await connection.execute_fetchall(query, (server_id,))
-    return [
-        LibraryRow(row_id, key, uuid, name, kind, root, bool(enabled), priority, state, fingerprint)
-        for row_id, key, uuid, name, kind, root, enabled, priority, state, fingerprint in rows
-    ]
+    return tuple([path for (path,) in await connection.execute_fetchall(query, (library_id,))])
+
+
+def _row(values: Sequence[Any]) -> LibraryRow:
+    row = LibraryRow(*values)
+    return replace(row, sync_enabled=bool(row.sync_enabled))
 
 
 async def reconcile_libraries(
@@ -106,19 +136,24 @@ async def _free_keys(
 async def _insert(
     connection: aiosqlite.Connection, server_id: int, listing: LibraryListing, priority: int | None, now: int
 ) -> LibraryRow:
-    columns = ["server_id", "library_key", "uuid", "library_name", "library_type", "library_root"]
-    values = [server_id, listing.key, listing.uuid, listing.title, listing.kind, _root(listing)]
+    values: dict[str, str | int | None] = {
+        "server_id": server_id,
+        "library_key": listing.key,
+        "uuid": listing.uuid,
+        "library_name": listing.title,
+        "library_type": listing.kind,
+        "library_root": _root(listing),
+        "created_at": now,
+        "updated_at": now,
+    }
     if priority is not None:
-        columns.append("priority")
-        values.append(priority)
+        values |= {"priority": priority, "priority_source": "config"}
     query = (
-        f"INSERT INTO libraries ({', '.join(columns)}, created_at, updated_at)"
-        f" VALUES ({', '.join('?' * len(columns))}, ?, ?) RETURNING id, sync_enabled, priority"
+        f"INSERT INTO libraries ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})"
+        f" RETURNING {', '.join(_COLUMNS)}"
     )
-    ((row_id, enabled, stored_priority),) = await connection.execute_fetchall(query, (*values, now, now))
-    return LibraryRow(
-        row_id, listing.key, listing.uuid, listing.title, listing.kind, _root(listing), bool(enabled), stored_priority
-    )
+    (row,) = await connection.execute_fetchall(query, tuple(values.values()))
+    return _row(row)
 
 
 async def _update(
@@ -132,17 +167,27 @@ async def _update(
         name=listing.title,
         kind=listing.kind,
         root=_root(listing) or row.root,
-        priority=row.priority if priority is None else priority,
+        **_ranked(row, priority),
     )
     if changed != row:
         await connection.execute(
             "UPDATE libraries SET library_key = ?, uuid = ?, library_name = ?, library_type = ?, library_root = ?,"
-            " priority = ?, updated_at = ? WHERE id = ?",
+            " priority = ?, priority_source = ?, updated_at = ? WHERE id = ?",
             (
-                changed.key, changed.uuid, changed.name, changed.kind, changed.root, changed.priority, now, row.id,
+                changed.key, changed.uuid, changed.name, changed.kind, changed.root, changed.priority,
+                changed.priority_source, now, row.id,
             ),
         )  # fmt: skip
     return changed
+
+
+def _ranked(row: LibraryRow, priority: int | None) -> dict[str, Any]:
+    """Return a library's priority and who says so; one that the configuration no longer ranks falls back."""
+    if priority is not None:
+        return {"priority": priority, "priority_source": "config"}
+    if row.priority_source == "config":
+        return {"priority": DEFAULT_PRIORITY, "priority_source": "database"}
+    return {}
 
 
 async def _reconcile_locations(connection: aiosqlite.Connection, library_id: int, paths: Sequence[str]) -> None:

@@ -51,3 +51,16 @@ async def listed_ids(
             return
         yield ids
         last = ids[-1]
+
+
+async def rating_keys(connection: aiosqlite.Connection, kind: Kind, ids: Iterable[int]) -> dict[int, str]:
+    """Return the rating keys of these rows, by id."""
+    query = f"SELECT id, rating_key FROM {TABLES[kind]} WHERE id IN (SELECT value FROM json_each(?))"
+    rows = await connection.execute_fetchall(query, (json.dumps(list(ids)),))
+    return {row[0]: row[1] for row in rows}
+
+
+async def ids_of_show(connection: aiosqlite.Connection, kind: Kind, library_id: int, show_id: int) -> list[int]:
+    """Return the ids of a show's seasons or episodes in a library that are not missing."""
+    query = f"SELECT id FROM {TABLES[kind]} WHERE show_id = ? AND library_id = ? AND state <> 'missing' ORDER BY id"
+    return [row_id for (row_id,) in await connection.execute_fetchall(query, (show_id, library_id))]

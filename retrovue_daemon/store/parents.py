@@ -42,15 +42,14 @@ class Parents:
         """Return the ids of the episode's show and season, and whether both were found.
 
         Where seasons are hidden the episode does not name its own, or names one that is not listed; then its number
-        finds it. An episode that names no season and has no season number belongs to none.
+        finds it. An episode that names no season needs none: one that appears later takes it in by its number.
         """
         show_id = self.shows.get(episode.show_rating_key or "")
-        if episode.season_rating_key is None and episode.season_number is None:
-            return (show_id, None), show_id is not None
         season_id = self.seasons.get(episode.season_rating_key or "")
-        if season_id is None and show_id is not None:
+        if season_id is None and show_id is not None and episode.season_number is not None:
             season_id = self.numbered.get((show_id, episode.season_number))
-        return (show_id, season_id), show_id is not None and season_id is not None
+        named = episode.season_rating_key is not None
+        return (show_id, season_id), show_id is not None and (season_id is not None or not named)
 
 
 async def parents_of_seasons(connection: aiosqlite.Connection, server_id: int, seasons: Sequence[Season]) -> Parents:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from retrovue_daemon.records import Kind
+from retrovue_daemon.store.lookup import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,22 +18,30 @@ Row: TypeAlias = tuple[str | int | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The library that a batch belongs to, and how its paths translate to this machine's."""
+    """The library that a batch belongs to, and how its paths translate to this machine's.
+
+    ``round`` is the number of the round of passes: new rows remember the one that first saw them.
+    """
 
     server_id: int
     library_id: int
     library_name: str
     local_path: Callable[[str], str]
+    round: int = 0
+
+
+SAID_ONCE = frozenset({"id", "created_at", "first_round"})
+"""Columns that are written with a row and never again."""
 
 
 def upsert(table: str, columns: tuple[str, ...], *, fixed: str = "") -> str:
-    """Return the SQL that inserts a row or, where its id exists, changes all but its id and created_at.
+    """Return the SQL that inserts a row or, where its id exists, changes all but what is said once for all.
 
     ``fixed`` is an assignment that every change makes beside them.
     """
     names = ", ".join(columns)
     marks = ", ".join("?" * len(columns))
-    changes = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in {"id", "created_at"})
+    changes = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in SAID_ONCE)
     return (
         f"INSERT INTO {table} ({names}) VALUES ({marks})"
         f" ON CONFLICT (id) DO UPDATE SET {changes}{', ' + fixed if fixed else ''}"
@@ -40,7 +49,7 @@ def upsert(table: str, columns: tuple[str, ...], *, fixed: str = "") -> str:
 
 
 _HEAD = ("id", "server_id", "library_id", "rating_key")
-_TAIL = ("source_id", "updated_at", "created_at", "synced_at", "digest", "state")
+_TAIL = ("source_id", "updated_at", "created_at", "synced_at", "first_round", "digest", "state")
 
 _MOVIE = (
     *_HEAD, "media_file_id", "title", "year", "edition_title", "rating", "summary", "genre", "director", "studio",
@@ -62,11 +71,12 @@ _FILE = (
     "updated_at", "created_at", "state",
 )  # fmt: skip
 
+COLUMNS = {Kind.MOVIE: _MOVIE, Kind.SHOW: _SHOW, Kind.SEASON: _SEASON, Kind.EPISODE: _EPISODE}
+"""The columns of each item table that a record fills."""
+
 UPSERT_ITEM = {
-    Kind.MOVIE: upsert("movies", _MOVIE, fixed="missing_since = NULL"),
-    Kind.SHOW: upsert("shows", _SHOW, fixed="missing_since = NULL"),
-    Kind.SEASON: upsert("seasons", _SEASON, fixed="missing_since = NULL"),
-    Kind.EPISODE: upsert("episodes", _EPISODE, fixed="missing_since = NULL"),
+    kind: upsert(TABLES[kind], columns, fixed="missing_since = NULL, missing_round = NULL")
+    for kind, columns in COLUMNS.items()
 }
 UPSERT_FILE = upsert("media_files", _FILE)
 
@@ -79,7 +89,7 @@ def movie_row(
         row_id, target.server_id, target.library_id, movie.rating_key, media_file_id, movie.title, movie.year,
         movie.edition_title, movie.rating, movie.summary, movie.genre, movie.director, movie.studio,
         movie.originally_available_at, movie.duration, movie.guid_primary, movie.guid, movie.updated_at, now, now,
-        digest, movie.state,
+        target.round, digest, movie.state,
     )  # fmt: skip
 
 
@@ -88,7 +98,8 @@ def show_row(target: Target, row_id: int, show: Show, digest: int | None, now: i
     return (
         row_id, target.server_id, target.library_id, show.rating_key, show.title, show.year, show.total_seasons,
         show.total_episodes, show.show_rating, show.show_summary, show.genre, show.studio,
-        show.originally_available_at, show.guid_primary, show.guid, show.updated_at, now, now, digest, show.state,
+        show.originally_available_at, show.guid_primary, show.guid, show.updated_at, now, now,
+        target.round, digest, show.state,
     )  # fmt: skip
 
 
@@ -96,7 +107,7 @@ def season_row(target: Target, row_id: int, season: Season, digest: int | None, 
     """Return the row of a season."""
     return (
         row_id, target.server_id, target.library_id, season.rating_key, show_id, season.season_number,
-        season.title, season.guid, season.updated_at, now, now, digest, season.state,
+        season.title, season.guid, season.updated_at, now, now, target.round, digest, season.state,
     )  # fmt: skip
 
 
@@ -113,8 +124,8 @@ def episode_row(
     return (
         row_id, target.server_id, target.library_id, episode.rating_key, *parents, media_file_id,
         episode.episode_title, episode.season_number, episode.episode_number, episode.rating, episode.summary,
-        episode.originally_available_at, episode.duration, episode.guid, episode.updated_at, now, now, digest,
-        episode.state,
+        episode.originally_available_at, episode.duration, episode.guid, episode.updated_at, now, now,
+        target.round, digest, episode.state,
     )  # fmt: skip
 
 

@@ -18,7 +18,11 @@ KEPT_S = 90 * 24 * 60 * 60
 
 @dataclass(slots=True)
 class Counts:
-    """What a pass has done so far; each item counts once, as added, updated, restored or unchanged."""
+    """What a pass has done so far; each item counts once, as added, updated, restored, moved or unchanged.
+
+    ``moved`` are rows that live on under another rating key, or in another library: an item that was deleted and
+    added again, or whose file was moved.
+    """
 
     listed: int = 0
     added: int = 0
@@ -26,9 +30,15 @@ class Counts:
     unchanged: int = 0
     removed: int = 0
     restored: int = 0
+    moved: int = 0
     skipped: int = 0
     pages: int = 0
     bytes: int = 0
+
+    @property
+    def any_change(self) -> bool:
+        """Whether an item row was written, or an entry could not be."""
+        return any((self.added, self.updated, self.removed, self.restored, self.moved, self.skipped))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,30 +62,63 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What a complete listing proves about a library; read before the listing began."""
+    """What a complete listing proves about a library: what the server said of it before, and the listing's round."""
 
     content_changed_at: int | None
+    section_updated_at: int | None
+    scanned_at: int | None
     watermark: int | None
+    settled_round: int
+    miscount: str | None = None
 
 
-async def record_run(connection: aiosqlite.Connection, run: Run, marks: Marks | None) -> int:
-    """Write a finished pass and return its id; ``marks`` move only where the listing was complete."""
+async def record_run(connection: aiosqlite.Connection, run: Run) -> int:
+    """Write a finished pass and return its id."""
     values = run.values()
     query = f"INSERT INTO sync_runs ({', '.join(values)}) VALUES ({', '.join('?' * len(values))}) RETURNING id"
     ((run_id,),) = await connection.execute_fetchall(query, tuple(values.values()))
     await connection.execute(
         "DELETE FROM sync_runs WHERE library_id = ? AND started_at < ?", (run.library_id, run.started_at - KEPT_S)
     )
-    if marks is not None:
-        await connection.execute(
-            "UPDATE libraries SET state = 'active', content_changed_at = ?, watermark = ?, last_full_sync_at = ?,"
-            " last_sync_at = ?, last_error = NULL WHERE id = ?",
-            (marks.content_changed_at, marks.watermark, run.started_at, run.finished_at, run.library_id),
-        )
-    elif run.status != "cancelled":
-        await connection.execute(
-            "UPDATE libraries SET state = CASE ? WHEN 'blocked' THEN 'blocked' ELSE state END, last_error = ?"
-            " WHERE id = ?",
-            (run.status, run.error, run.library_id),
-        )
     return int(run_id)
+
+
+async def settle(connection: aiosqlite.Connection, run: Run, marks: Marks) -> None:
+    """Set the marks of a library after a complete listing; whatever was wrong with it is over."""
+    await connection.execute(
+        "UPDATE libraries SET state = 'active', content_changed_at = ?, section_updated_at = ?, scanned_at = ?,"
+        " watermark = ?, settled_round = ?, miscount = ?, last_full_sync_at = ?, last_sync_at = ?, last_error = NULL"
+        " WHERE id = ?",
+        (
+            marks.content_changed_at, marks.section_updated_at, marks.scanned_at, marks.watermark,
+            marks.settled_round, marks.miscount, run.started_at, run.finished_at, run.library_id,
+        ),
+    )  # fmt: skip
+
+
+async def note_look(connection: aiosqlite.Connection, run: Run, watermark: int | None, *, settled: bool) -> None:
+    """Set when a library was looked at without listing it all; ``settled`` says that nothing else is due."""
+    forgiven = ", last_error = NULL" if settled else ""
+    await connection.execute(
+        f"UPDATE libraries SET watermark = ?, last_sync_at = ?{forgiven} WHERE id = ?",
+        (watermark, run.finished_at, run.library_id),
+    )
+
+
+async def note_trouble(connection: aiosqlite.Connection, run: Run, miscount: str | None = None) -> None:
+    """Set what kept a pass from being complete, where a reader of the library's row looks for it."""
+    await connection.execute(
+        "UPDATE libraries SET state = CASE ? WHEN 'blocked' THEN 'blocked' ELSE state END, last_error = ?,"
+        " miscount = ifnull(?, miscount) WHERE id = ?",
+        (run.status, run.error, miscount, run.library_id),
+    )
+
+
+async def removed_since(connection: aiosqlite.Connection, library_id: int, since: int) -> int:
+    """Return how many items of a library were marked missing since then; what a person accepted does not count."""
+    query = (
+        "SELECT ifnull(sum(r.removed), 0) FROM sync_runs AS r JOIN libraries AS l ON l.id = r.library_id"
+        " WHERE r.library_id = ? AND r.started_at >= ? AND r.finished_at > ifnull(l.removals_accepted_at, -1)"
+    )
+    ((removed,),) = await connection.execute_fetchall(query, (library_id, since))
+    return int(removed)

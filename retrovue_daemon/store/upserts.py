@@ -50,6 +50,14 @@ _GUID_TABLES = {
 }
 
 
+_ADOPT_EPISODES = """
+UPDATE episodes SET season_id = s.id FROM seasons AS s
+WHERE s.id = ? AND episodes.show_id = s.show_id AND episodes.season_number IS s.season_number
+  AND episodes.season_id IS NULL
+"""
+"""An episode that names no season of its own waits for the one of its number."""
+
+
 async def write_items(
     connection: aiosqlite.Connection, target: Target, kind: Kind, changes: Sequence[Change], now: int
 ) -> BatchResult:
@@ -64,6 +72,8 @@ async def write_items(
 
     rows = await _rows(connection, target, kind, list(latest.values()), ids, known.keys(), now)
     await connection.executemany(UPSERT_ITEM[kind], rows)
+    if kind is Kind.SEASON:
+        await connection.executemany(_ADOPT_EPISODES, [(ids[key],) for key in latest if key not in known])
     if kind in _GUID_TABLES:
         await _write_guids(connection, kind, latest, ids, [row.id for row in known.values()])
 

@@ -24,6 +24,8 @@ class ListingLog:
 
     pages: int = 0
     entries: int = 0
+    items: int = 0
+    skipped: int = 0
     bytes: int = 0
     keyless: int = 0
     first_total: int | None = None
@@ -38,13 +40,20 @@ class ListingLog:
             self.last_total = page.total  # once it moved, the first move is what is told
         self.pages += 1
         self.entries += page.entries
+        self.items += len(page.items)
+        self.skipped += len(page.skipped)
         self.bytes += page.size
         self.ended_empty = page.entries == 0
         self.keyless += sum(skipped.rating_key is None for skipped in page.skipped)
 
+    @property
+    def moved(self) -> bool:
+        """Whether the total changed while it was read: something came or went, and positions moved."""
+        return self.last_total != self.first_total
+
     def incomplete(self, distinct: int) -> str | None:
         """Return why the listing cannot count as whole, or None; ``distinct`` counts its different rating keys."""
-        if self.last_total != self.first_total:
+        if self.moved:
             return f"the total moved from {self.first_total} to {self.last_total} while it was read"
         if self.first_total is None:
             return None if self.ended_empty else "the server did not say how long it is"

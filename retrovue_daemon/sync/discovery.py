@@ -4,28 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
 
 from retrovue_daemon.errors import BadAnswer
-from retrovue_daemon.plex.paths import PlexPathMappingService
+from retrovue_daemon.records import LibraryListing
 from retrovue_daemon.store.libraries import libraries, reconcile_libraries
-from retrovue_daemon.store.local_paths import recompute_paths
-from retrovue_daemon.store.rows import Target
-from retrovue_daemon.store.servers import bind_identity, check_identity, path_mappings, servers
+from retrovue_daemon.store.servers import bind_identity, check_identity, servers
+from retrovue_daemon.sync.mapping import LibraryPaths, follow_mappings
+from retrovue_daemon.sync.rounds import Round
 from retrovue_daemon.sync.targets import LISTINGS, LibraryTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     import aiosqlite
 
     from retrovue_daemon.config import ServerSection
     from retrovue_daemon.plex.client import PlexClient
-    from retrovue_daemon.records import LibraryListing, PathMapping
     from retrovue_daemon.store.database import Database
     from retrovue_daemon.store.libraries import LibraryRow
 
@@ -39,7 +37,7 @@ class Contact:
     server_id: int
     titles: tuple[str, ...]
     targets: tuple[LibraryTarget, ...]
-    vanished: tuple[LibraryRow, ...]
+    vanished: tuple[LibraryTarget, ...]
 
 
 class Discovery:
@@ -67,18 +65,27 @@ class Discovery:
             return bound, await reconcile_libraries(connection, bound, usable, priorities, self._now())
 
         server_id, rows = await self._database.writer.write(work)
-        mappings = await path_mappings(self._database.reader, server_id)
-        targets = [
-            await self._target(server_id, rows[library.key], library, mappings)
-            for library in sorted(usable, key=lambda library: priorities.get(library.key, 0))
-            if self._selected(library, rows[library.key])
-        ]
+        await follow_mappings(self._database, self._section.name, server_id)
         self._tell_of_unknown(library.title for library in listed)
+        known = await libraries(self._database.reader, server_id)
+        # What the rows of all libraries say, and not a counter: an unchanged round writes nothing.
+        round_ = Round(max((row.settled_round for row in known), default=0) + 1)
+        paths = await LibraryPaths.of(self._database, server_id, round_.number)
+        chosen = sorted(usable, key=lambda library: priorities.get(library.key, 0))
+        found = {row.id for row in rows.values()}
         return Contact(
             server_id,
             tuple(library.title for library in listed),
-            tuple(targets),
-            await self._vanished(server_id, rows.values()),
+            tuple(
+                self._target(paths, rows[library.key], library, round_)
+                for library in chosen
+                if self._selected(library, rows[library.key])
+            ),
+            tuple(
+                self._target(paths, row, LibraryListing(row.key, row.name, row.kind, row.uuid), round_)
+                for row in known
+                if row.id not in found and self._missed(row)
+            ),
         )
 
     async def _identify(self, client: PlexClient, server_id: int) -> tuple[str, str | None]:
@@ -92,26 +99,14 @@ class Discovery:
                 check_identity(row, machine)
         return machine, identity.version
 
-    async def _target(
-        self, server_id: int, row: LibraryRow, library: LibraryListing, mappings: list[PathMapping]
-    ) -> LibraryTarget:
-        """Make the target of a pass; stored local paths follow the mappings first, if those have changed."""
-        mapper = PlexPathMappingService(mappings).for_library(row.name, library.locations)
-        target = Target(server_id, row.id, row.name, mapper.local_path)
-        fingerprint = _fingerprint(row.name, library.locations, mappings)
-        if row.path_fingerprint != fingerprint:
-            changed = await recompute_paths(self._database, target, fingerprint)
-            if changed:
-                log.info("paths.recomputed", server=self._section.name, library=row.name, files=changed)
-        return LibraryTarget(self._section.name, row, library, target)
+    def _target(self, paths: LibraryPaths, row: LibraryRow, library: LibraryListing, round_: Round) -> LibraryTarget:
+        target = paths.target(row, library.locations)
+        return LibraryTarget(self._section.name, row, library, target, round_)
 
-    async def _vanished(self, server_id: int, found: Iterable[LibraryRow]) -> tuple[LibraryRow, ...]:
-        """Return the rows of libraries that should be synced but are not listed."""
-        ids = {row.id for row in found}
-        return tuple(
-            row
-            for row in await libraries(self._database.reader, server_id)
-            if row.id not in ids
+    def _missed(self, row: LibraryRow) -> bool:
+        """Tell whether a library that is not listed should be."""
+        return (
+            row.kind in LISTINGS
             and row.state != "missing"
             and row.sync_enabled
             and self._section.selects(row.name, row.key)
@@ -159,9 +154,3 @@ class Discovery:
         if key not in self._told:
             self._told.add(key)
             tell(event, server=self._section.name, **details)
-
-
-def _fingerprint(name: str, locations: Sequence[str], mappings: Sequence[PathMapping]) -> int:
-    """Return what stands for all that local paths of a library are computed from."""
-    packed = msgspec.msgpack.encode([name, list(locations), list(mappings)])
-    return int.from_bytes(blake2b(packed, digest_size=8).digest(), "big", signed=True)

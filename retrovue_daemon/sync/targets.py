@@ -1,4 +1,4 @@
-"""Which library a pass is for."""
+"""Which library a pass is for, and with what it works."""
 
 from __future__ import annotations
 
@@ -9,9 +9,15 @@ from retrovue_daemon.plex.client import Listing
 from retrovue_daemon.records import Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from retrovue_daemon.plex.client import PlexClient
     from retrovue_daemon.records import LibraryListing
+    from retrovue_daemon.store.database import Database
     from retrovue_daemon.store.libraries import LibraryRow
     from retrovue_daemon.store.rows import Target
+    from retrovue_daemon.sync.rounds import Round
+    from retrovue_daemon.sync.skips import SkipLog
 
 LISTINGS = {
     "movie": ((Kind.MOVIE, Listing.MOVIES),),
@@ -22,9 +28,36 @@ LISTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class LibraryTarget:
-    """A library that is to be synced: its row, what the server said of it, and where its rows go."""
+    """A library that is to be synced: its row, what the server said of it, where its rows go, and in which round."""
 
     server: str
     row: LibraryRow
     listing: LibraryListing
     target: Target
+    round: Round
+
+    @property
+    def listings(self) -> tuple[tuple[Kind, Listing], ...]:
+        """The kinds of its items and what lists them, parents first."""
+        return LISTINGS[self.row.kind]
+
+
+@dataclass(frozen=True, slots=True)
+class PassSettings:
+    """The part of the configuration that a pass works by; ``max_removed`` is a fraction."""
+
+    page_size: int
+    batch_size: int
+    max_removed: float
+    accept_removals: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """What all passes over one server work with; ``now`` gives Unix seconds."""
+
+    client: PlexClient
+    database: Database
+    settings: PassSettings
+    skips: SkipLog
+    now: Callable[[], int]

@@ -2,58 +2,53 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from retrovue_daemon.store.lookup import listed_ids
-from retrovue_daemon.store.runs import Counts, Run, record_run
-from retrovue_daemon.store.sweep import counts, forget_library, mark_missing
-from retrovue_daemon.sync.passes import PassReport
-from retrovue_daemon.sync.targets import LISTINGS
+from retrovue_daemon.store.runs import Counts, note_trouble, record_run
+from retrovue_daemon.store.sweep import forget_library
+from retrovue_daemon.sync.passes import Conclusion, Verdict
+from retrovue_daemon.sync.removal import sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import aiosqlite
 
-    from retrovue_daemon.store.database import Database
-    from retrovue_daemon.store.libraries import LibraryRow
-    from retrovue_daemon.store.runs import RunStatus
+    from retrovue_daemon.records import Kind
+    from retrovue_daemon.store.runs import RunKind
+    from retrovue_daemon.sync.passes import Result
+    from retrovue_daemon.sync.targets import Equipment, LibraryTarget
 
 
-async def vanished_library(
-    database: Database,
-    server: str,
-    server_id: int,
-    row: LibraryRow,
-    *,
-    accept_removals: bool,
-    now: Callable[[], int],
-) -> PassReport | None:
-    """Hold back, or accept, the removal of a whole library; None where there is nothing to remove."""
-    started_at, start = now(), time.monotonic()
-    kinds = [kind for kind, _ in LISTINGS.get(row.kind, ())]
-    present = sum([(await counts(database.reader, kind, row.id, started_at))[0] for kind in kinds])
-    if present == 0:
-        return None
-    leaving = []
-    if accept_removals:
-        for kind in kinds:
-            leaving += [(kind, ids) async for ids in listed_ids(database.reader, kind, row.id)]
-    result = Counts()
+class VanishedPass:
+    """Let go of a whole library, but for what has moved elsewhere, if a person accepts it; else hold it back.
 
-    def run() -> Run:
-        error = None if accept_removals else f"the server no longer lists this library, which had {present} items"
-        status: RunStatus = "ok" if accept_removals else "blocked"
-        return Run(server_id, row.id, "full", started_at, now(), status, result, error)
+    It counts as a full pass that listed nothing.
+    """
 
-    async def work(connection: aiosqlite.Connection) -> int:
-        result.removed = 0
-        for kind, ids in leaving:
-            result.removed += await mark_missing(connection, kind, row.id, ids, now())
-        if accept_removals:
-            await forget_library(connection, row.id)
-        return await record_run(connection, run(), None)
+    kind: ClassVar[RunKind] = "full"
 
-    run_id = await database.writer.write(work)
-    return PassReport(server, row.name, run(), run_id, round(time.monotonic() - start, 3))
+    def __init__(self, equipment: Equipment, library: LibraryTarget) -> None:
+        self.counts = Counts()
+        self._equipment = equipment
+        self._library = library
+
+    async def look(self) -> Verdict:
+        """Collect all that the library has."""
+        leaving: dict[Kind, list[int]] = {}
+        for kind, _ in self._library.listings:
+            leaving[kind] = []
+            async for ids in listed_ids(self._equipment.database.reader, kind, self._library.row.id):
+                leaving[kind] += ids
+        return Verdict("ok", leaving=leaving)
+
+    async def conclude(self, connection: aiosqlite.Connection, verdict: Verdict, result: Result) -> Conclusion:
+        """Re-key what moved, and refuse the rest or mark it."""
+        swept = await sweep(connection, self._equipment, self._library, verdict.leaving, vanished=True)
+        if swept.refusal is not None:
+            verdict = Verdict("blocked", swept.refusal)
+        run = result.run(verdict, self.counts, swept)
+        if swept.refusal is None:
+            await forget_library(connection, self._library.row.id)
+        else:
+            await note_trouble(connection, run)
+        return Conclusion(run, await record_run(connection, run))

@@ -18,6 +18,9 @@ from retrovue_daemon.demo import SimulatedPlex, built_in_library
 from retrovue_daemon.logs import Redactor
 from retrovue_daemon.plex.retries import RetryPolicy
 from retrovue_daemon.progress import ProgressBoard
+from retrovue_daemon.worker import Selection
+
+FULLY = SyncOptions(selection=Selection(full=True))
 
 IMPATIENT = RetryPolicy(attempts=2, wait_initial=0, wait_max=0)
 """Every retry happens, none is waited for."""
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from retrovue_daemon.config import Config
-    from retrovue_daemon.supervisor import ServerReport
+    from retrovue_daemon.worker import ServerReport
 
 
 @pytest.fixture
@@ -57,12 +60,12 @@ def config(path: Path) -> Callable[..., Config]:
 
 @pytest.fixture
 def sync(config: Callable[..., Config]) -> Callable[..., Awaitable[list[ServerReport]]]:
-    """Do one round over simulated servers, or over a whole configuration."""
+    """Do one round over simulated servers, or over a whole configuration; complete listings unless told otherwise."""
 
     async def work(*servers: SimulatedPlex | Config, options: SyncOptions | None = None) -> list[ServerReport]:
         first = servers[0]
         settings = config(*servers) if isinstance(first, SimulatedPlex) else first
-        return await sync_once(settings, options or SyncOptions(), ProgressBoard(), Redactor(), retry=IMPATIENT)
+        return await sync_once(settings, options or FULLY, ProgressBoard(), Redactor(), retry=IMPATIENT)
 
     return work
 

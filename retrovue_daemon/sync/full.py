@@ -1,0 +1,135 @@
+"""The full pass: a complete listing of one library, and what follows from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from retrovue_daemon.store.lookup import listed_ids
+from retrovue_daemon.store.runs import Counts, Marks, note_trouble, record_run, settle
+from retrovue_daemon.sync.confirmation import confirm
+from retrovue_daemon.sync.listed import Listed, ListingReader
+from retrovue_daemon.sync.passes import Conclusion, Verdict
+from retrovue_daemon.sync.removal import sweep
+
+if TYPE_CHECKING:
+    import aiosqlite
+
+    from retrovue_daemon.plex.client import Listing
+    from retrovue_daemon.progress import Meter
+    from retrovue_daemon.records import Kind
+    from retrovue_daemon.store.runs import RunKind
+    from retrovue_daemon.sync.passes import Result
+    from retrovue_daemon.sync.targets import Equipment, LibraryTarget
+
+
+class FullPass:
+    """List everything, write what differs, mark what left, set the marks."""
+
+    kind: ClassVar[RunKind] = "full"
+
+    def __init__(self, equipment: Equipment, library: LibraryTarget, meter: Meter) -> None:
+        self.counts = Counts()
+        self._equipment = equipment
+        self._library = library
+        self._reader = ListingReader(equipment, library, self.counts, meter)
+        self._listed: dict[Kind, Listed] = {}
+        self._doubts: list[str] = []
+        self._miscounts: dict[Kind, str] = {}
+
+    async def look(self) -> Verdict:
+        """List everything, and judge what may be believed to be gone."""
+        for kind, listing in self._library.listings:
+            await self._list(kind, listing)
+        if self._library.listing.refreshing:
+            self._doubts.append("the server is scanning this library")
+        if self._doubts:
+            return self._incomplete(*self._doubts)
+        if self._miscounts and self._miscount != self._library.row.miscount:
+            # The server may have been in the middle of something; the same numbers a second time are its nature.
+            return self._incomplete(*self._miscounts.values())
+        leaving = {kind: await self._unseen(kind) for kind in self._listed}
+        if not any(leaving.values()):
+            return Verdict("ok", leaving=leaving, miscount=self._miscount)
+        if not await self._still_quiet():
+            return self._incomplete("the server began to scan this library, or to change it, meanwhile")
+        return await self._confirmed(leaving) if self._miscounts else Verdict("ok", leaving=leaving)
+
+    @property
+    def _miscount(self) -> str | None:
+        """By how much the server's totals do not fit, as the library's row keeps it."""
+        return ", ".join(f"{kind} {self._listed[kind].miscount:+}" for kind in self._miscounts) or None
+
+    def _incomplete(self, *doubts: str) -> Verdict:
+        return Verdict("incomplete", "; ".join(doubts), miscount=self._miscount)
+
+    async def _list(self, kind: Kind, listing: Listing) -> None:
+        """Read one listing, once more where its total moved meanwhile, and note what does not fit."""
+        listed = await self._read(kind, listing)
+        if listed.log.moved:
+            self._reader.discount(listed)
+            listed = await self._read(kind, listing)
+        self._listed[kind] = listed
+        if listed.miscount:
+            self._miscounts[kind] = f"{listing.value}: {listed.doubt}"
+        elif listed.doubt is not None:
+            self._doubts.append(f"{listing.value}: {listed.doubt}")
+
+    async def _read(self, kind: Kind, listing: Listing) -> Listed:
+        pages = self._equipment.client.pages(
+            self._library.row.key, listing, page_size=self._equipment.settings.page_size
+        )
+        return await self._reader.read(kind, listing.value, pages)
+
+    async def _unseen(self, kind: Kind) -> list[int]:
+        """Return the ids of rows of this library that its listing did not show."""
+        seen = self._listed[kind].rows
+        ids: list[int] = []
+        async for chunk in listed_ids(self._equipment.database.reader, kind, self._library.row.id):
+            ids += [row_id for row_id in chunk if row_id not in seen]
+        return ids
+
+    async def _still_quiet(self) -> bool:
+        """Look once more before anything is removed: a scan may have begun since the first look."""
+        for library in await self._equipment.client.libraries():
+            if library.key == self._library.listing.key:
+                return library.uuid == self._library.listing.uuid and not library.refreshing
+        return False
+
+    async def _confirmed(self, leaving: dict[Kind, list[int]]) -> Verdict:
+        """Judge where the server's count is always wrong: gone is only what it says it does not have."""
+        doubtful = {kind: leaving[kind] for kind in self._miscounts}
+        listed = {kind: self._listed[kind].rows for kind in doubtful}
+        confirmed = await confirm(self._equipment, self._library, doubtful, listed)
+        if confirmed is None:
+            return self._incomplete(*self._miscounts.values(), "and it answers 404 for an item that it lists")
+        gone = {**leaving, **confirmed.gone}
+        if not confirmed.waiting:
+            return Verdict("ok", leaving=gone, miscount=self._miscount)
+        told = "; ".join(self._miscounts.values())
+        note = f"{told}; {confirmed.waiting} items that are no longer listed wait to be asked for at the next pass"
+        return Verdict("ok", note, leaving=gone, settles=False, miscount=self._miscount)
+
+    async def conclude(self, connection: aiosqlite.Connection, verdict: Verdict, result: Result) -> Conclusion:
+        """Re-key, guard, sweep, set the marks and record the run: all or nothing."""
+        library, listing = self._library, self._library.listing
+        leaving = {
+            kind: library.round.unlisted(kind, ids, self._listed[kind].rows) for kind, ids in verdict.leaving.items()
+        }
+        swept = await sweep(connection, self._equipment, library, leaving)
+        if swept.refusal is not None:
+            verdict = Verdict("blocked", swept.refusal, miscount=verdict.miscount)
+        run = result.run(verdict, self.counts, swept)
+        run_id = await record_run(connection, run)
+        if verdict.status == "ok" and verdict.settles:
+            marks = Marks(
+                content_changed_at=listing.content_changed_at,
+                section_updated_at=listing.updated_at,
+                scanned_at=listing.scanned_at,
+                watermark=self._reader.watermark,
+                settled_round=library.round.number,
+                miscount=verdict.miscount,
+            )
+            await settle(connection, run, marks)
+        else:
+            await note_trouble(connection, run, verdict.miscount)
+        return Conclusion(run, run_id)

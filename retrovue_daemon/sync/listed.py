@@ -1,0 +1,141 @@
+"""One listing, read to its end: items that differ from their rows are written, rows that it shows are marked."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from retrovue_daemon.errors import WrongLibrary
+from retrovue_daemon.records import Kind
+from retrovue_daemon.store.lookup import known_rows
+from retrovue_daemon.store.upserts import Change
+from retrovue_daemon.sync.adoption import adopt_parents
+from retrovue_daemon.sync.completeness import ListingLog
+from retrovue_daemon.sync.digest import digest
+from retrovue_daemon.sync.feed import BatchFeed
+from retrovue_daemon.sync.seen import SeenIds
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterable
+
+    from retrovue_daemon.progress import Meter
+    from retrovue_daemon.records import Item, Page
+    from retrovue_daemon.store.lookup import KnownRow
+    from retrovue_daemon.store.runs import Counts
+    from retrovue_daemon.sync.targets import Equipment, LibraryTarget
+
+FUTURE_S = 24 * 60 * 60
+"""Seconds: an item whose updatedAt lies further ahead says nothing about the server's clock."""
+
+
+class Listed:
+    """What one listing showed: the rows of its items, the keys of entries without a row, and its course."""
+
+    def __init__(self) -> None:
+        self.rows = SeenIds()
+        self.unstored: set[str] = set()
+        self.log = ListingLog()
+
+    @property
+    def doubt(self) -> str | None:
+        """Why the listing cannot count as whole, or None."""
+        return self.log.incomplete(len(self.rows) + len(self.unstored))
+
+    @property
+    def miscount(self) -> int:
+        """How many items the server counts too many where it said one total all along, or too few (negative)."""
+        if self.log.moved or self.log.first_total is None:
+            return 0
+        return self.log.first_total - self.log.keyless - len(self.rows) - len(self.unstored)
+
+
+class ListingReader:
+    """Reads the listings of one pass; ``counts`` is the pass's, ``watermark`` the highest updatedAt so far."""
+
+    def __init__(self, equipment: Equipment, library: LibraryTarget, counts: Counts, meter: Meter) -> None:
+        self.watermark: int | None = None
+        self._equipment = equipment
+        self._library = library
+        self._target = library.target
+        self._counts = counts
+        self._meter = meter
+        self._latest_believed = equipment.now() + FUTURE_S
+
+    async def read(self, kind: Kind, name: str, pages: AsyncGenerator[Page, None]) -> Listed:
+        """Read one listing of one kind; ``name`` is what the progress calls it. Raises PlexError and StoreError.
+
+        What was read before something went wrong is handed to the writer all the same.
+        """
+        listed = Listed()
+        feed = self._feed(kind, listed.rows)
+        try:
+            async with aclosing(pages):
+                async for page in pages:
+                    self._check_uuid(page)
+                    listed.log.note(page)
+                    await feed.put(await self._compare(kind, page, listed))
+                    self._meter.advance(name, listed.log.entries, page.total)
+            await feed.settle()
+        finally:
+            # The pass's record stands behind these in the writer's queue.
+            feed.hand_over()
+            self._counts.pages += listed.log.pages
+            self._counts.bytes += listed.log.bytes
+        return listed
+
+    def discount(self, listed: Listed) -> None:
+        """Take a listing that is read once more out of the counts of what was listed."""
+        self._counts.listed -= listed.log.items
+        self._counts.skipped -= listed.log.skipped
+
+    def _feed(self, kind: Kind, seen: SeenIds) -> BatchFeed:
+        return BatchFeed(
+            self._equipment.database.writer,
+            self._target,
+            kind,
+            batch_size=self._equipment.settings.batch_size,
+            now=self._equipment.now,
+            seen=seen,
+            counts=self._counts,
+        )
+
+    async def _compare(self, kind: Kind, page: Page, listed: Listed) -> list[Change]:
+        """Return the items of a page that are new or differ; mark all that have a row as seen."""
+        keys = [item.rating_key for item in page.items]
+        keys += [skipped.rating_key for skipped in page.skipped if skipped.rating_key is not None]
+        known = await known_rows(self._equipment.database.reader, kind, self._target.server_id, keys)
+        changes = []
+        for item in page.items:
+            row = known.get(item.rating_key)
+            fresh = digest(item)
+            if row is not None:
+                listed.rows.add(row.id)
+            if row is None or self._differs(row, item, fresh):
+                changes.append(Change(item, fresh))
+        for skipped in page.skipped:
+            self._equipment.skips.note(self._library.server, self._library.row.name, skipped)
+            if skipped.rating_key in known:
+                listed.rows.add(known[skipped.rating_key].id)
+            elif skipped.rating_key is not None:
+                listed.unstored.add(skipped.rating_key)
+        self._counts.listed += len(page.items)
+        self._counts.skipped += len(page.skipped)
+        self._raise_watermark(item.updated_at for item in page.items)
+        if kind in {Kind.SEASON, Kind.EPISODE} and changes:
+            await adopt_parents(self._equipment, self._library, [change.item for change in changes])
+        return changes
+
+    def _differs(self, row: KnownRow, item: Item, fresh: int) -> bool:
+        return row.digest != fresh or row.library_id != self._target.library_id or row.state != item.state
+
+    def _raise_watermark(self, times: Iterable[int | None]) -> None:
+        believed = [time for time in times if time is not None and time <= self._latest_believed]
+        if self.watermark is not None:
+            believed.append(self.watermark)
+        self.watermark = max(believed, default=None)
+
+    def _check_uuid(self, page: Page) -> None:
+        """Refuse a page that says it is another library's, before anything of it is written."""
+        expected, found = self._library.row.uuid, page.library_uuid
+        if expected is not None and found is not None and found != expected:
+            raise WrongLibrary(self._library.server, expected, found)

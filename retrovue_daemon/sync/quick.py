@@ -1,0 +1,55 @@
+"""The quick pass: only what the server says was updated since the last look. It removes nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from retrovue_daemon.store.runs import Counts, note_look, record_run
+from retrovue_daemon.sync.listed import ListingReader
+from retrovue_daemon.sync.passes import Conclusion, Verdict
+
+if TYPE_CHECKING:
+    import aiosqlite
+
+    from retrovue_daemon.progress import Meter
+    from retrovue_daemon.store.runs import RunKind
+    from retrovue_daemon.sync.passes import Result
+    from retrovue_daemon.sync.targets import Equipment, LibraryTarget
+
+OVERLAP_S = 10 * 60
+"""Seconds before the highest updatedAt that is known: items are not always listed in the order of their times."""
+
+
+class QuickPass:
+    """Ask for what is new, a request or so a listing; a server that ignores the question is listed wholly.
+
+    ``settled`` says that the library needs no full pass just now: then what was wrong with it before is over.
+    """
+
+    kind: ClassVar[RunKind] = "quick"
+
+    def __init__(self, equipment: Equipment, library: LibraryTarget, meter: Meter, *, settled: bool) -> None:
+        self.counts = Counts()
+        self._equipment = equipment
+        self._library = library
+        self._settled = settled
+        self._reader = ListingReader(equipment, library, self.counts, meter)
+
+    async def look(self) -> Verdict:
+        """Read what was updated."""
+        watermark = self._library.row.watermark
+        since = 0 if watermark is None else watermark - OVERLAP_S
+        for kind, listing in self._library.listings:
+            pages = self._equipment.client.pages_since(
+                self._library.row.key, listing, since, page_size=self._equipment.settings.page_size
+            )
+            await self._reader.read(kind, listing.value, pages)
+        return Verdict("ok")
+
+    async def conclude(self, connection: aiosqlite.Connection, verdict: Verdict, result: Result) -> Conclusion:
+        """Move the watermark; a pass that changed nothing leaves no other trace."""
+        run = result.run(verdict, self.counts)
+        run_id = await record_run(connection, run) if self.counts.any_change else None
+        marks = [mark for mark in (self._library.row.watermark, self._reader.watermark) if mark is not None]
+        await note_look(connection, run, max(marks, default=None), settled=self._settled)
+        return Conclusion(run, run_id)

@@ -1,0 +1,108 @@
+"""What a complete listing lacks: re-keyed first, then guarded, then marked missing, all in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from retrovue_daemon.records import Kind
+from retrovue_daemon.store.rekeying import Rekeyed, rekey
+from retrovue_daemon.store.runs import removed_since
+from retrovue_daemon.store.sweep import accept_removals, children_of, mark_missing, present
+from retrovue_daemon.sync.completeness import GUARD_WINDOW, guard
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import aiosqlite
+
+    from retrovue_daemon.sync.targets import Equipment, LibraryTarget
+
+_PARENTS_LAST = (Kind.MOVIE, Kind.EPISODE, Kind.SEASON, Kind.SHOW)
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What was done; ``refusal`` says why what is left must wait for a person, and nothing was marked then."""
+
+    rekeyed: Rekeyed
+    removed: int = 0
+    refusal: str | None = None
+
+
+async def sweep(
+    connection: aiosqlite.Connection,
+    equipment: Equipment,
+    library: LibraryTarget,
+    leaving: Mapping[Kind, list[int]],
+    *,
+    vanished: bool = False,
+) -> Swept:
+    """Mark rows of a library missing (ids by kind), but for those that live on and where the guard refuses.
+
+    ``vanished`` says that the library itself is no longer listed: then only a person may let anything go.
+    """
+    rekeyed = await rekey(connection, library.target, library.row.settled_round, leaving)
+    library.round.note(rekeyed)
+    left = await _orphaned(connection, leaving, rekeyed)
+    if not any(left.values()):
+        return Swept(rekeyed)
+    settings = equipment.settings
+    if settings.accept_removals:
+        await accept_removals(connection, library.row.id, equipment.now())
+    elif refusal := await _refusal(connection, equipment, library, left, vanished=vanished):
+        return Swept(rekeyed, refusal=refusal)
+    removed = 0
+    for kind, ids in left.items():
+        removed += await mark_missing(connection, library.target, kind, ids, equipment.now())
+    return Swept(rekeyed, removed)
+
+
+async def _orphaned(
+    connection: aiosqlite.Connection, leaving: Mapping[Kind, list[int]], rekeyed: Rekeyed
+) -> dict[Kind, list[int]]:
+    """Return what is left of the leaving rows without those that were re-keyed, and without living parents.
+
+    A show or season lives as long as one of its episodes is listed, also where it is not listed itself.
+    """
+    left: dict[Kind, list[int]] = {}
+    gone_episodes: set[int] = set()
+    for kind in _PARENTS_LAST:
+        if kind not in leaving:
+            continue
+        ids = [row_id for row_id in leaving[kind] if row_id not in rekeyed.pairs.get(kind, {})]
+        if kind is Kind.EPISODE:
+            gone_episodes = set(ids)
+        elif kind in {Kind.SEASON, Kind.SHOW} and ids:
+            living = set()
+            async for parent_id, episode_id in children_of(connection, kind, ids):
+                if episode_id not in gone_episodes:
+                    living.add(parent_id)
+            ids = [row_id for row_id in ids if row_id not in living]
+        left[kind] = ids
+    return left
+
+
+async def _refusal(
+    connection: aiosqlite.Connection,
+    equipment: Equipment,
+    library: LibraryTarget,
+    leaving: Mapping[Kind, list[int]],
+    *,
+    vanished: bool,
+) -> str | None:
+    """Return why these removals must wait for a person; a kind of which nothing is left is as bad as all."""
+    rows = {kind: await present(connection, kind, library.row.id) for kind in leaving}
+    if vanished:
+        return f"the server no longer lists this library, which had {sum(rows.values())} items"
+    recently = await removed_since(connection, library.row.id, equipment.now() - GUARD_WINDOW)
+    max_removed = equipment.settings.max_removed
+    for kind, ids in leaving.items():
+        if ids and len(ids) == rows[kind]:
+            return guard(present=rows[kind], leaving=len(ids), left_recently=recently, max_removed=max_removed)
+    return guard(
+        present=sum(rows.values()),
+        leaving=sum(map(len, leaving.values())),
+        left_recently=recently,
+        max_removed=max_removed,
+    )

@@ -1,0 +1,88 @@
+"""What the passes of one round over a server share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from retrovue_daemon.records import Kind
+    from retrovue_daemon.store.rekeying import Rekeyed
+    from retrovue_daemon.sync.seen import SeenIds
+
+
+LONGEST_WAIT_S = 60.0
+"""Seconds that a pass waits for the others before it removes anything: one that hangs must not hold up the rest."""
+
+
+@dataclass(slots=True)
+class Round:
+    """One look at a server and the passes that follow; ``number`` grows with every round that settles a library.
+
+    Rows that took over a younger one (``store/rekeying.py``) are remembered: a pass of another library may have seen
+    that one listed, under the id that is gone.
+    """
+
+    number: int
+    arrived: Counter[int] = field(default_factory=Counter)
+    """How many of the rows that a library's pass took for new had been others before, by the library's id."""
+    _heirs: dict[Kind, dict[int, int]] = field(default_factory=dict)
+    _looking: dict[tuple[str, int], asyncio.Event] = field(default_factory=dict)
+    _judging: dict[tuple[str, int], asyncio.Event] = field(default_factory=dict)
+
+    @property
+    def is_first(self) -> bool:
+        """Whether no library of the server was ever listed completely: nothing can have moved."""
+        return self.number == 1
+
+    def begin(self, kind: str, library_id: int) -> None:
+        """Announce a full pass over a library of a kind, before the first of them has ended its look."""
+        self._looking[kind, library_id] = asyncio.Event()
+        self._judging[kind, library_id] = asyncio.Event()
+
+    def end_look(self, kind: str, library_id: int) -> None:
+        """Say that such a pass has seen all that it will see."""
+        _end(self._looking, kind, library_id)
+
+    def end(self, kind: str, library_id: int) -> None:
+        """Say that such a pass is over, or will remove nothing."""
+        self.end_look(kind, library_id)
+        _end(self._judging, kind, library_id)
+
+    async def others_looked(self, kind: str) -> None:
+        """Wait, but not for ever, until the other libraries of a kind were looked at: what left may be there now."""
+        await _all_set(self._looking, kind)
+
+    async def others_judged(self, kind: str) -> None:
+        """Wait, but not for ever, until the others have removed what left: what came may have been there before."""
+        await _all_set(self._judging, kind)
+
+    def note(self, rekeyed: Rekeyed) -> None:
+        """Remember which rows took over which."""
+        self.arrived.update(rekeyed.arrived)
+        for kind, pairs in rekeyed.pairs.items():
+            self._heirs.setdefault(kind, {}).update(pairs)
+
+    def unlisted(self, kind: Kind, row_ids: list[int], seen: SeenIds) -> list[int]:
+        """Return those of the rows that were not seen, neither as themselves nor as the one they took over."""
+        heirs = self._heirs.get(kind)
+        if not heirs:
+            return row_ids
+        return [row_id for row_id in row_ids if row_id not in heirs or heirs[row_id] not in seen]
+
+
+def _end(running: dict[tuple[str, int], asyncio.Event], kind: str, library_id: int) -> None:
+    ended = running.pop((kind, library_id), None)
+    if ended is not None:
+        ended.set()
+
+
+async def _all_set(running: dict[tuple[str, int], asyncio.Event], kind: str) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LONGEST_WAIT_S):
+            for (other, _), ended in list(running.items()):
+                if other == kind:
+                    await ended.wait()
