@@ -270,7 +270,8 @@ class WrongServer(PlexError):
         super().__init__(
             server,
             f"machineIdentifier {found!r} instead of {expected!r}",
-            hint="nothing was written; check url, or give the new server an entry with a name of its own",
+            hint="nothing was written; check url, or give the new server an entry with a name of its own; if this one"
+            f" was installed anew, run: retrovue-daemon servers accept-identity {server!r}",
         )
         self.expected = expected
         self.found = found

@@ -133,6 +133,8 @@ class ServerWorker:
             self._server_id = contact.server_id
             passes = await self._sync(client, contact, selection)
             await self._purge()
+        except AmbiguousShow as error:
+            return ServerReport(self.name, error)
         except Exception as error:  # noqa: BLE001 -- contained, see the class
             return self.failed(error)
         return ServerReport(self.name, None, contact.titles, passes)

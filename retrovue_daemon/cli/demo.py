@@ -14,7 +14,8 @@ import typer
 
 from retrovue_daemon.cli.options import JsonOption
 from retrovue_daemon.cli.output import new_table, print_failure, print_table
-from retrovue_daemon.cli.sync import exit_code, print_reports, sync_with_progress
+from retrovue_daemon.cli.reports import exit_code, print_reports
+from retrovue_daemon.cli.sync import sync_with_progress
 
 if TYPE_CHECKING:
     from retrovue_daemon.demo import SimulatedPlex, World

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, read_config
-from retrovue_daemon.cli.output import (
-    describe,
-    log_warnings,
-    new_table,
-    print_failure,
-    print_json,
-    print_table,
-    print_warnings,
-)
+from retrovue_daemon.cli.output import log_warnings, print_failure, print_warnings
+from retrovue_daemon.cli.reports import exit_code, print_preview, print_reports
 from retrovue_daemon.cli.run import calm_collector
-from retrovue_daemon.errors import PlexError, UnknownLibrary
+from retrovue_daemon.errors import AmbiguousShow, UnknownLibrary, UnknownShow
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from collections.abc import Callable, Coroutine
 
     from retrovue_daemon.config import Config
     from retrovue_daemon.daemon import SyncOptions
-    from retrovue_daemon.worker import ServerReport
+    from retrovue_daemon.logs import Redactor
+    from retrovue_daemon.progress import ProgressBoard
+    from retrovue_daemon.worker import Selection, ServerReport
 
-_COUNTS = ("listed", "added", "updated", "unchanged", "removed", "restored", "moved", "skipped")
+T = TypeVar("T")
 
 
 def sync(
@@ -56,17 +52,26 @@ def sync(
         bool,
         typer.Option("--accept-removals", help="Believe removals that would be held back because there are so many."),
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell what would change, and change nothing: it is done on a copy.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Do one pass over all enabled libraries of all active servers, and end.
 
-    On a terminal bars show how far it is; elsewhere log lines go to standard error as JSON.
+    A library is listed completely where its server says that something came or left, or where that was long ago
+    ([sync] full_interval); else only what was updated is asked for. On a terminal bars show how far it is; elsewhere
+    log lines go to standard error as JSON.
 
     Examples:
 
     - `retrovue-daemon sync --config config.toml`
-    - `retrovue-daemon sync --server home --library "TV Shows" --json`
+    - `retrovue-daemon sync --server home --library "TV Shows" --full --json`
+    - `retrovue-daemon sync --show "The Lighthouse Keepers" --year 1961`
+    - `retrovue-daemon sync --full --dry-run`
     """
+    if year is not None and show is None:
+        raise typer.BadParameter("needs --show", param_hint="--year")
     settings = read_config(config, database)
     from retrovue_daemon.daemon import SyncOptions  # noqa: PLC0415 -- brings aiohttp, which --help does not need
     from retrovue_daemon.worker import Selection  # noqa: PLC0415 -- likewise
@@ -74,11 +79,21 @@ def sync(
     calm_collector()
     selection = Selection(library=library, show=None if show is None else (show, year), full=full)
     options = SyncOptions(server=server, selection=selection, accept_removals=accept_removals)
-    reports = asyncio.run(sync_with_progress(settings, options))
+    seen = None
+    if dry_run:
+        from retrovue_daemon.preview import preview  # noqa: PLC0415 -- likewise
+
+        seen = asyncio.run(with_progress(settings, partial(preview, settings, options)))
+        reports = list(seen.reports)
+    else:
+        reports = asyncio.run(sync_with_progress(settings, options))
     code = exit_code(reports)
-    unknown = _unknown_library(library, reports) if code == 0 else None
+    unknown = _unknown(selection, reports) if code == 0 else _ambiguous(reports)
     code = unknown.exit_code if unknown else code
-    print_reports(reports, code, as_json=as_json)
+    if seen is None:
+        print_reports(reports, code, as_json=as_json)
+    else:
+        print_preview(seen, code, as_json=as_json)
     if unknown:
         raise unknown
     if not reports:
@@ -88,10 +103,16 @@ def sync(
 
 async def sync_with_progress(settings: Config, options: SyncOptions) -> list[ServerReport]:
     """Sync once, with bars where standard error is a terminal, with log lines where it is not."""
+    from retrovue_daemon.daemon import sync_once  # noqa: PLC0415 -- brings aiohttp
+
+    return await with_progress(settings, partial(sync_once, settings, options))
+
+
+async def with_progress(settings: Config, work: Callable[[ProgressBoard, Redactor], Coroutine[Any, Any, T]]) -> T:
+    """Do work that shows its progress on a board, and show that."""
     from rich.console import Console  # noqa: PLC0415 -- takes a tenth of a second
 
     from retrovue_daemon.cli.bars import AboveBars, with_bars  # noqa: PLC0415 -- likewise
-    from retrovue_daemon.daemon import sync_once  # noqa: PLC0415 -- brings aiohttp
     from retrovue_daemon.logs import configure_logging  # noqa: PLC0415 -- likewise
     from retrovue_daemon.progress import ProgressBoard  # noqa: PLC0415 -- likewise
 
@@ -99,7 +120,7 @@ async def sync_with_progress(settings: Config, options: SyncOptions) -> list[Ser
     if not console.is_terminal:
         redactor = configure_logging(level=settings.logging.level, format=settings.logging.format)
         log_warnings(settings.warnings)
-        return await sync_once(settings, options, ProgressBoard(), redactor)
+        return await work(ProgressBoard(), redactor)
 
     print_warnings(settings.warnings)
     # The bars and the table at the end say what the ordinary lines would.
@@ -107,71 +128,18 @@ async def sync_with_progress(settings: Config, options: SyncOptions) -> list[Ser
     redactor = configure_logging(level=level, format=settings.logging.format, stream=AboveBars(console).as_stream())
 
     board = ProgressBoard()
-    return await with_bars(sync_once(settings, options, board, redactor), board, console)
+    return await with_bars(work(board, redactor), board, console)
 
 
-def print_reports(reports: list[ServerReport], code: int, *, as_json: bool) -> None:
-    """Print what a round brought, for people or for programs; ``code`` is the exit code."""
-    if as_json:
-        print_json(_summary(reports, code))
-    elif any(report.error or report.passes for report in reports):
-        print_table(_table(reports))
-
-
-def exit_code(reports: list[ServerReport]) -> int:
-    """Return 0 where all went well, 3 where no server could be used, else 1."""
-    if all(isinstance(report.error, PlexError) for report in reports):
-        return 3
-    clean = all(report.error is None and all(done.run.status == "ok" for done in report.passes) for report in reports)
-    return 0 if clean else 1
-
-
-def _summary(reports: list[ServerReport], code: int) -> dict[str, object]:
-    """Return the object that ``--json`` prints: the counts of sync_runs for every server and library."""
-    return {
-        "exit_code": code,
-        "servers": [
-            {
-                "server": report.server,
-                "error": describe(report.error),
-                "libraries": [
-                    {
-                        "library": done.library,
-                        "run_id": done.run_id,
-                        **done.run.values(),
-                        "duration_s": done.duration_s,
-                    }
-                    for done in report.passes
-                ],
-            }
-            for report in reports
-        ],
-    }
-
-
-def _table(reports: list[ServerReport]) -> Table:
-    """Return the counts as a table that fits a terminal: a column that would hold only zeros is left out."""
-    runs = [done.run for report in reports for done in report.passes]
-    counted = [name for name in _COUNTS if name == "listed" or any(getattr(run.counts, name) for run in runs)]
-    remarks = any(report.error is not None for report in reports) or any(run.error for run in runs)
-    result = new_table("server", "library", "status")
-    for column in (*counted, "seconds"):
-        result.add_column(column, justify="right", no_wrap=True)
-    if remarks:
-        result.add_column("remark", overflow="fold")
-    for report in reports:
-        if report.error is not None:
-            result.add_row(report.server, "", "failed", *[""] * (len(counted) + 1), str(report.error))
-        for done in report.passes:
-            counts = [f"{getattr(done.run.counts, name):,}" for name in counted]
-            remark = [done.run.error or ""] if remarks else []
-            seconds = f"{done.duration_s:.1f}"
-            result.add_row(report.server, done.library, done.run.status, *counts, seconds, *remark)
-    return result
-
-
-def _unknown_library(library: str | None, reports: list[ServerReport]) -> UnknownLibrary | None:
-    """Tell whether a library was asked for that no server has to sync."""
-    if library is None or any(report.passes for report in reports):
+def _unknown(selection: Selection, reports: list[ServerReport]) -> UnknownLibrary | UnknownShow | None:
+    """Tell whether a library or a show was asked for that no server has to sync."""
+    if any(report.passes for report in reports):
         return None
-    return UnknownLibrary(library, sorted({title for report in reports for title in report.titles}))
+    titles = sorted({title for report in reports for title in report.titles})
+    if selection.library is not None and (selection.show is None or selection.library not in titles):
+        return UnknownLibrary(selection.library, titles)
+    return UnknownShow(*selection.show) if selection.show is not None else None
+
+
+def _ambiguous(reports: list[ServerReport]) -> AmbiguousShow | None:
+    return next((report.error for report in reports if isinstance(report.error, AmbiguousShow)), None)

@@ -1,0 +1,103 @@
+"""What a sync would do: the ordinary code does it, on a copy of the database that is then dropped."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import tempfile
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+
+from retrovue_daemon.daemon import sync_once
+from retrovue_daemon.errors import DatabaseUnusable
+from retrovue_daemon.plex.paths import PlexPathMappingService
+from retrovue_daemon.records import PathMapping
+from retrovue_daemon.store.differences import Difference, backup, changed_paths, differences
+from retrovue_daemon.store.preparation import prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from retrovue_daemon.config import Config
+    from retrovue_daemon.daemon import SyncOptions
+    from retrovue_daemon.logs import Redactor
+    from retrovue_daemon.progress import ProgressBoard
+    from retrovue_daemon.worker import ServerReport
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What would be reported and what would change.
+
+    ``unmatched`` are (server, mapping) of path mappings that no file would be under; ``paths`` counts the files whose
+    local path would change although they stay.
+    """
+
+    reports: tuple[ServerReport, ...]
+    changes: tuple[Difference, ...]
+    paths: int
+    unmatched: tuple[tuple[str, PathMapping], ...]
+
+
+async def preview(config: Config, options: SyncOptions, board: ProgressBoard, redactor: Redactor) -> Preview:
+    """Sync a copy of the database and tell how it differs; the database itself is only read.
+
+    It needs no lock, so that it works beside a running daemon, and about as much room as the database in the
+    directory for temporary files. Raises what a sync raises.
+    """
+    source = config.database.path
+    with tempfile.TemporaryDirectory(prefix="retrovue-preview-") as name:
+        before, after = Path(name) / "before.db", Path(name) / "after.db"
+        await asyncio.to_thread(_copy, source, before, after)
+        on_copy = replace(config, database=replace(config.database, path=after, mode=0o600, group=None))
+        with structlog.contextvars.bound_contextvars(dry_run=True):
+            reports = await sync_once(on_copy, options, board, redactor)
+        changes, paths, unmatched = await asyncio.to_thread(_compare, before, after)
+    return Preview(tuple(reports), changes, paths, unmatched)
+
+
+def _copy(source: Path, before: Path, after: Path) -> None:
+    """Make two copies: one is synced, the other stays as it is, whatever happens to the source meanwhile."""
+    if not source.exists() or source.stat().st_size == 0:
+        return
+    try:
+        backup(source, before)
+        backup(before, after)
+    except sqlite3.Error as error:
+        hint = "check that it is a database of this program, and that the directory for temporary files has room"
+        raise DatabaseUnusable(source, f"cannot be copied: {error}", hint=hint) from error
+
+
+def _compare(before: Path, after: Path) -> tuple[tuple[Difference, ...], int, tuple[tuple[str, PathMapping], ...]]:
+    if not before.exists():
+        prepare(before)  # nothing was there: whatever there is now is new
+    return tuple(differences(before, after)), changed_paths(before, after), tuple(_unmatched(after))
+
+
+def _unmatched(database: Path) -> Iterator[tuple[str, PathMapping]]:
+    """Give the mappings of active servers that no stored file is under."""
+    with closing(sqlite3.connect(database)) as connection:
+        query = (
+            "SELECT s.id, s.name, m.plex_path, m.local_path, m.library_name, m.library_root"
+            " FROM plex_path_mappings AS m JOIN plex_servers AS s ON s.id = m.server_id WHERE s.is_active = 1"
+        )
+        for server_id, server, *fields in connection.execute(query).fetchall():
+            mapping = PathMapping(*fields)
+            # A local side that no path has tells whether the mapping applies, also where it changes nothing.
+            marked = msgspec.structs.replace(mapping, local_path="/\x00")
+            service = PlexPathMappingService([marked])
+            files = connection.execute(
+                "SELECT f.plex_path, l.library_name, l.library_root FROM media_files AS f"
+                " JOIN libraries AS l ON l.id = f.library_id WHERE f.server_id = ? AND f.plex_path IS NOT NULL",
+                (server_id,),
+            )
+            if not any(
+                service.get_local_path(path, root, library_name=name).startswith("/\x00")
+                for path, name, root in files
+            ):
+                yield server, mapping

@@ -1,0 +1,95 @@
+"""``sync --dry-run`` tells what would change, item by item, and changes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+async def synced(plex, sync):
+    await sync(plex)
+    return plex
+
+
+def _content(path: Path) -> dict[str, str]:
+    """Return what stands in the directory of the database, byte for byte."""
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in path.parent.glob("mirror.db*")}
+
+
+async def test_it_names_every_change_and_writes_nothing(synced, config_file, commands, path, tmp_path) -> None:
+    """An edit, a new film, a removed one, one that moved: each is named, and the file stays as it is."""
+    movies = list(synced.world.movies("1"))
+    synced.changes.edit(movies[0].id, title="Edited")
+    synced.changes.delete(movies[1].id)
+    synced.changes.move(movies[2].id, "2")
+    synced.changes.add_movie("1", "Added", 1999)
+    file, before = config_file(synced), _content(path)
+    copies = tmp_path / "copies"
+    copies.mkdir()
+
+    done = await commands.run("sync", "--config", file, "--dry-run", "--json", TMPDIR=str(copies))
+
+    assert done.code == 0
+    answer = json.loads(done.out)
+    assert answer["dry_run"] is True
+    assert {(each["change"], each["title"]) for each in answer["changes"]} == {
+        ("updated", f"Edited ({movies[0].year})"),
+        ("removed", f"{movies[1].title} ({movies[1].year})"),
+        ("moved", f"{movies[2].title} ({movies[2].year})"),
+        ("added", "Added (1999)"),
+    }
+    assert _content(path) == before
+    assert not list(copies.iterdir())
+
+
+async def test_it_tells_what_the_guard_would_hold_back(synced, config_file, commands, path) -> None:
+    """The exit code is that of the sync, and with --accept-removals each removal is named."""
+    for movie in list(synced.world.movies("1")):
+        synced.changes.delete(movie.id)
+    file, before = config_file(synced), _content(path)
+
+    held = await commands.run("sync", "--config", file, "--dry-run", "--json")
+    accepted = await commands.run("sync", "--config", file, "--dry-run", "--accept-removals", "--json")
+
+    assert (held.code, accepted.code) == (1, 0)
+    assert json.loads(held.out)["changes"] == []
+    assert {each["change"] for each in json.loads(accepted.out)["changes"]} == {"removed"}
+    assert len(json.loads(accepted.out)["changes"]) == 27
+    assert _content(path) == before
+
+
+async def test_it_tells_what_mappings_would_do(synced, config_file, commands, rows) -> None:
+    """How many files would get another path, and which mappings no file is under; no server is needed for that."""
+    file = config_file(synced)
+    file.write_text(
+        file.read_text()
+        + '[[servers.path_mappings]]\nplex_path = "/srv/media"\nlocal_path = "/mnt/nas"\n'
+        + '[[servers.path_mappings]]\nplex_path = "/srv/elsewhere"\nlocal_path = "/mnt/other"\n'
+    )
+    await synced.stop()
+
+    done = await commands.run("sync", "--config", file, "--dry-run", "--json")
+
+    assert done.code == 3
+    paths = json.loads(done.out)["paths"]
+    ((files,),) = rows("SELECT count(*) FROM media_files WHERE plex_path LIKE '/srv/media/%'")
+    assert paths["changed"] == files > 0
+    assert [each["plex_path"] for each in paths["unmatched_mappings"]] == ["/srv/elsewhere"]
+    assert rows("SELECT count(*) FROM media_files WHERE file_path <> plex_path") == [(0,)]
+
+
+async def test_it_works_where_there_is_no_database_yet(plex, config_file, commands, path) -> None:
+    """Everything would be added, and no file is made."""
+    done = await commands.run("sync", "--config", config_file(plex), "--dry-run", "--json")
+    answer = json.loads(done.out)
+    assert done.code == 0
+    assert {each["change"] for each in answer["changes"]} == {"added"}
+    assert len(answer["changes"]) == sum(each["added"] for each in answer["servers"][0]["libraries"])
+    assert not path.exists()

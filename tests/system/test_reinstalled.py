@@ -1,0 +1,82 @@
+"""A server that was installed anew keeps its rows' ids, once a person says that it is the same one."""
+
+from __future__ import annotations
+
+import pytest
+
+from retrovue_daemon.demo import SimulatedPlex, built_in_library
+from retrovue_daemon.errors import DuplicateServer
+from retrovue_daemon.store.database import open_database
+from retrovue_daemon.store.servers import accept_identity
+
+IDS = "SELECT '{0}', id, {1} FROM {0} WHERE state <> 'missing'"
+ALL_IDS = " UNION ALL ".join(
+    IDS.format(table, title)
+    for table, title in (("movies", "title"), ("shows", "title"), ("seasons", "title"), ("episodes", "episode_title"))
+)
+
+
+def _reinstalled():
+    """The same libraries on another machine: other uuids, and every rating key belongs to another item."""
+    world = built_in_library()
+    world.machine_identifier = "reinstalled"
+    for library in world.libraries.values():
+        library.uuid = library.uuid[::-1]
+    plex = SimulatedPlex(world)
+    for item in [*world.movies(), *world.shows()]:
+        plex.changes.recreate(item.id)
+    return plex
+
+
+@pytest.fixture
+async def reinstalled(plex, sync):
+    await sync(plex)
+    async with _reinstalled() as other:
+        yield other
+
+
+async def _accept(path, machine: str) -> int:
+    async with open_database(path) as database:
+        return await database.writer.write(lambda connection: accept_identity(connection, 1, machine, 0))
+
+
+async def test_every_item_keeps_its_id(plex, reinstalled, sync, rows, path) -> None:
+    """Although every rating key, part id and library is another one."""
+    before = set(rows(ALL_IDS))
+    (report,) = await sync(reinstalled)
+    assert type(report.error).__name__ == "WrongServer"
+
+    assert await _accept(path, "reinstalled") == len(before)
+    (report,) = await sync(reinstalled)
+
+    assert {done.run.status for done in report.passes} == {"ok"}
+    assert set(rows(ALL_IDS)) == before
+    assert rows("PRAGMA foreign_key_check") == []
+    keys = {key for (key,) in rows("SELECT rating_key FROM movies UNION ALL SELECT rating_key FROM episodes")}
+    assert keys == {item.rating_key for item in [*reinstalled.world.movies(), *reinstalled.world.episodes()]}
+    (report,) = await sync(reinstalled)
+    assert {(each.run.counts.added, each.run.counts.updated, each.run.counts.moved) for each in report.passes} == {
+        (0, 0, 0)
+    }
+
+
+async def test_what_the_new_installation_lacks_is_held_back(plex, reinstalled, sync, rows, path) -> None:
+    """The old libraries are no longer there: what did not turn up elsewhere waits for a person."""
+    gone = next(reinstalled.world.movies("1"))
+    reinstalled.changes.delete(gone.id)
+    await _accept(path, "reinstalled")
+
+    (report,) = await sync(reinstalled)
+
+    assert [done.run.error for done in report.passes if done.run.status == "blocked"] == [
+        "the server no longer lists this library, which had 1 items"
+    ]
+    assert rows("SELECT count(*) FROM movies WHERE state = 'missing'") == [(0,)]
+
+
+async def test_a_machine_that_is_there_already_is_refused(plex, reinstalled, sync, config, rows, path) -> None:
+    """Two rows of one machine would fight for its items."""
+    await sync(config(plex, reinstalled))
+    assert rows("SELECT count(*) FROM plex_servers") == [(2,)]
+    with pytest.raises(DuplicateServer):
+        await _accept(path, "reinstalled")
