@@ -5,6 +5,12 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
+import pty
+import subprocess
+import sys
+import warnings
+from pathlib import Path
 
 import pytest
 import structlog
@@ -19,7 +25,23 @@ def stream():
     handlers, level = root.handlers, root.level
     yield io.StringIO()
     root.handlers, root.level = handlers, level
+    logging.captureWarnings(capture=False)
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def journal(stream, tmp_path):
+    """A file in place of the journal's socket, and the environment that says so."""
+    del stream
+    with (tmp_path / "journal").open("w+", encoding="utf-8") as opened:
+        found = os.fstat(opened.fileno())
+        yield opened, {"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"}
+
+
+def read(opened) -> list[str]:
+    """Return the lines that a file has got, as the journal would cut them."""
+    opened.seek(0)
+    return opened.read().split("\n")[:-1]
 
 
 def test_a_line_is_one_json_object(stream) -> None:
@@ -39,31 +61,14 @@ def test_levels_below_the_configured_one_are_silent(stream) -> None:
     assert stream.getvalue() == ""
 
 
-@pytest.mark.parametrize(
-    "details",
-    [
-        {"error": "GET http://h/?X-Plex-Token=abc-secret-123&x=1"},
-        {"error": "token abc-secret-123 was refused"},
-        {"headers": {"X-Plex-Token": "abc-secret-123"}},
-        {"nested": [{"deep": ("abc-secret-123",)}]},
-        {"token": "abc-secret-123"},
-        {"error": ValueError("abc-secret-123")},
-    ],
-)
-def test_a_known_secret_never_appears(stream, details) -> None:
-    """In no value of any shape."""
+def test_every_key_goes_through_the_redaction(stream) -> None:
+    """What exactly it finds is its own tests' subject; the line stays JSON."""
     configure_logging(stream=stream).learn("abc-secret-123")
-    structlog.get_logger().error("server.failed", **details)
-    assert "abc-secret-123" not in stream.getvalue()
-    json.loads(stream.getvalue())
-
-
-def test_an_unknown_token_is_recognised_by_its_place(stream) -> None:
-    """Nobody told of it, but the name before it gives it away."""
-    configure_logging(stream=stream)
-    structlog.get_logger().error("server.failed", error="http://h/?a=1&X-Plex-Token=zyx-987 and X-Plex-Token: qqq-1")
-    assert "zyx-987" not in stream.getvalue()
-    assert "qqq-1" not in stream.getvalue()
+    structlog.get_logger().error(
+        "server.failed", error=ValueError("abc-secret-123"), url="http://me:pass@host/", answer=b"abc-secret-123"
+    )
+    line = json.loads(stream.getvalue())
+    assert (line["error"], line["url"], line["answer"]) == ("***", "http://***@host/", "***")
 
 
 def test_tracebacks_are_redacted_and_capped(stream) -> None:
@@ -77,6 +82,68 @@ def test_tracebacks_are_redacted_and_capped(stream) -> None:
     assert "abc-secret-123" not in line["exception"]
     assert line["exception"].endswith("*** the cause")
     assert len(line["exception"]) < 9_000
+
+
+def test_all_of_a_traceback_is_redacted(stream) -> None:
+    """The exception, its cause, its notes, those of a group, and the source lines, which may be another program's."""
+    configure_logging(stream=stream).learn("abc-secret-123")
+    try:
+        try:
+            raise KeyError("abc-secret-123")
+        except KeyError as cause:
+            inner = OSError("GET http://me:zyx-987@host/?X-Plex-Token=zyx-987")
+            inner.add_note("sent abc-secret-123")
+            raise ExceptionGroup("token='zyx-987'", [inner]) from cause
+    except ExceptionGroup:
+        structlog.get_logger().exception("sync.crashed", stack_info=True)
+    line = json.loads(stream.getvalue())
+    assert "abc-secret-123" not in stream.getvalue()
+    assert "zyx-987" not in stream.getvalue()
+    assert line["exception"].count("***") >= 5
+    assert 'raise KeyError("***")' in line["exception"]
+
+
+def test_no_part_of_a_secret_is_left_where_a_text_is_cut(stream) -> None:
+    """Half a token is still one, and would not be known again."""
+    secret = "abc-secret-123" * 4
+    configure_logging(stream=stream).learn(secret)
+    for length in range(1_900, 2_100, 7):
+        error = RuntimeError("x" * length + secret + "y" * 6_000)
+        structlog.get_logger().error("sync.crashed", exc_info=error, error="x" * (length + 1_990) + secret)
+    assert "…" in stream.getvalue()
+    assert "abc" not in stream.getvalue()
+
+
+@pytest.mark.parametrize("letter", ["x", "\N{FILM PROJECTOR}", "\0", "\U000e0001"], ids=ascii)
+@pytest.mark.parametrize("format_", ["json", "console"])
+def test_a_line_is_short_enough_for_the_journal(stream, letter, format_) -> None:
+    """It cuts a line of 48 KiB in two, and neither half would be JSON; a server chooses its titles."""
+    configure_logging(format=format_, stream=stream)
+    titles = [letter * 9_000] * 100
+    error = RuntimeError(letter * 9_000)
+    structlog.get_logger().error("sync.crashed", title=titles[0], known=titles, odd={"a": titles}, exc_info=error)
+    assert len(stream.getvalue().encode()) < 48 * 1024
+    if format_ == "json":
+        line = json.loads(stream.getvalue())
+        assert line["title"].startswith(letter * 300)
+        assert line["title"].endswith("…")
+        assert line["exception"].startswith("RuntimeError: ")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\x85", "\u2028", "\x1b[2J", "\udcff", "\0"])
+@pytest.mark.parametrize("format_", ["json", "console"])
+def test_no_title_can_forge_a_line_or_steer_a_terminal(stream, format_, end) -> None:
+    """Whatever a server sends: one event is one line, of letters that can be seen; JSON gives them back unchanged."""
+    configure_logging(format=format_, stream=stream)
+    title = f'Films{end}{{"event": "sync.finished"}}'
+    structlog.get_logger().info("item.skipped", title=title, titles=[title], count=1)
+    written = stream.getvalue()
+    written.encode()
+    assert written[:-1].isprintable()
+    assert len(written.splitlines()) == 1
+    if format_ == "json":
+        line = json.loads(written)
+        assert (line["title"], line["titles"]) == (title, [title])
 
 
 def test_lines_of_other_libraries_are_json_too(stream) -> None:
@@ -96,3 +163,175 @@ def test_console_lines_are_for_people(stream) -> None:
     assert "sync.finished" in stream.getvalue()
     assert "abc-secret-123" not in stream.getvalue()
     assert not stream.getvalue().startswith("{")
+
+
+def test_a_traceback_for_people_keeps_its_lines(stream) -> None:
+    """And shows no values of variables: those may be secrets that nobody told of."""
+    configure_logging(format="console", stream=stream)
+    hidden = "q7-" * 3
+    try:
+        raise RuntimeError(f"{len(hidden)} odd\x1b[2J letters")
+    except RuntimeError:
+        structlog.get_logger().exception("sync.crashed")
+    lines = stream.getvalue().splitlines()
+    assert lines[1] == "Traceback (most recent call last):"
+    assert lines[-1] == r"RuntimeError: 9 odd\x1b[2J letters"
+    assert "q7-q7-" not in stream.getvalue()
+
+
+def test_a_terminal_gets_lines_for_people(stream) -> None:
+    """With ``auto``; coloured, unless that is not wanted."""
+    del stream
+    for environ, colours in (({}, True), ({"NO_COLOR": "1"}, False)):
+        ours, theirs = pty.openpty()
+        with os.fdopen(theirs, "w") as terminal:
+            configure_logging(stream=terminal, environ=environ)
+            structlog.get_logger().info("sync.finished", added=3)
+            shown = os.read(ours, 65_536).decode()
+        os.close(ours)
+        assert "sync.finished" in shown
+        assert not shown.startswith("{")
+        assert ("\x1b[" in shown) is colours
+
+
+def test_what_other_libraries_warn_of_is_a_line_too(stream) -> None:
+    """Python would print it as it is."""
+    configure_logging(stream=stream).learn("abc-secret-123")
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("abc-secret-123 is odd", stacklevel=1)
+    line = json.loads(stream.getvalue())
+    assert (line["event"], line["level"]) == ("library.message", "warning")
+    assert "*** is odd" in line["message"]
+
+
+def test_a_message_that_does_not_fit_its_arguments_is_a_line_too(stream, capsys) -> None:
+    """The standard library would print the arguments, and a traceback, past the redaction."""
+    configure_logging(stream=stream).learn("abc-secret-123")
+    logging.getLogger("asyncio").error("odd %d", "abc-secret-123")
+    line = json.loads(stream.getvalue())
+    assert (line["event"], line["level"], line["message"]) == ("library.message", "warning", "odd %d")
+    assert "real number is required" in line["error"]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_closed_stream_costs_lines_and_nothing_else(stream, tmp_path) -> None:
+    """Whoever closed it: the work goes on."""
+    del stream
+    with (tmp_path / "log").open("w") as closed:
+        pass
+    configure_logging(stream=closed)
+    structlog.get_logger().info("sync.finished")
+    logging.getLogger("asyncio").error("odd")
+
+
+def test_a_full_disk_costs_lines_and_nothing_else(stream) -> None:
+    """Also a pipe without a reader."""
+    del stream
+    full = Path("/dev/full").open("w")  # noqa: SIM115 -- closing it fails too
+    configure_logging(stream=full)
+    structlog.get_logger().info("sync.finished")
+    logging.getLogger("asyncio").error("odd")
+    with pytest.raises(OSError, match="No space"):
+        full.close()
+
+
+def test_a_line_is_written_in_one_piece(stream) -> None:
+    """Lines of two threads do not mix: nothing of another comes between a line and its end."""
+    del stream
+
+    class Pieces(io.StringIO):
+        def write(self, text: str) -> int:
+            pieces.append(text)
+            return len(text)
+
+    pieces: list[str] = []
+    configure_logging(stream=Pieces())
+    structlog.get_logger().info("sync.finished")
+    logging.getLogger("asyncio").error("odd")
+    assert [json.loads(piece)["event"] for piece in pieces] == ["sync.finished", "library.message"]
+    assert all(piece.endswith("}\n") for piece in pieces)
+
+
+# -- the journal ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("level", "priority"),
+    [("debug", 7), ("info", 6), ("warning", 4), ("error", 3), ("critical", 2), ("exception", 3)],
+)
+def test_the_journal_gets_the_priority_of_each_line(journal, level, priority) -> None:
+    """As sd-daemon(3) says; behind it the line is what it always is."""
+    opened, environ = journal
+    configure_logging(level="debug", stream=opened, environ=environ)
+    getattr(structlog.get_logger(), level)("sync.finished", added=1)
+    (line,) = read(opened)
+    assert line.startswith(f"<{priority}>{{")
+    assert json.loads(line[3:])["event"] == "sync.finished"
+
+
+def test_lines_of_other_libraries_have_a_priority_too(journal) -> None:
+    """Also those of a level that only they know."""
+    opened, environ = journal
+    configure_logging(stream=opened, environ=environ)
+    logging.getLogger("asyncio").error("odd")
+    logging.getLogger("asyncio").log(35, "odd")
+    assert [line[:3] for line in read(opened)] == ["<3>", "<6>"]
+
+
+def test_each_line_of_a_traceback_for_people_has_the_priority(journal) -> None:
+    """The journal takes them for entries of their own; ``journalctl -p err`` shows all of them."""
+    opened, environ = journal
+    configure_logging(format="console", stream=opened, environ=environ)
+    structlog.get_logger().error("sync.crashed", exc_info=RuntimeError("two\nlines\n<0>forged"))
+    lines = read(opened)
+    assert len(lines) > 3
+    assert {line[:3] for line in lines} == {"<3>"}
+    assert lines[-1] == "<3><0>forged"
+
+
+def test_elsewhere_there_is_no_priority(journal, tmp_path) -> None:
+    """Also where systemd's variable was inherited and the output then redirected."""
+    _, environ = journal
+    with (tmp_path / "elsewhere").open("w+") as opened:
+        configure_logging(stream=opened, environ=environ)
+        structlog.get_logger().info("sync.finished")
+        (line,) = read(opened)
+    assert line.startswith("{")
+
+
+# -- what nobody caught ---------------------------------------------------------------------------------------------
+
+PROGRAM = """
+import sys, threading
+from retrovue_daemon.logs import configure_logging, log_uncaught
+configure_logging(stream=sys.stdout).learn("abc-secret-123")
+log_uncaught()
+def fail():
+    raise RuntimeError("abc-secret-123 was refused")
+thread = threading.Thread(target=fail, name="reader")
+thread.start()
+thread.join()
+{last}
+"""
+
+
+def test_what_nobody_caught_is_a_line_without_secrets() -> None:
+    """In the main thread and in others; the process ends as it would have."""
+    ended = subprocess.run([sys.executable, "-c", PROGRAM.format(last="fail()")], capture_output=True, check=False)
+    lines = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert [(line["event"], line["level"], line["where"]) for line in lines] == [
+        ("process.uncaught", "critical", "reader"),
+        ("process.uncaught", "critical", "MainThread"),
+    ]
+    assert all("RuntimeError: *** was refused" in line["exception"] for line in lines)
+    assert b"abc-secret-123" not in ended.stdout
+    assert (ended.returncode, ended.stderr) == (1, b"")
+
+
+def test_the_interrupt_key_is_no_mistake_of_ours() -> None:
+    """Python's own way to end is kept: the signal that a shell wants to see."""
+    program = PROGRAM.format(last="raise KeyboardInterrupt")
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert ended.returncode == -2
+    assert len(ended.stdout.splitlines()) == 1

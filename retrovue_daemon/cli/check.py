@@ -76,9 +76,10 @@ def _problem(problem: ConfigProblem) -> dict[str, str]:
 
 
 async def _ask_all(settings: Config) -> list[ServerCheck]:
-    from retrovue_daemon.logs import configure_logging  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.logs import configure_logging, log_uncaught  # noqa: PLC0415 -- not for --help
 
     redactor = configure_logging(level="warning")
+    log_uncaught()
     for section in settings.servers:
         redactor.learn(section.token.reveal())
     return list(await asyncio.gather(*(_ask(section) for section in settings.servers)))

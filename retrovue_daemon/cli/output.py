@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
 from retrovue_daemon.errors import ConfigError
+from retrovue_daemon.systemd import journal_stream
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,15 +29,22 @@ def print_error(error: DaemonError) -> None:
 
 def print_failure(message: str, hint: str | None) -> None:
     """Tell what went wrong, and what can be done, where no exception of ours says it."""
-    print(f"error: {message}", file=sys.stderr)
+    _print_marked("<3>", f"error: {message}")
     if hint:
-        print(f"hint: {hint}", file=sys.stderr)
+        _print_marked("<3>", f"hint: {hint}")
 
 
 def print_warnings(warnings: Sequence[ConfigProblem]) -> None:
     """Tell what is allowed but should be looked at."""
     for warning in warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        _print_marked("<4>", f"warning: {warning}")
+
+
+def _print_marked(priority: str, text: str) -> None:
+    """Print on standard error; where that is systemd's journal, with the priority that sd-daemon(3) describes."""
+    mark = priority if journal_stream(os.environ, sys.stderr) else ""
+    for line in text.split("\n"):
+        print(mark + line, file=sys.stderr)
 
 
 def log_warnings(warnings: Sequence[ConfigProblem]) -> None:

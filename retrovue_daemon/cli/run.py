@@ -23,9 +23,10 @@ def run(config: ConfigOption = None, database: DatabaseOption = None) -> None:
     """
     settings = read_config(config, database)
     from retrovue_daemon import daemon  # noqa: PLC0415 -- brings aiohttp, which --help does not need
-    from retrovue_daemon.logs import configure_logging  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.logs import configure_logging, log_uncaught  # noqa: PLC0415 -- likewise
 
     redactor = configure_logging(level=settings.logging.level, format=settings.logging.format, stream=sys.stdout)
+    log_uncaught()
     log_warnings(settings.warnings)
     calm_collector()
 

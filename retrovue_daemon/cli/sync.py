@@ -113,9 +113,10 @@ async def with_progress(settings: Config, work: Callable[[ProgressBoard, Redacto
     from rich.console import Console  # noqa: PLC0415 -- takes a tenth of a second
 
     from retrovue_daemon.cli.bars import AboveBars, with_bars  # noqa: PLC0415 -- likewise
-    from retrovue_daemon.logs import configure_logging  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.logs import configure_logging, log_uncaught  # noqa: PLC0415 -- likewise
     from retrovue_daemon.progress import ProgressBoard  # noqa: PLC0415 -- likewise
 
+    log_uncaught()
     console = Console(stderr=True)
     if not console.is_terminal:
         redactor = configure_logging(level=settings.logging.level, format=settings.logging.format)

@@ -1,0 +1,108 @@
+"""Taking secrets out of what is logged: those that are known, and whatever looks like one."""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, quote_plus
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+HIDDEN: Final = "***"
+
+_SHORTEST: Final = 4
+"""Characters of a secret; hiding a shorter one would blank innocent text."""
+
+_DEEPEST: Final = 8
+"""Levels of nesting that are looked into: a structure may hold itself."""
+
+_SECRET_KEYS: Final = re.compile(r"(?i)token|passw|secret|authorization|cookie|api_?key")
+
+# Tokens that nobody told us of, by what stands before them in a URL, a header, JSON, XML or a line of Python. A bare
+# word "token" needs a quoted value: "check the token: see the manual" is innocent.
+_NAMED: Final = re.compile(
+    r"""(?xi)
+    (
+      x-plex-token \W{1,6}
+    | bearer \s+
+    | authorization \\*["']? \s*[:=]\s* \\*["']? (?: (?:basic|bearer|digest|token) \s+ )?
+    | (?:access|auth|refresh|id) [_-]? token \\*["']? \s*[:=]\s* \\*["']?
+    | (?:password|passwd|secret|api[_-]?key) \\*["']? \s*[:=]\s* \\*["']?
+    | token \\*["']? \s*[:=]\s* \\*["']
+    | [?&;] token =
+    )
+    [^\s&"',;<>]+
+    """
+)
+_USER: Final = re.compile(r"""(?<=://)[^\s/?\#"'<>]+@""")
+_JSON_WEB_TOKEN: Final = re.compile(r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]+\.[\w-]*")
+
+
+class Redactor:
+    """Takes secrets out of everything that is logged.
+
+    One object belongs to one logging set-up; whoever reads a configuration teaches it the tokens.
+    """
+
+    def __init__(self) -> None:
+        self._forms: set[str] = set()
+        self._known: re.Pattern[str] | None = None
+
+    def learn(self, secret: str) -> None:
+        """Hide this value from now on, also as URLs, JSON, Python and HTML write it."""
+        if len(secret) < _SHORTEST:
+            return
+        escaped = (quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], repr(secret)[1:-1])
+        self._forms.update((secret, *escaped, html.escape(secret)))
+        # The longest first: one secret may be the beginning of another.
+        forms = sorted(self._forms, key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, forms)), re.IGNORECASE)
+
+    def text(self, text: str) -> str:
+        """Return ``text`` without secrets."""
+        if self._known is not None:
+            text = self._known.sub(HIDDEN, text)
+        text = _NAMED.sub(rf"\g<1>{HIDDEN}", text)
+        text = _USER.sub(f"{HIDDEN}@", text)
+        return _JSON_WEB_TOKEN.sub(HIDDEN, text)
+
+    def value(self, value: object, depth: int = 0) -> object:
+        """Return a value of a log line without secrets, as something that JSON can hold, whatever its shape."""
+        if isinstance(value, str):
+            return self.text(value)
+        if value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+            return value
+        if isinstance(value, bytes | bytearray):
+            return self.text(value.decode("utf-8", "backslashreplace"))
+        if depth == _DEEPEST and isinstance(value, Mapping | list | tuple | set | frozenset):
+            return "…"
+        if isinstance(value, Mapping):
+            return {self.text(_words(key)): self._keyed(_words(key), item, depth + 1) for key, item in value.items()}
+        if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str):  # noqa: PLR2004 -- a pair
+            return [self.text(value[0]), self._keyed(value[0], value[1], depth + 1)]
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self.value(item, depth + 1) for item in value]
+        return self.text(_words(value))
+
+    def __call__(self, _logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """Work as a structlog processor."""
+        return {key: self._keyed(key, item, 0) for key, item in event.items()}
+
+    def _keyed(self, key: str, item: object, depth: int) -> object:
+        # Whether there is one is no secret.
+        if _SECRET_KEYS.search(key) and item is not None and not isinstance(item, bool):
+            return HIDDEN
+        return self.value(item, depth)
+
+
+def _words(value: object) -> str:
+    """Return what an object says of itself; an exception without words is known by its name at least."""
+    try:
+        return str(value) or type(value).__name__
+    except Exception as error:  # noqa: BLE001 -- a foreign object's mistake must not end what is being logged
+        return f"<{type(value).__name__}: {type(error).__name__} in its __str__>"

@@ -1,0 +1,190 @@
+"""No secret is left in what is logged, wherever it stands and however it is written; innocent text stays."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import msgspec
+import pytest
+
+from retrovue_daemon.redaction import Redactor
+
+SECRET = "abc-secret-123"
+
+
+class Speechless:
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+class Record(msgspec.Struct):
+    note: str
+
+
+@dataclass
+class Row:
+    note: str
+
+
+@pytest.fixture
+def redactor() -> Redactor:
+    made = Redactor()
+    made.learn(SECRET)
+    return made
+
+
+def cleaned(redactor: Redactor, **details: object) -> str:
+    """Return the line that these keys give, as JSON."""
+    return json.dumps(redactor(None, "error", details), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        f"GET http://h/?a={SECRET}&x=1",
+        f"GET http://h/?a={SECRET.upper()}",
+        {SECRET: 1},
+        {"headers": {"X-Plex-Token": SECRET}},
+        [{"deep": ({SECRET},)}],
+        SECRET.encode(),
+        bytearray(SECRET, "ascii"),
+        [f'{{"a": "{SECRET}"}}'.encode()],
+        ValueError(SECRET),
+        ExceptionGroup("all failed", [ValueError(SECRET)]),
+        ExceptionGroup(SECRET, [ValueError("x")]),
+        MappingProxyType({"note": SECRET}),
+        frozenset({SECRET}),
+        Record(SECRET),
+        [Row(SECRET)],
+        {1: {2: {3: {4: {5: {6: {7: {8: {9: SECRET}}}}}}}}},
+    ],
+    ids=repr,
+)
+def test_a_known_secret_is_found_in_any_value(redactor, value) -> None:
+    """Also in keys, in bytes, in exceptions, in objects, and at any depth."""
+    assert SECRET not in cleaned(redactor, value=value).lower()
+
+
+@pytest.mark.parametrize(
+    ("secret", "spelling"),
+    [
+        pytest.param("a/b+c=d e", "a%2Fb%2Bc%3Dd%20e", id="address"),
+        pytest.param("a/b+c=d e", "a%2fb%2bc%3dd%20e", id="address in lower case"),
+        pytest.param("a/b+c=d e", "a%2Fb%2Bc%3Dd+e", id="form"),
+        pytest.param('say"so', r"say\"so", id="JSON"),
+        pytest.param("say'\"so", r"""say\'"so""", id="Python"),
+        pytest.param("back\\slash", r"back\\slash", id="Python and JSON"),
+        pytest.param("<tag>&", "&lt;tag&gt;&amp;", id="HTML"),
+    ],
+)
+def test_a_secret_is_known_in_other_spellings(secret, spelling) -> None:
+    """As an address, a form, JSON, a line of Python or a page writes it."""
+    redactor = Redactor()
+    redactor.learn(secret)
+    assert redactor.text(f"[{secret}] [{spelling}]") == "[***] [***]"
+
+
+def test_a_secret_that_begins_like_another_leaves_no_rest() -> None:
+    """Whatever the order in which they were learnt."""
+    for order in (("abcd", "abcd-efgh"), ("abcd-efgh", "abcd")):
+        redactor = Redactor()
+        for secret in order:
+            redactor.learn(secret)
+        assert redactor.text("abcd-efgh and abcd") == "*** and ***"
+
+
+def test_too_short_a_secret_is_not_looked_for() -> None:
+    """It would blank innocent text."""
+    redactor = Redactor()
+    redactor.learn("abc")
+    assert redactor.text("abcdef") == "abcdef"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://h/library?a=1&X-Plex-Token=zyx-987",
+        "X-Plex-Token: zyx-987",
+        "http://h/login?next=http%3A%2F%2Fp%2F%3FX-Plex-Token%3Dzyx-987",
+        "<CIMultiDict('X-Plex-Token': 'zyx-987')>",
+        "Authorization: Bearer zyx-987",
+        "Authorization: Basic zyx-987",
+        "{'authorization': 'zyx-987'}",
+        "sent Bearer zyx-987",
+        "http://h/?token=zyx-987",
+        '<User authToken="zyx-987" authenticationToken="zyx-987"/>',
+        '{"MediaContainer":{"accessToken":"zyx-987"}}',
+        r"{\"access_token\":\"zyx-987\"}",
+        "refresh_token=zyx-987",
+        "PlexImporter(url, token='zyx-987')",
+        'token = "zyx-987"',
+        "ServerSection(name='home', token='zyx-987')",
+        "password=zyx-987",
+        '{"secret": "zyx-987"}',
+        "api_key: zyx-987",
+        "http://user:zyx-987@host:32400/identity",
+        "https://user:p@ss:zyx-987@host/",
+        "via socks5://zyx-987@proxy",
+        "eyJhbGciOiJ.zyx-987.zyx-987",
+    ],
+)
+def test_an_unknown_token_is_recognised_by_its_place(text) -> None:
+    """Nobody told of it, but what stands before it gives it away."""
+    assert "zyx-987" not in Redactor().text(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "check the token: https://support.plex.tv/articles/204059436 says how to find a valid one",
+        "server 'home' refuses the token: HTTP 401",
+        "servers[0].token is a JSON Web Token, which expires after 7 days",
+        'token_file = "/etc/retrovue-daemon/home.token"',
+        "http://192.168.1.10:32400/library/sections?type=1",
+        "mail to somebody@example.org, see https://example.org/@somebody",
+        "The Secret of Kells (2009)",
+        "eyJ is how they begin",
+    ],
+)
+def test_innocent_text_stays(text) -> None:
+    """A log that hides what it should tell is of no use."""
+    assert Redactor().text(text) == text
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        {"token": "zyx-987"},
+        {"token": ["zyx-987"]},
+        {"web_password": b"zyx-987"},
+        {"headers": {"X-Plex-Token": ["zyx-987"]}},
+        {"headers": [("Accept", "*/*"), ("X-Plex-Token", "zyx-987")]},
+        {"request": {"headers": MappingProxyType({"Cookie": "zyx-987"})}},
+        {"secret": 987},
+        {"secret": {"zyx-987": 1}},
+    ],
+    ids=repr,
+)
+def test_what_a_key_calls_secret_is_hidden_whatever_it_is(details) -> None:
+    """Lists, bytes and numbers too; only whether there is one may be seen."""
+    assert "987" not in cleaned(Redactor(), **details)
+    assert cleaned(Redactor(), has_token=True, token=None) == '{"has_token": true, "token": null}'
+
+
+def test_a_value_stays_what_it_is() -> None:
+    """Programs that read the lines count on numbers and lists."""
+    details = {"added": 3, "ok": True, "none": None, "duration_s": 0.5, "servers": ["home"], "counts": {"a": [1]}}
+    assert Redactor()(None, "info", dict(details)) == details
+
+
+def test_no_value_makes_a_line_fail() -> None:
+    """Objects without words, numbers that JSON lacks, a structure in itself, an exception that says nothing."""
+    knot: list[object] = []
+    knot.append(knot)
+    odd = {"a": Speechless(), "b": float("nan"), "c": float("-inf"), "d": knot, "e": TimeoutError(), "f": {None: {1}}}
+    line = json.loads(cleaned(Redactor(), **odd))
+    assert "RuntimeError" in line["a"]
+    assert (line["b"], line["c"], line["e"], line["f"]) == ("nan", "-inf", "TimeoutError", {"None": [1]})
+    assert "…" in str(line["d"])
