@@ -46,7 +46,8 @@ def check(
     - `retrovue-daemon check --offline --config /etc/retrovue-daemon/config.toml`
     """
     try:
-        settings = read_config(config)
+        # Offline nobody is shown a token; systemd's `ExecReload=`, which asks this, sees none of its service's.
+        settings = read_config(config, trusts_credentials=offline)
     except ConfigError as error:
         if as_json:
             print_json({"valid": False, "problems": [_problem(problem) for problem in error.problems]})

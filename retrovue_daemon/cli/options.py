@@ -31,7 +31,7 @@ DatabaseOption: TypeAlias = Annotated[
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 
 
-def read_config(path: Path | None, database: Path | None = None) -> Config:
+def read_config(path: Path | None, database: Path | None = None, *, trusts_credentials: bool = False) -> Config:
     """Load the configuration that the options name; a database alone is enough where it defines servers."""
     from retrovue_daemon.config import find_config, load_config, parse_config  # noqa: PLC0415 -- not for --help
 
@@ -42,7 +42,7 @@ def read_config(path: Path | None, database: Path | None = None) -> Config:
             raise
         config = parse_config({})
     else:
-        config = load_config(found)
+        config = load_config(found, trusts_credentials=trusts_credentials)
     if database is None:
         return config
     return replace(config, database=replace(config.database, path=database.absolute()))

@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 _TOML_ERROR: Final = re.compile(r"(?P<what>.*?) \(at (?P<where>line \d+, column \d+|end of document)\)", re.DOTALL)
 
 
-def load_config(path: Path, environ: Mapping[str, str] | None = None) -> Config:
+def load_config(path: Path, environ: Mapping[str, str] | None = None, *, trusts_credentials: bool = False) -> Config:
     """Read and check a configuration file.
 
-    ``environ`` is the environment that variables are taken from, by default that of the process. Raises `ConfigError`
-    with everything that is wrong at once.
+    ``environ`` is the environment that variables are taken from, by default that of the process. With
+    ``trusts_credentials``, credentials of systemd that cannot be seen here count as good, and their tokens are empty:
+    for a look at a file that the service is to use. Raises `ConfigError` with everything that is wrong at once.
     """
     try:
         content = path.read_bytes()
@@ -46,7 +47,9 @@ def load_config(path: Path, environ: Mapping[str, str] | None = None) -> Config:
         raise ConfigError(path, [_syntax_problem(str(error))]) from None
     except (ValueError, RecursionError):
         raise ConfigError(path, [ConfigProblem("", "is not readable as TOML: too long or too deep")]) from None
-    return parse_config(mapping, source=path, environ=environ, is_public=is_public)
+    return parse_config(
+        mapping, source=path, environ=environ, is_public=is_public, trusts_credentials=trusts_credentials
+    )
 
 
 def _syntax_problem(message: str) -> ConfigProblem:
@@ -62,15 +65,18 @@ def parse_config(
     base_dir: Path | None = None,
     environ: Mapping[str, str] | None = None,
     is_public: bool = False,
+    trusts_credentials: bool = False,
 ) -> Config:
     """Check a configuration that is a mapping already, as `tomllib` gives it.
 
     ``source`` is the file that messages name. Relative paths begin at ``base_dir``, by default the directory of
-    ``source``, else the current one. ``is_public`` says that every user can read the file. Raises `ConfigError`.
+    ``source``, else the current one. ``is_public`` says that every user can read the file; ``trusts_credentials`` is
+    that of `load_config`. Raises `ConfigError`.
     """
     environ = os.environ if environ is None else environ
     base_dir = Path(os.path.abspath(base_dir or (source.parent if source else ".")))  # noqa: PTH100  # keeps links
-    reading = Reading(Context(base_dir=base_dir, environ=environ, is_public=is_public), elsewhere=_homes())
+    context = Context(base_dir, environ, is_public=is_public, trusts_credentials=trusts_credentials)
+    reading = Reading(context, elsewhere=_homes())
     reading.unknown_keys(mapping, (*SECTIONS, "servers"), "")
 
     fields = {

@@ -6,6 +6,7 @@ be a token in the wrong place.
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from pathlib import Path
@@ -128,12 +129,30 @@ TOKEN_ENV: Final[Value[Secret]] = Value(
 def _convert_credential(raw: str, context: Context) -> Secret:
     if not _CREDENTIAL.fullmatch(raw.strip()) or raw.strip() in {".", ".."}:
         raise TOKEN_CREDENTIAL.refusal(raw)
+    if _is_out_of_sight(context):
+        return Secret("")
     directory = context.environ.get("CREDENTIALS_DIRECTORY")
     if not directory:
         raise BadValue("is handed over by systemd (LoadCredential=), but $CREDENTIALS_DIRECTORY is not set here")
     return secret(_read_file(Path(directory) / raw.strip()), "the credential")
 
 
+def _is_out_of_sight(context: Context) -> bool:
+    """Tell whether credentials are taken on trust: the commands of ExecReload= cannot see those of their service."""
+    directory = context.environ.get("CREDENTIALS_DIRECTORY", "")
+    return context.trusts_credentials and not (directory and os.access(directory, os.X_OK))
+
+
+def _credential_remarks(raw: object, token: Secret, context: Context) -> Iterator[str]:
+    if _is_out_of_sight(context):
+        yield "was not checked: systemd shows it to the service only"
+    yield from _remarks(raw, token, context)
+
+
 TOKEN_CREDENTIAL: Final[Value[Secret]] = Value(
-    "the name of a credential of the systemd unit", str, _convert_credential, remarks=_remarks, private=True
+    "the name of a credential of the systemd unit",
+    str,
+    _convert_credential,
+    remarks=_credential_remarks,
+    private=True,
 )

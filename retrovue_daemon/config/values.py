@@ -42,6 +42,8 @@ class Context:
     environ: Mapping[str, str]
     is_public: bool = False
     """Every user of the system may read the configuration file."""
+    trusts_credentials: bool = False
+    """A credential that only the service itself can see is taken for good: somebody else reads on its behalf."""
 
 
 def _no_remarks(_raw: object, _value: object, _context: Context) -> Iterable[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from retrovue_daemon.config import ConfigError, ConfigProblem, parse_config
+from retrovue_daemon.config import ConfigError, ConfigProblem, load_config, parse_config
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -261,6 +261,26 @@ def test_a_credential_needs_systemd(tmp_path: Path) -> None:
     """Outside a unit with credentials the problem says how they are handed over."""
     (problem,) = problems(TOKENLESS + "token_credential = 'home'", tmp_path)
     assert "LoadCredential=" in problem.message
+
+
+@pytest.mark.parametrize("directory", [None, "gone"])
+def test_a_credential_that_only_the_service_sees_can_be_taken_on_trust(directory, tmp_path: Path) -> None:
+    """By whoever looks at the file on its behalf, with a warning; what is there to be seen is checked as ever."""
+    path = tmp_path / "config.toml"
+    path.touch(mode=0o600)
+    path.write_text(TOKENLESS + "token_credential = 'home'")
+    environ = {"HOME": "/nowhere"} | ({"CREDENTIALS_DIRECTORY": str(tmp_path / directory)} if directory else {})
+    config = load_config(path, environ, trusts_credentials=True)
+    assert [(warning.path, warning.message[:15]) for warning in config.warnings] == [
+        ("servers[0].token_credential", "was not checked")
+    ]
+    with pytest.raises(ConfigError):
+        load_config(path, environ)
+    with pytest.raises(ConfigError, match="no such file"):
+        load_config(path, environ | {"CREDENTIALS_DIRECTORY": str(tmp_path)}, trusts_credentials=True)
+    path.write_text(TOKENLESS + "token_credential = '../home'")
+    with pytest.raises(ConfigError, match="the name of a credential"):
+        load_config(path, environ, trusts_credentials=True)
 
 
 def test_a_pipe_as_token_file_does_not_block(tmp_path: Path) -> None:

@@ -89,6 +89,17 @@ async def test_check_offline_asks_nobody(commands, plex, config_file) -> None:
     assert not plex.requests
 
 
+async def test_check_offline_trusts_that_systemd_has_the_credentials(commands, tmp_path) -> None:
+    """Before a reload systemd asks for this check, and does not let it see the service's credentials."""
+    file = tmp_path / "config.toml"
+    file.touch(mode=0o600)
+    file.write_text('[[servers]]\nname = "home"\nurl = "http://127.0.0.1:1"\ntoken_credential = "home"\n')
+    finished = await commands.run("check", "--offline", "--config", file)
+    assert finished.code == 0
+    assert finished.err.startswith("warning: servers[0].token_credential: was not checked")
+    assert (await commands.run("check", "--config", file)).code == 78
+
+
 async def test_check_tells_good_servers_from_bad_ones(commands, plex, config_file) -> None:
     """Exit code 1 where some answer, 3 where none does."""
     file = config_file(plex)
