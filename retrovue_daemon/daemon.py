@@ -4,68 +4,108 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-import time
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
 from retrovue_daemon import __version__
-from retrovue_daemon.config import default_database_path, server_from_row
-from retrovue_daemon.errors import ConfigError, DaemonError, Interrupted, UnknownServer
+from retrovue_daemon.asking import EVERYTHING, Selection, ServerReport
+from retrovue_daemon.clock import Clock
+from retrovue_daemon.config import default_database_path
+from retrovue_daemon.errors import DaemonError, Interrupted
 from retrovue_daemon.plex.retries import RetryPolicy
 from retrovue_daemon.progress import ProgressBoard
+from retrovue_daemon.reloading import Reloader
+from retrovue_daemon.service import beat, show_status
+from retrovue_daemon.signals import Signals
 from retrovue_daemon.store.database import open_database
-from retrovue_daemon.store.servers import ServerEntry, reconcile_servers, servers
 from retrovue_daemon.supervisor import Supervisor
-from retrovue_daemon.sync.targets import PassSettings
-from retrovue_daemon.worker import EVERYTHING, ActiveServer, Selection, ServerReport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Iterator
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
     from retrovue_daemon.config import Config
     from retrovue_daemon.logs import Redactor
     from retrovue_daemon.store.database import Database
+    from retrovue_daemon.systemd import Notifier
 
 log = structlog.get_logger()
 T = TypeVar("T")
 
 PATIENT = RetryPolicy()
 
+STOPPING_S = 10.0
+"""Seconds that the end may take: what was handed in is committed, and the write-ahead log folded in."""
+
 
 @dataclass(frozen=True, slots=True)
 class SyncOptions:
-    """What one ``sync`` command asks for; None means every server, or every library."""
+    """What one ``sync`` command asks for; ``server`` None means every server."""
 
     server: str | None = None
     selection: Selection = EVERYTHING
-    accept_removals: bool = False
 
 
-async def run(config: Config, redactor: Redactor) -> None:
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What a service has besides its configuration.
+
+    ``load`` reads that again, ``relog`` takes over what it says of the logs, ``notifier`` tells systemd.
+    """
+
+    load: Callable[[], Config]
+    relog: Callable[[Config], None]
+    notifier: Notifier
+
+
+async def run(config: Config, redactor: Redactor, process: Process) -> None:
     """Keep the database in step until SIGTERM or SIGINT: the work of the service."""
-    with _signals() as stop:
+    with Signals() as signals:
         log.info("daemon.starting", version=__version__)
         try:
-            await _until_stopped(stop, _keep_in_step(config, redactor))
+            await _until_stopped(signals.stop, _keep_in_step(config, redactor, process, signals))
         except Interrupted as interrupted:
             log.info("daemon.stopped", signal=interrupted.name)
 
 
-async def _keep_in_step(config: Config, redactor: Redactor) -> None:
-    async with _composed(config, SyncOptions(), ProgressBoard(), redactor) as composed:
-        names = [server.section.name for server in composed.supervisor.servers]
-        log.info("daemon.started", database=str(composed.database.path), servers=names)
-        if not names:
-            log.warning("daemon.no_servers", hint="add a [[servers]] table to the configuration, and restart")
+async def _keep_in_step(config: Config, redactor: Redactor, process: Process, signals: Signals) -> None:
+    notifier, clock = process.notifier, Clock()
+    async with _opened(config, serves=True) as database:
+        supervisor = Supervisor(database, config, ProgressBoard(), redactor, retry=PATIENT, clock=clock)
+        reloader = Reloader(process.load, process.relog, supervisor, notifier)
         try:
-            await _with_writer(composed.database, composed.supervisor.run())
+            async with asyncio.TaskGroup() as group:
+                group.create_task(database.writer.stopped(), name="the writer's end")
+                group.create_task(supervisor.run(), name="supervisor")
+                await supervisor.started.wait()
+                _tell_started(supervisor)
+                notifier.ready()
+                group.create_task(reloader.serve(signals.reload), name="reloads")
+                group.create_task(_sync_when_told(signals.sync_now, supervisor), name="SIGUSR1")
+                group.create_task(beat(notifier, database.writer, clock), name="watchdog")
+                group.create_task(show_status(notifier, supervisor, clock), name="status")
         except asyncio.CancelledError:
             log.info("daemon.stopping")
+            notifier.stopping("stopping: what was read is being written")
+            notifier.extend_timeout(STOPPING_S)
             raise
+
+
+def _tell_started(supervisor: Supervisor) -> None:
+    names = list(supervisor.workers)
+    log.info("daemon.started", database=str(supervisor.database.path), servers=names)
+    if not names:
+        log.warning("daemon.no_servers", hint="add a [[servers]] table to the configuration, and reload")
+
+
+async def _sync_when_told(told: asyncio.Event, supervisor: Supervisor) -> None:
+    while True:
+        await told.wait()
+        told.clear()
+        log.info("sync.requested")
+        supervisor.look_now()
 
 
 async def sync_once(
@@ -76,91 +116,29 @@ async def sync_once(
     *,
     retry: RetryPolicy = PATIENT,
 ) -> list[ServerReport]:
-    """Do one round of passes and report on each server.
+    """Do what is asked for once, and report on each server.
 
-    Raises UnknownServer where no active server has the name that was asked for, Interrupted where SIGTERM or SIGINT
-    ended the round early.
+    Raises UnknownServer where no active server has the name that was asked for, DatabaseHeld where another process
+    syncs this database, Interrupted where SIGTERM or SIGINT ended the work early.
     """
 
-    async def one_round() -> list[ServerReport]:
-        async with _composed(config, options, board, redactor, retry) as composed:
-            reports = await _with_writer(composed.database, composed.supervisor.sync_once(options.selection))
-            return [*reports, *composed.unusable]
+    async def work() -> list[ServerReport]:
+        async with _opened(config) as database:
+            supervisor = Supervisor(database, config, board, redactor, retry=retry)
+            return await _with_writer(database, supervisor.sync_once(options.selection, options.server))
 
-    with _signals() as stop:
-        return await _until_stopped(stop, one_round())
-
-
-@dataclass(frozen=True, slots=True)
-class _Composed:
-    """Everything that is open; ``unusable`` are servers of the database whose rows cannot be used."""
-
-    database: Database
-    supervisor: Supervisor
-    unusable: tuple[ServerReport, ...]
+    with Signals() as signals:
+        return await _until_stopped(signals.stop, work())
 
 
 @asynccontextmanager
-async def _composed(
-    config: Config,
-    options: SyncOptions,
-    board: ProgressBoard,
-    redactor: Redactor,
-    retry: RetryPolicy = PATIENT,
-) -> AsyncIterator[_Composed]:
-    """Open the database, learn which servers there are, and make the supervisor that syncs them."""
+async def _opened(config: Config, *, serves: bool = False) -> AsyncIterator[Database]:
     place = config.database
     own_place = place.path == default_database_path(os.environ)
-    async with open_database(place.path, mode=place.mode, group=place.group, own_place=own_place) as database:
-        chosen, unusable = await _active_servers(config, database)
-        for server in chosen:
-            redactor.learn(server.section.token.reveal())
-        if options.server is not None:
-            names = [server.section.name for server in chosen] + [report.server for report in unusable]
-            chosen = [server for server in chosen if server.section.name == options.server]
-            unusable = [report for report in unusable if report.server == options.server]
-            if not chosen and not unusable:
-                raise UnknownServer(options.server, names)
-        settings = PassSettings(
-            page_size=config.sync.page_size,
-            batch_size=place.batch_size,
-            max_removed=config.sync.max_removed,
-            accept_removals=options.accept_removals,
-        )
-        supervisor = Supervisor(
-            database,
-            chosen,
-            settings,
-            config.sync,
-            board,
-            retry,
-        )
-        yield _Composed(database, supervisor, tuple(unusable))
-
-
-async def _active_servers(config: Config, database: Database) -> tuple[list[ActiveServer], list[ServerReport]]:
-    """Return the configuration's servers, then those that only the database defines, and a report of bad rows.
-
-    A row that cannot be used costs the others nothing.
-    """
-    entries = [ServerEntry(section.name, section.url, section.path_mappings) for section in config.servers]
-    now = int(time.time())
-    await database.writer.write(lambda connection: reconcile_servers(connection, entries, now))
-    rows = {row.name: row for row in await servers(database.reader)}
-    found = [ActiveServer(rows[section.name].id, section) for section in config.servers]
-    named = {section.name for section in config.servers}
-    unusable = []
-    for row in rows.values():
-        if row.source != "database" or not row.is_active or row.name in named:
-            continue
-        try:
-            section = server_from_row(row.name, row.url, row.token or "")
-        except ConfigError as error:
-            log.error("server.invalid", server=row.name, error=str(error))
-            unusable.append(ServerReport(row.name, error))
-        else:
-            found.append(ActiveServer(row.id, section))
-    return found, unusable
+    async with open_database(
+        place.path, mode=place.mode, group=place.group, own_place=own_place, serves=serves
+    ) as database:
+        yield database
 
 
 async def _until_stopped(stop: asyncio.Future[int], work: Coroutine[Any, Any, T]) -> T:
@@ -170,7 +148,7 @@ async def _until_stopped(stop: asyncio.Future[int], work: Coroutine[Any, Any, T]
     try:
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
-            return await task
+            return await _alone(task)
         task.cancel()
         (ended,) = await asyncio.gather(task, return_exceptions=True)
         if isinstance(ended, Exception):
@@ -179,6 +157,17 @@ async def _until_stopped(stop: asyncio.Future[int], work: Coroutine[Any, Any, T]
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def _alone(task: asyncio.Task[T]) -> T:
+    """Return a task's result; an error that a task group wraps is raised as itself."""
+    try:
+        return await task
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from None
 
 
 async def _with_writer(database: Database, work: Coroutine[Any, Any, T]) -> T:
@@ -195,31 +184,3 @@ async def _with_writer(database: Database, work: Coroutine[Any, Any, T]) -> T:
         task.cancel()
         writer.cancel()
         await asyncio.gather(task, writer, return_exceptions=True)
-
-
-@contextmanager
-def _signals() -> Iterator[asyncio.Future[int]]:
-    """Give a future that becomes the number of the first SIGTERM or SIGINT that arrives.
-
-    SIGHUP and SIGUSR1 would end the process by default; they are logged and do nothing yet.
-    """
-    loop = asyncio.get_running_loop()
-    stop: asyncio.Future[int] = loop.create_future()
-
-    def arrived(number: int) -> None:
-        if not stop.done():
-            stop.set_result(number)
-
-    def not_yet(number: int) -> None:
-        log.warning(
-            "daemon.signal_ignored", signal=signal.Signals(number).name, hint="restart to reload or to sync now"
-        )
-
-    handlers = {signal.SIGTERM: arrived, signal.SIGINT: arrived, signal.SIGHUP: not_yet, signal.SIGUSR1: not_yet}
-    for number, handler in handlers.items():
-        loop.add_signal_handler(number, handler, number)
-    try:
-        yield stop
-    finally:
-        for number in handlers:
-            loop.remove_signal_handler(number)

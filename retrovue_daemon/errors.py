@@ -21,9 +21,11 @@
     │   ├── WrongServer            the address answers with another machineIdentifier
     │   ├── DuplicateServer        two active entries are the same machine
     │   ├── ServerForgotten        its row has vanished from the database
+    │   ├── ServerWithdrawn        it was taken out of the configuration, or the daemon ends
     │   └── WrongLibrary           a listing that says it is another library's
     └── StoreError             the database could not be used
         ├── DatabaseHeld           another process holds it
+        ├── DaemonGone             the daemon that was asked has ended
         ├── DatabasePlaceMissing   its directory is not there (yet)
         ├── DatabaseUnusable       foreign, damaged, from a newer version, or not writable
         ├── WriteFailed            a transaction was rolled back: disk full, lock held too long …
@@ -295,6 +297,13 @@ class ServerForgotten(PlexError):
     hint = "restart, and the configuration's servers are entered again"
 
 
+class ServerWithdrawn(PlexError):
+    """What was asked for was not done: the server is no longer synced, or the daemon is about to end."""
+
+    summary = "is not synced any more"
+    hint = "ask again, if it is still configured"
+
+
 class WrongLibrary(PlexError):
     """A page says that it belongs to another library than was asked for; nothing of it was written."""
 
@@ -322,14 +331,28 @@ class StoreError(DaemonError):
 
 
 class DatabaseHeld(StoreError):
-    """Another process holds the database; ``pid`` is its process id where known."""
+    """Another process holds the database; ``pid`` is its process id where known.
+
+    ``serves`` says that it is a daemon, which does what ``sync_requests`` asks for.
+    """
 
     exit_code = 75
     hint = "stop that process first, or give this one a database of its own"
 
-    def __init__(self, path: Path, pid: int | None) -> None:
+    def __init__(self, path: Path, pid: int | None, *, serves: bool = False) -> None:
         super().__init__(path, f"held by process {pid}" if pid else "held by another process")
         self.pid = pid
+        self.serves = serves
+
+
+class DaemonGone(StoreError):
+    """The daemon that was asked to sync ended before it had answered."""
+
+    exit_code = 75
+    hint = "try again; the next daemon finds the request, too"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "the daemon that was asked has ended")
 
 
 class DatabasePlaceMissing(StoreError):

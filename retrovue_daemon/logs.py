@@ -83,17 +83,19 @@ def configure_logging(
     format: str = "auto",  # noqa: A002 -- the key's name
     stream: TextIO | None = None,
     environ: Mapping[str, str] = os.environ,
+    redactor: Redactor | None = None,
 ) -> Redactor:
     """Send every log line of the process to ``stream`` (standard error) and return what keeps secrets out of them.
 
     ``format`` is ``json``, ``console`` or ``auto``: console on a terminal, else json. Where the stream leads into
-    systemd's journal, each line begins with its priority, which the journal takes off and keeps.
+    systemd's journal, each line begins with its priority, which the journal takes off and keeps. A ``redactor`` that
+    was in use before goes on knowing what it knows.
     """
     stream = stream or sys.stderr
     unicode = (getattr(stream, "encoding", None) or "utf-8").lower().replace("-", "") == "utf8"
     journal = journal_stream(environ, stream)
     stream = Unfailing(stream).as_stream()
-    redactor = Redactor()
+    redactor = redactor or Redactor()
     begin: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

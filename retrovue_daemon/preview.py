@@ -23,11 +23,11 @@ from retrovue_daemon.store.preparation import prepare
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from retrovue_daemon.asking import ServerReport
     from retrovue_daemon.config import Config
     from retrovue_daemon.daemon import SyncOptions
     from retrovue_daemon.logs import Redactor
     from retrovue_daemon.progress import ProgressBoard
-    from retrovue_daemon.worker import ServerReport
 
 
 @dataclass(frozen=True, slots=True)

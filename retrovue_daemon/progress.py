@@ -80,6 +80,12 @@ class ProgressBoard:
         self._begun += 1
         return Meter(self, LibraryProgress(self._begun, server, library))
 
+    def mirror(self, progress: Progress) -> None:
+        """Show what another board shows."""
+        self._latest = progress
+        self._changed.set()
+        self._changed = asyncio.Event()
+
     def close(self) -> None:
         """Let every watcher end after the last value."""
         self._publish(replace(self._latest, closed=True))

@@ -10,8 +10,9 @@ import typer
 
 from retrovue_daemon import __version__
 from retrovue_daemon.cli.options import ConfigOption, JsonOption, read_config
-from retrovue_daemon.cli.output import describe, new_table, print_json, print_table, print_warnings
+from retrovue_daemon.cli.output import new_table, print_json, print_table, print_warnings
 from retrovue_daemon.errors import BadAnswer, ConfigError, ConfigProblem, DaemonError
+from retrovue_daemon.outcome import describe
 
 if TYPE_CHECKING:
     from rich.table import Table

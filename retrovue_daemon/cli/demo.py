@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import tempfile
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,12 +15,13 @@ import typer
 
 from retrovue_daemon.cli.options import JsonOption
 from retrovue_daemon.cli.output import new_table, print_failure, print_table
-from retrovue_daemon.cli.reports import exit_code, print_reports
-from retrovue_daemon.cli.sync import sync_with_progress
+from retrovue_daemon.cli.reports import print_summary
+from retrovue_daemon.cli.sync import with_progress
+from retrovue_daemon.outcome import exit_code, summary
 
 if TYPE_CHECKING:
+    from retrovue_daemon.asking import ServerReport
     from retrovue_daemon.demo import SimulatedPlex, World
-    from retrovue_daemon.worker import ServerReport
 
 QUESTIONS = {
     "What could fill a slot of 60 to 80 minutes?": """\
@@ -72,7 +74,7 @@ def demo(
         database = Path(tempfile.mkdtemp(prefix="retrovue-demo-")) / "retrovue.db"
     reports = asyncio.run(_sync(world, database.absolute()))
     code = exit_code(reports)
-    print_reports(reports, code, as_json=as_json)
+    print_summary(summary(reports, code), as_json=as_json)
     if not as_json:
         for question, query in QUESTIONS.items():
             _ask(database, question, query)
@@ -116,7 +118,7 @@ def _print_address(plex: SimulatedPlex, *, as_json: bool) -> None:
 async def _sync(world: World, database: Path) -> list[ServerReport]:
     """Sync the simulated server with the ordinary code, as ``retrovue-daemon sync`` would."""
     from retrovue_daemon.config import parse_config  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.daemon import SyncOptions  # noqa: PLC0415 -- brings aiohttp
+    from retrovue_daemon.daemon import SyncOptions, sync_once  # noqa: PLC0415 -- brings aiohttp
     from retrovue_daemon.demo import SimulatedPlex  # noqa: PLC0415 -- likewise
 
     async with SimulatedPlex(world) as plex:
@@ -127,7 +129,7 @@ async def _sync(world: World, database: Path) -> list[ServerReport]:
             "path_mappings": [{"plex_path": "/srv/media", "local_path": "/mnt/nas"}],
         }
         settings = parse_config({"database": {"path": str(database)}, "servers": [server]})
-        return await sync_with_progress(settings, SyncOptions())
+        return await with_progress(settings, partial(sync_once, settings, SyncOptions()))
 
 
 def _ask(database: Path, question: str, query: str) -> None:

@@ -85,10 +85,3 @@ def print_table(table: Table) -> None:
     if not console.is_terminal:
         console.width = 200
     console.print(table)
-
-
-def describe(error: DaemonError | None) -> dict[str, str | None] | None:
-    """Give an error the shape that it has in ``--json``."""
-    if error is None:
-        return None
-    return {"type": type(error).__name__, "message": str(error), "hint": error.hint}

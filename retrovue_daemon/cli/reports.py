@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from retrovue_daemon.cli.output import describe, new_table, print_json, print_table
-from retrovue_daemon.errors import PlexError
+from retrovue_daemon.cli.output import new_table, print_json, print_table
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from retrovue_daemon.preview import Preview
-    from retrovue_daemon.worker import ServerReport
 
 _COUNTS = ("listed", "added", "updated", "unchanged", "removed", "restored", "moved", "skipped")
 
@@ -20,73 +18,42 @@ _SHOWN = 20
 """Changes of each sort that a table names; JSON names them all."""
 
 
-def print_reports(reports: list[ServerReport], code: int, *, as_json: bool) -> None:
-    """Print what a round brought, for people or for programs; ``code`` is the exit code."""
+def print_summary(told: dict[str, Any], *, as_json: bool) -> None:
+    """Print what a sync brought (``outcome.summary``), for people or for programs."""
     if as_json:
-        print_json(_summary(reports, code))
-    elif any(report.error or report.passes for report in reports):
-        print_table(_table(reports))
+        print_json(told)
+    elif any(server["error"] or server["libraries"] for server in told["servers"]):
+        print_table(_table(told["servers"]))
 
 
-def exit_code(reports: list[ServerReport]) -> int:
-    """Return 0 where all went well, 3 where no server could be used, else 1."""
-    if all(isinstance(report.error, PlexError) for report in reports):
-        return 3
-    clean = all(report.error is None and all(done.run.status == "ok" for done in report.passes) for report in reports)
-    return 0 if clean else 1
-
-
-def _summary(reports: list[ServerReport], code: int) -> dict[str, object]:
-    """Return the object that ``--json`` prints: the counts of sync_runs for every server and library."""
-    return {
-        "exit_code": code,
-        "servers": [
-            {
-                "server": report.server,
-                "error": describe(report.error),
-                "libraries": [
-                    {
-                        "library": done.library,
-                        "run_id": done.run_id,
-                        **done.run.values(),
-                        "duration_s": done.duration_s,
-                    }
-                    for done in report.passes
-                ],
-            }
-            for report in reports
-        ],
-    }
-
-
-def _table(reports: list[ServerReport]) -> Table:
+def _table(servers: list[dict[str, Any]]) -> Table:
     """Return the counts as a table that fits a terminal: a column that would hold only zeros is left out."""
-    runs = [done.run for report in reports for done in report.passes]
-    counted = [name for name in _COUNTS if name == "listed" or any(getattr(run.counts, name) for run in runs)]
-    remarks = any(report.error is not None for report in reports) or any(run.error for run in runs)
+    passes = [done for server in servers for done in server["libraries"]]
+    counted = [name for name in _COUNTS if name == "listed" or any(done[name] for done in passes)]
+    remarks = any(server["error"] for server in servers) or any(done["error"] for done in passes)
     result = new_table("server", "library", "pass", "status")
     for column in (*counted, "seconds"):
         result.add_column(column, justify="right", no_wrap=True)
     if remarks:
         result.add_column("remark", overflow="fold")
-    for report in reports:
-        if report.error is not None:
-            result.add_row(report.server, "", "", "failed", *[""] * (len(counted) + 1), str(report.error))
-        for done in report.passes:
-            counts = [f"{getattr(done.run.counts, name):,}" for name in counted]
-            remark = [done.run.error or ""] if remarks else []
-            seconds = f"{done.duration_s:.1f}"
-            result.add_row(report.server, done.library, done.run.kind, done.run.status, *counts, seconds, *remark)
+    for server in servers:
+        if server["error"]:
+            message = server["error"]["message"]
+            result.add_row(server["server"], "", "", "failed", *[""] * (len(counted) + 1), message)
+        for done in server["libraries"]:
+            counts = [f"{done[name]:,}" for name in counted]
+            remark = [done["error"] or ""] if remarks else []
+            seconds = f"{done['duration_s']:.1f}"
+            result.add_row(server["server"], done["library"], done["kind"], done["status"], *counts, seconds, *remark)
     return result
 
 
-def print_preview(seen: Preview, code: int, *, as_json: bool) -> None:
+def print_preview(seen: Preview, told: dict[str, Any], *, as_json: bool) -> None:
     """Print what a sync would bring: its counts, the items by name, and what the path mappings would do."""
-    reports = list(seen.reports)
     if as_json:
-        print_json({"dry_run": True, **_summary(reports, code), **_changes(seen)})
+        print_json({"dry_run": True, **told, **_changes(seen)})
         return
-    print_reports(reports, code, as_json=False)
+    print_summary(told, as_json=False)
     if seen.changes:
         print_table(_named(seen))
     if seen.paths:

@@ -5,36 +5,61 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import signal
 import sys
 import threading
+from functools import partial
+from typing import TYPE_CHECKING
 
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, read_config
 from retrovue_daemon.cli.output import log_warnings
+
+if TYPE_CHECKING:
+    from retrovue_daemon.config import Config
+    from retrovue_daemon.logs import Redactor
 
 
 def run(config: ConfigOption = None, database: DatabaseOption = None) -> None:
     """Keep the database in step until SIGTERM or SIGINT.
 
-    Log lines go to standard output: JSON, or for people where that is a terminal.
+    SIGHUP reloads the configuration, SIGUSR1 syncs at once. Log lines go to standard output: JSON, or for people
+    where that is a terminal.
 
     Example:
 
     - `retrovue-daemon run --config /etc/retrovue-daemon/config.toml`
+    - `kill -HUP $(pidof -s retrovue-daemon)`
     """
-    settings = read_config(config, database)
+    # By default they end the process; the configuration is about to be read anyway.
+    for number in (signal.SIGHUP, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
+    load = partial(read_config, config, database)
+    settings = load()
     from retrovue_daemon import daemon  # noqa: PLC0415 -- brings aiohttp, which --help does not need
-    from retrovue_daemon.logs import configure_logging, log_uncaught  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.logs import log_uncaught  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.systemd import Notifier  # noqa: PLC0415 -- likewise
 
-    redactor = configure_logging(level=settings.logging.level, format=settings.logging.format, stream=sys.stdout)
+    redactor = _log(settings)
     log_uncaught()
     log_warnings(settings.warnings)
     calm_collector()
 
+    def relog(changed: Config) -> None:
+        _log(changed, redactor)
+
     async def until_stopped() -> None:
-        await daemon.run(settings, redactor)
+        await daemon.run(settings, redactor, daemon.Process(load, relog, Notifier.from_environ(os.environ)))
         _leave_soon()
 
     asyncio.run(until_stopped())
+
+
+def _log(settings: Config, redactor: Redactor | None = None) -> Redactor:
+    from retrovue_daemon.logs import configure_logging  # noqa: PLC0415 -- brings structlog, which --help does not need
+
+    return configure_logging(
+        level=settings.logging.level, format=settings.logging.format, stream=sys.stdout, redactor=redactor
+    )
 
 
 def calm_collector() -> None:

@@ -10,18 +10,19 @@ import typer
 
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, read_config
 from retrovue_daemon.cli.output import log_warnings, print_failure, print_warnings
-from retrovue_daemon.cli.reports import exit_code, print_preview, print_reports
+from retrovue_daemon.cli.reports import print_preview, print_summary
 from retrovue_daemon.cli.run import calm_collector
-from retrovue_daemon.errors import AmbiguousShow, UnknownLibrary, UnknownShow
+from retrovue_daemon.errors import DatabaseHeld, UnknownLibrary, UnknownShow
+from retrovue_daemon.outcome import exit_code, summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from retrovue_daemon.asking import Selection
     from retrovue_daemon.config import Config
     from retrovue_daemon.daemon import SyncOptions
     from retrovue_daemon.logs import Redactor
     from retrovue_daemon.progress import ProgressBoard
-    from retrovue_daemon.worker import Selection, ServerReport
 
 T = TypeVar("T")
 
@@ -73,39 +74,48 @@ def sync(
     if year is not None and show is None:
         raise typer.BadParameter("needs --show", param_hint="--year")
     settings = read_config(config, database)
+    from retrovue_daemon.asking import Selection  # noqa: PLC0415 -- likewise
     from retrovue_daemon.daemon import SyncOptions  # noqa: PLC0415 -- brings aiohttp, which --help does not need
-    from retrovue_daemon.worker import Selection  # noqa: PLC0415 -- likewise
 
     calm_collector()
-    selection = Selection(library=library, show=None if show is None else (show, year), full=full)
-    options = SyncOptions(server=server, selection=selection, accept_removals=accept_removals)
-    seen = None
+    selection = Selection(
+        library=library, show=None if show is None else (show, year), full=full, accept_removals=accept_removals
+    )
+    options = SyncOptions(server=server, selection=selection)
     if dry_run:
         from retrovue_daemon.preview import preview  # noqa: PLC0415 -- likewise
 
         seen = asyncio.run(with_progress(settings, partial(preview, settings, options)))
-        reports = list(seen.reports)
+        told = summary(seen.reports, exit_code(seen.reports))
+        unknown = _unknown(selection, told)
+        print_preview(seen, told, as_json=as_json)
     else:
-        reports = asyncio.run(sync_with_progress(settings, options))
-    code = exit_code(reports)
-    unknown = _unknown(selection, reports) if code == 0 else _ambiguous(reports)
-    code = unknown.exit_code if unknown else code
-    if seen is None:
-        print_reports(reports, code, as_json=as_json)
-    else:
-        print_preview(seen, code, as_json=as_json)
+        told = asyncio.run(with_progress(settings, partial(_sync_or_ask, settings, options)))
+        unknown = _unknown(selection, told)
+        print_summary(told, as_json=as_json)
+    if told.get("error"):
+        print_failure(told["error"]["message"], told["error"]["hint"])
     if unknown:
         raise unknown
-    if not reports:
+    if not told["servers"] and not told.get("error"):
         print_failure("there is no active server", "add a [[servers]] table to the configuration")
-    raise typer.Exit(code)
+    raise typer.Exit(told["exit_code"])
 
 
-async def sync_with_progress(settings: Config, options: SyncOptions) -> list[ServerReport]:
-    """Sync once, with bars where standard error is a terminal, with log lines where it is not."""
+async def _sync_or_ask(
+    settings: Config, options: SyncOptions, board: ProgressBoard, redactor: Redactor
+) -> dict[str, Any]:
+    """Sync; where a daemon has the database, have it do so."""
     from retrovue_daemon.daemon import sync_once  # noqa: PLC0415 -- brings aiohttp
+    from retrovue_daemon.remote import ask_daemon  # noqa: PLC0415 -- likewise
 
-    return await with_progress(settings, partial(sync_once, settings, options))
+    try:
+        reports = await sync_once(settings, options, board, redactor)
+    except DatabaseHeld as held:
+        if not held.serves:
+            raise
+        return await ask_daemon(held.path, options.selection, options.server, board)
+    return summary(reports, exit_code(reports))
 
 
 async def with_progress(settings: Config, work: Callable[[ProgressBoard, Redactor], Coroutine[Any, Any, T]]) -> T:
@@ -132,15 +142,16 @@ async def with_progress(settings: Config, work: Callable[[ProgressBoard, Redacto
     return await with_bars(work(board, redactor), board, console)
 
 
-def _unknown(selection: Selection, reports: list[ServerReport]) -> UnknownLibrary | UnknownShow | None:
-    """Tell whether a library or a show was asked for that no server has to sync."""
-    if any(report.passes for report in reports):
+def _unknown(selection: Selection, told: dict[str, Any]) -> UnknownLibrary | UnknownShow | None:
+    """Tell whether a library or a show was asked for that no server has to sync; its exit code is then the one."""
+    found: UnknownLibrary | UnknownShow | None = None
+    if not told["servers"] or any(server["error"] or server["libraries"] for server in told["servers"]):
         return None
-    titles = sorted({title for report in reports for title in report.titles})
+    titles = sorted({title for server in told["servers"] for title in server["titles"]})
     if selection.library is not None and (selection.show is None or selection.library not in titles):
-        return UnknownLibrary(selection.library, titles)
-    return UnknownShow(*selection.show) if selection.show is not None else None
-
-
-def _ambiguous(reports: list[ServerReport]) -> AmbiguousShow | None:
-    return next((report.error for report in reports if isinstance(report.error, AmbiguousShow)), None)
+        found = UnknownLibrary(selection.library, titles)
+    elif selection.show is not None:
+        found = UnknownShow(*selection.show)
+    if found is not None:
+        told["exit_code"] = found.exit_code
+    return found

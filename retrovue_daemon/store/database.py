@@ -42,12 +42,13 @@ class Database:
 
 @asynccontextmanager
 async def open_database(
-    path: Path, *, mode: int = 0o600, group: str | None = None, own_place: bool = False
+    path: Path, *, mode: int = 0o600, group: str | None = None, own_place: bool = False, serves: bool = False
 ) -> AsyncIterator[Database]:
     """Open ``path`` for this process alone, creating or upgrading it as needed.
 
     Leaving the block lets the writer finish its queue, folds the write-ahead log in and closes both connections.
-    ``own_place`` says that the directory is the default one, which is made where it is missing.
+    ``own_place`` says that the directory is the default one, which is made where it is missing,
+    ``serves`` that this process answers the requests that others put into ``sync_requests``.
 
     Raises DatabaseHeld, DatabasePlaceMissing or DatabaseUnusable.
     """
@@ -55,7 +56,7 @@ async def open_database(
     path = await asyncio.to_thread(check_place, path, own=own_place)
     async with AsyncExitStack() as stack:
         stack.enter_context(_readable(path))
-        stack.enter_context(database_lock(path, mode=mode))
+        stack.enter_context(database_lock(path, mode=mode, serves=serves))
         await asyncio.to_thread(prepare, path, mode=mode, group=group)
         reader = await stack.enter_async_context(_connect(path, readonly=True))
         connection = await stack.enter_async_context(_connect(path, readonly=False))

@@ -20,7 +20,7 @@ DEFAULT_PRIORITY = 100
 _COLUMNS = (
     "id", "library_key", "uuid", "library_name", "library_type", "library_root", "sync_enabled", "priority",
     "priority_source", "state", "path_fingerprint", "content_changed_at", "section_updated_at", "scanned_at",
-    "watermark", "settled_round", "miscount", "last_full_sync_at",
+    "watermark", "known_moment", "listed_from", "listed_until", "miscount", "last_full_sync_at",
 )  # fmt: skip
 
 
@@ -29,8 +29,9 @@ class LibraryRow:
     """A stored library.
 
     ``content_changed_at``, ``section_updated_at`` and ``scanned_at`` are what the server said of it before its last
-    complete listing, ``watermark`` the highest ``updatedAt`` of an item in it, ``settled_round`` its round.
-    ``miscount`` says by how much the server's totals did not fit the last time.
+    complete listing, ``watermark`` the highest ``updatedAt`` of an item in it. ``known_moment`` is when the library
+    was first seen, ``listed_from`` and ``listed_until`` when that listing began and ended. ``miscount`` says by how
+    much the server's totals did not fit the last time.
     """
 
     id: int
@@ -48,7 +49,9 @@ class LibraryRow:
     section_updated_at: int | None = None
     scanned_at: int | None = None
     watermark: int | None = None
-    settled_round: int = 0
+    known_moment: int = 0
+    listed_from: int = 0
+    listed_until: int = 0
     miscount: str | None = None
     last_full_sync_at: int | None = None
 
@@ -79,13 +82,14 @@ async def reconcile_libraries(
     listed: Sequence[LibraryListing],
     priorities: Mapping[str, int],
     now: int,
+    moment: int = 0,
 ) -> dict[str, LibraryRow]:
     """Make the rows say what the server lists, and return them by the key that they are listed under.
 
     A row is found by its uuid, so that a library which got a new key keeps it, else by its key. A key that was given
     to a library with another uuid is taken from its old row, which then counts as no longer listed: two libraries'
     items never mix. Rows of libraries that are not listed stay otherwise as they are. ``priorities`` holds, by key,
-    what the configuration's order says.
+    what the configuration's order says; a new library is known from ``moment`` on.
     """
     stored = await libraries(connection, server_id)
     matched = _match(stored, listed)
@@ -95,7 +99,7 @@ async def reconcile_libraries(
         row = matched.get(listing.key)
         priority = priorities.get(listing.key)
         if row is None:
-            row = await _insert(connection, server_id, listing, priority, now)
+            row = await _insert(connection, server_id, listing, priority, now, moment)
         else:
             row = await _update(connection, row, listing, priority, now)
         await _reconcile_locations(connection, row.id, listing.locations)
@@ -134,7 +138,12 @@ async def _free_keys(
 
 
 async def _insert(
-    connection: aiosqlite.Connection, server_id: int, listing: LibraryListing, priority: int | None, now: int
+    connection: aiosqlite.Connection,
+    server_id: int,
+    listing: LibraryListing,
+    priority: int | None,
+    now: int,
+    moment: int,
 ) -> LibraryRow:
     values: dict[str, str | int | None] = {
         "server_id": server_id,
@@ -143,6 +152,7 @@ async def _insert(
         "library_name": listing.title,
         "library_type": listing.kind,
         "library_root": _root(listing),
+        "known_moment": moment,
         "created_at": now,
         "updated_at": now,
     }

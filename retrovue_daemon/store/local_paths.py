@@ -42,5 +42,14 @@ async def recompute_paths(database: Database, target: Target, fingerprint: int) 
     return changed
 
 
+async def outdate_paths(database: Database, library_id: int) -> None:
+    """Have the local paths of a library computed anew the next time that somebody looks."""
+    await database.writer.write(
+        lambda connection: connection.execute(
+            "UPDATE libraries SET path_fingerprint = NULL WHERE id = ?", (library_id,)
+        )
+    )
+
+
 async def _update(connection: aiosqlite.Connection, *, updates: list[tuple[str | None, str, int]]) -> None:
     await connection.executemany("UPDATE media_files SET file_path = ?, library_name = ? WHERE id = ?", updates)

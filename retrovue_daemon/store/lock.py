@@ -14,17 +14,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+SERVES = " serves"
+"""Behind the process id of a holder that answers requests."""
+
+
 def lock_path(database: Path) -> Path:
     """Return the lock file that belongs to a database."""
     return database.with_name(database.name + ".lock")
 
 
 @contextmanager
-def database_lock(database: Path, *, mode: int = 0o600) -> Iterator[None]:
+def database_lock(database: Path, *, mode: int = 0o600, serves: bool = False) -> Iterator[None]:
     """Hold the exclusive lock of ``database``; the kernel drops it however the process ends.
 
     The file stays when the lock goes: removing it would let a third process lock a new file while a second one
-    still waits for the old. It holds the process id of the holder, for the error message of the others.
+    still waits for the old. It holds the process id of the holder, for the error message of the others, and whether
+    that ``serves`` their requests.
 
     Raises DatabaseHeld where another process has it, DatabaseUnusable where the file cannot be made.
     """
@@ -41,7 +46,8 @@ def database_lock(database: Path, *, mode: int = 0o600) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise DatabaseHeld(database, _holder(descriptor)) from None
+            pid, serving = _holder(descriptor)
+            raise DatabaseHeld(database, pid, serves=serving) from None
         except OSError as error:
             raise DatabaseUnusable(
                 database,
@@ -49,12 +55,29 @@ def database_lock(database: Path, *, mode: int = 0o600) -> Iterator[None]:
                 hint="use a local disk: some network ones cannot lock",
             ) from error
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        os.pwrite(descriptor, f"{os.getpid()}{SERVES if serves else ''}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)
 
 
-def _holder(descriptor: int) -> int | None:
-    text = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
-    return int(text) if text.isdecimal() else None
+def is_held(database: Path) -> bool:
+    """Tell whether a process holds the lock of ``database`` just now."""
+    try:
+        descriptor = os.open(lock_path(database), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _holder(descriptor: int) -> tuple[int | None, bool]:
+    """Return the process id of the holder, as far as it is known, and whether it serves requests."""
+    text = os.pread(descriptor, 64, 0).decode("ascii", "replace").strip()
+    number = text.removesuffix(SERVES)
+    return int(number) if number.isdecimal() else None, text.endswith(SERVES)

@@ -6,15 +6,16 @@ already, are paired with rows that were first seen after their library's last co
 on the Plex guid and edition, or on the path of the file, and must be the only one that does. Seasons and shows have
 no file; where no catalogue knows them, they follow their episodes.
 
-Long-standing copies never merge: the younger row must have come after the older one was last known to be there.
-"After" is counted in rounds, because clocks jump.
+Long-standing copies never merge: the younger row must have come after the last listing that showed the older one,
+which is a matter of moments (``store/moments.py``). A row of the same library must have come after the end of that
+listing, for otherwise it stood in it beside the older one; a row of another library after its beginning.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.lookup import TABLES
@@ -26,6 +27,13 @@ if TYPE_CHECKING:
     import aiosqlite
 
     from retrovue_daemon.store.rows import Target
+
+
+class Listed(NamedTuple):
+    """The moments at which a library's last complete listing began and ended; 0 where there was none."""
+
+    start: int
+    until: int
 
 
 @dataclass(slots=True)
@@ -54,11 +62,11 @@ _PARENT_OF = {
 # Filled for one kind after the other. "work" and "place" are compared as wholes: guid and edition, path and number.
 _TABLES = """
 CREATE TEMP TABLE IF NOT EXISTS rekey_old (
-    id INTEGER PRIMARY KEY, leaving INTEGER NOT NULL, library_id INTEGER NOT NULL, first_round INTEGER NOT NULL,
-    missing_round INTEGER, show_id INTEGER, season_id INTEGER, guid TEXT, work TEXT, path TEXT, place TEXT
+    id INTEGER PRIMARY KEY, leaving INTEGER NOT NULL, library_id INTEGER NOT NULL, first_moment INTEGER NOT NULL,
+    last_moment INTEGER, show_id INTEGER, season_id INTEGER, guid TEXT, work TEXT, path TEXT, place TEXT
 );
 CREATE TEMP TABLE IF NOT EXISTS rekey_young (
-    id INTEGER PRIMARY KEY, library_id INTEGER NOT NULL, first_round INTEGER NOT NULL, show_id INTEGER,
+    id INTEGER PRIMARY KEY, library_id INTEGER NOT NULL, first_moment INTEGER NOT NULL, show_id INTEGER,
     season_id INTEGER, rating_key TEXT NOT NULL, work TEXT, path TEXT, place TEXT
 );
 CREATE TEMP TABLE IF NOT EXISTS rekey_leaving (id INTEGER PRIMARY KEY);
@@ -105,11 +113,11 @@ _STAGES = (
 
 
 async def rekey(
-    connection: aiosqlite.Connection, target: Target, settled_round: int, leaving: Mapping[Kind, Sequence[int]]
+    connection: aiosqlite.Connection, target: Target, listed: Listed, leaving: Mapping[Kind, Sequence[int]]
 ) -> Rekeyed:
     """Pair the rows of a library that are ``leaving`` (ids by kind), and what is missing, with younger rows.
 
-    ``settled_round`` is the round of the library's last complete listing before this one. To be run within the
+    ``listed`` is the library's last complete listing before this one. To be run within the
     transaction that removes what is left over.
     """
     result = Rekeyed()
@@ -117,7 +125,7 @@ async def rekey(
         await connection.execute(statement)
     await connection.execute("DELETE FROM rekey_pairs")
     for kind in _CHILDREN_FIRST:
-        if kind in leaving and await _gather(connection, target, settled_round, kind, leaving[kind]):
+        if kind in leaving and await _gather(connection, target, listed, kind, leaving[kind]):
             await _pair(connection, target, kind)
     query = "SELECT kind, old_id, young_id, library_id FROM rekey_pairs"
     for kind, old_id, young_id, library_id in await connection.execute_fetchall(query):
@@ -130,7 +138,7 @@ async def rekey(
 
 
 async def _gather(
-    connection: aiosqlite.Connection, target: Target, settled_round: int, kind: Kind, ids: Sequence[int]
+    connection: aiosqlite.Connection, target: Target, listed: Listed, kind: Kind, ids: Sequence[int]
 ) -> bool:
     """Collect the older and the younger rows of a kind; return whether there are both."""
     shape, table = _SHAPES[kind], TABLES[kind]
@@ -140,7 +148,7 @@ async def _gather(
         await connection.execute(f"DELETE FROM {name}")
     await connection.executemany("INSERT INTO rekey_leaving (id) VALUES (?)", ((row_id,) for row_id in ids))
     select = (
-        f"INSERT OR IGNORE INTO rekey_old SELECT i.id, {{leaving}}, i.library_id, i.first_round, i.missing_round,"
+        f"INSERT OR IGNORE INTO rekey_old SELECT i.id, {{leaving}}, i.library_id, i.first_moment, i.last_moment,"
         f" {shape.show}, {shape.season}, i.source_id, {work}, f.plex_path, {place} FROM {table} AS i {shape.file}"
     )
     await connection.execute(
@@ -161,14 +169,14 @@ async def _gather(
     )
     libraries = await connection.execute_fetchall("SELECT id FROM libraries WHERE server_id = ?", (target.server_id,))
     for (library_id,) in libraries:
-        # Ids and rounds grow together, so the younger rows are those behind the newest of the older ones.
+        # Ids and moments grow together, so the younger rows are those behind the newest of the older ones.
         await connection.execute(
-            f"INSERT INTO rekey_young SELECT i.id, i.library_id, i.first_round, {shape.show}, {shape.season},"
+            f"INSERT INTO rekey_young SELECT i.id, i.library_id, i.first_moment, {shape.show}, {shape.season},"
             f" i.rating_key, {work}, f.plex_path, {place} FROM {table} AS i {shape.file}"
-            " WHERE i.library_id = :library AND i.state <> 'missing' AND i.first_round > :round AND i.id > ifnull("
-            f"(SELECT id FROM {table} WHERE library_id = :library AND first_round <= :round ORDER BY id DESC LIMIT 1)"
-            f", 0) AND i.id NOT IN (SELECT id FROM rekey_leaving){fitting}",
-            {"library": library_id, "round": settled_round},
+            " WHERE i.library_id = :library AND i.state <> 'missing' AND i.first_moment > :moment AND i.id > ifnull("
+            f"(SELECT id FROM {table} WHERE library_id = :library AND first_moment <= :moment"
+            f" ORDER BY id DESC LIMIT 1), 0) AND i.id NOT IN (SELECT id FROM rekey_leaving){fitting}",
+            {"library": library_id, "moment": listed.until if library_id == target.library_id else listed.start},
         )
     return await _any(connection, "rekey_young")
 
@@ -212,7 +220,7 @@ async def _link(connection: aiosqlite.Connection, links: str, values: Mapping[st
         "INSERT INTO rekey_pairs SELECT :kind, o.id, y.id, y.rating_key, y.library_id, o.show_id,"
         f" y.show_id, o.season_id, y.season_id FROM ({links}) AS l JOIN rekey_old AS o ON o.id = l.old_id"
         " JOIN rekey_young AS y ON y.id = l.young_id"
-        " WHERE y.first_round > o.first_round AND (o.leaving = 1 OR y.first_round >= o.missing_round)",
+        " WHERE y.first_moment > o.first_moment AND (o.leaving = 1 OR y.first_moment > o.last_moment)",
         values,
     )
     for table, column in (("rekey_old", "old_id"), ("rekey_young", "young_id")):
@@ -248,7 +256,7 @@ async def _take_over(connection: aiosqlite.Connection, kind: Kind) -> None:
     names = [name for name in COLUMNS[kind] if name not in SAID_ONCE | {"rating_key"}]
     await connection.execute(
         f"UPDATE {table} SET {', '.join(f'{name} = y.{name}' for name in names)}, missing_since = NULL,"
-        f" missing_round = NULL FROM rekey_pairs AS p JOIN {table} AS y ON y.id = p.young_id"
+        f" last_moment = NULL FROM rekey_pairs AS p JOIN {table} AS y ON y.id = p.young_id"
         f" WHERE p.kind = :kind AND p.old_id = {table}.id",
         value,
     )

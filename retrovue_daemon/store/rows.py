@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.lookup import TABLES
+from retrovue_daemon.store.moments import Moments
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,17 +21,24 @@ Row: TypeAlias = tuple[str | int | None, ...]
 class Target:
     """The library that a batch belongs to, and how its paths translate to this machine's.
 
-    ``round`` is the number of the round of passes: new rows remember the one that first saw them.
+    New rows remember the moment at which they were first seen. Of a library that was never listed completely that is
+    the moment at which it was ``known``: its items may be older than any of its passes.
     """
 
     server_id: int
     library_id: int
     library_name: str
     local_path: Callable[[str], str]
-    round: int = 0
+    moments: Moments = field(default_factory=Moments)
+    known: int | None = None
+
+    @property
+    def first_moment(self) -> int:
+        """The moment at which a row that is written now was first seen."""
+        return self.moments.now if self.known is None else self.known
 
 
-SAID_ONCE = frozenset({"id", "created_at", "first_round"})
+SAID_ONCE = frozenset({"id", "created_at", "first_moment"})
 """Columns that are written with a row and never again."""
 
 
@@ -49,7 +57,7 @@ def upsert(table: str, columns: tuple[str, ...], *, fixed: str = "") -> str:
 
 
 _HEAD = ("id", "server_id", "library_id", "rating_key")
-_TAIL = ("source_id", "updated_at", "created_at", "synced_at", "first_round", "digest", "state")
+_TAIL = ("source_id", "updated_at", "created_at", "synced_at", "first_moment", "digest", "state")
 
 _MOVIE = (
     *_HEAD, "media_file_id", "title", "year", "edition_title", "rating", "summary", "genre", "director", "studio",
@@ -75,7 +83,7 @@ COLUMNS = {Kind.MOVIE: _MOVIE, Kind.SHOW: _SHOW, Kind.SEASON: _SEASON, Kind.EPIS
 """The columns of each item table that a record fills."""
 
 UPSERT_ITEM = {
-    kind: upsert(TABLES[kind], columns, fixed="missing_since = NULL, missing_round = NULL")
+    kind: upsert(TABLES[kind], columns, fixed="missing_since = NULL, last_moment = NULL")
     for kind, columns in COLUMNS.items()
 }
 UPSERT_FILE = upsert("media_files", _FILE)
@@ -89,7 +97,7 @@ def movie_row(
         row_id, target.server_id, target.library_id, movie.rating_key, media_file_id, movie.title, movie.year,
         movie.edition_title, movie.rating, movie.summary, movie.genre, movie.director, movie.studio,
         movie.originally_available_at, movie.duration, movie.guid_primary, movie.guid, movie.updated_at, now, now,
-        target.round, digest, movie.state,
+        target.first_moment, digest, movie.state,
     )  # fmt: skip
 
 
@@ -99,7 +107,7 @@ def show_row(target: Target, row_id: int, show: Show, digest: int | None, now: i
         row_id, target.server_id, target.library_id, show.rating_key, show.title, show.year, show.total_seasons,
         show.total_episodes, show.show_rating, show.show_summary, show.genre, show.studio,
         show.originally_available_at, show.guid_primary, show.guid, show.updated_at, now, now,
-        target.round, digest, show.state,
+        target.first_moment, digest, show.state,
     )  # fmt: skip
 
 
@@ -107,7 +115,7 @@ def season_row(target: Target, row_id: int, season: Season, digest: int | None, 
     """Return the row of a season."""
     return (
         row_id, target.server_id, target.library_id, season.rating_key, show_id, season.season_number,
-        season.title, season.guid, season.updated_at, now, now, target.round, digest, season.state,
+        season.title, season.guid, season.updated_at, now, now, target.first_moment, digest, season.state,
     )  # fmt: skip
 
 
@@ -125,7 +133,7 @@ def episode_row(
         row_id, target.server_id, target.library_id, episode.rating_key, *parents, media_file_id,
         episode.episode_title, episode.season_number, episode.episode_number, episode.rating, episode.summary,
         episode.originally_available_at, episode.duration, episode.guid, episode.updated_at, now, now,
-        target.round, digest, episode.state,
+        target.first_moment, digest, episode.state,
     )  # fmt: skip
 
 

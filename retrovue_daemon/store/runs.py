@@ -62,13 +62,14 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What a complete listing proves about a library: what the server said of it before, and the listing's round."""
+    """What a complete listing proves of a library: what the server said of it before, and the listing's moments."""
 
     content_changed_at: int | None
     section_updated_at: int | None
     scanned_at: int | None
     watermark: int | None
-    settled_round: int
+    listed_from: int
+    listed_until: int
     miscount: str | None = None
 
 
@@ -87,11 +88,11 @@ async def settle(connection: aiosqlite.Connection, run: Run, marks: Marks) -> No
     """Set the marks of a library after a complete listing; whatever was wrong with it is over."""
     await connection.execute(
         "UPDATE libraries SET state = 'active', content_changed_at = ?, section_updated_at = ?, scanned_at = ?,"
-        " watermark = ?, settled_round = ?, miscount = ?, last_full_sync_at = ?, last_sync_at = ?, last_error = NULL"
-        " WHERE id = ?",
+        " watermark = ?, listed_from = ?, listed_until = ?, miscount = ?, last_full_sync_at = ?,"
+        " last_sync_at = ?, last_error = NULL WHERE id = ?",
         (
             marks.content_changed_at, marks.section_updated_at, marks.scanned_at, marks.watermark,
-            marks.settled_round, marks.miscount, run.started_at, run.finished_at, run.library_id,
+            marks.listed_from, marks.listed_until, marks.miscount, run.started_at, run.finished_at, run.library_id,
         ),
     )  # fmt: skip
 

@@ -31,19 +31,20 @@ _CHILDLESS = {
 
 
 async def mark_missing(
-    connection: aiosqlite.Connection, target: Target, kind: Kind, ids: Sequence[int], now: int
+    connection: aiosqlite.Connection, target: Target, kind: Kind, ids: Sequence[int], now: int, last_moment: int = 0
 ) -> int:
     """Mark rows of a library missing, with their files; return how many there were.
 
-    A row that another library's pass took over since it was judged is left alone.
+    ``last_moment`` is when the last complete listing that showed them began. A row that another library's pass took
+    over since it was judged is left alone.
     """
     if not ids:
         return 0
     table = TABLES[kind]
     cursor = await connection.executemany(
-        f"UPDATE {table} SET state = 'missing', missing_since = ?, missing_round = ?"
+        f"UPDATE {table} SET state = 'missing', missing_since = ?, last_moment = ?"
         " WHERE id = ? AND library_id = ? AND state <> 'missing'",
-        ((now, target.round, row_id, target.library_id) for row_id in ids),
+        ((now, last_moment, row_id, target.library_id) for row_id in ids),
     )
     if kind in {Kind.MOVIE, Kind.EPISODE}:
         await connection.executemany(

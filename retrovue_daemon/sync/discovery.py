@@ -12,9 +12,10 @@ import structlog
 from retrovue_daemon.errors import BadAnswer
 from retrovue_daemon.records import LibraryListing
 from retrovue_daemon.store.libraries import libraries, reconcile_libraries
+from retrovue_daemon.store.moments import Moments, next_moment
 from retrovue_daemon.store.servers import bind_identity, check_identity, servers
 from retrovue_daemon.sync.mapping import LibraryPaths, follow_mappings
-from retrovue_daemon.sync.rounds import Round
+from retrovue_daemon.sync.rounds import Heirs, Round
 from retrovue_daemon.sync.targets import LISTINGS, LibraryTarget
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class Discovery:
         self._database = database
         self._section = section
         self._now = now
+        self.heirs = Heirs()
+        self._moments: Moments | None = None
         self._told: set[str] = set()
 
     async def contact(self, client: PlexClient, server_id: int) -> Contact:
@@ -59,18 +62,19 @@ class Discovery:
         listed = await client.libraries()
         usable = self._distinct([library for library in listed if self._usable(library)])
         priorities = self._priorities(usable)
+        moments = await self._present(server_id)
+        moment = moments.go_on()
 
         async def work(connection: aiosqlite.Connection) -> tuple[int, dict[str, LibraryRow]]:
             bound = await bind_identity(connection, server_id, self._section.name, machine, version, self._now())
-            return bound, await reconcile_libraries(connection, bound, usable, priorities, self._now())
+            return bound, await reconcile_libraries(connection, bound, usable, priorities, self._now(), moment)
 
         server_id, rows = await self._database.writer.write(work)
         await follow_mappings(self._database, self._section.name, server_id)
         self._tell_of_unknown(library.title for library in listed)
         known = await libraries(self._database.reader, server_id)
-        # What the rows of all libraries say, and not a counter: an unchanged round writes nothing.
-        round_ = Round(max((row.settled_round for row in known), default=0) + 1)
-        paths = await LibraryPaths.of(self._database, server_id, round_.number)
+        round_ = Round(self.heirs, is_first=not any(row.listed_until for row in known))
+        paths = await LibraryPaths.of(self._database, server_id, moments)
         chosen = sorted(usable, key=lambda library: priorities.get(library.key, 0))
         found = {row.id for row in rows.values()}
         return Contact(
@@ -87,6 +91,12 @@ class Discovery:
                 if row.id not in found and self._missed(row)
             ),
         )
+
+    async def _present(self, server_id: int) -> Moments:
+        """Return the server's own time, which goes on from what its rows remember."""
+        if self._moments is None:
+            self._moments = Moments(await next_moment(self._database.reader, server_id))
+        return self._moments
 
     async def _identify(self, client: PlexClient, server_id: int) -> tuple[str, str | None]:
         """Return the server's machineIdentifier and version, before it is shown the token."""

@@ -33,11 +33,13 @@ class FullPass:
         self._library = library
         self._reader = ListingReader(equipment, library, self.counts, meter)
         self._listed: dict[Kind, Listed] = {}
+        self._began = 0
         self._doubts: list[str] = []
         self._miscounts: dict[Kind, str] = {}
 
     async def look(self) -> Verdict:
         """List everything, and judge what may be believed to be gone."""
+        self._began = self._library.target.moments.go_on()
         for kind, listing in self._library.listings:
             await self._list(kind, listing)
         if self._library.listing.refreshing:
@@ -113,7 +115,8 @@ class FullPass:
         """Re-key, guard, sweep, set the marks and record the run: all or nothing."""
         library, listing = self._library, self._library.listing
         leaving = {
-            kind: library.round.unlisted(kind, ids, self._listed[kind].rows) for kind, ids in verdict.leaving.items()
+            kind: library.round.heirs.unlisted(kind, ids, self._listed[kind].rows)
+            for kind, ids in verdict.leaving.items()
         }
         swept = await sweep(connection, self._equipment, library, leaving)
         if swept.refusal is not None:
@@ -126,7 +129,8 @@ class FullPass:
                 section_updated_at=listing.updated_at,
                 scanned_at=listing.scanned_at,
                 watermark=self._reader.watermark,
-                settled_round=library.round.number,
+                listed_from=self._began,
+                listed_until=library.target.moments.go_on(),
                 miscount=verdict.miscount,
             )
             await settle(connection, run, marks)

@@ -6,7 +6,8 @@ import asyncio
 import sqlite3
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import structlog
@@ -31,13 +32,17 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class PassReport:
-    """How a pass ended; ``run_id`` is its row in sync_runs, None where nothing was to be told or it failed."""
+    """How a pass ended; ``run_id`` is its row in sync_runs, None where nothing was to be told or it failed.
+
+    ``cause`` is what the server did to end it early.
+    """
 
     server: str
     library: str
     run: Run
     run_id: int | None
     duration_s: float
+    cause: PlexError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,7 @@ class Verdict:
     leaving: Mapping[Kind, list[int]] = field(default_factory=dict)
     settles: bool = True
     miscount: str | None = None
+    cause: PlexError | None = None
 
 
 class LibraryPass(Protocol):
@@ -113,18 +119,13 @@ async def carry_out(
     """
     result, start = Result(equipment, library, job.kind, equipment.now()), time.monotonic()
     run_id: int | None = None
+    verdict: Verdict | None = None
     try:
         async with slot:
             result, start = Result(equipment, library, job.kind, equipment.now()), time.monotonic()
             verdict = await _look(job)
         await _turn(library, verdict, job.counts)
-        ended = await equipment.database.writer.write(
-            lambda connection: (
-                job.conclude(connection, verdict, result)
-                if verdict.status == "ok"
-                else _conclude_trouble(connection, result.run(verdict, job.counts), verdict.miscount)
-            )
-        )
+        ended = await equipment.database.writer.write(partial(_conclude, job=job, verdict=verdict, result=result))
         run, run_id = ended.run, ended.run_id
     except asyncio.CancelledError:
         _record_cancelled(job, equipment, result)
@@ -133,7 +134,8 @@ async def carry_out(
         run = result.run(_failure(error, equipment, library), job.counts)
     finally:
         library.round.end(library.row.kind, library.row.id)
-    return PassReport(library.server, library.row.name, run, run_id, round(time.monotonic() - start, 3))
+    duration_s = round(time.monotonic() - start, 3)
+    return PassReport(library.server, library.row.name, run, run_id, duration_s, verdict.cause if verdict else None)
 
 
 async def _turn(library: LibraryTarget, verdict: Verdict, counts: Counts) -> None:
@@ -148,10 +150,15 @@ async def _turn(library: LibraryTarget, verdict: Verdict, counts: Counts) -> Non
             await round_.others_judged(kind)
 
 
-async def _conclude_trouble(connection: aiosqlite.Connection, run: Run, miscount: str | None) -> Conclusion:
-    """Record a pass that did not end well, and say so in the library's row."""
+async def _conclude(
+    connection: aiosqlite.Connection, *, job: LibraryPass, verdict: Verdict, result: Result
+) -> Conclusion:
+    """Let the pass conclude; one that did not end well is recorded, and the library's row says so."""
+    if verdict.status == "ok":
+        return await job.conclude(connection, verdict, result)
+    run = result.run(verdict, job.counts)
     run_id = await record_run(connection, run)
-    await note_trouble(connection, run, miscount)
+    await note_trouble(connection, run, verdict.miscount)
     return Conclusion(run, run_id)
 
 
@@ -160,7 +167,7 @@ async def _look(job: LibraryPass) -> Verdict:
         return await job.look()
     except PlexError as error:
         # What was read before is stored; it only was not everything.
-        return Verdict("incomplete" if job.counts.pages else "failed", str(error))
+        return Verdict("incomplete" if job.counts.pages else "failed", str(error), cause=error)
 
 
 def _failure(error: Exception, equipment: Equipment, library: LibraryTarget) -> Verdict:
@@ -181,3 +188,25 @@ def _record_cancelled(job: LibraryPass, equipment: Equipment, result: Result) ->
 
     with suppress(WriterStopped):
         equipment.database.writer.post(work).add_done_callback(lambda done: done.cancelled() or done.exception())
+
+
+_LEVELS = {"ok": "info", "incomplete": "warning", "blocked": "error", "failed": "error", "cancelled": "info"}
+
+
+def tell(report: PassReport) -> None:
+    """Write the one line that says all about a pass."""
+    run = report.run
+    names = {"server": report.server, "library": report.library, "run_id": report.run_id}
+    error = {} if run.error is None else {"error": run.error}
+    getattr(log, _LEVELS[run.status])(
+        "sync.finished",
+        **names,
+        kind=run.kind,
+        status=run.status,
+        **asdict(run.counts),
+        duration_s=report.duration_s,
+        **error,
+    )
+    if run.status == "blocked":
+        hint = "if this is really gone, run: retrovue-daemon sync --accept-removals"
+        log.error("sync.blocked", **names, error=run.error, hint=hint)

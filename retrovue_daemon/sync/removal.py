@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from retrovue_daemon.records import Kind
-from retrovue_daemon.store.rekeying import Rekeyed, rekey
+from retrovue_daemon.store.rekeying import Listed, Rekeyed, rekey
 from retrovue_daemon.store.runs import removed_since
 from retrovue_daemon.store.sweep import accept_removals, children_of, mark_missing, present
 from retrovue_daemon.sync.completeness import GUARD_WINDOW, guard
@@ -42,7 +42,8 @@ async def sweep(
 
     ``vanished`` says that the library itself is no longer listed: then only a person may let anything go.
     """
-    rekeyed = await rekey(connection, library.target, library.row.settled_round, leaving)
+    listed = Listed(library.row.listed_from, library.row.listed_until)
+    rekeyed = await rekey(connection, library.target, listed, leaving)
     library.round.note(rekeyed)
     left = await _orphaned(connection, leaving, rekeyed)
     if not any(left.values()):
@@ -54,7 +55,7 @@ async def sweep(
         return Swept(rekeyed, refusal=refusal)
     removed = 0
     for kind, ids in left.items():
-        removed += await mark_missing(connection, library.target, kind, ids, equipment.now())
+        removed += await mark_missing(connection, library.target, kind, ids, equipment.now(), library.row.listed_from)
     return Swept(rekeyed, removed)
 
 

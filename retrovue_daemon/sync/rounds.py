@@ -18,25 +18,46 @@ LONGEST_WAIT_S = 60.0
 """Seconds that a pass waits for the others before it removes anything: one that hangs must not hold up the rest."""
 
 
-@dataclass(slots=True)
-class Round:
-    """One look at a server and the passes that follow; ``number`` grows with every round that settles a library.
+class Heirs:
+    """Rows that took over a younger one (``store/rekeying.py``), by kind: their ids, and the ids that are gone.
 
-    Rows that took over a younger one (``store/rekeying.py``) are remembered: a pass of another library may have seen
-    that one listed, under the id that is gone.
+    A pass of another library may have seen the younger one listed.
     """
 
-    number: int
+    def __init__(self) -> None:
+        self._younger: dict[Kind, dict[int, int]] = {}
+
+    def note(self, rekeyed: Rekeyed) -> None:
+        """Remember which rows took over which."""
+        for kind, pairs in rekeyed.pairs.items():
+            self._younger.setdefault(kind, {}).update(pairs)
+
+    def forget(self) -> None:
+        """Forget them all, once no pass is under way."""
+        self._younger.clear()
+
+    def unlisted(self, kind: Kind, row_ids: list[int], seen: SeenIds) -> list[int]:
+        """Return those of the rows that were not seen, neither as themselves nor as the one they took over."""
+        younger = self._younger.get(kind)
+        if not younger:
+            return row_ids
+        return [row_id for row_id in row_ids if row_id not in younger or younger[row_id] not in seen]
+
+
+@dataclass(slots=True)
+class Round:
+    """One look at a server and the passes that follow.
+
+    ``heirs`` are shared by all rounds over a server, because their passes may overlap. ``is_first`` says that no
+    library of the server was ever listed completely: nothing can have moved.
+    """
+
+    heirs: Heirs
+    is_first: bool = False
     arrived: Counter[int] = field(default_factory=Counter)
     """How many of the rows that a library's pass took for new had been others before, by the library's id."""
-    _heirs: dict[Kind, dict[int, int]] = field(default_factory=dict)
     _looking: dict[tuple[str, int], asyncio.Event] = field(default_factory=dict)
     _judging: dict[tuple[str, int], asyncio.Event] = field(default_factory=dict)
-
-    @property
-    def is_first(self) -> bool:
-        """Whether no library of the server was ever listed completely: nothing can have moved."""
-        return self.number == 1
 
     def begin(self, kind: str, library_id: int) -> None:
         """Announce a full pass over a library of a kind, before the first of them has ended its look."""
@@ -63,15 +84,7 @@ class Round:
     def note(self, rekeyed: Rekeyed) -> None:
         """Remember which rows took over which."""
         self.arrived.update(rekeyed.arrived)
-        for kind, pairs in rekeyed.pairs.items():
-            self._heirs.setdefault(kind, {}).update(pairs)
-
-    def unlisted(self, kind: Kind, row_ids: list[int], seen: SeenIds) -> list[int]:
-        """Return those of the rows that were not seen, neither as themselves nor as the one they took over."""
-        heirs = self._heirs.get(kind)
-        if not heirs:
-            return row_ids
-        return [row_id for row_id in row_ids if row_id not in heirs or heirs[row_id] not in seen]
+        self.heirs.note(rekeyed)
 
 
 def _end(running: dict[tuple[str, int], asyncio.Event], kind: str, library_id: int) -> None:

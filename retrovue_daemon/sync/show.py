@@ -67,7 +67,8 @@ class ShowPass:
         """Re-key, guard, sweep and record the run; the library's marks stay, for it was not listed."""
         library = self._library
         leaving = {
-            kind: library.round.unlisted(kind, ids, self._listed[kind].rows) for kind, ids in verdict.leaving.items()
+            kind: library.round.heirs.unlisted(kind, ids, self._listed[kind].rows)
+            for kind, ids in verdict.leaving.items()
         }
         swept = await sweep(connection, self._equipment, library, leaving)
         if swept.refusal is not None:

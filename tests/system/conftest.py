@@ -12,13 +12,13 @@ from typing import IO, TYPE_CHECKING
 
 import pytest
 
+from retrovue_daemon.asking import Selection
 from retrovue_daemon.config import parse_config
 from retrovue_daemon.daemon import SyncOptions, sync_once
 from retrovue_daemon.demo import SimulatedPlex, built_in_library
 from retrovue_daemon.logs import Redactor
 from retrovue_daemon.plex.retries import RetryPolicy
 from retrovue_daemon.progress import ProgressBoard
-from retrovue_daemon.worker import Selection
 
 FULLY = SyncOptions(selection=Selection(full=True))
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
+    from retrovue_daemon.asking import ServerReport
     from retrovue_daemon.config import Config
-    from retrovue_daemon.worker import ServerReport
 
 
 @pytest.fixture

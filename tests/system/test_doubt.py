@@ -8,6 +8,7 @@ from contextlib import closing
 
 import pytest
 
+from retrovue_daemon.asking import Selection
 from retrovue_daemon.daemon import SyncOptions
 from retrovue_daemon.demo import SimulatedPlex, generated_library
 from retrovue_daemon.errors import DatabaseUnusable
@@ -71,7 +72,7 @@ async def test_an_emptied_library_is_held_back(synced, sync, rows) -> None:
     assert _missing(rows) == []
     assert rows("SELECT state FROM libraries WHERE library_name = 'Movies'") == [("blocked",)]
 
-    reports = await sync(synced, options=SyncOptions(accept_removals=True))
+    reports = await sync(synced, options=SyncOptions(selection=Selection(accept_removals=True)))
     assert _status(reports) == "ok"
     assert len(_missing(rows)) == 27
     assert rows("SELECT state FROM libraries WHERE library_name = 'Movies'") == [("active",)]
@@ -172,7 +173,7 @@ async def test_a_library_that_is_no_longer_listed_is_held_back(synced, sync, row
     assert _status(reports) == "blocked"
     assert _missing(rows) == []
 
-    reports = await sync(synced, options=SyncOptions(accept_removals=True))
+    reports = await sync(synced, options=SyncOptions(selection=Selection(accept_removals=True)))
     assert _status(reports) == "ok"
     assert len(_missing(rows)) == 27
     (report,) = await sync(synced)

@@ -80,13 +80,15 @@ async def test_a_signal_ends_it_while_the_database_is_locked(commands, plex, con
     assert process.returncode == 0
 
 
-async def test_signals_of_later_features_do_not_end_it(commands, plex, config_file) -> None:
-    """By default SIGHUP and SIGUSR1 kill a process."""
-    process = await commands.start("run", "--config", config_file(plex))
-    await _next_event(process, "daemon.started")
-    for number in (signal.SIGHUP, signal.SIGUSR1):
-        process.send_signal(number)
-        assert (await _next_event(process, "daemon.signal_ignored"))["signal"] == number.name
+async def test_sigusr1_syncs_now(commands, plex, config_file) -> None:
+    """However long the interval is."""
+    process = await commands.start("run", "--config", config_file(plex, extra='[sync]\ninterval = "7d"'))
+    for _ in range(7):
+        await _next_event(process, "sync.finished")
+    process.send_signal(signal.SIGUSR1)
+    await _next_event(process, "sync.requested")
+    for _ in range(7):
+        await _next_event(process, "sync.finished")
     process.terminate()
     await process.communicate()
     assert process.returncode == 0

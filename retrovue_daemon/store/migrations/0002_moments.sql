@@ -1,29 +1,33 @@
 -- Passes that ask only for what changed, ids that outlive rating keys, and removals that are remembered.
 
--- What a library looked like at its last complete listing, where contentChangedAt is not told; and the round of passes
--- in which that was. settled_round only grows; rows carry the round that first saw them, so that it can be told which
--- rows came after a library's last complete listing, whatever the clock did meanwhile.
+-- What a library looked like at its last complete listing, where contentChangedAt is not told.
 ALTER TABLE libraries ADD COLUMN section_updated_at INTEGER;
 ALTER TABLE libraries ADD COLUMN scanned_at INTEGER;
-ALTER TABLE libraries ADD COLUMN settled_round INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE libraries ADD COLUMN miscount TEXT;            -- by how much the server's totals were wrong the last time
 ALTER TABLE libraries ADD COLUMN removals_accepted_at INTEGER;
 ALTER TABLE libraries ADD COLUMN priority_source TEXT NOT NULL DEFAULT 'database'
     CHECK (priority_source IN ('config', 'database'));
 
-ALTER TABLE movies ADD COLUMN first_round INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE movies ADD COLUMN missing_round INTEGER;
-ALTER TABLE shows ADD COLUMN first_round INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE shows ADD COLUMN missing_round INTEGER;
-ALTER TABLE seasons ADD COLUMN first_round INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE seasons ADD COLUMN missing_round INTEGER;
-ALTER TABLE episodes ADD COLUMN first_round INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE episodes ADD COLUMN missing_round INTEGER;
+-- Moments are a server's own time, which only grows, whatever clocks do: it goes on when a listing begins or ends. They
+-- tell which rows came after a library's last complete listing: see store/rekeying.py.
+ALTER TABLE libraries ADD COLUMN known_moment INTEGER NOT NULL DEFAULT 0;  -- when the library was first seen
+ALTER TABLE libraries ADD COLUMN listed_from INTEGER NOT NULL DEFAULT 0;   -- when its last complete listing began
+ALTER TABLE libraries ADD COLUMN listed_until INTEGER NOT NULL DEFAULT 0;  -- and ended
 
-UPDATE movies SET missing_round = 0 WHERE state = 'missing';
-UPDATE shows SET missing_round = 0 WHERE state = 'missing';
-UPDATE seasons SET missing_round = 0 WHERE state = 'missing';
-UPDATE episodes SET missing_round = 0 WHERE state = 'missing';
+-- first_moment: when a row was first seen; last_moment: the last one at which a missing row was surely there.
+ALTER TABLE movies ADD COLUMN first_moment INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE movies ADD COLUMN last_moment INTEGER;
+ALTER TABLE shows ADD COLUMN first_moment INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE shows ADD COLUMN last_moment INTEGER;
+ALTER TABLE seasons ADD COLUMN first_moment INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE seasons ADD COLUMN last_moment INTEGER;
+ALTER TABLE episodes ADD COLUMN first_moment INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE episodes ADD COLUMN last_moment INTEGER;
+
+UPDATE movies SET last_moment = 0 WHERE state = 'missing';
+UPDATE shows SET last_moment = 0 WHERE state = 'missing';
+UPDATE seasons SET last_moment = 0 WHERE state = 'missing';
+UPDATE episodes SET last_moment = 0 WHERE state = 'missing';
 
 -- Missing rows are few: these indexes cost the others nothing.
 CREATE INDEX movies_missing ON movies (server_id, missing_since) WHERE state = 'missing';

@@ -1,0 +1,101 @@
+"""What a person or a program asks to be synced, and what comes of it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from retrovue_daemon.errors import DaemonError
+    from retrovue_daemon.store.libraries import LibraryRow
+    from retrovue_daemon.sync.passes import PassReport
+
+
+@dataclass(frozen=True, slots=True)
+class ServerReport:
+    """What was brought for one server; ``error`` is set where it could not be used at all."""
+
+    server: str
+    error: DaemonError | None = None
+    titles: tuple[str, ...] = ()
+    passes: tuple[PassReport, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What is asked for; None means everything.
+
+    ``show`` is a title and, where that is not enough, a year. ``full`` asks for complete listings, also where nothing
+    is due; ``accept_removals`` too, and believes what they lack.
+    """
+
+    library: str | None = None
+    show: tuple[str, int | None] | None = None
+    full: bool = False
+    accept_removals: bool = False
+
+    def wants(self, library: LibraryRow) -> bool:
+        """Tell whether a library is asked for, by its title or its key."""
+        if self.show is not None and library.kind != "show":
+            return False
+        return self.library is None or self.library.strip() in {library.name.strip(), library.key}
+
+
+EVERYTHING = Selection()
+
+
+@dataclass(slots=True, eq=False)
+class Asked:
+    """One selection on its way through one server's worker.
+
+    ``left`` are the ids of the libraries whose passes have not begun, None as long as the server was not looked at:
+    a library that is busy is done once more after that.
+    """
+
+    server: str
+    selection: Selection
+    done: asyncio.Future[ServerReport] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    left: set[int] | None = None
+    _order: dict[int, int] = field(default_factory=dict)
+    _running: int = 0
+    _titles: tuple[str, ...] = ()
+    _passes: list[PassReport] = field(default_factory=list)
+
+    def looked(self, titles: tuple[str, ...], libraries: Sequence[int]) -> None:
+        """Learn what the server offers and which libraries it is about, in the order of their report."""
+        if self.left is None:
+            self._titles, self.left = titles, set(libraries)
+            self._order = {library_id: position for position, library_id in enumerate(libraries)}
+        else:
+            self.left &= set(libraries)
+
+    def begin(self, library_id: int) -> None:
+        """Note that the passes of a library have begun."""
+        self._running += 1
+        if self.left is not None:
+            self.left.discard(library_id)
+
+    def end(self, reports: list[PassReport]) -> None:
+        """Note how they ended."""
+        self._running -= 1
+        self._passes += reports
+        self.finish_if_done()
+
+    def finish_if_done(self) -> None:
+        """Report where nothing is left and nothing runs."""
+        if not self.left and not self._running and self.left is not None:
+            passes = sorted(self._passes, key=lambda done: self._order.get(done.run.library_id, 0))
+            self._answer(ServerReport(self.server, None, self._titles, tuple(passes)))
+
+    def fail(self, error: DaemonError) -> None:
+        """Report that the server could not be used."""
+        self.left = set()
+        self._answer(ServerReport(self.server, error, self._titles, tuple(self._passes)))
+
+    def _answer(self, report: ServerReport) -> None:
+        """Give the report, unless nobody waits any more."""
+        if not self.done.done():
+            self.done.set_result(report)

@@ -1,0 +1,54 @@
+"""What came of a sync, for programs: one JSON object, and an exit code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from retrovue_daemon.errors import AmbiguousShow, PlexError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from retrovue_daemon.asking import ServerReport
+    from retrovue_daemon.errors import DaemonError
+
+
+def exit_code(reports: Sequence[ServerReport]) -> int:
+    """Return 0 where all went well, 3 where no server could be used, 2 where the question was unclear, else 1."""
+    if any(isinstance(report.error, AmbiguousShow) for report in reports):
+        return AmbiguousShow.exit_code
+    if all(isinstance(report.error, PlexError) for report in reports):
+        return 3
+    clean = all(report.error is None and all(done.run.status == "ok" for done in report.passes) for report in reports)
+    return 0 if clean else 1
+
+
+def describe(error: DaemonError | None) -> dict[str, str | None] | None:
+    """Give an error the shape that it has in JSON."""
+    if error is None:
+        return None
+    return {"type": type(error).__name__, "message": str(error), "hint": error.hint}
+
+
+def summary(reports: Sequence[ServerReport], code: int) -> dict[str, Any]:
+    """Return the object that ``sync --json`` prints: the counts of sync_runs for every server and library."""
+    return {
+        "exit_code": code,
+        "servers": [
+            {
+                "server": report.server,
+                "error": describe(report.error),
+                "titles": list(report.titles),
+                "libraries": [
+                    {
+                        "library": done.library,
+                        "run_id": done.run_id,
+                        **done.run.values(),
+                        "duration_s": done.duration_s,
+                    }
+                    for done in report.passes
+                ],
+            }
+            for report in reports
+        ],
+    }

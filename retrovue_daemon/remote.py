@@ -1,0 +1,84 @@
+"""Asking the daemon that holds a database, through that database, for what ``sync`` would do without one."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from retrovue_daemon.errors import DaemonGone, DatabaseUnusable, UnknownServer
+from retrovue_daemon.progress import LibraryProgress, Progress
+from retrovue_daemon.signals import Signals
+from retrovue_daemon.store.lock import is_held
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from retrovue_daemon.asking import Selection
+    from retrovue_daemon.progress import ProgressBoard
+
+POLL_S = 0.2
+BUSY_S = 30.0
+
+
+async def ask_daemon(path: Path, selection: Selection, server: str | None, board: ProgressBoard) -> dict[str, Any]:
+    """Put a request into the database at ``path``, show its progress on the board, and return its result.
+
+    The result is what ``outcome.summary`` makes; ``error`` in it says that nothing could be done. A signal ends the
+    waiting, not the work, and raises Interrupted. Raises UnknownServer, DaemonGone or DatabaseUnusable.
+    """
+    try:
+        with closing(_connect(path)) as connection:
+            request_id = _insert(connection, selection, server)
+            with Signals() as signals:
+                while (result := _result(connection, request_id, board)) is None:
+                    if not is_held(path):
+                        raise DaemonGone(path)
+                    await signals.pause(POLL_S)
+            return result
+    except sqlite3.Error as error:
+        raise DatabaseUnusable(path, str(error), hint="check that this user may write to it") from error
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY_S)
+
+
+def _insert(connection: sqlite3.Connection, selection: Selection, server: str | None) -> int:
+    server_id = None
+    if server is not None:
+        found = connection.execute(
+            "SELECT id FROM plex_servers WHERE name = ? AND is_active = 1", (server,)
+        ).fetchone()
+        if found is None:
+            names = connection.execute("SELECT name FROM plex_servers WHERE is_active = 1 ORDER BY id")
+            raise UnknownServer(server, [name for (name,) in names])
+        server_id = found[0]
+    options: dict[str, Any] = {"full": selection.full, "accept_removals": selection.accept_removals}
+    if selection.library is not None:
+        options["library"] = selection.library
+    if selection.show is not None:
+        options["show"], options["year"] = selection.show
+    kind = "show" if selection.show else "full" if selection.full else "quick"
+    with connection:
+        cursor = connection.execute(
+            "INSERT INTO sync_requests (server_id, kind, options) VALUES (?, ?, ?)",
+            (server_id, kind, json.dumps(options)),
+        )
+    return int(cursor.lastrowid or 0)
+
+
+def _result(connection: sqlite3.Connection, request_id: int, board: ProgressBoard) -> dict[str, Any] | None:
+    """Return the result of a request once it is there; until then show how far it is."""
+    row = connection.execute("SELECT finished_at, result FROM sync_requests WHERE id = ?", (request_id,)).fetchone()
+    if row is None:
+        return {"exit_code": 1, "servers": [], "error": {"message": "the request was deleted", "hint": "ask again"}}
+    finished_at, text = row
+    told: dict[str, Any] = json.loads(text) if text else {}
+    if finished_at is not None:
+        return told
+    if progress := told.get("progress"):
+        running = tuple(LibraryProgress(**one) for one in progress["running"])
+        board.mirror(Progress(progress["libraries_done"], progress["libraries_total"], running))
+    return None
