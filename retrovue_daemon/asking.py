@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from retrovue_daemon.errors import DaemonError
+    from retrovue_daemon.records import Show
     from retrovue_daemon.store.libraries import LibraryRow
     from retrovue_daemon.sync.passes import PassReport
 
@@ -51,14 +52,15 @@ EVERYTHING = Selection()
 class Asked:
     """One selection on its way through one server's worker.
 
-    ``left`` are the ids of the libraries whose passes have not begun, None as long as the server was not looked at:
-    a library that is busy is done once more after that.
+    ``shows`` are those that it names, by the id of their library. ``left`` are the ids of the libraries whose passes
+    have not begun, None as long as the server was not looked at: a library that is busy is done once more after that.
     """
 
     server: str
     selection: Selection
     done: asyncio.Future[ServerReport] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     left: set[int] | None = None
+    shows: dict[int, list[Show]] = field(default_factory=dict)
     _order: dict[int, int] = field(default_factory=dict)
     _running: int = 0
     _titles: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from retrovue_daemon.asking import Selection, ServerReport
-from retrovue_daemon.errors import UnknownServer
+from retrovue_daemon.errors import DaemonError, UnknownServer
 from retrovue_daemon.outcome import describe, exit_code, summary
 from retrovue_daemon.store.requests import finish_request, open_requests, show_progress
 
@@ -64,6 +64,13 @@ class Desk:
         self._serving.pop(request_id, None)
 
     async def _serve(self, request: RequestRow) -> None:
+        try:
+            await self._answer(request)
+        except DaemonError as error:
+            # The request stays open: it is taken again when something else is written, or by the next daemon.
+            log.error("request.failed", request_id=request.id, error=str(error), hint=error.hint)
+
+    async def _answer(self, request: RequestRow) -> None:
         try:
             selection = selection_of(request)
             log.info("request.taken", request_id=request.id, server=request.server, **_named(selection))

@@ -96,9 +96,10 @@ class Supervisor:
         """Keep every server in step, each by its own schedule, until cancelled."""
         try:
             async with self._group:
+                seen = await read_settings(self.database.reader)
                 await self.apply(self.config)
                 self.started.set()
-                await self._watch()
+                await self._watch(seen)
         finally:
             await self._desk.close()
 
@@ -141,9 +142,9 @@ class Supervisor:
         for worker in self.workers.values():
             worker.look_now()
 
-    async def _watch(self) -> None:
+    async def _watch(self, seen: Settings) -> None:
         """Act on what other programs write."""
-        seen, version = await read_settings(self.database.reader), -1
+        version = -1
         while True:
             try:
                 newest = await data_version(self.database.reader)
@@ -173,8 +174,8 @@ class Supervisor:
                 worker.stop_library(library_id)
         if settings.switched_on(before):
             self.look_now()
-        # What was written while applying is ours, or will be seen as another change.
-        return await read_settings(self.database.reader)
+        # What was written since, by whomever, is another change: applying once more changes nothing.
+        return settings
 
     async def _read_roster(self, config: Config) -> Roster:
         roster = await read_roster(config, self.database, self._clock.now())

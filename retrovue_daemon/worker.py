@@ -174,8 +174,9 @@ class ServerWorker:
             if scheduled:
                 self._agenda.looked(self.workplace.timing.interval)
             equipment = self._equipment(client)
-            shows = await self._shows(equipment, contact, asked)
-            work = self._work(contact, equipment, asked, shows, scheduled=scheduled)
+            for asker in asked:
+                await self._find_shows(equipment, contact, asker)
+            work = self._work(contact, equipment, asked, scheduled=scheduled)
             self.workplace.board.expect(len(work))
             for one in work:
                 if one.plan is not None and one.plan.kind == "full":
@@ -189,13 +190,7 @@ class ServerWorker:
         self._asked = [each for each in self._asked if not each.done.done() and each.left != set()]
 
     def _work(
-        self,
-        contact: Contact,
-        equipment: Equipment,
-        asked: Sequence[Asked],
-        shows: dict[Asked, dict[int, list[Show]]],
-        *,
-        scheduled: bool,
+        self, contact: Contact, equipment: Equipment, asked: Sequence[Asked], *, scheduled: bool
     ) -> list[_Work]:
         """Choose what to begin: a library that is busy waits, and so does one whose last listing did not end well."""
         vanished = {target.row.id for target in contact.vanished}
@@ -203,7 +198,7 @@ class ServerWorker:
         for one in asked:
             wanted = [target.row.id for target in targets if one.selection.wants(target.row)]
             if one.selection.show is not None:
-                wanted = [library_id for library_id in wanted if library_id in shows.get(one, {})]
+                wanted = [library_id for library_id in wanted if library_id in one.shows]
             one.looked(contact.titles, wanted)
         work = []
         for target in targets:
@@ -213,7 +208,7 @@ class ServerWorker:
             plan = None
             if wholly or scheduled:
                 plan = self._plan(target, wholly, vanished=library_id in vanished)
-            single = {show.rating_key: show for one in askers for show in shows.get(one, {}).get(library_id, ())}
+            single = {show.rating_key: show for one in askers for show in one.shows.get(library_id, ())}
             if library_id in self._running or (plan is None and not single):
                 continue
             accept = any(selection.accept_removals for selection in wholly)
@@ -232,29 +227,20 @@ class ServerWorker:
         due = full_is_due(target.row, target.listing, now=clock.now(), full_interval=timing.full_interval)
         return Plan("full") if due and ready else Plan("quick", settled=not due)
 
-    async def _shows(
-        self, equipment: Equipment, contact: Contact, asked: Sequence[Asked]
-    ) -> dict[Asked, dict[int, list[Show]]]:
-        """Find the shows that are asked for, by library; where a year must tell which one is meant, say so."""
-        found: dict[Asked, dict[int, list[Show]]] = {}
-        for one in asked:
-            if one.selection.show is None or one.left is not None:
-                continue
-            title, year = one.selection.show
-            of_library: dict[int, list[Show]] = {}
-            for target in contact.targets:
-                if not one.selection.wants(target.row):
-                    continue
+    async def _find_shows(self, equipment: Equipment, contact: Contact, asked: Asked) -> None:
+        """Find the shows that are asked for, once; where a year must tell which one is meant, say so."""
+        if asked.selection.show is None or asked.left is not None:
+            return
+        title, year = asked.selection.show
+        for target in contact.targets:
+            if asked.selection.wants(target.row):
                 page = await equipment.client.shows_titled(target.row.key, title)
                 shows = [show for show in page.items if isinstance(show, Show) and _is_called(show, title, year)]
                 if shows:
-                    of_library[target.row.id] = shows
-            years = {show.year for shows in of_library.values() for show in shows}
-            if len(years) > 1:
-                one.fail(AmbiguousShow(title, sorted(year for year in years if year is not None)))
-            else:
-                found[one] = of_library
-        return found
+                    asked.shows[target.row.id] = shows
+        years = {show.year for shows in asked.shows.values() for show in shows}
+        if len(years) > 1:
+            asked.fail(AmbiguousShow(title, sorted(year for year in years if year is not None)))
 
     # -- passes -----------------------------------------------------------------------------------------------------
 
