@@ -1,11 +1,17 @@
-"""Marking what left: only rows that are still the library's own, and never a deletion."""
+"""Marking what left: only rows that are still the library's own; and deleting what has been missing for long."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.lookup import listed_ids
-from retrovue_daemon.store.runs import Counts, Run, record_run
-from retrovue_daemon.store.sweep import mark_missing, present
+from retrovue_daemon.store.sweep import mark_missing, present, purge, purgeable
+from retrovue_daemon.store.upserts import Change, write_items
+
+NOW = 1_700_000_000
 
 
 async def test_missing_items_keep_their_rows_and_files(write, query, make, database, target) -> None:
@@ -61,13 +67,144 @@ async def test_listed_ids_come_in_pieces(write, make, database, target) -> None:
     assert pieces == [[1, 2, 3], [5, 6, 7]]
 
 
-async def test_the_record_of_a_pass_is_kept_for_ninety_days(database, query) -> None:
-    """A service that runs for months would fill its database with them."""
+# What is deleted -------------------------------------------------------------------------------------------------
 
-    def run(started_at: int) -> Run:
-        return Run(1, 1, "full", started_at, started_at + 1, "ok", Counts(listed=3))
 
-    day = 24 * 60 * 60
-    for started_at in (1_000 * day, 1_001 * day, 1_091 * day - 1, 1_091 * day):
-        await database.writer.write(lambda c, at=started_at: record_run(c, run(at)))
-    assert await query("SELECT started_at FROM sync_runs") == [(1_001 * day,), (1_091 * day - 1,), (1_091 * day,)]
+@pytest.fixture
+def delete(database):
+    """Purge until nothing is left to purge; return how many rows each transaction deleted."""
+
+    async def work(before: int, server_id: int = 1) -> list[int]:
+        deleted = []
+        while rows := await database.writer.write(lambda c: purge(c, server_id, before)):
+            deleted.append(rows)
+        assert list(await database.reader.execute_fetchall("PRAGMA foreign_key_check")) == []
+        return deleted
+
+    return work
+
+
+@pytest.fixture
+def lose(database, target):
+    """Mark rows missing at a time."""
+
+    async def work(kind: Kind, *ids: int, at: int = 100, library: int = 1) -> None:
+        where = replace(target, library_id=library)
+        await database.writer.write(lambda c: mark_missing(c, where, kind, ids, at))
+
+    return work
+
+
+@pytest.fixture
+async def a_show(database, target, make) -> None:
+    """A show with a season of two episodes, and one episode outside of seasons, all in library 2."""
+    tv = replace(target, library_id=2)
+    for items in (
+        [make.show("10")],
+        [make.season("11", "10", 1)],
+        [
+            make.episode("12", "10", "11", 1, make.part(12), guids=(("imdb", "tt12"),)),
+            make.episode("13", "10", "11", 2, make.part(13)),
+            make.episode("14", "10", None, None, make.part(14), season_number=None),
+        ],
+    ):
+        changes = [Change(item, 1) for item in items]
+        await database.writer.write(lambda c, items=changes: write_items(c, tv, items[0].item.kind, items, NOW))
+
+
+async def _left(query) -> dict[str, list[object]]:
+    tables = ("movies", "shows", "seasons", "episodes", "media_files")
+    return {table: [key for (key,) in await query(f"SELECT rating_key FROM {table} ORDER BY id")] for table in tables}
+
+
+async def test_a_film_is_deleted_with_its_files_and_external_ids(write, query, make, lose, delete) -> None:
+    """Other films keep theirs."""
+    await write(make.movie("7", make.part(70), make.part(71, "/b.mkv")), make.movie("8", make.part(80)))
+    await lose(Kind.MOVIE, 1)
+    assert await delete(100) == [1]
+    assert (await _left(query))["movies"] == ["8"]
+    assert await query("SELECT part_id FROM media_files") == [(80,)]
+    assert await query("SELECT DISTINCT movie_id FROM movie_guids") == [(2,)]
+
+
+@pytest.mark.parametrize(("before", "deleted"), [(99, []), (100, [1]), (101, [1])])
+async def test_retention_ends_to_the_second(write, make, lose, delete, database, before, deleted) -> None:
+    """What went missing at that time or earlier goes; whoever asks first is told whether anything will."""
+    await write(make.movie("7"))
+    await lose(Kind.MOVIE, 1, at=100)
+    assert await purgeable(database.reader, 1, before) is bool(deleted)
+    assert await delete(before) == deleted
+
+
+async def test_only_what_is_missing_is_deleted(write, make, query, delete, database) -> None:
+    """Neither what is there nor what is there without a file."""
+    await write(make.movie("7", make.part(70)), make.movie("8"))
+    assert not await purgeable(database.reader, 1, NOW * 2)
+    assert await delete(NOW * 2) == []
+    assert (await _left(query))["movies"] == ["7", "8"]
+
+
+async def test_children_go_before_their_parents(a_show, query, lose, delete) -> None:
+    """A transaction for each kind; nothing is deleted by way of what it hangs on."""
+    await lose(Kind.SHOW, 1, library=2)
+    await lose(Kind.SEASON, 1, library=2)
+    await lose(Kind.EPISODE, 1, 2, 3, library=2)
+    assert await delete(100) == [3, 1, 1]
+    assert not any((await _left(query)).values())
+    assert await query("SELECT * FROM episode_guids") == []
+    assert await query("SELECT * FROM show_guids") == []
+
+
+@pytest.mark.parametrize("kept", [(2,), (3,)])
+async def test_a_parent_stays_as_long_as_a_child_does(a_show, query, lose, delete, kept) -> None:
+    """Also where the child is missing, but not for long enough: it may come back. Inside and outside of seasons."""
+    await lose(Kind.SHOW, 1, library=2)
+    await lose(Kind.SEASON, 1, library=2)
+    await lose(Kind.EPISODE, *{1, 2, 3} - set(kept), library=2)
+    await lose(Kind.EPISODE, *kept, at=101, library=2)
+    await delete(100)
+    left = await _left(query)
+    assert left["shows"] == ["10"]
+    assert left["seasons"] == (["11"] if kept == (2,) else [])
+    assert left["episodes"] == [{2: "13", 3: "14"}[kept[0]]]
+
+
+async def test_a_blocked_library_keeps_everything(write, make, query, lose, delete, database) -> None:
+    """A person has yet to say whether it is really gone; other libraries do not wait for that."""
+    await write(make.movie("7", make.part(70)), make.movie("8", make.part(80)))
+    await database.writer.write(lambda c: c.execute("UPDATE movies SET library_id = 2 WHERE id = 2"))
+    await lose(Kind.MOVIE, 1)
+    await lose(Kind.MOVIE, 2, library=2)
+    await database.writer.write(lambda c: c.execute("UPDATE libraries SET state = 'blocked' WHERE id = 1"))
+    assert await delete(100) == [1]
+    assert (await _left(query))["movies"] == ["7"]
+    assert (await _left(query))["media_files"] == ["7"]
+
+
+async def test_another_server_keeps_its_own(write, make, query, lose, delete, database) -> None:
+    """Rating keys of two servers may be equal."""
+    await write(make.movie("7", make.part(70)))
+    await lose(Kind.MOVIE, 1)
+    await database.writer.write(
+        lambda c: c.execute("INSERT INTO plex_servers (name, server_url) VALUES ('attic', 'http://a')")
+    )
+    assert not await purgeable(database.reader, 2, 100)
+    assert await delete(100, server_id=2) == []
+    assert (await _left(query))["movies"] == ["7"]
+
+
+async def test_much_is_deleted_a_piece_at_a_time(write, make, query, lose, delete) -> None:
+    """Others wait for the writer meanwhile; and what is not missing never takes up the room of what is."""
+    await write(*(make.movie(str(n), make.part(n)) for n in range(1, 1_203)))
+    await lose(Kind.MOVIE, *range(2, 1_203))
+    assert await delete(100) == [500, 500, 201]
+    assert (await _left(query))["media_files"] == ["1"]
+
+
+async def test_a_file_that_another_item_took_over_is_kept(write, make, query, lose, delete) -> None:
+    """A film was split: the part that went to the new film stays when the old one is deleted."""
+    await write(make.movie("7", make.part(70), make.part(71, "/b.mkv")))
+    await write(make.movie("8", make.part(71, "/b.mkv")))
+    await lose(Kind.MOVIE, 1)
+    await delete(100)
+    assert await query("SELECT part_id, rating_key FROM media_files") == [(71, "8")]

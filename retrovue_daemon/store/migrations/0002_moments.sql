@@ -63,6 +63,7 @@ SELECT id, server_id, library_id, kind, started_at, finished_at, status, listed,
        unchanged, removed, restored, skipped, pages, bytes, error
 FROM sync_runs
 WHERE library_id IS NOT NULL;
+UPDATE sync_requests SET run_id = NULL WHERE run_id IN (SELECT id FROM sync_runs WHERE library_id IS NULL);
 DROP TABLE sync_runs;
 ALTER TABLE sync_runs_next RENAME TO sync_runs;
 CREATE INDEX sync_runs_library ON sync_runs (library_id, started_at);

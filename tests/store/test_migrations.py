@@ -1,0 +1,196 @@
+"""A database of an earlier release is brought up to date with everything in it."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from retrovue_daemon.records import Kind
+from retrovue_daemon.store.database import open_database
+from retrovue_daemon.store.migrations import APPLICATION_ID, migrations
+from retrovue_daemon.store.rekeying import rekey
+from retrovue_daemon.store.rows import Target
+from retrovue_daemon.store.upserts import Change, write_items
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NEWEST = migrations()[-1].version
+
+SCHEMA_1_ROWS = """
+INSERT INTO daemon_state VALUES ('client_identifier', 'c0ffee');
+INSERT INTO plex_servers (id, name, server_url, token, source, machine_identifier, created_at, updated_at)
+VALUES (3, 'home', 'http://h', 't', 'database', 'm', 10, 11);
+INSERT INTO libraries (id, server_id, library_key, uuid, library_name, library_type, library_root, sync_enabled,
+                       priority, state, content_changed_at, watermark, last_full_sync_at, created_at, updated_at)
+VALUES (5, 3, '1', 'u1', 'Movies', 'movie', '/m', 1, 7, 'active', 70, 40, 1000, 12, 13),
+       (6, 3, '2', 'u2', 'TV', 'show', '/t', 0, 100, 'blocked', 71, 41, 1001, 12, 13);
+INSERT INTO library_locations VALUES (5, '/m'), (6, '/t');
+INSERT INTO plex_path_mappings (id, server_id, plex_path, local_path, created_at) VALUES (4, 3, '/m', '/x', 14);
+INSERT INTO media_files (id, server_id, library_id, rating_key, part_id, part_index, plex_path, media_type,
+                         created_at)
+VALUES (21, 3, 5, '100', 210, 0, '/m/a.mkv', 'movie', 15), (22, 3, 6, '203', 220, 0, '/t/e.mkv', 'episode', 15);
+INSERT INTO shows (id, server_id, library_id, rating_key, title, created_at, synced_at)
+VALUES (31, 3, 6, '201', 'Show', 16, 17);
+INSERT INTO show_guids VALUES (31, 'tvdb', '9');
+INSERT INTO seasons (id, server_id, library_id, show_id, rating_key, season_number, title, created_at, synced_at)
+VALUES (41, 3, 6, 31, '202', 0, 'Specials', 16, 17);
+INSERT INTO episodes (id, server_id, library_id, rating_key, show_id, season_id, media_file_id, episode_title,
+                      season_number, episode_number, created_at, synced_at, digest)
+VALUES (51, 3, 6, '203', 31, 41, 22, 'Pilot', 0, 0, 16, 17, 18);
+INSERT INTO episode_guids VALUES (51, 'imdb', 'tt51');
+INSERT INTO movies (id, server_id, library_id, rating_key, media_file_id, title, source_id, created_at, synced_at,
+                    digest, state, missing_since)
+VALUES (61, 3, 5, '100', 21, 'Film', 'plex://movie/x', 16, 17, 18, 'active', NULL),
+       (62, 3, 5, '101', NULL, 'Gone', 'plex://movie/y', 16, 17, 18, 'missing', 900);
+INSERT INTO movie_guids VALUES (61, 'imdb', 'tt61');
+INSERT INTO sync_runs (id, server_id, library_id, kind, started_at, finished_at, status, listed, removed, error)
+VALUES (71, 3, 5, 'full', 1000, 1001, 'ok', 2, 1, NULL), (72, 3, 6, 'full', 1000, 1002, 'blocked', 0, 0, 'why'),
+       (73, 3, NULL, 'full', 1000, 1002, 'failed', 0, 0, 'no library');
+INSERT INTO sync_requests (id, server_id, library_id, kind, requested_at, run_id)
+VALUES (81, 3, 5, 'full', 999, 71), (82, 3, NULL, 'full', 999, 73);
+"""
+"""At least one row in each table of schema 1, as its release could have left them."""
+
+
+def _content(path: Path) -> dict[str, list[dict[str, object]]]:
+    """Return all rows of all tables, as they are read by another program."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        connection.row_factory = sqlite3.Row
+        tables = [
+            row["name"]
+            for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+            if not row["name"].startswith("sqlite_")
+        ]
+        return {table: [dict(row) for row in connection.execute(f"SELECT * FROM {table}")] for table in tables}
+
+
+@pytest.fixture
+def old_database(tmp_path: Path) -> Path:
+    """A database of schema 1, made with the very file that made them, and closed cleanly."""
+    path = tmp_path / "mirror.db"
+    first = migrations()[0]
+    assert first.version == 1
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.executescript(first.sql)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute("PRAGMA user_version = 1")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.executescript(SCHEMA_1_ROWS)
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+    return path
+
+
+async def test_every_row_survives_with_its_id(old_database) -> None:
+    """All columns keep their values; a column that is new has a value that means nothing happened yet."""
+    before = _content(old_database)
+    assert all(before.values())  # each table has a row that could be lost
+    async with open_database(old_database):
+        pass
+    after = _content(old_database)
+    assert set(after) >= set(before)
+    for table, rows in before.items():
+        kept = [row for row in rows if table != "sync_runs" or row["library_id"] is not None]
+        shared = [{name: row[name] for name in kept[0]} for row in after[table]]
+        assert shared == [row | ({"run_id": None} if row.get("run_id") == 73 else {}) for row in kept], table
+    assert {row["first_round"] for table in ("movies", "shows", "seasons", "episodes") for row in after[table]} == {0}
+    assert [row["missing_round"] for row in after["movies"]] == [None, 0]
+    assert {row["settled_round"] for row in after["libraries"]} == {0}
+    assert {row["priority_source"] for row in after["libraries"]} == {"database"}
+    assert {row["moved"] for row in after["sync_runs"]} == {0}
+
+
+async def test_nothing_hangs_loose_afterwards(old_database) -> None:
+    """Foreign keys lead somewhere, the file is whole, and its number is the newest schema's."""
+    async with open_database(old_database) as database:
+        for pragma, expected in (
+            ("foreign_key_check", []),
+            ("integrity_check", [("ok",)]),
+            ("user_version", [(NEWEST,)]),
+        ):
+            rows = [tuple(row) for row in await database.reader.execute_fetchall(f"PRAGMA {pragma}")]
+            assert rows == expected, pragma
+
+
+async def test_an_upgraded_database_is_like_a_new_one(old_database, tmp_path) -> None:
+    """The same tables, columns in the same order, indexes and views."""
+
+    async def schema(path: Path) -> dict[str, object]:
+        async with open_database(path) as database:
+            found: dict[str, object] = {}
+            rows = await database.reader.execute_fetchall("SELECT type, name, tbl_name FROM sqlite_schema")
+            for kind, name, table in map(tuple, rows):
+                query = f"SELECT * FROM pragma_{'index_xinfo' if kind == 'index' else 'table_xinfo'}('{name}')"
+                found[name] = kind, table, [tuple(row) for row in await database.reader.execute_fetchall(query)]
+            return found
+
+    assert await schema(old_database) == await schema(tmp_path / "new.db")
+
+
+async def test_ids_of_items_go_on_from_where_they_were(old_database, make) -> None:
+    """Also behind rows that are gone: the table of the highest ids is upgraded with the rest."""
+    with closing(sqlite3.connect(old_database)) as connection:
+        connection.execute("UPDATE sqlite_sequence SET seq = 500 WHERE name = 'movies'")
+        connection.commit()
+    target = Target(3, 5, "Movies", lambda path: path, 1)
+    async with open_database(old_database) as database:
+        changes = [Change(make.movie("300", make.part(300)), 1)]
+        result = await database.writer.write(lambda c: write_items(c, target, Kind.MOVIE, changes, 2_000))
+    assert result.ids == [501]
+
+
+async def test_what_was_missing_before_can_still_come_back(old_database, make) -> None:
+    """Its age is unknown, so whatever comes after the upgrade is younger."""
+    target = Target(3, 5, "Movies", lambda path: path, 1)
+    film = make.movie("300", make.part(300, "/m/y.mkv"), guid="plex://movie/y")
+    async with open_database(old_database) as database:
+        await database.writer.write(lambda c: write_items(c, target, Kind.MOVIE, [Change(film, 1)], 2_000))
+        rekeyed = await database.writer.write(lambda c: rekey(c, target, 0, {Kind.MOVIE: []}))
+    assert list(rekeyed.pairs[Kind.MOVIE]) == [62]
+
+
+async def test_a_copy_is_kept_as_it_was(old_database, tmp_path) -> None:
+    """An upgrade that turns out badly can be taken back with the release before it."""
+    before = _content(old_database)
+    old_database.chmod(0o600)
+    async with open_database(old_database):
+        pass
+    copy = tmp_path / "mirror.db.v1.bak"
+    assert copy.stat().st_mode & 0o777 == 0o600
+    assert _content(copy) == before
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+
+
+async def test_a_database_of_this_release_is_not_copied(old_database, tmp_path) -> None:
+    """Only an upgrade makes one."""
+    async with open_database(old_database):
+        pass
+    copy = tmp_path / "mirror.db.v1.bak"
+    copy.unlink()
+    async with open_database(old_database):
+        pass
+    assert not list(tmp_path.glob("*.bak"))
+
+
+async def test_an_upgrade_that_fails_leaves_the_old_schema(old_database, monkeypatch) -> None:
+    """Each step shares one transaction with its number: half a step does not exist."""
+    whole = migrations()
+
+    def broken():
+        last = whole[-1]
+        return (*whole[:-1], type(last)(last.version, last.name, f"{last.sql}\nCREATE TABLE movies (x);"))
+
+    before = _content(old_database)
+    monkeypatch.setattr("retrovue_daemon.store.migrations.migrations", broken)
+    with pytest.raises(Exception, match="already exists"):
+        async with open_database(old_database):
+            pass
+    monkeypatch.undo()
+    assert _content(old_database) == before
+    async with open_database(old_database) as database:
+        assert [tuple(r) for r in await database.reader.execute_fetchall("PRAGMA user_version")] == [(NEWEST,)]

@@ -1,0 +1,160 @@
+"""The record of a pass, and the marks that it leaves in its library's row."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from retrovue_daemon.store.runs import (
+    KEPT_S,
+    Counts,
+    Marks,
+    Run,
+    note_look,
+    note_trouble,
+    record_run,
+    removed_since,
+    settle,
+)
+from retrovue_daemon.store.sweep import accept_removals, forget_library
+
+DAY = 24 * 60 * 60
+RUN = Run(1, 1, "full", 1_000, 1_009, "ok", Counts(listed=9, added=1, updated=2, unchanged=3, removed=4, restored=5))
+MARKS = Marks(content_changed_at=70, section_updated_at=50, scanned_at=60, watermark=40, settled_round=3)
+
+
+@pytest.fixture
+def record(database):
+    async def work(**changes) -> int:
+        return await database.writer.write(lambda c: record_run(c, replace(RUN, **changes)))
+
+    return work
+
+
+@pytest.fixture
+def library(query):
+    """Tell some columns of the first library's row."""
+
+    async def row(*columns: str) -> tuple[object, ...]:
+        (values,) = await query(f"SELECT {', '.join(columns)} FROM libraries WHERE id = 1")
+        return values
+
+    return row
+
+
+async def test_every_count_of_a_pass_is_recorded(record, query) -> None:
+    """Under a name that is the count's own, and the id is the one that the log line tells."""
+    counts = Counts(1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
+    run_id = await record(counts=counts, status="incomplete", error="why")
+    columns = "listed, added, updated, unchanged, removed, restored, moved, skipped, pages, bytes"
+    rows = await query(
+        f"SELECT server_id, library_id, kind, started_at, finished_at, status, error, {columns}"
+        " FROM sync_runs WHERE id = ?",
+        run_id,
+    )
+    assert rows == [(1, 1, "full", 1_000, 1_009, "incomplete", "why", 1, 2, 3, 4, 5, 6, 7, 8, 9, 10)]
+
+
+async def test_the_record_of_a_pass_is_kept_for_ninety_days(record, query) -> None:
+    """A service that runs for months would fill its database with them. Other libraries keep their own."""
+    assert KEPT_S == 90 * DAY
+    await record(library_id=2, started_at=0)
+    for started_at in (1_000 * DAY, 1_001 * DAY, 1_091 * DAY - 1, 1_091 * DAY):
+        await record(started_at=started_at)
+    assert await query("SELECT started_at FROM sync_runs WHERE library_id = 1 ORDER BY id") == [
+        (1_001 * DAY,),
+        (1_091 * DAY - 1,),
+        (1_091 * DAY,),
+    ]
+    assert await query("SELECT count(*) FROM sync_runs WHERE library_id = 2") == [(1,)]
+
+
+async def test_records_go_with_their_library(record, query, database) -> None:
+    """Whoever deletes a library or a server deletes its passes."""
+    await record()
+    await database.writer.write(lambda c: c.execute("DELETE FROM plex_servers"))
+    assert await query("SELECT * FROM sync_runs") == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"counts": Counts(added=1)}, True),
+        ({"counts": Counts(updated=1)}, True),
+        ({"counts": Counts(removed=1)}, True),
+        ({"counts": Counts(restored=1)}, True),
+        ({"counts": Counts(moved=1)}, True),
+        ({"counts": Counts(skipped=1)}, True),
+        ({"counts": Counts(listed=5, unchanged=5, pages=2, bytes=9)}, False),
+    ],
+)
+def test_a_look_that_changed_nothing_is_told_apart(changes, what) -> None:
+    """It needs no record of its own."""
+    assert replace(RUN, **changes).counts.any_change is what
+
+
+async def test_a_complete_listing_sets_all_marks(database, library) -> None:
+    """And ends whatever was wrong; its time is the one at which it began, because later changes were not seen."""
+    trouble = replace(RUN, status="blocked", error="too much")
+    await database.writer.write(lambda c: note_trouble(c, trouble, "movie +1"))
+    assert await library("state", "last_error", "miscount") == ("blocked", "too much", "movie +1")
+    await database.writer.write(lambda c: settle(c, RUN, MARKS))
+    assert await library("state", "last_error", "miscount") == ("active", None, None)
+    assert await library("content_changed_at", "section_updated_at", "scanned_at") == (70, 50, 60)
+    assert await library("watermark", "settled_round", "last_full_sync_at", "last_sync_at") == (40, 3, 1_000, 1_009)
+
+
+async def test_trouble_moves_no_mark(database, library) -> None:
+    """The next complete listing is compared with the last complete one, not with half a one."""
+    await database.writer.write(lambda c: settle(c, RUN, replace(MARKS, miscount="movie +1")))
+    marks = "content_changed_at", "watermark", "settled_round", "last_full_sync_at", "last_sync_at"
+    before = await library(*marks)
+    await database.writer.write(lambda c: note_trouble(c, replace(RUN, status="failed", error="no", finished_at=9)))
+    assert await library(*marks) == before
+    assert await library("state", "last_error", "miscount") == ("active", "no", "movie +1")
+
+
+async def test_a_blocked_library_stays_so_until_it_is_listed_in_full(database, library) -> None:
+    """A failure afterwards does not release it."""
+    for status in ("blocked", "failed", "incomplete"):
+        run = replace(RUN, status=status, error=status)
+        await database.writer.write(lambda c, run=run: note_trouble(c, run))
+    assert await library("state", "last_error") == ("blocked", "incomplete")
+
+
+@pytest.mark.parametrize(("settled", "error"), [(True, None), (False, "no")])
+async def test_a_quick_look_moves_the_watermark_only(database, library, settled, error) -> None:
+    """It forgives what was wrong where nothing else is due."""
+    await database.writer.write(lambda c: settle(c, RUN, MARKS))
+    await database.writer.write(lambda c: note_trouble(c, replace(RUN, status="incomplete", error="no")))
+    look = replace(RUN, kind="quick", started_at=2_000, finished_at=2_001)
+    await database.writer.write(lambda c: note_look(c, look, 44, settled=settled))
+    assert await library("watermark", "last_sync_at", "last_full_sync_at", "last_error") == (44, 2_001, 1_000, error)
+    assert await library("content_changed_at", "settled_round") == (70, 3)
+
+
+async def test_removals_of_a_day_add_up(database, record) -> None:
+    """Of one library, from whichever passes, as far back as is asked."""
+    for started_at, removed in ((100, 1), (200, 10), (300, 100)):
+        await record(started_at=started_at, finished_at=started_at + 5, counts=Counts(removed=removed))
+    await record(library_id=2, started_at=300, counts=Counts(removed=1_000))
+    assert await removed_since(database.reader, 1, 200) == 110
+    assert await removed_since(database.reader, 1, 301) == 0
+
+
+async def test_removals_that_a_person_believed_do_not_count(database, record) -> None:
+    """What came before the word was given, and with it; what comes later counts again."""
+    for started_at in (100, 200):
+        await record(started_at=started_at, finished_at=started_at + 5, counts=Counts(removed=10))
+    await database.writer.write(lambda c: accept_removals(c, 1, 205))
+    assert await removed_since(database.reader, 1, 0) == 0
+    await record(started_at=203, finished_at=206, counts=Counts(removed=7))
+    assert await removed_since(database.reader, 1, 0) == 7
+
+
+async def test_a_library_that_is_let_go_is_missing(database, library) -> None:
+    """And nothing is wrong with it any more."""
+    await database.writer.write(lambda c: note_trouble(c, replace(RUN, status="blocked", error="gone")))
+    await database.writer.write(lambda c: forget_library(c, 1))
+    assert await library("state", "last_error") == ("missing", None)
