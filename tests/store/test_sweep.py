@@ -169,6 +169,15 @@ async def test_a_parent_stays_as_long_as_a_child_does(a_show, query, lose, delet
     assert left["episodes"] == [{2: "13", 3: "14"}[kept[0]]]
 
 
+async def test_a_season_without_episodes_keeps_its_show_too(a_show, query, lose, delete) -> None:
+    """Everything else of the show may be gone."""
+    await lose(Kind.EPISODE, 1, 2, 3, library=2)
+    await lose(Kind.SHOW, 1, library=2)
+    assert await delete(100) == [3]
+    assert (await _left(query))["shows"] == ["10"]
+    assert await query("SELECT show_id FROM seasons") == [(1,)]
+
+
 async def test_a_blocked_library_keeps_everything(write, make, query, lose, delete, database) -> None:
     """A person has yet to say whether it is really gone; other libraries do not wait for that."""
     await write(make.movie("7", make.part(70)), make.movie("8", make.part(80)))
