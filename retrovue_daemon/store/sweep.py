@@ -65,6 +65,21 @@ async def accept_removals(connection: aiosqlite.Connection, library_id: int, now
     await connection.execute("UPDATE libraries SET removals_accepted_at = ? WHERE id = ?", (now, library_id))
 
 
+async def still_of(
+    connection: aiosqlite.Connection, kind: Kind, library_id: int, ids: Sequence[int], *, chunk: int = 10_000
+) -> list[int]:
+    """Return those of these rows that are still the library's own, and not missing."""
+    query = (
+        f"SELECT id FROM {TABLES[kind]} WHERE id IN (SELECT value FROM json_each(?))"
+        " AND library_id = ? AND state <> 'missing'"
+    )
+    found: list[int] = []
+    for start in range(0, len(ids), chunk):
+        rows = await connection.execute_fetchall(query, (json.dumps(ids[start : start + chunk]), library_id))
+        found += [row_id for (row_id,) in rows]
+    return found
+
+
 async def children_of(
     connection: aiosqlite.Connection, kind: Kind, ids: Sequence[int], *, chunk: int = 500
 ) -> AsyncIterator[tuple[int, int]]:

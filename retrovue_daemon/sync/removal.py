@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.rekeying import Listed, Rekeyed, rekey
 from retrovue_daemon.store.runs import removed_since
-from retrovue_daemon.store.sweep import accept_removals, children_of, mark_missing, present
+from retrovue_daemon.store.sweep import accept_removals, children_of, mark_missing, present, still_of
 from retrovue_daemon.sync.completeness import GUARD_WINDOW, guard
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ async def sweep(
     listed = Listed(library.row.listed_from, library.row.listed_until)
     rekeyed = await rekey(connection, library.target, listed, leaving)
     library.round.note(rekeyed)
-    left = await _orphaned(connection, leaving, rekeyed)
+    left = await _orphaned(connection, library, leaving, rekeyed)
     if not any(left.values()):
         return Swept(rekeyed)
     settings = equipment.settings
@@ -60,18 +60,23 @@ async def sweep(
 
 
 async def _orphaned(
-    connection: aiosqlite.Connection, leaving: Mapping[Kind, list[int]], rekeyed: Rekeyed
+    connection: aiosqlite.Connection,
+    library: LibraryTarget,
+    leaving: Mapping[Kind, list[int]],
+    rekeyed: Rekeyed,
 ) -> dict[Kind, list[int]]:
     """Return what is left of the leaving rows without those that were re-keyed, and without living parents.
 
-    A show or season lives as long as one of its episodes is listed, also where it is not listed itself.
+    Rows that another library's pass took over since they were judged are not this one's any more. A show or season
+    lives as long as one of its episodes is listed, also where it is not listed itself.
     """
     left: dict[Kind, list[int]] = {}
     gone_episodes: set[int] = set()
     for kind in _PARENTS_LAST:
         if kind not in leaving:
             continue
-        ids = [row_id for row_id in leaving[kind] if row_id not in rekeyed.pairs.get(kind, {})]
+        ids = await still_of(connection, kind, library.row.id, leaving[kind])
+        ids = [row_id for row_id in ids if row_id not in rekeyed.pairs.get(kind, {})]
         if kind is Kind.EPISODE:
             gone_episodes = set(ids)
         elif kind in {Kind.SEASON, Kind.SHOW} and ids:

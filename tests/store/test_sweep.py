@@ -8,7 +8,7 @@ import pytest
 
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.lookup import listed_ids
-from retrovue_daemon.store.sweep import mark_missing, present, purge, purgeable
+from retrovue_daemon.store.sweep import mark_missing, present, purge, purgeable, still_of
 from retrovue_daemon.store.upserts import Change, write_items
 
 NOW = 1_700_000_000
@@ -57,6 +57,15 @@ async def test_what_is_missing_is_not_present(write, make, database, target) -> 
     await database.writer.write(lambda c: mark_missing(c, target, Kind.MOVIE, [1], 100))
     await database.writer.write(lambda c: mark_missing(c, target, Kind.MOVIE, [2], 200))
     assert await present(database.reader, Kind.MOVIE, 1) == 3
+
+
+async def test_rows_that_were_judged_may_be_anothers_by_now(write, make, database, target) -> None:
+    """Those that moved to another library, went missing or are gone are not the library's to remove."""
+    await write(*(make.movie(str(number)) for number in range(1, 8)))
+    await database.writer.write(lambda c: c.execute("UPDATE movies SET library_id = 2 WHERE id = 2"))
+    await database.writer.write(lambda c: c.execute("DELETE FROM movies WHERE id = 5"))
+    await database.writer.write(lambda c: mark_missing(c, target, Kind.MOVIE, [4], 100))
+    assert await still_of(database.reader, Kind.MOVIE, 1, [1, 2, 3, 4, 5, 6], chunk=2) == [1, 3, 6]
 
 
 async def test_listed_ids_come_in_pieces(write, make, database, target) -> None:
