@@ -6,19 +6,22 @@ import asyncio
 import os
 import sqlite3
 import sys
-from contextlib import closing
-from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from contextlib import AsyncExitStack, closing
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 
-from retrovue_daemon.asking import Selection
+from retrovue_daemon.asking import EVERYTHING, Selection
+from retrovue_daemon.clock import Clock
 from retrovue_daemon.config import parse_config
 from retrovue_daemon.daemon import SyncOptions, sync_once
-from retrovue_daemon.demo import SimulatedPlex, built_in_library
+from retrovue_daemon.demo import SimulatedPlex, built_in_library, encode, entries, query
 from retrovue_daemon.logs import Redactor
 from retrovue_daemon.plex.retries import RetryPolicy
 from retrovue_daemon.progress import ProgressBoard
+from retrovue_daemon.store.database import open_database
+from retrovue_daemon.supervisor import Supervisor
 
 FULLY = SyncOptions(selection=Selection(full=True))
 
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.asking import ServerReport
     from retrovue_daemon.config import Config
+    from retrovue_daemon.store.database import Database
 
 
 @pytest.fixture
@@ -79,6 +83,98 @@ def rows(path: Path) -> Callable[..., list[tuple[object, ...]]]:
             return connection.execute(sql, values).fetchall()
 
     return query
+
+
+class SetClock(Clock):
+    """A clock that stands where a test has put it."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_800_000_000
+
+    def now(self) -> int:
+        return self.seconds
+
+
+@dataclass(slots=True)
+class Engine:
+    """The inside of the daemon over a database that stays open: rounds at will, by a clock that a test sets."""
+
+    database: Database
+    supervisor: Supervisor
+    set_clock: SetClock
+
+    @property
+    def clock(self) -> int:
+        return self.set_clock.seconds
+
+    @clock.setter
+    def clock(self, seconds: int) -> None:
+        self.set_clock.seconds = seconds
+
+    async def round(self, selection: Selection = EVERYTHING) -> list[ServerReport]:
+        return await self.supervisor.sync_once(selection)
+
+    async def changes(self) -> int:
+        """Rows that the one writer has written so far."""
+        query = "SELECT total_changes()"
+        ((rows,),) = await self.database.writer.write(lambda connection: connection.execute_fetchall(query))
+        return rows
+
+
+@pytest.fixture
+async def engine(path: Path, config: Callable[..., Config]) -> AsyncIterator[Callable[..., Awaitable[Engine]]]:
+    """Start an engine for simulated servers, or for a whole configuration."""
+    async with AsyncExitStack() as stack:
+
+        async def start(*plexes: SimulatedPlex | Config) -> Engine:
+            first = plexes[0]
+            settings = config(*plexes) if isinstance(first, SimulatedPlex) else first
+            database, clock = await stack.enter_async_context(open_database(path)), SetClock()
+            board, redactor = ProgressBoard(), Redactor()
+            return Engine(
+                database, Supervisor(database, settings, board, redactor, retry=IMPATIENT, clock=clock), clock
+            )
+
+        yield start
+
+
+@dataclass(slots=True)
+class OddListings:
+    """What the simulated servers do to listings beside what they should; set and unset at any time.
+
+    ``unlisted`` holds ids of items that are there, but in no listing. A server may ignore every filter, or refuse
+    those by time. ``hidden_seasons``: episodes do not name the season that they belong to.
+    """
+
+    unlisted: set[int] = field(default_factory=set)
+    ignores_filters: bool = False
+    refuses_times: bool = False
+    hidden_seasons: bool = False
+
+
+@pytest.fixture
+def oddly(monkeypatch: pytest.MonkeyPatch) -> OddListings:
+    """Listings that are not what they should be, without a place in the simulated server for each."""
+    odd = OddListings()
+    filtered, shared_entry = query.filtered, entries.shared_entry
+
+    def filtered_oddly(world: Any, items: Any, wanted: Any) -> Any:
+        world.revision += 1  # or else the order of the listing before would be kept
+        if odd.refuses_times and "updatedAt>" in wanted:
+            raise query.BadQuery("updatedAt")
+        kept = list(items) if odd.ignores_filters else filtered(world, items, wanted)
+        return [item for item in kept if item.id not in odd.unlisted]
+
+    def shared_oddly(world: Any, season: Any, shape: Any) -> Any:
+        entry = shared_entry(world, season, shape)
+        for name in ("parentRatingKey", "parentKey", "parentGuid") if odd.hidden_seasons else ():
+            entry.pop(name, None)
+        return entry
+
+    monkeypatch.setattr(query, "filtered", filtered_oddly)
+    monkeypatch.setattr(entries, "shared_entry", shared_oddly)
+    monkeypatch.setattr(encode, "shared_entry", shared_oddly)
+    return odd
 
 
 @dataclass(frozen=True, slots=True)
