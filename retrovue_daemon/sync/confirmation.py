@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,10 @@ async def confirm(
     doubtful: Mapping[Kind, list[int]],
     listed: Mapping[Kind, SeenIds],
 ) -> Confirmed | None:
-    """Ask for each of these rows' items: gone is what the server answers 404 for.
+    """Ask for these rows' items: gone is what the server answers 404 for.
+
+    Which ones are asked for where they are too many is left to chance: those that the server still has would else
+    stand before the others for ever.
 
     None where the server, or a proxy before it, answers 404 for a listed item too: then its word proves nothing.
     Raises PlexError where it gives no answer.
@@ -45,7 +49,7 @@ async def confirm(
     gone: dict[Kind, list[int]] = {}
     asked = 0
     for kind, ids in doubtful.items():
-        now = ids[: MOST_AT_ONCE - asked]
+        now = random.sample(ids, min(len(ids), MOST_AT_ONCE - asked))
         asked += len(now)
         keys = await rating_keys(reader, kind, now)
         gone[kind] = [row_id for row_id, key in keys.items() if not await client.has_item(key)]

@@ -105,7 +105,8 @@ class FullPass:
         if confirmed is None:
             return self._incomplete(*self._miscounts.values(), "and it answers 404 for an item that it lists")
         gone = {**leaving, **confirmed.gone}
-        if not confirmed.waiting:
+        if not confirmed.waiting or not any(confirmed.gone.values()):
+            # Where none of so many was gone there is no hurry about the rest.
             return Verdict("ok", leaving=gone, miscount=self._miscount)
         told = "; ".join(self._miscounts.values())
         note = f"{told}; {confirmed.waiting} items that are no longer listed wait to be asked for at the next pass"
