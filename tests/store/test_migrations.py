@@ -11,7 +11,7 @@ import pytest
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.store.migrations import APPLICATION_ID, migrations
-from retrovue_daemon.store.rekeying import rekey
+from retrovue_daemon.store.rekeying import Listed, rekey
 from retrovue_daemon.store.rows import Target
 from retrovue_daemon.store.upserts import Change, write_items
 
@@ -97,9 +97,10 @@ async def test_every_row_survives_with_its_id(old_database) -> None:
         kept = [row for row in rows if table != "sync_runs" or row["library_id"] is not None]
         shared = [{name: row[name] for name in kept[0]} for row in after[table]]
         assert shared == [row | ({"run_id": None} if row.get("run_id") == 73 else {}) for row in kept], table
-    assert {row["first_round"] for table in ("movies", "shows", "seasons", "episodes") for row in after[table]} == {0}
-    assert [row["missing_round"] for row in after["movies"]] == [None, 0]
-    assert {row["settled_round"] for row in after["libraries"]} == {0}
+    items = [row for table in ("movies", "shows", "seasons", "episodes") for row in after[table]]
+    assert {row["first_moment"] for row in items} == {0}
+    assert [row["last_moment"] for row in after["movies"]] == [None, 0]
+    assert {row["listed_until"] for row in after["libraries"]} == {0}
     assert {row["priority_source"] for row in after["libraries"]} == {"database"}
     assert {row["moved"] for row in after["sync_runs"]} == {0}
 
@@ -136,7 +137,7 @@ async def test_ids_of_items_go_on_from_where_they_were(old_database, make) -> No
     with closing(sqlite3.connect(old_database)) as connection:
         connection.execute("UPDATE sqlite_sequence SET seq = 500 WHERE name = 'movies'")
         connection.commit()
-    target = Target(3, 5, "Movies", lambda path: path, 1)
+    target = Target(3, 5, "Movies", lambda path: path)
     async with open_database(old_database) as database:
         changes = [Change(make.movie("300", make.part(300)), 1)]
         result = await database.writer.write(lambda c: write_items(c, target, Kind.MOVIE, changes, 2_000))
@@ -145,11 +146,11 @@ async def test_ids_of_items_go_on_from_where_they_were(old_database, make) -> No
 
 async def test_what_was_missing_before_can_still_come_back(old_database, make) -> None:
     """Its age is unknown, so whatever comes after the upgrade is younger."""
-    target = Target(3, 5, "Movies", lambda path: path, 1)
+    target = Target(3, 5, "Movies", lambda path: path)
     film = make.movie("300", make.part(300, "/m/y.mkv"), guid="plex://movie/y")
     async with open_database(old_database) as database:
         await database.writer.write(lambda c: write_items(c, target, Kind.MOVIE, [Change(film, 1)], 2_000))
-        rekeyed = await database.writer.write(lambda c: rekey(c, target, 0, {Kind.MOVIE: []}))
+        rekeyed = await database.writer.write(lambda c: rekey(c, target, Listed(0, 0), {Kind.MOVIE: []}))
     assert list(rekeyed.pairs[Kind.MOVIE]) == [62]
 
 

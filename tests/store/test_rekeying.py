@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from retrovue_daemon.records import Kind
-from retrovue_daemon.store.rekeying import rekey
+from retrovue_daemon.store.rekeying import Listed, rekey
 from retrovue_daemon.store.rows import Target
 from retrovue_daemon.store.sweep import mark_missing
 from retrovue_daemon.store.upserts import Change, write_items
@@ -34,10 +34,10 @@ async def libraries(database) -> None:
 
 @pytest.fixture
 def put(database, libraries):
-    """Store items of one kind as a pass of a library does in a round."""
+    """Store items of one kind as a pass of a library does at a moment."""
 
     async def work(*items, library: int = MOVIES, seen_in: int = 1, server: int = 1, now: int = NOW):
-        target = Target(server, library, "…", lambda path: path, seen_in)
+        target = Target(server, library, "…", lambda path: path, known=seen_in)
         changes = [Change(item, int(item.rating_key)) for item in items]
         return await database.writer.write(lambda c: write_items(c, target, items[0].kind, changes, now))
 
@@ -46,11 +46,11 @@ def put(database, libraries):
 
 @pytest.fixture
 def conclude(database):
-    """Re-key as the end of a library's pass does; ``settled`` is the round of its last complete listing."""
+    """Re-key as the end of a library's pass does; ``settled`` is the moment of its last complete listing."""
 
     async def work(leaving: dict[Kind, list[int]], library: int = MOVIES, settled: int = 1, server: int = 1):
-        target = Target(server, library, "…", lambda path: path, settled + 1)
-        rekeyed = await database.writer.write(lambda c: rekey(c, target, settled, leaving))
+        target = Target(server, library, "…", lambda path: path)
+        rekeyed = await database.writer.write(lambda c: rekey(c, target, Listed(settled, settled), leaving))
         assert list(await database.reader.execute_fetchall("PRAGMA foreign_key_check")) == []
         return rekeyed
 
@@ -59,11 +59,11 @@ def conclude(database):
 
 @pytest.fixture
 def lose(database):
-    """Mark rows missing as a pass of a library does in a round."""
+    """Mark rows missing as a pass does that began at a moment; the one before it saw them a moment earlier."""
 
     async def work(kind: Kind, *ids: int, library: int = MOVIES, seen_in: int = 2) -> None:
-        target = Target(1, library, "…", lambda path: path, seen_in)
-        await database.writer.write(lambda c: mark_missing(c, target, kind, ids, NOW))
+        target = Target(1, library, "…", lambda path: path)
+        await database.writer.write(lambda c: mark_missing(c, target, kind, ids, NOW, seen_in - 1))
 
     return work
 
@@ -268,7 +268,7 @@ async def test_a_missing_row_comes_back_under_a_new_key(put, conclude, lose, que
     await lose(Kind.MOVIE, 1, seen_in=2)
     await put(make.movie("2", make.part(20, "/b.mkv"), guid="plex://movie/x"), seen_in=3)
     assert (await conclude({Kind.MOVIE: []}, settled=2)).pairs == {Kind.MOVIE: {1: 2}}
-    assert await query("SELECT id, rating_key, state, missing_since, missing_round FROM movies") == [
+    assert await query("SELECT id, rating_key, state, missing_since, last_moment FROM movies") == [
         (1, "2", "active", None, None)
     ]
     assert await query("SELECT plex_path, rating_key, state FROM media_files") == [("/b.mkv", "2", "active")]
@@ -324,7 +324,7 @@ async def test_the_older_row_takes_over_all_that_the_younger_has(put, conclude, 
 
     await conclude({Kind.MOVIE: [1]})
 
-    assert await query("SELECT id, title, rating_key, digest, created_at, synced_at, first_round FROM movies") == [
+    assert await query("SELECT id, title, rating_key, digest, created_at, synced_at, first_moment FROM movies") == [
         (1, "New", "2", 2, NOW, NOW + 100, 1)
     ]
     assert await query("SELECT movie_id, provider, external_id FROM movie_guids") == [(1, "tmdb", "99")]

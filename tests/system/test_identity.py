@@ -8,9 +8,9 @@ from contextlib import closing
 import msgspec
 import pytest
 
+from retrovue_daemon.asking import Selection
 from retrovue_daemon.daemon import SyncOptions
 from retrovue_daemon.demo import SimulatedPlex
-from retrovue_daemon.worker import Selection
 
 AS_RUN = SyncOptions()
 
@@ -406,7 +406,7 @@ async def test_another_machine_changes_nothing_at_all(synced, sync, path) -> Non
     synced.changes.edit(next(synced.world.movies("1")).id, title="Theirs")
     synced.changes.rename_library("2", "Theirs")
     before = path.read_bytes()
-    for options in (AS_RUN, SyncOptions(selection=Selection(full=True), accept_removals=True)):
+    for options in (AS_RUN, SyncOptions(selection=Selection(accept_removals=True))):
         (report,) = await sync(synced, options=options)
         assert type(report.error).__name__ == "WrongServer"
         assert path.read_bytes() == before

@@ -6,16 +6,15 @@ import asyncio
 import sqlite3
 from collections import Counter
 from contextlib import closing
-from dataclasses import replace
 
 import msgspec
 import pytest
 
+from retrovue_daemon.asking import Selection
 from retrovue_daemon.daemon import SyncOptions
 from retrovue_daemon.demo import SimulatedPlex, generated_library
 from retrovue_daemon.demo.release import RELEASE_2016, RELEASE_2023
 from retrovue_daemon.errors import AmbiguousShow
-from retrovue_daemon.worker import Selection
 
 AS_RUN = SyncOptions()
 """What the service would do now."""
@@ -394,7 +393,7 @@ async def test_at_most_two_hundred_single_items_are_asked_for(config, sync, rows
         for film in list(plex.world.movies())[:250]:
             plex.world.drop(film.id)
         plex.faults.miscount("/library/sections/1/all", by=7, times=None)
-        ((settled,),) = rows("SELECT settled_round FROM libraries WHERE id = 1")
+        ((settled,),) = rows("SELECT listed_until FROM libraries WHERE id = 1")
 
         asked, removed = [], []
         for _ in range(3):
@@ -404,11 +403,11 @@ async def test_at_most_two_hundred_single_items_are_asked_for(config, sync, rows
             removed.append(run.counts.removed)
             if len(asked) == 2:
                 assert "50 items" in run.error
-                assert rows("SELECT settled_round FROM libraries WHERE id = 1") == [(settled,)]
+                assert rows("SELECT listed_until FROM libraries WHERE id = 1") == [(settled,)]
 
         assert asked == [0, 201, 51]  # with one listed film as a control
         assert removed == [0, 200, 50]
-        assert rows("SELECT last_error, settled_round > ? FROM libraries WHERE id = 1", settled) == [(None, 1)]
+        assert rows("SELECT last_error, listed_until > ? FROM libraries WHERE id = 1", settled) == [(None, 1)]
         assert _missing(rows) == 250
 
 
@@ -429,10 +428,10 @@ async def test_what_the_server_still_has_does_not_hide_what_is_gone(config, sync
                 break
 
         assert rows("SELECT rating_key FROM movies WHERE state = 'missing'") == [(gone.rating_key,)]
-        ((settled,),) = rows("SELECT settled_round FROM libraries WHERE id = 1")
+        ((settled,),) = rows("SELECT listed_until FROM libraries WHERE id = 1")
         run = _runs(await sync(settings))["Movies"]
         assert (run.status, run.error, run.counts.removed) == ("ok", None, 0)
-        assert rows("SELECT settled_round > ?, last_error FROM libraries WHERE id = 1", settled) == [(1, None)]
+        assert rows("SELECT listed_until > ?, last_error FROM libraries WHERE id = 1", settled) == [(1, None)]
 
 
 # The pass over one show ------------------------------------------------------------------------------------------
@@ -578,6 +577,5 @@ async def test_a_blocked_library_is_not_purged(plex, engine, rows) -> None:
     assert _runs(await running.round())["Movies"].status == "blocked"
     assert _missing(rows) == 5
 
-    running.supervisor.settings = replace(running.supervisor.settings, accept_removals=True)
-    await running.round()
+    await running.round(Selection(accept_removals=True))
     assert _missing(rows) == 22
