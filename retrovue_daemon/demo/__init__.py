@@ -12,6 +12,7 @@
 | `entries`, `files`, `details`, `shape` | item -> entry, as listings and as details show it |
 | `containers`, `meta` | the attributes and lists around entries, endpoint by endpoint |
 | `encode` | entries -> JSON and XML |
+| `stencil` | the same for films and episodes, several times as fast |
 | `query` | which page, filters, order and elements a request asks for |
 | `endpoints` | the paths |
 | `pages` | error pages and common headers |

@@ -1,4 +1,4 @@
-"""From entries to bytes: JSON pages joined from entries that were encoded once, and XML from the same entries."""
+"""From entries to bytes: JSON pages of what stencils give and of kept bytes, and XML from the same entries."""
 
 from __future__ import annotations
 
@@ -9,17 +9,21 @@ from xml.sax.saxutils import quoteattr
 
 import msgspec
 
-from retrovue_daemon.demo.entries import listing_entry, own_entry, shared_entry
-from retrovue_daemon.demo.items import Episode, Item
+from retrovue_daemon.demo.entries import inherited, listing_entry
+from retrovue_daemon.demo.items import Episode, Item, Movie
 from retrovue_daemon.demo.shape import Entry, Shape
+from retrovue_daemon.demo.stencil import InheritedPieces, Piece, Stencils, joined
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from retrovue_daemon.demo.world import World
 
 KEPT_SHAPES = 4
 """For how many shapes of entries the bytes are kept: a client asks for one or two, again and again."""
+
+COMMA = msgspec.Raw(b",")
+END_OF_PAGE = msgspec.Raw(b"]}}")
 
 XML_TAGS = {
     "movie": "Video",
@@ -36,12 +40,16 @@ Raw = Entry | bytes
 
 
 class Encoder:
-    """Encodes one world's items. The bytes of an entry are kept until its item, or one that it mentions, changes."""
+    """Encodes one world's items.
+
+    Films and episodes fill stencils: that takes no memory, and is as fast the first time as ever after. The bytes of
+    all else, and what a season brings to its episodes, are kept until an item changes that they mention.
+    """
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._stale = world.watch()
-        self._kept: dict[Shape, dict[int, bytes]] = {}
+        self._kept: dict[Shape, _Kept] = {}
         self._kept_release = world.release
 
     def close(self) -> None:
@@ -56,7 +64,7 @@ class Encoder:
         if not page:
             return b'{"MediaContainer":%b}' % head
         comma = b"," if len(head) > 2 else b""  # noqa: PLR2004  # longer than {}
-        return b'{"MediaContainer":%b%b"Metadata":[%b]}}' % (head[:-1], comma, b",".join(self._pieces(page, shape)))
+        return self._page(b'{"MediaContainer":%b%b"Metadata":[' % (head[:-1], comma), page, shape)
 
     def xml(
         self, attributes: Entry, lists: dict[str, Sequence[Entry]], page: Sequence[Item | Raw], shape: Shape
@@ -69,50 +77,60 @@ class Encoder:
         _write_element(chunks, "MediaContainer", attributes, [*listed, *with_tags])
         return "".join(chunks).encode("ascii", "xmlcharrefreplace")
 
-    def prepare(self, items: Iterable[Item], shape: Shape) -> None:
-        """Encode items before anybody asks for them."""
-        for _ in self._pieces(items, shape):
-            pass
-
-    def _pieces(self, page: Iterable[Item | Raw], shape: Shape) -> Iterator[bytes]:
-        """Yield bytes that make the page when they are joined by commas: an episode comes in two halves."""
+    def _page(self, head: bytes, page: Sequence[Item | Raw], shape: Shape) -> bytes:
         kept = self._kept_for(shape)
+        done: list[bytes] = []
+        pieces: list[Piece] = [msgspec.Raw(head)]
         for item in page:
             if isinstance(item, Episode):
-                yield kept.get(item.id) or self._keep_half(item, shape, kept)
-                yield kept.get(-item.season_id) or self._keep_shared_half(item, shape, kept)
+                above = kept.above.get(item.season_id) or self._keep_above(item, shape, kept)
+                pieces += kept.stencils.episode(item, above)
+            elif isinstance(item, Movie):
+                pieces += kept.stencils.movie(item)
             elif isinstance(item, Item):
-                yield kept.get(item.id) or self._keep(item, shape, kept)
+                pieces.append(kept.entries.get(item.id) or self._keep(item, shape, kept))
             else:
                 # json knows integers of any size, msgspec those of 64 bits.
-                yield item if isinstance(item, bytes) else json.dumps(item, separators=(",", ":")).encode()
+                raw = item if isinstance(item, bytes) else json.dumps(item, separators=(",", ":")).encode()
+                done += (joined(pieces), raw)
+                pieces = []
+            pieces.append(COMMA)
+        pieces[-1] = END_OF_PAGE
+        return b"".join((*done, joined(pieces)))
 
-    def _keep(self, item: Item, shape: Shape, kept: dict[int, bytes]) -> bytes:
-        encoded = kept[item.id] = msgspec.json.encode(own_entry(self._world, item, shape))
+    def _keep(self, item: Item, shape: Shape, kept: _Kept) -> msgspec.Raw:
+        entry = msgspec.json.encode(listing_entry(self._world, item, shape))
+        encoded = kept.entries[item.id] = msgspec.Raw(entry)
         return encoded
 
-    def _keep_half(self, episode: Episode, shape: Shape, kept: dict[int, bytes]) -> bytes:
-        half = kept[episode.id] = msgspec.json.encode(own_entry(self._world, episode, shape))[:-1]
-        return half
+    def _keep_above(self, episode: Episode, shape: Shape, kept: _Kept) -> InheritedPieces:
+        season = self._world.season_of(episode)
+        above = kept.above[season.id] = InheritedPieces.of(inherited(self._world, season, shape))
+        return above
 
-    def _keep_shared_half(self, episode: Episode, shape: Shape, kept: dict[int, bytes]) -> bytes:
-        shared = shared_entry(self._world, self._world.season_of(episode), shape)
-        half = kept[-episode.season_id] = msgspec.json.encode(shared)[1:]
-        return half
-
-    def _kept_for(self, shape: Shape) -> dict[int, bytes]:
-        """Return the bytes by the ids of their items; under a season's negative id, those that its episodes share."""
+    def _kept_for(self, shape: Shape) -> _Kept:
         if self._kept_release is not self._world.release:
             self._kept.clear()
             self._kept_release = self._world.release
         for kept in self._kept.values():
             for item_id in self._stale:
-                kept.pop(item_id, None)
-                kept.pop(-item_id, None)
+                kept.entries.pop(item_id, None)
+                kept.above.pop(item_id, None)
         self._stale.clear()
-        if shape not in self._kept and len(self._kept) >= KEPT_SHAPES:
-            self._kept.pop(next(iter(self._kept)))
-        return self._kept.setdefault(shape, {})
+        if shape not in self._kept:
+            if len(self._kept) >= KEPT_SHAPES:
+                self._kept.pop(next(iter(self._kept)))
+            self._kept[shape] = _Kept(Stencils(self._world, shape))
+        return self._kept[shape]
+
+
+class _Kept:
+    """What is kept for one shape of entries."""
+
+    def __init__(self, stencils: Stencils) -> None:
+        self.stencils = stencils
+        self.above: dict[int, InheritedPieces] = {}
+        self.entries: dict[int, msgspec.Raw] = {}
 
 
 def _tag_of(entry: Entry) -> str:

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 LEAF_TYPES = {"show": "episode", "movie": "movie", "photo": "photo"}
 PLAIN = Shape()
+ORDERS_KEPT = 16
+"""How many listings in the making; one of a million entries takes 8 MB."""
 
 
 class Endpoints:
@@ -228,6 +230,8 @@ class Endpoints:
         wanted = tuple(f"{key}={value}" for key, value in request.query.items() if not key.startswith("X-Plex-"))
         key = (library.key, listed_type, *wanted)
         if key not in self._orders:
+            if len(self._orders) >= ORDERS_KEPT:
+                self._orders.pop(next(iter(self._orders)))
             found = query.filtered(self._world, self._world.in_library(library.key, listed_type), request.query)
             found = query.ordered(self._world, found, request.query.get("sort"), listed_type)
             limit = request.query.get("limit", "")

@@ -11,76 +11,42 @@ import re
 import zlib
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from retrovue_daemon.demo.files import media_entry
-from retrovue_daemon.demo.items import Episode, Season
+from retrovue_daemon.demo.items import Episode, Movie
 from retrovue_daemon.demo.shape import Entry, Shape, strip
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from retrovue_daemon.demo.items import Artist, Item, Movie, Photo, Show, Tags
+    from retrovue_daemon.demo.items import Artist, Item, Photo, Season, Show, Tags
+    from retrovue_daemon.demo.release import Release
     from retrovue_daemon.demo.world import World
 
 NOT_IN_SLUGS = re.compile(r"[^a-z0-9]+")
 
 
+class Inherited(msgspec.Struct, frozen=True):
+    """What the entries of a season's episodes take over: two pictures, and the fields that are the same in all."""
+
+    poster: str
+    background: str
+    fields: Entry
+
+
 def listing_entry(world: World, item: Item, shape: Shape) -> Entry:
     """Return one element of a page."""
-    entry = own_entry(world, item, shape)
     if isinstance(item, Episode):
-        entry |= shared_entry(world, world.season_of(item), shape)
-    return entry
+        above = inherited(world, world.season_of(item), shape)
+        return episode_entry(world.release, item, above, shape) | above.fields
+    if isinstance(item, Movie):
+        return movie_entry(world.release, item, shape)
+    return _finished(_BUILDERS[item.type](world, item), item, shape)
 
 
-def own_entry(world: World, item: Item, shape: Shape) -> Entry:
-    """Return an element of a page without what `shared_entry` adds to it."""
-    entry = _BUILDERS[item.type](world, item)
-    _add_tags(entry, item.tags)
-    if shape.guids and item.external_guids:
-        entry["Guid"] = [{"id": guid} for guid in item.external_guids]
-    return strip(entry, shape)
-
-
-def shared_entry(world: World, season: Season, shape: Shape) -> Entry:
-    """Return what the entries of all episodes of a season have in common."""
-    show = world.show_of(season)
-    background = art(show)
-    entry: Entry = {
-        "parentRatingKey": season.rating_key,
-        "grandparentRatingKey": show.rating_key,
-        "parentGuid": season.guid,
-        "grandparentGuid": show.guid,
-        **_given(grandparentSlug=_slug(show)),
-        "type": "episode",
-        "grandparentKey": f"/library/metadata/{show.id}",
-        "parentKey": f"/library/metadata/{season.id}",
-        "grandparentTitle": show.title,
-        "parentTitle": season.title,
-        **_given(contentRating=show.content_rating),
-        "parentIndex": season.index,
-        "art": background,
-        "parentThumb": thumb(season),
-        "grandparentThumb": thumb(show),
-        "grandparentArt": background,
-    }
-    if show.flattened:
-        entry["skipParent"] = True
-    if world.release.images:
-        entry["UltraBlurColors"] = _blur(show)
-    return strip(entry, shape)
-
-
-def thumb(item: Item) -> str:
-    """Return the path of an item's poster, which changes with the item."""
-    return f"/library/metadata/{item.id}/thumb/{item.updated_at or item.added_at}"
-
-
-def art(item: Item) -> str:
-    """Return the path of an item's background, likewise."""
-    return f"/library/metadata/{item.id}/art/{item.updated_at or item.added_at}"
-
-
-def _movie(world: World, movie: Movie) -> Entry:
+def movie_entry(release: Release, movie: Movie, shape: Shape) -> Entry:
+    """Return the element that is a film, or a clip."""
     entry: Entry = {
         "ratingKey": movie.rating_key,
         "key": f"/library/metadata/{movie.id}",
@@ -92,20 +58,111 @@ def _movie(world: World, movie: Movie) -> Entry:
         "art": art(movie),
     }
     _add_description(entry, movie)
-    if (slug := _slug(movie)) is not None:
-        entry["slug"] = slug
     entry |= _given(
-        editionTitle=movie.edition_title, tagline=movie.tagline, duration=movie.duration, subtype=movie.subtype
+        slug=slug(movie),
+        editionTitle=movie.edition_title,
+        tagline=movie.tagline,
+        duration=movie.duration,
+        subtype=movie.subtype,
     )
     if movie.subtype == "clip":
         entry["createdAtAccuracy"] = "epoch"
         entry["createdAtTZOffset"] = "3600"
     if movie.media:
-        entry["Media"] = [media_entry(world, media) for media in movie.media]
-    if world.release.images:
+        entry["Media"] = [media_entry(release, media) for media in movie.media]
+    if release.images:
         entry["Image"] = [_image(movie, "coverPoster", entry["thumb"]), _image(movie, "background", entry["art"])]
-        entry["UltraBlurColors"] = _blur(movie)
-    return entry
+        entry["UltraBlurColors"] = blur(movie)
+    return _finished(entry, movie, shape)
+
+
+def episode_entry(release: Release, episode: Episode, above: Inherited, shape: Shape) -> Entry:
+    """Return the element that is an episode, without the fields that it inherits."""
+    entry: Entry = {
+        "ratingKey": episode.rating_key,
+        "key": f"/library/metadata/{episode.id}",
+        "guid": episode.guid,
+        "title": episode.title,
+        "summary": episode.summary,
+        "thumb": thumb(episode),
+    }
+    _add_description(entry, episode)
+    entry |= _given(index=episode.index, duration=episode.duration)
+    if episode.media:
+        entry["Media"] = [media_entry(release, media) for media in episode.media]
+    if release.images:
+        entry["Image"] = [
+            _image(episode, "coverPoster", above.poster),
+            _image(episode, "snapshot", entry["thumb"]),
+            _image(episode, "background", above.background),
+        ]
+    return _finished(entry, episode, shape)
+
+
+def inherited(world: World, season: Season, shape: Shape) -> Inherited:
+    """Return what a season's episodes have from it and from its show."""
+    show = world.show_of(season)
+    background = art(show)
+    fields: Entry = {
+        "parentRatingKey": season.rating_key,
+        "grandparentRatingKey": show.rating_key,
+        "parentGuid": season.guid,
+        "grandparentGuid": show.guid,
+        **_given(grandparentSlug=slug(show)),
+        "type": "episode",
+        "grandparentKey": f"/library/metadata/{show.id}",
+        "parentKey": f"/library/metadata/{season.id}",
+        "grandparentTitle": show.title,
+        "parentTitle": season.title,
+        "parentIndex": season.index,
+        "art": background,
+        "parentThumb": thumb(season),
+        "grandparentThumb": thumb(show),
+        "grandparentArt": background,
+    }
+    if show.flattened:
+        fields["skipParent"] = True
+    if world.release.images:
+        fields["UltraBlurColors"] = blur(show)
+    return Inherited(poster=thumb(season), background=background, fields=strip(fields, shape))
+
+
+def thumb(item: Item) -> str:
+    """Return the path of an item's poster, which changes with the item."""
+    return f"/library/metadata/{item.id}/thumb/{_changed_at(item)}"
+
+
+def art(item: Item) -> str:
+    """Return the path of an item's background, likewise."""
+    return f"/library/metadata/{item.id}/art/{_changed_at(item)}"
+
+
+def slug(item: Item) -> str | None:
+    """Return the words of the title as a web address has them; only matched items have one."""
+    return NOT_IN_SLUGS.sub("-", item.title.lower()).strip("-") or None if item.guid.startswith("plex://") else None
+
+
+def blur(item: Item) -> Entry:
+    """Return the colours of an item's corners, which follow from its guid."""
+    colour = f"{zlib.crc32(item.guid.encode()):08x}" * 3
+    return {
+        "topLeft": colour[:6],
+        "topRight": colour[6:12],
+        "bottomRight": colour[12:18],
+        "bottomLeft": colour[18:],
+    }
+
+
+def _changed_at(item: Item) -> int:
+    return item.added_at if item.updated_at is None else item.updated_at
+
+
+def _finished(entry: Entry, item: Item, shape: Shape) -> Entry:
+    """Add what all kinds of items may have, and take out what the shape goes without."""
+    _add_tags(entry, item.tags)
+    if shape.guids and item.external_guids:
+        entry["Guid"] = [{"id": guid} for guid in item.external_guids]
+    return strip(entry, shape)
 
 
 def _show(world: World, show: Show) -> Entry:
@@ -124,7 +181,7 @@ def _show(world: World, show: Show) -> Entry:
         "childCount": world.count_children(show.id),
     }
     _add_description(entry, show)
-    entry |= _given(slug=_slug(show), duration=show.duration)
+    entry |= _given(slug=slug(show), duration=show.duration)
     if world.has_specials(show.id):
         entry["seasonCount"] = entry["childCount"] - 1
     if show.flattened:
@@ -132,7 +189,7 @@ def _show(world: World, show: Show) -> Entry:
         entry["flattenSeasons"] = "1"
     if world.release.images:
         entry["Image"] = [_image(show, "coverPoster", entry["thumb"]), _image(show, "background", entry["art"])]
-        entry["UltraBlurColors"] = _blur(show)
+        entry["UltraBlurColors"] = blur(show)
     return entry
 
 
@@ -144,7 +201,7 @@ def _season(world: World, season: Season) -> Entry:
         "parentRatingKey": show.rating_key,
         "guid": season.guid,
         "parentGuid": show.guid,
-        **_given(parentSlug=_slug(show), parentStudio=show.studio),
+        **_given(parentSlug=slug(show), parentStudio=show.studio),
         "type": "season",
         "title": season.title,
         "parentKey": f"/library/metadata/{show.id}",
@@ -162,32 +219,7 @@ def _season(world: World, season: Season) -> Entry:
     _add_description(entry, season)
     if world.release.images:
         entry["Image"] = [_image(season, "coverPoster", entry["thumb"]), _image(season, "background", entry["art"])]
-        entry["UltraBlurColors"] = _blur(season)
-    return entry
-
-
-def _episode(world: World, episode: Episode) -> Entry:
-    entry: Entry = {
-        "ratingKey": str(episode.id),
-        "key": f"/library/metadata/{episode.id}",
-        "guid": episode.guid,
-        "title": episode.title,
-        "summary": episode.summary,
-        "thumb": thumb(episode),
-    }
-    _add_description(entry, episode)
-    if episode.index is not None:
-        entry["index"] = episode.index
-    if episode.duration is not None:
-        entry["duration"] = episode.duration
-    if episode.media:
-        entry["Media"] = [media_entry(world, media) for media in episode.media]
-    if world.release.images:
-        entry["Image"] = [
-            _image(episode, "coverPoster", thumb(world.items[episode.season_id])),
-            _image(episode, "snapshot", entry["thumb"]),
-            _image(episode, "background", art(world.items[episode.show_id])),
-        ]
+        entry["UltraBlurColors"] = blur(season)
     return entry
 
 
@@ -215,15 +247,13 @@ def _photo(world: World, photo: Photo) -> Entry:
         "summary": photo.summary,
         "index": 1,
         "addedAt": photo.added_at,
-        "Media": [media_entry(world, media) for media in photo.media],
+        "Media": [media_entry(world.release, media) for media in photo.media],
     }
 
 
 _BUILDERS: dict[str, Callable[[World, Any], Entry]] = {
-    "movie": _movie,
     "show": _show,
     "season": _season,
-    "episode": _episode,
     "artist": _artist,
     "photo": _photo,
 }
@@ -276,16 +306,5 @@ def _given(**fields: object) -> Entry:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _slug(item: Item) -> str | None:
-    """Return the words of the title as a web address has them; only matched items have one."""
-    return NOT_IN_SLUGS.sub("-", item.title.lower()).strip("-") or None if item.guid.startswith("plex://") else None
-
-
 def _image(item: Item, kind: str, url: str) -> Entry:
     return {"alt": item.title, "type": kind, "url": url}
-
-
-def _blur(item: Item) -> Entry:
-    colours = f"{zlib.crc32(item.guid.encode()):08x}" * 3
-    corners = ("topLeft", "topRight", "bottomRight", "bottomLeft")
-    return {corner: colours[start : start + 6] for corner, start in zip(corners, range(0, 24, 6), strict=True)}

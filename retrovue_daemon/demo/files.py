@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from retrovue_daemon.demo.items import Media, Part
+    from retrovue_daemon.demo.release import Release
     from retrovue_daemon.demo.shape import Entry
-    from retrovue_daemon.demo.world import World
 
 
-def media_entry(world: World, media: Media) -> Entry:
+def media_entry(release: Release, media: Media) -> Entry:
     """Return an element of `Media`, with its `Part` if it has any."""
     entry: Entry = {"id": media.id}
     if media.duration is not None:
@@ -30,7 +30,7 @@ def media_entry(world: World, media: Media) -> Entry:
         entry["videoProfile"] = form.video_profile
         if form.audio_profile is not None:
             entry["audioProfile"] = form.audio_profile
-        if world.release.images:
+        if release.images:
             entry["hasVoiceActivity"] = False
         if form.container == "mp4":
             entry["optimizedForStreaming"] = 1

@@ -24,7 +24,6 @@ from retrovue_daemon.demo.misbehaviour import FAULT, before_answer, spoil
 from retrovue_daemon.demo.pages import error_page, unauthorized
 from retrovue_daemon.demo.query import BadQuery
 from retrovue_daemon.demo.quirks import Quirks
-from retrovue_daemon.demo.shape import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 
 KEEP_ALIVE_SECONDS = 20.0
 REQUESTS_KEPT = 100_000
-WITH_GUIDS = Shape(guids=True)
 OPEN_PATHS = frozenset({"/identity"})
 ADMIN_PATHS = frozenset({"/status/sessions"})
 
@@ -98,14 +96,6 @@ class SimulatedPlex:
         site = web.TCPSite(self._runner, self._host, self._port, reuse_address=True)
         await site.start()
         self._port = self._runner.addresses[0][1]
-
-    def prepare(self, shape: Shape = WITH_GUIDS) -> None:
-        """Encode everything now, so that no client waits for it: 25 seconds and 1.8 GB for a million episodes.
-
-        Only for this shape of entries; a benchmark gives the one that its client asks for.
-        """
-        if self._encoder is not None:
-            self._encoder.prepare(self.world.items.values(), shape)
 
     async def stop(self) -> None:
         """Close all connections and stop listening: from now on they are refused."""

@@ -219,6 +219,12 @@ class World:
         self._last_ids[kind] += 1
         return self._last_ids[kind]
 
+    def new_ids(self, kind: str, count: int) -> range:
+        """Return as many ids, one after the other."""
+        first = self._last_ids[kind] + 1
+        self._last_ids[kind] += count
+        return range(first, first + count)
+
     def pass_time(self, seconds: int) -> int:
         """Move the clock and return the new time."""
         self.now += seconds

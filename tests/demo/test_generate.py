@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import aiohttp
-
-from retrovue_daemon.demo import SimulatedPlex, generated_library
-
-if TYPE_CHECKING:
-    import pytest
+from retrovue_daemon.demo import generated_library
 
 
 def test_it_is_as_large_as_asked() -> None:
@@ -41,24 +34,3 @@ def test_it_has_oddities() -> None:
     assert any(episode.updated_at is None for episode in world.episodes())
     titles = [show.title for show in generated_library(movies=0, shows=2000, episodes=0).shows()]
     assert len(set(titles)) == len(titles)
-
-
-async def test_a_prepared_server_encodes_no_entry_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages are joined from bytes that are there already; that is what makes it fast enough for benchmarks."""
-
-    def encode_again(*_: object) -> None:
-        raise AssertionError
-
-    async with (
-        SimulatedPlex(generated_library(movies=5, shows=2, episodes=30)) as plex,
-        aiohttp.ClientSession() as session,
-    ):
-        plex.prepare()
-        monkeypatch.setattr("retrovue_daemon.demo.encode.own_entry", encode_again)
-        listed = []
-        for path in ("1/all", "2/all", "2/all?type=3", "2/allLeaves"):
-            url = f"{plex.url}/library/sections/{path}"
-            headers = {"Accept": "application/json", "X-Plex-Token": plex.token}
-            async with session.get(url, params={"includeGuids": "1"}, headers=headers) as answer:
-                listed.append((await answer.json())["MediaContainer"]["size"])
-        assert listed == [5, 2, 5, 60]

@@ -1,0 +1,198 @@
+"""Encoding like items fast: JSON with holes, learnt from what the general encoder makes of one of them.
+
+The entries of a large library differ in a few dozen values and hardly ever in their form. Of the first item of a form
+a dummy is made, of which every value is unmistakable, and encoded. Wherever a value of the dummy turns up in the JSON
+is a hole, and all items of that form only fill the holes. If the holes, filled with the first item's own values, do
+not give what the general encoder makes of it, then something goes into the entry in another way than as itself, and
+that form is left to the general encoder. So are items that are not one version in one file.
+
+What is made here are the pieces of a page, which `joined` encodes and joins all at once: at this speed each call and
+each copy for every value, or even for every entry, would show.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import count
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+
+import msgspec
+from msgspec.structs import astuple
+
+from retrovue_daemon.demo.entries import Inherited, blur, episode_entry, listing_entry, movie_entry, slug
+from retrovue_daemon.demo.items import Media, Movie, Part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from retrovue_daemon.demo.items import Episode
+    from retrovue_daemon.demo.shape import Entry, Shape
+    from retrovue_daemon.demo.world import World
+
+MOST_FORMS: Final = 1_000
+"""How many forms are remembered; a generated library has some two hundred."""
+
+DECISIVE: Final = frozenset({"subtype", "tags", "format", "container"})
+"""The fields that are more than a value in an entry: its form depends on what they are."""
+
+DUMMY_NUMBERS: Final = 7_770_007_770_000_000
+"""From here on numbers are used that no item has."""
+
+Piece = Any
+"""Part of a page: JSON as it is (`msgspec.Raw`), or a value that becomes JSON."""
+
+Row = tuple[Any, ...]
+"""All that an entry is made of: the fields of an item, its version and its file, what follows from them, guids."""
+
+AStruct = TypeVar("AStruct", bound=msgspec.Struct)
+_json: Final = msgspec.json.Encoder()
+
+
+def joined(pieces: Sequence[Piece]) -> bytes:
+    """Return the JSON that the pieces make. What is JSON already must not contain the end of a line."""
+    return _json.encode_lines(pieces).replace(b"\n", b"")
+
+
+class InheritedPieces(NamedTuple):
+    """What the entries of a season's episodes take over; the common fields are the end of an entry already."""
+
+    poster: str
+    background: str
+    fields: msgspec.Raw
+
+    @classmethod
+    def of(cls, above: Inherited) -> InheritedPieces:
+        """Prepare it once for all episodes."""
+        return cls(above.poster, above.background, msgspec.Raw(b",%b" % _json.encode(above.fields)[1:]))
+
+
+class Stencils:
+    """The stencils for one shape of entries."""
+
+    def __init__(self, world: World, shape: Shape) -> None:
+        self._world = world
+        self._shape = shape
+        self._learnt: dict[tuple[int, int], list[Stencil]] = {}
+        """By the length of their rows and the `id()` of their tags, which they keep."""
+        self._forms = 0
+
+    def movie(self, movie: Movie) -> list[Piece]:
+        """Return the pieces of a film's entry."""
+        return self._pieces(movie, _movie_row(movie)) if _is_one_file(movie.media) else [self._general(movie)]
+
+    def episode(self, episode: Episode, above: InheritedPieces) -> list[Piece]:
+        """Return the pieces of an episode's entry."""
+        if not _is_one_file(episode.media):
+            return [self._general(episode)]
+        return self._pieces(episode, _episode_row(episode, above))
+
+    def _pieces(self, item: Movie | Episode, row: Row) -> list[Piece]:
+        for stencil in self._learnt.get((len(row), id(item.tags)), ()):
+            if stencil.fits(row):
+                break
+        else:
+            stencil = self._learn(item, row)
+        return stencil.filled(row) if stencil.is_right else [self._general(item)]
+
+    def _general(self, item: Movie | Episode) -> msgspec.Raw:
+        return msgspec.Raw(_json.encode(listing_entry(self._world, item, self._shape)))
+
+    def _learn(self, item: Movie | Episode, row: Row) -> Stencil:
+        numbers = count(DUMMY_NUMBERS)
+        dummy = _dummy(item, numbers)
+        if isinstance(dummy, Movie):
+            entry = movie_entry(self._world.release, dummy, self._shape)
+            dummy_row = _movie_row(dummy)
+        else:
+            above = Inherited(f"dummy {next(numbers)}", f"dummy {next(numbers)}", {"dummy": next(numbers)})
+            entry = episode_entry(self._world.release, dummy, above, self._shape) | above.fields
+            dummy_row = _episode_row(dummy, InheritedPieces.of(above))
+        stencil = Stencil(item, row, dummy_row, entry)
+        stencil.is_right = joined(stencil.filled(row)) == bytes(self._general(item))
+        if self._forms == MOST_FORMS:
+            self._learnt.clear()
+            self._forms = 0
+        self._learnt.setdefault((len(row), id(item.tags)), []).append(stencil)
+        self._forms += 1
+        return stencil
+
+
+class Stencil:
+    """The JSON of an entry with holes.
+
+    `row` is that of the first item of its form, `entry` and `dummy_row` are those of the dummy that was made of it.
+    """
+
+    def __init__(self, item: Movie | Episode, row: Row, dummy_row: Row, entry: Entry) -> None:
+        fields = [field for struct in (type(item), Media, Part) for field in msgspec.structs.fields(struct)]
+        derived = range(len(fields), len(row) - len(item.external_guids))
+        optional = [*(place for place, field in enumerate(fields) if field.default is None), *derived]
+        decisive = [place for place, field in enumerate(fields) if field.name in DECISIVE]
+        self._decisive = itemgetter(*decisive, *(place for place in optional if row[place] is None))
+        self._decided = self._decisive(row)
+        self._given = itemgetter(*(place for place in optional if row[place] is not None))
+        needles = {
+            _json.encode(value): place
+            for place, value in enumerate(dummy_row)
+            if isinstance(value, int | float | str | dict | msgspec.Raw)
+        }
+        longest_first = sorted(needles, key=len, reverse=True)
+        between_and_found = re.split(b"(%b)" % b"|".join(map(re.escape, longest_first)), _json.encode(entry))
+        self._pieces: list[Piece] = [msgspec.Raw(piece) for piece in between_and_found]
+        self._holes = itemgetter(*(needles[found] for found in between_and_found[1::2]))
+        self.is_right = False
+
+    def fits(self, row: Row) -> bool:
+        """Tell whether an item is of this form: it has the same values, and the same in what is decisive."""
+        return self._decisive(row) == self._decided and None not in self._given(row)
+
+    def filled(self, row: Row) -> list[Piece]:
+        """Return the pieces of the entry of an item of this form."""
+        pieces = self._pieces.copy()
+        pieces[1::2] = self._holes(row)
+        return pieces
+
+
+def _is_one_file(media: tuple[Media, ...]) -> bool:
+    return len(media) == 1 and len(media[0].parts) == 1
+
+
+def _movie_row(movie: Movie) -> Row:
+    media = movie.media[0]
+    return (
+        *astuple(movie),
+        *astuple(media),
+        *astuple(media.parts[0]),
+        slug(movie),
+        blur(movie),
+        *movie.external_guids,
+    )
+
+
+def _episode_row(episode: Episode, above: InheritedPieces) -> Row:
+    media = episode.media[0]
+    return (*astuple(episode), *astuple(media), *astuple(media.parts[0]), *above, *episode.external_guids)
+
+
+def _dummy(struct: AStruct, numbers: Iterator[int]) -> AStruct:
+    """Return a copy of which every value occurs nowhere else."""
+    values = {name: getattr(struct, name) for name in struct.__struct_fields__ if name not in DECISIVE}
+    return msgspec.structs.replace(struct, **{name: _other(value, numbers) for name, value in values.items()})
+
+
+def _other(value: object, numbers: Iterator[int]) -> object:
+    match value:
+        case str():
+            # A guid's scheme tells whether its item is matched.
+            scheme, separator, _ = value.rpartition("://")
+            return f"{scheme}{separator}dummy {next(numbers)}"
+        case int():
+            return next(numbers)
+        case float():
+            return float(next(numbers))
+        case tuple():
+            return tuple(_other(element, numbers) for element in value)
+        case msgspec.Struct():
+            return _dummy(value, numbers)
+    return value
