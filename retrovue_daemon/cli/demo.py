@@ -1,143 +1,178 @@
-"""``retrovue-daemon demo``: the main job on a simulated server, to see it before trusting it with a real one."""
+"""``retrovue-daemon demo``: the main job on simulated servers, to see it before trusting it with a real one."""
 
 from __future__ import annotations
 
 import asyncio
-import signal
-import sqlite3
+import os
+import shutil
 import tempfile
-from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from retrovue_daemon.cli.options import JsonOption
-from retrovue_daemon.cli.output import new_table, print_failure, print_table
+from retrovue_daemon.cli.output import print_failure
 from retrovue_daemon.cli.reports import print_summary
-from retrovue_daemon.cli.sync import with_progress
-from retrovue_daemon.outcome import exit_code, summary
+from retrovue_daemon.cli.serving import serve_until_signal
+from retrovue_daemon.cli.story import Story, ask_questions, print_told
 
 if TYPE_CHECKING:
-    from retrovue_daemon.asking import ServerReport
     from retrovue_daemon.demo import SimulatedPlex, World
 
-QUESTIONS = {
-    "What could fill a slot of 60 to 80 minutes?": """\
-SELECT title, year, duration / 60000 AS minutes, file_path
-FROM preferred_movies
-WHERE duration BETWEEN 60 * 60000 AND 80 * 60000
-ORDER BY duration LIMIT 6""",
-    "Which shows have the most to air, and how long would they run?": """\
-SELECT show_title, count(*) AS episodes, min(season_number) AS first_season,
-       max(season_number) AS last_season, sum(duration) / 60000 AS minutes
-FROM active_episodes GROUP BY show_id ORDER BY episodes DESC LIMIT 6""",
-    "Which files hold more than one episode, so that they must air as one?": """\
-SELECT file_path, group_concat(episode_number, ' + ') AS episodes, show_title
-FROM active_episodes GROUP BY server_id, plex_path HAVING count(*) > 1 LIMIT 6""",
-}
-"""What a channel builder would ask, as SQL."""
+ATTIC = {"movies": 400, "shows": 20, "episodes": 60}
+"""How large the second server of the story is."""
 
 
 def demo(
     database: Annotated[
         Path | None,
-        typer.Option("--database", metavar="FILE", help="Keep the database here.", show_default="a temporary file"),
+        typer.Option("--database", metavar="FILE", help="Make the database here.", show_default="a temporary file"),
     ] = None,
+    keep: Annotated[
+        bool,
+        typer.Option(
+            "--keep", help="Give the temporary database a place of its own; else the next demo replaces it."
+        ),
+    ] = False,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Leave out the pauses and delays that are there to be watched.")
+    ] = False,
     serve: Annotated[
         bool, typer.Option("--serve", help="Only serve: print URL and token, then answer until a signal.")
     ] = False,
     port: Annotated[
-        int, typer.Option("--port", min=0, max=65535, help="With --serve: the port; 0 takes a free one.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            "--port", min=0, max=65535, help="With --serve: the port; 0 takes a free one.", show_default="0"
+        ),
+    ] = None,
+    control_port: Annotated[
+        int | None,
+        typer.Option(
+            "--control-port",
+            min=0,
+            max=65535,
+            help="With --serve: a port where the library can be changed over HTTP; 0 takes a free one.",
+            show_default="off",
+        ),
+    ] = None,
     movies: Annotated[
-        int | None, typer.Option("--movies", min=0, help="Generate this many films instead of the built-in library.")
+        int | None, typer.Option("--movies", min=0, help="Sync or serve one generated library of this many films.")
     ] = None,
     shows: Annotated[int | None, typer.Option("--shows", min=0, help="Generate this many shows.")] = None,
     episodes: Annotated[int, typer.Option("--episodes", min=0, help="Episodes of each generated show.")] = 90,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="Generate another library of the same size.", show_default="0")
+    ] = None,
+    release: Annotated[
+        Literal["2016", "2023", "2026"],
+        typer.Option(
+            "--release",
+            help="Play a version of that year: 2016 had neither external ids nor a mark of changes.",
+        ),
+    ] = "2026",
+    latency: Annotated[
+        float,
+        typer.Option("--latency", metavar="SECONDS", min=0, max=600, help="Answer every request this much later."),
+    ] = 0,
+    page_cap: Annotated[
+        int | None,
+        typer.Option(
+            "--page-cap", metavar="ENTRIES", min=1, help="Put no more entries on a page.", show_default="none"
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Sync a simulated Plex server into a database, over real HTTP, and ask the database three questions.
+    """Tell what the daemon does as a story of one minute, on two simulated Plex servers, over real HTTP.
+
+    A first sync with bars; a second one after edits, removals and moves; and a server that suddenly answers with an empty
+    library. The database stays, with queries to try. With a size, one generated library is synced instead; with --serve
+    the simulated server only answers, for other programs.
 
     Examples:
 
     - `retrovue-daemon demo`
+    - `retrovue-daemon demo --fast --database demo.db`
     - `retrovue-daemon demo --movies 2000 --shows 200 --episodes 90 --database big.db`
     - `retrovue-daemon demo --serve --port 32400`
+    - `retrovue-daemon demo --serve --json --shows 10000 --episodes 100 --latency 0.02`
+    - `retrovue-daemon demo --serve --port 32400 --control-port 32401`, then change something:
+      `curl -d '{"library": "1", "title": "The Bat", "year": 1926}' http://127.0.0.1:32401/changes/add_movie`
+      (`curl http://127.0.0.1:32401` lists all that can be done there)
     """
-    world = _world(movies, shows, episodes)
+    from retrovue_daemon.demo import RELEASES, Quirks, SimulatedPlex  # noqa: PLC0415 -- brings aiohttp
+
+    _needed("--serve", serve, port=port, control_port=control_port)
+    _needed("--movies or --shows", movies is not None or shows is not None, seed=seed)
+    world = _library(movies, shows, episodes, seed or 0)
+    world.release = RELEASES[release]
+    plex = SimulatedPlex(world, port=port or 0, quirks=Quirks(latency=latency, page_cap=page_cap))
     if serve:
-        asyncio.run(_serve(world, port, as_json=as_json))
+        asyncio.run(serve_until_signal(plex, port=port or 0, control_port=control_port, as_json=as_json))
         return
-    if database is None:
-        database = Path(tempfile.mkdtemp(prefix="retrovue-demo-")) / "retrovue.db"
-    reports = asyncio.run(_sync(world, database.absolute()))
-    code = exit_code(reports)
-    print_summary(summary(reports, code), as_json=as_json)
-    if not as_json:
-        for question, query in QUESTIONS.items():
-            _ask(database, question, query)
-        print(f"\nThe database stays at {database}; `sqlite3 {database} .schema` shows its tables and views.")
-    raise typer.Exit(code)
+    place = _place(database, keep=keep)
+    if movies is not None or shows is not None:
+        told = asyncio.run(_sync(plex, place))
+        print_summary(told, as_json=as_json)
+        if not as_json:
+            ask_questions(place)
+        raise typer.Exit(told["exit_code"])
+    attic = SimulatedPlex(_library(*ATTIC.values(), seed=1))
+    story = asyncio.run(_tell(Story(plex, attic, place, fast=fast, as_json=as_json)))
+    if as_json:
+        print_told(story, place)
+    raise typer.Exit(0 if story.went_well else 1)
 
 
-def _world(movies: int | None, shows: int | None, episodes: int) -> World:
+async def _tell(story: Story) -> Any:
+    async with story.home, story.attic:
+        return await story.tell()
+
+
+def _place(database: Path | None, *, keep: bool) -> Path:
+    """Return where the database is to be made; nothing that was there before is touched, but for the last demo's."""
+    if database is not None:
+        if database.exists():
+            print_failure(f"{database} exists and was left as it is", "name another file")
+            raise typer.Exit(1)
+        return database.absolute()
+    if keep:
+        return Path(tempfile.mkdtemp(prefix="retrovue-demo-")) / "retrovue.db"
+    place = Path(tempfile.gettempdir()) / f"retrovue-demo-{os.getuid()}"
+    # Somebody else may have made it first.
+    if place.is_symlink() or (place.exists() and place.stat().st_uid != os.getuid()):
+        return Path(tempfile.mkdtemp(prefix="retrovue-demo-")) / "retrovue.db"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(mode=0o700)
+    return place / "retrovue.db"
+
+
+def _needed(needed: str, given: bool, **options: object) -> None:
+    """Refuse options that mean nothing without another one."""
+    for option, value in options.items():
+        if value is not None and not given:
+            raise typer.BadParameter(f"only with {needed}", param_hint=f"'--{option.replace('_', '-')}'")
+
+
+def _library(movies: int | None, shows: int | None, episodes: int, seed: int) -> World:
     from retrovue_daemon.demo import built_in_library, generated_library  # noqa: PLC0415 -- brings aiohttp
 
     if movies is None and shows is None:
         return built_in_library()
-    return generated_library(movies=movies or 0, shows=shows or 0, episodes=episodes)
+    return generated_library(movies=movies or 0, shows=shows or 0, episodes=episodes, seed=seed)
 
 
-async def _serve(world: World, port: int, *, as_json: bool) -> None:
-    """Answer as a Plex server would until SIGTERM or SIGINT."""
-    from retrovue_daemon.demo import SimulatedPlex  # noqa: PLC0415 -- brings aiohttp
-
-    ended = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    try:
-        async with SimulatedPlex(world, port=port) as plex:
-            _print_address(plex, as_json=as_json)
-            await ended.wait()
-    except OSError as error:
-        print_failure(f"cannot serve on port {port}: {error.strerror}", "--port 0 takes a free one")
-        raise typer.Exit(1) from None
-
-
-def _print_address(plex: SimulatedPlex, *, as_json: bool) -> None:
-    import msgspec  # noqa: PLC0415 -- only some commands need it
-
-    if as_json:
-        print(msgspec.json.encode({"url": plex.url, "token": plex.token}).decode(), flush=True)
-    else:
-        print(f"serving {plex.url}\ntoken   {plex.token}\nCtrl-C ends it", flush=True)
-
-
-async def _sync(world: World, database: Path) -> list[ServerReport]:
-    """Sync the simulated server with the ordinary code, as ``retrovue-daemon sync`` would."""
-    from retrovue_daemon.config import parse_config  # noqa: PLC0415 -- not for --help
+async def _sync(plex: SimulatedPlex, database: Path) -> dict[str, Any]:
+    """Sync one simulated server with the ordinary code, as ``retrovue-daemon sync`` would."""
+    from retrovue_daemon.cli.sync import with_progress  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.config import parse_config  # noqa: PLC0415 -- likewise
     from retrovue_daemon.daemon import SyncOptions, sync_once  # noqa: PLC0415 -- brings aiohttp
-    from retrovue_daemon.demo import SimulatedPlex  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.outcome import exit_code, summary  # noqa: PLC0415 -- likewise
 
-    async with SimulatedPlex(world) as plex:
-        server = {
-            "name": "demo",
-            "url": plex.url,
-            "token": plex.token,
-            "path_mappings": [{"plex_path": "/srv/media", "local_path": "/mnt/nas"}],
-        }
+    async with plex:
+        server = {"name": "demo", "url": plex.url, "token": plex.token}
         settings = parse_config({"database": {"path": str(database)}, "servers": [server]})
-        return await with_progress(settings, partial(sync_once, settings, SyncOptions()))
-
-
-def _ask(database: Path, question: str, query: str) -> None:
-    """Print a question, its SQL and the answer."""
-    with closing(sqlite3.connect(database)) as connection:
-        cursor = connection.execute(query)
-        answer = new_table(*(column for column, *_ in cursor.description))
-        for row in cursor:
-            answer.add_row(*("" if value is None else str(value) for value in row))
-    print(f"\n{question}\n\n  " + query.replace("\n", "\n  ") + "\n")
-    print_table(answer)
+        reports = await with_progress(settings, partial(sync_once, settings, SyncOptions()))
+    return summary(reports, exit_code(reports))

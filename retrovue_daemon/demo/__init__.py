@@ -8,6 +8,7 @@
 | `builtin`, `builtin_films`, `builtin_shows`, `public_domain` | the built-in library |
 | `generate` | libraries of any size |
 | `changes` | what happens to a library in the course of time, and which marks move then |
+| `versions` | the new values of versions and files that changes put in the place of the old |
 | `release` | versions of the server and what each can do |
 | `entries`, `files`, `details`, `shape` | item -> entry, as listings and as details show it |
 | `containers`, `meta` | the attributes and lists around entries, endpoint by endpoint |
@@ -27,12 +28,13 @@ from retrovue_daemon.demo.control import Control
 from retrovue_daemon.demo.faults import Faults
 from retrovue_daemon.demo.generate import generated_library
 from retrovue_daemon.demo.quirks import Quirks
-from retrovue_daemon.demo.release import RELEASE_2016, RELEASE_2023, RELEASE_2026, Release
+from retrovue_daemon.demo.release import RELEASE_2016, RELEASE_2023, RELEASE_2026, RELEASES, Release
 from retrovue_daemon.demo.server import Request, SimulatedPlex
 from retrovue_daemon.demo.shape import Shape
 from retrovue_daemon.demo.world import Library, Location, World
 
 __all__ = [
+    "RELEASES",
     "RELEASE_2016",
     "RELEASE_2023",
     "RELEASE_2026",

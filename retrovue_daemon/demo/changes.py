@@ -6,17 +6,19 @@ server's database say it does, which is not always as a client would wish:
 | change | the item's updatedAt | contentChangedAt | scannedAt |
 |---|---|---|---|
 | add, delete, add again, move to another library | new | moves | moves |
-| upgrade a file (another name and container) | moves | moves | moves |
+| upgrade a file (another name and container), split it, separate episodes in one | moves | moves | moves |
 | edit, match anew | moves | stays | stays |
 | merge, split | moves | moves | stays |
+| move an episode to another season or show | moves | moves if a season comes or goes | stays |
 | replace a file in place | stays | stays | moves |
 | analyse anew | stays | stays | stays |
 | scan that finds nothing | stays | stays | moves |
 | rename a file, trash, restore, empty the trash | stays | moves | moves |
 
 A library's updatedAt follows its scans since 1.43 (55 s later); before, it moves when its settings are edited. The
-rows on merging, splitting, renaming and trash are inferred from the rule that contentChangedAt counts what is in a
-library: no record shows them. An added or deleted episode leaves updatedAt of its show and season alone.
+rows on merging, splitting, moving episodes, renaming and trash are inferred from the rule that contentChangedAt
+counts what is in a library: no record shows them. An added or deleted episode leaves updatedAt of its show and season
+alone.
 """
 
 from __future__ import annotations
@@ -25,8 +27,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from retrovue_daemon.demo.items import Episode, Item, Media, Movie, Part, Season, Show
-from retrovue_daemon.demo.shelf import HD, File, Shelf, file_name, new_library
+from retrovue_daemon.demo.items import Episode, Item, Movie, Season, Show
+from retrovue_daemon.demo.shelf import File, Shelf, file_name, new_library
+from retrovue_daemon.demo.versions import analysed_again, elsewhere, in_two_files, share_of, upgraded, with_first_part
 from retrovue_daemon.demo.world import media_of
 
 if TYPE_CHECKING:
@@ -36,6 +39,8 @@ MINUTE_S = 60
 UPDATED_AFTER_SCAN_S = 55
 FILM_MS = 5_400_000
 EPISODE_MS = 1_500_000
+NOT_EDITED = frozenset({"id", "library"})
+"""The fields that no edit changes; `recreate` and `move` do."""
 
 AnItem = TypeVar("AnItem", bound=Item)
 
@@ -45,6 +50,7 @@ class Changes:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._deleted: dict[int, Item] = {}
 
     # Things come and go
 
@@ -92,19 +98,21 @@ class Changes:
             gone += world.episodes_of(item_id)
         for each in reversed(gone):
             world.drop(each.id)
-        if isinstance(item, Episode) and not world.count_children(item.season_id):
-            gone.insert(0, world.item(item.season_id))
-            world.drop(item.season_id)
-        if isinstance(item, Episode | Season) and not world.count_children(item.show_id):
-            gone.insert(0, world.item(item.show_id))
-            world.drop(item.show_id)
+        if isinstance(item, Episode | Season):
+            season_id = item.season_id if isinstance(item, Episode) else item.id
+            gone = [*self._drop_what_is_empty(season_id, item.show_id), *gone]
+        self._deleted.update((each.id, each) for each in gone)
         self._scan_found(item.library)
         return gone
 
-    def add_again(self, *gone: Item) -> list[Item]:
-        """Bring deleted items back as a scan does that finds their files again: new ids, same guids and files."""
-        again = self._put_anew(gone, gone[0].library)
-        self._scan_found(gone[0].library)
+    def add_again(self, *gone: Item | int) -> list[Item]:
+        """Bring deleted items back as a scan does that finds their files again: new ids, same guids and files.
+
+        They are what `delete` returned, or the ids of these, parents first.
+        """
+        items = [self._deleted[each] if isinstance(each, int) else each for each in gone]
+        again = self._put_anew(items, items[0].library)
+        self._scan_found(items[0].library)
         return again
 
     def recreate(self, item_id: int) -> list[Item]:
@@ -121,9 +129,30 @@ class Changes:
         self._scan_found(library)
         return next(each for each in moved if type(each) is type(item))
 
+    def move_episode(self, item_id: int, show_id: int, season_index: int, index: int | None) -> Episode:
+        """Put an episode under another number, season or show of its library, as another order of episodes does.
+
+        Id and files stay. A season that is not there yet is made, and what is empty without the episode goes.
+        """
+        world = self._world
+        episode, show = self._episode(item_id), self._show(show_id)
+        if show.library != episode.library:
+            raise ValueError(show.library)
+        shelf = self._shelf(show.library)
+        there = {season.index: season for season in world.seasons_of(show_id)}
+        season = there.get(season_index) or shelf.season(show, season_index)
+        place = {"show_id": show_id, "season_id": season.id, "season_index": season_index, "index": index}
+        moved = self._replace(episode, **place, updated_at=world.now)
+        emptied = self._drop_what_is_empty(episode.season_id, episode.show_id)
+        if emptied or season_index not in there:
+            self._count(show.library)
+        return moved
+
     def merge(self, into_id: int, other_id: int) -> Movie:
         """Make another film's files versions of this one. The other film's id is gone."""
         into, other = self._movie(into_id), self._movie(other_id)
+        if other.library != into.library or other.id == into.id:
+            raise ValueError(other_id)
         self._world.drop(other_id)
         merged = self._replace(into, media=into.media + other.media, updated_at=self._tick())
         self._count(into.library)
@@ -154,8 +183,14 @@ class Changes:
     # Things are described anew
 
     def edit(self, item_id: int, **fields: object) -> Item:
-        """Edit an item's fields by their names in `items`: `edit(17, title="Nosferatu", year=1922)`."""
-        return self._replace(self._world.item(item_id), **fields, updated_at=self._tick())
+        """Edit an item's fields by their names in `items`: `edit(17, title="Nosferatu", year=1922)`.
+
+        Values may be as JSON has them: `edit(17, tags={"genres": ["Horror"]})`.
+        """
+        item = self._world.item(item_id)
+        types = {field.name: field.type for field in msgspec.structs.fields(item) if field.name not in NOT_EDITED}
+        values = {name: msgspec.convert(value, types[name]) for name, value in fields.items()}
+        return self._replace(item, **{"updated_at": self._tick(), **values})
 
     def rematch(self, item_id: int, guid: str, *external_guids: str) -> Item:
         """Match an item to something else. The id stays, all guids change."""
@@ -166,31 +201,55 @@ class Changes:
     def replace_file(self, item_id: int, *, size: int, duration: int) -> Item:
         """Put another file in the place of the first, under its name: size, length and mtime change."""
         now = self._tick()
-        item = self._with_first_part(item_id, size=size, duration=duration, stamp=now)
+        item = self._world.item(item_id)
+        item = self._replace(
+            item,
+            media=with_first_part(media_of(item), {"duration": duration}, size=size, duration=duration, stamp=now),
+            duration=duration,
+        )
         self._scanned(item.library)
         return item
 
     def upgrade_file(self, item_id: int) -> Item:
         """Put a better file in the place of the first, under a new name: a new version and part, the same item."""
-        part = media_of(self._world.item(item_id))[0].parts[0]
-        stem = (part.file or "").rpartition(".")[0]
         now = self._tick()
-        item = self._with_first_part(
-            item_id,
-            id=self._world.new_id("part"),
-            file=f"{stem}.mp4",
-            container="mp4",
-            size=(part.size or 0) * 2,
-            stamp=now,
-        )
-        first = msgspec.structs.replace(media_of(item)[0], id=self._world.new_id("media"))
-        item = self._replace(item, media=(first, *media_of(item)[1:]), updated_at=now)
+        item = self._world.item(item_id)
+        item = self._replace(item, media=upgraded(media_of(item), self._world.new_id, now), updated_at=now)
         self._scan_found(item.library)
         return item
 
+    def split_file(self, item_id: int) -> Item:
+        """Put two files in the place of the first, that play one after the other: a new version, the same item."""
+        now = self._tick()
+        item = self._world.item(item_id)
+        item = self._replace(item, media=in_two_files(media_of(item), self._world.new_id), updated_at=now)
+        self._scan_found(item.library)
+        return item
+
+    def separate_episodes(self, item_id: int) -> list[Episode]:
+        """Put a file for each episode in the place of one that holds several: new versions, the same episodes."""
+        now = self._tick()
+        episode = self._episode(item_id)
+        shared = episode.media[0].parts[0].file
+        together = [
+            each
+            for each in self._world.leaves_of(episode.show_id)
+            if shared in [part.file for media in each.media for part in media.parts]
+        ]
+        title = file_name(self._world.show_of(episode).title)
+        separated: list[Episode] = []
+        for each in together:
+            name = f"{title} - S{each.season_index:02d}E{each.index or 0:02d} - {file_name(each.title)}"
+            media = share_of(each.media, len(together), name, self._world.new_id)
+            separated.append(self._replace(each, media=media, duration=media[0].duration, updated_at=now))
+        self._scan_found(episode.library)
+        return separated
+
     def rename_file(self, item_id: int, path: str) -> Item:
         """Rename the first file; `path` is the whole new path on the server's machine."""
-        item = self._with_first_part(item_id, id=self._world.new_id("part"), file=path)
+        item = self._world.item(item_id)
+        media = with_first_part(media_of(item), {}, id=self._world.new_id("part"), file=path)
+        item = self._replace(item, media=media)
         self._scan_found(item.library)
         return item
 
@@ -198,14 +257,7 @@ class Changes:
         """Look into an item's files again: the bitrate comes out a little different, and no mark moves."""
         self._tick()
         item = self._world.item(item_id)
-        media = tuple(
-            msgspec.structs.replace(
-                version,
-                format=msgspec.structs.replace(version.format or HD, bitrate=(version.format or HD).bitrate + 17),
-            )
-            for version in media_of(item)
-        )
-        return self._replace(item, media=media)
+        return self._replace(item, media=analysed_again(media_of(item)))
 
     # The trash
 
@@ -288,6 +340,8 @@ class Changes:
     def _put_anew(self, gone: tuple[Item, ...] | list[Item], library: str) -> list[Item]:
         """Put items, parents first, under new ids into a library; their files go into its folder."""
         world = self._world
+        old_roots = [location.path for location in world.libraries[gone[0].library].locations]
+        new_root = world.libraries[library].locations[0].path if library != gone[0].library else None
         new_ids: dict[int, int] = {}
         again: list[Item] = []
         for item in gone:
@@ -297,32 +351,22 @@ class Changes:
                 for name in ("show_id", "season_id")
                 if hasattr(item, name)
             }
-            media = tuple(self._media_anew(version, item.library, library) for version in media_of(item))
+            media = tuple(elsewhere(version, old_roots, new_root, world.new_id) for version in media_of(item))
             guid = f"local://{new_id}" if item.guid.startswith("local://") else item.guid
             files = {"media": media} if media else {}
             anew = {"id": new_id, "guid": guid, "library": library, "added_at": world.now, "updated_at": world.now}
             again.append(self._replace(item, **anew, **above, **files))
         return again
 
-    def _media_anew(self, media: Media, old_library: str, new_library_key: str) -> Media:
-        old_roots = [location.path for location in self._world.libraries[old_library].locations]
-        new_root = self._world.libraries[new_library_key].locations[0].path
-        parts: list[Part] = []
-        for part in media.parts:
-            file = part.file
-            root = next((root for root in old_roots if file is not None and file.startswith(f"{root}/")), None)
-            if file is not None and root is not None and old_library != new_library_key:
-                file = new_root + file.removeprefix(root)
-            parts.append(msgspec.structs.replace(part, id=self._world.new_id("part"), file=file))
-        return msgspec.structs.replace(media, id=self._world.new_id("media"), parts=tuple(parts))
-
-    def _with_first_part(self, item_id: int, **fields: object) -> Item:
-        item = self._world.item(item_id)
-        media = media_of(item)
-        part = msgspec.structs.replace(media[0].parts[0], **fields)
-        durations = {"duration": fields["duration"]} if "duration" in fields else {}
-        first = msgspec.structs.replace(media[0], parts=(part, *media[0].parts[1:]), **durations)
-        return self._replace(item, media=(first, *media[1:]), **durations)
+    def _drop_what_is_empty(self, season_id: int, show_id: int) -> list[Item]:
+        """Drop a season without episodes, then a show without seasons, and return what was dropped, parents first."""
+        world = self._world
+        dropped: list[Item] = []
+        for item_id in (season_id, show_id):
+            if item_id in world.items and not world.count_children(item_id):
+                dropped.insert(0, world.item(item_id))
+                world.drop(item_id)
+        return dropped
 
     def _replace(self, item: AnItem, **fields: object) -> AnItem:
         new = msgspec.structs.replace(item, **fields)
@@ -336,6 +380,12 @@ class Changes:
     def _movie(self, item_id: int) -> Movie:
         item = self._world.item(item_id)
         if not isinstance(item, Movie):
+            raise TypeError(item.type)
+        return item
+
+    def _episode(self, item_id: int) -> Episode:
+        item = self._world.item(item_id)
+        if not isinstance(item, Episode):
             raise TypeError(item.type)
         return item
 

@@ -11,6 +11,7 @@ for loopback only and asks for no token.
 | POST /restart | | {} |
 | GET /truth/{type} | ?library= | all films, shows, seasons or episodes of the model |
 | GET /truth | | the libraries, with the number of items of each type |
+| GET / | | all changes and faults with their arguments, and the quirks |
 
 Arguments without a name stand in a list under "args". An unknown name is 404, arguments that do not fit are 400 with
 the reason as text.
@@ -18,6 +19,7 @@ the reason as text.
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
@@ -46,6 +48,7 @@ class Control:
         app = web.Application()
         app.add_routes(
             [
+                web.get("/", self.names),
                 web.post("/changes/{name}", self.change),
                 web.post("/faults/{name}", self.fault),
                 web.post("/quirks", self.quirks),
@@ -72,6 +75,16 @@ class Control:
     ) -> None:
         await self._runner.cleanup()
 
+    async def names(self, request: web.Request) -> web.Response:  # noqa: ARG002  # the signature of a handler
+        """Tell what can be done."""
+        return _json(
+            {
+                "changes": _described(Changes),
+                "faults": _described(Faults),
+                "quirks": msgspec.to_builtins(self._plex.quirks),
+            }
+        )
+
     async def change(self, request: web.Request) -> web.Response:
         """Change the world."""
         method = _method(self._plex.changes, Changes, request.match_info["name"])
@@ -84,10 +97,10 @@ class Control:
 
     async def quirks(self, request: web.Request) -> web.Response:
         """Set some quirks and tell them all."""
-        before = msgspec.to_builtins(self._plex.quirks)
+        wanted = msgspec.to_builtins(self._plex.quirks) | await _body(request)
         try:
-            after = msgspec.convert(before | await request.json(), type(self._plex.quirks), strict=True)
-        except (msgspec.ValidationError, TypeError, ValueError) as error:
+            after = msgspec.convert(wanted, type(self._plex.quirks))
+        except msgspec.ValidationError as error:
             raise web.HTTPBadRequest(text=str(error)) from error
         for name in after.__struct_fields__:
             setattr(self._plex.quirks, name, getattr(after, name))
@@ -125,13 +138,36 @@ def _method(target: object, owner: type, name: str) -> Callable[..., Any]:
     return method
 
 
+def _described(owner: type) -> dict[str, dict[str, str]]:
+    """Return the methods of a class with their arguments and what they do."""
+    return {
+        name: {
+            "arguments": ", ".join(
+                str(p).replace("'", "") for p in [*inspect.signature(method).parameters.values()][1:]
+            ),
+            "does": (inspect.getdoc(method) or "").partition("\n")[0],
+        }
+        for name, method in vars(owner).items()
+        if inspect.isfunction(method) and not name.startswith("_")
+    }
+
+
 async def _called(method: Callable[..., Any], request: web.Request) -> Any:
     """Call with the arguments in the body."""
-    arguments = await request.json() if request.can_read_body else {}
+    arguments = await _body(request)
     try:
         return method(*arguments.pop("args", ()), **arguments)
-    except (TypeError, KeyError, ValueError, AttributeError) as error:
+    except (TypeError, KeyError, ValueError, AttributeError, IndexError) as error:
         raise web.HTTPBadRequest(text=f"{type(error).__name__}: {error}") from error
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    if not request.can_read_body:
+        return {}
+    try:
+        return msgspec.json.decode(await request.read(), type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise web.HTTPBadRequest(text=str(error)) from error
 
 
 def _plain(value: object) -> object:

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 
-class Quirks(msgspec.Struct, kw_only=True):
+class Quirks(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Set and unset at any time: `plex.quirks.page_cap = 100`.
 
     - `latency`: seconds by which every answer comes later.

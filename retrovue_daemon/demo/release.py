@@ -27,3 +27,5 @@ RELEASE_2023 = Release(version="1.32.5.7349-0d4b61c83", images=False, metadata_p
 RELEASE_2016 = Release(
     version="1.3.4.3286-7f2d9c015", content_changed_at=False, guids=False, images=False, metadata_providers=False
 )
+RELEASES = {"2016": RELEASE_2016, "2023": RELEASE_2023, "2026": RELEASE_2026}
+"""The releases by the year that each is of."""

@@ -63,13 +63,14 @@ class SimulatedPlex:
         token: str = "simulated-owner-token",  # noqa: S107  # it opens nothing but this simulation
         port: int = 0,
         host: str = "127.0.0.1",
+        quirks: Quirks | None = None,
     ) -> None:
         self.world = world
         self.changes = Changes(world)
         self.token = token
         self.shared_token = f"{token}-shared"
         self.faults = Faults()
-        self.quirks = Quirks()
+        self.quirks = quirks or Quirks()
         self.requests: deque[Request] = deque(maxlen=REQUESTS_KEPT)
         self._host = host
         self._port = port

@@ -176,6 +176,8 @@ class World:
         """Add an item, or put a new value in the place of the one with its id."""
         before = self._items.get(item.id)
         if before is not None:
+            if before.parent_id != item.parent_id:
+                self._tell_watchers(before)
             self._unfile(before)
         self._items[item.id] = item
         self._by_library[item.library, item.type][item.id] = item

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from retrovue_daemon.demo import RELEASE_2023, Changes, World, built_in_library, generated_library
+from retrovue_daemon.demo.items import Tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +47,7 @@ def marks(world: World, key: str = "1") -> tuple[int, int]:
         (lambda c, m: c.rematch(m.id, "plex://movie/5d000000000000000000abcd"), True, False, False),
         (lambda c, m: c.replace_file(m.id, size=5, duration=7), False, False, True),
         (lambda c, m: c.upgrade_file(m.id), True, True, True),
+        (lambda c, m: c.split_file(m.id), True, True, True),
         (lambda c, m: c.rename_file(m.id, "/srv/media/movies/Charade.mkv"), False, True, True),
         (lambda c, m: c.analyse(m.id), False, False, False),
         (lambda c, m: c.trash(m.id), False, True, True),
@@ -124,6 +126,13 @@ def test_recreating_is_deleting_and_adding(world: World, changes: Changes) -> No
     assert (after.guid, [leaf.title for leaf in world.leaves_of(after.id)]) == (before[0].guid, before[1])
 
 
+def test_deleted_items_can_be_named_by_their_ids(world: World, changes: Changes) -> None:
+    """For who has only those: another process."""
+    gone = changes.delete(show_id(world, "The Lighthouse Keepers"))
+    again = changes.add_again(*(item.id for item in gone))
+    assert [item.guid for item in again] == [item.guid for item in gone]
+
+
 def test_what_was_unmatched_returns_unmatched(world: World, changes: Changes) -> None:
     """A local guid names the id, so it changes with it."""
     before = film(world, "VTS_01_1")
@@ -191,6 +200,36 @@ def test_merging_makes_versions_and_splitting_films(world: World, changes: Chang
     assert [each.guid for each in films[1:]] == [f"local://{each.id}" for each in films[1:]]
 
 
+def test_only_films_of_one_library_are_merged(world: World, changes: Changes) -> None:
+    """Not a film into itself, nor one of another library."""
+    in_hd, in_4k = film(world, "Charade"), film(world, "Charade", "2")
+    for other in (in_hd, in_4k):
+        with pytest.raises(ValueError, match=str(other.id)):
+            changes.merge(in_hd.id, other.id)
+    assert film(world, "Charade") == in_hd
+    assert film(world, "Charade", "2") == in_4k
+
+
+def test_edits_may_be_as_json_has_them(world: World, changes: Changes) -> None:
+    """Lists and objects become what the item has; what no item could have is refused, and so is another id."""
+    edited = changes.edit(1, tags={"genres": ["Horror", "Comedy"]}, external_guids=["imdb://tt1"], rating=7)
+    assert edited.tags == Tags(genres=("Horror", "Comedy"))
+    assert edited.external_guids == ("imdb://tt1",)
+    assert isinstance(edited.rating, float)
+    for fields in (
+        {"title": 5},
+        {"year": "many"},
+        {"tags": {"genres": "Horror"}},
+        {"id": 7},
+        {"library": "2"},
+        {"x": 1},
+    ):
+        with pytest.raises((ValueError, KeyError)):
+            changes.edit(1, **fields)
+    assert world.item(1) == edited
+    assert changes.edit(1, updated_at=None).updated_at is None
+
+
 def test_a_replaced_file_keeps_its_part_and_changes_its_stamp(world: World, changes: Changes) -> None:
     """Same path, same ids, another size, length and mtime."""
     before = film(world, "Nosferatu")
@@ -210,6 +249,73 @@ def test_an_upgraded_file_is_another_part(world: World, changes: Changes) -> Non
     assert after.media[0].id != before.media[0].id
     assert after.media[0].parts[0].id != before.media[0].parts[0].id
     assert (after.media[0].parts[0].file or "").endswith("Nosferatu (1922).mp4")
+
+
+def test_a_split_file_is_a_version_in_two_files(world: World, changes: Changes) -> None:
+    """Other Media and Part ids, two paths in place of the one, the same item and length."""
+    before = film(world, "Nosferatu")
+    changes.split_file(before.id)
+    after = film(world, "Nosferatu")
+    (old,) = before.media[0].parts
+    first, second = after.media[0].parts
+    assert after.media[0].id != before.media[0].id
+    assert len({old.id, first.id, second.id}) == 3
+    assert [(part.file or "").rpartition(" - ")[2] for part in (first, second)] == ["pt1.mkv", "pt2.mkv"]
+    assert (first.duration or 0) + (second.duration or 0) == before.duration == after.duration
+    with pytest.raises(IndexError):
+        changes.split_file(film(world, "Detour").id)
+
+
+def test_episodes_that_share_a_file_get_one_each(world: World, changes: Changes) -> None:
+    """The same episodes, each with its own path, length and size; the other episodes of the show are left alone."""
+    lighthouse = show_id(world, "The Lighthouse Keepers")
+    before = world.leaves_of(lighthouse)
+    old = [episode for episode in before if episode.title.startswith("The Storm")]
+    content = marks(world, "3")[0]
+    separated = changes.separate_episodes(old[1].id)
+    assert [episode.id for episode in separated] == [episode.id for episode in old]
+    files = [part.file for episode in separated for media in episode.media for part in media.parts]
+    assert files == [
+        "/srv/media/tv/The Lighthouse Keepers (2019)/Season 02/"
+        f"The Lighthouse Keepers - S02E0{number} - The Storm, Part {word}.mkv"
+        for number, word in ((3, "One"), (4, "Two"))
+    ]
+    for new, former in zip(separated, old, strict=True):
+        assert new.duration == new.media[0].duration == new.media[0].parts[0].duration == (former.duration or 0) // 2
+        assert new.media[0].display_offset is None
+        assert new.updated_at != former.updated_at
+    assert [e for e in world.leaves_of(lighthouse) if e not in separated] == [e for e in before if e not in old]
+    assert marks(world, "3")[0] != content
+
+
+def test_an_episode_moves_to_another_season(world: World, changes: Changes) -> None:
+    """It keeps its id, guid and files; contentChangedAt moves only where a season comes or goes by it."""
+    lighthouse = show_id(world, "The Lighthouse Keepers")
+    before = world.leaves_of(lighthouse)[0]
+    content, scan = marks(world, "3")
+    moved = changes.move_episode(before.id, lighthouse, 2, 9)
+    assert (moved.id, moved.guid, moved.media) == (before.id, before.guid, before.media)
+    assert (moved.show_id, moved.season_index, moved.index) == (lighthouse, 2, 9)
+    assert world.leaves_of(lighthouse)[-1] == moved
+    assert moved.updated_at != before.updated_at
+    assert marks(world, "3") == (content, scan)
+    changes.move_episode(before.id, lighthouse, 7, None)
+    assert [season.index for season in world.seasons_of(lighthouse)] == [0, 1, 2, 7]
+    assert marks(world, "3")[0] != content
+
+
+def test_an_episode_moves_to_another_show(world: World, changes: Changes) -> None:
+    """Of its library; the season and the show that are empty without it are gone."""
+    former, show = show_id(world, "מגדלור"), show_id(world, "The Lighthouse Keepers")
+    (episode,) = world.leaves_of(former)
+    content = marks(world, "3")[0]
+    changes.move_episode(episode.id, show, 1, 6)
+    assert former not in world.items
+    assert episode.season_id not in world.items
+    assert world.show_of(world.season_of(next(e for e in world.episodes() if e.id == episode.id))).id == show
+    assert marks(world, "3")[0] != content
+    with pytest.raises(ValueError, match="4"):
+        changes.move_episode(episode.id, next(world.shows("4")).id, 1, 1)
 
 
 def test_the_trash_can_be_emptied(world: World, changes: Changes) -> None:
@@ -278,6 +384,19 @@ async def test_counts_of_a_show_follow_its_episodes(get: Get, plex: SimulatedPle
     after = (await get(path)).entries[0]
     assert (after["leafCount"], after["childCount"]) == (before["leafCount"] + 1, before["childCount"] + 1)
     assert after["updatedAt"] == before["updatedAt"]
+
+
+async def test_counts_follow_an_episode_that_moves(get: Get, plex: SimulatedPlex) -> None:
+    """Both of the season that it left and of the one that it came to, and its own entry names the new one."""
+    show = show_id(plex.world, "The Lighthouse Keepers")
+    path = "/library/sections/3/all?type=3&show.title=Lighthouse&sort=index"
+    before = [season["leafCount"] for season in (await get(path)).entries]
+    episode = plex.world.leaves_of(show)[0]
+    await get(f"/library/metadata/{show}/allLeaves")
+    plex.changes.move_episode(episode.id, show, 2, 9)
+    assert [season["leafCount"] for season in (await get(path)).entries] == [before[0] - 1, before[1], before[2] + 1]
+    entry = (await get(f"/library/metadata/{show}/allLeaves")).entries[-1]
+    assert (entry["ratingKey"], entry["parentTitle"], entry["parentIndex"]) == (str(episode.id), "Season 2", 2)
 
 
 async def test_a_scan_shows_as_refreshing(get: Get, plex: SimulatedPlex) -> None:

@@ -41,6 +41,31 @@ async def test_it_changes_the_world(call: Call, get: Get, plex: SimulatedPlex) -
     assert [item["title"] for item in gone] == ["The Bat"]
 
 
+async def test_what_it_deleted_it_can_add_again(call: Call, plex: SimulatedPlex) -> None:
+    """By the ids of the items, which come back from the deletion."""
+    _, gone = await call("POST", "/changes/delete", item_id=1)
+    status, again = await call("POST", "/changes/add_again", args=[item["id"] for item in gone])
+    assert status == 200
+    assert [item["guid"] for item in again] == [item["guid"] for item in gone]
+    assert plex.world.item(again[0]["id"]).title == gone[0]["title"]
+
+
+async def test_it_edits_whatever_json_can_say(call: Call, get: Get) -> None:
+    """Lists and objects, too; listings show it at once."""
+    await call("POST", "/changes/edit", item_id=1, tags={"genres": ["Horror"]}, external_guids=["imdb://tt1"])
+    entry = (await get("/library/sections/1/all?includeGuids=1&id=1")).entries[0]
+    assert (entry["Genre"], entry["Guid"]) == ([{"tag": "Horror"}], [{"id": "imdb://tt1"}])
+
+
+async def test_it_tells_what_it_can_do(call: Call) -> None:
+    """Names, arguments and what they are for."""
+    _, names = await call("GET", "/")
+    assert names["changes"]["delete"]["arguments"] == "item_id: int"
+    assert names["changes"]["delete"]["does"].startswith("Delete an item")
+    assert not [name for name in (*names["changes"], *names["faults"]) if name.startswith("_")]
+    assert "page_cap" in names["quirks"]
+
+
 async def test_it_sets_faults_and_quirks(call: Call, get: Get, plex: SimulatedPlex) -> None:
     """They hit the Plex side and leave the control side alone."""
     await call("POST", "/faults/fail", path="*", status=503, times=None)
@@ -76,12 +101,27 @@ async def test_it_restarts_the_server(call: Call, get: Get) -> None:
         ("/faults/__init__", {}, 404),
         ("/changes/delete", {"item_id": 99999}, 400),
         ("/changes/delete", {"nonsense": 1}, 400),
+        ("/changes/edit", {"item_id": 1, "title": 5}, 400),
+        ("/changes/split_file", {"item_id": 30}, 400),
+        ("/changes/add_again", {"args": [5]}, 400),
         ("/quirks", {"page_cap": "three"}, 400),
+        ("/quirks", {"page_cop": 3}, 400),
     ],
 )
 async def test_it_says_what_it_cannot_do(call: Call, path: str, body: dict[str, object], status: int) -> None:
     """Unknown names are 404, unfit arguments 400 with a reason."""
     assert (await call("POST", path, **body))[0] == status
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b"5"])
+async def test_a_body_that_is_no_object_is_refused(plex: SimulatedPlex, body: bytes) -> None:
+    """With 400, and nothing is changed."""
+    before = plex.world.revision
+    async with Control(plex) as control, aiohttp.ClientSession() as session:
+        for path in ("/changes/empty_trash", "/faults/clear", "/quirks"):
+            async with session.post(control.url + path, data=body) as response:
+                assert response.status == 400
+    assert plex.world.revision == before
 
 
 async def test_the_plex_side_knows_none_of_it(get: Get) -> None:
