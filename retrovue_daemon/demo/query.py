@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from itertools import groupby
-from operator import attrgetter
+from operator import attrgetter, le
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -140,8 +140,9 @@ def ordered(world: World, items: Iterable[Item], sort: str | None, listed_type: 
             # What has no value comes first, as in SQLite, unless nullsLast says otherwise.
             missing = math.inf if direction == "nullsLast" else -math.inf
             numbers = [missing if number is None else number for number in numbers]
-        order = sorted(range(len(result)), key=numbers.__getitem__, reverse=direction == "desc")
-        result = [result[place] for place in order]
+        if direction == "desc" or not all(map(le, numbers, numbers[1:])):
+            order = sorted(range(len(result)), key=numbers.__getitem__, reverse=direction == "desc")
+            result = [result[place] for place in order]
     return result
 
 
