@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from retrovue_daemon.demo.details import TAG_FIELDS, tag_id
 from retrovue_daemon.demo.entries import art, thumb
+from retrovue_daemon.demo.shelf import NO_AGENT
 
 if TYPE_CHECKING:
     from retrovue_daemon.demo.items import Item, Season, Show
@@ -127,13 +128,14 @@ def listing(library: Library) -> Entry:
     The words are those of the library's own type, whatever type is listed.
     """
     kind = PICTURES[library.type]
+    is_other_videos = library.type == "movie" and library.agent == NO_AGENT
     return {
         **of_library(library),
         "art": f"/:/resources/{kind}-fanart.jpg",
         **({"nocache": True} if library.type == "show" else {}),
-        "thumb": f"/:/resources/{kind}.png",
+        "thumb": "/:/resources/video.png" if is_other_videos else f"/:/resources/{kind}.png",
         "title1": library.title,
-        "title2": f"All {TYPE_TITLES[library.type]}",
+        "title2": f"All {library.title if is_other_videos else TYPE_TITLES[library.type]}",
         "viewGroup": library.type,
         "viewMode": 65592,
     }

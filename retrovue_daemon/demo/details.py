@@ -5,7 +5,8 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING
 
-from retrovue_daemon.demo.entries import listing_entry
+from retrovue_daemon.demo.entries import listing_entry, rating_image
+from retrovue_daemon.demo.items import Movie
 from retrovue_daemon.demo.shape import Entry, Shape, strip
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ TAG_FIELDS = {
 
 def detail_entry(world: World, item: Item, shape: Shape) -> Entry:
     """Return the one element of a detail answer. It has its Guid array whether or not it was asked for."""
-    entry = located_entry(world, item, Shape(guids=True))
+    entry = located_entry(world, item, Shape(guids=world.release.guids))
     for field, (name, attribute) in TAG_FIELDS.items():
         if tags := getattr(item.tags, attribute):
             entry[name] = [_full_tag(field, tag) for tag in tags]
@@ -64,8 +65,8 @@ def _full_tag(field: str, tag: str) -> Entry:
 
 def _ratings(item: Item) -> list[Entry]:
     ratings: list[Entry] = []
-    if item.rating is not None:
-        ratings.append({"image": "imdb://image.rating", "value": item.rating, "type": "critic"})
+    if item.rating is not None and isinstance(item, Movie) and (image := rating_image(item)) is not None:
+        ratings.append({"image": image, "value": item.rating, "type": "critic"})
     if item.audience_rating is not None:
         ratings.append({"image": "themoviedb://image.rating", "value": item.audience_rating, "type": "audience"})
     return ratings

@@ -6,10 +6,14 @@ they have and these have not, and why:
 - Play state (viewCount, lastViewedAt, viewOffset, skipCount): nobody watches a simulated server.
 - Pointers to pictures, tunes and extras that would not be there: banner, theme and their parents', thumb of a role,
   primaryExtraKey, hasPremiumPrimaryExtra; on parts `indexes` and `hasThumbnail`; chapterSource.
-- showOrdering, subtype of `Meta`, most `subType` of its fields: no client that we know of reads them.
+- showOrdering; of `Meta` its subtype, the level of folders, most `subType` of its fields, and `advanced`: no client
+  that we know of reads them.
 - Of a stream only what names it, not its colours and levels. No Producer.
 - Words of old or particular versions: sortAsc and `title` of a container, `content` (1.41, where others have
   viewMode), identifier and mediaTag* on /library/sections.
+- In XML one count of films has nocache and no title2, and one empty list has nothing of its library.
+- The records of 2013, in which most attributes are still missing: no server is that old any more.
+- Whole ratings are written 7.0. The records that have 7 were written anew by their recorders.
 
 What no record shows, and is inferred: 403 for a shared user at /status/sessions, the container of a show's allLeaves,
 and that an item without a value matches no comparison.
@@ -150,9 +154,7 @@ class Endpoints:
         ]
         found = query.filtered(self._world, found, request.query)
         found = query.ordered(self._world, found, request.query.get("sort"), listed_type or "")
-        shape = self._shape(request)
-        entries = [located_entry(self._world, item, shape) for item in found]
-        return self._paged(request, {"allowSync": False, **containers.LIBRARY_PLUGIN}, entries)
+        return self._paged(request, {"allowSync": False, **containers.LIBRARY_PLUGIN}, found, located=True)
 
     async def collections(self, request: web.Request) -> web.Response:
         """Answer with the collections of a library. The simulated server has none."""
@@ -246,8 +248,12 @@ class Endpoints:
         directories: Sequence[Entry] = (),
         *,
         without_guids: bool = False,
+        located: bool = False,
     ) -> web.Response:
-        """Answer with the asked-for page of a list. `directories` come before it and are counted with it."""
+        """Answer with the asked-for page of a list. `directories` come before it and are counted with it.
+
+        Where the list spans libraries, its entries are to be `located`.
+        """
         window = query.window(request.query, request.headers)
         everything: Sequence[Any] = [*directories, *listed] if directories else listed
         headers: dict[str, str] = {}
@@ -272,6 +278,8 @@ class Endpoints:
         shape = self._shape(request)
         if without_guids:
             shape = Shape(without=shape.without)
+        if located:
+            page = [located_entry(self._world, item, shape) for item in page]
         return self._respond(
             request,
             {"size": len(page), **paging, **attributes},

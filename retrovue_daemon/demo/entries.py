@@ -59,7 +59,8 @@ def movie_entry(release: Release, movie: Movie, shape: Shape) -> Entry:
     }
     _add_description(entry, movie)
     entry |= _given(
-        slug=slug(movie),
+        ratingImage=rating_image(movie) if movie.rating is not None else None,
+        slug=slug(movie) if release.slugs else None,
         editionTitle=movie.edition_title,
         tagline=movie.tagline,
         duration=movie.duration,
@@ -108,7 +109,7 @@ def inherited(world: World, season: Season, shape: Shape) -> Inherited:
         "grandparentRatingKey": show.rating_key,
         "parentGuid": season.guid,
         "grandparentGuid": show.guid,
-        **_given(grandparentSlug=slug(show)),
+        **_given(grandparentSlug=slug(show) if world.release.slugs else None),
         "type": "episode",
         "grandparentKey": f"/library/metadata/{show.id}",
         "parentKey": f"/library/metadata/{season.id}",
@@ -140,6 +141,11 @@ def art(item: Item) -> str:
 def slug(item: Item) -> str | None:
     """Return the words of the title as a web address has them; only matched items have one."""
     return NOT_IN_SLUGS.sub("-", item.title.lower()).strip("-") or None if item.guid.startswith("plex://") else None
+
+
+def rating_image(movie: Movie) -> str | None:
+    """Tell whose `rating` a film has; legacy agents do not say."""
+    return "imdb://image.rating" if movie.guid.startswith("plex://") else None
 
 
 def blur(item: Item) -> Entry:
@@ -181,7 +187,7 @@ def _show(world: World, show: Show) -> Entry:
         "childCount": world.count_children(show.id),
     }
     _add_description(entry, show)
-    entry |= _given(slug=slug(show), duration=show.duration)
+    entry |= _given(slug=slug(show) if world.release.slugs else None, duration=show.duration)
     if world.has_specials(show.id):
         entry["seasonCount"] = entry["childCount"] - 1
     if show.flattened:
@@ -201,7 +207,7 @@ def _season(world: World, season: Season) -> Entry:
         "parentRatingKey": show.rating_key,
         "guid": season.guid,
         "parentGuid": show.guid,
-        **_given(parentSlug=slug(show), parentStudio=show.studio),
+        **_given(parentSlug=slug(show) if world.release.slugs else None, parentStudio=show.studio),
         "type": "season",
         "title": season.title,
         "parentKey": f"/library/metadata/{show.id}",
@@ -280,7 +286,6 @@ def _add_description(entry: Entry, item: Item) -> None:
         entry["studio"] = item.studio
     if item.rating is not None:
         entry["rating"] = item.rating
-        entry["ratingImage"] = "imdb://image.rating"
     if item.audience_rating is not None:
         entry["audienceRating"] = item.audience_rating
         entry["audienceRatingImage"] = "themoviedb://image.rating"

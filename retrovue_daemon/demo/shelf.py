@@ -113,7 +113,7 @@ class Shelf:
             content_rating=content_rating,
             studio=studio,
             rating=rating,
-            audience_rating=rating,
+            audience_rating=rating if is_modern(guid) else None,
             tags=tags,
             subtype=subtype,
             external_guids=external_guids,
@@ -155,7 +155,7 @@ class Shelf:
             content_rating=content_rating,
             studio=studio,
             rating=rating,
-            audience_rating=rating,
+            audience_rating=rating if is_modern(guid) else None,
             tags=tags,
             duration=duration,
             external_guids=external_guids,
@@ -213,7 +213,7 @@ class Shelf:
             summary=summary,
             content_rating=show.content_rating,
             rating=rating,
-            audience_rating=rating,
+            audience_rating=rating if is_modern(show.guid) else None,
             tags=tags,
             external_guids=external_guids,
             media=media,
@@ -250,6 +250,11 @@ def new_library(world: World, library_type: str, title: str, *paths: str, agent:
             content_changed_at=world.count_change(),
         )
     )
+
+
+def is_modern(guid: str | None) -> bool:
+    """Tell whether the item of a guid is matched by one of the modern agents, as it is if none is given."""
+    return guid is None or guid.startswith("plex://")
 
 
 def plex_guid(item_type: str, *identity: object) -> str:

@@ -20,7 +20,15 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 import msgspec
 from msgspec.structs import astuple
 
-from retrovue_daemon.demo.entries import Inherited, blur, episode_entry, listing_entry, movie_entry, slug
+from retrovue_daemon.demo.entries import (
+    Inherited,
+    blur,
+    episode_entry,
+    listing_entry,
+    movie_entry,
+    rating_image,
+    slug,
+)
 from retrovue_daemon.demo.items import Media, Movie, Part
 
 if TYPE_CHECKING:
@@ -165,6 +173,7 @@ def _movie_row(movie: Movie) -> Row:
         *astuple(media),
         *astuple(media.parts[0]),
         slug(movie),
+        rating_image(movie),
         blur(movie),
         *movie.external_guids,
     )

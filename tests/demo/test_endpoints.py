@@ -117,6 +117,32 @@ async def test_guids_come_when_they_are_asked_for(get: Get) -> None:
     )
 
 
+async def test_legacy_agents_rate_without_a_source(get: Get) -> None:
+    """They give one rating and not whose it is; modern ones give two ratings of films, with the source of each."""
+    legacy = (await get("/library/sections/5/all?title=Navigator")).entries[0]
+    modern = (await get("/library/metadata/16")).entries[0]
+    ratings = {"rating", "ratingImage", "audienceRating", "audienceRatingImage"}
+    assert legacy.keys() & ratings == {"rating"}
+    assert "Rating" not in (await get(f"/library/metadata/{legacy['ratingKey']}")).entries[0]
+    assert modern.keys() & ratings == ratings
+    assert [rating["type"] for rating in modern["Rating"]] == ["critic", "audience"]
+
+
+async def test_other_videos_go_by_their_librarys_name(get: Get) -> None:
+    """A library without an agent has films only by its type."""
+    container = (await get("/library/sections/6/all")).container
+    assert (container["title2"], container["thumb"]) == ("All Trailers & Bumpers ", "/:/resources/video.png")
+    assert {entry["subtype"] for entry in container["Metadata"]} == {"clip"}
+
+
+async def test_a_list_over_all_libraries_is_paged(get: Get, plex: SimulatedPlex) -> None:
+    """Counted over all of them, and each entry of the page says where it is."""
+    path = "/library/all?type=4&sort=id&X-Plex-Container-Start=20&X-Plex-Container-Size=30"
+    container = (await get(path)).container
+    assert container["totalSize"] == len(list(plex.world.episodes()))
+    assert {entry["librarySectionID"] for entry in container["Metadata"]} == {3, 4}
+
+
 async def test_elements_can_be_left_away(get: Get) -> None:
     """ExcludeElements and excludeFields take keys out of entries."""
     answer = await get(
@@ -125,6 +151,8 @@ async def test_elements_can_be_left_away(get: Get) -> None:
     assert answer.entries
     for entry in answer.entries:
         assert not entry.keys() & {"Image", "Media", "Director", "summary", "art"}
+    kept = await get("/library/sections/3/all?type=4&excludeFields=ratingKey,type,key,guid")
+    assert all(entry["ratingKey"] and entry["type"] == "episode" for entry in kept.entries)
 
 
 async def test_seasons_have_a_pseudo_entry_before_them(get: Get, plex: SimulatedPlex) -> None:
@@ -210,7 +238,14 @@ async def test_old_servers_lack_what_came_later(get: Get, plex: SimulatedPlex) -
     plex.world.release = RELEASE_2016
     assert "contentChangedAt" not in (await get("/library/sections")).container["Directory"][0]
     assert "apiVersion" not in (await get("/identity")).container
-    assert all("Guid" not in entry for entry in (await get("/library/sections/1/all?includeGuids=1")).entries)
+    for path in (
+        "/library/sections/1/all?includeGuids=1",
+        "/library/metadata/1,2,3",
+        "/library/sections/3/all?type=4",
+    ):
+        entries = (await get(path)).entries
+        assert entries
+        assert not [entry for entry in entries if entry.keys() & {"Guid", "slug", "grandparentSlug"}]
 
 
 async def test_a_release_shows_at_once(get: Get, plex: SimulatedPlex) -> None:
