@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from typing import TYPE_CHECKING, Any
-from xml.sax.saxutils import quoteattr
+from xml.sax.saxutils import escape
 
 import msgspec
 
@@ -32,8 +32,9 @@ XML_TAGS = {
     "track": "Track",
     "photo": "Photo",
 }
-NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
-IN_ATTRIBUTES = {"\n": "&#10;", "\r": "&#13;", "\t": "&#9;"}
+NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+SPECIAL_IN_XML = re.compile('[\x00-\x1f&<>"\ufffe\uffff]')
+IN_ATTRIBUTES = {'"': "&quot;", "\n": "&#10;", "\r": "&#13;", "\t": "&#9;"}
 
 Raw = Entry | bytes
 """An entry that no item stands behind, or its very bytes: what a fault puts into a listing."""
@@ -141,13 +142,16 @@ def _write_element(chunks: list[str], tag: str, fields: Entry, children: Sequenc
     inner: list[tuple[str, Any]] = []
     chunks.append(f"<{tag}")
     for name, value in fields.items():
-        if isinstance(value, dict):
-            inner.append((name, value))
+        if isinstance(value, str):
+            text = value if SPECIAL_IN_XML.search(value) is None else _escaped(value)
+            chunks.append(f' {name}="{text}"')
         elif isinstance(value, list | tuple):
-            inner.extend((name, element) for element in value)
+            inner += [(name, element) for element in value]
+        elif isinstance(value, dict):
+            inner.append((name, value))
         elif value is not None:
-            chunks.append(f" {name}={_attribute(value)}")
-    inner.extend(children)
+            chunks.append(f' {name}="{value:d}"' if isinstance(value, int) else f' {name}="{value}"')
+    inner += children
     if not inner:
         chunks.append("/>\n" if tag != "MediaContainer" else ">\n</MediaContainer>\n")
         return
@@ -157,7 +161,5 @@ def _write_element(chunks: list[str], tag: str, fields: Entry, children: Sequenc
     chunks.append(f"</{tag}>\n")
 
 
-def _attribute(value: object) -> str:
-    if isinstance(value, bool):
-        return '"1"' if value else '"0"'
-    return quoteattr(NOT_XML.sub("", str(value)), IN_ATTRIBUTES)
+def _escaped(text: str) -> str:
+    return escape(NOT_IN_XML.sub("", text), IN_ATTRIBUTES)

@@ -71,6 +71,14 @@ async def test_any_title_survives(get: Get, plex: SimulatedPlex) -> None:
     assert (await get("/library/metadata/1", Accept="text/xml")).body.isascii()
 
 
+@pytest.mark.parametrize("sign", [*"&<>\"'\t\n\r", "\x04", "\ufffe", "é", "👻"])
+async def test_every_sign_survives_alone(get: Get, plex: SimulatedPlex, sign: str) -> None:
+    """But for those that XML cannot hold, which are left out."""
+    plex.changes.edit(1, title=f"a{sign}b")
+    kept = "" if sign in "\x04\ufffe" else sign
+    assert (await xml(get, "/library/metadata/1"))[0].get("title") == f"a{kept}b"
+
+
 async def test_meta_stands_among_the_entries(get: Get) -> None:
     """With includeMeta=1 there is a child that is no entry."""
     root = await xml(get, "/library/sections/1/all?includeMeta=1&X-Plex-Container-Size=1")
