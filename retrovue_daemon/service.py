@@ -23,13 +23,14 @@ STATUS_S = 1.0
 
 
 async def beat(notifier: Notifier, writer: Writer, clock: Clock) -> None:
-    """Tell systemd at its interval that the event loop and the writer are alive; for ever, or not at all."""
+    """Tell systemd again and again that the event loop and the writer are alive; for ever, or not at all."""
     if notifier.watchdog_interval is None:
         return
     while True:
         if await _answers(writer):
             notifier.watchdog()
-        await clock.sleep(notifier.watchdog_interval)
+        # The writer may take a minute to answer: that and the pause have to fit into what systemd waits.
+        await clock.sleep(notifier.watchdog_interval / 2)
 
 
 async def _answers(writer: Writer) -> bool:
