@@ -12,7 +12,14 @@ from typing import Annotated
 import typer
 
 from retrovue_daemon import __version__
-from retrovue_daemon.cli import check, demo, init, run, sync
+from retrovue_daemon.cli import (
+    check,
+    demo,
+    init,
+    run,
+    servers,
+    sync,
+)
 from retrovue_daemon.cli.output import print_error
 from retrovue_daemon.errors import DaemonError
 
@@ -48,6 +55,10 @@ app.command("sync")(sync.sync)
 app.command("check")(check.check)
 app.command("init")(init.init)
 app.command("demo")(demo.demo)
+for name, group in {
+    "servers": servers.app,
+}.items():
+    app.add_typer(group, name=name)
 
 
 def run_app() -> None:
