@@ -16,6 +16,8 @@ from retrovue_daemon.cli import (
     check,
     demo,
     init,
+    libraries,
+    mappings,
     run,
     servers,
     sync,
@@ -57,6 +59,8 @@ app.command("init")(init.init)
 app.command("demo")(demo.demo)
 for name, group in {
     "servers": servers.app,
+    "libraries": libraries.app,
+    "mappings": mappings.app,
 }.items():
     app.add_typer(group, name=name)
 
