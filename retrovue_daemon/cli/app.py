@@ -14,12 +14,17 @@ import typer
 from retrovue_daemon import __version__
 from retrovue_daemon.cli import (
     check,
+    config,
     demo,
+    guid,
+    history,
     init,
+    items,
     libraries,
     mappings,
     run,
     servers,
+    status,
     sync,
 )
 from retrovue_daemon.cli.output import print_error
@@ -57,10 +62,15 @@ app.command("sync")(sync.sync)
 app.command("check")(check.check)
 app.command("init")(init.init)
 app.command("demo")(demo.demo)
+app.command("status")(status.status)
+app.command("history")(history.history)
 for name, group in {
     "servers": servers.app,
     "libraries": libraries.app,
     "mappings": mappings.app,
+    "items": items.app,
+    "guid": guid.app,
+    "config": config.app,
 }.items():
     app.add_typer(group, name=name)
 
