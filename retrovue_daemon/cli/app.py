@@ -15,6 +15,7 @@ from retrovue_daemon import __version__
 from retrovue_daemon.cli import (
     check,
     config,
+    database,
     demo,
     guid,
     history,
@@ -71,6 +72,7 @@ for name, group in {
     "items": items.app,
     "guid": guid.app,
     "config": config.app,
+    "database": database.app,
 }.items():
     app.add_typer(group, name=name)
 
