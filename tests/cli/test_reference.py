@@ -1,0 +1,89 @@
+"""The page about the commands, and what every command promises of itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import typer.main
+from typer.core import TyperGroup
+
+from retrovue_daemon.cli.app import app
+from retrovue_daemon.cli.reference import reference
+
+DOCS = Path(__file__).parents[2] / "docs" / "cli.md"
+
+
+def _commands(group=None, path=()):
+    group = group or typer.main.get_group(app)
+    for name, command in group.commands.items():
+        if isinstance(command, TyperGroup):
+            yield from _commands(command, (*path, name))
+        else:
+            yield " ".join((*path, name)), command
+
+
+def test_the_page_is_the_one_that_the_code_makes() -> None:
+    """`make docs` writes it anew."""
+    assert DOCS.read_text("utf-8") == reference()
+
+
+def test_every_command_has_an_example_that_names_it() -> None:
+    """In its help and so on the page."""
+    assert [path for path, command in _commands() if f"retrovue-daemon {path}" not in (command.help or "")] == []
+
+
+def test_every_option_and_argument_says_what_it_is_for() -> None:
+    """Nobody has to guess."""
+    for path, command in _commands():
+        for parameter in command.params:
+            assert parameter.help, (path, parameter.name)
+
+
+def test_every_listing_speaks_json_too() -> None:
+    """Programs read no tables."""
+    listings = {path for path, _ in _commands() if path.split()[-1] in {"list", "search", "show", "test", "suggest"}}
+    listings |= {"status", "history", "database check", "database stats", "config dump"}
+    options = {
+        path: {name for parameter in command.params for name in parameter.opts} for path, command in _commands()
+    }
+    assert len(listings) >= 12
+    assert all("--json" in options[path] for path in listings)
+
+
+def test_every_command_about_the_database_takes_both_options() -> None:
+    """The configuration, and the database alone."""
+    options = {
+        path: {name for parameter in command.params for name in parameter.opts} for path, command in _commands()
+    }
+    for path, names in options.items():
+        if path.split()[0] in {"servers", "libraries", "mappings", "items", "database", "status", "history"}:
+            assert {"--config", "--database"} <= names, path
+
+
+def test_the_help_of_a_command_does_without_the_heavy_imports() -> None:
+    """None of what takes long is needed to explain oneself."""
+    code = (
+        "import sys, typer.main; from retrovue_daemon.cli.app import app; typer.main.get_command(app);"
+        "print(*{'aiohttp', 'aiosqlite', 'structlog', 'rich', 'tomli_w', 'msgspec', 'ssl'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() in ([], ["ssl"])  # asyncio brings it
+
+
+def test_completion_completes_commands_and_options() -> None:
+    """As typer gives it; this is what the shell calls."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("retrovue-daemon")],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={
+            "PATH": "/usr/bin:/bin",
+            "_RETROVUE_DAEMON_COMPLETE": "complete_bash",
+            "COMP_WORDS": "retrovue-daemon servers set-",
+            "COMP_CWORD": "2",
+        },
+    )
+    assert done.stdout.split() == ["set-token"]
