@@ -20,6 +20,7 @@ from retrovue_daemon.cli.options import (
 from retrovue_daemon.cli.output import new_table, print_json, print_table
 from retrovue_daemon.cli.units import size
 from retrovue_daemon.errors import DatabaseMissing, DatabaseUnusable
+from retrovue_daemon.outcome import describe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,10 +53,16 @@ def check_database(
     """
     from retrovue_daemon.store import maintenance  # noqa: PLC0415 -- not for --help
 
-    findings = maintenance.check(find_place(config, database).path, quick=quick)
+    path = find_place(config, database).path
+    try:
+        findings = maintenance.check(path, quick=quick)
+    except DatabaseUnusable as error:
+        if as_json:
+            print_json({"sound": False, "checks": [], "error": describe(error)})
+        raise
     sound = not any(finding.problems for finding in findings)
     if as_json:
-        print_json({"sound": sound, "checks": [_plain_finding(finding) for finding in findings]})
+        print_json({"sound": sound, "checks": [_plain_finding(finding) for finding in findings], "error": None})
     else:
         print_table(_findings_table(findings))
     if not sound:

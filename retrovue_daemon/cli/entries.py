@@ -49,12 +49,12 @@ def refuse_taken(place: Place, stored: Sequence[StoredServer], section: ServerSe
         left_behind = server.source == "config" and not server.is_active
         if server.name.casefold() == section.name.casefold() and not (left_behind and server.name == section.name):
             raise BadInput(
-                f"server {server.name!r} is there already, with url {server.url}",
+                f"server {server.name!r} is there already, with url {server.shown_url}",
                 hint="choose another name, or `retrovue-daemon servers remove` it first",
             )
         if server.is_active and same_server(server.url) == address:
             raise BadInput(
-                f"url {server.url} is the address of server {server.name!r} already",
+                f"url {server.shown_url} is the address of server {server.name!r} already",
                 hint="one entry for a server is enough",
             )
 
@@ -66,10 +66,16 @@ def refuse_machine(stored: Sequence[StoredServer], section: ServerSection, answe
             raise DuplicateServer(section.name, server.name)
 
 
-def refuse_left_behind(server: StoredServer) -> None:
-    """Refuse a row that a configuration brought in and no longer names: it has no token."""
-    if server.source == "config":
+def refuse_without_token(place: Place, server: StoredServer) -> None:
+    """Refuse a row that a configuration brought in: its token is there, if it is anywhere."""
+    if server.source != "config":
+        return
+    if server.is_active and not place.is_of_config:
         raise BadInput(
-            f"server {server.name!r} is one that the configuration no longer names, so that it has no token",
-            hint="`retrovue-daemon servers add` with this name takes it over, with all that was mirrored from it",
+            f"the token of server {server.name!r} stands in a configuration that was not found here",
+            hint="--config names it",
         )
+    raise BadInput(
+        f"server {server.name!r} is one that the configuration no longer names, so that it has no token",
+        hint="`retrovue-daemon servers add` with this name takes it over, with all that was mirrored from it",
+    )

@@ -51,7 +51,7 @@ def export_servers(
     else:
         servers = [server for server in servers if server.source == "database" and server.is_active]
     for server in servers:
-        table: dict[str, object] = {"name": server.name, "url": server.url}
+        table: dict[str, object] = {"name": server.name, "url": server.shown_url}
         if with_tokens and server.token is not None:
             table["token"] = server.token.reveal()
         else:

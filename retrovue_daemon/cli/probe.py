@@ -10,7 +10,7 @@ from retrovue_daemon.cli import entries
 from retrovue_daemon.cli.contact import ServerCheck, ask_servers
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, Place, find_place
 from retrovue_daemon.cli.output import new_table, print_failure, print_json, print_table
-from retrovue_daemon.errors import StoreError, UnknownName
+from retrovue_daemon.errors import BadInput, StoreError, UnknownName
 from retrovue_daemon.outcome import describe
 
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ def probe_servers(
     - `retrovue-daemon servers test home --json`
     """
     place = find_place(config, database)
-    sections = _sections(place, name)
-    if not sections:
+    sections, unusable = ([_named(place, name)], []) if name is not None else _active(place)
+    checks = [*ask_servers(sections, whose_token=True), *unusable]
+    if not checks:
         print_failure("there is no active server", "`retrovue-daemon servers add` adds one")
         raise typer.Exit(3)
-    checks = ask_servers(sections, whose_token=True)
     if as_json:
         print_json({"servers": [_plain_check(check) for check in checks]})
     else:
@@ -54,31 +54,42 @@ def probe_servers(
         raise typer.Exit(3 if failed == len(checks) else 1)
 
 
-def _sections(place: Place, name: str | None) -> list[ServerSection]:
-    """Return the active servers with their tokens: those of the configuration, then those of the database.
+def _named(place: Place, name: str) -> ServerSection:
+    """Return the server of this name with its token; it may be switched off."""
+    if section := place.section(name.strip()):
+        return section
+    stored = _stored(place)
+    for server in stored:
+        if server.name == name.strip():
+            entries.refuse_without_token(place, server)
+            return _section_of(server)
+    configured = [section.name for section in place.config.servers] if place.config else []
+    raise UnknownName("server", name, list(dict.fromkeys([*configured, *(server.name for server in stored)])))
 
-    One that is asked for by its name may be switched off.
-    """
-    configured = list(place.config.servers) if place.config else []
-    if name is not None and (section := place.section(name)):
-        return [section]
+
+def _active(place: Place) -> tuple[list[ServerSection], list[ServerCheck]]:
+    """Return the active servers with their tokens, the configuration's first; and those whose rows cannot be used."""
+    sections = list(place.config.servers) if place.config else []
+    named = {section.name.casefold() for section in sections}
+    unusable = []
+    for server in _stored(place):
+        if server.source != "database" or not server.is_active or server.name.casefold() in named:
+            continue
+        try:
+            sections.append(_section_of(server))
+        except BadInput as error:
+            unusable.append(ServerCheck(server.name, server.shown_url, error=error))
+    return sections, unusable
+
+
+def _stored(place: Place) -> list[StoredServer]:
+    """Return the servers of the database; without one, those of the configuration can be asked all the same."""
     try:
-        stored = entries.stored_servers(place)
+        return entries.stored_servers(place)
     except StoreError:
-        if not configured:
+        if place.config is None or not place.config.servers:
             raise
-        stored = []  # the configuration's can be asked all the same
-    named = {section.name.casefold() for section in configured}
-    if name is not None:
-        known = [section.name for section in configured] + [server.name for server in stored]
-        chosen = [server for server in stored if server.name == name.strip()]
-        if not chosen:
-            raise UnknownName("server", name, list(dict.fromkeys(known)))
-        if chosen[0].source == "config":
-            entries.refuse_left_behind(chosen[0])
-        return [_section_of(chosen[0])]
-    own = [s for s in stored if s.source == "database" and s.is_active and s.name.casefold() not in named]
-    return configured + [_section_of(server) for server in own]
+        return []
 
 
 def _section_of(server: StoredServer) -> ServerSection:

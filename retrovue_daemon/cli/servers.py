@@ -62,7 +62,7 @@ def list_servers(config: ConfigOption = None, database: DatabaseOption = None, a
     for server in servers:
         table.add_row(
             server.name,
-            server.url,
+            server.shown_url,
             "configuration" if server.source == "config" else "database",
             "on" if server.is_active else "off",
             server.version or "",
@@ -185,7 +185,7 @@ def set_token(
 
     place = find_place(config, database)
     server = choices.own_server(place, entries.stored_servers(place), name, "its token")
-    entries.refuse_left_behind(server)
+    entries.refuse_without_token(place, server)
     token = get_token(server.name, token_file)
     answer = None if no_test else _tested(entries.checked_entry(server.name, server.url, token.reveal()))
     with visits.changing(place.path) as connection:
@@ -224,7 +224,7 @@ def _switch(place: Place, name: str, *, is_active: bool) -> None:
     with visits.changing(place.path) as connection:
         server = choices.own_server(place, settings.servers(connection), name, "whether it is on")
         if is_active:
-            entries.refuse_left_behind(server)
+            entries.refuse_without_token(place, server)
         settings.switch_server(connection, server.id, is_active=is_active, now=int(time.time()))
     word = "on" if is_active else "off"
     print(f"server {server.name!r} {'was' if server.is_active == is_active else 'is now'} {word}")
@@ -254,7 +254,7 @@ def _plain(server: StoredServer) -> dict[str, object]:
     return {
         "id": server.id,
         "name": server.name,
-        "url": server.url,
+        "url": server.shown_url,
         "source": server.source,
         "is_active": server.is_active,
         "has_token": server.token is not None,

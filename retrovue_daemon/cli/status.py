@@ -223,7 +223,7 @@ def _plain(latest: Status) -> dict[str, object]:
         "servers": [
             {
                 "name": server.name,
-                "url": server.url,
+                "url": server.shown_url,
                 "source": server.source,
                 "is_active": server.is_active,
                 "version": server.version,

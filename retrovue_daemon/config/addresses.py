@@ -53,9 +53,16 @@ URL: Final[Value[str]] = Value(
 
 
 def same_server(url: str) -> str:
-    """Give the form in which two addresses of one server are equal: with its port, also where that is the default."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname}:{parts.port or _DEFAULT_PORTS[parts.scheme]}{parts.path}"
+    """Give the form in which two addresses of one server are equal: with its port, also where that is the default.
+
+    What is no address, as another program may have stored it, equals itself only.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _DEFAULT_PORTS[parts.scheme]
+    except (KeyError, ValueError):
+        return url
+    return f"{parts.scheme}://{parts.hostname}:{port}{parts.path.rstrip('/')}"
 
 
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?")

@@ -129,7 +129,7 @@ def _server(
         return None
     address = same_server(section.url)
     for stored in here.servers:
-        if _address(stored.url) == address:
+        if same_server(stored.url) == address:
             result.steps.append(Step("server", server.name, "left", f"its address is that of {stored.name!r} here"))
             return _NewServer(stored.name, stored.id)
     for entry in configured:
@@ -198,14 +198,6 @@ def _distinct_name(name: str, result: Import) -> str:
         number += 1
         candidate = f"{name} ({number})"
     return candidate
-
-
-def _address(url: str) -> str:
-    """Return the form in which equal addresses are equal; another program may have stored one that is none."""
-    try:
-        return same_server(url)
-    except (KeyError, ValueError):
-        return url
 
 
 def _same_directory(one: PathMapping, other: PathMapping) -> bool:

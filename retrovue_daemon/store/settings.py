@@ -5,10 +5,11 @@ The functions take a plain connection, as ``visits`` gives it; a running daemon 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from retrovue_daemon.config import Secret
+from retrovue_daemon.config import MASK, Secret
 from retrovue_daemon.store.visits import changing
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ class StoredServer:
     libraries: int
     enabled: int
     last_sync_at: int | None
+
+    @property
+    def shown_url(self) -> str:
+        """The address without what may be a secret in it, if another program has stored one there."""
+        return re.sub(r"//[^/@]*@", f"//{MASK}@", re.split("[?#]", self.url)[0])
 
 
 @dataclass(frozen=True, slots=True)

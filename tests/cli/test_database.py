@@ -54,6 +54,15 @@ def test_what_is_wrong_is_told(on, rows, change, check, word) -> None:
     assert on("database", "check").code == 78
 
 
+def test_what_cannot_even_be_opened_is_told_to_programs_too(on, rows) -> None:
+    """One object on standard output, also then."""
+    rows("PRAGMA user_version = 999")
+    finished = on("database", "check", "--json")
+    assert finished.code == 78
+    result = json.loads(finished.out)
+    assert (result["sound"], result["error"]["type"]) == (False, "DatabaseUnusable")
+
+
 def test_what_the_next_sync_mends_is_only_a_remark(on, rows) -> None:
     """An episode may come before its show."""
     rows("UPDATE episodes SET show_id = NULL WHERE id = 1")

@@ -150,6 +150,33 @@ def test_addresses_are_checked_as_in_the_configuration(on, url, word) -> None:
     assert "s3cret" not in finished.err
 
 
+@pytest.mark.parametrize("stored", ["ftp://x", "http://[", "http://h:port", "", "nonsense"])
+def test_a_stored_address_that_is_none_hinders_nobody(on, plex, rows, stored) -> None:
+    """Another program may have written it; the test says what is wrong with it."""
+    rows("UPDATE plex_servers SET server_url = ?", stored)
+    assert on("servers", "add", "attic", plex.url, "--no-test", "--token-file", "-", stdin=plex.token).code == 0
+    assert on("servers", "list").code == on("status").code == 0
+    _assert_refused(on("servers", "test", "home"), "server 'home': url must")
+    rows("UPDATE plex_servers SET token = ? WHERE name = 'attic'", plex.token)
+    finished = on("servers", "test", "--json")
+    assert finished.code == 1
+    attic, home = json.loads(finished.out)["servers"]
+    assert (attic["connected"], home["error"]["type"]) == (True, "BadInput")
+
+
+def test_a_secret_in_a_stored_address_is_not_shown(on, rows) -> None:
+    """Another program may have put the token there."""
+    rows("UPDATE plex_servers SET server_url = 'http://me:s3cret@h:1/p?X-Plex-Token=s3cret'")
+    for command in (("servers", "list"), ("servers", "test"), ("status",)):
+        for options in ((), ("--json",)):
+            finished = on(*command, *options)
+            assert "s3cret" not in finished.out + finished.err
+    for command in (("servers", "export"), ("servers", "add", "home", "http://127.0.0.1:1")):
+        finished = on(*command)
+        assert "s3cret" not in finished.out + finished.err
+    assert "http://***@h:1/p" in on("servers", "list").out
+
+
 def test_a_server_that_left_the_configuration_can_be_taken_over(on, plex, rows) -> None:
     """Its row, and what hangs on it, keep their ids."""
     rows("UPDATE plex_servers SET source = 'config', is_active = 0, token = NULL")
@@ -228,6 +255,7 @@ def test_what_the_configuration_defines_is_changed_there(on, rows, config_file) 
     rows("UPDATE plex_servers SET source = 'config', token = NULL")
     for name, *options in commands:
         _assert_refused(on("servers", name, "home", *options), "'home' is defined in", "--config")
+    _assert_refused(on("servers", "test", "home"), "stands in a configuration", "--config")
     assert rows("SELECT is_active FROM plex_servers") == [(1,)]
 
 
