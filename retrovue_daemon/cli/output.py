@@ -7,7 +7,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from retrovue_daemon.errors import ConfigError
-from retrovue_daemon.systemd import journal_stream
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +42,8 @@ def print_warnings(warnings: Sequence[ConfigProblem]) -> None:
 
 def _print_marked(priority: str, text: str) -> None:
     """Print on standard error; where that is systemd's journal, with the priority that sd-daemon(3) describes."""
+    from retrovue_daemon.systemd import journal_stream  # noqa: PLC0415 -- brings structlog, which --help does not need
+
     mark = priority if journal_stream(os.environ, sys.stderr) else ""
     for line in text.split("\n"):
         print(mark + line, file=sys.stderr)

@@ -12,6 +12,7 @@ from retrovue_daemon.cli import choices, entries
 from retrovue_daemon.cli.asking import TokenFileOption, confirm, get_token
 from retrovue_daemon.cli.contact import ServerCheck, ask_servers
 from retrovue_daemon.cli.export import export_servers
+from retrovue_daemon.cli.identity import accept_identity
 from retrovue_daemon.cli.options import (
     ConfigOption,
     DatabaseOption,
@@ -195,6 +196,7 @@ def set_token(
 
 app.command("test")(probe_servers)
 app.command("export")(export_servers)
+app.command("accept-identity")(accept_identity)
 
 
 # -- which servers there are ----------------------------------------------------------------------------------------

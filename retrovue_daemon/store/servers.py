@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from retrovue_daemon.errors import DuplicateServer, ServerForgotten, WrongServer
 from retrovue_daemon.records import PathMapping
-from retrovue_daemon.store.lookup import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -118,42 +117,6 @@ async def bind_identity(
         (machine_identifier, version, now, server_id),
     )
     return server_id
-
-
-async def accept_identity(connection: aiosqlite.Connection, server_id: int, machine_identifier: str, now: int) -> int:
-    """Believe that the machine that answers now is this server, installed anew; return how many items it had.
-
-    Rating keys, part ids and marks of the former installation mean nothing any more: they are taken out of the way,
-    so that the next passes list everything and find each item's row by its guid or path (``store/rekeying.py``).
-
-    Raises DuplicateServer where another row is that machine.
-    """
-    rows = {row.id: row for row in await servers(connection)}
-    row = rows[server_id]
-    other = next((r for r in rows.values() if r.machine_identifier == machine_identifier and r.id != server_id), None)
-    if other is not None:
-        raise DuplicateServer(row.name, other.name)
-    await connection.execute(
-        "UPDATE plex_servers SET machine_identifier = ?, version = NULL, updated_at = ? WHERE id = ?",
-        (machine_identifier, now, server_id),
-    )
-    if row.machine_identifier in {None, machine_identifier}:
-        return 0
-    await connection.execute(
-        "UPDATE libraries SET content_changed_at = NULL, section_updated_at = NULL, scanned_at = NULL,"
-        " watermark = NULL, miscount = NULL, last_full_sync_at = NULL WHERE server_id = ?",
-        (server_id,),
-    )
-    former = f"{row.machine_identifier}/"
-    items = 0
-    for table in TABLES.values():
-        query = f"UPDATE {table} SET rating_key = ? || rating_key WHERE server_id = ?"
-        items += (await connection.execute(query, (former, server_id))).rowcount
-    await connection.execute(
-        "UPDATE media_files SET rating_key = ? || rating_key, part_id = NULL, media_id = NULL WHERE server_id = ?",
-        (former, server_id),
-    )
-    return items
 
 
 def check_identity(row: ServerRow, machine_identifier: str) -> None:

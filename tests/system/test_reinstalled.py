@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from retrovue_daemon.demo import SimulatedPlex, built_in_library
 from retrovue_daemon.errors import DuplicateServer
-from retrovue_daemon.store.database import open_database
-from retrovue_daemon.store.servers import accept_identity
+from retrovue_daemon.store.reinstalling import accept_identity
+from retrovue_daemon.store.settings import servers
+from retrovue_daemon.store.visits import changing
 
 IDS = "SELECT '{0}', id, {1} FROM {0} WHERE state <> 'missing'"
 ALL_IDS = " UNION ALL ".join(
@@ -35,9 +38,10 @@ async def reinstalled(plex, sync):
         yield other
 
 
-async def _accept(path, machine: str) -> int:
-    async with open_database(path) as database:
-        return await database.writer.write(lambda connection: accept_identity(connection, 1, machine, 0))
+def _accept(path, machine: str) -> int:
+    with changing(path) as connection:
+        (server, *_) = [each for each in servers(connection) if each.name == "home"]
+        return accept_identity(connection, server, machine, 0)
 
 
 async def test_every_item_keeps_its_id(plex, reinstalled, sync, rows, path) -> None:
@@ -46,7 +50,7 @@ async def test_every_item_keeps_its_id(plex, reinstalled, sync, rows, path) -> N
     (report,) = await sync(reinstalled)
     assert type(report.error).__name__ == "WrongServer"
 
-    assert await _accept(path, "reinstalled") == len(before)
+    assert _accept(path, "reinstalled") == len(before)
     (report,) = await sync(reinstalled)
 
     assert {done.run.status for done in report.passes} == {"ok"}
@@ -64,7 +68,7 @@ async def test_what_the_new_installation_lacks_is_held_back(plex, reinstalled, s
     """The old libraries are no longer there: what did not turn up elsewhere waits for a person."""
     gone = next(reinstalled.world.movies("1"))
     reinstalled.changes.delete(gone.id)
-    await _accept(path, "reinstalled")
+    _accept(path, "reinstalled")
 
     (report,) = await sync(reinstalled)
 
@@ -79,4 +83,24 @@ async def test_a_machine_that_is_there_already_is_refused(plex, reinstalled, syn
     await sync(config(plex, reinstalled))
     assert rows("SELECT count(*) FROM plex_servers") == [(2,)]
     with pytest.raises(DuplicateServer):
-        await _accept(path, "reinstalled")
+        _accept(path, "reinstalled")
+
+
+async def test_the_command_asks_the_server_which_machine_it_is(reinstalled, config_file, commands, rows) -> None:
+    """It says what it would do, does it on --yes, and has nothing to do a second time."""
+    file = config_file(reinstalled)
+    identity = "SELECT machine_identifier FROM plex_servers"
+    before = rows(identity)
+
+    asked = await commands.run("servers", "accept-identity", "home", "--config", file)
+    tried = await commands.run("servers", "accept-identity", "home", "--dry-run", "--config", file)
+    assert (asked.code, tried.code) == (2, 0)
+    assert "--yes" in asked.err
+    assert "would be looked for on reinstalled" in tried.out
+    assert rows(identity) == before
+
+    done = await commands.run("servers", "accept-identity", "home", "--yes", "--json", "--config", file)
+    again = await commands.run("servers", "accept-identity", "home", "--yes", "--config", file)
+    assert json.loads(done.out)["accepted"] is True
+    assert rows(identity) == [("reinstalled",)]
+    assert "nothing to accept" in again.out

@@ -1,0 +1,47 @@
+"""A server that was installed anew: another machineIdentifier, the same films."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from retrovue_daemon.errors import DuplicateServer
+from retrovue_daemon.store.lookup import TABLES
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from retrovue_daemon.store.settings import StoredServer
+
+
+def accept_identity(connection: sqlite3.Connection, server: StoredServer, machine_identifier: str, now: int) -> int:
+    """Believe that the machine that answers now is this server; return how many items it had.
+
+    Rating keys, part ids and marks of the former installation mean nothing any more: they are taken out of the way,
+    so that the next passes list everything and find each item's row by its guid or path (``store/rekeying.py``).
+
+    Raises DuplicateServer where another row is that machine.
+    """
+    query = "SELECT name FROM plex_servers WHERE machine_identifier = ? AND id <> ?"
+    for (other,) in connection.execute(query, (machine_identifier, server.id)):
+        raise DuplicateServer(server.name, other)
+    connection.execute(
+        "UPDATE plex_servers SET machine_identifier = ?, version = NULL, updated_at = ? WHERE id = ?",
+        (machine_identifier, now, server.id),
+    )
+    if server.machine_identifier in {None, machine_identifier}:
+        return 0
+    connection.execute(
+        "UPDATE libraries SET content_changed_at = NULL, section_updated_at = NULL, scanned_at = NULL,"
+        " watermark = NULL, miscount = NULL, last_full_sync_at = NULL WHERE server_id = ?",
+        (server.id,),
+    )
+    former = f"{server.machine_identifier}/"
+    items = 0
+    for table in TABLES.values():
+        query = f"UPDATE {table} SET rating_key = ? || rating_key WHERE server_id = ?"
+        items += connection.execute(query, (former, server.id)).rowcount
+    connection.execute(
+        "UPDATE media_files SET rating_key = ? || rating_key, part_id = NULL, media_id = NULL WHERE server_id = ?",
+        (former, server.id),
+    )
+    return items
