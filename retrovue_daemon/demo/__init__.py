@@ -7,7 +7,8 @@
 | `shelf` | putting new things into a library: ids, guids, paths |
 | `builtin`, `builtin_films`, `builtin_shows`, `public_domain` | the built-in library |
 | `generate` | libraries of any size |
-| `changes` | what happens to a library in the course of time, and which marks move then |
+| `changes` | what happens to a library in the course of time |
+| `marks` | which marks move then |
 | `versions` | the new values of versions and files that changes put in the place of the old |
 | `release` | versions of the server and what each can do |
 | `entries`, `files`, `details`, `shape` | item -> entry, as listings and as details show it |

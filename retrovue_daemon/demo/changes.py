@@ -1,25 +1,4 @@
-"""What happens to the libraries of a real server in the course of time.
-
-Every change takes a minute or two of the world's clock and moves the marks that clients look at as records of a real
-server's database say it does, which is not always as a client would wish:
-
-| change | the item's updatedAt | contentChangedAt | scannedAt |
-|---|---|---|---|
-| add, delete, add again, move to another library | new | moves | moves |
-| upgrade a file (another name and container), split it, separate episodes in one | moves | moves | moves |
-| edit, match anew | moves | stays | stays |
-| merge, split | moves | moves | stays |
-| move an episode to another season or show | moves | moves if a season comes or goes | stays |
-| replace a file in place | stays | stays | moves |
-| analyse anew | stays | stays | stays |
-| scan that finds nothing | stays | stays | moves |
-| rename a file, trash, restore, empty the trash | stays | moves | moves |
-
-A library's updatedAt follows its scans since 1.43 (55 s later); before, it moves when its settings are edited. The
-rows on merging, splitting, moving episodes, renaming and trash are inferred from the rule that contentChangedAt
-counts what is in a library: no record shows them. An added or deleted episode leaves updatedAt of its show and season
-alone.
-"""
+"""What happens to the libraries of a real server in the course of time. Which marks move then stands in `marks`."""
 
 from __future__ import annotations
 
@@ -28,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from retrovue_daemon.demo.items import Episode, Item, Movie, Season, Show
+from retrovue_daemon.demo.marks import Marks
 from retrovue_daemon.demo.shelf import File, Shelf, file_name, new_library
 from retrovue_daemon.demo.versions import analysed_again, elsewhere, in_two_files, share_of, upgraded, with_first_part
 from retrovue_daemon.demo.world import media_of
@@ -35,8 +15,6 @@ from retrovue_daemon.demo.world import media_of
 if TYPE_CHECKING:
     from retrovue_daemon.demo.world import Library, World
 
-MINUTE_S = 60
-UPDATED_AFTER_SCAN_S = 55
 FILM_MS = 5_400_000
 EPISODE_MS = 1_500_000
 NOT_EDITED = frozenset({"id", "library"})
@@ -50,6 +28,7 @@ class Changes:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._marks = Marks(world)
         self._deleted: dict[int, Item] = {}
 
     # Things come and go
@@ -61,18 +40,18 @@ class Changes:
         movie = shelf.movie(
             title, year, media=(shelf.media(File(path=f"{name}/{name}.mkv", duration=FILM_MS)),), guid=guid
         )
-        self._scan_found(library)
+        self._marks.scan_found(library)
         return movie
 
     def add_show(self, library: str, title: str, year: int | None = None, *, guid: str | None = None) -> Show:
         """Add a show without seasons, as they appear for a moment during a scan."""
         show = self._shelf(library).show(title, year, guid=guid)
-        self._scan_found(library)
+        self._marks.scan_found(library)
         return show
 
     def add_episode(self, show_id: int, season_index: int, index: int | None, title: str) -> Episode:
         """Add an episode with one file, and its season if there is none yet."""
-        show = self._show(show_id)
+        show = self._item(Show, show_id)
         shelf = self._shelf(show.library)
         seasons = {season.index: season for season in self._world.seasons_of(show_id)}
         season = seasons.get(season_index) or shelf.season(show, season_index)
@@ -81,7 +60,7 @@ class Changes:
         name = f"{file_name(show.title)} - S{season_index:02d}{number} - {file_name(title)}.mkv"
         file = File(path=f"{folder}/{name}", duration=EPISODE_MS)
         episode = shelf.episode(season, index, title, media=(shelf.media(file),))
-        self._scan_found(show.library)
+        self._marks.scan_found(show.library)
         return episode
 
     def delete(self, item_id: int) -> list[Item]:
@@ -100,9 +79,9 @@ class Changes:
             world.drop(each.id)
         if isinstance(item, Episode | Season):
             season_id = item.season_id if isinstance(item, Episode) else item.id
-            gone = [*self._drop_what_is_empty(season_id, item.show_id), *gone]
+            gone = [*world.drop_empty(season_id, item.show_id), *gone]
         self._deleted.update((each.id, each) for each in gone)
-        self._scan_found(item.library)
+        self._marks.scan_found(item.library)
         return gone
 
     def add_again(self, *gone: Item | int) -> list[Item]:
@@ -112,7 +91,7 @@ class Changes:
         """
         items = [self._deleted[each] if isinstance(each, int) else each for each in gone]
         again = self._put_anew(items, items[0].library)
-        self._scan_found(items[0].library)
+        self._marks.scan_found(items[0].library)
         return again
 
     def recreate(self, item_id: int) -> list[Item]:
@@ -124,9 +103,11 @@ class Changes:
         item = self._world.item(item_id)
         if not isinstance(item, Movie | Show):
             raise TypeError(item.type)  # seasons and episodes go where their show goes
+        if self._world.libraries[library].type != self._world.libraries[item.library].type:
+            raise ValueError(library)
         gone = self.delete(item_id)
         moved = self._put_anew(gone, library)
-        self._scan_found(library)
+        self._marks.scan_found(library)
         return next(each for each in moved if type(each) is type(item))
 
     def move_episode(self, item_id: int, show_id: int, season_index: int, index: int | None) -> Episode:
@@ -135,7 +116,7 @@ class Changes:
         Id and files stay. A season that is not there yet is made, and what is empty without the episode goes.
         """
         world = self._world
-        episode, show = self._episode(item_id), self._show(show_id)
+        episode, show = self._item(Episode, item_id), self._item(Show, show_id)
         if show.library != episode.library:
             raise ValueError(show.library)
         shelf = self._shelf(show.library)
@@ -143,25 +124,25 @@ class Changes:
         season = there.get(season_index) or shelf.season(show, season_index)
         place = {"show_id": show_id, "season_id": season.id, "season_index": season_index, "index": index}
         moved = self._replace(episode, **place, updated_at=world.now)
-        emptied = self._drop_what_is_empty(episode.season_id, episode.show_id)
+        emptied = world.drop_empty(episode.season_id, episode.show_id)
         if emptied or season_index not in there:
-            self._count(show.library)
+            self._marks.count(show.library)
         return moved
 
     def merge(self, into_id: int, other_id: int) -> Movie:
         """Make another film's files versions of this one. The other film's id is gone."""
-        into, other = self._movie(into_id), self._movie(other_id)
+        into, other = self._item(Movie, into_id), self._item(Movie, other_id)
         if other.library != into.library or other.id == into.id:
             raise ValueError(other_id)
         self._world.drop(other_id)
-        merged = self._replace(into, media=into.media + other.media, updated_at=self._tick())
-        self._count(into.library)
+        merged = self._replace(into, media=into.media + other.media, updated_at=self._marks.tick())
+        self._marks.count(into.library)
         return merged
 
     def split(self, item_id: int) -> list[Movie]:
         """Make every version a film of its own. The first keeps the id, the others get new ones and no match."""
-        movie = self._movie(item_id)
-        now = self._tick()
+        movie = self._item(Movie, item_id)
+        now = self._marks.tick()
         films = [self._replace(movie, media=movie.media[:1], duration=movie.media[0].duration, updated_at=now)]
         for media in movie.media[1:]:
             new_id = self._world.new_id("item")
@@ -177,7 +158,7 @@ class Changes:
                     updated_at=now,
                 )
             )
-        self._count(movie.library)
+        self._marks.count(movie.library)
         return films
 
     # Things are described anew
@@ -190,7 +171,9 @@ class Changes:
         item = self._world.item(item_id)
         types = {field.name: field.type for field in msgspec.structs.fields(item) if field.name not in NOT_EDITED}
         values = {name: msgspec.convert(value, types[name]) for name, value in fields.items()}
-        return self._replace(item, **{"updated_at": self._tick(), **values})
+        for parent in values.keys() & {"show_id", "season_id"}:
+            self._world.item(values[parent])
+        return self._replace(item, **{"updated_at": self._marks.tick(), **values})
 
     def rematch(self, item_id: int, guid: str, *external_guids: str) -> Item:
         """Match an item to something else. The id stays, all guids change."""
@@ -200,41 +183,41 @@ class Changes:
 
     def replace_file(self, item_id: int, *, size: int, duration: int) -> Item:
         """Put another file in the place of the first, under its name: size, length and mtime change."""
-        now = self._tick()
+        now = self._marks.tick()
         item = self._world.item(item_id)
         item = self._replace(
             item,
             media=with_first_part(media_of(item), {"duration": duration}, size=size, duration=duration, stamp=now),
             duration=duration,
         )
-        self._scanned(item.library)
+        self._marks.scanned(item.library)
         return item
 
     def upgrade_file(self, item_id: int) -> Item:
         """Put a better file in the place of the first, under a new name: a new version and part, the same item."""
-        now = self._tick()
+        now = self._marks.tick()
         item = self._world.item(item_id)
         item = self._replace(item, media=upgraded(media_of(item), self._world.new_id, now), updated_at=now)
-        self._scan_found(item.library)
+        self._marks.scan_found(item.library)
         return item
 
     def split_file(self, item_id: int) -> Item:
         """Put two files in the place of the first, that play one after the other: a new version, the same item."""
-        now = self._tick()
+        now = self._marks.tick()
         item = self._world.item(item_id)
         item = self._replace(item, media=in_two_files(media_of(item), self._world.new_id), updated_at=now)
-        self._scan_found(item.library)
+        self._marks.scan_found(item.library)
         return item
 
     def separate_episodes(self, item_id: int) -> list[Episode]:
         """Put a file for each episode in the place of one that holds several: new versions, the same episodes."""
-        now = self._tick()
-        episode = self._episode(item_id)
+        now = self._marks.tick()
+        episode = self._item(Episode, item_id)
         shared = episode.media[0].parts[0].file
         together = [
             each
             for each in self._world.leaves_of(episode.show_id)
-            if shared in [part.file for media in each.media for part in media.parts]
+            if each.media and each.media[0].parts and each.media[0].parts[0].file == shared
         ]
         title = file_name(self._world.show_of(episode).title)
         separated: list[Episode] = []
@@ -242,7 +225,7 @@ class Changes:
             name = f"{title} - S{each.season_index:02d}E{each.index or 0:02d} - {file_name(each.title)}"
             media = share_of(each.media, len(together), name, self._world.new_id)
             separated.append(self._replace(each, media=media, duration=media[0].duration, updated_at=now))
-        self._scan_found(episode.library)
+        self._marks.scan_found(episode.library)
         return separated
 
     def rename_file(self, item_id: int, path: str) -> Item:
@@ -250,12 +233,12 @@ class Changes:
         item = self._world.item(item_id)
         media = with_first_part(media_of(item), {}, id=self._world.new_id("part"), file=path)
         item = self._replace(item, media=media)
-        self._scan_found(item.library)
+        self._marks.scan_found(item.library)
         return item
 
     def analyse(self, item_id: int) -> Item:
         """Look into an item's files again: the bitrate comes out a little different, and no mark moves."""
-        self._tick()
+        self._marks.tick()
         item = self._world.item(item_id)
         return self._replace(item, media=analysed_again(media_of(item)))
 
@@ -263,11 +246,11 @@ class Changes:
 
     def trash(self, item_id: int) -> Item:
         """Find an item's files gone while the trash is not emptied: the item is listed on, with deletedAt."""
-        now = self._tick()
+        now = self._marks.tick()
         item = self._world.item(item_id)
         media = tuple(msgspec.structs.replace(version, deleted_at=now) for version in media_of(item))
         item = self._replace(item, deleted_at=now, **({"media": media} if media else {}))
-        self._scan_found(item.library)
+        self._marks.scan_found(item.library)
         return item
 
     def restore(self, item_id: int) -> Item:
@@ -275,7 +258,7 @@ class Changes:
         item = self._world.item(item_id)
         media = tuple(msgspec.structs.replace(version, deleted_at=None) for version in media_of(item))
         item = self._replace(item, deleted_at=None, **({"media": media} if media else {}))
-        self._scan_found(item.library)
+        self._marks.scan_found(item.library)
         return item
 
     def empty_trash(self, library: str) -> list[Item]:
@@ -288,58 +271,45 @@ class Changes:
 
     def add_library(self, library_type: str, title: str, *paths: str) -> Library:
         """Add an empty library."""
-        self._tick()
+        self._marks.tick()
         return new_library(self._world, library_type, title, *paths)
 
     def remove_library(self, key: str) -> None:
         """Remove a library with everything in it. Its key is not used again."""
-        self._tick()
+        self._marks.tick()
         self._world.drop_library(key)
 
     def rename_library(self, key: str, title: str) -> Library:
         """Give a library another title. Key and uuid stay."""
         library = self._world.libraries[key]
         library.title = title
-        library.updated_at = self._tick()
+        library.updated_at = self._marks.tick()
         return library
 
     def start_scan(self, key: str) -> Library:
         """Begin a scan: the library is `refreshing` until `finish_scan`."""
-        self._tick()
+        self._marks.tick()
         library = self._world.libraries[key]
         library.refreshing = True
         return library
 
     def finish_scan(self, key: str) -> Library:
         """End a scan that found nothing new."""
-        self._scanned(key)
+        self._marks.scanned(key)
         library = self._world.libraries[key]
         library.refreshing = False
         return library
-
-    # How the marks move
-
-    def _tick(self) -> int:
-        return self._world.pass_time(MINUTE_S)
-
-    def _scan_found(self, key: str) -> None:
-        self._scanned(key)
-        self._count(key)
-
-    def _scanned(self, key: str) -> None:
-        library = self._world.libraries[key]
-        library.scanned_at = self._tick()
-        if self._world.release.metadata_providers:
-            library.updated_at = self._world.now + UPDATED_AFTER_SCAN_S
-
-    def _count(self, key: str) -> None:
-        self._world.libraries[key].content_changed_at = self._world.count_change()
 
     # How items get their new values
 
     def _put_anew(self, gone: tuple[Item, ...] | list[Item], library: str) -> list[Item]:
         """Put items, parents first, under new ids into a library; their files go into its folder."""
         world = self._world
+        found: set[int | None] = {None}
+        for item in gone:
+            if item.parent_id not in found and item.parent_id not in world.items:
+                raise KeyError(item.parent_id)
+            found.add(item.id)
         old_roots = [location.path for location in world.libraries[gone[0].library].locations]
         new_root = world.libraries[library].locations[0].path if library != gone[0].library else None
         new_ids: dict[int, int] = {}
@@ -358,39 +328,17 @@ class Changes:
             again.append(self._replace(item, **anew, **above, **files))
         return again
 
-    def _drop_what_is_empty(self, season_id: int, show_id: int) -> list[Item]:
-        """Drop a season without episodes, then a show without seasons, and return what was dropped, parents first."""
-        world = self._world
-        dropped: list[Item] = []
-        for item_id in (season_id, show_id):
-            if item_id in world.items and not world.count_children(item_id):
-                dropped.insert(0, world.item(item_id))
-                world.drop(item_id)
-        return dropped
-
     def _replace(self, item: AnItem, **fields: object) -> AnItem:
         new = msgspec.structs.replace(item, **fields)
         self._world.put(new)
         return new
 
     def _shelf(self, library: str) -> Shelf:
-        self._tick()
+        self._marks.tick()
         return Shelf(self._world, self._world.libraries[library])
 
-    def _movie(self, item_id: int) -> Movie:
+    def _item(self, kind: type[AnItem], item_id: int) -> AnItem:
         item = self._world.item(item_id)
-        if not isinstance(item, Movie):
-            raise TypeError(item.type)
-        return item
-
-    def _episode(self, item_id: int) -> Episode:
-        item = self._world.item(item_id)
-        if not isinstance(item, Episode):
-            raise TypeError(item.type)
-        return item
-
-    def _show(self, item_id: int) -> Show:
-        item = self._world.item(item_id)
-        if not isinstance(item, Show):
+        if not isinstance(item, kind):
             raise TypeError(item.type)
         return item

@@ -203,6 +203,15 @@ class World:
         self.revision += 1
         self._tell_watchers(item)
 
+    def drop_empty(self, season_id: int, show_id: int) -> list[Item]:
+        """Take a season without episodes away, then a show without seasons; return what went, the show first."""
+        gone: list[Item] = []
+        for item_id in (season_id, show_id):
+            if item_id in self._items and not self.count_children(item_id):
+                gone.insert(0, self._items[item_id])
+                self.drop(item_id)
+        return gone
+
     def watch(self) -> set[int]:
         """Return a set that gathers, from now on, the ids of all items that may look different.
 

@@ -133,6 +133,20 @@ def test_deleted_items_can_be_named_by_their_ids(world: World, changes: Changes)
     assert [item.guid for item in again] == [item.guid for item in gone]
 
 
+def test_no_item_returns_without_its_parent(world: World, changes: Changes) -> None:
+    """An episode whose season is gone as well is refused, and nothing is put anywhere."""
+    episode = next(episode for episode in world.episodes() if episode.title == "Fog")
+    gone = changes.delete(episode.id)
+    changes.delete(episode.season_id)
+    before = dict(world.items)
+    for wrong in (gone, [*gone, episode.season_id]):
+        with pytest.raises(KeyError, match=str(episode.season_id)):
+            changes.add_again(*wrong)
+    with pytest.raises(KeyError, match=str(episode.season_id)):
+        changes.edit(next(world.episodes()).id, season_id=episode.season_id)
+    assert world.items == before
+
+
 def test_what_was_unmatched_returns_unmatched(world: World, changes: Changes) -> None:
     """A local guid names the id, so it changes with it."""
     before = film(world, "VTS_01_1")
@@ -175,6 +189,15 @@ def test_a_moved_film_lives_in_the_other_librarys_folder(world: World, changes: 
     assert "/srv/media/movies-4k/The General (1926)/The General (1926).mkv" in files
     assert marks(world, "1")[0] != contents[0]
     assert marks(world, "2")[0] != contents[1]
+
+
+@pytest.mark.parametrize("library", ["3", "99"])
+def test_a_film_stays_where_it_cannot_move(world: World, changes: Changes, library: str) -> None:
+    """A library of another type or none at all is refused before anything is deleted."""
+    before = film(world, "The General")
+    with pytest.raises((ValueError, KeyError), match=library):
+        changes.move(before.id, library)
+    assert film(world, "The General") == before
 
 
 def test_a_moved_show_keeps_its_shape(world: World, changes: Changes) -> None:

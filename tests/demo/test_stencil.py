@@ -183,6 +183,42 @@ def test_what_an_episode_inherits_is_its_own_seasons() -> None:
         assert_right(encoder, world)
 
 
+def test_bytes_stay_right_over_all_changes() -> None:
+    """Of every item after every change, wherever it shows."""
+    world = built_in_library()
+    changes = Changes(world)
+    encoder = Encoder(world)
+    assert_right(encoder, world)
+    charade = next(movie.id for movie in world.movies("1") if movie.title == "Charade")
+    show = next(show.id for show in world.shows() if show.title == "The Lighthouse Keepers")
+    storm = next(episode.id for episode in world.episodes() if episode.title == "The Storm, Part One")
+    for change in (
+        lambda: changes.edit(charade, tags={"genres": ["Comedy"]}, title="Шарада"),
+        lambda: changes.rematch(charade, "com.plexapp.agents.imdb://tt0056923?lang=en"),
+        lambda: changes.split(charade),
+        lambda: changes.merge(charade, 1),
+        lambda: changes.split_file(charade),
+        lambda: changes.upgrade_file(charade),
+        lambda: changes.replace_file(charade, size=1, duration=2),
+        lambda: changes.rename_file(charade, "/elsewhere/Шарада"),
+        lambda: changes.analyse(charade),
+        lambda: changes.trash(charade),
+        lambda: changes.restore(charade),
+        lambda: changes.move(charade, "2"),
+        lambda: changes.separate_episodes(storm),
+        lambda: changes.move_episode(storm, show, 7, None),
+        lambda: changes.add_episode(show, 1, 9, "Postscript"),
+        lambda: changes.edit(show, title="The Lamp Keepers", flattened=True, updated_at=None),
+        lambda: changes.delete(world.seasons_of(show)[0].id),
+        lambda: changes.recreate(show),
+        lambda: setattr(world, "release", RELEASE_2016),
+        lambda: changes.empty_trash("1"),
+        lambda: changes.remove_library("3"),
+    ):
+        change()
+        assert_right(encoder, world)
+
+
 def test_bytes_of_an_intruder_are_sent_as_they_are(alike: World) -> None:
     """With ends of lines in and around them, between items or alone."""
     encoder = Encoder(alike)
