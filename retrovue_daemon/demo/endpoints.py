@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.demo.world import Library, World
 
 LEAF_TYPES = {"show": "episode", "movie": "movie", "photo": "photo"}
+OF_SEASONS = frozenset({"parentRatingKey", "parentKey", "parentGuid"})
 PLAIN = Shape()
 ORDERS_KEPT = 16
 """How many listings in the making; one of a million entries takes 8 MB."""
@@ -219,7 +220,8 @@ class Endpoints:
         attributes = containers.listing(library) | self._meta(request, library, listed_type)
         intruders = self._faults.intruders(request.path)
         listed: Sequence[Item | Raw] = [*items, *intruders] if intruders else items
-        return self._paged(request, attributes, listed, without_guids=without_guids)
+        hidden = OF_SEASONS if self._quirks.hidden_seasons and listed_type == "episode" else frozenset()
+        return self._paged(request, attributes, listed, without_guids=without_guids, without=hidden)
 
     def _in_order(self, library: Library, listed_type: str, request: web.Request) -> Sequence[Item]:
         """Return the filtered and ordered items.
@@ -229,12 +231,19 @@ class Endpoints:
         if self._orders_revision != self._world.revision:
             self._orders.clear()
             self._orders_revision = self._world.revision
+        quirks = self._quirks
         wanted = tuple(f"{key}={value}" for key, value in request.query.items() if not key.startswith("X-Plex-"))
-        key = (library.key, listed_type, *wanted)
+        if quirks.refuses_time_filters and any(term.startswith(("updatedAt", "addedAt")) for term in wanted):
+            raise query.BadQuery("a time")
+        key = (library.key, listed_type, *wanted, repr(sorted(quirks.unlisted)), str(quirks.ignores_filters))
         if key not in self._orders:
             if len(self._orders) >= ORDERS_KEPT:
                 self._orders.pop(next(iter(self._orders)))
-            found = query.filtered(self._world, self._world.in_library(library.key, listed_type), request.query)
+            found = list(self._world.in_library(library.key, listed_type))
+            if not quirks.ignores_filters:
+                found = query.filtered(self._world, found, request.query)
+            if quirks.unlisted:
+                found = [item for item in found if item.id not in quirks.unlisted]
             found = query.ordered(self._world, found, request.query.get("sort"), listed_type)
             limit = request.query.get("limit", "")
             self._orders[key] = found[: int(limit)] if limit.isdecimal() else found
@@ -248,6 +257,7 @@ class Endpoints:
         directories: Sequence[Entry] = (),
         *,
         without_guids: bool = False,
+        without: frozenset[str] = frozenset(),
         located: bool = False,
     ) -> web.Response:
         """Answer with the asked-for page of a list. `directories` come before it and are counted with it.
@@ -276,8 +286,7 @@ class Endpoints:
             [entry for entry in page if any(entry is directory for directory in directories)] if directories else []
         )
         shape = self._shape(request)
-        if without_guids:
-            shape = Shape(without=shape.without)
+        shape = Shape(guids=shape.guids and not without_guids, without=shape.without | without)
         if located:
             page = [located_entry(self._world, item, shape) for item in page]
         return self._respond(

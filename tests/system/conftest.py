@@ -7,8 +7,8 @@ import os
 import sqlite3
 import sys
 from contextlib import AsyncExitStack, closing
-from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
 
 import pytest
 
@@ -16,7 +16,7 @@ from retrovue_daemon.asking import EVERYTHING, Selection
 from retrovue_daemon.clock import Clock
 from retrovue_daemon.config import parse_config
 from retrovue_daemon.daemon import SyncOptions, sync_once
-from retrovue_daemon.demo import SimulatedPlex, built_in_library, encode, entries, query
+from retrovue_daemon.demo import SimulatedPlex, built_in_library
 from retrovue_daemon.logs import Redactor
 from retrovue_daemon.plex.retries import RetryPolicy
 from retrovue_daemon.progress import ProgressBoard
@@ -136,45 +136,6 @@ async def engine(path: Path, config: Callable[..., Config]) -> AsyncIterator[Cal
             )
 
         yield start
-
-
-@dataclass(slots=True)
-class OddListings:
-    """What the simulated servers do to listings beside what they should; set and unset at any time.
-
-    ``unlisted`` holds ids of items that are there, but in no listing. A server may ignore every filter, or refuse
-    those by time. ``hidden_seasons``: episodes do not name the season that they belong to.
-    """
-
-    unlisted: set[int] = field(default_factory=set)
-    ignores_filters: bool = False
-    refuses_times: bool = False
-    hidden_seasons: bool = False
-
-
-@pytest.fixture
-def oddly(monkeypatch: pytest.MonkeyPatch) -> OddListings:
-    """Listings that are not what they should be, without a place in the simulated server for each."""
-    odd = OddListings()
-    filtered, shared_entry = query.filtered, entries.shared_entry
-
-    def filtered_oddly(world: Any, items: Any, wanted: Any) -> Any:
-        world.revision += 1  # or else the order of the listing before would be kept
-        if odd.refuses_times and "updatedAt>" in wanted:
-            raise query.BadQuery("updatedAt")
-        kept = list(items) if odd.ignores_filters else filtered(world, items, wanted)
-        return [item for item in kept if item.id not in odd.unlisted]
-
-    def shared_oddly(world: Any, season: Any, shape: Any) -> Any:
-        entry = shared_entry(world, season, shape)
-        for name in ("parentRatingKey", "parentKey", "parentGuid") if odd.hidden_seasons else ():
-            entry.pop(name, None)
-        return entry
-
-    monkeypatch.setattr(query, "filtered", filtered_oddly)
-    monkeypatch.setattr(entries, "shared_entry", shared_oddly)
-    monkeypatch.setattr(encode, "shared_entry", shared_oddly)
-    return odd
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,9 +47,9 @@ def _missing(rows) -> list[tuple[object, ...]]:
 # Parents that are not listed -------------------------------------------------------------------------------------
 
 
-async def test_a_show_that_is_not_listed_is_asked_for(plex, sync, rows, oddly, lighthouse) -> None:
+async def test_a_show_that_is_not_listed_is_asked_for(plex, sync, rows, lighthouse) -> None:
     """Its episodes name it, so it is there; it does not go missing at the next complete listing either."""
-    oddly.unlisted = {lighthouse.id}
+    plex.quirks.unlisted = {lighthouse.id}
     run = _run(await sync(plex))
     assert (run.status, run.counts.listed) == ("ok", 62)
     assert set(rows(TREE)) == _tree(plex)
@@ -60,36 +60,36 @@ async def test_a_show_that_is_not_listed_is_asked_for(plex, sync, rows, oddly, l
     assert _missing(rows) == []
 
 
-async def test_what_was_asked_for_equals_what_a_listing_shows(plex, sync, oddly, lighthouse) -> None:
+async def test_what_was_asked_for_equals_what_a_listing_shows(plex, sync, lighthouse) -> None:
     """When the show is listed after all nothing about it has changed: its genres too are as many as a listing's."""
-    oddly.unlisted = {lighthouse.id, *(season.id for season in plex.world.seasons_of(lighthouse.id))}
+    plex.quirks.unlisted = {lighthouse.id, *(season.id for season in plex.world.seasons_of(lighthouse.id))}
     await sync(plex)
-    oddly.unlisted = set()
+    plex.quirks.unlisted = set()
     run = _run(await sync(plex))
     assert (run.status, run.counts.updated, run.counts.added) == ("ok", 0, 0)
 
 
-async def test_a_show_that_goes_out_of_the_listing_stays_with_its_episodes(
-    plex, sync, rows, oddly, lighthouse
-) -> None:
+async def test_a_show_that_goes_out_of_the_listing_stays_with_its_episodes(plex, sync, rows, lighthouse) -> None:
     """It was listed before. When its episodes go, it goes."""
     await sync(plex)
-    oddly.unlisted = {lighthouse.id}
+    plex.quirks.unlisted = {lighthouse.id}
     assert _run(await sync(plex)).status == "ok"
     assert _missing(rows) == []
 
     leaves = plex.world.leaves_of(lighthouse.id)
-    oddly.unlisted |= {season.id for season in plex.world.seasons_of(lighthouse.id)} | {leaf.id for leaf in leaves}
+    plex.quirks.unlisted |= {season.id for season in plex.world.seasons_of(lighthouse.id)} | {
+        leaf.id for leaf in leaves
+    }
     run = _run(await sync(plex))
     assert (run.status, run.counts.removed) == ("ok", 1 + 3 + len(leaves))
 
 
-async def test_a_quick_pass_asks_for_an_unlisted_show_too(plex, sync, rows, oddly) -> None:
+async def test_a_quick_pass_asks_for_an_unlisted_show_too(plex, sync, rows) -> None:
     """A new episode may arrive before its show does."""
     await sync(plex)
     show = plex.changes.add_show("3", "Night Ferry", 2026)
     plex.changes.add_episode(show.id, 1, 1, "Departure")
-    oddly.unlisted = {show.id}
+    plex.quirks.unlisted = {show.id}
     ((mark,),) = rows("SELECT content_changed_at FROM libraries WHERE library_name = 'TV Shows'")
     plex.world.libraries["3"].content_changed_at = mark  # as if it had not moved
     run = _run(await sync(plex, options=AS_RUN))
@@ -98,11 +98,9 @@ async def test_a_quick_pass_asks_for_an_unlisted_show_too(plex, sync, rows, oddl
     assert rows("SELECT state FROM shows WHERE title = 'Night Ferry'") == [("active",)]
 
 
-async def test_a_show_that_the_server_does_not_know_either_is_looked_for_again(
-    plex, sync, rows, oddly, lighthouse
-) -> None:
+async def test_a_show_that_the_server_does_not_know_either_is_looked_for_again(plex, sync, rows, lighthouse) -> None:
     """Its episodes are stored without it, and hang on it as soon as it is there."""
-    oddly.unlisted = {lighthouse.id, *(season.id for season in plex.world.seasons_of(lighthouse.id))}
+    plex.quirks.unlisted = {lighthouse.id, *(season.id for season in plex.world.seasons_of(lighthouse.id))}
     plex.faults.fail("/library/metadata/*", status=404, times=None)
     assert _run(await sync(plex)).status == "ok"
     leaves = len(plex.world.leaves_of(lighthouse.id))
@@ -114,9 +112,9 @@ async def test_a_show_that_the_server_does_not_know_either_is_looked_for_again(
     assert rows("SELECT count(*) FROM episodes WHERE digest IS NULL") == [(0,)]
 
 
-async def test_an_error_while_asking_ends_the_pass(plex, sync, rows, oddly, lighthouse) -> None:
+async def test_an_error_while_asking_ends_the_pass(plex, sync, rows, lighthouse) -> None:
     """No answer is not the answer that there is no such show."""
-    oddly.unlisted = {lighthouse.id}
+    plex.quirks.unlisted = {lighthouse.id}
     plex.faults.fail("/library/metadata/*", status=500, times=None)
     assert _run(await sync(plex)).status == "incomplete"
     plex.faults.clear()
@@ -127,25 +125,25 @@ async def test_an_error_while_asking_ends_the_pass(plex, sync, rows, oddly, ligh
 # Seasons that are hidden -----------------------------------------------------------------------------------------
 
 
-async def test_hidden_seasons_are_found_by_their_number(plex, sync, rows, oddly) -> None:
+async def test_hidden_seasons_are_found_by_their_number(plex, sync, rows) -> None:
     """Episodes do not name their season; specials are number 0, which is a number like any other."""
-    oddly.hidden_seasons = True
+    plex.quirks.hidden_seasons = True
     assert _run(await sync(plex)).status == "ok"
     assert set(rows(TREE)) == _tree(plex)
     assert rows("SELECT count(*) FROM episodes WHERE digest IS NULL") == [(0,)]
     assert not _run(await sync(plex)).counts.any_change
 
 
-async def test_a_season_that_appears_later_takes_its_episodes_in(plex, sync, rows, oddly, lighthouse) -> None:
+async def test_a_season_that_appears_later_takes_its_episodes_in(plex, sync, rows, lighthouse) -> None:
     """They have not changed, and name it no more than before."""
     seasons = plex.world.seasons_of(lighthouse.id)
-    oddly.hidden_seasons, oddly.unlisted = True, {season.id for season in seasons}
+    plex.quirks.hidden_seasons, plex.quirks.unlisted = True, {season.id for season in seasons}
     await sync(plex)
     hers = {leaf.rating_key for leaf in plex.world.leaves_of(lighthouse.id)}
     assert {season for key, _, season in rows(TREE) if key in hers} == {None}
     assert not _run(await sync(plex)).counts.any_change
 
-    oddly.unlisted = {seasons[0].id}
+    plex.quirks.unlisted = {seasons[0].id}
     run = _run(await sync(plex))
 
     assert (run.counts.added, run.counts.updated) == (2, 0)
@@ -154,11 +152,14 @@ async def test_a_season_that_appears_later_takes_its_episodes_in(plex, sync, row
     assert set(rows(TREE)) == expected
 
 
-async def test_seasons_that_become_hidden_stay(plex, sync, rows, oddly, lighthouse) -> None:
+async def test_seasons_that_become_hidden_stay(plex, sync, rows, lighthouse) -> None:
     """The owner chose to have them left out; the episodes are still theirs."""
     await sync(plex)
     before = set(rows(TREE))
-    oddly.hidden_seasons, oddly.unlisted = True, {season.id for season in plex.world.seasons_of(lighthouse.id)}
+    plex.quirks.hidden_seasons, plex.quirks.unlisted = (
+        True,
+        {season.id for season in plex.world.seasons_of(lighthouse.id)},
+    )
     for show in list(plex.world.shows("3")):
         plex.world.put(show)  # so that its entries are encoded anew
     assert _run(await sync(plex)).status == "ok"

@@ -219,9 +219,9 @@ async def test_a_file_that_was_analysed_again_changes_its_row(synced, sync, rows
     assert rows("SELECT bitrate FROM media_files WHERE rating_key = ?", film.rating_key) != [before]
 
 
-async def test_a_server_that_ignores_the_question_is_listed_wholly(synced, sync, rows, oddly) -> None:
+async def test_a_server_that_ignores_the_question_is_listed_wholly(synced, sync, rows) -> None:
     """The answer is longer, and just as right: what did not change is not written, nothing is removed."""
-    oddly.ignores_filters = True
+    synced.quirks.ignores_filters = True
     synced.changes.edit(next(synced.world.movies("1")).id, title="Edited")
     synced.world.drop(list(synced.world.movies("1"))[1].id)
     runs = _runs(await sync(synced, options=AS_RUN))
@@ -232,9 +232,9 @@ async def test_a_server_that_ignores_the_question_is_listed_wholly(synced, sync,
     assert _missing(rows) == 0
 
 
-async def test_a_server_that_refuses_the_question_is_asked_for_everything(synced, sync, rows, oddly) -> None:
+async def test_a_server_that_refuses_the_question_is_asked_for_everything(synced, sync, rows) -> None:
     """Once refused, it is not asked so again in this session."""
-    oddly.refuses_times = True
+    synced.quirks.refuses_time_filters = True
     synced.changes.edit(next(synced.world.episodes("3")).id, title="Edited")
     runs = _runs(await sync(synced, options=AS_RUN))
     assert {(run.kind, run.status) for run in runs.values()} == {("quick", "ok")}
@@ -355,10 +355,10 @@ async def test_another_mismatch_is_doubted_anew(synced, sync, rows) -> None:
     assert _missing(rows) == 0
 
 
-async def test_what_the_server_still_has_is_never_removed(synced, sync, rows, oddly) -> None:
+async def test_what_the_server_still_has_is_never_removed(synced, sync, rows) -> None:
     """It counts the film and answers for it, but does not list it."""
     hidden = next(synced.world.movies("1"))
-    oddly.unlisted = {hidden.id}
+    synced.quirks.unlisted = {hidden.id}
     synced.faults.miscount("/library/sections/1/all", by=1, times=None)
     assert [_runs(await sync(synced))["Movies"].status for _ in range(3)] == ["incomplete", "ok", "ok"]
     assert _missing(rows) == 0
@@ -411,13 +411,13 @@ async def test_at_most_two_hundred_single_items_are_asked_for(config, sync, rows
         assert _missing(rows) == 250
 
 
-async def test_what_the_server_still_has_does_not_hide_what_is_gone(config, sync, rows, oddly) -> None:
+async def test_what_the_server_still_has_does_not_hide_what_is_gone(config, sync, rows) -> None:
     """More films than are asked for in one pass are there and not listed; the library is not listed for ever."""
     async with SimulatedPlex(generated_library(movies=400, shows=0, episodes=0)) as plex:
         settings = config(plex, sync={"max_removed": "90%"})
         await sync(settings)
         films = list(plex.world.movies())
-        oddly.unlisted = {film.id for film in films[:250]}
+        plex.quirks.unlisted = {film.id for film in films[:250]}
         gone = films[300]
         plex.world.drop(gone.id)
         plex.faults.miscount("/library/sections/1/all", by=250, times=None)
