@@ -97,10 +97,13 @@ async def test_every_row_survives_with_its_id(old_database) -> None:
         kept = [row for row in rows if table != "sync_runs" or row["library_id"] is not None]
         shared = [{name: row[name] for name in kept[0]} for row in after[table]]
         assert shared == [row | ({"run_id": None} if row.get("run_id") == 73 else {}) for row in kept], table
-    items = [row for table in ("movies", "shows", "seasons", "episodes") for row in after[table]]
-    assert {row["first_moment"] for row in items} == {0}
+    assert {row["first_moment"] for table in ("movies", "shows", "seasons", "episodes") for row in after[table]} == {
+        0
+    }
     assert [row["last_moment"] for row in after["movies"]] == [None, 0]
-    assert {row["listed_until"] for row in after["libraries"]} == {0}
+    assert {row[name] for row in after["libraries"] for name in ("known_moment", "listed_from", "listed_until")} == {
+        0
+    }
     assert {row["priority_source"] for row in after["libraries"]} == {"database"}
     assert {row["moved"] for row in after["sync_runs"]} == {0}
 

@@ -46,11 +46,13 @@ def put(database, libraries):
 
 @pytest.fixture
 def conclude(database):
-    """Re-key as the end of a library's pass does; ``settled`` is the moment of its last complete listing."""
+    """Re-key as the end of a library's pass does; ``listed`` are the moments of its last complete listing."""
 
-    async def work(leaving: dict[Kind, list[int]], library: int = MOVIES, settled: int = 1, server: int = 1):
+    async def work(
+        leaving: dict[Kind, list[int]], library: int = MOVIES, listed: tuple[int, int] = (1, 1), server: int = 1
+    ):
         target = Target(server, library, "…", lambda path: path)
-        rekeyed = await database.writer.write(lambda c: rekey(c, target, Listed(settled, settled), leaving))
+        rekeyed = await database.writer.write(lambda c: rekey(c, target, Listed(*listed), leaving))
         assert list(await database.reader.execute_fetchall("PRAGMA foreign_key_check")) == []
         return rekeyed
 
@@ -235,8 +237,21 @@ async def test_long_standing_copies_never_merge(put, conclude, films, make) -> N
     await put(make.movie("1", make.part(10, "/a.mkv"), guid="plex://movie/x"))
     await put(make.movie("2", make.part(20, "/b.mkv"), guid="plex://movie/x"), seen_in=5)
     await put(make.movie("3", make.part(30, "/a.mkv"), guid="plex://movie/x"), library=FILMS_4K, seen_in=5)
-    assert (await conclude({Kind.MOVIE: [1]}, settled=5)).total == 0
+    assert (await conclude({Kind.MOVIE: [1]}, listed=(5, 5))).total == 0
     assert len(await films()) == 3
+
+
+@pytest.mark.parametrize(
+    ("library", "moment", "paired"),
+    [(MOVIES, 3, False), (MOVIES, 6, False), (MOVIES, 7, True), (FILMS_4K, 3, False), (FILMS_4K, 4, True)],
+)
+async def test_the_younger_row_came_after_the_last_listing_of_the_older(
+    put, conclude, make, library, moment, paired
+) -> None:
+    """In the same library after its end, for else it stood in it too; in another library after its beginning."""
+    await put(make.movie("1", make.part(10, "/a.mkv"), guid="plex://movie/x"))
+    await put(make.movie("2", make.part(20, "/b.mkv"), guid="plex://movie/x"), library=library, seen_in=moment)
+    assert (await conclude({Kind.MOVIE: [1]}, listed=(3, 6))).total == paired
 
 
 async def test_a_pair_needs_an_older_and_a_younger_row(put, conclude, films, make) -> None:
@@ -245,7 +260,7 @@ async def test_a_pair_needs_an_older_and_a_younger_row(put, conclude, films, mak
         make.movie("1", make.part(10, "/a.mkv"), guid="plex://movie/x"),
         make.movie("2", make.part(20, "/b.mkv"), guid="plex://movie/x"),
     )
-    assert (await conclude({Kind.MOVIE: [1]}, settled=0)).total == 0
+    assert (await conclude({Kind.MOVIE: [1]}, listed=(0, 0))).total == 0
     assert len(await films()) == 2
 
 
@@ -267,7 +282,7 @@ async def test_a_missing_row_comes_back_under_a_new_key(put, conclude, lose, que
     await put(make.movie("1", make.part(10, "/a.mkv"), guid="plex://movie/x"))
     await lose(Kind.MOVIE, 1, seen_in=2)
     await put(make.movie("2", make.part(20, "/b.mkv"), guid="plex://movie/x"), seen_in=3)
-    assert (await conclude({Kind.MOVIE: []}, settled=2)).pairs == {Kind.MOVIE: {1: 2}}
+    assert (await conclude({Kind.MOVIE: []}, listed=(2, 2))).pairs == {Kind.MOVIE: {1: 2}}
     assert await query("SELECT id, rating_key, state, missing_since, last_moment FROM movies") == [
         (1, "2", "active", None, None)
     ]
@@ -279,8 +294,8 @@ async def test_a_missing_row_comes_back_in_another_library(put, conclude, lose, 
     await put(make.movie("1", make.part(10, "/a.mkv"), guid="plex://movie/x"))
     await lose(Kind.MOVIE, 1, seen_in=2)
     await put(make.movie("2", make.part(20, "/b.mkv"), guid="plex://movie/x"), library=FILMS_4K, seen_in=3)
-    assert (await conclude({Kind.MOVIE: []}, settled=2)).total == 0
-    assert (await conclude({Kind.MOVIE: []}, library=FILMS_4K, settled=2)).total == 1
+    assert (await conclude({Kind.MOVIE: []}, listed=(2, 2))).total == 0
+    assert (await conclude({Kind.MOVIE: []}, library=FILMS_4K, listed=(2, 2))).total == 1
     assert await query("SELECT id, library_id, rating_key FROM movies") == [(1, FILMS_4K, "2")]
 
 
@@ -290,7 +305,7 @@ async def test_of_missing_rows_that_of_the_same_library_comes_back(put, conclude
         await put(make.movie(key, make.part(int(key), f"/{key}.mkv"), guid="plex://movie/x"), library=library)
         await lose(Kind.MOVIE, int(key), library=library)
     await put(make.movie("3", make.part(30, "/3.mkv"), guid="plex://movie/x"), seen_in=3)
-    assert (await conclude({Kind.MOVIE: []}, settled=2)).pairs == {Kind.MOVIE: {2: 3}}
+    assert (await conclude({Kind.MOVIE: []}, listed=(2, 2))).pairs == {Kind.MOVIE: {2: 3}}
     assert await films() == [(1, "1", "missing"), (2, "3", "active")]
 
 
@@ -299,7 +314,7 @@ async def test_a_copy_older_than_the_loss_is_not_what_was_lost(put, conclude, lo
     await put(make.movie("1", make.part(10, "/a.mkv"), guid="plex://movie/x"))
     await put(make.movie("2", make.part(20, "/b.mkv"), guid="plex://movie/x"), library=FILMS_4K, seen_in=2)
     await lose(Kind.MOVIE, 1, seen_in=3)
-    assert (await conclude({Kind.MOVIE: []}, library=FILMS_4K, settled=0)).total == 0
+    assert (await conclude({Kind.MOVIE: []}, library=FILMS_4K, listed=(0, 0))).total == 0
     assert await films() == [(1, "1", "missing"), (2, "2", "active")]
 
 
@@ -309,7 +324,7 @@ async def test_what_is_leaving_counts_before_what_is_missing(put, conclude, lose
         await put(make.movie(key, make.part(int(key), f"/{key}.mkv"), guid="plex://movie/x"))
     await lose(Kind.MOVIE, 1, seen_in=2)
     await put(make.movie("3", make.part(30, "/3.mkv"), guid="plex://movie/x"), seen_in=3)
-    assert (await conclude({Kind.MOVIE: [2]}, settled=2)).pairs == {Kind.MOVIE: {2: 3}}
+    assert (await conclude({Kind.MOVIE: [2]}, listed=(2, 2))).pairs == {Kind.MOVIE: {2: 3}}
     assert await films() == [(1, "1", "missing"), (2, "3", "active")]
 
 

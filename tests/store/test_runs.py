@@ -22,7 +22,7 @@ from retrovue_daemon.store.sweep import accept_removals, forget_library
 DAY = 24 * 60 * 60
 RUN = Run(1, 1, "full", 1_000, 1_009, "ok", Counts(listed=9, added=1, updated=2, unchanged=3, removed=4, restored=5))
 MARKS = Marks(
-    content_changed_at=70, section_updated_at=50, scanned_at=60, watermark=40, listed_from=3, listed_until=4
+    content_changed_at=70, section_updated_at=50, scanned_at=60, watermark=40, listed_from=3, listed_until=5
 )
 
 
@@ -104,13 +104,14 @@ async def test_a_complete_listing_sets_all_marks(database, library) -> None:
     await database.writer.write(lambda c: settle(c, RUN, MARKS))
     assert await library("state", "last_error", "miscount") == ("active", None, None)
     assert await library("content_changed_at", "section_updated_at", "scanned_at") == (70, 50, 60)
-    assert await library("watermark", "listed_from", "last_full_sync_at", "last_sync_at") == (40, 3, 1_000, 1_009)
+    assert await library("watermark", "listed_from", "listed_until") == (40, 3, 5)
+    assert await library("last_full_sync_at", "last_sync_at") == (1_000, 1_009)
 
 
 async def test_trouble_moves_no_mark(database, library) -> None:
     """The next complete listing is compared with the last complete one, not with half a one."""
     await database.writer.write(lambda c: settle(c, RUN, replace(MARKS, miscount="movie +1")))
-    marks = "content_changed_at", "watermark", "listed_from", "last_full_sync_at", "last_sync_at"
+    marks = "content_changed_at", "watermark", "listed_from", "listed_until", "last_full_sync_at", "last_sync_at"
     before = await library(*marks)
     await database.writer.write(lambda c: note_trouble(c, replace(RUN, status="failed", error="no", finished_at=9)))
     assert await library(*marks) == before
@@ -133,7 +134,7 @@ async def test_a_quick_look_moves_the_watermark_only(database, library, settled,
     look = replace(RUN, kind="quick", started_at=2_000, finished_at=2_001)
     await database.writer.write(lambda c: note_look(c, look, 44, settled=settled))
     assert await library("watermark", "last_sync_at", "last_full_sync_at", "last_error") == (44, 2_001, 1_000, error)
-    assert await library("content_changed_at", "listed_from") == (70, 3)
+    assert await library("content_changed_at", "listed_from", "listed_until") == (70, 3, 5)
 
 
 async def test_removals_of_a_day_add_up(database, record) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from contextlib import closing
 
@@ -210,6 +211,26 @@ async def test_a_film_that_moved_counts_as_moved_once(synced, sync, ids, whole) 
     whole()
 
 
+async def test_a_film_may_move_while_the_libraries_are_listed(synced, config, sync, ids, rows, whole) -> None:
+    """One listing still showed it, the other shows it already: the next pass makes one of the two."""
+    film = _film(synced, "Nosferatu")
+    before = ids()
+    stuck = synced.faults.hang("/library/sections/5/all")
+    round_ = asyncio.create_task(sync(config(synced, sync={"concurrency": 1})))
+    await stuck.reached.wait()  # the libraries before it have been listed by now
+    moved = synced.changes.move(film.id, "5")
+    stuck.release.set()
+    assert {run.status for run in _runs(await round_).values()} == {"ok"}
+    assert {("movies", film.rating_key), ("movies", moved.rating_key)} < ids().keys()
+
+    await sync(synced, options=AS_RUN)
+
+    expected = dict(before)
+    expected["movies", moved.rating_key] = expected.pop(("movies", film.rating_key))
+    assert ids() == expected
+    whole()
+
+
 async def test_a_show_that_moved_to_another_library_keeps_all_its_ids(synced, sync, ids, whole) -> None:
     """With its seasons and episodes."""
     show = _series(synced, "The Lighthouse Keepers")
@@ -252,6 +273,39 @@ async def test_copies_in_two_libraries_stay_two(synced, sync, ids, rows) -> None
     assert rows(
         "SELECT state FROM movies WHERE rating_key IN (?, ?) ORDER BY state", film.rating_key, copy.rating_key
     ) == [("active",), ("missing",)]
+
+
+async def test_a_copy_in_the_same_library_stays_a_copy(synced, sync, ids, rows) -> None:
+    """Both were listed once; then the first was deleted."""
+    film = _film(synced, "Nosferatu")
+    copy = synced.changes.add_movie("1", f"{film.title} (copy)", film.year, guid=film.guid)
+    await sync(synced, options=AS_RUN)
+    before = ids()
+    synced.changes.delete(film.id)
+    await sync(synced, options=AS_RUN)
+    assert ids() == {key: row_id for key, row_id in before.items() if key != ("movies", film.rating_key)}
+    assert rows("SELECT state FROM movies WHERE rating_key = ?", film.rating_key) == [("missing",)]
+    assert ("movies", copy.rating_key) in before
+
+
+async def test_a_copy_in_a_library_that_was_not_listed_yet_stays_a_copy(
+    synced, config, sync, ids, rows, path
+) -> None:
+    """Nobody knows how long its films have been there, so none of them is what another one became."""
+    path.unlink()
+    await sync(config(synced, server={"exclude_libraries": ["Movies 4K"]}))
+    gone = next(movie for movie in synced.world.movies("1") if movie.title == "Charade")
+    copy = next(movie for movie in synced.world.movies("2") if movie.title == "Charade")
+    before = ids()
+    ((highest,),) = rows("SELECT max(id) FROM movies")
+    synced.changes.delete(gone.id)
+
+    assert _runs(await sync(synced, options=AS_RUN))["Movies"].counts.removed == 1
+
+    assert rows("SELECT id, state FROM movies WHERE rating_key = ?", gone.rating_key) == [
+        (before["movies", gone.rating_key], "missing")
+    ]
+    assert rows("SELECT id > ? FROM movies WHERE rating_key = ?", highest, copy.rating_key) == [(1,)]
 
 
 async def test_versions_that_are_merged_and_split_keep_the_ids_of_the_films_that_stay(
@@ -406,7 +460,7 @@ async def test_another_machine_changes_nothing_at_all(synced, sync, path) -> Non
     synced.changes.edit(next(synced.world.movies("1")).id, title="Theirs")
     synced.changes.rename_library("2", "Theirs")
     before = path.read_bytes()
-    for options in (AS_RUN, SyncOptions(selection=Selection(accept_removals=True))):
+    for options in (AS_RUN, SyncOptions(selection=Selection(full=True, accept_removals=True))):
         (report,) = await sync(synced, options=options)
         assert type(report.error).__name__ == "WrongServer"
         assert path.read_bytes() == before

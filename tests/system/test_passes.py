@@ -493,11 +493,11 @@ async def test_a_show_pass_over_an_unchanged_show_writes_no_item(synced, sync) -
         assert [done.run.counts.any_change for done in report.passes] == [False], show.title
 
 
-@pytest.mark.parametrize("path", ["children", "allLeaves"])
-async def test_a_show_pass_removes_nothing_on_doubt(synced, sync, rows, path) -> None:
+@pytest.mark.parametrize("listing", ["children", "allLeaves"])
+async def test_a_show_pass_removes_nothing_on_doubt(synced, sync, rows, listing) -> None:
     """Neither seasons nor episodes, whichever of their listings was not whole."""
     show = next(show for show in synced.world.shows("3") if show.title == "The Lighthouse Keepers")
-    synced.faults.miscount(f"/library/metadata/{show.id}/{path}", by=1, times=None)
+    synced.faults.miscount(f"/library/metadata/{show.id}/{listing}", by=1, times=None)
     synced.changes.delete(synced.world.leaves_of(show.id)[0].id)
     (report,) = await sync(synced, options=_show("The Lighthouse Keepers"))
     assert [done.run.status for done in report.passes] == ["incomplete"]
