@@ -12,7 +12,7 @@ Rows: TypeAlias = tuple[tuple[Any, ...], ...]
 
 _QUERIES = {
     "servers": "SELECT id, name, server_url, token, is_active, source FROM plex_servers ORDER BY id",
-    "libraries": "SELECT id, sync_enabled FROM libraries ORDER BY id",
+    "libraries": "SELECT id, sync_enabled, server_id FROM libraries ORDER BY id",
     "mappings": (
         "SELECT server_id, plex_path, local_path, library_name, library_root FROM plex_path_mappings ORDER BY id"
     ),
@@ -29,13 +29,19 @@ class Settings:
 
     def switched_off(self, before: Settings) -> set[int]:
         """Return the ids of the libraries whose switch was turned off since."""
-        was_on = {library_id for library_id, enabled in before.libraries if enabled}
-        return {library_id for library_id, enabled in self.libraries if not enabled} & was_on
+        return set(self._switched(before, on=False))
 
-    def switched_on(self, before: Settings) -> set[int]:
-        """Return the ids of the libraries whose switch was turned on since."""
-        was_off = {library_id for library_id, enabled in before.libraries if not enabled}
-        return {library_id for library_id, enabled in self.libraries if enabled} & was_off
+    def switched_on(self, before: Settings) -> dict[int, int]:
+        """Return the ids of the libraries whose switch was turned on since, and of their servers."""
+        return self._switched(before, on=True)
+
+    def _switched(self, before: Settings, *, on: bool) -> dict[int, int]:
+        others = {library_id for library_id, enabled, _ in before.libraries if bool(enabled) is not on}
+        return {
+            library_id: server_id
+            for library_id, enabled, server_id in self.libraries
+            if bool(enabled) is on and library_id in others
+        }
 
 
 async def data_version(connection: aiosqlite.Connection) -> int:
