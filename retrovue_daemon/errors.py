@@ -9,6 +9,7 @@
     ├── UnknownLibrary         no library to sync has the title or key that was asked for
     ├── UnknownShow            no library to sync has a show of the title that was asked for
     ├── AmbiguousShow          several shows have that title
+    ├── BadRequest             a row of sync_requests that says nothing one could do
     ├── ConfigError            the configuration has problems: all of them, with key paths
     ├── PlexError              a server could not be used as asked
     │   ├── ServerUnreachable      no connection, or it broke
@@ -145,6 +146,23 @@ class AmbiguousShow(DaemonError):
 
     def __str__(self) -> str:
         return f"several shows are called {self.title!r}: of {', '.join(map(str, self.years))}"
+
+
+class BadRequest(DaemonError):
+    """A row of sync_requests is not understood; it is better not to guess what may remove something."""
+
+    exit_code = 2
+    hint = (
+        "kind is quick, full or show; options is a JSON object with library, show (texts), year (a number), full and"
+        " accept_removals (true or false)"
+    )
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"the request is not understood: {self.detail}"
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:
