@@ -9,7 +9,11 @@
     ├── UnknownLibrary         no library to sync has the title or key that was asked for
     ├── UnknownShow            no library to sync has a show of the title that was asked for
     ├── AmbiguousShow          several shows have that title
-    ├── BadRequest             a row of sync_requests that says nothing one could do
+    ├── BadInput               something that was typed, or asked for, cannot be used
+    │   ├── UnknownName            nothing of its kind is called that
+    │   ├── AmbiguousName          several things are called that
+    │   ├── DefinedByConfig        only the configuration can change it
+    │   └── BadRequest             a row of sync_requests is not understood
     ├── ConfigError            the configuration has problems: all of them, with key paths
     ├── PlexError              a server could not be used as asked
     │   ├── ServerUnreachable      no connection, or it broke
@@ -28,6 +32,7 @@
         ├── DatabaseHeld           another process holds it
         ├── DaemonGone             the daemon that was asked has ended
         ├── DatabasePlaceMissing   its directory is not there (yet)
+        ├── DatabaseMissing        nothing has been synced into it yet
         ├── DatabaseUnusable       foreign, damaged, from a newer version, or not writable
         ├── WriteFailed            a transaction was rolled back: disk full, lock held too long …
         └── WriterStopped          the writer task has ended; the work was not done
@@ -148,21 +153,61 @@ class AmbiguousShow(DaemonError):
         return f"several shows are called {self.title!r}: of {', '.join(map(str, self.years))}"
 
 
-class BadRequest(DaemonError):
-    """A row of sync_requests is not understood; it is better not to guess what may remove something."""
+class BadInput(DaemonError):
+    """A value that somebody typed cannot be used; ``message`` says which and why."""
 
     exit_code = 2
-    hint = (
-        "kind is quick, full or show; options is a JSON object with library, show (texts), year (a number), full and"
-        " accept_removals (true or false)"
-    )
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.message = message
 
     def __str__(self) -> str:
-        return f"the request is not understood: {self.detail}"
+        return self.message
+
+
+class UnknownName(BadInput):
+    """No ``kind`` (as in "library") is called ``name``; ``known`` are those that there are."""
+
+    def __init__(self, kind: str, name: str, known: Sequence[str]) -> None:
+        super().__init__(f"no {kind} is called {name!r}", hint=_nearest(name, known))
+        self.kind = kind
+        self.name = name
+        self.known = tuple(known)
+
+
+class AmbiguousName(BadInput):
+    """Several things answer to ``name``; ``found`` says how to tell them apart, one text for each."""
+
+    def __init__(self, name: str, found: Sequence[str], *, hint: str) -> None:
+        super().__init__(f"{name!r} can be {'; '.join(found)}", hint=hint)
+        self.name = name
+        self.found = tuple(found)
+
+
+class DefinedByConfig(BadInput):
+    """The configuration decides ``what`` of a server; ``source`` is its file, None where it was not found."""
+
+    def __init__(self, name: str, what: str, source: Path | None) -> None:
+        where = f"{source}" if source else "a configuration that was not found here (--config names it)"
+        super().__init__(
+            f"server {name!r} is defined in {where}: {what} can only be changed there",
+            hint="edit its [[servers]] table, then reload or restart the daemon",
+        )
+        self.name = name
+        self.source = source
+
+
+class BadRequest(BadInput):
+    """A row of sync_requests is not understood: ``detail``. It is better not to guess what may remove something."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            f"the request is not understood: {detail}",
+            hint="kind is quick, full or show; options is a JSON object with library, show (texts), year (a number),"
+            " full and accept_removals (true or false)",
+        )
+        self.detail = detail
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:
@@ -357,8 +402,8 @@ class DatabaseHeld(StoreError):
     exit_code = 75
     hint = "stop that process first, or give this one a database of its own"
 
-    def __init__(self, path: Path, pid: int | None, *, serves: bool = False) -> None:
-        super().__init__(path, f"held by process {pid}" if pid else "held by another process")
+    def __init__(self, path: Path, pid: int | None, *, serves: bool = False, hint: str | None = None) -> None:
+        super().__init__(path, f"held by process {pid}" if pid else "held by another process", hint=hint)
         self.pid = pid
         self.serves = serves
 
@@ -378,6 +423,16 @@ class DatabasePlaceMissing(StoreError):
 
     exit_code = 75
     hint = "create the directory, or mount what it is on"
+
+
+class DatabaseMissing(StoreError):
+    """There is no database yet; whoever only reads never makes one."""
+
+    exit_code = 75
+    hint = "run `retrovue-daemon sync` first, or name the right file with --config or --database"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "there is nothing yet")
 
 
 class DatabaseUnusable(StoreError):

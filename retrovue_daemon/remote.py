@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from retrovue_daemon.errors import DaemonGone, DatabaseUnusable, UnknownServer
 from retrovue_daemon.progress import LibraryProgress, Progress
 from retrovue_daemon.signals import Signals
-from retrovue_daemon.store.lock import is_held
+from retrovue_daemon.store.lock import holder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,7 @@ async def ask_daemon(path: Path, selection: Selection, server: str | None, board
             request_id = _insert(connection, selection, server)
             with Signals() as signals:
                 while (result := _result(connection, request_id, board)) is None:
-                    if not is_held(path):
+                    if holder(path).held is False:
                         return _last_word(connection, request_id, board, path)
                     await signals.pause(POLL_S)
             return result

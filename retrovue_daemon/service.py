@@ -30,10 +30,10 @@ async def keep_starting(notifier: Notifier, clock: Clock) -> Never:
 
 
 async def beat(notifier: Notifier, writer: Writer, clock: Clock) -> None:
-    """Tell systemd at its interval that the event loop and the writer are alive; for ever, or not at all.
+    """Tell systemd again and again that the event loop and the writer are alive; for ever, or not at all.
 
     The writer answers through its queue. One that has not done so yet lives too, for a minute: it may have to wait
-    for another program's lock, and systemd's interval may be shorter than that.
+    for another program's lock, and what systemd waits may be shorter than that.
     """
     if notifier.watchdog_interval is None:
         return
@@ -44,7 +44,8 @@ async def beat(notifier: Notifier, writer: Writer, clock: Clock) -> None:
                 asked_at, answer = clock.monotonic(), _ask(writer)
             if clock.monotonic() - asked_at < LONGEST_PING_S:
                 notifier.watchdog()
-            await clock.sleep(notifier.watchdog_interval)
+            # An answer may come just after that minute: it and the pause have to fit into what systemd waits.
+            await clock.sleep(notifier.watchdog_interval / 2)
     finally:
         answer.cancel()
         await asyncio.gather(answer, return_exceptions=True)

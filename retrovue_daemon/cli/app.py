@@ -12,7 +12,22 @@ from typing import Annotated
 import typer
 
 from retrovue_daemon import __version__
-from retrovue_daemon.cli import check, demo, init, run, sync
+from retrovue_daemon.cli import (
+    check,
+    config,
+    database,
+    demo,
+    guid,
+    history,
+    init,
+    items,
+    libraries,
+    mappings,
+    run,
+    servers,
+    status,
+    sync,
+)
 from retrovue_daemon.cli.output import print_error
 from retrovue_daemon.errors import DaemonError
 
@@ -48,6 +63,18 @@ app.command("sync")(sync.sync)
 app.command("check")(check.check)
 app.command("init")(init.init)
 app.command("demo")(demo.demo)
+app.command("status")(status.status)
+app.command("history")(history.history)
+for name, group in {
+    "servers": servers.app,
+    "libraries": libraries.app,
+    "mappings": mappings.app,
+    "items": items.app,
+    "guid": guid.app,
+    "config": config.app,
+    "database": database.app,
+}.items():
+    app.add_typer(group, name=name)
 
 
 def run_app() -> None:

@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retrovue_daemon import __version__
+from retrovue_daemon.cli.contact import ServerCheck, ask_servers
 from retrovue_daemon.cli.options import ConfigOption, JsonOption, read_config
 from retrovue_daemon.cli.output import new_table, print_json, print_table, print_warnings
-from retrovue_daemon.errors import BadAnswer, ConfigError, ConfigProblem, DaemonError
+from retrovue_daemon.errors import ConfigError, ConfigProblem
 from retrovue_daemon.outcome import describe
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-    from retrovue_daemon.config import Config, ServerSection
-
-
-@dataclass(frozen=True, slots=True)
-class ServerCheck:
-    """What one server answered; ``libraries`` are (title, type, selected)."""
-
-    name: str
-    url: str
-    version: str | None = None
-    machine_identifier: str | None = None
-    libraries: tuple[tuple[str, str, bool], ...] = ()
-    error: DaemonError | None = None
 
 
 def check(
@@ -53,7 +37,7 @@ def check(
         if as_json:
             print_json({"valid": False, "problems": [_problem(problem) for problem in error.problems]})
         raise
-    checks = [] if offline else asyncio.run(_ask_all(settings))
+    checks = [] if offline else ask_servers(settings.servers)
     failed = sum(result.error is not None for result in checks)
     if as_json:
         print_json(
@@ -75,45 +59,6 @@ def check(
 
 def _problem(problem: ConfigProblem) -> dict[str, str]:
     return {"path": problem.path, "message": problem.message}
-
-
-async def _ask_all(settings: Config) -> list[ServerCheck]:
-    from retrovue_daemon.logs import configure_logging, log_uncaught  # noqa: PLC0415 -- not for --help
-
-    redactor = configure_logging(level="warning")
-    log_uncaught()
-    for section in settings.servers:
-        redactor.learn(section.token.reveal())
-    return list(await asyncio.gather(*(_ask(section) for section in settings.servers)))
-
-
-async def _ask(section: ServerSection) -> ServerCheck:
-    """Ask one server; what goes wrong is part of the answer."""
-    from retrovue_daemon.plex.client import PlexClient  # noqa: PLC0415 -- brings aiohttp, which --help does not need
-    from retrovue_daemon.sync.targets import LISTINGS  # noqa: PLC0415 -- likewise
-
-    try:
-        async with PlexClient(section, client_identifier="retrovue-daemon-check", version=__version__) as client:
-            identity = await client.identity()
-            if identity.machine_identifier is None:
-                raise BadAnswer(section.name, "/identity holds no machineIdentifier")
-            libraries = await client.libraries()
-    except DaemonError as error:
-        return ServerCheck(section.name, section.url, error=error)
-    return ServerCheck(
-        section.name,
-        section.url,
-        identity.version,
-        identity.machine_identifier,
-        tuple(
-            (
-                library.title,
-                library.kind,
-                library.kind in LISTINGS and section.selects(library.title, library.key),
-            )
-            for library in libraries
-        ),
-    )
 
 
 def _plain(result: ServerCheck) -> dict[str, object]:

@@ -25,7 +25,7 @@ ATTIC = {"movies": 400, "shows": 20, "episodes": 60}
 """How large the second server of the story is."""
 
 
-def demo(
+def demo(  # noqa: PLR0917 -- typer passes every option by its name
     database: Annotated[
         Path | None,
         typer.Option("--database", metavar="FILE", help="Make the database here.", show_default="a temporary file"),
@@ -87,9 +87,9 @@ def demo(
 ) -> None:
     """Tell what the daemon does as a story of one minute, on two simulated Plex servers, over real HTTP.
 
-    A first sync with bars; a second one after edits, removals and moves; and a server that suddenly answers with an empty
-    library. The database stays, with queries to try. With a size, one generated library is synced instead; with --serve
-    the simulated server only answers, for other programs.
+    A first sync with bars; a second one after edits, removals and moves; and a server that suddenly answers with an
+    empty library. The database stays, with queries to try. With a size, one generated library is synced instead; with
+    --serve the simulated server only answers, for other programs.
 
     Examples:
 
@@ -119,7 +119,7 @@ def demo(
         if not as_json:
             ask_questions(place)
         raise typer.Exit(told["exit_code"])
-    attic = SimulatedPlex(_library(*ATTIC.values(), seed=1))
+    attic = SimulatedPlex(_library(**ATTIC, seed=1))
     story = asyncio.run(_tell(Story(plex, attic, place, fast=fast, as_json=as_json)))
     if as_json:
         print_told(story, place)

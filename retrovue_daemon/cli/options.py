@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -11,7 +12,7 @@ import typer
 from retrovue_daemon.errors import ConfigError
 
 if TYPE_CHECKING:
-    from retrovue_daemon.config import Config
+    from retrovue_daemon.config import Config, ServerSection
 
 ConfigOption: TypeAlias = Annotated[
     Path | None,
@@ -22,13 +23,85 @@ ConfigOption: TypeAlias = Annotated[
         help="The configuration. Default: $RETROVUE_DAEMON_CONFIG, /etc/retrovue-daemon/config.toml,"
         " ~/.config/retrovue-daemon/config.toml, the first that exists.",
         show_default=False,
+        readable=False,
     ),
 ]
 DatabaseOption: TypeAlias = Annotated[
     Path | None,
-    typer.Option("--database", metavar="FILE", help="The database, over [database] path.", show_default=False),
+    typer.Option(
+        "--database",
+        metavar="FILE",
+        help="The database, over [database] path.",
+        show_default=False,
+        readable=False,  # what cannot be read is told in words of our own
+    ),
 ]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
+ServerOption: TypeAlias = Annotated[
+    str | None, typer.Option("--server", "-s", metavar="NAME", help="Only this server.", show_default=False)
+]
+LibraryOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--library", "-l", metavar="NAME", help="Only this library: title or key.", show_default=False),
+]
+DryRunOption: TypeAlias = Annotated[bool, typer.Option("--dry-run", help="Only say what would be changed.")]
+YesOption: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def command_group(explanation: str) -> typer.Typer:
+    """Make a group of commands."""
+    return typer.Typer(
+        help=explanation, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="markdown"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the database is, and the configuration as far as it can be read; ``source`` is its file."""
+
+    path: Path
+    config: Config | None = None
+    source: Path | None = None
+
+    @property
+    def is_of_config(self) -> bool:
+        """Tell whether the configuration was read and is this database's, so that it knows all that it defines."""
+        return self.config is not None and self.config.database.path == self.path
+
+    def section(self, name: str) -> ServerSection | None:
+        """Return what the configuration says of a server, whose name is told from others without regard to case."""
+        sections = self.config.servers if self.config else ()
+        return next((section for section in sections if section.name.casefold() == name.casefold()), None)
+
+    def make_if_missing(self) -> None:
+        """Make an empty database where there is none, with the permissions that the configuration gives it."""
+        from retrovue_daemon.config import default_database_path  # noqa: PLC0415 -- not for --help
+        from retrovue_daemon.store.visits import make_if_missing  # noqa: PLC0415 -- likewise
+
+        own_place = self.path == default_database_path(os.environ)
+        if self.config is None:
+            make_if_missing(self.path, own_place=own_place)
+        else:
+            place = self.config.database
+            make_if_missing(self.path, mode=place.mode, group=place.group, own_place=own_place)
+
+
+def find_place(config: Path | None, database: Path | None) -> Place:
+    """Find the database that the options name; then a configuration that cannot be read does not matter.
+
+    Raises ConfigError where the configuration was asked for, or has to say where the database is.
+    """
+    from retrovue_daemon.config import find_config, load_config  # noqa: PLC0415 -- not for --help
+
+    try:
+        source = find_config(config)
+        settings = load_config(source)
+    except ConfigError as error:
+        if database is None or config is not None:
+            error.hint = error.hint or "--database FILE names the database without any configuration"
+            raise
+        return Place(database.absolute())
+    return Place(settings.database.path if database is None else database.absolute(), settings, source)
 
 
 def read_config(path: Path | None, database: Path | None = None, *, trusts_credentials: bool = False) -> Config:

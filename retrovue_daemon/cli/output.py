@@ -12,6 +12,7 @@ from retrovue_daemon.systemd import journal_stream
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rich.console import RenderableType
     from rich.table import Table
 
     from retrovue_daemon.errors import ConfigProblem, DaemonError
@@ -65,6 +66,15 @@ def print_json(value: object) -> None:
     sys.stdout.buffer.flush()
 
 
+def print_json_line(value: object) -> None:
+    """Print one JSON object in one line on standard output, at once: for a stream of them."""
+    import msgspec  # noqa: PLC0415 -- only some commands need it
+
+    sys.stdout.flush()
+    sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
+    sys.stdout.buffer.flush()
+
+
 def new_table(*columns: str) -> Table:
     """Make a table with columns of text; nothing in it is cut off."""
     from rich import box  # noqa: PLC0415 -- takes a tenth of a second
@@ -76,8 +86,8 @@ def new_table(*columns: str) -> Table:
     return table
 
 
-def print_table(table: Table) -> None:
-    """Print a table on standard output, at full width where that is not a terminal."""
+def print_table(table: RenderableType) -> None:
+    """Print a table, or several things, on standard output, at full width where that is not a terminal."""
     from rich.console import Console  # noqa: PLC0415 -- takes a tenth of a second
 
     # Titles and paths are not ours: brackets in them are no markup.

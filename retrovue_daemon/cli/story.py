@@ -10,6 +10,7 @@ from collections import Counter
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from retrovue_daemon.cli.output import new_table, print_json, print_table
@@ -181,7 +182,7 @@ class Story:
             import time  # noqa: PLC0415 -- only here
 
             time.sleep(PAUSE_S)
-        self._print(f"\n== {title}\n\n{text}")
+        self._print(f"\n== {title}\n\n{fill(text, 100)}")
 
     def _print(self, text: str) -> None:
         if not self._quiet:
@@ -207,7 +208,7 @@ class Story:
         )
         touched = len({(change.kind, change.id) for change in changes})
         result.add_row(
-            "left alone", "both", "", f"{total - touched:,} items: {sum(left.values()):,} of them were listed"
+            "left alone", "both", "", f"{total - touched:,} items, of which {sum(left.values()):,} had to be listed"
         )
         print_table(result)
 

@@ -48,6 +48,7 @@ URL: Final[Value[str]] = Value(
     _convert_url,
     # A token may stand in it by mistake.
     private=True,
+    schema={"pattern": "^https?://"},
 )
 
 
@@ -129,6 +130,7 @@ PLEX_PATH: Final[Value[str]] = Value(
     'an absolute path as the server sees it, such as "/media/movies", "M:\\Movies" or "\\\\nas\\movies"',
     str,
     _convert_plex_path,
+    schema={"pattern": f"^(?:{_ABSOLUTE.pattern})"},
 )
 
 
@@ -142,4 +144,5 @@ LOCAL_PATH: Final[Value[str]] = Value(
     'an absolute path as the readers of the database see it, such as "/mnt/movies" or "D:\\Movies"',
     str,
     _convert_local_path,
+    schema={"pattern": f"^(?:{_ABSOLUTE.pattern}|[A-Za-z][A-Za-z0-9+.-]+://)"},
 )

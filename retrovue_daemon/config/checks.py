@@ -48,7 +48,7 @@ def check_server(fields: Fields, at: str, reading: Reading) -> None:
     mappings: tuple[PathMapping, ...] = fields.get("path_mappings", ())
     _repeated(
         mappings,
-        lambda mapping: (_comparable_path(mapping.plex_path), mapping.library_name, mapping.library_root),
+        lambda mapping: (comparable_path(mapping.plex_path), mapping.library_name, mapping.library_root),
         lambda position, first: reading.problem(
             f"{at}.path_mappings[{position}].plex_path",
             f"is mapped by {at}.path_mappings[{first}] already, for the same library",
@@ -85,7 +85,7 @@ def _repeated(entries: Iterable[T], identity: Callable[[T], object], report: Cal
             report(position, first)
 
 
-def _comparable_path(path: str) -> str:
+def comparable_path(path: str) -> str:
     """Give the form in which two Plex paths of one directory are equal."""
     if "\\" in path or path[1:2] == ":":
         return path.replace("/", "\\").rstrip("\\").casefold()

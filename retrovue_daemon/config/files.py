@@ -85,6 +85,7 @@ MODE: Final[Value[int]] = Value(
     str,
     _convert_mode,
     lambda bits: f"{bits:04o}",
+    schema={"pattern": f"^{_MODE.pattern}$"},
 )
 
 

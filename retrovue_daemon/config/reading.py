@@ -80,7 +80,7 @@ class Reading:
             )
 
     def _key(self, raw: Mapping[str, object], name: str, spec: Key, at: str) -> object:
-        path = f"{at}.{name}"
+        path = f"{at}.{name}" if at else name
         if name not in raw:
             if spec.required:
                 self.problem(path, f"is missing; it must be {spec.value.valid}")

@@ -85,12 +85,13 @@ class WebSection:
     token: Secret | None = one_of(TOKEN_KEYS, default=None)
 
 
-_PATH_MAPPING: Final = {
+PATH_MAPPING: Final = {
     "plex_path": Key(addresses.PLEX_PATH, "a directory as the server sees it", required=True),
     "local_path": Key(addresses.LOCAL_PATH, "the same directory as readers of the database see it", required=True),
     "library_name": Key(text("the title of a library"), "only for the library of this title"),
     "library_root": Key(addresses.PLEX_PATH, "only for the library with this root"),
 }
+"""The keys of ``[[servers.path_mappings]]``."""
 
 
 @section
@@ -123,7 +124,7 @@ class ServerSection:
     )
     notifications: bool = key(BOOLEAN, "over [sync].notifications, which is the default", default=True)
     path_mappings: tuple[PathMapping, ...] = tables(
-        PathMapping, _PATH_MAPPING, "where readers of the database find the server's files", default=()
+        PathMapping, PATH_MAPPING, "where readers of the database find the server's files", default=()
     )
 
     def rank(self, title: str, library_key: str) -> int | None:

@@ -40,13 +40,18 @@ def secret(raw: str, where: str) -> Secret:
     return Secret(token)
 
 
-def _remarks(_raw: object, token: Secret, _context: Context) -> Iterator[str]:
+def remarks_on(token: Secret) -> Iterator[str]:
+    """Say of a token what is allowed but should be looked at."""
     text = token.reveal()
     # Plex issues tokens of this form for seven days only (https://developer.plex.tv/pms/).
     if text.startswith(_JWT_START):
         yield "is a JSON Web Token, which expires after 7 days; use a token of the server that does not expire"
     if text.startswith(PLACEHOLDER):
         yield "is still the placeholder of the example; put the server's token in its place"
+
+
+def _remarks(_raw: object, token: Secret, _context: Context) -> Iterator[str]:
+    yield from remarks_on(token)
 
 
 # -- in the configuration itself ------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ documentation say the same, and how to write a value back in the form that it re
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
@@ -59,7 +59,8 @@ class Value(Generic[T]):
     """One kind of value: ``convert`` makes it of a TOML value of type ``toml``, or raises `BadValue`.
 
     ``valid`` completes the sentence "must be …". ``plain`` is the way back to TOML. ``remarks`` gives what is allowed
-    but worth a warning. The content of a ``private`` value never appears in a message.
+    but worth a warning. The content of a ``private`` value never appears in a message. ``schema`` is what JSON Schema
+    can say of it besides its type, in the spelling that the documentation uses.
     """
 
     valid: str
@@ -68,6 +69,7 @@ class Value(Generic[T]):
     plain: Callable[[Any], object] = _as_it_is
     remarks: Callable[[Any, Any, Context], Iterable[str]] = _no_remarks
     private: bool = False
+    schema: Mapping[str, object] = field(default_factory=dict)
 
     def read(self, raw: object, context: Context) -> T:
         """Convert ``raw``; raises `BadValue` with a message that says what would be valid."""
@@ -121,7 +123,7 @@ def text(valid: str) -> Value[str]:
             raise value.refusal(raw)
         return stripped
 
-    value = Value(valid, str, convert)
+    value = Value(valid, str, convert, schema={"minLength": 1})
     return value
 
 
@@ -134,7 +136,7 @@ def choice(*words: str) -> Value[str]:
             raise value.refusal(raw, did_you_mean(word, words))
         return word
 
-    value = Value("one of " + ", ".join(f'"{word}"' for word in words), str, convert)
+    value = Value("one of " + ", ".join(f'"{word}"' for word in words), str, convert, schema={"enum": list(words)})
     return value
 
 
@@ -149,7 +151,8 @@ def names(valid: str, *, may_be_empty: bool) -> Value[tuple[str, ...]]:
                 raise BadValue(f"must be {valid}, but entry {position} is {quoted(entry)}")
         return tuple(str(entry).strip() for entry in raw)
 
-    return Value(valid, list, convert, plain=list)
+    items = {"items": {"type": "string", "minLength": 1}}
+    return Value(valid, list, convert, plain=list, schema=items if may_be_empty else {**items, "minItems": 1})
 
 
 # -- numbers --------------------------------------------------------------------------------------------------------
@@ -165,7 +168,8 @@ def integer(lowest: int, highest: int) -> Value[int]:
             raise value.refusal(raw)
         return raw
 
-    value = Value(f"an integer from {lowest} to {highest}", int, convert)
+    bounds = {"minimum": lowest, "maximum": highest}
+    value = Value(f"an integer from {lowest} to {highest}", int, convert, schema=bounds)
     return value
 
 
@@ -186,7 +190,8 @@ def duration(lowest: str, highest: str) -> Value[float]:
             raise value.refusal(raw, hint)
         return length
 
-    value = Value(f'a duration from "{lowest}" to "{highest}", such as "30s" or "1h30m"', str, convert, span)
+    valid = f'a duration from "{lowest}" to "{highest}", such as "30s" or "1h30m"'
+    value = Value(valid, str, convert, span, schema={"pattern": f"^{_DURATION.pattern}$"})
     return value
 
 
@@ -204,7 +209,11 @@ def retention() -> Value[float | None]:
             raise value.refusal(raw) from None
 
     value: Value[float | None] = Value(
-        valid, str, convert, lambda length: "never" if length is None else span(length)
+        valid,
+        str,
+        convert,
+        lambda length: "never" if length is None else span(length),
+        schema={"pattern": f"^(?:never|{_DURATION.pattern})$"},
     )
     return value
 
@@ -234,5 +243,11 @@ def share() -> Value[float]:
             raise value.refusal(raw)
         return float(match[1]) / 100
 
-    value = Value('a share from "0%" to "100%"', str, convert, lambda fraction: f"{fraction * 100:.10g}%")
+    value = Value(
+        'a share from "0%" to "100%"',
+        str,
+        convert,
+        lambda fraction: f"{fraction * 100:.10g}%",
+        schema={"pattern": f"^{_SHARE.pattern}$"},
+    )
     return value

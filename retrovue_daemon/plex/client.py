@@ -11,7 +11,7 @@ from urllib.parse import quote
 import msgspec
 import structlog
 
-from retrovue_daemon.errors import RequestRefused
+from retrovue_daemon.errors import RequestRefused, Unauthorized
 from retrovue_daemon.plex.guid import GUIDParser
 from retrovue_daemon.plex.paging import SMALLEST_PAGE, Pager
 from retrovue_daemon.plex.parse import is_xml, parse_identity, parse_libraries, parse_page
@@ -145,6 +145,14 @@ class PlexClient:
         for skipped in found.skipped:
             _log.warning("library.skipped", server=self.name, library=skipped.title, reason=skipped.reason)
         return found.listings
+
+    async def is_owner(self) -> bool:
+        """Tell whether the token is the owner's: nobody else may see who is watching what."""
+        try:
+            await self._transport.get("/status/sessions", lambda _answer: None)
+        except Unauthorized:
+            return False
+        return True
 
     async def pages(self, library_key: str, listing: Listing, *, page_size: int) -> AsyncGenerator[Page, None]:
         """Give the pages of a listing in order, while the next ones are fetched.

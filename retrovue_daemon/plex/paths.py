@@ -89,20 +89,33 @@ class PathMapper:
 
     __call__ = local_path
 
+    def covering(self, plex_path: str) -> PathMapping | None:
+        """Give the mapping that ``local_path`` would use."""
+        found = self._longest(_split(plex_path))
+        return None if found is None else found[0].mapping
+
     def _find_directory(self, directory: str) -> str | None:
         """Map a directory that ends in its separator; None where each path in it needs a look of its own."""
         return None if _form(_split(directory)) in self._parents else self._find(directory)
 
     def _find(self, plex_path: str) -> str:
         parts = _split(plex_path)
+        found = self._longest(parts)
+        if found is None:
+            return plex_path
+        local, length = found
+        ends = plex_path.endswith("/" if parts[0] == "/" else ("/", "\\"))
+        return local.path_of(parts[length:], ends_in_separator=ends)
+
+    def _longest(self, parts: Parts) -> tuple[_Local, int] | None:
+        """Find the mapping of the longest prefix on the first level that has any, and the prefix's length."""
         form = _form(parts)
         for level in self._levels:
             for length in range(len(parts), 0, -1):
                 local = level.get(form[:length])
                 if local is not None:
-                    ends = plex_path.endswith("/" if parts[0] == "/" else ("/", "\\"))
-                    return local.path_of(parts[length:], ends_in_separator=ends)
-        return plex_path
+                    return local, length
+        return None
 
 
 class _Local(NamedTuple):
@@ -110,6 +123,7 @@ class _Local(NamedTuple):
 
     base: str
     separator: str
+    mapping: PathMapping
 
     def path_of(self, names: Parts, *, ends_in_separator: bool) -> str:
         is_root = not names and (not self.base or self.base.endswith(":"))
@@ -122,13 +136,15 @@ def _by_prefix(mappings: Iterable[PathMapping]) -> dict[Parts, _Local]:
     by_prefix: dict[Parts, _Local] = {}
     for mapping in mappings:
         for form in _prefixes(mapping.plex_path):
-            by_prefix.setdefault(form, _local(mapping.local_path))
+            by_prefix.setdefault(form, _local(mapping))
     return by_prefix
 
 
-def _local(path: str) -> _Local:
+def _local(mapping: PathMapping) -> _Local:
+    path = mapping.local_path
     is_windows = path[:1] != "/" and ("\\" in path or (_DRIVE.match(path) is not None and "/" not in path))
-    return _Local(path.rstrip("\\/"), "\\") if is_windows else _Local(path.rstrip("/"), "/")
+    base, separator = (path.rstrip("\\/"), "\\") if is_windows else (path.rstrip("/"), "/")
+    return _Local(base, separator, mapping)
 
 
 def _split(path: str) -> Parts:

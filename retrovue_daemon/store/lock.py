@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from retrovue_daemon.errors import DatabaseHeld, DatabaseUnusable
 
@@ -16,6 +17,16 @@ if TYPE_CHECKING:
 
 SERVES = " serves"
 """Behind the process id of a holder that answers requests."""
+
+_GLANCE_S = 0.05
+"""Seconds after which a look at who holds the lock is over for certain."""
+
+
+class Holder(NamedTuple):
+    """Whether a process holds a database, None where that cannot be seen from here, and which."""
+
+    held: bool | None
+    pid: int | None = None
 
 
 def lock_path(database: Path) -> Path:
@@ -44,7 +55,7 @@ def database_lock(database: Path, *, mode: int = 0o600, serves: bool = False) ->
         ) from error
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take(descriptor)
         except BlockingIOError:
             pid, serving = _holder(descriptor)
             raise DatabaseHeld(database, pid, serves=serving) from None
@@ -61,19 +72,34 @@ def database_lock(database: Path, *, mode: int = 0o600, serves: bool = False) ->
         os.close(descriptor)
 
 
-def is_held(database: Path) -> bool:
-    """Tell whether a process holds the lock of ``database`` just now."""
+def holder(database: Path) -> Holder:
+    """Look who holds a database, without keeping anybody from it."""
     try:
         descriptor = os.open(lock_path(database), os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return Holder(held=False)
     except OSError:
-        return False
+        return Holder(held=None)
     try:
+        # There is no call that only asks for a lock of this kind: it is taken, and dropped at once.
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
+        return Holder(held=True, pid=_holder(descriptor)[0])
+    except OSError:
+        return Holder(held=None)
+    else:
+        return Holder(held=False)
     finally:
         os.close(descriptor)
-    return False
+
+
+def _take(descriptor: int) -> None:
+    """Take the lock; somebody who only looks at it has it for an instant, so the second refusal counts."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        time.sleep(_GLANCE_S)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _holder(descriptor: int) -> tuple[int | None, bool]:

@@ -63,10 +63,10 @@ def prepare(path: Path, *, mode: int = 0o600, group: str | None = None) -> None:
             with closing(
                 sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_S)
             ) as connection:
-                _own_version(connection, path)
+                own_version(connection, path)
         _create(path, mode, group)
         with closing(sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)) as connection:
-            version = _own_version(connection, path)
+            version = own_version(connection, path)
             if unclean:
                 _quick_check(connection, path)
             newest = migrations()[-1].version
@@ -114,7 +114,7 @@ def _create(path: Path, mode: int, group: str | None) -> None:
         shutil.chown(path, group=group)
 
 
-def _own_version(connection: sqlite3.Connection, path: Path) -> int:
+def own_version(connection: sqlite3.Connection, path: Path) -> int:
     """Return the schema version of our database, 0 for an empty file; refuse any other program's."""
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]

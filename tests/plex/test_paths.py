@@ -233,3 +233,20 @@ def test_the_answers_are_those_of_the_definition(table: list[tuple[list[str], in
 def test_no_text_raises(path: str, table: list[tuple[str, str]]) -> None:
     """Mappings come from other programs too: whatever they hold, a path comes out."""
     assert isinstance(mapped(path, *table), str)
+
+
+# -- which mapping it was -------------------------------------------------------------------------------------------
+
+
+def test_the_mapping_that_covers_a_path_can_be_told() -> None:
+    """It is the one that the local path comes from, of the library before the server's; none covers what stays."""
+    general = PathMapping("/media", "/mnt")
+    longer = PathMapping("/media/movies", "/films")
+    own = PathMapping("/media", "M:\\", library_name="Movies")
+    service = PlexPathMappingService([general, longer, own])
+    assert service.for_library("TV").covering("/media/tv/a.mkv") is general
+    assert service.for_library("TV").covering("/media/movies/a.mkv") is longer
+    assert service.for_library("Movies").covering("/media/movies/a.mkv") is own
+    assert service.for_library("TV").covering("/media/movies") is longer
+    assert service.for_library("TV").covering("/elsewhere/a.mkv") is None
+    assert service.for_library("TV").covering("relative") is None

@@ -332,13 +332,53 @@ async def test_a_place_that_cannot_be_written_is_refused(commands, plex, config_
 # -- demo -----------------------------------------------------------------------------------------------------------
 
 
-async def test_the_demo_syncs_and_asks(commands, path, rows) -> None:
-    """Three questions with their SQL, answered from a database that stays."""
-    finished = await commands.run("demo", "--database", path)
+async def test_the_demo_tells_its_story(commands, path, rows) -> None:
+    """Each act as it should be: what changed by name, what was held back, and questions that are answered."""
+    finished = await commands.run("demo", "--fast", "--database", path)
     assert finished.code == 0
+    assert finished.err == ""
+    for act in ("== 1.", "== 2.", "== 3.", "== 4."):
+        assert act in finished.out
+    changes = [
+        line.split()[0] for line in finished.out.splitlines() if line.rstrip().endswith(("(movie)", "(episode)"))
+    ]
+    assert changes == ["updated", "updated", "removed", "moved", "added"]
+    assert "the server lists none of the 400 items that it had" in finished.out
     assert finished.out.count("SELECT") == 3
-    assert "House on Haunted Hill" in finished.out
-    assert rows("SELECT count(*) > 20 FROM movies") == [(1,)]
+    assert "Man with a Movie Camera" in finished.out
+    assert rows("SELECT count(*) FROM movies WHERE state = 'missing'") == [(1,)]
+    assert rows("SELECT count(*) FROM active_movies WHERE server_name = 'attic'") == [(400,)]
+    assert str(path) in finished.out
+
+
+async def test_the_demo_is_one_object_for_programs(commands, tmp_path) -> None:
+    """With the summary of each sync, and each change."""
+    finished = await commands.run("demo", "--fast", "--json", TMPDIR=str(tmp_path))
+    told = json.loads(finished.out)
+    assert (finished.code, told["exit_code"], told["guarded"]["exit_code"]) == (0, 0, 1)
+    assert {change["change"] for change in told["changes"]} == {"updated", "removed", "moved", "added"}
+    assert told["database"].startswith(str(tmp_path))
+
+
+async def test_the_demo_touches_nothing_that_was_there(commands, path) -> None:
+    """A file that is named must not exist yet."""
+    path.write_text("mine")
+    finished = await commands.run("demo", "--fast", "--database", path)
+    assert finished.code == 1
+    _assert_one_clear_error(finished, "exists", "another file")
+    assert path.read_text() == "mine"
+
+
+async def test_a_kept_demo_is_not_replaced_by_the_next(commands, tmp_path) -> None:
+    """Without --keep the next demo takes the place of the last one."""
+    places = []
+    for options in (["--keep"], [], []):
+        finished = await commands.run("demo", "--fast", "--json", *options, TMPDIR=str(tmp_path))
+        places.append(json.loads(finished.out)["database"])
+    assert places[0] != places[1] == places[2]
+    assert sorted(file.parent.name for file in tmp_path.glob("*/retrovue.db")) == sorted(
+        place.split("/")[-2] for place in set(places)
+    )
 
 
 async def test_the_demo_can_be_of_any_size(commands, path, rows) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import socket
 import time
 from typing import TYPE_CHECKING
 
@@ -14,28 +13,7 @@ from structlog.testing import capture_logs
 from retrovue_daemon.systemd import Notifier, journal_stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-
-class Listener:
-    """The service manager's end of the socket."""
-
-    def __init__(self, address: str) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        self._socket.bind(address.replace("@", "\0", 1) if address.startswith("@") else address)
-
-    def heard(self) -> list[str]:
-        """Return every datagram that has arrived since the last call."""
-        messages = []
-        while True:
-            try:
-                messages.append(self._socket.recv(65_536).decode())
-            except BlockingIOError:
-                return messages
-
-    def close(self) -> None:
-        self._socket.close()
 
 
 @pytest.fixture(params=["path", "abstract"])
@@ -44,10 +22,8 @@ def address(request, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def listener(address: str) -> Iterator[Listener]:
-    opened = Listener(address)
-    yield opened
-    opened.close()
+def listener(listen, address: str):
+    return listen(address)
 
 
 @pytest.fixture
@@ -155,16 +131,15 @@ def test_a_full_socket_keeps_nobody_waiting_and_loses_no_change_of_state(listene
     assert listener.heard() == ["WATCHDOG=1"]
 
 
-def test_what_is_remembered_for_a_broken_socket_is_bounded(tmp_path) -> None:
+def test_what_is_remembered_for_a_broken_socket_is_bounded(listen, tmp_path) -> None:
     """A service that reloads for years under a deaf manager does not grow; the newest changes are kept."""
     path = str(tmp_path / "late")
     notifier = Notifier.from_environ({"NOTIFY_SOCKET": path})
     for number in range(1_000):
         notifier.ready(f"reload {number}")
-    late = Listener(path)
+    late = listen(path)
     notifier.watchdog()
     heard = late.heard()
-    late.close()
     assert len(heard) < 20
     assert heard[-2:] == ["READY=1\nSTATUS=reload 999", "WATCHDOG=1"]
 

@@ -1,0 +1,75 @@
+"""Server entries that somebody wants to add or change, and what speaks against it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from retrovue_daemon.errors import BadInput, ConfigError, DuplicateServer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from retrovue_daemon.cli.contact import ServerCheck
+    from retrovue_daemon.cli.options import Place
+    from retrovue_daemon.config import ServerSection
+    from retrovue_daemon.store.settings import StoredServer
+
+
+def stored_servers(place: Place) -> list[StoredServer]:
+    """Return the servers of the database. Raises StoreError."""
+    from retrovue_daemon.store import settings, visits  # noqa: PLC0415 -- not for --help
+
+    with visits.reading(place.path) as connection:
+        return settings.servers(connection)
+
+
+def checked_entry(name: str, url: str, token: str) -> ServerSection:
+    """Check a server as if it stood in a configuration file. Raises BadInput with all that is wrong."""
+    from retrovue_daemon.config import server_from_row  # noqa: PLC0415 -- not for --help
+
+    try:
+        return server_from_row(name, url, token)
+    except ConfigError as error:
+        problems = (f"{problem.path.rpartition('.')[2]} {problem.message}" for problem in error.problems)
+        raise BadInput(f"server {name!r}: {'; '.join(problems)}") from None
+
+
+def refuse_taken(place: Place, stored: Sequence[StoredServer], section: ServerSection) -> None:
+    """Refuse a name or an address that another entry has."""
+    from retrovue_daemon.config.addresses import same_server  # noqa: PLC0415 -- not for --help
+
+    address = same_server(section.url)
+    for configured in place.config.servers if place.config else ():
+        if configured.name.casefold() == section.name.casefold() or same_server(configured.url) == address:
+            raise BadInput(
+                f"server {configured.name!r} with url {configured.url} is defined in {place.source} already",
+                hint="one entry for a server is enough",
+            )
+    for server in stored:
+        left_behind = server.source == "config" and not server.is_active
+        if server.name.casefold() == section.name.casefold() and not (left_behind and server.name == section.name):
+            raise BadInput(
+                f"server {server.name!r} is there already, with url {server.url}",
+                hint="choose another name, or `retrovue-daemon servers remove` it first",
+            )
+        if server.is_active and same_server(server.url) == address:
+            raise BadInput(
+                f"url {server.url} is the address of server {server.name!r} already",
+                hint="one entry for a server is enough",
+            )
+
+
+def refuse_machine(stored: Sequence[StoredServer], section: ServerSection, answer: ServerCheck) -> None:
+    """Refuse a machine that another active entry leads to, by whatever address."""
+    for server in stored:
+        if server.is_active and server.machine_identifier == answer.machine_identifier:
+            raise DuplicateServer(section.name, server.name)
+
+
+def refuse_left_behind(server: StoredServer) -> None:
+    """Refuse a row that a configuration brought in and no longer names: it has no token."""
+    if server.source == "config":
+        raise BadInput(
+            f"server {server.name!r} is one that the configuration no longer names, so that it has no token",
+            hint="`retrovue-daemon servers add` with this name takes it over, with all that was mirrored from it",
+        )

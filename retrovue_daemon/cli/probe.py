@@ -1,0 +1,108 @@
+"""``retrovue-daemon servers test``: whether the servers answer, and whether they take their tokens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from retrovue_daemon.cli import entries
+from retrovue_daemon.cli.contact import ServerCheck, ask_servers
+from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, Place, find_place
+from retrovue_daemon.cli.output import new_table, print_failure, print_json, print_table
+from retrovue_daemon.errors import StoreError, UnknownName
+from retrovue_daemon.outcome import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+    from retrovue_daemon.config import ServerSection
+    from retrovue_daemon.store.settings import StoredServer
+
+
+def probe_servers(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Only this server. Default: all that are switched on.")
+    ] = None,
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask servers who they are, whether they take the token and whose it is, and what libraries it may see.
+
+    A token of somebody whom libraries are shared with is as good as the owner's. Nothing is written.
+
+    Examples:
+
+    - `retrovue-daemon servers test`
+    - `retrovue-daemon servers test home --json`
+    """
+    place = find_place(config, database)
+    sections = _sections(place, name)
+    if not sections:
+        print_failure("there is no active server", "`retrovue-daemon servers add` adds one")
+        raise typer.Exit(3)
+    checks = ask_servers(sections, whose_token=True)
+    if as_json:
+        print_json({"servers": [_plain_check(check) for check in checks]})
+    else:
+        print_table(_check_table(checks))
+    failed = sum(check.error is not None for check in checks)
+    if failed:
+        raise typer.Exit(3 if failed == len(checks) else 1)
+
+
+def _sections(place: Place, name: str | None) -> list[ServerSection]:
+    """Return the active servers with their tokens: those of the configuration, then those of the database.
+
+    One that is asked for by its name may be switched off.
+    """
+    configured = list(place.config.servers) if place.config else []
+    if name is not None and (section := place.section(name)):
+        return [section]
+    try:
+        stored = entries.stored_servers(place)
+    except StoreError:
+        if not configured:
+            raise
+        stored = []  # the configuration's can be asked all the same
+    named = {section.name.casefold() for section in configured}
+    if name is not None:
+        known = [section.name for section in configured] + [server.name for server in stored]
+        chosen = [server for server in stored if server.name == name.strip()]
+        if not chosen:
+            raise UnknownName("server", name, list(dict.fromkeys(known)))
+        if chosen[0].source == "config":
+            entries.refuse_left_behind(chosen[0])
+        return [_section_of(chosen[0])]
+    own = [s for s in stored if s.source == "database" and s.is_active and s.name.casefold() not in named]
+    return configured + [_section_of(server) for server in own]
+
+
+def _section_of(server: StoredServer) -> ServerSection:
+    return entries.checked_entry(server.name, server.url, server.token.reveal() if server.token else "")
+
+
+def _plain_check(check: ServerCheck) -> dict[str, object]:
+    return {
+        "name": check.name,
+        "url": check.url,
+        "connected": check.error is None,
+        "version": check.version,
+        "machine_identifier": check.machine_identifier,
+        "is_owner": check.owner,
+        "libraries": [{"title": title, "type": kind, "selected": chosen} for title, kind, chosen in check.libraries],
+        "error": describe(check.error),
+    }
+
+
+def _check_table(checks: Sequence[ServerCheck]) -> Table:
+    table = new_table("server", "url", "version", "token", "libraries", "result")
+    for check in checks:
+        whose = {None: "", True: "the owner's", False: "shared"}[check.owner]
+        titles = ", ".join(title for title, _, selected in check.libraries if selected)
+        verdict = "connected" if check.error is None else f"{check.error}\n{check.error.hint or ''}".rstrip()
+        table.add_row(check.name, check.url, check.version or "", whose, titles, verdict)
+    return table

@@ -1,0 +1,31 @@
+"""Configurations written as TOML, in the form in which people write them by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+def config_text(plain: Mapping[str, object]) -> str:
+    """Write a whole configuration, as ``Config.to_plain`` gives it."""
+    parts = [_table(f"[{name}]", table) for name, table in plain.items() if isinstance(table, dict)]
+    parts += [server_text(table) for table in cast("Sequence[Mapping[str, object]]", plain.get("servers", ()))]
+    return "\n".join(parts)
+
+
+def server_text(server: Mapping[str, object]) -> str:
+    """Write one ``[[servers]]`` table and the tables of its path mappings."""
+    # An array of tables that fits one line would be written into one, which nothing can be appended to.
+    own = {name: value for name, value in server.items() if name != "path_mappings"}
+    mappings = cast("Sequence[Mapping[str, object]]", server.get("path_mappings", ()))
+    return "\n".join(
+        [_table("[[servers]]", own), *(_table("[[servers.path_mappings]]", mapping) for mapping in mappings)]
+    )
+
+
+def _table(head: str, table: Mapping[str, object]) -> str:
+    import tomli_w  # noqa: PLC0415 -- not for --help
+
+    return f"{head}\n{tomli_w.dumps(table)}"

@@ -1,0 +1,77 @@
+"""What a configuration may hold, as a JSON Schema: editors of TOML complete and check by it.
+
+It is made of the same descriptions that the configuration is read by. Spellings that are accepted but that the
+documentation does not use, such as capitals in ``level``, are not in it; what only several keys together can tell is
+left to ``retrovue-daemon check``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from retrovue_daemon.config.keys import Key, OneOf, Tables, specs_of
+from retrovue_daemon.config.sections import SECTIONS, ServerSection
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from retrovue_daemon.config.keys import Spec
+
+# Draft 7 is the newest that the common editors' TOML support reads.
+_DIALECT: Final = "http://json-schema.org/draft-07/schema#"
+
+_TYPES: Final = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
+
+
+def json_schema() -> dict[str, object]:
+    """Give the schema of a whole configuration file."""
+    tables: dict[str, object] = {name: _table(specs_of(section)) for name, section in SECTIONS.items()}
+    tables["servers"] = {
+        "type": "array",
+        "description": "the Plex Media Servers to mirror",
+        "items": _table(specs_of(ServerSection)),
+    }
+    return {
+        "$schema": _DIALECT,
+        "title": "Configuration of retrovue-daemon",
+        "type": "object",
+        "properties": tables,
+        "additionalProperties": False,
+    }
+
+
+def _table(specs: Mapping[str, Spec]) -> dict[str, object]:
+    properties: dict[str, object] = {}
+    required: list[str] = []
+    alternatives: list[object] = []
+    for name, spec in specs.items():
+        match spec:
+            case Key():
+                properties[name] = _value(spec)
+                if spec.required:
+                    required.append(name)
+            case OneOf():
+                properties |= {option: _value(key) for option, key in spec.keys.items()}
+                alternatives.append({"oneOf": _alternatives(spec)})
+            case Tables():
+                properties[name] = {"type": "array", "description": spec.doc, "items": _table(spec.specs)}
+    table: dict[str, object] = {"type": "object", "properties": properties, "additionalProperties": False}
+    if required:
+        table["required"] = required
+    if alternatives:
+        table["allOf"] = alternatives
+    return table
+
+
+def _value(spec: Key) -> dict[str, object]:
+    described: dict[str, object] = {"type": _TYPES[spec.value.toml], **spec.value.schema}
+    described["description"] = f"{spec.doc}; {spec.value.valid}"
+    if spec.default is not None:
+        described["default"] = spec.default
+    return described
+
+
+def _alternatives(spec: OneOf) -> list[object]:
+    """Allow exactly one of the keys, or none where that is allowed."""
+    each: list[object] = [{"required": [name]} for name in spec.keys]
+    return each if spec.required else [*each, {"not": {"anyOf": list(each)}}]

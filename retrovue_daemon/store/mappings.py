@@ -1,0 +1,58 @@
+"""Path mappings as people edit them, and how far the stored files' paths are covered by them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from retrovue_daemon.records import PathMapping
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMapping:
+    """A row of plex_path_mappings, with its server's name."""
+
+    id: int
+    server_id: int
+    server: str
+    mapping: PathMapping
+    source: str
+
+
+def mappings(connection: sqlite3.Connection) -> list[StoredMapping]:
+    """Return the mappings of all servers; those of one server are in the order in which equal ones count."""
+    query = (
+        "SELECT m.id, m.server_id, s.name, m.plex_path, m.local_path, m.library_name, m.library_root, m.source"
+        " FROM plex_path_mappings AS m JOIN plex_servers AS s ON s.id = m.server_id ORDER BY s.name, m.id"
+    )
+    return [
+        StoredMapping(row_id, server_id, server, PathMapping(*fields), source)
+        for row_id, server_id, server, *fields, source in connection.execute(query)
+    ]
+
+
+def add_mapping(connection: sqlite3.Connection, server_id: int, mapping: PathMapping, now: int) -> int:
+    """Store a mapping beside those of the configuration and return the row's id."""
+    cursor = connection.execute(
+        "INSERT INTO plex_path_mappings (server_id, plex_path, local_path, library_name, library_root, created_at)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (server_id, mapping.plex_path, mapping.local_path, mapping.library_name, mapping.library_root, now),
+    )
+    return cursor.lastrowid or 0
+
+
+def remove_mapping(connection: sqlite3.Connection, mapping_id: int) -> None:
+    """Delete a mapping."""
+    connection.execute("DELETE FROM plex_path_mappings WHERE id = ?", (mapping_id,))
+
+
+def stored_paths(connection: sqlite3.Connection, library_ids: Sequence[int]) -> Iterator[tuple[int, str]]:
+    """Yield the library's id and the Plex path of every file of these libraries that is still listed."""
+    query = "SELECT plex_path FROM media_files WHERE library_id = ? AND plex_path IS NOT NULL AND state <> 'missing'"
+    for library_id in library_ids:
+        for (plex_path,) in connection.execute(query, (library_id,)):
+            yield library_id, plex_path

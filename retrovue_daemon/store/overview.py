@@ -1,0 +1,103 @@
+"""What the database says of the state of things: what is there, what the last passes did, what is held back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from retrovue_daemon.store.lookup import TABLES
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+COUNTS = ("listed", "added", "updated", "unchanged", "removed", "restored", "moved", "skipped", "pages", "bytes")
+"""What a pass counts, in the order in which it is shown; a column that the schema lacks is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class PassRecord:
+    """One pass as sync_runs keeps it; ``library`` is None for one that was about no single library."""
+
+    id: int
+    server: str
+    library: str | None
+    kind: str
+    status: str
+    started_at: int
+    finished_at: int | None
+    counts: dict[str, int]
+    error: str | None
+
+
+@dataclass(slots=True)
+class Contents:
+    """How many rows of each table a library has, and how many of them are not active."""
+
+    present: dict[str, int] = field(default_factory=dict)
+    missing: int = 0
+    unavailable: int = 0
+
+
+def contents(connection: sqlite3.Connection) -> dict[int, Contents]:
+    """Count the items of each library; rows that are missing do not count as present."""
+    found: dict[int, Contents] = {}
+    for table in TABLES.values():
+        # The index on the library alone answers this; only the rows that are not active are looked at themselves.
+        for library_id, number in connection.execute(f"SELECT library_id, count(*) FROM {table} GROUP BY library_id"):
+            found.setdefault(library_id, Contents()).present[table] = number
+        query = f"SELECT library_id, state, count(*) FROM {table} WHERE state <> 'active' GROUP BY library_id, state"
+        for library_id, state, number in connection.execute(query):
+            held = found[library_id]
+            if state == "missing":
+                held.missing += number
+                held.present[table] -= number
+            else:
+                held.unavailable += number
+    return found
+
+
+def passes(
+    connection: sqlite3.Connection, *, library_ids: Sequence[int] | None = None, limit: int
+) -> list[PassRecord]:
+    """Return the last passes, the newest first: of some libraries, or of all."""
+    chosen, values = "", []
+    if library_ids is not None:
+        chosen = f"WHERE r.library_id IN ({', '.join('?' * len(library_ids))})"
+        values = list(library_ids)
+    return _passes(connection, f"{chosen} ORDER BY r.id DESC LIMIT ?", (*values, limit))
+
+
+def last_passes(connection: sqlite3.Connection) -> dict[int, PassRecord]:
+    """Return the last pass over each library."""
+    newest = "(SELECT max(id) FROM sync_runs WHERE library_id = l.id)"
+    ids = [row_id for (row_id,) in connection.execute(f"SELECT {newest} FROM libraries AS l") if row_id is not None]
+    marks = ", ".join("?" * len(ids))
+    query = f"SELECT library_id, id FROM sync_runs WHERE id IN ({marks})"
+    library_of = {row_id: library_id for library_id, row_id in connection.execute(query, ids)}
+    return {library_of[done.id]: done for done in _passes(connection, f"WHERE r.id IN ({marks})", ids)}
+
+
+def _passes(connection: sqlite3.Connection, which: str, values: Sequence[int]) -> list[PassRecord]:
+    columns = {name for (name,) in connection.execute("SELECT name FROM pragma_table_info('sync_runs')")}
+    counted = [name for name in COUNTS if name in columns]
+    query = (
+        f"SELECT {', '.join(f'r.{name}' for name in counted)}, r.error,"
+        " r.id, s.name, l.library_name, r.kind, r.status, r.started_at, r.finished_at"
+        " FROM sync_runs AS r JOIN plex_servers AS s ON s.id = r.server_id"
+        f" LEFT JOIN libraries AS l ON l.id = r.library_id {which}"
+    )
+    found = []
+    for row in connection.execute(query, values):
+        *counts, error, run_id, server, library, kind, status, started_at, finished_at = row
+        counts_by_name = dict(zip(counted, counts, strict=True))
+        found.append(
+            PassRecord(run_id, server, library, kind, status, started_at, finished_at, counts_by_name, error)
+        )
+    return found
+
+
+def waiting_requests(connection: sqlite3.Connection) -> int:
+    """Count the requests for a pass that nobody has finished yet."""
+    query = "SELECT count(*) FROM sync_requests WHERE finished_at IS NULL"
+    return int(connection.execute(query).fetchone()[0])

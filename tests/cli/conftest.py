@@ -1,0 +1,191 @@
+"""Commands in this process, against a mirrored database and simulated servers in threads of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+import structlog
+
+from retrovue_daemon.cli.app import run_app
+from retrovue_daemon.demo import SimulatedPlex, built_in_library
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from retrovue_daemon.demo import World
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Terminal(io.TextIOWrapper):
+    """Standard input that claims to be a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@contextmanager
+def served(world: World) -> Iterator[SimulatedPlex]:
+    """Serve a world from a thread of its own: commands run their own event loops in this one."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="simulated server")
+    thread.start()
+    plex = SimulatedPlex(world)
+    try:
+        asyncio.run_coroutine_threadsafe(plex.start(), loop).result(10)
+        yield plex
+        asyncio.run_coroutine_threadsafe(plex.stop(), loop).result(10)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+@pytest.fixture
+def plex() -> Iterator[SimulatedPlex]:
+    with served(built_in_library()) as server:
+        yield server
+
+
+@pytest.fixture
+def second_plex() -> Iterator[SimulatedPlex]:
+    world = built_in_library()
+    world.machine_identifier = "another-machine"
+    with served(world) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mirrored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built-in library as a real ``sync`` has mirrored it, from a server that the database defines."""
+    directory = tmp_path_factory.mktemp("mirrored")
+    path = directory / "mirror.db"
+    with served(built_in_library()) as plex:
+        (directory / "config.toml").write_text(f'[database]\npath = "{path}"\n')
+        command = [sys.executable, "-m", "retrovue_daemon"]
+        arguments = ["--config", str(directory / "config.toml")]
+        for step in (["servers", "add", "home", plex.url, "--token-file", "-"], ["sync"]):
+            subprocess.run([*command, *step, *arguments], input=plex.token.encode(), capture_output=True, check=True)
+    return path
+
+
+@pytest.fixture
+def database(mirrored: Path, tmp_path: Path) -> Path:
+    """A copy of the mirrored database, to read and to change."""
+    return shutil.copy(mirrored, tmp_path / "mirror.db")
+
+
+@pytest.fixture
+def rows(database: Path) -> Callable[..., list[tuple[object, ...]]]:
+    """Ask the database as another program would: by its file."""
+
+    def query(sql: str, *values: object) -> list[tuple[object, ...]]:
+        with closing(sqlite3.connect(database)) as connection:
+            found = connection.execute(sql, values).fetchall()
+            connection.commit()
+            return found
+
+    return query
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Finished]]:
+    """Run a command line as the console script does, and return what it printed and its exit code."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")
+    for name in ("RETROVUE_DAEMON_CONFIG", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "STATE_DIRECTORY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+    def command(*arguments: object, stdin: str = "", terminal: bool = False) -> Finished:
+        source = (Terminal if terminal else io.TextIOWrapper)(io.BytesIO(stdin.encode()))
+        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+        with monkeypatch.context() as patched:
+            patched.setattr(sys, "argv", ["retrovue-daemon", *map(str, arguments)])
+            for name, stream in (("stdin", source), ("stdout", out), ("stderr", err)):
+                patched.setattr(sys, name, stream)
+            with pytest.raises(SystemExit) as ended:
+                run_app()
+        code = ended.value.code
+        assert code is None or isinstance(code, int)
+        return Finished(code or 0, *(stream.buffer.getvalue().decode() for stream in (out, err)))
+
+    yield command
+    root.handlers, root.level = handlers, level
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def on(run: Callable[..., Finished], database: Path) -> Callable[..., Finished]:
+    """Run a command on the mirrored database."""
+
+    def command(*arguments: object, **options: object) -> Finished:
+        return run(*arguments, "--database", database, **options)
+
+    return command
+
+
+@pytest.fixture
+def config_file(tmp_path: Path, database: Path) -> Callable[[str], Path]:
+    """Write a configuration for the mirrored database."""
+
+    def write(text: str = "") -> Path:
+        file = tmp_path / "config.toml"
+        file.touch(mode=0o600)
+        file.write_text(f'[database]\npath = "{database}"\n{text}')
+        return file
+
+    return write
+
+
+# The kernel lets root write wherever it likes by a capability; a process that has given it up is like any other user.
+_WITHOUT_PRIVILEGE = """
+import ctypes, os, sys
+if os.geteuid() == 0:
+    for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+        if ctypes.CDLL(None, use_errno=True).prctl(24, capability, 0, 0, 0):  # PR_CAPBSET_DROP
+            sys.exit(f"cannot give up a capability: {os.strerror(ctypes.get_errno())}")
+os.execv(sys.executable, [sys.executable, "-X", "dev", "-W", "error", "-m", "retrovue_daemon", *sys.argv[1:]])
+"""
+
+
+@pytest.fixture
+def as_reader(database: Path) -> Iterator[Callable[..., Finished]]:
+    """Run a command as a user who may read the database, but neither write it nor put anything beside it."""
+
+    def command(*arguments: object) -> Finished:
+        for file in database.parent.glob(f"{database.name}*"):
+            file.chmod(file.stat().st_mode & 0o444)
+        database.parent.chmod(0o555)
+        done = subprocess.run(
+            [sys.executable, "-c", _WITHOUT_PRIVILEGE, *map(str, arguments), "--database", str(database)],
+            capture_output=True,
+            check=False,
+            env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "COLUMNS": "200"},
+        )
+        return Finished(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    yield command
+    database.parent.chmod(0o755)

@@ -1,0 +1,243 @@
+"""``database``: checking, copying, shrinking and measuring the file."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import stat
+from contextlib import closing
+
+import pytest
+
+from retrovue_daemon.errors import WriteFailed
+from retrovue_daemon.store import maintenance
+from retrovue_daemon.store.lock import database_lock
+from retrovue_daemon.store.settings import remove_server
+
+
+def _checks(finished) -> dict[str, list[str]]:
+    return {check["name"]: check["problems"] for check in json.loads(finished.out)["checks"]}
+
+
+# -- check ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [(), ("--quick",)])
+def test_a_sound_database_is_told_as_one(on, options) -> None:
+    """Integrity, foreign keys, orphans and the schema's version are looked at."""
+    finished = on("database", "check", "--json", *options)
+    assert finished.code == 0
+    assert json.loads(finished.out)["sound"] is True
+    assert {"schema version", "integrity", "foreign keys", "files of no item"} <= set(_checks(finished))
+    assert "ok" in on("database", "check", *options).out
+
+
+@pytest.mark.parametrize(
+    ("change", "check", "word"),
+    [
+        ("DELETE FROM shows WHERE id = 1", "foreign keys", "name a row of shows that is gone"),
+        ("DELETE FROM movies WHERE id = 1", "files of no item", "rows, such as"),
+        (
+            "UPDATE movies SET server_id = 2 WHERE library_id = 2",
+            "items in a library of another server",
+            "2 rows, such as",
+        ),
+    ],
+)
+def test_what_is_wrong_is_told(on, rows, change, check, word) -> None:
+    """With exit code 78, and what else is wrong besides does not hide it."""
+    rows("INSERT INTO plex_servers (name, server_url) VALUES ('attic', 'http://127.0.0.1:1')")
+    rows(change)  # without foreign keys, as another program may
+    finished = on("database", "check", "--json")
+    assert finished.code == 78
+    assert any(word in problem for problem in _checks(finished)[check])
+    assert on("database", "check").code == 78
+
+
+def test_what_the_next_sync_mends_is_only_a_remark(on, rows) -> None:
+    """An episode may come before its show."""
+    rows("UPDATE episodes SET show_id = NULL WHERE id = 1")
+    finished = on("database", "check", "--json")
+    assert finished.code == 0
+    remarks = {check["name"]: check["remark"] for check in json.loads(finished.out)["checks"]}
+    assert remarks["episodes of no show"].startswith("1 rows")
+
+
+def test_damage_is_told(on, database, rows) -> None:
+    """A page that was overwritten makes no traceback."""
+    ((page,),) = rows("SELECT rootpage FROM sqlite_schema WHERE name = 'movies_title'")
+    ((size,),) = rows("PRAGMA page_size")
+    with database.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
+    finished = on("database", "check")
+    assert finished.code == 78
+    assert "Traceback" not in finished.err
+    for command in (("database", "backup", database.parent / "copy.db"), ("status",)):
+        finished = on(*command)
+        assert "Traceback" not in finished.err
+    assert not (database.parent / "copy.db").exists()
+
+
+# -- backup ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_backup_is_one_private_file_with_everything(on, rows, tmp_path) -> None:
+    """It needs no log beside it, and can be used as a database."""
+    target = tmp_path / "copy.db"
+    finished = on("database", "backup", target)
+    assert finished.code == 0
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    with closing(sqlite3.connect(f"{target.as_uri()}?mode=ro", uri=True)) as copy:
+        for table in ("movies", "episodes", "media_files", "plex_servers", "sync_runs"):
+            assert copy.execute(f"SELECT * FROM {table}").fetchall() == rows(f"SELECT * FROM {table}")
+        assert copy.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+        assert copy.execute("PRAGMA user_version").fetchall() == rows("PRAGMA user_version")
+    assert [file.name for file in tmp_path.glob("copy*")] == ["copy.db"]
+    assert on("database", "check", "--database", target).code == 0
+
+
+def test_a_backup_never_overwrites(on, tmp_path) -> None:
+    """Neither a file nor a link nor a directory."""
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "directory").mkdir()
+    for name in ("file", "link", "directory"):
+        finished = on("database", "backup", tmp_path / name)
+        assert finished.code == 2
+        assert "exists and was left as it is" in finished.err
+    assert (tmp_path / "file").read_text() == "mine"
+    assert not (tmp_path / "nowhere").exists()
+    finished = on("database", "backup", tmp_path / "none" / "copy.db")
+    assert finished.code == 2
+    assert "cannot write" in finished.err
+
+
+def test_a_backup_is_one_state_while_the_daemon_writes(database, tmp_path) -> None:
+    """What is written meanwhile neither gets into it nor makes it begin anew."""
+    with database_lock(database), closing(sqlite3.connect(database, isolation_level=None)) as daemon:
+        daemon.execute("CREATE TABLE pairs (a INTEGER, b INTEGER)")
+        daemon.execute("PRAGMA wal_autocheckpoint = 1")
+        rows = [(number, number) for number in range(400_000)]
+        daemon.execute("BEGIN")
+        daemon.executemany("INSERT INTO pairs VALUES (?, ?)", rows)
+        daemon.execute("COMMIT")
+        reports = []
+
+        def write_more(done: int, total: int) -> None:
+            reports.append((done, total))
+            if len(reports) > 5:
+                return
+            daemon.execute("UPDATE pairs SET a = a + 1, b = b + 1 WHERE rowid % 1000 = 0")
+            daemon.execute("INSERT INTO pairs VALUES (-1, 1)")
+
+        maintenance.backup(database, tmp_path / "copy.db", progress=write_more)
+    with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
+        assert copy.execute("SELECT count(*), sum(a <> b) FROM pairs").fetchone() == (400_000, 0)
+    assert len(reports) > 1
+    assert [total for _, total in reports] == [reports[0][1]] * len(reports)
+
+
+def test_a_daemon_that_starts_during_a_backup_spoils_it(database, tmp_path) -> None:
+    """Nobody was there, so the file was trusted not to change: the copy is thrown away rather than believed."""
+
+    def start(done: int, total: int) -> None:
+        with closing(sqlite3.connect(database)) as daemon:
+            daemon.execute("DELETE FROM movies")
+            daemon.commit()
+
+    with pytest.raises(WriteFailed, match="began to write"):
+        maintenance.backup(database, tmp_path / "copy.db", progress=start)
+    assert not list(tmp_path.glob("copy*"))
+
+
+def test_a_full_disk_leaves_no_half_backup(database, tmp_path, monkeypatch) -> None:
+    """It would look like a whole one."""
+    connect = sqlite3.connect
+
+    def small(path, *arguments, **options):
+        connection = connect(path, *arguments, **options)
+        if str(path).endswith("copy.db"):
+            connection.execute("PRAGMA max_page_count = 5")
+        return connection
+
+    monkeypatch.setattr("retrovue_daemon.store.maintenance.sqlite3.connect", small)
+    with pytest.raises(WriteFailed, match="full"):
+        maintenance.backup(database, tmp_path / "copy.db")
+    assert not list(tmp_path.glob("copy*"))
+
+
+# -- vacuum and stats -----------------------------------------------------------------------------------------------
+
+
+def test_vacuum_gives_back_what_deleted_rows_left(on, rows, database) -> None:
+    """The rest stays as it is."""
+    rows(
+        "INSERT INTO daemon_state SELECT 'fill' || m.id || '/' || e.id, hex(randomblob(500))"
+        " FROM movies AS m, episodes AS e"
+    )
+    rows("DELETE FROM daemon_state WHERE key LIKE 'fill%'")
+    before = database.stat().st_size
+    free = json.loads(on("database", "stats", "--json").out)["free_bytes"]
+    assert free > 300_000
+    result = json.loads(on("database", "vacuum", "--json").out)
+    assert result["bytes_before"] == before
+    assert result["bytes_after"] == database.stat().st_size <= before - free
+    assert rows("SELECT count(*) FROM movies") == [(36,)]
+    assert rows("PRAGMA journal_mode") == [("wal",)]
+
+
+def test_vacuum_waits_for_no_daemon(on, database) -> None:
+    """It would stop the daemon's writing for as long as it works: the daemon has to be stopped first."""
+    with database_lock(database):
+        finished = on("database", "vacuum")
+    assert finished.code == 75
+    assert "held by process" in finished.err
+    assert "stop that process" in finished.err
+
+
+def test_stats_count_rows_and_bytes(on, database) -> None:
+    """Of every table; bytes of each only when asked for, because that reads everything."""
+    stats = json.loads(on("database", "stats", "--json").out)
+    tables = {table["name"]: table for table in stats["tables"]}
+    assert (tables["movies"]["rows"], tables["movies"]["bytes"]) == (36, None)
+    assert stats["bytes"] == database.stat().st_size
+    stats = json.loads(on("database", "stats", "--by-table", "--json").out)
+    assert sum(table["bytes"] for table in stats["tables"]) <= stats["bytes"]
+    assert {table["name"]: table["bytes"] for table in stats["tables"]}["movies"] > 4096
+    told = on("database", "stats", "--by-table").out
+    assert "media_files" in told
+    assert "with indexes" in told
+
+
+# -- beside the daemon ----------------------------------------------------------------------------------------------
+
+
+def test_settings_change_beside_a_running_daemon(on, database) -> None:
+    """The lock is the daemon's; a transaction is enough for a row."""
+    with database_lock(database), closing(sqlite3.connect(database)) as daemon:
+        daemon.execute("PRAGMA data_version").fetchone()
+        for command in (
+            ("libraries", "disable", "Movies"),
+            ("mappings", "add", "/a", "/b"),
+            ("servers", "disable", "home"),
+            ("database", "check"),
+        ):
+            assert on(*command).code == 0
+        assert daemon.execute("SELECT sync_enabled FROM libraries WHERE id = 1").fetchone() == (0,)
+        assert daemon.execute("SELECT is_active FROM plex_servers").fetchone() == (0,)
+
+
+def test_the_daemon_writes_between_the_steps_of_a_removal(database, rows, monkeypatch) -> None:
+    """Its writing waits for one small transaction, not for hundreds of thousands of rows."""
+    monkeypatch.setattr("retrovue_daemon.store.settings._AT_ONCE", 10)
+    steps = 0
+    for gone in remove_server(database, 1, 0):
+        assert gone <= 10
+        assert rows("SELECT sum(is_active) FROM plex_servers") == [(0,)]  # so that nothing is added again
+        with closing(sqlite3.connect(database, timeout=0)) as daemon:
+            daemon.execute("INSERT INTO daemon_state VALUES (?, '')", (f"step {steps}",))
+            daemon.commit()
+        steps += 1
+    assert steps > 82 / 10 + 45 / 10 + 36 / 10
+    assert rows("SELECT count(*) FROM daemon_state WHERE key LIKE 'step%'") == [(steps,)]

@@ -1,0 +1,302 @@
+"""``status`` and ``history``: how things stand, beside a running daemon and without one."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+
+from retrovue_daemon.store.lock import database_lock, holder, lock_path
+
+
+def _status(finished) -> dict:
+    assert finished.code == 0, finished.err
+    return json.loads(finished.out)
+
+
+# -- what is told ---------------------------------------------------------------------------------------------------
+
+
+def test_status_tells_servers_libraries_and_passes(on, database) -> None:
+    """As a table for people and as one object for programs."""
+    told = on("status").out
+    for word in ("home", "Movies 4K", "11 shows, 38 episodes", "36 films, 14 shows, 45 episodes", "is not running"):
+        assert word in told
+    status = _status(on("status", "--json"))
+    assert status["database"]["bytes"] == database.stat().st_size
+    assert status["database"]["daemon_running"] is False
+    (server,) = status["servers"]
+    libraries = {library["title"]: library for library in server["libraries"]}
+    assert libraries["Movies"]["items"]["movies"] == 27
+    assert libraries["Movies"]["last_pass"]["status"] == "ok"
+    assert libraries["Movies"]["last_pass"]["added"] == 27
+    assert status["totals"]["episodes"] == 45
+    assert status["blocked"] == []
+    assert server["next_look_at"] is None
+
+
+def test_missing_items_do_not_count_as_present(on, rows) -> None:
+    """They are counted apart."""
+    rows("UPDATE movies SET state = 'missing', missing_since = 1 WHERE library_id = 2")
+    status = _status(on("status", "--json"))
+    library = next(library for library in status["servers"][0]["libraries"] if library["title"] == "Movies 4K")
+    assert (library["items"]["movies"], library["missing"]) == (0, 2)
+    assert (status["totals"]["movies"], status["totals"]["missing"]) == (34, 2)
+    assert "0 films, 2 missing" in on("status").out
+
+
+def test_what_is_held_back_is_told_with_the_reason_and_what_to_do(on, rows) -> None:
+    """Not only in a log that nobody reads."""
+    rows("UPDATE libraries SET state = 'blocked', last_error = '27 of 27 items are gone' WHERE id = 1")
+    told = on("status").out
+    assert "held back: home / Movies: 27 of 27 items are gone" in told
+    assert "sync --accept-removals" in told
+    assert _status(on("status", "--json"))["blocked"] == [
+        {"server": "home", "library": "Movies", "error": "27 of 27 items are gone"}
+    ]
+
+
+def test_a_running_daemon_is_seen_with_the_next_look(run, database, config_file) -> None:
+    """By the lock that it holds; its interval says when it looks again."""
+    config = config_file('[sync]\ninterval = "7m"\n')
+    with database_lock(database):
+        status = _status(run("status", "--json", "--config", config))
+        assert status["database"]["daemon_running"] is True
+        assert status["database"]["daemon_pid"] == os.getpid()
+        (server,) = status["servers"]
+        last = max(library["last_sync_at"] for library in server["libraries"])
+        assert server["next_look_at"] == last + 7 * 60
+        assert f"is running (process {os.getpid()})" in run("status", "--config", config).out
+    (server,) = _status(run("status", "--json", "--config", config))["servers"]
+    assert server["next_look_at"] is None
+
+
+def test_requests_that_wait_are_told(on, rows) -> None:
+    """Somebody asked for a pass, and nobody has done it."""
+    rows("INSERT INTO sync_requests (kind) VALUES ('full')")
+    assert "1 request for a pass not yet served" in on("status").out
+
+
+def test_a_library_that_the_configuration_leaves_out_is_told(run, config_file) -> None:
+    """It looks switched on in the table alone."""
+    config = config_file(
+        '[[servers]]\nname = "home"\nurl = "http://127.0.0.1:2"\ntoken = "t"\nlibraries = ["Movies"]\n'
+    )
+    assert "not selected" in run("status", "--config", config).out
+
+
+def test_an_empty_database_is_told_as_one(run, tmp_path, config_file) -> None:
+    """With what to do."""
+    path = tmp_path / "new.db"
+    run("servers", "add", "a", "http://127.0.0.1:1", "--no-test", "--token-file", "-", "--database", path, stdin="t")
+    assert "not asked yet" in run("status", "--database", path).out
+    run("servers", "remove", "a", "--yes", "--database", path)
+    assert "no server is known yet" in run("status", "--database", path).out
+
+
+def test_watching_prints_one_object_for_each_change(database, rows, tmp_path) -> None:
+    """Until Ctrl-C, which is no failure; in between nobody keeps the database open."""
+    command = [sys.executable, "-m", "retrovue_daemon", "status", "--watch", "--json", "--database", str(database)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    ) as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["totals"]["movies"] == 36
+        rows("DELETE FROM movies WHERE library_id = 2")
+        assert json.loads(process.stdout.readline())["totals"]["movies"] == 34
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 0
+    assert not database.with_name(database.name + "-wal").exists()
+
+
+# -- history --------------------------------------------------------------------------------------------------------
+
+
+def test_history_shows_the_last_passes_first(on, rows) -> None:
+    """With counts, durations and errors; a column of zeros is left out of the table."""
+    rows(
+        "INSERT INTO sync_runs (server_id, library_id, kind, started_at, finished_at, status, listed, error)"
+        " VALUES (1, 1, 'quick', 1000, 1090, 'incomplete', 5, 'the server went away')"
+    )
+    told = on("history").out
+    for word in ("1 min 30 s", "the server went away", "listed", "Movies 4K"):
+        assert word in told
+    assert "removed" not in told
+    passes = json.loads(on("history", "--json").out)["passes"]
+    assert [done["run_id"] for done in passes] == [8, 7, 6, 5, 4, 3, 2, 1]
+    assert (passes[0]["kind"], passes[0]["status"], passes[0]["listed"]) == ("quick", "incomplete", 5)
+
+
+def test_history_can_be_narrowed(on) -> None:
+    """To a library, a server, a number; unknown names are told."""
+    assert [done["library"] for done in json.loads(on("history", "--library", "2", "--json").out)["passes"]] == [
+        "Movies 4K"
+    ]
+    assert len(json.loads(on("history", "--server", "home", "--limit", "3", "--json").out)["passes"]) == 3
+    finished = on("history", "--library", "Moves")
+    assert (finished.code, finished.out) == (2, "")
+    assert "did you mean 'Movies'?" in finished.err
+
+
+# -- reading --------------------------------------------------------------------------------------------------------
+
+READERS = (
+    ("status",),
+    ("history",),
+    ("servers", "list"),
+    ("servers", "export"),
+    ("libraries", "list"),
+    ("mappings", "list"),
+    ("mappings", "suggest"),
+    ("mappings", "test", "/x"),
+    ("items", "search", "x"),
+    ("items", "show", "1"),
+    ("database", "check"),
+    ("database", "stats"),
+    ("database", "backup", "copy.db"),
+    ("database", "vacuum"),
+)
+WRITERS = (
+    ("servers", "enable", "home"),
+    ("servers", "disable", "home"),
+    ("servers", "remove", "home", "--yes"),
+    ("libraries", "disable", "Movies"),
+    ("libraries", "priority", "Movies", "1"),
+    ("mappings", "add", "/a", "/b"),
+    ("mappings", "remove", "1"),
+)
+
+
+@pytest.mark.parametrize("command", [*READERS, *WRITERS], ids=" ".join)
+def test_no_command_makes_a_database(run, tmp_path, command) -> None:
+    """Whatever stands there already, a directory without one or an empty file, stays so."""
+    for path, code in (
+        (tmp_path / "none.db", 75),
+        (tmp_path / "nowhere" / "none.db", 75),
+        (tmp_path / "empty.db", 75),
+    ):
+        if path.name == "empty.db":
+            path.touch()
+        finished = run(*command, "--database", path)
+        assert finished.code == code
+        assert finished.err.startswith("error: database ")
+        assert "hint: " in finished.err
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["empty.db"]
+    assert (tmp_path / "empty.db").stat().st_size == 0
+
+
+@pytest.mark.parametrize("command", [*READERS, *WRITERS], ids=" ".join)
+def test_other_schemas_are_refused_and_never_upgraded(on, rows, database, command) -> None:
+    """An older one is the daemon's to upgrade, a newer one is of a newer release."""
+    newest = rows("PRAGMA user_version")[0][0]
+    for version, word in ((newest + 1, "newer release"), (-1, "`retrovue-daemon sync`")):
+        rows(f"PRAGMA user_version = {version}")
+        finished = on(*command)
+        assert finished.code == 78
+        assert word in finished.err
+        assert rows("PRAGMA user_version") == [(version,)]
+
+
+def test_reading_leaves_nothing_beside_the_database(on, database) -> None:
+    """A log of its own would belong to whoever reads, and keep the daemon's user out."""
+    before = sorted(database.parent.iterdir()), database.stat().st_mtime_ns
+    for command in READERS:
+        if command[1:2] not in {("backup",), ("vacuum",)}:
+            on(*command)
+    assert (sorted(database.parent.iterdir()), database.stat().st_mtime_ns) == before
+
+
+def test_a_reader_needs_no_right_to_write(as_reader, database) -> None:
+    """Neither to the file nor to its directory, as long as the database was closed."""
+    finished = as_reader("status", "--json")
+    assert _status(finished)["totals"]["movies"] == 36
+    finished = as_reader("servers", "disable", "home")
+    assert finished.code == 78
+    assert "may not be written by this user" in finished.err
+
+
+def test_a_reader_sees_what_a_running_daemon_has_written(as_reader, database) -> None:
+    """Although it is in the log only."""
+    with closing(sqlite3.connect(database)) as daemon:
+        daemon.execute("DELETE FROM movies WHERE library_id = 2")
+        daemon.commit()
+        assert database.with_name(database.name + "-wal").stat().st_size
+        assert _status(as_reader("status", "--json"))["totals"]["movies"] == 34
+
+
+def test_a_log_that_cannot_be_read_is_told_with_what_to_do(as_reader, database) -> None:
+    """What a killed daemon left behind belongs to the content: without it the answer would be wrong."""
+    with closing(sqlite3.connect(database)) as daemon:
+        daemon.execute("DELETE FROM movies WHERE library_id = 2")
+        daemon.commit()
+        log = database.with_name(database.name + "-wal")
+        left = log.read_bytes()
+    log.write_bytes(left)
+    finished = as_reader("status", "--json")
+    assert finished.code == 78
+    assert "start the daemon" in finished.err
+
+
+def test_a_file_that_may_not_be_read_is_told(as_reader, database) -> None:
+    """With who may, and how that is changed."""
+    database.chmod(0)
+    finished = as_reader("status")
+    assert finished.code == 78
+    assert "cannot be read: permission denied" in finished.err
+    assert "mode" in finished.err
+
+
+@pytest.mark.parametrize(
+    "content", [b"no database at all, just some text that is long enough" * 100, b"SQLite format 3\0" * 300]
+)
+def test_what_is_no_database_is_told(run, tmp_path, content) -> None:
+    """Nothing of it is changed."""
+    path = tmp_path / "text.db"
+    path.write_bytes(content)
+    for command in (("status",), ("mappings", "add", "/a", "/b")):
+        finished = run(*command, "--database", path)
+        assert finished.code == 78
+        assert "Traceback" not in finished.err
+    assert path.read_bytes() == content
+
+
+def test_writing_waits_for_a_lock_and_then_gives_up(on, database, monkeypatch) -> None:
+    """Exit code 75: it is worth another try."""
+    monkeypatch.setattr("retrovue_daemon.store.visits.BUSY_S", 0.1)
+    with closing(sqlite3.connect(database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        finished = on("libraries", "disable", "Movies")
+        assert finished.code == 75
+        assert "let it commit" in finished.err
+        assert on("status").code == 0
+        other.execute("ROLLBACK")
+    assert on("libraries", "disable", "Movies").code == 0
+
+
+def test_a_configuration_that_cannot_be_read_does_not_matter_to_a_reader(run, database, tmp_path) -> None:
+    """As long as the database is named; without that it says what to do."""
+    bad = tmp_path / ".config" / "retrovue-daemon" / "config.toml"
+    bad.parent.mkdir(parents=True)
+    bad.write_text("nonsense")
+    assert run("status", "--database", database).code == 0
+    finished = run("status")
+    assert finished.code == 78
+    assert "--database FILE" in finished.err
+    assert run("status", "--config", bad, "--database", database).code == 78
+
+
+def test_a_look_at_the_lock_keeps_no_daemon_from_starting(database, monkeypatch) -> None:
+    """Whoever watches the status looks every second, and has the lock for an instant."""
+    glance = os.open(lock_path(database), os.O_RDONLY | os.O_CREAT)
+    fcntl.flock(glance, fcntl.LOCK_SH)
+    monkeypatch.setattr("retrovue_daemon.store.lock.time.sleep", lambda _seconds: os.close(glance))
+    with database_lock(database):
+        assert holder(database).held
+    assert holder(database) == (False, None)

@@ -1,0 +1,127 @@
+"""Visits to a database that a daemon may be using."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from retrovue_daemon.errors import DatabaseHeld, DatabaseMissing, DatabaseUnusable, WriteFailed
+from retrovue_daemon.store.lock import database_lock
+from retrovue_daemon.store.visits import changing, make_if_missing, reading
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    place = tmp_path / "mirror.db"
+    make_if_missing(place)
+    return place
+
+
+ADD = "INSERT INTO plex_servers (name, server_url) VALUES ('home', 'http://127.0.0.1:1')"
+
+
+def _names(path: Path) -> list[str]:
+    with reading(path) as connection:
+        return [name for (name,) in connection.execute("SELECT name FROM plex_servers")]
+
+
+def test_a_change_is_one_transaction(path) -> None:
+    """All of it is there afterwards, or, where something fails, nothing of it."""
+    with changing(path) as connection:
+        connection.execute(ADD)
+    assert _names(path) == ["home"]
+
+    def fail() -> None:
+        with changing(path) as connection:
+            connection.execute("DELETE FROM plex_servers")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert _names(path) == ["home"]
+
+
+def test_a_change_keeps_what_others_refer_to(path) -> None:
+    """Foreign keys hold also for visitors, and what a rule of the table refuses is told."""
+    with changing(path) as connection:
+        connection.execute(ADD)
+        connection.execute(
+            "INSERT INTO libraries (server_id, library_key, library_name, library_type) VALUES (1, '1', 'M', 'movie')"
+        )
+        connection.execute("DELETE FROM plex_servers")
+        assert connection.execute("SELECT count(*) FROM libraries").fetchone() == (0,)
+        connection.execute(ADD)
+    with pytest.raises(WriteFailed, match="UNIQUE"), changing(path) as connection:
+        connection.execute(ADD)
+
+
+def test_who_only_reads_cannot_write(path) -> None:
+    """By mistake, or by an injected statement."""
+    for opened_by_daemon in (False, True):
+        with closing(sqlite3.connect(path)) as daemon:
+            if opened_by_daemon:
+                daemon.execute("SELECT * FROM plex_servers").fetchall()
+            with pytest.raises(Exception, match=r"readonly|may not be written"), reading(path) as connection:
+                connection.execute(ADD)
+    assert _names(path) == []
+
+
+def test_a_database_is_made_only_where_there_is_none(path, tmp_path) -> None:
+    """With the permissions asked for; what is there is not even opened."""
+    made = tmp_path / "other.db"
+    make_if_missing(made, mode=0o640)
+    assert made.stat().st_mode & 0o777 == 0o640
+    before = path.stat().st_mtime_ns
+    with database_lock(path):
+        make_if_missing(path, mode=0o644)
+    assert (path.stat().st_mtime_ns, path.stat().st_mode & 0o777) == (before, 0o600)
+
+
+def test_a_database_that_root_makes_belongs_to_the_daemon(tmp_path) -> None:
+    """To whom its directory belongs; everybody else makes it for himself."""
+    place = tmp_path / "state" / "mirror.db"
+    place.parent.mkdir()
+    if os.geteuid() == 0:
+        os.chown(place.parent, 65534, 65534)
+    make_if_missing(place)
+    owner = place.parent.stat().st_uid
+    assert {file.name: file.stat().st_uid for file in place.parent.iterdir()} == {
+        "mirror.db": owner,
+        "mirror.db.lock": owner,
+    }
+
+
+def test_what_is_no_file_is_refused_at_once(tmp_path) -> None:
+    """Opening a pipe would wait for ever."""
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(DatabaseUnusable), reading(place):
+            pass
+
+
+def test_a_database_that_is_just_being_made_is_left_to_its_maker(tmp_path) -> None:
+    """The daemon holds the lock before there is anything in the file."""
+    place = tmp_path / "new.db"
+    with database_lock(place), pytest.raises(DatabaseHeld):
+        make_if_missing(place)
+    with pytest.raises(DatabaseMissing), reading(place):
+        pass
+
+
+def test_a_link_leads_to_the_database(path, tmp_path) -> None:
+    """The log that matters is beside the file itself."""
+    link = tmp_path / "elsewhere" / "link.db"
+    link.parent.mkdir()
+    link.symlink_to(path)
+    with closing(sqlite3.connect(path)) as daemon:
+        daemon.execute(ADD)
+        daemon.commit()
+        assert _names(link) == ["home"]
+    assert [file.name for file in link.parent.iterdir()] == ["link.db"]

@@ -1,0 +1,21 @@
+"""What the README shows is what the program prints."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def _plain(text: str) -> list[str]:
+    """Return the lines without times, which differ from run to run, and without what frames the tables."""
+    lines = [re.sub(r"\d+\.\d\b", "0.0", line).rstrip() for line in text.splitlines()]
+    return [line for line in lines if line]
+
+
+async def test_the_readme_shows_what_the_demo_prints(commands, tmp_path) -> None:
+    """But for the times and the questions at its end."""
+    (shown,) = re.findall(r"```text\n(== 1\..*?)```", README.read_text("utf-8"), re.DOTALL)
+    finished = await commands.run("demo", "--fast", COLUMNS="110", TMPDIR=str(tmp_path))
+    assert _plain(finished.out[: finished.out.index("== 4.")]) == _plain(shown)
