@@ -232,7 +232,8 @@ class Supervisor:
         for worker in self.workers.values():
             for library_id in off:
                 worker.stop_library(library_id)
-            if worker.server.server_id in on.values():
+            # A row that was deleted has been entered again, perhaps under its old id, and lacks everything.
+            if worker.server.server_id in {*on.values(), *settings.deleted(before)}:
                 worker.look_now()
         return settings
 

@@ -28,20 +28,24 @@ class Settings:
     mappings: Rows
 
     def switched_off(self, before: Settings) -> set[int]:
-        """Return the ids of the libraries whose switch was turned off since."""
-        return set(self._switched(before, on=False))
+        """Return the ids of the libraries whose switch was turned off since, also of those that are new."""
+        return self._off - before._off
 
     def switched_on(self, before: Settings) -> dict[int, int]:
         """Return the ids of the libraries whose switch was turned on since, and of their servers."""
-        return self._switched(before, on=True)
-
-    def _switched(self, before: Settings, *, on: bool) -> dict[int, int]:
-        others = {library_id for library_id, enabled, _ in before.libraries if bool(enabled) is not on}
         return {
             library_id: server_id
             for library_id, enabled, server_id in self.libraries
-            if bool(enabled) is on and library_id in others
+            if enabled and library_id in before._off
         }
+
+    @property
+    def _off(self) -> set[int]:
+        return {library_id for library_id, enabled, _ in self.libraries if not enabled}
+
+    def deleted(self, before: Settings) -> set[int]:
+        """Return the ids of the servers whose rows are gone since."""
+        return {row_id for row_id, *_ in before.servers} - {row_id for row_id, *_ in self.servers}
 
 
 async def data_version(connection: aiosqlite.Connection) -> int:
