@@ -18,7 +18,7 @@ from retrovue_daemon.errors import DaemonError, Interrupted
 from retrovue_daemon.plex.retries import RetryPolicy
 from retrovue_daemon.progress import ProgressBoard
 from retrovue_daemon.reloading import Reloader
-from retrovue_daemon.service import beat, show_status
+from retrovue_daemon.service import beat, keep_starting, show_status
 from retrovue_daemon.signals import Signals
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.supervisor import Supervisor
@@ -64,6 +64,7 @@ async def run(config: Config, redactor: Redactor, process: Process) -> None:
     """Keep the database in step until SIGTERM or SIGINT: the work of the service."""
     with Signals() as signals:
         log.info("daemon.starting", version=__version__)
+        signals.stop.add_done_callback(lambda _: _tell_stopping(process.notifier))
         try:
             await _until_stopped(signals.stop, _keep_in_step(config, redactor, process, signals))
         except Interrupted as interrupted:
@@ -72,25 +73,30 @@ async def run(config: Config, redactor: Redactor, process: Process) -> None:
 
 async def _keep_in_step(config: Config, redactor: Redactor, process: Process, signals: Signals) -> None:
     notifier, clock = process.notifier, Clock()
-    async with _opened(config, serves=True) as database:
-        supervisor = Supervisor(database, config, ProgressBoard(), redactor, retry=PATIENT, clock=clock)
-        reloader = Reloader(process.load, process.relog, supervisor, notifier)
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(database.writer.stopped(), name="the writer's end")
-                group.create_task(supervisor.run(), name="supervisor")
-                await supervisor.started.wait()
-                _tell_started(supervisor)
-                notifier.ready()
-                group.create_task(reloader.serve(signals.reload), name="reloads")
-                group.create_task(_sync_when_told(signals.sync_now, supervisor), name="SIGUSR1")
-                group.create_task(beat(notifier, database.writer, clock), name="watchdog")
-                group.create_task(show_status(notifier, supervisor, clock), name="status")
-        except asyncio.CancelledError:
-            log.info("daemon.stopping")
-            notifier.stopping("stopping: what was read is being written")
-            notifier.extend_timeout(STOPPING_S)
-            raise
+    starting = asyncio.create_task(keep_starting(notifier, clock), name="start")
+    try:
+        async with _opened(config, serves=True) as database, asyncio.TaskGroup() as group:
+            supervisor = Supervisor(database, config, ProgressBoard(), redactor, retry=PATIENT, clock=clock)
+            reloader = Reloader(process.load, process.relog, supervisor, notifier)
+            group.create_task(database.writer.stopped(), name="the writer's end")
+            group.create_task(supervisor.run(), name="supervisor")
+            await supervisor.started.wait()
+            starting.cancel()
+            _tell_started(supervisor)
+            notifier.ready()
+            group.create_task(reloader.serve(signals.reload), name="reloads")
+            group.create_task(_sync_when_told(signals.sync_now, supervisor), name="SIGUSR1")
+            group.create_task(beat(notifier, database.writer, clock), name="watchdog")
+            group.create_task(show_status(notifier, supervisor, clock), name="status")
+    finally:
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+
+
+def _tell_stopping(notifier: Notifier) -> None:
+    log.info("daemon.stopping")
+    notifier.stopping("stopping: what was read is being written")
+    notifier.extend_timeout(STOPPING_S)
 
 
 def _tell_started(supervisor: Supervisor) -> None:

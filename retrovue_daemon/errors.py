@@ -9,10 +9,11 @@
     ├── UnknownLibrary         no library to sync has the title or key that was asked for
     ├── UnknownShow            no library to sync has a show of the title that was asked for
     ├── AmbiguousShow          several shows have that title
-    ├── BadInput               something that was typed cannot be used
+    ├── BadInput               something that was typed, or asked for, cannot be used
     │   ├── UnknownName            nothing of its kind is called that
     │   ├── AmbiguousName          several things are called that
-    │   └── DefinedByConfig        only the configuration can change it
+    │   ├── DefinedByConfig        only the configuration can change it
+    │   └── BadRequest             a row of sync_requests is not understood
     ├── ConfigError            the configuration has problems: all of them, with key paths
     ├── PlexError              a server could not be used as asked
     │   ├── ServerUnreachable      no connection, or it broke
@@ -195,6 +196,18 @@ class DefinedByConfig(BadInput):
         )
         self.name = name
         self.source = source
+
+
+class BadRequest(BadInput):
+    """A row of sync_requests is not understood: ``detail``. It is better not to guess what may remove something."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            f"the request is not understood: {detail}",
+            hint="kind is quick, full or show; options is a JSON object with library, show (texts), year (a number),"
+            " full and accept_removals (true or false)",
+        )
+        self.detail = detail
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:

@@ -45,7 +45,6 @@ class Meter:
     def __init__(self, board: ProgressBoard, start: LibraryProgress) -> None:
         self._board = board
         self._latest = start
-        board.show(self, start)
 
     def advance(self, listing: str, done: int, total: int | None) -> None:
         """Show how many items of a listing have been looked at, of how many."""
@@ -53,7 +52,7 @@ class Meter:
         self._board.show(self, self._latest)
 
     def finish(self) -> None:
-        """Count the library as done, however its pass ended."""
+        """Count the library as done, however its pass ended; a second time changes nothing."""
         self._board.drop(self)
 
 
@@ -71,34 +70,38 @@ class ProgressBoard:
         """The newest value."""
         return self._latest
 
-    def expect(self, libraries: int) -> None:
-        """Announce libraries that will be synced."""
-        self._publish(replace(self._latest, libraries_total=self._latest.libraries_total + libraries))
+    def new_round(self) -> None:
+        """Count from the beginning again, unless something is under way: a service runs for months."""
+        if not self._running and self._latest.libraries_total:
+            self._publish(Progress())
 
     def begin(self, server: str, library: str) -> Meter:
-        """Show a library's pass as running."""
+        """Show a library's pass as running, and count it among those to do."""
         self._begun += 1
-        return Meter(self, LibraryProgress(self._begun, server, library))
+        start = LibraryProgress(self._begun, server, library)
+        meter = Meter(self, start)
+        self._running[meter] = start
+        self._publish(replace(self._latest, libraries_total=self._latest.libraries_total + 1))
+        return meter
 
     def mirror(self, progress: Progress) -> None:
         """Show what another board shows."""
-        self._latest = progress
-        self._changed.set()
-        self._changed = asyncio.Event()
+        self._tell(progress)
 
     def close(self) -> None:
         """Let every watcher end after the last value."""
         self._publish(replace(self._latest, closed=True))
 
     def show(self, meter: Meter, progress: LibraryProgress) -> None:
-        """Show where a meter stands."""
-        self._running[meter] = progress
-        self._publish(self._latest)
+        """Show where a meter stands, as long as it is on the board."""
+        if meter in self._running:
+            self._running[meter] = progress
+            self._publish(self._latest)
 
     def drop(self, meter: Meter) -> None:
         """Take a meter off the board and count its library."""
-        self._running.pop(meter, None)
-        self._publish(replace(self._latest, libraries_done=self._latest.libraries_done + 1))
+        if self._running.pop(meter, None) is not None:
+            self._publish(replace(self._latest, libraries_done=self._latest.libraries_done + 1))
 
     async def watch(self) -> AsyncIterator[Progress]:
         """Yield the newest value whenever it has changed, until the board is closed."""
@@ -110,6 +113,9 @@ class ProgressBoard:
             yield shown
 
     def _publish(self, latest: Progress) -> None:
-        self._latest = replace(latest, running=tuple(self._running.values()))
+        self._tell(replace(latest, running=tuple(self._running.values())))
+
+    def _tell(self, latest: Progress) -> None:
+        self._latest = latest
         self._changed.set()
         self._changed = asyncio.Event()

@@ -34,7 +34,7 @@ async def ask_daemon(path: Path, selection: Selection, server: str | None, board
             with Signals() as signals:
                 while (result := _result(connection, request_id, board)) is None:
                     if holder(path).held is False:
-                        raise DaemonGone(path)
+                        return _last_word(connection, request_id, board, path)
                     await signals.pause(POLL_S)
             return result
     except sqlite3.Error as error:
@@ -69,16 +69,46 @@ def _insert(connection: sqlite3.Connection, selection: Selection, server: str | 
     return int(cursor.lastrowid or 0)
 
 
+def _last_word(connection: sqlite3.Connection, request_id: int, board: ProgressBoard, path: Path) -> dict[str, Any]:
+    """Return the result of a daemon that has ended: it may have been its last work. Raises DaemonGone."""
+    result = _result(connection, request_id, board)
+    if result is None:
+        raise DaemonGone(path)
+    return result
+
+
 def _result(connection: sqlite3.Connection, request_id: int, board: ProgressBoard) -> dict[str, Any] | None:
     """Return the result of a request once it is there; until then show how far it is."""
     row = connection.execute("SELECT finished_at, result FROM sync_requests WHERE id = ?", (request_id,)).fetchone()
     if row is None:
-        return {"exit_code": 1, "servers": [], "error": {"message": "the request was deleted", "hint": "ask again"}}
+        return _without_result("the request was deleted", "ask again")
     finished_at, text = row
-    told: dict[str, Any] = json.loads(text) if text else {}
-    if finished_at is not None:
-        return told
-    if progress := told.get("progress"):
-        running = tuple(LibraryProgress(**one) for one in progress["running"])
-        board.mirror(Progress(progress["libraries_done"], progress["libraries_total"], running))
-    return None
+    told = _object(text)
+    if finished_at is None:
+        if (progress := _progress(told.get("progress"))) is not None:
+            board.mirror(progress)
+        return None
+    if not isinstance(told.get("exit_code"), int) or not isinstance(told.get("servers"), list):
+        return _without_result("the request was answered by another program", "see sync_runs for what was done")
+    return told
+
+
+def _without_result(message: str, hint: str) -> dict[str, Any]:
+    return {"exit_code": 1, "servers": [], "error": {"message": message, "hint": hint}}
+
+
+def _object(text: str | None) -> dict[str, Any]:
+    try:
+        value = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _progress(told: Any) -> Progress | None:
+    """Read what the daemon shows; one of another release may show something else."""
+    try:
+        running = tuple(LibraryProgress(**one) for one in told["running"])
+        return Progress(told["libraries_done"], told["libraries_total"], running)
+    except (KeyError, TypeError):
+        return None

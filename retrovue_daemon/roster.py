@@ -10,8 +10,11 @@ from retrovue_daemon.errors import ConfigError, UnknownServer
 from retrovue_daemon.store.servers import ServerEntry, reconcile_servers, servers
 
 if TYPE_CHECKING:
+    import aiosqlite
+
     from retrovue_daemon.config import Config, ServerSection
     from retrovue_daemon.store.database import Database
+    from retrovue_daemon.store.servers import ServerRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,13 @@ async def read_roster(config: Config, database: Database, now: int) -> Roster:
     Where both name a server the configuration wins. A row that cannot be used costs the others nothing.
     """
     entries = [ServerEntry(section.name, section.url, section.path_mappings) for section in config.servers]
-    await database.writer.write(lambda connection: reconcile_servers(connection, entries, now))
-    rows = {row.name: row for row in await servers(database.reader)}
+
+    async def work(connection: aiosqlite.Connection) -> dict[str, ServerRow]:
+        await reconcile_servers(connection, entries, now)
+        return {row.name: row for row in await servers(connection)}
+
+    # In one transaction: rows that were changed and could then not be read would be a change by halves.
+    rows = await database.writer.write(work)
     found = [ActiveServer(rows[section.name].id, section) for section in config.servers]
     named = {section.name for section in config.servers}
     unusable = []

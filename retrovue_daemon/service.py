@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Never
 
-from retrovue_daemon.errors import WriteFailed
+from retrovue_daemon.errors import StoreError
 
 if TYPE_CHECKING:
-    import aiosqlite
-
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.progress import Progress
     from retrovue_daemon.store.writer import Writer
@@ -20,34 +19,46 @@ LONGEST_PING_S = 60.0
 """Seconds that the writer may take to answer: so long another program's lock is waited for."""
 
 STATUS_S = 1.0
+STARTING_S = 10.0
+
+
+async def keep_starting(notifier: Notifier, clock: Clock) -> Never:
+    """Ask systemd for patience with a start that takes long: the schema of a large database is brought up to date."""
+    while True:
+        notifier.extend_timeout(3 * STARTING_S)
+        await clock.sleep(STARTING_S)
 
 
 async def beat(notifier: Notifier, writer: Writer, clock: Clock) -> None:
-    """Tell systemd again and again that the event loop and the writer are alive; for ever, or not at all."""
+    """Tell systemd again and again that the event loop and the writer are alive; for ever, or not at all.
+
+    The writer answers through its queue. One that has not done so yet lives too, for a minute: it may have to wait
+    for another program's lock, and what systemd waits may be shorter than that.
+    """
     if notifier.watchdog_interval is None:
         return
-    while True:
-        if await _answers(writer):
-            notifier.watchdog()
-        # The writer may take a minute to answer: that and the pause have to fit into what systemd waits.
-        await clock.sleep(notifier.watchdog_interval / 2)
-
-
-async def _answers(writer: Writer) -> bool:
-    """Tell whether the writer does an empty piece of work; one that waits for another program's lock lives too."""
+    asked_at, answer = clock.monotonic(), _ask(writer)
     try:
-        async with asyncio.timeout(LONGEST_PING_S):
-            await writer.write(_nothing)
-    except WriteFailed:
-        return True
-    except TimeoutError:
-        return False
-    return True
+        while True:
+            if answer.done():
+                asked_at, answer = clock.monotonic(), _ask(writer)
+            if clock.monotonic() - asked_at < LONGEST_PING_S:
+                notifier.watchdog()
+            # An answer may come just after that minute: it and the pause have to fit into what systemd waits.
+            await clock.sleep(notifier.watchdog_interval / 2)
+    finally:
+        answer.cancel()
+        await asyncio.gather(answer, return_exceptions=True)
 
 
-async def _nothing(connection: aiosqlite.Connection) -> None:
-    """Change nothing."""
-    del connection
+def _ask(writer: Writer) -> asyncio.Task[None]:
+    return asyncio.create_task(_answer(writer), name="ping of the writer")
+
+
+async def _answer(writer: Writer) -> None:
+    # A writer that could not get the lock has answered; whether it has ended is told elsewhere.
+    with suppress(StoreError):
+        await writer.catch_up()
 
 
 async def show_status(notifier: Notifier, supervisor: Supervisor, clock: Clock) -> None:
@@ -62,10 +73,9 @@ async def show_status(notifier: Notifier, supervisor: Supervisor, clock: Clock) 
 
 
 def status_line(supervisor: Supervisor) -> str:
-    """Say in one line what is being synced, and which servers cannot be used."""
-    doing = _doing(supervisor.board.latest)
-    wrong = [str(worker.trouble.error) for worker in supervisor.workers.values() if worker.trouble.error is not None]
-    return "; ".join([doing, *wrong])
+    """Say in one line what is being synced, and what is wrong with which server or library."""
+    wrong = [words for worker in supervisor.workers.values() for words in worker.trouble.words]
+    return "; ".join([_doing(supervisor.board.latest), *wrong])
 
 
 def _doing(progress: Progress) -> str:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from retrovue_daemon.asking import Selection, ServerReport
-from retrovue_daemon.errors import DaemonError, UnknownServer
+from retrovue_daemon.asking import Selection
+from retrovue_daemon.errors import BadRequest, DaemonError, StoreError, UnknownServer
 from retrovue_daemon.outcome import describe, exit_code, summary
 from retrovue_daemon.store.requests import finish_request, open_requests, show_progress
 
@@ -26,7 +26,17 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 PROGRESS_S = 1.0
-"""Seconds between two words on how far a request is."""
+"""Seconds between two words on how far requests are."""
+
+_KINDS = ("quick", "full", "show")
+_OPTIONS: dict[str, tuple[type, str]] = {
+    "library": (str, "a text"),
+    "show": (str, "a text"),
+    "year": (int, "a number"),
+    "full": (bool, "true or false"),
+    "accept_removals": (bool, "true or false"),
+}
+_LONGEST_TEXT = 1_000
 
 
 class Desk:
@@ -44,6 +54,7 @@ class Desk:
         self._ask = ask
         self._clock = clock
         self._serving: dict[int, asyncio.Task[None]] = {}
+        self._telling: asyncio.Task[None] | None = None
 
     async def take_requests(self) -> None:
         """Begin to serve what has come since the last time."""
@@ -52,13 +63,15 @@ class Desk:
                 task = asyncio.create_task(self._serve(request), name=f"request {request.id}")
                 self._serving[request.id] = task
                 task.add_done_callback(partial(self._forget, request.id))
+        if self._serving and (self._telling is None or self._telling.done()):
+            self._telling = asyncio.create_task(self._tell_progress(), name="progress of requests")
 
     async def close(self) -> None:
         """Stop serving; requests that are not answered wait for the next daemon."""
-        serving = list(self._serving.values())
-        for task in serving:
+        tasks = [*self._serving.values(), *([self._telling] if self._telling else ())]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*serving, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _forget(self, request_id: int, _task: asyncio.Task[None]) -> None:
         self._serving.pop(request_id, None)
@@ -69,57 +82,87 @@ class Desk:
         except DaemonError as error:
             # The request stays open: it is taken again when something else is written, or by the next daemon.
             log.error("request.failed", request_id=request.id, error=str(error), hint=error.hint)
+        except Exception:
+            log.exception("request.failed", request_id=request.id)
 
     async def _answer(self, request: RequestRow) -> None:
         try:
             selection = selection_of(request)
-            log.info("request.taken", request_id=request.id, server=request.server, **_named(selection))
-            asked = self._ask(selection, request.server)
-        except UnknownServer as error:
+            server = request.server or request.owner
+            log.info("request.taken", request_id=request.id, server=server, **_named(selection))
+            asked = self._ask(selection, server)
+        except (BadRequest, UnknownServer) as error:
+            log.warning("request.refused", request_id=request.id, error=str(error), hint=error.hint)
             result: dict[str, Any] = {"exit_code": error.exit_code, "error": describe(error), "servers": []}
             await self._finish(request, result, None)
             return
-        await self._until_done(request, [one.done for one in asked])
-        reports = [one.done.result() for one in asked]
+        reports = [await one.done for one in asked]
         code = exit_code(reports)
-        log.info("request.finished", request_id=request.id, exit_code=code)
         run_ids = [done.run_id for report in reports for done in report.passes if done.run_id is not None]
-        result = summary(reports, code)
-        await self._finish(request, result, max(run_ids, default=None))
+        await self._finish(request, summary(reports, code), max(run_ids, default=None))
+        log.info("request.finished", request_id=request.id, exit_code=code)
 
     async def _finish(self, request: RequestRow, result: dict[str, Any], run_id: int | None) -> None:
         work = partial(finish_request, request_id=request.id, result=result, run_id=run_id, now=self._clock.now())
         await self._database.writer.write(work)
 
-    async def _until_done(self, request: RequestRow, reports: list[asyncio.Future[ServerReport]]) -> None:
-        """Wait for all reports; say meanwhile how far it is."""
-        shown: object = None
-        while pending := [report for report in reports if not report.done()]:
-            tick = asyncio.create_task(self._clock.sleep(PROGRESS_S), name="tick")
-            ends: list[asyncio.Future[Any]] = [*pending, tick]
-            try:
-                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                tick.cancel()
-                await asyncio.gather(tick, return_exceptions=True)
+    async def _tell_progress(self) -> None:
+        """Say how far it is, once for all requests, as long as there are any."""
+        shown = None
+        while self._serving:
             latest = self._board.latest
-            if latest is not shown and any(not report.done() for report in reports):
+            if latest is not shown:
                 shown = latest
                 progress = {"progress": asdict(latest)}
-                work = partial(show_progress, request_id=request.id, progress=progress)
-                await self._database.writer.write(work)
+                work = partial(show_progress, request_ids=list(self._serving), progress=progress)
+                try:
+                    await self._database.writer.write(work)
+                except StoreError as error:
+                    # What is wrong with the database is told by those whose work it hinders.
+                    log.debug("request.progress_lost", error=str(error))
+            await self._clock.sleep(PROGRESS_S)
 
 
 def selection_of(request: RequestRow) -> Selection:
-    """Make what a worker is asked for of a row that any program may have written."""
+    """Make what a worker is asked for of a row that any program may have written. Raises BadRequest.
+
+    Nothing in it is guessed or passed over: what was meant for one library must not remove from all of them.
+    """
     options = request.options
+    if options is None:
+        raise BadRequest("options is no JSON object, or too long")
+    if request.kind not in _KINDS:
+        raise BadRequest(f"there is no kind {request.kind!r}")
+    if request.server and request.owner and request.server != request.owner:
+        raise BadRequest("server_id is not the server of library_id")
+    for name, value in options.items():
+        _check_option(name, value)
     library, show, year = options.get("library"), options.get("show"), options.get("year")
+    if request.library_key is not None and library is not None:
+        raise BadRequest("library_id and options name a library")
+    if show is None and (request.kind == "show" or year is not None):
+        raise BadRequest("options name no show")
     return Selection(
-        library=request.library_key or (library if isinstance(library, str) else None),
-        show=(show, year if isinstance(year, int) else None) if isinstance(show, str) else None,
+        library=request.library_key or library,
+        show=None if show is None else (show, year),
         full=request.kind == "full" or options.get("full") is True,
         accept_removals=options.get("accept_removals") is True,
     )
+
+
+def _check_option(name: str, value: object) -> None:
+    if name not in _OPTIONS:
+        raise BadRequest(f"there is no option {name[:40]!r}")
+    kind, words = _OPTIONS[name]
+    if value is None:
+        return
+    if type(value) is not kind or (isinstance(value, str) and not _is_name(value)):
+        raise BadRequest(f"{name} has to be {words}")
+
+
+def _is_name(text: str) -> bool:
+    """Tell whether a text can be a title: JSON may hold halves of surrogate pairs, which no server can be sent."""
+    return 0 < len(text) <= _LONGEST_TEXT and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _named(selection: Selection) -> dict[str, Any]:

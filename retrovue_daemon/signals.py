@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 from retrovue_daemon.errors import Interrupted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 
@@ -19,7 +20,7 @@ class Signals:
 
     ``stop`` becomes the number of the first SIGTERM or SIGINT. A second SIGINT ends the process on the spot: somebody
     at a keyboard does not want to wait. ``reload`` is set by SIGHUP, ``sync_now`` by SIGUSR1; whoever acts on one
-    clears it first, so that a storm of them is one.
+    clears it first, so that a storm of them is one. Signals that were held back before the block arrive in it.
     """
 
     def __init__(self) -> None:
@@ -27,23 +28,31 @@ class Signals:
         self.sync_now = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self.stop: asyncio.Future[int] = self._loop.create_future()
-        self._handlers = {
+        self._interrupts = 0
+        self._handlers: dict[signal.Signals, Callable[[int], None]] = {
             signal.SIGTERM: self._end,
             signal.SIGINT: self._end,
             signal.SIGHUP: lambda _: self.reload.set(),
             signal.SIGUSR1: lambda _: self.sync_now.set(),
         }
+        self._before = {number: signal.getsignal(number) for number in self._handlers}
 
     def __enter__(self) -> Self:
         for number, handler in self._handlers.items():
             self._loop.add_signal_handler(number, handler, number)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, self._handlers)
         return self
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for number in self._handlers:
+        # asyncio would let them have their default effect for a moment, and SIGHUP's is to end the process.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, self._handlers)
+        for number, before in self._before.items():
             self._loop.remove_signal_handler(number)
+            if before is not None:  # None: not set by Python
+                signal.signal(number, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     async def pause(self, seconds: float) -> None:
         """Wait; raises Interrupted where the end comes first."""
@@ -51,7 +60,8 @@ class Signals:
             raise Interrupted(await asyncio.wait_for(asyncio.shield(self.stop), seconds))
 
     def _end(self, number: int) -> None:
+        self._interrupts += number == signal.SIGINT
+        if self._interrupts > 1:
+            os._exit(128 + number)
         if not self.stop.done():
             self.stop.set_result(number)
-        elif number == signal.SIGINT == self.stop.result():
-            os._exit(128 + number)

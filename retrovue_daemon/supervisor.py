@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Never
 
 import structlog
 
 from retrovue_daemon.asking import ServerReport
 from retrovue_daemon.clock import Clock
-from retrovue_daemon.errors import UnknownServer
+from retrovue_daemon.errors import StoreError, UnknownServer
 from retrovue_daemon.roster import read_roster
 from retrovue_daemon.serving import Desk
 from retrovue_daemon.slots import Slots
 from retrovue_daemon.store.state import client_identifier
 from retrovue_daemon.store.watch import data_version, read_settings
-from retrovue_daemon.sync.mapping import follow_mappings
 from retrovue_daemon.sync.skips import SkipLog
 from retrovue_daemon.sync.targets import PassSettings
 from retrovue_daemon.worker import ServerWorker, Workplace
@@ -46,6 +45,9 @@ class Changed:
     changed: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
 
+    def __bool__(self) -> bool:
+        return bool(self.added or self.changed or self.removed)
+
 
 class Supervisor:
     """Keeps one worker for every active server. Not more than ``[sync] concurrency`` passes look at once."""
@@ -73,7 +75,9 @@ class Supervisor:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._group = asyncio.TaskGroup()
         self._applying = asyncio.Lock()
+        self._identifier: str | None = None
         self._unusable: set[tuple[str, str]] = set()
+        self._trouble = ""
         self._desk = Desk(database, board, self.ask, self._clock)
 
     async def sync_once(self, selection: Selection, server: str | None = None) -> list[ServerReport]:
@@ -82,8 +86,7 @@ class Supervisor:
         Raises UnknownServer where no active server has that name.
         """
         roster = (await self._read_roster(self.config)).only(server)
-        for active in roster.servers:
-            await follow_mappings(self.database, active.name, active.server_id)
+        self._slots.share(self.config.sync.concurrency, [active.name for active in roster.servers])
         workplace = await self._workplace(self.config)
         async with asyncio.TaskGroup() as group:
             rounds = [
@@ -94,42 +97,27 @@ class Supervisor:
 
     async def run(self) -> None:
         """Keep every server in step, each by its own schedule, until cancelled."""
-        try:
-            async with self._group:
-                seen = await read_settings(self.database.reader)
-                await self.apply(self.config)
+        async with self._group:
+            try:
+                # What others write from here on is noticed, also what they write while the workers start.
+                before = await read_settings(self.database.reader)
+                await self._exchange(self.config)
                 self.started.set()
-                await self._watch(seen)
-        finally:
-            await self._desk.close()
+                self._follow_paths()
+                await self._watch(before)
+            finally:
+                # Before the workers end: what they leave undone is for the next daemon, not an answer.
+                await self._desk.close()
 
     async def apply(self, config: Config) -> Changed:
         """Sync by a configuration from now on; servers that it says nothing new of are not disturbed.
 
-        Stopped passes end at their next page. Local paths follow the mappings at once.
+        Stopped passes end at their next page. Returns when local paths follow the mappings. What fails is raised, and
+        has changed nothing.
         """
-        async with self._applying:
-            roster = await self._read_roster(config)
-            self._slots.resize(config.sync.concurrency)
-            self.config = config
-            workplace = await self._workplace(config)
-            wanted = {active.name: active for active in roster.servers}
-            removed = [name for name in self.workers if name not in wanted]
-            changed = [
-                name for name, worker in self.workers.items() if wanted.get(name, worker.server) != worker.server
-            ]
-            anew = [name for name in changed if _begins_anew(self.workers[name], wanted[name])]
-            added = [name for name in wanted if name not in self.workers]
-            await self._stop(*removed, *anew)
-            for name, worker in self.workers.items():
-                worker.workplace = workplace
-                worker.server = wanted[name]
-            for name, active in wanted.items():
-                if await follow_mappings(self.database, name, active.server_id) and name in self.workers:
-                    self.workers[name].recheck_paths()
-            for name in (*anew, *added):
-                self._start(wanted[name], workplace)
-        return Changed(tuple(added), tuple(changed), tuple(removed))
+        changed = await self._exchange(config)
+        await asyncio.gather(*self._follow_paths())
+        return changed
 
     def ask(self, selection: Selection, server: str | None = None) -> list[Asked]:
         """Have something synced as soon as may be, by all workers or by one. Raises UnknownServer."""
@@ -142,40 +130,31 @@ class Supervisor:
         for worker in self.workers.values():
             worker.look_now()
 
-    async def _watch(self, seen: Settings) -> None:
-        """Act on what other programs write."""
-        version = -1
-        while True:
-            try:
-                newest = await data_version(self.database.reader)
-                if newest != version:
-                    seen = await self._follow(seen)
-                    await self._desk.take_requests()
-                version = newest
-            except sqlite3.Error as error:
-                log.error("store.failed", error=str(error))
-            await self._clock.sleep(WATCH_S)
+    # -- who is on --------------------------------------------------------------------------------------------------
 
-    async def _follow(self, before: Settings) -> Settings:
-        settings = await read_settings(self.database.reader)
-        if settings == before:
-            return settings
-        if (settings.servers, settings.mappings) != (before.servers, before.mappings):
-            changed = await self.apply(self.config)
-            if any((changed.added, changed.changed, changed.removed)):
-                log.info(
-                    "servers.changed",
-                    added=list(changed.added),
-                    changed=list(changed.changed),
-                    removed=list(changed.removed),
-                )
-        for worker in self.workers.values():
-            for library_id in settings.switched_off(before):
-                worker.stop_library(library_id)
-        if settings.switched_on(before):
-            self.look_now()
-        # What was written since, by whomever, is another change: applying once more changes nothing.
-        return settings
+    async def _exchange(self, config: Config | None = None) -> Changed:
+        """Start, stop and rearrange workers as a configuration (default: the one in force) and the database say."""
+        async with self._applying:
+            config = self.config if config is None else config
+            roster = await self._read_roster(config)
+            workplace = await self._workplace(config)
+            wanted = {active.name: active for active in roster.servers}
+            removed = [name for name in self.workers if name not in wanted]
+            changed = [
+                name
+                for name in self.workers
+                if wanted.get(name, self.workers[name].server) != self.workers[name].server
+            ]
+            anew = [name for name in changed if _begins_anew(self.workers[name].server, wanted[name])]
+            added = [name for name in wanted if name not in self.workers]
+            self.config = config
+            self._slots.share(config.sync.concurrency, wanted)
+            await self._stop(*removed, *anew)
+            for name, worker in self.workers.items():
+                worker.rearrange(wanted[name], workplace)
+            for name in (*anew, *added):
+                self._start(wanted[name], workplace)
+        return Changed(tuple(added), tuple(changed), tuple(removed))
 
     async def _read_roster(self, config: Config) -> Roster:
         roster = await read_roster(config, self.database, self._clock.now())
@@ -188,6 +167,8 @@ class Supervisor:
         return roster
 
     async def _workplace(self, config: Config) -> Workplace:
+        if self._identifier is None:
+            self._identifier = await self.database.writer.write(client_identifier)
         settings = PassSettings(
             page_size=config.sync.page_size,
             batch_size=config.database.batch_size,
@@ -200,7 +181,7 @@ class Supervisor:
             board=self.board,
             slots=self._slots,
             skips=self._skips,
-            identifier=await self.database.writer.write(client_identifier),
+            identifier=self._identifier,
             retry=self._retry,
             clock=self._clock,
         )
@@ -216,8 +197,58 @@ class Supervisor:
             task.cancel()
         await asyncio.gather(*stopped, return_exceptions=True)
 
+    def _follow_paths(self) -> list[asyncio.Task[None]]:
+        """Have all workers compute local paths anew where that is necessary; a large library takes its time."""
+        return [
+            self._group.create_task(worker.follow_paths(), name=f"paths {name}")
+            for name, worker in self.workers.items()
+        ]
 
-def _begins_anew(worker: ServerWorker, active: ActiveServer) -> bool:
+    # -- what others write ------------------------------------------------------------------------------------------
+
+    async def _watch(self, seen: Settings) -> Never:
+        """Act on what other programs write; a failure there is told once, and what it kept from us is tried again."""
+        version = -1
+        while True:
+            try:
+                newest = await data_version(self.database.reader)
+                if newest != version:
+                    seen = await self._follow(seen)
+                    await self._desk.take_requests()
+                version, self._trouble = newest, ""
+            except Exception as error:  # noqa: BLE001 -- whatever others have written must not end the service
+                self._tell(error)
+            await self._clock.sleep(WATCH_S)
+
+    async def _follow(self, before: Settings) -> Settings:
+        """Act on the differences; return what was acted on. What is written meanwhile is a difference of its own."""
+        settings = await read_settings(self.database.reader)
+        if (settings.servers, settings.mappings) != (before.servers, before.mappings):
+            changed = await self._exchange()
+            self._follow_paths()
+            if changed:
+                log.info("servers.changed", **asdict(changed))
+        on, off = settings.switched_on(before), settings.switched_off(before)
+        for worker in self.workers.values():
+            for library_id in off:
+                worker.stop_library(library_id)
+            # A row that was deleted has been entered again, perhaps under its old id, and lacks everything.
+            if worker.server.server_id in {*on.values(), *settings.deleted(before)}:
+                worker.look_now()
+        return settings
+
+    def _tell(self, error: Exception) -> None:
+        words = str(error)
+        if words == self._trouble:
+            return
+        self._trouble = words
+        if isinstance(error, sqlite3.Error | StoreError):
+            log.error("store.failed", error=words, hint=getattr(error, "hint", None))
+        else:
+            log.error("watch.crashed", exc_info=error)
+
+
+def _begins_anew(before: ActiveServer, after: ActiveServer) -> bool:
     """Tell whether a worker has to be exchanged; path mappings are followed without that."""
-    without = [replace(each, path_mappings=()) for each in (worker.server.section, active.section)]
-    return worker.server.server_id != active.server_id or without[0] != without[1]
+    sections = [replace(each.section, path_mappings=()) for each in (before, after)]
+    return before.server_id != after.server_id or sections[0] != sections[1]

@@ -1,28 +1,28 @@
-"""One server: who it is, which passes its libraries are due for, and what trouble it is in."""
+"""One server: when it is looked at, which passes run, and what trouble it is in."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Never
 
 import structlog
 
 from retrovue_daemon import __version__
 from retrovue_daemon.agenda import Agenda
 from retrovue_daemon.asking import Asked, ServerReport
-from retrovue_daemon.errors import AmbiguousShow, ServerBusy, ServerWithdrawn
+from retrovue_daemon.choice import Choice
+from retrovue_daemon.errors import ServerBusy, ServerWithdrawn
 from retrovue_daemon.plex.client import PlexClient
-from retrovue_daemon.records import Show
-from retrovue_daemon.store.local_paths import outdate_paths
 from retrovue_daemon.store.sweep import purge, purgeable
 from retrovue_daemon.sync.discovery import Discovery
 from retrovue_daemon.sync.full import FullPass
-from retrovue_daemon.sync.mapping import follow_mappings
+from retrovue_daemon.sync.mapping import FollowedPaths
 from retrovue_daemon.sync.passes import PassReport, carry_out, tell
 from retrovue_daemon.sync.quick import QuickPass
-from retrovue_daemon.sync.schedule import Backoff, Plan, full_is_due
+from retrovue_daemon.sync.schedule import Backoff
 from retrovue_daemon.sync.show import ShowPass
 from retrovue_daemon.sync.targets import Equipment
 from retrovue_daemon.sync.vanished import VanishedPass
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from retrovue_daemon.asking import Selection
+    from retrovue_daemon.choice import Work
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.config import SyncSection
     from retrovue_daemon.plex.retries import RetryPolicy
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.sync.discovery import Contact
     from retrovue_daemon.sync.passes import LibraryPass
     from retrovue_daemon.sync.skips import SkipLog
-    from retrovue_daemon.sync.targets import LibraryTarget, PassSettings
+    from retrovue_daemon.sync.targets import PassSettings
 
 log = structlog.get_logger()
 
@@ -64,24 +65,11 @@ class Workplace:
     clock: Clock
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """What is to be done for one library, and who asked for it."""
-
-    target: LibraryTarget
-    asked: tuple[Asked, ...]
-    plan: Plan | None
-    shows: tuple[Show, ...]
-    equipment: Equipment
-    vanished: bool
-
-
 class ServerWorker:
     """Syncs one server; says when trouble starts and when it ends.
 
     Whatever goes wrong with its server, also a mistake of ours, ends in a report and costs the other servers nothing.
-    A library has one pass at a time; whoever asks for it meanwhile shares the one after that. ``workplace`` may be
-    exchanged: what is running goes on with the one that it began with.
+    A library has one pass at a time; whoever asks for it meanwhile shares the one after that.
     """
 
     def __init__(self, server: ActiveServer, workplace: Workplace) -> None:
@@ -89,13 +77,12 @@ class ServerWorker:
         self.server = server
         self.workplace = workplace
         self.trouble = Trouble(self.name, workplace.database.path)
-        self._server_id = server.server_id
         self._discovery = Discovery(workplace.database, server.section, now=workplace.clock.now)
         self._agenda = Agenda(workplace.clock)
         self._backoff = Backoff(workplace.timing.interval)
         self._asked: list[Asked] = []
-        self._running: dict[int, asyncio.Task[None]] = {}
-        self._outdated: set[int] = set()
+        self._running: dict[int, tuple[Work, asyncio.Task[None]]] = {}
+        self._paths = FollowedPaths(workplace.database, self.name, self._running.keys())
         self._news = asyncio.Event()
 
     # -- what others want of it -------------------------------------------------------------------------------------
@@ -112,14 +99,23 @@ class ServerWorker:
         self._agenda.bring_forward()
         self._news.set()
 
-    def recheck_paths(self) -> None:
-        """Learn that the path mappings have changed: what runs now may still write paths as they were."""
-        self._outdated.update(self._running)
+    def rearrange(self, server: ActiveServer, workplace: Workplace) -> None:
+        """Work by a new configuration from now on; what is running goes on with the one that it began with."""
+        if workplace.timing.interval < self.workplace.timing.interval:
+            self._agenda.shorten(workplace.timing.interval)
+            self._news.set()
+        self._backoff.first = workplace.timing.interval
+        self.server, self.workplace = server, workplace
 
     def stop_library(self, library_id: int) -> None:
         """Stop the pass of a library at its next page."""
         if library_id in self._running:
-            self._running[library_id].cancel()
+            self._running[library_id][1].cancel()
+
+    async def follow_paths(self) -> None:
+        """Bring the stored local paths in step with the path mappings, whether or not the server answers."""
+        with _Contained(self):
+            await self._paths.follow(self.server.server_id)
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
@@ -127,17 +123,15 @@ class ServerWorker:
             while True:
                 with _Contained(self):
                     async with self._client() as client, asyncio.TaskGroup() as group:
-                        while True:
-                            await self._due_or_asked()
-                            await self._look(client, group, scheduled=not self._agenda.due_in)
+                        await self._look_again(client, group)
                 # The session could not be opened: a certificate that is not there, for example.
                 await self._due_or_asked()
         finally:
-            for asked in self._asked:
-                asked.fail(ServerWithdrawn(self.name))
+            self._withdraw()
 
     async def once(self, selection: Selection) -> ServerReport:
         """Do what is asked for, and nothing else, over a session of its own."""
+        await self.follow_paths()
         asked = self.ask(selection)
         with _Contained(self):
             async with self._client() as client, asyncio.TaskGroup() as group:
@@ -145,6 +139,18 @@ class ServerWorker:
         return await asked.done
 
     # -- a look -----------------------------------------------------------------------------------------------------
+
+    async def _look_again(self, client: PlexClient, group: asyncio.TaskGroup) -> Never:
+        try:
+            while True:
+                await self._due_or_asked()
+                self.workplace.board.new_round()
+                scheduled = self._agenda.begin(self.workplace.timing.interval)
+                await self._look(client, group, scheduled=scheduled)
+        except asyncio.CancelledError:
+            # Before the group ends the passes: those who asked for them must not take that for a good end.
+            self._withdraw()
+            raise
 
     async def _due_or_asked(self) -> None:
         """Wait until there is something to do."""
@@ -165,150 +171,106 @@ class ServerWorker:
         return asked.left is None or not asked.left <= self._running.keys()
 
     async def _look(self, client: PlexClient, group: asyncio.TaskGroup, *, scheduled: bool) -> None:
-        """Contact the server, and begin the passes that are due or asked for."""
+        """Contact the server and begin the passes that are asked for; if ``scheduled``, also those that are due."""
         asked = list(self._asked)
         with _Contained(self):
-            contact = await self._discovery.contact(client, self._server_id)
+            changes = self._paths.changes
+            contact = await self._discovery.contact(client, self.server.server_id)
+            self.server = replace(self.server, server_id=contact.server_id)
+            self._agenda.succeeded()
             self.trouble.end()
-            self._server_id = contact.server_id
-            if scheduled:
-                self._agenda.looked(self.workplace.timing.interval)
-            equipment = self._equipment(client)
-            for asker in asked:
-                await self._find_shows(equipment, contact, asker)
-            work = self._work(contact, equipment, asked, scheduled=scheduled)
-            self.workplace.board.expect(len(work))
+            self.trouble.only(target.row.id for target in (*contact.targets, *contact.vanished))
+            await self._paths.follow(contact.server_id)
+            work = await self._choice(client, contact, scheduled=scheduled).work(asked)
             for one in work:
-                if one.plan is not None and one.plan.kind == "full":
-                    one.target.round.begin(one.target.row.kind, one.target.row.id)
-                for asker in one.asked:
-                    asker.begin(one.target.row.id)
-                name = f"passes {self.name}/{one.target.row.name}"
-                self._running[one.target.row.id] = group.create_task(self._library(one), name=name)
+                self._begin(one, changes, group)
             for asker in asked:
                 asker.finish_if_done()
         self._asked = [each for each in self._asked if not each.done.done() and each.left != set()]
 
-    def _work(
-        self, contact: Contact, equipment: Equipment, asked: Sequence[Asked], *, scheduled: bool
-    ) -> list[_Work]:
-        """Choose what to begin: a library that is busy waits, and so does one whose last listing did not end well."""
-        vanished = {target.row.id for target in contact.vanished}
-        targets = (*contact.targets, *contact.vanished)
-        for one in asked:
-            wanted = [target.row.id for target in targets if one.selection.wants(target.row)]
-            if one.selection.show is not None:
-                wanted = [library_id for library_id in wanted if library_id in one.shows]
-            one.looked(contact.titles, wanted)
-        work = []
-        for target in targets:
-            library_id = target.row.id
-            askers = tuple(one for one in asked if one.left is not None and library_id in one.left)
-            wholly = [one.selection for one in askers if one.selection.show is None]
-            plan = None
-            if wholly or scheduled:
-                plan = self._plan(target, wholly, vanished=library_id in vanished)
-            single = {show.rating_key: show for one in askers for show in one.shows.get(library_id, ())}
-            if library_id in self._running or (plan is None and not single):
-                continue
-            accept = any(selection.accept_removals for selection in wholly)
-            own = replace(equipment, settings=replace(equipment.settings, accept_removals=accept))
-            work.append(_Work(target, askers, plan, tuple(single.values()), own, library_id in vanished))
-        return work
-
-    def _plan(self, target: LibraryTarget, wholly: Sequence[Selection], *, vanished: bool) -> Plan | None:
-        """Choose the pass over a library; None where nothing is to be done now."""
-        if any(selection.full or selection.accept_removals for selection in wholly):
-            return Plan("full")
-        clock, timing = self.workplace.clock, self.workplace.timing
-        ready = bool(wholly) or self._backoff.ready(target.row.id, clock.monotonic())
-        if vanished:
-            return Plan("full") if ready else None
-        due = full_is_due(target.row, target.listing, now=clock.now(), full_interval=timing.full_interval)
-        return Plan("full") if due and ready else Plan("quick", settled=not due)
-
-    async def _find_shows(self, equipment: Equipment, contact: Contact, asked: Asked) -> None:
-        """Find the shows that are asked for, once; where a year must tell which one is meant, say so."""
-        if asked.selection.show is None or asked.left is not None:
-            return
-        title, year = asked.selection.show
-        for target in contact.targets:
-            if asked.selection.wants(target.row):
-                page = await equipment.client.shows_titled(target.row.key, title)
-                shows = [show for show in page.items if isinstance(show, Show) and _is_called(show, title, year)]
-                if shows:
-                    asked.shows[target.row.id] = shows
-        years = {show.year for shows in asked.shows.values() for show in shows}
-        if len(years) > 1:
-            asked.fail(AmbiguousShow(title, sorted(year for year in years if year is not None)))
+    def _choice(self, client: PlexClient, contact: Contact, *, scheduled: bool) -> Choice:
+        place = self.workplace
+        equipment = Equipment(client, place.database, place.settings, place.skips, place.clock.now)
+        return Choice(contact, equipment, self._running.keys(), scheduled, place.timing, self._backoff, place.clock)
 
     # -- passes -----------------------------------------------------------------------------------------------------
 
-    async def _library(self, work: _Work) -> None:
+    def _begin(self, work: Work, changes: int, group: asyncio.TaskGroup) -> None:
+        """Begin the passes over one library; they were planned when so many changes of its paths were known."""
+        if work.plan is not None and work.plan.kind == "full":
+            work.target.round.begin(work.target.row.kind, work.library_id)
+        for asked in work.asked:
+            asked.begin(work.library_id)
+        meters = [self.workplace.board.begin(self.name, title) for title in work.titles]
+        task = group.create_task(self._do(work, meters, changes), name=f"passes {self.name}/{work.target.row.name}")
+        self._running[work.library_id] = work, task
+        # A task that is cancelled before its first step never gets to its own clean-up.
+        task.add_done_callback(lambda _: self._end(work, meters, []))
+
+    async def _do(self, work: Work, meters: Sequence[Meter], changes: int) -> None:
         """Do the passes over one library, one after the other."""
-        library_id = work.target.row.id
         reports: list[PassReport] = []
         try:
-            if work.plan is not None:
-                reports.append(await self._library_pass(work, work.plan))
-            reports.extend([await self._show_pass(work, show) for show in work.shows])
+            with _Contained(self, *work.asked):
+                for job, equipment, slot in self._jobs(work, meters):
+                    reports.append(await self._carry_out(work, job, equipment, slot))
+        except asyncio.CancelledError:
+            self._paths.doubt(work.library_id, changes)
+            raise
         finally:
-            self._running.pop(library_id, None)
-            for asked in work.asked:
-                asked.end(reports)
-            self._news.set()
+            self._end(work, meters, reports)
         with _Contained(self):
-            if library_id in self._outdated:
-                self._outdated.discard(library_id)
-                await outdate_paths(self.workplace.database, library_id)
-                await follow_mappings(self.workplace.database, self.name, self._server_id)
+            await self._paths.settle(self.server.server_id, work.library_id, changes)
             if not self._running:
                 self._discovery.heirs.forget()
                 await self._purge()
 
-    async def _library_pass(self, work: _Work, plan: Plan) -> PassReport:
-        equipment, target = work.equipment, work.target
-        with self._meter(target.row.name) as meter:
-            job: LibraryPass
-            if work.vanished:
-                job = VanishedPass(equipment, target)
-                return await self._carry_out(work, job, nullcontext())
-            if plan.kind == "full":
-                job = FullPass(equipment, target, meter)
-            else:
-                job = QuickPass(equipment, target, meter, settled=plan.settled)
-            return await self._carry_out(work, job, self.workplace.slots)
+    def _end(self, work: Work, meters: Sequence[Meter], reports: list[PassReport]) -> None:
+        """Make room for the next passes over a library, and tell who asked for these; once."""
+        if work is not self._running.get(work.library_id, (None,))[0]:
+            return
+        del self._running[work.library_id]
+        for meter in meters:
+            meter.finish()
+        for asked in work.asked:
+            asked.end(reports)
+        self._news.set()
 
-    async def _show_pass(self, work: _Work, show: Show) -> PassReport:
-        with self._meter(show.title) as meter:
-            job = ShowPass(work.equipment, work.target, meter, show)
-            return await self._carry_out(work, job, self.workplace.slots)
+    def _jobs(
+        self, work: Work, meters: Sequence[Meter]
+    ) -> Iterator[tuple[LibraryPass, Equipment, AbstractAsyncContextManager[object]]]:
+        """Give the passes over a library, each with what it works with and the place that it needs."""
+        shown = iter(meters)
+        slot = partial(self.workplace.slots.of, self.name)
+        if work.plan is not None:
+            meter = next(shown)
+            if work.vanished:
+                yield VanishedPass(work.equipment, work.target), work.equipment, nullcontext()
+            elif work.plan.kind == "full":
+                yield FullPass(work.equipment, work.target, meter), work.equipment, slot()
+            else:
+                quick = QuickPass(work.equipment, work.target, meter, settled=work.plan.settled)
+                yield quick, work.equipment, slot()
+            meter.finish()
+        for (show, equipment), meter in zip(work.shows, shown, strict=True):
+            yield ShowPass(equipment, work.target, meter, show), equipment, slot()
+            meter.finish()
 
     async def _carry_out(
-        self, work: _Work, job: LibraryPass, slot: AbstractAsyncContextManager[object]
+        self, work: Work, job: LibraryPass, equipment: Equipment, slot: AbstractAsyncContextManager[object]
     ) -> PassReport:
-        report = await carry_out(job, work.equipment, work.target, slot)
+        report = await carry_out(job, equipment, work.target, slot)
         if report.run.kind == "full":
             if report.run.status == "ok":
-                self._backoff.succeeded(work.target.row.id)
+                self._backoff.succeeded(work.library_id)
             else:
-                self._backoff.failed(work.target.row.id, self.workplace.clock.monotonic())
+                self._backoff.failed(work.library_id, self.workplace.clock.monotonic())
         if isinstance(report.cause, ServerBusy) and report.cause.retry_after is not None:
             self._agenda.postpone(report.cause.retry_after)
+        is_whole = work.plan is not None and work.plan.settled and report.run.kind != "show"
+        self.trouble.note(report, is_whole=is_whole)
         tell(report)
         return report
-
-    def _equipment(self, client: PlexClient) -> Equipment:
-        place = self.workplace
-        return Equipment(client, place.database, place.settings, place.skips, place.clock.now)
-
-    @contextmanager
-    def _meter(self, name: str) -> Iterator[Meter]:
-        meter = self.workplace.board.begin(self.name, name)
-        try:
-            yield meter
-        finally:
-            meter.finish()
 
     def _client(self) -> PlexClient:
         place = self.workplace
@@ -321,7 +283,7 @@ class ServerWorker:
         retention = self.workplace.timing.retention
         if retention is None:
             return
-        database, server_id = self.workplace.database, self._server_id
+        database, server_id = self.workplace.database, self.server.server_id
         before = self.workplace.clock.now() - int(retention)
         if not await purgeable(database.reader, server_id, before):
             return
@@ -333,20 +295,30 @@ class ServerWorker:
 
     # -- trouble ----------------------------------------------------------------------------------------------------
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: Exception, *others: Asked) -> None:
         """Tell of trouble, also whoever waits for something, and look again later."""
         failure = self.trouble.begin(error)
         self._agenda.failed(failure, self.workplace.timing.interval)
-        for asked in self._asked:
+        for asked in (*self._asked, *others):
             asked.fail(failure)
+        self._asked = []
+
+    def _withdraw(self) -> None:
+        """Tell whoever waits for something that it will not be done."""
+        for asked in (*self._asked, *(asked for work, _ in self._running.values() for asked in work.asked)):
+            asked.fail(ServerWithdrawn(self.name))
         self._asked = []
 
 
 class _Contained:
-    """Keeps what goes wrong within its block from costing more than one server's look."""
+    """Keeps what goes wrong within its block from costing more than one server's look.
 
-    def __init__(self, worker: ServerWorker) -> None:
+    ``others`` wait for it besides those who wait for the next look.
+    """
+
+    def __init__(self, worker: ServerWorker, *others: Asked) -> None:
         self._worker = worker
+        self._others = others
 
     def __enter__(self) -> None:
         pass
@@ -355,10 +327,6 @@ class _Contained:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
         if isinstance(error, Exception):
-            self._worker.fail(error)
+            self._worker.fail(error, *self._others)
             return True
         return False
-
-
-def _is_called(show: Show, title: str, year: int | None) -> bool:
-    return show.title.casefold() == title.casefold() and year in {None, show.year}

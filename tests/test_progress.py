@@ -19,17 +19,20 @@ async def test_a_watcher_sees_the_newest_value_and_the_last_one() -> None:
 
     watcher = asyncio.create_task(watch())
     await asyncio.sleep(0)
-    board.expect(2)
-    meter = board.begin("home", "Movies")
+    meter, _ = board.begin("home", "Movies"), board.begin("home", "TV Shows")
     for done in range(0, 1000, 100):
         meter.advance("movies", done, 1000)
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    assert seen[-1].running == (LibraryProgress(1, "home", "Movies", "movies", 900, 1000),)
+    assert seen[-1].running[0] == LibraryProgress(1, "home", "Movies", "movies", 900, 1000)
     meter.finish()
     board.close()
     await watcher
-    assert (seen[-1].libraries_done, seen[-1].libraries_total, seen[-1].running) == (1, 2, ())
+    assert (seen[-1].libraries_done, seen[-1].libraries_total, seen[-1].running) == (
+        1,
+        2,
+        (LibraryProgress(2, "home", "TV Shows"),),
+    )
     assert seen[-1].closed
     assert len(seen) < 10
 
@@ -37,7 +40,6 @@ async def test_a_watcher_sees_the_newest_value_and_the_last_one() -> None:
 async def test_a_watcher_that_comes_late_sees_where_things_stand() -> None:
     """Also when everything is over already."""
     board = ProgressBoard()
-    board.expect(1)
     board.begin("home", "Movies").finish()
     board.close()
     values = [value async for value in board.watch()]

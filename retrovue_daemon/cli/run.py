@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import signal
 import sys
 import threading
 from functools import partial
@@ -30,9 +29,6 @@ def run(config: ConfigOption = None, database: DatabaseOption = None) -> None:
     - `retrovue-daemon run --config /etc/retrovue-daemon/config.toml`
     - `kill -HUP $(pidof -s retrovue-daemon)`
     """
-    # By default they end the process; the configuration is about to be read anyway.
-    for number in (signal.SIGHUP, signal.SIGUSR1):
-        signal.signal(number, signal.SIG_IGN)
     load = partial(read_config, config, database)
     settings = load()
     from retrovue_daemon import daemon  # noqa: PLC0415 -- brings aiohttp, which --help does not need

@@ -17,12 +17,13 @@ SELECT id, plex_path, file_path, library_name FROM media_files WHERE library_id 
 """
 
 
-async def recompute_paths(database: Database, target: Target, fingerprint: int) -> int:
+async def recompute_paths(database: Database, target: Target) -> int:
     """Bring ``file_path`` and ``library_name`` of a library's files up to date; return how many rows changed.
 
-    No network is needed, and the items' digests are not touched: local paths are no part of them. ``fingerprint``
-    stands for what the paths were computed from; it is stored last, so that an interruption starts over.
+    No network is needed, and the items' digests are not touched: local paths are no part of them.
     """
+    # What passes that were broken off have handed in may still wait for the writer.
+    await database.writer.catch_up()
     changed = last = 0
     while rows := list(await database.reader.execute_fetchall(_FILES, (target.library_id, last, _BATCH))):
         last = rows[-1][0]
@@ -34,19 +35,24 @@ async def recompute_paths(database: Database, target: Target, fingerprint: int) 
         if updates:
             await database.writer.write(partial(_update, updates=updates))
             changed += len(updates)
-    await database.writer.write(
-        lambda connection: connection.execute(
-            "UPDATE libraries SET path_fingerprint = ? WHERE id = ?", (fingerprint, target.library_id)
-        )
-    )
     return changed
+
+
+async def settle_paths(database: Database, library_id: int, fingerprint: int) -> None:
+    """Remember what all local paths of a library were computed from, so that nobody does it again."""
+    await _set_fingerprint(database, library_id, fingerprint)
 
 
 async def outdate_paths(database: Database, library_id: int) -> None:
     """Have the local paths of a library computed anew the next time that somebody looks."""
+    await _set_fingerprint(database, library_id, None)
+
+
+async def _set_fingerprint(database: Database, library_id: int, fingerprint: int | None) -> None:
     await database.writer.write(
         lambda connection: connection.execute(
-            "UPDATE libraries SET path_fingerprint = NULL WHERE id = ?", (library_id,)
+            "UPDATE libraries SET path_fingerprint = ? WHERE id = ? AND path_fingerprint IS NOT ?",
+            (fingerprint, library_id, fingerprint),
         )
     )
 

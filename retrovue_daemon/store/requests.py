@@ -7,44 +7,56 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import aiosqlite
 
 KEPT_S = 90 * 24 * 60 * 60
 """Seconds that a finished request is kept."""
+
+_LONGEST = 10_000
+"""Bytes of options that are looked at; what a request may say needs less."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestRow:
     """A request that waits; ``server`` and ``library_key`` are None where it is about all of them.
 
-    ``options`` may hold ``library`` (a title or key), ``show`` and ``year``, ``full`` and ``accept_removals``; of
-    other keys and of values of other types nothing is made.
+    Any program may have written it: ``kind`` and ``options`` may hold anything. ``options`` is None where the column
+    is no JSON object of a sensible size, and ``owner`` the server of the library, which may be another one.
     """
 
     id: int
     server: str | None
+    owner: str | None
     library_key: str | None
     kind: str
-    options: dict[str, Any]
+    options: dict[str, Any] | None
 
 
 async def open_requests(connection: aiosqlite.Connection) -> list[RequestRow]:
     """Return the requests that nobody has answered, oldest first."""
+    # As bytes: SQLite keeps texts that are no UTF-8, and Python would refuse the whole answer.
     query = (
-        "SELECT r.id, s.name, ls.name, l.library_key, r.kind, r.options FROM sync_requests AS r"
+        "SELECT r.id, s.name, ls.name, l.library_key, CAST(substr(r.kind, 1, 20) AS BLOB),"
+        f" CASE WHEN length(CAST(r.options AS BLOB)) <= {_LONGEST} THEN CAST(r.options AS BLOB) END"
+        " FROM sync_requests AS r"
         " LEFT JOIN plex_servers AS s ON s.id = r.server_id LEFT JOIN libraries AS l ON l.id = r.library_id"
         " LEFT JOIN plex_servers AS ls ON ls.id = l.server_id WHERE r.finished_at IS NULL ORDER BY r.id"
     )
     return [
-        RequestRow(row_id, server or owner, key, kind, _object(options))
+        RequestRow(row_id, server, owner, key, kind.decode("utf-8", "replace"), _object(options))
         for row_id, server, owner, key, kind, options in await connection.execute_fetchall(query)
     ]
 
 
-async def show_progress(connection: aiosqlite.Connection, request_id: int, progress: dict[str, Any]) -> None:
-    """Say how far a request is, where who made it looks for its result."""
+async def show_progress(
+    connection: aiosqlite.Connection, request_ids: Sequence[int], progress: dict[str, Any]
+) -> None:
+    """Say how far requests are, where who made them looks for the result."""
     await connection.execute(
-        "UPDATE sync_requests SET result = ? WHERE id = ? AND finished_at IS NULL", (json.dumps(progress), request_id)
+        "UPDATE sync_requests SET result = ? WHERE id IN (SELECT value FROM json_each(?)) AND finished_at IS NULL",
+        (json.dumps(progress), json.dumps(request_ids)),
     )
 
 
@@ -60,10 +72,11 @@ async def finish_request(
     await connection.execute("DELETE FROM sync_requests WHERE finished_at < ?", (now - KEPT_S,))
 
 
-def _object(text: str) -> dict[str, Any]:
-    """Read what another program wrote; what is no JSON object says nothing."""
+def _object(content: bytes | None) -> dict[str, Any] | None:
+    if content is None:
+        return None
     try:
-        value = json.loads(text)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
+        value = json.loads(content.decode())
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None

@@ -12,7 +12,7 @@ Rows: TypeAlias = tuple[tuple[Any, ...], ...]
 
 _QUERIES = {
     "servers": "SELECT id, name, server_url, token, is_active, source FROM plex_servers ORDER BY id",
-    "libraries": "SELECT id, sync_enabled FROM libraries ORDER BY id",
+    "libraries": "SELECT id, sync_enabled, server_id FROM libraries ORDER BY id",
     "mappings": (
         "SELECT server_id, plex_path, local_path, library_name, library_root FROM plex_path_mappings ORDER BY id"
     ),
@@ -28,14 +28,24 @@ class Settings:
     mappings: Rows
 
     def switched_off(self, before: Settings) -> set[int]:
-        """Return the ids of the libraries whose switch was turned off since."""
-        was_on = {library_id for library_id, enabled in before.libraries if enabled}
-        return {library_id for library_id, enabled in self.libraries if not enabled} & was_on
+        """Return the ids of the libraries whose switch was turned off since, also of those that are new."""
+        return self._off - before._off
 
-    def switched_on(self, before: Settings) -> set[int]:
-        """Return the ids of the libraries whose switch was turned on since."""
-        was_off = {library_id for library_id, enabled in before.libraries if not enabled}
-        return {library_id for library_id, enabled in self.libraries if enabled} & was_off
+    def switched_on(self, before: Settings) -> dict[int, int]:
+        """Return the ids of the libraries whose switch was turned on since, and of their servers."""
+        return {
+            library_id: server_id
+            for library_id, enabled, server_id in self.libraries
+            if enabled and library_id in before._off
+        }
+
+    @property
+    def _off(self) -> set[int]:
+        return {library_id for library_id, enabled, _ in self.libraries if not enabled}
+
+    def deleted(self, before: Settings) -> set[int]:
+        """Return the ids of the servers whose rows are gone since."""
+        return {row_id for row_id, *_ in before.servers} - {row_id for row_id, *_ in self.servers}
 
 
 async def data_version(connection: aiosqlite.Connection) -> int:

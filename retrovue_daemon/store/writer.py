@@ -88,6 +88,10 @@ class Writer:
         """Do one transaction and return its result."""
         return await (await self.submit(work))
 
+    async def catch_up(self) -> None:
+        """Wait until all is done that was handed in before; raises WriteFailed where the database stays locked."""
+        await self.write(_nothing)
+
     async def _work_off(self) -> None:
         try:
             while (entry := await self._queue.get()) is not None:
@@ -139,6 +143,10 @@ class Writer:
         """Tell the submitter, unless it has gone away."""
         if not future.done():
             future.set_exception(error)
+
+
+async def _nothing(_connection: aiosqlite.Connection) -> None:
+    """Change nothing."""
 
 
 def _hint(error: sqlite3.Error) -> str | None:

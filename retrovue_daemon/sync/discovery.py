@@ -14,7 +14,7 @@ from retrovue_daemon.records import LibraryListing
 from retrovue_daemon.store.libraries import libraries, reconcile_libraries
 from retrovue_daemon.store.moments import Moments, next_moment
 from retrovue_daemon.store.servers import bind_identity, check_identity, servers
-from retrovue_daemon.sync.mapping import LibraryPaths, follow_mappings
+from retrovue_daemon.sync.mapping import LibraryPaths
 from retrovue_daemon.sync.rounds import Heirs, Round
 from retrovue_daemon.sync.targets import LISTINGS, LibraryTarget
 
@@ -70,7 +70,6 @@ class Discovery:
             return bound, await reconcile_libraries(connection, bound, usable, priorities, self._now(), moment)
 
         server_id, rows = await self._database.writer.write(work)
-        await follow_mappings(self._database, self._section.name, server_id)
         self._tell_of_unknown(library.title for library in listed)
         known = await libraries(self._database.reader, server_id)
         round_ = Round(self.heirs, is_first=not any(row.listed_until for row in known))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -10,13 +11,13 @@ import structlog
 
 from retrovue_daemon.plex.paths import PlexPathMappingService
 from retrovue_daemon.store.libraries import libraries, locations
-from retrovue_daemon.store.local_paths import recompute_paths
+from retrovue_daemon.store.local_paths import outdate_paths, recompute_paths, settle_paths
 from retrovue_daemon.store.moments import Moments
 from retrovue_daemon.store.rows import Target
 from retrovue_daemon.store.servers import path_mappings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from retrovue_daemon.records import PathMapping
     from retrovue_daemon.store.database import Database
@@ -48,24 +49,57 @@ class LibraryPaths:
 
     def fingerprint(self, row: LibraryRow, roots: Sequence[str]) -> int:
         """Return what stands for all that local paths of a library are computed from."""
-        packed = msgspec.msgpack.encode([row.name, sorted(roots), list(self._mappings)])
+        packed = msgspec.msgpack.encode([row.name, sorted(set(roots)), list(self._mappings)])
         return int.from_bytes(blake2b(packed, digest_size=8).digest(), "big", signed=True)
 
 
-async def follow_mappings(database: Database, server: str, server_id: int) -> int:
-    """Compute the local paths of a server's files anew where mappings, roots or titles have changed.
+class FollowedPaths:
+    """Keeps the local paths of one server's files in step with its mappings, also while passes write them.
 
-    ``server`` is its name, for the log. Returns how many files got another path.
+    A pass writes paths by the mappings that held when it was planned. ``changes`` counts how often something changed:
+    whoever plans passes notes it before, and `settle` computes once more what a pass wrote that it no longer fits.
+    As long as such a pass writes, the library's fingerprint is not stored, so that not even a crash leaves paths
+    behind that nobody doubts.
     """
-    paths = await LibraryPaths.of(database, server_id, Moments())
-    changed = 0
-    for row in await libraries(database.reader, server_id):
-        roots = await locations(database.reader, row.id)
-        fingerprint = paths.fingerprint(row, roots)
-        if row.path_fingerprint == fingerprint:
-            continue
-        files = await recompute_paths(database, paths.target(row, roots), fingerprint)
-        if files:
-            log.info("paths.recomputed", server=server, library=row.name, files=files)
-        changed += files
-    return changed
+
+    def __init__(self, database: Database, server: str, writing: Container[int] = ()) -> None:
+        self.changes = 0
+        self._database = database
+        self._server = server
+        self._writing = writing
+        self._doubted: set[int] = set()
+        self._one_at_a_time = asyncio.Lock()
+
+    async def follow(self, server_id: int) -> None:
+        """Compute anew what no longer fits the mappings, roots and titles; no network is needed."""
+        async with self._one_at_a_time:
+            for library_id in tuple(self._doubted):
+                await outdate_paths(self._database, library_id)
+                self._doubted.discard(library_id)
+            paths = await LibraryPaths.of(self._database, server_id, Moments())
+            for row in await libraries(self._database.reader, server_id):
+                roots = await locations(self._database.reader, row.id)
+                fingerprint = paths.fingerprint(row, roots)
+                if row.path_fingerprint == fingerprint:
+                    continue
+                self.changes += row.path_fingerprint is not None
+                files = await recompute_paths(self._database, paths.target(row, roots))
+                if files:
+                    log.info("paths.recomputed", server=self._server, library=row.name, files=files)
+                if row.id in self._writing:
+                    await outdate_paths(self._database, row.id)
+                else:
+                    await settle_paths(self._database, row.id, fingerprint)
+
+    async def settle(self, server_id: int, library_id: int, changes: int) -> None:
+        """After a pass that was planned when there had been so many changes: compute again what it wrote since."""
+        async with self._one_at_a_time:
+            if changes == self.changes:
+                return
+            await outdate_paths(self._database, library_id)
+        await self.follow(server_id)
+
+    def doubt(self, library_id: int, changes: int) -> None:
+        """After such a pass that was broken off, which should not wait: leave it to the next `follow`."""
+        if changes != self.changes or self._one_at_a_time.locked():
+            self._doubted.add(library_id)

@@ -42,11 +42,11 @@ def full_is_due(row: LibraryRow, listing: LibraryListing, *, now: int, full_inte
 class Backoff:
     """When libraries whose listing did not end well may be listed again: the wait doubles from try to try.
 
-    Times are seconds of a clock that does not jump (``time.monotonic``).
+    ``first`` is the first wait. Times are seconds of a clock that does not jump (``time.monotonic``).
     """
 
     def __init__(self, first: float) -> None:
-        self._first = first
+        self.first = first
         self._failures: dict[int, int] = {}
         self._not_before: dict[int, float] = {}
 
@@ -58,7 +58,7 @@ class Backoff:
         """Count a listing that did not end well."""
         failures = self._failures[library_id] = self._failures.get(library_id, 0) + 1
         # The first wait is a little shorter than the interval, so that the next look is not missed by a hair.
-        wait = min(self._first * 2 ** (min(failures, 30) - 1), max(LONGEST_BACKOFF_S, self._first)) - self._first / 5
+        wait = min(self.first * 2 ** (min(failures, 30) - 1), max(LONGEST_BACKOFF_S, self.first)) - self.first / 5
         self._not_before[library_id] = clock + wait
 
     def succeeded(self, library_id: int) -> None:

@@ -1,0 +1,154 @@
+"""When a server is looked at next."""
+
+from __future__ import annotations
+
+import pytest
+
+from retrovue_daemon.agenda import FIRST_BACKOFF_S, LONGEST_BACKOFF_S, Agenda
+from retrovue_daemon.errors import ServerBusy, ServerUnreachable, Unauthorized
+
+MINUTE = 60.0
+INTERVAL = 5 * MINUTE
+
+
+@pytest.fixture
+def agenda(clock) -> Agenda:
+    return Agenda(clock)
+
+
+def _look(agenda: Agenda, clock, error: Exception | None = None) -> float:
+    """Let the next look be due, and do it; return the seconds until the one after it."""
+    clock.advance(agenda.due_in)
+    assert agenda.begin(INTERVAL)
+    if error is None:
+        agenda.succeeded()
+    else:
+        agenda.failed(error, INTERVAL)
+    return agenda.due_in
+
+
+def test_the_first_look_is_due_at_once(agenda) -> None:
+    """A service that starts does not wait for an interval."""
+    assert agenda.due_in == 0
+
+
+def test_looks_come_at_the_interval_with_jitter(agenda, clock) -> None:
+    """A tenth earlier or later, never more, and not always the same."""
+    waits = [_look(agenda, clock) for _ in range(200)]
+    assert INTERVAL * 0.9 <= min(waits) < INTERVAL * 0.95
+    assert INTERVAL * 1.05 < max(waits) <= INTERVAL * 1.1
+
+
+def test_failures_double_the_wait_up_to_a_quarter_of_an_hour(agenda, clock) -> None:
+    """Each wait is drawn from the upper half of what it may be, so that servers that fell together do not rise so."""
+    limits = [FIRST_BACKOFF_S * 2**number for number in range(6)] + [LONGEST_BACKOFF_S] * 30
+    for limit in limits:
+        wait = _look(agenda, clock, ServerUnreachable("home"))
+        assert limit / 2 <= wait <= limit
+
+
+def test_a_failure_waits_no_longer_than_the_interval_at_first(agenda, clock) -> None:
+    """Who looks every second wants to know in a second."""
+    agenda.begin(1.0)
+    agenda.failed(ServerUnreachable("home"), 1.0)
+    assert agenda.due_in <= 1.0
+
+
+def test_a_success_ends_the_backoff(agenda, clock) -> None:
+    """The next failure begins anew."""
+    for _ in range(8):
+        _look(agenda, clock, ServerUnreachable("home"))
+    assert _look(agenda, clock) >= INTERVAL * 0.9
+    assert _look(agenda, clock, ServerUnreachable("home")) <= FIRST_BACKOFF_S
+
+
+def test_a_server_that_says_when_to_come_back_is_believed(agenda, clock) -> None:
+    """However often it has failed before."""
+    for _ in range(8):
+        _look(agenda, clock, ServerUnreachable("home"))
+    assert _look(agenda, clock, ServerBusy("home", 503, retry_after=300.0)) == 300
+    assert _look(agenda, clock, ServerBusy("home", 503, retry_after=20.0)) == 20
+
+
+@pytest.mark.parametrize("retry_after", [0.0, 1.0, 10.0])
+def test_a_server_that_says_to_come_back_at_once_is_not_hammered(agenda, clock, retry_after) -> None:
+    """It said the same to every try of the look that failed."""
+    for limit in (FIRST_BACKOFF_S, FIRST_BACKOFF_S * 2, FIRST_BACKOFF_S * 4):
+        wait = _look(agenda, clock, ServerBusy("home", 503, retry_after=retry_after))
+        assert max(limit / 2, retry_after) <= wait <= limit
+
+
+def test_a_refused_token_is_tried_slowly_from_the_start(agenda, clock) -> None:
+    """Somebody has to change it; until then every try only fills the server's log."""
+    for _ in range(5):
+        wait = _look(agenda, clock, Unauthorized("home", 401))
+        assert LONGEST_BACKOFF_S / 2 <= wait <= LONGEST_BACKOFF_S
+
+
+def test_the_wall_clock_does_not_matter(agenda, clock) -> None:
+    """Set forward or back by years: the next look stays where it was."""
+    wait = _look(agenda, clock)
+    for year in (-10, +10):
+        clock.wall += year * 365 * 86_400
+        assert agenda.due_in == wait
+
+
+def test_what_is_asked_for_during_a_look_is_not_lost(agenda, clock) -> None:
+    """The look may have read already what has just changed."""
+    agenda.begin(INTERVAL)
+    agenda.bring_forward()
+    agenda.succeeded()
+    assert agenda.due_in == 0
+
+
+def test_a_look_before_its_time_leaves_the_plan_alone(agenda, clock) -> None:
+    """Somebody asked for something else than all that is due."""
+    wait = _look(agenda, clock)
+    clock.advance(10)
+    assert not agenda.begin(INTERVAL)
+    agenda.succeeded()
+    assert agenda.due_in == wait - 10
+
+
+def test_a_look_that_ends_the_trouble_before_its_time_makes_up_for_what_was_missed(agenda, clock) -> None:
+    """Who asked has shown that the server is back."""
+    for _ in range(8):
+        _look(agenda, clock, ServerUnreachable("home"))
+    assert agenda.begin(INTERVAL)
+    agenda.succeeded()
+    assert INTERVAL * 0.9 <= agenda.due_in <= INTERVAL * 1.1
+
+
+def test_asking_in_vain_does_not_lengthen_the_backoff(agenda, clock) -> None:
+    """An impatient person at a server that starts would otherwise keep it away for a quarter of an hour."""
+    _look(agenda, clock, ServerUnreachable("home"))
+    for _ in range(10):
+        agenda.begin(INTERVAL)
+        agenda.failed(ServerUnreachable("home"), INTERVAL)
+    assert agenda.due_in <= FIRST_BACKOFF_S
+
+
+def test_a_busy_pass_postpones_the_next_look_and_nothing_brings_it_closer_but_a_wish(agenda, clock) -> None:
+    """The server asked to be left alone; a shorter interval is no reason to do otherwise."""
+    _look(agenda, clock)
+    agenda.postpone(600)
+    agenda.shorten(30)
+    assert agenda.due_in == 600
+    agenda.bring_forward()
+    assert agenda.due_in == 0
+
+
+def test_a_shorter_interval_holds_at_once(agenda, clock) -> None:
+    """A week that was planned before does not have to pass first; a server that fails stays alone."""
+    clock.advance(agenda.due_in)
+    agenda.begin(7 * 86_400)
+    agenda.succeeded()
+    agenda.shorten(MINUTE)
+    assert agenda.due_in == MINUTE
+    agenda.shorten(INTERVAL)
+    assert agenda.due_in == MINUTE
+    for _ in range(8):
+        _look(agenda, clock, ServerUnreachable("home"))
+    wait = agenda.due_in
+    agenda.shorten(MINUTE)
+    assert agenda.due_in == wait > MINUTE

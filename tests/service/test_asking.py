@@ -1,0 +1,104 @@
+"""What is asked for, on its way through one server: answered once, with everything, or with why not."""
+
+from __future__ import annotations
+
+import pytest
+
+from retrovue_daemon.asking import EVERYTHING, Asked, Selection
+from retrovue_daemon.errors import ServerUnreachable, ServerWithdrawn
+from retrovue_daemon.store.libraries import LibraryRow
+from retrovue_daemon.store.runs import Counts, Run
+from retrovue_daemon.sync.passes import PassReport
+
+
+def _report(library_id: int, status: str = "ok") -> PassReport:
+    run = Run(1, library_id, "full", 0, 0, status, Counts())
+    return PassReport("home", f"library {library_id}", run, None, 0.0)
+
+
+@pytest.fixture
+async def asked() -> Asked:
+    return Asked("home", EVERYTHING)
+
+
+async def test_it_is_answered_when_everything_has_ended(asked) -> None:
+    """With the passes in the order in which the server lists the libraries, however they ended."""
+    asked.looked(("Films", "Shows"), [1, 2])
+    for library_id in (2, 1):
+        asked.begin(library_id)
+    asked.end([_report(2, "failed")])
+    assert not asked.done.done()
+    asked.end([_report(1)])
+    report = asked.done.result()
+    assert [done.run.library_id for done in report.passes] == [1, 2]
+    assert (report.server, report.error, report.titles) == ("home", None, ("Films", "Shows"))
+
+
+async def test_a_library_that_was_busy_is_waited_for(asked) -> None:
+    """Its pass began before anybody asked, and may have missed what is asked about."""
+    asked.looked(("Films", "Shows"), [1, 2])
+    asked.begin(1)
+    asked.end([_report(1)])
+    assert asked.left == {2}
+    assert not asked.done.done()
+    asked.looked(("Films", "Shows"), [1, 2])
+    asked.begin(2)
+    asked.end([_report(2)])
+    assert len(asked.done.result().passes) == 2
+
+
+async def test_a_library_that_vanishes_while_it_is_waited_for_is_not_waited_for_for_ever(asked) -> None:
+    """The next look no longer offers it."""
+    asked.looked(("Films",), [1])
+    asked.looked((), [])
+    asked.finish_if_done()
+    assert asked.done.result().passes == ()
+
+
+async def test_a_library_that_appears_meanwhile_is_not_part_of_it(asked) -> None:
+    """Otherwise a server that is being filled would never be done."""
+    asked.looked(("Films",), [1])
+    asked.looked(("Films", "Shows"), [1, 2])
+    assert asked.left == {1}
+
+
+async def test_nothing_is_answered_before_the_server_was_looked_at(asked) -> None:
+    """Nobody knows yet what it is about."""
+    asked.finish_if_done()
+    assert not asked.done.done()
+
+
+async def test_the_first_answer_counts(asked) -> None:
+    """A pass that ends after the server was withdrawn changes nothing any more."""
+    asked.looked(("Films",), [1])
+    asked.begin(1)
+    asked.fail(ServerWithdrawn("home"))
+    asked.end([_report(1)])
+    asked.fail(ServerUnreachable("home"))
+    assert isinstance(asked.done.result().error, ServerWithdrawn)
+
+
+async def test_nobody_has_to_wait_for_the_answer(asked) -> None:
+    """Who asked may have been cancelled."""
+    asked.done.cancel()
+    asked.fail(ServerUnreachable("home"))
+    asked.looked(("Films",), [])
+    asked.finish_if_done()
+
+
+@pytest.mark.parametrize(
+    ("selection", "wanted"),
+    [
+        (Selection(), "1 2"),
+        (Selection(library="Films"), "1"),
+        (Selection(library=" Films "), "1"),
+        (Selection(library="5"), "2"),
+        (Selection(library="Film"), ""),
+        (Selection(show=("Any", None)), "2"),
+        (Selection(show=("Any", None), library="Films"), ""),
+    ],
+)
+def test_a_library_is_named_by_title_or_key(selection, wanted) -> None:
+    """Spaces around a title do not count; a show is looked for in libraries of shows only."""
+    libraries = [LibraryRow(1, "4", None, "Films ", "movie", None), LibraryRow(2, "5", None, "Shows", "show", None)]
+    assert " ".join(str(row.id) for row in libraries if selection.wants(row)) == wanted

@@ -1,0 +1,216 @@
+"""All servers side by side: how much at once, and what the trouble of one costs the others."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from retrovue_daemon import worker
+from retrovue_daemon.agenda import LONGEST_BACKOFF_S
+from retrovue_daemon.asking import EVERYTHING, Selection
+from retrovue_daemon.errors import ServerWithdrawn
+from tests.service.conftest import table
+
+INTERVAL = 300.0
+
+
+async def test_never_more_looks_than_configured_over_all_servers(serve, config, start_plex, gauge, events) -> None:
+    """And as many as that, where there is so much to do."""
+    plexes = [await start_plex("A", "B", "C", name=name) for name in ("one", "two", "three")]
+    for plex in plexes:
+        plex.quirks.latency = 0.01
+    servers = [table(plex, str(number)) for number, plex in enumerate(plexes)]
+    await serve(config(*servers, sync={"concurrency": 2}))
+    assert {line["status"] for line in await events.count(9, "sync.finished")} == {"ok"}
+    assert gauge.libraries == 2
+
+
+@pytest.mark.parametrize("concurrency", [1, 2])
+async def test_never_more_requests_to_a_server_than_configured(
+    serve, config, plex, gauge, events, concurrency
+) -> None:
+    """However many of its libraries are synced at once."""
+    plex.quirks.latency = 0.01
+    await serve(config(table(plex, concurrency=concurrency)))
+    await events.count(3, "sync.finished")
+    assert gauge.libraries > 1 or concurrency == 1
+    assert gauge.requests[plex.url] == concurrency
+
+
+async def test_dead_slow_and_fickle_servers_cost_a_healthy_one_nothing(
+    serve, config, start_plex, clock, events
+) -> None:
+    """It is looked at as if it were alone: at its interval, with the same requests, and it finds a free place.
+
+    One hangs in more libraries than there are places, one refuses connections, one comes and goes.
+    """
+    healthy = await start_plex("A", "B", "C", name="healthy")
+    hanging = await start_plex(*"ABCDEFGH", name="hanging")
+    refusing = await start_plex("A", name="refusing")
+    flapping = await start_plex("A", name="flapping")
+    stuck = hanging.faults.hang("/library/sections/*/all", times=None)
+    await refusing.stop()
+    plexes = {"hanging": hanging, "refusing": refusing, "flapping": flapping, "healthy": healthy}
+    servers = [table(plex, name) for name, plex in plexes.items()]
+    service = await serve(config(*servers, sync={"interval": "5m", "concurrency": 4}))
+
+    await stuck.reached.wait()
+    first = await events.count(3, "sync.finished", server="healthy")
+    assert {line["kind"] for line in first} == {"full"}
+    expected = [
+        "/identity",
+        "/library/sections",
+        *(f"/library/sections/{key}/all" for key in healthy.world.libraries),
+    ]
+    for _ in range(4):
+        healthy.requests.clear()
+        flapping.faults.fail("/identity", status=503, times=2)
+        planned = await clock.asleep("interval healthy") - clock.time
+        assert INTERVAL * 0.9 <= planned <= INTERVAL * 1.1
+        await clock.tick("interval healthy")
+        again = await events.count(3, "sync.finished", server="healthy")
+        assert {(line["kind"], line["status"]) for line in again} == {("quick", "ok")}
+        assert sorted(request.path for request in healthy.requests) == sorted(expected)
+
+    assert len(events.of("server.unreachable", server="refusing")) == 1
+    assert service.supervisor.workers["refusing"].trouble.error is not None
+    assert not events.of("sync.finished", server="hanging")
+    assert {line["status"] for line in events.of("sync.finished", server="flapping")} == {"ok"}
+
+
+async def test_trouble_is_told_when_it_starts_and_when_it_ends(serve, config, plex, clock, events) -> None:
+    """And the server is looked at ever more rarely meanwhile, but at least every quarter of an hour."""
+    await plex.stop()
+    await serve(config(table(plex)))
+    await events.next("server.unreachable")
+    for _ in range(8):
+        await clock.tick("interval home")
+    assert LONGEST_BACKOFF_S / 2 <= await clock.asleep("interval home") - clock.time <= LONGEST_BACKOFF_S
+    await plex.start()
+    await clock.tick("interval home")
+    await events.count(3, "sync.finished", status="ok")
+    assert len(events.of("server.unreachable")) == len(events.of("server.recovered")) == 1
+
+
+async def test_who_asks_in_vain_is_told_why_and_who_asks_later_ends_the_backoff(serve, config, plex, events) -> None:
+    """That the server is back is known then: all of its libraries are looked at, not only the one asked for."""
+    await plex.stop()
+    service = await serve(config(table(plex)))
+    await events.next("server.unreachable")
+    (asked,) = service.supervisor.ask(Selection(library="Dramas"))
+    assert "cannot be reached" in str((await asked.done).error)
+    await plex.start()
+    (asked,) = service.supervisor.ask(Selection(library="Dramas"))
+    assert [done.library for done in (await asked.done).passes] == ["Dramas"]
+    await events.count(3, "sync.finished")
+    assert {line["library"] for line in events.of("sync.finished")} == {"Comedies", "Dramas", "Westerns"}
+
+
+async def test_a_new_library_is_found_by_itself(serve, config, plex, clock, events, execute) -> None:
+    """At the next look."""
+    await serve(config(table(plex)))
+    await events.count(3, "sync.finished")
+    library = plex.changes.add_library("movie", "Musicals", "/srv/musicals")
+    plex.changes.add_movie(library.key, "Sunny", 1930)
+    await clock.tick("interval home")
+    assert (await events.next("sync.finished", library="Musicals"))["added"] == 1
+    assert execute("SELECT title FROM active_movies WHERE library_name = 'Musicals'") == [("Sunny",)]
+
+
+async def test_a_library_has_one_pass_at_a_time_and_who_asks_meanwhile_shares_the_next(
+    serve, config, plex, clock, events, gauge
+) -> None:
+    """However often somebody asks, and however many looks come while it takes its time."""
+    stuck = plex.faults.hang("/library/sections/2/all")
+    service = await serve(config(table(plex)))
+    await stuck.reached.wait()
+    asked = [service.supervisor.ask(Selection(library="Dramas"))[0] for _ in range(3)]
+    asked += service.supervisor.ask(EVERYTHING)
+    for _ in range(3):
+        await clock.tick("interval home")
+    assert len(plex.requests_for("/library/sections/2/all")) == 1
+    stuck.release.set()
+    reports = [await one.done for one in asked]
+    passes = {id(done) for report in reports for done in report.passes if done.library == "Dramas"}
+    assert len(passes) == 1
+    assert len(events.of("sync.finished", library="Dramas")) == 2
+    assert [done.library for done in reports[-1].passes] == ["Comedies", "Dramas", "Westerns"]
+
+
+async def test_a_mistake_in_one_library_costs_its_neighbours_nothing(
+    serve, config, plex, events, monkeypatch
+) -> None:
+    """Whoever asked for it is told; the others' passes go on."""
+
+    def stumble(report: worker.PassReport) -> None:
+        if report.library == "Dramas":
+            raise ZeroDivisionError
+        tell(report)
+
+    tell = worker.tell
+    monkeypatch.setattr(worker, "tell", stumble)
+    stuck = plex.faults.hang("/library/sections/1/all")
+    service = await serve(config(table(plex)))
+    await events.next("server.crashed")
+    stuck.release.set()
+    await events.next("sync.finished", library="Comedies", status="ok")
+    monkeypatch.undo()
+    (asked,) = service.supervisor.ask(EVERYTHING)
+    assert {done.run.status for done in (await asked.done).passes} == {"ok"}
+    monkeypatch.setattr(worker, "tell", stumble)
+    (asked,) = service.supervisor.ask(EVERYTHING)
+    assert str((await asked.done).error) == "internal error: ZeroDivisionError"
+
+
+async def test_a_pass_that_is_stopped_before_its_first_step_blocks_nothing(
+    serve, config, plex, clock, events, execute, monkeypatch
+) -> None:
+    """Its library is free for the next one, and nobody sees it as running."""
+    service = await serve(config(table(plex)))
+    await events.count(3, "sync.finished")
+    ((library_id,),) = execute("SELECT id FROM libraries WHERE library_name = 'Dramas'")
+    begin = service.board.begin
+    home = service.supervisor.workers["home"]
+
+    def stop_first(server: str, library: str):
+        if library == "Dramas":
+            # Before the task that is about to be made gets its first turn.
+            asyncio.get_running_loop().call_soon(home.stop_library, library_id)
+        return begin(server, library)
+
+    monkeypatch.setattr(service.board, "begin", stop_first)
+    await clock.tick("interval home")
+    await events.count(2, "sync.finished")
+    assert service.board.latest.running == ()
+    monkeypatch.undo()
+    await clock.tick("interval home")
+    await events.next("sync.finished", library="Dramas", status="ok")
+
+
+async def test_who_asked_for_what_the_end_breaks_off_learns_so(serve, config, plex) -> None:
+    """A report without its passes would look as if all had gone well."""
+    stuck = plex.faults.hang("/library/sections/2/all")
+    service = await serve(config(table(plex)))
+    (asked,) = service.supervisor.ask(EVERYTHING)
+    await stuck.reached.wait()
+    await service.stop()
+    assert isinstance((await asked.done).error, ServerWithdrawn)
+
+
+async def test_a_server_that_takes_over_its_old_row_is_not_disturbed(
+    serve, config, plex, clock, events, execute
+) -> None:
+    """It was renamed in the configuration: its machine tells that it is the one from before."""
+    service = await serve(config(table(plex, "before")))
+    await events.count(3, "sync.finished")
+    await service.stop()
+    stuck = plex.faults.hang("/library/sections/2/all")
+    await serve(config(table(plex, "after")))
+    await stuck.reached.wait()
+    await clock.tick()
+    await clock.tick()
+    stuck.release.set()
+    assert (await events.next("sync.finished", library="Dramas"))["status"] == "ok"
+    assert not events.of("servers.changed")
+    assert execute("SELECT name FROM plex_servers") == [("after",)]

@@ -1,0 +1,253 @@
+"""What other programs write into the database is noticed within two looks at it, a second apart."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from retrovue_daemon.asking import EVERYTHING
+from retrovue_daemon.errors import WriteFailed
+from retrovue_daemon.store import writer
+from retrovue_daemon.supervisor import WATCH_S
+from tests.service.conftest import table
+
+ADD_SERVER = "INSERT INTO plex_servers (name, server_url, token) VALUES (?, ?, ?)"
+
+
+@pytest.fixture
+async def ticks(clock):
+    """Let two looks at the database pass; they take two seconds."""
+
+    async def pass_() -> None:
+        before = clock.time
+        await clock.tick()
+        await clock.tick()
+        assert clock.time - before <= 2 * WATCH_S <= 2
+
+    return pass_
+
+
+async def test_a_server_that_is_added_is_synced(serve, config, start_plex, execute, ticks, events) -> None:
+    """Also where there was none before."""
+    await serve(config())
+    added = await start_plex("Comedies")
+    execute(ADD_SERVER, "attic", added.url, added.token)
+    await ticks()
+    assert (await events.next("servers.changed"))["added"] == ("attic",)
+    assert (await events.next("sync.finished", server="attic"))["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("edit", "kind"),
+    [
+        ("UPDATE plex_servers SET is_active = 0 WHERE name = 'attic'", "removed"),
+        ("DELETE FROM plex_servers WHERE name = 'attic'", "removed"),
+        ("UPDATE plex_servers SET token = 'another-token' WHERE name = 'attic'", "changed"),
+    ],
+)
+async def test_an_edited_server_is_followed_and_the_others_are_not_disturbed(
+    serve, config, plex, start_plex, execute, ticks, events, edit, kind
+) -> None:
+    """A pass of another server goes on, over the connection that it has."""
+    attic = await start_plex("Musicals", name="Bijou")
+    service = await serve(config(table(plex)))
+    execute(ADD_SERVER, "attic", attic.url, attic.token)
+    await ticks()
+    await events.next("sync.finished", server="attic")
+    stuck = plex.faults.hang("/library/sections/2/all")
+    (asked,) = service.supervisor.ask(EVERYTHING, "home")
+    await stuck.reached.wait()
+    worker = service.supervisor.workers["home"]
+    connections = len(plex.connections)
+
+    execute(edit)
+    await ticks()
+    assert (await events.next("servers.changed"))[kind] == ("attic",)
+    assert ("attic" in service.supervisor.workers) is (kind == "changed")
+    if kind == "changed":
+        await events.next("server.unauthorized", server="attic")
+    stuck.release.set()
+    assert {done.run.status for done in (await asked.done).passes} == {"ok"}
+    assert service.supervisor.workers["home"] is worker
+    assert len(plex.connections) == connections
+
+
+async def test_a_server_that_is_taken_away_stops_and_its_rows_stay(
+    serve, config, start_plex, execute, ticks, events
+) -> None:
+    """What was read of it before is kept; the pass is recorded as cancelled."""
+    attic = await start_plex("Comedies", "Dramas")
+    service = await serve(config())
+    execute(ADD_SERVER, "attic", attic.url, attic.token)
+    stuck = attic.faults.hang("/library/sections/2/all")
+    await ticks()
+    await events.next("sync.finished", library="Comedies")
+    await stuck.reached.wait()
+    execute("UPDATE plex_servers SET is_active = 0")
+    await ticks()
+    await events.next("servers.changed", removed=("attic",))
+    await service.database.writer.catch_up()
+    assert execute("SELECT count(*) FROM active_movies") == [(2,)]
+    statuses = execute(
+        "SELECT l.library_name, r.status FROM sync_runs AS r JOIN libraries AS l ON l.id = r.library_id ORDER BY 1"
+    )
+    assert statuses == [("Comedies", "ok"), ("Dramas", "cancelled")]
+
+
+async def test_a_switched_off_library_stops_and_a_switched_on_one_is_synced(
+    serve, config, plex, start_plex, execute, ticks, events
+) -> None:
+    """Only its own server is looked at for that."""
+    other = await start_plex("Musicals", name="Bijou")
+    stuck = plex.faults.hang("/library/sections/2/all")
+    service = await serve(config(table(plex), table(other, "attic")))
+    await stuck.reached.wait()
+    await events.count(3, "sync.finished")
+    broken_off = service.passes("home", "Dramas")
+    execute("UPDATE libraries SET sync_enabled = 0 WHERE library_name = 'Dramas'")
+    (asked,) = service.supervisor.ask(EVERYTHING, "home")
+    await ticks()
+    report = await asked.done
+    assert {done.library for done in report.passes} == {"Comedies", "Westerns"}
+    await asyncio.wait([broken_off])
+    await service.database.writer.catch_up()
+    assert execute("SELECT status FROM sync_runs WHERE status <> 'ok'") == [("cancelled",)]
+    stuck.release.set()
+
+    for each in (plex, other):
+        each.requests.clear()
+    execute("UPDATE libraries SET sync_enabled = 1 WHERE library_name = 'Dramas'")
+    await ticks()
+    finished = await events.next("sync.finished", library="Dramas")
+    assert (finished["kind"], finished["status"], finished["added"]) == ("full", "ok", 2)
+    assert not other.requests
+
+
+async def test_a_library_that_is_switched_on_during_a_look_is_not_forgotten(
+    serve, config, plex, execute, ticks, clock, events
+) -> None:
+    """The look has read the switches before."""
+    service = await serve(config(table(plex)))
+    await events.count(3, "sync.finished")
+    execute("UPDATE libraries SET sync_enabled = 0 WHERE library_name = 'Dramas'")
+    await ticks()
+    chosen = asyncio.Event()
+    home = service.supervisor.workers["home"]
+    contact = home._discovery.contact
+
+    async def contact_and_wait(*arguments):
+        found = await contact(*arguments)
+        await chosen.wait()
+        return found
+
+    home._discovery.contact = contact_and_wait
+    await clock.wake("interval home")
+    execute("UPDATE libraries SET sync_enabled = 1 WHERE library_name = 'Dramas'")
+    await ticks()
+    home._discovery.contact = contact
+    chosen.set()
+    assert (await events.next("sync.finished", library="Dramas"))["status"] == "ok"
+
+
+async def test_what_is_written_while_an_edit_is_followed_is_followed_next(
+    serve, config, start_plex, execute, ticks, events, monkeypatch
+) -> None:
+    """Between reading the tables and starting the workers there is time for another edit."""
+    attic, cellar = await start_plex("Comedies", name="Attic"), await start_plex("Dramas", name="Cellar")
+    service = await serve(config())
+    read = service.supervisor._read_roster
+
+    async def read_and_add(*arguments):
+        found = await read(*arguments)
+        if not execute("SELECT 1 FROM plex_servers WHERE name = 'cellar'"):
+            execute(ADD_SERVER, "cellar", cellar.url, cellar.token)
+        return found
+
+    monkeypatch.setattr(service.supervisor, "_read_roster", read_and_add)
+    execute(ADD_SERVER, "attic", attic.url, attic.token)
+    await ticks()
+    await events.next("sync.finished", server="cellar")
+
+
+async def test_an_edit_that_cannot_be_followed_ends_nothing_and_is_followed_later(
+    serve, config, plex, start_plex, execute, path, ticks, clock, events, monkeypatch
+) -> None:
+    """Another program edits and then keeps the database locked for longer than the writer waits."""
+    monkeypatch.setattr(writer, "BUSY_TRIES", 1)
+    attic = await start_plex("Comedies", name="Attic")
+    service = await serve(config(table(plex)))
+    await events.count(3, "sync.finished")
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute(ADD_SERVER, ("attic", attic.url, attic.token))
+        other.execute("BEGIN IMMEDIATE")
+        await clock.tick()
+        other.execute("ROLLBACK")
+    assert (await events.next("store.failed"))["error"].endswith("database is locked")
+    assert not service.task.done()
+    await ticks()
+    await events.next("sync.finished", server="attic")
+    assert len(events.of("store.failed")) == 1
+
+
+async def test_a_row_that_cannot_be_used_is_told_once_and_costs_the_others_nothing(
+    serve, config, plex, execute, ticks, events
+) -> None:
+    """Until it is mended."""
+    await serve(config(table(plex)))
+    await events.count(3, "sync.finished")
+    execute(ADD_SERVER, "broken", "nonsense", None)
+    await ticks()
+    execute("UPDATE libraries SET priority = 1")
+    await ticks()
+    assert len(events.of("server.invalid", server="broken")) == 1
+    execute("UPDATE plex_servers SET server_url = ?, token = ? WHERE name = 'broken'", plex.url, plex.token)
+    await ticks()
+    await events.next("servers.changed", added=("broken",))
+
+
+async def test_a_servers_row_that_another_program_deletes_is_made_anew(
+    serve, config, plex, execute, ticks, events
+) -> None:
+    """The configuration wants it: everything is read again."""
+    await serve(config(table(plex)))
+    await events.count(3, "sync.finished")
+    execute("DELETE FROM plex_servers")
+    assert execute("SELECT count(*) FROM movies") == [(0,)]
+    await ticks()
+    await events.count(3, "sync.finished", status="ok")
+    assert execute("SELECT count(*) FROM movies") == [(6,)]
+
+
+async def test_a_reload_at_the_same_moment_as_an_edit_is_not_undone(
+    serve, config, plex, start_plex, execute, clock, events
+) -> None:
+    """What follows the edit works by the newest configuration, whatever it was when the edit was seen."""
+    attic = await start_plex("Musicals", name="Attic")
+    service = await serve(config(table(plex)))
+    await events.count(3, "sync.finished")
+    execute("INSERT INTO plex_path_mappings (server_id, plex_path, local_path) VALUES (1, '/srv', '/mnt')")
+    async with service.supervisor._applying:
+        await clock.wake("supervisor")
+        reload = asyncio.create_task(service.supervisor.apply(config(table(plex), table(attic, "attic"))))
+        await asyncio.sleep(0)
+    await reload
+    await clock.tick()
+    await clock.tick()
+    assert list(service.supervisor.workers) == ["home", "attic"]
+
+
+async def test_a_reload_that_cannot_be_written_changes_nothing(serve, config, path, monkeypatch) -> None:
+    """Another program keeps the database locked; once it no longer does, the same reload succeeds."""
+    monkeypatch.setattr(writer, "BUSY_TRIES", 1)
+    service = await serve(config())
+    before = service.supervisor.config
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(WriteFailed):
+            await service.supervisor.apply(config(sync={"interval": "1m"}))
+    assert service.supervisor.config is before
+    await service.supervisor.apply(config(sync={"interval": "1m"}))
+    assert service.supervisor.config.sync.interval == 60
