@@ -85,7 +85,7 @@ async def test_to_wait_for_a_lock_is_life(beat_once, database, monkeypatch) -> N
 
 async def test_a_writer_that_does_not_answer_is_no_life(beat_once, database, monkeypatch) -> None:
     """Whatever the event loop does meanwhile: systemd is to start the service anew."""
-    monkeypatch.setattr(service, "LONGEST_PING_S", 0.01)
+    monkeypatch.setattr(service, "LONGEST_PING_S", 0)
     with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         heard, _ = await beat_once()
