@@ -13,7 +13,7 @@ demo: $(VENV)/ready  ## sync a simulated Plex server into a temporary database a
 	$(BIN)/retrovue-daemon demo
 
 test: $(VENV)/ready  ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 check: $(VENV)/ready  ## format, lint, types, imports
 	$(BIN)/ruff format --check .

@@ -77,7 +77,7 @@ def prepare(path: Path, *, mode: int = 0o600, group: str | None = None) -> None:
                     hint="use the newer release that wrote it, or the copy that was made before its upgrade",
                 )
             if 0 < version < newest:
-                _keep_copy(connection, path, version, mode)
+                _keep_copy(connection, path, version, mode, group)
             journal = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
             if journal != "wal":
                 raise DatabaseUnusable(
@@ -138,11 +138,15 @@ def _quick_check(connection: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def _keep_copy(connection: sqlite3.Connection, path: Path, version: int, mode: int) -> None:
-    """Keep the database as it is before an upgrade of its schema."""
+def _keep_copy(connection: sqlite3.Connection, path: Path, version: int, mode: int, group: str | None) -> None:
+    """Keep the database as it is before an upgrade of its schema, for the same readers."""
     copy = path.with_name(f"{path.name}.v{version}.bak")
     copy.unlink(missing_ok=True)
-    os.close(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
+    descriptor = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode & 0o600)
+    os.fchmod(descriptor, mode)  # whatever the umask says
+    os.close(descriptor)
+    if group is not None:
+        shutil.chown(copy, group=group)
     connection.execute("VACUUM INTO ?", (str(copy),))
 
 
