@@ -85,6 +85,8 @@ def run_app() -> None:
     except DaemonError as error:
         print_error(error)
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
     except OSError as error:
         # What can be said of files and servers was said before this; a stream is what is left.
         with suppress(OSError):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import tempfile
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
@@ -16,7 +15,8 @@ from retrovue_daemon.cli.options import JsonOption
 from retrovue_daemon.cli.output import print_failure
 from retrovue_daemon.cli.reports import print_summary
 from retrovue_daemon.cli.serving import serve_until_signal
-from retrovue_daemon.cli.story import Story, ask_questions, print_told
+from retrovue_daemon.cli.story import Story, Told, ask_questions, print_told
+from retrovue_daemon.store.lock import holder
 
 if TYPE_CHECKING:
     from retrovue_daemon.demo import SimulatedPlex, World
@@ -62,7 +62,9 @@ def demo(  # noqa: PLR0917 -- typer passes every option by its name
         int | None, typer.Option("--movies", min=0, help="Sync or serve one generated library of this many films.")
     ] = None,
     shows: Annotated[int | None, typer.Option("--shows", min=0, help="Generate this many shows.")] = None,
-    episodes: Annotated[int, typer.Option("--episodes", min=0, help="Episodes of each generated show.")] = 90,
+    episodes: Annotated[
+        int | None, typer.Option("--episodes", min=0, help="Episodes of each generated show.", show_default="90")
+    ] = None,
     seed: Annotated[
         int | None, typer.Option("--seed", help="Generate another library of the same size.", show_default="0")
     ] = None,
@@ -85,11 +87,12 @@ def demo(  # noqa: PLR0917 -- typer passes every option by its name
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell what the daemon does as a story of one minute, on two simulated Plex servers, over real HTTP.
+    """Tell what the daemon does as a story of a minute at most, on two simulated Plex servers, over real HTTP.
 
     A first sync with bars; a second one after edits, removals and moves; and a server that suddenly answers with an
     empty library. The database stays, with queries to try. With a size, one generated library is synced instead; with
-    --serve the simulated server only answers, for other programs.
+    --serve the simulated server only answers, for other programs. In the story --release and --page-cap are about the
+    server 'home'.
 
     Examples:
 
@@ -105,28 +108,40 @@ def demo(  # noqa: PLR0917 -- typer passes every option by its name
     from retrovue_daemon.demo import RELEASES, Quirks, SimulatedPlex  # noqa: PLC0415 -- brings aiohttp
 
     _needed("--serve", serve, port=port, control_port=control_port)
-    _needed("--movies or --shows", movies is not None or shows is not None, seed=seed)
-    world = _library(movies, shows, episodes, seed or 0)
+    sized = movies is not None or shows is not None
+    _needed("--movies or --shows", sized, seed=seed, episodes=episodes)
+    _needed("the story or a size", not serve, database=database, keep=keep or None, fast=fast or None)
+    _needed("a temporary database", database is None, keep=keep or None)
+    world = _library(movies, shows, 90 if episodes is None else episodes, seed or 0)
     world.release = RELEASES[release]
     plex = SimulatedPlex(world, port=port or 0, quirks=Quirks(latency=latency, page_cap=page_cap))
     if serve:
         asyncio.run(serve_until_signal(plex, port=port or 0, control_port=control_port, as_json=as_json))
         return
     place = _place(database, keep=keep)
-    if movies is not None or shows is not None:
+    if sized:
         told = asyncio.run(_sync(plex, place))
-        print_summary(told, as_json=as_json)
+        print_summary({**told, "database": str(place)}, as_json=as_json)
         if not as_json:
             ask_questions(place)
+            _say_where(place, database, keep=keep)
         raise typer.Exit(told["exit_code"])
     attic = SimulatedPlex(_library(**ATTIC, seed=1))
     story = asyncio.run(_tell(Story(plex, attic, place, fast=fast, as_json=as_json)))
     if as_json:
         print_told(story, place)
+    else:
+        _say_where(place, database, keep=keep)
     raise typer.Exit(0 if story.went_well else 1)
 
 
-async def _tell(story: Story) -> Any:
+def _say_where(place: Path, named: Path | None, *, keep: bool) -> None:
+    until = "" if named or keep else ", until the next demo replaces it (--keep gives it a place of its own)"
+    print(f"\nThe database stays at {place}{until}.")
+    print("Any SQLite client can ask it more: docs/database.md has queries to try.")
+
+
+async def _tell(story: Story) -> Told:
     async with story.home, story.attic:
         return await story.tell()
 
@@ -135,18 +150,29 @@ def _place(database: Path | None, *, keep: bool) -> Path:
     """Return where the database is to be made; nothing that was there before is touched, but for the last demo's."""
     if database is not None:
         if database.exists():
-            print_failure(f"{database} exists and was left as it is", "name another file")
-            raise typer.Exit(1)
+            _refuse(f"{database} exists and was left as it is", "name another file")
+        if not os.access(database.absolute().parent, os.W_OK | os.X_OK):
+            _refuse(f"nothing can be written to {database.absolute().parent}", "name a file in another directory")
         return database.absolute()
-    if keep:
-        return Path(tempfile.mkdtemp(prefix="retrovue-demo-")) / "retrovue.db"
     place = Path(tempfile.gettempdir()) / f"retrovue-demo-{os.getuid()}"
-    # Somebody else may have made it first.
-    if place.is_symlink() or (place.exists() and place.stat().st_uid != os.getuid()):
+    if keep or not _is_ours(place) or holder(place / "retrovue.db").held:
         return Path(tempfile.mkdtemp(prefix="retrovue-demo-")) / "retrovue.db"
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(mode=0o700)
+    place.mkdir(mode=0o700, exist_ok=True)
+    for file in place.glob("retrovue.db*"):
+        file.unlink()
     return place / "retrovue.db"
+
+
+def _is_ours(place: Path) -> bool:
+    """Tell whether a directory is free to be made, or was made by this user: others may write there, too."""
+    if place.is_symlink() or (place.exists() and not place.is_dir()):
+        return False
+    return not place.exists() or place.stat().st_uid == os.getuid()
+
+
+def _refuse(message: str, hint: str) -> NoReturn:
+    print_failure(message, hint)
+    raise typer.Exit(1)
 
 
 def _needed(needed: str, given: bool, **options: object) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
 import sys
 import tempfile
-from collections import Counter
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from retrovue_daemon.config import Config
     from retrovue_daemon.demo import SimulatedPlex
     from retrovue_daemon.store.differences import Difference
+
+ATTIC_FILMS = "SELECT count(*) FROM active_movies WHERE server_name = 'attic'"
 
 QUESTIONS = {
     "What could fill a slot of 60 to 80 minutes?": """\
@@ -36,11 +38,13 @@ FROM active_episodes GROUP BY server_id, plex_path HAVING count(*) > 1 LIMIT 4""
 }
 """What a channel builder would ask, as SQL."""
 
-LATENCY_S = 0.12
+LATENCY_S = 0.3
 """Seconds that a simulated server takes to answer, so that the bars can be watched."""
 
-PAUSE_S = 2.0
+PAUSE_S = 5.0
 """Seconds between two acts."""
+
+WIDEST = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,39 +82,37 @@ class Story:
     async def tell(self) -> Told:
         """Play all acts."""
         for server in (self.home, self.attic):
-            server.quirks.latency = 0 if self._fast else LATENCY_S
-        films, episodes = _sizes(self.home), _sizes(self.attic)
-        self._say(
+            server.quirks.latency = 0 if self._fast else (server.quirks.latency or LATENCY_S)
+        await self._say(
             "1. Two Plex servers, and an empty database",
-            f"'home' has {films}, 'attic' has {episodes}. The first sync lists everything.",
+            f"'home' has {_sizes(self.home)}, 'attic' has {_sizes(self.attic)}. The first sync lists everything.",
         )
         first = await self._sync()
         self._show(first)
-        self._say(
+        await self._say(
             "2. An evening passes on 'home'",
-            "Somebody edits a film, replaces another one's file without any mark of the server's moving, deletes a"
-            " third, moves a fourth to another library, where it gets a new rating key, and a new episode arrives.",
+            "Somebody edits a film, puts another file in the place of a second one's, which leaves the film's own"
+            " updatedAt alone, deletes a third, moves a fourth to another library, where it gets a new rating key, and"
+            " a new episode arrives.",
         )
         self._change()
         with tempfile.TemporaryDirectory(prefix="retrovue-demo-") as name:
             second, changes = await self._sync_and_compare(Path(name) / "before.db")
         self._tell_changes(second, changes)
-        self._say(
+        had = self._count(ATTIC_FILMS)
+        await self._say(
             "3. The disk behind 'attic' is not mounted",
             "It answers as if its film library were empty. That looks just like somebody who deleted everything.",
         )
         self.attic.quirks.empty_libraries = {"1"}
         guarded = await self._sync(server="attic", full=True)
         self._show(guarded)
-        kept = self._count("SELECT count(*) FROM active_movies WHERE server_name = 'attic'")
-        self._print(
-            f"Nothing was removed: all {kept:,} films of 'attic' are still there. Whoever really deleted them"
-        )
-        self._print("runs `retrovue-daemon sync --accept-removals`; otherwise it is over when the disk is back.")
+        told = Told(first, second, changes, guarded)
         if not self._quiet:
-            self._print("\n== 4. Ask it")
+            self._tell_what_stayed(had, self._count(ATTIC_FILMS))
+            print("\n== 4. Ask it")
             ask_questions(self._database)
-        return Told(first, second, changes, guarded)
+        return told
 
     def _change(self) -> None:
         """Let the evening pass."""
@@ -155,15 +157,22 @@ class Story:
     def _settings(self) -> Config:
         from retrovue_daemon.config import parse_config  # noqa: PLC0415 -- not for --help
 
-        mapping = {"plex_path": "/srv/media", "local_path": "/mnt/nas"}
         servers = [
-            {"name": name, "url": plex.url, "token": plex.token, "path_mappings": [mapping]}
-            for name, plex in (("home", self.home), ("attic", self.attic))
+            {
+                "name": name,
+                "url": plex.url,
+                "token": plex.token,
+                "path_mappings": [{"plex_path": plex_path, "local_path": local_path}],
+            }
+            for name, plex, plex_path, local_path in (
+                ("home", self.home, "/srv/media", "/mnt/nas"),
+                ("attic", self.attic, "/data", "/mnt/attic"),
+            )
         ]
         return parse_config(
             {
                 "database": {"path": str(self._database)},
-                "sync": {"page_size": 500 if self._fast else 100},
+                "sync": {"page_size": 500 if self._fast else 50},
                 "servers": servers,
             }
         )
@@ -174,19 +183,13 @@ class Story:
 
     # -- telling ----------------------------------------------------------------------------------------------------
 
-    def _say(self, title: str, text: str) -> None:
+    async def _say(self, title: str, text: str) -> None:
         if self._quiet:
             return
         if not self._fast and sys.stdout.isatty():
             # Somebody is reading: the next act can wait.
-            import time  # noqa: PLC0415 -- only here
-
-            time.sleep(PAUSE_S)
-        self._print(f"\n== {title}\n\n{fill(text, 100)}")
-
-    def _print(self, text: str) -> None:
-        if not self._quiet:
-            print(text, flush=True)
+            await asyncio.sleep(PAUSE_S)
+        print(f"\n== {title}\n\n{_filled(text)}", flush=True)
 
     def _show(self, told: dict[str, Any]) -> None:
         if not self._quiet:
@@ -199,22 +202,37 @@ class Story:
         result = new_table("was", "server", "library", "item")
         for change in changes:
             result.add_row(change.change, change.server, change.library, f"{change.title} ({change.kind.value})")
-        left = Counter(
-            {server["server"]: sum(done["unchanged"] for done in server["libraries"]) for server in told["servers"]}
-        )
+        listed = sum(done["unchanged"] for server in told["servers"] for done in server["libraries"])
         total = self._count(
             "SELECT (SELECT count(*) FROM movies) + (SELECT count(*) FROM shows) + (SELECT count(*) FROM seasons)"
             " + (SELECT count(*) FROM episodes)"
         )
         touched = len({(change.kind, change.id) for change in changes})
-        result.add_row(
-            "left alone", "both", "", f"{total - touched:,} items, of which {sum(left.values()):,} had to be listed"
-        )
+        result.add_row("left alone", "both", "", f"{total - touched:,} items, of which {listed:,} had to be listed")
         print_table(result)
+        print(
+            _filled(
+                "The replaced file was found because its library is listed whole when something left it;"
+                " by itself it would be found by the next complete listing ([sync] full_interval)."
+            )
+        )
+
+    def _tell_what_stayed(self, had: int, has: int) -> None:
+        if has == had:
+            text = (
+                f"Nothing was removed: all {has:,} films of 'attic' are still there. Whoever really deleted them runs"
+            )
+            print(
+                _filled(
+                    f"{text} `retrovue-daemon sync --accept-removals`; otherwise it is over when the disk is back."
+                )
+            )
+        else:
+            print(f"{had - has:,} of {had:,} films of 'attic' are gone: the guard failed, please report this")
 
 
 def ask_questions(database: Path) -> None:
-    """Ask a database some questions, and say where it is."""
+    """Ask a database some questions."""
     for question, query in QUESTIONS.items():
         with closing(sqlite3.connect(database)) as connection:
             cursor = connection.execute(query)
@@ -223,9 +241,6 @@ def ask_questions(database: Path) -> None:
                 answer.add_row(*("" if value is None else str(value) for value in row))
         print(f"\n{question}\n\n  " + query.replace("\n", "\n  ") + "\n")
         print_table(answer)
-    print(
-        f"\nThe database stays at {database}. Any SQLite client can ask it more: docs/database.md has queries to try."
-    )
 
 
 def print_told(told: Told, database: Path) -> None:
@@ -241,6 +256,10 @@ def print_told(told: Told, database: Path) -> None:
             "guarded": told.guarded,
         }
     )
+
+
+def _filled(text: str) -> str:
+    return fill(text, min(WIDEST, shutil.get_terminal_size().columns))
 
 
 def _sizes(plex: SimulatedPlex) -> str:
