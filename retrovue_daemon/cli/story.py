@@ -92,8 +92,8 @@ class Story:
         await self._say(
             "2. An evening passes on 'home'",
             "Somebody edits a film, puts another file in the place of a second one's, which leaves the film's own"
-            " updatedAt alone, deletes a third, moves a fourth to another library, where it gets a new rating key, and"
-            " a new episode arrives.",
+            " updatedAt alone, deletes a third, moves a fourth to another library, where it gets a new rating key,"
+            " and a new episode arrives.",
         )
         self._change()
         with tempfile.TemporaryDirectory(prefix="retrovue-demo-") as name:
@@ -219,12 +219,10 @@ class Story:
 
     def _tell_what_stayed(self, had: int, has: int) -> None:
         if has == had:
-            text = (
-                f"Nothing was removed: all {has:,} films of 'attic' are still there. Whoever really deleted them runs"
-            )
             print(
                 _filled(
-                    f"{text} `retrovue-daemon sync --accept-removals`; otherwise it is over when the disk is back."
+                    f"Nothing was removed: all {has:,} films of 'attic' are still there. Whoever really deleted them"
+                    " runs `retrovue-daemon sync --accept-removals`; otherwise it is over when the disk is back."
                 )
             )
         else:
