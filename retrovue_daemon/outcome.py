@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from retrovue_daemon.errors import AmbiguousShow, PlexError
+from retrovue_daemon.errors import AmbiguousShow, PlexError, UnknownLibrary, UnknownShow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from retrovue_daemon.asking import ServerReport
+    from retrovue_daemon.asking import Selection, ServerReport
     from retrovue_daemon.errors import DaemonError
 
 
@@ -52,3 +52,18 @@ def summary(reports: Sequence[ServerReport], code: int) -> dict[str, Any]:
             for report in reports
         ],
     }
+
+
+def unmet(selection: Selection, told: dict[str, Any]) -> UnknownLibrary | UnknownShow | None:
+    """Tell whether a library or a show was asked for that no server has to sync; its exit code is then the one."""
+    found: UnknownLibrary | UnknownShow | None = None
+    if not told["servers"] or any(server["error"] or server["libraries"] for server in told["servers"]):
+        return None
+    titles = sorted({title for server in told["servers"] for title in server["titles"]})
+    if selection.library is not None and (selection.show is None or selection.library not in titles):
+        found = UnknownLibrary(selection.library, titles)
+    elif selection.show is not None:
+        found = UnknownShow(*selection.show)
+    if found is not None:
+        told["exit_code"] = found.exit_code
+    return found

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
+
+import aiosqlite
 
 from retrovue_daemon.errors import DaemonGone, DatabaseUnusable, UnknownServer
 from retrovue_daemon.progress import LibraryProgress, Progress
-from retrovue_daemon.signals import Signals
 from retrovue_daemon.store.lock import holder
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from retrovue_daemon.asking import Selection
@@ -22,37 +24,43 @@ POLL_S = 0.2
 BUSY_S = 30.0
 
 
-async def ask_daemon(path: Path, selection: Selection, server: str | None, board: ProgressBoard) -> dict[str, Any]:
+async def ask_daemon(
+    path: Path,
+    selection: Selection,
+    server: str | None,
+    board: ProgressBoard,
+    *,
+    pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
+) -> dict[str, Any]:
     """Put a request into the database at ``path``, show its progress on the board, and return its result.
 
-    The result is what ``outcome.summary`` makes; ``error`` in it says that nothing could be done. A signal ends the
-    waiting, not the work, and raises Interrupted. Raises UnknownServer, DaemonGone or DatabaseUnusable.
+    The result is what ``outcome.summary`` makes; ``error`` in it says that nothing could be done. ``pause`` waits for
+    so many seconds between two looks; what it raises ends the waiting, not the work, and so does a cancellation.
+    Raises UnknownServer, DaemonGone or DatabaseUnusable.
     """
     try:
-        with closing(_connect(path)) as connection:
-            request_id = _insert(connection, selection, server)
-            with Signals() as signals:
-                while (result := _result(connection, request_id, board)) is None:
-                    if holder(path).held is False:
-                        return _last_word(connection, request_id, board, path)
-                    await signals.pause(POLL_S)
+        async with _connect(path) as connection:
+            request_id = await _insert(connection, selection, server)
+            while (result := await _result(connection, request_id, board)) is None:
+                if holder(path).held is False:
+                    return await _last_word(connection, request_id, board, path)
+                await pause(POLL_S)
             return result
     except sqlite3.Error as error:
         raise DatabaseUnusable(path, str(error), hint="check that this user may write to it") from error
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY_S)
+def _connect(path: Path) -> aiosqlite.Connection:
+    return aiosqlite.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY_S)
 
 
-def _insert(connection: sqlite3.Connection, selection: Selection, server: str | None) -> int:
+async def _insert(connection: aiosqlite.Connection, selection: Selection, server: str | None) -> int:
     server_id = None
     if server is not None:
-        found = connection.execute(
-            "SELECT id FROM plex_servers WHERE name = ? AND is_active = 1", (server,)
-        ).fetchone()
-        if found is None:
-            names = connection.execute("SELECT name FROM plex_servers WHERE is_active = 1 ORDER BY id")
+        query = "SELECT id FROM plex_servers WHERE name = ? AND is_active = 1"
+        found = [row_id for (row_id,) in await connection.execute_fetchall(query, (server,))]
+        if not found:
+            names = await connection.execute_fetchall("SELECT name FROM plex_servers WHERE is_active = 1 ORDER BY id")
             raise UnknownServer(server, [name for (name,) in names])
         server_id = found[0]
     options: dict[str, Any] = {"full": selection.full, "accept_removals": selection.accept_removals}
@@ -61,28 +69,31 @@ def _insert(connection: sqlite3.Connection, selection: Selection, server: str | 
     if selection.show is not None:
         options["show"], options["year"] = selection.show
     kind = "show" if selection.show else "full" if selection.full else "quick"
-    with connection:
-        cursor = connection.execute(
-            "INSERT INTO sync_requests (server_id, kind, options) VALUES (?, ?, ?)",
-            (server_id, kind, json.dumps(options)),
-        )
+    cursor = await connection.execute(
+        "INSERT INTO sync_requests (server_id, kind, options) VALUES (?, ?, ?)",
+        (server_id, kind, json.dumps(options)),
+    )
+    await connection.commit()
     return int(cursor.lastrowid or 0)
 
 
-def _last_word(connection: sqlite3.Connection, request_id: int, board: ProgressBoard, path: Path) -> dict[str, Any]:
+async def _last_word(
+    connection: aiosqlite.Connection, request_id: int, board: ProgressBoard, path: Path
+) -> dict[str, Any]:
     """Return the result of a daemon that has ended: it may have been its last work. Raises DaemonGone."""
-    result = _result(connection, request_id, board)
+    result = await _result(connection, request_id, board)
     if result is None:
         raise DaemonGone(path)
     return result
 
 
-def _result(connection: sqlite3.Connection, request_id: int, board: ProgressBoard) -> dict[str, Any] | None:
+async def _result(connection: aiosqlite.Connection, request_id: int, board: ProgressBoard) -> dict[str, Any] | None:
     """Return the result of a request once it is there; until then show how far it is."""
-    row = connection.execute("SELECT finished_at, result FROM sync_requests WHERE id = ?", (request_id,)).fetchone()
-    if row is None:
+    query = "SELECT finished_at, result FROM sync_requests WHERE id = ?"
+    rows = list(await connection.execute_fetchall(query, (request_id,)))
+    if not rows:
         return _without_result("the request was deleted", "ask again")
-    finished_at, text = row
+    finished_at, text = rows[0]
     told = _object(text)
     if finished_at is None:
         if (progress := _progress(told.get("progress"))) is not None:

@@ -12,13 +12,12 @@ from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption
 from retrovue_daemon.cli.output import log_warnings, print_failure, print_warnings
 from retrovue_daemon.cli.reports import print_preview, print_summary
 from retrovue_daemon.cli.run import calm_collector
-from retrovue_daemon.errors import DatabaseHeld, UnknownLibrary, UnknownShow
-from retrovue_daemon.outcome import exit_code, summary
+from retrovue_daemon.errors import DatabaseHeld
+from retrovue_daemon.outcome import exit_code, summary, unmet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from retrovue_daemon.asking import Selection
     from retrovue_daemon.config import Config
     from retrovue_daemon.daemon import SyncOptions
     from retrovue_daemon.logs import Redactor
@@ -87,15 +86,15 @@ def sync(
 
         seen = asyncio.run(with_progress(settings, partial(preview, settings, options)))
         told = summary(seen.reports, exit_code(seen.reports))
-        unknown = _unknown(selection, told)
+        unknown = unmet(selection, told)
         print_preview(seen, told, as_json=as_json)
     else:
         told = asyncio.run(with_progress(settings, partial(_sync_or_ask, settings, options)))
-        unknown = _unknown(selection, told)
+        unknown = unmet(selection, told)
         print_summary(told, as_json=as_json)
     if told.get("error"):
         print_failure(told["error"]["message"], told["error"]["hint"])
-    if unknown:
+    if unknown is not None:
         raise unknown
     if not told["servers"] and not told.get("error"):
         print_failure("there is no active server", "add a [[servers]] table to the configuration")
@@ -108,13 +107,15 @@ async def _sync_or_ask(
     """Sync; where a daemon has the database, have it do so."""
     from retrovue_daemon.daemon import sync_once  # noqa: PLC0415 -- brings aiohttp
     from retrovue_daemon.remote import ask_daemon  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.signals import Signals  # noqa: PLC0415 -- likewise
 
     try:
         reports = await sync_once(settings, options, board, redactor)
     except DatabaseHeld as held:
         if not held.serves:
             raise
-        return await ask_daemon(held.path, options.selection, options.server, board)
+        with Signals() as signals:
+            return await ask_daemon(held.path, options.selection, options.server, board, pause=signals.pause)
     return summary(reports, exit_code(reports))
 
 
@@ -140,18 +141,3 @@ async def with_progress(settings: Config, work: Callable[[ProgressBoard, Redacto
 
     board = ProgressBoard()
     return await with_bars(work(board, redactor), board, console)
-
-
-def _unknown(selection: Selection, told: dict[str, Any]) -> UnknownLibrary | UnknownShow | None:
-    """Tell whether a library or a show was asked for that no server has to sync; its exit code is then the one."""
-    found: UnknownLibrary | UnknownShow | None = None
-    if not told["servers"] or any(server["error"] or server["libraries"] for server in told["servers"]):
-        return None
-    titles = sorted({title for server in told["servers"] for title in server["titles"]})
-    if selection.library is not None and (selection.show is None or selection.library not in titles):
-        found = UnknownLibrary(selection.library, titles)
-    elif selection.show is not None:
-        found = UnknownShow(*selection.show)
-    if found is not None:
-        told["exit_code"] = found.exit_code
-    return found
