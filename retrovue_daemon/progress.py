@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class LibraryProgress:
     """A library whose pass is running.
 
-    ``number`` tells it from another one of the same name; ``listing`` says what of it is being read. ``total`` is
-    None until the first page is there, or where the server does not say.
+    ``number`` tells it from another one of the same name; ``listing`` says what of it is being read, ``title`` which
+    item came last. ``total`` is None until the first page is there, or where the server does not say.
     """
 
     number: int
@@ -27,6 +27,7 @@ class LibraryProgress:
     listing: str = ""
     done: int = 0
     total: int | None = None
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +47,9 @@ class Meter:
         self._board = board
         self._latest = start
 
-    def advance(self, listing: str, done: int, total: int | None) -> None:
-        """Show how many items of a listing have been looked at, of how many."""
-        self._latest = replace(self._latest, listing=listing, done=done, total=total)
+    def advance(self, listing: str, done: int, total: int | None, title: str = "") -> None:
+        """Show how many items of a listing have been looked at, of how many, and which one was the last."""
+        self._latest = replace(self._latest, listing=listing, done=done, total=total, title=title)
         self._board.show(self, self._latest)
 
     def finish(self) -> None:

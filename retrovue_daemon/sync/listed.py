@@ -6,7 +6,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from retrovue_daemon.errors import WrongLibrary
-from retrovue_daemon.records import Kind
+from retrovue_daemon.records import Episode, Kind
 from retrovue_daemon.store.lookup import known_rows
 from retrovue_daemon.store.upserts import Change
 from retrovue_daemon.sync.adoption import adopt_parents
@@ -74,7 +74,7 @@ class ListingReader:
                     self._check_uuid(page)
                     listed.log.note(page)
                     await feed.put(await self._compare(kind, page, listed))
-                    self._meter.advance(name, listed.log.entries, page.total)
+                    self._meter.advance(name, listed.log.entries, page.total, _last_title(page))
             await feed.settle()
         finally:
             # The pass's record stands behind these in the writer's queue.
@@ -139,3 +139,10 @@ class ListingReader:
         expected, found = self._library.row.uuid, page.library_uuid
         if expected is not None and found is not None and found != expected:
             raise WrongLibrary(self._library.server, expected, found)
+
+
+def _last_title(page: Page) -> str:
+    if not page.items:
+        return ""
+    item = page.items[-1]
+    return item.episode_title if isinstance(item, Episode) else item.title
