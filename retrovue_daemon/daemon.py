@@ -131,7 +131,7 @@ async def sync_once(
     async def work() -> list[ServerReport]:
         async with _opened(config) as database:
             supervisor = Supervisor(database, config, board, redactor, retry=retry)
-            return await _with_writer(database, supervisor.sync_once(options.selection, options.server))
+            return await database.writer.guard(supervisor.sync_once(options.selection, options.server))
 
     with Signals() as signals:
         return await _until_stopped(signals.stop, work())
@@ -174,19 +174,3 @@ async def _alone(task: asyncio.Task[T]) -> T:
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
         raise error from None
-
-
-async def _with_writer(database: Database, work: Coroutine[Any, Any, T]) -> T:
-    """Do the work as long as the writer lives, which no work survives."""
-    task = asyncio.create_task(work, name="supervisor")
-    writer = asyncio.create_task(database.writer.stopped(), name="the writer's end")
-    ends: list[asyncio.Future[Any]] = [task, writer]
-    try:
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            await writer
-        return await task
-    finally:
-        task.cancel()
-        writer.cancel()
-        await asyncio.gather(task, writer, return_exceptions=True)

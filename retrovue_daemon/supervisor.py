@@ -22,6 +22,8 @@ from retrovue_daemon.sync.targets import PassSettings
 from retrovue_daemon.worker import ServerWorker, Workplace
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from retrovue_daemon.asking import Asked, Selection
     from retrovue_daemon.config import Config
     from retrovue_daemon.logs import Redactor
@@ -86,14 +88,21 @@ class Supervisor:
         Raises UnknownServer where no active server has that name.
         """
         roster = (await self._read_roster(self.config)).only(server)
-        self._slots.share(self.config.sync.concurrency, [active.name for active in roster.servers])
+        reports = await self.sync_servers(roster.servers, selection)
+        return [*reports, *(ServerReport(name, error) for name, error in roster.unusable)]
+
+    async def sync_servers(self, servers: Sequence[ActiveServer], selection: Selection) -> list[ServerReport]:
+        """Do what is asked for on these servers; what the configuration says of others is not looked at."""
+        for active in servers:
+            self._redactor.learn(active.section.token.reveal())
+        self._slots.share(self.config.sync.concurrency, [active.name for active in servers])
         workplace = await self._workplace(self.config)
         async with asyncio.TaskGroup() as group:
             rounds = [
                 group.create_task(ServerWorker(active, workplace).once(selection), name=f"server {active.name}")
-                for active in roster.servers
+                for active in servers
             ]
-        return [*(task.result() for task in rounds), *(ServerReport(name, error) for name, error in roster.unusable)]
+        return [task.result() for task in rounds]
 
     async def run(self) -> None:
         """Keep every server in step, each by its own schedule, until cancelled."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 from retrovue_daemon.errors import WriteFailed, WriterStopped
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
     from pathlib import Path
     from types import TracebackType
 
@@ -64,6 +64,21 @@ class Writer:
             await asyncio.shield(self._task)
         except Exception as error:
             raise WriterStopped(self._path, f"the writer broke down: {error}") from error
+
+    async def guard(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do work for as long as the task lives, which no work survives; raises WriterStopped where it ends first."""
+        doing = asyncio.create_task(work, name="guarded by the writer")
+        ended = asyncio.create_task(self.stopped(), name="the writer's end")
+        ends: list[asyncio.Future[Any]] = [doing, ended]
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if not doing.done():
+                await ended
+            return await doing
+        finally:
+            for end in ends:
+                end.cancel()
+            await asyncio.gather(*ends, return_exceptions=True)
 
     async def submit(self, work: Work[T]) -> asyncio.Future[T]:
         """Hand in one transaction as soon as the queue has room; the future gives its result or its error."""
