@@ -151,6 +151,14 @@ class Show(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return _guid_primary(self.kind, self.guids)
 
 
+class FoundShow(msgspec.Struct, frozen=True):
+    """A series as a search over all libraries shows it; the library's key and title where the server says them."""
+
+    show: Show
+    library_key: str | None = None
+    library: str | None = None
+
+
 class Season(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A season; number 0 holds the specials."""
 

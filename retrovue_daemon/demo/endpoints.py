@@ -70,7 +70,7 @@ class Endpoints:
             web.get("/library/all", self.everything),
             web.get("/library/sections", self.sections),
             web.get("/library/sections/", self.sections),
-            web.get("/library/sections/all", self.sections),
+            web.get("/library/sections/all", self.sections_or_items),
             web.get("/library/sections/{key}", self.section),
             web.get("/library/sections/{key}/all", self.all),
             web.get("/library/sections/{key}/allLeaves", self.all_leaves),
@@ -118,6 +118,12 @@ class Endpoints:
         ]
         attributes = {"size": len(listed), **containers.sections()}
         return self._respond(request, attributes, {"Directory": listed})
+
+    async def sections_or_items(self, request: web.Request) -> web.Response:
+        """Answer with all libraries; where a type is asked for, with the items of all libraries, as of old."""
+        if "type" in request.query and not self._quirks.no_legacy_search:
+            return await self.everything(request)
+        return await self.sections(request)
 
     async def section(self, request: web.Request) -> web.Response:
         """Answer with the ways into one library."""

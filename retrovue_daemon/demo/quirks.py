@@ -28,6 +28,7 @@ class Quirks(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     - `ignores_filters`: a listing shows everything, whatever was asked for.
     - `refuses_time_filters`: 400 where a listing is asked for by updatedAt or addedAt.
     - `hidden_seasons`: episodes do not name the season that they belong to, as on servers before 2017.
+    - `no_legacy_search`: /library/sections/all lists the libraries also where a type is asked for, as documented.
     """
 
     latency: float = 0.0
@@ -44,3 +45,4 @@ class Quirks(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ignores_filters: bool = False
     refuses_time_filters: bool = False
     hidden_seasons: bool = False
+    no_legacy_search: bool = False

@@ -14,7 +14,7 @@ import structlog
 from retrovue_daemon.errors import RequestRefused, Unauthorized
 from retrovue_daemon.plex.guid import GUIDParser
 from retrovue_daemon.plex.paging import SMALLEST_PAGE, Pager
-from retrovue_daemon.plex.parse import is_xml, parse_identity, parse_libraries, parse_page
+from retrovue_daemon.plex.parse import is_xml, parse_found_shows, parse_identity, parse_libraries, parse_page
 from retrovue_daemon.plex.retries import RetryPolicy
 from retrovue_daemon.plex.transport import Transport
 from retrovue_daemon.records import Episode, Kind
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.config import ServerSection
     from retrovue_daemon.plex.transport import Answer
-    from retrovue_daemon.records import Item, LibraryListing, Page, ServerIdentity
+    from retrovue_daemon.records import FoundShow, Item, LibraryListing, Page, ServerIdentity
 
 
 class Listing(StrEnum):
@@ -64,6 +64,11 @@ _MOST_IDS: Final = 50
 
 _MATCHED: Final = "plex://"
 """How the guid of an item begins that Plex's own catalogue knows; other agents give no external ids."""
+
+_EVERYWHERE: Final = ("/library/sections/all", "/library/all")
+"""Where all libraries are searched at once: as servers have long answered it, and as the API's description has it."""
+
+_SEARCH_REFUSED: Final = frozenset({400, 404, 501})
 
 _LARGEST_XML_PAGE: Final = 250
 """Entries: reading 1,000 entries of XML would keep the event loop busy for 100 ms, of JSON for 10."""
@@ -228,6 +233,26 @@ class PlexClient:
         """Find the shows of a library whose titles contain a text, as the listing of the library shows them."""
         path = f"/library/sections/{quote(library_key, safe='')}/all"
         return await self._page(path, {**_ARGUMENTS, "type": "2", "title": title}, 0, _LARGEST_FIRST_PAGE, Kind.SHOW)
+
+    async def shows_called(self, title: str, year: int | None = None) -> tuple[FoundShow, ...]:
+        """Find the shows of all libraries whose titles contain a text, 500 at most, and which began in a year.
+
+        Servers take the first way for the list of their libraries, or refuse it; then the second is gone. Raises
+        PlexError, also where both are refused.
+        """
+        arguments = {"type": "2", "title": title, "includeGuids": "1"} | ({} if year is None else {"year": str(year)})
+        paged = {"X-Plex-Container-Start": "0", "X-Plex-Container-Size": str(_LARGEST_FIRST_PAGE)}
+        read = self._noting_format(lambda answer: parse_found_shows(answer.body, content_type=answer.content_type))
+        for path in _EVERYWHERE:
+            try:
+                found = await self._transport.get(path, read, params=arguments | paged)
+            except RequestRefused as refusal:
+                if path == _EVERYWHERE[-1] or refusal.status not in _SEARCH_REFUSED:
+                    raise
+                continue
+            if found:
+                return found
+        return ()
 
     async def items(self, rating_keys: Sequence[str], kind: Kind) -> list[Item]:
         """Ask for single items of one kind; those that the server does not have are left out.

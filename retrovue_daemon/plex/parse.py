@@ -15,9 +15,9 @@ import msgspec
 
 from retrovue_daemon.plex.items import build_items
 from retrovue_daemon.plex.repair import mend
-from retrovue_daemon.plex.wire import Container, Identity, Sections
+from retrovue_daemon.plex.wire import Container, Identity, Place, Places, Sections
 from retrovue_daemon.plex.xmltree import UnreadableXml, read_xml
-from retrovue_daemon.records import LibraryListing, Page, ServerIdentity, Skipped
+from retrovue_daemon.records import FoundShow, LibraryListing, Page, ServerIdentity, Show, Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,6 +96,25 @@ def parse_page(
     )
 
 
+def parse_found_shows(body: bytes, *, content_type: str = "") -> tuple[FoundShow, ...]:
+    """Read the answer to a search for shows over all libraries; what is no show is left out.
+
+    A server that takes the question for another one lists its libraries: none of them is a show, because none has a
+    rating key. Raises NotAMediaContainer.
+    """
+    page = parse_page(body, content_type=content_type)
+    container = _PLACES.read(body, content_type)
+    places = {str(place.rating_key): place for place in _all_of(container.directories, container.entries)}
+    found = []
+    for show in page.items:
+        if isinstance(show, Show):
+            place = places.get(show.rating_key, Place())
+            key = container.library_section_id if place.library_section_id is None else place.library_section_id
+            title = place.library_section_title or container.library_section_title
+            found.append(FoundShow(show, None if key is None else str(key), title))
+    return tuple(found)
+
+
 def parse_libraries(body: bytes, *, content_type: str = "") -> Libraries:
     """Read the answer to ``/library/sections``. Raises NotAMediaContainer."""
     container = _SECTIONS.read(body, content_type)
@@ -151,6 +170,7 @@ class _Reader(Generic[C]):
 _PAGE: Final = _Reader(Container)
 _SECTIONS: Final = _Reader(Sections)
 _IDENTITY: Final = _Reader(Identity)
+_PLACES: Final = _Reader(Places)
 
 
 def _xml_container(body: bytes, content_type: str) -> dict[str, Any]:

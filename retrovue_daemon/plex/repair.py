@@ -23,6 +23,8 @@ from retrovue_daemon.plex.wire import (
     Location,
     Media,
     Part,
+    Place,
+    Places,
     Section,
     Sections,
     Tag,
@@ -115,12 +117,13 @@ _MENDERS: Final[dict[Any, Callable[[object], object]]] = {
     list[Part] | None: _usable(Part),
     list[Media] | None: _usable(Media),
     list[Entry] | None: _each(Entry),
+    list[Place] | None: _usable(Place),
     list[Location] | None: _usable(Location),
     list[Section] | None: _each(Section),
 }
 
 _FIELDS: Final[dict[type[msgspec.Struct], list[tuple[str, str, Callable[[object], Any]]]]] = {
     struct: [(field.name, field.encode_name, _MENDERS[field.type]) for field in msgspec.structs.fields(struct)]
-    for struct in (GuidRef, Tag, Part, Media, Entry, Container, Location, Section, Sections, Identity)
+    for struct in (GuidRef, Tag, Part, Media, Entry, Container, Place, Places, Location, Section, Sections, Identity)
 }
 """Per struct: attribute, key of the answer, and what makes a value of the declared type."""

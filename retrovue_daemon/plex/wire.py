@@ -117,6 +117,23 @@ class Container(msgspec.Struct, gc=False, rename="camel"):
     nested: list[Entry] | None = field(default=None, name=NESTED)
 
 
+class Place(msgspec.Struct, gc=False, rename="camel"):
+    """The part of an entry that says in which library it is; only answers that span several libraries have it."""
+
+    rating_key: Key = None
+    library_section_id: Key = field(default=None, name="librarySectionID")
+    library_section_title: Text = None
+
+
+class Places(msgspec.Struct, gc=False, rename="camel"):
+    """The container of such an answer; where all entries are in one library it may say so for them."""
+
+    library_section_id: Key = field(default=None, name="librarySectionID")
+    library_section_title: Text = None
+    directories: list[Place] | None = field(default=None, name="Directory")
+    entries: list[Place] | None = field(default=None, name="Metadata")
+
+
 class Location(msgspec.Struct, gc=False):
     """One root directory of a library."""
 

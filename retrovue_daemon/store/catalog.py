@@ -86,15 +86,15 @@ def search(connection: sqlite3.Connection, text: str, where: Where, *, limit: in
 
     Returns the best ones (equal titles, then those that begin so), and how many there are altogether.
     """
-    connection.create_function("plainly", 1, _plainly, deterministic=True)
+    connection.create_function("plainly", 1, plainly, deterministic=True)
     like = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     found, total = list[Found](), 0
     if text.isascii():
         found, total = _titled(connection, f"%{like}%", "{title} LIKE ? ESCAPE '\\'", f"{like}%", where, limit)
     if not total:
-        found, total = _titled(connection, _plainly(text), "instr(plainly({title}), ?)", f"{like}%", where, limit)
-    plain = _plainly(text)
-    found.sort(key=lambda item: _rank(_plainly(item.title), plain))
+        found, total = _titled(connection, plainly(text), "instr(plainly({title}), ?)", f"{like}%", where, limit)
+    plain = plainly(text)
+    found.sort(key=lambda item: _rank(plainly(item.title), plain))
     return found[:limit], total
 
 
@@ -189,7 +189,7 @@ def _rank(title: str, text: str) -> tuple[bool, bool, str]:
     return title != text, not title.startswith(text), title
 
 
-def _plainly(text: str) -> str:
+def plainly(text: str) -> str:
     """Return a text without case and accents."""
     parts = unicodedata.normalize("NFKD", text.casefold())
     return "".join(part for part in parts if not unicodedata.combining(part))

@@ -87,6 +87,18 @@ async def test_a_library_is_hoisted_to_the_container(get: Get, plex: SimulatedPl
         assert all("librarySectionID" in entry for entry in (await get(path)).entries), path
 
 
+async def test_a_search_over_all_libraries_has_two_ways(get: Get, plex: SimulatedPlex) -> None:
+    """The list of libraries holds items where a type is asked for; not where the server goes by the description."""
+    query = "type=2&title=lighthouse&year=2019"
+    documented = await get(f"/library/all?{query}")
+    assert documented.titles == ["The Lighthouse Keepers"]
+    assert (await get(f"/library/sections/all?{query}")).entries == documented.entries
+    plex.quirks.no_legacy_search = True
+    listed = (await get(f"/library/sections/all?{query}")).container
+    assert [section["key"] for section in listed["Directory"]] == list(plex.world.libraries)
+    assert "Metadata" not in listed
+
+
 async def test_an_empty_list_has_no_list(get: Get) -> None:
     """Where nothing is listed, the key of the list is absent."""
     assert "Metadata" not in (await get("/library/sections/7/all?type=2")).container
