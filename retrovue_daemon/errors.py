@@ -11,9 +11,12 @@
     ├── AmbiguousShow          several shows have that title
     ├── BadInput               something that was typed, or asked for, cannot be used
     │   ├── UnknownName            nothing of its kind is called that
+    │   ├── UnknownId              nothing of its kind has that id
     │   ├── AmbiguousName          several things are called that
     │   ├── DefinedByConfig        only the configuration can change it
     │   └── BadRequest             a row of sync_requests is not understood
+    ├── TokenUnknown           the token of a server that a configuration defines is not known here
+    ├── ReportedError          what the daemon that was asked says went wrong
     ├── ConfigError            the configuration has problems: all of them, with key paths
     ├── PlexError              a server could not be used as asked
     │   ├── ServerUnreachable      no connection, or it broke
@@ -49,7 +52,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 
@@ -176,6 +179,17 @@ class UnknownName(BadInput):
         self.known = tuple(known)
 
 
+class UnknownId(BadInput):
+    """No ``kind`` (as in "server") has the id ``row_id``; ``known`` are ids and names of those that there are."""
+
+    def __init__(self, kind: str, row_id: int, known: Mapping[int, str]) -> None:
+        there = ", ".join(f"{number} ({name})" for number, name in known.items())
+        super().__init__(f"no {kind} has the id {row_id!r}", hint=f"there is {there or 'none'}")
+        self.kind = kind
+        self.row_id = row_id
+        self.known = dict(known)
+
+
 class AmbiguousName(BadInput):
     """Several things answer to ``name``; ``found`` says how to tell them apart, one text for each."""
 
@@ -208,6 +222,31 @@ class BadRequest(BadInput):
             " full and accept_removals (true or false)",
         )
         self.detail = detail
+
+
+class TokenUnknown(DaemonError):
+    """Server ``name`` is defined by a configuration that was not found here, and only that has its token."""
+
+    hint = "give the token, or say where the configuration is"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"the token of server {self.name!r} is not known here: a configuration defines it"
+
+
+class ReportedError(DaemonError):
+    """What the daemon that was asked says went wrong; ``kind`` is the name of the class that it met there."""
+
+    def __init__(self, kind: str, message: str, *, hint: str | None = None) -> None:
+        super().__init__(kind, message, hint=hint)
+        self.kind = kind
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:

@@ -8,12 +8,24 @@ from typing import TYPE_CHECKING, NamedTuple
 from retrovue_daemon.records import Kind
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import AsyncIterator, Iterable
 
     import aiosqlite
 
 TABLES = {Kind.MOVIE: "movies", Kind.SHOW: "shows", Kind.SEASON: "seasons", Kind.EPISODE: "episodes"}
 """The table that holds each kind of item. Names of tables in SQL come from here, never from outside."""
+
+
+def stored_ids(
+    connection: sqlite3.Connection, kind: Kind, server_id: int, rating_keys: Iterable[str]
+) -> dict[str, int]:
+    """Return the ids of the rows of these items, by rating key, over a plain connection."""
+    query = (
+        f"SELECT rating_key, id FROM {TABLES[kind]}"
+        " WHERE server_id = ? AND rating_key IN (SELECT value FROM json_each(?))"
+    )
+    return dict(connection.execute(query, (server_id, json.dumps(list(rating_keys)))))
 
 
 class KnownRow(NamedTuple):

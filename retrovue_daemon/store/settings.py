@@ -111,6 +111,14 @@ def switch_server(connection: sqlite3.Connection, server_id: int, *, is_active: 
     )
 
 
+def change_server(connection: sqlite3.Connection, server_id: int, section: ServerSection, now: int) -> None:
+    """Give a server that the database defines another name, address or token."""
+    connection.execute(
+        "UPDATE plex_servers SET name = ?, server_url = ?, token = ?, updated_at = ? WHERE id = ?",
+        (section.name, section.url, section.token.reveal(), now, server_id),
+    )
+
+
 def set_token(connection: sqlite3.Connection, server_id: int, token: Secret, now: int) -> None:
     """Exchange the token of a server that the database defines."""
     connection.execute(
