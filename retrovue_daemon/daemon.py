@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
-from retrovue_daemon import __version__
 from retrovue_daemon.asking import EVERYTHING, Selection, ServerReport
 from retrovue_daemon.clock import Clock
 from retrovue_daemon.config import default_database_path
@@ -22,6 +21,7 @@ from retrovue_daemon.service import beat, keep_starting, show_status
 from retrovue_daemon.signals import Signals
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.supervisor import Supervisor
+from retrovue_daemon.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine

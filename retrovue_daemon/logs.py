@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import Processor
 
-__all__ = ["Redactor", "Unfailing", "configure_logging", "log_uncaught"]
+__all__ = ["Redactor", "Unfailing", "configure_logging", "log_uncaught", "redactor_in_use"]
 
 log = structlog.get_logger()
 
@@ -124,6 +124,33 @@ def configure_logging(
     root.setLevel(max(_level(level), logging.WARNING))
     logging.captureWarnings(capture=True)
     return redactor
+
+
+def redactor_in_use() -> Redactor:
+    """Return what keeps secrets out of the log lines of a program that embeds this package.
+
+    A program that has set up structlog decides itself where lines go. Where none did, they go to the standard
+    library's loggers below ``retrovue_daemon``, as ``key=value`` pairs: printing them on standard output, with the
+    local variables of tracebacks, as structlog does on its own, is not for a library to do.
+    """
+    if not structlog.is_configured():
+        # Without a handler of the program's, Python would print warnings on standard error.
+        logging.getLogger(__package__).addHandler(logging.NullHandler())
+        structlog.configure(
+            processors=[
+                structlog.stdlib.filter_by_level,
+                structlog.contextvars.merge_contextvars,
+                structlog.processors.format_exc_info,
+                Redactor(),
+                _cap,
+                structlog.processors.LogfmtRenderer(key_order=("event", "server", "library"), drop_missing=True),
+            ],
+            wrapper_class=structlog.stdlib.BoundLogger,
+            logger_factory=structlog.stdlib.LoggerFactory(),
+            cache_logger_on_first_use=False,
+        )
+    processors = structlog.get_config()["processors"]
+    return next((each for each in processors if isinstance(each, Redactor)), Redactor())
 
 
 def log_uncaught() -> None:

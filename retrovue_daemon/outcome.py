@@ -23,11 +23,12 @@ def exit_code(reports: Sequence[ServerReport]) -> int:
     return 0 if clean else 1
 
 
-def describe(error: DaemonError | None) -> dict[str, str | None] | None:
+def describe(error: DaemonError | None) -> dict[str, Any] | None:
     """Give an error the shape that it has in JSON."""
     if error is None:
         return None
-    return {"type": type(error).__name__, "message": str(error), "hint": error.hint}
+    more = {"years": list(error.years)} if isinstance(error, AmbiguousShow) else {}
+    return {"type": type(error).__name__, "message": str(error), "hint": error.hint, **more}
 
 
 def summary(reports: Sequence[ServerReport], code: int) -> dict[str, Any]:

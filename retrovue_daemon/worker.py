@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Never
 
 import structlog
 
-from retrovue_daemon import __version__
 from retrovue_daemon.agenda import Agenda
 from retrovue_daemon.asking import Asked, ServerReport
 from retrovue_daemon.choice import Choice
@@ -27,6 +26,7 @@ from retrovue_daemon.sync.show import ShowPass
 from retrovue_daemon.sync.targets import Equipment
 from retrovue_daemon.sync.vanished import VanishedPass
 from retrovue_daemon.trouble import Trouble
+from retrovue_daemon.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

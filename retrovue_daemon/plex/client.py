@@ -11,7 +11,7 @@ from urllib.parse import quote
 import msgspec
 import structlog
 
-from retrovue_daemon.errors import RequestRefused, Unauthorized
+from retrovue_daemon.errors import BadAnswer, RequestRefused, Unauthorized, WrongServer
 from retrovue_daemon.plex.guid import GUIDParser
 from retrovue_daemon.plex.paging import SMALLEST_PAGE, Pager
 from retrovue_daemon.plex.parse import is_xml, parse_found_shows, parse_identity, parse_libraries, parse_page
@@ -140,6 +140,18 @@ class PlexClient:
             "/identity",
             self._noting_format(lambda answer: parse_identity(answer.body, content_type=answer.content_type)),
         )
+
+    async def confirm_machine(self, known: str | None) -> str:
+        """Ask who the server is and return its machineIdentifier; where another one is known, raise WrongServer.
+
+        Raises BadAnswer where it does not say.
+        """
+        machine = (await self.identity()).machine_identifier
+        if machine is None:
+            raise BadAnswer(self.name, "/identity holds no machineIdentifier")
+        if known not in {None, machine}:
+            raise WrongServer(self.name, known or "", machine)
+        return machine
 
     async def libraries(self) -> tuple[LibraryListing, ...]:
         """List the libraries that the token may see, of every type."""

@@ -105,6 +105,10 @@ class GUIDParser:
         return list(dict.fromkeys(filter(None, texts)))
 
 
+extract_guids_from_plex_metadata = GUIDParser.extract_guids_from_plex_metadata
+"""By the name under which programs know it."""
+
+
 def _parse_unusual(scheme: str, separator: str, rest: str) -> tuple[str, str]:
     """Parse what the table does not hold as it is written."""
     if not separator or not scheme:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+
+from retrovue_daemon.records import PathMapping
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from retrovue_daemon.records import PathMapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _DIRECTORIES_KEPT: Final = 8192
 _MAPPERS_KEPT: Final = 64
@@ -35,8 +35,9 @@ class PlexPathMappingService:
 
     __slots__ = ("_mapper", "_mappings")
 
-    def __init__(self, mappings: Iterable[PathMapping] = ()) -> None:
-        self._mappings = tuple(mappings)
+    def __init__(self, mappings: Iterable[PathMapping | Mapping[str, Any]] = ()) -> None:
+        """Take mappings, or rows of plex_path_mappings as dictionaries."""
+        self._mappings = tuple(each if isinstance(each, PathMapping) else _of_row(each) for each in mappings)
         self._mapper = lru_cache(maxsize=_MAPPERS_KEPT)(self.for_library)
 
     def get_local_path(
@@ -116,6 +117,10 @@ class PathMapper:
                 if local is not None:
                     return local, length
         return None
+
+
+def _of_row(row: Mapping[str, Any]) -> PathMapping:
+    return PathMapping(row["plex_path"], row["local_path"], row.get("library_name"), row.get("library_root"))
 
 
 class _Local(NamedTuple):
