@@ -1,3 +1,80 @@
-"""Keeps a local SQLite database in step with the libraries of one or many Plex Media Servers."""
+"""Keeps a local SQLite database in step with the libraries of one or many Plex Media Servers.
 
-__version__ = "0.1.0"
+What other programs may use of the package is named here; docs/api.md describes it. It is imported at its first use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from retrovue_daemon.version import __version__
+
+if TYPE_CHECKING:
+    from retrovue_daemon.blocking import run_sync
+    from retrovue_daemon.callbacks import ProgressCallback, StatusCallback
+    from retrovue_daemon.config import Secret
+    from retrovue_daemon.errors import DaemonError
+    from retrovue_daemon.importer import PlexImporter, create_plex_importer
+    from retrovue_daemon.mirror import Database
+    from retrovue_daemon.plex.guid import GUIDParser, extract_guids_from_plex_metadata
+    from retrovue_daemon.plex.paths import PlexPathMappingService
+    from retrovue_daemon.records import PathMapping
+    from retrovue_daemon.results import (
+        DiscoveredShow,
+        PathMappingRow,
+        PlexLibrary,
+        PlexServer,
+        ServerLibrary,
+        SyncResult,
+    )
+
+__all__ = [
+    "DaemonError",
+    "Database",
+    "DiscoveredShow",
+    "GUIDParser",
+    "PathMapping",
+    "PathMappingRow",
+    "PlexImporter",
+    "PlexLibrary",
+    "PlexPathMappingService",
+    "PlexServer",
+    "ProgressCallback",
+    "Secret",
+    "ServerLibrary",
+    "StatusCallback",
+    "SyncResult",
+    "__version__",
+    "create_plex_importer",
+    "extract_guids_from_plex_metadata",
+    "run_sync",
+]
+
+_HOMES = {
+    "retrovue_daemon.blocking": ("run_sync",),
+    "retrovue_daemon.callbacks": ("ProgressCallback", "StatusCallback"),
+    "retrovue_daemon.config": ("Secret",),
+    "retrovue_daemon.errors": ("DaemonError",),
+    "retrovue_daemon.importer": ("PlexImporter", "create_plex_importer"),
+    "retrovue_daemon.mirror": ("Database",),
+    "retrovue_daemon.plex.guid": ("GUIDParser", "extract_guids_from_plex_metadata"),
+    "retrovue_daemon.plex.paths": ("PlexPathMappingService",),
+    "retrovue_daemon.records": ("PathMapping",),
+    "retrovue_daemon.results": (
+        "DiscoveredShow", "PathMappingRow", "PlexLibrary", "PlexServer", "ServerLibrary", "SyncResult",
+    ),
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for: the command line must not wait for it."""
+    from importlib import import_module  # noqa: PLC0415 -- only here
+
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(module), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -17,6 +17,7 @@ from retrovue_daemon.cli import (
     config,
     database,
     demo,
+    discover,
     guid,
     history,
     init,
@@ -61,6 +62,7 @@ def _top(
 app.command("run")(run.run)
 app.command("sync")(sync.sync)
 app.command("check")(check.check)
+app.command("discover")(discover.discover)
 app.command("init")(init.init)
 app.command("demo")(demo.demo)
 app.command("status")(status.status)
