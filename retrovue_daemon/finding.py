@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from retrovue_daemon.plex.client import PlexClient
 from retrovue_daemon.records import Kind
 from retrovue_daemon.results import DiscoveredShow
 from retrovue_daemon.store.catalog import plainly
 from retrovue_daemon.store.lookup import stored_ids
 from retrovue_daemon.store.visits import reading
+from retrovue_daemon.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from retrovue_daemon.plex.client import PlexClient
+    from retrovue_daemon.config import ServerSection
     from retrovue_daemon.records import FoundShow
+    from retrovue_daemon.store.settings import StoredServer
+
+VISITOR: Final = "retrovue-daemon-check"
+"""The client identifier of whoever only asks: a database may not be there yet."""
+
+
+async def search_server(
+    database: Path, title: str, year: int | None, section: ServerSection, stored: StoredServer | None
+) -> list[DiscoveredShow]:
+    """Find shows on a server over a session of its own, and what the database has of them, where it knows the server.
+
+    Raises PlexError, also where the machine is not the one that the row belongs to; StoreError.
+    """
+    async with PlexClient(section, client_identifier=VISITOR, version=__version__) as client:
+        await client.confirm_machine(stored.machine_identifier if stored else None)
+        found = await find_shows(client, title, year)
+    rows = await asyncio.to_thread(stored_shows, database, stored.id, found) if stored else {}
+    return discovered(found, rows)
 
 
 async def find_shows(client: PlexClient, title: str, year: int | None) -> list[FoundShow]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,7 +15,7 @@ from retrovue_daemon.errors import ConfigError, DaemonError, DatabaseMissing, Da
 from retrovue_daemon.outcome import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
     from pathlib import Path
 
     from rich.table import Table
@@ -56,8 +57,18 @@ def discover(
     if not title.strip():
         raise typer.BadParameter("is empty", param_hint="TITLE")
     settings = read_config(config, database)
+    from retrovue_daemon.finding import search_server  # noqa: PLC0415 -- brings aiohttp, which --help does not need
+    from retrovue_daemon.logs import configure_logging, log_uncaught  # noqa: PLC0415 -- likewise
+
     stored = _stored_servers(settings.database.path)
-    answers = asyncio.run(_ask_all(settings.database.path, _servers(settings, stored, server), stored, title, year))
+    servers = _servers(settings, stored, server)
+    redactor = configure_logging(level="warning")
+    log_uncaught()
+    for section in servers:
+        if not isinstance(section, Answer):
+            redactor.learn(section.token.reveal())
+    search = partial(search_server, settings.database.path, title, year)
+    answers = asyncio.run(_ask_all(search, servers, stored))
     if as_json:
         print_json({"shows": list(_plain(answers)), "errors": [_failed(each) for each in answers if each.error]})
     for answer in answers:
@@ -106,43 +117,21 @@ def _servers(settings: Config, stored: dict[str, StoredServer], only: str | None
 
 
 async def _ask_all(
-    path: Path,
+    search: Callable[[ServerSection, StoredServer | None], Awaitable[list[DiscoveredShow]]],
     servers: Sequence[ServerSection | Answer],
     stored: dict[str, StoredServer],
-    title: str,
-    year: int | None,
 ) -> list[Answer]:
-    from retrovue_daemon.logs import configure_logging, log_uncaught  # noqa: PLC0415 -- not for --help
-
-    redactor = configure_logging(level="warning")
-    log_uncaught()
+    """Ask all servers at once; what goes wrong is part of the answer."""
 
     async def ask(server: ServerSection | Answer) -> Answer:
         if isinstance(server, Answer):
             return server
-        redactor.learn(server.token.reveal())
-        return await _ask(path, server, stored.get(server.name), title, year)
+        try:
+            return Answer(server.name, tuple(await search(server, stored.get(server.name))))
+        except DaemonError as error:
+            return Answer(server.name, error=error)
 
     return list(await asyncio.gather(*map(ask, servers)))
-
-
-async def _ask(
-    path: Path, section: ServerSection, stored: StoredServer | None, title: str, year: int | None
-) -> Answer:
-    """Ask one server; what goes wrong is part of the answer."""
-    from retrovue_daemon.finding import discovered, find_shows, stored_shows  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.plex.client import PlexClient  # noqa: PLC0415 -- brings aiohttp
-    from retrovue_daemon.version import __version__  # noqa: PLC0415 -- likewise
-
-    known = stored.machine_identifier if stored else None
-    try:
-        async with PlexClient(section, client_identifier="retrovue-daemon-check", version=__version__) as client:
-            await client.confirm_machine(known)
-            found = await find_shows(client, title, year)
-        rows = await asyncio.to_thread(stored_shows, path, stored.id, found) if stored else {}
-    except DaemonError as error:
-        return Answer(section.name, error=error)
-    return Answer(section.name, tuple(discovered(found, rows)))
 
 
 def _plain(answers: Sequence[Answer]) -> Iterator[dict[str, object]]:

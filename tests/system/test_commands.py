@@ -32,7 +32,7 @@ async def test_the_version_is_told(commands) -> None:
     assert (finished.code, finished.out) == (0, f"retrovue-daemon {__version__}\n")
 
 
-@pytest.mark.parametrize("command", ["run", "sync", "check", "init", "demo"])
+@pytest.mark.parametrize("command", ["run", "sync", "check", "discover", "init", "demo"])
 async def test_every_command_explains_itself(commands, command) -> None:
     """With an example."""
     finished = await commands.run(command, "--help")
