@@ -121,11 +121,11 @@ class Callbacks:
         return _News((*self._step, self._name), item, f"{self._name}: {message}" if message else None)
 
     async def _tell(self, news: _News) -> None:
+        if self._status is not None and news.message is not None:
+            await self._call("status", self._status, news.message)
         if self._progress is not None:
             keywords = {"library_progress": news.library, "item_progress": news.item, "message": news.message}
             await self._call("progress", self._progress, **keywords)
-        if self._status is not None and news.message is not None:
-            await self._call("status", self._status, news.message)
 
     async def _call(self, name: str, callback: Callable[..., object], *args: object, **keywords: object) -> None:
         try:

@@ -34,7 +34,7 @@ async def test_a_sync_is_the_daemons_to_do(
         seen = asyncio.Event()
 
         async def on_progress(**keywords: Any) -> None:
-            calls.on_progress(**keywords)
+            await calls.on_progress(**keywords)
             seen.set()
 
         sync = asyncio.create_task(importer.sync_all_libraries(on_progress, full=True))
