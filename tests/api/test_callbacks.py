@@ -41,9 +41,9 @@ async def test_libraries_that_were_never_seen_reading_count() -> None:
         done.set()
 
     async with Callbacks(board, note) as callbacks:
-        board.expect(3)
         board.begin("home", "Small").finish()
         board.begin("home", "Slow")
+        board.begin("home", "Waiting")
         async with asyncio.timeout(20):
             await done.wait()
         callbacks.conclude("over")
