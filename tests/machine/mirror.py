@@ -1,0 +1,205 @@
+"""What the database holds at one moment, read from its file as another program would."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.machine.truth import Content, Key
+
+Record: TypeAlias = dict[str, Any]
+
+ITEM_TABLES = ("movies", "shows", "seasons", "episodes")
+GUIDS = {
+    "movies": ("movie_guids", "movie_id"),
+    "shows": ("show_guids", "show_id"),
+    "episodes": ("episode_guids", "episode_id"),
+}
+COMPARED = {
+    "movies": (
+        "title", "year", "edition_title", "rating", "summary", "genre", "director", "studio",
+        "originally_available_at", "duration", "guid_primary", "source_id", "updated_at",
+    ),
+    "shows": (
+        "title", "year", "total_seasons", "total_episodes", "show_rating", "show_summary", "genre", "studio",
+        "originally_available_at", "guid_primary", "source_id", "updated_at",
+    ),
+    "seasons": ("title", "season_number", "source_id", "updated_at"),
+    "episodes": (
+        "episode_title", "season_number", "episode_number", "rating", "summary", "originally_available_at",
+        "duration", "source_id", "updated_at",
+    ),
+    "media_files": (
+        "rating_key", "library_name", "media_id", "part_index", "plex_path", "file_path", "duration", "size",
+        "container", "video_codec", "audio_codec", "audio_channels", "width", "height", "video_resolution",
+        "bitrate", "optimized", "change_stamp", "media_type", "source_id", "updated_at", "state",
+    ),
+}  # fmt: skip
+"""The columns that say what the server said; others name rows, or tell when something was written."""
+
+ORPHANS = {
+    "files of no item": "SELECT f.id FROM media_files f WHERE NOT EXISTS (SELECT 1 FROM {owners} o"
+    " WHERE (o.server_id, o.rating_key) = (f.server_id, f.rating_key) AND o.library_id = f.library_id)"
+    " AND f.media_type = '{kind}'",
+    "files that differ in state from their item": "SELECT f.id FROM media_files f JOIN {owners} o"
+    " ON (o.server_id, o.rating_key) = (f.server_id, f.rating_key)"
+    " WHERE (o.state = 'missing') <> (f.state = 'missing') AND f.media_type = '{kind}'",
+}
+MISTAKES = {
+    "parts that have several rows": "SELECT server_id, part_id FROM media_files"
+    " WHERE part_id IS NOT NULL GROUP BY 1, 2 HAVING count(*) > 1",
+    "episodes of another server's show": "SELECT e.id FROM episodes e JOIN shows w ON w.id = e.show_id"
+    " WHERE w.server_id <> e.server_id",
+    "episodes of another server's season": "SELECT e.id FROM episodes e JOIN seasons s ON s.id = e.season_id"
+    " WHERE s.server_id <> e.server_id",
+    "episodes of another show's season": "SELECT e.id FROM episodes e JOIN seasons s ON s.id = e.season_id"
+    " WHERE s.show_id IS NOT e.show_id AND s.library_id = e.library_id AND e.state <> 'missing'"
+    " AND e.digest IS NOT NULL",
+    "seasons of another server's show": "SELECT s.id FROM seasons s JOIN shows w ON w.id = s.show_id"
+    " WHERE w.server_id <> s.server_id",
+    **{
+        f"{table} whose state and missing_since contradict": f"SELECT id FROM {table}"
+        " WHERE (state = 'missing') <> (missing_since IS NOT NULL)"
+        for table in ITEM_TABLES
+    },
+    **{
+        what.replace("files", f"files ({owners})"): query.format(owners=owners, kind=kind)
+        for what, query in ORPHANS.items()
+        for owners, kind in (("movies", "movie"), ("episodes", "episode"))
+    },
+}
+"""Queries that find nothing in a sound database."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The row of an item: where it stands, and the content that can be compared with what the server says."""
+
+    table: str
+    id: int
+    key: str
+    library: str
+    state: str
+    missing_since: int | None
+    digest: int | None
+    content: Content
+
+    @property
+    def present(self) -> bool:
+        return self.state != "missing"
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """One server's part of the database; ``raw`` holds whole tables, to tell whether anything was written."""
+
+    items: dict[Key, Row]
+    files: dict[int, Content]
+    file_ids: dict[int, int]
+    libraries: dict[str, Record]
+    runs: dict[int, Record]
+    raw: dict[str, list[tuple[object, ...]]]
+    mistakes: list[str]
+
+    @classmethod
+    def empty(cls) -> Self:
+        return cls({}, {}, {}, {}, {}, {}, [])
+
+    @cached_property
+    def by_id(self) -> dict[tuple[str, int], Row]:
+        return {(row.table, row.id): row for row in self.items.values()}
+
+    def present_in(self, library: str) -> dict[Key, Row]:
+        return {key: row for key, row in self.items.items() if row.library == library and row.present}
+
+
+def read_mirror(path: Path, server: str) -> Mirror:
+    """Read one server's rows; a database without them gives an empty mirror."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        return _Reader(connection, server).mirror()
+
+
+class _Reader:
+    def __init__(self, connection: sqlite3.Connection, server: str) -> None:
+        self._connection = connection
+        self._server = server
+
+    def mirror(self) -> Mirror:
+        ids = [row["id"] for row in self._records("SELECT id FROM plex_servers WHERE name = ?", self._server)]
+        server_id = ids[0] if ids else None
+        tables = {
+            table: self._records(f"SELECT * FROM {table} WHERE server_id IS ? ORDER BY id", server_id)
+            for table in (*ITEM_TABLES, "media_files", "libraries", "sync_runs")
+        }
+        libraries = {library["id"]: library["library_key"] for library in tables["libraries"]}
+        for file in tables["media_files"]:
+            file["library"] = libraries[file["library_id"]]
+        guids = self._guids()
+        links = {
+            ("show", "show_id"): {show["id"]: show["rating_key"] for show in tables["shows"]},
+            ("season", "season_id"): {season["id"]: season["rating_key"] for season in tables["seasons"]},
+            ("file", "media_file_id"): {file["id"]: file["part_id"] for file in tables["media_files"]},
+        }
+        items = [
+            _row(table, record, libraries[record["library_id"]], guids[table, record["id"]], links)
+            for table in ITEM_TABLES
+            for record in tables[table]
+        ]
+        raw = {table: [tuple(record.values()) for record in tables[table]] for table in (*ITEM_TABLES, "media_files")}
+        raw["guids"] = sorted((row.table, row.id, *sorted(guids[row.table, row.id])) for row in items)
+        return Mirror(
+            items={(row.table, row.key): row for row in items},
+            files={
+                file["part_id"]: {name: file[name] for name in ("library", *COMPARED["media_files"])}
+                for file in tables["media_files"]
+            },
+            file_ids={file["part_id"]: file["id"] for file in tables["media_files"]},
+            libraries={library["library_key"]: library for library in tables["libraries"]},
+            runs={run["id"]: run for run in tables["sync_runs"]},
+            raw=raw,
+            mistakes=self._mistakes(),
+        )
+
+    def _guids(self) -> dict[tuple[str, int], set[tuple[str, str]]]:
+        found: defaultdict[tuple[str, int], set[tuple[str, str]]] = defaultdict(set)
+        for table, (guids, column) in GUIDS.items():
+            for row_id, provider, external_id in self._connection.execute(
+                f"SELECT {column}, provider, external_id FROM {guids}"
+            ):
+                found[table, row_id].add((provider, external_id))
+        return found
+
+    def _mistakes(self) -> list[str]:
+        (integrity,) = self._connection.execute("PRAGMA integrity_check").fetchall()[0]
+        found = [] if integrity == "ok" else [f"integrity_check: {integrity}"]
+        found += [f"foreign_key_check: {row}" for row in self._connection.execute("PRAGMA foreign_key_check")]
+        for what, query in MISTAKES.items():
+            found += [f"{what}: {rows}" for rows in [self._connection.execute(query).fetchall()] if rows]
+        return found
+
+    def _records(self, query: str, *values: object) -> list[Record]:
+        cursor = self._connection.execute(query, values)
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def _row(
+    table: str,
+    record: Record,
+    library: str,
+    guids: set[tuple[str, str]],
+    links: dict[tuple[str, str], dict[int, object]],
+) -> Row:
+    content = {name: record[name] for name in COMPARED[table]}
+    content |= {name: named.get(record[column]) for (name, column), named in links.items() if column in record}
+    if table in GUIDS:
+        content["guids"] = frozenset(guids)
+    state, since, digest = (record[name] for name in ("state", "missing_since", "digest"))
+    return Row(table, record["id"], record["rating_key"], library, state, since, digest, content)

@@ -1,0 +1,326 @@
+"""What every round must keep, whatever happened before it and in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.machine.guard import EITHER, LENIENT, expected
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.machine.identity import History, Pairs
+    from tests.machine.mirror import Row
+    from tests.machine.rounds import Round
+    from tests.machine.truth import Content, Key
+
+OVERLAP_S = 600
+"""A quick pass asks for what was updated since so long before the newest that is known."""
+
+DETAILS = frozenset({"genre", "guids", "guid_primary"})
+"""What listings cut short, or leave out."""
+
+LINKS = frozenset({"show", "season", "file"})
+
+
+class BrokenPromiseError(AssertionError):
+    """What a round did that it must not, in one line each."""
+
+    def __init__(self, done: Round, broken: list[str]) -> None:
+        statuses = {library: each.status for library, each in done.passes.items()}
+        super().__init__("\n".join([f"round {done.number} ended {statuses}, but", *broken]))
+
+
+def keep(done: Round, history: History) -> None:
+    """Check a round, and learn from it. Raises BrokenPromiseError."""
+    pairs = history.pairs(done)
+    broken = [
+        *done.crashes,
+        *done.after.mistakes,
+        *([] if done.neighbour_is_untouched else ["rows of another server were touched"]),
+        *_ids(done, history, pairs),
+        *_pairs(done, pairs),
+        *_file_ids(done, history),
+        *_removals(done, pairs),
+        *_purges(done),
+        *_statuses(done, history, pairs),
+        *_marks(done),
+    ]
+    for library in done.ended.libraries:
+        broken += _contents(done, library, pairs)
+    if broken:
+        raise BrokenPromiseError(done, broken)
+    history.learn(done)
+
+
+# Ids
+
+
+def _ids(done: Round, history: History, pairs: Pairs) -> Iterator[str]:
+    """No id is ever used for something else; every row keeps its own as long as its item lives."""
+    before, after = done.before.by_id, done.after.by_id
+    for name, row in after.items():
+        was = before.get(name)
+        if was is None and row.id <= history.highest.get(row.table, 0):
+            yield f"{name} is an id that was used before"
+        if was is not None and was.key != row.key and (name, (row.table, row.key)) not in pairs.may:
+            yield f"{name} was {was.key} ({was.content}) and is now {row.key} ({row.content})"
+    for name, row in before.items():
+        now = done.after.items.get((row.table, row.key))
+        heirs = (old for old, young in pairs.may if young == (row.table, row.key) and old in after)
+        taken_over = any(LENIENT or heir < name for heir in heirs)
+        if name not in after and now is None and not taken_over and not _may_be_purged(row, done):
+            yield f"{name} ({row.key}, {row.state}) has no row any more"
+        if now is not None and now.id != row.id and (now.table, now.id) not in before:
+            yield f"{name} ({row.key}) has another id now: {now.id}"
+
+
+def _pairs(done: Round, pairs: Pairs) -> Iterator[str]:
+    """Items keep their ids under other rating keys where that is beyond doubt."""
+    after = done.after.by_id
+    made = {(name, (row.table, row.key)) for name, row in after.items()}
+    yield from (f"{name} must live on as {young[1]}" for name, young in pairs.must - made)
+    yield from (f"{name} lives on as {young[1]}, which is a guess" for name, young in pairs.guesses & made)
+
+
+def _file_ids(done: Round, history: History) -> Iterator[str]:
+    """A file keeps its id as long as its item has it, and leaves it to nothing but that item's next one."""
+    for part, file_id in done.after.file_ids.items():
+        was = done.before.file_ids.get(part)
+        if was is None and file_id <= history.highest.get("media_files", 0) and not _inherited(part, file_id, done):
+            yield f"file {file_id} of part {part} has an id that was used before"
+        if (
+            was is not None
+            and was != file_id
+            and _same(done.before.files[part], done.after.files[part], "rating_key")
+        ):
+            yield f"part {part} had the id {was} and has {file_id}"
+
+
+def _inherited(part: int, file_id: int, done: Round) -> bool:
+    """Tell whether a file's row lives on with that of its item."""
+    old = next((each for each, its_id in done.before.file_ids.items() if its_id == file_id), None)
+    if old is None:
+        return False
+    was, now = done.before.files[old], done.after.files[part]
+    owners = [
+        next((row.id for row in mirror.items.values() if (row.table[:-1], row.key) == owner), None)
+        for mirror, owner in (
+            (done.before, (was["media_type"], was["rating_key"])),
+            (done.after, (now["media_type"], now["rating_key"])),
+        )
+    ]
+    return owners[0] is not None and owners[0] == owners[1]
+
+
+def _may_be_purged(row: Row, done: Round) -> bool:
+    """Tell whether a row was missing for so long that it may be deleted."""
+    if (done.before.libraries[row.library]["state"], done.status(row.library)) == ("blocked", "blocked"):
+        return False
+    if row.present:
+        return done.retention_s == 0 and done.status(row.library) == "ok"
+    return (row.missing_since or 0) + done.retention_s <= done.now
+
+
+# What left
+
+
+def _removals(done: Round, pairs: Pairs) -> Iterator[str]:
+    """Only a complete listing lets go of anything, and never of what is listed."""
+    for key, row in done.before.items.items():
+        now = done.after.items.get(key)
+        own = done.after.by_id.get((row.table, row.id))
+        if not row.present:
+            if own is not None and not own.present and own.missing_since != row.missing_since:
+                yield f"{key} was missing, and its missing_since moved"
+            if own is not None and not own.present and _unlinked(own.content) != _unlinked(row.content):
+                yield f"{key} was missing, and its row changed"
+            continue
+        lives_on = own is not None and own.present and ((row.table, row.id), (row.table, own.key)) in pairs.may
+        gone = (now is None or not now.present) and not lives_on
+        if gone and not done.complete(row.library):
+            yield f"{key} left, though the pass over {row.library} ended {done.status(row.library)}"
+        if gone and key in done.began.items and key in done.ended.items and not _excused(done):
+            yield f"{key} is listed, but its row is {'gone' if now is None else now.state}"
+
+
+def _excused(done: Round) -> bool:
+    """Tell whether something that is listed may go missing all the same: what pages do not show is not seen."""
+    return done.lying or (LENIENT and not done.still)
+
+
+def _unlinked(content: Content) -> Content:
+    return {name: value for name, value in content.items() if name not in LINKS}
+
+
+def _purges(done: Round) -> Iterator[str]:
+    """What has been missing for long enough is deleted, but not of a library that is held back."""
+    for row in done.after.items.values():
+        old = row.missing_since is not None and row.missing_since + done.retention_s < done.now
+        if old and row.table in {"movies", "episodes"} and done.complete(row.library):
+            yield f"{row.table} {row.id} has been missing since {row.missing_since}, and is still there"
+
+
+# What is there
+
+
+def _contents(done: Round, library: str, pairs: Pairs) -> Iterator[str]:
+    """After a complete pass a library's rows are what the server lists; after any other they are no worse."""
+    present = done.after.present_in(library)
+    if LENIENT:
+        late = {key for key, row in present.items() if ((row.table, row.id), key) in pairs.passing}
+        held_back = [row for row in done.after.items.values() if row.present and not done.complete(row.library)]
+        children = [*(present[key] for key in late), *held_back]
+        above = {(f"{name}s", child.content.get(name)) for child in children for name in ("show", "season")}
+        gone = (late | above) - done.ended.items.keys()
+        present = {key: row for key, row in present.items() if key not in gone}
+    truths = [done.began, done.ended]
+    listed = done.ended.of_library(library)
+    if done.complete(library):
+        always = done.began.of_library(library).keys() & listed.keys()
+        sometimes = done.began.of_library(library).keys() | listed.keys()
+        for key in sorted(always - present.keys()) if not _excused(done) else ():
+            yield f"{key} of {library} has no row"
+        for key in sorted(present.keys() - sometimes):
+            yield f"{key} of {library} is {present[key].state}, but nowhere"
+    for key, row in present.items():
+        known = [] if done.complete(library) or key not in done.before.items else [done.before.items[key]]
+        states = [(item.state, item.content) for each in truths for k, item in each.items.items() if k == key]
+        states += [(was.state, _renamed(was.content, done)) for was in known]
+        if (row.state, row.content) in states or _was_asked_for(done, row, states):
+            continue
+        if row.digest is None and not (done.still and done.complete(library)):
+            continue  # a parent was not stored yet, and the next pass mends it
+        yield f"{key} of {library} is {_difference(row, states)}"
+    yield from _files(done, library, present)
+
+
+def _was_asked_for(done: Round, row: Row, states: list[tuple[str, Content]]) -> bool:
+    """Tell whether a parent that its listing did not show came from its details, which say more than listings."""
+    if row.table not in {"shows", "seasons"} or not (done.lying or not done.still):
+        return False
+    told = [
+        (state, content | {name: row.content[name] for name in DETAILS & row.content.keys()})
+        for state, content in states
+    ]
+    return (row.state, row.content) in told
+
+
+def _renamed(content: Content, done: Round) -> Content:
+    """Return what a row would hold now, were it not touched, where its show or season has another rating key now."""
+    renamed = {}
+    for name, table in (("show", "shows"), ("season", "seasons")):
+        parent = done.before.items.get((table, str(content.get(name))))
+        if parent is not None and (table, parent.id) in done.after.by_id:
+            renamed[name] = done.after.by_id[table, parent.id].key
+    return content | renamed
+
+
+def _files(done: Round, library: str, present: dict[Key, Row]) -> Iterator[str]:
+    keys = {(table[:-1], key) for table, key in present}
+    complete = done.complete(library)
+    stored = {part: file for part, file in done.after.files.items() if file["library"] == library}
+    for part, file in stored.items():
+        if (file["media_type"], file["rating_key"]) not in keys:
+            continue
+        known = [truth.files[part] for truth in (done.began, done.ended) if part in truth.files]
+        if not complete and part in done.before.files:
+            known.append(done.before.files[part] | {"library_name": file["library_name"]})
+        if file not in known:
+            yield f"part {part} of {library} is {file}, not {[_differing(each, file) for each in known]}"
+    if complete and done.still and not done.lying:
+        missing = {part for part, file in done.ended.files.items() if file["library"] == library} - stored.keys()
+        yield from (f"part {part} of {library} has no row" for part in missing)
+
+
+def _difference(row: Row, states: list[tuple[str, Content]]) -> str:
+    if not states:
+        return f"{row.content}, but was never listed"
+    return "; nor ".join(f"{row.state}, not {state}: {_differing(content, row.content)}" for state, content in states)
+
+
+def _differing(wanted: Content, found: Content) -> Content:
+    return {name: (found[name], value) for name, value in wanted.items() if found[name] != value}
+
+
+def _same(one: Content, other: Content, name: str) -> bool:
+    return one[name] == other[name]
+
+
+# How it ended
+
+
+def _statuses(done: Round, history: History, pairs: Pairs) -> Iterator[str]:
+    """A pass ends as the rules say, and its counts add up."""
+    if not (done.undisturbed and done.still):
+        return
+    wanted = {library for library in done.ended.libraries if done.manner.only in {None, library}}
+    yield from (f"{library} was not looked at" for library in wanted - done.passes.keys())
+    for library, each in done.passes.items():
+        statuses = frozenset({"ok"}) if each.kind == "quick" else expected(library, done, pairs, history)
+        if each.status not in statuses:
+            yield f"{library} ended {each.status} ({each.error}), not {' or '.join(sorted(statuses))}"
+        if each.run_id is not None and any(
+            done.after.runs[each.run_id][name] != n for name, n in each.counts.items()
+        ):
+            yield f"{library} is recorded as {done.after.runs[each.run_id]}, not {each.counts}"
+        if done.complete(library):
+            yield from _counts(done, library)
+        if each.kind == "quick":
+            yield from _freshness(done, library)
+
+
+def _counts(done: Round, library: str) -> Iterator[str]:
+    counts, before, after = done.passes[library].counts, done.before.by_id, done.after.by_id
+    moved = {name for name, row in after.items() if name in before and before[name].key != row.key}
+    listed = len(done.ended.of_library(library))
+    told = sum(counts[name] for name in ("added", "updated", "restored", "unchanged"))
+    # What arrived under another rating key counts as moved, with the library whose pass found that out.
+    arrived = sum(each.counts["moved"] for each in done.passes.values())
+    if counts["listed"] != listed or not listed - arrived <= told <= listed:
+        yield f"{library} lists {listed} items, and its pass counts {counts}"
+    had = {(row.table, row.id) for row in done.before.present_in(library).values()}
+    left = {name for name in had if name in after and after[name].library == library and not after[name].present}
+    # One that left may be another one's younger self, or have come again elsewhere, before the round was over.
+    if not len(left) <= counts["removed"] <= len(left) + len(had - after.keys()) + len(had & moved):
+        yield f"{left} left {library}, and its pass counts {counts}"
+
+
+def _freshness(done: Round, library: str) -> Iterator[str]:
+    """A quick pass misses nothing whose updatedAt says that it changed."""
+    was = done.before.libraries[library]
+    if was["content_changed_at"] not in {None, done.marks[library]}:
+        yield f"{library} got a quick pass, though contentChangedAt moved"
+    since = (was["watermark"] or 0) - OVERLAP_S
+    for key, item in done.ended.of_library(library).items():
+        updated_at = item.content["updated_at"]
+        row = done.after.items.get(key)
+        if isinstance(updated_at, int) and updated_at >= since and (row is None or row.content != item.content):
+            yield f"{key} of {library} was updated at {updated_at}, and a quick pass did not see it"
+
+
+def _marks(done: Round) -> Iterator[str]:
+    """A library's marks move with a complete listing, and with nothing else."""
+    for library, each in done.passes.items():
+        row, was = done.after.libraries[library], done.before.libraries.get(library)
+        if each.status == "blocked" and row["state"] != "blocked":
+            yield f"{library} is blocked, and its state says {row['state']}"
+        if library in done.began.libraries and library not in done.ended.libraries:
+            continue  # it depends on when it was looked at
+        if done.complete(library) and library in done.ended.libraries:
+            if (row["state"], row["last_full_sync_at"]) != ("active", done.now):
+                yield f"{library} was listed completely, and its row is {row}"
+            if row["content_changed_at"] != done.marks[library] and done.still:
+                yield f"{library} has the mark {row['content_changed_at']}, not {done.marks[library]}"
+        elif was is not None:
+            moved = [n for n in ("content_changed_at", "last_full_sync_at") if row[n] != was[n]]
+            if moved:
+                yield f"{library} ended {each.status}, and {moved} moved"
+
+
+def keep_still(done: Round) -> None:
+    """Check that a round wrote no row of an item, because nothing had happened. Raises BrokenPromiseError."""
+    broken = [f"{table} were written" for table, rows in done.after.raw.items() if rows != done.before.raw[table]]
+    broken += [f"{library} ended {each.status}" for library, each in done.passes.items() if each.status not in EITHER]
+    if broken:
+        raise BrokenPromiseError(done, broken)

@@ -1,0 +1,323 @@
+"""A simulated server and the daemon side by side, in rounds of passes; every round is checked.
+
+Everything is real but the clock, which stands still during a round, so that months can pass in a test.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from unittest.mock import patch
+
+from structlog.testing import capture_logs
+
+from retrovue_daemon.asking import Selection
+from retrovue_daemon.config import parse_config
+from retrovue_daemon.daemon import SyncOptions, sync_once
+from retrovue_daemon.demo import RELEASE_2026, Release, SimulatedPlex, World
+from retrovue_daemon.logs import Redactor
+from retrovue_daemon.plex.retries import RetryPolicy
+from retrovue_daemon.progress import ProgressBoard
+from tests.machine import promises
+from tests.machine.happenings import Happening, Happenings, neighbour
+from tests.machine.identity import History
+from tests.machine.mirror import Mirror, read_mirror
+from tests.machine.truth import LOCAL_ROOT, PLEX_ROOT, Truth, truth
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+    from types import TracebackType
+
+    from retrovue_daemon.asking import ServerReport
+    from retrovue_daemon.config import Config
+    from retrovue_daemon.demo.faults import Faults, Hang
+
+SERVER, NEIGHBOUR = "home", "neighbour"
+COUNTED = ("listed", "added", "updated", "unchanged", "restored", "moved", "removed", "skipped", "pages", "bytes")
+IMPATIENT = RetryPolicy(attempts=2, wait_initial=0, wait_max=0)
+"""Every retry happens, none is waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a round is done; ``order`` holds keys of libraries, in the order of their passes, the others come last."""
+
+    page_size: int = 3
+    batch_size: int = 2
+    order: tuple[str, ...] = ()
+    full: bool = True
+    accept_removals: bool = False
+    only: str | None = None
+    """The key of the one library that is to be synced."""
+    at_once: int = 1
+    """How many passes there are at a time, and how many requests."""
+
+
+class Trouble(NamedTuple):
+    """A fault of the server: requests for ``path`` (a pattern) are hit after ``after`` others; ``times`` 0 means all.
+
+    ``fewer`` and ``more`` are totals that are off by one; the others are the names of faults.
+    """
+
+    what: str
+    path: str
+    after: int = 0
+    times: int = 0
+
+    def befall(self, faults: Faults) -> None:
+        """Let the server have it, from now on."""
+        times = self.times or None
+        match self.what:
+            case "error" | "refusal":
+                status = 500 if self.what == "error" else 404
+                faults.fail(self.path, status=status, times=times, after=self.after)
+            case "fewer" | "more":
+                faults.miscount(self.path, by=1 if self.what == "more" else -1, times=times, after=self.after)
+            case what:
+                getattr(faults, what)(self.path, times=times, after=self.after)
+
+
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """What happens while the request number ``after`` for ``path`` (a pattern) waits for its answer."""
+
+    path: str
+    after: int
+    happens: Callable[[], object]
+    cancels: bool = False
+    """Whether the round is then ended, as by a signal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """How the pass over one library ended."""
+
+    kind: str
+    status: str
+    counts: dict[str, Any]
+    error: str | None
+    run_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one round found and left; ``began`` and ``ended`` are what the server listed at either end of it."""
+
+    number: int
+    now: int
+    manner: Manner
+    retention_s: float
+    began: Truth
+    ended: Truth
+    scanning: frozenset[str]
+    marks: dict[str, int | None]
+    """The libraries' contentChangedAt at the beginning; None where the server is too old to have one."""
+    before: Mirror
+    after: Mirror
+    passes: dict[str, Pass]
+    """By the key of the library; one that was not looked at is not in it."""
+    undisturbed: bool
+    """Whether the server did as it should and stayed as it was."""
+    lying: bool
+    """Whether it claimed to have less than it has: what it keeps to itself without a contradiction is lost on us."""
+    crashes: list[str]
+    neighbour_is_untouched: bool
+
+    def status(self, library: str) -> str | None:
+        return self.passes[library].status if library in self.passes else None
+
+    def complete(self, library: str) -> bool:
+        """Tell whether all of a library was listed, and believed."""
+        return library in self.passes and (self.passes[library].kind, self.status(library)) == ("full", "ok")
+
+    @property
+    def still(self) -> bool:
+        """Whether the server listed the same all the time."""
+        return self.began == self.ended
+
+
+class Rounds:
+    """Owns a simulated server, a database and the loop that both live on; a context manager.
+
+    Next to ``plex`` there is a neighbour with the same rating keys, guids and paths. It is synced once; nothing may
+    touch its rows from then on.
+    """
+
+    def __init__(self, *, release: Release = RELEASE_2026, retention_days: int | None = 30) -> None:
+        self.plex = SimulatedPlex(World(release=release))
+        self.happenings = Happenings(self.plex)
+        self.history = History()
+        self.now = 1_800_000_000
+        self.number = 0
+        self._retention_days = retention_days
+        self._stack = ExitStack()
+        self._neighbours = Mirror.empty()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            home = stack.enter_context(tempfile.TemporaryDirectory(prefix="rounds-"))
+            self._path = Path(home) / "mirror.db"
+            stack.enter_context(patch.object(time, "time", lambda: float(self.now)))
+            self._runner = stack.enter_context(asyncio.Runner())
+            self._do(self._sync_neighbour())
+            self._neighbours = read_mirror(self._path, NEIGHBOUR)
+            self._do(self.plex.start())
+            stack.callback(lambda: self._do(self.plex.stop()))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    @property
+    def world(self) -> World:
+        return self.plex.world
+
+    def happen(self, *happenings: Happening) -> None:
+        """Let something happen to the server."""
+        self.happenings.happen(*happenings)
+
+    def truth(self) -> Truth:
+        """Return what the server lists now."""
+        return truth(self.plex.world, self.plex.quirks)
+
+    def mirror(self) -> Mirror:
+        """Return what the database holds now."""
+        return read_mirror(self._path, SERVER)
+
+    def sync(
+        self,
+        manner: Manner | None = None,
+        *,
+        interruption: Interruption | None = None,
+        troubles: Sequence[Trouble] = (),
+    ) -> Round:
+        """Do one round, and check it. Raises BrokenPromiseError."""
+        manner = manner or Manner()
+        self.number += 1
+        self.now += 1
+        began, before, scanning = self.truth(), self.mirror(), self._scanning()
+        counted = self.world.release.content_changed_at
+        marks = {key: each.content_changed_at if counted else None for key, each in self.world.libraries.items()}
+        for trouble in troubles:
+            trouble.befall(self.plex.faults)
+        with capture_logs() as lines:
+            reports = self._do(self._interrupted(self._sync(self._config(manner), manner), interruption))
+        self.plex.faults.clear()
+        after, ended = self.mirror(), self.truth()
+        done = Round(
+            number=self.number,
+            now=self.now,
+            manner=manner,
+            retention_s=float("inf") if self._retention_days is None else self._retention_days * 86_400.0,
+            began=began,
+            ended=ended,
+            scanning=scanning | self._scanning(),
+            marks=marks,
+            before=before,
+            after=after,
+            passes=_passes(before, after, reports),
+            undisturbed=interruption is None and not troubles,
+            lying=any(trouble.what == "fewer" for trouble in troubles),
+            crashes=[str(line) for line in lines if line["event"].endswith(".crashed")],
+            neighbour_is_untouched=read_mirror(self._path, NEIGHBOUR).raw == self._neighbours.raw,
+        )
+        promises.keep(done, self.history)
+        return done
+
+    def sync_again(self, manner: Manner | None = None) -> Round:
+        """Do one round after another that nothing happened since, and check that it leaves everything as it is."""
+        done = self.sync(manner)
+        promises.keep_still(done)
+        return done
+
+    def _scanning(self) -> frozenset[str]:
+        return frozenset(key for key, library in self.world.libraries.items() if library.refreshing)
+
+    async def _interrupted(
+        self, work: Coroutine[Any, Any, list[ServerReport]], interruption: Interruption | None
+    ) -> list[ServerReport]:
+        """Do the work, and let something happen in its middle. A round that is cancelled brings no reports."""
+        if interruption is None:
+            return await work
+        stuck = self.plex.faults.hang(interruption.path, after=interruption.after)
+        task = asyncio.create_task(work)
+        await self._reached_or_done(stuck, task)
+        if stuck.reached.is_set():
+            interruption.happens()
+            if interruption.cancels:
+                task.cancel()
+        self.plex.faults.clear()  # what hangs goes on
+        (reports,) = await asyncio.gather(task, return_exceptions=interruption.cancels)
+        if isinstance(reports, BaseException) and not isinstance(reports, asyncio.CancelledError):
+            raise reports
+        return reports if isinstance(reports, list) else []
+
+    @staticmethod
+    async def _reached_or_done(stuck: Hang, task: asyncio.Task[Any]) -> None:
+        reached = asyncio.create_task(stuck.reached.wait())
+        await asyncio.wait({reached, task}, return_when=asyncio.FIRST_COMPLETED)
+        reached.cancel()
+        await asyncio.gather(reached, return_exceptions=True)
+
+    async def _sync(self, config: Config, manner: Manner, server: str = SERVER) -> list[ServerReport]:
+        selection = Selection(manner.only, full=manner.full, accept_removals=manner.accept_removals)
+        options = SyncOptions(server, selection)
+        return await sync_once(config, options, ProgressBoard(), Redactor(), retry=IMPATIENT)
+
+    async def _sync_neighbour(self) -> None:
+        async with SimulatedPlex(neighbour()) as plex:
+            with capture_logs():
+                await self._sync(self._config(Manner(page_size=500), neighbour=plex), Manner(), NEIGHBOUR)
+
+    def _config(self, manner: Manner, neighbour: SimulatedPlex | None = None) -> Config:
+        servers = [(NEIGHBOUR, neighbour)] if neighbour else [(SERVER, self.plex)]
+        days = self._retention_days
+        return parse_config(
+            {
+                "database": {"path": str(self._path), "batch_size": manner.batch_size},
+                "sync": {
+                    "page_size": manner.page_size,
+                    "concurrency": manner.at_once,
+                    "retention": "never" if days is None else f"{days}d" if days else "0s",
+                },
+                "servers": [
+                    {
+                        "name": name,
+                        "url": plex.url,
+                        "token": plex.token,
+                        "concurrency": manner.at_once,
+                        "libraries": [*manner.order, "*"],
+                        "path_mappings": [{"plex_path": PLEX_ROOT, "local_path": LOCAL_ROOT}],
+                    }
+                    for name, plex in servers
+                ],
+            },
+            environ={},
+        )
+
+    def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return self._runner.run(work)
+
+
+def _passes(before: Mirror, after: Mirror, reports: list[ServerReport]) -> dict[str, Pass]:
+    """Return how each library's pass ended: from the reports, or, where a round was cut off, from the record."""
+    keys = {library["id"]: key for key, library in after.libraries.items()}
+    runs: list[tuple[int | None, dict[str, Any]]]
+    runs = [(run_id, run) for run_id, run in after.runs.items() if run_id not in before.runs]
+    runs.reverse()  # of two records of one pass the first one counts: the second says that it was cut off afterwards
+    if reports:
+        runs = [(done.run_id, done.run.values()) for report in reports for done in report.passes]
+    return {
+        keys[run["library_id"]]: Pass(
+            run["kind"], run["status"], {name: run[name] for name in COUNTED if name in run}, run["error"], run_id
+        )
+        for run_id, run in runs
+    }

@@ -1,0 +1,171 @@
+"""Whatever happens to a server, and whatever goes wrong meanwhile: the database stays true, and loses nothing."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import hypothesis.strategies as st
+from hypothesis import HealthCheck, note, settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+
+from retrovue_daemon.demo import RELEASE_2016, RELEASE_2023, RELEASE_2026
+from tests.machine.happenings import Happening
+from tests.machine.rounds import Interruption, Manner, Rounds, Trouble
+
+if TYPE_CHECKING:
+    from retrovue_daemon.demo import Release
+    from tests.machine.rounds import Round
+
+EXAMPLES = int(os.environ.get("RETROVUE_MACHINE_EXAMPLES", "50"))
+"""More of them find more: a thousand take a quarter of an hour."""
+
+WHAT = {
+    "film_added": 6, "film_edited": 3, "film_rematched": 1, "films_exchanged": 1, "films_merged": 1, "film_split": 1,
+    "show_added": 4, "big_show_added": 1, "episode_added": 5, "show_edited": 2, "season_edited": 1,
+    "episode_edited": 2, "episode_moved": 2, "film_deleted": 3, "show_deleted": 1, "season_deleted": 1,
+    "episode_deleted": 3, "deleted_came_again": 5, "film_recreated": 2, "show_recreated": 2, "film_moved": 3,
+    "show_moved": 2, "film_copied": 2, "file_replaced": 2, "file_upgraded": 1, "file_renamed": 1, "file_split": 1,
+    "analysed": 1,
+    "trashed": 2, "restored": 1, "trash_emptied": 1, "library_added": 1, "library_removed": 1, "library_renamed": 1,
+    "scan_began": 1, "scan_ended": 2, "library_emptied": 1, "library_hidden": 1, "server_changed": 2,
+}  # fmt: skip
+"""Everything that can happen, and how often in relation."""
+
+SHIFTS = (
+    "film_added", "film_deleted", "film_recreated", "film_moved", "episode_added", "episode_deleted", "episode_moved",
+    "show_deleted", "show_recreated", "show_moved", "scan_began",
+)  # fmt: skip
+"""What is awkward while a listing is read: pages are cut by position."""
+
+AT_ONCE = (1,) if EXAMPLES <= 50 else (1, 1, 3)
+"""Side by side is as good, but not the same every time: for those who look for something new."""
+
+PATHS = (
+    "*",
+    "/library/sections",
+    "/library/sections/*/all",
+    "/library/sections/*/allLeaves",
+    "/library/sections/[123]/all",
+    "/library/sections/[45]/all*",
+    "/library/metadata/*",
+)
+
+
+numbers = st.integers(0, 40)
+happenings = st.builds(
+    Happening, st.sampled_from([what for what, often in WHAT.items() for _ in range(often)]), numbers, numbers
+)
+shifts = happenings | st.builds(Happening, st.sampled_from(SHIFTS), numbers, numbers)
+lists = st.lists(happenings, max_size=6)
+small = st.integers(0, 12)
+paths = st.sampled_from(PATHS)
+manners = st.builds(
+    Manner,
+    page_size=st.sampled_from((1, 2, 2, 3, 3, 4, 5, 10)),
+    batch_size=st.integers(1, 5),
+    order=st.permutations(["1", "2", "3", "4", "5"]).map(tuple),
+    full=st.booleans(),
+    at_once=st.sampled_from(AT_ONCE),
+)
+troubles = st.builds(
+    Trouble,
+    st.sampled_from(("error", "refusal", "drop", "truncate", "garble", "maintenance", "fewer", "more")),
+    paths,
+    after=small,
+    times=st.integers(0, 3),
+)
+
+
+class Machine(RuleBasedStateMachine):
+    """Draws what happens, and when the daemon looks."""
+
+    rounds: Rounds | None = None
+
+    @initialize(
+        release=st.sampled_from((RELEASE_2026, RELEASE_2026, RELEASE_2023, RELEASE_2016)),
+        retention_days=st.sampled_from((30, 30, 30, 0, None)),
+        first=st.lists(happenings, max_size=20),
+        manner=manners,
+    )
+    def begin(self, release: Release, retention_days: int | None, first: list[Happening], manner: Manner) -> None:
+        self.rounds = Rounds(release=release, retention_days=retention_days)
+        self.rounds.__enter__()
+        for number, kind in enumerate(("movie", "movie", "movie", "show", "show")):
+            self.rounds.plex.changes.add_library(kind, f"Library {number}", f"/srv/library {number}")
+        self.rounds.happen(*first)
+        self._told(self.rounds.sync(manner))
+
+    @rule(seconds=st.sampled_from((60, 3_600, 7 * 3_600, 25 * 3_600, 31 * 86_400)))
+    def time_passes(self, seconds: int) -> None:
+        self._both.now += seconds
+        self._both.world.pass_time(seconds)
+
+    @rule(what=lists, manner=manners)
+    def the_daemon_looks(self, what: list[Happening], manner: Manner) -> None:
+        self._both.happen(*what)
+        self._told(self._both.sync(manner))
+
+    @rule(what=lists, manner=manners)
+    def it_looks_twice(self, what: list[Happening], manner: Manner) -> None:
+        self._both.happen(*what)
+        first = self._both.sync(manner)
+        if not first.scanning and first.passes.keys() <= first.ended.libraries.keys():
+            self._told(self._both.sync_again(manner))
+
+    @rule(what=lists, manner=manners)
+    def somebody_accepts_removals(self, what: list[Happening], manner: Manner) -> None:
+        self._both.happen(*what)
+        self._told(self._both.sync(replace(manner, accept_removals=True, full=True)))
+
+    @rule(what=lists, manner=manners, library=st.sampled_from("12345"))
+    def it_looks_at_one_library(self, what: list[Happening], manner: Manner, library: str) -> None:
+        self._both.happen(*what)
+        self._told(self._both.sync(replace(manner, only=library)))
+
+    @rule(what=lists, manner=manners, trouble=st.lists(troubles, min_size=1, max_size=2))
+    def it_looks_in_spite_of_trouble(self, what: list[Happening], manner: Manner, trouble: list[Trouble]) -> None:
+        self._both.happen(*what)
+        self._told(self._both.sync(manner, troubles=trouble))
+
+    @rule(what=lists, manner=manners, path=paths, after=small, meanwhile=st.lists(shifts, min_size=1, max_size=2))
+    def things_happen_while_it_looks(
+        self, what: list[Happening], manner: Manner, path: str, after: int, meanwhile: list[Happening]
+    ) -> None:
+        self._both.happen(*what)
+        interruption = Interruption(path, after, lambda: self._both.happen(*meanwhile))
+        self._told(self._both.sync(manner, interruption=interruption))
+
+    @rule(what=lists, manner=manners, path=paths, after=small)
+    def it_is_stopped_while_it_looks(self, what: list[Happening], manner: Manner, path: str, after: int) -> None:
+        self._both.happen(*what)
+        self._told(self._both.sync(manner, interruption=Interruption(path, after, lambda: None, cancels=True)))
+
+    def teardown(self) -> None:
+        if self.rounds is not None:
+            self.rounds.__exit__(None, None, None)
+
+    @property
+    def _both(self) -> Rounds:
+        assert self.rounds is not None
+        return self.rounds
+
+    def _told(self, done: Round) -> None:
+        note(f"  round {done.number}: { {key: each.status for key, each in done.passes.items()} }")
+
+
+def test_the_mirror_is_true_whatever_happens() -> None:
+    """See ``promises`` for what is checked after every round."""
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=20,
+            derandomize=EXAMPLES <= 50,
+            deadline=None,
+            print_blob=True,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

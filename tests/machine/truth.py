@@ -1,0 +1,181 @@
+"""What a simulated server has, as the rows that a true mirror of it would hold.
+
+Made from the model of the server alone, by what Plex's listings say of an item: none of the daemon's code is used, so
+that a mistake there is not made here too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from retrovue_daemon.demo.items import Episode, Movie, Season, Show
+from retrovue_daemon.demo.world import media_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from retrovue_daemon.demo import Quirks, World
+    from retrovue_daemon.demo.items import Item, Media, Part
+
+Key: TypeAlias = tuple[str, str]
+"""What names an item of one server: the table of its row and its rating key."""
+
+Content: TypeAlias = dict[str, object]
+
+PLEX_ROOT, LOCAL_ROOT = "/srv", "/mnt/nas"
+"""The one path mapping: all files lie below the first, and readers find them below the second."""
+
+OPTIMIZED = 42
+PREFERRED = {"movies": ("imdb", "tmdb", "tvdb", "plex"), "shows": ("tvdb", "tmdb", "imdb", "plex")}
+TABLES = {"movie": "movies", "show": "shows", "season": "seasons", "episode": "episodes"}
+KINDS_OF = {"movie": ("movies",), "show": ("shows", "seasons", "episodes")}
+"""The tables that a library of each type fills."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An item that the server lists: the library it is in, the state that its row should have, and what it holds."""
+
+    library: str
+    state: str
+    content: Content
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """Everything that the server lists at one moment; files by the id of their part."""
+
+    libraries: dict[str, str]
+    """Types by key."""
+    items: dict[Key, Listed]
+    files: dict[int, Content]
+
+    def of_library(self, library: str) -> dict[Key, Listed]:
+        return {key: item for key, item in self.items.items() if item.library == library}
+
+
+def truth(world: World, quirks: Quirks) -> Truth:
+    """Write down what the server lists now; what it hides, or pretends not to have, is not there."""
+    items: dict[Key, Listed] = {}
+    files: dict[int, Content] = {}
+    listed = {key: library for key, library in world.libraries.items() if key not in quirks.hidden_libraries}
+    for item in world.items.values():
+        if item.library not in listed or item.library in quirks.empty_libraries:
+            continue
+        items[TABLES[item.type], item.rating_key] = Listed(item.library, _state(item), _content(world, item))
+        files |= {part.id: _file(world, item, media, part) for media, part in _parts(item)}
+    return Truth({key: library.type for key, library in listed.items()}, items, files)
+
+
+def _content(world: World, item: Item) -> Content:
+    content: Content = {"title": item.title, "source_id": item.guid, "updated_at": item.updated_at}
+    match item:
+        case Season():
+            return content | {"season_number": item.index, "show": str(item.show_id)}
+        case Show():
+            content |= {
+                "total_seasons": world.count_children(item.id),
+                "total_episodes": world.count_leaves(item.id),
+                "show_rating": item.content_rating,
+                "show_summary": item.summary,
+            }
+        case Movie():
+            content |= {
+                "edition_title": item.edition_title,
+                "rating": item.content_rating,
+                "summary": item.summary,
+                "director": _tags(item.tags.directors),
+                "duration": item.duration,
+                "file": _primary(item),
+            }
+        case Episode():
+            content["episode_title"] = content.pop("title")
+            return content | {
+                "season_number": item.season_index,
+                "episode_number": item.index,
+                "rating": item.content_rating,
+                "summary": item.summary,
+                "originally_available_at": item.originally_available_at,
+                "duration": item.duration,
+                "show": str(item.show_id),
+                "season": str(item.season_id),
+                "file": _primary(item),
+                "guids": _guids(world, item),
+            }
+    return content | {
+        "year": item.year,
+        "genre": _tags(item.tags.genres),
+        "studio": item.studio,
+        "originally_available_at": item.originally_available_at,
+        "guids": _guids(world, item),
+        "guid_primary": _guid_primary(TABLES[item.type], _guids(world, item)),
+    }
+
+
+def _file(world: World, item: Item, media: Media, part: Part) -> Content:
+    form = media.format
+    alone = len(media.parts) == 1
+    gone = part.file is None or media.deleted_at is not None or item.deleted_at is not None
+    return {
+        "rating_key": item.rating_key,
+        "library": item.library,
+        "library_name": world.libraries[item.library].title,
+        "media_id": media.id,
+        "part_index": media.parts.index(part),
+        "plex_path": part.file,
+        "file_path": None if part.file is None else part.file.replace(PLEX_ROOT, LOCAL_ROOT, 1),
+        "duration": media.duration if part.duration is None and alone else part.duration,
+        "size": part.size,
+        "container": part.container or (form.container if form else None),
+        "video_codec": form.video_codec if form else None,
+        "audio_codec": form.audio_codec if form else None,
+        "audio_channels": form.audio_channels if form else None,
+        "width": form.width if form else None,
+        "height": form.height if form else None,
+        "video_resolution": form.video_resolution if form else None,
+        "bitrate": form.bitrate if form else None,
+        "optimized": int(media.proxy_type == OPTIMIZED),
+        "change_stamp": part.stamp,
+        "media_type": item.type,
+        "source_id": item.guid,
+        "updated_at": item.updated_at,
+        "state": "unavailable" if gone else "active",
+    }
+
+
+def _parts(item: Item) -> Iterator[tuple[Media, Part]]:
+    return ((media, part) for media in media_of(item) for part in media.parts)
+
+
+def _playable(item: Item) -> list[Part]:
+    return [
+        part
+        for media, part in _parts(item)
+        if part.file is not None and media.deleted_at is None and media.proxy_type != OPTIMIZED
+    ]
+
+
+def _primary(item: Item) -> int | None:
+    playable = _playable(item)
+    return playable[0].id if playable and item.deleted_at is None else None
+
+
+def _state(item: Item) -> str:
+    has_file = isinstance(item, Show | Season) or bool(_playable(item))
+    return "active" if has_file and item.deleted_at is None else "unavailable"
+
+
+def _tags(tags: tuple[str, ...]) -> str | None:
+    return ", ".join(tags[:2]) or None  # a listing shows no more
+
+
+def _guids(world: World, item: Item) -> frozenset[tuple[str, str]]:
+    external = item.external_guids if world.release.guids else ()
+    pairs = (guid.partition("://") for guid in (item.guid, *external))
+    return frozenset((provider, external_id) for provider, _, external_id in pairs)
+
+
+def _guid_primary(table: str, guids: frozenset[tuple[str, str]]) -> str | None:
+    named = (f"{p}://{external_id}" for wanted in PREFERRED[table] for p, external_id in sorted(guids) if p == wanted)
+    return next(named, None)
