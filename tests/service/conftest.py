@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 from collections import Counter
 from contextlib import AsyncExitStack, closing
@@ -205,6 +206,12 @@ class Service:
         running = self.supervisor.workers[server]._running.values()
         return next(task for work, task in running if work.target.row.name == library)
 
+    async def noticed(self) -> None:
+        """Let two looks at the database pass, and wait until local paths have followed what was found."""
+        await self.clock.tick()
+        await self.clock.tick()
+        await asyncio.gather(*(task for task in asyncio.all_tasks() if task.get_name().startswith("paths ")))
+
     async def stop(self) -> None:
         """End it as the daemon does, and close the database."""
         self.task.cancel()
@@ -274,7 +281,8 @@ def events() -> Iterator[Events]:
     before = structlog.get_config()
     recorder = Events()
     structlog.configure(
-        processors=[structlog.processors.format_exc_info, recorder], wrapper_class=structlog.BoundLogger
+        processors=[structlog.processors.format_exc_info, recorder],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
     )
     yield recorder
     structlog.configure(**before)

@@ -1,0 +1,142 @@
+"""Local paths follow the path mappings: at once, without the server, and also while passes write paths."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.service.conftest import table
+
+EDIT = "INSERT INTO plex_path_mappings (server_id, plex_path, local_path) VALUES (1, '/srv', '/mnt')"
+STALE = "SELECT plex_path, file_path FROM media_files WHERE file_path NOT LIKE '/mnt/%'"
+
+
+@pytest.fixture
+def stale(execute):
+    """The files whose local path is not what the mapping makes of it."""
+    return lambda: execute(STALE)
+
+
+async def test_an_edit_is_followed_without_the_server(serve, config, plex, clock, events, execute, stale) -> None:
+    """It may be unreachable for days."""
+    service = await serve(config(table(plex)))
+    await events.count(3, "sync.finished")
+    await plex.stop()
+    execute(EDIT)
+    await service.noticed()
+    assert sum(line["files"] for line in await events.count(3, "paths.recomputed")) == 6
+    assert stale() == []
+
+
+async def test_an_edit_of_a_server_that_was_never_reached_disturbs_nothing(
+    serve, config, plex, clock, events, execute
+) -> None:
+    """There is nothing to compute."""
+    await plex.stop()
+    service = await serve(config(table(plex)))
+    await events.next("server.unreachable")
+    execute(EDIT)
+    await service.noticed()
+    assert not service.task.done()
+
+
+@pytest.fixture
+async def in_the_middle(serve, config, plex, events):
+    """A service in the middle of a first pass: one film of two was read, and waits for the rest of its batch."""
+    stuck = plex.faults.hang("/library/sections/2/all", after=1)
+
+    async def begin(**tables: object):
+        service = await serve(config(table(plex), sync={"page_size": 1, **tables.pop("sync", {})}, **tables))
+        await stuck.reached.wait()
+        await events.count(2, "sync.finished")
+        return service, service.passes("home", "Dramas"), stuck.release
+
+    return begin
+
+
+@pytest.mark.parametrize("batch_size", [1, 2000])
+async def test_an_edit_during_a_pass_leaves_no_stale_path(
+    in_the_middle, config, plex, path, clock, execute, stale, batch_size
+) -> None:
+    """Whether the first film was written before the edit or after it: by the mappings of when the pass began."""
+    database = {"path": str(path), "batch_size": batch_size}
+    service, running, release = await in_the_middle(database=database)
+    execute(EDIT)
+    await service.noticed()
+    release.set()
+    await running
+    assert stale() == []
+    assert execute("SELECT count(*) FROM media_files") == [(6,)]
+
+
+async def test_as_long_as_such_a_pass_writes_nothing_counts_as_settled(in_the_middle, clock, execute) -> None:
+    """The process may be killed before the pass ends: the next one computes all paths of the library anew."""
+    service, running, release = await in_the_middle()
+    execute(EDIT)
+    await service.noticed()
+    unsettled = "SELECT library_name FROM libraries WHERE path_fingerprint IS NULL"
+    assert execute(unsettled) == [("Dramas",)]
+    await clock.tick("interval home")
+    assert execute(unsettled) == [("Dramas",)]
+    release.set()
+    await running
+    assert execute(unsettled) == []
+
+
+async def test_a_pass_that_is_broken_off_leaves_no_stale_path(in_the_middle, clock, execute, stale) -> None:
+    """What it had read is written all the same, by the old mappings; the next look sees to it."""
+    service, running, _ = await in_the_middle()
+    execute(EDIT)
+    await service.noticed()
+    execute("UPDATE libraries SET sync_enabled = 0 WHERE library_name = 'Dramas'")
+    await service.noticed()
+    await asyncio.wait([running])
+    await service.database.writer.catch_up()
+    assert len(stale()) == 1
+    await clock.tick("interval home")
+    assert stale() == []
+
+
+async def test_a_server_and_its_mappings_changed_at_once_leave_no_stale_path(
+    in_the_middle, config, plex, clock, execute, stale, monkeypatch
+) -> None:
+    """The pass of the old worker has handed in a batch that still waits when the paths are computed anew."""
+    service, _, release = await in_the_middle()
+    gate = asyncio.Event()
+    stop = service.supervisor._stop
+
+    async def wait(_connection: object) -> None:
+        await gate.wait()
+
+    async def stop_behind_a_slow_disk(*names: str) -> None:
+        service.database.writer.post(wait)
+        await stop(*names)
+
+    monkeypatch.setattr(service.supervisor, "_stop", stop_behind_a_slow_disk)
+    mapping = {"plex_path": "/srv", "local_path": "/mnt"}
+    changed = config(table(plex, concurrency=1, path_mappings=[mapping]), sync={"page_size": 1})
+    reload = asyncio.create_task(service.supervisor.apply(changed))
+    release.set()
+    # A pass over an unchanged library: it would have written its paths if nothing held the writer up.
+    for _ in range(50):
+        await service.database.reader.execute_fetchall("SELECT count(*) FROM media_files")
+    gate.set()
+    await reload
+    assert stale() == []
+
+
+async def test_a_library_that_gets_another_title_during_its_pass_has_it_everywhere(
+    in_the_middle, plex, clock, execute
+) -> None:
+    """Files carry their library's title, and mappings may name it."""
+    _, running, release = await in_the_middle()
+    plex.changes.rename_library("2", "Tragedies")
+    await clock.tick("interval home")
+    release.set()
+    await running
+    assert execute("SELECT DISTINCT library_name FROM media_files ORDER BY 1") == [
+        ("Comedies",),
+        ("Tragedies",),
+        ("Westerns",),
+    ]

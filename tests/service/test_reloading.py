@@ -1,0 +1,333 @@
+"""A new configuration: wholly or not at all, and nothing for those of whom it says nothing new."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from retrovue_daemon.asking import EVERYTHING
+from retrovue_daemon.config import load_config
+from retrovue_daemon.errors import ServerWithdrawn
+from retrovue_daemon.reloading import Reloader
+from retrovue_daemon.systemd import Notifier
+from tests.service.conftest import Service, table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from retrovue_daemon.config import Config
+
+MINUTE = 60.0
+
+
+async def test_an_unchanged_server_keeps_its_session_and_its_schedule(serve, config, plex, clock, events) -> None:
+    """The same connection, and the next look at the very second that was planned."""
+    service = await serve(config(table(plex)))
+    await events.count(3, "sync.finished")
+    worker, connections = service.supervisor.workers["home"], len(plex.connections)
+    planned = await clock.asleep("interval home")
+    clock.advance(30)
+    changed = await service.supervisor.apply(config(table(plex), sync={"max_removed": "50%"}))
+    assert not changed
+    assert service.supervisor.workers["home"] is worker
+    assert await clock.asleep("interval home") == planned
+    await clock.tick("interval home")
+    await events.count(3, "sync.finished")
+    assert len(plex.connections) == connections
+
+
+async def test_an_unchanged_server_keeps_its_backoff(serve, config, plex, clock, events) -> None:
+    """A reload is no reason to ask a dead server again, nor one that said when to come back."""
+    plex.faults.fail("/identity", status=503, retry_after="300", times=None)
+    service = await serve(config(table(plex)))
+    await events.next("server.busy")
+    planned = await clock.asleep("interval home")
+    assert planned == clock.time + 300
+    clock.advance(100)
+    await service.supervisor.apply(config(table(plex), sync={"interval": "10s"}))
+    assert await clock.asleep("interval home") == planned
+    assert len(plex.requests_for("/identity")) == 1
+
+
+async def test_a_pass_of_an_unchanged_server_goes_on_and_one_of_a_removed_server_stops(
+    serve, config, start_plex, events, execute
+) -> None:
+    """The latter is recorded as cancelled, who asked for it is told, and its rows stay."""
+    kept, removed = await start_plex("A", "B", name="kept"), await start_plex("C", "D", name="removed")
+    stuck = [kept.faults.hang("/library/sections/2/all"), removed.faults.hang("/library/sections/2/all")]
+    service = await serve(config(table(kept, "kept"), table(removed, "removed")))
+    asked = service.supervisor.ask(EVERYTHING)
+    await asyncio.gather(*(each.reached.wait() for each in stuck))
+    await events.count(2, "sync.finished")
+    changed = await service.supervisor.apply(config(table(kept, "kept")))
+    assert changed.removed == ("removed",)
+    stuck[0].release.set()
+    reports = [await each.done for each in asked]
+    assert [done.run.status for done in reports[0].passes] == ["ok", "ok"]
+    assert isinstance(reports[1].error, ServerWithdrawn)
+    assert execute("SELECT name, is_active FROM plex_servers ORDER BY id") == [("kept", 1), ("removed", 0)]
+    assert execute("SELECT status, count(*) FROM sync_runs GROUP BY 1 ORDER BY 1")[0] == ("cancelled", 1)
+    assert execute("SELECT count(*) FROM movies WHERE server_id = 2") == [(2,)]
+
+
+async def test_a_changed_server_starts_anew(serve, config, plex, events) -> None:
+    """At once, with a session of its own."""
+    service = await serve(config(table(plex)))
+    await events.count(3, "sync.finished")
+    connections = len(plex.connections)
+    changed = await service.supervisor.apply(config(table(plex, libraries=["Dramas"])))
+    assert changed.changed == ("home",)
+    await events.next("sync.finished", library="Dramas")
+    assert len(plex.connections) == connections + 1
+
+
+async def test_a_server_that_is_added_starts_at_once(serve, config, plex, start_plex, events) -> None:
+    """And the one that was there before is not looked at for that."""
+    service = await serve(config(table(plex)))
+    await events.count(3, "sync.finished")
+    plex.requests.clear()
+    added = await start_plex("Musicals", name="Bijou")
+    changed = await service.supervisor.apply(config(table(plex), table(added, "attic")))
+    assert changed.added == ("attic",)
+    await events.next("sync.finished", server="attic")
+    assert not plex.requests
+
+
+async def test_mappings_are_followed_before_the_reload_is_over(serve, config, plex, events, execute) -> None:
+    """Without the network, and without disturbing the server whose mappings they are."""
+    service = await serve(config(table(plex)))
+    await events.count(3, "sync.finished")
+    worker = service.supervisor.workers["home"]
+    await plex.stop()
+    mapped = config(table(plex, path_mappings=[{"plex_path": "/srv", "local_path": "/mnt"}]))
+    assert (await service.supervisor.apply(mapped)).changed == ("home",)
+    assert execute("SELECT count(*) FROM media_files WHERE file_path LIKE '/mnt/%'") == [(6,)]
+    assert service.supervisor.workers["home"] is worker
+
+
+async def test_a_shorter_interval_holds_at_once_and_a_longer_one_from_the_next_look_on(
+    serve, config, plex, clock, events
+) -> None:
+    """A week that was planned before does not have to pass first."""
+    service = await serve(config(table(plex), sync={"interval": "7d"}))
+    await events.count(3, "sync.finished")
+    await service.supervisor.apply(config(table(plex), sync={"interval": "1m"}))
+    clock.advance(MINUTE)
+    await events.count(3, "sync.finished")
+    planned = await clock.asleep("interval home")
+    assert planned - clock.time <= MINUTE * 1.1
+    await service.supervisor.apply(config(table(plex), sync={"interval": "1h"}))
+    assert await clock.asleep("interval home") == planned
+
+
+async def test_more_places_are_there_at_once(serve, config, plex, events, gauge) -> None:
+    """Passes that wait for one need not wait for those that run."""
+    stuck = [plex.faults.hang(f"/library/sections/{key}/all") for key in "123"]
+    service = await serve(config(table(plex, concurrency=3), sync={"concurrency": 1}))
+    await stuck[0].reached.wait()
+    assert gauge.libraries == 1
+    await service.supervisor.apply(config(table(plex, concurrency=3), sync={"concurrency": 3}))
+    await asyncio.gather(*(each.reached.wait() for each in stuck))
+    assert gauge.libraries == 3
+
+
+async def test_no_row_is_deleted_by_a_reload(serve, config, plex, start_plex, events, execute) -> None:
+    """Whatever leaves the file: servers, libraries, mappings. Missing rows stay as long as retention says."""
+    other = await start_plex("Musicals", name="Bijou")
+    mapping = {"plex_path": "/srv", "local_path": "/mnt"}
+    service = await serve(config(table(plex, path_mappings=[mapping]), table(other, "attic")))
+    await events.count(4, "sync.finished")
+    tables = ("plex_servers", "libraries", "movies", "media_files", "sync_runs")
+
+    def counts() -> list[int]:
+        return [execute(f"SELECT count(*) FROM {name}")[0][0] for name in tables]
+
+    before = counts()
+    for tables_left in ([table(plex, libraries=["Dramas"])], [], [table(plex, "renamed")]):
+        await service.supervisor.apply(config(*tables_left))
+        assert all(now >= then for now, then in zip(counts(), before, strict=True))
+
+
+# -- what SIGHUP sets off -------------------------------------------------------------------------------------------
+
+
+class File:
+    """A configuration file, and what reloading it does."""
+
+    def __init__(self, path: Path, database: Path) -> None:
+        self.path = path
+        self.reads = 0
+        self.levels: list[str] = []
+        self.read_on = threading.Event()
+        """Cleared where the disk is slow."""
+        self.read_on.set()
+        self._database = database
+
+    def write(self, *tables: dict[str, object], extra: str = "") -> None:
+        servers = "".join(
+            "[[servers]]\n" + "".join(f'{key} = "{value}"\n' for key, value in each.items()) for each in tables
+        )
+        self.path.write_text(f'[database]\npath = "{self._database}"\n{extra}\n{servers}')
+
+    def load(self) -> Config:
+        self.reads += 1
+        self.read_on.wait()
+        return load_config(self.path, environ={})
+
+    def relog(self, config: Config) -> None:
+        self.levels.append(config.logging.level)
+
+
+@pytest.fixture
+def file(tmp_path: Path, path: Path) -> File:
+    return File(tmp_path / "config.toml", path)
+
+
+@pytest.fixture
+def heard(tmp_path: Path) -> Iterator[Callable[[], list[str]]]:
+    """What systemd has been told since the last call; the first words only."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as listener:
+        listener.bind(str(tmp_path / "notify"))
+
+        def read() -> list[str]:
+            messages = []
+            while True:
+                try:
+                    messages.append(listener.recv(4096).decode().split("\n")[0])
+                except BlockingIOError:
+                    return messages
+
+        yield read
+
+
+@pytest.fixture
+async def reloading(serve, file, tmp_path, heard, plex):
+    """A service that reloads its file when the event is set."""
+    tasks = []
+
+    async def begin() -> tuple[Service, asyncio.Event]:
+        service = await serve(file.load())
+        wanted = asyncio.Event()
+        reloader = Reloader(file.load, file.relog, service.supervisor, Notifier(str(tmp_path / "notify").encode()))
+        tasks.append(asyncio.create_task(reloader.serve(wanted)))
+        return service, wanted
+
+    yield begin
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_file_with_mistakes_changes_nothing_and_tells_all_of_them(
+    reloading, file, plex, events, heard
+) -> None:
+    """By the paths of their keys; systemd hears that the reload is over all the same."""
+    file.write(table(plex))
+    service, wanted = await reloading()
+    await events.count(3, "sync.finished")
+    before, worker = service.supervisor.config, service.supervisor.workers["home"]
+    file.write(table(plex) | {"url": "nonsense", "colour": "blue"}, extra='[sync]\ninterval = "soon"\n')
+    wanted.set()
+    failed = await events.next("config.reload_failed")
+    assert {problem.split(":")[0] for problem in failed["problems"]} == {
+        "servers[0].url",
+        "servers[0].colour",
+        "sync.interval",
+    }
+    assert service.supervisor.config is before
+    assert service.supervisor.workers["home"] is worker
+    await asyncio.sleep(0)
+    assert heard() == ["RELOADING=1", "READY=1"]
+
+
+async def test_the_same_file_again_is_no_change(reloading, file, plex, events, heard) -> None:
+    """Nothing is applied, and systemd hears that the reload is over."""
+    file.write(table(plex))
+    service, wanted = await reloading()
+    before = service.supervisor.config
+    wanted.set()
+    await events.next("config.unchanged")
+    assert service.supervisor.config is before
+    assert heard() == ["RELOADING=1", "READY=1"]
+    assert file.levels == []
+
+
+async def test_a_storm_is_two_reloads_at_most(reloading, file, plex, events, heard) -> None:
+    """The one that runs when it comes, and one for all that was said meanwhile."""
+    file.write(table(plex))
+    _, wanted = await reloading()
+    file.reads = 0
+    file.read_on.clear()
+    wanted.set()
+    while not file.reads:  # noqa: ASYNC110 -- another thread counts
+        await asyncio.sleep(0)
+    for _ in range(50):
+        wanted.set()
+        await asyncio.sleep(0)
+    file.read_on.set()
+    await events.count(2, "config.unchanged")
+    await asyncio.sleep(0)
+    assert file.reads == 2
+    assert heard() == ["RELOADING=1", "READY=1"] * 2
+
+
+@pytest.mark.parametrize(
+    ("extra", "key"),
+    [
+        ('mode = "0640"', "database.mode"),
+        ('[web]\nlisten = "127.0.0.1:1"', "web.listen"),
+    ],
+)
+async def test_what_needs_a_restart_is_refused_with_that_reason(reloading, file, plex, events, extra, key) -> None:
+    """Wholly: what else the file says does not hold either."""
+    file.write(table(plex))
+    service, wanted = await reloading()
+    before = service.supervisor.config
+    file.write(extra=f'{extra}\n[sync]\ninterval = "9m"')
+    wanted.set()
+    failed = await events.next("config.reload_failed")
+    assert failed["problems"] == [f"{key}: cannot change while the daemon runs"]
+    assert "restart" in failed["hint"]
+    assert service.supervisor.config is before
+
+
+async def test_a_reload_that_cannot_be_applied_is_told_and_the_next_one_works(
+    reloading, file, plex, events, heard, monkeypatch
+) -> None:
+    """Also where the reason is a mistake of ours."""
+    file.write()
+    service, wanted = await reloading()
+
+    async def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    file.write(table(plex))
+    with monkeypatch.context() as patch:
+        patch.setattr(service.supervisor, "_read_roster", fail)
+        wanted.set()
+        failed = await events.next("config.reload_failed")
+    assert "ZeroDivisionError" in failed["exception"]
+    wanted.set()
+    reloaded = await events.next("config.reloaded")
+    assert (reloaded["added"], reloaded["changed"], reloaded["removed"]) == (["home"], [], [])
+
+
+async def test_one_line_says_what_was_added_changed_and_removed(reloading, file, plex, start_plex, events) -> None:
+    """And which sections differ; what is logged from then on follows the new file."""
+    added = await start_plex("Musicals", name="Bijou")
+    removed = await start_plex("Operas", name="Scala")
+    file.write(table(plex, "changed"), table(removed, "removed"))
+    _, wanted = await reloading()
+    file.write(
+        table(plex, "changed") | {"timeout": "9s"}, table(added, "added"), extra='[logging]\nlevel = "warning"\n'
+    )
+    wanted.set()
+    told = await events.next("config.reloaded")
+    assert (told["added"], told["changed"], told["removed"]) == (["added"], ["changed"], ["removed"])
+    assert told["sections"] == ["logging"]
+    assert file.levels == ["warning"]
