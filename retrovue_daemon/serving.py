@@ -92,9 +92,9 @@ class Desk:
             log.info("request.taken", request_id=request.id, server=server, **_named(selection))
             asked = self._ask(selection, server)
         except (BadRequest, UnknownServer) as error:
-            log.warning("request.refused", request_id=request.id, error=str(error), hint=error.hint)
             result: dict[str, Any] = {"exit_code": error.exit_code, "error": describe(error), "servers": []}
             await self._finish(request, result, None)
+            log.warning("request.refused", request_id=request.id, error=str(error), hint=error.hint)
             return
         reports = [await one.done for one in asked]
         code = exit_code(reports)

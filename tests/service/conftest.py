@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sqlite3
 from collections import Counter
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -27,6 +27,7 @@ from retrovue_daemon.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
     from aiohttp.typedefs import Handler
@@ -212,6 +213,10 @@ class Service:
         await self.clock.tick()
         await asyncio.gather(*(task for task in asyncio.all_tasks() if task.get_name().startswith("paths ")))
 
+    async def lose_patience(self) -> None:
+        """Let the writer give up at once where another program has locked the database."""
+        await self.database.writer._connection.execute("PRAGMA busy_timeout = 1")
+
     async def stop(self) -> None:
         """End it as the daemon does, and close the database."""
         self.task.cancel()
@@ -263,16 +268,42 @@ def config(path: Path) -> Callable[..., Config]:
     return make
 
 
-@pytest.fixture
-def execute(path: Path) -> Callable[..., list[tuple[Any, ...]]]:
-    """Ask or change the database as another program would: over a connection of its own."""
+def _execute(path: Path, sql: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("PRAGMA foreign_keys = ON")
+        return connection.execute(sql, values).fetchall()
 
-    def work(sql: str, *values: object) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(path)) as connection, connection:
-            connection.execute("PRAGMA foreign_keys = ON")
-            return connection.execute(sql, values).fetchall()
+
+@pytest.fixture
+def rows(path: Path) -> Callable[..., list[tuple[Any, ...]]]:
+    """Ask the database as another program would: over a connection of its own."""
+    return lambda sql, *values: _execute(path, sql, values)
+
+
+@pytest.fixture
+def edit(path: Path) -> Callable[..., Awaitable[list[tuple[Any, ...]]]]:
+    """Change the database as another program would, which waits where somebody else is writing."""
+
+    async def work(sql: str, *values: object) -> list[tuple[Any, ...]]:
+        return await asyncio.to_thread(_execute, path, sql, values)
 
     return work
+
+
+@pytest.fixture
+def locked(path: Path) -> Callable[[], AbstractAsyncContextManager[None]]:
+    """Keep the database locked, as a program that writes and does not commit."""
+
+    @asynccontextmanager
+    async def lock() -> AsyncIterator[None]:
+        with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as connection:
+            await asyncio.to_thread(connection.execute, "BEGIN IMMEDIATE")
+            try:
+                yield
+            finally:
+                connection.execute("ROLLBACK")
+
+    return lock
 
 
 @pytest.fixture

@@ -13,30 +13,30 @@ STALE = "SELECT plex_path, file_path FROM media_files WHERE file_path NOT LIKE '
 
 
 @pytest.fixture
-def stale(execute):
+def stale(rows):
     """The files whose local path is not what the mapping makes of it."""
-    return lambda: execute(STALE)
+    return lambda: rows(STALE)
 
 
-async def test_an_edit_is_followed_without_the_server(serve, config, plex, clock, events, execute, stale) -> None:
+async def test_an_edit_is_followed_without_the_server(serve, config, plex, clock, events, stale, edit) -> None:
     """It may be unreachable for days."""
     service = await serve(config(table(plex)))
     await events.count(3, "sync.finished")
     await plex.stop()
-    execute(EDIT)
+    await edit(EDIT)
     await service.noticed()
     assert sum(line["files"] for line in await events.count(3, "paths.recomputed")) == 6
     assert stale() == []
 
 
 async def test_an_edit_of_a_server_that_was_never_reached_disturbs_nothing(
-    serve, config, plex, clock, events, execute
+    serve, config, plex, clock, events, edit
 ) -> None:
     """There is nothing to compute."""
     await plex.stop()
     service = await serve(config(table(plex)))
     await events.next("server.unreachable")
-    execute(EDIT)
+    await edit(EDIT)
     await service.noticed()
     assert not service.task.done()
 
@@ -57,39 +57,39 @@ async def in_the_middle(serve, config, plex, events):
 
 @pytest.mark.parametrize("batch_size", [1, 2000])
 async def test_an_edit_during_a_pass_leaves_no_stale_path(
-    in_the_middle, config, plex, path, clock, execute, stale, batch_size
+    in_the_middle, config, plex, path, clock, stale, batch_size, rows, edit
 ) -> None:
     """Whether the first film was written before the edit or after it: by the mappings of when the pass began."""
     database = {"path": str(path), "batch_size": batch_size}
     service, running, release = await in_the_middle(database=database)
-    execute(EDIT)
+    await edit(EDIT)
     await service.noticed()
     release.set()
     await running
     assert stale() == []
-    assert execute("SELECT count(*) FROM media_files") == [(6,)]
+    assert rows("SELECT count(*) FROM media_files") == [(6,)]
 
 
-async def test_as_long_as_such_a_pass_writes_nothing_counts_as_settled(in_the_middle, clock, execute) -> None:
+async def test_as_long_as_such_a_pass_writes_nothing_counts_as_settled(in_the_middle, clock, rows, edit) -> None:
     """The process may be killed before the pass ends: the next one computes all paths of the library anew."""
     service, running, release = await in_the_middle()
-    execute(EDIT)
+    await edit(EDIT)
     await service.noticed()
     unsettled = "SELECT library_name FROM libraries WHERE path_fingerprint IS NULL"
-    assert execute(unsettled) == [("Dramas",)]
+    assert rows(unsettled) == [("Dramas",)]
     await clock.tick("interval home")
-    assert execute(unsettled) == [("Dramas",)]
+    assert rows(unsettled) == [("Dramas",)]
     release.set()
     await running
-    assert execute(unsettled) == []
+    assert rows(unsettled) == []
 
 
-async def test_a_pass_that_is_broken_off_leaves_no_stale_path(in_the_middle, clock, execute, stale) -> None:
+async def test_a_pass_that_is_broken_off_leaves_no_stale_path(in_the_middle, clock, stale, edit) -> None:
     """What it had read is written all the same, by the old mappings; the next look sees to it."""
     service, running, _ = await in_the_middle()
-    execute(EDIT)
+    await edit(EDIT)
     await service.noticed()
-    execute("UPDATE libraries SET sync_enabled = 0 WHERE library_name = 'Dramas'")
+    await edit("UPDATE libraries SET sync_enabled = 0 WHERE library_name = 'Dramas'")
     await service.noticed()
     await asyncio.wait([running])
     await service.database.writer.catch_up()
@@ -99,7 +99,7 @@ async def test_a_pass_that_is_broken_off_leaves_no_stale_path(in_the_middle, clo
 
 
 async def test_a_server_and_its_mappings_changed_at_once_leave_no_stale_path(
-    in_the_middle, config, plex, clock, execute, stale, monkeypatch
+    in_the_middle, config, plex, clock, stale, monkeypatch
 ) -> None:
     """The pass of the old worker has handed in a batch that still waits when the paths are computed anew."""
     service, _, release = await in_the_middle()
@@ -127,7 +127,7 @@ async def test_a_server_and_its_mappings_changed_at_once_leave_no_stale_path(
 
 
 async def test_a_library_that_gets_another_title_during_its_pass_has_it_everywhere(
-    in_the_middle, plex, clock, execute
+    in_the_middle, plex, clock, rows
 ) -> None:
     """Files carry their library's title, and mappings may name it."""
     _, running, release = await in_the_middle()
@@ -135,7 +135,7 @@ async def test_a_library_that_gets_another_title_during_its_pass_has_it_everywhe
     await clock.tick("interval home")
     release.set()
     await running
-    assert execute("SELECT DISTINCT library_name FROM media_files ORDER BY 1") == [
+    assert rows("SELECT DISTINCT library_name FROM media_files ORDER BY 1") == [
         ("Comedies",),
         ("Tragedies",),
         ("Westerns",),

@@ -35,7 +35,7 @@ async def test_an_unchanged_server_keeps_its_session_and_its_schedule(serve, con
     changed = await service.supervisor.apply(config(table(plex), sync={"max_removed": "50%"}))
     assert not changed
     assert service.supervisor.workers["home"] is worker
-    assert await clock.asleep("interval home") == planned
+    assert await clock.asleep("interval home") == pytest.approx(planned)
     await clock.tick("interval home")
     await events.count(3, "sync.finished")
     assert len(plex.connections) == connections
@@ -47,15 +47,15 @@ async def test_an_unchanged_server_keeps_its_backoff(serve, config, plex, clock,
     service = await serve(config(table(plex)))
     await events.next("server.busy")
     planned = await clock.asleep("interval home")
-    assert planned == clock.time + 300
+    assert planned == pytest.approx(clock.time + 300)
     clock.advance(100)
     await service.supervisor.apply(config(table(plex), sync={"interval": "10s"}))
-    assert await clock.asleep("interval home") == planned
+    assert await clock.asleep("interval home") == pytest.approx(planned)
     assert len(plex.requests_for("/identity")) == 1
 
 
 async def test_a_pass_of_an_unchanged_server_goes_on_and_one_of_a_removed_server_stops(
-    serve, config, start_plex, events, execute
+    serve, config, start_plex, events, rows
 ) -> None:
     """The latter is recorded as cancelled, who asked for it is told, and its rows stay."""
     kept, removed = await start_plex("A", "B", name="kept"), await start_plex("C", "D", name="removed")
@@ -70,9 +70,9 @@ async def test_a_pass_of_an_unchanged_server_goes_on_and_one_of_a_removed_server
     reports = [await each.done for each in asked]
     assert [done.run.status for done in reports[0].passes] == ["ok", "ok"]
     assert isinstance(reports[1].error, ServerWithdrawn)
-    assert execute("SELECT name, is_active FROM plex_servers ORDER BY id") == [("kept", 1), ("removed", 0)]
-    assert execute("SELECT status, count(*) FROM sync_runs GROUP BY 1 ORDER BY 1")[0] == ("cancelled", 1)
-    assert execute("SELECT count(*) FROM movies WHERE server_id = 2") == [(2,)]
+    assert rows("SELECT name, is_active FROM plex_servers ORDER BY id") == [("kept", 1), ("removed", 0)]
+    assert rows("SELECT status, count(*) FROM sync_runs GROUP BY 1 ORDER BY 1")[0] == ("cancelled", 1)
+    assert rows("SELECT count(*) FROM movies WHERE server_id = 2") == [(2,)]
 
 
 async def test_a_changed_server_starts_anew(serve, config, plex, events) -> None:
@@ -98,7 +98,7 @@ async def test_a_server_that_is_added_starts_at_once(serve, config, plex, start_
     assert not plex.requests
 
 
-async def test_mappings_are_followed_before_the_reload_is_over(serve, config, plex, events, execute) -> None:
+async def test_mappings_are_followed_before_the_reload_is_over(serve, config, plex, events, rows) -> None:
     """Without the network, and without disturbing the server whose mappings they are."""
     service = await serve(config(table(plex)))
     await events.count(3, "sync.finished")
@@ -106,7 +106,7 @@ async def test_mappings_are_followed_before_the_reload_is_over(serve, config, pl
     await plex.stop()
     mapped = config(table(plex, path_mappings=[{"plex_path": "/srv", "local_path": "/mnt"}]))
     assert (await service.supervisor.apply(mapped)).changed == ("home",)
-    assert execute("SELECT count(*) FROM media_files WHERE file_path LIKE '/mnt/%'") == [(6,)]
+    assert rows("SELECT count(*) FROM media_files WHERE file_path LIKE '/mnt/%'") == [(6,)]
     assert service.supervisor.workers["home"] is worker
 
 
@@ -122,7 +122,7 @@ async def test_a_shorter_interval_holds_at_once_and_a_longer_one_from_the_next_l
     planned = await clock.asleep("interval home")
     assert planned - clock.time <= MINUTE * 1.1
     await service.supervisor.apply(config(table(plex), sync={"interval": "1h"}))
-    assert await clock.asleep("interval home") == planned
+    assert await clock.asleep("interval home") == pytest.approx(planned)
 
 
 async def test_more_places_are_there_at_once(serve, config, plex, events, gauge) -> None:
@@ -136,7 +136,7 @@ async def test_more_places_are_there_at_once(serve, config, plex, events, gauge)
     assert gauge.libraries == 3
 
 
-async def test_no_row_is_deleted_by_a_reload(serve, config, plex, start_plex, events, execute) -> None:
+async def test_no_row_is_deleted_by_a_reload(serve, config, plex, start_plex, events, rows) -> None:
     """Whatever leaves the file: servers, libraries, mappings. Missing rows stay as long as retention says."""
     other = await start_plex("Musicals", name="Bijou")
     mapping = {"plex_path": "/srv", "local_path": "/mnt"}
@@ -145,7 +145,7 @@ async def test_no_row_is_deleted_by_a_reload(serve, config, plex, start_plex, ev
     tables = ("plex_servers", "libraries", "movies", "media_files", "sync_runs")
 
     def counts() -> list[int]:
-        return [execute(f"SELECT count(*) FROM {name}")[0][0] for name in tables]
+        return [rows(f"SELECT count(*) FROM {name}")[0][0] for name in tables]
 
     before = counts()
     for tables_left in ([table(plex, libraries=["Dramas"])], [], [table(plex, "renamed")]):

@@ -107,7 +107,7 @@ async def test_who_asks_in_vain_is_told_why_and_who_asks_later_ends_the_backoff(
     assert {line["library"] for line in events.of("sync.finished")} == {"Comedies", "Dramas", "Westerns"}
 
 
-async def test_a_new_library_is_found_by_itself(serve, config, plex, clock, events, execute) -> None:
+async def test_a_new_library_is_found_by_itself(serve, config, plex, clock, events, rows) -> None:
     """At the next look."""
     await serve(config(table(plex)))
     await events.count(3, "sync.finished")
@@ -115,7 +115,7 @@ async def test_a_new_library_is_found_by_itself(serve, config, plex, clock, even
     plex.changes.add_movie(library.key, "Sunny", 1930)
     await clock.tick("interval home")
     assert (await events.next("sync.finished", library="Musicals"))["added"] == 1
-    assert execute("SELECT title FROM active_movies WHERE library_name = 'Musicals'") == [("Sunny",)]
+    assert rows("SELECT title FROM active_movies WHERE library_name = 'Musicals'") == [("Sunny",)]
 
 
 async def test_a_library_has_one_pass_at_a_time_and_who_asks_meanwhile_shares_the_next(
@@ -164,12 +164,12 @@ async def test_a_mistake_in_one_library_costs_its_neighbours_nothing(
 
 
 async def test_a_pass_that_is_stopped_before_its_first_step_blocks_nothing(
-    serve, config, plex, clock, events, execute, monkeypatch
+    serve, config, plex, clock, events, monkeypatch, rows
 ) -> None:
     """Its library is free for the next one, and nobody sees it as running."""
     service = await serve(config(table(plex)))
     await events.count(3, "sync.finished")
-    ((library_id,),) = execute("SELECT id FROM libraries WHERE library_name = 'Dramas'")
+    ((library_id,),) = rows("SELECT id FROM libraries WHERE library_name = 'Dramas'")
     begin = service.board.begin
     home = service.supervisor.workers["home"]
 
@@ -199,7 +199,7 @@ async def test_who_asked_for_what_the_end_breaks_off_learns_so(serve, config, pl
 
 
 async def test_a_server_that_takes_over_its_old_row_is_not_disturbed(
-    serve, config, plex, clock, events, execute
+    serve, config, plex, clock, events, rows
 ) -> None:
     """It was renamed in the configuration: its machine tells that it is the one from before."""
     service = await serve(config(table(plex, "before")))
@@ -213,4 +213,4 @@ async def test_a_server_that_takes_over_its_old_row_is_not_disturbed(
     stuck.release.set()
     assert (await events.next("sync.finished", library="Dramas"))["status"] == "ok"
     assert not events.of("servers.changed")
-    assert execute("SELECT name FROM plex_servers") == [("after",)]
+    assert rows("SELECT name FROM plex_servers") == [("after",)]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-from contextlib import closing
 
 import pytest
 
@@ -30,18 +28,18 @@ async def ticks(clock):
     return pass_
 
 
-async def test_a_server_that_is_added_is_synced(serve, config, start_plex, execute, ticks, events) -> None:
+async def test_a_server_that_is_added_is_synced(serve, config, start_plex, ticks, events, edit) -> None:
     """Also where there was none before."""
     await serve(config())
     added = await start_plex("Comedies")
-    execute(ADD_SERVER, "attic", added.url, added.token)
+    await edit(ADD_SERVER, "attic", added.url, added.token)
     await ticks()
     assert (await events.next("servers.changed"))["added"] == ("attic",)
     assert (await events.next("sync.finished", server="attic"))["status"] == "ok"
 
 
 @pytest.mark.parametrize(
-    ("edit", "kind"),
+    ("statement", "kind"),
     [
         ("UPDATE plex_servers SET is_active = 0 WHERE name = 'attic'", "removed"),
         ("DELETE FROM plex_servers WHERE name = 'attic'", "removed"),
@@ -49,12 +47,12 @@ async def test_a_server_that_is_added_is_synced(serve, config, start_plex, execu
     ],
 )
 async def test_an_edited_server_is_followed_and_the_others_are_not_disturbed(
-    serve, config, plex, start_plex, execute, ticks, events, edit, kind
+    serve, config, plex, start_plex, ticks, events, statement, kind, edit
 ) -> None:
     """A pass of another server goes on, over the connection that it has."""
     attic = await start_plex("Musicals", name="Bijou")
     service = await serve(config(table(plex)))
-    execute(ADD_SERVER, "attic", attic.url, attic.token)
+    await edit(ADD_SERVER, "attic", attic.url, attic.token)
     await ticks()
     await events.next("sync.finished", server="attic")
     stuck = plex.faults.hang("/library/sections/2/all")
@@ -63,7 +61,7 @@ async def test_an_edited_server_is_followed_and_the_others_are_not_disturbed(
     worker = service.supervisor.workers["home"]
     connections = len(plex.connections)
 
-    execute(edit)
+    await edit(statement)
     await ticks()
     assert (await events.next("servers.changed"))[kind] == ("attic",)
     assert ("attic" in service.supervisor.workers) is (kind == "changed")
@@ -76,29 +74,29 @@ async def test_an_edited_server_is_followed_and_the_others_are_not_disturbed(
 
 
 async def test_a_server_that_is_taken_away_stops_and_its_rows_stay(
-    serve, config, start_plex, execute, ticks, events
+    serve, config, start_plex, ticks, events, rows, edit
 ) -> None:
     """What was read of it before is kept; the pass is recorded as cancelled."""
     attic = await start_plex("Comedies", "Dramas")
     service = await serve(config())
-    execute(ADD_SERVER, "attic", attic.url, attic.token)
+    await edit(ADD_SERVER, "attic", attic.url, attic.token)
     stuck = attic.faults.hang("/library/sections/2/all")
     await ticks()
     await events.next("sync.finished", library="Comedies")
     await stuck.reached.wait()
-    execute("UPDATE plex_servers SET is_active = 0")
+    await edit("UPDATE plex_servers SET is_active = 0")
     await ticks()
     await events.next("servers.changed", removed=("attic",))
     await service.database.writer.catch_up()
-    assert execute("SELECT count(*) FROM active_movies") == [(2,)]
-    statuses = execute(
+    assert rows("SELECT count(*) FROM active_movies") == [(2,)]
+    statuses = rows(
         "SELECT l.library_name, r.status FROM sync_runs AS r JOIN libraries AS l ON l.id = r.library_id ORDER BY 1"
     )
     assert statuses == [("Comedies", "ok"), ("Dramas", "cancelled")]
 
 
 async def test_a_switched_off_library_stops_and_a_switched_on_one_is_synced(
-    serve, config, plex, start_plex, execute, ticks, events
+    serve, config, plex, start_plex, ticks, events, rows, edit
 ) -> None:
     """Only its own server is looked at for that."""
     other = await start_plex("Musicals", name="Bijou")
@@ -107,19 +105,19 @@ async def test_a_switched_off_library_stops_and_a_switched_on_one_is_synced(
     await stuck.reached.wait()
     await events.count(3, "sync.finished")
     broken_off = service.passes("home", "Dramas")
-    execute("UPDATE libraries SET sync_enabled = 0 WHERE library_name = 'Dramas'")
+    await edit("UPDATE libraries SET sync_enabled = 0 WHERE library_name = 'Dramas'")
     (asked,) = service.supervisor.ask(EVERYTHING, "home")
     await ticks()
     report = await asked.done
     assert {done.library for done in report.passes} == {"Comedies", "Westerns"}
     await asyncio.wait([broken_off])
     await service.database.writer.catch_up()
-    assert execute("SELECT status FROM sync_runs WHERE status <> 'ok'") == [("cancelled",)]
+    assert rows("SELECT status FROM sync_runs WHERE status <> 'ok'") == [("cancelled",)]
     stuck.release.set()
 
     for each in (plex, other):
         each.requests.clear()
-    execute("UPDATE libraries SET sync_enabled = 1 WHERE library_name = 'Dramas'")
+    await edit("UPDATE libraries SET sync_enabled = 1 WHERE library_name = 'Dramas'")
     await ticks()
     finished = await events.next("sync.finished", library="Dramas")
     assert (finished["kind"], finished["status"], finished["added"]) == ("full", "ok", 2)
@@ -127,12 +125,12 @@ async def test_a_switched_off_library_stops_and_a_switched_on_one_is_synced(
 
 
 async def test_a_library_that_is_switched_on_during_a_look_is_not_forgotten(
-    serve, config, plex, execute, ticks, clock, events
+    serve, config, plex, ticks, clock, events, edit
 ) -> None:
     """The look has read the switches before."""
     service = await serve(config(table(plex)))
     await events.count(3, "sync.finished")
-    execute("UPDATE libraries SET sync_enabled = 0 WHERE library_name = 'Dramas'")
+    await edit("UPDATE libraries SET sync_enabled = 0 WHERE library_name = 'Dramas'")
     await ticks()
     chosen = asyncio.Event()
     home = service.supervisor.workers["home"]
@@ -145,7 +143,7 @@ async def test_a_library_that_is_switched_on_during_a_look_is_not_forgotten(
 
     home._discovery.contact = contact_and_wait
     await clock.wake("interval home")
-    execute("UPDATE libraries SET sync_enabled = 1 WHERE library_name = 'Dramas'")
+    await edit("UPDATE libraries SET sync_enabled = 1 WHERE library_name = 'Dramas'")
     await ticks()
     home._discovery.contact = contact
     chosen.set()
@@ -153,7 +151,7 @@ async def test_a_library_that_is_switched_on_during_a_look_is_not_forgotten(
 
 
 async def test_what_is_written_while_an_edit_is_followed_is_followed_next(
-    serve, config, start_plex, execute, ticks, events, monkeypatch
+    serve, config, start_plex, ticks, events, monkeypatch, rows, edit
 ) -> None:
     """Between reading the tables and starting the workers there is time for another edit."""
     attic, cellar = await start_plex("Comedies", name="Attic"), await start_plex("Dramas", name="Cellar")
@@ -162,29 +160,28 @@ async def test_what_is_written_while_an_edit_is_followed_is_followed_next(
 
     async def read_and_add(*arguments):
         found = await read(*arguments)
-        if not execute("SELECT 1 FROM plex_servers WHERE name = 'cellar'"):
-            execute(ADD_SERVER, "cellar", cellar.url, cellar.token)
+        if not rows("SELECT 1 FROM plex_servers WHERE name = 'cellar'"):
+            await edit(ADD_SERVER, "cellar", cellar.url, cellar.token)
         return found
 
     monkeypatch.setattr(service.supervisor, "_read_roster", read_and_add)
-    execute(ADD_SERVER, "attic", attic.url, attic.token)
+    await edit(ADD_SERVER, "attic", attic.url, attic.token)
     await ticks()
     await events.next("sync.finished", server="cellar")
 
 
 async def test_an_edit_that_cannot_be_followed_ends_nothing_and_is_followed_later(
-    serve, config, plex, start_plex, execute, path, ticks, clock, events, monkeypatch
+    serve, config, plex, start_plex, ticks, clock, events, edit, locked, monkeypatch
 ) -> None:
     """Another program edits and then keeps the database locked for longer than the writer waits."""
     monkeypatch.setattr(writer, "BUSY_TRIES", 1)
     attic = await start_plex("Comedies", name="Attic")
     service = await serve(config(table(plex)))
+    await service.lose_patience()
     await events.count(3, "sync.finished")
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute(ADD_SERVER, ("attic", attic.url, attic.token))
-        other.execute("BEGIN IMMEDIATE")
+    await edit(ADD_SERVER, "attic", attic.url, attic.token)
+    async with locked():
         await clock.tick()
-        other.execute("ROLLBACK")
     assert (await events.next("store.failed"))["error"].endswith("database is locked")
     assert not service.task.done()
     await ticks()
@@ -193,42 +190,42 @@ async def test_an_edit_that_cannot_be_followed_ends_nothing_and_is_followed_late
 
 
 async def test_a_row_that_cannot_be_used_is_told_once_and_costs_the_others_nothing(
-    serve, config, plex, execute, ticks, events
+    serve, config, plex, ticks, events, edit
 ) -> None:
     """Until it is mended."""
     await serve(config(table(plex)))
     await events.count(3, "sync.finished")
-    execute(ADD_SERVER, "broken", "nonsense", None)
+    await edit(ADD_SERVER, "broken", "nonsense", None)
     await ticks()
-    execute("UPDATE libraries SET priority = 1")
+    await edit("UPDATE libraries SET priority = 1")
     await ticks()
     assert len(events.of("server.invalid", server="broken")) == 1
-    execute("UPDATE plex_servers SET server_url = ?, token = ? WHERE name = 'broken'", plex.url, plex.token)
+    await edit("UPDATE plex_servers SET server_url = ?, token = ? WHERE name = 'broken'", plex.url, plex.token)
     await ticks()
     await events.next("servers.changed", added=("broken",))
 
 
 async def test_a_servers_row_that_another_program_deletes_is_made_anew(
-    serve, config, plex, execute, ticks, events
+    serve, config, plex, ticks, events, rows, edit
 ) -> None:
     """The configuration wants it: everything is read again."""
     await serve(config(table(plex)))
     await events.count(3, "sync.finished")
-    execute("DELETE FROM plex_servers")
-    assert execute("SELECT count(*) FROM movies") == [(0,)]
+    await edit("DELETE FROM plex_servers")
+    assert rows("SELECT count(*) FROM movies") == [(0,)]
     await ticks()
     await events.count(3, "sync.finished", status="ok")
-    assert execute("SELECT count(*) FROM movies") == [(6,)]
+    assert rows("SELECT count(*) FROM movies") == [(6,)]
 
 
 async def test_a_reload_at_the_same_moment_as_an_edit_is_not_undone(
-    serve, config, plex, start_plex, execute, clock, events
+    serve, config, plex, start_plex, clock, events, edit
 ) -> None:
     """What follows the edit works by the newest configuration, whatever it was when the edit was seen."""
     attic = await start_plex("Musicals", name="Attic")
     service = await serve(config(table(plex)))
     await events.count(3, "sync.finished")
-    execute("INSERT INTO plex_path_mappings (server_id, plex_path, local_path) VALUES (1, '/srv', '/mnt')")
+    await edit("INSERT INTO plex_path_mappings (server_id, plex_path, local_path) VALUES (1, '/srv', '/mnt')")
     async with service.supervisor._applying:
         await clock.wake("supervisor")
         reload = asyncio.create_task(service.supervisor.apply(config(table(plex), table(attic, "attic"))))
@@ -239,13 +236,13 @@ async def test_a_reload_at_the_same_moment_as_an_edit_is_not_undone(
     assert list(service.supervisor.workers) == ["home", "attic"]
 
 
-async def test_a_reload_that_cannot_be_written_changes_nothing(serve, config, path, monkeypatch) -> None:
+async def test_a_reload_that_cannot_be_written_changes_nothing(serve, config, locked, monkeypatch) -> None:
     """Another program keeps the database locked; once it no longer does, the same reload succeeds."""
     monkeypatch.setattr(writer, "BUSY_TRIES", 1)
     service = await serve(config())
+    await service.lose_patience()
     before = service.supervisor.config
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
+    async with locked():
         with pytest.raises(WriteFailed):
             await service.supervisor.apply(config(sync={"interval": "1m"}))
     assert service.supervisor.config is before
