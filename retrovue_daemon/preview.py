@@ -17,6 +17,7 @@ from retrovue_daemon.daemon import sync_once
 from retrovue_daemon.errors import DatabaseUnusable
 from retrovue_daemon.plex.paths import PlexPathMappingService
 from retrovue_daemon.records import PathMapping
+from retrovue_daemon.store import visits
 from retrovue_daemon.store.differences import Difference, backup, changed_paths, differences
 from retrovue_daemon.store.preparation import prepare
 
@@ -66,7 +67,8 @@ def _copy(source: Path, before: Path, after: Path) -> None:
     if not source.exists() or source.stat().st_size == 0:
         return
     try:
-        backup(source, before)
+        with visits.reading(source) as connection, closing(sqlite3.connect(before)) as copy:
+            connection.backup(copy)
         backup(before, after)
     except sqlite3.Error as error:
         hint = "check that it is a database of this program, and that the directory for temporary files has room"
@@ -88,16 +90,21 @@ def _unmatched(database: Path) -> Iterator[tuple[str, PathMapping]]:
         )
         for server_id, server, *fields in connection.execute(query).fetchall():
             mapping = PathMapping(*fields)
-            # A local side that no path has tells whether the mapping applies, also where it changes nothing.
-            marked = msgspec.structs.replace(mapping, local_path="/\x00")
-            service = PlexPathMappingService([marked])
-            files = connection.execute(
-                "SELECT f.plex_path, l.library_name, l.library_root FROM media_files AS f"
-                " JOIN libraries AS l ON l.id = f.library_id WHERE f.server_id = ? AND f.plex_path IS NOT NULL",
-                (server_id,),
-            )
-            if not any(
-                service.get_local_path(path, root, library_name=name).startswith("/\x00")
-                for path, name, root in files
-            ):
+            if not _applies(connection, server_id, mapping):
                 yield server, mapping
+
+
+def _applies(connection: sqlite3.Connection, server_id: int, mapping: PathMapping) -> bool:
+    """Tell whether some file of a server is under a mapping."""
+    # A local side that no path has tells whether the mapping applies, also where it changes nothing.
+    service = PlexPathMappingService([msgspec.structs.replace(mapping, local_path="/\x00")])
+    libraries = connection.execute("SELECT id, library_name FROM libraries WHERE server_id = ?", (server_id,))
+    for library_id, name in libraries.fetchall():
+        roots = connection.execute("SELECT path FROM library_locations WHERE library_id = ?", (library_id,))
+        mapper = service.for_library(name, [root for (root,) in roots.fetchall()])
+        files = connection.execute(
+            "SELECT plex_path FROM media_files WHERE library_id = ? AND plex_path IS NOT NULL", (library_id,)
+        )
+        if any(mapper.local_path(path).startswith("/\x00") for (path,) in files):
+            return True
+    return False

@@ -67,7 +67,7 @@ CREATE TEMP TABLE IF NOT EXISTS rekey_old (
 );
 CREATE TEMP TABLE IF NOT EXISTS rekey_young (
     id INTEGER PRIMARY KEY, library_id INTEGER NOT NULL, first_moment INTEGER NOT NULL, show_id INTEGER,
-    season_id INTEGER, rating_key TEXT NOT NULL, work TEXT, path TEXT, place TEXT
+    season_id INTEGER, rating_key TEXT NOT NULL, guid TEXT, work TEXT, path TEXT, place TEXT
 );
 CREATE TEMP TABLE IF NOT EXISTS rekey_leaving (id INTEGER PRIMARY KEY);
 CREATE TEMP TABLE IF NOT EXISTS rekey_pairs (
@@ -142,6 +142,8 @@ async def _gather(
 ) -> bool:
     """Collect the older and the younger rows of a kind; return whether there are both."""
     shape, table = _SHAPES[kind], TABLES[kind]
+    if not ids and not await _came(connection, target, table, listed):
+        return False
     keys = {"edition": shape.edition, "number": shape.number}
     work, place = _WORK.format(**keys), _PLACE.format(**keys)
     for name in ("rekey_old", "rekey_young", "rekey_leaving"):
@@ -172,13 +174,20 @@ async def _gather(
         # Ids and moments grow together, so the younger rows are those behind the newest of the older ones.
         await connection.execute(
             f"INSERT INTO rekey_young SELECT i.id, i.library_id, i.first_moment, {shape.show}, {shape.season},"
-            f" i.rating_key, {work}, f.plex_path, {place} FROM {table} AS i {shape.file}"
+            f" i.rating_key, i.source_id, {work}, f.plex_path, {place} FROM {table} AS i {shape.file}"
             " WHERE i.library_id = :library AND i.state <> 'missing' AND i.first_moment > :moment AND i.id > ifnull("
             f"(SELECT id FROM {table} WHERE library_id = :library AND first_moment <= :moment"
             f" ORDER BY id DESC LIMIT 1), 0) AND i.id NOT IN (SELECT id FROM rekey_leaving){fitting}",
             {"library": library_id, "moment": listed.until if library_id == target.library_id else listed.start},
         )
     return await _any(connection, "rekey_young")
+
+
+async def _came(connection: aiosqlite.Connection, target: Target, table: str, listed: Listed) -> bool:
+    """Tell whether a library has rows that came after its last complete listing."""
+    query = f"SELECT first_moment FROM {table} WHERE library_id = ? ORDER BY id DESC LIMIT 1"
+    rows = await connection.execute_fetchall(query, (target.library_id,))
+    return any(moment > listed.until for (moment,) in rows)
 
 
 async def _any(connection: aiosqlite.Connection, table: str) -> bool:
@@ -220,7 +229,9 @@ async def _link(connection: aiosqlite.Connection, links: str, values: Mapping[st
         "INSERT INTO rekey_pairs SELECT :kind, o.id, y.id, y.rating_key, y.library_id, o.show_id,"
         f" y.show_id, o.season_id, y.season_id FROM ({links}) AS l JOIN rekey_old AS o ON o.id = l.old_id"
         " JOIN rekey_young AS y ON y.id = l.young_id"
-        " WHERE y.first_moment > o.first_moment AND (o.leaving = 1 OR y.first_moment > o.last_moment)",
+        " WHERE y.first_moment > o.first_moment AND (o.leaving = 1 OR y.first_moment > o.last_moment)"
+        # Plex's own catalogue knows one work from another, whatever their files are called.
+        " AND NOT (o.guid LIKE 'plex://%' AND y.guid LIKE 'plex://%' AND o.guid <> y.guid)",
         values,
     )
     for table, column in (("rekey_old", "old_id"), ("rekey_young", "young_id")):

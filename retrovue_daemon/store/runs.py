@@ -119,7 +119,17 @@ async def removed_since(connection: aiosqlite.Connection, library_id: int, since
     """Return how many items of a library were marked missing since then; what a person accepted does not count."""
     query = (
         "SELECT ifnull(sum(r.removed), 0) FROM sync_runs AS r JOIN libraries AS l ON l.id = r.library_id"
-        " WHERE r.library_id = ? AND r.started_at >= ? AND r.finished_at > ifnull(l.removals_accepted_at, -1)"
+        " WHERE r.library_id = ? AND r.started_at >= ? AND r.started_at > ifnull(l.removals_accepted_at, -1)"
     )
     ((removed,),) = await connection.execute_fetchall(query, (library_id, since))
     return int(removed)
+
+
+async def blocked_since(connection: aiosqlite.Connection, library_id: int) -> int | None:
+    """Return when the first pass began that was held back since a library's last complete listing."""
+    query = (
+        "SELECT min(r.started_at) FROM sync_runs AS r JOIN libraries AS l ON l.id = r.library_id"
+        " WHERE r.library_id = ? AND r.status = 'blocked' AND r.started_at >= ifnull(l.last_full_sync_at, 0)"
+    )
+    ((began,),) = await connection.execute_fetchall(query, (library_id,))
+    return None if began is None else int(began)

@@ -95,10 +95,13 @@ async def children_of(
             yield parent_id, episode_id
 
 
-async def present(connection: aiosqlite.Connection, kind: Kind, library_id: int) -> int:
-    """Return how many rows of a kind a library has that are not missing."""
-    query = f"SELECT count(*) FROM {TABLES[kind]} WHERE library_id = ? AND state <> 'missing'"
-    ((number,),) = await connection.execute_fetchall(query, (library_id,))
+async def present(connection: aiosqlite.Connection, kind: Kind, library_id: int, before: int | None = None) -> int:
+    """Return how many rows of a kind a library has that are not missing, and were first seen up to a moment."""
+    query = (
+        f"SELECT count(*) FROM {TABLES[kind]} WHERE library_id = ?1 AND state <> 'missing'"
+        " AND (?2 IS NULL OR first_moment <= ?2)"
+    )
+    ((number,),) = await connection.execute_fetchall(query, (library_id, before))
     return int(number)
 
 

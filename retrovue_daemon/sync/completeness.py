@@ -34,10 +34,11 @@ class ListingLog:
 
     def note(self, page: Page) -> None:
         """Take account of the next page."""
-        if self.pages == 0:
-            self.first_total = page.total
-        if self.last_total is None or self.last_total == self.first_total:
-            self.last_total = page.total  # once it moved, the first move is what is told
+        if page.total is not None:  # a server that says it once need not say it again
+            if self.first_total is None:
+                self.first_total = self.last_total = page.total
+            elif self.last_total == self.first_total:
+                self.last_total = page.total  # once it moved, the first move is what is told
         self.pages += 1
         self.entries += page.entries
         self.items += len(page.items)
@@ -63,15 +64,18 @@ class ListingLog:
         return None
 
 
-def guard(*, present: int, leaving: int, left_recently: int, max_removed: float) -> str | None:
+def guard(
+    *, present: int, leaving: int, left_recently: int, max_removed: float, emptied: bool | None = None
+) -> str | None:
     """Return why these removals must not happen by themselves, or None.
 
     ``leaving`` of the ``present`` rows were not listed, and ``left_recently`` rows went missing within GUARD_WINDOW
-    before. ``max_removed`` is a fraction of the library as it was at the beginning of that window.
+    before. ``emptied`` says whether nothing is left, where ``present`` does not count all that is there now.
+    ``max_removed`` is a fraction of the library as it was at the beginning of that window.
     """
     if leaving == 0:
         return None
-    if leaving == present:
+    if leaving == present if emptied is None else emptied:
         return f"the server lists none of the {present} items that it had"
     allowed = max(GUARD_FLOOR, int((present + left_recently) * max_removed))
     if leaving + left_recently > allowed:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.plex.client import Listing
     from retrovue_daemon.progress import Meter
-    from retrovue_daemon.records import Kind
+    from retrovue_daemon.records import Kind, LibraryListing
     from retrovue_daemon.store.runs import RunKind
     from retrovue_daemon.sync.passes import Result
     from retrovue_daemon.sync.targets import Equipment, LibraryTarget
@@ -34,14 +34,20 @@ class FullPass:
         self._reader = ListingReader(equipment, library, self.counts, meter)
         self._listed: dict[Kind, Listed] = {}
         self._began = 0
+        self._before: LibraryListing | None = library.listing
         self._doubts: list[str] = []
         self._miscounts: dict[Kind, str] = {}
 
     async def look(self) -> Verdict:
         """List everything, and judge what may be believed to be gone."""
         self._began = self._library.target.moments.go_on()
-        for kind, listing in self._library.listings:
-            await self._list(kind, listing)
+        await self._list_all()
+        if any(listed.log.moved for listed in self._listed.values()):
+            for listed in self._listed.values():
+                self._reader.discount(listed)
+            self._before = await self._looked_up()
+            await self._list_all()
+        self._note_doubts()
         if self._library.listing.refreshing:
             self._doubts.append("the server is scanning this library")
         if self._doubts:
@@ -64,17 +70,17 @@ class FullPass:
     def _incomplete(self, *doubts: str) -> Verdict:
         return Verdict("incomplete", "; ".join(doubts), miscount=self._miscount)
 
-    async def _list(self, kind: Kind, listing: Listing) -> None:
-        """Read one listing, once more where its total moved meanwhile, and note what does not fit."""
-        listed = await self._read(kind, listing)
-        if listed.log.moved:
-            self._reader.discount(listed)
-            listed = await self._read(kind, listing)
-        self._listed[kind] = listed
-        if listed.miscount:
-            self._miscounts[kind] = f"{listing.value}: {listed.doubt}"
-        elif listed.doubt is not None:
-            self._doubts.append(f"{listing.value}: {listed.doubt}")
+    async def _list_all(self) -> None:
+        for kind, listing in self._library.listings:
+            self._listed[kind] = await self._read(kind, listing)
+
+    def _note_doubts(self) -> None:
+        for kind, listing in self._library.listings:
+            listed = self._listed[kind]
+            if listed.miscount:
+                self._miscounts[kind] = f"{listing.value}: {listed.doubt}"
+            elif listed.doubt is not None:
+                self._doubts.append(f"{listing.value}: {listed.doubt}")
 
     async def _read(self, kind: Kind, listing: Listing) -> Listed:
         pages = self._equipment.client.pages(
@@ -91,11 +97,17 @@ class FullPass:
         return ids
 
     async def _still_quiet(self) -> bool:
-        """Look once more before anything is removed: a scan may have begun since the first look."""
-        for library in await self._equipment.client.libraries():
-            if library.key == self._library.listing.key:
-                return library.uuid == self._library.listing.uuid and not library.refreshing
-        return False
+        """Look once more before anything is removed: the library may be scanned, or have changed meanwhile.
+
+        What comes while another thing goes leaves the total as it is, and hides an item between two pages.
+        """
+        now = await self._looked_up()
+        return now is not None and not now.refreshing and self._before is not None and _looks_alike(self._before, now)
+
+    async def _looked_up(self) -> LibraryListing | None:
+        """Ask what the server says of this library now."""
+        listed = await self._equipment.client.libraries()
+        return next((library for library in listed if library.key == self._library.listing.key), None)
 
     async def _confirmed(self, leaving: dict[Kind, list[int]]) -> Verdict:
         """Judge where the server's count is always wrong: gone is only what it says it does not have."""
@@ -119,7 +131,7 @@ class FullPass:
             kind: library.round.heirs.unlisted(kind, ids, self._listed[kind].rows)
             for kind, ids in verdict.leaving.items()
         }
-        swept = await sweep(connection, self._equipment, library, leaving)
+        swept = await sweep(connection, self._equipment, library, leaving, before=self._began)
         if swept.refusal is not None:
             verdict = Verdict("blocked", swept.refusal, miscount=verdict.miscount)
         run = result.run(verdict, self.counts, swept)
@@ -138,3 +150,12 @@ class FullPass:
         else:
             await note_trouble(connection, run, verdict.miscount)
         return Conclusion(run, run_id)
+
+
+def _looks_alike(before: LibraryListing, after: LibraryListing) -> bool:
+    """Tell whether a library is the same one as before, with the same marks."""
+    if before.uuid is not None and before.uuid != after.uuid:
+        return False
+    if before.content_changed_at is not None:
+        return before.content_changed_at == after.content_changed_at
+    return (before.updated_at, before.scanned_at) == (after.updated_at, after.scanned_at)

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.runs import Counts
     from retrovue_daemon.sync.targets import Equipment, LibraryTarget
 
-FUTURE_S = 24 * 60 * 60
-"""Seconds: an item whose updatedAt lies further ahead says nothing about the server's clock."""
+FUTURE_S = 5 * 60
+"""Seconds: an item whose updatedAt lies further ahead says nothing about what was looked at."""
 
 
 class Listed:

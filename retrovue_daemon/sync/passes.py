@@ -120,15 +120,18 @@ async def carry_out(
     result, start = Result(equipment, library, job.kind, equipment.now()), time.monotonic()
     run_id: int | None = None
     verdict: Verdict | None = None
+    concluding = False
     try:
         async with slot:
             result, start = Result(equipment, library, job.kind, equipment.now()), time.monotonic()
             verdict = await _look(job)
         await _turn(library, verdict, job.counts)
+        concluding = True
         ended = await equipment.database.writer.write(partial(_conclude, job=job, verdict=verdict, result=result))
         run, run_id = ended.run, ended.run_id
     except asyncio.CancelledError:
-        _record_cancelled(job, equipment, result)
+        if not concluding:  # else the conclusion, which is on its way, records the pass
+            _record_cancelled(job, equipment, result)
         raise
     except Exception as error:  # noqa: BLE001 -- a mistake of ours in one library must not cost the others
         run = result.run(_failure(error, equipment, library), job.counts)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.rekeying import Listed, Rekeyed, rekey
-from retrovue_daemon.store.runs import removed_since
+from retrovue_daemon.store.runs import blocked_since, removed_since
 from retrovue_daemon.store.sweep import accept_removals, children_of, mark_missing, present, still_of
 from retrovue_daemon.sync.completeness import GUARD_WINDOW, guard
 
@@ -36,23 +36,37 @@ async def sweep(
     library: LibraryTarget,
     leaving: Mapping[Kind, list[int]],
     *,
+    before: int | None = None,
     vanished: bool = False,
 ) -> Swept:
     """Mark rows of a library missing (ids by kind), but for those that live on and where the guard refuses.
 
-    ``vanished`` says that the library itself is no longer listed: then only a person may let anything go.
+    Where it refuses nothing is changed. Nothing is re-keyed either then, for the listing is doubted and with it that
+    anything moved, unless most of the library did: that is no hiccup. ``before`` is the moment at which the listing
+    began: what came with it says nothing of what the library had. ``vanished`` says that the library itself is no
+    longer listed: then only a person may let anything go.
     """
+    await connection.execute("SAVEPOINT sweep")
+    had = sum([await present(connection, kind, library.row.id) for kind in leaving])
     listed = Listed(library.row.listed_from, library.row.listed_until)
     rekeyed = await rekey(connection, library.target, listed, leaving)
-    library.round.note(rekeyed)
     left = await _orphaned(connection, library, leaving, rekeyed)
+    accepted = equipment.settings.accept_removals
+    if any(left.values()) and not accepted:
+        refusal = await _refusal(connection, equipment, library, left, before, vanished=vanished)
+        if refusal is not None:
+            if rekeyed.total * 2 <= had:
+                await connection.execute("ROLLBACK TO sweep")
+                rekeyed = Rekeyed()
+            await connection.execute("RELEASE sweep")
+            library.round.note(rekeyed)
+            return Swept(rekeyed, refusal=refusal)
+    await connection.execute("RELEASE sweep")
+    library.round.note(rekeyed)
     if not any(left.values()):
         return Swept(rekeyed)
-    settings = equipment.settings
-    if settings.accept_removals:
+    if accepted:
         await accept_removals(connection, library.row.id, equipment.now())
-    elif refusal := await _refusal(connection, equipment, library, left, vanished=vanished):
-        return Swept(rekeyed, refusal=refusal)
     removed = 0
     for kind, ids in left.items():
         removed += await mark_missing(connection, library.target, kind, ids, equipment.now(), library.row.listed_from)
@@ -94,21 +108,30 @@ async def _refusal(
     equipment: Equipment,
     library: LibraryTarget,
     leaving: Mapping[Kind, list[int]],
+    before: int | None,
     *,
     vanished: bool,
 ) -> str | None:
-    """Return why these removals must wait for a person; a kind of which nothing is left is as bad as all."""
-    rows = {kind: await present(connection, kind, library.row.id) for kind in leaving}
+    """Return why these removals must wait for a person; a kind of which nothing is left is as bad as all.
+
+    Time alone ends no refusal: the window of a library that is held back is the one in which that began.
+    """
+    has = {kind: await present(connection, kind, library.row.id) for kind in leaving}
     if vanished:
-        return f"the server no longer lists this library, which had {sum(rows.values())} items"
-    recently = await removed_since(connection, library.row.id, equipment.now() - GUARD_WINDOW)
+        return f"the server no longer lists this library, which had {sum(has.values())} items"
+    since = equipment.now() - GUARD_WINDOW
+    if library.row.state == "blocked":
+        began = await blocked_since(connection, library.row.id)
+        since = min(since, began - GUARD_WINDOW) if began is not None else since
+    recently = await removed_since(connection, library.row.id, since)
     max_removed = equipment.settings.max_removed
     for kind, ids in leaving.items():
-        if ids and len(ids) == rows[kind]:
-            return guard(present=rows[kind], leaving=len(ids), left_recently=recently, max_removed=max_removed)
+        if ids and len(ids) == has[kind]:
+            return guard(present=has[kind], leaving=len(ids), left_recently=recently, max_removed=max_removed)
     return guard(
-        present=sum(rows.values()),
+        present=sum([await present(connection, kind, library.row.id, before) for kind in leaving]),
         leaving=sum(map(len, leaving.values())),
         left_recently=recently,
         max_removed=max_removed,
+        emptied=False,
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from retrovue_daemon.records import Kind, Page
 from retrovue_daemon.store.lookup import ids_of_show, known_rows
 from retrovue_daemon.store.runs import Counts, note_trouble, record_run
+from retrovue_daemon.sync.confirmation import confirm
 from retrovue_daemon.sync.listed import ListingReader
 from retrovue_daemon.sync.passes import Conclusion, Verdict
 from retrovue_daemon.sync.removal import sweep
@@ -61,7 +62,14 @@ class ShowPass:
             ]
             for kind, listed in self._listed.items()
         }
-        return Verdict("ok", leaving=leaving)
+        if not any(leaving.values()):
+            return Verdict("ok", leaving=leaving)
+        # What is no longer below this show may be below another one now, which this pass does not look at.
+        listed_rows = {kind: listed.rows for kind, listed in self._listed.items()}
+        confirmed = await confirm(self._equipment, self._library, leaving, listed_rows)
+        if confirmed is None:
+            return Verdict("incomplete", "the server answers 404 for an item that it lists")
+        return Verdict("ok", leaving={**leaving, **confirmed.gone})
 
     async def conclude(self, connection: aiosqlite.Connection, verdict: Verdict, result: Result) -> Conclusion:
         """Re-key, guard, sweep and record the run; the library's marks stay, for it was not listed."""

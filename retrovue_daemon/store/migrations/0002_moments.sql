@@ -68,7 +68,7 @@ DROP TABLE sync_runs;
 ALTER TABLE sync_runs_next RENAME TO sync_runs;
 CREATE INDEX sync_runs_library ON sync_runs (library_id, started_at);
 
--- The views name new columns, and prefer servers that are active.
+-- The views name new columns, and prefer what is kept up: active servers, libraries that are synced and in order.
 DROP VIEW preferred_movies;
 DROP VIEW preferred_episodes;
 
@@ -88,8 +88,8 @@ WHERE m.source_id IS NULL OR m.source_id LIKE 'local://%' OR NOT EXISTS (
       AND o.edition_title IS m.edition_title
       AND o.state = 'active'
       AND o.id <> m.id
-      AND (-os.is_active, ol.priority, -ifnull("of".height, 0), o.id)
-        < (-s.is_active, l.priority, -ifnull(f.height, 0), m.id)
+      AND (-os.is_active, -ol.sync_enabled, ol.state <> 'active', ol.priority, -ifnull("of".height, 0), o.id)
+        < (-s.is_active, -l.sync_enabled, l.state <> 'active', l.priority, -ifnull(f.height, 0), m.id)
 );
 
 CREATE VIEW preferred_episodes AS
@@ -107,6 +107,6 @@ WHERE e.source_id IS NULL OR e.source_id LIKE 'local://%' OR NOT EXISTS (
     WHERE o.source_id = e.source_id
       AND o.state = 'active'
       AND o.id <> e.id
-      AND (-os.is_active, ol.priority, -ifnull("of".height, 0), o.id)
-        < (-s.is_active, l.priority, -ifnull(f.height, 0), e.id)
+      AND (-os.is_active, -ol.sync_enabled, ol.state <> 'active', ol.priority, -ifnull("of".height, 0), o.id)
+        < (-s.is_active, -l.sync_enabled, l.state <> 'active', l.priority, -ifnull(f.height, 0), e.id)
 );
