@@ -315,9 +315,9 @@ class Endpoints:
     ) -> web.Response:
         if _wants_json(request) and not self._quirks.always_xml:
             body = self._encoder.json(attributes, lists or {}, page, shape)
-            return container(body, "application/json", headers or {})
+            return container(request, body, "application/json", headers or {})
         body = self._encoder.xml(attributes, lists or {}, page, shape)
-        return container(body, "text/xml", headers or {})
+        return container(request, body, "text/xml", headers or {})
 
     def _shape(self, request: web.Request) -> Shape:
         shape = query.shape(request.query)

@@ -24,10 +24,10 @@ def error_page(status: int, *, retry_after: str | None = None) -> web.Response:
     """
     phrase = HTTPStatus(status).phrase
     text = f"<html><head><title>{phrase}</title></head><body><h1>{status} {phrase}</h1></body></html>"
-    headers = COMMON_HEADERS | {"Connection": "close"}
-    if retry_after is not None:
-        headers["Retry-After"] = retry_after
-    return web.Response(status=status, text=text, content_type="text/html", headers=headers)
+    headers = COMMON_HEADERS | ({} if retry_after is None else {"Retry-After": retry_after})
+    page = web.Response(status=status, text=text, content_type="text/html", headers=headers)
+    page.force_close()  # a header alone would leave the connection open
+    return page
 
 
 def unauthorized(path: str) -> web.Response:
@@ -46,9 +46,9 @@ def other_program(kind: str) -> web.Response:
     return web.Response(text="<!DOCTYPE html><html><body><h1>It works!</h1></body></html>", content_type="text/html")
 
 
-def container(body: bytes, content_type: str, headers: dict[str, str]) -> web.Response:
+def container(request: web.Request, body: bytes, content_type: str, headers: dict[str, str]) -> web.Response:
     """Return a MediaContainer, encoded."""
-    keep = {"Connection": "Keep-Alive", "Keep-Alive": f"timeout={KEEP_ALIVE_SECONDS}"}
+    keep = {"Connection": "Keep-Alive", "Keep-Alive": f"timeout={KEEP_ALIVE_SECONDS}"} if request.keep_alive else {}
     return web.Response(body=body, content_type=content_type, headers=COMMON_HEADERS | keep | headers)
 
 

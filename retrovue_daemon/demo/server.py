@@ -21,7 +21,7 @@ from retrovue_daemon.demo.encode import Encoder
 from retrovue_daemon.demo.endpoints import Endpoints
 from retrovue_daemon.demo.faults import Faults
 from retrovue_daemon.demo.misbehaviour import FAULT, before_answer, spoil
-from retrovue_daemon.demo.pages import error_page, unauthorized
+from retrovue_daemon.demo.pages import KEEP_ALIVE_SECONDS, error_page, unauthorized
 from retrovue_daemon.demo.query import BadQuery
 from retrovue_daemon.demo.quirks import Quirks
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.demo.world import World
 
-KEEP_ALIVE_SECONDS = 20.0
 REQUESTS_KEPT = 100_000
 OPEN_PATHS = frozenset({"/identity"})
 ADMIN_PATHS = frozenset({"/status/sessions"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -290,3 +291,30 @@ async def test_a_flattened_show_says_so(get: Get) -> None:
     assert show["flattenSeasons"] == "1"
     episodes = (await get(f"/library/metadata/{show['ratingKey']}/allLeaves")).entries
     assert all(entry["skipParent"] is True and entry["parentRatingKey"] for entry in episodes)
+
+
+async def raw_answer(plex: SimulatedPlex, path: str, *headers: str) -> bytes:
+    """Send a request of HTTP/1.1 by hand and read until the server closes the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(plex.url.rpartition(":")[2]))
+    lines = (f"GET {path} HTTP/1.1", "Host: plex", f"X-Plex-Token: {plex.token}", *headers, "", "")
+    writer.write("\r\n".join(lines).encode())
+    try:
+        async with asyncio.timeout(10):  # half of what an idle connection is kept
+            return await reader.read()
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_an_error_closes_the_connection(plex: SimulatedPlex) -> None:
+    """Not only in its head: after the body nothing more can be sent."""
+    answer = await raw_answer(plex, "/nothing/here")
+    assert b"\r\nConnection: close\r\n" in answer
+    assert answer.endswith(b"</html>")
+
+
+async def test_who_wants_to_close_is_not_told_to_stay(plex: SimulatedPlex) -> None:
+    """The answer to `Connection: close` promises no more than it keeps."""
+    head = (await raw_answer(plex, "/identity", "Connection: close")).partition(b"\r\n\r\n")[0].lower()
+    assert b"connection: close" in head
+    assert b"keep-alive" not in head
