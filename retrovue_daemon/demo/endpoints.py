@@ -180,8 +180,10 @@ class Endpoints:
 
     async def metadata(self, request: web.Request) -> web.Response:
         """Answer with one or several items in full."""
-        ids = [int(text) for text in request.match_info["ids"].split(",") if text.isdecimal()]
-        found = [self._world.items[item_id] for item_id in ids if item_id in self._world.items]
+        ids = [query.natural(text) for text in request.match_info["ids"].split(",")]
+        found = [
+            self._world.items[item_id] for item_id in ids if item_id is not None and item_id in self._world.items
+        ]
         if not found:
             return error_page(404)
         owners = {item.library for item in found}
@@ -251,8 +253,7 @@ class Endpoints:
             if quirks.unlisted:
                 found = [item for item in found if item.id not in quirks.unlisted]
             found = query.ordered(self._world, found, request.query.get("sort"), listed_type)
-            limit = request.query.get("limit", "")
-            self._orders[key] = found[: int(limit)] if limit.isdecimal() else found
+            self._orders[key] = found[: query.limit(request.query)]
         return self._orders[key]
 
     def _paged(
@@ -333,10 +334,10 @@ class Endpoints:
             raise web.HTTPNotFound from None
 
     def _item(self, request: web.Request) -> Item:
-        try:
-            return self._world.item(request.match_info["id"])
-        except (KeyError, ValueError):
-            raise web.HTTPNotFound from None
+        item_id = query.natural(request.match_info["id"])
+        if item_id is None or item_id not in self._world.items:
+            raise web.HTTPNotFound
+        return self._world.items[item_id]
 
 
 def _wants_json(request: web.Request) -> bool:

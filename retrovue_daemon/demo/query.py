@@ -12,6 +12,7 @@ import re
 from itertools import groupby
 from operator import attrgetter, le
 from typing import TYPE_CHECKING, Any
+from unicodedata import normalize
 
 import msgspec
 
@@ -28,12 +29,15 @@ if TYPE_CHECKING:
 
 TYPE_NUMBERS = {"movie": 1, "show": 2, "season": 3, "episode": 4, "artist": 8, "photo": 13}
 TYPES_BY_NUMBER = {number: name for name, number in TYPE_NUMBERS.items()}
-COLLECTION_TYPE = 18
 
+NATURAL = re.compile(r"[0-9]{1,18}")
+"""ASCII digits only, and no number that a database could not hold."""
+NUMBER = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?")
 SECONDS = {"m": 60, "h": 3_600, "d": 86_400, "w": 604_800, "mon": 2_592_000, "y": 31_536_000}
-RELATIVE = re.compile(r"-(\d+)(m|h|d|w|mon|y)$")
+RELATIVE = re.compile(r"-([0-9]{1,9})(m|h|d|w|mon|y)")
 FILTER = re.compile(r"(?:(?P<level>[a-z]+)\.)?(?P<field>[A-Za-z]+)(?P<operator>[^A-Za-z.]*)$")
-DIGITS = re.compile(r"(\d+)")
+DIGITS = re.compile(r"[0-9]+")
+ACCENTS = re.compile("[\u0300-\u036f]")
 
 NEVER_EXCLUDED = frozenset({"ratingKey", "type"})
 """A client asks for exclusions, and the server decides: without these it could not tell what an entry is."""
@@ -82,7 +86,8 @@ DEFAULT_SORTS = {
 def window(query: Mapping[str, str], headers: Mapping[str, str]) -> Window | None:
     """Return the page that was asked for, in headers or query; None where paging was not mentioned."""
     start, size = (
-        _natural(query.get(name, headers.get(name))) for name in ("X-Plex-Container-Start", "X-Plex-Container-Size")
+        _natural_or_bad(name, query.get(name, headers.get(name)))
+        for name in ("X-Plex-Container-Start", "X-Plex-Container-Size")
     )
     return None if start is None and size is None else Window(start or 0, size)
 
@@ -97,12 +102,18 @@ def shape(query: Mapping[str, str]) -> Shape:
 
 def item_type(query: Mapping[str, str], default: str) -> str | None:
     """Return the type of item that `type=` names; None where the server has none of that type."""
-    number = query.get("type")
-    if number is None:
-        return default
-    if not number.isdecimal():
-        raise BadQuery(f"type={number}")
-    return TYPES_BY_NUMBER.get(int(number))
+    number = _natural_or_bad("type", query.get("type"))
+    return default if number is None else TYPES_BY_NUMBER.get(number)
+
+
+def limit(query: Mapping[str, str]) -> int | None:
+    """Return after how many entries the whole list is to end; None where it has no such end."""
+    return _natural_or_bad("limit", query.get("limit"))
+
+
+def natural(text: str) -> int | None:
+    """Return the number that is written in ASCII digits; None for all other texts, and where it is absurdly long."""
+    return int(text) if NATURAL.fullmatch(text) else None
 
 
 def filtered(world: World, items: Iterable[Item], query: MultiMapping[str]) -> list[Item]:
@@ -155,13 +166,20 @@ def _places(items: Sequence[Item], get: Callable[[Item], str | None]) -> list[in
     return [None if text is None else places[text] for text in texts]
 
 
-def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
-    """Return a key by which "Part 9" comes before "Part 10"."""
-    return tuple(
-        (0, int(chunk), "") if chunk.isdecimal() else (1, 0, chunk)
-        for chunk in DIGITS.split(text.casefold())
-        if chunk
-    )
+def natural_key(text: str) -> str:
+    """Return a key by which "Part 9" comes before "Part 10", and "Häxan" before "House".
+
+    It has of ICU's order what shows in titles: numbers by value, then letters without their case and their accents.
+    """
+    folded = text.casefold()
+    if not folded.isascii():
+        folded = ACCENTS.sub("", normalize("NFKD", folded))
+    return DIGITS.sub(_number_key, folded)
+
+
+def _number_key(digits: re.Match[str]) -> str:
+    number = digits[0].lstrip("0")
+    return f"0{chr(len(number))}{number}"  # of two numbers the longer one is the greater
 
 
 def _at_level(world: World, item: Item, level: str) -> Item:
@@ -226,13 +244,15 @@ def _tag_test(field: str, operator: str, wanted: Sequence[str]) -> Callable[[Ite
 
 
 def _number(world: World, text: str) -> float:
-    if relative := RELATIVE.match(text):
+    if relative := RELATIVE.fullmatch(text):
         return world.now - int(relative[1]) * SECONDS[relative[2]]
-    try:
-        return float(text)
-    except ValueError:
-        raise BadQuery(text) from None
+    if not NUMBER.fullmatch(text):
+        raise BadQuery(text)
+    return float(text) if "." in text else int(text)
 
 
-def _natural(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isdecimal() else None
+def _natural_or_bad(name: str, text: str | None) -> int | None:
+    number = None if text is None else natural(text)
+    if number is None and text is not None:
+        raise BadQuery(f"{name}={text}")
+    return number

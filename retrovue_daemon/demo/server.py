@@ -9,6 +9,7 @@ The middlewares, outermost first: what is recorded, what goes wrong, who may ask
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
     from retrovue_daemon.demo.world import World
+
+_log = logging.getLogger(__name__)
 
 REQUESTS_KEPT = 100_000
 OPEN_PATHS = frozenset({"/identity"})
@@ -128,6 +131,11 @@ class SimulatedPlex:
             response = error_page(error.status)
         except BadQuery:
             response = error_page(400)
+        except ConnectionError:
+            raise  # the client is gone, and nobody is left to be answered
+        except Exception:  # noqa: BLE001  # whatever it is: the client gets a page, the log the traceback
+            _log.exception("simulated_plex.failed")
+            response = error_page(500)
         return response
 
     @web.middleware

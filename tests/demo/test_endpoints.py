@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from retrovue_daemon.demo import RELEASE_2016, RELEASE_2023, RELEASE_2026
@@ -221,6 +222,15 @@ async def test_errors_are_html_whatever_was_accepted(get: Get) -> None:
         answer = await get(path)
         assert answer.status == 404
         assert answer.body == b"<html><head><title>Not Found</title></head><body><h1>404 Not Found</h1></body></html>"
+
+
+async def test_a_mistake_of_the_server_is_html_too(get: Get, plex: SimulatedPlex) -> None:
+    """500 with a page like all others: here a year that is none cannot be compared."""
+    plex.world.put(msgspec.structs.replace(plex.world.item(1), year="abc"))
+    answer = await get("/library/sections/1/all?sort=year")
+    assert answer.status == 500
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert b"<h1>500 Internal Server Error</h1>" in answer.body
 
 
 async def test_genres_lead_to_their_films(get: Get) -> None:

@@ -135,3 +135,36 @@ def test_numbers_in_titles_count_as_numbers() -> None:
     """Part 9 before Part 10; a title that is a number before one that is a word."""
     titles = ["Part 10", "part 9", "100% Wolf", "50", "Z"]
     assert sorted(titles, key=natural_key) == ["50", "100% Wolf", "part 9", "Part 10", "Z"]
+
+
+@pytest.mark.parametrize("number", [pytest.param("9" * 4400, id="absurdly long"), "٣", "%2B1", "1_0", "%201"])
+async def test_a_number_is_ascii_digits(get: Get, number: str) -> None:
+    """Nothing else is one, though Python reads it: 400 in an argument, and an item of that id is not there."""
+    for argument in ("type", "limit", "X-Plex-Container-Start", "X-Plex-Container-Size", "year"):
+        answer = await get(f"/library/sections/1/all?{argument}={number}")
+        assert (answer.status, answer.headers["Content-Type"][:9]) == (400, "text/html"), argument
+    for path in ("", "/children", "/allLeaves"):
+        assert (await get(f"/library/metadata/{number}{path}")).status == 404
+
+
+async def test_a_date_may_not_be_absurdly_far_back(get: Get) -> None:
+    """Such a date is a bad request, as is one with more after it."""
+    for date in (f"-{'9' * 4400}d", "-2d%0A"):
+        assert (await get(f"{MOVIES}&addedAt>={date}")).status == 400
+
+
+def test_accents_do_not_count() -> None:
+    """A letter with one stands where the letter stands, also if the title has it decomposed."""
+    assert sorted(["House", "Ha\u0308xan", "Hz", "Häxan 2", "Étoile", "Zoo"], key=natural_key) == [
+        "Étoile",
+        "Ha\u0308xan",
+        "Häxan 2",
+        "House",
+        "Hz",
+        "Zoo",
+    ]
+
+
+def test_a_title_may_be_one_long_number() -> None:
+    """Longer than any that Python reads."""
+    assert natural_key("9" * 5000) < natural_key("1" + "0" * 5000)
