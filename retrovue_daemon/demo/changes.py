@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from retrovue_daemon.demo.items import Episode, Item, Movie, Season, Show
 from retrovue_daemon.demo.marks import Marks
-from retrovue_daemon.demo.shelf import File, Shelf, file_name, new_library
+from retrovue_daemon.demo.shelf import AGENTS, File, Shelf, file_name, new_library
 from retrovue_daemon.demo.versions import analysed_again, elsewhere, in_two_files, share_of, upgraded, with_first_part
-from retrovue_daemon.demo.world import media_of
+from retrovue_daemon.demo.world import Library, media_of
 
 if TYPE_CHECKING:
-    from retrovue_daemon.demo.world import Library, World
+    from retrovue_daemon.demo.world import World
 
 FILM_MS = 5_400_000
 EPISODE_MS = 1_500_000
@@ -24,7 +24,11 @@ AnItem = TypeVar("AnItem", bound=Item)
 
 
 class Changes:
-    """Changes one world. Items are named by their id; what a method returns is the item as it stands afterwards."""
+    """Changes one world. Items are named by their id; what a method returns is the item as it stands afterwards.
+
+    What cannot be is refused before anything is changed: as a KeyError where something is not there, else as another
+    ValueError, TypeError or IndexError. The types of arguments are for the caller to keep.
+    """
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -35,7 +39,7 @@ class Changes:
 
     def add_movie(self, library: str, title: str, year: int | None = None, *, guid: str | None = None) -> Movie:
         """Add a film with one file, in the library's first folder."""
-        shelf = self._shelf(library)
+        shelf = self._shelf(library, "movie")
         name = file_name(title, year)
         movie = shelf.movie(
             title, year, media=(shelf.media(File(path=f"{name}/{name}.mkv", duration=FILM_MS)),), guid=guid
@@ -45,14 +49,14 @@ class Changes:
 
     def add_show(self, library: str, title: str, year: int | None = None, *, guid: str | None = None) -> Show:
         """Add a show without seasons, as they appear for a moment during a scan."""
-        show = self._shelf(library).show(title, year, guid=guid)
+        show = self._shelf(library, "show").show(title, year, guid=guid)
         self._marks.scan_found(library)
         return show
 
     def add_episode(self, show_id: int, season_index: int, index: int | None, title: str) -> Episode:
         """Add an episode with one file, and its season if there is none yet."""
         show = self._item(Show, show_id)
-        shelf = self._shelf(show.library)
+        shelf = self._shelf(show.library, "show")
         seasons = {season.index: season for season in self._world.seasons_of(show_id)}
         season = seasons.get(season_index) or shelf.season(show, season_index)
         number = f"E{index:02d}" if index is not None else ""
@@ -87,10 +91,17 @@ class Changes:
     def add_again(self, *gone: Item | int) -> list[Item]:
         """Bring deleted items back as a scan does that finds their files again: new ids, same guids and files.
 
-        They are what `delete` returned, or the ids of these, parents first.
+        They are what `delete` returned, or the ids of these, parents first. Each can come back once.
         """
         items = [self._deleted[each] if isinstance(each, int) else each for each in gone]
+        if len({item.id for item in items}) < len(items):
+            raise ValueError(gone)
+        for item in items:
+            if type(item) is not type(self._deleted.get(item.id)):
+                raise KeyError(item.id)
         again = self._put_anew(items, items[0].library)
+        for item in items:
+            del self._deleted[item.id]
         self._marks.scan_found(items[0].library)
         return again
 
@@ -105,8 +116,12 @@ class Changes:
             raise TypeError(item.type)  # seasons and episodes go where their show goes
         if self._world.libraries[library].type != self._world.libraries[item.library].type:
             raise ValueError(library)
+        if not self._world.libraries[library].locations:
+            raise ValueError(library)
         gone = self.delete(item_id)
         moved = self._put_anew(gone, library)
+        for each in gone:
+            del self._deleted[each.id]
         self._marks.scan_found(library)
         return next(each for each in moved if type(each) is type(item))
 
@@ -119,7 +134,7 @@ class Changes:
         episode, show = self._item(Episode, item_id), self._item(Show, show_id)
         if show.library != episode.library:
             raise ValueError(show.library)
-        shelf = self._shelf(show.library)
+        shelf = self._shelf(show.library, "show")
         there = {season.index: season for season in world.seasons_of(show_id)}
         season = there.get(season_index) or shelf.season(show, season_index)
         place = {"show_id": show_id, "season_id": season.id, "season_index": season_index, "index": index}
@@ -171,8 +186,7 @@ class Changes:
         item = self._world.item(item_id)
         types = {field.name: field.type for field in msgspec.structs.fields(item) if field.name not in NOT_EDITED}
         values = {name: msgspec.convert(value, types[name]) for name, value in fields.items()}
-        for parent in values.keys() & {"show_id", "season_id"}:
-            self._world.item(values[parent])
+        self._check_parents(item, values)
         return self._replace(item, **{"updated_at": self._marks.tick(), **values})
 
     def rematch(self, item_id: int, guid: str, *external_guids: str) -> Item:
@@ -270,14 +284,16 @@ class Changes:
     # Libraries
 
     def add_library(self, library_type: str, title: str, *paths: str) -> Library:
-        """Add an empty library."""
+        """Add an empty library, with a folder or several."""
+        if not paths or library_type not in AGENTS:
+            raise ValueError(library_type, *paths)
         self._marks.tick()
         return new_library(self._world, library_type, title, *paths)
 
     def remove_library(self, key: str) -> None:
         """Remove a library with everything in it. Its key is not used again."""
-        self._marks.tick()
         self._world.drop_library(key)
+        self._marks.tick()
 
     def rename_library(self, key: str, title: str) -> Library:
         """Give a library another title. Key and uuid stay."""
@@ -288,8 +304,8 @@ class Changes:
 
     def start_scan(self, key: str) -> Library:
         """Begin a scan: the library is `refreshing` until `finish_scan`."""
-        self._marks.tick()
         library = self._world.libraries[key]
+        self._marks.tick()
         library.refreshing = True
         return library
 
@@ -333,9 +349,26 @@ class Changes:
         self._world.put(new)
         return new
 
-    def _shelf(self, library: str) -> Shelf:
+    def _check_parents(self, item: Item, values: dict[str, Any]) -> None:
+        """Refuse to hang an item below what is no show or season, or below one of elsewhere."""
+        if not isinstance(item, Season | Episode) or not values.keys() & {"show_id", "season_id"}:
+            return
+        show = self._item(Show, values.get("show_id", item.show_id))
+        if show.library != item.library:
+            raise ValueError(show.library)
+        if isinstance(item, Season) and item.show_id != show.id and self._world.count_children(item.id):
+            raise ValueError(show.id)  # its episodes would stay with the other show
+        if isinstance(item, Episode):
+            season = self._item(Season, values.get("season_id", item.season_id))
+            if season.show_id != show.id:
+                raise ValueError(season.id)
+
+    def _shelf(self, library: str, library_type: str) -> Shelf:
+        shelf = Shelf(self._world, self._world.libraries[library])
+        if shelf.library.type != library_type:
+            raise ValueError(library)
         self._marks.tick()
-        return Shelf(self._world, self._world.libraries[library])
+        return shelf
 
     def _item(self, kind: type[AnItem], item_id: int) -> AnItem:
         item = self._world.item(item_id)

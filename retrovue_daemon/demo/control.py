@@ -14,13 +14,13 @@ for loopback only and asks for no token.
 | GET / | | all changes and faults with their arguments, and the quirks |
 
 Arguments without a name stand in a list under "args". An unknown name is 404, arguments that do not fit are 400 with
-the reason as text.
+the reason as text, and nothing is changed: they are held to the annotations of the methods before these are called.
 """
 
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, get_type_hints
 
 import msgspec
 from aiohttp import web
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.demo.server import SimulatedPlex
 
+NOT_OFFERED = frozenset({"take", "intruders"})
+"""The methods of Faults by which the server itself learns what goes wrong."""
 TYPES = ("movie", "show", "season", "episode")
 
 
@@ -131,8 +133,16 @@ class Control:
         return _json([_plain(item) for key in keys for item in world.in_library(key, item_type)])
 
 
+def _offered(owner: type) -> dict[str, Callable[..., Any]]:
+    return {
+        name: method
+        for name, method in vars(owner).items()
+        if inspect.isfunction(method) and not name.startswith("_") and name not in NOT_OFFERED
+    }
+
+
 def _method(target: object, owner: type, name: str) -> Callable[..., Any]:
-    if name.startswith("_") or not callable(getattr(owner, name, None)):
+    if name not in _offered(owner):
         raise web.HTTPNotFound
     method: Callable[..., Any] = getattr(target, name)
     return method
@@ -147,8 +157,7 @@ def _described(owner: type) -> dict[str, dict[str, str]]:
             ),
             "does": (inspect.getdoc(method) or "").partition("\n")[0],
         }
-        for name, method in vars(owner).items()
-        if inspect.isfunction(method) and not name.startswith("_")
+        for name, method in _offered(owner).items()
     }
 
 
@@ -156,9 +165,27 @@ async def _called(method: Callable[..., Any], request: web.Request) -> Any:
     """Call with the arguments in the body."""
     arguments = await _body(request)
     try:
-        return method(*arguments.pop("args", ()), **arguments)
-    except (TypeError, KeyError, ValueError, AttributeError, IndexError) as error:
+        bound = _bound(method, arguments)
+        return method(*bound.args, **bound.kwargs)
+    except (TypeError, KeyError, ValueError, IndexError) as error:
         raise web.HTTPBadRequest(text=f"{type(error).__name__}: {error}") from error
+
+
+def _bound(method: Callable[..., Any], arguments: dict[str, Any]) -> inspect.BoundArguments:
+    """Give each argument to its parameter, as a value of the parameter's type."""
+    unnamed = msgspec.convert(arguments.pop("args", []), list[Any])
+    bound = inspect.signature(method).bind(*unnamed, **arguments)
+    types = get_type_hints(method)
+    for name, value in bound.arguments.items():
+        match bound.signature.parameters[name].kind:
+            case inspect.Parameter.VAR_POSITIONAL:
+                fit: Any = tuple(msgspec.convert(each, types[name]) for each in value)
+            case inspect.Parameter.VAR_KEYWORD:
+                fit = {key: msgspec.convert(each, types[name]) for key, each in value.items()}
+            case _:
+                fit = msgspec.convert(value, types[name])
+        bound.arguments[name] = fit
+    return bound
 
 
 async def _body(request: web.Request) -> dict[str, Any]:

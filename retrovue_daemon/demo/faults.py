@@ -14,10 +14,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from http import HTTPStatus
 
-if TYPE_CHECKING:
-    from retrovue_daemon.demo.encode import Raw
+from retrovue_daemon.demo.encode import Raw  # noqa: TC001  # the control side reads the annotations at run time
 
 
 @dataclass(kw_only=True, eq=False)
@@ -27,6 +26,10 @@ class Fault:
     path: str
     times: int | None = 1
     after: int = 0
+
+    def __post_init__(self) -> None:
+        if self.after < 0 or (self.times is not None and self.times < 1):
+            raise ValueError(self)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -92,7 +95,9 @@ class Faults:
     def fail(
         self, path: str, *, status: int, times: int | None = 1, retry_after: str | None = None, after: int = 0
     ) -> None:
-        """Answer with an error status and a page of HTML."""
+        """Answer with an error status and a page of HTML. A status that is no error is a ValueError."""
+        if HTTPStatus(status) < HTTPStatus.BAD_REQUEST:
+            raise ValueError(status)
         self._waiting.append(Fail(path=path, times=times, after=after, status=status, retry_after=retry_after))
 
     def maintenance(self, path: str = "*", *, times: int | None = 1, after: int = 0) -> None:

@@ -6,7 +6,7 @@ or a few times is in `faults`.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -31,12 +31,12 @@ class Quirks(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     - `no_legacy_search`: /library/sections/all lists the libraries also where a type is asked for, as documented.
     """
 
-    latency: float = 0.0
+    latency: Annotated[float, msgspec.Meta(ge=0, le=600)] = 0.0
     always_xml: bool = False
     ignores_start: bool = False
-    page_cap: int | None = None
+    page_cap: Annotated[int, msgspec.Meta(ge=1)] | None = None
     no_totals: bool = False
-    refuses_all_leaves: int | None = None
+    refuses_all_leaves: Literal[400, 404, 501] | None = None
     leaves_without_guids: bool = False
     not_plex: Literal["html", "json"] | None = None
     empty_libraries: set[str] = msgspec.field(default_factory=set)

@@ -8,6 +8,7 @@ import pytest
 
 from retrovue_daemon.demo import RELEASE_2023, Changes, World, built_in_library, generated_library
 from retrovue_daemon.demo.items import Tags
+from retrovue_daemon.demo.shelf import new_library
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -364,6 +365,32 @@ def test_libraries_come_and_go(world: World, changes: Changes) -> None:
     assert "2" not in world.libraries
     assert not [item for item in world.items.values() if item.library == "2"]
     assert changes.add_library("movie", "Matinée", "/srv/matinee").key == "10"
+
+
+def test_no_film_is_lost_on_the_way_to_a_library_without_a_folder(world: World, changes: Changes) -> None:
+    """It stays where it is."""
+    library = new_library(world, "movie", "Nowhere")
+    with pytest.raises(ValueError, match=library.key):
+        changes.move(3, library.key)
+    assert world.item(3).library == "1"
+
+
+def test_an_episode_hangs_below_a_season_of_its_show(world: World, changes: Changes) -> None:
+    """A season that has episodes stays with its show, and a show has seasons of its own library only."""
+    keepers = world.seasons_of(show_id(world, "The Lighthouse Keepers"))
+    episode = world.episodes_of(keepers[0].id)[0]
+    other = next(show for show in world.shows("3") if show.id != episode.show_id)
+    anime = next(world.shows("4"))
+    for item, wrong in (
+        (episode, {"season_id": world.seasons_of(other.id)[0].id}),
+        (episode, {"show_id": other.id}),
+        (episode, {"show_id": anime.id, "season_id": world.seasons_of(anime.id)[0].id}),
+        (keepers[0], {"show_id": other.id}),
+        (keepers[0], {"show_id": anime.id}),
+    ):
+        with pytest.raises(ValueError, match=r"\d+"):
+            changes.edit(item.id, **wrong)
+    assert changes.edit(episode.id, season_id=keepers[1].id) in world.episodes_of(keepers[1].id)
 
 
 def test_the_same_changes_lead_to_the_same_world() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import msgspec
 import pytest
 
 from retrovue_daemon.demo import Control
@@ -104,13 +105,55 @@ async def test_it_restarts_the_server(call: Call, get: Get) -> None:
         ("/changes/edit", {"item_id": 1, "title": 5}, 400),
         ("/changes/split_file", {"item_id": 30}, 400),
         ("/changes/add_again", {"args": [5]}, 400),
+        ("/changes/add_movie", {"library": "1", "title": "X", "year": "abc"}, 400),
+        ("/changes/add_movie", {"library": "3", "title": "X"}, 400),
+        ("/changes/add_show", {"library": "1", "title": "X"}, 400),
+        ("/changes/add_episode", {"show_id": 30, "season_index": 77, "index": "a", "title": "x"}, 400),
+        ("/changes/add_library", {"args": ["movie", "NoPath"]}, 400),
+        ("/changes/add_library", {"args": ["cinema", "X", "/x"]}, 400),
+        ("/changes/add_library", {"args": "movie"}, 400),
+        ("/changes/rename_library", {"key": "1", "title": 7}, 400),
+        ("/changes/edit", {"item_id": 33, "season_id": 1}, 400),
+        ("/changes/edit", {"item_id": 33, "show_id": 1}, 400),
+        ("/changes/edit", {"item_id": 31, "show_id": 62}, 400),
+        ("/changes/start_scan", {"key": "99"}, 400),
+        ("/changes/add_again", {"args": [{"id": 4, "library": "1", "guid": "", "title": "", "added_at": 0}]}, 400),
+        ("/faults/fail", {"path": "*", "status": "x"}, 400),
+        ("/faults/fail", {"path": "*", "status": 299}, 400),
+        ("/faults/fail", {"path": "*", "status": 200}, 400),
+        ("/faults/fail", {"path": "*", "status": 999}, 400),
+        ("/faults/fail", {"path": "*", "status": 503, "retry_after": 5}, 400),
+        ("/faults/drop", {"path": "*", "times": 0}, 400),
+        ("/faults/drop", {"path": "*", "after": -1}, 400),
+        ("/faults/take", {"path": "*"}, 404),
+        ("/faults/intruders", {"path": "*"}, 404),
         ("/quirks", {"page_cap": "three"}, 400),
+        ("/quirks", {"page_cap": -3}, 400),
+        ("/quirks", {"latency": -5}, 400),
+        ("/quirks", {"refuses_all_leaves": 299}, 400),
         ("/quirks", {"page_cop": 3}, 400),
     ],
 )
-async def test_it_says_what_it_cannot_do(call: Call, path: str, body: dict[str, object], status: int) -> None:
-    """Unknown names are 404, unfit arguments 400 with a reason."""
+async def test_it_says_what_it_cannot_do(
+    call: Call, get: Get, plex: SimulatedPlex, path: str, body: dict[str, object], status: int
+) -> None:
+    """Unknown names are 404, unfit arguments 400 with a reason; and nothing is changed, nor goes wrong."""
+    before = dict(plex.world.items), msgspec.to_builtins(plex.world.libraries), msgspec.to_builtins(plex.quirks)
     assert (await call("POST", path, **body))[0] == status
+    after = dict(plex.world.items), msgspec.to_builtins(plex.world.libraries), msgspec.to_builtins(plex.quirks)
+    assert after == before
+    assert (await get("/identity")).status == 200
+
+
+async def test_what_was_added_again_is_not_added_twice(call: Call, plex: SimulatedPlex) -> None:
+    """Nor what was moved: its files are somewhere else now. Nor does one call bring the same item back twice."""
+    films = len(list(plex.world.movies()))
+    await call("POST", "/changes/delete", item_id=4)
+    assert (await call("POST", "/changes/add_again", args=[4, 4]))[0] == 400
+    assert [(await call("POST", "/changes/add_again", args=[4]))[0] for _ in range(2)] == [200, 400]
+    assert (await call("POST", "/changes/move", item_id=3, library="2"))[0] == 200
+    assert (await call("POST", "/changes/add_again", args=[3]))[0] == 400
+    assert len(list(plex.world.movies())) == films
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"5"])
