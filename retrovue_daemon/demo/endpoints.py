@@ -13,6 +13,10 @@ they have and these have not, and why:
   viewMode), identifier and mediaTag* on /library/sections.
 - In XML one count of films has nocache and no title2, and one empty list has nothing of its library.
 - The records of 2013, in which most attributes are still missing: no server is that old any more.
+- parentYear of an episode; of an audio stream its title, audioChannelLayout and hearingImpaired.
+- In / and /library the pointers to what is not simulated.
+- The release of 2016 lacks the guids of parents, but has the plex:// guids of later agents on the items themselves.
+- Filters joined by push, or and pop are 400.
 - Whole ratings are written 7.0. The records that have 7 were written anew by their recorders.
 
 What no record shows, and is inferred: 403 for a shared user at /status/sessions, the container of a show's allLeaves,
@@ -30,7 +34,7 @@ from retrovue_daemon.demo.details import detail_entry, located_entry
 from retrovue_daemon.demo.faults import Miscount
 from retrovue_daemon.demo.items import Item, Season, Show
 from retrovue_daemon.demo.misbehaviour import FAULT
-from retrovue_daemon.demo.pages import container, error_page
+from retrovue_daemon.demo.pages import accepts, container, error_page
 from retrovue_daemon.demo.shape import Entry, Shape
 
 if TYPE_CHECKING:
@@ -83,9 +87,8 @@ class Endpoints:
 
     async def root(self, request: web.Request) -> web.Response:
         """Tell what the server is and can do."""
-        attributes = containers.root(self._world)
-        attributes["size"] = len(self._world.libraries)
-        return self._respond(request, attributes)
+        below = [{"count": 1, "key": name, "title": name} for name in ("identity", "library", "status")]
+        return self._respond(request, {"size": len(below), **containers.root(self._world)}, {"Directory": below})
 
     async def identity(self, request: web.Request) -> web.Response:
         """Tell which server this is, to everybody."""
@@ -99,14 +102,8 @@ class Endpoints:
         """Tell what lies below /library."""
         return self._respond(
             request,
-            {"size": 3, "allowSync": False, **containers.LIBRARY_PLUGIN, "title1": "Plex Library"},
-            {
-                "Directory": [
-                    {"key": "sections", "title": "Library Sections"},
-                    {"key": "recentlyAdded", "title": "Recently Added Content"},
-                    {"key": "onDeck", "title": "On Deck Content"},
-                ]
-            },
+            {"size": 1, "allowSync": False, **containers.LIBRARY_PLUGIN, "title1": "Plex Library"},
+            {"Directory": [{"key": "sections", "title": "Library Sections"}]},
         )
 
     async def sections(self, request: web.Request) -> web.Response:
@@ -154,13 +151,7 @@ class Endpoints:
     async def everything(self, request: web.Request) -> web.Response:
         """Answer with the items of one type in all libraries. Each says itself which library it is in."""
         listed_type = query.item_type(request.query, "movie")
-        found = [
-            item
-            for library in self._world.libraries.values()
-            for item in self._world.in_library(library.key, listed_type or "")
-        ]
-        found = query.filtered(self._world, found, request.query)
-        found = query.ordered(self._world, found, request.query.get("sort"), listed_type or "")
+        found = () if listed_type is None else self._in_order([*self._world.libraries], listed_type, request)
         return self._paged(request, {"allowSync": False, **containers.LIBRARY_PLUGIN}, found, located=True)
 
     async def collections(self, request: web.Request) -> web.Response:
@@ -224,15 +215,15 @@ class Endpoints:
         listed_type = query.item_type(request.query, default_type)
         items: Sequence[Item] = ()
         if listed_type is not None and library.key not in self._quirks.empty_libraries:
-            items = self._in_order(library, listed_type, request)
+            items = self._in_order([library.key], listed_type, request)
         attributes = containers.listing(library) | self._meta(request, library, listed_type)
         intruders = self._faults.intruders(request.path)
         listed: Sequence[Item | Raw] = [*items, *intruders] if intruders else items
         hidden = OF_SEASONS if self._quirks.hidden_seasons and listed_type == "episode" else frozenset()
         return self._paged(request, attributes, listed, without_guids=without_guids, without=hidden)
 
-    def _in_order(self, library: Library, listed_type: str, request: web.Request) -> Sequence[Item]:
-        """Return the filtered and ordered items.
+    def _in_order(self, keys: Sequence[str], listed_type: str, request: web.Request) -> Sequence[Item]:
+        """Return the filtered and ordered items of some libraries.
 
         They are kept until something changes: the next page of the same listing asks for them again.
         """
@@ -243,17 +234,16 @@ class Endpoints:
         wanted = tuple(f"{key}={value}" for key, value in request.query.items() if not key.startswith("X-Plex-"))
         if quirks.refuses_time_filters and any(term.startswith(("updatedAt", "addedAt")) for term in wanted):
             raise query.BadQuery("a time")
-        key = (library.key, listed_type, *wanted, repr(sorted(quirks.unlisted)), str(quirks.ignores_filters))
+        key = (",".join(keys), listed_type, *wanted, repr(sorted(quirks.unlisted)), str(quirks.ignores_filters))
         if key not in self._orders:
             if len(self._orders) >= ORDERS_KEPT:
                 self._orders.pop(next(iter(self._orders)))
-            found = list(self._world.in_library(library.key, listed_type))
+            found = [item for library in keys for item in self._world.in_library(library, listed_type)]
             if not quirks.ignores_filters:
                 found = query.filtered(self._world, found, request.query)
             if quirks.unlisted:
                 found = [item for item in found if item.id not in quirks.unlisted]
-            found = query.ordered(self._world, found, request.query.get("sort"), listed_type)
-            self._orders[key] = found[: query.limit(request.query)]
+            self._orders[key] = query.ordered(self._world, found, request.query.get("sort"), listed_type)
         return self._orders[key]
 
     def _paged(
@@ -273,6 +263,9 @@ class Endpoints:
         """
         window = query.window(request.query, request.headers)
         everything: Sequence[Any] = [*directories, *listed] if directories else listed
+        limit = query.limit(request.query)
+        if limit is not None and limit < len(everything):
+            everything = everything[:limit]
         headers: dict[str, str] = {}
         paging: Entry = {}
         page = everything
@@ -341,4 +334,4 @@ class Endpoints:
 
 
 def _wants_json(request: web.Request) -> bool:
-    return "json" in request.headers.get("Accept", "")
+    return accepts(request, "Accept", "application/json")

@@ -107,8 +107,7 @@ def inherited(world: World, season: Season, shape: Shape) -> Inherited:
     fields: Entry = {
         "parentRatingKey": season.rating_key,
         "grandparentRatingKey": show.rating_key,
-        "parentGuid": season.guid,
-        "grandparentGuid": show.guid,
+        **({"parentGuid": season.guid, "grandparentGuid": show.guid} if world.release.guids else {}),
         **_given(grandparentSlug=slug(show) if world.release.slugs else None),
         "type": "episode",
         "grandparentKey": f"/library/metadata/{show.id}",
@@ -206,7 +205,7 @@ def _season(world: World, season: Season) -> Entry:
         "key": f"/library/metadata/{season.id}/children",
         "parentRatingKey": show.rating_key,
         "guid": season.guid,
-        "parentGuid": show.guid,
+        **({"parentGuid": show.guid} if world.release.guids else {}),
         **_given(parentSlug=slug(show) if world.release.slugs else None, parentStudio=show.studio),
         "type": "season",
         "title": season.title,

@@ -102,7 +102,8 @@ class Faults:
 
     def maintenance(self, path: str = "*", *, times: int | None = 1, after: int = 0) -> None:
         """Answer as a server that is migrating its database: 503 with XML, whatever was accepted."""
-        body = '<Response code="503" title="Maintenance" status="The database is being migrated."/>'
+        status = "Plex Media Server is currently running database migrations."
+        body = f'<Response code="503" title="Maintenance" status="{status}"/>'
         self._waiting.append(
             Fail(path=path, times=times, after=after, status=503, body=body, content_type="text/xml")
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from http import HTTPStatus
 
@@ -13,7 +14,9 @@ COMMON_HEADERS = {
     "Vary": "Origin, X-Plex-Token",
 }
 KEEP_ALIVE_SECONDS = 20
+TO_WEB_CLIENT = """window.location.replace(location.pathname.replace(/[^\\/]*$/, "") + 'web/index.html');"""
 GZIP_FROM_BYTES = 512
+REFUSED = re.compile(r"q=0(?:\.0*)?")
 GZIP_WINDOW = 16 + zlib.MAX_WBITS  # zlib's way to say: with a gzip head
 
 
@@ -31,10 +34,10 @@ def error_page(status: int, *, retry_after: str | None = None) -> web.Response:
 
 
 def unauthorized(path: str) -> web.Response:
-    """401: the root page sends browsers on to the web client, all other paths give the plain page."""
+    """401: the root page (193 bytes) sends browsers on to the web client, all other paths give the plain page."""
     page = error_page(HTTPStatus.UNAUTHORIZED)
     if path == "/" and page.text is not None:
-        script = '<script>location.replace("web/index.html")</script>'
+        script = f"<script>{TO_WEB_CLIENT}</script>"
         page.text = page.text.replace("<body>", f"{script}<body>")
     return page
 
@@ -52,11 +55,19 @@ def container(request: web.Request, body: bytes, content_type: str, headers: dic
     return web.Response(body=body, content_type=content_type, headers=COMMON_HEADERS | keep | headers)
 
 
+def accepts(request: web.Request, header: str, name: str) -> bool:
+    """Tell whether a header of the request names an encoding or media type, and not only to refuse it with q=0."""
+    for offer in request.headers.get(header, "").lower().split(","):
+        offered, *parameters = (word.replace(" ", "") for word in offer.split(";"))
+        if offered == name:
+            return not any(REFUSED.fullmatch(parameter) for parameter in parameters)
+    return False
+
+
 def compress(request: web.Request, response: web.Response) -> None:
     """Compress the body with gzip where the client accepts that and it pays."""
     body = response.body
-    accepted = request.headers.get("Accept-Encoding", "")
-    if not isinstance(body, bytes) or "gzip" not in accepted or len(body) < GZIP_FROM_BYTES:
+    if not isinstance(body, bytes) or not accepts(request, "Accept-Encoding", "gzip") or len(body) < GZIP_FROM_BYTES:
         return
     compressor = zlib.compressobj(level=1, wbits=GZIP_WINDOW)
     squeezed = compressor.compress(body) + compressor.flush()

@@ -37,6 +37,8 @@ SECONDS = {"m": 60, "h": 3_600, "d": 86_400, "w": 604_800, "mon": 2_592_000, "y"
 RELATIVE = re.compile(r"-([0-9]{1,9})(m|h|d|w|mon|y)")
 FILTER = re.compile(r"(?:(?P<level>[a-z]+)\.)?(?P<field>[A-Za-z]+)(?P<operator>[^A-Za-z.]*)$")
 DIGITS = re.compile(r"[0-9]+")
+BRACKETS = frozenset({"push", "or", "pop"})
+"""Words between filters that make other than AND of them, which the simulated server can't."""
 ACCENTS = re.compile("[\u0300-\u036f]")
 
 NEVER_EXCLUDED = frozenset({"ratingKey", "type"})
@@ -120,6 +122,8 @@ def filtered(world: World, items: Iterable[Item], query: MultiMapping[str]) -> l
     """Return the items that pass every filter of the query. Arguments that are no fields are no filters."""
     kept = list(items)
     for key, value in query.items():
+        if key in BRACKETS:
+            raise BadQuery(key)
         parsed = FILTER.match(key)
         if parsed is None:
             continue

@@ -24,7 +24,7 @@ class Quirks(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     - `not_plex`: something else listens here, and answers all paths: a page in "html", or "json" of its own.
     - `empty_libraries`: keys of libraries that are listed, but answer as if nothing were in them.
     - `hidden_libraries`: keys of libraries that /library/sections leaves out.
-    - `unlisted`: ids of items that are there, but that no listing of their library shows.
+    - `unlisted`: ids of items that are there, but that no listing of libraries shows.
     - `ignores_filters`: a listing shows everything, whatever was asked for.
     - `refuses_time_filters`: 400 where a listing is asked for by updatedAt or addedAt.
     - `hidden_seasons`: episodes do not name the season that they belong to, as on servers before 2017.

@@ -9,9 +9,10 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     """One version of the server.
 
     `api_version` is in /identity since 1.43; `content_changed_at` is missing from the sections of old servers; Guid
-    arrays came with 1.24.3, `slugs` some time after it; `Image`, `UltraBlurColors` and `hasVoiceActivity` with 1.41.
-    `metadata_providers` stands for what 1.43 changed about libraries: their agents belong to a group, they have no
-    pictures any more, and their updatedAt follows their scans instead of their settings.
+    arrays, and with them the guids of parents, came with 1.24.3, `slugs` some time after it; `Image`,
+    `UltraBlurColors` and `hasVoiceActivity` with 1.41. `metadata_providers` stands for what 1.43 changed about
+    libraries: their agents belong to a group, they have no pictures any more, and their updatedAt follows their scans
+    instead of their settings.
     """
 
     version: str

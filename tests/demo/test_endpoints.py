@@ -39,9 +39,10 @@ async def test_without_the_token_everything_else_is_closed(get: Get, path: str, 
 
 
 async def test_the_root_sends_strangers_to_the_web_client(get: Get) -> None:
-    """The 401 of / is longer: it carries a script that leads on."""
+    """The 401 of / has 193 bytes: it carries a script that leads on."""
     answer = await get("/", X_Plex_Token="wrong")
     assert answer.status == 401
+    assert len(answer.body) == 193
     assert b"web/index.html" in answer.body
 
 
@@ -132,14 +133,17 @@ async def test_guids_come_when_they_are_asked_for(get: Get) -> None:
 
 
 async def test_legacy_agents_rate_without_a_source(get: Get) -> None:
-    """They give one rating and not whose it is; modern ones give two ratings of films, with the source of each."""
+    """They give one rating and not whose it is; modern ones give two ratings of films, with the source of each.
+
+    Both are by the audience: so are those of IMDb wherever they are recorded.
+    """
     legacy = (await get("/library/sections/5/all?title=Navigator")).entries[0]
     modern = (await get("/library/metadata/16")).entries[0]
     ratings = {"rating", "ratingImage", "audienceRating", "audienceRatingImage"}
     assert legacy.keys() & ratings == {"rating"}
     assert "Rating" not in (await get(f"/library/metadata/{legacy['ratingKey']}")).entries[0]
     assert modern.keys() & ratings == ratings
-    assert [rating["type"] for rating in modern["Rating"]] == ["critic", "audience"]
+    assert [rating["type"] for rating in modern["Rating"]] == ["audience", "audience"]
 
 
 async def test_other_videos_go_by_their_librarys_name(get: Get) -> None:
@@ -264,11 +268,16 @@ async def test_old_servers_lack_what_came_later(get: Get, plex: SimulatedPlex) -
     for path in (
         "/library/sections/1/all?includeGuids=1",
         "/library/metadata/1,2,3",
+        "/library/sections/3/all?type=3",
         "/library/sections/3/all?type=4",
     ):
         entries = (await get(path)).entries
         assert entries
-        assert not [entry for entry in entries if entry.keys() & {"Guid", "slug", "grandparentSlug"}]
+        assert not [
+            entry
+            for entry in entries
+            if entry.keys() & {"Guid", "slug", "grandparentSlug", "parentGuid", "grandparentGuid"}
+        ]
 
 
 async def test_a_release_shows_at_once(get: Get, plex: SimulatedPlex) -> None:
@@ -328,3 +337,52 @@ async def test_who_wants_to_close_is_not_told_to_stay(plex: SimulatedPlex) -> No
     head = (await raw_answer(plex, "/identity", "Connection: close")).partition(b"\r\n\r\n")[0].lower()
     assert b"connection: close" in head
     assert b"keep-alive" not in head
+
+
+@pytest.mark.parametrize("path", ["/", "/library"])
+async def test_pointers_lead_somewhere(get: Get, path: str) -> None:
+    """What / and /library list is counted, and there."""
+    container = (await get(path)).container
+    assert container["size"] == len(container["Directory"]) > 0
+    for directory in container["Directory"]:
+        target = f"{path.rstrip('/')}/{directory['key']}"
+        assert (await get(target if target != "/status" else "/status/sessions")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("encodings", "packed"),
+    [
+        ("GZIP", True),
+        ("deflate, gzip;q=0.5", True),
+        ("gzip; q=1.0", True),
+        ("gzip;q=0", False),
+        ("gzip; q=0.000, deflate", False),
+        ("notgzipped", False),
+    ],
+)
+async def test_gzip_is_a_word_of_its_header(get: Get, encodings: str, *, packed: bool) -> None:
+    """In any case of letters, and not where it is refused."""
+    answer = await get("/library/sections/1/all", Accept_Encoding=encodings)
+    assert ("Content-Encoding" in answer.headers) is packed
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        ("Application/JSON", "application/json"),
+        ("text/xml;q=0.5, application/json; charset=utf-8", "application/json"),
+        ("application/json;q=0, text/xml", "text/xml"),
+        ("application/jsonish", "text/xml"),
+    ],
+)
+async def test_json_is_a_word_of_its_header(get: Get, accept: str, content_type: str) -> None:
+    """Likewise; who does not ask for JSON gets XML."""
+    assert (await get("/identity", Accept=accept)).headers["Content-Type"].partition(";")[0] == content_type
+
+
+async def test_a_list_over_all_libraries_follows_changes(get: Get, plex: SimulatedPlex) -> None:
+    """Its order is kept from page to page, and made anew when something has changed."""
+    path = "/library/all?type=1&sort=title&X-Plex-Container-Size=1"
+    before = (await get(path)).titles
+    plex.changes.edit(16, title="!")
+    assert before != (await get(path)).titles == ["!"]

@@ -47,7 +47,7 @@ async def test_maintenance_is_xml(get: Get, plex: SimulatedPlex) -> None:
     plex.faults.maintenance()
     answer = await get("/library/sections")
     assert answer.status == 503
-    assert answer.body.startswith(b'<Response code="503" title="Maintenance"')
+    assert answer.body.startswith(b'<Response code="503" title="Maintenance" status="Plex Media Server is currently ')
 
 
 async def test_a_redirect_leads_elsewhere(get: Get, plex: SimulatedPlex) -> None:

@@ -64,9 +64,10 @@ async def test_pages_make_up_the_whole(get: Get) -> None:
     assert [title for page in pages for title in page] == whole
 
 
-async def test_a_limit_cuts_the_total_too(get: Get) -> None:
+@pytest.mark.parametrize("path", [MOVIES, "/library/all?type=1", "/library/metadata/30/allLeaves?"])
+async def test_a_limit_cuts_the_total_too(get: Get, path: str) -> None:
     """`limit` is no page size: the listing itself ends there."""
-    container = (await get(f"{MOVIES}&limit=4&X-Plex-Container-Start=0&X-Plex-Container-Size=50")).container
+    container = (await get(f"{path}&limit=4&X-Plex-Container-Start=0&X-Plex-Container-Size=50")).container
     assert (container["size"], container["totalSize"]) == (4, 4)
 
 

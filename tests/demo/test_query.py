@@ -75,7 +75,16 @@ async def test_fields_may_name_their_level(get: Get) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["year~=1", "nonsense>=1", "year>=many", "sort=nonsense", "sort=year:up", "type=film"]
+    "query",
+    [
+        "year~=1",
+        "nonsense>=1",
+        "year>=many",
+        "sort=nonsense",
+        "sort=year:up",
+        "type=film",
+        "push=1&year=1922&or=1&year=1925&pop=1",
+    ],
 )
 async def test_nonsense_is_a_bad_request(get: Get, query: str) -> None:
     """An operator, a field or a sort that does not exist is 400 with HTML."""
