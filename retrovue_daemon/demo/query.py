@@ -142,7 +142,11 @@ def filtered(world: World, items: Iterable[Item], query: MultiMapping[str]) -> l
 
 
 def ordered(world: World, items: Iterable[Item], sort: str | None, listed_type: str) -> list[Item]:
-    """Return the items in the asked-for order, or in the one that is usual for their type."""
+    """Return the items in the asked-for order, or in the one that is usual for their type.
+
+    The usual order of episodes has six terms: of a million it takes several seconds, in which nothing else is
+    answered. By id it is fast, as they lie in that order already.
+    """
     result = list(items)
     for term in reversed((sort or DEFAULT_SORTS.get(listed_type, "titleSort,id")).split(",")):
         name, _, direction = term.strip().partition(":")
