@@ -93,8 +93,6 @@ class Supervisor:
 
     async def sync_servers(self, servers: Sequence[ActiveServer], selection: Selection) -> list[ServerReport]:
         """Do what is asked for on these servers; what the configuration says of others is not looked at."""
-        for active in servers:
-            self._redactor.learn(active.section.token.reveal())
         self._slots.share(self.config.sync.concurrency, [active.name for active in servers])
         workplace = await self._workplace(self.config)
         async with asyncio.TaskGroup() as group:

@@ -78,10 +78,13 @@ async def test_a_name_or_an_address_is_one_servers(database: Database, rows: Row
 
 
 async def test_rows_of_other_programs_are_no_stumbling_block(database: Database, rows: Rows) -> None:
-    """An address that is none is compared as it is."""
+    """An address that is none is compared as it is, one that is spelled another way is the same."""
     rows("INSERT INTO plex_servers (name, server_url) VALUES ('odd', '192.168.1.9:32400')")
+    rows("INSERT INTO plex_servers (name, server_url) VALUES ('plain', 'http://PLEX.example:80')")
     await database.add_plex_server("home", URL, "tok-1234567")
-    assert [server["name"] for server in await database.get_plex_servers()] == ["home", "odd"]
+    with pytest.raises(BadInput, match="'plain' has that url already"):
+        await database.add_plex_server("other", "http://plex.example", "tok-1234567")
+    assert [server["name"] for server in await database.get_plex_servers()] == ["home", "odd", "plain"]
 
 
 async def test_a_server_that_a_configuration_left_behind_is_taken_over(database: Database, rows: Rows) -> None:
@@ -105,8 +108,10 @@ async def test_a_server_is_changed(database: Database, rows: Rows) -> None:
     assert rows("SELECT name, server_url, token, is_active FROM plex_servers") == [
         ("attic", "http://192.168.1.12:32400", "tok-7654321", 0)
     ]
+    rows("UPDATE plex_servers SET updated_at = 5")
     assert not await database.update_plex_server(server_id, "attic", is_active=False)
     assert not await database.update_plex_server(server_id)
+    assert rows("SELECT updated_at FROM plex_servers") == [(5,)]
     assert await database.set_plex_server_active(server_id, active=True)
     assert not await database.set_plex_server_active(server_id, active=True)
     assert rows("SELECT is_active FROM plex_servers") == [(1,)]
