@@ -70,7 +70,10 @@ async def test_one_server_that_fails_costs_the_others_nothing(commands, plex, co
 
 
 async def test_servers_of_the_database_are_asked_too(commands, plex, config_file, path) -> None:
-    """Without any configuration where the database is named; those that are switched off are not."""
+    """Without any configuration where the database is named.
+
+    Those that are switched off are not, nor those whose tokens only a configuration knows.
+    """
     assert (await commands.run("sync", "--config", config_file(plex))).code == 0
     async with SimulatedPlex(built_in_library()) as other:
         with closing(sqlite3.connect(path)) as connection, connection:
@@ -79,6 +82,9 @@ async def test_servers_of_the_database_are_asked_too(commands, plex, config_file
                 "INSERT INTO plex_servers (name, server_url, token) VALUES ('attic', ?, ?)", (other.url, other.token)
             )
             connection.execute("INSERT INTO plex_servers (name, server_url) VALUES ('odd', 'nowhere')")
+            connection.execute(
+                "INSERT INTO plex_servers (name, server_url, source) VALUES ('far', 'http://127.0.0.1:1', 'config')"
+            )
         finished = await commands.run("discover", "lighthouse", "--json", "--database", path)
         told = json.loads(finished.out)
         assert [show["server"] for show in told["shows"]] == ["attic"]
