@@ -66,10 +66,15 @@ def refuse_taken(servers: Sequence[StoredServer], section: ServerSection) -> Non
     for server in servers:
         left_behind = server.source == "config" and not server.is_active and server.name == section.name
         if server.name.casefold() == section.name.casefold() and not left_behind:
-            raise BadInput(f"a server is called {server.name!r} already", hint="choose another name")
+            raise BadInput(
+                f"server {server.name!r} is there already, with url {server.shown_url}",
+                hint="choose another name, or remove that server first",
+            )
         if server.is_active and _address(server.url) == _address(section.url):
-            # The address itself is not told: another program may have stored one that holds a token.
-            raise BadInput(f"server {server.name!r} has that url already", hint="one entry for a server is enough")
+            raise BadInput(
+                f"url {server.shown_url} is the address of server {server.name!r} already",
+                hint="one entry for a server is enough",
+            )
 
 
 def _address(url: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, read_config
+from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, ServerOption, read_config
 from retrovue_daemon.cli.output import new_table, print_failure, print_json, print_table
 from retrovue_daemon.errors import ConfigError, DaemonError, DatabaseMissing, DatabasePlaceMissing, UnknownServer
 from retrovue_daemon.outcome import describe
@@ -37,9 +37,7 @@ class Answer:
 def discover(
     title: Annotated[str, typer.Argument(metavar="TITLE", help="What the shows' titles contain.")],
     year: Annotated[int | None, typer.Option("--year", help="The year they began.", show_default=False)] = None,
-    server: Annotated[
-        str | None, typer.Option("--server", "-s", metavar="NAME", help="Only this server.", show_default=False)
-    ] = None,
+    server: ServerOption = None,
     config: ConfigOption = None,
     database: DatabaseOption = None,
     as_json: JsonOption = False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retrovue_daemon.errors import BadInput, ConfigError, DuplicateServer
+from retrovue_daemon.errors import BadInput, DuplicateServer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,18 +25,15 @@ def stored_servers(place: Place) -> list[StoredServer]:
 
 def checked_entry(name: str, url: str, token: str) -> ServerSection:
     """Check a server as if it stood in a configuration file. Raises BadInput with all that is wrong."""
-    from retrovue_daemon.config import server_from_row  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.entries import checked_server  # noqa: PLC0415 -- not for --help
 
-    try:
-        return server_from_row(name, url, token)
-    except ConfigError as error:
-        problems = (f"{problem.path.rpartition('.')[2]} {problem.message}" for problem in error.problems)
-        raise BadInput(f"server {name!r}: {'; '.join(problems)}") from None
+    return checked_server(name, url, token)
 
 
 def refuse_taken(place: Place, stored: Sequence[StoredServer], section: ServerSection) -> None:
     """Refuse a name or an address that another entry has."""
-    from retrovue_daemon.config.addresses import same_server  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon import entries  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.config.addresses import same_server  # noqa: PLC0415 -- likewise
 
     address = same_server(section.url)
     for configured in place.config.servers if place.config else ():
@@ -45,18 +42,7 @@ def refuse_taken(place: Place, stored: Sequence[StoredServer], section: ServerSe
                 f"server {configured.name!r} with url {configured.url} is defined in {place.source} already",
                 hint="one entry for a server is enough",
             )
-    for server in stored:
-        left_behind = server.source == "config" and not server.is_active
-        if server.name.casefold() == section.name.casefold() and not (left_behind and server.name == section.name):
-            raise BadInput(
-                f"server {server.name!r} is there already, with url {server.shown_url}",
-                hint="choose another name, or `retrovue-daemon servers remove` it first",
-            )
-        if server.is_active and same_server(server.url) == address:
-            raise BadInput(
-                f"url {server.shown_url} is the address of server {server.name!r} already",
-                hint="one entry for a server is enough",
-            )
+    entries.refuse_taken(stored, section)
 
 
 def refuse_machine(stored: Sequence[StoredServer], section: ServerSection, answer: ServerCheck) -> None:

@@ -70,9 +70,9 @@ async def test_what_a_configuration_could_not_hold_is_refused(
 async def test_a_name_or_an_address_is_one_servers(database: Database, rows: Rows) -> None:
     """However they are spelled."""
     await database.add_plex_server("home", URL, "tok-1234567")
-    with pytest.raises(BadInput, match="called 'home' already"):
+    with pytest.raises(BadInput, match="'home' is there already"):
         await database.add_plex_server("HOME", "http://192.168.1.11:32400", "tok-1234567")
-    with pytest.raises(BadInput, match="'home' has that url already"):
+    with pytest.raises(BadInput, match="address of server 'home' already"):
         await database.add_plex_server("attic", "HTTP://192.168.1.10:32400/", "tok-1234567")
     assert rows("SELECT count(*) FROM plex_servers") == [(1,)]
 
@@ -82,7 +82,7 @@ async def test_rows_of_other_programs_are_no_stumbling_block(database: Database,
     rows("INSERT INTO plex_servers (name, server_url) VALUES ('odd', '192.168.1.9:32400')")
     rows("INSERT INTO plex_servers (name, server_url) VALUES ('plain', 'http://PLEX.example:80')")
     await database.add_plex_server("home", URL, "tok-1234567")
-    with pytest.raises(BadInput, match="'plain' has that url already"):
+    with pytest.raises(BadInput, match="address of server 'plain' already"):
         await database.add_plex_server("other", "http://plex.example", "tok-1234567")
     assert [server["name"] for server in await database.get_plex_servers()] == ["home", "odd", "plain"]
 
