@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import aiosqlite
@@ -56,8 +57,9 @@ async def open_database(
     path = await asyncio.to_thread(check_place, path, own=own_place)
     async with AsyncExitStack() as stack:
         stack.enter_context(_readable(path))
-        stack.enter_context(database_lock(path, mode=mode, serves=serves))
-        await asyncio.to_thread(prepare, path, mode=mode, group=group)
+        lock = stack.enter_context(database_lock(path, mode=mode, serves=serves))
+        # A signal ends the waiting for it, but not the thread: nobody else may begin before that has ended.
+        await asyncio.to_thread(lock.during(partial(prepare, path, mode=mode, group=group)))
         reader = await stack.enter_async_context(_connect(path, readonly=True))
         connection = await stack.enter_async_context(_connect(path, readonly=False))
         writer = await stack.enter_async_context(Writer(connection, path))

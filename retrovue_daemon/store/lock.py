@@ -6,14 +6,15 @@ import fcntl
 import os
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from retrovue_daemon.errors import DatabaseHeld, DatabaseUnusable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+T = TypeVar("T")
 
 SERVES = " serves"
 """Behind the process id of a holder that answers requests."""
@@ -29,13 +30,32 @@ class Holder(NamedTuple):
     pid: int | None = None
 
 
+class Lock:
+    """A lock that is held."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def during(self, work: Callable[[], T]) -> Callable[[], T]:
+        """Return work for a thread that keeps the lock until it has ended, also where nobody waits for that."""
+        own = os.dup(self._descriptor)
+
+        def locked() -> T:
+            try:
+                return work()
+            finally:
+                os.close(own)
+
+        return locked
+
+
 def lock_path(database: Path) -> Path:
     """Return the lock file that belongs to a database."""
     return database.with_name(database.name + ".lock")
 
 
 @contextmanager
-def database_lock(database: Path, *, mode: int = 0o600, serves: bool = False) -> Iterator[None]:
+def database_lock(database: Path, *, mode: int = 0o600, serves: bool = False) -> Iterator[Lock]:
     """Hold the exclusive lock of ``database``; the kernel drops it however the process ends.
 
     The file stays when the lock goes: removing it would let a third process lock a new file while a second one
@@ -67,7 +87,7 @@ def database_lock(database: Path, *, mode: int = 0o600, serves: bool = False) ->
             ) from error
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}{SERVES if serves else ''}\n".encode(), 0)
-        yield
+        yield Lock(descriptor)
     finally:
         os.close(descriptor)
 

@@ -62,6 +62,10 @@ class Writer:
             return
         try:
             await asyncio.shield(self._task)
+        except asyncio.CancelledError:
+            if self._task.cancelled():
+                raise WriterStopped(self._path, "the writer was cancelled") from None
+            raise
         except Exception as error:
             raise WriterStopped(self._path, f"the writer broke down: {error}") from error
 

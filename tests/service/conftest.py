@@ -163,6 +163,14 @@ class MeasuredPlex(SimulatedPlex):
         self.gauge = gauge
         self.connections: list[object] = []
         """The other ends of all connections, in the order of their first requests."""
+        self._arrived = asyncio.Event()
+
+    async def asked(self, path: str, times: int = 1) -> None:
+        """Wait until a path was asked for so often."""
+        async with asyncio.timeout(PATIENCE_S):
+            while len(self.requests_for(path)) < times:
+                self._arrived.clear()
+                await self._arrived.wait()
 
     @web.middleware
     async def _record(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -174,7 +182,9 @@ class MeasuredPlex(SimulatedPlex):
         library = section[0] if request.path.startswith("/library/sections/") and len(section) > 1 else None
         self.gauge.begin(self.url, library)
         try:
-            return await super()._record(request, handler)
+            answering = super()._record(request, handler)
+            self._arrived.set()
+            return await answering
         finally:
             self.gauge.end(self.url, library)
 

@@ -13,25 +13,42 @@ import pytest
 
 from retrovue_daemon import service
 from retrovue_daemon.clock import Clock
+from retrovue_daemon.errors import WriteFailed
 from retrovue_daemon.store import writer
 from retrovue_daemon.store.database import Database, open_database
 from retrovue_daemon.systemd import Notifier
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator
+
+    from tests.systemd.conftest import Listener
 
 UNIT = Path(__file__).parents[2] / "systemd" / "retrovue-daemon.service"
 
 
-class Stopped(Clock):
-    """A clock on which no time passes; says how long it was asked to wait."""
+class Stepped(Clock):
+    """A clock on which time passes only while somebody sleeps; each sleep ends when the test says so."""
 
     def __init__(self) -> None:
-        self.asked: asyncio.Queue[float] = asyncio.Queue()
+        self.time = 0.0
+        self._asleep: asyncio.Queue[tuple[float, asyncio.Event]] = asyncio.Queue()
+        self._next: tuple[float, asyncio.Event] | None = None
+
+    def monotonic(self) -> float:
+        return self.time
 
     async def sleep(self, seconds: float) -> None:
-        self.asked.put_nowait(seconds)
-        await asyncio.Event().wait()
+        woken = asyncio.Event()
+        self._asleep.put_nowait((seconds, woken))
+        await woken.wait()
+
+    async def step(self) -> float:
+        """Let the sleeper wake up, do its work and fall asleep again; give the seconds that this took."""
+        seconds, woken = self._next or await self._asleep.get()
+        self.time += seconds
+        woken.set()
+        self._next = await self._asleep.get()
+        return seconds
 
 
 @pytest.fixture
@@ -49,52 +66,82 @@ def limit() -> int:
 
 
 @pytest.fixture
-def beat_once(
-    listen, tmp_path: Path, limit: int, database: Database
-) -> Callable[[], Awaitable[tuple[list[str], float]]]:
-    """Let the heart beat once; give what systemd heard, and in how many seconds the next beat is due."""
-    listener = listen(str(tmp_path / "notify"))
+async def heart(listen, tmp_path: Path, limit: int, database: Database) -> AsyncIterator[tuple[Listener, Stepped]]:
+    """A heart that beats by a clock of its own; what systemd hears of it, and that clock."""
+    listener, clock = listen(str(tmp_path / "notify")), Stepped()
     environ = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": f"{limit}000000"}
-
-    async def once() -> tuple[list[str], float]:
-        clock = Stopped()
-        beating = asyncio.create_task(service.beat(Notifier.from_environ(environ), database.writer, clock))
-        seconds = await clock.asked.get()
-        beating.cancel()
-        await asyncio.gather(beating, return_exceptions=True)
-        return listener.heard(), seconds
-
-    return once
+    beating = asyncio.create_task(service.beat(Notifier.from_environ(environ), database.writer, clock))
+    yield listener, clock
+    beating.cancel()
+    await asyncio.gather(beating, return_exceptions=True)
 
 
-async def test_two_beats_are_closer_than_systemd_waits(beat_once, limit) -> None:
-    """Also where the second has to wait for another program's lock as long as that counts as life."""
-    heard, seconds = await beat_once()
-    assert heard == ["WATCHDOG=1"]
-    assert seconds + service.LONGEST_PING_S < limit
+async def test_beats_are_closer_than_systemd_waits(heart, database, limit) -> None:
+    """Also where one has to wait for another program's lock as long as that counts as life."""
+    listener, clock = heart
+    for _ in range(10):
+        await database.writer.catch_up()
+        listener.heard()
+        seconds = await clock.step()
+        assert seconds + service.LONGEST_PING_S < limit
+        assert listener.heard() == ["WATCHDOG=1"]
 
 
-async def test_to_wait_for_a_lock_is_life(beat_once, database, monkeypatch) -> None:
-    """The writer answers, even if the answer is that it could not write."""
+async def test_a_writer_that_waits_for_a_lock_lives_for_a_minute(heart, database) -> None:
+    """It has not answered yet, but it is at work; when it has the lock, it lives on."""
+    listener, clock = heart
+    beats = []
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+        await database.writer.catch_up()
+        other.execute("BEGIN IMMEDIATE")
+        began = clock.time
+        while clock.time - began < 2 * service.LONGEST_PING_S:
+            listener.heard()
+            await clock.step()
+            beats.append((clock.time - began, listener.heard()))
+        other.execute("ROLLBACK")
+    assert all(heard == ["WATCHDOG=1"] for seconds, heard in beats if seconds <= service.LONGEST_PING_S)
+    assert beats[-1][1] == []
+    await database.writer.catch_up()
+    await clock.step()
+    assert listener.heard() == ["WATCHDOG=1"]
+
+
+async def test_a_writer_that_could_not_get_the_lock_lives(heart, database, monkeypatch) -> None:
+    """It answers that it could not write, and goes on to the next piece of work."""
     monkeypatch.setattr(writer, "BUSY_TRIES", 1)
+    await database.writer._connection.execute("PRAGMA busy_timeout = 1")
+    listener, clock = heart
     with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+        await database.writer.catch_up()
         other.execute("BEGIN IMMEDIATE")
-        heard, _ = await beat_once()
-    assert heard == ["WATCHDOG=1"]
+        await clock.step()
+        with pytest.raises(WriteFailed):
+            await database.writer.catch_up()
+        clock.time += 2 * service.LONGEST_PING_S
+        listener.heard()
+        await clock.step()
+        assert listener.heard() == ["WATCHDOG=1"]
 
 
-async def test_a_writer_that_does_not_answer_is_no_life(beat_once, database, monkeypatch) -> None:
-    """Whatever the event loop does meanwhile: systemd is to start the service anew."""
-    monkeypatch.setattr(service, "LONGEST_PING_S", 0)
-    with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        heard, _ = await beat_once()
-    assert heard == []
+async def test_a_writer_that_is_stuck_is_no_life(heart, database) -> None:
+    """Whatever the event loop does meanwhile: after a minute there are no more beats, and systemd acts."""
+    listener, clock = heart
+    never = asyncio.Event()
+    database.writer.post(lambda _: never.wait())
+    began = clock.time
+    while clock.time - began <= 2 * service.LONGEST_PING_S:
+        await clock.step()
+    listener.heard()
+    for _ in range(10):
+        await clock.step()
+    assert listener.heard() == []
+    never.set()
 
 
 async def test_nobody_who_watches_gets_no_beats(database, listen, tmp_path) -> None:
     """Without the watchdog's variables there is nothing to do."""
     listener = listen(str(tmp_path / "notify"))
     notifier = Notifier.from_environ({"NOTIFY_SOCKET": str(tmp_path / "notify")})
-    await service.beat(notifier, database.writer, Stopped())
+    await service.beat(notifier, database.writer, Stepped())
     assert listener.heard() == []

@@ -1,0 +1,193 @@
+"""The whole service in this process: started, told things by real signals, ended; and nothing of it is left."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import sqlite3
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from retrovue_daemon import daemon
+from retrovue_daemon.daemon import Process
+from retrovue_daemon.errors import WriterStopped
+from retrovue_daemon.logs import Redactor
+from retrovue_daemon.store import upserts, writer
+from retrovue_daemon.store.lock import holder
+from retrovue_daemon.sync import feed
+from retrovue_daemon.systemd import Notifier
+from tests.service.conftest import IMPATIENT, PATIENCE_S, table
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from retrovue_daemon.config import Config
+
+LONGEST_END_S = 10
+
+
+@pytest.fixture
+async def run(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[[Config], asyncio.Task[None]]]:
+    """Run the daemon in this process, until a signal ends it."""
+    monkeypatch.setattr(daemon, "PATIENT", IMPATIENT)
+    tasks: list[asyncio.Task[None]] = []
+
+    def begin(config: Config) -> asyncio.Task[None]:
+        process = Process(lambda: config, lambda _: None, Notifier())
+        tasks.append(asyncio.create_task(daemon.run(config, Redactor(), process), name="daemon"))
+        return tasks[-1]
+
+    yield begin
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _end(running: asyncio.Task[None], number: int = signal.SIGTERM) -> None:
+    os.kill(os.getpid(), number)
+    async with asyncio.timeout(LONGEST_END_S):
+        await running
+
+
+def _check(path: Path) -> None:
+    """Look whether the database is whole and closed: no log is left, so anybody may read it."""
+    assert not path.with_name(path.name + "-wal").exists()
+    connection = sqlite3.connect(path)
+    assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    connection.close()
+
+
+def _held() -> tuple[int, list[str], list[str]]:
+    """Return what this process holds: open files, threads, tasks."""
+    gc.collect()
+    files = len(list(Path("/proc/self/fd").iterdir()))
+    # The loop's own executor keeps its threads for the next piece of work.
+    threads = sorted(thread.name for thread in threading.enumerate() if not thread.name.startswith("asyncio_"))
+    return files, threads, sorted(task.get_name() for task in asyncio.all_tasks())
+
+
+async def test_fifty_rounds_leave_nothing_behind(run, config, plex, events, path) -> None:
+    """No task, no thread, no socket, no file: after the fiftieth round there is no more than after the first."""
+    settings = config(table(plex))
+    held = []
+    for _ in range(50):
+        running = run(settings)
+        await events.count(3, "sync.finished")
+        await _end(running)
+        runner = plex._runner
+        async with asyncio.timeout(PATIENCE_S):
+            # The other ends of the connections are in this process, too.
+            while runner is not None and runner.server is not None and runner.server.connections:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+        held.append(_held())
+    assert held[-1] == held[0]
+    _check(path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_in_the_middle_of_a_batch_lets_it_be_committed(
+    run, config, plex, events, path, rows, monkeypatch, number
+) -> None:
+    """And what was read and waits for the rest of its batch, too; the pass is recorded as cancelled."""
+    write = upserts.write_items
+
+    async def write_slowly(*arguments):
+        os.kill(os.getpid(), number)
+        await stopping.wait()
+        return await write(*arguments)
+
+    stopping = asyncio.Event()
+    monkeypatch.setattr(feed, "write_items", write_slowly)
+    running = run(config(table(plex, libraries=["Dramas"])))
+    await events.next("daemon.stopping")
+    stopping.set()
+    async with asyncio.timeout(LONGEST_END_S):
+        await running
+    assert [line["event"] for line in events.lines[-2:]] == ["daemon.stopping", "daemon.stopped"]
+    assert rows("SELECT title FROM movies ORDER BY 1") == [("Dramas 1",), ("Dramas 2",)]
+    assert rows("SELECT status FROM sync_runs") == [("cancelled",)]
+    _check(path)
+
+
+async def test_a_signal_during_a_backoff_ends_it(run, config, plex, events, path) -> None:
+    """Nothing is waited for."""
+    await plex.stop()
+    running = run(config(table(plex)))
+    await events.next("server.unreachable")
+    await _end(running)
+    assert events.lines[-1]["event"] == "daemon.stopped"
+    _check(path)
+
+
+async def test_a_signal_while_a_server_hangs_ends_it(run, config, plex, events, path, rows) -> None:
+    """In the middle of a page, and of the first contact with another server."""
+    page = plex.faults.hang("/library/sections/2/all", after=1)
+    running = run(config(table(plex), sync={"page_size": 1}))
+    await page.reached.wait()
+    await events.count(2, "sync.finished")
+    await _end(running)
+    assert rows("SELECT count(*) FROM movies") == [(5,)]
+    _check(path)
+
+
+async def test_a_signal_during_the_start_ends_it(run, config, plex, events, path, locked) -> None:
+    """Before anything was opened, and while another program keeps the database from being opened."""
+    running = run(config(table(plex)))
+    await events.next("daemon.starting")
+    await _end(running)
+    assert not events.of("daemon.started")
+    async with asyncio.timeout(PATIENCE_S):
+        while holder(path).held:  # noqa: ASYNC110 -- the thread that prepares the database cannot be waited for
+            await asyncio.sleep(0)
+    again = run(config(table(plex)))
+    await events.count(3, "sync.finished")
+    await _end(again)
+    async with locked():
+        waiting = run(config(table(plex)))
+        await events.next("daemon.starting")
+        await _end(waiting)
+    _check(path)
+
+
+async def test_a_signal_while_another_program_writes_ends_it(run, config, plex, events, locked, monkeypatch) -> None:
+    """Its lock is waited for, but for seconds only: of the ten that the end may take, half are kept for that."""
+    assert writer.CLOSING_S <= LONGEST_END_S / 2
+    monkeypatch.setattr(writer, "CLOSING_S", 0.1)
+    running = run(config(table(plex)))
+    await events.count(3, "sync.finished")
+    plex.changes.add_movie("2", "Pandora's Box", 1929)
+    async with locked():
+        os.kill(os.getpid(), signal.SIGUSR1)
+        await plex.asked("/library/sections", 2)
+        await _end(running)
+    assert events.lines[-1]["event"] == "daemon.stopped"
+
+
+async def test_sigusr1_looks_at_every_server_at_once(run, config, plex, start_plex, events) -> None:
+    """However long their intervals are; a storm of it is one look or two."""
+    other = await start_plex("Musicals", name="Bijou")
+    running = run(config(table(plex), table(other, "attic"), sync={"interval": "7d"}))
+    await events.count(4, "sync.finished")
+    looks = len(plex.requests_for("/identity"))
+    for _ in range(50):
+        os.kill(os.getpid(), signal.SIGUSR1)
+    await events.count(3, "sync.finished", server="home")
+    assert len(plex.requests_for("/identity")) - looks <= 2
+    assert len(other.requests_for("/identity")) >= 2
+    await _end(running)
+
+
+async def test_a_writer_that_dies_ends_the_service(run, config, plex, events) -> None:
+    """Nothing could be stored any more; systemd starts it anew."""
+    running = run(config(table(plex)))
+    await events.count(3, "sync.finished")
+    (writing,) = [task for task in asyncio.all_tasks() if task.get_name() == "writer"]
+    writing.cancel()
+    with pytest.raises(WriterStopped):
+        async with asyncio.timeout(LONGEST_END_S):
+            await running

@@ -1,0 +1,109 @@
+"""What systemd shows of the service: what is being synced, and all that is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from retrovue_daemon.asking import EVERYTHING, Selection
+from retrovue_daemon.service import keep_starting, show_status, status_line
+from tests.service.conftest import table
+
+
+class Recorder:
+    """Keeps what a Notifier would send."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def status(self, text: str) -> None:
+        self.said.append(text)
+
+    def extend_timeout(self, seconds: float) -> None:
+        self.said.append(f"{seconds:g} s")
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+async def test_it_names_what_is_being_synced_and_how_far(serve, config, plex, events) -> None:
+    """Server and library, what of it is read, and how much there is."""
+    stuck = plex.faults.hang("/library/sections/2/all", after=1)
+    service = await serve(config(table(plex), sync={"page_size": 1}))
+    await stuck.reached.wait()
+    await events.count(2, "sync.finished")
+    assert status_line(service.supervisor) == "syncing home/Dramas movies 1 of 2"
+    stuck.release.set()
+    await events.next("sync.finished")
+    assert status_line(service.supervisor) == "idle"
+
+
+async def test_it_names_all_that_is_wrong_until_it_no_longer_is(serve, config, plex, start_plex, events) -> None:
+    """A server that cannot be used, and libraries whose passes did not end well."""
+    dead = await start_plex("Musicals", name="Bijou")
+    await dead.stop()
+    plex.faults.fail("/library/sections/3/all", status=500, times=None)
+    service = await serve(config(table(plex), table(dead, "attic")))
+    await events.next("server.unreachable")
+    (asked,) = service.supervisor.ask(EVERYTHING, "home")
+    await asked.done
+    idle, library, server = status_line(service.supervisor).split("; ")
+    assert idle == "idle"
+    assert library.startswith("home/Westerns failed: server 'home' cannot answer now: HTTP 500")
+    assert server.startswith("server 'attic' cannot be reached: Connection refused")
+
+    await dead.start()
+    plex.faults.clear()
+    for asked in service.supervisor.ask(Selection(full=True)):
+        await asked.done
+    assert status_line(service.supervisor) == "idle"
+
+
+async def test_a_blocked_library_stays_in_it_until_it_is_released(serve, config, plex, clock, events, edit) -> None:
+    """A quick look that went well does not make it forgotten; a switched off library is."""
+    service = await serve(config(table(plex)))
+    await events.count(3, "sync.finished")
+    plex.quirks.hidden_libraries.add("2")
+    await clock.tick("interval home")
+    await events.next("sync.blocked")
+    await events.count(2, "sync.finished")
+    assert status_line(service.supervisor).startswith("idle; home/Dramas blocked: ")
+    await clock.tick("interval home")
+    await events.count(2, "sync.finished", status="ok")
+    assert "home/Dramas blocked" in status_line(service.supervisor)
+    await edit("UPDATE libraries SET sync_enabled = 0 WHERE library_name = 'Dramas'")
+    await clock.tick("interval home")
+    await events.count(2, "sync.finished")
+    assert status_line(service.supervisor) == "idle"
+
+
+async def test_systemd_hears_of_changes_only(serve, config, plex, clock, events, recorder) -> None:
+    """The status is looked at every second; said is what is new."""
+    service = await serve(config(table(plex)))
+    await events.count(3, "sync.finished")
+    showing = asyncio.create_task(show_status(recorder, service.supervisor, clock), name="status")
+    for _ in range(3):
+        await clock.tick("status")
+    assert recorder.said == ["idle"]
+    stuck = plex.faults.hang("/library/sections/2/all")
+    await clock.tick("interval home")
+    await stuck.reached.wait()
+    await events.count(2, "sync.finished")
+    await clock.tick("status")
+    assert recorder.said == ["idle", "syncing home/Dramas"]
+    showing.cancel()
+    await asyncio.gather(showing, return_exceptions=True)
+
+
+async def test_a_start_that_takes_long_asks_for_patience_again_and_again(clock, recorder) -> None:
+    """Each time for longer than until the next time."""
+    starting = asyncio.create_task(keep_starting(recorder, clock), name="start")
+    for _ in range(3):
+        await clock.tick("start")
+    assert recorder.said == ["30 s"] * 4
+    assert await clock.asleep("start") - clock.time < 30
+    starting.cancel()
+    await asyncio.gather(starting, return_exceptions=True)
