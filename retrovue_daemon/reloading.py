@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+_LEVELS = ("debug", "info", "warning", "error")
+"""What ``[logging] level`` may be, the loudest first."""
+
 
 class Reloader:
     """Reloads one at a time; ``load`` reads the file, ``relog`` takes over what it says of the logs."""
@@ -67,7 +70,10 @@ class Reloader:
             )
             return
         changed = await self._supervisor.apply(after)
-        self._relog(after)
+        # The line that tells of it is as loud as the louder of the two configurations allows.
+        becomes_quieter = _LEVELS.index(after.logging.level) > _LEVELS.index(before.logging.level)
+        if not becomes_quieter:
+            self._relog(after)
         log.info(
             "config.reloaded",
             sections=[
@@ -79,6 +85,8 @@ class Reloader:
             changed=list(changed.changed),
             removed=list(changed.removed),
         )
+        if becomes_quieter:
+            self._relog(after)
 
 
 def _fixed(before: Config, after: Config) -> list[str]:

@@ -331,3 +331,18 @@ async def test_one_line_says_what_was_added_changed_and_removed(reloading, file,
     assert (told["added"], told["changed"], told["removed"]) == (["added"], ["changed"], ["removed"])
     assert told["sections"] == ["logging"]
     assert file.levels == ["warning"]
+
+
+async def test_the_board_does_not_grow_over_reloads(serve, config, plex, events) -> None:
+    """Passes that a reload stops leave it, and count as done."""
+    service = await serve(config(table(plex)))
+    await events.count(3, "sync.finished")
+    for number in range(10):
+        stuck = plex.faults.hang("/library/sections/2/all")
+        await service.supervisor.apply(config(table(plex, concurrency=number % 2 + 1)))
+        await stuck.reached.wait()
+    await service.supervisor.apply(config())
+    latest = service.board.latest
+    assert latest.running == ()
+    assert latest.libraries_done == latest.libraries_total
+    assert service.board._running == {}

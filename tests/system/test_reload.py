@@ -1,0 +1,146 @@
+"""SIGHUP to a real service: what changes, what does not, and what is said about it."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from retrovue_daemon.demo import SimulatedPlex, built_in_library
+from tests.service.conftest import Gauge, MeasuredPlex, film_world
+from tests.system.service import Log
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+
+@pytest.fixture
+async def plexes() -> AsyncIterator[tuple[MeasuredPlex, SimulatedPlex]]:
+    """A small server that stays, and a large one that comes and goes."""
+    home = MeasuredPlex(film_world("Comedies", "Dramas"), Gauge(), token="token-of-home")
+    attic = SimulatedPlex(built_in_library(), token="token-of-attic")
+    async with home, attic:
+        yield home, attic
+
+
+@pytest.fixture
+def write(tmp_path: Path, path: Path) -> Callable[..., Path]:
+    """Write the configuration's file."""
+
+    def work(*servers: str, **sections: str) -> Path:
+        file = tmp_path / "config.toml"
+        file.touch(mode=0o600)
+        tables = {"database": f'path = "{path}"', **sections}
+        texts = [
+            *(f"[{name}]\n{text}" for name, text in tables.items()),
+            *(f"[[servers]]\n{each}" for each in servers),
+        ]
+        file.write_text("\n\n".join(texts) + "\n")
+        return file
+
+    return work
+
+
+HOME = 'name = "home"\nurl = "{url}"\ntoken_file = "home.token"'
+
+
+async def test_a_rotated_token_is_read_again_and_a_storm_changes_nothing(
+    commands, plexes, write, rows, tmp_path
+) -> None:
+    """Over the session and by the schedule that there were before; fifty signals are a few reloads."""
+    home, _ = plexes
+    token_file = tmp_path / "home.token"
+    token_file.touch(mode=0o600)
+    token_file.write_text("an-old-token")
+    process = await commands.start("run", "--config", write(HOME.format(url=home.url), sync='interval = "7d"'))
+    log = Log(process)
+    await log.next("server.unauthorized")
+    # The file of the configuration says the same as before.
+    token_file.write_text(home.token)
+    process.send_signal(signal.SIGHUP)
+    assert (await log.next("config.reloaded"))["changed"] == ["home"]
+    for _ in range(2):
+        await log.next("sync.finished", server="home", status="ok")
+    connections, looks, before = len(home.connections), len(home.requests_for("/identity")), len(log.lines)
+
+    for _ in range(50):
+        process.send_signal(signal.SIGHUP)
+    await log.next("config.unchanged")
+    process.send_signal(signal.SIGUSR1)
+    for _ in range(2):
+        await log.next("sync.finished", server="home")
+    assert await log.end() == (0, "")
+    assert 1 <= [line["event"] for line in log.lines[before:]].count("config.unchanged") <= 25
+    assert len(home.connections) == connections
+    assert len(home.requests_for("/identity")) == looks + 1
+    assert "an-old-token" not in log.text
+    assert home.token not in log.text
+    assert rows("SELECT token FROM plex_servers") == [(None,)]
+
+
+async def test_a_file_that_cannot_be_used_changes_nothing(commands, plexes, write, tmp_path) -> None:
+    """All that is wrong is told by the paths of the keys, and so is what needs a restart; the service goes on."""
+    home, attic = plexes
+    home_table = f'name = "home"\nurl = "{home.url}"\ntoken = "{home.token}"'
+    attic_table = f'name = "attic"\nurl = "{attic.url}"\ntoken = "{attic.token}"'
+    process = await commands.start("run", "--config", write(home_table, sync='interval = "7d"'))
+    log = Log(process)
+    await log.next("daemon.started")
+    write(home_table + "\ncolour = 1", attic_table.replace("http", "gopher"), sync='interval = "soon"')
+    process.send_signal(signal.SIGHUP)
+    failed = await log.next("config.reload_failed")
+    assert {told.split(":")[0] for told in failed["problems"]} == {
+        "servers[0].colour",
+        "servers[1].url",
+        "sync.interval",
+    }
+    elsewhere = f'path = "{tmp_path / "elsewhere.db"}"'
+    write(home_table, attic_table, database=elsewhere, web='listen = "127.0.0.1:8181"')
+    process.send_signal(signal.SIGHUP)
+    failed = await log.next("config.reload_failed")
+    assert {told.split(":")[0] for told in failed["problems"]} == {"database.path", "web.listen"}
+    assert "restart" in failed["hint"]
+    for _ in range(2):
+        await log.next("sync.finished", server="home", status="ok")
+    assert await log.end() == (0, "")
+    assert not attic.requests
+    assert not (tmp_path / "elsewhere.db").exists()
+
+
+async def test_servers_come_and_go_and_mappings_and_levels_change(commands, plexes, write, rows) -> None:
+    """At once, also in the middle of a pass and without the network; no row is deleted."""
+    home, attic = plexes
+    home_table = f'name = "home"\nurl = "{home.url}"\ntoken = "{home.token}"'
+    attic_table = f'name = "attic"\nurl = "{attic.url}"\ntoken = "{attic.token}"'
+    process = await commands.start("run", "--config", write(home_table))
+    log = Log(process)
+    for _ in range(2):
+        await log.next("sync.finished", server="home")
+    stuck = attic.faults.hang("/library/sections/1/all")
+    write(home_table, attic_table)
+    process.send_signal(signal.SIGHUP)
+    assert (await log.next("config.reloaded"))["added"] == ["attic"]
+    await stuck.reached.wait()
+
+    await home.stop()
+    mapping = '[[servers.path_mappings]]\nplex_path = "/srv"\nlocal_path = "/mnt"'
+    write(f"{home_table}\n{mapping}", logging='level = "warning"')
+    process.send_signal(signal.SIGHUP)
+    recomputed = [await log.next("paths.recomputed", server="home") for _ in range(2)]
+    assert [line["files"] for line in recomputed] == [2, 2]
+    reloaded = await log.next("config.reloaded")
+    assert (reloaded["changed"], reloaded["removed"], reloaded["sections"]) == (["home"], ["attic"], ["logging"])
+    assert rows("SELECT count(*) FROM media_files WHERE server_id = 1 AND file_path NOT LIKE '/mnt/%'") == [(0,)]
+    stuck.release.set()
+
+    said = len(log.lines)
+    assert await log.end() == (0, "")
+    assert [line for line in log.lines[said:] if line["level"] == "info"] == []
+    assert rows("SELECT name, is_active, source FROM plex_servers ORDER BY id") == [
+        ("home", 1, "config"),
+        ("attic", 0, "config"),
+    ]
+    assert rows("SELECT count(*) > 0 FROM sync_runs WHERE status = 'cancelled' AND server_id = 2") == [(1,)]
+    assert rows("SELECT count(*) FROM movies WHERE server_id = 1") == [(4,)]
