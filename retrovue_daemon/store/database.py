@@ -59,7 +59,7 @@ async def open_database(
         stack.enter_context(_readable(path))
         lock = stack.enter_context(database_lock(path, mode=mode, serves=serves))
         # A signal ends the waiting for it, but not the thread: nobody else may begin before that has ended.
-        await asyncio.to_thread(lock.during(partial(prepare, path, mode=mode, group=group)))
+        await lock.in_thread(partial(prepare, path, mode=mode, group=group))
         reader = await stack.enter_async_context(_connect(path, readonly=True))
         connection = await stack.enter_async_context(_connect(path, readonly=False))
         writer = await stack.enter_async_context(Writer(connection, path))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
+import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -36,17 +38,24 @@ class Lock:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
-    def during(self, work: Callable[[], T]) -> Callable[[], T]:
-        """Return work for a thread that keeps the lock until it has ended, also where nobody waits for that."""
-        own = os.dup(self._descriptor)
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """Do work in a thread that keeps the lock until it has ended, also where nobody waits for that any more."""
+        own, begun = os.dup(self._descriptor), threading.Lock()
 
         def locked() -> T:
+            if not begun.acquire(blocking=False):
+                raise asyncio.CancelledError
             try:
                 return work()
             finally:
                 os.close(own)
 
-        return locked
+        try:
+            return await asyncio.to_thread(locked)
+        except asyncio.CancelledError:
+            if begun.acquire(blocking=False):
+                os.close(own)  # it had not begun, and never will
+            raise
 
 
 def lock_path(database: Path) -> Path:

@@ -65,7 +65,7 @@ async def test_no_request_carries_it_in_its_address(importer: PlexImporter, plex
 async def test_errors_do_not_hold_it(importer: PlexImporter, database: Database, plex: SimulatedPlex) -> None:
     """With all that led to them."""
     errors: list[BaseException] = []
-    for path, status in (("/identity", 500), ("/library/sections", 400), ("/library/sections/2/*", 302)):
+    for path, status in (("/identity", 500), ("/library/sections", 400), ("/library/sections/2/*", 403)):
         plex.faults.fail(path, status=status, times=None)
         for work in (importer.get_libraries(), importer.sync_library("2"), importer.discover_shows_by_title("x")):
             try:

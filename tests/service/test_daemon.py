@@ -54,6 +54,13 @@ async def _end(running: asyncio.Task[None], number: int = signal.SIGTERM) -> Non
         await running
 
 
+async def _released(path: Path) -> None:
+    """Wait until nobody has the lock, nor the thread that prepares the database, which cannot be waited for."""
+    async with asyncio.timeout(PATIENCE_S):
+        while holder(path).held:  # noqa: ASYNC110 -- likewise
+            await asyncio.sleep(0)
+
+
 def _check(path: Path) -> None:
     """Look whether the database is whole and closed: no log is left, so anybody may read it."""
     assert not path.with_name(path.name + "-wal").exists()
@@ -141,9 +148,7 @@ async def test_a_signal_during_the_start_ends_it(run, config, plex, events, path
     await events.next("daemon.starting")
     await _end(running)
     assert not events.of("daemon.started")
-    async with asyncio.timeout(PATIENCE_S):
-        while holder(path).held:  # noqa: ASYNC110 -- the thread that prepares the database cannot be waited for
-            await asyncio.sleep(0)
+    await _released(path)
     again = run(config(table(plex)))
     await events.count(3, "sync.finished")
     await _end(again)
@@ -151,6 +156,7 @@ async def test_a_signal_during_the_start_ends_it(run, config, plex, events, path
         waiting = run(config(table(plex)))
         await events.next("daemon.starting")
         await _end(waiting)
+    await _released(path)
     _check(path)
 
 
