@@ -93,6 +93,40 @@ async def test_trouble_is_told_when_it_starts_and_when_it_ends(serve, config, pl
     assert len(events.of("server.unreachable")) == len(events.of("server.recovered")) == 1
 
 
+async def test_a_library_that_fails_has_a_backoff_of_its_own(serve, config, plex, clock, events) -> None:
+    """Between its complete listings, which come ever more rarely, it is looked at like the others, which go on."""
+    plex.faults.fail("/library/sections/2/all", status=500, times=None)
+    await serve(config(table(plex)))
+    kinds = ""
+    for _ in range(7):
+        finished = {line["library"]: line for line in await events.count(3, "sync.finished")}
+        kinds += finished["Dramas"]["kind"][0]
+        assert {finished[library]["status"] for library in ("Comedies", "Westerns")} == {"ok"}
+        await clock.tick("interval home")
+    assert kinds == "ffqfqqq"
+    plex.faults.clear()
+    for _ in range(9):
+        await clock.tick("interval home")
+    await events.next("sync.finished", library="Dramas", kind="full", status="ok")
+
+
+async def test_a_server_that_is_busy_during_a_pass_is_left_alone_as_long_as_it_asks(
+    serve, config, plex, clock, events
+) -> None:
+    """Its next look waits, however short the interval is; no place is held meanwhile."""
+    plex.faults.fail("/library/sections/2/all", status=503, retry_after="240")
+    service = await serve(config(table(plex), sync={"interval": "10s"}))
+    await events.next("sync.finished", library="Dramas", status="failed")
+    async for latest in service.board.watch():
+        if not latest.running:
+            break
+    clock.advance(100)
+    assert await clock.asleep("interval home") == pytest.approx(clock.time + 140)
+    assert len(plex.requests_for("/identity")) == 1
+    await clock.wake("interval home")
+    await events.next("sync.finished", library="Dramas", status="ok")
+
+
 async def test_who_asks_in_vain_is_told_why_and_who_asks_later_ends_the_backoff(serve, config, plex, events) -> None:
     """That the server is back is known then: all of its libraries are looked at, not only the one asked for."""
     await plex.stop()
