@@ -7,15 +7,16 @@ import json
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
-import aiosqlite
-
 from retrovue_daemon.errors import DaemonGone, DatabaseUnusable, UnknownServer
 from retrovue_daemon.progress import LibraryProgress, Progress
+from retrovue_daemon.store.connection import connected
 from retrovue_daemon.store.lock import holder
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
+
+    import aiosqlite
 
     from retrovue_daemon.asking import Selection
     from retrovue_daemon.progress import ProgressBoard
@@ -39,7 +40,7 @@ async def ask_daemon(
     Raises UnknownServer, DaemonGone or DatabaseUnusable.
     """
     try:
-        async with _connect(path) as connection:
+        async with connected(_address(path), uri=True, timeout=BUSY_S) as connection:
             request_id = await _insert(connection, selection, server)
             while (result := await _result(connection, request_id, board)) is None:
                 if holder(path).held is False:
@@ -50,8 +51,9 @@ async def ask_daemon(
         raise DatabaseUnusable(path, str(error), hint="check that this user may write to it") from error
 
 
-def _connect(path: Path) -> aiosqlite.Connection:
-    return aiosqlite.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY_S)
+def _address(path: Path) -> str:
+    """Return what opens a database for writing, but makes none."""
+    return f"{path.absolute().as_uri()}?mode=rw"
 
 
 async def _insert(connection: aiosqlite.Connection, selection: Selection, server: str | None) -> int:

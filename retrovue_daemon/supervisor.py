@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from retrovue_daemon.asking import Asked, Selection
-    from retrovue_daemon.config import Config
+    from retrovue_daemon.config import Config, ServerSection
     from retrovue_daemon.logs import Redactor
     from retrovue_daemon.plex.retries import RetryPolicy
     from retrovue_daemon.progress import ProgressBoard
@@ -147,12 +147,9 @@ class Supervisor:
             workplace = await self._workplace(config)
             wanted = {active.name: active for active in roster.servers}
             removed = [name for name in self.workers if name not in wanted]
-            changed = [
-                name
-                for name in self.workers
-                if wanted.get(name, self.workers[name].server) != self.workers[name].server
-            ]
-            anew = [name for name in changed if _begins_anew(self.workers[name].server, wanted[name])]
+            kept = [name for name in self.workers if name in wanted]
+            changed = [name for name in kept if self.workers[name].server.section != wanted[name].section]
+            anew = [name for name in changed if _begins_anew(self.workers[name].server.section, wanted[name].section)]
             added = [name for name in wanted if name not in self.workers]
             self.config = config
             self._slots.share(config.sync.concurrency, wanted)
@@ -230,6 +227,9 @@ class Supervisor:
     async def _follow(self, before: Settings) -> Settings:
         """Act on the differences; return what was acted on. What is written meanwhile is a difference of its own."""
         settings = await read_settings(self.database.reader)
+        # Those whose rows were deleted, and entered again if they are the configuration's, lack everything.
+        gone = settings.deleted(before)
+        bereft = [worker for name, worker in self.workers.items() if (worker.server.server_id, name) in gone]
         if (settings.servers, settings.mappings) != (before.servers, before.mappings):
             changed = await self._exchange()
             self._follow_paths()
@@ -239,8 +239,7 @@ class Supervisor:
         for worker in self.workers.values():
             for library_id in off:
                 worker.stop_library(library_id)
-            # A row that was deleted has been entered again, perhaps under its old id, and lacks everything.
-            if worker.server.server_id in {*on.values(), *settings.deleted(before)}:
+            if worker in bereft or worker.server.server_id in on.values():
                 worker.look_now()
         return settings
 
@@ -255,7 +254,6 @@ class Supervisor:
             log.error("watch.crashed", exc_info=error)
 
 
-def _begins_anew(before: ActiveServer, after: ActiveServer) -> bool:
+def _begins_anew(before: ServerSection, after: ServerSection) -> bool:
     """Tell whether a worker has to be exchanged; path mappings are followed without that."""
-    sections = [replace(each.section, path_mappings=()) for each in (before, after)]
-    return before.server_id != after.server_id or sections[0] != sections[1]
+    return replace(before, path_mappings=()) != replace(after, path_mappings=())

@@ -175,8 +175,10 @@ class ServerWorker:
         asked = list(self._asked)
         with _Contained(self):
             changes = self._paths.changes
-            contact = await self._discovery.contact(client, self.server.server_id)
-            self.server = replace(self.server, server_id=contact.server_id)
+            server_id = self.server.server_id
+            contact = await self._discovery.contact(client, server_id)
+            if self.server.server_id == server_id:  # else the supervisor has met the row that it is now
+                self.server = replace(self.server, server_id=contact.server_id)
             self._agenda.succeeded()
             self.trouble.end()
             self.trouble.only(target.row.id for target in (*contact.targets, *contact.vanished))

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-import aiosqlite
-
 from retrovue_daemon.errors import DatabaseUnusable
+from retrovue_daemon.store.connection import connected
 from retrovue_daemon.store.lock import database_lock
 from retrovue_daemon.store.preparation import check_place, prepare
 from retrovue_daemon.store.writer import Writer
@@ -19,6 +18,8 @@ from retrovue_daemon.store.writer import Writer
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
+
+    import aiosqlite
 
 _PRAGMAS = """
 PRAGMA synchronous = NORMAL;
@@ -59,7 +60,7 @@ async def open_database(
         stack.enter_context(_readable(path))
         lock = stack.enter_context(database_lock(path, mode=mode, serves=serves))
         # A signal ends the waiting for it, but not the thread: nobody else may begin before that has ended.
-        await lock.in_thread(partial(prepare, path, mode=mode, group=group))
+        await lock.during(partial(prepare, path, mode=mode, group=group))
         reader = await stack.enter_async_context(_connect(path, readonly=True))
         connection = await stack.enter_async_context(_connect(path, readonly=False))
         writer = await stack.enter_async_context(Writer(connection, path))
@@ -84,7 +85,7 @@ def unreadable(path: Path, error: sqlite3.Error) -> DatabaseUnusable:
 @asynccontextmanager
 async def _connect(path: Path, *, readonly: bool) -> AsyncIterator[aiosqlite.Connection]:
     # isolation_level None leaves BEGIN and COMMIT to the writer.
-    async with aiosqlite.connect(path, isolation_level=None) as connection:
+    async with connected(path, isolation_level=None) as connection:
         await connection.executescript(_PRAGMAS)
         # The writer asks again itself, so that it can end within a second of being told to.
         await connection.execute("PRAGMA query_only = ON" if readonly else "PRAGMA busy_timeout = 1000")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -38,24 +38,15 @@ class Lock:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
-    async def in_thread(self, work: Callable[[], T]) -> T:
-        """Do work in a thread that keeps the lock until it has ended, also where nobody waits for that any more."""
-        own, begun = os.dup(self._descriptor), threading.Lock()
-
-        def locked() -> T:
-            if not begun.acquire(blocking=False):
-                raise asyncio.CancelledError
-            try:
-                return work()
-            finally:
-                os.close(own)
-
-        try:
-            return await asyncio.to_thread(locked)
-        except asyncio.CancelledError:
-            if begun.acquire(blocking=False):
-                os.close(own)  # it had not begun, and never will
-            raise
+    async def during(self, work: Callable[[], T]) -> T:
+        """Do blocking work in a thread that keeps the lock until it has ended, also where nobody waits for that."""
+        own = os.dup(self._descriptor)
+        with_lock = ThreadPoolExecutor(max_workers=1, thread_name_prefix="with lock")
+        future = with_lock.submit(work)
+        # Called also where it is cancelled before it has begun.
+        future.add_done_callback(lambda _: os.close(own))
+        with_lock.shutdown(wait=False)
+        return await asyncio.wrap_future(future)
 
 
 def lock_path(database: Path) -> Path:

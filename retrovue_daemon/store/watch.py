@@ -43,9 +43,11 @@ class Settings:
     def _off(self) -> set[int]:
         return {library_id for library_id, enabled, _ in self.libraries if not enabled}
 
-    def deleted(self, before: Settings) -> set[int]:
-        """Return the ids of the servers whose rows are gone since."""
-        return {row_id for row_id, *_ in before.servers} - {row_id for row_id, *_ in self.servers}
+    def deleted(self, before: Settings) -> set[tuple[int, str]]:
+        """Return ids and names of the servers whose rows are gone since; the next row may have got the id."""
+        return {(row_id, name) for row_id, name, *_ in before.servers} - {
+            (row_id, name) for row_id, name, *_ in self.servers
+        }
 
 
 async def data_version(connection: aiosqlite.Connection) -> int:

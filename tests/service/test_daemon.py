@@ -55,9 +55,9 @@ async def _end(running: asyncio.Task[None], number: int = signal.SIGTERM) -> Non
 
 
 async def _released(path: Path) -> None:
-    """Wait until nobody has the lock, nor the thread that prepares the database, which cannot be waited for."""
+    """Wait for the thread that prepares a database: a signal ends the waiting for it, not its work."""
     async with asyncio.timeout(PATIENCE_S):
-        while holder(path).held:  # noqa: ASYNC110 -- likewise
+        while holder(path).held:  # noqa: ASYNC110 -- there is no event for it
             await asyncio.sleep(0)
 
 

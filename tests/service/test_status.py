@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 import pytest
 
@@ -36,8 +37,9 @@ async def test_it_names_what_is_being_synced_and_how_far(serve, config, plex, ev
     await stuck.reached.wait()
     await events.count(2, "sync.finished")
     assert status_line(service.supervisor) == "syncing home/Dramas movies 1 of 2"
+    running = service.passes("home", "Dramas")
     stuck.release.set()
-    await events.next("sync.finished")
+    await running
     assert status_line(service.supervisor) == "idle"
 
 
@@ -62,27 +64,28 @@ async def test_it_names_all_that_is_wrong_until_it_no_longer_is(serve, config, p
     assert status_line(service.supervisor) == "idle"
 
 
-async def test_a_blocked_library_stays_in_it_until_it_is_released(serve, config, plex, clock, events, edit) -> None:
+async def test_a_blocked_library_stays_in_it_until_it_is_released(serve, config, plex, clock, edit) -> None:
     """A quick look that went well does not make it forgotten; a switched off library is."""
     service = await serve(config(table(plex)))
-    await events.count(3, "sync.finished")
+
+    async def sync(selection: Selection = EVERYTHING) -> str:
+        for asked in service.supervisor.ask(selection):
+            await asked.done
+        return status_line(service.supervisor)
+
+    assert await sync() == "idle"
     plex.quirks.hidden_libraries.add("2")
-    await clock.tick("interval home")
-    await events.count(3, "sync.finished")
-    assert "; home/Dramas blocked: " in status_line(service.supervisor)
-    await clock.tick("interval home")
-    await events.count(2, "sync.finished", status="ok")
-    assert "home/Dramas blocked" in status_line(service.supervisor)
+    assert (await sync()).startswith("idle; home/Dramas blocked: ")
+    assert "home/Dramas blocked" in await sync(Selection(library="Comedies"))
     await edit("UPDATE libraries SET sync_enabled = 0 WHERE library_name = 'Dramas'")
-    await clock.tick("interval home")
-    await events.count(2, "sync.finished")
-    assert "Dramas" not in status_line(service.supervisor)
+    assert await sync() == "idle"
 
 
 async def test_systemd_hears_of_changes_only(serve, config, plex, clock, events, recorder) -> None:
     """The status is looked at every second; said is what is new."""
     service = await serve(config(table(plex)))
-    await events.count(3, "sync.finished")
+    (asked,) = service.supervisor.ask(EVERYTHING)
+    await asked.done
     showing = asyncio.create_task(show_status(recorder, service.supervisor, clock), name="status")
     for _ in range(3):
         await clock.tick("status")
@@ -90,9 +93,13 @@ async def test_systemd_hears_of_changes_only(serve, config, plex, clock, events,
     stuck = plex.faults.hang("/library/sections/2/all")
     await clock.tick("interval home")
     await stuck.reached.wait()
-    await events.count(2, "sync.finished")
+    async for latest in service.board.watch():
+        if [one.library for one in latest.running] == ["Dramas"]:
+            break
     await clock.tick("status")
-    assert recorder.said == ["idle", "syncing home/Dramas"]
+    await clock.tick("status")
+    assert recorder.said[-1] == "syncing home/Dramas"
+    assert all(one != other for one, other in itertools.pairwise(recorder.said))
     showing.cancel()
     await asyncio.gather(showing, return_exceptions=True)
 

@@ -10,6 +10,7 @@ from retrovue_daemon import worker
 from retrovue_daemon.agenda import LONGEST_BACKOFF_S
 from retrovue_daemon.asking import EVERYTHING, Selection
 from retrovue_daemon.errors import ServerWithdrawn
+from retrovue_daemon.sync.discovery import Discovery
 from tests.service.conftest import table
 
 INTERVAL = 300.0
@@ -232,15 +233,30 @@ async def test_who_asked_for_what_the_end_breaks_off_learns_so(serve, config, pl
     assert isinstance((await asked.done).error, ServerWithdrawn)
 
 
+@pytest.mark.parametrize("is_seen_during_contact", [True, False])
 async def test_a_server_that_takes_over_its_old_row_is_not_disturbed(
-    serve, config, plex, clock, events, rows
+    serve, config, plex, clock, events, rows, monkeypatch, is_seen_during_contact
 ) -> None:
     """It was renamed in the configuration: its machine tells that it is the one from before."""
     service = await serve(config(table(plex, "before")))
     await events.count(3, "sync.finished")
     await service.stop()
+    contact, contacted, seen = Discovery.contact, asyncio.Event(), asyncio.Event()
+
+    async def contact_slowly(*arguments: object):
+        found = await contact(*arguments)
+        contacted.set()
+        await seen.wait()
+        return found
+
+    monkeypatch.setattr(Discovery, "contact", contact_slowly)
     stuck = plex.faults.hang("/library/sections/2/all")
-    await serve(config(table(plex, "after")))
+    service = await serve(config(table(plex, "after")))
+    await contacted.wait()
+    if is_seen_during_contact:
+        await clock.tick()
+        await clock.tick()
+    seen.set()
     await stuck.reached.wait()
     await clock.tick()
     await clock.tick()

@@ -205,13 +205,16 @@ async def test_a_row_that_cannot_be_used_is_told_once_and_costs_the_others_nothi
     await events.next("servers.changed", added=("broken",))
 
 
+@pytest.mark.parametrize("under_its_old_id", [True, False])
 async def test_a_servers_row_that_another_program_deletes_is_made_anew(
-    serve, config, plex, ticks, events, rows, edit
+    serve, config, plex, ticks, events, rows, edit, under_its_old_id
 ) -> None:
     """The configuration wants it: everything is read again."""
     await serve(config(table(plex)))
     await events.count(3, "sync.finished")
     await edit("DELETE FROM plex_servers")
+    if not under_its_old_id:
+        await edit("INSERT INTO plex_servers (name, server_url, is_active) VALUES ('other', 'http://127.0.0.1', 0)")
     assert rows("SELECT count(*) FROM movies") == [(0,)]
     await ticks()
     await events.count(3, "sync.finished", status="ok")

@@ -1,0 +1,178 @@
+"""Asking a daemon that runs: what its asker sees, however it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from retrovue_daemon import remote
+from retrovue_daemon.asking import EVERYTHING, Selection
+from retrovue_daemon.errors import DaemonGone, DatabaseUnusable, Interrupted, UnknownServer
+from retrovue_daemon.progress import ProgressBoard
+from retrovue_daemon.remote import ask_daemon
+from retrovue_daemon.signals import Signals
+from retrovue_daemon.store.database import open_database
+from retrovue_daemon.store.lock import Holder, holder
+from tests.service.conftest import PATIENCE_S, table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+async def in_step(serve, config, plex, events):
+    """A daemon in this process, whose server is in step."""
+    service = await serve(config(table(plex)))
+    await events.count(3, "sync.finished")
+    await service.database.writer.catch_up()
+    return service
+
+
+@pytest.fixture
+async def ask(in_step, path, clock):
+    """Ask that daemon, which looks at the database at once; the board is the asker's."""
+    tasks = []
+
+    async def begin(
+        selection: Selection = EVERYTHING, board: ProgressBoard | None = None, signals: Signals | None = None
+    ):
+        asked = asyncio.Event()
+
+        async def pause(_seconds: float) -> None:
+            asked.set()
+            await (asyncio.sleep if signals is None else signals.pause)(0.01)
+
+        work = ask_daemon(path, selection, None, board or ProgressBoard(), pause=pause)
+        tasks.append(asyncio.create_task(work))
+        await asked.wait()
+        await clock.tick()
+        return tasks[-1]
+
+    yield begin
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_the_result_is_what_a_sync_would_have_brought(ask) -> None:
+    """For everything that was asked for, and for nothing else."""
+    told = await (await ask(Selection(library="Dramas", full=True)))
+    assert told["exit_code"] == 0
+    (server,) = told["servers"]
+    (library,) = server["libraries"]
+    assert (server["server"], library["library"], library["kind"], library["listed"]) == ("home", "Dramas", "full", 2)
+
+
+async def test_progress_reaches_the_asker(ask, plex, clock, events) -> None:
+    """As it stands in the daemon, not more than a second old."""
+    stuck = plex.faults.hang("/library/sections/2/all")
+    board = ProgressBoard()
+    asking = await ask(Selection(full=True), board=board)
+    await stuck.reached.wait()
+    await events.count(2, "sync.finished")
+    await clock.tick("progress of requests")
+    async with asyncio.timeout(PATIENCE_S):
+        async for latest in board.watch():
+            if [one.library for one in latest.running] == ["Dramas"]:
+                break
+    assert (latest.libraries_done, latest.libraries_total) == (2, 3)
+    stuck.release.set()
+    assert (await asking)["exit_code"] == 0
+
+
+async def test_an_unknown_server_is_not_asked_for(ask, path) -> None:
+    """The names that there are, are told."""
+    with pytest.raises(UnknownServer) as error:
+        await ask_daemon(path, EVERYTHING, "attic", ProgressBoard())
+    assert error.value.known == ("home",)
+
+
+async def test_a_daemon_that_ends_meanwhile_is_told(ask, in_step, plex, rows) -> None:
+    """The request stays, and the next daemon finds it."""
+    stuck = plex.faults.hang("/library/sections/2/all")
+    asking = await ask(Selection(full=True))
+    await stuck.reached.wait()
+    await in_step.stop()
+    with pytest.raises(DaemonGone) as error:
+        await asking
+    assert error.value.exit_code == 75
+    assert rows("SELECT finished_at FROM sync_requests") == [(None,)]
+
+
+async def test_an_answer_that_was_the_daemons_last_word_is_heard(path, monkeypatch) -> None:
+    """It answered and ended between the look at the row and the look at the lock."""
+    async with open_database(path):
+        pass
+
+    def answer_and_end(database: Path) -> Holder:
+        with closing(sqlite3.connect(database)) as connection, connection:
+            connection.execute(
+                """UPDATE sync_requests SET result = '{"exit_code": 0, "servers": []}', finished_at = 1"""
+            )
+        return holder(database)
+
+    monkeypatch.setattr(remote, "holder", answer_and_end)
+    assert (await ask_daemon(path, EVERYTHING, None, ProgressBoard()))["exit_code"] == 0
+
+
+async def test_a_request_that_somebody_deletes_is_told(ask, plex, edit) -> None:
+    """It would never be answered."""
+    stuck = plex.faults.hang("/library/sections/2/all")
+    asking = await ask(Selection(full=True))
+    await stuck.reached.wait()
+    await edit("DELETE FROM sync_requests")
+    told = await asking
+    assert (told["exit_code"], told["error"]["message"]) == (1, "the request was deleted")
+    stuck.release.set()
+
+
+@pytest.mark.parametrize("result", ["nonsense", "[1]", "{}", '{"exit_code": "x", "servers": 1}', None])
+async def test_an_answer_of_another_program_is_told(ask, plex, edit, result) -> None:
+    """Whatever it wrote there."""
+    stuck = plex.faults.hang("/library/sections/2/all")
+    asking = await ask(Selection(full=True))
+    await stuck.reached.wait()
+    await edit("UPDATE sync_requests SET result = ?, finished_at = 1", result)
+    assert (await asking)["error"]["message"] == "the request was answered by another program"
+    stuck.release.set()
+
+
+@pytest.mark.parametrize(
+    "progress", ["nonsense", "[]", {"progress": 5}, {"progress": {"running": [{"pages": 1}]}}, {"progress": {}}]
+)
+async def test_progress_that_is_not_understood_is_passed_over(ask, plex, edit, progress) -> None:
+    """The daemon may be of another release; the result is waited for all the same."""
+    stuck = plex.faults.hang("/library/sections/2/all")
+    asking = await ask(Selection(full=True))
+    await stuck.reached.wait()
+    text = progress if isinstance(progress, str) else json.dumps(progress)
+    await edit("UPDATE sync_requests SET result = ?", text)
+    stuck.release.set()
+    assert (await asking)["exit_code"] == 0
+
+
+async def test_ctrl_c_ends_the_waiting_and_not_the_work(ask, plex, events) -> None:
+    """The daemon goes on; its answer is in the row."""
+    stuck = plex.faults.hang("/library/sections/2/all")
+    with Signals() as signals:
+        asking = await ask(Selection(full=True), signals=signals)
+        await stuck.reached.wait()
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(Interrupted):
+            await asking
+    stuck.release.set()
+    await events.next("request.finished", exit_code=0)
+
+
+async def test_a_database_that_may_not_be_written_to_is_told(tmp_path) -> None:
+    """With what can be done about it."""
+    with pytest.raises(DatabaseUnusable) as error:
+        await ask_daemon(tmp_path / "nothing.db", EVERYTHING, None, ProgressBoard())
+    assert error.value.hint == "check that this user may write to it"

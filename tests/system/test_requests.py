@@ -1,0 +1,91 @@
+"""``sync`` beside ``run``: the daemon does it, and its asker cannot tell the difference but by who is named."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from retrovue_daemon.demo import SimulatedPlex
+from tests.service.conftest import film_world
+from tests.system.service import Log
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+@pytest.fixture
+async def small_plex() -> AsyncIterator[SimulatedPlex]:
+    async with SimulatedPlex(film_world("Comedies", "Dramas")) as server:
+        yield server
+        server.faults.clear()
+
+
+@pytest.fixture
+async def beside(commands, small_plex, config_file):
+    """A daemon that runs and is in step, and how to start ``sync`` beside it."""
+    file = config_file(small_plex, extra='[sync]\ninterval = "7d"')
+    process = await commands.start("run", "--config", file)
+    log = Log(process)
+    for _ in range(2):
+        await log.next("sync.finished")
+
+    async def sync(*arguments: str):
+        return await commands.run("sync", "--config", file, *arguments)
+
+    return process, log, sync
+
+
+async def test_a_sync_beside_the_daemon_is_done_by_it(beside, small_plex) -> None:
+    """Result and exit code are those of a sync without one; what nobody has is wrong usage, as ever."""
+    process, log, sync = beside
+    small_plex.changes.add_movie("2", "Pandora's Box", 1929)
+    everything, one = await asyncio.gather(sync(), sync("--library", "Dramas", "--full", "--json"))
+    assert [everything.code, one.code] == [0, 0]
+    assert "Comedies" in everything.out
+    (library,) = json.loads(one.out)["servers"][0]["libraries"]
+    assert (library["library"], library["kind"], library["status"]) == ("Dramas", "full", "ok")
+
+    unknown = await asyncio.gather(sync("--server", "attic"), sync("--library", "Drama", "--json"))
+    assert [finished.code for finished in unknown] == [2, 2]
+    assert "no active server is called 'attic'" in unknown[0].err
+    assert "did you mean 'Dramas'?" in unknown[1].err
+    assert await log.end() == (0, "")
+    events = [line["event"] for line in log.lines]
+    assert events.count("request.taken") == events.count("request.finished") == 3
+    assert process.returncode == 0
+
+
+async def test_removals_can_be_accepted_beside_the_daemon(beside, small_plex) -> None:
+    """It is the daemon that holds them back, and the daemon that lets them go."""
+    _, _, sync = beside
+    small_plex.quirks.hidden_libraries.add("2")
+    blocked = await sync("--full")
+    assert blocked.code == 1
+    assert "blocked" in blocked.out
+    accepted = await sync("--library", "Dramas", "--accept-removals", "--json")
+    assert accepted.code == 0
+    (library,) = json.loads(accepted.out)["servers"][0]["libraries"]
+    assert (library["library"], library["removed"]) == ("Dramas", 2)
+
+
+async def test_syncs_that_wait_for_one_pass_share_it_and_a_daemon_that_is_killed_is_told(
+    beside, small_plex, rows
+) -> None:
+    """Exit code 75: to try again makes sense, and the request is not lost."""
+    process, log, sync = beside
+    stuck = small_plex.faults.hang("/library/sections/2/all")
+    askers = [asyncio.create_task(sync("--full", "--library", "Dramas")) for _ in range(2)]
+    for _ in askers:
+        await log.next("request.taken")
+    await stuck.reached.wait()
+    asked = len(small_plex.requests_for("/library/sections/2/all"))
+    process.kill()
+    for finished in await asyncio.gather(*askers):
+        assert finished.code == 75
+        assert "the daemon that was asked has ended" in finished.err
+        assert "try again" in finished.err
+    assert asked == 2  # the first pass, and one for both
+    assert rows("SELECT count(*) FROM sync_requests WHERE finished_at IS NULL") == [(2,)]
