@@ -6,6 +6,8 @@ import asyncio
 
 import pytest
 
+from retrovue_daemon.store.local_paths import recompute_paths
+from retrovue_daemon.sync import mapping
 from tests.service.conftest import table
 
 EDIT = "INSERT INTO plex_path_mappings (server_id, plex_path, local_path) VALUES (1, '/srv', '/mnt')"
@@ -98,6 +100,34 @@ async def test_a_pass_that_is_broken_off_leaves_no_stale_path(in_the_middle, clo
     assert stale() == []
 
 
+async def test_a_pass_that_is_broken_off_while_paths_are_computed_leaves_no_stale_path(
+    in_the_middle, clock, edit, stale, monkeypatch
+) -> None:
+    """It writes what it had read after its library's files have been looked through."""
+    service, running, _ = await in_the_middle()
+    looked_through, go_on = asyncio.Event(), asyncio.Event()
+
+    async def recompute_slowly(database, target):
+        files = await recompute_paths(database, target)
+        if target.library_name == "Dramas":
+            looked_through.set()
+            await go_on.wait()
+        return files
+
+    monkeypatch.setattr(mapping, "recompute_paths", recompute_slowly)
+    await edit(EDIT)
+    await clock.tick()
+    await looked_through.wait()
+    await edit("UPDATE libraries SET sync_enabled = 0 WHERE library_name = 'Dramas'")
+    await clock.tick()
+    await asyncio.wait([running])
+    go_on.set()
+    await service.noticed()
+    assert len(stale()) == 1
+    await clock.tick("interval home")
+    assert stale() == []
+
+
 async def test_a_server_and_its_mappings_changed_at_once_leave_no_stale_path(
     in_the_middle, config, plex, clock, stale, monkeypatch
 ) -> None:
@@ -114,11 +144,12 @@ async def test_a_server_and_its_mappings_changed_at_once_leave_no_stale_path(
         await stop(*names)
 
     monkeypatch.setattr(service.supervisor, "_stop", stop_behind_a_slow_disk)
-    mapping = {"plex_path": "/srv", "local_path": "/mnt"}
-    changed = config(table(plex, concurrency=1, path_mappings=[mapping]), sync={"page_size": 1})
+    mapped = [{"plex_path": "/srv", "local_path": "/mnt"}]
+    elsewhere = table(plex, url="http://127.0.0.1:9", path_mappings=mapped)
+    changed = config(elsewhere, sync={"page_size": 1})
     reload = asyncio.create_task(service.supervisor.apply(changed))
     release.set()
-    # A pass over an unchanged library: it would have written its paths if nothing held the writer up.
+    # Time enough to look through the files: the batch is not among them yet.
     for _ in range(50):
         await service.database.reader.execute_fetchall("SELECT count(*) FROM media_files")
     gate.set()

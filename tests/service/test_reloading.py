@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from retrovue_daemon.asking import EVERYTHING
+from retrovue_daemon.asking import Selection
 from retrovue_daemon.config import load_config
 from retrovue_daemon.errors import ServerWithdrawn
 from retrovue_daemon.reloading import Reloader
@@ -59,9 +59,10 @@ async def test_a_pass_of_an_unchanged_server_goes_on_and_one_of_a_removed_server
 ) -> None:
     """The latter is recorded as cancelled, who asked for it is told, and its rows stay."""
     kept, removed = await start_plex("A", "B", name="kept"), await start_plex("C", "D", name="removed")
-    stuck = [kept.faults.hang("/library/sections/2/all"), removed.faults.hang("/library/sections/2/all")]
     service = await serve(config(table(kept, "kept"), table(removed, "removed")))
-    asked = service.supervisor.ask(EVERYTHING)
+    await events.count(4, "sync.finished")
+    stuck = [kept.faults.hang("/library/sections/2/all"), removed.faults.hang("/library/sections/2/all")]
+    asked = service.supervisor.ask(Selection(full=True))
     await asyncio.gather(*(each.reached.wait() for each in stuck))
     await events.count(2, "sync.finished")
     changed = await service.supervisor.apply(config(table(kept, "kept")))
@@ -72,7 +73,7 @@ async def test_a_pass_of_an_unchanged_server_goes_on_and_one_of_a_removed_server
     assert isinstance(reports[1].error, ServerWithdrawn)
     assert rows("SELECT name, is_active FROM plex_servers ORDER BY id") == [("kept", 1), ("removed", 0)]
     assert rows("SELECT status, count(*) FROM sync_runs GROUP BY 1 ORDER BY 1")[0] == ("cancelled", 1)
-    assert rows("SELECT count(*) FROM movies WHERE server_id = 2") == [(2,)]
+    assert rows("SELECT count(*) FROM movies WHERE server_id = 2") == [(4,)]
 
 
 async def test_a_changed_server_starts_anew(serve, config, plex, events) -> None:

@@ -111,6 +111,7 @@ async def test_a_show_whose_library_is_busy_is_done_after_that(
     await events.next("request.finished")
     (library,) = answer(request_id)[2]["servers"][0]["libraries"]
     assert (library["library"], library["kind"], library["status"]) == ("Serials", "show", "ok")
+    assert len([request for request in plex.requests if "title" in request.query]) == 1
 
 
 NO_UTF_8 = b'{"library": "\xff"}'

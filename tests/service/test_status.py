@@ -81,6 +81,28 @@ async def test_a_blocked_library_stays_in_it_until_it_is_released(serve, config,
     assert await sync() == "idle"
 
 
+async def test_a_show_that_is_well_does_not_hide_that_its_library_is_not(serve, config, start_plex, events) -> None:
+    """Both were asked for at once."""
+    plex = await start_plex()
+    library = plex.changes.add_library("show", "Serials", "/srv/serials")
+    show = plex.changes.add_show(library.key, "Les Vampires", 1915)
+    plex.changes.add_episode(show.id, 1, 1, "La Tête coupée")
+    service = await serve(config(table(plex)))
+    await events.next("sync.finished")
+    # The first one is the search for the show.
+    plex.faults.fail(f"/library/sections/{library.key}/all", status=500, times=2, after=1)
+    asked = [
+        service.supervisor.ask(selection)[0]
+        for selection in (Selection(full=True), Selection(show=("Les Vampires", None)))
+    ]
+    for one in asked:
+        assert [(done.run.kind, done.run.status) for done in (await one.done).passes] == [
+            ("full", "failed"),
+            ("show", "ok"),
+        ]
+    assert "home/Serials failed" in status_line(service.supervisor)
+
+
 async def test_systemd_hears_of_changes_only(serve, config, plex, clock, events, recorder) -> None:
     """The status is looked at every second; said is what is new."""
     service = await serve(config(table(plex)))

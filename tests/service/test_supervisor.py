@@ -223,14 +223,17 @@ async def test_a_pass_that_is_stopped_before_its_first_step_blocks_nothing(
     await events.next("sync.finished", library="Dramas", status="ok")
 
 
-async def test_who_asked_for_what_the_end_breaks_off_learns_so(serve, config, plex) -> None:
+async def test_who_asked_for_what_the_end_breaks_off_learns_so(serve, config, plex, events) -> None:
     """A report without its passes would look as if all had gone well."""
-    stuck = plex.faults.hang("/library/sections/2/all")
     service = await serve(config(table(plex)))
-    (asked,) = service.supervisor.ask(EVERYTHING)
+    await events.count(3, "sync.finished")
+    stuck = plex.faults.hang("/library/sections/2/all")
+    (under_way,) = service.supervisor.ask(Selection(full=True))
     await stuck.reached.wait()
+    (waiting,) = service.supervisor.ask(EVERYTHING)
     await service.stop()
-    assert isinstance((await asked.done).error, ServerWithdrawn)
+    for asked in (under_way, waiting):
+        assert isinstance((await asked.done).error, ServerWithdrawn)
 
 
 @pytest.mark.parametrize("is_seen_during_contact", [True, False])
@@ -258,6 +261,7 @@ async def test_a_server_that_takes_over_its_old_row_is_not_disturbed(
         await clock.tick()
     seen.set()
     await stuck.reached.wait()
+    assert service.supervisor.workers["after"].server.server_id == 1
     await clock.tick()
     await clock.tick()
     stuck.release.set()

@@ -9,7 +9,7 @@ import pytest
 from retrovue_daemon.asking import EVERYTHING
 from retrovue_daemon.errors import WriteFailed
 from retrovue_daemon.store import writer
-from retrovue_daemon.supervisor import WATCH_S
+from retrovue_daemon.supervisor import WATCH_S, Supervisor
 from tests.service.conftest import table
 
 ADD_SERVER = "INSERT INTO plex_servers (name, server_url, token) VALUES (?, ?, ?)"
@@ -170,6 +170,56 @@ async def test_what_is_written_while_an_edit_is_followed_is_followed_next(
     await events.next("sync.finished", server="cellar")
 
 
+async def test_what_is_written_while_the_service_starts_is_not_missed(
+    serve, config, start_plex, ticks, events, rows, edit, monkeypatch
+) -> None:
+    """Between reading the tables and watching them."""
+    attic = await start_plex("Comedies", name="Attic")
+    read = Supervisor._read_roster
+
+    async def read_and_add(*arguments):
+        found = await read(*arguments)
+        if not rows("SELECT 1 FROM plex_servers"):
+            await edit(ADD_SERVER, "attic", attic.url, attic.token)
+        return found
+
+    monkeypatch.setattr(Supervisor, "_read_roster", read_and_add)
+    await serve(config())
+    await ticks()
+    await events.next("sync.finished", server="attic")
+
+
+async def test_a_row_that_is_made_anew_during_a_look_is_the_one_from_then_on(
+    serve, config, plex, ticks, clock, events, rows, edit
+) -> None:
+    """The look comes back with what it has found of the old one."""
+    service = await serve(config(table(plex)))
+    await events.count(3, "sync.finished")
+    home = service.supervisor.workers["home"]
+    contact, contacted, go_on = home._discovery.contact, asyncio.Event(), asyncio.Event()
+
+    async def contact_slowly(*arguments):
+        found = await contact(*arguments)
+        contacted.set()
+        await go_on.wait()
+        return found
+
+    home._discovery.contact = contact_slowly
+    await clock.wake("interval home")
+    await contacted.wait()
+    home._discovery.contact = contact
+    await edit("DELETE FROM plex_servers")
+    await edit(
+        "INSERT INTO plex_servers (id, name, server_url, is_active) VALUES (7, 'other', 'http://127.0.0.1', 0)"
+    )
+    await ticks()
+    go_on.set()
+    for _ in range(2):
+        await clock.tick("interval home")
+    await events.count(3, "sync.finished", status="ok")
+    assert rows("SELECT DISTINCT server_id FROM movies") == [(8,)]
+
+
 async def test_an_edit_that_cannot_be_followed_ends_nothing_and_is_followed_later(
     serve, config, plex, start_plex, ticks, clock, events, edit, locked, monkeypatch
 ) -> None:
@@ -181,7 +231,8 @@ async def test_an_edit_that_cannot_be_followed_ends_nothing_and_is_followed_late
     await events.count(3, "sync.finished")
     await edit(ADD_SERVER, "attic", attic.url, attic.token)
     async with locked():
-        await clock.tick()
+        for _ in range(3):
+            await clock.tick()
     assert (await events.next("store.failed"))["error"].endswith("database is locked")
     assert not service.task.done()
     await ticks()
