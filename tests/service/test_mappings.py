@@ -129,12 +129,14 @@ async def test_a_pass_that_is_broken_off_while_paths_are_computed_leaves_no_stal
 
 
 async def test_a_server_and_its_mappings_changed_at_once_leave_no_stale_path(
-    in_the_middle, config, plex, clock, stale, monkeypatch
+    serve, config, start_plex, stale, rows, monkeypatch
 ) -> None:
     """The pass of the old worker has handed in a batch that still waits when the paths are computed anew."""
-    service, _, release = await in_the_middle()
-    gate = asyncio.Event()
-    stop = service.supervisor._stop
+    plex = await start_plex("Dramas")
+    stuck = plex.faults.hang("/library/sections/1/all", after=1)
+    service = await serve(config(table(plex), sync={"page_size": 1}))
+    await stuck.reached.wait()
+    gate, stop = asyncio.Event(), service.supervisor._stop
 
     async def wait(_connection: object) -> None:
         await gate.wait()
@@ -146,14 +148,13 @@ async def test_a_server_and_its_mappings_changed_at_once_leave_no_stale_path(
     monkeypatch.setattr(service.supervisor, "_stop", stop_behind_a_slow_disk)
     mapped = [{"plex_path": "/srv", "local_path": "/mnt"}]
     elsewhere = table(plex, url="http://127.0.0.1:9", path_mappings=mapped)
-    changed = config(elsewhere, sync={"page_size": 1})
-    reload = asyncio.create_task(service.supervisor.apply(changed))
-    release.set()
+    reload = asyncio.create_task(service.supervisor.apply(config(elsewhere, sync={"page_size": 1})))
     # Time enough to look through the files: the batch is not among them yet.
     for _ in range(50):
         await service.database.reader.execute_fetchall("SELECT count(*) FROM media_files")
     gate.set()
     await reload
+    assert rows("SELECT count(*) FROM media_files") == [(1,)]
     assert stale() == []
 
 

@@ -88,8 +88,10 @@ async def test_progress_is_shown_in_the_row_until_the_result_is_there(
         finished_at, _, result = answer(request_id)
         assert finished_at is None
         assert "Dramas" in [one["library"] for one in result["progress"]["running"]]
+    await clock.tick()
     stuck.release.set()
     await events.count(2, "request.finished")
+    assert len(events.of("request.taken")) == 2
     assert all("progress" not in answer(request_id)[2] for request_id in ids)
 
 
