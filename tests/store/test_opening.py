@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import pytest
 
 from retrovue_daemon.errors import DatabaseHeld, DatabasePlaceMissing, DatabaseUnusable
 from retrovue_daemon.store.database import open_database
+from retrovue_daemon.store.lock import database_lock, holder
 from retrovue_daemon.store.migrations import APPLICATION_ID, migrations
 
 TABLES = {
@@ -231,3 +234,24 @@ async def test_programs_can_add_servers_and_mappings_as_they_used_to(database, q
     )
     assert await query("SELECT source, is_active FROM plex_servers WHERE name = 'attic'") == [("database", 1)]
     assert await query("SELECT source FROM plex_path_mappings") == [("database",)]
+
+
+async def test_the_lock_stays_until_work_that_nobody_waits_for_has_ended(tmp_path) -> None:
+    """A signal ends the waiting for an upgrade of the schema, not the upgrade: nobody else may begin one."""
+    path = tmp_path / "mirror.db"
+    begun, may_end = threading.Event(), threading.Event()
+
+    def upgrade() -> None:
+        begun.set()
+        may_end.wait()
+
+    with database_lock(path) as lock:
+        waiting = asyncio.create_task(lock.during(upgrade))
+        await asyncio.to_thread(begun.wait)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+    assert holder(path).held
+    may_end.set()
+    async with asyncio.timeout(10):
+        while holder(path).held:  # noqa: ASYNC110 -- the thread tells nobody
+            await asyncio.sleep(0)
