@@ -3,32 +3,51 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import aiosqlite
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
+
+T = TypeVar("T")
+
+_CHUNK = 64
+"""Rows that an iteration over a cursor fetches at a time, as in ``aiosqlite.connect``."""
+
+
+class Connection(aiosqlite.Connection):
+    """A connection that also takes whole pieces of work to its thread."""
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do work of many statements in the connection's own thread.
+
+        Awaiting each of them would wait for the event loop's next turn just as often, and the database for that.
+        """
+        return await self._execute(work, self._conn)  # type: ignore[no-any-return, no-untyped-call]
 
 
 @asynccontextmanager
-async def connected(database: Path | str, **options: Any) -> AsyncIterator[aiosqlite.Connection]:
+async def connected(database: Path | str, **options: Any) -> AsyncIterator[Connection]:
     """Open a database, with the options of ``sqlite3.connect``; leaving the block closes it.
 
     aiosqlite lets go of a thread that is still at work where opening fails or is cancelled: it would report to an
     event loop that may be closed by then, and what it has opened would stay open.
     """
-    connection = aiosqlite.connect(database, **options)
-    opening = asyncio.create_task(_open(connection), name="opening of the database")
+    connection = Connection(partial(sqlite3.connect, database, **options), _CHUNK)
+    opening = asyncio.create_task(_opened(connection), name="opening of the database")
     try:
-        yield await asyncio.shield(opening)
+        await asyncio.shield(opening)
+        yield connection
     finally:
         await asyncio.gather(opening, return_exceptions=True)
         await connection.close()
         await asyncio.to_thread(connection._thread.join)  # noqa: SLF001 -- nothing public tells of its end
 
 
-async def _open(connection: aiosqlite.Connection) -> aiosqlite.Connection:
-    return await connection
+async def _opened(connection: Connection) -> bool:
+    return await connection is connection

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-    import aiosqlite
+    from retrovue_daemon.store.connection import Connection
 
 _PRAGMAS = """
 PRAGMA synchronous = NORMAL;
@@ -38,7 +38,7 @@ class Database:
     """An open database: ``reader`` for queries, ``writer`` for everything that changes a row."""
 
     path: Path
-    reader: aiosqlite.Connection
+    reader: Connection
     writer: Writer
 
 
@@ -83,7 +83,7 @@ def unreadable(path: Path, error: sqlite3.Error) -> DatabaseUnusable:
 
 
 @asynccontextmanager
-async def _connect(path: Path, *, readonly: bool) -> AsyncIterator[aiosqlite.Connection]:
+async def _connect(path: Path, *, readonly: bool) -> AsyncIterator[Connection]:
     # isolation_level None leaves BEGIN and COMMIT to the writer.
     async with connected(path, isolation_level=None) as connection:
         await connection.executescript(_PRAGMAS)

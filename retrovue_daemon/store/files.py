@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, TypeAlias
 
+from retrovue_daemon.store.bulk import write_rows
 from retrovue_daemon.store.ids import NewIds
 from retrovue_daemon.store.rows import UPSERT_FILE, file_row
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Collection, Sequence
 
-    import aiosqlite
-
     from retrovue_daemon.records import Episode, MediaFile, Movie
-    from retrovue_daemon.store.rows import Row, Target
+    from retrovue_daemon.store.bulk import Row
+    from retrovue_daemon.store.rows import Target
 
 Part: TypeAlias = int | tuple[str, str | None]
 """What tells one file from another: the part id, or, where a server sends none, the item and the path."""
@@ -28,8 +29,8 @@ SELECT id, part_id FROM media_files WHERE server_id = ? AND part_id IN (SELECT v
 """
 
 
-async def write_files(
-    connection: aiosqlite.Connection,
+def write_files(
+    connection: sqlite3.Connection,
     target: Target,
     items: Sequence[Movie | Episode],
     known: Collection[str],
@@ -41,8 +42,8 @@ async def write_files(
     another item of the batch has taken over is no lost one. Returns the id of each item's primary file, by rating
     key; an item without a playable file is not in it.
     """
-    stored = await _stored_parts(connection, target.server_id, items, known)
-    new_ids = await NewIds.of(connection, "media_files")
+    stored = _stored_parts(connection, target.server_id, items, known)
+    new_ids = NewIds.of(connection, "media_files")
     rows: dict[int, Row] = {}
     primary: dict[str, int] = {}
     for item in items:
@@ -57,9 +58,9 @@ async def write_files(
                 primary[item.rating_key] = row_id
     left = [(row_id,) for part, row_id in stored.items() if row_id not in rows]
     if left:
-        await connection.executemany("DELETE FROM media_files WHERE id = ?", left)
+        connection.executemany("DELETE FROM media_files WHERE id = ?", left)
     if rows:
-        await connection.executemany(UPSERT_FILE, rows.values())
+        write_rows(connection, UPSERT_FILE, list(rows.values()))
     return primary
 
 
@@ -74,17 +75,17 @@ def primary_file(item: Movie | Episode) -> MediaFile | None:
     return None
 
 
-async def _stored_parts(
-    connection: aiosqlite.Connection, server_id: int, items: Sequence[Movie | Episode], known: Collection[str]
+def _stored_parts(
+    connection: sqlite3.Connection, server_id: int, items: Sequence[Movie | Episode], known: Collection[str]
 ) -> dict[Part, int]:
     """Return the ids of the rows of these items, and of those that hold one of their parts for another item."""
     stored: dict[Part, int] = {}
     if known:
-        rows = await connection.execute_fetchall(_ITEM_PARTS, (server_id, json.dumps(list(known))))
+        rows = connection.execute(_ITEM_PARTS, (server_id, json.dumps(list(known))))
         for row_id, part_id, rating_key, plex_path in rows:
             stored[(rating_key, plex_path) if part_id is None else part_id] = row_id
     wanted = [file.part_id for item in items for file in item.files if file.part_id is not None]
-    rows = await connection.execute_fetchall(_PARTS, (server_id, json.dumps(wanted)))
+    rows = connection.execute(_PARTS, (server_id, json.dumps(wanted)))
     stored.update({part_id: row_id for row_id, part_id in rows})
     return stored
 

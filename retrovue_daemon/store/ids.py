@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    import aiosqlite
+    import sqlite3
 
 
 class NewIds:
@@ -19,9 +19,9 @@ class NewIds:
         self._last = last
 
     @classmethod
-    async def of(cls, connection: aiosqlite.Connection, table: str) -> Self:
+    def of(cls, connection: sqlite3.Connection, table: str) -> Self:
         """Start after the highest id that the table ever had."""
-        rows = await connection.execute_fetchall("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,))
+        rows = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,))
         return cls(max((seq for (seq,) in rows), default=0))
 
     def take(self) -> int:

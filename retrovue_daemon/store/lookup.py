@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     import aiosqlite
 
+    from retrovue_daemon.store.connection import Connection
+
 TABLES = {Kind.MOVIE: "movies", Kind.SHOW: "shows", Kind.SEASON: "seasons", Kind.EPISODE: "episodes"}
 """The table that holds each kind of item. Names of tables in SQL come from here, never from outside."""
 
@@ -38,14 +40,21 @@ class KnownRow(NamedTuple):
 
 
 async def known_rows(
-    connection: aiosqlite.Connection, kind: Kind, server_id: int, rating_keys: Iterable[str]
+    connection: Connection, kind: Kind, server_id: int, rating_keys: Iterable[str]
 ) -> dict[str, KnownRow]:
     """Return the stored rows of these rating keys, by rating key; one query whatever their number."""
+    return await connection.run(lambda plain: stored_rows(plain, kind, server_id, rating_keys))
+
+
+def stored_rows(
+    connection: sqlite3.Connection, kind: Kind, server_id: int, rating_keys: Iterable[str]
+) -> dict[str, KnownRow]:
+    """Return the stored rows of these rating keys, by rating key, over a plain connection."""
     query = (
         f"SELECT rating_key, id, library_id, state, digest FROM {TABLES[kind]}"
         " WHERE server_id = ? AND rating_key IN (SELECT value FROM json_each(?))"
     )
-    rows = await connection.execute_fetchall(query, (server_id, json.dumps(list(rating_keys))))
+    rows = connection.execute(query, (server_id, json.dumps(list(rating_keys))))
     return {row[0]: KnownRow(*row[1:]) for row in rows}
 
 

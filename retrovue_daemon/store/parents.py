@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterable, Sequence
-
-    import aiosqlite
 
     from retrovue_daemon.records import Episode, Season
 
@@ -52,18 +51,16 @@ class Parents:
         return (show_id, season_id), show_id is not None and (season_id is not None or not named)
 
 
-async def parents_of_seasons(connection: aiosqlite.Connection, server_id: int, seasons: Sequence[Season]) -> Parents:
+def parents_of_seasons(connection: sqlite3.Connection, server_id: int, seasons: Sequence[Season]) -> Parents:
     """Look up the shows of these seasons."""
-    shows = await _ids(connection, _SHOWS, server_id, (season.show_rating_key for season in seasons))
+    shows = _ids(connection, _SHOWS, server_id, (season.show_rating_key for season in seasons))
     return Parents(shows, {}, {})
 
 
-async def parents_of_episodes(
-    connection: aiosqlite.Connection, server_id: int, episodes: Sequence[Episode]
-) -> Parents:
+def parents_of_episodes(connection: sqlite3.Connection, server_id: int, episodes: Sequence[Episode]) -> Parents:
     """Look up the shows and seasons of these episodes: two queries, three where a named season is not to be found."""
-    shows = await _ids(connection, _SHOWS, server_id, (episode.show_rating_key for episode in episodes))
-    seasons = await _ids(connection, _SEASONS, server_id, (episode.season_rating_key for episode in episodes))
+    shows = _ids(connection, _SHOWS, server_id, (episode.show_rating_key for episode in episodes))
+    seasons = _ids(connection, _SEASONS, server_id, (episode.season_rating_key for episode in episodes))
     unnamed = {
         shows[episode.show_rating_key]
         for episode in episodes
@@ -71,14 +68,12 @@ async def parents_of_episodes(
     }
     numbered = {}
     if unnamed:
-        rows = await connection.execute_fetchall(_SEASONS_OF_SHOWS, (json.dumps(list(unnamed)),))
+        rows = connection.execute(_SEASONS_OF_SHOWS, (json.dumps(list(unnamed)),))
         numbered = {(show_id, number): season_id for show_id, number, season_id in rows}
     return Parents(shows, seasons, numbered)
 
 
-async def _ids(
-    connection: aiosqlite.Connection, query: str, server_id: int, keys: Iterable[str | None]
-) -> dict[str, int]:
+def _ids(connection: sqlite3.Connection, query: str, server_id: int, keys: Iterable[str | None]) -> dict[str, int]:
     wanted = sorted({key for key in keys if key is not None})
-    rows = await connection.execute_fetchall(query, (server_id, json.dumps(wanted)))
+    rows = connection.execute(query, (server_id, json.dumps(wanted)))
     return {row[0]: row[1] for row in rows}

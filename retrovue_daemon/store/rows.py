@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from retrovue_daemon.records import Kind
+from retrovue_daemon.store.bulk import Insertion
 from retrovue_daemon.store.lookup import TABLES
 from retrovue_daemon.store.moments import Moments
 
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from retrovue_daemon.records import Episode, MediaFile, Movie, Season, Show
-
-Row: TypeAlias = tuple[str | int | None, ...]
+    from retrovue_daemon.store.bulk import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +42,13 @@ SAID_ONCE = frozenset({"id", "created_at", "first_moment"})
 """Columns that are written with a row and never again."""
 
 
-def upsert(table: str, columns: tuple[str, ...], *, fixed: str = "") -> str:
-    """Return the SQL that inserts a row or, where its id exists, changes all but what is said once for all.
+def upsert(table: str, columns: tuple[str, ...], *, fixed: str = "") -> Insertion:
+    """Return what inserts rows or, where their id exists, changes all but what is said once for all.
 
     ``fixed`` is an assignment that every change makes beside them.
     """
-    names = ", ".join(columns)
-    marks = ", ".join("?" * len(columns))
     changes = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in SAID_ONCE)
-    return (
-        f"INSERT INTO {table} ({names}) VALUES ({marks})"
-        f" ON CONFLICT (id) DO UPDATE SET {changes}{', ' + fixed if fixed else ''}"
-    )
+    return Insertion(table, columns, f"ON CONFLICT (id) DO UPDATE SET {changes}{', ' + fixed if fixed else ''}")
 
 
 _HEAD = ("id", "server_id", "library_id", "rating_key")

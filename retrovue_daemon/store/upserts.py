@@ -1,8 +1,8 @@
 """Records into rows: a batch of items of one kind, with their files and external ids.
 
 The ids are chosen here, before the rows are written: stored items keep theirs, new ones get the next that their
-table never used. So items, files and external ids all go in by ``executemany`` with finished rows, and nothing must
-be read back. The writer's transaction makes this safe: nobody else can take an id meanwhile.
+table never used. So items, files and external ids all go in as finished rows, hundreds in a statement, and nothing
+must be read back. The writer's transaction makes this safe: nobody else can take an id meanwhile.
 """
 
 from __future__ import annotations
@@ -11,19 +11,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from retrovue_daemon.records import Episode, Item, Kind, Movie, Season, Show
+from retrovue_daemon.store.bulk import Insertion, write_rows
 from retrovue_daemon.store.files import write_files
 from retrovue_daemon.store.ids import NewIds
-from retrovue_daemon.store.lookup import TABLES, known_rows
+from retrovue_daemon.store.lookup import TABLES, stored_rows
 from retrovue_daemon.store.parents import parents_of_episodes, parents_of_seasons
 from retrovue_daemon.store.rows import UPSERT_ITEM, episode_row, movie_row, season_row, show_row
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Sequence
     from collections.abc import Set as AbstractSet
 
-    import aiosqlite
-
-    from retrovue_daemon.store.rows import Row, Target
+    from retrovue_daemon.store.bulk import Row
+    from retrovue_daemon.store.connection import Connection
+    from retrovue_daemon.store.rows import Target
 
 
 class Change(NamedTuple):
@@ -48,7 +50,10 @@ _GUID_TABLES = {
     Kind.SHOW: ("show_guids", "show_id"),
     Kind.EPISODE: ("episode_guids", "episode_id"),
 }
-
+_INSERT_GUIDS = {
+    kind: Insertion(table, (column, "provider", "external_id"), "ON CONFLICT DO NOTHING")
+    for kind, (table, column) in _GUID_TABLES.items()
+}
 
 _ADOPT_EPISODES = """
 UPDATE episodes SET season_id = s.id FROM seasons AS s
@@ -59,30 +64,36 @@ WHERE s.id = ? AND episodes.show_id = s.show_id AND episodes.season_number IS s.
 
 
 async def write_items(
-    connection: aiosqlite.Connection, target: Target, kind: Kind, changes: Sequence[Change], now: int
+    connection: Connection, target: Target, kind: Kind, changes: Sequence[Change], now: int
 ) -> BatchResult:
     """Write a batch of items of one kind; to be run as one of the writer's transactions.
 
     An item that a moving listing shows twice is written once, as it was seen last.
     """
+    return await connection.run(lambda plain: _write(plain, target, kind, changes, now))
+
+
+def _write(
+    connection: sqlite3.Connection, target: Target, kind: Kind, changes: Sequence[Change], now: int
+) -> BatchResult:
     latest = {change.item.rating_key: change for change in changes}
-    known = await known_rows(connection, kind, target.server_id, latest)
-    new_ids = await NewIds.of(connection, TABLES[kind])
+    known = stored_rows(connection, kind, target.server_id, latest)
+    new_ids = NewIds.of(connection, TABLES[kind])
     ids = {key: known[key].id if key in known else new_ids.take() for key in latest}
 
-    rows = await _rows(connection, target, kind, list(latest.values()), ids, known.keys(), now)
-    await connection.executemany(UPSERT_ITEM[kind], rows)
+    rows = _rows(connection, target, kind, list(latest.values()), ids, known.keys(), now)
+    write_rows(connection, UPSERT_ITEM[kind], rows)
     if kind is Kind.SEASON:
-        await connection.executemany(_ADOPT_EPISODES, [(ids[key],) for key in latest if key not in known])
+        connection.executemany(_ADOPT_EPISODES, [(ids[key],) for key in latest if key not in known])
     if kind in _GUID_TABLES:
-        await _write_guids(connection, kind, latest, ids, [row.id for row in known.values()])
+        _write_guids(connection, kind, latest, ids, [row.id for row in known.values()])
 
     restored = sum(row.state == "missing" for row in known.values())
     return BatchResult(len(latest) - len(known), len(known) - restored, restored, list(ids.values()))
 
 
-async def _rows(
-    connection: aiosqlite.Connection,
+def _rows(
+    connection: sqlite3.Connection,
     target: Target,
     kind: Kind,
     changes: list[Change],
@@ -98,7 +109,7 @@ async def _rows(
     match kind:
         case Kind.MOVIE:
             movies = cast("list[Movie]", items)
-            files = await write_files(connection, target, movies, known, now)
+            files = write_files(connection, target, movies, known, now)
             return [
                 movie_row(target, ids[movie.rating_key], movie, digest, now, files.get(movie.rating_key))
                 for movie, (_, digest) in zip(movies, changes, strict=True)
@@ -111,7 +122,7 @@ async def _rows(
             ]
         case Kind.SEASON:
             seasons = cast("list[Season]", items)
-            parents = await parents_of_seasons(connection, target.server_id, seasons)
+            parents = parents_of_seasons(connection, target.server_id, seasons)
             rows = []
             for season, (_, digest) in zip(seasons, changes, strict=True):
                 show_id, found = parents.of_season(season)
@@ -120,8 +131,8 @@ async def _rows(
             return rows
         case Kind.EPISODE:
             episodes = cast("list[Episode]", items)
-            files = await write_files(connection, target, episodes, known, now)
-            parents = await parents_of_episodes(connection, target.server_id, episodes)
+            files = write_files(connection, target, episodes, known, now)
+            parents = parents_of_episodes(connection, target.server_id, episodes)
             rows = []
             for episode, (_, digest) in zip(episodes, changes, strict=True):
                 key = episode.rating_key
@@ -131,8 +142,8 @@ async def _rows(
             return rows
 
 
-async def _write_guids(
-    connection: aiosqlite.Connection,
+def _write_guids(
+    connection: sqlite3.Connection,
     kind: Kind,
     latest: dict[str, Change],
     ids: dict[str, int],
@@ -141,13 +152,10 @@ async def _write_guids(
     """Replace the external ids of stored items, and add those of new ones."""
     table, column = _GUID_TABLES[kind]
     if known_ids:
-        await connection.executemany(
+        connection.executemany(
             f"DELETE FROM {table} WHERE {column} = ?",
             [(row_id,) for row_id in known_ids],
         )
     items = cast("list[tuple[str, Movie | Show | Episode]]", [(key, change.item) for key, change in latest.items()])
     rows = [(ids[key], provider, external_id) for key, item in items for provider, external_id in item.guids]
-    await connection.executemany(
-        f"INSERT OR IGNORE INTO {table} ({column}, provider, external_id) VALUES (?, ?, ?)",
-        rows,
-    )
+    write_rows(connection, _INSERT_GUIDS[kind], rows)

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    import aiosqlite
+    from retrovue_daemon.store.connection import Connection
 
 T = TypeVar("T")
-Work: TypeAlias = "Callable[[aiosqlite.Connection], Awaitable[T]]"
+Work: TypeAlias = "Callable[[Connection], Awaitable[T]]"
 
 BUSY_TRIES = 60
 """Each waits for the write connection's busy_timeout (1 s): another program may hold the lock for a minute."""
@@ -37,7 +37,7 @@ class Writer:
     still gets done. Leaving the block finishes what is queued.
     """
 
-    def __init__(self, connection: aiosqlite.Connection, path: Path, *, depth: int = 4) -> None:
+    def __init__(self, connection: Connection, path: Path, *, depth: int = 4) -> None:
         self._connection = connection
         self._path = path
         self._queue: asyncio.Queue[tuple[Work[Any], asyncio.Future[Any]] | None] = asyncio.Queue()
@@ -164,7 +164,7 @@ class Writer:
             future.set_exception(error)
 
 
-async def _nothing(_connection: aiosqlite.Connection) -> None:
+async def _nothing(_connection: Connection) -> None:
     """Change nothing."""
 
 
