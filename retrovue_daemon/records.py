@@ -46,8 +46,12 @@ def _guid_primary(kind: Kind, guids: Guids) -> str | None:
 
 
 def _file_state(files: tuple[MediaFile, ...], *, trashed: bool) -> State:
-    playable = any(file.playable and not file.optimized for file in files)
-    return "active" if playable and not trashed else "unavailable"
+    # Asked twice of every item of a listing: a loop over the fields, and not any() over the property.
+    if not trashed:
+        for file in files:
+            if file.plex_path is not None and not file.trashed and not file.optimized:
+                return "active"
+    return "unavailable"
 
 
 class MediaFile(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -50,6 +50,9 @@ MAX_BODY: Final = 64 * 1024 * 1024
 LARGEST_AT_ONCE: Final = 4 * 1024 * 1024
 """Bytes of JSON that are decoded in the event loop's own thread, in about 15 ms."""
 
+READ_BUFFER: Final = 2 * 1024 * 1024
+"""Bytes that may wait in a connection: a page of 500 entries fits, and its body is not read in pieces of 128 kB."""
+
 LONGEST_BACKOFF: Final = 300.0
 
 _LONGEST_ERROR_BODY: Final = 4096
@@ -113,6 +116,7 @@ class Transport:
             timeout=self._timeout,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=self._headers,
+            read_bufsize=READ_BUFFER,
             trust_env=False,
         )
         return self

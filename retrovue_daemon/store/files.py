@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, TypeAlias
 
 from retrovue_daemon.store.bulk import write_rows
 from retrovue_daemon.store.ids import NewIds
+from retrovue_daemon.store.lookup import json_list
 from retrovue_daemon.store.rows import UPSERT_FILE, file_row
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def write_files(
     new_ids = NewIds.of(connection, "media_files")
     rows: dict[int, Row] = {}
     primary: dict[str, int] = {}
+    media_type = items[0].kind.value if items else ""
     for item in items:
         chosen = primary_file(item)
         for file in item.files:
@@ -53,7 +54,7 @@ def write_files(
             row_id = stored.get(part)
             if row_id is None:
                 row_id = stored[part] = new_ids.take()
-            rows[row_id] = file_row(target, row_id, item, file, now)
+            rows[row_id] = file_row(target, row_id, item, file, now, media_type)
             if file is chosen:
                 primary[item.rating_key] = row_id
     left = [(row_id,) for part, row_id in stored.items() if row_id not in rows]
@@ -81,11 +82,11 @@ def _stored_parts(
     """Return the ids of the rows of these items, and of those that hold one of their parts for another item."""
     stored: dict[Part, int] = {}
     if known:
-        rows = connection.execute(_ITEM_PARTS, (server_id, json.dumps(list(known))))
+        rows = connection.execute(_ITEM_PARTS, (server_id, json_list(known)))
         for row_id, part_id, rating_key, plex_path in rows:
             stored[(rating_key, plex_path) if part_id is None else part_id] = row_id
     wanted = [file.part_id for item in items for file in item.files if file.part_id is not None]
-    rows = connection.execute(_PARTS, (server_id, json.dumps(wanted)))
+    rows = connection.execute(_PARTS, (server_id, json_list(wanted)))
     stored.update({part_id: row_id for row_id, part_id in rows})
     return stored
 

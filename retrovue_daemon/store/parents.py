@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from retrovue_daemon.store.lookup import json_list
 
 if TYPE_CHECKING:
     import sqlite3
@@ -68,12 +69,12 @@ def parents_of_episodes(connection: sqlite3.Connection, server_id: int, episodes
     }
     numbered = {}
     if unnamed:
-        rows = connection.execute(_SEASONS_OF_SHOWS, (json.dumps(list(unnamed)),))
+        rows = connection.execute(_SEASONS_OF_SHOWS, (json_list(unnamed),))
         numbered = {(show_id, number): season_id for show_id, number, season_id in rows}
     return Parents(shows, seasons, numbered)
 
 
 def _ids(connection: sqlite3.Connection, query: str, server_id: int, keys: Iterable[str | None]) -> dict[str, int]:
     wanted = sorted({key for key in keys if key is not None})
-    rows = connection.execute(query, (server_id, json.dumps(wanted)))
+    rows = connection.execute(query, (server_id, json_list(wanted)))
     return {row[0]: row[1] for row in rows}

@@ -132,14 +132,14 @@ def episode_row(
     )  # fmt: skip
 
 
-def file_row(target: Target, row_id: int, item: Movie | Episode, file: MediaFile, now: int) -> Row:
-    """Return the row of one file of an item."""
+def file_row(target: Target, row_id: int, item: Movie | Episode, file: MediaFile, now: int, media_type: str) -> Row:
+    """Return the row of one file of an item; ``media_type`` is the value of the item's kind."""
     path = file.plex_path
     playable = file.playable and not item.trashed
     return (
         row_id, target.server_id, target.library_id, item.rating_key, file.media_id, file.part_id, file.part_index,
         None if path is None else target.local_path(path), path, file.duration, file.size, file.container,
         file.video_codec, file.audio_codec, file.audio_channels, file.width, file.height, file.video_resolution,
-        file.bitrate, int(file.optimized), file.change_stamp, item.kind.value, item.guid, target.library_name,
+        file.bitrate, int(file.optimized), file.change_stamp, media_type, item.guid, target.library_name,
         item.updated_at, now, "active" if playable else "unavailable",
     )  # fmt: skip

@@ -10,35 +10,43 @@ from retrovue_daemon.store.upserts import Change, write_items
 from retrovue_daemon.sync.digest import digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from retrovue_daemon.records import Item
     from retrovue_daemon.sync.targets import Equipment, LibraryTarget
 
-
-async def adopt_parents(equipment: Equipment, library: LibraryTarget, items: Sequence[Item]) -> None:
-    """Store the shows, then the seasons, that these items name and that have no row, or a missing one.
-
-    What the server does not have either stays unresolved: such an item's row is written anew at the next pass. Raises
-    PlexError and StoreError.
-    """
-    shows = {item.show_rating_key for item in items if isinstance(item, Season | Episode)}
-    await _adopt(equipment, library, Kind.SHOW, shows)
-    seasons = {item.season_rating_key for item in items if isinstance(item, Episode)}
-    await _adopt(equipment, library, Kind.SEASON, seasons)
+_CHILDREN = (Season, Episode)
 
 
-async def _adopt(equipment: Equipment, library: LibraryTarget, kind: Kind, keys: Iterable[str | None]) -> None:
-    wanted = sorted({key for key in keys if key})
-    if not wanted:
-        return
-    target = library.target
-    known = await known_rows(equipment.database.reader, kind, target.server_id, wanted)
-    orphaned = [key for key in wanted if key not in known or known[key].state == "missing"]
-    if not orphaned:
-        return
-    found = await equipment.client.items(orphaned, kind)
-    changes = [Change(item, digest(item)) for item in found if item.rating_key in orphaned]
-    if changes:
-        now = equipment.now()
-        await equipment.database.writer.write(lambda connection: write_items(connection, target, kind, changes, now))
+class Adoption:
+    """Sees to it that the parents of a pass's items are stored; each parent is looked for once a pass."""
+
+    def __init__(self, equipment: Equipment, library: LibraryTarget) -> None:
+        self._equipment = equipment
+        self._library = library
+        self._settled: dict[Kind, set[str]] = {Kind.SHOW: set(), Kind.SEASON: set()}
+
+    async def adopt_parents(self, items: Sequence[Item]) -> None:
+        """Store the shows, then the seasons, that these items name and that have no row, or a missing one.
+
+        What the server does not have either stays unresolved: such an item's row is written anew at the next pass.
+        Raises PlexError and StoreError.
+        """
+        await self._adopt(Kind.SHOW, {item.show_rating_key for item in items if isinstance(item, _CHILDREN)})
+        await self._adopt(Kind.SEASON, {item.season_rating_key for item in items if isinstance(item, Episode)})
+
+    async def _adopt(self, kind: Kind, keys: set[str | None]) -> None:
+        wanted = sorted({key for key in keys if key} - self._settled[kind])
+        if not wanted:
+            return
+        equipment, target = self._equipment, self._library.target
+        known = await known_rows(equipment.database.reader, kind, target.server_id, wanted)
+        orphaned = [key for key in wanted if key not in known or known[key].state == "missing"]
+        found = await equipment.client.items(orphaned, kind) if orphaned else []
+        changes = [Change(item, digest(item)) for item in found if item.rating_key in orphaned]
+        if changes:
+            now = equipment.now()
+            await equipment.database.writer.write(
+                lambda connection: write_items(connection, target, kind, changes, now)
+            )
+        self._settled[kind].update(wanted)

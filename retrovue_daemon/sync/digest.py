@@ -8,6 +8,7 @@ local path is no part of it, because path mappings change without the server.
 from __future__ import annotations
 
 from hashlib import blake2b
+from struct import Struct
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 DIGEST_VERSION = 1
 """To be raised when the records get other fields: every row then counts as changed, once."""
 
-_PERSON = DIGEST_VERSION.to_bytes(2, "big")
+_EMPTY = blake2b(digest_size=8, person=DIGEST_VERSION.to_bytes(2, "big"))
+_INT64 = Struct(">q")
 _ENCODER = msgspec.msgpack.Encoder()
 
 
@@ -27,5 +29,7 @@ def digest(item: Item) -> int:
 
     Two states of one item collide once in 2**64 changes.
     """
-    packed = blake2b(_ENCODER.encode(item), digest_size=8, person=_PERSON).digest()
-    return int.from_bytes(packed, "big", signed=True)
+    hashed = _EMPTY.copy()
+    hashed.update(_ENCODER.encode(item))
+    (number,) = _INT64.unpack(hashed.digest())
+    return int(number)

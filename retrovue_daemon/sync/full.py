@@ -93,7 +93,7 @@ class FullPass:
         seen = self._listed[kind].rows
         ids: list[int] = []
         async for chunk in listed_ids(self._equipment.database.reader, kind, self._library.row.id):
-            ids += [row_id for row_id in chunk if row_id not in seen]
+            ids += seen.unseen(chunk)
         return ids
 
     async def _still_quiet(self) -> bool:

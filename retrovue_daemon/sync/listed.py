@@ -9,7 +9,7 @@ from retrovue_daemon.errors import WrongLibrary
 from retrovue_daemon.records import Episode, Kind
 from retrovue_daemon.store.lookup import known_rows
 from retrovue_daemon.store.upserts import Change
-from retrovue_daemon.sync.adoption import adopt_parents
+from retrovue_daemon.sync.adoption import Adoption
 from retrovue_daemon.sync.completeness import ListingLog
 from retrovue_daemon.sync.digest import digest
 from retrovue_daemon.sync.feed import BatchFeed
@@ -59,6 +59,7 @@ class ListingReader:
         self._target = library.target
         self._counts = counts
         self._meter = meter
+        self._adoption = Adoption(equipment, library)
         self._latest_believed = equipment.now() + FUTURE_S
 
     async def read(self, kind: Kind, name: str, pages: AsyncGenerator[Page, None]) -> Listed:
@@ -108,21 +109,18 @@ class ListingReader:
         for item in page.items:
             row = known.get(item.rating_key)
             fresh = digest(item)
-            if row is not None:
-                listed.rows.add(row.id)
             if row is None or self._differs(row, item, fresh):
                 changes.append(Change(item, fresh))
         for skipped in page.skipped:
             self._equipment.skips.note(self._library.server, self._library.row.name, skipped)
-            if skipped.rating_key in known:
-                listed.rows.add(known[skipped.rating_key].id)
-            elif skipped.rating_key is not None:
+            if skipped.rating_key is not None and skipped.rating_key not in known:
                 listed.unstored.add(skipped.rating_key)
+        listed.rows.update([row.id for row in known.values()])
         self._counts.listed += len(page.items)
         self._counts.skipped += len(page.skipped)
         self._raise_watermark(item.updated_at for item in page.items)
         if kind in {Kind.SEASON, Kind.EPISODE} and changes:
-            await adopt_parents(self._equipment, self._library, [change.item for change in changes])
+            await self._adoption.adopt_parents([change.item for change in changes])
         return changes
 
     def _differs(self, row: KnownRow, item: Item, fresh: int) -> bool:

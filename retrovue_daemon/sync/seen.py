@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 
 class SeenIds:
@@ -17,17 +17,25 @@ class SeenIds:
 
     def add(self, row_id: int) -> None:
         """Mark one row as seen."""
-        index, bit = row_id >> 3, 1 << (row_id & 7)
-        if index >= len(self._bits):
-            self._bits.extend(bytes(index + 1 - len(self._bits)))
-        if not self._bits[index] & bit:
-            self._bits[index] |= bit
-            self._count += 1
+        self.update((row_id,))
 
-    def update(self, row_ids: Iterable[int]) -> None:
+    def update(self, row_ids: Collection[int]) -> None:
         """Mark rows as seen."""
+        bits, count = self._bits, self._count
+        highest = max(row_ids, default=0) >> 3
+        if highest >= len(bits):
+            bits.extend(bytes(highest + 1 - len(bits)))
         for row_id in row_ids:
-            self.add(row_id)
+            index, bit = row_id >> 3, 1 << (row_id & 7)
+            if not bits[index] & bit:
+                bits[index] |= bit
+                count += 1
+        self._count = count
+
+    def unseen(self, row_ids: Iterable[int]) -> list[int]:
+        """Return those of these rows that were not seen, in their order."""
+        bits, size = self._bits, len(self._bits) << 3
+        return [row_id for row_id in row_ids if row_id >= size or not bits[row_id >> 3] >> (row_id & 7) & 1]
 
     def __contains__(self, row_id: int) -> bool:
         index = row_id >> 3

@@ -30,6 +30,7 @@ ALL = "/library/sections/1/all"
 LEAVES = "/library/sections/2/allLeaves"
 BY_TYPE = "/library/sections/2/all"
 START, SIZE = "X-Plex-Container-Start", "X-Plex-Container-Size"
+NOT_STORED = "Country,Rating,Collection,Writer,Role,Producer,Similar,Image,UltraBlurColors"
 
 
 def movies(count: int) -> list[dict[str, Any]]:
@@ -112,6 +113,7 @@ async def test_what_is_asked(plex: FakePlex, connect: Connect, listing: Listing,
         "sort": "id",
         "includeGuids": "1",
         "includeCollections": "0",
+        "excludeElements": NOT_STORED,
         START: "0",
         SIZE: "50",
     }
@@ -414,7 +416,7 @@ async def test_page_offline(responses: aioresponses, offline: ServerSection) -> 
     """The whole address of a page."""
     address = (
         f"http://plex.test:32400/p/library/sections/1/all?{START}=0&{SIZE}=30"
-        "&includeCollections=0&includeGuids=1&sort=id&type=2"
+        f"&excludeElements={NOT_STORED}&includeCollections=0&includeGuids=1&sort=id&type=2"
     )
     show = {"ratingKey": "5", "type": "show", "title": "Dark"}
     responses.get(address, payload={"MediaContainer": {"size": 1, "totalSize": 1, "Metadata": [show]}})

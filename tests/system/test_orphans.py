@@ -112,6 +112,17 @@ async def test_a_show_that_the_server_does_not_know_either_is_looked_for_again(p
     assert rows("SELECT count(*) FROM episodes WHERE digest IS NULL") == [(0,)]
 
 
+async def test_a_parent_is_looked_for_once_a_pass(plex, sync, lighthouse) -> None:
+    """However many pages its episodes stand on, and whether the server has it or not."""
+    plex.quirks.unlisted = {lighthouse.id}
+    plex.quirks.page_cap = 3
+    plex.faults.fail("/library/metadata/*", status=404, times=None)
+    await sync(plex)
+    asked = plex.requests_for(f"/library/metadata/{lighthouse.id}")
+    assert len(plex.requests_for("/library/sections/3/allLeaves")) > 5
+    assert len(asked) == 1
+
+
 async def test_an_error_while_asking_ends_the_pass(plex, sync, rows, lighthouse) -> None:
     """No answer is not the answer that there is no such show."""
     plex.quirks.unlisted = {lighthouse.id}
