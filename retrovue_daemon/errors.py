@@ -34,6 +34,8 @@
     └── StoreError             the database could not be used
         ├── DatabaseHeld           another process holds it
         ├── DaemonGone             the daemon that was asked has ended
+        ├── NoDaemon               nobody runs who could be asked
+        ├── DaemonOutOfReach       somebody runs, but cannot be told from here
         ├── DatabasePlaceMissing   its directory is not there (yet)
         ├── DatabaseMissing        nothing has been synced into it yet
         ├── DatabaseUnusable       foreign, damaged, from a newer version, or not writable
@@ -455,6 +457,27 @@ class DaemonGone(StoreError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "the daemon that was asked has ended")
+
+
+class NoDaemon(StoreError):
+    """No daemon runs on a database."""
+
+    hint = "--config or --database says which database; `retrovue-daemon run` starts a daemon"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "no daemon runs on it")
+
+
+class DaemonOutOfReach(StoreError):
+    """A daemon runs on a database, but cannot be sent a signal from here; ``pid`` is its process id where known."""
+
+    hint = "do it as root or as the daemon's user, in its container if it has one; `systemctl reload` does, too"
+
+    def __init__(self, path: Path, pid: int | None, reason: str) -> None:
+        who = f"the daemon (process {pid})" if pid else "the daemon"
+        super().__init__(path, f"{who} cannot be told from here: {reason}")
+        self.pid = pid
+        self.reason = reason
 
 
 class DatabasePlaceMissing(StoreError):

@@ -24,6 +24,7 @@ from retrovue_daemon.cli import (
     items,
     libraries,
     mappings,
+    reload,
     run,
     servers,
     status,
@@ -62,6 +63,7 @@ def _top(
 app.command("run")(run.run)
 app.command("sync")(sync.sync)
 app.command("check")(check.check)
+app.command("reload")(reload.reload)
 app.command("discover")(discover.discover)
 app.command("init")(init.init)
 app.command("demo")(demo.demo)

@@ -35,7 +35,7 @@ def check(
         settings = read_config(config, trusts_credentials=offline)
     except ConfigError as error:
         if as_json:
-            print_json({"valid": False, "problems": [_problem(problem) for problem in error.problems]})
+            print_json({"valid": False, "problems": [plain_problem(problem) for problem in error.problems]})
         raise
     checks = [] if offline else ask_servers(settings.servers)
     failed = sum(result.error is not None for result in checks)
@@ -43,7 +43,7 @@ def check(
         print_json(
             {
                 "valid": True,
-                "warnings": [_problem(warning) for warning in settings.warnings],
+                "warnings": [plain_problem(warning) for warning in settings.warnings],
                 "servers": [_plain(result) for result in checks],
             }
         )
@@ -57,7 +57,8 @@ def check(
         raise typer.Exit(3 if failed == len(checks) else 1)
 
 
-def _problem(problem: ConfigProblem) -> dict[str, str]:
+def plain_problem(problem: ConfigProblem) -> dict[str, str]:
+    """Give a problem of a configuration the shape that it has in ``--json``."""
     return {"path": problem.path, "message": problem.message}
 
 

@@ -13,7 +13,7 @@ from contextlib import closing
 
 import pytest
 
-from retrovue_daemon.store.lock import database_lock, holder, lock_path
+from retrovue_daemon.store.lock import Holder, database_lock, holder, lock_path
 
 
 def _status(finished) -> dict:
@@ -299,4 +299,4 @@ def test_a_look_at_the_lock_keeps_no_daemon_from_starting(database, monkeypatch)
     monkeypatch.setattr("retrovue_daemon.store.lock.time.sleep", lambda _seconds: os.close(glance))
     with database_lock(database):
         assert holder(database).held
-    assert holder(database) == (False, None)
+    assert holder(database) == Holder(held=False)
