@@ -24,7 +24,7 @@ def dump_config(config: ConfigOption = None, database: DatabaseOption = None, as
     - `retrovue-daemon config dump`
     - `retrovue-daemon config dump --config config.toml --json | jq .sync`
     """
-    settings = read_config(config, database)
+    settings = read_config(config, database, trusts_credentials=True)
     print_warnings(settings.warnings)
     if as_json:
         print_json(settings.to_plain())

@@ -49,7 +49,7 @@ def accept_identity(
     """
     from retrovue_daemon.store import reinstalling, settings, visits  # noqa: PLC0415 -- not for --help
 
-    place = find_place(config, database)
+    place = find_place(config, database, needs_tokens=True)
     with visits.reading(place.path) as connection:
         server = choices.choose_server(settings.servers(connection), name)
         counts = settings.belongings(connection, server.id)

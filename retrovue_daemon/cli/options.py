@@ -86,16 +86,17 @@ class Place:
             make_if_missing(self.path, mode=place.mode, group=place.group, own_place=own_place)
 
 
-def find_place(config: Path | None, database: Path | None) -> Place:
+def find_place(config: Path | None, database: Path | None, *, needs_tokens: bool = False) -> Place:
     """Find the database that the options name; then a configuration that cannot be read does not matter.
 
-    Raises ConfigError where the configuration was asked for, or has to say where the database is.
+    Unless it ``needs_tokens``, credentials that systemd shows to its service only count as good. Raises ConfigError
+    where the configuration was asked for, or has to say where the database is.
     """
     from retrovue_daemon.config import find_config, load_config  # noqa: PLC0415 -- not for --help
 
     try:
         source = find_config(config)
-        settings = load_config(source)
+        settings = load_config(source, trusts_credentials=not needs_tokens)
     except ConfigError as error:
         if database is None or config is not None:
             error.hint = error.hint or "--database FILE names the database without any configuration"

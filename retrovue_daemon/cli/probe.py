@@ -39,7 +39,7 @@ def probe_servers(
     - `retrovue-daemon servers test`
     - `retrovue-daemon servers test home --json`
     """
-    place = find_place(config, database)
+    place = find_place(config, database, needs_tokens=True)
     sections, unusable = ([_named(place, name)], []) if name is not None else _active(place)
     checks = [*ask_servers(sections, whose_token=True), *unusable]
     if not checks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -12,11 +13,12 @@ from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption
 from retrovue_daemon.cli.output import log_warnings, print_failure, print_warnings
 from retrovue_daemon.cli.reports import print_preview, print_summary
 from retrovue_daemon.cli.run import calm_collector
-from retrovue_daemon.errors import DatabaseHeld
+from retrovue_daemon.errors import ConfigError, DatabaseHeld
 from retrovue_daemon.outcome import exit_code, summary, unmet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from pathlib import Path
 
     from retrovue_daemon.config import Config
     from retrovue_daemon.daemon import SyncOptions
@@ -72,7 +74,7 @@ def sync(
     """
     if year is not None and show is None:
         raise typer.BadParameter("needs --show", param_hint="--year")
-    settings = read_config(config, database)
+    settings, only_asks = _settings(config, database, asks=not dry_run)
     from retrovue_daemon.asking import Selection  # noqa: PLC0415 -- likewise
     from retrovue_daemon.daemon import SyncOptions  # noqa: PLC0415 -- brings aiohttp, which --help does not need
 
@@ -89,7 +91,8 @@ def sync(
         unknown = unmet(selection, told)
         print_preview(seen, told, as_json=as_json)
     else:
-        told = asyncio.run(with_progress(settings, partial(_sync_or_ask, settings, options)))
+        work = _ask if only_asks else _sync_or_ask
+        told = asyncio.run(with_progress(settings, partial(work, settings, options)))
         unknown = unmet(selection, told)
         print_summary(told, as_json=as_json)
     if told.get("error"):
@@ -101,21 +104,46 @@ def sync(
     raise typer.Exit(told["exit_code"])
 
 
+def _settings(config: Path | None, database: Path | None, *, asks: bool) -> tuple[Config, bool]:
+    """Read the configuration, and say whether it is good for asking a daemon only.
+
+    Whoever asks one needs no token; credentials of systemd are shown to nobody but the service. Raises ConfigError.
+    """
+    from retrovue_daemon.store.lock import holder  # noqa: PLC0415 -- not for --help
+
+    try:
+        return read_config(config, database), False
+    except ConfigError:
+        if not asks:
+            raise
+        trusting = read_config(config, database, trusts_credentials=True)
+        if not holder(trusting.database.path.resolve()).serves:
+            raise
+        return replace(trusting, warnings=()), True  # they are the daemon's to tell
+
+
+async def _ask(settings: Config, options: SyncOptions, board: ProgressBoard, _redactor: Redactor) -> dict[str, Any]:
+    """Have the daemon that has the database sync."""
+    from retrovue_daemon.remote import ask_daemon  # noqa: PLC0415 -- brings aiosqlite
+    from retrovue_daemon.signals import Signals  # noqa: PLC0415 -- likewise
+
+    path = settings.database.path.resolve()
+    with Signals() as signals:
+        return await ask_daemon(path, options.selection, options.server, board, pause=signals.pause)
+
+
 async def _sync_or_ask(
     settings: Config, options: SyncOptions, board: ProgressBoard, redactor: Redactor
 ) -> dict[str, Any]:
     """Sync; where a daemon has the database, have it do so."""
     from retrovue_daemon.daemon import sync_once  # noqa: PLC0415 -- brings aiohttp
-    from retrovue_daemon.remote import ask_daemon  # noqa: PLC0415 -- likewise
-    from retrovue_daemon.signals import Signals  # noqa: PLC0415 -- likewise
 
     try:
         reports = await sync_once(settings, options, board, redactor)
     except DatabaseHeld as held:
         if not held.serves:
             raise
-        with Signals() as signals:
-            return await ask_daemon(held.path, options.selection, options.server, board, pause=signals.pause)
+        return await _ask(settings, options, board, redactor)
     return summary(reports, exit_code(reports))
 
 
