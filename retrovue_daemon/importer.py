@@ -131,7 +131,7 @@ class PlexImporter:
         return [_library(library, _row_of(library, stored), section) for library in listed]
 
     async def discover_shows_by_title(self, title: str, year: int | None = None) -> list[DiscoveredShow]:
-        """Return the shows whose titles contain a text, of all libraries; equal titles come first, 500 at most."""
+        """Return the shows whose titles contain a text, of all libraries; equal titles come first."""
         async with self._connected() as (client, server):
             found = await find_shows(client, title, year)
         stored = await asyncio.to_thread(stored_shows, self.database.path, server.id, found)
