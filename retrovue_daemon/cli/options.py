@@ -44,6 +44,9 @@ LibraryOption: TypeAlias = Annotated[
     str | None,
     typer.Option("--library", "-l", metavar="NAME", help="Only this library: title or key.", show_default=False),
 ]
+QuietOption: TypeAlias = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Show no progress: only the result, warnings and errors.")
+]
 DryRunOption: TypeAlias = Annotated[bool, typer.Option("--dry-run", help="Only say what would be changed.")]
 YesOption: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 

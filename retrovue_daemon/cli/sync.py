@@ -5,27 +5,25 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, read_config
-from retrovue_daemon.cli.output import log_warnings, print_failure, print_warnings
+from retrovue_daemon.cli.display import with_progress
+from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, QuietOption, read_config
+from retrovue_daemon.cli.output import print_failure
 from retrovue_daemon.cli.reports import print_preview, print_summary
 from retrovue_daemon.cli.run import calm_collector
 from retrovue_daemon.errors import ConfigError, DatabaseHeld
 from retrovue_daemon.outcome import exit_code, summary, unmet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
     from retrovue_daemon.config import Config
     from retrovue_daemon.daemon import SyncOptions
     from retrovue_daemon.logs import Redactor
     from retrovue_daemon.progress import ProgressBoard
-
-T = TypeVar("T")
 
 
 def sync(
@@ -57,13 +55,15 @@ def sync(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Tell what would change, and change nothing: it is done on a copy.")
     ] = False,
+    quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Do one pass over all enabled libraries of all active servers, and end.
 
     A library is listed completely where its server says that something came or left, or where that was long ago
-    ([sync] full_interval); else only what was updated is asked for. On a terminal bars show how far it is; elsewhere
-    log lines go to standard error as JSON.
+    ([sync] full_interval); else only what was updated is asked for. On a terminal bars show how far it is.
+    Elsewhere a line now and then does, on standard output before the result, unless that is to be JSON; log lines go
+    to standard error, as JSON.
 
     Examples:
 
@@ -71,6 +71,7 @@ def sync(
     - `retrovue-daemon sync --server home --library "TV Shows" --full --json`
     - `retrovue-daemon sync --show "The Lighthouse Keepers" --year 1961`
     - `retrovue-daemon sync --full --dry-run`
+    - `retrovue-daemon sync --quiet > /dev/null`, which prints nothing unless something is wrong
     """
     if year is not None and show is None:
         raise typer.BadParameter("needs --show", param_hint="--year")
@@ -79,6 +80,7 @@ def sync(
     from retrovue_daemon.daemon import SyncOptions  # noqa: PLC0415 -- brings aiohttp, which --help does not need
 
     calm_collector()
+    show_progress = partial(with_progress, settings, quiet=quiet, as_json=as_json)
     selection = Selection(
         library=library, show=None if show is None else (show, year), full=full, accept_removals=accept_removals
     )
@@ -86,13 +88,13 @@ def sync(
     if dry_run:
         from retrovue_daemon.preview import preview  # noqa: PLC0415 -- likewise
 
-        seen = asyncio.run(with_progress(settings, partial(preview, settings, options)))
+        seen = asyncio.run(show_progress(partial(preview, settings, options)))
         told = summary(seen.reports, exit_code(seen.reports))
         unknown = unmet(selection, told)
         print_preview(seen, told, as_json=as_json)
     else:
         work = _ask if only_asks else _sync_or_ask
-        told = asyncio.run(with_progress(settings, partial(work, settings, options)))
+        told = asyncio.run(show_progress(partial(work, settings, options)))
         unknown = unmet(selection, told)
         print_summary(told, as_json=as_json)
     if told.get("error"):
@@ -145,27 +147,3 @@ async def _sync_or_ask(
             raise
         return await _ask(settings, options, board, redactor)
     return summary(reports, exit_code(reports))
-
-
-async def with_progress(settings: Config, work: Callable[[ProgressBoard, Redactor], Coroutine[Any, Any, T]]) -> T:
-    """Do work that shows its progress on a board, and show that."""
-    from rich.console import Console  # noqa: PLC0415 -- takes a tenth of a second
-
-    from retrovue_daemon.cli.bars import AboveBars, with_bars  # noqa: PLC0415 -- likewise
-    from retrovue_daemon.logs import configure_logging, log_uncaught  # noqa: PLC0415 -- likewise
-    from retrovue_daemon.progress import ProgressBoard  # noqa: PLC0415 -- likewise
-
-    log_uncaught()
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        redactor = configure_logging(level=settings.logging.level, format=settings.logging.format)
-        log_warnings(settings.warnings)
-        return await work(ProgressBoard(), redactor)
-
-    print_warnings(settings.warnings)
-    # The bars and the table at the end say what the ordinary lines would.
-    level = "warning" if settings.logging.level == "info" else settings.logging.level
-    redactor = configure_logging(level=level, format=settings.logging.format, stream=AboveBars(console).as_stream())
-
-    board = ProgressBoard()
-    return await with_bars(work(board, redactor), board, console)
