@@ -133,7 +133,10 @@ class UnknownShow(DaemonError):
     """No library to sync has a show called ``title``, or none of that ``year``."""
 
     exit_code = 2
-    hint = "give the whole title as Plex shows it; upper and lower case are the same"
+    hint = (
+        "give the whole title as Plex shows it, upper and lower case are the same;"
+        " `retrovue-daemon discover` finds it by a part of it"
+    )
 
     def __init__(self, title: str, year: int | None) -> None:
         super().__init__(title, year)
@@ -150,12 +153,15 @@ class AmbiguousShow(DaemonError):
     exit_code = 2
 
     def __init__(self, title: str, years: Sequence[int]) -> None:
-        super().__init__(title, tuple(years), hint="add --year")
+        super().__init__(title, tuple(years), hint="say which year it began in: --year")
         self.title = title
         self.years = tuple(years)
 
     def __str__(self) -> str:
-        return f"several shows are called {self.title!r}: of {', '.join(map(str, self.years))}"
+        shows = [f"{self.title} ({year})" for year in self.years]
+        if len(shows) < 2:  # noqa: PLR2004 -- several are two at least
+            shows.append(f"{self.title} without a year")
+        return f"several shows are called {self.title!r}: {', '.join(shows)}"
 
 
 class BadInput(DaemonError):

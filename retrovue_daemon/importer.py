@@ -184,7 +184,9 @@ class PlexImporter:
     async def _sync(self, selection: Selection, progress_callback: ProgressCallback | None) -> SyncResult:
         server = await self._server()
         if not server.is_active:
-            raise UnknownServer(server.name, self.database.active_names())
+            error = UnknownServer(server.name, self.database.active_names())
+            error.hint = "it is switched off; set_plex_server_active switches it on"
+            raise error
         board = ProgressBoard()
         async with Callbacks(board, progress_callback, self.status_callback) as callbacks:
             try:

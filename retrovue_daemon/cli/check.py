@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retrovue_daemon.cli.contact import ServerCheck, ask_servers
-from retrovue_daemon.cli.options import ConfigOption, JsonOption, read_config
+from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, read_config
 from retrovue_daemon.cli.output import new_table, print_json, print_table, print_warnings
 from retrovue_daemon.errors import ConfigError, ConfigProblem
 from retrovue_daemon.outcome import describe
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 def check(
     config: ConfigOption = None,
+    database: DatabaseOption = None,
     offline: Annotated[bool, typer.Option("--offline", help="Check the file only, ask no server.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check the configuration, then each server: who it is, whether it takes the token, what libraries it has.
 
-    Nothing is written anywhere.
+    Nothing is written anywhere, and the database is not looked at: `--database` is taken as `run` takes it.
 
     Examples:
 
@@ -32,7 +33,7 @@ def check(
     """
     try:
         # Offline nobody is shown a token; systemd's `ExecReload=`, which asks this, sees none of its service's.
-        settings = read_config(config, trusts_credentials=offline)
+        settings = read_config(config, database, trusts_credentials=offline)
     except ConfigError as error:
         if as_json:
             print_json({"valid": False, "problems": [plain_problem(problem) for problem in error.problems]})

@@ -14,7 +14,7 @@ from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption
 from retrovue_daemon.cli.output import print_failure
 from retrovue_daemon.cli.reports import print_preview, print_summary
 from retrovue_daemon.cli.run import calm_collector
-from retrovue_daemon.errors import ConfigError, DatabaseHeld
+from retrovue_daemon.errors import AmbiguousShow, ConfigError, DatabaseHeld
 from retrovue_daemon.outcome import exit_code, summary, unmet
 
 if TYPE_CHECKING:
@@ -96,7 +96,10 @@ def sync(
         work = _ask if only_asks else _sync_or_ask
         told = asyncio.run(show_progress(partial(work, settings, options)))
         unknown = unmet(selection, told)
-        print_summary(told, as_json=as_json)
+        if as_json or not _ambiguous(told) or any(each["libraries"] for each in told["servers"]):
+            print_summary(told, as_json=as_json)
+    for error in _ambiguous(told):
+        print_failure(error["message"], error["hint"])
     if told.get("error"):
         print_failure(told["error"]["message"], told["error"]["hint"])
     if unknown is not None:
@@ -104,6 +107,12 @@ def sync(
     if not told["servers"] and not told.get("error"):
         print_failure("there is no active server", "add a [[servers]] table to the configuration")
     raise typer.Exit(told["exit_code"])
+
+
+def _ambiguous(told: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what the servers say that did nothing because the title alone does not tell which show is meant."""
+    errors = [server["error"] for server in told["servers"]]
+    return [error for error in errors if error and error["type"] == AmbiguousShow.__name__]
 
 
 def _settings(config: Path | None, database: Path | None, *, asks: bool) -> tuple[Config, bool]:

@@ -78,6 +78,15 @@ def test_a_running_daemon_is_seen_with_the_next_look(run, database, config_file)
     assert server["next_look_at"] is None
 
 
+def test_the_next_look_stands_beside_each_library_that_is_on(run, database, rows, config_file) -> None:
+    """Whichever comes first in the table."""
+    config = config_file('[sync]\ninterval = "7d"\n')
+    rows("UPDATE libraries SET sync_enabled = 0 WHERE library_name = 'Anime'")
+    with database_lock(database):
+        told = run("status", "--config", config).out
+    assert ["in 6 d 23 h" in line for line in told.splitlines() if " ago" in line] == [False] + [True] * 6
+
+
 def test_requests_that_wait_are_told(on, rows) -> None:
     """Somebody asked for a pass, and nobody has done it."""
     rows("INSERT INTO sync_requests (kind) VALUES ('full')")

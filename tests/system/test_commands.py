@@ -274,6 +274,19 @@ async def test_progress_is_plain_lines_where_there_are_no_bars(commands, plex, c
     assert finished.err == ""
 
 
+async def test_a_title_of_several_shows_lists_them(commands, plex, config_file) -> None:
+    """In one line, with what to do; a program gets the years."""
+    plex.changes.add_show("4", "The Lighthouse Keepers", 1961)
+    file = config_file(plex)
+    finished = await commands.run("sync", "--show", "the lighthouse keepers", "--config", file)
+    assert (finished.code, finished.out) == (2, "")
+    assert "'the lighthouse keepers': the lighthouse keepers (1961), the lighthouse keepers (2019)" in finished.err
+    assert "--year" in finished.err
+    finished = await commands.run("sync", "--show", "the lighthouse keepers", "--json", "--config", file)
+    assert finished.code == 2
+    assert json.loads(finished.out)["servers"][0]["error"]["years"] == [1961, 2019]
+
+
 async def test_a_full_output_is_a_clear_failure(commands, plex, config_file) -> None:
     """No traceback; the work is done all the same."""
     with Path("/dev/full").open("wb") as full:
