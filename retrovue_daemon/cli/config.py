@@ -12,7 +12,11 @@ from retrovue_daemon.errors import ConfigError, ConfigProblem
 if TYPE_CHECKING:
     from pathlib import Path
 
-app = command_group("The configuration: what is in force, what it may hold, and where it is.")
+app = command_group(
+    "The configuration: what is in force, what it may hold, and where it is.",
+    "config dump",
+    "config path --json",
+)
 
 
 @app.command("dump")

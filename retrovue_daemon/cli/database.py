@@ -31,7 +31,11 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.importing import Existing, Import
     from retrovue_daemon.store.maintenance import Finding, Sizes
 
-app = command_group("The database file: check it, copy it, shrink it, measure it, fill it from a Retrovue database.")
+app = command_group(
+    "The database file: check it, copy it, shrink it, measure it, fill it from a Retrovue database.",
+    "database check",
+    "database backup /backup/retrovue.db",
+)
 
 
 @app.command("check")

@@ -26,7 +26,11 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.overview import Contents
     from retrovue_daemon.store.settings import StoredLibrary
 
-app = command_group("The libraries of the servers: list them, switch them on and off, prefer one to another.")
+app = command_group(
+    "The libraries of the servers: list them, switch them on and off, prefer one to another.",
+    "libraries list",
+    'libraries disable "Home Videos"',
+)
 
 LibraryArgument: TypeAlias = Annotated[str, typer.Argument(metavar="LIBRARY", help="Its title or its key.")]
 OwnerOption: TypeAlias = Annotated[

@@ -51,10 +51,19 @@ DryRunOption: TypeAlias = Annotated[bool, typer.Option("--dry-run", help="Only s
 YesOption: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
-def command_group(explanation: str) -> typer.Typer:
+def with_examples(explanation: str, *examples: str) -> str:
+    """Return the help of a group of commands, with examples that are given without the program's name."""
+    listed = "\n".join(f"- `retrovue-daemon {example}`" for example in examples)
+    return f"{explanation}\n\n{'Examples' if len(examples) > 1 else 'Example'}:\n\n{listed}"
+
+
+def command_group(explanation: str, *examples: str) -> typer.Typer:
     """Make a group of commands."""
     return typer.Typer(
-        help=explanation, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="markdown"
+        help=with_examples(explanation, *examples),
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
     )
 
 

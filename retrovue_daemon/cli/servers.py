@@ -34,7 +34,11 @@ if TYPE_CHECKING:
     from retrovue_daemon.config import ServerSection
     from retrovue_daemon.store.settings import StoredServer
 
-app = command_group("The servers that are mirrored: list, add and change those that the database defines.")
+app = command_group(
+    "The servers that are mirrored: list, add and change those that the database defines.",
+    "servers list",
+    "servers add home http://192.168.1.10:32400",
+)
 
 NameArgument: TypeAlias = Annotated[str, typer.Argument(metavar="NAME", help="What the server is called here.")]
 NoTestOption: TypeAlias = Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,16 @@ def test_the_page_is_the_one_that_the_code_makes() -> None:
 def test_every_command_has_an_example_that_names_it() -> None:
     """In its help and so on the page."""
     assert [path for path, command in _commands() if f"retrovue-daemon {path}" not in (command.help or "")] == []
+
+
+def test_every_group_has_examples_of_its_commands() -> None:
+    """So has the program itself; what they name is there."""
+    root = typer.main.get_group(app)
+    groups = {"": root} | {name: group for name, group in root.commands.items() if isinstance(group, TyperGroup)}
+    for name, group in groups.items():
+        examples = re.findall(rf"`retrovue-daemon {name} ?([a-z]+)", group.help or "")
+        assert examples, name
+        assert set(examples) <= set(group.commands), name
 
 
 def test_every_option_and_argument_says_what_it_is_for() -> None:
