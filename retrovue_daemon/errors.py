@@ -468,7 +468,10 @@ class DaemonGone(StoreError):
 class NoDaemon(StoreError):
     """No daemon runs on a database."""
 
-    hint = "--config or --database says which database; `retrovue-daemon run` starts a daemon"
+    hint = (
+        "--config or --database says which database; of a service of systemd `systemctl reload` knows it;"
+        " `retrovue-daemon run` starts a daemon"
+    )
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "no daemon runs on it")
