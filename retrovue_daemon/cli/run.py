@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def run(config: ConfigOption = None, database: DatabaseOption = None) -> None:
     """Keep the database in step until SIGTERM or SIGINT.
 
-    SIGHUP reloads the configuration, as `retrovue-daemon reload` does; SIGUSR1 syncs at once. Log lines go to standard output: JSON, or for people
-    where that is a terminal.
+    SIGHUP reloads the configuration, as `retrovue-daemon reload` does; SIGUSR1 syncs at once. Log lines go to
+    standard output: JSON, or for people where that is a terminal.
 
     Examples:
 
