@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from retrovue_daemon.cli import choices
+from retrovue_daemon.cli.completion import library_names, server_names
 from retrovue_daemon.cli.options import (
     ConfigOption,
     DatabaseOption,
@@ -32,7 +33,9 @@ app = command_group(
     'libraries disable "Home Videos"',
 )
 
-LibraryArgument: TypeAlias = Annotated[str, typer.Argument(metavar="LIBRARY", help="Its title or its key.")]
+LibraryArgument: TypeAlias = Annotated[
+    str, typer.Argument(metavar="LIBRARY", help="Its title or its key.", autocompletion=library_names)
+]
 OwnerOption: TypeAlias = Annotated[
     str | None,
     typer.Option(
@@ -41,6 +44,7 @@ OwnerOption: TypeAlias = Annotated[
         metavar="NAME",
         help="The server, where several have a library of this title.",
         show_default=False,
+        autocompletion=server_names,
     ),
 ]
 

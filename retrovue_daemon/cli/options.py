@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from retrovue_daemon.cli.completion import library_names, server_names
 from retrovue_daemon.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -38,11 +39,26 @@ DatabaseOption: TypeAlias = Annotated[
 ]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 ServerOption: TypeAlias = Annotated[
-    str | None, typer.Option("--server", "-s", metavar="NAME", help="Only this server.", show_default=False)
+    str | None,
+    typer.Option(
+        "--server",
+        "-s",
+        metavar="NAME",
+        help="Only this server.",
+        show_default=False,
+        autocompletion=server_names,
+    ),
 ]
 LibraryOption: TypeAlias = Annotated[
     str | None,
-    typer.Option("--library", "-l", metavar="NAME", help="Only this library: title or key.", show_default=False),
+    typer.Option(
+        "--library",
+        "-l",
+        metavar="NAME",
+        help="Only this library: title or key.",
+        show_default=False,
+        autocompletion=library_names,
+    ),
 ]
 QuietOption: TypeAlias = Annotated[
     bool, typer.Option("--quiet", "-q", help="Show no progress: only the result, warnings and errors.")

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retrovue_daemon.cli.display import with_progress
-from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, QuietOption, read_config
+from retrovue_daemon.cli.options import (
+    ConfigOption,
+    DatabaseOption,
+    JsonOption,
+    LibraryOption,
+    QuietOption,
+    ServerOption,
+    read_config,
+)
 from retrovue_daemon.cli.output import print_failure
 from retrovue_daemon.cli.reports import print_preview, print_summary
 from retrovue_daemon.cli.run import calm_collector
@@ -29,13 +37,8 @@ if TYPE_CHECKING:
 def sync(
     config: ConfigOption = None,
     database: DatabaseOption = None,
-    server: Annotated[
-        str | None, typer.Option("--server", "-s", metavar="NAME", help="Only this server.", show_default=False)
-    ] = None,
-    library: Annotated[
-        str | None,
-        typer.Option("--library", "-l", metavar="NAME", help="Only this library: title or key.", show_default=False),
-    ] = None,
+    server: ServerOption = None,
+    library: LibraryOption = None,
     show: Annotated[
         str | None, typer.Option("--show", metavar="TITLE", help="Only the show of this title.", show_default=False)
     ] = None,

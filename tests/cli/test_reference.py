@@ -84,8 +84,8 @@ def test_the_help_of_a_command_does_without_the_heavy_imports() -> None:
     assert done.stdout.split() in ([], ["ssl"])  # asyncio brings it
 
 
-def test_completion_completes_commands_and_options() -> None:
-    """As typer gives it; this is what the shell calls."""
+def _completed(words: str, **environment: str) -> list[str]:
+    """Ask as the shell does when somebody presses Tab behind these words."""
     done = subprocess.run(
         [Path(sys.executable).with_name("retrovue-daemon")],
         capture_output=True,
@@ -94,8 +94,35 @@ def test_completion_completes_commands_and_options() -> None:
         env={
             "PATH": "/usr/bin:/bin",
             "_RETROVUE_DAEMON_COMPLETE": "complete_bash",
-            "COMP_WORDS": "retrovue-daemon servers set-",
-            "COMP_CWORD": "2",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(len(words.split()) - (not words.endswith(" "))),
+            **environment,
         },
     )
-    assert done.stdout.split() == ["set-token"]
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+def test_completion_completes_commands_and_options() -> None:
+    """As typer gives it; this is what the shell calls."""
+    assert _completed("retrovue-daemon servers set-") == ["set-token"]
+    assert _completed("retrovue-daemon rel") == ["reload"]
+
+
+def test_completion_offers_the_names_that_the_database_knows(database) -> None:
+    """Of the database that the options so far name; bash gets them as they would have to be typed."""
+    there = f"retrovue-daemon {{}} --database {database} {{}}"
+    assert _completed(there.format("sync", "--server ")) == ["home"]
+    assert _completed(there.format("sync", "--library Mov")) == ["Movies", r"Movies\ 4K"]
+    assert _completed(there.format("sync", "--server attic --library Mov")) == [""]
+    fish = {"_RETROVUE_DAEMON_COMPLETE": "complete_fish", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    words = there.format("libraries disable", "Sil")
+    assert _completed(words, **fish, _TYPER_COMPLETE_ARGS=words) == ["Silent Archive"]
+    assert _completed(there.format("servers disable", "")) == ["home"]
+
+
+def test_completion_without_a_database_offers_nothing_and_says_nothing(tmp_path) -> None:
+    """Nobody wants a message between what is typed."""
+    assert _completed("retrovue-daemon servers disable ", HOME=str(tmp_path)) == [""]
+    assert _completed(f"retrovue-daemon sync --database {tmp_path / 'nothing.db'} --library ") == [""]
+    assert _completed(f"retrovue-daemon sync --config {tmp_path / 'nothing.toml'} --library ") == [""]
