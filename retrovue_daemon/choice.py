@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -115,8 +116,9 @@ class Choice:
         try:
             for target in self.contact.targets:
                 if asked.selection.wants(target.row):
-                    page = await self.equipment.client.shows_titled(target.row.key, title)
-                    shows = [show for show in page.items if isinstance(show, Show) and _is_called(show, title, year)]
+                    async with aclosing(self.equipment.client.shows_titled(target.row.key, title)) as pages:
+                        listed = [show async for page in pages for show in page.items if isinstance(show, Show)]
+                    shows = [show for show in listed if _is_called(show, title, year)]
                     if shows:
                         asked.shows[target.row.id] = shows
         except PlexError as error:

@@ -34,6 +34,8 @@
     └── StoreError             the database could not be used
         ├── DatabaseHeld           another process holds it
         ├── DaemonGone             the daemon that was asked has ended
+        ├── NoDaemon               nobody runs who could be asked
+        ├── DaemonOutOfReach       somebody runs, but cannot be told from here
         ├── DatabasePlaceMissing   its directory is not there (yet)
         ├── DatabaseMissing        nothing has been synced into it yet
         ├── DatabaseUnusable       foreign, damaged, from a newer version, or not writable
@@ -131,7 +133,10 @@ class UnknownShow(DaemonError):
     """No library to sync has a show called ``title``, or none of that ``year``."""
 
     exit_code = 2
-    hint = "give the whole title as Plex shows it; upper and lower case are the same"
+    hint = (
+        "give the whole title as Plex shows it, upper and lower case are the same;"
+        " `retrovue-daemon discover` finds it by a part of it"
+    )
 
     def __init__(self, title: str, year: int | None) -> None:
         super().__init__(title, year)
@@ -148,12 +153,15 @@ class AmbiguousShow(DaemonError):
     exit_code = 2
 
     def __init__(self, title: str, years: Sequence[int]) -> None:
-        super().__init__(title, tuple(years), hint="add --year")
+        super().__init__(title, tuple(years), hint="say which year it began in: --year")
         self.title = title
         self.years = tuple(years)
 
     def __str__(self) -> str:
-        return f"several shows are called {self.title!r}: of {', '.join(map(str, self.years))}"
+        shows = [f"{self.title} ({year})" for year in self.years]
+        if len(shows) < 2:  # noqa: PLR2004 -- several are two at least
+            shows.append(f"{self.title} without a year")
+        return f"several shows are called {self.title!r}: {', '.join(shows)}"
 
 
 class BadInput(DaemonError):
@@ -455,6 +463,30 @@ class DaemonGone(StoreError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "the daemon that was asked has ended")
+
+
+class NoDaemon(StoreError):
+    """No daemon runs on a database."""
+
+    hint = (
+        "--config or --database says which database; of a service of systemd `systemctl reload` knows it;"
+        " `retrovue-daemon run` starts a daemon"
+    )
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "no daemon runs on it")
+
+
+class DaemonOutOfReach(StoreError):
+    """A daemon runs on a database, but cannot be sent a signal from here; ``pid`` is its process id where known."""
+
+    hint = "do it as root or as the daemon's user, in its container if it has one; `systemctl reload` does, too"
+
+    def __init__(self, path: Path, pid: int | None, reason: str) -> None:
+        who = f"the daemon (process {pid})" if pid else "the daemon"
+        super().__init__(path, f"{who} cannot be told from here: {reason}")
+        self.pid = pid
+        self.reason = reason
 
 
 class DatabasePlaceMissing(StoreError):

@@ -131,7 +131,7 @@ class PlexImporter:
         return [_library(library, _row_of(library, stored), section) for library in listed]
 
     async def discover_shows_by_title(self, title: str, year: int | None = None) -> list[DiscoveredShow]:
-        """Return the shows whose titles contain a text, of all libraries; equal titles come first, 500 at most."""
+        """Return the shows whose titles contain a text, of all libraries; equal titles come first."""
         async with self._connected() as (client, server):
             found = await find_shows(client, title, year)
         stored = await asyncio.to_thread(stored_shows, self.database.path, server.id, found)
@@ -184,7 +184,9 @@ class PlexImporter:
     async def _sync(self, selection: Selection, progress_callback: ProgressCallback | None) -> SyncResult:
         server = await self._server()
         if not server.is_active:
-            raise UnknownServer(server.name, self.database.active_names())
+            error = UnknownServer(server.name, self.database.active_names())
+            error.hint = "it is switched off; set_plex_server_active switches it on"
+            raise error
         board = ProgressBoard()
         async with Callbacks(board, progress_callback, self.status_callback) as callbacks:
             try:

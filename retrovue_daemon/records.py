@@ -163,6 +163,14 @@ class FoundShow(msgspec.Struct, frozen=True):
     library: str | None = None
 
 
+class FoundPage(msgspec.Struct, frozen=True):
+    """One page of the answer to such a search; ``entries`` and ``total`` are those of a Page."""
+
+    shows: tuple[FoundShow, ...]
+    entries: int
+    total: int | None
+
+
 class Season(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A season; number 0 holds the specials."""
 

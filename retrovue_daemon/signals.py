@@ -5,14 +5,29 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from retrovue_daemon.errors import Interrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import TracebackType
+
+
+@contextmanager
+def hanging_up(pid: int) -> Iterator[Callable[[], None]]:
+    """Give what sends SIGHUP to the process that has this id now, and never to a later one with the same id.
+
+    So there is time to look whether it is the right one. Raises OSError: ProcessLookupError where there is none, or
+    not any more, PermissionError where it is another user's.
+    """
+    process = os.pidfd_open(pid)
+    try:
+        yield partial(signal.pidfd_send_signal, process, signal.SIGHUP)
+    finally:
+        os.close(process)
 
 
 class Signals:

@@ -24,17 +24,25 @@ from retrovue_daemon.cli import (
     items,
     libraries,
     mappings,
+    reload,
     run,
     servers,
     status,
     sync,
 )
+from retrovue_daemon.cli.options import with_examples
 from retrovue_daemon.cli.output import print_error
 from retrovue_daemon.errors import DaemonError
 
 app = typer.Typer(
     name="retrovue-daemon",
-    help="Keep a local SQLite database in step with the libraries of Plex Media Servers.",
+    help=with_examples(
+        "Keep a local SQLite database in step with the libraries of Plex Media Servers.",
+        "init config.toml",
+        "check --config config.toml",
+        "run --config config.toml",
+        "status",
+    ),
     epilog="Exit codes: 0 all well, 1 some work failed or was held back, 2 wrong usage, 3 no server could be used,"
     " 75 the database is held by another process or its place is not there yet, 78 bad configuration or database.",
     no_args_is_help=True,
@@ -62,6 +70,7 @@ def _top(
 app.command("run")(run.run)
 app.command("sync")(sync.sync)
 app.command("check")(check.check)
+app.command("reload")(reload.reload)
 app.command("discover")(discover.discover)
 app.command("init")(init.init)
 app.command("demo")(demo.demo)

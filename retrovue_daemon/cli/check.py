@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retrovue_daemon.cli.contact import ServerCheck, ask_servers
-from retrovue_daemon.cli.options import ConfigOption, JsonOption, read_config
+from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, read_config
 from retrovue_daemon.cli.output import new_table, print_json, print_table, print_warnings
 from retrovue_daemon.errors import ConfigError, ConfigProblem
 from retrovue_daemon.outcome import describe
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 def check(
     config: ConfigOption = None,
+    database: DatabaseOption = None,
     offline: Annotated[bool, typer.Option("--offline", help="Check the file only, ask no server.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check the configuration, then each server: who it is, whether it takes the token, what libraries it has.
 
-    Nothing is written anywhere.
+    Nothing is written anywhere, and the database is not looked at: `--database` is taken as `run` takes it.
 
     Examples:
 
@@ -32,10 +33,10 @@ def check(
     """
     try:
         # Offline nobody is shown a token; systemd's `ExecReload=`, which asks this, sees none of its service's.
-        settings = read_config(config, trusts_credentials=offline)
+        settings = read_config(config, database, trusts_credentials=offline)
     except ConfigError as error:
         if as_json:
-            print_json({"valid": False, "problems": [_problem(problem) for problem in error.problems]})
+            print_json({"valid": False, "problems": [plain_problem(problem) for problem in error.problems]})
         raise
     checks = [] if offline else ask_servers(settings.servers)
     failed = sum(result.error is not None for result in checks)
@@ -43,7 +44,7 @@ def check(
         print_json(
             {
                 "valid": True,
-                "warnings": [_problem(warning) for warning in settings.warnings],
+                "warnings": [plain_problem(warning) for warning in settings.warnings],
                 "servers": [_plain(result) for result in checks],
             }
         )
@@ -57,7 +58,8 @@ def check(
         raise typer.Exit(3 if failed == len(checks) else 1)
 
 
-def _problem(problem: ConfigProblem) -> dict[str, str]:
+def plain_problem(problem: ConfigProblem) -> dict[str, str]:
+    """Give a problem of a configuration the shape that it has in ``--json``."""
     return {"path": problem.path, "message": problem.message}
 
 

@@ -12,7 +12,11 @@ from retrovue_daemon.errors import ConfigError, ConfigProblem
 if TYPE_CHECKING:
     from pathlib import Path
 
-app = command_group("The configuration: what is in force, what it may hold, and where it is.")
+app = command_group(
+    "The configuration: what is in force, what it may hold, and where it is.",
+    "config dump",
+    "config path --json",
+)
 
 
 @app.command("dump")
@@ -24,7 +28,7 @@ def dump_config(config: ConfigOption = None, database: DatabaseOption = None, as
     - `retrovue-daemon config dump`
     - `retrovue-daemon config dump --config config.toml --json | jq .sync`
     """
-    settings = read_config(config, database)
+    settings = read_config(config, database, trusts_credentials=True)
     print_warnings(settings.warnings)
     if as_json:
         print_json(settings.to_plain())

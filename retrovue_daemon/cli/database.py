@@ -14,6 +14,7 @@ from retrovue_daemon.cli.options import (
     DryRunOption,
     JsonOption,
     Place,
+    QuietOption,
     command_group,
     find_place,
 )
@@ -30,7 +31,11 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.importing import Existing, Import
     from retrovue_daemon.store.maintenance import Finding, Sizes
 
-app = command_group("The database file: check it, copy it, shrink it, measure it, fill it from a Retrovue database.")
+app = command_group(
+    "The database file: check it, copy it, shrink it, measure it, fill it from a Retrovue database.",
+    "database check",
+    "database backup /backup/retrovue.db",
+)
 
 
 @app.command("check")
@@ -74,6 +79,7 @@ def backup_database(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to; it must not be there yet.")],
     config: ConfigOption = None,
     database: DatabaseOption = None,
+    quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Copy the database as it is now into one file, also while the daemon writes to it.
@@ -86,23 +92,34 @@ def backup_database(
     - `retrovue-daemon database backup /backup/retrovue-$(date +%F).db`
     - `retrovue-daemon database backup copy.db --database /srv/retrovue.db --json`
     """
-    number = _copy(find_place(config, database).path, file)
+    number = _copy(find_place(config, database).path, file, quiet=quiet, as_json=as_json)
     if as_json:
         print_json({"file": str(file.absolute()), "bytes": number})
     else:
         print(f"wrote {file}: {size(number)}, checked")
 
 
-def _copy(path: Path, file: Path) -> int:
-    """Make the copy, with a bar where standard error is a terminal."""
+def _copy(path: Path, file: Path, *, quiet: bool, as_json: bool) -> int:
+    """Make the copy; what shows how far it is, is what a sync would show."""
     from rich.console import Console  # noqa: PLC0415 -- takes a tenth of a second
     from rich.progress import Progress  # noqa: PLC0415 -- likewise
 
-    from retrovue_daemon.store import maintenance  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.cli.display import write_line  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.cli.lines import Pace  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.clock import Clock  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.store import maintenance  # noqa: PLC0415 -- likewise
 
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if quiet or (as_json and not console.is_terminal):
         return maintenance.backup(path, file)
+    if not console.is_terminal:
+        pace = Pace(Clock())
+
+        def tell(done: int, total: int) -> None:
+            if pace.is_due():
+                write_line(f"copied {done / max(total, 1):.0%}")
+
+        return maintenance.backup(path, file, progress=tell)
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("copying", total=None)
         return maintenance.backup(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
-from retrovue_daemon.cli.options import JsonOption
+from retrovue_daemon.cli.options import JsonOption, QuietOption
 from retrovue_daemon.cli.output import print_failure
 from retrovue_daemon.cli.reports import print_summary
 from retrovue_daemon.cli.serving import serve_until_signal
@@ -85,6 +85,7 @@ def demo(  # noqa: PLR0917 -- typer passes every option by its name
             "--page-cap", metavar="ENTRIES", min=1, help="Put no more entries on a page.", show_default="none"
         ),
     ] = None,
+    quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Tell what the daemon does as a story of a minute at most, on two simulated Plex servers, over real HTTP.
@@ -120,14 +121,14 @@ def demo(  # noqa: PLR0917 -- typer passes every option by its name
         return
     place = _place(database, keep=keep)
     if sized:
-        told = asyncio.run(_sync(plex, place))
+        told = asyncio.run(_sync(plex, place, quiet=quiet, as_json=as_json))
         print_summary({**told, "database": str(place)}, as_json=as_json)
         if not as_json:
             ask_questions(place)
             _say_where(place, database, keep=keep)
         raise typer.Exit(told["exit_code"])
     attic = SimulatedPlex(_library(**ATTIC, seed=1))
-    story = asyncio.run(_tell(Story(plex, attic, place, fast=fast, as_json=as_json)))
+    story = asyncio.run(_tell(Story(plex, attic, place, fast=fast, bars=not quiet, as_json=as_json)))
     if as_json:
         print_told(story, place)
     else:
@@ -190,9 +191,9 @@ def _library(movies: int | None, shows: int | None, episodes: int, seed: int) ->
     return generated_library(movies=movies or 0, shows=shows or 0, episodes=episodes, seed=seed)
 
 
-async def _sync(plex: SimulatedPlex, database: Path) -> dict[str, Any]:
+async def _sync(plex: SimulatedPlex, database: Path, *, quiet: bool, as_json: bool) -> dict[str, Any]:
     """Sync one simulated server with the ordinary code, as ``retrovue-daemon sync`` would."""
-    from retrovue_daemon.cli.sync import with_progress  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.cli.display import with_progress  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.config import parse_config  # noqa: PLC0415 -- likewise
     from retrovue_daemon.daemon import SyncOptions, sync_once  # noqa: PLC0415 -- brings aiohttp
     from retrovue_daemon.outcome import exit_code, summary  # noqa: PLC0415 -- likewise
@@ -200,5 +201,6 @@ async def _sync(plex: SimulatedPlex, database: Path) -> dict[str, Any]:
     async with plex:
         server = {"name": "demo", "url": plex.url, "token": plex.token}
         settings = parse_config({"database": {"path": str(database)}, "servers": [server]})
-        reports = await with_progress(settings, partial(sync_once, settings, SyncOptions()))
+        work = partial(sync_once, settings, SyncOptions())
+        reports = await with_progress(settings, work, quiet=quiet, as_json=as_json)
     return summary(reports, exit_code(reports))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retrovue_daemon.cli import choices
+from retrovue_daemon.cli.completion import server_names
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, find_place
 from retrovue_daemon.cli.output import print_failure
 from retrovue_daemon.cli.toml import server_text
@@ -20,7 +21,9 @@ def export_servers(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="NAME", help="Which servers. Default: those that the database defines and that are on."
+            metavar="NAME",
+            help="Which servers. Default: those that the database defines and that are on.",
+            autocompletion=server_names,
         ),
     ] = None,
     with_tokens: Annotated[

@@ -10,7 +10,10 @@ from retrovue_daemon.cli.options import JsonOption, command_group
 from retrovue_daemon.cli.output import print_json
 from retrovue_daemon.errors import BadInput
 
-app = command_group("Plex's guids, which name what an item is.")
+app = command_group(
+    "Plex's guids, which name what an item is.",
+    "guid parse imdb://tt0017136",
+)
 
 
 @app.command("parse")

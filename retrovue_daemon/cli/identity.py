@@ -10,6 +10,7 @@ import typer
 
 from retrovue_daemon.cli import choices, entries
 from retrovue_daemon.cli.asking import confirm
+from retrovue_daemon.cli.completion import server_names
 from retrovue_daemon.cli.contact import ask_servers
 from retrovue_daemon.cli.options import (
     ConfigOption,
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 
 
 def accept_identity(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What the server is called here.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="What the server is called here.", autocompletion=server_names)
+    ],
     yes: YesOption = False,
     dry_run: DryRunOption = False,
     config: ConfigOption = None,
@@ -49,7 +52,7 @@ def accept_identity(
     """
     from retrovue_daemon.store import reinstalling, settings, visits  # noqa: PLC0415 -- not for --help
 
-    place = find_place(config, database)
+    place = find_place(config, database, needs_tokens=True)
     with visits.reading(place.path) as connection:
         server = choices.choose_server(settings.servers(connection), name)
         counts = settings.belongings(connection, server.id)

@@ -30,7 +30,11 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.store.catalog import Found, Row, Where
 
-app = command_group("Films, shows, seasons and episodes as they are stored: find them, and show all about one.")
+app = command_group(
+    "Films, shows, seasons and episodes as they are stored: find them, and show all about one.",
+    "items search lighthouse",
+    "items show 1 --kind show",
+)
 
 
 class KindName(StrEnum):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from retrovue_daemon.cli import choices
+from retrovue_daemon.cli.completion import library_names, server_names
 from retrovue_daemon.cli.options import (
     ConfigOption,
     DatabaseOption,
@@ -26,9 +27,15 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.overview import Contents
     from retrovue_daemon.store.settings import StoredLibrary
 
-app = command_group("The libraries of the servers: list them, switch them on and off, prefer one to another.")
+app = command_group(
+    "The libraries of the servers: list them, switch them on and off, prefer one to another.",
+    "libraries list",
+    'libraries disable "Home Videos"',
+)
 
-LibraryArgument: TypeAlias = Annotated[str, typer.Argument(metavar="LIBRARY", help="Its title or its key.")]
+LibraryArgument: TypeAlias = Annotated[
+    str, typer.Argument(metavar="LIBRARY", help="Its title or its key.", autocompletion=library_names)
+]
 OwnerOption: TypeAlias = Annotated[
     str | None,
     typer.Option(
@@ -37,6 +44,7 @@ OwnerOption: TypeAlias = Annotated[
         metavar="NAME",
         help="The server, where several have a library of this title.",
         show_default=False,
+        autocompletion=server_names,
     ),
 ]
 

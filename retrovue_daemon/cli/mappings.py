@@ -30,7 +30,11 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.mappings import StoredMapping
     from retrovue_daemon.store.settings import StoredLibrary, StoredServer
 
-app = command_group("Path mappings: from where a server has its files to where readers of the database find them.")
+app = command_group(
+    "Path mappings: from where a server has its files to where readers of the database find them.",
+    "mappings suggest",
+    "mappings add --server home /srv/media /mnt/nas",
+)
 
 
 @app.command("list")

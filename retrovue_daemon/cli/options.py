@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from retrovue_daemon.cli.completion import library_names, server_names
 from retrovue_daemon.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -38,20 +39,47 @@ DatabaseOption: TypeAlias = Annotated[
 ]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 ServerOption: TypeAlias = Annotated[
-    str | None, typer.Option("--server", "-s", metavar="NAME", help="Only this server.", show_default=False)
+    str | None,
+    typer.Option(
+        "--server",
+        "-s",
+        metavar="NAME",
+        help="Only this server.",
+        show_default=False,
+        autocompletion=server_names,
+    ),
 ]
 LibraryOption: TypeAlias = Annotated[
     str | None,
-    typer.Option("--library", "-l", metavar="NAME", help="Only this library: title or key.", show_default=False),
+    typer.Option(
+        "--library",
+        "-l",
+        metavar="NAME",
+        help="Only this library: title or key.",
+        show_default=False,
+        autocompletion=library_names,
+    ),
+]
+QuietOption: TypeAlias = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Show no progress: only the result, warnings and errors.")
 ]
 DryRunOption: TypeAlias = Annotated[bool, typer.Option("--dry-run", help="Only say what would be changed.")]
 YesOption: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
-def command_group(explanation: str) -> typer.Typer:
+def with_examples(explanation: str, *examples: str) -> str:
+    """Return the help of a group of commands, with examples that are given without the program's name."""
+    listed = "\n".join(f"- `retrovue-daemon {example}`" for example in examples)
+    return f"{explanation}\n\n{'Examples' if len(examples) > 1 else 'Example'}:\n\n{listed}"
+
+
+def command_group(explanation: str, *examples: str) -> typer.Typer:
     """Make a group of commands."""
     return typer.Typer(
-        help=explanation, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="markdown"
+        help=with_examples(explanation, *examples),
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
     )
 
 
@@ -86,16 +114,17 @@ class Place:
             make_if_missing(self.path, mode=place.mode, group=place.group, own_place=own_place)
 
 
-def find_place(config: Path | None, database: Path | None) -> Place:
+def find_place(config: Path | None, database: Path | None, *, needs_tokens: bool = False) -> Place:
     """Find the database that the options name; then a configuration that cannot be read does not matter.
 
-    Raises ConfigError where the configuration was asked for, or has to say where the database is.
+    Unless it ``needs_tokens``, credentials that systemd shows to its service only count as good. Raises ConfigError
+    where the configuration was asked for, or has to say where the database is.
     """
     from retrovue_daemon.config import find_config, load_config  # noqa: PLC0415 -- not for --help
 
     try:
         source = find_config(config)
-        settings = load_config(source)
+        settings = load_config(source, trusts_credentials=not needs_tokens)
     except ConfigError as error:
         if database is None or config is not None:
             error.hint = error.hint or "--database FILE names the database without any configuration"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retrovue_daemon.cli import entries
+from retrovue_daemon.cli.completion import server_names
 from retrovue_daemon.cli.contact import ServerCheck, ask_servers
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, Place, find_place
 from retrovue_daemon.cli.output import new_table, print_failure, print_json, print_table
@@ -24,7 +25,12 @@ if TYPE_CHECKING:
 
 def probe_servers(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="Only this server. Default: all that are switched on.")
+        str | None,
+        typer.Argument(
+            metavar="NAME",
+            help="Only this server. Default: all that are switched on.",
+            autocompletion=server_names,
+        ),
     ] = None,
     config: ConfigOption = None,
     database: DatabaseOption = None,
@@ -39,7 +45,7 @@ def probe_servers(
     - `retrovue-daemon servers test`
     - `retrovue-daemon servers test home --json`
     """
-    place = find_place(config, database)
+    place = find_place(config, database, needs_tokens=True)
     sections, unusable = ([_named(place, name)], []) if name is not None else _active(place)
     checks = [*ask_servers(sections, whose_token=True), *unusable]
     if not checks:

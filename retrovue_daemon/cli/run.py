@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 def run(config: ConfigOption = None, database: DatabaseOption = None) -> None:
     """Keep the database in step until SIGTERM or SIGINT.
 
-    SIGHUP reloads the configuration, SIGUSR1 syncs at once. Log lines go to standard output: JSON, or for people
-    where that is a terminal.
+    SIGHUP reloads the configuration, as `retrovue-daemon reload` does; SIGUSR1 syncs at once. Log lines go to
+    standard output: JSON, or for people where that is a terminal.
 
-    Example:
+    Examples:
 
     - `retrovue-daemon run --config /etc/retrovue-daemon/config.toml`
-    - `kill -HUP $(pidof -s retrovue-daemon)`
+    - `retrovue-daemon run --database /srv/retrovue.db`, with servers that were added to the database
     """
     load = partial(read_config, config, database)
     settings = load()

@@ -10,6 +10,7 @@ import typer
 
 from retrovue_daemon.cli import choices, entries
 from retrovue_daemon.cli.asking import TokenFileOption, confirm, get_token
+from retrovue_daemon.cli.completion import server_names
 from retrovue_daemon.cli.contact import ServerCheck, ask_servers
 from retrovue_daemon.cli.export import export_servers
 from retrovue_daemon.cli.identity import accept_identity
@@ -34,9 +35,16 @@ if TYPE_CHECKING:
     from retrovue_daemon.config import ServerSection
     from retrovue_daemon.store.settings import StoredServer
 
-app = command_group("The servers that are mirrored: list, add and change those that the database defines.")
+app = command_group(
+    "The servers that are mirrored: list, add and change those that the database defines.",
+    "servers list",
+    "servers add home http://192.168.1.10:32400",
+)
 
-NameArgument: TypeAlias = Annotated[str, typer.Argument(metavar="NAME", help="What the server is called here.")]
+NewNameArgument: TypeAlias = Annotated[str, typer.Argument(metavar="NAME", help="What the server is called here.")]
+NameArgument: TypeAlias = Annotated[
+    str, typer.Argument(metavar="NAME", help="What the server is called here.", autocompletion=server_names)
+]
 NoTestOption: TypeAlias = Annotated[
     bool, typer.Option("--no-test", help="Believe it: do not ask the server whether it takes the token.")
 ]
@@ -75,7 +83,7 @@ def list_servers(config: ConfigOption = None, database: DatabaseOption = None, a
 
 @app.command("add")
 def add_server(
-    name: NameArgument,
+    name: NewNameArgument,
     url: Annotated[str, typer.Argument(metavar="URL", help='Its address, such as "http://192.168.1.10:32400".')],
     token_file: TokenFileOption = None,
     no_test: NoTestOption = False,

@@ -180,7 +180,7 @@ def _table(latest: Status) -> Table:
                 _last(library, latest.passes.get(library.id)),
                 due if library.sync_enabled else "",
             )
-            name = due = ""
+            name = ""
     return table
 
 

@@ -71,12 +71,13 @@ class Story:
     """Tells the story of two simulated servers; ``fast`` leaves out all that is only there to be watched."""
 
     def __init__(
-        self, home: SimulatedPlex, attic: SimulatedPlex, database: Path, *, fast: bool, as_json: bool
+        self, home: SimulatedPlex, attic: SimulatedPlex, database: Path, *, fast: bool, bars: bool, as_json: bool
     ) -> None:
         self.home = home
         self.attic = attic
         self._database = database
         self._fast = fast
+        self._bars = bars
         self._quiet = as_json
 
     async def tell(self) -> Told:
@@ -144,7 +145,7 @@ class Story:
         redactor = configure_logging(level="critical", stream=AboveBars(console).as_stream())
         options = SyncOptions(server=server, selection=Selection(full=full))
         work = sync_once(self._settings(), options, board, redactor)
-        reports = await (with_bars(work, board, console) if console.is_terminal else work)
+        reports = await (with_bars(work, board, console) if self._bars and console.is_terminal else work)
         return summary(reports, exit_code(reports))
 
     async def _sync_and_compare(self, before: Path) -> tuple[dict[str, Any], tuple[Difference, ...]]:

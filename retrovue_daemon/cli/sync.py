@@ -3,39 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, read_config
-from retrovue_daemon.cli.output import log_warnings, print_failure, print_warnings
+from retrovue_daemon.cli.display import with_progress
+from retrovue_daemon.cli.options import (
+    ConfigOption,
+    DatabaseOption,
+    JsonOption,
+    LibraryOption,
+    QuietOption,
+    ServerOption,
+    read_config,
+)
+from retrovue_daemon.cli.output import print_failure
 from retrovue_daemon.cli.reports import print_preview, print_summary
 from retrovue_daemon.cli.run import calm_collector
-from retrovue_daemon.errors import DatabaseHeld
+from retrovue_daemon.errors import AmbiguousShow, ConfigError, DatabaseHeld
 from retrovue_daemon.outcome import exit_code, summary, unmet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from pathlib import Path
 
     from retrovue_daemon.config import Config
     from retrovue_daemon.daemon import SyncOptions
     from retrovue_daemon.logs import Redactor
     from retrovue_daemon.progress import ProgressBoard
 
-T = TypeVar("T")
-
 
 def sync(
     config: ConfigOption = None,
     database: DatabaseOption = None,
-    server: Annotated[
-        str | None, typer.Option("--server", "-s", metavar="NAME", help="Only this server.", show_default=False)
-    ] = None,
-    library: Annotated[
-        str | None,
-        typer.Option("--library", "-l", metavar="NAME", help="Only this library: title or key.", show_default=False),
-    ] = None,
+    server: ServerOption = None,
+    library: LibraryOption = None,
     show: Annotated[
         str | None, typer.Option("--show", metavar="TITLE", help="Only the show of this title.", show_default=False)
     ] = None,
@@ -55,13 +58,15 @@ def sync(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Tell what would change, and change nothing: it is done on a copy.")
     ] = False,
+    quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Do one pass over all enabled libraries of all active servers, and end.
 
     A library is listed completely where its server says that something came or left, or where that was long ago
-    ([sync] full_interval); else only what was updated is asked for. On a terminal bars show how far it is; elsewhere
-    log lines go to standard error as JSON.
+    ([sync] full_interval); else only what was updated is asked for. On a terminal bars show how far it is.
+    Elsewhere a line now and then does, on standard output before the result, unless that is to be JSON; log lines go
+    to standard error, as JSON.
 
     Examples:
 
@@ -69,14 +74,16 @@ def sync(
     - `retrovue-daemon sync --server home --library "TV Shows" --full --json`
     - `retrovue-daemon sync --show "The Lighthouse Keepers" --year 1961`
     - `retrovue-daemon sync --full --dry-run`
+    - `retrovue-daemon sync --quiet > /dev/null`, which prints nothing unless something is wrong
     """
     if year is not None and show is None:
         raise typer.BadParameter("needs --show", param_hint="--year")
-    settings = read_config(config, database)
+    settings, only_asks = _settings(config, database, asks=not dry_run)
     from retrovue_daemon.asking import Selection  # noqa: PLC0415 -- likewise
     from retrovue_daemon.daemon import SyncOptions  # noqa: PLC0415 -- brings aiohttp, which --help does not need
 
     calm_collector()
+    show_progress = partial(with_progress, settings, quiet=quiet, as_json=as_json)
     selection = Selection(
         library=library, show=None if show is None else (show, year), full=full, accept_removals=accept_removals
     )
@@ -84,14 +91,18 @@ def sync(
     if dry_run:
         from retrovue_daemon.preview import preview  # noqa: PLC0415 -- likewise
 
-        seen = asyncio.run(with_progress(settings, partial(preview, settings, options)))
+        seen = asyncio.run(show_progress(partial(preview, settings, options)))
         told = summary(seen.reports, exit_code(seen.reports))
         unknown = unmet(selection, told)
         print_preview(seen, told, as_json=as_json)
     else:
-        told = asyncio.run(with_progress(settings, partial(_sync_or_ask, settings, options)))
+        work = _ask if only_asks else _sync_or_ask
+        told = asyncio.run(show_progress(partial(work, settings, options)))
         unknown = unmet(selection, told)
-        print_summary(told, as_json=as_json)
+        if as_json or not _ambiguous(told) or any(each["libraries"] for each in told["servers"]):
+            print_summary(told, as_json=as_json)
+    for error in _ambiguous(told):
+        print_failure(error["message"], error["hint"])
     if told.get("error"):
         print_failure(told["error"]["message"], told["error"]["hint"])
     if unknown is not None:
@@ -101,43 +112,50 @@ def sync(
     raise typer.Exit(told["exit_code"])
 
 
+def _ambiguous(told: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what the servers say that did nothing because the title alone does not tell which show is meant."""
+    errors = [server["error"] for server in told["servers"]]
+    return [error for error in errors if error and error["type"] == AmbiguousShow.__name__]
+
+
+def _settings(config: Path | None, database: Path | None, *, asks: bool) -> tuple[Config, bool]:
+    """Read the configuration, and say whether it is good for asking a daemon only.
+
+    Whoever asks one needs no token; credentials of systemd are shown to nobody but the service. Raises ConfigError.
+    """
+    from retrovue_daemon.store.lock import holder  # noqa: PLC0415 -- not for --help
+
+    try:
+        return read_config(config, database), False
+    except ConfigError:
+        if not asks:
+            raise
+        trusting = read_config(config, database, trusts_credentials=True)
+        if not holder(trusting.database.path.resolve()).serves:
+            raise
+        return replace(trusting, warnings=()), True  # they are the daemon's to tell
+
+
+async def _ask(settings: Config, options: SyncOptions, board: ProgressBoard, _redactor: Redactor) -> dict[str, Any]:
+    """Have the daemon that has the database sync."""
+    from retrovue_daemon.remote import ask_daemon  # noqa: PLC0415 -- brings aiosqlite
+    from retrovue_daemon.signals import Signals  # noqa: PLC0415 -- likewise
+
+    path = settings.database.path.resolve()
+    with Signals() as signals:
+        return await ask_daemon(path, options.selection, options.server, board, pause=signals.pause)
+
+
 async def _sync_or_ask(
     settings: Config, options: SyncOptions, board: ProgressBoard, redactor: Redactor
 ) -> dict[str, Any]:
     """Sync; where a daemon has the database, have it do so."""
     from retrovue_daemon.daemon import sync_once  # noqa: PLC0415 -- brings aiohttp
-    from retrovue_daemon.remote import ask_daemon  # noqa: PLC0415 -- likewise
-    from retrovue_daemon.signals import Signals  # noqa: PLC0415 -- likewise
 
     try:
         reports = await sync_once(settings, options, board, redactor)
     except DatabaseHeld as held:
         if not held.serves:
             raise
-        with Signals() as signals:
-            return await ask_daemon(held.path, options.selection, options.server, board, pause=signals.pause)
+        return await _ask(settings, options, board, redactor)
     return summary(reports, exit_code(reports))
-
-
-async def with_progress(settings: Config, work: Callable[[ProgressBoard, Redactor], Coroutine[Any, Any, T]]) -> T:
-    """Do work that shows its progress on a board, and show that."""
-    from rich.console import Console  # noqa: PLC0415 -- takes a tenth of a second
-
-    from retrovue_daemon.cli.bars import AboveBars, with_bars  # noqa: PLC0415 -- likewise
-    from retrovue_daemon.logs import configure_logging, log_uncaught  # noqa: PLC0415 -- likewise
-    from retrovue_daemon.progress import ProgressBoard  # noqa: PLC0415 -- likewise
-
-    log_uncaught()
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        redactor = configure_logging(level=settings.logging.level, format=settings.logging.format)
-        log_warnings(settings.warnings)
-        return await work(ProgressBoard(), redactor)
-
-    print_warnings(settings.warnings)
-    # The bars and the table at the end say what the ordinary lines would.
-    level = "warning" if settings.logging.level == "info" else settings.logging.level
-    redactor = configure_logging(level=level, format=settings.logging.format, stream=AboveBars(console).as_stream())
-
-    board = ProgressBoard()
-    return await with_bars(work(board, redactor), board, console)

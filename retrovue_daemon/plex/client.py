@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.config import ServerSection
     from retrovue_daemon.plex.transport import Answer
-    from retrovue_daemon.records import FoundShow, Item, LibraryListing, Page, ServerIdentity
+    from retrovue_daemon.records import FoundPage, FoundShow, Item, LibraryListing, Page, ServerIdentity
 
 
 class Listing(StrEnum):
@@ -243,23 +243,24 @@ class PlexClient:
         whole = {item.rating_key: item for item in await self.items(wanted, Kind.EPISODE)}
         return msgspec.structs.replace(page, items=tuple(whole.get(item.rating_key, item) for item in page.items))
 
-    async def shows_titled(self, library_key: str, title: str) -> Page:
-        """Find the shows of a library whose titles contain a text, as the listing of the library shows them."""
+    async def shows_titled(self, library_key: str, title: str) -> AsyncGenerator[Page, None]:
+        """Give the shows of a library whose titles contain a text, as the listing of the library shows them."""
         path = f"/library/sections/{quote(library_key, safe='')}/all"
-        return await self._page(path, {**_ARGUMENTS, "type": "2", "title": title}, 0, _LARGEST_FIRST_PAGE, Kind.SHOW)
+        arguments = {**_ARGUMENTS, "type": "2", "title": title}
+        async with aclosing(self._pages_of(path, arguments, _LARGEST_FIRST_PAGE, Kind.SHOW)) as pages:
+            async for page in pages:
+                yield page
 
     async def shows_called(self, title: str, year: int | None = None) -> tuple[FoundShow, ...]:
-        """Find the shows of all libraries whose titles contain a text, 500 at most, and which began in a year.
+        """Find the shows of all libraries whose titles contain a text, and which began in a year.
 
         Servers take the first way for the list of their libraries, or refuse it; then the second is gone. Raises
         PlexError, also where both are refused.
         """
         arguments = {"type": "2", "title": title, "includeGuids": "1"} | ({} if year is None else {"year": str(year)})
-        paged = {"X-Plex-Container-Start": "0", "X-Plex-Container-Size": str(_LARGEST_FIRST_PAGE)}
-        read = self._noting_format(lambda answer: parse_found_shows(answer.body, content_type=answer.content_type))
         for path in _EVERYWHERE:
             try:
-                found = await self._transport.get(path, read, params=arguments | paged)
+                found = await self._shows_found(path, arguments)
             except RequestRefused as refusal:
                 if path == _EVERYWHERE[-1] or refusal.status not in _SEARCH_REFUSED:
                     raise
@@ -267,6 +268,24 @@ class PlexClient:
             if found:
                 return found
         return ()
+
+    async def _shows_found(self, path: str, arguments: dict[str, str]) -> tuple[FoundShow, ...]:
+        """Read the answer to a search page by page, until one brings nothing new: not every server pages it."""
+
+        def read(answer: Answer) -> FoundPage:
+            return parse_found_shows(answer.body, content_type=answer.content_type, total=answer.total)
+
+        found: dict[str, FoundShow] = {}
+        start = 0
+        while True:
+            size = _LARGEST_XML_PAGE if self._answers_xml else _LARGEST_FIRST_PAGE
+            paged = {"X-Plex-Container-Start": str(start), "X-Plex-Container-Size": str(size)}
+            page = await self._transport.get(path, self._noting_format(read), params=arguments | paged)
+            fresh = {each.show.rating_key: each for each in page.shows if each.show.rating_key not in found}
+            found |= fresh
+            start += page.entries
+            if not fresh or (page.total is not None and start >= page.total):
+                return tuple(found.values())
 
     async def items(self, rating_keys: Sequence[str], kind: Kind) -> list[Item]:
         """Ask for single items of one kind; those that the server does not have are left out.

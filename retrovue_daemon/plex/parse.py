@@ -17,7 +17,7 @@ from retrovue_daemon.plex.items import build_items
 from retrovue_daemon.plex.repair import mend
 from retrovue_daemon.plex.wire import Container, Identity, Place, Places, Sections
 from retrovue_daemon.plex.xmltree import UnreadableXml, read_xml
-from retrovue_daemon.records import FoundShow, LibraryListing, Page, ServerIdentity, Show, Skipped
+from retrovue_daemon.records import FoundPage, FoundShow, LibraryListing, Page, ServerIdentity, Show, Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,13 +96,13 @@ def parse_page(
     )
 
 
-def parse_found_shows(body: bytes, *, content_type: str = "") -> tuple[FoundShow, ...]:
-    """Read the answer to a search for shows over all libraries; what is no show is left out.
+def parse_found_shows(body: bytes, *, content_type: str = "", total: int | None = None) -> FoundPage:
+    """Read a page of the answer to a search for shows over all libraries; what is no show is left out.
 
     A server that takes the question for another one lists its libraries: none of them is a show, because none has a
     rating key. Raises NotAMediaContainer.
     """
-    page = parse_page(body, content_type=content_type)
+    page = parse_page(body, content_type=content_type, total=total)
     container = _PLACES.read(body, content_type)
     places = {str(place.rating_key): place for place in _all_of(container.directories, container.entries)}
     found = []
@@ -112,7 +112,7 @@ def parse_found_shows(body: bytes, *, content_type: str = "") -> tuple[FoundShow
             key = container.library_section_id if place.library_section_id is None else place.library_section_id
             title = place.library_section_title or container.library_section_title
             found.append(FoundShow(show, None if key is None else str(key), title))
-    return tuple(found)
+    return FoundPage(tuple(found), page.entries, page.total)
 
 
 def parse_libraries(body: bytes, *, content_type: str = "") -> Libraries:

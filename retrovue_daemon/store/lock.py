@@ -8,28 +8,32 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from retrovue_daemon.errors import DatabaseHeld, DatabaseUnusable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 T = TypeVar("T")
 
 SERVES = " serves"
 """Behind the process id of a holder that answers requests."""
 
+_LOCKS = Path("/proc/locks")
+"""Every lock of every process that can be seen from here, one a line: proc_locks(5)."""
+
 _GLANCE_S = 0.05
 """Seconds after which a look at who holds the lock is over for certain."""
 
 
 class Holder(NamedTuple):
-    """Whether a process holds a database, None where that cannot be seen from here, and which."""
+    """Whether a process holds a database, None where that cannot be seen from here, which, and if it ``serves``."""
 
     held: bool | None
     pid: int | None = None
+    serves: bool = False
 
 
 class Lock:
@@ -104,13 +108,33 @@ def holder(database: Path) -> Holder:
         # There is no call that only asks for a lock of this kind: it is taken, and dropped at once.
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return Holder(held=True, pid=_holder(descriptor)[0])
+        pid, serving = _holder(descriptor)
+        return Holder(held=True, pid=pid, serves=serving)
     except OSError:
         return Holder(held=None)
     else:
         return Holder(held=False)
     finally:
         os.close(descriptor)
+
+
+def is_held_by(database: Path, pid: int) -> bool:
+    """Tell whether the kernel, too, says that a process holds a database.
+
+    The process id in the file may be that of another container, or, for an instant, that of the holder before. Only
+    the file's number is compared: some file systems have other devices in this list than a look at the file shows.
+    """
+    try:
+        number = lock_path(database).stat().st_ino
+        lines = _LOCKS.read_text("ascii").splitlines()
+    except OSError:
+        return False
+    # As in "5: FLOCK  ADVISORY  WRITE 508 fe:00:2377841 0 EOF"; whoever only waits has "->" in the second place.
+    wanted = ("FLOCK", "WRITE", str(pid), str(number))
+    return any(
+        (kind, mode, owner, place.rpartition(":")[2]) == wanted
+        for _, kind, _, mode, owner, place, *_ in (line.split() for line in lines)
+    )
 
 
 def _take(descriptor: int) -> None:

@@ -234,8 +234,9 @@ async def test_an_inactive_server_is_asked_but_not_synced(importer: PlexImporter
     """As the daemon has it."""
     await database.set_plex_server_active(importer.server_id, active=False)
     assert await importer.test_connection()
-    with pytest.raises(UnknownServer, match="no active server is called 'home'"):
+    with pytest.raises(UnknownServer, match="no active server is called 'home'") as off:
         await importer.sync_all_libraries()
+    assert "switched off" in str(off.value.hint)
 
 
 async def test_other_servers_are_left_alone(importer: PlexImporter, database: Database, rows: Rows) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,16 @@ def test_every_command_has_an_example_that_names_it() -> None:
     assert [path for path, command in _commands() if f"retrovue-daemon {path}" not in (command.help or "")] == []
 
 
+def test_every_group_has_examples_of_its_commands() -> None:
+    """So has the program itself; what they name is there."""
+    root = typer.main.get_group(app)
+    groups = {"": root} | {name: group for name, group in root.commands.items() if isinstance(group, TyperGroup)}
+    for name, group in groups.items():
+        examples = re.findall(rf"`retrovue-daemon {name} ?([a-z]+)", group.help or "")
+        assert examples, name
+        assert set(examples) <= set(group.commands), name
+
+
 def test_every_option_and_argument_says_what_it_is_for() -> None:
     """Nobody has to guess."""
     for path, command in _commands():
@@ -52,13 +63,14 @@ def test_every_listing_speaks_json_too() -> None:
     assert all("--json" in options[path] for path in listings)
 
 
-def test_every_command_about_the_database_takes_both_options() -> None:
-    """The configuration, and the database alone."""
+def test_every_command_takes_both_options() -> None:
+    """The configuration, and the database alone; but for those that need neither, or make their own."""
+    without = {"init", "demo", "guid parse", "config schema", "config path"}
     options = {
         path: {name for parameter in command.params for name in parameter.opts} for path, command in _commands()
     }
     for path, names in options.items():
-        if path.split()[0] in {"servers", "libraries", "mappings", "items", "database", "status", "history"}:
+        if path not in without:
             assert {"--config", "--database"} <= names, path
 
 
@@ -72,8 +84,8 @@ def test_the_help_of_a_command_does_without_the_heavy_imports() -> None:
     assert done.stdout.split() in ([], ["ssl"])  # asyncio brings it
 
 
-def test_completion_completes_commands_and_options() -> None:
-    """As typer gives it; this is what the shell calls."""
+def _completed(words: str, **environment: str) -> list[str]:
+    """Ask as the shell does when somebody presses Tab behind these words."""
     done = subprocess.run(
         [Path(sys.executable).with_name("retrovue-daemon")],
         capture_output=True,
@@ -82,8 +94,35 @@ def test_completion_completes_commands_and_options() -> None:
         env={
             "PATH": "/usr/bin:/bin",
             "_RETROVUE_DAEMON_COMPLETE": "complete_bash",
-            "COMP_WORDS": "retrovue-daemon servers set-",
-            "COMP_CWORD": "2",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(len(words.split()) - (not words.endswith(" "))),
+            **environment,
         },
     )
-    assert done.stdout.split() == ["set-token"]
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+def test_completion_completes_commands_and_options() -> None:
+    """As typer gives it; this is what the shell calls."""
+    assert _completed("retrovue-daemon servers set-") == ["set-token"]
+    assert _completed("retrovue-daemon rel") == ["reload"]
+
+
+def test_completion_offers_the_names_that_the_database_knows(database) -> None:
+    """Of the database that the options so far name; bash gets them as they would have to be typed."""
+    there = f"retrovue-daemon {{}} --database {database} {{}}"
+    assert _completed(there.format("sync", "--server ")) == ["home"]
+    assert _completed(there.format("sync", "--library Mov")) == ["Movies", r"Movies\ 4K"]
+    assert _completed(there.format("sync", "--server attic --library Mov")) == [""]
+    fish = {"_RETROVUE_DAEMON_COMPLETE": "complete_fish", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    words = there.format("libraries disable", "Sil")
+    assert _completed(words, **fish, _TYPER_COMPLETE_ARGS=words) == ["Silent Archive"]
+    assert _completed(there.format("servers disable", "")) == ["home"]
+
+
+def test_completion_without_a_database_offers_nothing_and_says_nothing(tmp_path) -> None:
+    """Nobody wants a message between what is typed."""
+    assert _completed("retrovue-daemon servers disable ", HOME=str(tmp_path)) == [""]
+    assert _completed(f"retrovue-daemon sync --database {tmp_path / 'nothing.db'} --library ") == [""]
+    assert _completed(f"retrovue-daemon sync --config {tmp_path / 'nothing.toml'} --library ") == [""]

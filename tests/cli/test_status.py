@@ -13,7 +13,7 @@ from contextlib import closing
 
 import pytest
 
-from retrovue_daemon.store.lock import database_lock, holder, lock_path
+from retrovue_daemon.store.lock import Holder, database_lock, holder, lock_path
 
 
 def _status(finished) -> dict:
@@ -76,6 +76,15 @@ def test_a_running_daemon_is_seen_with_the_next_look(run, database, config_file)
         assert f"is running (process {os.getpid()})" in run("status", "--config", config).out
     (server,) = _status(run("status", "--json", "--config", config))["servers"]
     assert server["next_look_at"] is None
+
+
+def test_the_next_look_stands_beside_each_library_that_is_on(run, database, rows, config_file) -> None:
+    """Whichever comes first in the table."""
+    config = config_file('[sync]\ninterval = "7d"\n')
+    rows("UPDATE libraries SET sync_enabled = 0 WHERE library_name = 'Anime'")
+    with database_lock(database):
+        told = run("status", "--config", config).out
+    assert ["in 6 d 23 h" in line for line in told.splitlines() if " ago" in line] == [False] + [True] * 6
 
 
 def test_requests_that_wait_are_told(on, rows) -> None:
@@ -299,4 +308,4 @@ def test_a_look_at_the_lock_keeps_no_daemon_from_starting(database, monkeypatch)
     monkeypatch.setattr("retrovue_daemon.store.lock.time.sleep", lambda _seconds: os.close(glance))
     with database_lock(database):
         assert holder(database).held
-    assert holder(database) == (False, None)
+    assert holder(database) == Holder(held=False)

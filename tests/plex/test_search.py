@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from retrovue_daemon.config import Secret, ServerSection
-from retrovue_daemon.demo import SimulatedPlex, built_in_library
+from retrovue_daemon.demo import SimulatedPlex, built_in_library, generated_library
 from retrovue_daemon.errors import RequestRefused, Unauthorized
 from retrovue_daemon.plex.client import PlexClient
 from retrovue_daemon.plex.parse import parse_found_shows
@@ -37,7 +37,7 @@ def test_an_item_says_which_library_it_is_in(section: object) -> None:
     numbered = {**placed, "ratingKey": 32}
     first, second, third = parse_found_shows(
         body(placed, {**SHOW, "ratingKey": 31}, numbered, librarySectionID=4, librarySectionTitle="Anime")
-    )
+    ).shows
     assert (first.library_key, first.library) == ("3", "TV Shows")
     assert (second.show.rating_key, second.library_key, second.library) == ("31", "4", "Anime")
     assert (third.show.rating_key, third.library_key, third.library) == ("32", "3", "TV Shows")
@@ -45,13 +45,13 @@ def test_an_item_says_which_library_it_is_in(section: object) -> None:
 
 def test_a_library_that_is_not_told_is_unknown() -> None:
     """The show is found all the same."""
-    (found,) = parse_found_shows(body(SHOW))
+    (found,) = parse_found_shows(body(SHOW)).shows
     assert (found.show.title, found.library_key, found.library) == ("The Lighthouse Keepers", None, None)
 
 
 def test_odd_values_cost_themselves_only() -> None:
     """A section id that is no number of any kind leaves the show."""
-    (found,) = parse_found_shows(body({**SHOW, "librarySectionID": {"odd": 1}, "year": "none"}))
+    (found,) = parse_found_shows(body({**SHOW, "librarySectionID": {"odd": 1}, "year": "none"})).shows
     assert (found.show.rating_key, found.show.year, found.library_key) == ("30", None, None)
 
 
@@ -61,19 +61,19 @@ def test_xml_says_the_same() -> None:
         b'<MediaContainer size="2">'
         b'<Directory ratingKey="30" type="show" title="Odd" librarySectionID="3" librarySectionTitle="TV Shows"/>'
         b'<Directory key="3" type="show" title="TV Shows"/></MediaContainer>'
-    )
+    ).shows
     assert [(each.show.rating_key, each.library_key, each.library) for each in found] == [("30", "3", "TV Shows")]
 
 
 def test_libraries_and_films_are_no_shows() -> None:
     """Nothing is found in an answer to another question."""
-    assert parse_found_shows(json.dumps({"MediaContainer": LIBRARIES}).encode()) == ()
-    assert parse_found_shows(body({**SHOW, "type": "movie"})) == ()
+    assert parse_found_shows(json.dumps({"MediaContainer": LIBRARIES}).encode()).shows == ()
+    assert parse_found_shows(body({**SHOW, "type": "movie"})).shows == ()
 
 
 async def test_the_old_way_comes_first(plex: FakePlex, connect: Connect) -> None:
     """Where it finds something, one request is enough; the title and the year are the server's to compare."""
-    plex.answer(OLD, plex.reply({"MediaContainer": {"size": 1, "Metadata": [SHOW]}}))
+    plex.answer(OLD, plex.reply({"MediaContainer": {"size": 1, "totalSize": 1, "Metadata": [SHOW]}}))
     client = await connect()
     assert [found.show.rating_key for found in await client.shows_called("light & house", 2019)] == ["30"]
     (request,) = plex.requests
@@ -134,3 +134,21 @@ async def test_the_simulated_server_is_searched(odd: dict[str, bool]) -> None:
             assert await client.shows_called("lighthouse", 1950) == ()
             titles = {(each.library, each.show.title) for each in await client.shows_called("tan")}
             assert ("Anime", "Sakana no Tantei") in titles
+
+
+@pytest.mark.parametrize(
+    "odd", [{}, {"page_cap": 300, "no_totals": True}, {"ignores_filters": True}, {"always_xml": True}]
+)
+async def test_more_shows_than_fit_on_a_page_are_all_found(odd: dict[str, object]) -> None:
+    """Over all libraries and in one, each once, whatever the server makes of pages."""
+    async with SimulatedPlex(generated_library(movies=0, shows=1_100, episodes=0)) as server:
+        for name, value in odd.items():
+            setattr(server.quirks, name, value)
+        section = ServerSection(name="home", url=server.url, token=Secret(server.token))
+        async with PlexClient(section, client_identifier="c", version="1", retry=RetryPolicy(attempts=1)) as client:
+            everywhere = [found.show.rating_key for found in await client.shows_called("e")]
+            (library,) = [each for each in await client.libraries() if each.kind == "show"]
+            listed = [item.rating_key async for page in client.shows_titled(library.key, "e") for item in page.items]
+    assert len(everywhere) > 1_000
+    assert len(set(everywhere)) == len(everywhere)
+    assert set(listed) == set(everywhere)

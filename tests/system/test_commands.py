@@ -254,6 +254,39 @@ async def test_a_library_that_is_not_synced_is_told_apart_from_none(commands, pl
     _assert_one_clear_error(finished, "holds neither films nor shows")
 
 
+async def test_progress_is_plain_lines_where_there_are_no_bars(commands, plex, config_file) -> None:
+    """Before the result, each library's beginning and end; log lines stay JSON, as does a result that is to be."""
+    file = config_file(plex)
+    finished = await commands.run("sync", "--full", "--config", file)
+    lines = [line for line in finished.out.splitlines() if line.startswith("home / ")]
+    assert finished.out.splitlines()[: len(lines)] == lines
+    assert next(line for line in lines if "Movies:" in line) == "home / Movies: reading"
+    assert sum(line.endswith(": reading") for line in lines) == 7
+    assert sum(line.endswith(" of 7 libraries)") for line in lines) == 7
+    assert [line["event"] for line in _json_lines(finished.err)].count("sync.finished") == 7
+
+    for option in ("--json", "--quiet"):
+        finished = await commands.run("sync", "--full", option, "--config", file)
+        assert finished.code == 0
+        assert "reading" not in finished.out
+        assert ("sync.finished" in finished.err) is (option == "--json")
+    assert "TV Shows" in finished.out
+    assert finished.err == ""
+
+
+async def test_a_title_of_several_shows_lists_them(commands, plex, config_file) -> None:
+    """In one line, with what to do; a program gets the years."""
+    plex.changes.add_show("4", "The Lighthouse Keepers", 1961)
+    file = config_file(plex)
+    finished = await commands.run("sync", "--show", "the lighthouse keepers", "--config", file)
+    assert (finished.code, finished.out) == (2, "")
+    assert "'the lighthouse keepers': the lighthouse keepers (1961), the lighthouse keepers (2019)" in finished.err
+    assert "--year" in finished.err
+    finished = await commands.run("sync", "--show", "the lighthouse keepers", "--json", "--config", file)
+    assert finished.code == 2
+    assert json.loads(finished.out)["servers"][0]["error"]["years"] == [1961, 2019]
+
+
 async def test_a_full_output_is_a_clear_failure(commands, plex, config_file) -> None:
     """No traceback; the work is done all the same."""
     with Path("/dev/full").open("wb") as full:

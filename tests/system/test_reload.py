@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
 from retrovue_daemon.demo import SimulatedPlex, built_in_library
+from retrovue_daemon.store.lock import SERVES, database_lock, lock_path
 from tests.service.conftest import Gauge, MeasuredPlex, film_world
 from tests.system.service import Log
 
@@ -144,3 +146,64 @@ async def test_servers_come_and_go_and_mappings_and_levels_change(commands, plex
     ]
     assert rows("SELECT count(*) > 0 FROM sync_runs WHERE status = 'cancelled' AND server_id = 2") == [(1,)]
     assert rows("SELECT count(*) FROM movies WHERE server_id = 1") == [(4,)]
+
+
+# -- the command ----------------------------------------------------------------------------------------------------
+
+
+async def test_the_command_reloads_the_daemon_that_has_the_database(commands, plex, config_file, path) -> None:
+    """Found by its lock, also by a link to the database; with a mistake in the file the daemon is not told at all."""
+    file = config_file(plex)
+    process = await commands.start("run", "--config", file)
+    log = Log(process)
+    await log.next("daemon.started")
+    good = file.read_text()
+
+    file.write_text(good + "retires = 3\n")
+    finished = await commands.run("reload", "--json", "--config", file)
+    assert finished.code == 78
+    assert json.loads(finished.out)["told"] is False
+    assert "retires" in finished.err
+
+    file.write_text(good + '[sync]\ninterval = "7m"\n')
+    finished = await commands.run("reload", "--config", file)
+    assert (finished.code, finished.err) == (0, "")
+    assert f"process {process.pid}" in finished.out
+    assert (await log.next("config.reloaded", "config.reload_failed"))["sections"] == ["sync"]
+
+    link = path.with_name("link.db")
+    link.symlink_to(path)
+    finished = await commands.run("reload", "--json", "--config", file, "--database", link)
+    assert json.loads(finished.out) == {"told": True, "pid": process.pid, "database": str(link), "warnings": []}
+    await log.next("config.unchanged")
+    assert (await log.end())[0] == 0
+    assert not [line for line in log.lines if line["event"] == "config.reload_failed"]
+
+
+async def test_without_a_daemon_the_command_says_so(commands, plex, config_file, path) -> None:
+    """Nobody is there, or what has the database is no daemon."""
+    file = config_file(plex)
+    finished = await commands.run("reload", "--config", file)
+    assert finished.code == 1
+    assert "no daemon runs on it" in finished.err
+    assert "--database" in finished.err
+    with database_lock(path):
+        finished = await commands.run("reload", "--config", file)
+    assert finished.code == 75
+    assert "no daemon" in finished.err
+
+
+async def test_nobody_but_the_holder_of_the_lock_gets_the_signal(commands, plex, config_file, path) -> None:
+    """The lock file may name a process of another container, whose number here is somebody else's."""
+    bystander = await commands.start("demo", "--serve", "--json")
+    await bystander.stdout.readline()
+    with database_lock(path, serves=True):
+        lock_path(path).write_text(f"{bystander.pid}{SERVES}\n")
+        finished = await commands.run("reload", "--config", config_file(plex))
+        assert finished.code == 1
+        assert f"process {bystander.pid}" in finished.err
+        assert "cannot be told from here" in finished.err
+        lock_path(path).write_text(f"4194304{SERVES}\n")  # more than any process id
+        assert "No such process" in (await commands.run("reload", "--config", config_file(plex))).err
+    bystander.terminate()
+    assert await bystander.wait() == 0  # SIGHUP would have ended it

@@ -89,3 +89,30 @@ async def test_syncs_that_wait_for_one_pass_share_it_and_a_daemon_that_is_killed
         assert "try again" in finished.err
     assert asked == 2  # the first pass, and one for both
     assert rows("SELECT count(*) FROM sync_requests WHERE finished_at IS NULL") == [(2,)]
+
+
+async def test_whoever_asks_the_daemon_needs_no_credential(commands, small_plex, config_file, tmp_path, path) -> None:
+    """It is shown to the service only; without the service, or for a dry run, it is missed."""
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    (credentials / "home").write_text(small_plex.token)
+    file = config_file()
+    file.write_text(
+        f'[database]\npath = "{path}"\n[sync]\ninterval = "7d"\n'
+        f'[[servers]]\nname = "home"\nurl = "{small_plex.url}"\ntoken_credential = "home"\n'
+    )
+    process = await commands.start("run", "--config", file, CREDENTIALS_DIRECTORY=str(credentials))
+    log = Log(process)
+    for _ in range(2):
+        await log.next("sync.finished")
+
+    asked = await commands.run("sync", "--config", file, "--library", "Dramas", "--json")
+    assert (asked.code, asked.err) == (0, "")
+    assert json.loads(asked.out)["servers"][0]["libraries"][0]["status"] == "ok"
+    assert (await commands.run("status", "--config", file)).code == 0
+    for needy in (["sync", "--dry-run"], ["servers", "test"], ["discover", "a"]):
+        finished = await commands.run(*needy, "--config", file)
+        assert finished.code == 78, needy
+        assert "$CREDENTIALS_DIRECTORY is not set here" in finished.err
+    assert await log.end() == (0, "")
+    assert (await commands.run("sync", "--config", file)).code == 78
