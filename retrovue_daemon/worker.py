@@ -277,7 +277,11 @@ class ServerWorker:
     def _client(self) -> PlexClient:
         place = self.workplace
         return PlexClient(
-            self.server.section, client_identifier=place.identifier, version=__version__, retry=place.retry
+            self.server.section,
+            client_identifier=place.identifier,
+            version=__version__,
+            retry=place.retry,
+            clock=place.clock,
         )
 
     async def _purge(self) -> None:

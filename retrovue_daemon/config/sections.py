@@ -103,6 +103,7 @@ class ServerSection:
     token: Secret = one_of(TOKEN_KEYS)
     concurrency: int = key(integer(1, 32), "requests in flight to this server", default=2)
     timeout: float = key(duration("1s", "10m"), "how long the server may keep silent", default="30s")
+    compression: bool = key(BOOLEAN, "ask for compressed answers, for servers behind a slow link", default=False)
     verify_tls: bool = key(BOOLEAN, "check the server's certificate", default=True)
     ca_file: Path | None = key(
         files.CA_FILE, "who may sign the certificate; absent: whom the system trusts", default=None

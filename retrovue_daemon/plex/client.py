@@ -13,7 +13,8 @@ import structlog
 
 from retrovue_daemon.errors import BadAnswer, RequestRefused, Unauthorized, WrongServer
 from retrovue_daemon.plex.guid import GUIDParser
-from retrovue_daemon.plex.paging import SMALLEST_PAGE, Pager
+from retrovue_daemon.plex.pace import SMALLEST_PAGE, Pace
+from retrovue_daemon.plex.paging import Pager
 from retrovue_daemon.plex.parse import is_xml, parse_found_shows, parse_identity, parse_libraries, parse_page
 from retrovue_daemon.plex.retries import RetryPolicy
 from retrovue_daemon.plex.transport import Transport
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Collection, Sequence
     from types import TracebackType
 
+    from retrovue_daemon.clock import Clock
     from retrovue_daemon.config import ServerSection
     from retrovue_daemon.plex.transport import Answer
     from retrovue_daemon.records import FoundPage, FoundShow, Item, LibraryListing, Page, ServerIdentity
@@ -98,14 +100,17 @@ class PlexClient:
         version: str,
         retry: RetryPolicy | None = None,
         device_name: str | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.name = server.name
+        self._pace = Pace(server.name, clock)
         self._transport = Transport(
             server,
             client_identifier=client_identifier,
             version=version,
             retry=retry or RetryPolicy(),
             device_name=device_name,
+            clock=clock,
         )
         self._concurrency = server.concurrency
         self._answers_xml: bool | None = None
@@ -335,7 +340,7 @@ class PlexClient:
 
         if self._answers_xml is not False:
             page_size = min(page_size, _LARGEST_XML_PAGE if self._answers_xml else _LARGEST_FIRST_PAGE)
-        return Pager(fetch, server=self.name, page_size=page_size, ahead=self._concurrency).pages()
+        return Pager(fetch, server=self.name, page_size=page_size, ahead=self._concurrency, pace=self._pace).pages()
 
     async def _page(
         self,
@@ -347,8 +352,8 @@ class PlexClient:
         *,
         parent: str | None = None,
     ) -> Page:
-        def read(answer: Answer) -> Page:
-            return parse_page(
+        def read(answer: Answer) -> tuple[Page, float]:
+            page = parse_page(
                 answer.body,
                 content_type=answer.content_type,
                 offset=start,
@@ -356,12 +361,18 @@ class PlexClient:
                 kind=kind,
                 show_key=parent,
             )
+            return page, answer.seconds
 
         # As arguments and not as headers, so that a cache in between takes no page for another.
         paged = {**arguments, "X-Plex-Container-Start": str(start), "X-Plex-Container-Size": str(size)}
         # A large page that takes too long is not worth the same wait again: the pager asks for a smaller one.
         timeouts = 1 if size > SMALLEST_PAGE else None
-        return await self._transport.get(path, self._noting_format(read), params=paged, timeouts=timeouts)
+        async with self._pace.turn():
+            page, seconds = await self._transport.get(
+                path, self._noting_format(read), params=paged, timeouts=timeouts
+            )
+        self._pace.note(page.entries, seconds)
+        return page
 
     def _noting_format(self, read: Callable[[Answer], T]) -> Callable[[Answer], T]:
         def read_and_note(answer: Answer) -> T:

@@ -13,14 +13,12 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from retrovue_daemon.errors import PagingIgnored, ServerTimeout
+from retrovue_daemon.plex.pace import SMALLEST_PAGE, Pace
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
     from retrovue_daemon.records import Page
-
-SMALLEST_PAGE: Final = 25
-"""Entries; a server that cannot send so few in time will not send fewer either."""
 
 MOST_AHEAD: Final = 3
 """Pages in flight or waiting for the reader: enough to keep a server busy, few enough to keep memory flat."""
@@ -33,6 +31,7 @@ class Pager:
 
     ``fetch(start, size)`` starts the fetch of one page and gives its task, which this owns from then on: it is
     awaited, or cancelled and awaited. ``page_size`` and ``size`` are entries; at most ``ahead`` fetches run at once.
+    ``pace`` may want smaller pages and fewer fetches.
     """
 
     def __init__(
@@ -42,17 +41,21 @@ class Pager:
         server: str,
         page_size: int,
         ahead: int,
+        pace: Pace | None = None,
         most_pages: int = MOST_PAGES,
     ) -> None:
         self._fetch = fetch
         self._server = server
         self._size = page_size
         self._ahead = min(ahead, MOST_AHEAD)
+        self._pace = pace or Pace(server)
         self._most_pages = most_pages
         self._start = 0
         self._total: int | None = None
-        self._fetches: deque[asyncio.Task[Page]] = deque()
-        """Fetches of consecutive pages of ``size`` entries from ``start`` on."""
+        self._asked = 0
+        """Entries that the page has which comes next, if the server sends as many as it was asked for."""
+        self._fetches: deque[tuple[int, asyncio.Task[Page]]] = deque()
+        """Fetches of consecutive pages from ``start`` on, with the entries that were asked for."""
 
     async def pages(self) -> AsyncGenerator[Page, None]:
         """Give the pages in order. Raises PlexError: what the fetch of a page raised, or PagingIgnored."""
@@ -80,12 +83,13 @@ class Pager:
         while True:
             self._fetch_ahead()
             try:
-                page = await self._fetches.popleft()
+                self._asked, fetch = self._fetches.popleft()
+                page = await fetch
             except ServerTimeout:
-                if self._size <= SMALLEST_PAGE:
+                if self._asked <= SMALLEST_PAGE:
                     raise
                 await self._drop_fetches()
-                self._size = max(self._size // 2, SMALLEST_PAGE)
+                self._size = max(self._asked // 2, SMALLEST_PAGE)
                 continue
             if page.entries and page.offset != self._start:
                 raise PagingIgnored(self._server, f"entries from {page.offset} on instead of {self._start}")
@@ -93,7 +97,7 @@ class Pager:
 
     def _whole_listing(self, first: Page) -> Page:
         """Set the total of a first page that was not paged at all: more than asked for, and no word of still more."""
-        if first.entries > self._size and (first.total is None or first.total <= first.entries):
+        if first.entries > self._asked and (first.total is None or first.total <= first.entries):
             return msgspec.structs.replace(first, total=first.entries)
         return first
 
@@ -102,7 +106,7 @@ class Pager:
         if page.total is not None:
             self._total = page.total
         self._start += page.entries
-        if page.entries == self._size or self._ended(page):
+        if page.entries == self._asked or self._ended(page):
             return
         await self._drop_fetches()
         self._size = min(self._size, max(page.entries, SMALLEST_PAGE))
@@ -112,14 +116,15 @@ class Pager:
 
     def _fetch_ahead(self) -> None:
         """Keep fetches running: one at least, and more as long as it is known that there is more to fetch."""
-        while len(self._fetches) < self._ahead:
-            start = self._start + len(self._fetches) * self._size
+        while len(self._fetches) < self._pace.ahead(self._ahead):
+            start = self._start + sum(asked for asked, _ in self._fetches)
             if self._fetches and (self._total is None or start >= self._total):
                 return
-            self._fetches.append(self._fetch(start, self._size))
+            size = self._pace.page_size(self._size)
+            self._fetches.append((size, self._fetch(start, size)))
 
     async def _drop_fetches(self) -> None:
-        dropped = list(self._fetches)
+        dropped = [fetch for _, fetch in self._fetches]
         self._fetches.clear()
         for fetch in dropped:
             fetch.cancel()

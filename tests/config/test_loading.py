@@ -81,6 +81,7 @@ def test_every_key_reaches_its_field(tmp_path: Path) -> None:
             token_file = "home.token"
             concurrency = 5
             timeout = "1m"
+            compression = true
             verify_tls = true
             tls_server_name = "x.plex.direct"
             libraries = ["Movies ", "TV*"]
@@ -114,6 +115,7 @@ def test_every_key_reaches_its_field(tmp_path: Path) -> None:
             token=Secret("t0ken"),
             concurrency=5,
             timeout=60.0,
+            compression=True,
             verify_tls=True,
             tls_server_name="x.plex.direct",
             libraries=("Movies", "TV*"),

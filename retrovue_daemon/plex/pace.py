@@ -1,0 +1,107 @@
+"""How a server is asked for its pages: as fast as it likes to be asked, and no faster.
+
+A Plex server is somebody's living room. Its answer times are watched: pages shrink where one takes long, and a server
+that gets much slower than it was, because it transcodes or scans, is asked for one page at a time, with a rest after
+each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from retrovue_daemon.clock import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+SMALLEST_PAGE: Final = 25
+"""Entries; a server that cannot send so few in time will not send fewer either."""
+
+LONG_S: Final = 6.0
+"""Seconds after which a page was too large: the next ones are half as large. The timeout is far away yet."""
+
+SHORT_S: Final = 1.5
+"""Seconds within which a page may be twice as large again."""
+
+SLOW_S: Final = 1.0
+"""Seconds within which no page is slow, however fast others were."""
+
+SLOWER: Final = 4.0
+"""How many times as long as the fastest ones an entry takes on a server that is busy with something else."""
+
+TELLING: Final = 100
+"""Entries from which on a page says something about the time of an entry, and not only about that of a request."""
+
+FORGETTING: Final = 1.02
+"""By how much the fastest time is taken to be longer with every page: servers change, and one page may be lucky."""
+
+LONGEST_REST_S: Final = 10.0
+
+_log = structlog.get_logger(__name__)
+
+
+class Pace:
+    """The answer times of one server, and what follows from them."""
+
+    def __init__(self, server: str, clock: Clock | None = None) -> None:
+        self._server = server
+        self._clock = clock or Clock()
+        self._fastest: float | None = None
+        self._shrunk = 1
+        self._rest = 0.0
+        self._alone = asyncio.Lock()
+
+    @property
+    def slow(self) -> bool:
+        """Whether the server is much slower than it was."""
+        return self._rest > 0
+
+    def monotonic(self) -> float:
+        """Return seconds from some beginning."""
+        return self._clock.monotonic()
+
+    def page_size(self, most: int) -> int:
+        """Return how many entries the next page should have, where ``most`` are allowed."""
+        return max(most // self._shrunk, min(most, SMALLEST_PAGE))
+
+    def ahead(self, most: int) -> int:
+        """Return how many pages may be asked for before the first of them is there, where ``most`` are allowed."""
+        return 1 if self.slow else most
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait until the next page may be asked for: at once, or alone and after a rest where the server is slow."""
+        if not self.slow:
+            yield
+            return
+        async with self._alone:
+            await self._clock.sleep(self._rest)
+            yield
+
+    def note(self, entries: int, seconds: float) -> None:
+        """Take in how long a page of so many entries took."""
+        if seconds > LONG_S and entries > SMALLEST_PAGE:
+            self._shrunk *= 2
+        elif seconds < SHORT_S and self._shrunk > 1:
+            self._shrunk //= 2
+        if entries < TELLING:
+            if self.slow and seconds <= SLOW_S:
+                self._judge(slow=False, entries=entries, seconds=seconds)
+            return
+        each = seconds / entries
+        fastest = each if self._fastest is None else min(each, self._fastest * FORGETTING)
+        self._fastest = fastest
+        self._judge(slow=seconds > SLOW_S and each > SLOWER * fastest, entries=entries, seconds=seconds)
+
+    def _judge(self, *, slow: bool, entries: int, seconds: float) -> None:
+        if slow != self.slow:
+            told = {"server": self._server, "entries": entries, "seconds": round(seconds, 1)}
+            if slow:
+                _log.info("server.slow", **told)
+            else:
+                _log.info("server.fast_again", **told)
+        self._rest = min(seconds, LONGEST_REST_S) if slow else 0.0

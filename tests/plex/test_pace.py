@@ -1,0 +1,159 @@
+"""How a server is asked that answers faster or slower than before."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from retrovue_daemon.clock import Clock
+from retrovue_daemon.plex.client import Listing, PlexClient
+from retrovue_daemon.plex.pace import LONGEST_REST_S, Pace
+from retrovue_daemon.plex.paging import Pager
+from tests.plex.test_client import movies
+from tests.plex.test_paging import Pages, listing
+
+if TYPE_CHECKING:
+    from tests.plex.conftest import FakePlex
+
+
+class StillClock(Clock):
+    """A clock on which sleeping takes as long as a test says, and is kept."""
+
+    def __init__(self) -> None:
+        self.rests: list[float] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def sleep(self, seconds: float) -> None:
+        self.rests.append(seconds)
+        await self.gate.wait()
+
+
+@pytest.fixture
+def clock() -> StillClock:
+    return StillClock()
+
+
+@pytest.fixture
+def pace(clock: StillClock) -> Pace:
+    return Pace("home", clock)
+
+
+def test_pages_shrink_while_they_take_long_and_grow_again(pace: Pace) -> None:
+    """Each long one halves them, down to the smallest; each short one doubles them, up to what is allowed."""
+    sizes = []
+    for seconds in (7, 7, 7, 7, 7, 7, 3, 1, 1, 1, 1, 1, 1, 1):
+        pace.note(pace.page_size(500), seconds)
+        sizes.append(pace.page_size(500))
+    assert sizes == [250, 125, 62, 31, 25, 25, 25, 31, 62, 125, 250, 500, 500, 500]
+    assert pace.page_size(10) == 10
+
+
+async def test_a_server_that_is_slow_is_asked_for_one_page_at_a_time_after_a_rest(
+    pace: Pace, clock: StillClock
+) -> None:
+    """The rest is as long as the last page took; once a page comes as fast as usual, all is as before."""
+    pace.note(500, 0.4)
+    pace.note(500, 1.5)  # under four times
+    assert (pace.slow, pace.ahead(3)) == (False, 3)
+    async with pace.turn():
+        assert clock.rests == []
+
+    pace.note(500, 4.0)
+    assert (pace.slow, pace.ahead(3)) == (True, 1)
+    clock.gate.clear()
+    under_way: list[int] = []
+
+    async def ask(number: int) -> None:
+        async with pace.turn():
+            under_way.append(number)
+            await asyncio.Event().wait()
+
+    asking = [asyncio.create_task(ask(number)) for number in range(2)]
+    await asyncio.sleep(0)
+    assert (under_way, clock.rests) == ([], [4.0])
+    clock.gate.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert under_way == [0]
+    for task in asking:
+        task.cancel()
+    await asyncio.gather(*asking, return_exceptions=True)
+
+    pace.note(500, 0.5)
+    assert not pace.slow
+
+
+def test_no_rest_is_longer_than_ten_seconds(pace: Pace) -> None:
+    """However long a page took."""
+    pace.note(500, 0.1)
+    pace.note(500, 100.0)
+    assert pace._rest == LONGEST_REST_S
+
+
+def test_what_is_always_so_is_not_slow(pace: Pace) -> None:
+    """A weak machine, and one whose first page came out of a cache, are asked as usual after a while."""
+    pace.note(500, 0.3)
+    seen = set()
+    for _ in range(100):
+        pace.note(500, 2.0)
+        seen.add(pace.slow)
+    assert seen == {True, False}
+    assert not pace.slow
+
+
+def test_small_pages_tell_nothing_of_a_slow_server_but_end_one(pace: Pace) -> None:
+    """Their time is that of a request; a quick pass that comes at once shows that the server is well again."""
+    pace.note(500, 0.3)
+    pace.note(3, 2.0)
+    assert not pace.slow
+    pace.note(500, 5.0)
+    pace.note(3, 2.0)
+    assert pace.slow
+    pace.note(3, 0.1)
+    assert not pace.slow
+
+
+async def test_a_listing_goes_on_where_it_was_in_pages_of_another_size(pace: Pace) -> None:
+    """Every entry comes once, whatever the pace wants in between."""
+    seconds = iter([7.0, 7.0, 1.0, 1.0, 1.0, 1.0, 7.0] + [1.0] * 100)
+    pages = Pages(listing(3_000))
+    pager = Pager(pages.fetch, server="home", page_size=200, ahead=2, pace=pace)
+    found = []
+    async for page in pager.pages():
+        pace.note(page.entries, next(seconds))
+        found += [item.rating_key for item in page.items]
+    assert found == [str(number) for number in range(3_000)]
+    assert len({size for _, size in pages.asked}) == 3
+    assert all(task.done() and not task.cancelled() for task in pages.tasks)
+
+
+class SteppingClock(StillClock):
+    """A clock on which every answer takes as long as a test says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.step = 0.2
+        self._time = 0.0
+
+    def monotonic(self) -> float:
+        self._time += self.step
+        return self._time
+
+
+async def test_a_client_rests_where_its_server_becomes_slow(plex: FakePlex, section) -> None:
+    """The pages that were asked for by then come as they do; each later one is asked for after a rest."""
+    clock = SteppingClock()
+    plex.answer("/library/sections/1/all", plex.listing(*movies(1_000)))
+    async with PlexClient(section(), client_identifier="c", version="1", clock=clock) as client:
+        numbers = []
+        async for _page in client.pages("1", Listing.MOVIES, page_size=100):
+            numbers.append(len(plex.requests))
+            if len(numbers) == 3:
+                assert clock.rests == []
+                clock.step = 2.0
+    assert [len(numbers), numbers[-1]] == [10, 10]
+    assert len(clock.rests) >= 4
+    assert min(clock.rests) >= 2.0
