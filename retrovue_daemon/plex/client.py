@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import aclosing
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import quote
 
 import msgspec
@@ -13,9 +12,8 @@ import structlog
 
 from retrovue_daemon.errors import BadAnswer, RequestRefused, Unauthorized, WrongServer
 from retrovue_daemon.plex.guid import GUIDParser
-from retrovue_daemon.plex.pace import SMALLEST_PAGE, Pace
-from retrovue_daemon.plex.paging import Pager
-from retrovue_daemon.plex.parse import is_xml, parse_found_shows, parse_identity, parse_libraries, parse_page
+from retrovue_daemon.plex.pages import LARGEST_FIRST_PAGE, PageSource, paging
+from retrovue_daemon.plex.parse import parse_found_shows, parse_identity, parse_libraries, parse_page
 from retrovue_daemon.plex.retries import RetryPolicy
 from retrovue_daemon.plex.transport import Transport
 from retrovue_daemon.records import Episode, Kind
@@ -74,14 +72,6 @@ _EVERYWHERE: Final = ("/library/sections/all", "/library/all")
 
 _SEARCH_REFUSED: Final = frozenset({400, 404, 501})
 
-_LARGEST_XML_PAGE: Final = 250
-"""Entries: reading 1,000 entries of XML would keep the event loop busy for 100 ms, of JSON for 10."""
-
-_LARGEST_FIRST_PAGE: Final = 500
-"""Entries of a listing that is begun before the server has answered anything, in whichever format."""
-
-T = TypeVar("T")
-
 _log = structlog.get_logger(__name__)
 
 
@@ -103,7 +93,6 @@ class PlexClient:
         clock: Clock | None = None,
     ) -> None:
         self.name = server.name
-        self._pace = Pace(server.name, clock)
         self._transport = Transport(
             server,
             client_identifier=client_identifier,
@@ -112,12 +101,10 @@ class PlexClient:
             device_name=device_name,
             clock=clock,
         )
-        self._concurrency = server.concurrency
-        self._answers_xml: bool | None = None
+        self._source = PageSource(self._transport, server, clock)
         self._leaves_useless: set[str] = set()
         """Keys of the libraries whose ``allLeaves`` is refused, or says less than the listing by type."""
         self._filter_refused = False
-        self._fetches: set[asyncio.Task[Page]] = set()
 
     async def __aenter__(self) -> Self:
         await self._transport.__aenter__()
@@ -126,9 +113,7 @@ class PlexClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for fetch in self._fetches:
-            fetch.cancel()
-        await asyncio.gather(*self._fetches, return_exceptions=True)
+        await self._source.close()
         await self._transport.__aexit__(kind, error, traceback)
 
     @property
@@ -145,7 +130,7 @@ class PlexClient:
         """Ask who the server is. The token is not sent: until this is answered, nobody knows who would get it."""
         return await self._transport.get_without_token(
             "/identity",
-            self._noting_format(lambda answer: parse_identity(answer.body, content_type=answer.content_type)),
+            self._source.noting_format(lambda answer: parse_identity(answer.body, content_type=answer.content_type)),
         )
 
     async def confirm_machine(self, known: str | None) -> str:
@@ -164,7 +149,7 @@ class PlexClient:
         """List the libraries that the token may see, of every type."""
         found = await self._transport.get(
             "/library/sections",
-            self._noting_format(lambda answer: parse_libraries(answer.body, content_type=answer.content_type)),
+            self._source.noting_format(lambda answer: parse_libraries(answer.body, content_type=answer.content_type)),
         )
         for skipped in found.skipped:
             _log.warning("library.skipped", server=self.name, library=skipped.title, reason=skipped.reason)
@@ -187,7 +172,9 @@ class PlexClient:
         """
         section = f"/library/sections/{quote(library_key, safe='')}"
         if listing is Listing.EPISODES and library_key not in self._leaves_useless:
-            async with aclosing(self._pages_of(f"{section}/allLeaves", _ARGUMENTS, page_size, Kind.EPISODE)) as pages:
+            async with aclosing(
+                self._source.pages(f"{section}/allLeaves", _ARGUMENTS, page_size, Kind.EPISODE)
+            ) as pages:
                 first = await _first_of_leaves(pages)
                 if first is not None:
                     yield first
@@ -196,7 +183,7 @@ class PlexClient:
                     return
             self._leaves_useless.add(library_key)
         arguments = {**_ARGUMENTS, "type": _TYPE_NUMBERS[listing]}
-        async with aclosing(self._pages_of(f"{section}/all", arguments, page_size, _KINDS[listing])) as pages:
+        async with aclosing(self._source.pages(f"{section}/all", arguments, page_size, _KINDS[listing])) as pages:
             async for page in pages:
                 yield page
 
@@ -210,7 +197,7 @@ class PlexClient:
         section = f"/library/sections/{quote(library_key, safe='')}"
         if not self._filter_refused:
             arguments = {**_ARGUMENTS, "type": _TYPE_NUMBERS[listing], "updatedAt>": str(since)}
-            pages = self._pages_of(f"{section}/all", arguments, page_size, _KINDS[listing])
+            pages = self._source.pages(f"{section}/all", arguments, page_size, _KINDS[listing])
             async with aclosing(pages):
                 first = await _first_unless_refused(pages, _FILTER_REFUSED)
                 if first is not None:
@@ -228,7 +215,7 @@ class PlexClient:
         """Give the seasons of one show, without the pseudo entry for all of its episodes."""
         path = f"/library/metadata/{quote(show_key, safe='')}/children"
         arguments = {"excludeAllLeaves": "1"}
-        async with aclosing(self._pages_of(path, arguments, page_size, Kind.SEASON, parent=show_key)) as pages:
+        async with aclosing(self._source.pages(path, arguments, page_size, Kind.SEASON, parent=show_key)) as pages:
             async for page in pages:
                 yield page
 
@@ -236,7 +223,7 @@ class PlexClient:
         """Give the episodes of one show; old servers do not say in them which show that is."""
         path = f"/library/metadata/{quote(show_key, safe='')}/allLeaves"
         arguments = {"includeGuids": "1"}
-        async with aclosing(self._pages_of(path, arguments, page_size, Kind.EPISODE, parent=show_key)) as pages:
+        async with aclosing(self._source.pages(path, arguments, page_size, Kind.EPISODE, parent=show_key)) as pages:
             async for page in pages:
                 yield await self._with_external_ids(page)
 
@@ -252,7 +239,7 @@ class PlexClient:
         """Give the shows of a library whose titles contain a text, as the listing of the library shows them."""
         path = f"/library/sections/{quote(library_key, safe='')}/all"
         arguments = {**_ARGUMENTS, "type": "2", "title": title}
-        async with aclosing(self._pages_of(path, arguments, _LARGEST_FIRST_PAGE, Kind.SHOW)) as pages:
+        async with aclosing(self._source.pages(path, arguments, LARGEST_FIRST_PAGE, Kind.SHOW)) as pages:
             async for page in pages:
                 yield page
 
@@ -283,9 +270,8 @@ class PlexClient:
         found: dict[str, FoundShow] = {}
         start = 0
         while True:
-            size = _LARGEST_XML_PAGE if self._answers_xml else _LARGEST_FIRST_PAGE
-            paged = {"X-Plex-Container-Start": str(start), "X-Plex-Container-Size": str(size)}
-            page = await self._transport.get(path, self._noting_format(read), params=arguments | paged)
+            asked = arguments | paging(start, self._source.page_size(LARGEST_FIRST_PAGE))
+            page = await self._transport.get(path, self._source.noting_format(read), params=asked)
             fresh = {each.show.rating_key: each for each in page.shows if each.show.rating_key not in found}
             found |= fresh
             start += page.entries
@@ -320,67 +306,12 @@ class PlexClient:
         keys = ",".join(quote(key, safe="") for key in rating_keys)
         try:
             return await self._transport.get(
-                f"/library/metadata/{keys}", self._noting_format(read), params={"includeGuids": "1"}
+                f"/library/metadata/{keys}", self._source.noting_format(read), params={"includeGuids": "1"}
             )
         except RequestRefused as refusal:
             if refusal.status != _NOT_FOUND:
                 raise
         return None
-
-    def _pages_of(
-        self, path: str, arguments: dict[str, str], page_size: int, kind: Kind, *, parent: str | None = None
-    ) -> AsyncGenerator[Page, None]:
-        def fetch(start: int, size: int) -> asyncio.Task[Page]:
-            task = asyncio.create_task(
-                self._page(path, arguments, start, size, kind, parent=parent), name=f"plex:{self.name}:{path}:{start}"
-            )
-            self._fetches.add(task)
-            task.add_done_callback(self._fetches.discard)
-            return task
-
-        if self._answers_xml is not False:
-            page_size = min(page_size, _LARGEST_XML_PAGE if self._answers_xml else _LARGEST_FIRST_PAGE)
-        return Pager(fetch, server=self.name, page_size=page_size, ahead=self._concurrency, pace=self._pace).pages()
-
-    async def _page(
-        self,
-        path: str,
-        arguments: dict[str, str],
-        start: int,
-        size: int,
-        kind: Kind,
-        *,
-        parent: str | None = None,
-    ) -> Page:
-        def read(answer: Answer) -> tuple[Page, float]:
-            page = parse_page(
-                answer.body,
-                content_type=answer.content_type,
-                offset=start,
-                total=answer.total,
-                kind=kind,
-                show_key=parent,
-            )
-            return page, answer.seconds
-
-        # As arguments and not as headers, so that a cache in between takes no page for another.
-        paged = {**arguments, "X-Plex-Container-Start": str(start), "X-Plex-Container-Size": str(size)}
-        # A large page that takes too long is not worth the same wait again: the pager asks for a smaller one.
-        timeouts = 1 if size > SMALLEST_PAGE else None
-        async with self._pace.turn():
-            page, seconds = await self._transport.get(
-                path, self._noting_format(read), params=paged, timeouts=timeouts
-            )
-        self._pace.note(page.entries, seconds)
-        return page
-
-    def _noting_format(self, read: Callable[[Answer], T]) -> Callable[[Answer], T]:
-        def read_and_note(answer: Answer) -> T:
-            result = read(answer)
-            self._answers_xml = is_xml(answer.body)
-            return result
-
-        return read_and_note
 
 
 async def _first_unless_refused(pages: AsyncGenerator[Page, None], refusals: Collection[int]) -> Page | None:

@@ -1,0 +1,111 @@
+"""The pages of one server's listings: fetched ahead, as large as suits its format and its pace."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from retrovue_daemon.plex.pace import SMALLEST_PAGE, Pace
+from retrovue_daemon.plex.paging import Pager
+from retrovue_daemon.plex.parse import is_xml, parse_page
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
+    from retrovue_daemon.clock import Clock
+    from retrovue_daemon.config import ServerSection
+    from retrovue_daemon.plex.transport import Answer, Transport
+    from retrovue_daemon.records import Kind, Page
+
+LARGEST_XML_PAGE: Final = 250
+"""Entries: reading 1,000 entries of XML would keep the event loop busy for 100 ms, of JSON for 10."""
+
+LARGEST_FIRST_PAGE: Final = 500
+"""Entries of a listing that is begun before the server has answered anything, in whichever format."""
+
+T = TypeVar("T")
+
+
+class PageSource:
+    """Asks one server for pages. ``close`` ends what is under way."""
+
+    def __init__(self, transport: Transport, server: ServerSection, clock: Clock | None) -> None:
+        self._transport = transport
+        self._name = server.name
+        self._concurrency = server.concurrency
+        self._pace = Pace(server.name, clock)
+        self._answers_xml: bool | None = None
+        self._fetches: set[asyncio.Task[Page]] = set()
+
+    async def close(self) -> None:
+        """Cancel the fetches that are under way, and wait for them."""
+        for fetch in self._fetches:
+            fetch.cancel()
+        await asyncio.gather(*self._fetches, return_exceptions=True)
+
+    def pages(
+        self, path: str, arguments: dict[str, str], page_size: int, kind: Kind, *, parent: str | None = None
+    ) -> AsyncGenerator[Page, None]:
+        """Give the pages of a listing in order, while the next ones are fetched; ``page_size`` is the largest."""
+
+        def fetch(start: int, size: int) -> asyncio.Task[Page]:
+            task = asyncio.create_task(
+                self._page(path, arguments, start, size, kind, parent=parent),
+                name=f"plex:{self._name}:{path}:{start}",
+            )
+            self._fetches.add(task)
+            task.add_done_callback(self._fetches.discard)
+            return task
+
+        size = self.page_size(page_size)
+        return Pager(fetch, server=self._name, page_size=size, ahead=self._concurrency, pace=self._pace).pages()
+
+    def page_size(self, most: int) -> int:
+        """Return how many entries a page may have where ``most`` are wanted, for the format that the server has."""
+        if self._answers_xml is False:
+            return most
+        return min(most, LARGEST_XML_PAGE if self._answers_xml else LARGEST_FIRST_PAGE)
+
+    def noting_format(self, read: Callable[[Answer], T]) -> Callable[[Answer], T]:
+        """Return what reads an answer like ``read`` and remembers the format that it came in."""
+
+        def read_and_note(answer: Answer) -> T:
+            result = read(answer)
+            self._answers_xml = is_xml(answer.body)
+            return result
+
+        return read_and_note
+
+    async def _page(
+        self,
+        path: str,
+        arguments: dict[str, str],
+        start: int,
+        size: int,
+        kind: Kind,
+        *,
+        parent: str | None = None,
+    ) -> Page:
+        def read(answer: Answer) -> tuple[Page, float]:
+            page = parse_page(
+                answer.body,
+                content_type=answer.content_type,
+                offset=start,
+                total=answer.total,
+                kind=kind,
+                show_key=parent,
+            )
+            return page, answer.seconds
+
+        # A large page that takes too long is not worth the same wait again: the pager asks for a smaller one.
+        timeouts = 1 if size > SMALLEST_PAGE else None
+        asked = arguments | paging(start, size)
+        async with self._pace.turn():
+            page, seconds = await self._transport.get(path, self.noting_format(read), params=asked, timeouts=timeouts)
+        self._pace.note(page.entries, seconds)
+        return page
+
+
+def paging(start: int, size: int) -> dict[str, str]:
+    """Return what asks for a page: as arguments and not as headers, so that no cache takes one page for another."""
+    return {"X-Plex-Container-Start": str(start), "X-Plex-Container-Size": str(size)}
