@@ -34,3 +34,15 @@ def test_it_has_oddities() -> None:
     assert any(episode.updated_at is None for episode in world.episodes())
     titles = [show.title for show in generated_library(movies=0, shows=2000, episodes=0).shows()]
     assert len(set(titles)) == len(titles)
+
+
+def test_shows_can_be_spread_over_libraries_and_seasons_be_short() -> None:
+    """Each library gets its share, whole shows only; as many seasons as it takes."""
+    world = generated_library(movies=0, shows=500, episodes=40, show_libraries=8, season=13)
+    shares = [len(world.in_library(key, "show")) for key, library in world.libraries.items() if library.type == "show"]
+    assert sorted(shares) == [62] * 4 + [63] * 4
+    assert len({library.locations[0].path for library in world.libraries.values()}) == 9
+    assert len(list(world.seasons())) == 2000
+    assert len(list(world.episodes())) == 20_000
+    for episode in world.episodes():
+        assert world.show_of(episode).library == world.season_of(episode).library == episode.library
