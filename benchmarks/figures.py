@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 class Figures:
     """One program of one case: medians over the rounds; ratios are medians of the rounds' own ratios.
 
-    ``of_floor`` and ``of_plexapi`` compare whole processes, ``started_of_floor`` from the first request on: how much
-    faster this was than the other, above 1, or slower, below. None where there is nothing to compare with.
+    ``of_floor`` and ``of_plexapi`` compare whole processes, ``started_of_floor`` what comes after the first request,
+    ``cpu_of_floor`` the processor time: how much faster this was than the other, above 1, or slower, below. None
+    where there is nothing to compare with.
     """
 
     case: Case
@@ -31,6 +32,7 @@ class Figures:
     items_a_second: float | None
     of_floor: float | None
     started_of_floor: float | None
+    cpu_of_floor: float | None
     of_plexapi: float | None
     requests: int
     most_at_once: int
@@ -60,6 +62,7 @@ def figures_of(outcome: Outcome, program: Program) -> Figures:
         items_a_second=None if program == "quick" else outcome.listed["items"] / wall,
         of_floor=_ratio(outcome, "floor", program, lambda run: run.wall_s),
         started_of_floor=_ratio(outcome, "floor", program, lambda run: run.wall_s - (run.first_request_s or 0.0)),
+        cpu_of_floor=_ratio(outcome, "floor", program, lambda run: run.cpu_s),
         of_plexapi=_ratio(outcome, "plexapi", program, lambda run: run.wall_s) if program == "first" else None,
         requests=round(_median(runs, lambda run: run.requests)),
         most_at_once=max(run.most_at_once for run in runs),

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 SCHEMA = """
 CREATE TABLE shows (key INTEGER, title TEXT, year INTEGER, seasons INTEGER, episodes INTEGER, rating TEXT,
-    summary TEXT, genre TEXT, studio TEXT, available TEXT, guid TEXT, updated TEXT, server TEXT, PRIMARY KEY (server, key));
+    summary TEXT, genre TEXT, studio TEXT, available TEXT, guid TEXT, updated TEXT, server TEXT,
+    PRIMARY KEY (server, key));
 CREATE TABLE seasons (key INTEGER, show_key INTEGER, number INTEGER, title TEXT, guid TEXT, updated TEXT, server TEXT,
     PRIMARY KEY (server, key));
 CREATE TABLE episodes (key INTEGER, show_key INTEGER, season_key INTEGER, title TEXT, season INTEGER, number INTEGER,

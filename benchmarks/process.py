@@ -12,10 +12,11 @@ import tempfile
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from benchmarks.simulation import Simulation
 
@@ -24,6 +25,9 @@ LONGEST_S = 1200.0
 
 MIB = 1024 * 1024
 LAST_WORDS = 2000
+
+ROOT = Path(__file__).resolve().parent.parent
+"""Where ``python -m benchmarks.…`` finds this package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +52,7 @@ class ProgramFailed(Exception):
     """A program ended with another code than 0."""
 
 
-def measure(
-    command: Sequence[str], simulation: Simulation | None = None, environment: Mapping[str, str] | None = None
-) -> Measured:
+def measure(command: Sequence[str], simulation: Simulation | None = None) -> Measured:
     """Run a program to its end. Raises ProgramFailed, with the last it said."""
     if simulation is not None:
         simulation.forget()
@@ -61,7 +63,7 @@ def measure(
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **(environment or {})},
+            cwd=ROOT,
         )
         limit = threading.Timer(LONGEST_S, process.kill)
         limit.start()
@@ -74,6 +76,9 @@ def measure(
             process.returncode = os.waitstatus_to_exitcode(status)
         finally:
             limit.cancel()
+            if process.returncode is None:  # interrupted
+                process.kill()
+                process.wait()
         if process.returncode != 0:
             said.seek(0)
             last = said.read().decode(errors="replace")[-LAST_WORDS:]
@@ -102,9 +107,5 @@ def _with_traffic(measured: Measured, simulation: Simulation, began: float) -> M
 
 
 def _written(pid: int) -> int:
-    with open(f"/proc/{pid}/io", encoding="ascii") as counters:  # noqa: PTH123 -- pathlib is not needed for anything else
-        for line in counters:
-            name, _, value = line.partition(": ")
-            if name == "wchar":
-                return int(value)
-    return 0
+    counters = Path(f"/proc/{pid}/io").read_text(encoding="ascii")
+    return next(int(line.partition(": ")[2]) for line in counters.splitlines() if line.startswith("wchar"))

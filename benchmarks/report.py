@@ -34,7 +34,7 @@ class Table:
 def measured_table(figures: list[Figures]) -> Table:
     """Return all that was measured."""
     heads = (
-        "library", "program", "items/s", "of floor", "of floor, started", "of plexapi", "wall s", "CPU s",
+        "library", "program", "items/s", "of floor", "started", "CPU", "of plexapi", "wall s", "CPU s",
         "first request s", "peak MiB", "requests", "bodies MiB", "written MiB", "rows", "log MiB",
         "block ms (late)",
     )  # fmt: skip
@@ -50,6 +50,7 @@ def measured_table(figures: list[Figures]) -> Table:
                 _number(each.items_a_second),
                 _ratio(each.of_floor),
                 _ratio(each.started_of_floor),
+                _ratio(each.cpu_of_floor),
                 _ratio(each.of_plexapi),
                 f"{each.wall_s:.2f}",
                 f"{each.cpu_s:.2f}",

@@ -6,7 +6,7 @@ The first line says where they listen and how much is in them. It ends at the en
 
 | asked | answered |
 |---|---|
-| {"do": "stats"} | requests, bytes of bodies, the time of the first (CLOCK_MONOTONIC), the most at once of one server |
+| {"do": "stats"} | requests, bytes of bodies, when the first came (CLOCK_MONOTONIC), the most at once at one server |
 | {"do": "forget"} | {}; counting begins anew |
 | {"do": "set", "latency": 0.05, "always_xml": true} | {}; the quirks that are named are set |
 | {"do": "change"} | how many episodes were changed: every hundredth |

@@ -8,6 +8,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from benchmarks.process import ROOT
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -50,7 +52,7 @@ class Simulation:
 
     def __enter__(self) -> Self:
         command = [sys.executable, "-m", "benchmarks.server", json.dumps(self._wanted)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
         said = self._hear()
         self.addresses = [Address(**address) for address in said.pop("servers")]
         self.counts = said

@@ -12,8 +12,8 @@ Everything after REPORT is what ``retrovue-daemon`` would be given. REPORT becom
 | `rows` | rows that the connections of the process have inserted, changed and deleted |
 | `wal_bytes` | how long the write-ahead log was at its longest |
 
-Where others use the processor too, `late_ms` is more than the daemon's doing, and `own_ms` is not. Times of such a run
-are not the daemon's own: the heartbeat costs some.
+Where others use the processor too, `late_ms` is more than the daemon's doing, and `own_ms` is not. Times of such a
+run are not the daemon's own: the heartbeat costs some.
 """
 
 from __future__ import annotations

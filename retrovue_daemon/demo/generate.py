@@ -56,9 +56,9 @@ def generated_library(
 ) -> World:
     """Build a world of one film library and one show library; `episodes` is the number of each show.
 
-    More `show_libraries` get the shows in turn; a `season` has at most so many episodes. A million episodes take a few
-    seconds and 1.5 GB. Odd ones are strewn in: every 25th film has two versions, every 40th two files, every 50th no
-    match; every fifth show has specials; every eighth episode has no updatedAt.
+    More `show_libraries` get the shows in turn; a `season` has at most so many episodes. A million episodes take a
+    few seconds and 1.5 GB. Odd ones are strewn in: every 25th film has two versions, every 40th two files, every 50th
+    no match; every fifth show has specials; every eighth episode has no updatedAt.
     """
     world = World(name=f"Generated {seed}", machine_identifier=f"{random.Random(seed).getrandbits(160):040x}")  # noqa: S311  # not a secret
     generator = _Generator(world, seed, season)
