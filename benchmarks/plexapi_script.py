@@ -13,15 +13,12 @@ import os
 import sqlite3
 import sys
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 # plexapi reads its settings when it is imported.
 os.environ["PLEXAPI_PLEXAPI_AUTORELOAD"] = "false"
 
 from plexapi.server import PlexServer
-
-if TYPE_CHECKING:
-    from plexapi.library import ShowSection
 
 SCHEMA = """
 CREATE TABLE shows (key INTEGER, title TEXT, year INTEGER, seasons INTEGER, episodes INTEGER, rating TEXT,
@@ -39,7 +36,7 @@ CREATE TABLE guids (server TEXT, key INTEGER, guid TEXT, PRIMARY KEY (server, ke
 """
 
 
-def copy(section: ShowSection, connection: sqlite3.Connection, server: str) -> None:
+def copy(section: Any, connection: sqlite3.Connection, server: str) -> None:
     """Copy one library."""
     for show in section.all():
         genre = ", ".join(tag.tag for tag in show.genres)

@@ -27,7 +27,7 @@ class Table:
 
     title: str
     heads: tuple[str, ...]
-    lines: list[tuple[str, ...]]
+    lines: Sequence[tuple[str, ...]]
     words: int
 
 
