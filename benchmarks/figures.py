@@ -84,8 +84,8 @@ def find(figures: list[Figures], case: str, program: Program) -> Figures | None:
 
 
 def exponent(small: Figures, large: Figures) -> float:
-    """Tell how the time grows from the first request on: 1 is linear, 2 quadratic."""
-    return math.log(large.started_s / small.started_s) / math.log(large.case.episodes / small.case.episodes)
+    """Tell how the processor time grows: 1 is linear, 2 quadratic."""
+    return math.log(large.cpu_s / small.cpu_s) / math.log(large.case.episodes / small.case.episodes)
 
 
 def _median(runs: list[Measured], value: Callable[[Measured], float]) -> float:

@@ -26,7 +26,7 @@ PASSES = {
     "unchanged": ("full pass, nothing changed", "tab:green", "s"),
     "floor": ("floor: fetch, decode, insert", "tab:gray", "^"),
 }
-SECONDS_BUDGET_MIB = {20_000: 120, 500_000: 250}
+BUDGETS_MIB = {20_000: 120, 500_000: 250}
 
 
 def draw(results: dict[str, Any], picture: Path) -> None:
@@ -40,6 +40,7 @@ def draw(results: dict[str, Any], picture: Path) -> None:
         time.plot(episodes, [point["wall_s"] for point in points], **style)
         memory.plot(episodes, [point["peak_mib"] for point in points], **style)
     _linear(time, found)
+    memory.scatter(*zip(*BUDGETS_MIB.items(), strict=True), color="tab:red", marker="_", s=200, label="at most")
     for axes in (time, memory):
         axes.set_xscale("log")
         axes.set_xlabel("episodes")

@@ -11,7 +11,7 @@ import msgspec
 
 from retrovue_daemon.demo.items import Episode, Media, Movie, Part, Season, Show, Tags
 from retrovue_daemon.demo.shelf import HD, SD, UHD, file_name, new_library, title_sort
-from retrovue_daemon.demo.world import World
+from retrovue_daemon.demo.world import OPENING, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,6 +61,8 @@ def generated_library(
     no match; every fifth show has specials; every eighth episode has no updatedAt.
     """
     world = World(name=f"Generated {seed}", machine_identifier=f"{random.Random(seed).getrandbits(160):040x}")  # noqa: S311  # not a secret
+    # It has grown until the clock's beginning: a million additions after it would lie years ahead of any client.
+    world.now = OPENING - SECONDS_BETWEEN * (movies + shows * (episodes + 1))
     generator = _Generator(world, seed, season)
     film_library = new_library(world, "movie", "Movies", "/data/movies")
     numbers = ("", *(f" {number}" for number in range(2, show_libraries + 1)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from retrovue_daemon.demo import generated_library
+from retrovue_daemon.demo.world import OPENING
 
 
 def test_it_is_as_large_as_asked() -> None:
@@ -21,6 +22,19 @@ def test_the_same_numbers_make_the_same_world() -> None:
     assert first.machine_identifier == second.machine_identifier != other.machine_identifier
     guids = {item.guid for item in first.items.values()}
     assert not [item for item in other.items.values() if item.guid in guids and not item.guid.startswith("local://")]
+
+
+def test_it_has_grown_before_its_clock_begins() -> None:
+    """However large it is, nothing in it is newer than what happens to it next."""
+    for shows in (1, 400):
+        world = generated_library(movies=100, shows=shows, episodes=50)
+        times = [
+            time for item in world.items.values() for time in (item.added_at, item.updated_at) if time is not None
+        ]
+        assert world.now == OPENING
+        assert max(times) <= OPENING + 60
+        assert max(times) > OPENING - 600
+        assert min(times) < OPENING - (100 + shows * 50) * 60
 
 
 def test_it_has_oddities() -> None:
