@@ -4,10 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs clean
+.PHONY: help demo test check format docs bench bench-full clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/ready  ## sync a simulated Plex server into a temporary database and query it
 	$(BIN)/retrovue-daemon demo
@@ -29,6 +29,12 @@ docs: $(VENV)/ready  ## write docs/cli.md anew, from the texts of --help
 	$(BIN)/python -m retrovue_daemon.cli.reference > docs/cli.md.new
 	mv docs/cli.md.new docs/cli.md
 
+bench: $(VENV)/bench  ## measure the daemon beside a bare script and python-plexapi, in eight minutes
+	$(BIN)/python -m benchmarks $(BENCH)
+
+bench-full: $(VENV)/bench  ## the same with up to a million episodes, in half an hour; draws docs/growth.png
+	$(BIN)/python -m benchmarks --full --plot docs/growth.png $(BENCH)
+
 clean:  ## remove the virtual environment and all caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
@@ -41,4 +47,8 @@ $(VENV)/ready: pyproject.toml
 	  $(PYTHON) -m venv --clear --without-pip $(VENV) && \
 	  $(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check pip; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+$(VENV)/bench: $(VENV)/ready
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@

@@ -11,7 +11,7 @@ import msgspec
 
 from retrovue_daemon.demo.items import Episode, Media, Movie, Part, Season, Show, Tags
 from retrovue_daemon.demo.shelf import HD, SD, UHD, file_name, new_library, title_sort
-from retrovue_daemon.demo.world import World
+from retrovue_daemon.demo.world import OPENING, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,22 +45,34 @@ RATINGS = tuple(number / 10 + 5 for number in range(50))
 DAYS = tuple(f"-{month:02d}-{day:02d}" for month in range(1, 13) for day in (3, 10, 17, 24))
 
 
-def generated_library(*, movies: int, shows: int, episodes: int, seed: int = 0) -> World:
+def generated_library(
+    *,
+    movies: int,
+    shows: int,
+    episodes: int,
+    seed: int = 0,
+    show_libraries: int = 1,
+    season: int = EPISODES_A_SEASON,
+) -> World:
     """Build a world of one film library and one show library; `episodes` is the number of each show.
 
-    A million episodes take a few seconds and 1.5 GB. Odd ones are strewn in: every 25th film has two versions, every
-    40th two files, every 50th no match; every fifth show has specials; every eighth episode has no updatedAt.
+    More `show_libraries` get the shows in turn; a `season` has at most so many episodes. A million episodes take a
+    few seconds and 1.5 GB. Odd ones are strewn in: every 25th film has two versions, every 40th two files, every 50th
+    no match; every fifth show has specials; every eighth episode has no updatedAt.
     """
     world = World(name=f"Generated {seed}", machine_identifier=f"{random.Random(seed).getrandbits(160):040x}")  # noqa: S311  # not a secret
-    generator = _Generator(world, seed)
+    # It has grown until the clock's beginning: a million additions after it would lie years ahead of any client.
+    world.now = OPENING - SECONDS_BETWEEN * (movies + shows * (episodes + 1))
+    generator = _Generator(world, seed, season)
     film_library = new_library(world, "movie", "Movies", "/data/movies")
-    show_library = new_library(world, "show", "TV Shows", "/data/tv")
+    numbers = ("", *(f" {number}" for number in range(2, show_libraries + 1)))
+    libraries = [new_library(world, "show", f"TV Shows{n}", f"/data/tv{n.strip()}") for n in numbers]
     with _without_collector():
         for number in range(movies):
             generator.movie(film_library, number)
         for number in range(shows):
-            generator.show(show_library, number, episodes)
-    for library in (film_library, show_library):
+            generator.show(libraries[number % show_libraries], number, episodes)
+    for library in (film_library, *libraries):
         library.scanned_at = library.updated_at = world.now
         library.content_changed_at = world.count_change()
     return world
@@ -81,9 +93,10 @@ def _without_collector() -> Iterator[None]:
 class _Generator:
     """Makes items out of numbers. It builds the values itself: at a million, each call that is saved counts."""
 
-    def __init__(self, world: World, seed: int) -> None:
+    def __init__(self, world: World, seed: int, season_length: int) -> None:
         self.world = world
         self.seed = seed
+        self.season_length = season_length
         self.guid_start = f"5e{seed & 0xFFFFFF:06x}"
         self.tags = tuple(
             Tags(
@@ -193,8 +206,9 @@ class _Generator:
         world.put(show)
         specials = min(2, episodes) if number % SPECIALS_EVERY == 0 else 0
         self.season(show, 0, 0, specials, folder := f"{library.locations[0].path}/{file_name(title, year)}")
-        for season, first in enumerate(range(specials, episodes, EPISODES_A_SEASON), start=1):
-            self.season(show, season, first, min(first + EPISODES_A_SEASON, episodes), folder)
+        length = self.season_length
+        for season, first in enumerate(range(specials, episodes, length), start=1):
+            self.season(show, season, first, min(first + length, episodes), folder)
 
     def season(self, show: Show, index: int, first: int, end: int, folder: str) -> None:
         """Season `index` with the show's episodes from number `first` to before `end`; nothing if it is empty."""

@@ -1,0 +1,120 @@
+"""``python -m benchmarks``: run the cases, then print the tables."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+from benchmarks import report
+from benchmarks.budgets import judge
+from benchmarks.cases import CASES, chosen
+from benchmarks.figures import all_figures
+from benchmarks.process import ProgramFailed, measure
+from benchmarks.rounds import run_case
+
+if TYPE_CHECKING:
+    from benchmarks.budgets import Budget
+    from benchmarks.cases import Case
+    from benchmarks.figures import Figures
+
+HELP_ROUNDS = 5
+BEGAN = time.monotonic()
+
+
+def main() -> None:
+    """Run what is asked for, and tell. Whether a budget holds is for people to judge: machines are noisy."""
+    arguments = _arguments()
+    cases = [case for case in chosen(arguments.only, full=arguments.full) if _is_possible(case)]
+    outcomes = [run_case(case, arguments.rounds or case.rounds, _say) for case in cases]
+    figures = all_figures(outcomes)
+    help_s = median(_help_s() for _ in range(HELP_ROUNDS))
+    budgets = judge(figures, help_s)
+    results = _results(figures, budgets, help_s)
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    _print(figures, budgets, markdown=arguments.markdown)
+    if arguments.plot is not None:
+        _plot(results, arguments.plot)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--full", action="store_true", help="also the largest libraries, which take half an hour")
+    parser.add_argument("--rounds", type=int, help="so many rounds of each case, instead of one to five")
+    names = [case.name for case in CASES]
+    parser.add_argument("--only", nargs="+", default=[], choices=names, metavar="NAME", help=", ".join(names))
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep all figures here")
+    parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw how time and memory grow")
+    return parser.parse_args()
+
+
+def _is_possible(case: Case) -> bool:
+    """Leave out what this version of the daemon has no option for."""
+    if not case.options:
+        return True
+    command = [sys.executable, "-m", "retrovue_daemon", "config", "schema"]
+    schema = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    option = case.options.partition(" ")[0]
+    if json.dumps(option) in schema:
+        return True
+    _say(f"{case.title}: left out, there is no option {option}")
+    return False
+
+
+def _help_s() -> float:
+    return measure([sys.executable, "-m", "retrovue_daemon", "--help"]).wall_s
+
+
+def _results(figures: list[Figures], budgets: list[Budget], help_s: float) -> dict[str, object]:
+    return {
+        "machine": report.machine(),
+        "help_s": help_s,
+        "figures": [
+            {"case": each.case.name, "episodes": each.case.episodes}
+            | {name: value for name, value in dataclasses.asdict(each).items() if name != "case"}
+            for each in figures
+        ],
+        "budgets": [dataclasses.asdict(budget) for budget in budgets],
+    }
+
+
+def _print(figures: list[Figures], budgets: list[Budget], *, markdown: bool) -> None:
+    tables = [report.measured_table(figures), report.budget_table(budgets), report.politeness_table(figures)]
+    print(report.machine())
+    for table in tables:
+        if table is None:
+            continue
+        if markdown:
+            print(f"\n{report.as_markdown(table)}")
+        else:
+            report.show(table)
+
+
+def _plot(results: dict[str, object], picture: Path) -> None:
+    # In a process of its own: this one must stay small, and not everybody who measures has matplotlib.
+    with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as kept:
+        json.dump(results, kept)
+        kept.flush()
+        subprocess.run([sys.executable, "-m", "benchmarks.growth", kept.name, str(picture)], check=True)
+
+
+def _say(line: str) -> None:
+    print(f"{time.monotonic() - BEGAN:6.0f} s  {line}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except ProgramFailed as failure:
+        sys.exit(f"{failure}")
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,130 @@
+"""What is promised, and whether this run kept it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from benchmarks.cases import TITLES
+from benchmarks.figures import exponent, find
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmarks.figures import Figures
+
+FLOOR_RATIO = 0.7
+PLEXAPI_RATIO = 6.0
+UNCHANGED_RATIO = 2.0
+ROWS_A_LIBRARY = 3
+"""An unchanged full pass records itself and the library's marks, and looks the server up; none of it is an item."""
+
+SMALL_MIB, LARGE_MIB = 120.0, 250.0
+BLOCK_MS = 50.0
+FIRST_REQUEST_S = 0.5
+HELP_S = 0.3
+CONCURRENCY = 2
+"""The default of [[servers]] concurrency."""
+
+LINEAR = 1.1
+"""The exponent; a little more than 1, for the trees of the database grow higher."""
+
+SIZES = ("20k", "200k", "500k", "1m")
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """One promise, as a line of the report."""
+
+    what: str
+    promised: str
+    measured: str
+    holds: bool
+
+
+def judge(figures: list[Figures], help_s: float | None) -> list[Budget]:
+    """Hold the budgets against what was measured; what was not measured is left out."""
+    budgets = [*_rates(figures), *_passes(figures), *_growth(figures), *_process(figures)]
+    if help_s is not None:
+        budgets.append(Budget("--help", f"≤ {HELP_S} s", f"{help_s:.2f} s", help_s <= HELP_S))
+    return budgets
+
+
+def _rates(figures: list[Figures]) -> Iterator[Budget]:
+    for each in figures:
+        if each.of_plexapi is not None:
+            what = f"{TITLES[each.program]}, {each.case.title}: of python-plexapi's rate"
+            holds = each.of_plexapi >= PLEXAPI_RATIO
+            yield Budget(what, f"≥ {PLEXAPI_RATIO:.0f}", f"{each.of_plexapi:.1f}", holds)
+    for size in SIZES:
+        first = find(figures, size, "first")
+        if first is None:
+            continue
+        at = f"first sync, {first.case.title}"
+        if first.of_floor is not None and first.started_of_floor is not None:
+            measured = f"{first.of_floor:.2f} ({first.started_of_floor:.2f} from the first request on)"
+            yield Budget(f"{at}: of the floor's rate", f"≥ {FLOOR_RATIO}", measured, first.of_floor >= FLOOR_RATIO)
+        unchanged = find(figures, size, "unchanged")
+        if unchanged is not None:
+            ratio, started = first.wall_s / unchanged.wall_s, first.started_s / unchanged.started_s
+            measured = f"{ratio:.2f} ({started:.2f} from the first request on)"
+            what = f"unchanged full pass, {first.case.title}: of the first sync's rate"
+            yield Budget(what, f"≥ {UNCHANGED_RATIO:.0f}", measured, ratio >= UNCHANGED_RATIO)
+
+
+def _passes(figures: list[Figures]) -> Iterator[Budget]:
+    """Of all cases the one that comes nearest to its limit, or is furthest above it."""
+    looks = [each for each in figures if each.program == "quick"]
+    if looks:
+        worst = max(looks, key=lambda each: each.requests / _most_requests(each))
+        most = _most_requests(worst)
+        what = f"quick pass, {worst.case.title}: requests"
+        yield Budget(what, f"≤ 2 a server + 3 a library: {most}", str(worst.requests), worst.requests <= most)
+    watched = [(each.watched, each) for each in figures if each.watched is not None and each.program == "unchanged"]
+    if watched:
+        seen, worst = max(watched, key=lambda pair: pair[0]["rows"] / _libraries(pair[1]))
+        most = ROWS_A_LIBRARY * _libraries(worst)
+        measured = f"{seen['rows']} rows, {seen['wal_bytes'] / 1024:.0f} KiB of log"
+        what = f"unchanged full pass, {worst.case.title}: rows"
+        yield Budget(what, f"no item (≤ {ROWS_A_LIBRARY} a library: {most})", measured, seen["rows"] <= most)
+
+
+def _libraries(each: Figures) -> int:
+    return each.case.servers * each.case.libraries
+
+
+def _most_requests(each: Figures) -> int:
+    return 2 * each.case.servers + 3 * _libraries(each)
+
+
+def _growth(figures: list[Figures]) -> Iterator[Budget]:
+    for size, mib in (("20k", SMALL_MIB), ("500k", LARGE_MIB)):
+        first = find(figures, size, "first")
+        if first is not None:
+            holds = first.peak_mib <= mib
+            yield Budget(
+                f"first sync, {first.case.title}: memory", f"≤ {mib:.0f} MiB", f"{first.peak_mib:.0f} MiB", holds
+            )
+    sizes = [first for size in SIZES if (first := find(figures, size, "first")) is not None]
+    for small, large in pairwise(sizes):
+        grows = exponent(small, large)
+        what = f"first sync, {small.case.title} to {large.case.title}: growth of the processor time"
+        yield Budget(what, "linear (exponent 1)", f"{grows:.2f}", grows <= LINEAR)
+
+
+def _process(figures: list[Figures]) -> Iterator[Budget]:
+    blocks = [(each.watched["own_ms"], each) for each in figures if each.watched is not None]
+    if blocks:
+        longest, where = max(blocks, key=lambda block: block[0])
+        measured = f"{longest:.0f} ms ({where.case.title}, {where.program})"
+        yield Budget("longest block of the event loop", f"≤ {BLOCK_MS:.0f} ms", measured, longest <= BLOCK_MS)
+    first = find(figures, "20k", "first")
+    if first is not None and first.first_request_s is not None:
+        holds = first.first_request_s <= FIRST_REQUEST_S
+        yield Budget(
+            "start of the process to first request", f"≤ {FIRST_REQUEST_S} s", f"{first.first_request_s:.2f} s", holds
+        )
+    ours = [each.most_at_once for each in figures if each.program in {"first", "unchanged", "changed", "quick"}]
+    if ours:
+        yield Budget("requests at once, one server", f"≤ {CONCURRENCY}", str(max(ours)), max(ours) <= CONCURRENCY)

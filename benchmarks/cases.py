@@ -1,0 +1,87 @@
+"""Which libraries there are, and which programs run on each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+Program: TypeAlias = Literal["fetch", "decode", "floor", "first", "unchanged", "quick", "changed", "plexapi"]
+
+TITLES: Final[dict[Program, str]] = {
+    "fetch": "floor: fetch",
+    "decode": "floor: fetch, decode",
+    "floor": "floor: fetch, decode, insert",
+    "first": "first sync",
+    "unchanged": "full pass, nothing changed",
+    "changed": "full pass, 1 % changed",
+    "quick": "quick pass, nothing changed",
+    "plexapi": "python-plexapi script",
+}
+
+FLOOR: Final[tuple[Program, ...]] = ("fetch", "decode", "floor")
+DAEMON: Final[tuple[Program, ...]] = ("first", "unchanged", "quick", "changed")
+PLEXAPI: Final[tuple[Program, ...]] = ("plexapi",)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Servers of one kind, and the programs that run on them, in groups that change places from round to round.
+
+    ``episodes`` are those of all ``servers``, ``a_show`` those of each show, ``season`` the most of a season;
+    ``libraries`` are those of each server. ``latency`` is in seconds. ``options`` are further lines of the daemon's
+    tables of servers. ``watched`` says that the event loop is watched and rows are counted, in a round of its own.
+    """
+
+    name: str
+    title: str
+    episodes: int
+    groups: tuple[tuple[Program, ...], ...]
+    rounds: int = 5
+    servers: int = 1
+    libraries: int = 1
+    a_show: int = 100
+    season: int = 22
+    latency: float = 0.0
+    xml: bool = False
+    options: str = ""
+    watched: bool = False
+    only_full: bool = False
+
+    @property
+    def programs(self) -> tuple[Program, ...]:
+        """All programs, in the order of the report."""
+        return tuple(program for group in self.groups for program in group)
+
+
+SMALL: Final = 20_000
+_VARIANT: Final[tuple[tuple[Program, ...], ...]] = (("floor",), ("first", "unchanged", "quick"))
+
+CASES: Final = (
+    Case("20k", "20,000 episodes", SMALL, (FLOOR, DAEMON), watched=True),
+    Case("200k", "200,000 episodes", 200_000, (FLOOR, DAEMON), rounds=3, watched=True),
+    Case("500k", "500,000 episodes", 500_000, (("floor",), ("first", "unchanged")), rounds=1, only_full=True),
+    Case("1m", "1,000,000 episodes", 1_000_000, (FLOOR, DAEMON), rounds=1, watched=True, only_full=True),
+    # The simulated server takes five times as long for a page of XML, and the floor reads JSON: no ratio to it.
+    Case("xml", "20,000, XML", SMALL, (("first", "unchanged"),), rounds=3, xml=True, watched=True),
+    Case("gzip", "20,000, compressed", SMALL, _VARIANT, rounds=3, options="compression = true"),
+    Case("5ms", "20,000, 5 ms a request", SMALL, _VARIANT, rounds=3, latency=0.005),
+    Case("50ms", "20,000, 50 ms a request", SMALL, _VARIANT, rounds=3, latency=0.05),
+    Case("8-libraries", "20,000 in 8 libraries", SMALL, _VARIANT, rounds=3, libraries=8, watched=True),
+    Case("5-servers", "20,000 on 5 servers", SMALL, _VARIANT, rounds=3, servers=5, watched=True),
+    Case(
+        "50-servers", "40,000 on 50 servers of 8 libraries", 40_000, _VARIANT, rounds=3, servers=50, libraries=8,
+        watched=True, only_full=True,
+    ),
+    Case(
+        "polite", "500 shows, 2,000 seasons, 20,000 episodes", SMALL, (("first", "unchanged", "quick"), PLEXAPI),
+        rounds=3, a_show=40, season=13,
+    ),
+)  # fmt: skip
+"""``polite`` has a season of 13 so that its numbers are those for which other importers' requests are known."""
+
+
+def chosen(names: list[str], *, full: bool) -> list[Case]:
+    """Return the cases of these names; without names all, or all but the largest."""
+    if names:
+        return [case for case in CASES if case.name in names]
+    return [case for case in CASES if full or not case.only_full]

@@ -1,0 +1,41 @@
+"""What a program left in its database."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TABLES = ("shows", "show_guids", "seasons", "episodes", "episode_guids", "media_files")
+
+PREPARE = (
+    "import pathlib, sys; from retrovue_daemon.store.preparation import prepare; prepare(pathlib.Path(sys.argv[1]))"
+)
+
+
+class OtherRows(Exception):
+    """Two programs did not bring the same: their times cannot be compared."""
+
+
+def create(path: Path) -> None:
+    """Make an empty database by the project's own migrations."""
+    # In a process of its own: this one must stay small.
+    subprocess.run([sys.executable, "-c", PREPARE, str(path)], check=True)
+
+
+def counts(path: Path) -> dict[str, int]:
+    """Count the rows that come from Plex, table by table."""
+    with closing(sqlite3.connect(path)) as connection:
+        return {table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in TABLES}
+
+
+def compare(floor: Path, daemon: Path, listed: dict[str, int]) -> None:
+    """Check that both brought as many rows, and all that is listed. Raises OtherRows."""
+    one, other = counts(floor), counts(daemon)
+    if one != other or any(other[kind] != listed[kind] for kind in ("shows", "seasons", "episodes")):
+        raise OtherRows(f"floor {one}, daemon {other}, listed {listed}")

@@ -1,0 +1,323 @@
+"""The floor: what a program has to do at the very least to bring the same rows into the same tables.
+
+One process without threads asks over one connection for the same pages as the daemon, decodes the same fields, and
+inserts the same rows into an empty database of the same schema. It looks nothing up, compares nothing, and is no
+help when anything goes wrong.
+
+    python -m benchmarks.floor [--step fetch|decode|insert] DATABASE URL TOKEN [URL TOKEN ...]
+
+The database must have its schema already. Its digests are a constant: only the daemon needs them, but a row of the
+same size has one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sqlite3
+import time
+from contextlib import closing
+from http.client import HTTPConnection
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PAGE = 500
+BATCH = 2000
+ALIKE = {"includeGuids": "1", "includeCollections": "0", "sort": "id"}
+LISTINGS = {
+    "show": ("all", {**ALIKE, "type": "2"}),
+    "season": ("all", {**ALIKE, "type": "3"}),
+    "episode": ("allLeaves", ALIKE),
+}
+DIGEST = 0x5EED_5EED_5EED_5EED
+
+Row = tuple[Any, ...]
+
+
+class Tag(msgspec.Struct, gc=False):
+    tag: str = ""
+
+
+class Guid(msgspec.Struct, gc=False):
+    id: str
+
+
+class Part(msgspec.Struct, gc=False):
+    id: int
+    key: str
+    file: str
+    duration: int | None = None
+    size: int | None = None
+    container: str | None = None
+
+
+class Media(msgspec.Struct, gc=False, rename="camel"):
+    id: int
+    duration: int | None = None
+    bitrate: int | None = None
+    width: int | None = None
+    height: int | None = None
+    audio_channels: int | None = None
+    audio_codec: str | None = None
+    video_codec: str | None = None
+    video_resolution: str | None = None
+    parts: list[Part] = msgspec.field(default_factory=list, name="Part")
+
+
+class Entry(msgspec.Struct, gc=False, rename="camel"):
+    rating_key: str
+    title: str
+    parent_rating_key: str | None = None
+    grandparent_rating_key: str | None = None
+    guid: str = ""
+    studio: str | None = None
+    content_rating: str | None = None
+    summary: str | None = None
+    index: int | None = None
+    parent_index: int | None = None
+    year: int | None = None
+    duration: int | None = None
+    originally_available_at: str | None = None
+    leaf_count: int | None = None
+    child_count: int | None = None
+    updated_at: int | None = None
+    media: list[Media] = msgspec.field(default_factory=list, name="Media")
+    genres: list[Tag] = msgspec.field(default_factory=list, name="Genre")
+    guids: list[Guid] = msgspec.field(default_factory=list, name="Guid")
+
+
+class Container(msgspec.Struct, gc=False):
+    entries: list[Entry] = msgspec.field(default_factory=list, name="Metadata")
+
+
+class Envelope(msgspec.Struct, gc=False):
+    container: Container = msgspec.field(name="MediaContainer")
+
+
+DECODER = msgspec.json.Decoder(Envelope)
+
+
+class Server:
+    """One kept connection to one server."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self.url = url
+        self.token = token
+        self._connection = HTTPConnection(urlsplit(url).netloc)
+        self._headers = {"Accept": "application/json", "Accept-Encoding": "identity", "X-Plex-Token": token}
+
+    def get(self, path: str, arguments: dict[str, str]) -> tuple[bytes, int]:
+        """Return a body, and the size of the whole listing."""
+        self._connection.request("GET", f"{path}?{urlencode(arguments)}", headers=self._headers)
+        answer = self._connection.getresponse()
+        body = answer.read()
+        if answer.status != 200:
+            raise RuntimeError(f"HTTP {answer.status} for {path}")
+        return body, int(answer.headers.get("X-Plex-Container-Total-Size", 0))
+
+    def pages(self, library: str, kind: str) -> Iterator[bytes]:
+        listing, arguments = LISTINGS[kind]
+        start, total = 0, 1
+        while start < total:
+            paged = {**arguments, "X-Plex-Container-Start": str(start), "X-Plex-Container-Size": str(PAGE)}
+            body, total = self.get(f"/library/sections/{library}/{listing}", paged)
+            start += PAGE
+            yield body
+
+    def libraries(self) -> list[dict[str, Any]]:
+        directories = json.loads(self.get("/library/sections", {})[0])["MediaContainer"]["Directory"]
+        return [directory for directory in directories if directory["type"] == "show"]
+
+
+class Tables:
+    """Makes rows of entries, batch by batch."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._now = int(time.time())
+        self._last_id = dict.fromkeys(("shows", "seasons", "episodes", "media_files"), 0)
+        self._ids: dict[str, int] = {}
+        self._place: tuple[int, int, str] = (0, 0, "")
+
+    def server(self, number: int, server: Server) -> None:
+        self._ids.clear()
+        self._connection.execute(
+            "INSERT INTO plex_servers (id, name, server_url, source) VALUES (?, ?, ?, 'config')",
+            (number, f"server{number}", server.url),
+        )
+
+    def library(self, server: int, number: int, library: dict[str, Any]) -> None:
+        self._place = (server, number, library["title"])
+        self._connection.execute(
+            "INSERT INTO libraries (id, server_id, library_key, library_name, library_type) VALUES (?, ?, ?, ?, ?)",
+            (number, server, library["key"], library["title"], library["type"]),
+        )
+
+    def insert(self, kind: str, entries: list[Entry]) -> None:
+        with self._connection:
+            {"show": self._shows, "season": self._seasons, "episode": self._episodes}[kind](entries)
+
+    def _shows(self, entries: list[Entry]) -> None:
+        server, library, _ = self._place
+        now, ids = self._now, self._ids
+        rows: list[Row] = []
+        guids: list[Row] = []
+        row_id = self._last_id["shows"]
+        for entry in entries:
+            row_id += 1
+            ids[entry.rating_key] = row_id
+            external = _external(entry)
+            guids += [(row_id, provider, external_id) for provider, external_id in external]
+            named = dict(external)
+            primary = next((f"{p}://{named[p]}" for p in ("tvdb", "tmdb", "imdb", "plex") if p in named), None)
+            rows.append(
+                (
+                    row_id, server, library, entry.rating_key, entry.title, entry.year, entry.child_count,
+                    entry.leaf_count, entry.content_rating, entry.summary,
+                    ", ".join([tag.tag for tag in entry.genres]) or None, entry.studio,
+                    entry.originally_available_at, primary, entry.guid, entry.updated_at, now, now, 1, DIGEST,
+                    "active",
+                )
+            )  # fmt: skip
+        self._last_id["shows"] = row_id
+        self._put("shows", SHOW, rows)
+        self._put("show_guids", "show_id, provider, external_id", guids)
+
+    def _seasons(self, entries: list[Entry]) -> None:
+        server, library, _ = self._place
+        now, ids = self._now, self._ids
+        rows: list[Row] = []
+        row_id = self._last_id["seasons"]
+        for entry in entries:
+            row_id += 1
+            ids[entry.rating_key] = row_id
+            rows.append(
+                (
+                    row_id, server, library, entry.rating_key, ids.get(entry.parent_rating_key or ""), entry.index,
+                    entry.title, entry.guid, entry.updated_at, now, now, 1, DIGEST, "active",
+                )
+            )  # fmt: skip
+        self._last_id["seasons"] = row_id
+        self._put("seasons", SEASON, rows)
+
+    def _episodes(self, entries: list[Entry]) -> None:
+        server, library, name = self._place
+        now, ids = self._now, self._ids
+        rows: list[Row] = []
+        guids: list[Row] = []
+        files: list[Row] = []
+        row_id, file_id = self._last_id["episodes"], self._last_id["media_files"]
+        for entry in entries:
+            row_id += 1
+            key, guid, updated_at = entry.rating_key, entry.guid, entry.updated_at
+            first = file_id + 1
+            for media in entry.media:
+                for position, part in enumerate(media.parts):
+                    file_id += 1
+                    files.append(
+                        (
+                            file_id, server, library, key, media.id, part.id, position, part.file, part.file,
+                            part.duration, part.size, part.container, media.video_codec, media.audio_codec,
+                            media.audio_channels, media.width, media.height, media.video_resolution, media.bitrate, 0,
+                            int(part.key.split("/", 5)[4]), "episode", guid, name, updated_at, now, "active",
+                        )
+                    )  # fmt: skip
+            guids += [(row_id, provider, external_id) for provider, external_id in _external(entry)]
+            rows.append(
+                (
+                    row_id, server, library, key, ids.get(entry.grandparent_rating_key or ""),
+                    ids.get(entry.parent_rating_key or ""), first if first <= file_id else None, entry.title,
+                    entry.parent_index, entry.index, entry.content_rating, entry.summary,
+                    entry.originally_available_at, entry.duration, guid, updated_at, now, now, 1, DIGEST, "active",
+                )
+            )  # fmt: skip
+        self._last_id["episodes"], self._last_id["media_files"] = row_id, file_id
+        self._put("media_files", FILE, files)
+        self._put("episodes", EPISODE, rows)
+        self._put("episode_guids", "episode_id, provider, external_id", guids)
+
+    def _put(self, table: str, columns: str, rows: list[Row]) -> None:
+        marks = ", ".join("?" * (columns.count(",") + 1))
+        self._connection.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows)
+
+
+TAIL = "source_id, updated_at, created_at, synced_at, first_moment, digest, state"
+SHOW = (
+    "id, server_id, library_id, rating_key, title, year, total_seasons, total_episodes, show_rating, show_summary, "
+    f"genre, studio, originally_available_at, guid_primary, {TAIL}"
+)
+SEASON = f"id, server_id, library_id, rating_key, show_id, season_number, title, {TAIL}"
+EPISODE = (
+    "id, server_id, library_id, rating_key, show_id, season_id, media_file_id, episode_title, season_number, "
+    f"episode_number, rating, summary, originally_available_at, duration, {TAIL}"
+)
+FILE = (
+    "id, server_id, library_id, rating_key, media_id, part_id, part_index, file_path, plex_path, duration, size, "
+    "container, video_codec, audio_codec, audio_channels, width, height, video_resolution, bitrate, optimized, "
+    "change_stamp, media_type, source_id, library_name, updated_at, created_at, state"
+)
+
+
+def _external(entry: Entry) -> list[tuple[str, str]]:
+    scheme, _, rest = entry.guid.partition("://")
+    pairs = [(scheme, rest)]
+    for guid in entry.guids:
+        scheme, _, rest = guid.id.partition("://")
+        pairs.append((scheme, rest))
+    return pairs
+
+
+def fetch(servers: list[Server], *, decoded: bool) -> None:
+    """Ask for all pages, and decode them or not."""
+    for server in servers:
+        for library in server.libraries():
+            for kind in LISTINGS:
+                for body in server.pages(library["key"], kind):
+                    if decoded:
+                        DECODER.decode(body)
+
+
+def insert(servers: list[Server], connection: sqlite3.Connection) -> None:
+    """Ask for all pages, decode them and insert what they hold."""
+    tables = Tables(connection)
+    known = 0
+    for number, server in enumerate(servers, start=1):
+        tables.server(number, server)
+        for library in server.libraries():
+            known += 1
+            tables.library(number, known, library)
+            for kind in LISTINGS:
+                waiting: list[Entry] = []
+                for body in server.pages(library["key"], kind):
+                    waiting += DECODER.decode(body).container.entries
+                    if len(waiting) >= BATCH:
+                        tables.insert(kind, waiting)
+                        waiting = []
+                tables.insert(kind, waiting)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--step", choices=("fetch", "decode", "insert"), default="insert")
+    parser.add_argument("database")
+    parser.add_argument("addresses", nargs="+", metavar="URL TOKEN")
+    arguments = parser.parse_args()
+    pairs = zip(arguments.addresses[::2], arguments.addresses[1::2], strict=True)
+    servers = [Server(url, token) for url, token in pairs]
+    if arguments.step != "insert":
+        fetch(servers, decoded=arguments.step == "decode")
+        return
+    with closing(sqlite3.connect(arguments.database)) as connection:
+        connection.executescript(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 4000"
+        )
+        insert(servers, connection)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""The tables, for a terminal or as Markdown."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.cases import TITLES
+from benchmarks.figures import find
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.budgets import Budget
+    from benchmarks.figures import Figures
+
+NOTHING = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A title, the heads of the columns and the lines; the first ``words`` columns are words, the others numbers."""
+
+    title: str
+    heads: tuple[str, ...]
+    lines: Sequence[tuple[str, ...]]
+    words: int
+
+
+def measured_table(figures: list[Figures]) -> Table:
+    """Return all that was measured."""
+    heads = (
+        "library", "program", "items/s", "of floor", "started", "CPU", "of plexapi", "wall s", "CPU s",
+        "first request s", "peak MiB", "requests", "bodies MiB", "written MiB", "rows", "log MiB",
+        "block ms (late)",
+    )  # fmt: skip
+    lines = []
+    last = None
+    for each in figures:
+        seen = each.watched or {}
+        block = f"{seen['own_ms']:.0f} ({seen['late_ms']:.0f})" if seen else NOTHING
+        lines.append(
+            (
+                each.case.title if each.case is not last else "",
+                TITLES[each.program],
+                _number(each.items_a_second),
+                _ratio(each.of_floor),
+                _ratio(each.started_of_floor),
+                _ratio(each.cpu_of_floor),
+                _ratio(each.of_plexapi),
+                f"{each.wall_s:.2f}",
+                f"{each.cpu_s:.2f}",
+                NOTHING if each.first_request_s is None else f"{each.first_request_s:.2f}",
+                _number(each.peak_mib),
+                _number(each.requests),
+                f"{each.mib:.1f}",
+                f"{each.written_mib:.1f}",
+                _number(seen.get("rows")),
+                f"{seen['wal_bytes'] / 1024 / 1024:.1f}" if seen else NOTHING,
+                block,
+            )
+        )
+        last = each.case
+    return Table("What was measured", heads, lines, 2)
+
+
+def budget_table(budgets: list[Budget]) -> Table:
+    """Return the promises, and whether they hold."""
+    lines = [(each.what, each.promised, each.measured, "yes" if each.holds else "NO") for each in budgets]
+    return Table("What is promised", ("what", "promised", "measured", "holds"), lines, 4)
+
+
+KNOWN_IMPORTERS = (
+    "importers built into programs that make channels",
+    "about 5,000 to 30,000",
+    "known, not measured here",
+)
+"""Requests for one look at such a library: the figures that this project was begun with."""
+
+
+def politeness_table(figures: list[Figures]) -> Table | None:
+    """Return how many requests a look at an unchanged library costs, beside others; None where it was not run."""
+    lines: list[tuple[str, ...]] = [KNOWN_IMPORTERS]
+    for program in ("plexapi", "unchanged", "quick"):
+        found = find(figures, "polite", program)
+        if found is None:
+            return None
+        lines.append((TITLES[program], _number(found.requests), "measured"))
+    heads = ("500 shows, 2,000 seasons, 20,000 episodes, nothing changed", "requests", "")
+    return Table("What it asks of a server", heads, lines, 1)
+
+
+def machine() -> str:
+    """Say in one line on what this was measured."""
+    model = platform.machine()
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        lines = information.read_text(encoding="utf-8").splitlines()
+        model = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), model)
+    return (
+        f"{model}, {os.cpu_count()} cores; {platform.system()} {platform.release()};"
+        f" Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
+    )
+
+
+def as_markdown(table: Table) -> str:
+    """Write a table as Markdown."""
+    rule = ["---" if number < table.words else "---:" for number in range(len(table.heads))]
+    rows: list[Sequence[str]] = [table.heads, rule, *table.lines]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def show(table: Table) -> None:
+    """Print a table on a terminal."""
+    from rich import box  # noqa: PLC0415 -- what measures must stay small
+    from rich.console import Console  # noqa: PLC0415 -- likewise
+    from rich.table import Table as RichTable  # noqa: PLC0415 -- likewise
+
+    shown = RichTable(title=table.title, box=box.SIMPLE_HEAD, title_justify="left")
+    for number, head in enumerate(table.heads):
+        shown.add_column(head, justify="left" if number < table.words else "right")
+    for line in table.lines:
+        shown.add_row(*line)
+    Console().print(shown)
+
+
+def _number(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:,.0f}"
+
+
+def _ratio(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.2f}"

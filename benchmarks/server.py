@@ -1,0 +1,168 @@
+"""Simulated Plex servers in a process of their own; a JSON line on stdin asks, a JSON line on stdout answers.
+
+    python -m benchmarks.server '{"servers": 1, "libraries": 1, "shows": 200, "episodes": 100, "season": 22}'
+
+The first line says where they listen and how much is in them. It ends at the end of its input.
+
+| asked | answered |
+|---|---|
+| {"do": "stats"} | requests, bytes of bodies, when the first came (CLOCK_MONOTONIC), the most at once at one server |
+| {"do": "forget"} | {}; counting begins anew |
+| {"do": "set", "latency": 0.05, "always_xml": true} | {}; the quirks that are named are set |
+| {"do": "change"} | how many episodes were changed: every hundredth |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import sys
+import time
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from retrovue_daemon.demo import SimulatedPlex, World, generated_library
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler
+
+EVERY = 100
+"""Which of the episodes are changed: one per cent."""
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What has been asked of all servers."""
+
+    requests: int = 0
+    bytes: int = 0
+    first_at: float | None = None
+    most_at_once: int = 0
+
+
+class CountedPlex(SimulatedPlex):
+    """A simulated server that counts what is asked of it."""
+
+    def __init__(self, world: World, **options: Any) -> None:
+        super().__init__(world, **options)
+        self.traffic = Traffic()
+        self._under_way = 0
+
+    @web.middleware
+    async def _record(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if self.traffic.first_at is None:
+            self.traffic.first_at = time.monotonic()
+        self.traffic.requests += 1
+        self._under_way += 1
+        self.traffic.most_at_once = max(self.traffic.most_at_once, self._under_way)
+        try:
+            response = await super()._record(request, handler)
+        finally:
+            self._under_way -= 1
+        if isinstance(response, web.Response) and isinstance(response.body, bytes):
+            self.traffic.bytes += len(response.body)
+        # The list of requests is for tests; here it would only grow.
+        self.requests.clear()
+        return response
+
+
+class Servers:
+    """All servers of one process, and what can be asked of them."""
+
+    def __init__(self, plexes: list[CountedPlex]) -> None:
+        self._plexes = plexes
+        self._changed = 0
+
+    def describe(self) -> dict[str, Any]:
+        """Say where the servers are, and how much they list."""
+        worlds = [plex.world for plex in self._plexes]
+        return {
+            "servers": [{"url": plex.url, "token": plex.token} for plex in self._plexes],
+            "items": sum(len(world.items) for world in worlds),
+            "shows": sum(len(list(world.shows())) for world in worlds),
+            "seasons": sum(len(list(world.seasons())) for world in worlds),
+            "episodes": sum(len(list(world.episodes())) for world in worlds),
+        }
+
+    def answer(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Do what is asked."""
+        match asked.pop("do"):
+            case "stats":
+                return self._stats()
+            case "forget":
+                for plex in self._plexes:
+                    plex.traffic = Traffic()
+            case "set":
+                for plex in self._plexes:
+                    for name, value in asked.items():
+                        setattr(plex.quirks, name, value)
+            case "change":
+                return {"changed": sum(self._change(plex) for plex in self._plexes)}
+            case other:
+                raise ValueError(other)
+        return {}
+
+    def _stats(self) -> dict[str, Any]:
+        each = [plex.traffic for plex in self._plexes]
+        arrivals = [traffic.first_at for traffic in each if traffic.first_at is not None]
+        total = Traffic(
+            requests=sum(traffic.requests for traffic in each),
+            bytes=sum(traffic.bytes for traffic in each),
+            first_at=min(arrivals, default=None),
+            most_at_once=max(traffic.most_at_once for traffic in each),
+        )
+        return asdict(total)
+
+    def _change(self, plex: CountedPlex) -> int:
+        """Give every hundredth episode another file or another title, each time different ones."""
+        self._changed += 1
+        chosen = [episode.id for episode in plex.world.episodes()][self._changed % EVERY :: EVERY]
+        for number, episode in enumerate(chosen):
+            if number % 2:
+                plex.changes.edit(episode, title=f"Edited {self._changed}/{number}")
+            else:
+                plex.changes.upgrade_file(episode)
+        return len(chosen)
+
+
+def worlds(*, servers: int, libraries: int, shows: int, episodes: int, season: int) -> list[World]:
+    """Make a world for each server: so many libraries of shows each, and nothing else.
+
+    ``shows`` are those of all servers, ``episodes`` those of each show, ``season`` the most of a season.
+    """
+    made = []
+    for number in range(servers):
+        share = shows // servers + (number < shows % servers)
+        world = generated_library(
+            movies=0, shows=share, episodes=episodes, seed=number, show_libraries=libraries, season=season
+        )
+        (films,) = (key for key, library in world.libraries.items() if library.type == "movie")
+        world.drop_library(films)
+        made.append(world)
+    return made
+
+
+async def serve(wanted: dict[str, int]) -> None:
+    """Serve until nobody asks any more."""
+    async with AsyncExitStack() as opened:
+        plexes = [await opened.enter_async_context(CountedPlex(world)) for world in worlds(**wanted)]
+        servers = Servers(plexes)
+        # The libraries stay as they are: there is nothing for the collector to find in them.
+        gc.freeze()
+        reader = asyncio.StreamReader()
+        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+        _say(servers.describe())
+        while line := await reader.readline():
+            _say(servers.answer(json.loads(line)))
+
+
+def _say(answer: dict[str, Any]) -> None:
+    print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(json.loads(sys.argv[1])))

@@ -1,0 +1,104 @@
+"""The process of the simulated servers, as the benchmark sees it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from benchmarks.process import ROOT
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+class Address(NamedTuple):
+    """Where a server listens, and what opens it."""
+
+    url: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What the servers have been asked since ``forget``; ``first_at`` is a time of ``time.monotonic``."""
+
+    requests: int
+    bytes: int
+    first_at: float | None
+    most_at_once: int
+
+
+class Simulation:
+    """Simulated servers while its context is open: ``servers`` of them, each with so many ``libraries`` of shows.
+
+    ``shows`` are spread over all of them, each has ``episodes`` episodes, a season ``season`` at most.
+    """
+
+    def __init__(self, *, servers: int, libraries: int, shows: int, episodes: int, season: int) -> None:
+        self._wanted = {
+            "servers": servers,
+            "libraries": libraries,
+            "shows": shows,
+            "episodes": episodes,
+            "season": season,
+        }
+        self._process: subprocess.Popen[str] | None = None
+        self.addresses: list[Address] = []
+        self.counts: dict[str, int] = {}
+        """How many shows, seasons and episodes there are, and items in all."""
+
+    def __enter__(self) -> Self:
+        command = [sys.executable, "-m", "benchmarks.server", json.dumps(self._wanted)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        said = self._hear()
+        self.addresses = [Address(**address) for address in said.pop("servers")]
+        self.counts = said
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        process = self._running()
+        # The end of its input ends it.
+        process.communicate()
+
+    def traffic(self) -> Traffic:
+        """Tell what has been asked."""
+        return Traffic(**self._ask("stats"))
+
+    def forget(self) -> None:
+        """Count anew."""
+        self._ask("forget")
+
+    def set(self, **quirks: object) -> None:
+        """Make the servers slower or odd: ``latency`` in seconds, ``always_xml``."""
+        self._ask("set", **quirks)
+
+    def change(self) -> int:
+        """Change one per cent of the episodes; return how many."""
+        changed: int = self._ask("change")["changed"]
+        return changed
+
+    def _ask(self, what: str, **arguments: object) -> dict[str, Any]:
+        stdin = self._running().stdin
+        assert stdin is not None
+        stdin.write(json.dumps({"do": what, **arguments}) + "\n")
+        stdin.flush()
+        return self._hear()
+
+    def _hear(self) -> dict[str, Any]:
+        stdout = self._running().stdout
+        assert stdout is not None
+        line = stdout.readline()
+        if not line:
+            raise RuntimeError("the simulated servers have ended")
+        said: dict[str, Any] = json.loads(line)
+        return said
+
+    def _running(self) -> subprocess.Popen[str]:
+        if self._process is None:
+            raise RuntimeError("the simulated servers have not been started")
+        return self._process

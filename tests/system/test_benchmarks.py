@@ -1,0 +1,83 @@
+"""The benchmark compares like with like, and still runs."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import AsyncExitStack, closing
+from sqlite3 import connect
+from typing import TYPE_CHECKING
+
+from benchmarks import report
+from benchmarks.budgets import judge
+from benchmarks.cases import DAEMON, FLOOR, PLEXAPI, Case
+from benchmarks.database import TABLES
+from benchmarks.figures import all_figures, find
+from benchmarks.rounds import run_case
+from benchmarks.server import worlds
+from retrovue_daemon.asking import Selection
+from retrovue_daemon.daemon import SyncOptions
+from retrovue_daemon.demo import SimulatedPlex
+from retrovue_daemon.store.preparation import prepare
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OF_THE_DAEMON = {"digest", "created_at", "synced_at", "first_moment", "last_moment"}
+"""Columns that Plex says nothing of: when the daemon did something, and what it remembers for the next time."""
+
+
+async def _run(*words: str) -> None:
+    process = await asyncio.create_subprocess_exec(sys.executable, *words)
+    assert await process.wait() == 0
+
+
+def _rows(path: Path, table: str) -> list[tuple[object, ...]]:
+    with closing(connect(path)) as connection:
+        names = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+        columns = ", ".join(name for name in names if name not in OF_THE_DAEMON)
+        return connection.execute(f"SELECT {columns} FROM {table} ORDER BY 1, 2, 3").fetchall()
+
+
+async def test_the_floor_inserts_the_rows_of_the_daemon(tmp_path, path, config, sync) -> None:
+    """Every value that comes from Plex, and the ids: two servers, two libraries each, several pages."""
+    async with AsyncExitStack() as opened:
+        plexes = [
+            await opened.enter_async_context(SimulatedPlex(world))
+            for world in worlds(servers=2, libraries=2, shows=30, episodes=80, season=22)
+        ]
+        floor = tmp_path / "floor.db"
+        prepare(floor)
+        addresses = [word for plex in plexes for word in (plex.url, plex.token)]
+        await _run("-m", "benchmarks.floor", str(floor), *addresses)
+        settings = config(*plexes, sync={"concurrency": 1})
+        # One library after the other, as the floor does it, so that ids come in the same order.
+        for number, plex in enumerate(plexes):
+            server = f"server{number}" if number else "home"
+            for library in plex.world.libraries.values():
+                await sync(settings, options=SyncOptions(server=server, selection=Selection(library=library.title)))
+
+    for table in TABLES:
+        rows = _rows(floor, table)
+        assert rows, table
+        assert _rows(path, table) == rows, table
+
+
+def test_every_program_of_a_case_runs_and_brings_the_same() -> None:
+    """A small case from end to end, and the tables that are made of it."""
+    case = Case("20k", "400 episodes", 400, (FLOOR, DAEMON, PLEXAPI), a_show=40, watched=True)
+    outcome = run_case(case, 1, lambda _line: None)
+    figures = all_figures([outcome])
+    assert {each.program for each in figures} == {*FLOOR, *DAEMON, *PLEXAPI}
+    first, unchanged, changed = (find(figures, "20k", name) for name in ("first", "unchanged", "changed"))
+    assert first.requests == unchanged.requests == 2 + 3
+    assert first.of_floor is not None
+    assert first.of_plexapi is not None
+    rows = [each.watched["rows"] for each in (unchanged, changed, first)]
+    # Of 400 episodes one per cent: their rows, their files, their guids.
+    assert 0 < rows[0] <= 3 < 4 * 2 < rows[1] < 100 < 400 * 6 < rows[2]
+    assert first.watched["wal_bytes"] > 100_000 > unchanged.watched["wal_bytes"] > 0
+    assert 0 < first.watched["own_ms"] <= first.watched["late_ms"]
+    for table in (report.measured_table(figures), report.budget_table(judge(figures, 0.1))):
+        assert {len(line) for line in table.lines} == {len(table.heads)}
+        assert report.as_markdown(table).count("\n") == 1 + len(table.lines)

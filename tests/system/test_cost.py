@@ -1,0 +1,213 @@
+"""What passes cost, in numbers that do not depend on the machine: requests, rows, queries, pages held."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from math import ceil
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+import msgspec
+import pytest
+
+from retrovue_daemon.asking import Selection
+from retrovue_daemon.demo import SimulatedPlex, generated_library
+from retrovue_daemon.plex import client
+from retrovue_daemon.plex.paging import MOST_AHEAD
+from retrovue_daemon.plex.parse import parse_page
+from retrovue_daemon.records import Page
+from tests.service.conftest import Gauge, MeasuredPlex
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from retrovue_daemon.asking import ServerReport
+    from retrovue_daemon.config import Config
+    from tests.system.conftest import Engine
+
+FULL = Selection(full=True)
+LIBRARIES = 2
+"""Of a generated world: films and shows."""
+
+ROWS_A_LOOK = 3
+"""Rows that a full pass over an unchanged library may write: its marks, its record, and the server's."""
+
+
+@pytest.fixture
+def in_pages(config, path) -> Callable[..., Config]:
+    """Configure a server whose listings are cut into pages, and written in batches, of so many items."""
+
+    def make(plex: SimulatedPlex, size: int, **server: object) -> Config:
+        database = {"path": str(path), "batch_size": size}
+        return config(plex, database=database, sync={"page_size": size}, server=server)
+
+    return make
+
+
+def _pages(reports: list[ServerReport]) -> int:
+    return sum(done.run.counts.pages for report in reports for done in report.passes)
+
+
+A_ROUND = 20
+"""Queries that a round may need beside its pages and batches."""
+
+
+# Requests --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_full_pass_asks_for_each_page_once(engine, in_pages) -> None:
+    """Two requests of the server and one a page, the first time and whenever nothing changed."""
+    world = generated_library(movies=60, shows=30, episodes=40, season=13)
+    counts = [len(list(items)) for items in (world.movies(), world.shows(), world.seasons(), world.episodes())]
+    expected = sum(ceil(count / 50) for count in counts)
+    async with SimulatedPlex(world) as plex:
+        running = await engine(in_pages(plex, 50))
+        for _ in range(2):
+            plex.requests.clear()
+            assert _pages(await running.round(FULL)) == expected
+            assert len(plex.requests) == 2 + expected
+
+
+async def test_a_look_costs_the_same_whatever_the_size_of_the_library(engine, in_pages) -> None:
+    """Two requests of the server, one of a film library, three of a show library; also where pages are small."""
+    world = generated_library(movies=60, shows=30, episodes=40)
+    # Each is listed with a time long ago, but for one: what is new as it is always fits on a page.
+    for item in list(world.items.values()):
+        world.put(msgspec.structs.replace(item, updated_at=item.added_at - 86_400))
+    async with SimulatedPlex(world) as plex:
+        running = await engine(in_pages(plex, 25))
+        await running.round(FULL)
+        plex.requests.clear()
+        await running.round()
+        asked = Counter(request.path for request in plex.requests)
+        assert asked == {
+            "/identity": 1,
+            "/library/sections": 1,
+            "/library/sections/1/all": 1,
+            "/library/sections/2/all": 3,
+        }
+
+
+@pytest.mark.parametrize("concurrency", [1, 2, 4])
+async def test_pages_fetched_ahead_stay_within_the_servers_concurrency(engine, in_pages, concurrency) -> None:
+    """Two libraries want up to three pages each at a time; the server never has more than allowed to answer."""
+    gauge = Gauge()
+    world = generated_library(movies=0, shows=8, episodes=100, show_libraries=2)
+    leaves = "/library/sections/*/allLeaves"
+    async with MeasuredPlex(world, gauge) as plex:
+        running = await engine(in_pages(plex, 25, concurrency=concurrency))
+        stuck = plex.faults.hang(leaves, times=None, after=2)
+        round_ = asyncio.create_task(running.round(FULL))
+        await plex.asked(leaves, times=2 + concurrency)
+        # From here on answers take so long that one request too many would meet the others.
+        plex.quirks.latency = 0.01
+        stuck.release.set()
+        await round_
+        assert len(plex.requests_for(leaves)) == 2 * 400 / 25
+        assert gauge.requests[plex.url] == concurrency
+
+
+# Rows ------------------------------------------------------------------------------------------------------------
+
+
+async def _written(running: Engine, selection: Selection) -> int:
+    """Return how many rows a round writes."""
+    before = await running.changes()
+    await running.round(selection)
+    return await running.changes() - before
+
+
+@pytest.mark.parametrize("shows", [2, 20])
+async def test_a_full_pass_without_changes_writes_no_item(engine, shows) -> None:
+    """Its record and the marks of its library are all, however many items it lists."""
+    async with SimulatedPlex(generated_library(movies=shows * 5, shows=shows, episodes=30)) as plex:
+        running = await engine(plex)
+        assert await _written(running, FULL) > shows * 30
+        assert await _written(running, FULL) <= LIBRARIES * ROWS_A_LOOK
+
+
+async def test_a_full_pass_writes_what_changed_and_nothing_else(engine) -> None:
+    """An episode, its file, and its external ids anew: so many rows for each that was edited."""
+    async with SimulatedPlex(generated_library(movies=5, shows=10, episodes=30)) as plex:
+        running = await engine(plex)
+        await running.round(FULL)
+        unchanged = await _written(running, FULL)
+        episodes = list(plex.world.episodes())[::20]
+        for episode in episodes:
+            plex.changes.edit(episode.id, title="Edited")
+        written = await _written(running, FULL) - unchanged
+        guids = 1 + len(episodes[0].external_guids)
+        assert len(episodes) <= written <= len(episodes) * (2 + 2 * guids)
+
+
+# Queries ---------------------------------------------------------------------------------------------------------
+
+
+class Queries:
+    """Counts the queries that the two connections of a database run."""
+
+    def __init__(self) -> None:
+        self.reader = 0
+        self.writer = 0
+
+    async def of(self, running: Engine) -> None:
+        await running.database.reader.set_trace_callback(self._read)
+        await running.database.writer.write(lambda connection: connection.set_trace_callback(self._wrote))
+
+    def _read(self, statement: str) -> None:
+        self.reader += _is_query(statement)
+
+    def _wrote(self, statement: str) -> None:
+        self.writer += _is_query(statement)
+
+
+def _is_query(statement: str) -> bool:
+    return statement.lstrip().upper().startswith(("SELECT", "WITH"))
+
+
+@pytest.mark.parametrize("size", [50, 200])
+async def test_queries_follow_pages_and_batches_not_items(engine, in_pages, size) -> None:
+    """A few of the reader for each page, and of the writer for each batch; known items cost the writer none."""
+    world = generated_library(movies=size, shows=8, episodes=size, season=50)
+    async with SimulatedPlex(world) as plex:
+        running = await engine(in_pages(plex, size))
+        queries = Queries()
+        await queries.of(running)
+        pages = _pages(await running.round(FULL))
+        assert size * pages > len(world.items) > 40 * pages
+        assert pages <= queries.reader <= 3 * pages + A_ROUND
+        assert pages <= queries.writer <= 8 * pages + A_ROUND
+
+        queries.reader = queries.writer = 0
+        assert _pages(await running.round(FULL)) == pages
+        assert pages <= queries.reader <= 3 * pages + A_ROUND
+        assert 1 <= queries.writer <= A_ROUND
+
+
+# Pages -----------------------------------------------------------------------------------------------------------
+
+
+class HeldPage(Page, frozen=True, weakref=True):
+    """A page of which it can be told whether it is still held."""
+
+
+async def test_few_pages_are_held_at_once(engine, in_pages, monkeypatch) -> None:
+    """Those fetched ahead, the one that is read and the one that is just done, of more than forty."""
+    pages: WeakSet[HeldPage] = WeakSet()
+    counts: list[int] = []
+
+    def noting(*body: bytes, **options: Any) -> HeldPage:
+        page = parse_page(*body, **options)
+        held = HeldPage(**{name: getattr(page, name) for name in page.__struct_fields__})
+        pages.add(held)
+        counts.append(len(pages))
+        return held
+
+    monkeypatch.setattr(client, "parse_page", noting)
+    async with SimulatedPlex(generated_library(movies=0, shows=10, episodes=100)) as plex:
+        running = await engine(in_pages(plex, 25, concurrency=8))
+        for _ in range(2):
+            counts.clear()
+            assert _pages(await running.round(FULL)) == len(counts) > 40
+            assert 1 < max(counts) <= MOST_AHEAD + 2
