@@ -13,7 +13,7 @@ import pytest
 
 from retrovue_daemon.asking import Selection
 from retrovue_daemon.demo import SimulatedPlex, generated_library
-from retrovue_daemon.plex import client
+from retrovue_daemon.plex import pages as pages_of_plex
 from retrovue_daemon.plex.paging import MOST_AHEAD
 from retrovue_daemon.plex.parse import parse_page
 from retrovue_daemon.records import Page
@@ -204,7 +204,7 @@ async def test_few_pages_are_held_at_once(engine, in_pages, monkeypatch) -> None
         counts.append(len(pages))
         return held
 
-    monkeypatch.setattr(client, "parse_page", noting)
+    monkeypatch.setattr(pages_of_plex, "parse_page", noting)
     async with SimulatedPlex(generated_library(movies=0, shows=10, episodes=100)) as plex:
         running = await engine(in_pages(plex, 25, concurrency=8))
         for _ in range(2):
