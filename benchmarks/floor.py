@@ -28,7 +28,12 @@ if TYPE_CHECKING:
 
 PAGE = 500
 BATCH = 2000
-ALIKE = {"includeGuids": "1", "includeCollections": "0", "sort": "id"}
+ALIKE = {
+    "includeGuids": "1",
+    "includeCollections": "0",
+    "sort": "id",
+    "excludeElements": "Country,Rating,Collection,Writer,Role,Producer,Similar,Image,UltraBlurColors",
+}
 LISTINGS = {
     "show": ("all", {**ALIKE, "type": "2"}),
     "season": ("all", {**ALIKE, "type": "3"}),

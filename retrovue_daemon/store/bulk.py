@@ -21,8 +21,8 @@ Row: TypeAlias = tuple[str | int | None, ...]
 VALUES_AT_ONCE = 5_000
 """Values of the largest statement: twice as many bring nothing, and it stays in memory (about 100 bytes each)."""
 
-FEWER = 16
-"""What is left over goes in statements of this part of the rows, and then one by one: three texts a table."""
+FEWER = 5
+"""What is left over goes in statements of a fifth of the rows, of a fifth of that, and so on: a few texts a table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,12 @@ def write_rows(connection: sqlite3.Connection, insertion: Insertion, rows: Seque
             start += size
 
 
+@cache
 def _sizes(columns: int) -> tuple[int, ...]:
-    most = VALUES_AT_ONCE // columns
-    return most, max(most // FEWER, 1), 1
+    sizes = [VALUES_AT_ONCE // columns]
+    while sizes[-1] > 1:
+        sizes.append(max(sizes[-1] // FEWER, 1))
+    return tuple(sizes)
 
 
 @cache
