@@ -88,7 +88,7 @@ class Desk:
     async def _answer(self, request: RequestRow) -> None:
         try:
             selection = selection_of(request)
-            server = request.server or request.owner
+            server = request.owner if request.server is None else request.server
             log.info("request.taken", request_id=request.id, server=server, **_named(selection))
             asked = self._ask(selection, server)
         except (BadRequest, UnknownServer) as error:
@@ -133,7 +133,12 @@ def selection_of(request: RequestRow) -> Selection:
         raise BadRequest("options is no JSON object, or too long")
     if request.kind not in _KINDS:
         raise BadRequest(f"there is no kind {request.kind!r}")
-    if request.server and request.owner and request.server != request.owner:
+    # Without foreign keys, as plain SQLite is, an id may lead nowhere: that is not the same as none.
+    if request.server_id is not None and request.server is None:
+        raise BadRequest(f"there is no server with the id {request.server_id}")
+    if request.library_id is not None and (request.library_key is None or request.owner is None):
+        raise BadRequest(f"there is no library with the id {request.library_id}")
+    if request.server is not None and request.owner is not None and request.server != request.owner:
         raise BadRequest("server_id is not the server of library_id")
     for name, value in options.items():
         _check_option(name, value)
@@ -143,7 +148,7 @@ def selection_of(request: RequestRow) -> Selection:
     if show is None and (request.kind == "show" or year is not None):
         raise BadRequest("options name no show")
     return Selection(
-        library=request.library_key or library,
+        library=library if request.library_key is None else request.library_key,
         show=None if show is None else (show, year),
         full=request.kind == "full" or options.get("full") is True,
         accept_removals=options.get("accept_removals") is True,
