@@ -80,10 +80,14 @@ class Asked:
         if self.left is not None:
             self.left.discard(library_id)
 
-    def end(self, reports: list[PassReport]) -> None:
-        """Note how they ended."""
+    def end(self, reports: Sequence[asyncio.Future[PassReport]]) -> None:
+        """Note how they ended; the last one's report may still come, where it was cancelled."""
+        for report in reports:
+            if not report.done():
+                report.add_done_callback(lambda _: self.end(reports))
+                return
         self._running -= 1
-        self._passes += reports
+        self._passes += [report.result() for report in reports]
         self.finish_if_done()
 
     def finish_if_done(self) -> None:

@@ -19,7 +19,7 @@ from retrovue_daemon.store.sweep import purge, purgeable
 from retrovue_daemon.sync.discovery import Discovery
 from retrovue_daemon.sync.full import FullPass
 from retrovue_daemon.sync.mapping import FollowedPaths
-from retrovue_daemon.sync.passes import PassReport, carry_out, tell
+from retrovue_daemon.sync.passes import carry_out, not_begun, tell
 from retrovue_daemon.sync.quick import QuickPass
 from retrovue_daemon.sync.schedule import Backoff
 from retrovue_daemon.sync.show import ShowPass
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.slots import Slots
     from retrovue_daemon.store.database import Database
     from retrovue_daemon.sync.discovery import Contact
-    from retrovue_daemon.sync.passes import LibraryPass
+    from retrovue_daemon.sync.passes import LibraryPass, PassReport
     from retrovue_daemon.sync.skips import SkipLog
     from retrovue_daemon.sync.targets import PassSettings
 
@@ -211,12 +211,16 @@ class ServerWorker:
 
     async def _do(self, work: Work, meters: Sequence[Meter], changes: int) -> None:
         """Do the passes over one library, one after the other."""
-        reports: list[PassReport] = []
+        reports: list[asyncio.Future[PassReport]] = []
         try:
             with _Contained(self, *work.asked):
                 for job, equipment, slot in self._jobs(work, meters):
-                    reports.append(await self._carry_out(work, job, equipment, slot))
+                    reports.append(asyncio.get_running_loop().create_future())
+                    await carry_out(job, equipment, work.target, slot, reports[-1])
+                    self._note(work, reports[-1].result())
         except asyncio.CancelledError:
+            if reports:
+                reports[-1].add_done_callback(lambda done: tell(done.result()))
             self._paths.doubt(work.library_id, changes)
             raise
         finally:
@@ -227,13 +231,16 @@ class ServerWorker:
                 self._discovery.heirs.forget()
                 await self._purge()
 
-    def _end(self, work: Work, meters: Sequence[Meter], reports: list[PassReport]) -> None:
+    def _end(self, work: Work, meters: Sequence[Meter], reports: list[asyncio.Future[PassReport]]) -> None:
         """Make room for the next passes over a library, and tell who asked for these; once."""
         if work is not self._running.get(work.library_id, (None,))[0]:
             return
         del self._running[work.library_id]
         for meter in meters:
             meter.finish()
+        if not reports:
+            reports = [asyncio.get_running_loop().create_future()]
+            reports[0].set_result(not_begun(work.equipment, work.target, work.plan.kind if work.plan else "show"))
         for asked in work.asked:
             asked.end(reports)
         self._news.set()
@@ -258,10 +265,8 @@ class ServerWorker:
             yield ShowPass(equipment, work.target, meter, show), equipment, slot()
             meter.finish()
 
-    async def _carry_out(
-        self, work: Work, job: LibraryPass, equipment: Equipment, slot: AbstractAsyncContextManager[object]
-    ) -> PassReport:
-        report = await carry_out(job, equipment, work.target, slot)
+    def _note(self, work: Work, report: PassReport) -> None:
+        """Act on how a pass ended, and tell it."""
         if report.run.kind == "full":
             if report.run.status == "ok":
                 self._backoff.succeeded(work.library_id)
@@ -272,7 +277,6 @@ class ServerWorker:
         is_whole = work.plan is not None and work.plan.settled and report.run.kind != "show"
         self.trouble.note(report, is_whole=is_whole)
         tell(report)
-        return report
 
     def _client(self) -> PlexClient:
         place = self.workplace

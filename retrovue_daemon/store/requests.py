@@ -47,9 +47,12 @@ async def open_requests(connection: aiosqlite.Connection) -> list[RequestRow]:
         " LEFT JOIN plex_servers AS s ON s.id = r.server_id LEFT JOIN libraries AS l ON l.id = r.library_id"
         " LEFT JOIN plex_servers AS ls ON ls.id = l.server_id WHERE r.finished_at IS NULL ORDER BY r.id"
     )
+    found = await connection.execute_fetchall(query)
     return [
-        RequestRow(*ids_and_names, kind.decode("utf-8", "replace"), _object(options))
-        for *ids_and_names, kind, options in await connection.execute_fetchall(query)
+        RequestRow(
+            row_id, server_id, server, library_id, owner, key, kind.decode("utf-8", "replace"), _object(options)
+        )
+        for row_id, server_id, server, library_id, owner, key, kind, options in found
     ]
 
 

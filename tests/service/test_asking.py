@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from retrovue_daemon.asking import EVERYTHING, Asked, Selection
@@ -11,9 +13,11 @@ from retrovue_daemon.store.runs import Counts, Run
 from retrovue_daemon.sync.passes import PassReport
 
 
-def _report(library_id: int, status: str = "ok") -> PassReport:
+def _report(library_id: int, status: str = "ok") -> asyncio.Future[PassReport]:
     run = Run(1, library_id, "full", 0, 0, status, Counts())
-    return PassReport("home", f"library {library_id}", run, None, 0.0)
+    report = asyncio.get_running_loop().create_future()
+    report.set_result(PassReport("home", f"library {library_id}", run, None, 0.0))
+    return report
 
 
 @pytest.fixture
@@ -32,6 +36,18 @@ async def test_it_is_answered_when_everything_has_ended(asked) -> None:
     report = asked.done.result()
     assert [done.run.library_id for done in report.passes] == [1, 2]
     assert (report.server, report.error, report.titles) == ("home", None, ("Films", "Shows"))
+
+
+async def test_a_pass_that_was_stopped_is_waited_for_until_it_is_recorded(asked) -> None:
+    """Its report comes later than its end, and is part of the answer."""
+    asked.looked(("Films",), [1])
+    asked.begin(1)
+    stopped: asyncio.Future[PassReport] = asyncio.get_running_loop().create_future()
+    asked.end([_report(1), stopped])
+    await asyncio.sleep(0)
+    assert not asked.done.done()
+    stopped.set_result(_report(1, "cancelled").result())
+    assert [done.run.status for done in (await asked.done).passes] == ["ok", "cancelled"]
 
 
 async def test_a_library_that_was_busy_is_waited_for(asked) -> None:
