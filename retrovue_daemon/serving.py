@@ -11,7 +11,7 @@ import structlog
 
 from retrovue_daemon.asking import Selection
 from retrovue_daemon.errors import BadRequest, DaemonError, StoreError, UnknownServer
-from retrovue_daemon.outcome import describe, exit_code, summary
+from retrovue_daemon.outcome import describe, exit_code, summary, unmet
 from retrovue_daemon.store.requests import finish_request, open_requests, show_progress
 
 if TYPE_CHECKING:
@@ -97,10 +97,11 @@ class Desk:
             log.warning("request.refused", request_id=request.id, error=str(error), hint=error.hint)
             return
         reports = [await one.done for one in asked]
-        code = exit_code(reports)
+        told = summary(reports, exit_code(reports))
+        unmet(selection, told)
         run_ids = [done.run_id for report in reports for done in report.passes if done.run_id is not None]
-        await self._finish(request, summary(reports, code), max(run_ids, default=None))
-        log.info("request.finished", request_id=request.id, exit_code=code)
+        await self._finish(request, told, max(run_ids, default=None))
+        log.info("request.finished", request_id=request.id, exit_code=told["exit_code"])
 
     async def _finish(self, request: RequestRow, result: dict[str, Any], run_id: int | None) -> None:
         work = partial(finish_request, request_id=request.id, result=result, run_id=run_id, now=self._clock.now())

@@ -118,6 +118,17 @@ async def test_a_show_whose_library_is_busy_is_done_after_that(
     assert len([request for request in plex.requests if "title" in request.query]) == 1
 
 
+@pytest.mark.parametrize(
+    ("kind", "options"), [("full", {"library": "Drama"}), ("show", {"show": "Les Vampires"})], ids=["library", "show"]
+)
+async def test_what_nobody_has_is_answered_as_sync_would(in_step, clock, events, request_row, answer, kind, options):
+    """Wrong usage, in the row and in the log alike: nothing was done, and to ask again would not help."""
+    request_id = await request_row(kind, options)
+    await clock.tick()
+    told = await events.next("request.finished")
+    assert (told["exit_code"], answer(request_id)[2]["exit_code"]) == (2, 2)
+
+
 NO_UTF_8 = b'{"library": "\xff"}'
 
 JUNK = [
