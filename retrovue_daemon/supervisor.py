@@ -72,7 +72,7 @@ class Supervisor:
         self._redactor = redactor
         self._retry = retry
         self._clock = clock or Clock()
-        self._slots = Slots(config.sync.concurrency)
+        self._slots = Slots(config.sync.concurrency, self._clock)
         self._skips = SkipLog()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._group = asyncio.TaskGroup()
@@ -222,6 +222,7 @@ class Supervisor:
                 version, self._trouble = newest, ""
             except Exception as error:  # noqa: BLE001 -- whatever others have written must not end the service
                 self._tell(error)
+            self._slots.admit()
             await self._clock.sleep(WATCH_S)
 
     async def _follow(self, before: Settings) -> Settings:

@@ -180,6 +180,7 @@ class ServerWorker:
             if self.server.server_id == server_id:  # else the supervisor has met the row that it is now
                 self.server = replace(self.server, server_id=contact.server_id)
             self._agenda.succeeded()
+            self.workplace.slots.keep(self.name)
             self.trouble.end()
             self.trouble.only(target.row.id for target in (*contact.targets, *contact.vanished))
             await self._paths.follow(contact.server_id)
@@ -305,6 +306,7 @@ class ServerWorker:
         """Tell of trouble, also whoever waits for something, and look again later."""
         failure = self.trouble.begin(error)
         self._agenda.failed(failure, self.workplace.timing.interval)
+        self.workplace.slots.give_up(self.name)
         for asked in (*self._asked, *others):
             asked.fail(failure)
         self._asked = []
