@@ -111,7 +111,7 @@ async def _sync_when_told(told: asyncio.Event, supervisor: Supervisor) -> None:
         await told.wait()
         told.clear()
         log.info("sync.requested")
-        supervisor.look_now()
+        supervisor.sync_now()
 
 
 async def sync_once(

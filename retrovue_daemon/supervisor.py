@@ -132,10 +132,10 @@ class Supervisor:
             raise UnknownServer(server, list(self.workers))
         return [worker.ask(selection) for name, worker in self.workers.items() if server in {None, name}]
 
-    def look_now(self) -> None:
-        """Look at every server at once."""
+    def sync_now(self) -> None:
+        """Sync everything as soon as may be."""
         for worker in self.workers.values():
-            worker.look_now()
+            worker.sync_now()
 
     # -- who is on --------------------------------------------------------------------------------------------------
 
@@ -241,7 +241,7 @@ class Supervisor:
             for library_id in off:
                 worker.stop_library(library_id)
             if worker in bereft or worker.server.server_id in on.values():
-                worker.look_now()
+                worker.sync_now()
         return settings
 
     def _tell(self, error: Exception) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Never
 import structlog
 
 from retrovue_daemon.agenda import Agenda
-from retrovue_daemon.asking import Asked, ServerReport
+from retrovue_daemon.asking import EVERYTHING, Asked, ServerReport
 from retrovue_daemon.choice import Choice
 from retrovue_daemon.errors import ServerBusy, ServerWithdrawn
 from retrovue_daemon.plex.client import PlexClient
@@ -81,6 +81,7 @@ class ServerWorker:
         self._agenda = Agenda(workplace.clock)
         self._backoff = Backoff(workplace.timing.interval)
         self._asked: list[Asked] = []
+        self._wish: Asked | None = None
         self._running: dict[int, tuple[Work, asyncio.Task[None]]] = {}
         self._paths = FollowedPaths(workplace.database, self.name, self._running.keys())
         self._news = asyncio.Event()
@@ -94,10 +95,10 @@ class ServerWorker:
         self._news.set()
         return asked
 
-    def look_now(self) -> None:
-        """Do the next look at once, whatever the interval."""
-        self._agenda.bring_forward()
-        self._news.set()
+    def sync_now(self) -> None:
+        """Sync everything as soon as may be, also what is busy or waits after a failure; often said is said once."""
+        if self._wish is None:
+            self._wish = self.ask(EVERYTHING)
 
     def rearrange(self, server: ActiveServer, workplace: Workplace) -> None:
         """Work by a new configuration from now on; what is running goes on with the one that it began with."""
@@ -121,7 +122,7 @@ class ServerWorker:
         """Look again and again, until cancelled."""
         try:
             while True:
-                with _Contained(self):
+                with _Contained(self, *self._asked):
                     async with self._client() as client, asyncio.TaskGroup() as group:
                         await self._look_again(client, group)
                 # The session could not be opened: a certificate that is not there, for example.
@@ -133,7 +134,7 @@ class ServerWorker:
         """Do what is asked for, and nothing else, over a session of its own."""
         await self.follow_paths()
         asked = self.ask(selection)
-        with _Contained(self):
+        with _Contained(self, asked):
             async with self._client() as client, asyncio.TaskGroup() as group:
                 await self._look(client, group, scheduled=False)
         return await asked.done
@@ -172,8 +173,9 @@ class ServerWorker:
 
     async def _look(self, client: PlexClient, group: asyncio.TaskGroup, *, scheduled: bool) -> None:
         """Contact the server and begin the passes that are asked for; if ``scheduled``, also those that are due."""
-        asked = list(self._asked)
-        with _Contained(self):
+        # Who asks from here on gets a look of their own: this one may have read already what has just changed.
+        asked, self._wish = list(self._asked), None
+        with _Contained(self, *asked):
             changes = self._paths.changes
             server_id = self.server.server_id
             contact = await self._discovery.contact(client, server_id)
@@ -302,14 +304,14 @@ class ServerWorker:
 
     # -- trouble ----------------------------------------------------------------------------------------------------
 
-    def fail(self, error: Exception, *others: Asked) -> None:
-        """Tell of trouble, also whoever waits for something, and look again later."""
+    def fail(self, error: Exception, *askers: Asked) -> None:
+        """Tell of trouble, also those who asked for what went wrong, and look again later."""
         failure = self.trouble.begin(error)
         self._agenda.failed(failure, self.workplace.timing.interval)
         self.workplace.slots.give_up(self.name)
-        for asked in (*self._asked, *others):
+        for asked in askers:
             asked.fail(failure)
-        self._asked = []
+        self._asked = [asked for asked in self._asked if not asked.done.done()]
 
     def _withdraw(self) -> None:
         """Tell whoever waits for something that it will not be done."""
@@ -319,14 +321,11 @@ class ServerWorker:
 
 
 class _Contained:
-    """Keeps what goes wrong within its block from costing more than one server's look.
+    """Keeps what goes wrong within its block from costing more than one server's look; ``askers`` wait for that."""
 
-    ``others`` wait for it besides those who wait for the next look.
-    """
-
-    def __init__(self, worker: ServerWorker, *others: Asked) -> None:
+    def __init__(self, worker: ServerWorker, *askers: Asked) -> None:
         self._worker = worker
-        self._others = others
+        self._askers = askers
 
     def __enter__(self) -> None:
         pass
@@ -335,6 +334,6 @@ class _Contained:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
         if isinstance(error, Exception):
-            self._worker.fail(error, *self._others)
+            self._worker.fail(error, *self._askers)
             return True
         return False

@@ -319,3 +319,47 @@ async def test_a_server_that_takes_over_its_old_row_is_not_disturbed(
     assert (await events.next("sync.finished", library="Dramas"))["status"] == "ok"
     assert not events.of("servers.changed")
     assert rows("SELECT name FROM plex_servers") == [("after",)]
+
+
+# -- "sync now", as SIGUSR1 says it ----------------------------------------------------------------------------------
+
+
+async def test_sync_now_reaches_a_library_that_is_busy(serve, config, plex, events, rows) -> None:
+    """Its pass may have read already what has just changed: there is another one after it."""
+    service = await serve(config(table(plex)))
+    await events.count(3, "sync.finished")
+    stuck = plex.faults.hang("/library/sections/2/all")
+    service.supervisor.ask(Selection(full=True))
+    await stuck.reached.wait()
+    await events.count(2, "sync.finished")
+    for _ in range(20):
+        service.supervisor.sync_now()
+    await events.count(2, "sync.finished")
+    plex.changes.add_movie("2", "Pandora's Box", 1929)
+    stuck.release.set()
+    passes = await events.count(2, "sync.finished", library="Dramas", status="ok")
+    assert [line["added"] for line in passes] in ([0, 1], [1, 0])
+    assert rows("SELECT count(*) FROM active_movies WHERE title = 'Pandora''s Box'") == [(1,)]
+
+
+async def test_sync_now_retries_a_library_that_waits_after_a_failure(serve, config, plex, events) -> None:
+    """Somebody has mended the cause, and says so."""
+    plex.faults.fail("/library/sections/2/all", status=500, times=2)
+    service = await serve(config(table(plex)))
+    await events.next("sync.finished", library="Dramas", status="failed")
+    for _ in range(2):
+        service.supervisor.sync_now()
+        finished = await events.next("sync.finished", library="Dramas")
+    assert (finished["status"], events.of("sync.finished", library="Dramas")[1]["kind"]) == ("ok", "full")
+
+
+async def test_sync_now_is_not_lost_where_the_look_that_runs_fails(serve, config, plex, events) -> None:
+    """It was said after that one had begun: one more try follows at once, whatever the backoff."""
+    stuck = plex.faults.hang("/identity")
+    plex.faults.fail("/library/sections", status=503, retry_after="240")
+    service = await serve(config(table(plex)))
+    await stuck.reached.wait()
+    service.supervisor.sync_now()
+    stuck.release.set()
+    await events.next("server.busy")
+    assert {line["status"] for line in await events.count(3, "sync.finished")} == {"ok"}
