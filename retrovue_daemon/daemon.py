@@ -87,7 +87,7 @@ async def _keep_in_step(config: Config, redactor: Redactor, process: Process, si
             group.create_task(reloader.serve(signals.reload), name="reloads")
             group.create_task(_sync_when_told(signals.sync_now, supervisor), name="SIGUSR1")
             group.create_task(beat(notifier, database.writer, clock), name="watchdog")
-            group.create_task(show_status(notifier, supervisor, clock), name="status")
+            group.create_task(show_status(notifier, supervisor, redactor, clock), name="status")
     finally:
         starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)

@@ -11,6 +11,7 @@ from retrovue_daemon.errors import StoreError
 if TYPE_CHECKING:
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.progress import Progress
+    from retrovue_daemon.redaction import Redactor
     from retrovue_daemon.store.writer import Writer
     from retrovue_daemon.supervisor import Supervisor
     from retrovue_daemon.systemd import Notifier
@@ -61,11 +62,14 @@ async def _answer(writer: Writer) -> None:
         await writer.catch_up()
 
 
-async def show_status(notifier: Notifier, supervisor: Supervisor, clock: Clock) -> None:
-    """Show in systemd's status what is being synced and what is wrong, whenever that has changed."""
+async def show_status(notifier: Notifier, supervisor: Supervisor, redactor: Redactor, clock: Clock) -> None:
+    """Show in systemd's status what is being synced and what is wrong, whenever that has changed.
+
+    Titles in it are the servers' own, who have been shown tokens.
+    """
     shown = ""
     while True:
-        text = status_line(supervisor)
+        text = redactor.text(status_line(supervisor))
         if text != shown:
             notifier.status(text)
             shown = text

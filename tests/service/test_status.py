@@ -8,6 +8,7 @@ import itertools
 import pytest
 
 from retrovue_daemon.asking import EVERYTHING, Selection
+from retrovue_daemon.logs import Redactor
 from retrovue_daemon.service import keep_starting, show_status, status_line
 from tests.service.conftest import table
 
@@ -108,7 +109,7 @@ async def test_systemd_hears_of_changes_only(serve, config, plex, clock, events,
     service = await serve(config(table(plex)))
     (asked,) = service.supervisor.ask(EVERYTHING)
     await asked.done
-    showing = asyncio.create_task(show_status(recorder, service.supervisor, clock), name="status")
+    showing = asyncio.create_task(show_status(recorder, service.supervisor, Redactor(), clock), name="status")
     for _ in range(3):
         await clock.tick("status")
     assert recorder.said == ["idle"]
@@ -122,6 +123,23 @@ async def test_systemd_hears_of_changes_only(serve, config, plex, clock, events,
     await clock.tick("status")
     assert recorder.said[-1] == "syncing home/Dramas"
     assert all(one != other for one, other in itertools.pairwise(recorder.said))
+    showing.cancel()
+    await asyncio.gather(showing, return_exceptions=True)
+
+
+async def test_no_secret_is_shown(serve, config, plex, clock, events, recorder) -> None:
+    """Titles are the server's, and it has been shown the token."""
+    plex.changes.rename_library("2", f"Dramas {plex.token}")
+    plex.faults.fail("/library/sections/2/all", status=500, times=None)
+    redactor = Redactor()
+    redactor.learn(plex.token)
+    service = await serve(config(table(plex)))
+    (asked,) = service.supervisor.ask(EVERYTHING)
+    await asked.done
+    showing = asyncio.create_task(show_status(recorder, service.supervisor, redactor, clock), name="status")
+    await clock.asleep("status")
+    (said,) = recorder.said
+    assert said.startswith("idle; home/Dramas *** failed")
     showing.cancel()
     await asyncio.gather(showing, return_exceptions=True)
 
