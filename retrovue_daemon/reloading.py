@@ -46,8 +46,9 @@ class Reloader:
             try:
                 await self.reload()
             except DaemonError as error:
-                log.error("config.reload_failed", problems=_problems(error), hint=error.hint)
+                self._refuse(_problems(error), error.hint)
             except Exception:
+                self._supervisor.refused = ["internal error"]
                 log.exception("config.reload_failed", problems=["internal error"])
             finally:
                 self._notifier.ready()
@@ -60,16 +61,15 @@ class Reloader:
         for warning in after.warnings:
             log.warning("config.warning", key=warning.path, problem=warning.message)
         if after == before:
+            self._supervisor.refused = ()
             log.info("config.unchanged")
             return
         if fixed := _fixed(before, after):
-            log.error(
-                "config.reload_failed",
-                problems=[f"{key}: cannot change while the daemon runs" for key in fixed],
-                hint="restart to apply it; until then everything stays as it was",
-            )
+            problems = [f"{key}: cannot change while the daemon runs" for key in fixed]
+            self._refuse(problems, "restart to apply it; until then everything stays as it was")
             return
         changed = await self._supervisor.apply(after)
+        self._supervisor.refused = ()
         # The line that tells of it is as loud as the louder of the two configurations allows.
         becomes_quieter = _LEVELS.index(after.logging.level) > _LEVELS.index(before.logging.level)
         if not becomes_quieter:
@@ -87,6 +87,11 @@ class Reloader:
         )
         if becomes_quieter:
             self._relog(after)
+
+    def _refuse(self, problems: list[str], hint: str | None) -> None:
+        """Tell why the old configuration stays; the status shows it until a reload is good."""
+        self._supervisor.refused = problems
+        log.error("config.reload_failed", problems=problems, hint=hint)
 
 
 def _fixed(before: Config, after: Config) -> list[str]:

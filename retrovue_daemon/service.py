@@ -77,9 +77,8 @@ async def show_status(notifier: Notifier, supervisor: Supervisor, redactor: Reda
 
 
 def status_line(supervisor: Supervisor) -> str:
-    """Say in one line what is being synced, and what is wrong with which server or library."""
-    wrong = [words for worker in supervisor.workers.values() for words in worker.trouble.words]
-    return "; ".join([_doing(supervisor.board.latest), *wrong])
+    """Say in one line what is being synced, and what is wrong."""
+    return "; ".join([_doing(supervisor.board.latest), *supervisor.wrong])
 
 
 def _doing(progress: Progress) -> str:

@@ -11,7 +11,7 @@ import structlog
 
 from retrovue_daemon.asking import ServerReport
 from retrovue_daemon.clock import Clock
-from retrovue_daemon.errors import StoreError, UnknownServer
+from retrovue_daemon.errors import InternalError, StoreError, UnknownServer
 from retrovue_daemon.roster import read_roster
 from retrovue_daemon.serving import Desk
 from retrovue_daemon.slots import Slots
@@ -52,7 +52,10 @@ class Changed:
 
 
 class Supervisor:
-    """Keeps one worker for every active server. Not more than ``[sync] concurrency`` passes look at once."""
+    """Keeps one worker for every active server. Not more than ``[sync] concurrency`` passes look at once.
+
+    ``refused`` says why the newest configuration is not in force, where that is so; whoever loads it says it here.
+    """
 
     def __init__(
         self,
@@ -68,6 +71,7 @@ class Supervisor:
         self.config = config
         self.board = board
         self.started = asyncio.Event()
+        self.refused: Sequence[str] = ()
         self.workers: dict[str, ServerWorker] = {}
         self._redactor = redactor
         self._retry = retry
@@ -136,6 +140,16 @@ class Supervisor:
         """Sync everything as soon as may be."""
         for worker in self.workers.values():
             worker.sync_now()
+
+    @property
+    def wrong(self) -> list[str]:
+        """All that is wrong, in a line each: with what is written where, with servers and with libraries."""
+        return [
+            *([f"reload refused: {', '.join(self.refused)}"] if self.refused else ()),
+            *([self._trouble] if self._trouble else ()),
+            *(f"server {name!r}: {error}" for name, error in sorted(self._unusable)),
+            *(words for worker in self.workers.values() for words in worker.trouble.words),
+        ]
 
     # -- who is on --------------------------------------------------------------------------------------------------
 
@@ -245,11 +259,12 @@ class Supervisor:
         return settings
 
     def _tell(self, error: Exception) -> None:
-        words = str(error)
+        is_known = isinstance(error, sqlite3.Error | StoreError)
+        words = str(error) if is_known else str(InternalError(type(error).__name__))
         if words == self._trouble:
             return
         self._trouble = words
-        if isinstance(error, sqlite3.Error | StoreError):
+        if is_known:
             log.error("store.failed", error=words, hint=getattr(error, "hint", None))
         else:
             log.error("watch.crashed", exc_info=error)

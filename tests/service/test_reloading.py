@@ -13,6 +13,7 @@ from retrovue_daemon.asking import Selection
 from retrovue_daemon.config import load_config
 from retrovue_daemon.errors import ServerWithdrawn
 from retrovue_daemon.reloading import Reloader
+from retrovue_daemon.service import status_line
 from retrovue_daemon.systemd import Notifier
 from tests.service.conftest import Service, table
 
@@ -242,6 +243,7 @@ async def test_a_file_with_mistakes_changes_nothing_and_tells_all_of_them(
     }
     assert service.supervisor.config is before
     assert service.supervisor.workers["home"] is worker
+    assert status_line(service.supervisor) == f"idle; reload refused: {', '.join(failed['problems'])}"
     await asyncio.sleep(0)
     assert heard() == ["RELOADING=1", "READY=1"]
 
@@ -295,6 +297,11 @@ async def test_what_needs_a_restart_is_refused_with_that_reason(reloading, file,
     assert failed["problems"] == [f"{key}: cannot change while the daemon runs"]
     assert "restart" in failed["hint"]
     assert service.supervisor.config is before
+    assert f"reload refused: {failed['problems'][0]}" in status_line(service.supervisor)
+    file.write(table(plex))
+    wanted.set()
+    await events.next("config.unchanged")
+    assert service.supervisor.wrong == []
 
 
 async def test_a_reload_that_cannot_be_applied_is_told_and_the_next_one_works(
@@ -313,8 +320,10 @@ async def test_a_reload_that_cannot_be_applied_is_told_and_the_next_one_works(
         wanted.set()
         failed = await events.next("config.reload_failed")
     assert "ZeroDivisionError" in failed["exception"]
+    assert service.supervisor.wrong == ["reload refused: internal error"]
     wanted.set()
     reloaded = await events.next("config.reloaded")
+    assert service.supervisor.wrong == []
     assert (reloaded["added"], reloaded["changed"], reloaded["removed"]) == (["home"], [], [])
 
 

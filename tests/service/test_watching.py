@@ -301,27 +301,53 @@ async def test_an_edit_that_cannot_be_followed_ends_nothing_and_is_followed_late
     async with locked():
         for _ in range(3):
             await clock.tick()
-    assert (await events.next("store.failed"))["error"].endswith("database is locked")
+    told = await events.next("store.failed")
+    assert told["error"].endswith("database is locked")
+    assert service.supervisor.wrong == [told["error"]]
     assert not service.task.done()
     await ticks()
+    assert service.supervisor.wrong == []
     await events.next("sync.finished", server="attic")
     assert len(events.of("store.failed")) == 1
+
+
+async def test_a_mistake_of_ours_while_others_are_watched_is_told_and_ends_nothing(
+    serve, config, ticks, events, edit, monkeypatch
+) -> None:
+    """Once, however often it is met; and what was missed is followed when it is met no more."""
+    service = await serve(config())
+
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(service.supervisor._desk, "take_requests", fail)
+        await edit("INSERT INTO sync_requests DEFAULT VALUES")
+        await ticks()
+    assert "ZeroDivisionError" in (await events.next("watch.crashed"))["exception"]
+    assert service.supervisor.wrong == ["internal error: ZeroDivisionError"]
+    await ticks()
+    await events.next("request.taken")
+    assert len(events.of("watch.crashed")) == 1
+    assert service.supervisor.wrong == []
 
 
 async def test_a_row_that_cannot_be_used_is_told_once_and_costs_the_others_nothing(
     serve, config, plex, ticks, events, edit
 ) -> None:
     """Until it is mended."""
-    await serve(config(table(plex)))
+    service = await serve(config(table(plex)))
     await events.count(3, "sync.finished")
     await edit(ADD_SERVER, "broken", "nonsense", None)
     await ticks()
     await edit("UPDATE libraries SET priority = 1")
     await ticks()
-    assert len(events.of("server.invalid", server="broken")) == 1
+    (told,) = events.of("server.invalid", server="broken")
+    assert service.supervisor.wrong == [f"server 'broken': {told['error']}"]
     await edit("UPDATE plex_servers SET server_url = ?, token = ? WHERE name = 'broken'", plex.url, plex.token)
     await ticks()
     await events.next("servers.changed", added=("broken",))
+    assert service.supervisor.wrong == []
 
 
 @pytest.mark.parametrize("under_its_old_id", [True, False])
