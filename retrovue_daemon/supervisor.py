@@ -167,10 +167,18 @@ class Supervisor:
             added = [name for name in wanted if name not in self.workers]
             self.config = config
             self._slots.share(config.sync.concurrency, wanted)
+            for name in removed:
+                del self.workers[name]
+            for name in anew:
+                # It stays where it is until the next one takes its place: somebody may ask for something meanwhile.
+                self.workers[name].make_way()
             await self._stop(*removed, *anew)
-            for name, worker in self.workers.items():
-                worker.rearrange(wanted[name], workplace)
-            for name in (*anew, *added):
+            for name, worker in list(self.workers.items()):
+                if name in anew:
+                    self._start(wanted[name], workplace, worker.open)
+                else:
+                    worker.rearrange(wanted[name], workplace)
+            for name in added:
                 self._start(wanted[name], workplace)
         return Changed(tuple(added), tuple(changed), tuple(removed))
 
@@ -204,14 +212,13 @@ class Supervisor:
             clock=self._clock,
         )
 
-    def _start(self, active: ActiveServer, workplace: Workplace) -> None:
-        worker = self.workers[active.name] = ServerWorker(active, workplace)
+    def _start(self, active: ActiveServer, workplace: Workplace, asked: Sequence[Asked] = ()) -> None:
+        worker = self.workers[active.name] = ServerWorker(active, workplace, asked)
         self._tasks[active.name] = self._group.create_task(worker.run(), name=f"server {active.name}")
 
     async def _stop(self, *names: str) -> None:
         stopped = [self._tasks.pop(name) for name in names]
-        for name, task in zip(names, stopped, strict=True):
-            del self.workers[name]
+        for task in stopped:
             task.cancel()
         await asyncio.gather(*stopped, return_exceptions=True)
 

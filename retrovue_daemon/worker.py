@@ -29,7 +29,7 @@ from retrovue_daemon.trouble import Trouble
 from retrovue_daemon.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
@@ -72,7 +72,7 @@ class ServerWorker:
     A library has one pass at a time; whoever asks for it meanwhile shares the one after that.
     """
 
-    def __init__(self, server: ActiveServer, workplace: Workplace) -> None:
+    def __init__(self, server: ActiveServer, workplace: Workplace, asked: Iterable[Asked] = ()) -> None:
         self.name = server.section.name
         self.server = server
         self.workplace = workplace
@@ -80,7 +80,8 @@ class ServerWorker:
         self._discovery = Discovery(workplace.database, server.section, now=workplace.clock.now)
         self._agenda = Agenda(workplace.clock)
         self._backoff = Backoff(workplace.timing.interval)
-        self._asked: list[Asked] = []
+        self._asked = list(asked)
+        self._makes_way = False
         self._wish: Asked | None = None
         self._running: dict[int, tuple[Work, asyncio.Task[None]]] = {}
         self._paths = FollowedPaths(workplace.database, self.name, self._running.keys())
@@ -107,6 +108,19 @@ class ServerWorker:
             self._news.set()
         self._backoff.first = workplace.timing.interval
         self.server, self.workplace = server, workplace
+
+    def make_way(self) -> None:
+        """Leave what is asked for, also what runs, to the worker that takes this one's place: see `open`."""
+        self._makes_way = True
+        running = (asked for work, _ in self._running.values() for asked in work.asked)
+        self._asked = list(dict.fromkeys((*self._asked, *running)))
+        for asked in self._asked:
+            asked.again()
+
+    @property
+    def open(self) -> Sequence[Asked]:
+        """What is asked for and has not been answered."""
+        return self._asked
 
     def stop_library(self, library_id: int) -> None:
         """Stop the pass of a library at its next page."""
@@ -245,7 +259,7 @@ class ServerWorker:
             reports = [asyncio.get_running_loop().create_future()]
             reports[0].set_result(not_begun(work.equipment, work.target, work.plan.kind if work.plan else "show"))
         for asked in work.asked:
-            asked.end(reports)
+            asked.end(work.library_id, reports)
         self._news.set()
 
     def _jobs(
@@ -314,7 +328,9 @@ class ServerWorker:
         self._asked = [asked for asked in self._asked if not asked.done.done()]
 
     def _withdraw(self) -> None:
-        """Tell whoever waits for something that it will not be done."""
+        """Tell whoever waits for something that it will not be done, unless another worker does it."""
+        if self._makes_way:
+            return
         for asked in (*self._asked, *(asked for work, _ in self._running.values() for asked in work.asked)):
             asked.fail(ServerWithdrawn(self.name))
         self._asked = []

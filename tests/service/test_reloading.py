@@ -88,6 +88,33 @@ async def test_a_changed_server_starts_anew(serve, config, plex, events) -> None
     assert len(plex.connections) == connections + 1
 
 
+async def test_a_changed_server_does_what_it_was_asked_for_before(serve, config, plex, events) -> None:
+    """What was done stays done, what ran is done again, and so is what waits for that: nobody has to ask anew."""
+    service = await serve(config(table(plex)))
+    await events.count(3, "sync.finished")
+    stuck = plex.faults.hang("/library/sections/2/all")
+    (under_way,) = service.supervisor.ask(Selection(full=True))
+    await stuck.reached.wait()
+    await events.count(2, "sync.finished", status="ok")
+    (waiting,) = service.supervisor.ask(Selection(library="Dramas"), "home")
+    asked_meanwhile, stop = [], service.supervisor._stop
+
+    async def ask_meanwhile(*names: str) -> None:
+        asked_meanwhile.extend(service.supervisor.ask(Selection(library="Westerns"), "home"))
+        await stop(*names)
+
+    service.supervisor._stop = ask_meanwhile
+    changed = await service.supervisor.apply(config(table(plex, concurrency=1)))
+    assert changed.changed == ("home",)
+    libraries = []
+    for asked in (under_way, waiting, *asked_meanwhile):
+        report = await asked.done
+        assert report.error is None
+        assert {done.run.status for done in report.passes} == {"ok"}
+        libraries.append([done.library for done in report.passes])
+    assert libraries == [["Comedies", "Dramas", "Westerns"], ["Dramas"], ["Westerns"]]
+
+
 async def test_a_server_that_is_added_starts_at_once(serve, config, plex, start_plex, events) -> None:
     """And the one that was there before is not looked at for that."""
     service = await serve(config(table(plex)))
