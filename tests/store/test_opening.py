@@ -15,9 +15,11 @@ from pathlib import Path
 import pytest
 
 from retrovue_daemon.errors import DatabaseHeld, DatabasePlaceMissing, DatabaseUnusable
+from retrovue_daemon.store import database as opened_database
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.store.lock import database_lock, holder
 from retrovue_daemon.store.migrations import APPLICATION_ID, migrations
+from retrovue_daemon.store.preparation import prepare
 
 TABLES = {
     "daemon_state", "plex_servers", "libraries", "library_locations", "plex_path_mappings", "media_files", "shows",
@@ -108,6 +110,27 @@ async def test_a_second_process_is_told_who_holds_the_database(tmp_path) -> None
         holder.stdin.close()
         assert holder.wait(10) == 0
     await _open_and_close(path)
+
+
+async def test_a_daemon_that_starts_does_not_say_that_it_serves_before_the_database_is_there(
+    tmp_path, monkeypatch
+) -> None:
+    """Whoever asked it then would find no table to ask in: it is worth another try, and not more."""
+    path, seen = tmp_path / "mirror.db", []
+
+    def meet() -> None:
+        with pytest.raises(DatabaseHeld) as caught, database_lock(path):
+            pass
+        seen.append((caught.value.pid, caught.value.serves))
+
+    def prepare_and_meet(prepared: Path, **options: object) -> None:
+        meet()
+        prepare(prepared, **options)
+
+    monkeypatch.setattr(opened_database, "prepare", prepare_and_meet)
+    async with open_database(path, serves=True):
+        meet()
+    assert seen == [(os.getpid(), False), (os.getpid(), True)]
 
 
 async def test_a_link_is_the_file_that_it_leads_to(tmp_path) -> None:
