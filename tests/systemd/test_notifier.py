@@ -66,6 +66,22 @@ def test_a_reload_carries_the_time_of_its_beginning(listener, notifier) -> None:
     assert status == "STATUS=reading the configuration"
 
 
+def test_after_the_last_state_no_other_is_told(listener, notifier) -> None:
+    """A reload that ends meanwhile must not look like a service that goes on; what it does, it may still say."""
+    notifier.stopping("stopping")
+    notifier.reloading()
+    notifier.ready("ready")
+    notifier.stopping()
+    notifier.watchdog()
+    notifier.extend_timeout(10)
+    notifier.status("committing the last batch")
+    assert listener.heard() == [
+        "STOPPING=1\nSTATUS=stopping",
+        "EXTEND_TIMEOUT_USEC=10000000",
+        "STATUS=committing the last batch",
+    ]
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\v", "\x85", "\u2028", "\0"])
 def test_no_text_can_begin_another_assignment(listener, notifier, end) -> None:
     """Titles come from servers; one of them must not be able to end the service."""
@@ -129,6 +145,22 @@ def test_a_full_socket_keeps_nobody_waiting_and_loses_no_change_of_state(listene
     assert rest == ["READY=1", "STATUS=well"]
     notifier.watchdog()
     assert listener.heard() == ["WATCHDOG=1"]
+
+
+def test_trouble_with_the_socket_is_told_when_it_starts_and_when_it_ends(listen, tmp_path) -> None:
+    """And told anew when it comes back: systemd was started again, for example."""
+    path = tmp_path / "late"
+    notifier = Notifier.from_environ({"NOTIFY_SOCKET": str(path)})
+    with capture_logs() as lines:
+        for _ in range(2):
+            for _ in range(3):
+                notifier.watchdog()
+            listening = listen(str(path))
+            for _ in range(3):
+                notifier.watchdog()
+            assert listening.heard() == ["WATCHDOG=1"] * 3
+            path.unlink()
+    assert [line["event"] for line in lines] == ["systemd.not_told", "systemd.told_again"] * 2
 
 
 def test_what_is_remembered_for_a_broken_socket_is_bounded(listen, tmp_path) -> None:
