@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import structlog
 
 from retrovue_daemon.errors import ConfigError, DaemonError
+from retrovue_daemon.systemd import keep_asking
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from retrovue_daemon.clock import Clock
     from retrovue_daemon.config import Config
     from retrovue_daemon.supervisor import Supervisor
     from retrovue_daemon.systemd import Notifier
@@ -31,11 +33,13 @@ class Reloader:
         relog: Callable[[Config], None],
         supervisor: Supervisor,
         notifier: Notifier,
+        clock: Clock,
     ) -> None:
         self._load = load
         self._relog = relog
         self._supervisor = supervisor
         self._notifier = notifier
+        self._clock = clock
 
     async def serve(self, wanted: asyncio.Event) -> None:
         """Reload whenever that is wanted; what is wanted meanwhile is one more reload, however often it was said."""
@@ -43,6 +47,7 @@ class Reloader:
             await wanted.wait()
             wanted.clear()
             self._notifier.reloading()
+            asking = asyncio.create_task(keep_asking(self._notifier, self._clock), name="patience with a reload")
             try:
                 await self.reload()
             except DaemonError as error:
@@ -51,7 +56,9 @@ class Reloader:
                 self._supervisor.refused = ["internal error"]
                 log.exception("config.reload_failed", problems=["internal error"])
             finally:
+                asking.cancel()
                 self._notifier.ready()
+                await asyncio.gather(asking, return_exceptions=True)
 
     async def reload(self) -> None:
         """Take over what the file says now, wholly or not at all. Raises ConfigError and StoreError."""

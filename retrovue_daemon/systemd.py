@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import time
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TextIO
 
+    from retrovue_daemon.clock import Clock
+
 log = structlog.get_logger()
 
 _LONGEST_STATUS: Final = 400
@@ -22,6 +25,10 @@ _LONGEST_STATUS: Final = 400
 
 _REMEMBERED: Final = 8
 """Changes of state that wait for a socket that takes them: more than lie between a start and an end."""
+
+
+ASKING_S: Final = 10.0
+"""Seconds between two words that ask for patience."""
 
 
 @dataclass(slots=True)
@@ -109,6 +116,18 @@ class Notifier:
             log.info("systemd.told_again")
         self._has_failed = False
         return True
+
+
+async def keep_asking(notifier: Notifier, clock: Clock, longest: float = math.inf) -> None:
+    """Ask for patience again and again, until cancelled or for so many seconds: what is at work may take long.
+
+    At a start the schema of a large database is brought up to date; a reload may wait for another program's lock, and
+    computes local paths anew.
+    """
+    until = clock.monotonic() + longest
+    while clock.monotonic() < until:
+        notifier.extend_timeout(3 * ASKING_S)
+        await clock.sleep(ASKING_S)
 
 
 def _status(text: str) -> str:

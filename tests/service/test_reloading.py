@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 MINUTE = 60.0
 
+RELOAD = ["RELOADING=1", "EXTEND_TIMEOUT_USEC=30000000", "READY=1"]
+"""What systemd hears of a reload that is over within seconds."""
+
 
 async def test_an_unchanged_server_keeps_its_session_and_its_schedule(serve, config, plex, clock, events) -> None:
     """The same connection, and the next look at the very second that was planned."""
@@ -242,11 +245,13 @@ async def reloading(serve, file, tmp_path, heard, plex):
     async def begin() -> tuple[Service, asyncio.Event]:
         service = await serve(file.load())
         wanted = asyncio.Event()
-        reloader = Reloader(file.load, file.relog, service.supervisor, Notifier(str(tmp_path / "notify").encode()))
+        notifier = Notifier(str(tmp_path / "notify").encode())
+        reloader = Reloader(file.load, file.relog, service.supervisor, notifier, service.clock)
         tasks.append(asyncio.create_task(reloader.serve(wanted)))
         return service, wanted
 
     yield begin
+    file.read_on.set()
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -272,7 +277,7 @@ async def test_a_file_with_mistakes_changes_nothing_and_tells_all_of_them(
     assert service.supervisor.workers["home"] is worker
     assert status_line(service.supervisor) == f"idle; reload refused: {', '.join(failed['problems'])}"
     await asyncio.sleep(0)
-    assert heard() == ["RELOADING=1", "READY=1"]
+    assert heard() == RELOAD
 
 
 async def test_the_same_file_again_is_no_change(reloading, file, plex, events, heard) -> None:
@@ -283,7 +288,7 @@ async def test_the_same_file_again_is_no_change(reloading, file, plex, events, h
     wanted.set()
     await events.next("config.unchanged")
     assert service.supervisor.config is before
-    assert heard() == ["RELOADING=1", "READY=1"]
+    assert heard() == RELOAD
     assert file.levels == []
 
 
@@ -303,7 +308,26 @@ async def test_a_storm_is_two_reloads_at_most(reloading, file, plex, events, hea
     await events.count(2, "config.unchanged")
     await asyncio.sleep(0)
     assert file.reads == 2
-    assert heard() == ["RELOADING=1", "READY=1"] * 2
+    assert heard() == RELOAD * 2
+
+
+async def test_a_reload_that_takes_long_asks_for_patience_until_it_is_over(
+    reloading, file, plex, clock, events, heard
+) -> None:
+    """Each time for longer than until the next time; systemd would give it up after a minute and a half."""
+    file.write(table(plex))
+    _, wanted = await reloading()
+    file.read_on.clear()
+    wanted.set()
+    for _ in range(5):
+        await clock.tick("patience with a reload")
+    assert heard() == [RELOAD[0], *[RELOAD[1]] * 6]
+    assert await clock.asleep("patience with a reload") - clock.time < 30
+    file.read_on.set()
+    await events.next("config.unchanged")
+    await asyncio.sleep(0)
+    assert heard()[-1] == "READY=1"
+    assert "patience with a reload" not in [task.get_name() for task in asyncio.all_tasks()]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from retrovue_daemon.asking import EVERYTHING, Selection
 from retrovue_daemon.logs import Redactor
-from retrovue_daemon.service import keep_starting, show_status, status_line
+from retrovue_daemon.service import show_status, status_line
 from tests.service.conftest import table
 
 
@@ -21,9 +21,6 @@ class Recorder:
 
     def status(self, text: str) -> None:
         self.said.append(text)
-
-    def extend_timeout(self, seconds: float) -> None:
-        self.said.append(f"{seconds:g} s")
 
 
 @pytest.fixture
@@ -142,14 +139,3 @@ async def test_no_secret_is_shown(serve, config, plex, clock, events, recorder) 
     assert said.startswith("idle; home/Dramas *** failed")
     showing.cancel()
     await asyncio.gather(showing, return_exceptions=True)
-
-
-async def test_a_start_that_takes_long_asks_for_patience_again_and_again(clock, recorder) -> None:
-    """Each time for longer than until the next time."""
-    starting = asyncio.create_task(keep_starting(recorder, clock), name="start")
-    for _ in range(3):
-        await clock.tick("start")
-    assert recorder.said == ["30 s"] * 4
-    assert await clock.asleep("start") - clock.time < 30
-    starting.cancel()
-    await asyncio.gather(starting, return_exceptions=True)

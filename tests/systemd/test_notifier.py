@@ -10,10 +10,24 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
-from retrovue_daemon.systemd import Notifier, journal_stream
+from retrovue_daemon.clock import Clock
+from retrovue_daemon.systemd import Notifier, journal_stream, keep_asking
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+class Jumping(Clock):
+    """A clock that jumps over every sleep."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+
+    def monotonic(self) -> float:
+        return sum(self.slept)
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
 
 
 @pytest.fixture(params=["path", "abstract"])
@@ -174,6 +188,14 @@ def test_what_is_remembered_for_a_broken_socket_is_bounded(listen, tmp_path) -> 
     heard = late.heard()
     assert len(heard) < 20
     assert heard[-2:] == ["READY=1\nSTATUS=reload 999", "WATCHDOG=1"]
+
+
+async def test_patience_is_asked_for_again_and_again_and_not_for_ever(listener, notifier) -> None:
+    """Each time for longer than until the next time. An end that does not come after a minute is none."""
+    clock = Jumping()
+    await keep_asking(notifier, clock, 60)
+    assert listener.heard() == ["EXTEND_TIMEOUT_USEC=30000000"] * 6
+    assert set(clock.slept) == {10.0}
 
 
 @pytest.mark.parametrize(
