@@ -252,6 +252,9 @@ class Supervisor:
         # Those whose rows were deleted, and entered again if they are the configuration's, lack everything.
         gone = settings.deleted(before)
         bereft = [worker for name, worker in self.workers.items() if (worker.server.server_id, name) in gone]
+        for name in sorted(settings.deactivated(before) & {section.name for section in self.config.servers}):
+            hint = "the configuration says that it is synced: take it out there to stop that"
+            log.warning("server.kept_active", server=name, hint=hint)
         if (settings.servers, settings.mappings) != (before.servers, before.mappings):
             changed = await self._exchange()
             self._follow_paths()

@@ -47,6 +47,13 @@ def test_failures_double_the_wait_up_to_a_quarter_of_an_hour(agenda, clock) -> N
         assert limit / 2 <= wait <= limit
 
 
+def test_servers_that_fell_together_do_not_rise_together(clock) -> None:
+    """Not even after their first failure: the waits are spread over all that they may be."""
+    waits = [_look(Agenda(clock), clock, ServerUnreachable("home")) for _ in range(200)]
+    assert FIRST_BACKOFF_S * 0.5 <= min(waits) < FIRST_BACKOFF_S * 0.6
+    assert FIRST_BACKOFF_S * 0.9 < max(waits) <= FIRST_BACKOFF_S
+
+
 def test_a_failure_waits_no_longer_than_the_interval_at_first(agenda, clock) -> None:
     """Who looks every second wants to know in a second."""
     agenda.begin(1.0)

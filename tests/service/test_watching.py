@@ -129,6 +129,22 @@ async def test_a_switched_off_library_stops_and_a_switched_on_one_is_synced(
     assert not other.requests
 
 
+async def test_a_server_of_the_configuration_cannot_be_switched_off_in_the_database(
+    serve, config, plex, ticks, events, rows, edit
+) -> None:
+    """The configuration decides, and says so; its server is not disturbed."""
+    service = await serve(config(table(plex)))
+    await events.count(3, "sync.finished")
+    worker = service.supervisor.workers["home"]
+    await edit("UPDATE plex_servers SET is_active = 0")
+    await ticks()
+    assert (await events.next("server.kept_active"))["server"] == "home"
+    await ticks()
+    assert rows("SELECT is_active FROM plex_servers") == [(1,)]
+    assert service.supervisor.workers["home"] is worker
+    assert len(events.of("server.kept_active")) == 1
+
+
 @pytest.mark.parametrize("has_begun", [True, False])
 async def test_who_asked_for_a_pass_that_is_stopped_learns_so(
     serve, config, plex, ticks, events, edit, has_begun, monkeypatch

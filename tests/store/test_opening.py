@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import sqlite3
 import stat
@@ -16,6 +17,7 @@ import pytest
 
 from retrovue_daemon.errors import DatabaseHeld, DatabasePlaceMissing, DatabaseUnusable
 from retrovue_daemon.store import database as opened_database
+from retrovue_daemon.store import preparation
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.store.lock import database_lock, holder
 from retrovue_daemon.store.migrations import APPLICATION_ID, migrations
@@ -84,6 +86,19 @@ async def test_files_are_private_unless_configured(tmp_path) -> None:
     async with open_database(tmp_path / "shared.db", mode=0o640):
         for name in ("shared.db", "shared.db-wal"):
             assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o640, name
+
+
+async def test_a_group_that_this_user_is_no_member_of_is_said_so(tmp_path, monkeypatch) -> None:
+    """The directory is not to blame, and to make it writable would not help."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(preparation.shutil, "chown", refuse)  # root may do it, and tests may run as root
+    with pytest.raises(DatabaseUnusable) as caught:
+        await _open_and_close(tmp_path / "mirror.db", group="media")
+    assert caught.value.detail == "cannot be given to the group 'media': Operation not permitted"
+    assert "member of media" in (caught.value.hint or "")
 
 
 async def test_a_second_process_is_told_who_holds_the_database(tmp_path) -> None:
