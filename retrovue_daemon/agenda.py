@@ -75,9 +75,5 @@ class Agenda:
         if not self.failures:
             self._next = min(self._next, self._clock.monotonic() + interval)
 
-    def bring_forward(self) -> None:
-        """Make the next look due now."""
-        self._next = self._not_before = min(self._next, self._clock.monotonic())
-
     def _after(self, seconds: float) -> None:
         self._next = self._clock.monotonic() + seconds

@@ -62,7 +62,7 @@ class Asked:
     left: set[int] | None = None
     shows: dict[int, list[Show]] = field(default_factory=dict)
     _order: dict[int, int] = field(default_factory=dict)
-    _running: int = 0
+    _running: set[int] = field(default_factory=set)
     _titles: tuple[str, ...] = ()
     _passes: list[PassReport] = field(default_factory=list)
 
@@ -76,15 +76,27 @@ class Asked:
 
     def begin(self, library_id: int) -> None:
         """Note that the passes of a library have begun."""
-        self._running += 1
+        self._running.add(library_id)
         if self.left is not None:
             self.left.discard(library_id)
 
-    def end(self, reports: list[PassReport]) -> None:
-        """Note how they ended."""
-        self._running -= 1
-        self._passes += reports
+    def end(self, library_id: int, reports: Sequence[asyncio.Future[PassReport]]) -> None:
+        """Note how they ended; the last one's report may still come, where it was cancelled."""
+        if library_id not in self._running:
+            return  # they are to be done again
+        for report in reports:
+            if not report.done():
+                report.add_done_callback(lambda _: self.end(library_id, reports))
+                return
+        self._running.remove(library_id)
+        self._passes += [report.result() for report in reports]
         self.finish_if_done()
+
+    def again(self) -> None:
+        """Have the passes that run done again: another worker goes on with this, and they are about to be stopped."""
+        if self.left is not None:
+            self.left |= self._running
+        self._running.clear()
 
     def finish_if_done(self) -> None:
         """Report where nothing is left and nothing runs."""

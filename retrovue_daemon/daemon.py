@@ -17,10 +17,11 @@ from retrovue_daemon.errors import DaemonError, Interrupted
 from retrovue_daemon.plex.retries import RetryPolicy
 from retrovue_daemon.progress import ProgressBoard
 from retrovue_daemon.reloading import Reloader
-from retrovue_daemon.service import beat, keep_starting, show_status
+from retrovue_daemon.service import beat, show_status
 from retrovue_daemon.signals import Signals
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.supervisor import Supervisor
+from retrovue_daemon.systemd import keep_asking
 from retrovue_daemon.version import __version__
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ T = TypeVar("T")
 
 PATIENT = RetryPolicy()
 
-STOPPING_S = 10.0
-"""Seconds that the end may take: what was handed in is committed, and the write-ahead log folded in."""
+LONGEST_STOP_S = 60.0
+"""Seconds for which systemd is asked for patience with an end: it should take ten, and what takes longer hangs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +66,23 @@ async def run(config: Config, redactor: Redactor, process: Process) -> None:
     with Signals() as signals:
         log.info("daemon.starting", version=__version__)
         signals.stop.add_done_callback(lambda _: _tell_stopping(process.notifier))
+        stopping = asyncio.create_task(_ask_while_stopping(signals.stop, process.notifier), name="stop")
         try:
             await _until_stopped(signals.stop, _keep_in_step(config, redactor, process, signals))
         except Interrupted as interrupted:
             log.info("daemon.stopped", signal=interrupted.name)
+        finally:
+            stopping.cancel()
+            await asyncio.gather(stopping, return_exceptions=True)
 
 
 async def _keep_in_step(config: Config, redactor: Redactor, process: Process, signals: Signals) -> None:
     notifier, clock = process.notifier, Clock()
-    starting = asyncio.create_task(keep_starting(notifier, clock), name="start")
+    starting = asyncio.create_task(keep_asking(notifier, clock), name="start")
     try:
         async with _opened(config, serves=True) as database, asyncio.TaskGroup() as group:
             supervisor = Supervisor(database, config, ProgressBoard(), redactor, retry=PATIENT, clock=clock)
-            reloader = Reloader(process.load, process.relog, supervisor, notifier)
+            reloader = Reloader(process.load, process.relog, supervisor, notifier, clock)
             group.create_task(database.writer.stopped(), name="the writer's end")
             group.create_task(supervisor.run(), name="supervisor")
             await supervisor.started.wait()
@@ -87,7 +92,7 @@ async def _keep_in_step(config: Config, redactor: Redactor, process: Process, si
             group.create_task(reloader.serve(signals.reload), name="reloads")
             group.create_task(_sync_when_told(signals.sync_now, supervisor), name="SIGUSR1")
             group.create_task(beat(notifier, database.writer, clock), name="watchdog")
-            group.create_task(show_status(notifier, supervisor, clock), name="status")
+            group.create_task(show_status(notifier, supervisor, redactor, clock), name="status")
     finally:
         starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)
@@ -96,7 +101,11 @@ async def _keep_in_step(config: Config, redactor: Redactor, process: Process, si
 def _tell_stopping(notifier: Notifier) -> None:
     log.info("daemon.stopping")
     notifier.stopping("stopping: what was read is being written")
-    notifier.extend_timeout(STOPPING_S)
+
+
+async def _ask_while_stopping(stop: asyncio.Future[int], notifier: Notifier) -> None:
+    await asyncio.wait([stop])
+    await keep_asking(notifier, Clock(), LONGEST_STOP_S)
 
 
 def _tell_started(supervisor: Supervisor) -> None:
@@ -111,7 +120,7 @@ async def _sync_when_told(told: asyncio.Event, supervisor: Supervisor) -> None:
         await told.wait()
         told.clear()
         log.info("sync.requested")
-        supervisor.look_now()
+        supervisor.sync_now()
 
 
 async def sync_once(

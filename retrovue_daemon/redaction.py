@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import json
 import math
@@ -11,12 +12,15 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, quote_plus
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Iterator, MutableMapping
 
 HIDDEN: Final = "***"
 
 _SHORTEST: Final = 4
 """Characters of a secret; hiding a shorter one would blank innocent text."""
+
+_SHORTEST_BASE64: Final = 8
+"""Letters of its encoding: fewer may well be part of a word."""
 
 _DEEPEST: Final = 8
 """Levels of nesting that are looked into: a structure may hold itself."""
@@ -54,11 +58,11 @@ class Redactor:
         self._known: re.Pattern[str] | None = None
 
     def learn(self, secret: str) -> None:
-        """Hide this value from now on, also as URLs, JSON, Python and HTML write it."""
+        """Hide this value from now on, also as URLs, JSON, Python, HTML and base64 write it."""
         if len(secret) < _SHORTEST:
             return
         escaped = (quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], repr(secret)[1:-1])
-        self._forms.update((secret, *escaped, html.escape(secret)))
+        self._forms.update((secret, *escaped, html.escape(secret), *_in_base64(secret)))
         # The longest first: one secret may be the beginning of another.
         forms = sorted(self._forms, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, forms)), re.IGNORECASE)
@@ -98,6 +102,17 @@ class Redactor:
         if _SECRET_KEYS.search(key) and item is not None and not isinstance(item, bool):
             return HIDDEN
         return self.value(item, depth)
+
+
+def _in_base64(secret: str) -> Iterator[str]:
+    """Give what base64 makes of a secret, alone and within more: there without the letters that neighbours share."""
+    content = secret.encode("utf-8", "surrogatepass")
+    for encode in (base64.standard_b64encode, base64.urlsafe_b64encode):
+        for before in range(3):
+            encoded = encode(bytes(before) + content).decode()
+            first, last = -(-8 * before // 6), 8 * (before + len(content)) // 6
+            if last - first >= _SHORTEST_BASE64:
+                yield from (encoded[first:last], *(() if before else (encoded,)))
 
 
 def _words(value: object) -> str:

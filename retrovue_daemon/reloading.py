@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import structlog
 
 from retrovue_daemon.errors import ConfigError, DaemonError
+from retrovue_daemon.systemd import keep_asking
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from retrovue_daemon.clock import Clock
     from retrovue_daemon.config import Config
     from retrovue_daemon.supervisor import Supervisor
     from retrovue_daemon.systemd import Notifier
@@ -31,11 +33,13 @@ class Reloader:
         relog: Callable[[Config], None],
         supervisor: Supervisor,
         notifier: Notifier,
+        clock: Clock,
     ) -> None:
         self._load = load
         self._relog = relog
         self._supervisor = supervisor
         self._notifier = notifier
+        self._clock = clock
 
     async def serve(self, wanted: asyncio.Event) -> None:
         """Reload whenever that is wanted; what is wanted meanwhile is one more reload, however often it was said."""
@@ -43,14 +47,18 @@ class Reloader:
             await wanted.wait()
             wanted.clear()
             self._notifier.reloading()
+            asking = asyncio.create_task(keep_asking(self._notifier, self._clock), name="patience with a reload")
             try:
                 await self.reload()
             except DaemonError as error:
-                log.error("config.reload_failed", problems=_problems(error), hint=error.hint)
+                self._refuse(_problems(error), error.hint)
             except Exception:
+                self._supervisor.refused = ["internal error"]
                 log.exception("config.reload_failed", problems=["internal error"])
             finally:
+                asking.cancel()
                 self._notifier.ready()
+                await asyncio.gather(asking, return_exceptions=True)
 
     async def reload(self) -> None:
         """Take over what the file says now, wholly or not at all. Raises ConfigError and StoreError."""
@@ -60,16 +68,15 @@ class Reloader:
         for warning in after.warnings:
             log.warning("config.warning", key=warning.path, problem=warning.message)
         if after == before:
+            self._supervisor.refused = ()
             log.info("config.unchanged")
             return
         if fixed := _fixed(before, after):
-            log.error(
-                "config.reload_failed",
-                problems=[f"{key}: cannot change while the daemon runs" for key in fixed],
-                hint="restart to apply it; until then everything stays as it was",
-            )
+            problems = [f"{key}: cannot change while the daemon runs" for key in fixed]
+            self._refuse(problems, "restart to apply it; until then everything stays as it was")
             return
         changed = await self._supervisor.apply(after)
+        self._supervisor.refused = ()
         # The line that tells of it is as loud as the louder of the two configurations allows.
         becomes_quieter = _LEVELS.index(after.logging.level) > _LEVELS.index(before.logging.level)
         if not becomes_quieter:
@@ -87,6 +94,11 @@ class Reloader:
         )
         if becomes_quieter:
             self._relog(after)
+
+    def _refuse(self, problems: list[str], hint: str | None) -> None:
+        """Tell why the old configuration stays; the status shows it until a reload is good."""
+        self._supervisor.refused = problems
+        log.error("config.reload_failed", problems=problems, hint=hint)
 
 
 def _fixed(before: Config, after: Config) -> list[str]:

@@ -4,47 +4,43 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Never
+from typing import TYPE_CHECKING
 
 from retrovue_daemon.errors import StoreError
 
 if TYPE_CHECKING:
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.progress import Progress
+    from retrovue_daemon.redaction import Redactor
     from retrovue_daemon.store.writer import Writer
     from retrovue_daemon.supervisor import Supervisor
     from retrovue_daemon.systemd import Notifier
 
 LONGEST_PING_S = 60.0
-"""Seconds that the writer may take to answer: so long another program's lock is waited for."""
+"""Seconds that the writer may take for a step: while it waits for another program's lock, each try is one."""
 
 STATUS_S = 1.0
-STARTING_S = 10.0
-
-
-async def keep_starting(notifier: Notifier, clock: Clock) -> Never:
-    """Ask systemd for patience with a start that takes long: the schema of a large database is brought up to date."""
-    while True:
-        notifier.extend_timeout(3 * STARTING_S)
-        await clock.sleep(STARTING_S)
 
 
 async def beat(notifier: Notifier, writer: Writer, clock: Clock) -> None:
     """Tell systemd again and again that the event loop and the writer are alive; for ever, or not at all.
 
-    The writer answers through its queue. One that has not done so yet lives too, for a minute: it may have to wait
-    for another program's lock, and what systemd waits may be shorter than that.
+    The writer answers through its queue. One that has not done so yet lives too, for a minute since it last made a
+    step: it may have to wait for another program's lock, with one piece of work after the other, and what systemd
+    waits may be shorter than that.
     """
     if notifier.watchdog_interval is None:
         return
-    asked_at, answer = clock.monotonic(), _ask(writer)
+    lived_at, steps, answer = clock.monotonic(), writer.steps, _ask(writer)
     try:
         while True:
+            if answer.done() or writer.steps != steps:
+                lived_at, steps = clock.monotonic(), writer.steps
             if answer.done():
-                asked_at, answer = clock.monotonic(), _ask(writer)
-            if clock.monotonic() - asked_at < LONGEST_PING_S:
+                answer = _ask(writer)
+            if clock.monotonic() - lived_at < LONGEST_PING_S:
                 notifier.watchdog()
-            # An answer may come just after that minute: it and the pause have to fit into what systemd waits.
+            # A step may come just after that minute: it and the pause have to fit into what systemd waits.
             await clock.sleep(notifier.watchdog_interval / 2)
     finally:
         answer.cancel()
@@ -61,11 +57,14 @@ async def _answer(writer: Writer) -> None:
         await writer.catch_up()
 
 
-async def show_status(notifier: Notifier, supervisor: Supervisor, clock: Clock) -> None:
-    """Show in systemd's status what is being synced and what is wrong, whenever that has changed."""
+async def show_status(notifier: Notifier, supervisor: Supervisor, redactor: Redactor, clock: Clock) -> None:
+    """Show in systemd's status what is being synced and what is wrong, whenever that has changed.
+
+    Titles in it are the servers' own, who have been shown tokens.
+    """
     shown = ""
     while True:
-        text = status_line(supervisor)
+        text = redactor.text(status_line(supervisor))
         if text != shown:
             notifier.status(text)
             shown = text
@@ -73,9 +72,8 @@ async def show_status(notifier: Notifier, supervisor: Supervisor, clock: Clock) 
 
 
 def status_line(supervisor: Supervisor) -> str:
-    """Say in one line what is being synced, and what is wrong with which server or library."""
-    wrong = [words for worker in supervisor.workers.values() for words in worker.trouble.words]
-    return "; ".join([_doing(supervisor.board.latest), *wrong])
+    """Say in one line what is being synced, and what is wrong."""
+    return "; ".join([_doing(supervisor.board.latest), *supervisor.wrong])
 
 
 def _doing(progress: Progress) -> str:

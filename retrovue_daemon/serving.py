@@ -11,7 +11,7 @@ import structlog
 
 from retrovue_daemon.asking import Selection
 from retrovue_daemon.errors import BadRequest, DaemonError, StoreError, UnknownServer
-from retrovue_daemon.outcome import describe, exit_code, summary
+from retrovue_daemon.outcome import describe, exit_code, summary, unmet
 from retrovue_daemon.store.requests import finish_request, open_requests, show_progress
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Desk:
     async def _answer(self, request: RequestRow) -> None:
         try:
             selection = selection_of(request)
-            server = request.server or request.owner
+            server = request.owner if request.server is None else request.server
             log.info("request.taken", request_id=request.id, server=server, **_named(selection))
             asked = self._ask(selection, server)
         except (BadRequest, UnknownServer) as error:
@@ -97,10 +97,11 @@ class Desk:
             log.warning("request.refused", request_id=request.id, error=str(error), hint=error.hint)
             return
         reports = [await one.done for one in asked]
-        code = exit_code(reports)
+        told = summary(reports, exit_code(reports))
+        unmet(selection, told)
         run_ids = [done.run_id for report in reports for done in report.passes if done.run_id is not None]
-        await self._finish(request, summary(reports, code), max(run_ids, default=None))
-        log.info("request.finished", request_id=request.id, exit_code=code)
+        await self._finish(request, told, max(run_ids, default=None))
+        log.info("request.finished", request_id=request.id, exit_code=told["exit_code"])
 
     async def _finish(self, request: RequestRow, result: dict[str, Any], run_id: int | None) -> None:
         work = partial(finish_request, request_id=request.id, result=result, run_id=run_id, now=self._clock.now())
@@ -133,7 +134,12 @@ def selection_of(request: RequestRow) -> Selection:
         raise BadRequest("options is no JSON object, or too long")
     if request.kind not in _KINDS:
         raise BadRequest(f"there is no kind {request.kind!r}")
-    if request.server and request.owner and request.server != request.owner:
+    # Without foreign keys, as plain SQLite is, an id may lead nowhere: that is not the same as none.
+    if request.server_id is not None and request.server is None:
+        raise BadRequest(f"there is no server with the id {request.server_id}")
+    if request.library_id is not None and (request.library_key is None or request.owner is None):
+        raise BadRequest(f"there is no library with the id {request.library_id}")
+    if request.server is not None and request.owner is not None and request.server != request.owner:
         raise BadRequest("server_id is not the server of library_id")
     for name, value in options.items():
         _check_option(name, value)
@@ -143,7 +149,7 @@ def selection_of(request: RequestRow) -> Selection:
     if show is None and (request.kind == "show" or year is not None):
         raise BadRequest("options name no show")
     return Selection(
-        library=request.library_key or library,
+        library=library if request.library_key is None else request.library_key,
         show=None if show is None else (show, year),
         full=request.kind == "full" or options.get("full") is True,
         accept_removals=options.get("accept_removals") is True,

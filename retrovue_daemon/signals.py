@@ -13,7 +13,7 @@ from retrovue_daemon.errors import Interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import TracebackType
+    from types import FrameType, TracebackType
 
 
 @contextmanager
@@ -55,6 +55,8 @@ class Signals:
     def __enter__(self) -> Self:
         for number, handler in self._handlers.items():
             self._loop.add_signal_handler(number, handler, number)
+        # Python itself calls this one, also while the event loop is held up; the loop still hears of the signal.
+        signal.signal(signal.SIGINT, self._interrupt)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, self._handlers)
         return self
 
@@ -74,9 +76,11 @@ class Signals:
         with suppress(TimeoutError):
             raise Interrupted(await asyncio.wait_for(asyncio.shield(self.stop), seconds))
 
-    def _end(self, number: int) -> None:
-        self._interrupts += number == signal.SIGINT
+    def _interrupt(self, number: int, _frame: FrameType | None) -> None:
+        self._interrupts += 1
         if self._interrupts > 1:
             os._exit(128 + number)
+
+    def _end(self, number: int) -> None:
         if not self.stop.done():
             self.stop.set_result(number)

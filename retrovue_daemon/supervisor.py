@@ -11,7 +11,7 @@ import structlog
 
 from retrovue_daemon.asking import ServerReport
 from retrovue_daemon.clock import Clock
-from retrovue_daemon.errors import StoreError, UnknownServer
+from retrovue_daemon.errors import InternalError, StoreError, UnknownServer
 from retrovue_daemon.roster import read_roster
 from retrovue_daemon.serving import Desk
 from retrovue_daemon.slots import Slots
@@ -52,7 +52,10 @@ class Changed:
 
 
 class Supervisor:
-    """Keeps one worker for every active server. Not more than ``[sync] concurrency`` passes look at once."""
+    """Keeps one worker for every active server. Not more than ``[sync] concurrency`` passes look at once.
+
+    ``refused`` says why the newest configuration is not in force, where that is so; whoever loads it says it here.
+    """
 
     def __init__(
         self,
@@ -68,11 +71,12 @@ class Supervisor:
         self.config = config
         self.board = board
         self.started = asyncio.Event()
+        self.refused: Sequence[str] = ()
         self.workers: dict[str, ServerWorker] = {}
         self._redactor = redactor
         self._retry = retry
         self._clock = clock or Clock()
-        self._slots = Slots(config.sync.concurrency)
+        self._slots = Slots(config.sync.concurrency, self._clock)
         self._skips = SkipLog()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._group = asyncio.TaskGroup()
@@ -132,10 +136,20 @@ class Supervisor:
             raise UnknownServer(server, list(self.workers))
         return [worker.ask(selection) for name, worker in self.workers.items() if server in {None, name}]
 
-    def look_now(self) -> None:
-        """Look at every server at once."""
+    def sync_now(self) -> None:
+        """Sync everything as soon as may be."""
         for worker in self.workers.values():
-            worker.look_now()
+            worker.sync_now()
+
+    @property
+    def wrong(self) -> list[str]:
+        """All that is wrong, in a line each: with what is written where, with servers and with libraries."""
+        return [
+            *([f"reload refused: {', '.join(self.refused)}"] if self.refused else ()),
+            *([self._trouble] if self._trouble else ()),
+            *(f"server {name!r}: {error}" for name, error in sorted(self._unusable)),
+            *(words for worker in self.workers.values() for words in worker.trouble.words),
+        ]
 
     # -- who is on --------------------------------------------------------------------------------------------------
 
@@ -153,10 +167,18 @@ class Supervisor:
             added = [name for name in wanted if name not in self.workers]
             self.config = config
             self._slots.share(config.sync.concurrency, wanted)
+            for name in removed:
+                del self.workers[name]
+            for name in anew:
+                # It stays where it is until the next one takes its place: somebody may ask for something meanwhile.
+                self.workers[name].make_way()
             await self._stop(*removed, *anew)
-            for name, worker in self.workers.items():
-                worker.rearrange(wanted[name], workplace)
-            for name in (*anew, *added):
+            for name, worker in list(self.workers.items()):
+                if name in anew:
+                    self._start(wanted[name], workplace, worker.open)
+                else:
+                    worker.rearrange(wanted[name], workplace)
+            for name in added:
                 self._start(wanted[name], workplace)
         return Changed(tuple(added), tuple(changed), tuple(removed))
 
@@ -190,14 +212,13 @@ class Supervisor:
             clock=self._clock,
         )
 
-    def _start(self, active: ActiveServer, workplace: Workplace) -> None:
-        worker = self.workers[active.name] = ServerWorker(active, workplace)
+    def _start(self, active: ActiveServer, workplace: Workplace, asked: Sequence[Asked] = ()) -> None:
+        worker = self.workers[active.name] = ServerWorker(active, workplace, asked)
         self._tasks[active.name] = self._group.create_task(worker.run(), name=f"server {active.name}")
 
     async def _stop(self, *names: str) -> None:
         stopped = [self._tasks.pop(name) for name in names]
-        for name, task in zip(names, stopped, strict=True):
-            del self.workers[name]
+        for task in stopped:
             task.cancel()
         await asyncio.gather(*stopped, return_exceptions=True)
 
@@ -222,6 +243,7 @@ class Supervisor:
                 version, self._trouble = newest, ""
             except Exception as error:  # noqa: BLE001 -- whatever others have written must not end the service
                 self._tell(error)
+            self._slots.admit()
             await self._clock.sleep(WATCH_S)
 
     async def _follow(self, before: Settings) -> Settings:
@@ -230,6 +252,9 @@ class Supervisor:
         # Those whose rows were deleted, and entered again if they are the configuration's, lack everything.
         gone = settings.deleted(before)
         bereft = [worker for name, worker in self.workers.items() if (worker.server.server_id, name) in gone]
+        for name in sorted(settings.deactivated(before) & {section.name for section in self.config.servers}):
+            hint = "the configuration says that it is synced: take it out there to stop that"
+            log.warning("server.kept_active", server=name, hint=hint)
         if (settings.servers, settings.mappings) != (before.servers, before.mappings):
             changed = await self._exchange()
             self._follow_paths()
@@ -240,15 +265,16 @@ class Supervisor:
             for library_id in off:
                 worker.stop_library(library_id)
             if worker in bereft or worker.server.server_id in on.values():
-                worker.look_now()
+                worker.sync_now()
         return settings
 
     def _tell(self, error: Exception) -> None:
-        words = str(error)
+        is_known = isinstance(error, sqlite3.Error | StoreError)
+        words = str(error) if is_known else str(InternalError(type(error).__name__))
         if words == self._trouble:
             return
         self._trouble = words
-        if isinstance(error, sqlite3.Error | StoreError):
+        if is_known:
             log.error("store.failed", error=words, hint=getattr(error, "hint", None))
         else:
             log.error("watch.crashed", exc_info=error)

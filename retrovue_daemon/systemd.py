@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import time
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TextIO
 
+    from retrovue_daemon.clock import Clock
+
 log = structlog.get_logger()
 
 _LONGEST_STATUS: Final = 400
@@ -24,19 +27,25 @@ _REMEMBERED: Final = 8
 """Changes of state that wait for a socket that takes them: more than lie between a start and an end."""
 
 
+ASKING_S: Final = 10.0
+"""Seconds between two words that ask for patience."""
+
+
 @dataclass(slots=True)
 class Notifier:
     """Tells systemd how the service is; without a socket, which means that systemd did not ask, it does nothing.
 
     Nothing here waits or raises. What the socket does not take at once is lost, but for changes of state (ready,
-    reloading, stopping): those go ahead of the next message, because systemd acts on them. ``watchdog_interval`` is
-    how often `watchdog` should be called, in seconds; None where systemd keeps no watch on this process.
+    reloading, stopping): those go ahead of the next message, because systemd acts on them. After `stopping` no other
+    state is told: it is the last one. ``watchdog_interval`` is how often `watchdog` should be called, in seconds;
+    None where systemd keeps no watch on this process.
     """
 
     address: bytes | None = None
     watchdog_interval: float | None = None
     _owed: deque[bytes] = field(default_factory=lambda: deque(maxlen=_REMEMBERED), init=False, repr=False)
     _has_failed: bool = field(default=False, init=False, repr=False)
+    _is_stopping: bool = field(default=False, init=False, repr=False)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
@@ -59,6 +68,7 @@ class Notifier:
     def stopping(self, status: str | None = None) -> None:
         """Say that the service is on its way to its end."""
         self._tell_state("STOPPING=1", status)
+        self._is_stopping = True
 
     def status(self, text: str) -> None:
         """Show one line, without secrets, to whoever asks systemd how the service is."""
@@ -66,13 +76,16 @@ class Notifier:
 
     def watchdog(self) -> None:
         """Say that the service is alive."""
-        self._tell("WATCHDOG=1")
+        if not self._is_stopping:
+            self._tell("WATCHDOG=1")
 
     def extend_timeout(self, seconds: float) -> None:
         """Ask for this long, from now, before systemd gives up a start, a reload or a stop that is still at work."""
         self._tell(f"EXTEND_TIMEOUT_USEC={round(seconds * 1_000_000)}")
 
     def _tell_state(self, state: str, status: str | None) -> None:
+        if self._is_stopping:
+            return
         self._owed.append((state if status is None else f"{state}\n{_status(status)}").encode())
         self._pay()
 
@@ -99,7 +112,22 @@ class Notifier:
                 log.warning("systemd.not_told", error=str(error), hint="systemd may take the service for hung")
             self._has_failed = True
             return False
+        if self._has_failed:
+            log.info("systemd.told_again")
+        self._has_failed = False
         return True
+
+
+async def keep_asking(notifier: Notifier, clock: Clock, longest: float = math.inf) -> None:
+    """Ask for patience again and again, until cancelled or for so many seconds: what is at work may take long.
+
+    At a start the schema of a large database is brought up to date; a reload may wait for another program's lock, and
+    computes local paths anew.
+    """
+    until = clock.monotonic() + longest
+    while clock.monotonic() < until:
+        notifier.extend_timeout(3 * ASKING_S)
+        await clock.sleep(ASKING_S)
 
 
 def _status(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Never
 import structlog
 
 from retrovue_daemon.agenda import Agenda
-from retrovue_daemon.asking import Asked, ServerReport
+from retrovue_daemon.asking import EVERYTHING, Asked, ServerReport
 from retrovue_daemon.choice import Choice
 from retrovue_daemon.errors import ServerBusy, ServerWithdrawn
 from retrovue_daemon.plex.client import PlexClient
@@ -19,7 +19,7 @@ from retrovue_daemon.store.sweep import purge, purgeable
 from retrovue_daemon.sync.discovery import Discovery
 from retrovue_daemon.sync.full import FullPass
 from retrovue_daemon.sync.mapping import FollowedPaths
-from retrovue_daemon.sync.passes import PassReport, carry_out, tell
+from retrovue_daemon.sync.passes import carry_out, not_begun, tell
 from retrovue_daemon.sync.quick import QuickPass
 from retrovue_daemon.sync.schedule import Backoff
 from retrovue_daemon.sync.show import ShowPass
@@ -29,7 +29,7 @@ from retrovue_daemon.trouble import Trouble
 from retrovue_daemon.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.slots import Slots
     from retrovue_daemon.store.database import Database
     from retrovue_daemon.sync.discovery import Contact
-    from retrovue_daemon.sync.passes import LibraryPass
+    from retrovue_daemon.sync.passes import LibraryPass, PassReport
     from retrovue_daemon.sync.skips import SkipLog
     from retrovue_daemon.sync.targets import PassSettings
 
@@ -72,7 +72,7 @@ class ServerWorker:
     A library has one pass at a time; whoever asks for it meanwhile shares the one after that.
     """
 
-    def __init__(self, server: ActiveServer, workplace: Workplace) -> None:
+    def __init__(self, server: ActiveServer, workplace: Workplace, asked: Iterable[Asked] = ()) -> None:
         self.name = server.section.name
         self.server = server
         self.workplace = workplace
@@ -80,7 +80,9 @@ class ServerWorker:
         self._discovery = Discovery(workplace.database, server.section, now=workplace.clock.now)
         self._agenda = Agenda(workplace.clock)
         self._backoff = Backoff(workplace.timing.interval)
-        self._asked: list[Asked] = []
+        self._asked = list(asked)
+        self._makes_way = False
+        self._wish: Asked | None = None
         self._running: dict[int, tuple[Work, asyncio.Task[None]]] = {}
         self._paths = FollowedPaths(workplace.database, self.name, self._running.keys())
         self._news = asyncio.Event()
@@ -94,10 +96,10 @@ class ServerWorker:
         self._news.set()
         return asked
 
-    def look_now(self) -> None:
-        """Do the next look at once, whatever the interval."""
-        self._agenda.bring_forward()
-        self._news.set()
+    def sync_now(self) -> None:
+        """Sync everything as soon as may be, also what is busy or waits after a failure; often said is said once."""
+        if self._wish is None:
+            self._wish = self.ask(EVERYTHING)
 
     def rearrange(self, server: ActiveServer, workplace: Workplace) -> None:
         """Work by a new configuration from now on; what is running goes on with the one that it began with."""
@@ -106,6 +108,19 @@ class ServerWorker:
             self._news.set()
         self._backoff.first = workplace.timing.interval
         self.server, self.workplace = server, workplace
+
+    def make_way(self) -> None:
+        """Leave what is asked for, also what runs, to the worker that takes this one's place: see `open`."""
+        self._makes_way = True
+        running = (asked for work, _ in self._running.values() for asked in work.asked)
+        self._asked = list(dict.fromkeys((*self._asked, *running)))
+        for asked in self._asked:
+            asked.again()
+
+    @property
+    def open(self) -> Sequence[Asked]:
+        """What is asked for and has not been answered."""
+        return self._asked
 
     def stop_library(self, library_id: int) -> None:
         """Stop the pass of a library at its next page."""
@@ -121,7 +136,7 @@ class ServerWorker:
         """Look again and again, until cancelled."""
         try:
             while True:
-                with _Contained(self):
+                with _Contained(self, *self._asked):
                     async with self._client() as client, asyncio.TaskGroup() as group:
                         await self._look_again(client, group)
                 # The session could not be opened: a certificate that is not there, for example.
@@ -133,7 +148,7 @@ class ServerWorker:
         """Do what is asked for, and nothing else, over a session of its own."""
         await self.follow_paths()
         asked = self.ask(selection)
-        with _Contained(self):
+        with _Contained(self, asked):
             async with self._client() as client, asyncio.TaskGroup() as group:
                 await self._look(client, group, scheduled=False)
         return await asked.done
@@ -172,14 +187,16 @@ class ServerWorker:
 
     async def _look(self, client: PlexClient, group: asyncio.TaskGroup, *, scheduled: bool) -> None:
         """Contact the server and begin the passes that are asked for; if ``scheduled``, also those that are due."""
-        asked = list(self._asked)
-        with _Contained(self):
+        # Who asks from here on gets a look of their own: this one may have read already what has just changed.
+        asked, self._wish = list(self._asked), None
+        with _Contained(self, *asked):
             changes = self._paths.changes
             server_id = self.server.server_id
             contact = await self._discovery.contact(client, server_id)
             if self.server.server_id == server_id:  # else the supervisor has met the row that it is now
                 self.server = replace(self.server, server_id=contact.server_id)
             self._agenda.succeeded()
+            self.workplace.slots.keep(self.name)
             self.trouble.end()
             self.trouble.only(target.row.id for target in (*contact.targets, *contact.vanished))
             await self._paths.follow(contact.server_id)
@@ -211,12 +228,16 @@ class ServerWorker:
 
     async def _do(self, work: Work, meters: Sequence[Meter], changes: int) -> None:
         """Do the passes over one library, one after the other."""
-        reports: list[PassReport] = []
+        reports: list[asyncio.Future[PassReport]] = []
         try:
             with _Contained(self, *work.asked):
                 for job, equipment, slot in self._jobs(work, meters):
-                    reports.append(await self._carry_out(work, job, equipment, slot))
+                    reports.append(asyncio.get_running_loop().create_future())
+                    await carry_out(job, equipment, work.target, slot, reports[-1])
+                    self._note(work, reports[-1].result())
         except asyncio.CancelledError:
+            if reports:
+                reports[-1].add_done_callback(lambda done: tell(done.result()))
             self._paths.doubt(work.library_id, changes)
             raise
         finally:
@@ -227,15 +248,18 @@ class ServerWorker:
                 self._discovery.heirs.forget()
                 await self._purge()
 
-    def _end(self, work: Work, meters: Sequence[Meter], reports: list[PassReport]) -> None:
+    def _end(self, work: Work, meters: Sequence[Meter], reports: list[asyncio.Future[PassReport]]) -> None:
         """Make room for the next passes over a library, and tell who asked for these; once."""
         if work is not self._running.get(work.library_id, (None,))[0]:
             return
         del self._running[work.library_id]
         for meter in meters:
             meter.finish()
+        if not reports:
+            reports = [asyncio.get_running_loop().create_future()]
+            reports[0].set_result(not_begun(work.equipment, work.target, work.plan.kind if work.plan else "show"))
         for asked in work.asked:
-            asked.end(reports)
+            asked.end(work.library_id, reports)
         self._news.set()
 
     def _jobs(
@@ -258,10 +282,8 @@ class ServerWorker:
             yield ShowPass(equipment, work.target, meter, show), equipment, slot()
             meter.finish()
 
-    async def _carry_out(
-        self, work: Work, job: LibraryPass, equipment: Equipment, slot: AbstractAsyncContextManager[object]
-    ) -> PassReport:
-        report = await carry_out(job, equipment, work.target, slot)
+    def _note(self, work: Work, report: PassReport) -> None:
+        """Act on how a pass ended, and tell it."""
         if report.run.kind == "full":
             if report.run.status == "ok":
                 self._backoff.succeeded(work.library_id)
@@ -272,7 +294,6 @@ class ServerWorker:
         is_whole = work.plan is not None and work.plan.settled and report.run.kind != "show"
         self.trouble.note(report, is_whole=is_whole)
         tell(report)
-        return report
 
     def _client(self) -> PlexClient:
         place = self.workplace
@@ -301,30 +322,30 @@ class ServerWorker:
 
     # -- trouble ----------------------------------------------------------------------------------------------------
 
-    def fail(self, error: Exception, *others: Asked) -> None:
-        """Tell of trouble, also whoever waits for something, and look again later."""
+    def fail(self, error: Exception, *askers: Asked) -> None:
+        """Tell of trouble, also those who asked for what went wrong, and look again later."""
         failure = self.trouble.begin(error)
         self._agenda.failed(failure, self.workplace.timing.interval)
-        for asked in (*self._asked, *others):
+        self.workplace.slots.give_up(self.name)
+        for asked in askers:
             asked.fail(failure)
-        self._asked = []
+        self._asked = [asked for asked in self._asked if not asked.done.done()]
 
     def _withdraw(self) -> None:
-        """Tell whoever waits for something that it will not be done."""
+        """Tell whoever waits for something that it will not be done, unless another worker does it."""
+        if self._makes_way:
+            return
         for asked in (*self._asked, *(asked for work, _ in self._running.values() for asked in work.asked)):
             asked.fail(ServerWithdrawn(self.name))
         self._asked = []
 
 
 class _Contained:
-    """Keeps what goes wrong within its block from costing more than one server's look.
+    """Keeps what goes wrong within its block from costing more than one server's look; ``askers`` wait for that."""
 
-    ``others`` wait for it besides those who wait for the next look.
-    """
-
-    def __init__(self, worker: ServerWorker, *others: Asked) -> None:
+    def __init__(self, worker: ServerWorker, *askers: Asked) -> None:
         self._worker = worker
-        self._others = others
+        self._askers = askers
 
     def __enter__(self) -> None:
         pass
@@ -333,6 +354,6 @@ class _Contained:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
         if isinstance(error, Exception):
-            self._worker.fail(error, *self._others)
+            self._worker.fail(error, *self._askers)
             return True
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -67,6 +68,17 @@ def test_a_known_secret_is_found_in_any_value(redactor, value) -> None:
     assert SECRET not in cleaned(redactor, value=value).lower()
 
 
+@pytest.mark.parametrize("before", ["", "u", "us", "user:"])
+@pytest.mark.parametrize("after", ["", "!", "!!", ":more"])
+def test_a_known_secret_is_found_within_what_base64_makes_of_more(redactor, before, after) -> None:
+    """As in a header that names a user: where the secret begins in it, its letters come out another way."""
+    encoded = base64.b64encode(f"{before}{SECRET}{after}".encode()).decode()
+    told = redactor.text(f"the header said {encoded}!")
+    left = told.removeprefix("the header said ").removesuffix("!").split("***")
+    assert len(left) == 2
+    assert sum(map(len, left)) <= len(encoded) - len(SECRET)
+
+
 @pytest.mark.parametrize(
     ("secret", "spelling"),
     [
@@ -77,6 +89,8 @@ def test_a_known_secret_is_found_in_any_value(redactor, value) -> None:
         pytest.param("say'\"so", r"""say\'"so""", id="Python"),
         pytest.param("back\\slash", r"back\\slash", id="Python and JSON"),
         pytest.param("<tag>&", "&lt;tag&gt;&amp;", id="HTML"),
+        pytest.param("ab?c-secret>123", base64.b64encode(b"ab?c-secret>123").decode(), id="base64"),
+        pytest.param("ab?c-secret>123", base64.urlsafe_b64encode(b"ab?c-secret>123").decode(), id="base64 for URLs"),
     ],
 )
 def test_a_secret_is_known_in_other_spellings(secret, spelling) -> None:

@@ -16,6 +16,7 @@ from retrovue_daemon.cli.output import log_warnings
 if TYPE_CHECKING:
     from retrovue_daemon.config import Config
     from retrovue_daemon.logs import Redactor
+    from retrovue_daemon.outlet import Outlet
 
 
 def run(config: ConfigOption = None, database: DatabaseOption = None) -> None:
@@ -33,28 +34,30 @@ def run(config: ConfigOption = None, database: DatabaseOption = None) -> None:
     settings = load()
     from retrovue_daemon import daemon  # noqa: PLC0415 -- brings aiohttp, which --help does not need
     from retrovue_daemon.logs import log_uncaught  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.outlet import Outlet  # noqa: PLC0415 -- likewise
     from retrovue_daemon.systemd import Notifier  # noqa: PLC0415 -- likewise
 
-    redactor = _log(settings)
-    log_uncaught()
-    log_warnings(settings.warnings)
-    calm_collector()
+    with Outlet(sys.stdout) as outlet:
+        redactor = _log(settings, outlet)
+        log_uncaught()
+        log_warnings(settings.warnings)
+        calm_collector()
 
-    def relog(changed: Config) -> None:
-        _log(changed, redactor)
+        def relog(changed: Config) -> None:
+            _log(changed, outlet, redactor)
 
-    async def until_stopped() -> None:
-        await daemon.run(settings, redactor, daemon.Process(load, relog, Notifier.from_environ(os.environ)))
-        _leave_soon()
+        async def until_stopped() -> None:
+            await daemon.run(settings, redactor, daemon.Process(load, relog, Notifier.from_environ(os.environ)))
+            _leave_soon()
 
-    asyncio.run(until_stopped())
+        asyncio.run(until_stopped())
 
 
-def _log(settings: Config, redactor: Redactor | None = None) -> Redactor:
+def _log(settings: Config, outlet: Outlet, redactor: Redactor | None = None) -> Redactor:
     from retrovue_daemon.logs import configure_logging  # noqa: PLC0415 -- brings structlog, which --help does not need
 
     return configure_logging(
-        level=settings.logging.level, format=settings.logging.format, stream=sys.stdout, redactor=redactor
+        level=settings.logging.level, format=settings.logging.format, stream=outlet.as_stream(), redactor=redactor
     )
 
 

@@ -105,6 +105,8 @@ class PlexClient:
         self._leaves_useless: set[str] = set()
         """Keys of the libraries whose ``allLeaves`` is refused, or says less than the listing by type."""
         self._filter_refused = False
+        self._skipped: set[tuple[str | None, str]] = set()
+        """Titles of libraries that could not be read the last time, and why: told when that begins."""
 
     async def __aenter__(self) -> Self:
         await self._transport.__aenter__()
@@ -151,8 +153,10 @@ class PlexClient:
             "/library/sections",
             self._source.noting_format(lambda answer: parse_libraries(answer.body, content_type=answer.content_type)),
         )
-        for skipped in found.skipped:
-            _log.warning("library.skipped", server=self.name, library=skipped.title, reason=skipped.reason)
+        skipped = {(each.title, each.reason) for each in found.skipped}
+        for title, reason in sorted(skipped - self._skipped, key=str):
+            _log.warning("library.skipped", server=self.name, library=title, reason=reason)
+        self._skipped = skipped
         return found.listings
 
     async def is_owner(self) -> bool:

@@ -34,6 +34,7 @@ from retrovue_daemon.plex.body import read_body
 from retrovue_daemon.plex.failures import failure_of, one_line, reason_of
 from retrovue_daemon.plex.parse import NotAMediaContainer, is_xml
 from retrovue_daemon.plex.retries import Retries, RetryPolicy, silence_stamina
+from retrovue_daemon.redaction import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -103,6 +104,8 @@ class Transport:
         self._timeout = aiohttp.ClientTimeout(
             total=max(ANSWER_TIMEOUT, server.timeout), connect=CONNECT_TIMEOUT, sock_read=server.timeout
         )
+        self._redactor = Redactor()
+        self._redactor.learn(server.token.reveal())
         self._slots = asyncio.Semaphore(server.concurrency)
         self._session: aiohttp.ClientSession | None = None
         self._headers = {
@@ -256,9 +259,11 @@ class Transport:
         )
 
     def _detail(self, text: str) -> str:
-        """Make one short line of a text that the server wrote, and make sure that it does not hold the token."""
-        token = self._server.token.reveal()
-        return one_line(text.replace(token, "***") if token else text)
+        """Make one short line of a text that the server wrote; it goes into rows and answers, and not only into logs.
+
+        The server has been shown the token and may repeat it, in whatever spelling.
+        """
+        return one_line(self._redactor.text(text))
 
 
 async def _maintenance(response: aiohttp.ClientResponse) -> str:

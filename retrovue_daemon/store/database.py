@@ -58,9 +58,11 @@ async def open_database(
     path = await asyncio.to_thread(check_place, path, own=own_place)
     async with AsyncExitStack() as stack:
         stack.enter_context(_readable(path))
-        lock = stack.enter_context(database_lock(path, mode=mode, serves=serves))
+        lock = stack.enter_context(database_lock(path, mode=mode))
         # A signal ends the waiting for it, but not the thread: nobody else may begin before that has ended.
         await lock.during(partial(prepare, path, mode=mode, group=group))
+        if serves:
+            lock.serve()
         reader = await stack.enter_async_context(_connect(path, readonly=True))
         connection = await stack.enter_async_context(_connect(path, readonly=False))
         writer = await stack.enter_async_context(Writer(connection, path))

@@ -42,6 +42,10 @@ class Lock:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
+    def serve(self) -> None:
+        """Say from now on that the holder answers requests: the database is there, with all of its tables."""
+        os.pwrite(self._descriptor, f"{os.getpid()}{SERVES}\n".encode(), 0)
+
     async def during(self, work: Callable[[], T]) -> T:
         """Do blocking work in a thread that keeps the lock until it has ended, also where nobody waits for that."""
         own = os.dup(self._descriptor)
@@ -59,12 +63,12 @@ def lock_path(database: Path) -> Path:
 
 
 @contextmanager
-def database_lock(database: Path, *, mode: int = 0o600, serves: bool = False) -> Iterator[Lock]:
+def database_lock(database: Path, *, mode: int = 0o600) -> Iterator[Lock]:
     """Hold the exclusive lock of ``database``; the kernel drops it however the process ends.
 
     The file stays when the lock goes: removing it would let a third process lock a new file while a second one
     still waits for the old. It holds the process id of the holder, for the error message of the others, and whether
-    that ``serves`` their requests.
+    that serves their requests: not before it says so.
 
     Raises DatabaseHeld where another process has it, DatabaseUnusable where the file cannot be made.
     """
@@ -90,7 +94,7 @@ def database_lock(database: Path, *, mode: int = 0o600, serves: bool = False) ->
                 hint="use a local disk: some network ones cannot lock",
             ) from error
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}{SERVES if serves else ''}\n".encode(), 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield Lock(descriptor)
     finally:
         os.close(descriptor)

@@ -111,7 +111,20 @@ def _create(path: Path, mode: int, group: str | None) -> None:
     finally:
         os.close(descriptor)
     if group is not None:
-        shutil.chown(path, group=group)
+        _give(path, path, group)
+
+
+def _give(file: Path, database: Path, group: str) -> None:
+    """Give a file to a group. Raises DatabaseUnusable: no right of the directory's helps there."""
+    try:
+        shutil.chown(file, group=group)
+    except PermissionError as error:
+        raise DatabaseUnusable(
+            database,
+            f"cannot be given to the group {group!r}: {error.strerror}",
+            hint=f"make this user a member of {group} (for the service: SupplementaryGroups={group}), or unset"
+            " [database] group",
+        ) from error
 
 
 def own_version(connection: sqlite3.Connection, path: Path) -> int:
@@ -146,7 +159,7 @@ def _keep_copy(connection: sqlite3.Connection, path: Path, version: int, mode: i
     os.fchmod(descriptor, mode)  # whatever the umask says
     os.close(descriptor)
     if group is not None:
-        shutil.chown(copy, group=group)
+        _give(copy, path, group)
     connection.execute("VACUUM INTO ?", (str(copy),))
 
 

@@ -20,14 +20,17 @@ _LONGEST = 10_000
 
 @dataclass(frozen=True, slots=True)
 class RequestRow:
-    """A request that waits; ``server`` and ``library_key`` are None where it is about all of them.
+    """A request that waits; ``server_id`` and ``library_id`` are None where it is about all of them.
 
-    Any program may have written it: ``kind`` and ``options`` may hold anything. ``options`` is None where the column
-    is no JSON object of a sensible size, and ``owner`` the server of the library, which may be another one.
+    Any program may have written it: the ids may lead nowhere (``server``, ``owner`` or ``library_key`` is None then),
+    ``kind`` and ``options`` may hold anything. ``options`` is None where the column is no JSON object of a sensible
+    size, and ``owner`` the server of the library, which may be another one.
     """
 
     id: int
+    server_id: int | None
     server: str | None
+    library_id: int | None
     owner: str | None
     library_key: str | None
     kind: str
@@ -38,15 +41,18 @@ async def open_requests(connection: aiosqlite.Connection) -> list[RequestRow]:
     """Return the requests that nobody has answered, oldest first."""
     # As bytes: SQLite keeps texts that are no UTF-8, and Python would refuse the whole answer.
     query = (
-        "SELECT r.id, s.name, ls.name, l.library_key, CAST(substr(r.kind, 1, 20) AS BLOB),"
+        "SELECT r.id, r.server_id, s.name, r.library_id, ls.name, l.library_key, CAST(substr(r.kind, 1, 20) AS BLOB),"
         f" CASE WHEN length(CAST(r.options AS BLOB)) <= {_LONGEST} THEN CAST(r.options AS BLOB) END"
         " FROM sync_requests AS r"
         " LEFT JOIN plex_servers AS s ON s.id = r.server_id LEFT JOIN libraries AS l ON l.id = r.library_id"
         " LEFT JOIN plex_servers AS ls ON ls.id = l.server_id WHERE r.finished_at IS NULL ORDER BY r.id"
     )
+    found = await connection.execute_fetchall(query)
     return [
-        RequestRow(row_id, server, owner, key, kind.decode("utf-8", "replace"), _object(options))
-        for row_id, server, owner, key, kind, options in await connection.execute_fetchall(query)
+        RequestRow(
+            row_id, server_id, server, library_id, owner, key, kind.decode("utf-8", "replace"), _object(options)
+        )
+        for row_id, server_id, server, library_id, owner, key, kind, options in found
     ]
 
 

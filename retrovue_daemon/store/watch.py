@@ -39,6 +39,14 @@ class Settings:
             if enabled and library_id in before._off
         }
 
+    def deactivated(self, before: Settings) -> set[str]:
+        """Return the names of the servers that were switched off since."""
+        return self._inactive - before._inactive
+
+    @property
+    def _inactive(self) -> set[str]:
+        return {name for _, name, _, _, is_active, _ in self.servers if not is_active}
+
     @property
     def _off(self) -> set[int]:
         return {library_id for library_id, enabled, _ in self.libraries if not enabled}

@@ -34,7 +34,8 @@ class Writer:
     """Owns the write connection and the task that uses it, for as long as its ``async with`` block.
 
     The task does not belong to the tasks that hand work in: when one of them fails or is cancelled, the others' work
-    still gets done. Leaving the block finishes what is queued.
+    still gets done. Leaving the block finishes what is queued. ``steps`` grows while it is alive: with each piece of
+    work that it ends, and with each try to get the lock.
     """
 
     def __init__(self, connection: Connection, path: Path, *, depth: int = 4) -> None:
@@ -44,6 +45,7 @@ class Writer:
         self._room = asyncio.Semaphore(depth)
         self._task: asyncio.Task[None] | None = None
         self._deadline: float | None = None
+        self.steps = 0
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._work_off(), name="writer")
@@ -139,9 +141,11 @@ class Writer:
         else:
             if not future.done():
                 future.set_result(result)
+        self.steps += 1
 
     async def _begin(self) -> None:
         for tries_left in range(BUSY_TRIES - 1, -1, -1):
+            self.steps += 1
             try:
                 await self._connection.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Protocol
@@ -17,7 +16,7 @@ from retrovue_daemon.store.database import unreadable
 from retrovue_daemon.store.runs import Counts, Run, note_trouble, record_run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractAsyncContextManager
 
     import aiosqlite
@@ -111,34 +110,49 @@ class Result:
 
 
 async def carry_out(
-    job: LibraryPass, equipment: Equipment, library: LibraryTarget, slot: AbstractAsyncContextManager[object]
-) -> PassReport:
-    """Do a pass; whatever goes wrong ends in the report, only a cancellation is raised on.
+    job: LibraryPass,
+    equipment: Equipment,
+    library: LibraryTarget,
+    slot: AbstractAsyncContextManager[object],
+    report: asyncio.Future[PassReport],
+) -> None:
+    """Do a pass and give its ``report``; whatever goes wrong ends in that, only a cancellation is raised on.
 
-    ``slot`` is held while the pass looks; what it concludes from that needs the writer only.
+    ``slot`` is held while the pass looks; what it concludes from that needs the writer only. A pass that is cancelled
+    does not wait for the writer: its report comes once the record is written.
     """
     result, start = Result(equipment, library, job.kind, equipment.now()), time.monotonic()
-    run_id: int | None = None
-    verdict: Verdict | None = None
-    concluding = False
+    concluding: asyncio.Future[Conclusion] | None = None
+    cause: PlexError | None = None
+
+    def give(ended: Conclusion) -> None:
+        duration_s = round(time.monotonic() - start, 3)
+        report.set_result(PassReport(library.server, library.row.name, ended.run, ended.run_id, duration_s, cause))
+
     try:
         async with slot:
             result, start = Result(equipment, library, job.kind, equipment.now()), time.monotonic()
             verdict = await _look(job)
+        cause = verdict.cause
         await _turn(library, verdict, job.counts)
-        concluding = True
-        ended = await equipment.database.writer.write(partial(_conclude, job=job, verdict=verdict, result=result))
-        run, run_id = ended.run, ended.run_id
+        work = partial(_conclude, job=job, verdict=verdict, result=result)
+        concluding = await equipment.database.writer.submit(work)
+        # Not awaited itself: a cancellation must not take the answer from it.
+        await asyncio.wait([concluding])
+        give(concluding.result())
     except asyncio.CancelledError:
-        if not concluding:  # else the conclusion, which is on its way, records the pass
-            _record_cancelled(job, equipment, result)
+        _when_recorded(concluding or _record_cancelled(job, equipment, result), job, result, give)
         raise
     except Exception as error:  # noqa: BLE001 -- a mistake of ours in one library must not cost the others
-        run = result.run(_failure(error, equipment, library), job.counts)
+        give(Conclusion(result.run(_failure(error, equipment, library), job.counts), None))
     finally:
         library.round.end(library.row.kind, library.row.id)
-    duration_s = round(time.monotonic() - start, 3)
-    return PassReport(library.server, library.row.name, run, run_id, duration_s, verdict.cause if verdict else None)
+
+
+def not_begun(equipment: Equipment, library: LibraryTarget, kind: RunKind) -> PassReport:
+    """Report a pass that was cancelled before its first step: it has left no record."""
+    run = Result(equipment, library, kind, equipment.now()).run(Verdict("cancelled"), Counts())
+    return PassReport(library.server, library.row.name, run, None, 0.0)
 
 
 async def _turn(library: LibraryTarget, verdict: Verdict, counts: Counts) -> None:
@@ -183,14 +197,33 @@ def _failure(error: Exception, equipment: Equipment, library: LibraryTarget) -> 
     return Verdict("failed", str(InternalError(type(error).__name__)))
 
 
-def _record_cancelled(job: LibraryPass, equipment: Equipment, result: Result) -> None:
+def _record_cancelled(job: LibraryPass, equipment: Equipment, result: Result) -> asyncio.Future[Conclusion]:
     """Leave the record to the writer, behind the batches it still has: a cancelled task should not wait."""
 
-    async def work(connection: aiosqlite.Connection) -> int:
-        return await record_run(connection, result.run(Verdict("cancelled"), job.counts))
+    async def work(connection: aiosqlite.Connection) -> Conclusion:
+        run = result.run(Verdict("cancelled"), job.counts)
+        return Conclusion(run, await record_run(connection, run))
 
-    with suppress(WriterStopped):
-        equipment.database.writer.post(work).add_done_callback(lambda done: done.cancelled() or done.exception())
+    try:
+        return equipment.database.writer.post(work)
+    except WriterStopped as error:
+        failed: asyncio.Future[Conclusion] = asyncio.get_running_loop().create_future()
+        failed.set_exception(error)
+        return failed
+
+
+def _when_recorded(
+    recorded: asyncio.Future[Conclusion], job: LibraryPass, result: Result, give: Callable[[Conclusion], None]
+) -> None:
+    """Have a cancelled pass reported when its end is recorded, or could not be."""
+
+    def end(done: asyncio.Future[Conclusion]) -> None:
+        if done.cancelled() or done.exception() is not None:
+            give(Conclusion(result.run(Verdict("cancelled"), job.counts), None))
+        else:
+            give(done.result())
+
+    recorded.add_done_callback(end)
 
 
 _LEVELS = {"ok": "info", "incomplete": "warning", "blocked": "error", "failed": "error", "cancelled": "info"}

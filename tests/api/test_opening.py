@@ -76,9 +76,11 @@ async def test_no_schema_is_changed_below_a_daemon(path, monkeypatch) -> None:
     """Its own release has to do it; what to do is told."""
     monkeypatch.setattr(opening, "PATIENCE_S", 0.0)
     make_old(path)
-    with database_lock(path, serves=True), pytest.raises(DatabaseHeld) as caught:
-        async with Database(path):
-            pass
+    with database_lock(path) as lock:
+        lock.serve()
+        with pytest.raises(DatabaseHeld) as caught:
+            async with Database(path):
+                pass
     assert caught.value.serves
     assert "schema version 1" in (caught.value.hint or "")
     assert version_of(path) == 1
@@ -88,7 +90,7 @@ async def test_a_database_of_this_release_is_opened_below_a_daemon(path) -> None
     """Both to read and to write."""
     async with Database(path):
         pass
-    with database_lock(path, serves=True):
+    with database_lock(path):
         async with Database(path) as database:
             assert await database.add_plex_server("home", "http://127.0.0.1:1", "tok-1234") == 1
 

@@ -82,19 +82,26 @@ async def test_identity_of_something_else(plex: FakePlex, connect: Connect, body
 
 
 async def test_libraries(plex: FakePlex, connect: Connect) -> None:
-    """All libraries come, of every type; one that cannot be used is logged."""
+    """All libraries come, of every type; one that cannot be used is logged when it begins to be so."""
     sections = [
         {"key": "1", "type": "movie", "title": "Movies"},
         {"key": "4", "type": "artist", "title": "Music"},
         {"title": "?"},
     ]
-    plex.answer("/library/sections", plex.reply({"MediaContainer": {"size": 3, "Directory": sections}}))
+    whole, usable = ({"MediaContainer": {"Directory": listed}} for listed in (sections, sections[:2]))
+    plex.answer("/library/sections", *map(plex.reply, (whole, whole, usable, whole)))
+    client = await connect()
     with capture_logs() as logs:
-        found = await (await connect()).libraries()
+        found = await client.libraries()
+        await client.libraries()
     assert found == (LibraryListing("1", "Movies", "movie"), LibraryListing("4", "Music", "artist"))
     assert logs == [
         {"event": "library.skipped", "log_level": "warning", "server": "home", "library": "?", "reason": "no key"}
     ]
+    with capture_logs() as logs:
+        for _ in range(2):
+            await client.libraries()
+    assert len(logs) == 1
 
 
 # -- listings -------------------------------------------------------------------------------------------------------

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import email.utils
+import html
 import ssl
 import time
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 from aiohttp import web
@@ -248,6 +251,15 @@ async def test_maintenance(plex: FakePlex, transport: Connect) -> None:
     error = await failure(await transport())
     assert error.detail.startswith("HTTP 503, Migrations & *** xxx")
     assert len(error.detail) < 250
+
+
+async def test_the_token_is_not_repeated_in_another_spelling(plex: FakePlex, transport: Connect) -> None:
+    """The text becomes a row's, a command's and a status line's, where nothing else takes it out."""
+    spellings = (plex.TOKEN.upper(), quote(plex.TOKEN, safe=""), base64.b64encode(plex.TOKEN.encode()).decode())
+    body = f'<Response code="503" title="Maintenance" status="{" or ".join(map(html.escape, spellings))}"/>'
+    plex.answer(PATH, plex.reply(body.encode(), status=503, Content_Type="application/xml"))
+    error = await failure(await transport())
+    assert error.detail.startswith("HTTP 503, *** or *** or ***")
 
 
 async def test_html_of_an_error_is_not_told(plex: FakePlex, transport: Connect) -> None:

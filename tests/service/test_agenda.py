@@ -47,6 +47,13 @@ def test_failures_double_the_wait_up_to_a_quarter_of_an_hour(agenda, clock) -> N
         assert limit / 2 <= wait <= limit
 
 
+def test_servers_that_fell_together_do_not_rise_together(clock) -> None:
+    """Not even after their first failure: the waits are spread over all that they may be."""
+    waits = [_look(Agenda(clock), clock, ServerUnreachable("home")) for _ in range(200)]
+    assert FIRST_BACKOFF_S * 0.5 <= min(waits) < FIRST_BACKOFF_S * 0.6
+    assert FIRST_BACKOFF_S * 0.9 < max(waits) <= FIRST_BACKOFF_S
+
+
 def test_a_failure_waits_no_longer_than_the_interval_at_first(agenda, clock) -> None:
     """Who looks every second wants to know in a second."""
     agenda.begin(1.0)
@@ -93,14 +100,6 @@ def test_the_wall_clock_does_not_matter(agenda, clock) -> None:
         assert agenda.due_in == wait
 
 
-def test_what_is_asked_for_during_a_look_is_not_lost(agenda, clock) -> None:
-    """The look may have read already what has just changed."""
-    agenda.begin(INTERVAL)
-    agenda.bring_forward()
-    agenda.succeeded()
-    assert agenda.due_in == 0
-
-
 def test_a_look_before_its_time_leaves_the_plan_alone(agenda, clock) -> None:
     """Somebody asked for something else than all that is due."""
     wait = _look(agenda, clock)
@@ -128,14 +127,12 @@ def test_asking_in_vain_does_not_lengthen_the_backoff(agenda, clock) -> None:
     assert agenda.due_in <= FIRST_BACKOFF_S
 
 
-def test_a_busy_pass_postpones_the_next_look_and_nothing_brings_it_closer_but_a_wish(agenda, clock) -> None:
+def test_a_busy_pass_postpones_the_next_look_and_a_shorter_interval_does_not_bring_it_closer(agenda, clock) -> None:
     """The server asked to be left alone; a shorter interval is no reason to do otherwise."""
     _look(agenda, clock)
     agenda.postpone(600)
     agenda.shorten(30)
     assert agenda.due_in == 600
-    agenda.bring_forward()
-    assert agenda.due_in == 0
 
 
 def test_a_shorter_interval_holds_at_once(agenda, clock) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from retrovue_daemon.asking import EVERYTHING, Asked, Selection
@@ -11,9 +13,11 @@ from retrovue_daemon.store.runs import Counts, Run
 from retrovue_daemon.sync.passes import PassReport
 
 
-def _report(library_id: int, status: str = "ok") -> PassReport:
+def _report(library_id: int, status: str = "ok") -> asyncio.Future[PassReport]:
     run = Run(1, library_id, "full", 0, 0, status, Counts())
-    return PassReport("home", f"library {library_id}", run, None, 0.0)
+    report = asyncio.get_running_loop().create_future()
+    report.set_result(PassReport("home", f"library {library_id}", run, None, 0.0))
+    return report
 
 
 @pytest.fixture
@@ -26,24 +30,51 @@ async def test_it_is_answered_when_everything_has_ended(asked) -> None:
     asked.looked(("Films", "Shows"), [1, 2])
     for library_id in (2, 1):
         asked.begin(library_id)
-    asked.end([_report(2, "failed")])
+    asked.end(2, [_report(2, "failed")])
     assert not asked.done.done()
-    asked.end([_report(1)])
+    asked.end(1, [_report(1)])
     report = asked.done.result()
     assert [done.run.library_id for done in report.passes] == [1, 2]
     assert (report.server, report.error, report.titles) == ("home", None, ("Films", "Shows"))
+
+
+async def test_a_pass_that_was_stopped_is_waited_for_until_it_is_recorded(asked) -> None:
+    """Its report comes later than its end, and is part of the answer."""
+    asked.looked(("Films",), [1])
+    asked.begin(1)
+    stopped: asyncio.Future[PassReport] = asyncio.get_running_loop().create_future()
+    asked.end(1, [_report(1), stopped])
+    await asyncio.sleep(0)
+    assert not asked.done.done()
+    stopped.set_result(_report(1, "cancelled").result())
+    assert [done.run.status for done in (await asked.done).passes] == ["ok", "cancelled"]
+
+
+async def test_what_is_to_be_done_again_is_waited_for_again(asked) -> None:
+    """The end of the passes that were stopped for that is no answer; what was done before is part of it."""
+    asked.looked(("Films", "Shows"), [1, 2])
+    for library_id in (1, 2):
+        asked.begin(library_id)
+    asked.end(1, [_report(1)])
+    asked.again()
+    asked.end(2, [_report(2, "cancelled")])
+    assert asked.left == {2}
+    asked.looked(("Films", "Shows"), [1, 2])
+    asked.begin(2)
+    asked.end(2, [_report(2)])
+    assert [done.run.status for done in (await asked.done).passes] == ["ok", "ok"]
 
 
 async def test_a_library_that_was_busy_is_waited_for(asked) -> None:
     """Its pass began before anybody asked, and may have missed what is asked about."""
     asked.looked(("Films", "Shows"), [1, 2])
     asked.begin(1)
-    asked.end([_report(1)])
+    asked.end(1, [_report(1)])
     assert asked.left == {2}
     assert not asked.done.done()
     asked.looked(("Films", "Shows"), [1, 2])
     asked.begin(2)
-    asked.end([_report(2)])
+    asked.end(2, [_report(2)])
     assert len(asked.done.result().passes) == 2
 
 
@@ -73,7 +104,7 @@ async def test_the_first_answer_counts(asked) -> None:
     asked.looked(("Films",), [1])
     asked.begin(1)
     asked.fail(ServerWithdrawn("home"))
-    asked.end([_report(1)])
+    asked.end(1, [_report(1)])
     asked.fail(ServerUnreachable("home"))
     assert isinstance(asked.done.result().error, ServerWithdrawn)
 

@@ -115,9 +115,11 @@ async def test_a_signal_in_the_middle_of_a_batch_lets_it_be_committed(
     stopping.set()
     async with asyncio.timeout(LONGEST_END_S):
         await running
-    assert [line["event"] for line in events.lines[-2:]] == ["daemon.stopping", "daemon.stopped"]
+    assert [line["event"] for line in events.lines[-3:]] == ["daemon.stopping", "sync.finished", "daemon.stopped"]
     assert rows("SELECT title FROM movies ORDER BY 1") == [("Dramas 1",), ("Dramas 2",)]
-    assert rows("SELECT status FROM sync_runs") == [("cancelled",)]
+    told = events.lines[-2]
+    assert rows("SELECT id, status FROM sync_runs") == [(told["run_id"], told["status"])]
+    assert told["status"] == "cancelled"
     _check(path)
 
 

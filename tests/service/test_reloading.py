@@ -13,6 +13,7 @@ from retrovue_daemon.asking import Selection
 from retrovue_daemon.config import load_config
 from retrovue_daemon.errors import ServerWithdrawn
 from retrovue_daemon.reloading import Reloader
+from retrovue_daemon.service import status_line
 from retrovue_daemon.systemd import Notifier
 from tests.service.conftest import Service, table
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from retrovue_daemon.config import Config
 
 MINUTE = 60.0
+
+RELOAD = ["RELOADING=1", "EXTEND_TIMEOUT_USEC=30000000", "READY=1"]
+"""What systemd hears of a reload that is over within seconds."""
 
 
 async def test_an_unchanged_server_keeps_its_session_and_its_schedule(serve, config, plex, clock, events) -> None:
@@ -85,6 +89,33 @@ async def test_a_changed_server_starts_anew(serve, config, plex, events) -> None
     assert changed.changed == ("home",)
     await events.next("sync.finished", library="Dramas")
     assert len(plex.connections) == connections + 1
+
+
+async def test_a_changed_server_does_what_it_was_asked_for_before(serve, config, plex, events) -> None:
+    """What was done stays done, what ran is done again, and so is what waits for that: nobody has to ask anew."""
+    service = await serve(config(table(plex)))
+    await events.count(3, "sync.finished")
+    stuck = plex.faults.hang("/library/sections/2/all")
+    (under_way,) = service.supervisor.ask(Selection(full=True))
+    await stuck.reached.wait()
+    await events.count(2, "sync.finished", status="ok")
+    (waiting,) = service.supervisor.ask(Selection(library="Dramas"), "home")
+    asked_meanwhile, stop = [], service.supervisor._stop
+
+    async def ask_meanwhile(*names: str) -> None:
+        asked_meanwhile.extend(service.supervisor.ask(Selection(library="Westerns"), "home"))
+        await stop(*names)
+
+    service.supervisor._stop = ask_meanwhile
+    changed = await service.supervisor.apply(config(table(plex, concurrency=1)))
+    assert changed.changed == ("home",)
+    libraries = []
+    for asked in (under_way, waiting, *asked_meanwhile):
+        report = await asked.done
+        assert report.error is None
+        assert {done.run.status for done in report.passes} == {"ok"}
+        libraries.append([done.library for done in report.passes])
+    assert libraries == [["Comedies", "Dramas", "Westerns"], ["Dramas"], ["Westerns"]]
 
 
 async def test_a_server_that_is_added_starts_at_once(serve, config, plex, start_plex, events) -> None:
@@ -214,11 +245,13 @@ async def reloading(serve, file, tmp_path, heard, plex):
     async def begin() -> tuple[Service, asyncio.Event]:
         service = await serve(file.load())
         wanted = asyncio.Event()
-        reloader = Reloader(file.load, file.relog, service.supervisor, Notifier(str(tmp_path / "notify").encode()))
+        notifier = Notifier(str(tmp_path / "notify").encode())
+        reloader = Reloader(file.load, file.relog, service.supervisor, notifier, service.clock)
         tasks.append(asyncio.create_task(reloader.serve(wanted)))
         return service, wanted
 
     yield begin
+    file.read_on.set()
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -242,8 +275,9 @@ async def test_a_file_with_mistakes_changes_nothing_and_tells_all_of_them(
     }
     assert service.supervisor.config is before
     assert service.supervisor.workers["home"] is worker
+    assert status_line(service.supervisor) == f"idle; reload refused: {', '.join(failed['problems'])}"
     await asyncio.sleep(0)
-    assert heard() == ["RELOADING=1", "READY=1"]
+    assert heard() == RELOAD
 
 
 async def test_the_same_file_again_is_no_change(reloading, file, plex, events, heard) -> None:
@@ -254,7 +288,7 @@ async def test_the_same_file_again_is_no_change(reloading, file, plex, events, h
     wanted.set()
     await events.next("config.unchanged")
     assert service.supervisor.config is before
-    assert heard() == ["RELOADING=1", "READY=1"]
+    assert heard() == RELOAD
     assert file.levels == []
 
 
@@ -274,7 +308,26 @@ async def test_a_storm_is_two_reloads_at_most(reloading, file, plex, events, hea
     await events.count(2, "config.unchanged")
     await asyncio.sleep(0)
     assert file.reads == 2
-    assert heard() == ["RELOADING=1", "READY=1"] * 2
+    assert heard() == RELOAD * 2
+
+
+async def test_a_reload_that_takes_long_asks_for_patience_until_it_is_over(
+    reloading, file, plex, clock, events, heard
+) -> None:
+    """Each time for longer than until the next time; systemd would give it up after a minute and a half."""
+    file.write(table(plex))
+    _, wanted = await reloading()
+    file.read_on.clear()
+    wanted.set()
+    for _ in range(5):
+        await clock.tick("patience with a reload")
+    assert heard() == [RELOAD[0], *[RELOAD[1]] * 6]
+    assert await clock.asleep("patience with a reload") - clock.time < 30
+    file.read_on.set()
+    await events.next("config.unchanged")
+    await asyncio.sleep(0)
+    assert heard()[-1] == "READY=1"
+    assert "patience with a reload" not in [task.get_name() for task in asyncio.all_tasks()]
 
 
 @pytest.mark.parametrize(
@@ -295,6 +348,11 @@ async def test_what_needs_a_restart_is_refused_with_that_reason(reloading, file,
     assert failed["problems"] == [f"{key}: cannot change while the daemon runs"]
     assert "restart" in failed["hint"]
     assert service.supervisor.config is before
+    assert f"reload refused: {failed['problems'][0]}" in status_line(service.supervisor)
+    file.write(table(plex))
+    wanted.set()
+    await events.next("config.unchanged")
+    assert service.supervisor.wrong == []
 
 
 async def test_a_reload_that_cannot_be_applied_is_told_and_the_next_one_works(
@@ -313,8 +371,10 @@ async def test_a_reload_that_cannot_be_applied_is_told_and_the_next_one_works(
         wanted.set()
         failed = await events.next("config.reload_failed")
     assert "ZeroDivisionError" in failed["exception"]
+    assert service.supervisor.wrong == ["reload refused: internal error"]
     wanted.set()
     reloaded = await events.next("config.reloaded")
+    assert service.supervisor.wrong == []
     assert (reloaded["added"], reloaded["changed"], reloaded["removed"]) == (["home"], [], [])
 
 

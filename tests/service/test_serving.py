@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -116,6 +118,17 @@ async def test_a_show_whose_library_is_busy_is_done_after_that(
     assert len([request for request in plex.requests if "title" in request.query]) == 1
 
 
+@pytest.mark.parametrize(
+    ("kind", "options"), [("full", {"library": "Drama"}), ("show", {"show": "Les Vampires"})], ids=["library", "show"]
+)
+async def test_what_nobody_has_is_answered_as_sync_would(in_step, clock, events, request_row, answer, kind, options):
+    """Wrong usage, in the row and in the log alike: nothing was done, and to ask again would not help."""
+    request_id = await request_row(kind, options)
+    await clock.tick()
+    told = await events.next("request.finished")
+    assert (told["exit_code"], answer(request_id)[2]["exit_code"]) == (2, 2)
+
+
 NO_UTF_8 = b'{"library": "\xff"}'
 
 JUNK = [
@@ -178,6 +191,34 @@ async def test_a_library_of_another_server_is_not_guessed(
     assert "server_id is not the server of library_id" in answer(wrong)[2]["error"]["message"]
     (server,) = answer(right)[2]["servers"]
     assert (server["server"], [one["library"] for one in server["libraries"]]) == ("attic", ["Musicals"])
+
+
+@pytest.mark.parametrize(
+    ("server_id", "library_id", "why"),
+    [
+        (9_999, None, "there is no server with the id 9999"),
+        (None, 9_999, "there is no library with the id 9999"),
+        (9_999, 2, "there is no server with the id 9999"),
+        (1, 9_999, "there is no library with the id 9999"),
+        (None, 77, "there is no library with the id 77"),  # it is there, but its server is not
+    ],
+)
+async def test_an_id_that_leads_nowhere_does_not_mean_everything(
+    in_step, plex, clock, events, answer, path, server_id, library_id, why
+) -> None:
+    """Programs that do not switch foreign keys on can write such rows, and ask for removals to be believed."""
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute(
+            "INSERT INTO libraries (id, server_id, library_key, library_name, library_type)"
+            " VALUES (77, 888, '2', 'lost', 'movie')"
+        )
+        insert = "INSERT INTO sync_requests (server_id, library_id, kind, options) VALUES (?, ?, 'full', ?)"
+        request_id = other.execute(insert, (server_id, library_id, '{"accept_removals": true}')).lastrowid
+    await clock.tick()
+    await events.next("request.refused", request_id=request_id)
+    assert answer(request_id)[2]["exit_code"] == 2
+    assert answer(request_id)[2]["error"]["message"].endswith(why)
+    assert not plex.requests
 
 
 async def test_an_inactive_server_is_told_so(in_step, clock, events, request_row, answer, rows, edit) -> None:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from retrovue_daemon.slots import Slots
+from retrovue_daemon.slots import FIRST_LOOK_S, Slots
+from tests.service.conftest import FakeClock
 
 
 class Guests:
@@ -17,23 +18,26 @@ class Guests:
 
     def __init__(self, slots: Slots) -> None:
         self.inside: list[str] = []
+        self.numbers: list[int] = []
         self._slots = slots
         self._tasks: list[tuple[asyncio.Task[None], asyncio.Event]] = []
 
     async def arrive(self, server: str) -> int:
-        leave = asyncio.Event()
+        leave, number = asyncio.Event(), len(self._tasks)
 
         async def stay() -> None:
             async with self._slots.of(server):
                 self.inside.append(server)
+                self.numbers.append(number)
                 try:
                     await leave.wait()
                 finally:
                     self.inside.remove(server)
+                    self.numbers.remove(number)
 
         self._tasks.append((asyncio.create_task(stay()), leave))
         await _settle()
-        return len(self._tasks) - 1
+        return number
 
     async def leave(self, number: int) -> None:
         self._tasks[number][1].set()
@@ -56,11 +60,11 @@ async def _settle() -> None:
 
 
 @pytest.fixture
-async def open_slots():
+async def open_slots(clock):
     async with AsyncExitStack() as stack:
 
         def make(number: int, *servers: str) -> tuple[Slots, Guests]:
-            slots = Slots(number)
+            slots = Slots(number, clock)
             slots.share(number, servers)
             guests = Guests(slots)
             stack.push_async_callback(guests.end)
@@ -88,17 +92,56 @@ async def test_a_server_that_fills_its_places_leaves_one_for_each_other(open_slo
     assert guests.inside == ["hangs", "hangs", "fine", "good"]
 
 
+async def test_nothing_is_kept_for_a_server_that_is_not_reached(open_slots) -> None:
+    """Until it is: then there is a place for it again, as soon as one is free."""
+    slots, guests = open_slots(4, "fine", "dead", "gone")
+    for _ in range(6):
+        await guests.arrive("fine")
+    assert guests.inside == ["fine", "fine"]
+    for server in ("dead", "gone"):
+        slots.give_up(server)
+    await _settle()
+    assert guests.inside == ["fine"] * 4
+    slots.keep("dead")
+    await guests.leave(0)
+    assert guests.inside == ["fine"] * 3
+    await guests.arrive("dead")
+    assert guests.inside == ["fine", "fine", "fine", "dead"]
+
+
+async def test_a_server_that_was_not_reached_yet_is_kept_a_place_for_a_moment_only(open_slots, clock) -> None:
+    """It may hang before it has said a word; that it was reached in time is what keeps the place for good."""
+    slots, guests = open_slots(3, "fine", "silent", "good")
+    slots.keep("good")
+    for _ in range(4):
+        await guests.arrive("fine")
+    assert guests.inside == ["fine"]
+    clock.advance(FIRST_LOOK_S)
+    slots.admit()
+    await _settle()
+    assert guests.inside == ["fine", "fine"]
+
+
+async def test_a_new_configuration_forgets_nothing_about_servers_that_stay(open_slots) -> None:
+    """A dead one is not waited for once more, and one that left is not waited for at all."""
+    slots, guests = open_slots(3, "fine", "dead", "left")
+    slots.give_up("dead")
+    slots.share(3, ["fine", "dead"])
+    for _ in range(3):
+        await guests.arrive("fine")
+    assert guests.inside == ["fine"] * 3
+
+
 async def test_more_servers_than_places_take_turns(open_slots) -> None:
-    """In the order of their coming, and one that has a place does not get the one that the next could have."""
+    """However many libraries the first one has, and however long each takes: the next place is another's."""
     _, guests = open_slots(1, "a", "b", "c")
-    first = await guests.arrive("a")
-    for server in ("a", "b", "c"):
+    for server in "aaabbc":
         await guests.arrive(server)
-    assert guests.inside == ["a"]
-    await guests.leave(first)
-    assert guests.inside == ["a"]
-    await guests.leave(first + 1)
-    assert guests.inside == ["b"]
+    turns = []
+    while guests.inside:
+        turns += guests.inside
+        await guests.leave(guests.numbers[0])
+    assert "".join(turns) == "abcaba"
 
 
 async def test_fewer_places_send_nobody_away(open_slots) -> None:
@@ -147,6 +190,7 @@ STEPS = st.lists(
         st.tuples(st.just("arrive"), st.sampled_from(SERVERS)),
         st.tuples(st.just("leave"), st.integers(0, 30)),
         st.tuples(st.just("cancel"), st.integers(0, 30)),
+        st.tuples(st.sampled_from(("keep", "give_up")), st.sampled_from(SERVERS)),
         st.tuples(st.just("share"), st.tuples(st.integers(1, 5), st.sets(st.sampled_from(SERVERS)))),
     ),
     max_size=40,
@@ -159,7 +203,7 @@ def test_no_place_is_given_twice_or_lost(steps) -> None:
     """Whatever comes, goes, is cancelled or is changed, in whatever order."""
 
     async def live() -> None:
-        slots, number = Slots(2), 2
+        slots, number = Slots(2, FakeClock()), 2
         slots.share(2, SERVERS)
         guests, arrived = Guests(slots), 0
         try:
@@ -168,6 +212,9 @@ def test_no_place_is_given_twice_or_lost(steps) -> None:
                 if step == "arrive":
                     await guests.arrive(value)
                     arrived += 1
+                elif step in {"keep", "give_up"}:
+                    getattr(slots, step)(value)
+                    await _settle()
                 elif step == "share":
                     number = value[0]
                     slots.share(*value)

@@ -8,7 +8,8 @@ import itertools
 import pytest
 
 from retrovue_daemon.asking import EVERYTHING, Selection
-from retrovue_daemon.service import keep_starting, show_status, status_line
+from retrovue_daemon.logs import Redactor
+from retrovue_daemon.service import show_status, status_line
 from tests.service.conftest import table
 
 
@@ -20,9 +21,6 @@ class Recorder:
 
     def status(self, text: str) -> None:
         self.said.append(text)
-
-    def extend_timeout(self, seconds: float) -> None:
-        self.said.append(f"{seconds:g} s")
 
 
 @pytest.fixture
@@ -108,7 +106,7 @@ async def test_systemd_hears_of_changes_only(serve, config, plex, clock, events,
     service = await serve(config(table(plex)))
     (asked,) = service.supervisor.ask(EVERYTHING)
     await asked.done
-    showing = asyncio.create_task(show_status(recorder, service.supervisor, clock), name="status")
+    showing = asyncio.create_task(show_status(recorder, service.supervisor, Redactor(), clock), name="status")
     for _ in range(3):
         await clock.tick("status")
     assert recorder.said == ["idle"]
@@ -126,12 +124,18 @@ async def test_systemd_hears_of_changes_only(serve, config, plex, clock, events,
     await asyncio.gather(showing, return_exceptions=True)
 
 
-async def test_a_start_that_takes_long_asks_for_patience_again_and_again(clock, recorder) -> None:
-    """Each time for longer than until the next time."""
-    starting = asyncio.create_task(keep_starting(recorder, clock), name="start")
-    for _ in range(3):
-        await clock.tick("start")
-    assert recorder.said == ["30 s"] * 4
-    assert await clock.asleep("start") - clock.time < 30
-    starting.cancel()
-    await asyncio.gather(starting, return_exceptions=True)
+async def test_no_secret_is_shown(serve, config, plex, clock, events, recorder) -> None:
+    """Titles are the server's, and it has been shown the token."""
+    plex.changes.rename_library("2", f"Dramas {plex.token}")
+    plex.faults.fail("/library/sections/2/all", status=500, times=None)
+    redactor = Redactor()
+    redactor.learn(plex.token)
+    service = await serve(config(table(plex)))
+    (asked,) = service.supervisor.ask(EVERYTHING)
+    await asked.done
+    showing = asyncio.create_task(show_status(recorder, service.supervisor, redactor, clock), name="status")
+    await clock.asleep("status")
+    (said,) = recorder.said
+    assert said.startswith("idle; home/Dramas *** failed")
+    showing.cancel()
+    await asyncio.gather(showing, return_exceptions=True)

@@ -11,7 +11,7 @@ from retrovue_daemon.agenda import LONGEST_BACKOFF_S
 from retrovue_daemon.asking import EVERYTHING, Selection
 from retrovue_daemon.errors import ServerWithdrawn
 from retrovue_daemon.sync.discovery import Discovery
-from tests.service.conftest import table
+from tests.service.conftest import PATIENCE_S, table
 
 INTERVAL = 300.0
 
@@ -42,7 +42,7 @@ async def test_never_more_requests_to_a_server_than_configured(
 async def test_dead_slow_and_fickle_servers_cost_a_healthy_one_nothing(
     serve, config, start_plex, clock, events
 ) -> None:
-    """It is looked at as if it were alone: at its interval, with the same requests, and it finds a free place.
+    """It is looked at at its interval, with the same requests, and it finds a free place.
 
     One hangs in more libraries than there are places, one refuses connections, one comes and goes.
     """
@@ -78,6 +78,57 @@ async def test_dead_slow_and_fickle_servers_cost_a_healthy_one_nothing(
     assert service.supervisor.workers["refusing"].trouble.error is not None
     assert not events.of("sync.finished", server="hanging")
     assert {line["status"] for line in events.of("sync.finished", server="flapping")} == {"ok"}
+
+
+async def test_servers_that_fail_keep_no_places_from_a_healthy_one(serve, config, start_plex, events, gauge) -> None:
+    """It is read in as many libraries at once as if it were alone."""
+    healthy, refusing, busy = [await start_plex(*"ABCD", name=name) for name in ("healthy", "refusing", "busy")]
+    await refusing.stop()
+    busy.faults.fail("/identity", status=503, times=None)
+    stuck = [healthy.faults.hang(f"/library/sections/{key}/all") for key in healthy.world.libraries]
+    plexes = {"refusing": refusing, "busy": busy, "healthy": healthy}
+    servers = [table(plex, name, concurrency=4) for name, plex in plexes.items()]
+    await serve(config(*servers, sync={"concurrency": 4}))
+    async with asyncio.timeout(PATIENCE_S):
+        await asyncio.gather(*(each.reached.wait() for each in stuck))
+    assert gauge.libraries == 4
+
+
+async def test_a_server_that_is_silent_from_the_start_keeps_no_place_for_longer_than_a_moment(
+    serve, config, start_plex, clock, events, gauge
+) -> None:
+    """Long before it is given up."""
+    healthy, silent = await start_plex(*"ABCD", name="healthy"), await start_plex("A", name="silent")
+    silence = silent.faults.hang("/identity", times=None)
+    stuck = [healthy.faults.hang(f"/library/sections/{key}/all") for key in healthy.world.libraries]
+    servers = [table(plex, name, concurrency=4) for name, plex in {"silent": silent, "healthy": healthy}.items()]
+    service = await serve(config(*servers, sync={"concurrency": 4}))
+    await silence.reached.wait()
+    async for latest in service.board.watch():
+        if len(latest.running) == 4:
+            break
+    await asyncio.sleep(0)  # each of their tasks has its first turn, and asks for a place
+    assert service.supervisor._slots._taken.total() == 3
+    await clock.tick()
+    async with asyncio.timeout(PATIENCE_S):
+        await asyncio.gather(*(each.reached.wait() for each in stuck))
+    assert gauge.libraries == 4
+    assert not events.of("server.unreachable")
+
+
+async def test_a_hanging_server_does_not_go_before_a_healthy_one(serve, config, start_plex, events) -> None:
+    """With one place only they take turns, however many libraries the one that hangs has."""
+    hanging = await start_plex("A", "B", "C", name="hanging")
+    healthy = await start_plex("A", name="healthy")
+    stuck = [hanging.faults.hang(f"/library/sections/{key}/all") for key in hanging.world.libraries]
+    await serve(config(table(hanging, "hanging"), table(healthy, "healthy"), sync={"concurrency": 1}))
+    await asyncio.wait([asyncio.create_task(each.reached.wait()) for each in stuck], return_when="FIRST_COMPLETED")
+    await healthy.asked("/library/sections")
+    next(each for each in stuck if each.reached.is_set()).release.set()
+    finished = [line["server"] for line in await events.count(2, "sync.finished")]
+    assert "healthy" in finished
+    for each in stuck:
+        each.release.set()
 
 
 async def test_trouble_is_told_when_it_starts_and_when_it_ends(serve, config, plex, clock, events) -> None:
@@ -268,3 +319,47 @@ async def test_a_server_that_takes_over_its_old_row_is_not_disturbed(
     assert (await events.next("sync.finished", library="Dramas"))["status"] == "ok"
     assert not events.of("servers.changed")
     assert rows("SELECT name FROM plex_servers") == [("after",)]
+
+
+# -- "sync now", as SIGUSR1 says it ----------------------------------------------------------------------------------
+
+
+async def test_sync_now_reaches_a_library_that_is_busy(serve, config, plex, events, rows) -> None:
+    """Its pass may have read already what has just changed: there is another one after it."""
+    service = await serve(config(table(plex)))
+    await events.count(3, "sync.finished")
+    stuck = plex.faults.hang("/library/sections/2/all")
+    service.supervisor.ask(Selection(full=True))
+    await stuck.reached.wait()
+    await events.count(2, "sync.finished")
+    for _ in range(20):
+        service.supervisor.sync_now()
+    await events.count(2, "sync.finished")
+    plex.changes.add_movie("2", "Pandora's Box", 1929)
+    stuck.release.set()
+    passes = await events.count(2, "sync.finished", library="Dramas", status="ok")
+    assert [line["added"] for line in passes] in ([0, 1], [1, 0])
+    assert rows("SELECT count(*) FROM active_movies WHERE title = 'Pandora''s Box'") == [(1,)]
+
+
+async def test_sync_now_retries_a_library_that_waits_after_a_failure(serve, config, plex, events) -> None:
+    """Somebody has mended the cause, and says so."""
+    plex.faults.fail("/library/sections/2/all", status=500, times=2)
+    service = await serve(config(table(plex)))
+    await events.next("sync.finished", library="Dramas", status="failed")
+    for _ in range(2):
+        service.supervisor.sync_now()
+        finished = await events.next("sync.finished", library="Dramas")
+    assert (finished["status"], events.of("sync.finished", library="Dramas")[1]["kind"]) == ("ok", "full")
+
+
+async def test_sync_now_is_not_lost_where_the_look_that_runs_fails(serve, config, plex, events) -> None:
+    """It was said after that one had begun: one more try follows at once, whatever the backoff."""
+    stuck = plex.faults.hang("/identity")
+    plex.faults.fail("/library/sections", status=503, retry_after="240")
+    service = await serve(config(table(plex)))
+    await stuck.reached.wait()
+    service.supervisor.sync_now()
+    stuck.release.set()
+    await events.next("server.busy")
+    assert {line["status"] for line in await events.count(3, "sync.finished")} == {"ok"}

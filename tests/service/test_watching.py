@@ -6,10 +6,12 @@ import asyncio
 
 import pytest
 
-from retrovue_daemon.asking import EVERYTHING
+from retrovue_daemon.asking import EVERYTHING, Selection
 from retrovue_daemon.errors import WriteFailed
+from retrovue_daemon.outcome import exit_code
 from retrovue_daemon.store import writer
 from retrovue_daemon.supervisor import WATCH_S, Supervisor
+from retrovue_daemon.sync.full import FullPass
 from tests.service.conftest import table
 
 ADD_SERVER = "INSERT INTO plex_servers (name, server_url, token) VALUES (?, ?, ?)"
@@ -89,16 +91,19 @@ async def test_a_server_that_is_taken_away_stops_and_its_rows_stay(
     await events.next("servers.changed", removed=("attic",))
     await service.database.writer.catch_up()
     assert rows("SELECT count(*) FROM active_movies") == [(2,)]
-    statuses = rows(
-        "SELECT l.library_name, r.status FROM sync_runs AS r JOIN libraries AS l ON l.id = r.library_id ORDER BY 1"
+    recorded = rows(
+        "SELECT l.library_name, r.status, r.id FROM sync_runs AS r JOIN libraries AS l ON l.id = r.library_id"
+        " ORDER BY 1"
     )
-    assert statuses == [("Comedies", "ok"), ("Dramas", "cancelled")]
+    assert [row[:2] for row in recorded] == [("Comedies", "ok"), ("Dramas", "cancelled")]
+    told = await events.next("sync.finished", status="cancelled")
+    assert (told["library"], told["run_id"], told["level"]) == ("Dramas", recorded[1][2], "info")
 
 
 async def test_a_switched_off_library_stops_and_a_switched_on_one_is_synced(
     serve, config, plex, start_plex, ticks, events, rows, edit
 ) -> None:
-    """Only its own server is looked at for that."""
+    """Only its own server is looked at for that; who asked for the pass that was stopped learns that it was."""
     other = await start_plex("Musicals", name="Bijou")
     stuck = plex.faults.hang("/library/sections/2/all")
     service = await serve(config(table(plex), table(other, "attic")))
@@ -111,8 +116,8 @@ async def test_a_switched_off_library_stops_and_a_switched_on_one_is_synced(
     report = await asked.done
     assert {done.library for done in report.passes} == {"Comedies", "Westerns"}
     await asyncio.wait([broken_off])
-    await service.database.writer.catch_up()
-    assert rows("SELECT status FROM sync_runs WHERE status <> 'ok'") == [("cancelled",)]
+    told = await events.next("sync.finished", library="Dramas")
+    assert rows("SELECT status, id FROM sync_runs WHERE status <> 'ok'") == [("cancelled", told["run_id"])]
     stuck.release.set()
 
     for each in (plex, other):
@@ -122,6 +127,85 @@ async def test_a_switched_off_library_stops_and_a_switched_on_one_is_synced(
     finished = await events.next("sync.finished", library="Dramas")
     assert (finished["kind"], finished["status"], finished["added"]) == ("full", "ok", 2)
     assert not other.requests
+
+
+async def test_a_server_of_the_configuration_cannot_be_switched_off_in_the_database(
+    serve, config, plex, ticks, events, rows, edit
+) -> None:
+    """The configuration decides, and says so; its server is not disturbed."""
+    service = await serve(config(table(plex)))
+    await events.count(3, "sync.finished")
+    worker = service.supervisor.workers["home"]
+    await edit("UPDATE plex_servers SET is_active = 0")
+    await ticks()
+    assert (await events.next("server.kept_active"))["server"] == "home"
+    await ticks()
+    assert rows("SELECT is_active FROM plex_servers") == [(1,)]
+    assert service.supervisor.workers["home"] is worker
+    assert len(events.of("server.kept_active")) == 1
+
+
+@pytest.mark.parametrize("has_begun", [True, False])
+async def test_who_asked_for_a_pass_that_is_stopped_learns_so(
+    serve, config, plex, ticks, events, edit, has_begun, monkeypatch
+) -> None:
+    """Also where it had not had its first turn: that all went well would not be true."""
+    service = await serve(config(table(plex)))
+    await events.count(3, "sync.finished")
+    home = service.supervisor.workers["home"]
+    stuck = plex.faults.hang("/library/sections/2/all")
+    if not has_begun:
+        begin = service.board.begin
+
+        def stop_first(server: str, library: str):
+            if library == "Dramas":
+                asyncio.get_running_loop().call_soon(home.stop_library, 2)
+            return begin(server, library)
+
+        monkeypatch.setattr(service.board, "begin", stop_first)
+    (asked,) = service.supervisor.ask(Selection(full=True), "home")
+    if has_begun:
+        await stuck.reached.wait()
+        await edit("UPDATE libraries SET sync_enabled = 0 WHERE library_name = 'Dramas'")
+        await ticks()
+    report = await asked.done
+    assert {done.library: done.run.status for done in report.passes} == {
+        "Comedies": "ok",
+        "Dramas": "cancelled",
+        "Westerns": "ok",
+    }
+    assert exit_code([report]) == 1
+    if has_begun:
+        told = await events.next("sync.finished", status="cancelled")
+        assert [done.run_id for done in report.passes if done.library == "Dramas"] == [told["run_id"]]
+
+
+async def test_a_pass_that_is_stopped_while_it_is_concluded_is_told_as_it_ended(
+    serve, config, plex, events, rows, monkeypatch
+) -> None:
+    """The transaction is on its way and nothing calls it back: what it brought is what is recorded, and told."""
+    service = await serve(config(table(plex, libraries=["Dramas"])))
+    await events.next("sync.finished")
+    plex.changes.add_movie("2", "Pandora's Box", 1929)
+    concluded, go_on = asyncio.Event(), asyncio.Event()
+    conclude = FullPass.conclude
+
+    async def conclude_slowly(*arguments):
+        concluded.set()
+        await go_on.wait()
+        return await conclude(*arguments)
+
+    monkeypatch.setattr(FullPass, "conclude", conclude_slowly)
+    (asked,) = service.supervisor.ask(Selection(full=True))
+    await concluded.wait()
+    service.supervisor.workers["home"].stop_library(2)
+    go_on.set()
+    (done,) = (await asked.done).passes
+    told = await events.next("sync.finished")
+    assert (
+        (told["status"], told["added"], told["run_id"]) == (done.run.status, 1, done.run_id) == ("ok", 1, done.run_id)
+    )
+    assert rows("SELECT status, added FROM sync_runs WHERE id = ?", told["run_id"]) == [("ok", 1)]
 
 
 async def test_a_library_that_is_switched_on_during_a_look_is_not_forgotten(
@@ -233,27 +317,53 @@ async def test_an_edit_that_cannot_be_followed_ends_nothing_and_is_followed_late
     async with locked():
         for _ in range(3):
             await clock.tick()
-    assert (await events.next("store.failed"))["error"].endswith("database is locked")
+    told = await events.next("store.failed")
+    assert told["error"].endswith("database is locked")
+    assert service.supervisor.wrong == [told["error"]]
     assert not service.task.done()
     await ticks()
+    assert service.supervisor.wrong == []
     await events.next("sync.finished", server="attic")
     assert len(events.of("store.failed")) == 1
+
+
+async def test_a_mistake_of_ours_while_others_are_watched_is_told_and_ends_nothing(
+    serve, config, ticks, events, edit, monkeypatch
+) -> None:
+    """Once, however often it is met; and what was missed is followed when it is met no more."""
+    service = await serve(config())
+
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(service.supervisor._desk, "take_requests", fail)
+        await edit("INSERT INTO sync_requests DEFAULT VALUES")
+        await ticks()
+    assert "ZeroDivisionError" in (await events.next("watch.crashed"))["exception"]
+    assert service.supervisor.wrong == ["internal error: ZeroDivisionError"]
+    await ticks()
+    await events.next("request.taken")
+    assert len(events.of("watch.crashed")) == 1
+    assert service.supervisor.wrong == []
 
 
 async def test_a_row_that_cannot_be_used_is_told_once_and_costs_the_others_nothing(
     serve, config, plex, ticks, events, edit
 ) -> None:
     """Until it is mended."""
-    await serve(config(table(plex)))
+    service = await serve(config(table(plex)))
     await events.count(3, "sync.finished")
     await edit(ADD_SERVER, "broken", "nonsense", None)
     await ticks()
     await edit("UPDATE libraries SET priority = 1")
     await ticks()
-    assert len(events.of("server.invalid", server="broken")) == 1
+    (told,) = events.of("server.invalid", server="broken")
+    assert service.supervisor.wrong == [f"server 'broken': {told['error']}"]
     await edit("UPDATE plex_servers SET server_url = ?, token = ? WHERE name = 'broken'", plex.url, plex.token)
     await ticks()
     await events.next("servers.changed", added=("broken",))
+    assert service.supervisor.wrong == []
 
 
 @pytest.mark.parametrize("under_its_old_id", [True, False])

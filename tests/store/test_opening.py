@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import sqlite3
 import stat
@@ -15,9 +16,12 @@ from pathlib import Path
 import pytest
 
 from retrovue_daemon.errors import DatabaseHeld, DatabasePlaceMissing, DatabaseUnusable
+from retrovue_daemon.store import database as opened_database
+from retrovue_daemon.store import preparation
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.store.lock import database_lock, holder
 from retrovue_daemon.store.migrations import APPLICATION_ID, migrations
+from retrovue_daemon.store.preparation import prepare
 
 TABLES = {
     "daemon_state", "plex_servers", "libraries", "library_locations", "plex_path_mappings", "media_files", "shows",
@@ -84,6 +88,19 @@ async def test_files_are_private_unless_configured(tmp_path) -> None:
             assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o640, name
 
 
+async def test_a_group_that_this_user_is_no_member_of_is_said_so(tmp_path, monkeypatch) -> None:
+    """The directory is not to blame, and to make it writable would not help."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(preparation.shutil, "chown", refuse)  # root may do it, and tests may run as root
+    with pytest.raises(DatabaseUnusable) as caught:
+        await _open_and_close(tmp_path / "mirror.db", group="media")
+    assert caught.value.detail == "cannot be given to the group 'media': Operation not permitted"
+    assert "member of media" in (caught.value.hint or "")
+
+
 async def test_a_second_process_is_told_who_holds_the_database(tmp_path) -> None:
     """The lock is the kernel's: another real process gets it neither by waiting nor by luck."""
     path = tmp_path / "mirror.db"
@@ -108,6 +125,27 @@ async def test_a_second_process_is_told_who_holds_the_database(tmp_path) -> None
         holder.stdin.close()
         assert holder.wait(10) == 0
     await _open_and_close(path)
+
+
+async def test_a_daemon_that_starts_does_not_say_that_it_serves_before_the_database_is_there(
+    tmp_path, monkeypatch
+) -> None:
+    """Whoever asked it then would find no table to ask in: it is worth another try, and not more."""
+    path, seen = tmp_path / "mirror.db", []
+
+    def meet() -> None:
+        with pytest.raises(DatabaseHeld) as caught, database_lock(path):
+            pass
+        seen.append((caught.value.pid, caught.value.serves))
+
+    def prepare_and_meet(prepared: Path, **options: object) -> None:
+        meet()
+        prepare(prepared, **options)
+
+    monkeypatch.setattr(opened_database, "prepare", prepare_and_meet)
+    async with open_database(path, serves=True):
+        meet()
+    assert seen == [(os.getpid(), False), (os.getpid(), True)]
 
 
 async def test_a_link_is_the_file_that_it_leads_to(tmp_path) -> None:

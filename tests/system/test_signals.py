@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
+import os
 import signal
 import sqlite3
+import sys
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.system.service import PATIENCE_S, Log, has, mask_of
@@ -81,3 +86,64 @@ async def test_a_second_ctrl_c_ends_it_at_once(commands, plex, config_file, path
         assert await log.end(signal.SIGINT) == (128 + signal.SIGINT, "")
     assert "daemon.stopped" not in log.text
     assert rows("PRAGMA integrity_check") == [("ok",)]
+
+
+async def test_a_reader_of_the_log_who_does_not_read_keeps_no_signal_from_ending_it(
+    commands, plex, config_file
+) -> None:
+    """Nor the service from its work: lines are lost then, and SIGTERM is obeyed."""
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4_096)
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"x" * 4_096)
+    os.set_blocking(writing, True)
+    process = await commands.start(
+        "run", "--config", config_file(plex, extra='[sync]\ninterval = "1s"'), stdout=writing
+    )
+    os.close(writing)
+    await _until(lambda: len(plex.requests_for("/identity")) > 2)
+    process.terminate()
+    async with asyncio.timeout(10):
+        _, err = await process.communicate()
+    assert (process.returncode, err) == (0, b"")
+    os.close(reading)
+
+
+BLOCKED = """
+import asyncio, os
+from retrovue_daemon.signals import Signals
+
+async def block():
+    _, writing = os.pipe()
+    with Signals():
+        print("blocked", flush=True)
+        while True:
+            os.write(writing, bytes(1_000_000))  # nobody reads
+
+asyncio.run(block())
+"""
+
+
+async def test_a_second_ctrl_c_ends_it_also_where_the_event_loop_is_held_up() -> None:
+    """Whatever it is that does not come back."""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", BLOCKED, stdout=asyncio.subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"blocked\n"
+        for _ in range(2):
+            await _until(lambda: process.returncode is not None or _sleeps(process))
+            process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(PATIENCE_S):
+            assert await process.wait() == 128 + signal.SIGINT
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def _sleeps(process: asyncio.subprocess.Process) -> bool:
+    """Tell whether a process waits for something, and no signal waits for it: proc_pid_status(5)."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return "State:\tS" in status and not has(mask_of(process, "ShdPnd"), signal.SIGINT)

@@ -10,10 +10,24 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
-from retrovue_daemon.systemd import Notifier, journal_stream
+from retrovue_daemon.clock import Clock
+from retrovue_daemon.systemd import Notifier, journal_stream, keep_asking
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+class Jumping(Clock):
+    """A clock that jumps over every sleep."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+
+    def monotonic(self) -> float:
+        return sum(self.slept)
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
 
 
 @pytest.fixture(params=["path", "abstract"])
@@ -64,6 +78,22 @@ def test_a_reload_carries_the_time_of_its_beginning(listener, notifier) -> None:
     assert state == "RELOADING=1"
     assert before <= int(began.removeprefix("MONOTONIC_USEC=")) <= after
     assert status == "STATUS=reading the configuration"
+
+
+def test_after_the_last_state_no_other_is_told(listener, notifier) -> None:
+    """A reload that ends meanwhile must not look like a service that goes on; what it does, it may still say."""
+    notifier.stopping("stopping")
+    notifier.reloading()
+    notifier.ready("ready")
+    notifier.stopping()
+    notifier.watchdog()
+    notifier.extend_timeout(10)
+    notifier.status("committing the last batch")
+    assert listener.heard() == [
+        "STOPPING=1\nSTATUS=stopping",
+        "EXTEND_TIMEOUT_USEC=10000000",
+        "STATUS=committing the last batch",
+    ]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\v", "\x85", "\u2028", "\0"])
@@ -131,6 +161,22 @@ def test_a_full_socket_keeps_nobody_waiting_and_loses_no_change_of_state(listene
     assert listener.heard() == ["WATCHDOG=1"]
 
 
+def test_trouble_with_the_socket_is_told_when_it_starts_and_when_it_ends(listen, tmp_path) -> None:
+    """And told anew when it comes back: systemd was started again, for example."""
+    path = tmp_path / "late"
+    notifier = Notifier.from_environ({"NOTIFY_SOCKET": str(path)})
+    with capture_logs() as lines:
+        for _ in range(2):
+            for _ in range(3):
+                notifier.watchdog()
+            listening = listen(str(path))
+            for _ in range(3):
+                notifier.watchdog()
+            assert listening.heard() == ["WATCHDOG=1"] * 3
+            path.unlink()
+    assert [line["event"] for line in lines] == ["systemd.not_told", "systemd.told_again"] * 2
+
+
 def test_what_is_remembered_for_a_broken_socket_is_bounded(listen, tmp_path) -> None:
     """A service that reloads for years under a deaf manager does not grow; the newest changes are kept."""
     path = str(tmp_path / "late")
@@ -142,6 +188,14 @@ def test_what_is_remembered_for_a_broken_socket_is_bounded(listen, tmp_path) -> 
     heard = late.heard()
     assert len(heard) < 20
     assert heard[-2:] == ["READY=1\nSTATUS=reload 999", "WATCHDOG=1"]
+
+
+async def test_patience_is_asked_for_again_and_again_and_not_for_ever(listener, notifier) -> None:
+    """Each time for longer than until the next time. An end that does not come after a minute is none."""
+    clock = Jumping()
+    await keep_asking(notifier, clock, 60)
+    assert listener.heard() == ["EXTEND_TIMEOUT_USEC=30000000"] * 6
+    assert set(clock.slept) == {10.0}
 
 
 @pytest.mark.parametrize(

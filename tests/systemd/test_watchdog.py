@@ -107,6 +107,26 @@ async def test_a_writer_that_waits_for_a_lock_lives_for_a_minute(heart, database
     assert listener.heard() == ["WATCHDOG=1"]
 
 
+async def test_a_writer_that_waits_with_one_piece_of_work_after_the_other_lives(heart, database, monkeypatch) -> None:
+    """Each may wait for a minute, and the answer stands behind them all: what counts is that it tries."""
+    monkeypatch.setattr(writer, "BUSY_TRIES", 1_000_000)
+    await database.writer._connection.execute("PRAGMA busy_timeout = 1")
+    listener, clock = heart
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+        await database.writer.catch_up()
+        other.execute("BEGIN IMMEDIATE")
+        began, waiting = clock.time, [asyncio.create_task(database.writer.catch_up()) for _ in range(3)]
+        while clock.time - began < 4 * service.LONGEST_PING_S:
+            steps = database.writer.steps
+            while database.writer.steps == steps:  # noqa: ASYNC110 -- there is no event for a try
+                await asyncio.sleep(0)
+            listener.heard()
+            await clock.step()
+            assert listener.heard() == ["WATCHDOG=1"]
+        other.execute("ROLLBACK")
+    await asyncio.gather(*waiting)
+
+
 async def test_a_writer_that_could_not_get_the_lock_lives(heart, database, monkeypatch) -> None:
     """It answers that it could not write, and goes on to the next piece of work."""
     monkeypatch.setattr(writer, "BUSY_TRIES", 1)
