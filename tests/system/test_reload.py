@@ -197,7 +197,7 @@ async def test_nobody_but_the_holder_of_the_lock_gets_the_signal(commands, plex,
     """The lock file may name a process of another container, whose number here is somebody else's."""
     bystander = await commands.start("demo", "--serve", "--json")
     await bystander.stdout.readline()
-    with database_lock(path, serves=True):
+    with database_lock(path):
         lock_path(path).write_text(f"{bystander.pid}{SERVES}\n")
         finished = await commands.run("reload", "--config", config_file(plex))
         assert finished.code == 1
