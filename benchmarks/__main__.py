@@ -22,7 +22,6 @@ from benchmarks.rounds import run_case
 
 if TYPE_CHECKING:
     from benchmarks.budgets import Budget
-    from benchmarks.cases import Case
     from benchmarks.figures import Figures
 
 HELP_ROUNDS = 5
@@ -32,7 +31,7 @@ BEGAN = time.monotonic()
 def main() -> None:
     """Run what is asked for, and tell. Whether a budget holds is for people to judge: machines are noisy."""
     arguments = _arguments()
-    cases = [case for case in chosen(arguments.only, full=arguments.full) if _is_possible(case)]
+    cases = chosen(arguments.only, full=arguments.full)
     outcomes = [run_case(case, arguments.rounds or case.rounds, _say) for case in cases]
     figures = all_figures(outcomes)
     help_s = median(_help_s() for _ in range(HELP_ROUNDS))
@@ -55,19 +54,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw how time and memory grow")
     return parser.parse_args()
-
-
-def _is_possible(case: Case) -> bool:
-    """Leave out what this version of the daemon has no option for."""
-    if not case.options:
-        return True
-    command = [sys.executable, "-m", "retrovue_daemon", "config", "schema"]
-    schema = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    option = case.options.partition(" ")[0]
-    if json.dumps(option) in schema:
-        return True
-    _say(f"{case.title}: left out, there is no option {option}")
-    return False
 
 
 def _help_s() -> float:
