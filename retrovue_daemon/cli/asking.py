@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from retrovue_daemon.cli.output import print_warning
 from retrovue_daemon.errors import BadInput, ConfigError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def get_token(server: str, file: Path | None) -> Secret:
     except ConfigError as error:
         raise BadInput("; ".join(f"the token {problem.message}" for problem in error.problems)) from None
     for remark in remarks_on(token):
-        print(f"warning: the token {remark}", file=sys.stderr)
+        print_warning(f"the token {remark}")
     return token
 
 

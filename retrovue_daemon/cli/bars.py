@@ -17,6 +17,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from retrovue_daemon.cli.table import printable
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
@@ -71,7 +73,9 @@ def _draw(progress: Progress, bars: dict[int, TaskID], running: LibraryProgress)
     if running.number not in bars:
         bars[running.number] = progress.add_task("", total=None)
     description = f"  {running.server} / {running.library}" + (f": {running.listing}" if running.listing else "")
-    progress.update(bars[running.number], description=description, completed=running.done, total=running.total)
+    progress.update(
+        bars[running.number], description=printable(description), completed=running.done, total=running.total
+    )
 
 
 class AboveBars:

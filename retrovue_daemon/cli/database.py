@@ -18,15 +18,14 @@ from retrovue_daemon.cli.options import (
     command_group,
     find_place,
 )
-from retrovue_daemon.cli.output import new_table, print_json, print_table
+from retrovue_daemon.cli.output import print_json, print_table
+from retrovue_daemon.cli.table import Table
 from retrovue_daemon.cli.units import size
 from retrovue_daemon.errors import DatabaseMissing, DatabaseUnusable
 from retrovue_daemon.outcome import describe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from rich.table import Table
 
     from retrovue_daemon.store.importing import Existing, Import
     from retrovue_daemon.store.maintenance import Finding, Sizes
@@ -239,9 +238,9 @@ def _plain_finding(finding: Finding) -> dict[str, object]:
 
 
 def _findings_table(findings: Sequence[Finding]) -> Table:
-    table = new_table("check", "result")
+    table = Table("check", "result")
     for finding in findings:
-        table.add_row(finding.name, "\n".join(finding.problems) or finding.remark or "ok")
+        table.add_row(finding.name, finding.problems or finding.remark or "ok")
     return table
 
 
@@ -256,9 +255,9 @@ def _plain_sizes(sizes: Sizes) -> dict[str, object]:
 
 
 def _sizes_table(sizes: Sizes, *, by_table: bool) -> Table:
-    table = new_table("table")
+    table = Table("table")
     for column in ("rows", "with indexes")[: 2 if by_table else 1]:
-        table.add_column(column, justify="right", no_wrap=True)
+        table.add_numbers(column)
     for entry in sizes.tables:
         taken = "" if entry.bytes is None else size(entry.bytes)
         table.add_row(entry.name, f"{entry.rows:,}", *([taken] if by_table else []))
@@ -277,7 +276,7 @@ def _plain_import(result: Import, *, dry_run: bool) -> dict[str, object]:
 
 
 def _print_import(result: Import, *, dry_run: bool) -> None:
-    table = new_table("what", "name", "outcome", "reason")
+    table = Table("what", "name", "outcome", "reason")
     for step in result.steps:
         table.add_row(step.what, step.name, step.outcome, step.reason)
     if result.steps:

@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, ServerOption, read_config
-from retrovue_daemon.cli.output import new_table, print_failure, print_json, print_table
+from retrovue_daemon.cli.output import print_failure, print_json, print_table
+from retrovue_daemon.cli.table import Table
 from retrovue_daemon.errors import ConfigError, DaemonError, DatabaseMissing, DatabasePlaceMissing, UnknownServer
 from retrovue_daemon.outcome import describe
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
     from pathlib import Path
-
-    from rich.table import Table
 
     from retrovue_daemon.config import Config, ServerSection
     from retrovue_daemon.results import DiscoveredShow
@@ -145,7 +144,7 @@ def _failed(answer: Answer) -> dict[str, object]:
 
 def _table(answers: Sequence[Answer]) -> Table:
     several = len(answers) > 1
-    table = new_table(*(["server"] if several else []), "show", "rating key", "id in the database")
+    table = Table(*(["server"] if several else []), "show", "rating key", "id in the database")
     for answer in answers:
         for show in answer.shows:
             stored = "" if show["stored_id"] is None else str(show["stored_id"])

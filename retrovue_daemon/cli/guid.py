@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from retrovue_daemon.cli.options import JsonOption, command_group
-from retrovue_daemon.cli.output import print_json
+from retrovue_daemon.cli.output import print_json, print_line
 from retrovue_daemon.errors import BadInput
 
 app = command_group(
@@ -34,7 +34,8 @@ def parse_guid(
     if as_json:
         print_json({"guid": guid, "provider": provider, "external_id": external_id})
     else:
-        print(f"provider     {provider}\nexternal id  {external_id}")
+        print_line(f"provider     {provider}")
+        print_line(f"external id  {external_id}")
 
 
 def read_guid(guid: str) -> tuple[str, str]:
