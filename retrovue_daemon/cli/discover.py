@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, ServerOption, read_config
+from retrovue_daemon.cli.options import (
+    ConfigOption,
+    DatabaseOption,
+    JsonOption,
+    ServerOption,
+    YearOption,
+    read_config,
+)
 from retrovue_daemon.cli.output import print_failure, print_json, print_table
 from retrovue_daemon.cli.table import Table
 from retrovue_daemon.errors import ConfigError, DaemonError, DatabaseMissing, DatabasePlaceMissing, UnknownServer
@@ -35,7 +42,7 @@ class Answer:
 
 def discover(
     title: Annotated[str, typer.Argument(metavar="TITLE", help="What the shows' titles contain.")],
-    year: Annotated[int | None, typer.Option("--year", help="The year they began.", show_default=False)] = None,
+    year: YearOption = None,
     server: ServerOption = None,
     config: ConfigOption = None,
     database: DatabaseOption = None,
@@ -76,7 +83,7 @@ def discover(
         print_table(_table(answers))
     failed = sum(answer.error is not None for answer in answers)
     if not found and failed < len(answers):
-        began = "" if year is None else f" and began in {year}"
+        began = "" if year is None else f" and began in {year}" if year else " and no year"
         print_failure(f"no show has {title!r} in its title{began}", None)
     if not answers:
         print_failure("there is no active server", "add a [[servers]] table to the configuration")
