@@ -75,20 +75,33 @@ def log_warnings(warnings: Sequence[ConfigProblem]) -> None:
 
 def print_json(value: object) -> None:
     """Print one JSON object on standard output."""
-    import msgspec  # noqa: PLC0415 -- only some commands need it
-
-    # JSON is UTF-8 (RFC 8259), whatever the terminal's encoding is.
-    sys.stdout.flush()
-    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
-    sys.stdout.buffer.flush()
+    _write_json(_encoded(value, indent=2))
 
 
 def print_json_line(value: object) -> None:
     """Print one JSON object in one line on standard output, at once: for a stream of them."""
-    import msgspec  # noqa: PLC0415 -- only some commands need it
+    _write_json(_encoded(value, indent=None))
 
+
+def _encoded(value: object, *, indent: int | None) -> bytes:
+    """Return a value as JSON in UTF-8; bytes of a path or an argument that are no text are escaped."""
+    import json  # noqa: PLC0415 -- only some commands need it
+
+    import msgspec  # noqa: PLC0415 -- likewise
+
+    try:
+        text = msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        # Python reads such a byte as half of a surrogate pair, which only JSON's escapes can hold.
+        plain = json.dumps(msgspec.to_builtins(value), ensure_ascii=False, indent=indent)
+        return plain.encode("utf-8", "backslashreplace")
+    return text if indent is None else msgspec.json.format(text, indent=indent)
+
+
+def _write_json(text: bytes) -> None:
+    """Write at once. JSON is UTF-8 (RFC 8259), whatever the terminal's encoding is."""
     sys.stdout.flush()
-    sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
+    sys.stdout.buffer.write(text + b"\n")
     sys.stdout.buffer.flush()
 
 
