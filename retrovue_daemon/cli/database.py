@@ -18,7 +18,7 @@ from retrovue_daemon.cli.options import (
     command_group,
     find_place,
 )
-from retrovue_daemon.cli.output import print_json, print_table
+from retrovue_daemon.cli.output import print_failure, print_json, print_line, print_table
 from retrovue_daemon.cli.table import Table
 from retrovue_daemon.cli.units import size
 from retrovue_daemon.errors import DatabaseMissing, DatabaseUnusable
@@ -69,6 +69,8 @@ def check_database(
         print_json({"sound": sound, "checks": [_plain_finding(finding) for finding in findings], "error": None})
     else:
         print_table(_findings_table(findings))
+    if any(finding.problems for finding in findings if finding.name == maintenance.INTEGRITY):
+        print_failure("the database is damaged", "put a backup in its place, or move it away and sync anew")
     if not sound:
         raise typer.Exit(DatabaseUnusable.exit_code)
 
@@ -95,7 +97,7 @@ def backup_database(
     if as_json:
         print_json({"file": str(file.absolute()), "bytes": number})
     else:
-        print(f"wrote {file}: {size(number)}, checked")
+        print_line(f"wrote {file}: {size(number)}, checked")
 
 
 def _copy(path: Path, file: Path, *, quiet: bool, as_json: bool) -> int:
