@@ -15,7 +15,7 @@
     │   ├── AmbiguousName          several things are called that
     │   ├── DefinedByConfig        only the configuration can change it
     │   └── BadRequest             a row of sync_requests is not understood
-    ├── TokenUnknown           the token of a server that a configuration defines is not known here
+    ├── TokenUnknown           the token of a server is not known here
     ├── ReportedError          what the daemon that was asked says went wrong
     ├── ConfigError            the configuration has problems: all of them, with key paths
     ├── PlexError              a server could not be used as asked
@@ -249,16 +249,20 @@ class BadRequest(BadInput):
 
 
 class TokenUnknown(DaemonError):
-    """Server ``name`` is defined by a configuration that was not found here, and only that has its token."""
+    """The token of server ``name`` is not known here.
 
-    hint = "give the token, or say where the configuration is"
+    Only the configuration that defines it has it, which was not found; or, not ``is_defined`` so, its row holds none.
+    """
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
+    def __init__(self, name: str, *, is_defined: bool = True) -> None:
+        where = "say where the configuration is" if is_defined else "store one with the server"
+        super().__init__(name, is_defined, hint=f"give the token, or {where}")
         self.name = name
+        self.is_defined = is_defined
 
     def __str__(self) -> str:
-        return f"the token of server {self.name!r} is not known here: a configuration defines it"
+        why = "a configuration defines it" if self.is_defined else "its row holds none"
+        return f"the token of server {self.name!r} is not known here: {why}"
 
 
 class ReportedError(DaemonError):

@@ -205,7 +205,8 @@ class PlexImporter:
             if unknown is not None:
                 raise unknown
             result = _result(told)
-            callbacks.conclude(_in_words(server.name, result))
+            names = [done["library"] for each in told["servers"] for done in each["libraries"]]
+            callbacks.conclude(_in_words(server.name, result), names[-1] if names else "")
         await self._server()
         return result
 
