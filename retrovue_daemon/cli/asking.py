@@ -52,7 +52,12 @@ def confirm(question: str) -> None:
     """Go on only where the person at the terminal agrees, or said so before by --yes."""
     if not sys.stdin.isatty():
         raise BadInput("there is no terminal to ask on", hint="--yes goes on without asking")
-    if not typer.confirm(question):
+    # typer's own question takes Ctrl-C for a no.
+    try:
+        answer = input(f"{question} [y/N]: ")
+    except EOFError:
+        answer = ""
+    if answer.strip().lower() not in {"y", "yes"}:
         print("nothing was changed")
         raise typer.Exit(1)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from retrovue_daemon.cli.options import JsonOption, command_group
+from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, command_group
 from retrovue_daemon.cli.output import print_json, print_line
 from retrovue_daemon.errors import BadInput
 
@@ -21,6 +21,8 @@ def parse_guid(
     guid: Annotated[
         str, typer.Argument(metavar="GUID", help='Such as "com.plexapp.agents.thetvdb://268592?lang=en".')
     ],
+    config: ConfigOption = None,  # noqa: ARG001 -- every command takes it
+    database: DatabaseOption = None,  # noqa: ARG001 -- likewise
     as_json: JsonOption = False,
 ) -> None:
     """Show which catalogue a guid is of, and the id there: what `movie_guids` and the like hold of it.

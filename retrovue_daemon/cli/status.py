@@ -267,6 +267,7 @@ def plain_pass(done: PassRecord | None) -> dict[str, object] | None:
         "status": done.status,
         "started_at": done.started_at,
         "finished_at": done.finished_at,
+        "duration_s": None if done.finished_at is None else done.finished_at - done.started_at,
         **done.counts,
         "error": done.error,
     }

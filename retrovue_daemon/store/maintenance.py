@@ -212,6 +212,13 @@ _LOOKS = {"foreign keys": _foreign_keys, **dict.fromkeys(ORPHANS, _orphans)}
 
 def _make(target: Path, mode: int) -> None:
     """Make the empty file, with its permissions before anything is in it, and never over another."""
+    for suffix in ("-wal", "-shm", "-journal"):
+        left = target.with_name(target.name + suffix)
+        if left.exists():
+            raise BadInput(
+                f"{left} is there: SQLite would take it for a part of the copy",
+                hint="it belongs to another database of that name; name another file, or remove it",
+            )
     try:
         os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode))
     except FileExistsError:

@@ -87,6 +87,21 @@ async def test_rows_of_other_programs_are_no_stumbling_block(database: Database,
     assert [server["name"] for server in await database.get_plex_servers()] == ["home", "odd", "plain"]
 
 
+async def test_a_secret_in_an_address_is_not_given_out(database: Database, rows: Rows) -> None:
+    """Another program may have stored one there."""
+    rows("INSERT INTO plex_servers (name, server_url) VALUES ('odd', 'http://me:secret@h:1/p?X-Plex-Token=secret')")
+    (server,) = await database.get_plex_servers()
+    assert server["server_url"] == "http://***@h:1/p"
+
+
+async def test_a_database_that_is_closed_knows_no_paths(path: Path) -> None:
+    """That it is not open is what is wrong, not the id."""
+    async with Database(path) as database:
+        pass
+    with pytest.raises(RuntimeError, match="not open"):
+        database.get_local_path(1, "/a")
+
+
 async def test_a_server_that_a_configuration_left_behind_is_taken_over(database: Database, rows: Rows) -> None:
     """With its row, so that all that was mirrored stays."""
     rows(

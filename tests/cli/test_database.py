@@ -80,6 +80,16 @@ def test_a_damaged_page_is_a_finding(on, database, rows, table, begin) -> None:
     assert "database check" not in told.err
 
 
+@pytest.mark.parametrize("suffix", ["-wal", "-shm", "-journal"])
+def test_a_log_of_another_database_is_no_part_of_a_copy(on, tmp_path, suffix) -> None:
+    """SQLite would apply it to the copy at the first look."""
+    (tmp_path / f"copy.db{suffix}").touch()
+    finished = on("database", "backup", tmp_path / "copy.db")
+    assert finished.code == 2
+    assert f"copy.db{suffix} is there" in finished.err
+    assert not (tmp_path / "copy.db").exists()
+
+
 def test_a_damaged_schema_is_a_finding_too(on, database) -> None:
     """Nothing can be read then, and that is what is told."""
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
