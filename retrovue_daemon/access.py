@@ -42,7 +42,9 @@ def find_access(
     known = server.token if token is None else token
     if known is None and server.source == "config":
         raise problem or TokenUnknown(server.name)
-    return Access(checked_server(server.name, server.url, known or ""), settings)
+    if known is None or not known.reveal():
+        raise TokenUnknown(server.name, is_defined=False)
+    return Access(checked_server(server.name, server.url, known), settings)
 
 
 def _configuration(database: Path, given: Path | None) -> tuple[Config, ConfigError | None]:

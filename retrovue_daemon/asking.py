@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from retrovue_daemon.config.values import is_utf8
+from retrovue_daemon.errors import BadInput
+from retrovue_daemon.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -12,7 +16,15 @@ if TYPE_CHECKING:
     from retrovue_daemon.errors import DaemonError
     from retrovue_daemon.records import Show
     from retrovue_daemon.store.libraries import LibraryRow
+    from retrovue_daemon.sync.discovery import Offer
     from retrovue_daemon.sync.passes import PassReport
+
+
+NO_YEAR: Final = 0
+"""The year of a show that has none, where somebody asks for just that one."""
+
+_LATEST_YEAR: Final = 9_999
+_LONGEST_NAME: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +33,7 @@ class ServerReport:
 
     server: str
     error: DaemonError | None = None
-    titles: tuple[str, ...] = ()
+    offers: tuple[Offer, ...] = ()
     passes: tuple[PassReport, ...] = ()
 
 
@@ -29,8 +41,8 @@ class ServerReport:
 class Selection:
     """What is asked for; None means everything.
 
-    ``show`` is a title and, where that is not enough, a year. ``full`` asks for complete listings, also where nothing
-    is due; ``accept_removals`` too, and believes what they lack.
+    ``show`` is a title and, where that is not enough, a year, or NO_YEAR. ``full`` asks for complete listings, also
+    where nothing is due; ``accept_removals`` too, and believes what they lack.
     """
 
     library: str | None = None
@@ -44,8 +56,38 @@ class Selection:
             return False
         return self.library is None or self.library.strip() in {library.name.strip(), library.key}
 
+    def check(self) -> None:
+        """Refuse what nothing can be, before anybody is asked for it. Raises BadInput."""
+        if self.library is not None and not is_name(self.library.strip()):
+            raise BadInput(
+                f"no library can be called {self.library[:60]!r}", hint="give its title or key, or nothing for all"
+            )
+        if self.show is not None:
+            title, year = self.show
+            if not is_name(title.strip()):
+                raise BadInput(f"no show can be called {title[:60]!r}", hint="give its whole title as Plex shows it")
+            check_year(year)
+
 
 EVERYTHING = Selection()
+
+
+def is_name(text: str) -> bool:
+    """Tell whether something at Plex can be called so."""
+    return 0 < len(text) <= _LONGEST_NAME and is_utf8(text)
+
+
+def check_year(year: object) -> None:
+    """Refuse what is no year that a show can have begun in, nor NO_YEAR or None. Raises BadInput."""
+    if year is not None and not (type(year) is int and NO_YEAR <= year <= _LATEST_YEAR):
+        raise BadInput(
+            f"the year must be a number from 1 to {_LATEST_YEAR}, not {year!r:.60}", hint="0 means without a year"
+        )
+
+
+def is_of_year(began: int | None, year: int | None) -> bool:
+    """Tell whether a show that ``began`` then, or has no year, is of the year that is asked for; None is any."""
+    return year is None or (began or NO_YEAR) == year
 
 
 @dataclass(slots=True, eq=False)
@@ -63,20 +105,22 @@ class Asked:
     shows: dict[int, list[Show]] = field(default_factory=dict)
     _order: dict[int, int] = field(default_factory=dict)
     _running: set[int] = field(default_factory=set)
-    _titles: tuple[str, ...] = ()
+    _offers: tuple[Offer, ...] = ()
     _passes: list[PassReport] = field(default_factory=list)
+    _meters: set[int] = field(default_factory=set)
 
-    def looked(self, titles: tuple[str, ...], libraries: Sequence[int]) -> None:
+    def looked(self, offers: tuple[Offer, ...], libraries: Sequence[int]) -> None:
         """Learn what the server offers and which libraries it is about, in the order of their report."""
         if self.left is None:
-            self._titles, self.left = titles, set(libraries)
+            self._offers, self.left = offers, set(libraries)
             self._order = {library_id: position for position, library_id in enumerate(libraries)}
         else:
             self.left &= set(libraries)
 
-    def begin(self, library_id: int) -> None:
-        """Note that the passes of a library have begun."""
+    def begin(self, library_id: int, meters: Sequence[int] = ()) -> None:
+        """Note that the passes of a library have begun, and by which numbers the progress board shows them."""
         self._running.add(library_id)
+        self._meters.update(meters)
         if self.left is not None:
             self.left.discard(library_id)
 
@@ -102,12 +146,18 @@ class Asked:
         """Report where nothing is left and nothing runs."""
         if not self.left and not self._running and self.left is not None:
             passes = sorted(self._passes, key=lambda done: self._order.get(done.run.library_id, 0))
-            self._answer(ServerReport(self.server, None, self._titles, tuple(passes)))
+            self._answer(ServerReport(self.server, None, self._offers, tuple(passes)))
+
+    def progress(self, latest: Progress) -> Progress:
+        """Return how far this is, of what a board shows of everything: its own libraries and no others."""
+        running = tuple(one for one in latest.running if one.number in self._meters)
+        total = len(self._order)
+        return Progress(total - len(self.left or ()) - len(self._running), total, running)
 
     def fail(self, error: DaemonError) -> None:
         """Report that the server could not be used."""
         self.left = set()
-        self._answer(ServerReport(self.server, error, self._titles, tuple(self._passes)))
+        self._answer(ServerReport(self.server, error, self._offers, tuple(self._passes)))
 
     def _answer(self, report: ServerReport) -> None:
         """Give the report, unless nobody waits any more."""

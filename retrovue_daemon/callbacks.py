@@ -1,7 +1,8 @@
 """Telling a program's callbacks how far a sync is, without ever waiting for them.
 
 A task of its own looks at the progress board and calls; while a call lasts, values in between are missed, never the
-last one. Plain functions run in a thread, so that one that blocks delays nothing but itself.
+last one. What is still to be told when the work ends is told for a second. Plain functions run in a thread, so that
+one that blocks delays nothing but itself.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from retrovue_daemon.progress import LibraryProgress, Progress, ProgressBoard
 
 log = structlog.get_logger()
+
+LATE_S = 1.0
+"""Seconds after the end of the work for which calls besides the last one are made: enough for what takes no time."""
 
 Step: TypeAlias = tuple[int, int, str]
 """How many of how many, and the name of what is meant."""
@@ -58,14 +62,16 @@ class Callbacks:
         self._status = status
         self._task: asyncio.Task[None] | None = None
         self._last_words: str | None = None
+        self._deadline: float | None = None
         self._shown: dict[int, LibraryProgress] = {}
         self._name = ""
         self._step = (0, 0)
         self._failed: set[str] = set()
 
-    def conclude(self, message: str) -> None:
-        """Say what the last call is to say."""
+    def conclude(self, message: str, library: str = "") -> None:
+        """Say what the last call is to say, and about which library where none was seen on the board."""
         self._last_words = message
+        self._name = self._name or library.strip()
 
     async def __aenter__(self) -> Self:
         if self._progress is not None or self._status is not None:
@@ -83,15 +89,20 @@ class Callbacks:
             return
         if error is not None:
             self._last_words = str(error) or type(error).__name__
+        self._deadline = asyncio.get_running_loop().time() + LATE_S
         self._board.close()
         await self._task
 
     async def _watch(self) -> None:
         async for latest in self._board.watch():
             for news in list(self._news(latest)) or self._whole(latest):
-                await self._tell(news)
+                if not self._is_late():
+                    await self._tell(news)
         total = self._board.latest.libraries_total
         await self._tell(_News((total, total, self._name) if total else None, None, self._last_words))
+
+    def _is_late(self) -> bool:
+        return self._deadline is not None and asyncio.get_running_loop().time() >= self._deadline
 
     def _news(self, latest: Progress) -> Iterator[_News]:
         """Give what is new since the last look: libraries that ended, that began to be read and that went on."""
@@ -111,9 +122,9 @@ class Callbacks:
         """Give how many libraries are done, where that is all that is new."""
         step = (latest.libraries_done, latest.libraries_total)
         if step != self._step and latest.libraries_total and not latest.closed:
-            waiting = latest.running[0].library.strip() if latest.running else self._name
+            self._name = latest.running[0].library.strip() if latest.running else self._name
             self._step = step
-            yield _News((*step, waiting))
+            yield _News((*step, self._name))
 
     def _of(self, latest: Progress, one: LibraryProgress, item: Step | None, message: str | None = None) -> _News:
         self._name = one.library.strip()
@@ -135,7 +146,7 @@ class Callbacks:
             answer, error = await asyncio.to_thread(_outcome, callback, args, keywords)
             if inspect.isawaitable(answer):
                 await answer
-        except Exception as raised:  # noqa: BLE001 -- whatever a callback raises must not end the sync
+        except (Exception, SystemExit) as raised:  # noqa: BLE001 -- whatever a callback raises must not end the sync
             error = raised
         except asyncio.CancelledError as cancelled:
             task = asyncio.current_task()
@@ -153,7 +164,7 @@ def _outcome(
     """Call in a thread; an exception is a value, because not every one can cross to the event loop as such."""
     try:
         return callback(*args, **keywords), None
-    except Exception as error:  # noqa: BLE001 -- likewise
+    except (Exception, SystemExit) as error:  # noqa: BLE001 -- likewise
         return None, error
 
 

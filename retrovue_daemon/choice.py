@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from retrovue_daemon.errors import AmbiguousShow, PlexError
+from retrovue_daemon.asking import is_of_year
+from retrovue_daemon.errors import AmbiguousShow, NamedShow, PlexError
 from retrovue_daemon.records import Show
 from retrovue_daemon.sync.schedule import Plan, full_is_due
 
@@ -70,7 +72,7 @@ class Choice:
             wanted = [target.row.id for target in targets if one.selection.wants(target.row)]
             if one.selection.show is not None:
                 wanted = [library_id for library_id in wanted if library_id in one.shows]
-            one.looked(self.contact.titles, wanted)
+            one.looked(self.contact.offers, wanted)
         return [work for target in targets if (work := self._of(target, asked)) is not None]
 
     def _of(self, target: LibraryTarget, asked: Sequence[Asked]) -> Work | None:
@@ -113,6 +115,7 @@ class Choice:
         if asked.selection.show is None or asked.left is not None:
             return
         title, year = asked.selection.show
+        found: list[NamedShow] = []
         try:
             for target in self.contact.targets:
                 if asked.selection.wants(target.row):
@@ -121,13 +124,13 @@ class Choice:
                     shows = [show for show in listed if _is_called(show, title, year)]
                     if shows:
                         asked.shows[target.row.id] = shows
+                        found += [NamedShow(show.title, show.year, target.row.name.strip()) for show in shows]
         except PlexError as error:
             asked.fail(error)
             return
-        years = {show.year for shows in asked.shows.values() for show in shows}
-        if len(years) > 1:
-            asked.fail(AmbiguousShow(title, sorted(year for year in years if year is not None)))
+        if len({show.year for show in found}) > 1:
+            asked.fail(AmbiguousShow(title, sorted(found, key=lambda show: (show.year or math.inf, show.library))))
 
 
 def _is_called(show: Show, title: str, year: int | None) -> bool:
-    return show.title.casefold() == title.casefold() and year in {None, show.year}
+    return show.title.casefold() == title.casefold() and is_of_year(show.year, year)

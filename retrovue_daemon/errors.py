@@ -15,7 +15,7 @@
     │   ├── AmbiguousName          several things are called that
     │   ├── DefinedByConfig        only the configuration can change it
     │   └── BadRequest             a row of sync_requests is not understood
-    ├── TokenUnknown           the token of a server that a configuration defines is not known here
+    ├── TokenUnknown           the token of a server is not known here
     ├── ReportedError          what the daemon that was asked says went wrong
     ├── ConfigError            the configuration has problems: all of them, with key paths
     ├── PlexError              a server could not be used as asked
@@ -115,28 +115,29 @@ class UnknownServer(DaemonError):
 
 
 class UnknownLibrary(DaemonError):
-    """No library to sync is called ``name``; ``known`` are the titles that the servers offer."""
+    """No library to sync is called ``name``; ``known`` are the titles of those that there are.
+
+    ``reason`` completes "it is there, but …" where one of that name is not for syncing.
+    """
 
     exit_code = 2
 
-    def __init__(self, name: str, known: Sequence[str]) -> None:
-        there = "it is there, but holds neither films nor shows, or is switched off"
-        super().__init__(name, tuple(known), hint=there if name in known else _nearest(name, known))
+    def __init__(self, name: str, known: Sequence[str], reason: str | None = None) -> None:
+        hint = _nearest(name, known) if reason is None else f"it is there, but {reason}"
+        super().__init__(name, tuple(known), reason, hint=hint)
         self.name = name
         self.known = tuple(known)
+        self.reason = reason
 
     def __str__(self) -> str:
         return f"no library to sync is called {self.name!r}"
 
 
 class UnknownShow(DaemonError):
-    """No library to sync has a show called ``title``, or none of that ``year``."""
+    """No library to sync has a show called ``title``, or none of that ``year``, where 0 means without one."""
 
     exit_code = 2
-    hint = (
-        "give the whole title as Plex shows it, upper and lower case are the same;"
-        " `retrovue-daemon discover` finds it by a part of it"
-    )
+    hint = "give the whole title as Plex shows it; upper and lower case are the same"
 
     def __init__(self, title: str, year: int | None) -> None:
         super().__init__(title, year)
@@ -144,24 +145,39 @@ class UnknownShow(DaemonError):
         self.year = year
 
     def __str__(self) -> str:
-        return f"no show is called {self.title!r}" + (f" ({self.year})" if self.year is not None else "")
+        return f"no show is called {self.title!r}" + ("" if self.year is None else _began(self.year or None))
+
+
+@dataclass(frozen=True, slots=True)
+class NamedShow:
+    """A show among others of its title: the title as Plex has it, the year, None where it has none, the library."""
+
+    title: str
+    year: int | None
+    library: str
+
+    def __str__(self) -> str:
+        return f"{self.title!r}{_began(self.year)} in library {self.library!r}"
 
 
 class AmbiguousShow(DaemonError):
-    """Several shows are called ``title``; ``years`` are those in which they began."""
+    """Several shows are called ``title``: ``shows``. ``years`` are those in which they began, None for no year."""
 
     exit_code = 2
+    hint = "say in which year it began; 0 means the one without a year"
 
-    def __init__(self, title: str, years: Sequence[int]) -> None:
-        super().__init__(title, tuple(years), hint="say which year it began in: --year")
+    def __init__(self, title: str, shows: Sequence[NamedShow]) -> None:
+        super().__init__(title, tuple(shows))
         self.title = title
-        self.years = tuple(years)
+        self.shows = tuple(shows)
+        self.years = tuple(dict.fromkeys(show.year for show in shows))
 
     def __str__(self) -> str:
-        shows = [f"{self.title} ({year})" for year in self.years]
-        if len(shows) < 2:  # noqa: PLR2004 -- several are two at least
-            shows.append(f"{self.title} without a year")
-        return f"several shows are called {self.title!r}: {', '.join(shows)}"
+        return f"several shows are called {self.title!r}: {', '.join(map(str, self.shows))}"
+
+
+def _began(year: int | None) -> str:
+    return " without a year" if year is None else f" ({year})"
 
 
 class BadInput(DaemonError):
@@ -226,23 +242,27 @@ class BadRequest(BadInput):
     def __init__(self, detail: str) -> None:
         super().__init__(
             f"the request is not understood: {detail}",
-            hint="kind is quick, full or show; options is a JSON object with library, show (texts), year (a number),"
-            " full and accept_removals (true or false)",
+            hint="kind is quick, full or show; options is a JSON object with library, show (texts), year (a number, 0"
+            " for none), full and accept_removals (true or false)",
         )
         self.detail = detail
 
 
 class TokenUnknown(DaemonError):
-    """Server ``name`` is defined by a configuration that was not found here, and only that has its token."""
+    """The token of server ``name`` is not known here.
 
-    hint = "give the token, or say where the configuration is"
+    Only the configuration that defines it has it, which was not found; or, not ``is_defined`` so, its row holds none.
+    """
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
+    def __init__(self, name: str, *, is_defined: bool = True) -> None:
+        where = "say where the configuration is" if is_defined else "store one with the server"
+        super().__init__(name, is_defined, hint=f"give the token, or {where}")
         self.name = name
+        self.is_defined = is_defined
 
     def __str__(self) -> str:
-        return f"the token of server {self.name!r} is not known here: a configuration defines it"
+        why = "a configuration defines it" if self.is_defined else "its row holds none"
+        return f"the token of server {self.name!r} is not known here: {why}"
 
 
 class ReportedError(DaemonError):

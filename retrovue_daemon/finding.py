@@ -6,6 +6,8 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from retrovue_daemon.asking import is_of_year
+from retrovue_daemon.config.values import is_utf8
 from retrovue_daemon.plex.client import PlexClient
 from retrovue_daemon.records import Kind
 from retrovue_daemon.results import DiscoveredShow
@@ -45,11 +47,13 @@ async def find_shows(client: PlexClient, title: str, year: int | None) -> list[F
 
     What does not fit is left out, for a proxy may drop the question. Raises PlexError.
     """
+    if not is_utf8(title):
+        return []
     wanted = plainly(title.strip())
     found = [
         each
-        for each in await client.shows_called(title.strip(), year)
-        if wanted in plainly(each.show.title) and year in {None, each.show.year}
+        for each in await client.shows_called(title.strip(), year or None)
+        if wanted in plainly(each.show.title) and is_of_year(each.show.year, year)
     ]
     return sorted(found, key=lambda each: (plainly(each.show.title) != wanted, each.show.title, each.show.year or 0))
 

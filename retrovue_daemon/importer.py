@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from retrovue_daemon.access import find_access
-from retrovue_daemon.asking import Selection
+from retrovue_daemon.asking import Selection, check_year
 from retrovue_daemon.callbacks import Callbacks
 from retrovue_daemon.config import Secret
 from retrovue_daemon.errors import (
     AmbiguousShow,
     DaemonError,
     DatabaseHeld,
+    NamedShow,
     PlexError,
     ReportedError,
     UnknownServer,
@@ -131,7 +132,11 @@ class PlexImporter:
         return [_library(library, _row_of(library, stored), section) for library in listed]
 
     async def discover_shows_by_title(self, title: str, year: int | None = None) -> list[DiscoveredShow]:
-        """Return the shows whose titles contain a text, of all libraries; equal titles come first."""
+        """Return the shows whose titles contain a text, of all libraries; equal titles come first.
+
+        A ``year`` of 0 means those without a year.
+        """
+        check_year(year)
         async with self._connected() as (client, server):
             found = await find_shows(client, title, year)
         stored = await asyncio.to_thread(stored_shows, self.database.path, server.id, found)
@@ -177,11 +182,12 @@ class PlexImporter:
         """Sync one show with its seasons and episodes.
 
         Upper and lower case are the same. Raises UnknownShow, and AmbiguousShow where only a year would tell which
-        one is meant.
+        one is meant; 0 means the one without a year.
         """
         return await self._sync(Selection(show=(title, year)), progress_callback)
 
     async def _sync(self, selection: Selection, progress_callback: ProgressCallback | None) -> SyncResult:
+        selection.check()
         server = await self._server()
         if not server.is_active:
             error = UnknownServer(server.name, self.database.active_names())
@@ -199,7 +205,8 @@ class PlexImporter:
             if unknown is not None:
                 raise unknown
             result = _result(told)
-            callbacks.conclude(_in_words(server.name, result))
+            names = [done["library"] for each in told["servers"] for done in each["libraries"]]
+            callbacks.conclude(_in_words(server.name, result), names[-1] if names else "")
         await self._server()
         return result
 
@@ -222,7 +229,7 @@ class PlexImporter:
         errors = [told.get("error"), *(each["error"] for each in told["servers"] if not each["libraries"])]
         for error in filter(None, errors):
             if selection.show is not None and error.get("type") == AmbiguousShow.__name__:
-                raise AmbiguousShow(selection.show[0], error["years"])
+                raise AmbiguousShow(selection.show[0], [NamedShow(**show) for show in error.get("shows", ())])
             raise ReportedError(error.get("type") or "", error["message"], hint=error["hint"])
         return told
 

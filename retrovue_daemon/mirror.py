@@ -38,7 +38,7 @@ T = TypeVar("T")
 class Database:
     """A mirror at ``path``, to be used in an ``async with`` statement, which makes or upgrades it where needed.
 
-    Settings are changed in short transactions, which a running daemon notices within a second. All methods raise
+    Settings are changed in short transactions, which a running daemon notices within two seconds. All methods raise
     StoreError where the file cannot be used, and BadInput for what cannot be written. Entering the block raises
     DatabaseHeld where the database would have to be upgraded while a process holds it.
     """
@@ -84,7 +84,7 @@ class Database:
             PlexServer(
                 id=server.id,
                 name=server.name,
-                server_url=server.url,
+                server_url=server.shown_url,
                 token=server.token,
                 is_active=server.is_active,
                 source=server.source,
@@ -273,6 +273,7 @@ class Database:
         The library is the one with ``library_root``, else the one below whose roots the path is. By the mappings that
         were read the last time. Raises UnknownId.
         """
+        self.path  # noqa: B018 -- raises where the database is not open
         if server_id not in self._paths:
             self._known.server(server_id)
             self._paths[server_id] = ServerPaths(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from retrovue_daemon.errors import AmbiguousShow, PlexError, UnknownLibrary, UnknownShow
@@ -27,8 +28,10 @@ def describe(error: DaemonError | None) -> dict[str, Any] | None:
     """Give an error the shape that it has in JSON."""
     if error is None:
         return None
-    more = {"years": list(error.years)} if isinstance(error, AmbiguousShow) else {}
-    return {"type": type(error).__name__, "message": str(error), "hint": error.hint, **more}
+    told: dict[str, Any] = {"type": type(error).__name__, "message": str(error), "hint": error.hint}
+    if isinstance(error, AmbiguousShow):
+        told |= {"years": list(error.years), "shows": [asdict(show) for show in error.shows]}
+    return told
 
 
 def summary(reports: Sequence[ServerReport], code: int) -> dict[str, Any]:
@@ -39,7 +42,7 @@ def summary(reports: Sequence[ServerReport], code: int) -> dict[str, Any]:
             {
                 "server": report.server,
                 "error": describe(report.error),
-                "titles": list(report.titles),
+                "offers": [asdict(offer) for offer in report.offers],
                 "libraries": [
                     {
                         "library": done.library,
@@ -60,9 +63,18 @@ def unmet(selection: Selection, told: dict[str, Any]) -> UnknownLibrary | Unknow
     found: UnknownLibrary | UnknownShow | None = None
     if not told["servers"] or any(server["error"] or server["libraries"] for server in told["servers"]):
         return None
-    titles = sorted({title for server in told["servers"] for title in server["titles"]})
-    if selection.library is not None and (selection.show is None or selection.library not in titles):
-        found = UnknownLibrary(selection.library, titles)
+    offers = [offer for server in told["servers"] for offer in server.get("offers", ())]
+    meant = [
+        offer
+        for offer in offers
+        if selection.library is None or selection.library.strip() in {offer["title"].strip(), offer["key"]}
+    ]
+    to_sync = [offer["title"].strip() for offer in offers if offer["left_out"] is None]
+    if selection.show is not None and any(offer["left_out"] is None for offer in meant):
+        found = UnknownShow(*selection.show)
+    elif selection.library is not None:
+        reason = next((offer["left_out"] for offer in meant), None)
+        found = UnknownLibrary(selection.library, sorted(set(to_sync)), reason)
     elif selection.show is not None:
         found = UnknownShow(*selection.show)
     if found is not None:

@@ -41,9 +41,10 @@ class Progress:
 
 
 class Meter:
-    """Shows one library's pass on the board, from its beginning to its end."""
+    """Shows one library's pass on the board under a ``number``, from its beginning to its end."""
 
     def __init__(self, board: ProgressBoard, start: LibraryProgress) -> None:
+        self.number = start.number
         self._board = board
         self._latest = start
 

@@ -7,6 +7,7 @@ import json
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
+from retrovue_daemon.config.values import is_utf8
 from retrovue_daemon.errors import (
     DaemonGone,
     DaemonOutOfReach,
@@ -95,7 +96,8 @@ async def _insert(connection: aiosqlite.Connection, selection: Selection, server
     server_id = None
     if server is not None:
         query = "SELECT id FROM plex_servers WHERE name = ? AND is_active = 1"
-        found = [row_id for (row_id,) in await connection.execute_fetchall(query, (server,))]
+        named = await connection.execute_fetchall(query, (server,)) if is_utf8(server) else ()
+        found = [row_id for (row_id,) in named]
         if not found:
             names = await connection.execute_fetchall("SELECT name FROM plex_servers WHERE is_active = 1 ORDER BY id")
             raise UnknownServer(server, [name for (name,) in names])
@@ -138,6 +140,9 @@ async def _result(connection: aiosqlite.Connection, request_id: int, board: Prog
         return None
     if not isinstance(told.get("exit_code"), int) or not isinstance(told.get("servers"), list):
         return _without_result("the request was answered by another program", "see sync_runs for what was done")
+    # The daemon tells of progress once a second, and of the result at once.
+    total = board.latest.libraries_total or sum(len(server["libraries"]) for server in told["servers"])
+    board.mirror(Progress(total, total))
     return told
 
 

@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from retrovue_daemon.asking import Selection
+from retrovue_daemon.asking import Selection, is_name
 from retrovue_daemon.errors import BadRequest, DaemonError, StoreError, UnknownServer
 from retrovue_daemon.outcome import describe, exit_code, summary, unmet
+from retrovue_daemon.progress import Progress
 from retrovue_daemon.store.requests import finish_request, open_requests, show_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from retrovue_daemon.asking import Asked
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.progress import ProgressBoard
     from retrovue_daemon.store.database import Database
-    from retrovue_daemon.store.requests import RequestRow
+from retrovue_daemon.store.requests import RequestRow
 
 log = structlog.get_logger()
 
@@ -36,7 +37,6 @@ _OPTIONS: dict[str, tuple[type, str]] = {
     "full": (bool, "true or false"),
     "accept_removals": (bool, "true or false"),
 }
-_LONGEST_TEXT = 1_000
 
 
 class Desk:
@@ -54,6 +54,7 @@ class Desk:
         self._ask = ask
         self._clock = clock
         self._serving: dict[int, asyncio.Task[None]] = {}
+        self._asked: dict[int, list[Asked]] = {}
         self._telling: asyncio.Task[None] | None = None
 
     async def take_requests(self) -> None:
@@ -75,6 +76,7 @@ class Desk:
 
     def _forget(self, request_id: int, _task: asyncio.Task[None]) -> None:
         self._serving.pop(request_id, None)
+        self._asked.pop(request_id, None)
 
     async def _serve(self, request: RequestRow) -> None:
         try:
@@ -90,7 +92,7 @@ class Desk:
             selection = selection_of(request)
             server = request.owner if request.server is None else request.server
             log.info("request.taken", request_id=request.id, server=server, **_named(selection))
-            asked = self._ask(selection, server)
+            asked = self._asked[request.id] = self._ask(selection, server)
         except (BadRequest, UnknownServer) as error:
             result: dict[str, Any] = {"exit_code": error.exit_code, "error": describe(error), "servers": []}
             await self._finish(request, result, None)
@@ -108,20 +110,32 @@ class Desk:
         await self._database.writer.write(work)
 
     async def _tell_progress(self) -> None:
-        """Say how far it is, once for all requests, as long as there are any."""
-        shown = None
+        """Say how far each request is, as long as there are any."""
+        shown: dict[int, Progress] = {}
         while self._serving:
-            latest = self._board.latest
-            if latest is not shown:
-                shown = latest
-                progress = {"progress": asdict(latest)}
-                work = partial(show_progress, request_ids=list(self._serving), progress=progress)
+            latest = {request_id: self._progress(asked) for request_id, asked in self._asked.items()}
+            news = {request_id: each for request_id, each in latest.items() if each != shown.get(request_id)}
+            shown = latest
+            # Until a server has said what it has, there is nothing to tell.
+            progress = {
+                request_id: {"progress": asdict(each)} for request_id, each in news.items() if each.libraries_total
+            }
+            if progress:
                 try:
-                    await self._database.writer.write(work)
+                    await self._database.writer.write(partial(show_progress, progress=progress))
                 except StoreError as error:
                     # What is wrong with the database is told by those whose work it hinders.
                     log.debug("request.progress_lost", error=str(error))
             await self._clock.sleep(PROGRESS_S)
+
+    def _progress(self, asked: Sequence[Asked]) -> Progress:
+        """Return how far a request is, over all servers that it is about."""
+        each = [one.progress(self._board.latest) for one in asked]
+        return Progress(
+            sum(one.libraries_done for one in each),
+            sum(one.libraries_total for one in each),
+            tuple(library for one in each for library in one.running),
+        )
 
 
 def selection_of(request: RequestRow) -> Selection:
@@ -162,13 +176,8 @@ def _check_option(name: str, value: object) -> None:
     kind, words = _OPTIONS[name]
     if value is None:
         return
-    if type(value) is not kind or (isinstance(value, str) and not _is_name(value)):
+    if type(value) is not kind or (isinstance(value, str) and not is_name(value)):
         raise BadRequest(f"{name} has to be {words}")
-
-
-def _is_name(text: str) -> bool:
-    """Tell whether a text can be a title: JSON may hold halves of surrogate pairs, which no server can be sent."""
-    return 0 < len(text) <= _LONGEST_TEXT and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _named(selection: Selection) -> dict[str, Any]:

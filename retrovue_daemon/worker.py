@@ -218,9 +218,9 @@ class ServerWorker:
         """Begin the passes over one library; they were planned when so many changes of its paths were known."""
         if work.plan is not None and work.plan.kind == "full":
             work.target.round.begin(work.target.row.kind, work.library_id)
-        for asked in work.asked:
-            asked.begin(work.library_id)
         meters = [self.workplace.board.begin(self.name, title) for title in work.titles]
+        for asked in work.asked:
+            asked.begin(work.library_id, [meter.number for meter in meters])
         task = group.create_task(self._do(work, meters, changes), name=f"passes {self.name}/{work.target.row.name}")
         self._running[work.library_id] = work, task
         # A task that is cancelled before its first step never gets to its own clean-up.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from retrovue_daemon.cli.output import print_warning
 from retrovue_daemon.errors import BadInput, ConfigError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def get_token(server: str, file: Path | None) -> Secret:
     except ConfigError as error:
         raise BadInput("; ".join(f"the token {problem.message}" for problem in error.problems)) from None
     for remark in remarks_on(token):
-        print(f"warning: the token {remark}", file=sys.stderr)
+        print_warning(f"the token {remark}")
     return token
 
 
@@ -51,7 +52,12 @@ def confirm(question: str) -> None:
     """Go on only where the person at the terminal agrees, or said so before by --yes."""
     if not sys.stdin.isatty():
         raise BadInput("there is no terminal to ask on", hint="--yes goes on without asking")
-    if not typer.confirm(question):
+    # typer's own question takes Ctrl-C for a no.
+    try:
+        answer = input(f"{question} [y/N]: ")
+    except EOFError:
+        answer = ""
+    if answer.strip().lower() not in {"y", "yes"}:
         print("nothing was changed")
         raise typer.Exit(1)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TextIO, TypeVar, cast
 
 from rich.progress import (
     BarColumn,
@@ -15,7 +15,11 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 from rich.text import Text
+
+from retrovue_daemon.cli.table import printable
+from retrovue_daemon.clock import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -27,6 +31,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+WIDE: Final = 70
+"""Columns of a terminal that has room for bars and remaining times beside the numbers."""
+
+_NUMBERS: Final = 28
+"""Columns that the numbers of a large library take: "1000000/1000000 12,345/s"."""
+
+_ROOMY: Final = 24
+"""Columns from which on there is room for what of a library is read, besides its name."""
+
+_REMAINING: Final = 16
+"""The same of a spinner, the shortest bar and the remaining time."""
+
 
 class RateColumn(ProgressColumn):
     """Items a second."""
@@ -37,17 +53,18 @@ class RateColumn(ProgressColumn):
         return Text(f"{speed:,.0f}/s" if speed else "", style="progress.data.speed")
 
 
-async def with_bars(work: Coroutine[Any, Any, T], board: ProgressBoard, console: Console) -> T:
+async def with_bars(
+    work: Coroutine[Any, Any, T], board: ProgressBoard, console: Console, clock: Clock | None = None
+) -> T:
     """Do the work while the bars show what the board says."""
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        RateColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
+    # Of columns that are too wide together, rich cuts those that may be wrapped: here the bar and no other.
+    whole = Column(no_wrap=True)
+    name, numbers = TextColumn("{task.description}", markup=False), MofNCompleteColumn(table_column=whole)
+    rate, left = RateColumn(table_column=whole), TimeRemainingColumn(table_column=whole)
+    columns: tuple[ProgressColumn, ...] = (name, numbers, rate)
+    if console.width >= WIDE:
+        columns = (SpinnerColumn(), name, BarColumn(), numbers, rate, left)
+    with Progress(*columns, console=console, get_time=(clock or Clock()).monotonic) as progress:
         watcher = asyncio.create_task(_show(board, progress), name="progress bars")
         try:
             return await work
@@ -70,8 +87,18 @@ async def _show(board: ProgressBoard, progress: Progress) -> None:
 def _draw(progress: Progress, bars: dict[int, TaskID], running: LibraryProgress) -> None:
     if running.number not in bars:
         bars[running.number] = progress.add_task("", total=None)
-    description = f"  {running.server} / {running.library}" + (f": {running.listing}" if running.listing else "")
+    description = _description(running, progress.console.width)
     progress.update(bars[running.number], description=description, completed=running.done, total=running.total)
+
+
+def _description(running: LibraryProgress, width: int) -> str:
+    """Say which library it is and what of it is read: names are shortened, so that no number is."""
+    name, listing = Text(printable(f"  {running.server} / {running.library}")), f": {running.listing}"
+    room = width - _NUMBERS - (_REMAINING if width >= WIDE else 0)
+    if not running.listing or room < _ROOMY:
+        listing = ""
+    name.truncate(max(8, room - len(listing)), overflow="ellipsis")
+    return name.plain + listing
 
 
 class AboveBars:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from retrovue_daemon.cli.contact import ServerCheck, ask_servers
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, read_config
-from retrovue_daemon.cli.output import new_table, print_json, print_table, print_warnings
+from retrovue_daemon.cli.output import print_json, print_table, print_warnings
+from retrovue_daemon.cli.table import Table
 from retrovue_daemon.errors import ConfigError, ConfigProblem
 from retrovue_daemon.outcome import describe
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 
 def check(
@@ -77,10 +75,10 @@ def _plain(result: ServerCheck) -> dict[str, object]:
 
 
 def _table(checks: list[ServerCheck]) -> Table:
-    table = new_table("server", "url", "version", "libraries to sync", "left out", "result")
+    table = Table("server", "url", "version", "libraries to sync", "left out", "result")
     for result in checks:
         chosen = ", ".join(title for title, _, selected in result.libraries if selected)
         left_out = ", ".join(title for title, _, selected in result.libraries if not selected)
-        verdict = "ok" if result.error is None else f"{result.error}\n{result.error.hint or ''}".rstrip()
+        verdict = ("ok",) if result.error is None else (str(result.error), *filter(None, (result.error.hint,)))
         table.add_row(result.name, result.url, result.version or "", chosen, left_out, verdict)
     return table

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _SPECIAL: Final = re.compile(r"[^\w@%+=:,./-]")
 """What a shell may take for something else than a letter of a word."""
 
+_SPECIAL_IN_QUOTES: Final = re.compile(r'["\\$`]')
+"""The same between double quotation marks."""
+
 
 def server_names(context: typer.Context, incomplete: str) -> list[str]:
     """Return the names of servers that begin with what was typed, those of the configuration too."""
@@ -60,9 +63,36 @@ def _stored(place: Place) -> list[tuple[str, str | None]]:
         return []
 
 
+class _Word(str):
+    """A name that typer compares with what was typed as it is, and writes as bash takes it for one word."""
+
+    __slots__ = ()
+
+    def __format__(self, _spec: str) -> str:
+        quote = _open_quote(os.environ.get("COMP_WORDS", ""))
+        if quote == "'":
+            return self.replace("'", r"'\''")
+        return (_SPECIAL_IN_QUOTES if quote else _SPECIAL).sub(r"\\\g<0>", self)
+
+
 def _beginning(incomplete: str, names: list[str]) -> list[str]:
-    """Return each name once that begins so, in the spelling in which the shell takes it for one word."""
+    """Return each name once that begins so."""
     beginning = [name for name in dict.fromkeys(names) if name.startswith(incomplete)]
     # Other shells quote what they insert.
     in_bash = os.environ.get("_RETROVUE_DAEMON_COMPLETE", "").endswith("_bash")
-    return [_SPECIAL.sub(r"\\\g<0>", name) for name in beginning] if in_bash else beginning
+    return [_Word(name) for name in beginning] if in_bash else beginning
+
+
+def _open_quote(words: str) -> str:
+    """Return the quotation mark that a command line has opened and not closed; nothing where there is none."""
+    quote, is_escaped = "", False
+    for letter in words:
+        if is_escaped:
+            is_escaped = False
+        elif letter == "\\" and quote != "'":
+            is_escaped = True
+        elif letter == quote:
+            quote = ""
+        elif letter in {"'", '"'} and not quote:
+            quote = letter
+    return quote

@@ -37,7 +37,10 @@ def dump_config(config: ConfigOption = None, database: DatabaseOption = None, as
 
 
 @app.command("schema")
-def print_schema() -> None:
+def print_schema(
+    config: ConfigOption = None,  # noqa: ARG001 -- every command takes it
+    database: DatabaseOption = None,  # noqa: ARG001 -- likewise
+) -> None:
     """Print a JSON Schema of the configuration, for editors that complete and check TOML by one.
 
     Editors that use Taplo look for a first line such as `#:schema ./retrovue-daemon.schema.json`.
@@ -52,7 +55,11 @@ def print_schema() -> None:
 
 
 @app.command("path")
-def print_path(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+def print_path(
+    config: ConfigOption = None,
+    database: DatabaseOption = None,  # noqa: ARG001 -- every command takes it
+    as_json: JsonOption = False,
+) -> None:
     """Print the path of the configuration that other commands would use.
 
     Examples:

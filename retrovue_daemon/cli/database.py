@@ -18,15 +18,14 @@ from retrovue_daemon.cli.options import (
     command_group,
     find_place,
 )
-from retrovue_daemon.cli.output import new_table, print_json, print_table
+from retrovue_daemon.cli.output import print_failure, print_json, print_line, print_table
+from retrovue_daemon.cli.table import Table
 from retrovue_daemon.cli.units import size
 from retrovue_daemon.errors import DatabaseMissing, DatabaseUnusable
 from retrovue_daemon.outcome import describe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from rich.table import Table
 
     from retrovue_daemon.store.importing import Existing, Import
     from retrovue_daemon.store.maintenance import Finding, Sizes
@@ -70,6 +69,8 @@ def check_database(
         print_json({"sound": sound, "checks": [_plain_finding(finding) for finding in findings], "error": None})
     else:
         print_table(_findings_table(findings))
+    if any(finding.problems for finding in findings if finding.name == maintenance.INTEGRITY):
+        print_failure("the database is damaged", "put a backup in its place, or move it away and sync anew")
     if not sound:
         raise typer.Exit(DatabaseUnusable.exit_code)
 
@@ -96,7 +97,7 @@ def backup_database(
     if as_json:
         print_json({"file": str(file.absolute()), "bytes": number})
     else:
-        print(f"wrote {file}: {size(number)}, checked")
+        print_line(f"wrote {file}: {size(number)}, checked")
 
 
 def _copy(path: Path, file: Path, *, quiet: bool, as_json: bool) -> int:
@@ -239,9 +240,9 @@ def _plain_finding(finding: Finding) -> dict[str, object]:
 
 
 def _findings_table(findings: Sequence[Finding]) -> Table:
-    table = new_table("check", "result")
+    table = Table("check", "result")
     for finding in findings:
-        table.add_row(finding.name, "\n".join(finding.problems) or finding.remark or "ok")
+        table.add_row(finding.name, finding.problems or finding.remark or "ok")
     return table
 
 
@@ -256,9 +257,9 @@ def _plain_sizes(sizes: Sizes) -> dict[str, object]:
 
 
 def _sizes_table(sizes: Sizes, *, by_table: bool) -> Table:
-    table = new_table("table")
+    table = Table("table")
     for column in ("rows", "with indexes")[: 2 if by_table else 1]:
-        table.add_column(column, justify="right", no_wrap=True)
+        table.add_numbers(column)
     for entry in sizes.tables:
         taken = "" if entry.bytes is None else size(entry.bytes)
         table.add_row(entry.name, f"{entry.rows:,}", *([taken] if by_table else []))
@@ -277,7 +278,7 @@ def _plain_import(result: Import, *, dry_run: bool) -> dict[str, object]:
 
 
 def _print_import(result: Import, *, dry_run: bool) -> None:
-    table = new_table("what", "name", "outcome", "reason")
+    table = Table("what", "name", "outcome", "reason")
     for step in result.steps:
         table.add_row(step.what, step.name, step.outcome, step.reason)
     if result.steps:

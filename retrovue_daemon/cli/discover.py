@@ -9,16 +9,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, ServerOption, read_config
-from retrovue_daemon.cli.output import new_table, print_failure, print_json, print_table
+from retrovue_daemon.cli.options import (
+    ConfigOption,
+    DatabaseOption,
+    JsonOption,
+    ServerOption,
+    YearOption,
+    read_config,
+)
+from retrovue_daemon.cli.output import print_failure, print_json, print_table
+from retrovue_daemon.cli.table import Table
 from retrovue_daemon.errors import ConfigError, DaemonError, DatabaseMissing, DatabasePlaceMissing, UnknownServer
 from retrovue_daemon.outcome import describe
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
     from pathlib import Path
-
-    from rich.table import Table
 
     from retrovue_daemon.config import Config, ServerSection
     from retrovue_daemon.results import DiscoveredShow
@@ -36,7 +42,7 @@ class Answer:
 
 def discover(
     title: Annotated[str, typer.Argument(metavar="TITLE", help="What the shows' titles contain.")],
-    year: Annotated[int | None, typer.Option("--year", help="The year they began.", show_default=False)] = None,
+    year: YearOption = None,
     server: ServerOption = None,
     config: ConfigOption = None,
     database: DatabaseOption = None,
@@ -77,7 +83,7 @@ def discover(
         print_table(_table(answers))
     failed = sum(answer.error is not None for answer in answers)
     if not found and failed < len(answers):
-        began = "" if year is None else f" and began in {year}"
+        began = "" if year is None else f" and began in {year}" if year else " and no year"
         print_failure(f"no show has {title!r} in its title{began}", None)
     if not answers:
         print_failure("there is no active server", "add a [[servers]] table to the configuration")
@@ -145,7 +151,7 @@ def _failed(answer: Answer) -> dict[str, object]:
 
 def _table(answers: Sequence[Answer]) -> Table:
     several = len(answers) > 1
-    table = new_table(*(["server"] if several else []), "show", "rating key", "id in the database")
+    table = Table(*(["server"] if several else []), "show", "rating key", "id in the database")
     for answer in answers:
         for show in answer.shows:
             stored = "" if show["stored_id"] is None else str(show["stored_id"])

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from retrovue_daemon.cli.options import JsonOption, command_group
-from retrovue_daemon.cli.output import print_json
+from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, command_group
+from retrovue_daemon.cli.output import print_json, print_line
 from retrovue_daemon.errors import BadInput
 
 app = command_group(
@@ -21,6 +21,8 @@ def parse_guid(
     guid: Annotated[
         str, typer.Argument(metavar="GUID", help='Such as "com.plexapp.agents.thetvdb://268592?lang=en".')
     ],
+    config: ConfigOption = None,  # noqa: ARG001 -- every command takes it
+    database: DatabaseOption = None,  # noqa: ARG001 -- likewise
     as_json: JsonOption = False,
 ) -> None:
     """Show which catalogue a guid is of, and the id there: what `movie_guids` and the like hold of it.
@@ -34,7 +36,8 @@ def parse_guid(
     if as_json:
         print_json({"guid": guid, "provider": provider, "external_id": external_id})
     else:
-        print(f"provider     {provider}\nexternal id  {external_id}")
+        print_line(f"provider     {provider}")
+        print_line(f"external id  {external_id}")
 
 
 def read_guid(guid: str) -> tuple[str, str]:

@@ -15,14 +15,13 @@ from retrovue_daemon.cli.options import (
     ServerOption,
     find_place,
 )
-from retrovue_daemon.cli.output import new_table, print_json, print_table
+from retrovue_daemon.cli.output import print_json, print_table
 from retrovue_daemon.cli.status import plain_pass
+from retrovue_daemon.cli.table import Table
 from retrovue_daemon.cli.units import lasting, moment, size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from rich.table import Table
 
     from retrovue_daemon.store.overview import PassRecord
 
@@ -65,12 +64,12 @@ def history(
 def _table(passes: Sequence[PassRecord]) -> Table:
     """Return the passes as a table that fits a terminal: a column that would hold only zeros is left out."""
     counted = [name for name in passes[0].counts if name == "listed" or any(done.counts[name] for done in passes)]
-    table = new_table("run", "began", "took", "server", "library", "kind", "status")
+    table = Table("run", "began", "took", "server", "library", "kind", "status")
     for name in counted:
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_numbers(name)
     remarks = any(done.error for done in passes)
     if remarks:
-        table.add_column("remark", overflow="fold")
+        table.add_column("remark")
     for done in passes:
         took = "" if done.finished_at is None else lasting(done.finished_at - done.started_at)
         counts = (size(done.counts[name]) if name == "bytes" else f"{done.counts[name]:,}" for name in counted)

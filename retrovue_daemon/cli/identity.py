@@ -20,7 +20,7 @@ from retrovue_daemon.cli.options import (
     YesOption,
     find_place,
 )
-from retrovue_daemon.cli.output import print_error, print_json
+from retrovue_daemon.cli.output import print_error, print_json, print_line
 from retrovue_daemon.cli.units import plural
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def accept_identity(
     changes = found != server.machine_identifier
     if changes and not dry_run:
         if not yes and not as_json:
-            print(f"server {server.name!r} was {server.machine_identifier}, and is {found} now")
+            print_line(f"server {server.name!r} was {server.machine_identifier}, and is {found} now")
             confirm(f"Look for its {items:,} items there, by guid and file?")
         with visits.changing(place.path) as connection:
             reinstalling.accept_identity(connection, server, found, int(time.time()))
@@ -71,9 +71,9 @@ def accept_identity(
     elif not changes:
         print(f"server {server.name!r} is the same machine as before; there is nothing to accept")
     elif dry_run:
-        print(f"{plural(items, 'item')} of {server.name!r} would be looked for on {found}; it was {told['was']}")
+        print_line(f"{plural(items, 'item')} of {server.name!r} would be looked for on {found}; it was {told['was']}")
     else:
-        print(
+        print_line(
             f"accepted {found} as server {server.name!r}; the next sync looks for its {plural(items, 'item')} there"
         )
 

@@ -18,15 +18,14 @@ from retrovue_daemon.cli.options import (
     command_group,
     find_place,
 )
-from retrovue_daemon.cli.output import new_table, print_json, print_table
+from retrovue_daemon.cli.output import print_json, print_table
+from retrovue_daemon.cli.table import Table
 from retrovue_daemon.cli.units import moment, plural, running_time, size
 from retrovue_daemon.errors import AmbiguousName, BadInput
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
-
-    from rich.table import Table
 
     from retrovue_daemon.store.catalog import Found, Row, Where
 
@@ -190,7 +189,7 @@ def _position(item: Found) -> str:
 
 
 def _found_table(found: Sequence[Found]) -> Table:
-    table = new_table("kind", "id", "rating key", "title", "year", "library", "server", "state")
+    table = Table("kind", "id", "rating key", "title", "year", "library", "server", "state")
     for item in found:
         title = _name(item).removeprefix(f"{item.kind} ")
         if item.year is not None:
@@ -208,7 +207,7 @@ def _plain(item: Found) -> dict[str, object]:
 
 def _print_everything(everything: Mapping[str, object]) -> None:
     """Print an item's row as lines of name and value, then a table of each list that hangs on it."""
-    table = new_table("", "")
+    table = Table("", "")
     table.show_header = False
     for name in ("kind", "server", "library", "show"):
         if name in everything:
@@ -229,7 +228,7 @@ def _print_everything(everything: Mapping[str, object]) -> None:
 
 
 def _sheet(row: Row) -> Table:
-    table = new_table("", "")
+    table = Table("", "")
     table.show_header = False
     for name, value in row.items():
         table.add_row(name, _shown(name, value))
@@ -237,7 +236,7 @@ def _sheet(row: Row) -> Table:
 
 
 def _print_rows(rows: Sequence[Row]) -> None:
-    table = new_table(*rows[0])
+    table = Table(*rows[0])
     for row in rows:
         table.add_row(*(_shown(name, value) for name, value in row.items()))
     print_table(table)

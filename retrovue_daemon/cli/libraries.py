@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -19,7 +18,8 @@ from retrovue_daemon.cli.options import (
     command_group,
     find_place,
 )
-from retrovue_daemon.cli.output import new_table, print_json, print_table
+from retrovue_daemon.cli.output import print_json, print_table, print_warning
+from retrovue_daemon.cli.table import Table
 from retrovue_daemon.cli.units import ago, plural
 from retrovue_daemon.errors import DefinedByConfig
 
@@ -74,7 +74,7 @@ def list_libraries(
     if as_json:
         print_json({"libraries": [plain_library(library, contents.get(library.id)) for library in libraries]})
         return
-    table = new_table("server", "library", "key", "type", "state", "priority", "holds", "last synced", "roots")
+    table = Table("server", "library", "key", "type", "state", "priority", "holds", "last synced", "roots")
     for library in libraries:
         table.add_row(
             library.server,
@@ -85,7 +85,7 @@ def list_libraries(
             str(library.priority),
             held_by(contents.get(library.id)),
             ago(library.last_sync_at),
-            "\n".join(library.roots),
+            library.roots,
         )
     print_table(table)
 
@@ -161,7 +161,7 @@ def _switch(place: Place, name: str, server: str | None, *, enabled: bool) -> No
     word, was = "on" if enabled else "off", library.sync_enabled == enabled
     print(f"library {library.name!r} of server {library.server!r} {'was' if was else 'is now'} {word}")
     if enabled and not _selected(place, library):
-        print(f"warning: {place.source} does not select this library, so it is not synced", file=sys.stderr)
+        print_warning(f"{place.source} does not select this library, so it is not synced")
 
 
 def _selected(place: Place, library: StoredLibrary) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from retrovue_daemon.cli.table import printable
 from retrovue_daemon.cli.units import lasting, plural
 
 if TYPE_CHECKING:
@@ -92,8 +93,7 @@ async def with_lines(
 
 def _name(library: LibraryProgress) -> str:
     # Titles are not ours: one that holds a line break makes no line of its own.
-    title = "".join(letter if letter.isprintable() else " " for letter in library.library)
-    return f"{library.server} / {' '.join(title.split())}"
+    return printable(f"{library.server} / {' '.join(library.library.split())}")
 
 
 def _how_far(library: LibraryProgress, rate: float) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 import time
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +18,8 @@ from retrovue_daemon.cli.options import (
     command_group,
     find_place,
 )
-from retrovue_daemon.cli.output import new_table, print_failure, print_json, print_table
+from retrovue_daemon.cli.output import print_failure, print_json, print_line, print_table, print_warning
+from retrovue_daemon.cli.table import Table
 from retrovue_daemon.errors import AmbiguousName, BadInput, ConfigError, DefinedByConfig
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def list_mappings(
     if not stored:
         print("there are no path mappings: readers find the paths as the servers name them")
         return
-    table = new_table("id", "server", "plex path", "local path", "only for", "defined in")
+    table = Table("id", "server", "plex path", "local path", "only for", "defined in")
     for entry in stored:
         source = "configuration" if entry.source == "config" else "database"
         table.add_row(str(entry.id), entry.server, *_sides(entry.mapping), _narrowed(entry.mapping), source)
@@ -104,11 +104,11 @@ def add_mapping(
         mapping = _checked(plex_path, local_path, title, root)
         _refuse_repeated([entry for entry in mappings.mappings(connection) if entry.server_id == owner.id], mapping)
         mapping_id = mappings.add_mapping(connection, owner.id, mapping, int(time.time()))
-    print(f"added mapping {mapping_id} of server {owner.name!r}: {plex_path} is {local_path}")
+    print_line(f"added mapping {mapping_id} of server {owner.name!r}: {plex_path} is {local_path}")
     from retrovue_daemon.cli.coverage import seen  # noqa: PLC0415 -- not for --help
 
     if seen(mapping.local_path) is False:
-        print(f"warning: there is no {mapping.local_path} on this machine", file=sys.stderr)
+        print_warning(f"there is no {mapping.local_path} on this machine")
 
 
 @app.command("remove")
@@ -134,7 +134,7 @@ def remove_mapping(
         if entry.source == "config":
             raise DefinedByConfig(entry.server, f"mapping {mapping_id}", place.source if place.is_of_config else None)
         mappings.remove_mapping(connection, mapping_id)
-    print(f"removed mapping {mapping_id} of server {entry.server!r}: {entry.mapping.plex_path}")
+    print_line(f"removed mapping {mapping_id} of server {entry.server!r}: {entry.mapping.plex_path}")
 
 
 @app.command("test")
@@ -175,7 +175,7 @@ def try_path(
             "`retrovue-daemon mappings add` makes one; `mappings suggest` shows which are needed",
         )
     else:
-        table = new_table("server", "library", "mapping", "local path", "file")
+        table = Table("server", "library", "mapping", "local path", "file")
         for result in results:
             which = "none" if result.mapping is None else f"{result.mapping.id}: {result.mapping.mapping.plex_path}"
             table.add_row(result.server, result.library or "", which, result.local_path, _existence(result.exists))
@@ -229,7 +229,7 @@ def _print_suggestions(groups: Sequence[Group], unused: Sequence[StoredMapping])
 
     if not groups:
         print("no file is stored yet: run `retrovue-daemon sync` first")
-    table = new_table("server", "plex path", "libraries", "files", "mapped to", "files found here")
+    table = Table("server", "plex path", "libraries", "files", "mapped to", "files found here")
     wanted = []
     for group in groups:
         there = coverage.look_for(group.samples)
@@ -245,7 +245,7 @@ def _print_suggestions(groups: Sequence[Group], unused: Sequence[StoredMapping])
     if wanted:
         print("where readers find these files elsewhere than the server does, say so, with the right LOCAL_PATH:")
     for server, prefix in coverage.common_prefixes(wanted):
-        print(f"  retrovue-daemon mappings add --server {shlex.quote(server)} {shlex.quote(prefix)} LOCAL_PATH")
+        print_line(f"  retrovue-daemon mappings add --server {shlex.quote(server)} {shlex.quote(prefix)} LOCAL_PATH")
 
 
 # -- what was typed -------------------------------------------------------------------------------------------------

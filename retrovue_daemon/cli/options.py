@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from retrovue_daemon.cli.completion import library_names, server_names
-from retrovue_daemon.errors import ConfigError
+from retrovue_daemon.errors import BadInput, ConfigError
 
 if TYPE_CHECKING:
     from retrovue_daemon.config import Config, ServerSection
@@ -58,6 +58,32 @@ LibraryOption: TypeAlias = Annotated[
         help="Only this library: title or key.",
         show_default=False,
         autocompletion=library_names,
+    ),
+]
+
+
+def _read_year(text: str) -> int:
+    """Read a year, or "none"."""
+    from retrovue_daemon.asking import NO_YEAR, check_year  # noqa: PLC0415 -- brings asyncio, which --help lacks
+
+    if text.strip().lower() == "none":
+        return NO_YEAR
+    try:
+        year = int(text)
+        check_year(year or -1)
+    except (ValueError, BadInput):
+        raise typer.BadParameter("must be a number from 1 to 9999, or none for a show without a year") from None
+    return year
+
+
+YearOption: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--year",
+        metavar="YEAR",
+        help="The year in which the show began; none: one without a year.",
+        show_default=False,
+        parser=_read_year,
     ),
 ]
 QuietOption: TypeAlias = Annotated[

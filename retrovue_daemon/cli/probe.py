@@ -10,14 +10,13 @@ from retrovue_daemon.cli import entries
 from retrovue_daemon.cli.completion import server_names
 from retrovue_daemon.cli.contact import ServerCheck, ask_servers
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, Place, find_place
-from retrovue_daemon.cli.output import new_table, print_failure, print_json, print_table
+from retrovue_daemon.cli.output import print_failure, print_json, print_table
+from retrovue_daemon.cli.table import Table
 from retrovue_daemon.errors import BadInput, StoreError, UnknownName
 from retrovue_daemon.outcome import describe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from rich.table import Table
 
     from retrovue_daemon.config import ServerSection
     from retrovue_daemon.store.settings import StoredServer
@@ -116,10 +115,10 @@ def _plain_check(check: ServerCheck) -> dict[str, object]:
 
 
 def _check_table(checks: Sequence[ServerCheck]) -> Table:
-    table = new_table("server", "url", "version", "token", "libraries", "result")
+    table = Table("server", "url", "version", "token", "libraries", "result")
     for check in checks:
         whose = {None: "", True: "the owner's", False: "shared"}[check.owner]
         titles = ", ".join(title for title, _, selected in check.libraries if selected)
-        verdict = "connected" if check.error is None else f"{check.error}\n{check.error.hint or ''}".rstrip()
+        verdict = ("connected",) if check.error is None else (str(check.error), *filter(None, (check.error.hint,)))
         table.add_row(check.name, check.url, check.version or "", whose, titles, verdict)
     return table

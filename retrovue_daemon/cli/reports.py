@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from retrovue_daemon.cli.output import new_table, print_json, print_table
+from retrovue_daemon.cli.output import print_json, print_table
+from retrovue_daemon.cli.table import Table
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from retrovue_daemon.preview import Preview
 
 _COUNTS = ("listed", "added", "updated", "unchanged", "removed", "restored", "moved", "skipped")
@@ -31,11 +30,11 @@ def _table(servers: list[dict[str, Any]]) -> Table:
     passes = [done for server in servers for done in server["libraries"]]
     counted = [name for name in _COUNTS if name == "listed" or any(done[name] for done in passes)]
     remarks = any(server["error"] for server in servers) or any(done["error"] for done in passes)
-    result = new_table("server", "library", "pass", "status")
+    result = Table("server", "library", "pass", "status")
     for column in (*counted, "seconds"):
-        result.add_column(column, justify="right", no_wrap=True)
+        result.add_numbers(column)
     if remarks:
-        result.add_column("remark", overflow="fold")
+        result.add_column("remark")
     for server in servers:
         if server["error"]:
             message = server["error"]["message"]
@@ -96,7 +95,7 @@ def _changes(seen: Preview) -> dict[str, object]:
 
 def _named(seen: Preview) -> Table:
     """Return the changes by name, the first few of each sort and how many more there are."""
-    result = new_table("would be", "kind", "server", "library", "item")
+    result = Table("would be", "kind", "server", "library", "item")
     shown: Counter[str] = Counter()
     for change in seen.changes:
         shown[change.change] += 1

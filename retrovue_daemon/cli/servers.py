@@ -24,8 +24,9 @@ from retrovue_daemon.cli.options import (
     command_group,
     find_place,
 )
-from retrovue_daemon.cli.output import new_table, print_error, print_json, print_table
+from retrovue_daemon.cli.output import print_error, print_json, print_line, print_table
 from retrovue_daemon.cli.probe import probe_servers
+from retrovue_daemon.cli.table import Table
 from retrovue_daemon.cli.units import ago, plural
 from retrovue_daemon.errors import DatabaseMissing
 
@@ -67,7 +68,7 @@ def list_servers(config: ConfigOption = None, database: DatabaseOption = None, a
     if not servers:
         print("there are no servers yet; `retrovue-daemon servers add` or [[servers]] in the configuration adds one")
         return
-    table = new_table("server", "url", "defined in", "state", "version", "libraries", "last synced")
+    table = Table("server", "url", "defined in", "state", "version", "libraries", "last synced")
     for server in servers:
         table.add_row(
             server.name,
@@ -116,7 +117,7 @@ def add_server(
     with visits.changing(place.path) as connection:
         entries.refuse_taken(place, settings.servers(connection), section)
         settings.add_server(connection, section, is_active=not disabled, now=int(time.time()))
-    print(f"added server {section.name!r}{_told(answer)}")
+    print_line(f"added server {section.name!r}{_told(answer)}")
     if not disabled:
         print("a running daemon syncs it within seconds; without one: retrovue-daemon sync")
 
@@ -199,7 +200,7 @@ def set_token(
     answer = None if no_test else _tested(entries.checked_entry(server.name, server.url, token.reveal()))
     with visits.changing(place.path) as connection:
         settings.set_token(connection, server.id, token, int(time.time()))
-    print(f"exchanged the token of server {server.name!r}{_told(answer)}")
+    print_line(f"exchanged the token of server {server.name!r}{_told(answer)}")
 
 
 app.command("test")(probe_servers)

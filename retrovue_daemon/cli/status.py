@@ -10,12 +10,12 @@ import typer
 
 from retrovue_daemon.cli.libraries import held_by, plain_library, switch_and_state
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, Place, find_place
-from retrovue_daemon.cli.output import new_table, print_json, print_json_line, print_table
+from retrovue_daemon.cli.output import print_json, print_json_line, print_line, print_table
+from retrovue_daemon.cli.table import Table, printable
 from retrovue_daemon.cli.units import ago, plural, size
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.table import Table
 
     from retrovue_daemon.store.lock import Holder
     from retrovue_daemon.store.overview import Contents, PassRecord
@@ -81,9 +81,9 @@ def status(
         print_json(_plain(look(place)))
     else:
         latest = look(place)
-        print("\n".join(_head(latest)))
+        _print_lines(_head(latest))
         print_table(_table(latest))
-        print("\n".join(_foot(latest)))
+        _print_lines(_foot(latest))
 
 
 def look(place: Place) -> Status:
@@ -125,7 +125,8 @@ def _watch(place: Place, *, as_json: bool) -> None:
     from rich.text import Text  # noqa: PLC0415 -- likewise
 
     def picture(latest: Status) -> RenderableType:
-        return Group(Text("\n".join(_head(latest))), _table(latest), Text("\n".join(_foot(latest))))
+        head, foot = (Text("\n".join(map(printable, lines))) for lines in (_head(latest), _foot(latest)))
+        return Group(head, _table(latest), foot)
 
     console = Console(markup=False, emoji=False, highlight=False)
     shown: object = None
@@ -152,6 +153,11 @@ def _watch(place: Place, *, as_json: bool) -> None:
 # -- how it is told -------------------------------------------------------------------------------------------------
 
 
+def _print_lines(lines: list[str]) -> None:
+    for line in lines:
+        print_line(line)
+
+
 def _head(latest: Status) -> list[str]:
     running = {True: "is running", False: "is not running", None: "cannot be seen from here"}[latest.holder.held]
     pid = f" (process {latest.holder.pid})" if latest.holder.pid else ""
@@ -163,7 +169,7 @@ def _head(latest: Status) -> list[str]:
 
 
 def _table(latest: Status) -> Table:
-    table = new_table("server", "library", "state", "holds", "last pass", "next")
+    table = Table("server", "library", "state", "holds", "last pass", "next")
     for server in latest.servers:
         own = [library for library in latest.libraries if library.server_id == server.id]
         name = server.name if server.is_active else f"{server.name} (off)"
@@ -261,6 +267,7 @@ def plain_pass(done: PassRecord | None) -> dict[str, object] | None:
         "status": done.status,
         "started_at": done.started_at,
         "finished_at": done.finished_at,
+        "duration_s": None if done.finished_at is None else done.finished_at - done.started_at,
         **done.counts,
         "error": done.error,
     }

@@ -13,8 +13,9 @@ from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from retrovue_daemon.cli.output import new_table, print_json, print_table
+from retrovue_daemon.cli.output import print_json, print_table
 from retrovue_daemon.cli.reports import print_summary
+from retrovue_daemon.cli.table import Table
 
 if TYPE_CHECKING:
     from retrovue_daemon.config import Config
@@ -200,7 +201,7 @@ class Story:
         """Print in one table what was changed, and how much was left alone."""
         if self._quiet:
             return
-        result = new_table("was", "server", "library", "item")
+        result = Table("was", "server", "library", "item")
         for change in changes:
             result.add_row(change.change, change.server, change.library, f"{change.title} ({change.kind.value})")
         listed = sum(done["unchanged"] for server in told["servers"] for done in server["libraries"])
@@ -235,7 +236,7 @@ def ask_questions(database: Path) -> None:
     for question, query in QUESTIONS.items():
         with closing(sqlite3.connect(database)) as connection:
             cursor = connection.execute(query)
-            answer = new_table(*(column for column, *_ in cursor.description))
+            answer = Table(*(column for column, *_ in cursor.description))
             for row in cursor:
                 answer.add_row(*("" if value is None else str(value) for value in row))
         print(f"\n{question}\n\n  " + query.replace("\n", "\n  ") + "\n")

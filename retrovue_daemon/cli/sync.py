@@ -17,12 +17,13 @@ from retrovue_daemon.cli.options import (
     LibraryOption,
     QuietOption,
     ServerOption,
+    YearOption,
     read_config,
 )
 from retrovue_daemon.cli.output import print_failure
 from retrovue_daemon.cli.reports import print_preview, print_summary
 from retrovue_daemon.cli.run import calm_collector
-from retrovue_daemon.errors import AmbiguousShow, ConfigError, DatabaseHeld
+from retrovue_daemon.errors import AmbiguousShow, ConfigError, DatabaseHeld, UnknownShow
 from retrovue_daemon.outcome import exit_code, summary, unmet
 
 if TYPE_CHECKING:
@@ -42,12 +43,7 @@ def sync(
     show: Annotated[
         str | None, typer.Option("--show", metavar="TITLE", help="Only the show of this title.", show_default=False)
     ] = None,
-    year: Annotated[
-        int | None,
-        typer.Option(
-            "--year", help="With --show: the year it began, where several have the title.", show_default=False
-        ),
-    ] = None,
+    year: YearOption = None,
     full: Annotated[
         bool, typer.Option("--full", help="List everything, whatever the servers say has changed.")
     ] = False,
@@ -72,21 +68,24 @@ def sync(
 
     - `retrovue-daemon sync --config config.toml`
     - `retrovue-daemon sync --server home --library "TV Shows" --full --json`
-    - `retrovue-daemon sync --show "The Lighthouse Keepers" --year 1961`
+    - `retrovue-daemon sync --show "The Lighthouse Keepers"`
+    - `retrovue-daemon sync --show "The Lighthouse Keepers" --year 1961`, where several have that title
     - `retrovue-daemon sync --full --dry-run`
     - `retrovue-daemon sync --quiet > /dev/null`, which prints nothing unless something is wrong
     """
     if year is not None and show is None:
         raise typer.BadParameter("needs --show", param_hint="--year")
+    from retrovue_daemon.asking import Selection  # noqa: PLC0415 -- not for --help
+
+    selection = Selection(
+        library=library, show=None if show is None else (show, year), full=full, accept_removals=accept_removals
+    )
+    selection.check()
     settings, only_asks = _settings(config, database, asks=not dry_run)
-    from retrovue_daemon.asking import Selection  # noqa: PLC0415 -- likewise
     from retrovue_daemon.daemon import SyncOptions  # noqa: PLC0415 -- brings aiohttp, which --help does not need
 
     calm_collector()
     show_progress = partial(with_progress, settings, quiet=quiet, as_json=as_json)
-    selection = Selection(
-        library=library, show=None if show is None else (show, year), full=full, accept_removals=accept_removals
-    )
     options = SyncOptions(server=server, selection=selection)
     if dry_run:
         from retrovue_daemon.preview import preview  # noqa: PLC0415 -- likewise
@@ -102,10 +101,12 @@ def sync(
         if as_json or not _ambiguous(told) or any(each["libraries"] for each in told["servers"]):
             print_summary(told, as_json=as_json)
     for error in _ambiguous(told):
-        print_failure(error["message"], error["hint"])
+        print_failure(error["message"], "--year says which one is meant, --year none the one without a year")
     if told.get("error"):
         print_failure(told["error"]["message"], told["error"]["hint"])
     if unknown is not None:
+        if isinstance(unknown, UnknownShow):
+            unknown.hint = f"{unknown.hint}; `retrovue-daemon discover` finds it by a part of it"
         raise unknown
     if not told["servers"] and not told.get("error"):
         print_failure("there is no active server", "add a [[servers]] table to the configuration")

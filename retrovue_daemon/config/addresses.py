@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from retrovue_daemon.config.values import BadValue, Value
+from retrovue_daemon.config.values import BadValue, Value, is_utf8
 
 if TYPE_CHECKING:
     from retrovue_daemon.config.values import Context
@@ -127,8 +127,13 @@ _ABSOLUTE: Final = re.compile(r"/|\\\\[^\\]|[A-Za-z]:(?:[\\/]|$)")
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
+def _is_path(raw: str) -> bool:
+    """Tell whether a path can be stored, and given to the system: it has neither a NUL nor bytes that are no text."""
+    return "\0" not in raw and is_utf8(raw)
+
+
 def _convert_plex_path(raw: str, _context: Context) -> str:
-    if not _ABSOLUTE.match(raw):
+    if not _ABSOLUTE.match(raw) or not _is_path(raw):
         raise PLEX_PATH.refusal(raw)
     return raw
 
@@ -142,7 +147,7 @@ PLEX_PATH: Final[Value[str]] = Value(
 
 
 def _convert_local_path(raw: str, _context: Context) -> str:
-    if not _ABSOLUTE.match(raw) and not _SCHEME.match(raw):
+    if not (_ABSOLUTE.match(raw) or _SCHEME.match(raw)) or not _is_path(raw):
         raise LOCAL_PATH.refusal(raw)
     return raw
 

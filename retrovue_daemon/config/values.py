@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from datetime import date, time
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
@@ -88,8 +89,10 @@ class Value(Generic[T]):
 
 
 def type_of(raw: object) -> str:
-    """Name the TOML type of a value, as in ``an integer``."""
-    return _TYPE_NAMES.get(type(raw), "a date or time")
+    """Name the TOML type of a value, as in ``an integer``; a program may give what TOML does not have."""
+    if isinstance(raw, date | time):
+        return "a date or time"
+    return _TYPE_NAMES.get(type(raw), "None" if raw is None else f"a {type(raw).__name__}")
 
 
 def quoted(raw: object) -> str:
@@ -112,6 +115,11 @@ def did_you_mean(word: str, among: Iterable[str]) -> str:
 
 
 # -- texts ----------------------------------------------------------------------------------------------------------
+
+
+def is_utf8(text: str) -> bool:
+    """Tell whether a text can be stored and sent: a byte that is no text is half of a surrogate pair in Python."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def text(valid: str) -> Value[str]:

@@ -6,6 +6,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from retrovue_daemon.config.values import is_utf8
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.lookup import TABLES
 
@@ -86,6 +87,8 @@ def search(connection: sqlite3.Connection, text: str, where: Where, *, limit: in
 
     Returns the best ones (equal titles, then those that begin so), and how many there are altogether.
     """
+    if not is_utf8(text):
+        return [], 0
     connection.create_function("plainly", 1, plainly, deterministic=True)
     like = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     found, total = list[Found](), 0
@@ -100,6 +103,8 @@ def search(connection: sqlite3.Connection, text: str, where: Where, *, limit: in
 
 def with_external_id(connection: sqlite3.Connection, provider: str, external_id: str, where: Where) -> list[Found]:
     """Find the items that a catalogue knows under an id."""
+    if not is_utf8(provider + external_id):
+        return []
     condition, values = where.conditions()
     found = []
     for kind, (table, column) in _GUIDS.items():
@@ -116,6 +121,8 @@ def numbered(
     connection: sqlite3.Connection, number: str, where: Where, by: Collection[Literal["id", "rating-key"]]
 ) -> list[Found]:
     """Find the items with this id or this rating key, as ``by`` says."""
+    if not is_utf8(number):
+        return []
     condition, values = where.conditions()
     either, wanted = [], list[object]()
     if "rating-key" in by:

@@ -85,6 +85,13 @@ def existing(connection: sqlite3.Connection) -> Existing:
 def plan(here: Existing, original: Original, configured: Sequence[ServerSection]) -> Import:
     """Decide what becomes of each row of an original database; ``configured`` are the configuration's servers."""
     result = Import()
+    ids = {server.id for server in original.servers}
+    for library in original.libraries:
+        if library.server_id not in ids:
+            result.steps.append(Step("library", library.name or library.key, "refused", "its server is not there"))
+    for mapping in original.mappings:
+        if not (ids if mapping.server_id is None else mapping.server_id in ids):
+            result.steps.append(Step("mapping", _paths(mapping), "refused", "its server is not there"))
     for server in original.servers:
         target = _server(server, here, configured, result)
         for library in original.libraries:
@@ -151,9 +158,11 @@ def _server(
 def _library(
     library: OriginalLibrary, server: OriginalServer, target: _NewServer | None, here: Existing, result: Import
 ) -> None:
-    name = f"{server.name} / {library.name}"
+    name = f"{server.name} / {library.name or f'key {library.key}'}"
     if target is None:
         result.steps.append(Step("library", name, "refused", "its server was not taken"))
+    elif not library.key.strip() or not library.name.strip():
+        result.steps.append(Step("library", name, "refused", "it has no key, or no name"))
     elif library.kind not in _KINDS:
         result.steps.append(Step("library", name, "left", f"libraries of type {library.kind!r} are not mirrored"))
     elif any(stored.server_id == target.id and stored.key == library.key for stored in here.libraries):
@@ -166,7 +175,7 @@ def _library(
 def _mapping(
     mapping: OriginalMapping, server: OriginalServer, target: _NewServer | None, here: Existing, result: Import
 ) -> None:
-    name = f"{server.name}: {mapping.plex_path} -> {mapping.local_path}"
+    name = f"{server.name}: {_paths(mapping)}"
     if target is None:
         result.steps.append(Step("mapping", name, "refused", "its server was not taken"))
         return
@@ -188,6 +197,10 @@ def _mapping(
     else:
         target.mappings.append(checked)
         result.steps.append(Step("mapping", name, "added"))
+
+
+def _paths(mapping: OriginalMapping) -> str:
+    return f"{mapping.plex_path} -> {mapping.local_path}"
 
 
 def _distinct_name(name: str, result: Import) -> str:

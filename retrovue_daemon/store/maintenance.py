@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from retrovue_daemon.errors import BadInput, DatabaseUnusable, WriteFailed
 from retrovue_daemon.store.lock import database_lock
-from retrovue_daemon.store.preparation import BUSY_S
+from retrovue_daemon.store.preparation import BUSY_S, in_one_line
 from retrovue_daemon.store.visits import check_version, explained, find, reading, reading_undisturbed
 
 if TYPE_CHECKING:
@@ -37,6 +37,9 @@ ORPHANS = {
     ),
 }
 """Rows that no foreign key holds to anything, by what they are."""
+
+INTEGRITY = "integrity"
+"""The name of what is found of the pages of the file, whatever they hold."""
 
 _MENDED_BY_SYNC = {"seasons of no show", "episodes of no show"}
 
@@ -73,16 +76,27 @@ class Sizes:
 def check(path: Path, *, quick: bool = False) -> list[Finding]:
     """Check a database; ``quick`` leaves out whether every index agrees with its table.
 
-    Raises DatabaseUnusable where it cannot even be opened, or is of another schema version.
+    What SQLite cannot read is a problem of ``INTEGRITY``. Raises DatabaseUnusable where the file is none of ours, or
+    of another schema version.
     """
-    with reading_undisturbed(path) as connection:
-        version = check_version(connection, path)
-        return [
-            Finding("schema version", remark=str(version)),
-            _integrity(connection, quick=quick),
-            _foreign_keys(connection),
-            *(_orphans(connection, name) for name in ORPHANS),
-        ]
+    try:
+        with reading_undisturbed(path) as connection:
+            version = check_version(connection, path)
+            integrity = _integrity(connection, quick=quick)
+            findings, unreadable = list[Finding](), list[str]()
+            for name, look in _LOOKS.items():
+                try:
+                    findings.append(look(connection, name))
+                except sqlite3.DatabaseError as error:
+                    if not _is_damage(error):
+                        raise
+                    unreadable.append(f"{name} cannot be read: {error}")
+    except DatabaseUnusable as error:
+        if not isinstance(error.__cause__, sqlite3.Error) or not _is_damage(error.__cause__):
+            raise
+        return [Finding(INTEGRITY, (error.detail,))]
+    whole = Finding(INTEGRITY, (*integrity, *unreadable))
+    return [Finding("schema version", remark=str(version)), whole, *findings]
 
 
 def backup(
@@ -152,21 +166,28 @@ def file_sizes(path: Path) -> tuple[int, int]:
     return _size(path), _size(path.with_name(path.name + "-wal"))
 
 
-def _integrity(connection: sqlite3.Connection, *, quick: bool) -> Finding:
+def _is_damage(error: sqlite3.Error) -> bool:
+    """Tell whether an error says that the file is not as SQLite has written it."""
+    name: str = getattr(error, "sqlite_errorname", "")
+    return name.startswith(("SQLITE_CORRUPT", "SQLITE_ERROR", "SQLITE_IOERR"))
+
+
+def _integrity(connection: sqlite3.Connection, *, quick: bool) -> list[str]:
+    """Return what is wrong, each in one line."""
     pragma = "quick_check" if quick else "integrity_check"
     try:
         answers = [answer for (answer,) in connection.execute(f"PRAGMA {pragma}({_SHOWN})")]
     except sqlite3.DatabaseError as error:
         answers = [str(error)]
-    return Finding("integrity", tuple(answer for answer in answers if answer != "ok"))
+    return [in_one_line(answer) for answer in answers if answer != "ok"]
 
 
-def _foreign_keys(connection: sqlite3.Connection) -> Finding:
+def _foreign_keys(connection: sqlite3.Connection, name: str) -> Finding:
     problems: dict[tuple[str, str], int] = {}
     for table, _, parent, _ in connection.execute("PRAGMA foreign_key_check"):
         problems[table, parent] = problems.get((table, parent), 0) + 1
     return Finding(
-        "foreign keys",
+        name,
         tuple(
             f"{number} rows of {table} name a row of {parent} that is gone"
             for (table, parent), number in problems.items()
@@ -185,8 +206,19 @@ def _orphans(connection: sqlite3.Connection, name: str) -> Finding:
     return Finding(name, (f"{number} rows, such as {some}",))
 
 
+_LOOKS = {"foreign keys": _foreign_keys, **dict.fromkeys(ORPHANS, _orphans)}
+"""What is looked at besides the pages, by what it is called."""
+
+
 def _make(target: Path, mode: int) -> None:
     """Make the empty file, with its permissions before anything is in it, and never over another."""
+    for suffix in ("-wal", "-shm", "-journal"):
+        left = target.with_name(target.name + suffix)
+        if left.exists():
+            raise BadInput(
+                f"{left} is there: SQLite would take it for a part of the copy",
+                hint="it belongs to another database of that name; name another file, or remove it",
+            )
     try:
         os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode))
     except FileExistsError:
@@ -213,7 +245,9 @@ def _copy(path: Path, target: Path, progress: Callable[[int, int], object] | Non
         except sqlite3.Error as error:
             raise WriteFailed(target, f"could not be filled: {error}", hint="check the disk and its room") from error
     if answer != "ok":
-        raise DatabaseUnusable(path, f"is damaged: {answer}", hint="there is no copy; `database check` tells more")
+        raise DatabaseUnusable(
+            path, f"is damaged: {in_one_line(answer)}", hint="there is no copy; `database check` tells more"
+        )
 
 
 def _bytes_by_table(connection: sqlite3.Connection) -> dict[str, int]:

@@ -142,7 +142,7 @@ def _read(connection: sqlite3.Connection, path: Path) -> Original:
 def _servers(connection: sqlite3.Connection) -> tuple[OriginalServer, ...]:
     rows = _rows(connection, "plex_servers", id=None, name="", server_url="", token="", is_active=1)
     return tuple(
-        OriginalServer(row_id, str(name).strip(), str(url), Secret(str(token or "")), bool(is_active))
+        OriginalServer(row_id, _required(name).strip(), _required(url), Secret(_required(token)), bool(is_active))
         for row_id, name, url, token, is_active in rows
     )
 
@@ -159,7 +159,7 @@ def _libraries(connection: sqlite3.Connection) -> tuple[OriginalLibrary, ...]:
         sync_enabled=1,
     )
     return tuple(
-        OriginalLibrary(server_id, str(key), str(name), str(kind), _text(root), bool(enabled))
+        OriginalLibrary(server_id, _required(key), _required(name), _required(kind), _text(root), bool(enabled))
         for server_id, key, name, kind, root, enabled in rows
     )
 
@@ -175,7 +175,7 @@ def _mappings(connection: sqlite3.Connection) -> tuple[OriginalMapping, ...]:
         library_root=None,
     )
     return tuple(
-        OriginalMapping(server_id, str(plex_path), str(local_path), _text(name), _text(root))
+        OriginalMapping(server_id, _required(plex_path), _required(local_path), _text(name), _text(root))
         for server_id, plex_path, local_path, name, root in reversed(rows)
     )
 
@@ -193,6 +193,11 @@ def _rows(connection: sqlite3.Connection, table: str, **columns: object) -> list
 
 def _tables(connection: sqlite3.Connection) -> set[str]:
     return {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+
+
+def _required(value: object) -> str:
+    """Return what a column has to hold, nothing where it does not: that is refused with a reason."""
+    return "" if value is None else str(value)
 
 
 def _text(value: object) -> str | None:

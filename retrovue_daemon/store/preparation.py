@@ -141,12 +141,17 @@ def own_version(connection: sqlite3.Connection, path: Path) -> int:
     )
 
 
+def in_one_line(answer: str) -> str:
+    """Return what SQLite's checks say of a damaged page, which may have several lines, as one."""
+    return " ".join(answer.split())
+
+
 def _quick_check(connection: sqlite3.Connection, path: Path) -> None:
     answer = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if answer != "ok":
         raise DatabaseUnusable(
             path,
-            f"is damaged: {answer}",
+            f"is damaged: {in_one_line(answer)}",
             hint="it was not touched; put a backup in its place, or move it away and sync anew",
         )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     import aiosqlite
 
@@ -56,13 +56,11 @@ async def open_requests(connection: aiosqlite.Connection) -> list[RequestRow]:
     ]
 
 
-async def show_progress(
-    connection: aiosqlite.Connection, request_ids: Sequence[int], progress: dict[str, Any]
-) -> None:
-    """Say how far requests are, where who made them looks for the result."""
-    await connection.execute(
-        "UPDATE sync_requests SET result = ? WHERE id IN (SELECT value FROM json_each(?)) AND finished_at IS NULL",
-        (json.dumps(progress), json.dumps(request_ids)),
+async def show_progress(connection: aiosqlite.Connection, progress: Mapping[int, dict[str, Any]]) -> None:
+    """Say how far requests are, by their ids, where who made them looks for the result."""
+    await connection.executemany(
+        "UPDATE sync_requests SET result = ? WHERE id = ? AND finished_at IS NULL",
+        [(json.dumps(told), request_id) for request_id, told in progress.items()],
     )
 
 

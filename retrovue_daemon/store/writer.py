@@ -11,6 +11,8 @@ import asyncio
 import sqlite3
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
+import structlog
+
 from retrovue_daemon.errors import WriteFailed, WriterStopped
 
 if TYPE_CHECKING:
@@ -20,11 +22,15 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.store.connection import Connection
 
+log = structlog.get_logger()
 T = TypeVar("T")
 Work: TypeAlias = "Callable[[Connection], Awaitable[T]]"
 
 BUSY_TRIES = 60
 """Each waits for the write connection's busy_timeout (1 s): another program may hold the lock for a minute."""
+
+TRIES_UNTIL_TOLD = 5
+"""Tries, and so seconds, in vain after which somebody should know what is waited for."""
 
 CLOSING_S = 5.0
 """Seconds that a lock is waited for once the writer is to end: a service has ten to stop in."""
@@ -151,6 +157,8 @@ class Writer:
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorname != "SQLITE_BUSY" or not tries_left or self._too_late():
                     raise
+                if tries_left == BUSY_TRIES - TRIES_UNTIL_TOLD:
+                    log.warning("store.waiting", hint="another program writes to the database; let it commit")
             else:
                 return
 

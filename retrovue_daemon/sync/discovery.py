@@ -32,11 +32,20 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """A library that a server lists; ``left_out`` completes "it is there, but …" where it is not for syncing."""
+
+    title: str
+    key: str
+    left_out: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Contact:
-    """What a server answered: its row, the titles it offers, the libraries to sync, and those it no longer lists."""
+    """What a server answered: its row, what it offers, the libraries to sync, and those it no longer lists."""
 
     server_id: int
-    titles: tuple[str, ...]
+    offers: tuple[Offer, ...]
     targets: tuple[LibraryTarget, ...]
     vanished: tuple[LibraryTarget, ...]
 
@@ -78,11 +87,14 @@ class Discovery:
         found = {row.id for row in rows.values()}
         return Contact(
             server_id,
-            tuple(library.title for library in listed),
+            tuple(
+                Offer(library.title, library.key, self._left_out(library, rows.get(library.key)))
+                for library in listed
+            ),
             tuple(
                 self._target(paths, rows[library.key], library, round_)
                 for library in chosen
-                if self._selected(library, rows[library.key])
+                if self._left_out(library, rows[library.key]) is None
             ),
             tuple(
                 self._target(paths, row, LibraryListing(row.key, row.name, row.kind, row.uuid), round_)
@@ -147,9 +159,13 @@ class Discovery:
         ranks = {library.key: self._section.rank(library.title, library.key) for library in listed}
         return {key: rank for key, rank in ranks.items() if rank is not None}
 
-    def _selected(self, library: LibraryListing, row: LibraryRow) -> bool:
-        """Tell whether the configuration and the database's switch both want this library."""
-        return row.sync_enabled and self._section.selects(library.title, library.key)
+    def _left_out(self, library: LibraryListing, row: LibraryRow | None) -> str | None:
+        """Say why a library is not for syncing; None where configuration and switch both want it."""
+        if library.kind not in LISTINGS:
+            return "holds neither films nor shows"
+        if row is not None and not row.sync_enabled:
+            return "is switched off"
+        return None if self._section.selects(library.title, library.key) else "is not selected by the configuration"
 
     def _tell_of_unknown(self, titles: Iterable[str]) -> None:
         """Warn of entries of ``libraries`` that fit none of the server's."""

@@ -45,6 +45,9 @@ async def test_a_sync_is_the_daemons_to_do(
         result = await sync
         assert (result["updated"], result["added"], result["listed"], result["errors"]) == (1, 0, 112, [])
         assert all(library[0] <= library[1] == 7 for library, _, _ in calls.progress if library)
+        steps = [library[0] for library, _, _ in calls.progress if library]
+        assert steps == sorted(steps), "the round before is no progress of this one"
+        assert steps[-1] == 7
         assert calls.messages[-1] == "server 'home': 0 added, 1 updated, 0 removed"
         assert (await importer.sync_show_by_title_and_year("the lighthouse keepers"))["listed"] == 15
         with pytest.raises(UnknownLibrary) as unknown:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from retrovue_daemon import callbacks as callbacks_module
 from retrovue_daemon.callbacks import Callbacks
-from retrovue_daemon.progress import ProgressBoard
+from retrovue_daemon.progress import Progress, ProgressBoard
 
 if TYPE_CHECKING:
     from retrovue_daemon.demo import SimulatedPlex
@@ -47,7 +48,7 @@ async def test_libraries_that_were_never_seen_reading_count() -> None:
         async with asyncio.timeout(20):
             await done.wait()
         callbacks.conclude("over")
-    assert steps == [((1, 3, "Slow"), None, None), ((3, 3, ""), None, "over")]
+    assert steps == [((1, 3, "Slow"), None, None), ((3, 3, "Slow"), None, "over")]
 
 
 async def test_status_messages_say_what_happens(importer: PlexImporter, calls: Calls) -> None:
@@ -156,7 +157,9 @@ async def test_calls_never_overlap(importer: PlexImporter) -> None:
     assert most == 1
 
 
-@pytest.mark.parametrize("error", [ValueError("a mistake of the program"), StopIteration(), asyncio.CancelledError()])
+@pytest.mark.parametrize(
+    "error", [ValueError("a mistake of the program"), StopIteration(), asyncio.CancelledError(), SystemExit(3)]
+)
 @pytest.mark.parametrize("kind", ["plain", "async"])
 async def test_a_callback_that_raises_is_logged_once(
     importer: PlexImporter, caplog: pytest.LogCaptureFixture, kind: str, error: BaseException
@@ -201,6 +204,40 @@ async def test_a_cancelled_block_waits_for_nobody() -> None:
     await asyncio.wait({task}, timeout=20)
     assert task.cancelled()
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_after_the_end_a_slow_callback_is_called_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came while it was busy is skipped: whoever waits for the sync waits for one call, not for a queue."""
+    monkeypatch.setattr(callbacks_module, "LATE_S", 0.0)
+    board, steps = ProgressBoard(), list[Any]()
+    begun, held = asyncio.Event(), asyncio.Event()
+
+    async def slow(**keywords: Any) -> None:
+        steps.append((keywords["library_progress"], keywords["message"]))
+        begun.set()
+        await held.wait()
+
+    async with Callbacks(board, slow) as callbacks:
+        meters = [board.begin("home", title) for title in ("One", "Two", "Three", "Four")]
+        for meter in meters:
+            meter.advance("movies", 1, 2)
+        async with asyncio.timeout(20):
+            await begun.wait()
+        for meter in meters:
+            meter.finish()
+        callbacks.conclude("over")
+        asyncio.get_running_loop().call_soon(held.set)
+    assert [message for _, message in steps] == ["One: reading", "over"]
+    assert steps[-1][0] == (4, 4, "Four")
+
+
+async def test_what_no_board_has_shown_has_a_name(calls: Calls) -> None:
+    """Beside a daemon the work may be done before the first look."""
+    async with Callbacks(ProgressBoard(), calls.on_progress) as callbacks:
+        board = callbacks._board
+        board.mirror(Progress(1, 1))
+        callbacks.conclude("over", "Movies ")
+    assert calls.progress[-1] == ((1, 1, "Movies"), None, "over")
 
 
 async def test_without_a_callback_there_is_no_task() -> None:

@@ -16,6 +16,7 @@ from retrovue_daemon import Database, create_plex_importer
 from retrovue_daemon.demo import SimulatedPlex, built_in_library
 from retrovue_daemon.errors import (
     AmbiguousShow,
+    BadInput,
     ConfigError,
     DatabaseHeld,
     RequestRefused,
@@ -501,6 +502,45 @@ async def test_a_row_of_another_program_that_cannot_be_used_is_told(database: Da
     importer = create_plex_importer(7, database)
     with pytest.raises(Exception, match="server 'odd': url must be an address"):
         await importer.sync_all_libraries()
+
+
+async def test_a_row_without_a_token_is_told_as_that(database: Database, rows: Rows) -> None:
+    """Also an empty one; given one, the server can be asked."""
+    for token in (None, ""):
+        rows("DELETE FROM plex_servers")
+        rows(
+            "INSERT INTO plex_servers (id, name, server_url, token) VALUES (7, 'odd', 'http://127.0.0.1:1', ?)", token
+        )
+        await database.refresh()
+        with pytest.raises(TokenUnknown, match="its row holds none") as unknown:
+            await create_plex_importer(7, database).sync_all_libraries()
+        assert "store one" in (unknown.value.hint or "")
+
+
+@pytest.mark.parametrize("year", ["2019", -1, 10_000, 2019.0, True])
+async def test_what_is_no_year_is_refused(importer: PlexImporter, plex: SimulatedPlex, year: Any) -> None:
+    """Before the server is asked: it would find nothing, or refuse."""
+    for work in (importer.sync_show_by_title_and_year, importer.discover_shows_by_title):
+        with pytest.raises(BadInput, match="the year must be a number"):
+            await work("The Lighthouse Keepers", year)
+    assert plex.requests_for("/identity") == []
+
+
+@pytest.mark.parametrize("name", ["", " ", "\ud800", "x" * 1_001])
+async def test_what_nothing_can_be_called_is_refused(importer: PlexImporter, name: str) -> None:
+    """In words about the argument."""
+    with pytest.raises(BadInput, match="no library can be called"):
+        await importer.sync_library(name)
+    with pytest.raises(BadInput, match="no show can be called"):
+        await importer.sync_show_by_title_and_year(name)
+
+
+async def test_shows_without_a_year_are_found(importer: PlexImporter, plex: SimulatedPlex) -> None:
+    """By a year of 0, which no show has."""
+    plex.changes.add_show("4", "The Lighthouse Keepers")
+    found = await importer.discover_shows_by_title("lighthouse keepers", 0)
+    assert [(show["year"], show["library"]) for show in found] == [(None, "Anime")]
+    assert await importer.discover_shows_by_title("\ud800") == []
 
 
 # -- logs -----------------------------------------------------------------------------------------------------------

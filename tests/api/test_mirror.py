@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +15,6 @@ from retrovue_daemon.store import visits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from retrovue_daemon.demo import SimulatedPlex
     from retrovue_daemon.importer import PlexImporter
@@ -85,6 +85,21 @@ async def test_rows_of_other_programs_are_no_stumbling_block(database: Database,
     with pytest.raises(BadInput, match="address of server 'plain' already"):
         await database.add_plex_server("other", "http://plex.example", "tok-1234567")
     assert [server["name"] for server in await database.get_plex_servers()] == ["home", "odd", "plain"]
+
+
+async def test_a_secret_in_an_address_is_not_given_out(database: Database, rows: Rows) -> None:
+    """Another program may have stored one there."""
+    rows("INSERT INTO plex_servers (name, server_url) VALUES ('odd', 'http://me:secret@h:1/p?X-Plex-Token=secret')")
+    (server,) = await database.get_plex_servers()
+    assert server["server_url"] == "http://***@h:1/p"
+
+
+async def test_a_database_that_is_closed_knows_no_paths(path: Path) -> None:
+    """That it is not open is what is wrong, not the id."""
+    async with Database(path) as database:
+        pass
+    with pytest.raises(RuntimeError, match="not open"):
+        database.get_local_path(1, "/a")
 
 
 async def test_a_server_that_a_configuration_left_behind_is_taken_over(database: Database, rows: Rows) -> None:
@@ -336,3 +351,17 @@ async def test_a_database_that_stays_locked_is_told(
         connection.execute("BEGIN IMMEDIATE")
         with pytest.raises(DatabaseHeld):
             await database.add_plex_server("home", URL, "tok-1234567")
+
+
+@pytest.mark.parametrize("odd", ["/a\0b", "/a\ud800b", "/a\udcff", None, Path("/a")], ids=repr)
+async def test_a_path_that_nothing_can_be_opened_by_is_no_mapping(
+    database: Database, server_id: int, odd: Any
+) -> None:
+    """What the system or the database cannot hold is refused as any other bad input, in words that fit."""
+    for paths in ((odd, "/b"), ("/b", odd)):
+        with pytest.raises(BadInput) as refused:
+            await database.add_plex_path_mapping(*paths, server_id)
+        assert "date or time" not in str(refused.value)
+    with pytest.raises(BadInput):
+        await database.add_plex_path_mapping("/a", "/b", server_id, library_root="/a\0")
+    assert await database.get_plex_path_mappings() == []

@@ -54,6 +54,53 @@ def test_what_is_wrong_is_told(on, rows, change, check, word) -> None:
     assert on("database", "check").code == 78
 
 
+def _damage(database, rows, table: str, begin: int = 0) -> None:
+    """Overwrite the first page of a table, from this byte on."""
+    ((page, size),) = rows(
+        "SELECT rootpage, (SELECT page_size FROM pragma_page_size) FROM sqlite_schema WHERE name = ?", table
+    )
+    with database.open("r+b") as file:
+        file.seek((page - 1) * size + begin)
+        file.write(b"\xff" * (size - begin))
+
+
+@pytest.mark.parametrize(("table", "begin"), [("movies", 0), ("movies", 12), ("plex_path_mappings", 1), ("shows", 8)])
+def test_a_damaged_page_is_a_finding(on, database, rows, table, begin) -> None:
+    """With what SQLite says of it, each in one line; the hint names something else than this very command."""
+    _damage(database, rows, table, begin)
+    finished = on("database", "check", "--json")
+    assert finished.code == 78
+    problems = _checks(finished)["integrity"]
+    assert problems
+    assert {"schema version", "files of no item"} <= set(_checks(finished)), "what can be read is told all the same"
+    assert not any("\n" in problem for problem in problems)
+    told = on("database", "check")
+    assert told.code == 78
+    assert "a backup" in told.err
+    assert "database check" not in told.err
+
+
+@pytest.mark.parametrize("suffix", ["-wal", "-shm", "-journal"])
+def test_a_log_of_another_database_is_no_part_of_a_copy(on, tmp_path, suffix) -> None:
+    """SQLite would apply it to the copy at the first look."""
+    (tmp_path / f"copy.db{suffix}").touch()
+    finished = on("database", "backup", tmp_path / "copy.db")
+    assert finished.code == 2
+    assert f"copy.db{suffix} is there" in finished.err
+    assert not (tmp_path / "copy.db").exists()
+
+
+def test_a_damaged_schema_is_a_finding_too(on, database) -> None:
+    """Nothing can be read then, and that is what is told."""
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_schema SET sql = 'CREATE TABLE nonsense (' WHERE name = 'movies'")
+    finished = on("database", "check", "--json")
+    assert finished.code == 78
+    assert "malformed" in _checks(finished)["integrity"][0]
+    assert "database check" not in on("database", "check").err
+
+
 def test_what_cannot_even_be_opened_is_told_to_programs_too(on, rows) -> None:
     """One object on standard output, also then."""
     rows("PRAGMA user_version = 999")

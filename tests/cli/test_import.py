@@ -70,6 +70,31 @@ def _rows(path, sql):
         return connection.execute(sql).fetchall()
 
 
+def test_what_a_row_lacks_is_not_made_up(run, retrovue, tmp_path) -> None:
+    """It is refused with a reason; so is what belongs to a server that is not there."""
+    rows = """
+        INSERT INTO plex_servers (name, server_url, token) VALUES (NULL, 'http://10.0.0.1:1', 't-1234567'),
+            ('Home', 'http://10.0.0.2:1', 't-1234567'), ('Attic', NULL, 't-1234567');
+        INSERT INTO libraries (server_id, library_key, library_name, library_type) VALUES
+            (2, NULL, 'Movies', 'movie'), (2, '2', NULL, 'show'), (2, '3', 'TV', 'show'), (9, '1', 'Lost', 'movie');
+        INSERT INTO plex_path_mappings (plex_path, local_path, server_id) VALUES (NULL, '/m', 2), ('/gone', '/m', 9);
+    """
+    schema = VERSION_3.replace(" NOT NULL", "")
+    path = tmp_path / "new.db"
+    finished = run("database", "import-retrovue", retrovue(schema, rows), "--json", "--database", path)
+    assert finished.code == 1
+    steps = json.loads(finished.out)["steps"]
+    refused = {(step["what"], step["name"]): step["reason"] for step in steps if step["outcome"] == "refused"}
+    assert refused["library", "Home / Movies"] == refused["library", "Home / key 2"] == "it has no key, or no name"
+    assert refused["library", "Lost"] == refused["mapping", "/gone -> /m"] == "its server is not there"
+    assert refused["server", ""].startswith("name must be")
+    assert refused["server", "Attic"].startswith("url must be")
+    assert "plex_path: must be" in refused["mapping", "Home:  -> /m"]
+    assert _rows(path, "SELECT name FROM plex_servers") == [("Home",)]
+    assert _rows(path, "SELECT library_key, library_name FROM libraries") == [("3", "TV")]
+    assert _rows(path, "SELECT count(*) FROM plex_path_mappings") == [(0,)]
+
+
 def test_servers_libraries_and_mappings_are_taken(run, retrovue, tmp_path) -> None:
     """With tokens and switches; a mapping of no server becomes one of each. A new database is made for them."""
     path = tmp_path / "new.db"

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import typer.main
 from typer.core import TyperGroup
 
@@ -64,8 +65,8 @@ def test_every_listing_speaks_json_too() -> None:
 
 
 def test_every_command_takes_both_options() -> None:
-    """The configuration, and the database alone; but for those that need neither, or make their own."""
-    without = {"init", "demo", "guid parse", "config schema", "config path"}
+    """The configuration, and the database alone; but for those that make their own."""
+    without = {"init", "demo"}
     options = {
         path: {name for parameter in command.params for name in parameter.opts} for path, command in _commands()
     }
@@ -119,6 +120,24 @@ def test_completion_offers_the_names_that_the_database_knows(database) -> None:
     words = there.format("libraries disable", "Sil")
     assert _completed(words, **fish, _TYPER_COMPLETE_ARGS=words) == ["Silent Archive"]
     assert _completed(there.format("servers disable", "")) == ["home"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        (r"Movies\ 4", r"Movies\ 4K"),
+        ('"Movies 4', "Movies 4K"),
+        ("'Movies 4", "Movies 4K"),
+        ("Bob", r"Bob\'s\ \"best\"\ \$1"),
+        (r"Bob\'s\ \"b", r"Bob\'s\ \"best\"\ \$1"),
+        ("\"Bob's ", r"Bob's \"best\" \$1"),
+        ("'Bob'\\''s ", "Bob'\\''s \"best\" $1"),
+    ],
+)
+def test_completion_goes_on_behind_spaces_and_quotes(database, rows, typed, offered) -> None:
+    """What was typed is compared as the shell will read it; what is offered fits the quotation mark that is open."""
+    rows("UPDATE libraries SET library_name = 'Bob''s \"best\" $1' WHERE library_name = 'Anime'")
+    assert _completed(f"retrovue-daemon sync --database {database} --library {typed}", COMP_CWORD="5") == [offered]
 
 
 def test_completion_without_a_database_offers_nothing_and_says_nothing(tmp_path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 import tomllib
@@ -221,6 +222,25 @@ def test_removal_says_what_goes_and_asks(on, rows) -> None:
     assert finished.code == 2
     assert "--yes" in finished.err
     assert rows("SELECT count(*) FROM episodes") == [(45,)]
+
+
+def test_ctrl_c_at_a_question_is_no_answer(database, rows) -> None:
+    """The code is that of an interruption, and nothing is changed."""
+    leader, follower = pty.openpty()
+    command = [sys.executable, "-m", "retrovue_daemon", "servers", "remove", "home", "--database", str(database)]
+    try:
+        process = subprocess.Popen(command, stdin=follower, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        with process:
+            told = b""
+            while b"[y/N]" not in told and (more := os.read(process.stdout.fileno(), 65_536)):
+                told += more
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=20)
+    finally:
+        os.close(leader)
+        os.close(follower)
+    assert (process.returncode, b"Traceback" in err) == (130, False)
+    assert rows("SELECT count(*) FROM plex_servers") == [(1,)]
 
 
 @pytest.mark.parametrize("answer", [("--yes",), ()])

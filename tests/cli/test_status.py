@@ -37,6 +37,7 @@ def test_status_tells_servers_libraries_and_passes(on, database) -> None:
     assert libraries["Movies"]["items"]["movies"] == 27
     assert libraries["Movies"]["last_pass"]["status"] == "ok"
     assert libraries["Movies"]["last_pass"]["added"] == 27
+    assert libraries["Movies"]["last_pass"]["duration_s"] >= 0
     assert status["totals"]["episodes"] == 45
     assert status["blocked"] == []
     assert server["next_look_at"] is None

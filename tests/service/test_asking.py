@@ -35,7 +35,7 @@ async def test_it_is_answered_when_everything_has_ended(asked) -> None:
     asked.end(1, [_report(1)])
     report = asked.done.result()
     assert [done.run.library_id for done in report.passes] == [1, 2]
-    assert (report.server, report.error, report.titles) == ("home", None, ("Films", "Shows"))
+    assert (report.server, report.error, report.offers) == ("home", None, ("Films", "Shows"))
 
 
 async def test_a_pass_that_was_stopped_is_waited_for_until_it_is_recorded(asked) -> None:

@@ -87,10 +87,48 @@ async def test_progress_reaches_the_asker(ask, plex, clock, events) -> None:
     assert (await asking)["exit_code"] == 0
 
 
-async def test_an_unknown_server_is_not_asked_for(ask, path) -> None:
-    """The names that there are, are told."""
+async def test_what_others_want_is_no_progress(ask, plex, clock, in_step) -> None:
+    """The board shows everything that the daemon does: who asks is told of his own libraries, until all are done."""
+    others, own = (plex.faults.hang(f"/library/sections/{key}/all") for key in "12")
+    other = await ask(Selection(library="Comedies", full=True))
+    await others.reached.wait()
+    board = ProgressBoard()
+    asking = await ask(Selection(library="Dramas", full=True), board=board)
+    await own.reached.wait()
+    await clock.tick("progress of requests")
+    assert in_step.board.latest.libraries_total == 2
+    async with asyncio.timeout(PATIENCE_S):
+        async for latest in board.watch():
+            if latest.libraries_total:
+                break
+    assert (latest.libraries_done, latest.libraries_total) == (0, 1)
+    assert [one.library for one in latest.running] == ["Dramas"]
+    own.release.set()
+    await asking
+    assert (board.latest.libraries_done, board.latest.libraries_total, board.latest.running) == (1, 1, ())
+    others.release.set()
+    await other
+
+
+async def test_the_round_before_is_no_progress(ask, plex, clock, in_step, rows) -> None:
+    """The board still shows it, done, until the server has answered."""
+    stuck = plex.faults.hang("/identity")
+    in_step.board.new_round = lambda: None  # another server's worker may be the one that begins it
+    asking = await ask(Selection(full=True))
+    await stuck.reached.wait()
+    await clock.tick("progress of requests")
+    await in_step.database.writer.catch_up()
+    assert in_step.board.latest.libraries_done == 3
+    assert rows("SELECT result FROM sync_requests") == [(None,)]
+    stuck.release.set()
+    await asking
+
+
+@pytest.mark.parametrize("name", ["attic", "\udcff"])
+async def test_an_unknown_server_is_not_asked_for(ask, path, name) -> None:
+    """The names that there are, are told; an argument that is no text is the name of nothing."""
     with pytest.raises(UnknownServer) as error:
-        await ask_daemon(path, EVERYTHING, "attic", ProgressBoard())
+        await ask_daemon(path, EVERYTHING, name, ProgressBoard())
     assert error.value.known == ("home",)
 
 

@@ -6,9 +6,11 @@ import asyncio
 import sqlite3
 
 import pytest
+import structlog
 
 from retrovue_daemon.errors import WriteFailed, WriterStopped
 from retrovue_daemon.store.database import open_database
+from retrovue_daemon.store.writer import TRIES_UNTIL_TOLD
 
 INSERT = "INSERT INTO daemon_state (key, value) VALUES (?, 'x')"
 
@@ -140,6 +142,24 @@ async def test_another_programs_lock_is_waited_out(database, other_program, quer
     other.execute("ROLLBACK")
     await future
     assert await query("SELECT key FROM daemon_state") == [("patient",)]
+
+
+async def test_waiting_for_another_program_is_told_once(database, other_program) -> None:
+    """After five seconds somebody wonders why nothing happens."""
+    tries = await _tries(database)
+    other = other_program()
+    other.execute("BEGIN IMMEDIATE")
+    with structlog.testing.capture_logs() as lines:
+        future = await database.writer.submit(lambda connection: connection.execute(INSERT, ("patient",)))
+        for _ in range(TRIES_UNTIL_TOLD):
+            await tries.get()
+        assert lines == []
+        for _ in range(TRIES_UNTIL_TOLD):
+            await tries.get()
+        other.execute("ROLLBACK")
+        await future
+    assert [(line["event"], line["log_level"]) for line in lines] == [("store.waiting", "warning")]
+    assert "another program writes" in lines[0]["hint"]
 
 
 async def test_a_lock_does_not_keep_the_writer_from_ending(tmp_path, other_program, monkeypatch) -> None:

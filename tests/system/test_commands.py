@@ -274,13 +274,50 @@ async def test_progress_is_plain_lines_where_there_are_no_bars(commands, plex, c
     assert finished.err == ""
 
 
+async def test_a_name_that_nothing_can_have_is_refused_before_anybody_is_asked(commands, plex, config_file) -> None:
+    """In the words of who typed it."""
+    file = config_file(plex)
+    for arguments, words in {
+        ("--library", ""): "no library can be called ''",
+        ("--show", " "): "no show can be called ' '",
+        ("--library", "\udcff"): r"no library can be called '\udcff'",
+        ("--show", "a\udcff"): r"no show can be called 'a\udcff'",
+        ("--show", "a", "--year", "10000"): "must be a number from 1 to 9999, or none",
+        ("--show", "a", "--year", "0"): "must be a number from 1 to 9999, or none",
+    }.items():
+        finished = await commands.run("sync", *arguments, "--config", file)
+        assert finished.code == 2
+        assert words in " ".join(finished.err.replace("│", "").split())
+    assert plex.requests_for("/identity") == []
+
+
+async def test_why_a_library_is_not_synced_is_told(commands, plex, config_file) -> None:
+    """By its key or its title; what cannot be synced is offered to nobody."""
+    file = config_file(plex)
+    assert (await commands.run("sync", "--config", file)).code == 0
+    assert (await commands.run("libraries", "disable", "Anime", "--config", file)).code == 0
+    for name in ("4", "Anime"):
+        finished = await commands.run("sync", "--library", name, "--config", file)
+        assert (finished.code, "it is there, but is switched off" in finished.err) == (2, True)
+    music = next(library for library in plex.world.libraries.values() if library.type == "artist")
+    finished = await commands.run("sync", "--library", music.key, "--config", file)
+    assert "it is there, but holds neither films nor shows" in finished.err
+    finished = await commands.run("sync", "--library", "nothing like it", "--config", file)
+    assert "'Movies'" in finished.err
+    assert "'Anime'" not in finished.err
+    assert repr(music.title) not in finished.err
+    finished = await commands.run("sync", "--library", "3", "--show", "nothing like it", "--config", file)
+    assert "no show is called 'nothing like it'" in finished.err
+    assert "`retrovue-daemon discover`" in finished.err
+
+
 async def test_a_title_of_several_shows_lists_them(commands, plex, config_file) -> None:
     """In one line, with what to do; a program gets the years."""
     plex.changes.add_show("4", "The Lighthouse Keepers", 1961)
     file = config_file(plex)
     finished = await commands.run("sync", "--show", "the lighthouse keepers", "--config", file)
     assert (finished.code, finished.out) == (2, "")
-    assert "'the lighthouse keepers': the lighthouse keepers (1961), the lighthouse keepers (2019)" in finished.err
+    assert "'The Lighthouse Keepers' (1961) in library 'Anime', 'The Lighthouse Keepers' (2019)" in finished.err
     assert "--year" in finished.err
     finished = await commands.run("sync", "--show", "the lighthouse keepers", "--json", "--config", file)
     assert finished.code == 2

@@ -522,6 +522,25 @@ async def test_a_title_that_two_shows_share_needs_a_year(synced, sync, rows) -> 
     assert rows("SELECT title, year FROM shows WHERE title LIKE 'Twins%'") == [("Twins", 1990)]
 
 
+async def test_a_show_without_a_year_can_be_chosen(synced, sync, rows) -> None:
+    """Its namesake has one; both are listed with what tells them apart, a program gets that as fields."""
+    synced.changes.add_show("4", "Twins", 1990)
+    synced.changes.add_show("3", "Twins")
+
+    (report,) = await sync(synced, options=_show("twins"))
+    assert isinstance(report.error, AmbiguousShow)
+    assert str(report.error) == (
+        "several shows are called 'twins': 'Twins' (1990) in library 'Anime',"
+        " 'Twins' without a year in library 'TV Shows'"
+    )
+    assert report.error.years == (1990, None)
+    assert "--" not in (report.error.hint or "")
+
+    (report,) = await sync(synced, options=_show("twins", 0))
+    assert [done.library for done in report.passes] == ["TV Shows"]
+    assert rows("SELECT title, year FROM shows WHERE title = 'Twins'") == [("Twins", None)]
+
+
 async def test_a_show_that_stands_in_two_libraries_is_synced_in_both(synced, sync) -> None:
     """Nothing tells them apart, and both are the show that was asked for."""
     for library in ("3", "4"):
