@@ -36,6 +36,7 @@ class Outlet:
         self._stream = stream
         self._lines: SimpleQueue[str | None] = SimpleQueue()
         self._lost = 0
+        self._counting = threading.Lock()
         self._is_closed = False
         self._thread = threading.Thread(target=self._write_lines, name="log lines", daemon=True)
 
@@ -47,7 +48,7 @@ class Outlet:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._tell_lost()
+        self._tell_lost(LONGEST_QUEUE)
         self._is_closed = True
         self._lines.put(None)
         self._thread.join(CLOSING_S)
@@ -55,7 +56,6 @@ class Outlet:
     def write(self, text: str) -> int:
         """Have a text written as soon as may be; after the block at once, unless the reader has stopped reading."""
         if not self._is_closed:
-            self._tell_lost()
             self._queue(text)
         elif not self._thread.is_alive():
             self._put(text)
@@ -80,17 +80,25 @@ class Outlet:
         if self._lines.qsize() < LONGEST_QUEUE:
             self._lines.put(text)
         else:
-            self._lost += 1
+            with self._counting:
+                self._lost += 1
 
-    def _tell_lost(self) -> None:
-        """Say how many lines were lost, once there is room again."""
-        if self._lost and self._lines.qsize() < LONGEST_QUEUE // 2:
+    def _tell_lost(self, most_waiting: int) -> None:
+        """Say how many lines were lost, once no more than these wait.
+
+        Never while a line is handed in: whoever does that holds the lock of a logger, and this is a line itself.
+        """
+        if not self._lost or self._lines.qsize() > most_waiting:
+            return
+        with self._counting:
             lost, self._lost = self._lost, 0
+        if lost:
             log.warning("log.lines_lost", lines=lost, hint="whoever reads the log did not read for a while")
 
     def _write_lines(self) -> None:
         while (text := self._lines.get()) is not None:
             self._put(text)
+            self._tell_lost(LONGEST_QUEUE // 2)
 
     def _put(self, text: str) -> None:
         """Write all of a text, however long it takes; a stream that takes nothing costs the line."""

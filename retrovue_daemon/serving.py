@@ -54,13 +54,16 @@ class Desk:
         self._ask = ask
         self._clock = clock
         self._serving: dict[int, asyncio.Task[None]] = {}
+        self._ended: set[int] = set()
+        """Requests that ended since the last look at the table began: what it saw of them may be old."""
         self._asked: dict[int, list[Asked]] = {}
         self._telling: asyncio.Task[None] | None = None
 
     async def take_requests(self) -> None:
         """Begin to serve what has come since the last time."""
+        self._ended.clear()
         for request in await open_requests(self._database.reader):
-            if request.id not in self._serving:
+            if request.id not in self._serving and request.id not in self._ended:
                 task = asyncio.create_task(self._serve(request), name=f"request {request.id}")
                 self._serving[request.id] = task
                 task.add_done_callback(partial(self._forget, request.id))
@@ -76,6 +79,7 @@ class Desk:
 
     def _forget(self, request_id: int, _task: asyncio.Task[None]) -> None:
         self._serving.pop(request_id, None)
+        self._ended.add(request_id)
         self._asked.pop(request_id, None)
 
     async def _serve(self, request: RequestRow) -> None:

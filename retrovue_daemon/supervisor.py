@@ -14,7 +14,7 @@ from retrovue_daemon.clock import Clock
 from retrovue_daemon.errors import InternalError, StoreError, UnknownServer
 from retrovue_daemon.roster import read_roster
 from retrovue_daemon.serving import Desk
-from retrovue_daemon.slots import Slots
+from retrovue_daemon.slots import FIRST_LOOK_S, Slots
 from retrovue_daemon.store.state import client_identifier
 from retrovue_daemon.store.watch import data_version, read_settings
 from retrovue_daemon.sync.skips import SkipLog
@@ -100,11 +100,20 @@ class Supervisor:
         self._slots.share(self.config.sync.concurrency, [active.name for active in servers])
         workplace = await self._workplace(self.config)
         async with asyncio.TaskGroup() as group:
+            admitting = group.create_task(self._admit(), name="places that are free again")
             rounds = [
                 group.create_task(ServerWorker(active, workplace).once(selection), name=f"server {active.name}")
                 for active in servers
             ]
+            if rounds:
+                await asyncio.wait(rounds)
+            admitting.cancel()
         return [task.result() for task in rounds]
+
+    async def _admit(self) -> None:
+        """Give the places away that were kept for servers that are not reached in time."""
+        await self._clock.sleep(FIRST_LOOK_S)
+        self._slots.admit()
 
     async def run(self) -> None:
         """Keep every server in step, each by its own schedule, until cancelled."""
@@ -175,7 +184,7 @@ class Supervisor:
             await self._stop(*removed, *anew)
             for name, worker in list(self.workers.items()):
                 if name in anew:
-                    self._start(wanted[name], workplace, worker.open)
+                    self._start(wanted[name], workplace, worker)
                 else:
                     worker.rearrange(wanted[name], workplace)
             for name in added:
@@ -212,8 +221,10 @@ class Supervisor:
             clock=self._clock,
         )
 
-    def _start(self, active: ActiveServer, workplace: Workplace, asked: Sequence[Asked] = ()) -> None:
-        worker = self.workers[active.name] = ServerWorker(active, workplace, asked)
+    def _start(self, active: ActiveServer, workplace: Workplace, before: ServerWorker | None = None) -> None:
+        worker = self.workers[active.name] = ServerWorker(active, workplace)
+        if before is not None:
+            worker.take_over(before)
         self._tasks[active.name] = self._group.create_task(worker.run(), name=f"server {active.name}")
 
     async def _stop(self, *names: str) -> None:
@@ -240,7 +251,10 @@ class Supervisor:
                 if newest != version:
                     seen = await self._follow(seen)
                     await self._desk.take_requests()
-                version, self._trouble = newest, ""
+                version = newest
+                if self._trouble:
+                    log.info("store.recovered")
+                self._trouble = ""
             except Exception as error:  # noqa: BLE001 -- whatever others have written must not end the service
                 self._tell(error)
             self._slots.admit()

@@ -29,7 +29,7 @@ from retrovue_daemon.trouble import Trouble
 from retrovue_daemon.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
@@ -72,7 +72,7 @@ class ServerWorker:
     A library has one pass at a time; whoever asks for it meanwhile shares the one after that.
     """
 
-    def __init__(self, server: ActiveServer, workplace: Workplace, asked: Iterable[Asked] = ()) -> None:
+    def __init__(self, server: ActiveServer, workplace: Workplace) -> None:
         self.name = server.section.name
         self.server = server
         self.workplace = workplace
@@ -80,7 +80,7 @@ class ServerWorker:
         self._discovery = Discovery(workplace.database, server.section, now=workplace.clock.now)
         self._agenda = Agenda(workplace.clock)
         self._backoff = Backoff(workplace.timing.interval)
-        self._asked = list(asked)
+        self._asked: list[Asked] = []
         self._makes_way = False
         self._wish: Asked | None = None
         self._running: dict[int, tuple[Work, asyncio.Task[None]]] = {}
@@ -98,7 +98,8 @@ class ServerWorker:
 
     def sync_now(self) -> None:
         """Sync everything as soon as may be, also what is busy or waits after a failure; often said is said once."""
-        if self._wish is None:
+        # One that was answered by a failure before the server was looked at is over.
+        if self._wish is None or self._wish.done.done():
             self._wish = self.ask(EVERYTHING)
 
     def rearrange(self, server: ActiveServer, workplace: Workplace) -> None:
@@ -110,17 +111,17 @@ class ServerWorker:
         self.server, self.workplace = server, workplace
 
     def make_way(self) -> None:
-        """Leave what is asked for, also what runs, to the worker that takes this one's place: see `open`."""
+        """Leave what is asked for, also what runs, to the worker that takes this one's place: see `take_over`."""
         self._makes_way = True
         running = (asked for work, _ in self._running.values() for asked in work.asked)
         self._asked = list(dict.fromkeys((*self._asked, *running)))
         for asked in self._asked:
             asked.again()
 
-    @property
-    def open(self) -> Sequence[Asked]:
-        """What is asked for and has not been answered."""
-        return self._asked
+    def take_over(self, other: ServerWorker) -> None:
+        """Go on with what another worker of the same server was asked for, and in the trouble that it told of."""
+        self._asked = list(other._asked)
+        self.trouble.error = other.trouble.error
 
     def stop_library(self, library_id: int) -> None:
         """Stop the pass of a library at its next page."""

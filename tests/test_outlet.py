@@ -73,7 +73,7 @@ def test_a_reader_who_does_not_read_holds_nobody_up_and_is_told_what_was_lost(pi
         for _ in range(40):
             out.write("x" * 9_999 + "\n")
         read = b""
-        while out._lines.qsize():  # what was queued comes out
+        while b"log.lines_lost" not in read:  # what was queued comes out
             read += os.read(reading, 10_000)
         out.write("the next\n")
         while b"the next\n" not in read:
@@ -86,6 +86,28 @@ def test_a_reader_who_does_not_read_holds_nobody_up_and_is_told_what_was_lost(pi
     assert len(lines) + lost["lines"] == 40
     assert lost["lines"] > 0
     out.write("nobody waits for this one\n")
+
+
+def test_a_logger_goes_on_after_lines_were_lost(pipe, monkeypatch) -> None:
+    """The line that tells of them goes through the same logger, which has a lock."""
+    monkeypatch.setattr(outlet, "LONGEST_QUEUE", 10)
+    reading, stream = pipe
+    with Outlet(stream) as out:
+        configure_logging(format="json", stream=out.as_stream())
+        log = structlog.get_logger()
+        for _ in range(40):
+            log.info("long", text="x" * 3_000, more="x" * 3_000)
+        read = b""
+        while b"log.lines_lost" not in read:
+            # In a thread that can be left behind: a logger that waits for itself waits for ever.
+            logging_on = threading.Thread(target=log.info, args=("short",), daemon=True)
+            logging_on.start()
+            logging_on.join(10)
+            assert not logging_on.is_alive()
+            read += os.read(reading, 10_000)
+        log.info("last")
+        while b'"last"' not in read:
+            read += os.read(reading, 10_000)
 
 
 def test_what_comes_after_the_end_is_still_written(pipe) -> None:

@@ -11,7 +11,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, read_config
-from retrovue_daemon.cli.output import log_warnings
+from retrovue_daemon.cli.output import log_warnings, print_error
+from retrovue_daemon.errors import DaemonError
 
 if TYPE_CHECKING:
     from retrovue_daemon.config import Config
@@ -47,7 +48,11 @@ def run(config: ConfigOption = None, database: DatabaseOption = None) -> None:
             _log(changed, outlet, redactor)
 
         async def until_stopped() -> None:
-            await daemon.run(settings, redactor, daemon.Process(load, relog, Notifier.from_environ(os.environ)))
+            try:
+                await daemon.run(settings, redactor, daemon.Process(load, relog, Notifier.from_environ(os.environ)))
+            except Exception as error:
+                _leave_soon(error)
+                raise
             _leave_soon()
 
         asyncio.run(until_stopped())
@@ -72,11 +77,28 @@ def calm_collector() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-def _leave_soon() -> None:
-    """End the process within three seconds: everything is closed, but a thread may still wait for a name server.
+LEAVING_S = 3.0
+"""Seconds that threads of libraries may take to end once the service has."""
 
-    asyncio joins the threads of its executor, and a name look-up cannot be interrupted.
+
+def _leave_soon(error: Exception | None = None) -> None:
+    """End the process within seconds: everything is closed, but a thread may still wait for a name server.
+
+    asyncio joins the threads of its executor, and a name look-up cannot be interrupted. ``error`` is what the service
+    ends with: it is told then, too.
     """
-    timer = threading.Timer(3.0, os._exit, (0,))
+    timer = threading.Timer(LEAVING_S, _leave, (error,))
     timer.daemon = True
     timer.start()
+
+
+def _leave(error: Exception | None) -> None:
+    code = 0
+    if isinstance(error, DaemonError):
+        print_error(error)
+        code = error.exit_code
+    elif error is not None:
+        sys.excepthook(type(error), error, error.__traceback__)
+        code = 1
+    sys.stderr.flush()
+    os._exit(code)

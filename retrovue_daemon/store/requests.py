@@ -70,7 +70,7 @@ async def finish_request(
     """Answer a request, and forget those that were answered long ago."""
     await connection.execute(
         "UPDATE sync_requests SET result = ?, run_id = (SELECT id FROM sync_runs WHERE id = ?), finished_at = ?"
-        " WHERE id = ?",
+        " WHERE id = ? AND finished_at IS NULL",
         (json.dumps(result), run_id, now, request_id),
     )
     await connection.execute("DELETE FROM sync_requests WHERE finished_at < ?", (now - KEPT_S,))

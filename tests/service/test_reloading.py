@@ -118,6 +118,16 @@ async def test_a_changed_server_does_what_it_was_asked_for_before(serve, config,
     assert libraries == [["Comedies", "Dramas", "Westerns"], ["Dramas"], ["Westerns"]]
 
 
+async def test_the_trouble_of_a_changed_server_ends_where_it_was_told_of(serve, config, plex, events) -> None:
+    """A token is refused, and exchanged: whoever was told of the one is told of the other."""
+    service = await serve(config(table(plex, token="another-token")))
+    await events.next("server.unauthorized")
+    await service.supervisor.apply(config(table(plex)))
+    await events.count(3, "sync.finished", status="ok")
+    assert len(events.of("server.unauthorized")) == len(events.of("server.recovered")) == 1
+    assert service.supervisor.wrong == []
+
+
 async def test_a_server_that_is_added_starts_at_once(serve, config, plex, start_plex, events) -> None:
     """And the one that was there before is not looked at for that."""
     service = await serve(config(table(plex)))

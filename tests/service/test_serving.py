@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 from contextlib import closing
 
 import pytest
 
+from retrovue_daemon import serving
 from retrovue_daemon.store import writer
 from tests.service.conftest import table
 
@@ -57,6 +59,35 @@ async def test_a_request_is_done_and_answered(in_step, plex, clock, events, requ
     (library,) = server["libraries"]
     assert (library["library"], library["kind"], library["added"], library["run_id"]) == ("Dramas", "full", 1, run_id)
     assert rows("SELECT kind, status FROM sync_runs WHERE id = ?", run_id) == [("full", "ok")]
+
+
+async def test_a_request_that_ends_while_the_table_is_read_is_not_taken_again(
+    in_step, clock, events, request_row, answer, monkeypatch
+) -> None:
+    """What was read before its answer still has it as open."""
+    read = serving.open_requests
+    found, go_on = asyncio.Event(), asyncio.Event()
+
+    async def read_slowly(reader):
+        requests = await read(reader)
+        if requests and events.of("request.taken"):
+            found.set()
+            await go_on.wait()
+        return requests
+
+    monkeypatch.setattr(serving, "open_requests", read_slowly)
+    request_id = await request_row("full")
+    await clock.tick()
+    await events.next("request.taken")
+    looking = asyncio.create_task(in_step.supervisor._desk.take_requests())
+    await found.wait()
+    await events.next("request.finished")
+    first = answer(request_id)
+    go_on.set()
+    await looking
+    await clock.tick()
+    assert len(events.of("request.taken")) == 1
+    assert answer(request_id) == first
 
 
 async def test_requests_that_come_together_share_a_pass(

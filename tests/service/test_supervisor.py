@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -10,10 +11,15 @@ from retrovue_daemon import worker
 from retrovue_daemon.agenda import LONGEST_BACKOFF_S
 from retrovue_daemon.asking import EVERYTHING, Selection
 from retrovue_daemon.errors import ServerWithdrawn
+from retrovue_daemon.progress import ProgressBoard
+from retrovue_daemon.redaction import Redactor
+from retrovue_daemon.store.database import open_database
+from retrovue_daemon.supervisor import Supervisor
 from retrovue_daemon.sync.discovery import Discovery
-from tests.service.conftest import PATIENCE_S, table
+from tests.service.conftest import IMPATIENT, PATIENCE_S, table
 
 INTERVAL = 300.0
+CERTIFICATE = Path(__file__).parents[1] / "plex" / "fixtures" / "certificate-of-plex-direct.pem"
 
 
 async def test_never_more_looks_than_configured_over_all_servers(serve, config, start_plex, gauge, events) -> None:
@@ -363,3 +369,42 @@ async def test_sync_now_is_not_lost_where_the_look_that_runs_fails(serve, config
     stuck.release.set()
     await events.next("server.busy")
     assert {line["status"] for line in await events.count(3, "sync.finished")} == {"ok"}
+
+
+async def test_a_wish_that_a_failure_has_answered_does_not_stand_in_the_way_of_the_next(
+    serve, config, plex, events, tmp_path
+) -> None:
+    """The authorities of a server go away before its session opens, and come back."""
+    authorities = tmp_path / "ca.pem"
+    authorities.write_text(CERTIFICATE.read_text())
+    settings = config(table(plex, ca_file=str(authorities)))
+    authorities.unlink()
+    service = await serve(settings)
+    await events.next("server.unreachable")
+    worker = service.supervisor.workers["home"]
+    for _ in range(2):
+        service.supervisor.sync_now()
+        await worker._wish.done
+    authorities.write_text(CERTIFICATE.read_text())
+    service.supervisor.sync_now()
+    await events.count(3, "sync.finished", status="ok")
+
+
+async def test_a_single_sync_waits_for_no_place_that_a_silent_server_does_not_use(
+    config, plex, start_plex, path, clock, events
+) -> None:
+    """After a second the places of those that were not reached are everybody's."""
+    silent = await start_plex("Comedies", name="Silent")
+    stuck = silent.faults.hang("/identity")
+    held = [plex.faults.hang(f"/library/sections/{key}/all") for key in ("1", "2")]
+    async with open_database(path) as database:
+        settings = config(table(plex), table(silent, "silent"), sync={"concurrency": 2})
+        supervisor = Supervisor(database, settings, ProgressBoard(), Redactor(), retry=IMPATIENT, clock=clock)
+        syncing = asyncio.create_task(supervisor.sync_once(EVERYTHING))
+        await held[0].reached.wait()
+        await clock.wake("places that are free again")
+        await held[1].reached.wait()
+        for fault in (*held, stuck):
+            fault.release.set()
+        reports = await syncing
+    assert [report.server for report in reports] == ["home", "silent"]

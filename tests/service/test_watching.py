@@ -324,7 +324,7 @@ async def test_an_edit_that_cannot_be_followed_ends_nothing_and_is_followed_late
     await ticks()
     assert service.supervisor.wrong == []
     await events.next("sync.finished", server="attic")
-    assert len(events.of("store.failed")) == 1
+    assert len(events.of("store.failed")) == len(events.of("store.recovered")) == 1
 
 
 async def test_a_mistake_of_ours_while_others_are_watched_is_told_and_ends_nothing(

@@ -6,6 +6,7 @@ import asyncio
 import json
 import signal
 import sqlite3
+import sys
 from contextlib import closing
 
 import pytest
@@ -127,3 +128,30 @@ async def test_a_second_instance_is_told_who_holds_the_database(commands, plex, 
     second = await commands.run("run", "--config", file)
     assert second.code == 75
     assert f"held by process {process.pid}" in second.err
+
+
+ENDS_BADLY = """
+import asyncio, sys, time
+from retrovue_daemon import daemon
+from retrovue_daemon.cli import main, run
+from retrovue_daemon.errors import WriterStopped
+
+async def fail(*_arguments):
+    asyncio.get_running_loop().run_in_executor(None, time.sleep, 600)
+    raise WriterStopped(sys.argv[3], "it was not there")
+
+daemon.run = fail
+run.LEAVING_S = 0.1
+main()
+"""
+
+
+async def test_an_end_with_an_error_waits_for_no_thread_either(tmp_path) -> None:
+    """The service has to end before it can be started again; why it does is said all the same."""
+    (tmp_path / "config.toml").write_text(f'[database]\npath = "{tmp_path / "mirror.db"}"\n')
+    arguments = ("-c", ENDS_BADLY, "run", "--config", str(tmp_path / "config.toml"))
+    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stderr=asyncio.subprocess.PIPE)
+    async with asyncio.timeout(30):
+        _, err = await process.communicate()
+    assert process.returncode == 1
+    assert b"it was not there" in err
