@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-LONGEST_QUEUE: Final = 1_000
+LONGEST_QUEUE: Final = 10_000
 """Lines that wait for a reader."""
 
 CLOSING_S: Final = 2.0
