@@ -12,7 +12,7 @@ import structlog
 
 from retrovue_daemon.errors import BadAnswer, RequestRefused, Unauthorized, WrongServer
 from retrovue_daemon.plex.guid import GUIDParser
-from retrovue_daemon.plex.pages import LARGEST_FIRST_PAGE, PageSource, paging
+from retrovue_daemon.plex.pages import LARGEST_FIRST_PAGE, LEFT_OUT, PageSource, paging
 from retrovue_daemon.plex.parse import parse_found_shows, parse_identity, parse_libraries, parse_page
 from retrovue_daemon.plex.retries import RetryPolicy
 from retrovue_daemon.plex.transport import Transport
@@ -54,7 +54,13 @@ _ARGUMENTS: Final = {
     # Pages are cut by position: by id new ones come last, by title they move the rest.
     "sort": "id",
     # A fifth of a listing that is not stored. It is a request and no condition: some servers send it all the same.
-    "excludeElements": "Country,Rating,Collection,Writer,Role,Producer,Similar,Image,UltraBlurColors",
+    LEFT_OUT: "Country,Rating,Collection,Writer,Role,Producer,Similar,Image,UltraBlurColors",
+}
+
+_DETAILS: Final = {
+    "includeGuids": "1",
+    # Else the server takes the question for a visit, and looks at the item's files and agents anew.
+    "skipRefresh": "1",
 }
 
 _LEAVES_REFUSED: Final = frozenset({400, 404, 501})
@@ -201,6 +207,8 @@ class PlexClient:
         section = f"/library/sections/{quote(library_key, safe='')}"
         if not self._filter_refused:
             arguments = {**_ARGUMENTS, "type": _TYPE_NUMBERS[listing], "updatedAt>": str(since)}
+            # A few entries, and a refusal has to mean the filter.
+            del arguments[LEFT_OUT]
             pages = self._source.pages(f"{section}/all", arguments, page_size, _KINDS[listing])
             async with aclosing(pages):
                 first = await _first_unless_refused(pages, _FILTER_REFUSED)
@@ -310,7 +318,7 @@ class PlexClient:
         keys = ",".join(quote(key, safe="") for key in rating_keys)
         try:
             return await self._transport.get(
-                f"/library/metadata/{keys}", self._source.noting_format(read), params={"includeGuids": "1"}
+                f"/library/metadata/{keys}", self._source.noting_format(read), params=_DETAILS
             )
         except RequestRefused as refusal:
             if refusal.status != _NOT_FOUND:

@@ -27,6 +27,9 @@ LONG_S: Final = 6.0
 SHORT_S: Final = 1.5
 """Seconds within which a page may be twice as large again."""
 
+PATIENCE: Final = 100
+"""Short pages in a row that it takes to try larger ones where such did not come in time before."""
+
 SLOW_S: Final = 1.0
 """Seconds within which no page is slow, however fast others were."""
 
@@ -35,6 +38,9 @@ SLOWER: Final = 4.0
 
 TELLING: Final = 100
 """Entries from which on a page says something about the time of an entry, and not only about that of a request."""
+
+SHORTEST_REST_S: Final = 0.5
+"""Seconds below which a rest is none."""
 
 FORGETTING: Final = 1.02
 """By how much the fastest time is taken to be longer with every page: servers change, and one page may be lucky."""
@@ -50,8 +56,12 @@ class Pace:
     def __init__(self, server: str, clock: Clock | None = None) -> None:
         self._server = server
         self._clock = clock or Clock()
-        self._fastest: float | None = None
+        self._fastest: dict[str, float] = {}
+        """Seconds an entry, by what is listed: a season is a third of an episode with its files."""
         self._shrunk = 1
+        self._short = 0
+        """Full pages in a row that came within SHORT_S, since the size last changed."""
+        self._patience = 1
         self._rest = 0.0
         self._alone = asyncio.Lock()
 
@@ -60,10 +70,6 @@ class Pace:
         """Whether the server is much slower than it was."""
         return self._rest > 0
 
-    def monotonic(self) -> float:
-        """Return seconds from some beginning."""
-        return self._clock.monotonic()
-
     def page_size(self, most: int) -> int:
         """Return how many entries the next page should have, where ``most`` are allowed."""
         return max(most // self._shrunk, min(most, SMALLEST_PAGE))
@@ -71,6 +77,14 @@ class Pace:
     def ahead(self, most: int) -> int:
         """Return how many pages may be asked for before the first of them is there, where ``most`` are allowed."""
         return 1 if self.slow else most
+
+    def timed_out(self, asked: int, most: int) -> None:
+        """Take in that a page of ``asked`` entries did not come in time, where ``most`` are allowed."""
+        self._shrink(asked, most)
+        self._patience = PATIENCE
+        if not self.slow:
+            _log.info("server.slow", server=self._server, entries=asked, seconds=None)
+        self._rest = LONGEST_REST_S
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
@@ -82,20 +96,33 @@ class Pace:
             await self._clock.sleep(self._rest)
             yield
 
-    def note(self, entries: int, seconds: float) -> None:
-        """Take in how long a page of so many entries took."""
-        if seconds > LONG_S and entries > SMALLEST_PAGE:
-            self._shrunk *= 2
-        elif seconds < SHORT_S and self._shrunk > 1:
-            self._shrunk //= 2
-        if entries < TELLING:
-            if self.slow and seconds <= SLOW_S:
+    def note(self, kind: str, *, asked: int, most: int, entries: int, seconds: float) -> None:
+        """Take in how long a page of a kind took, with its entries; ``asked`` were asked for, ``most`` are allowed.
+
+        A page that was not full, such as the answer to what has changed, says nothing of how large pages may be.
+        """
+        if seconds > LONG_S:
+            self._shrink(asked, most)
+        elif asked <= entries and asked <= self.page_size(most):
+            self._short = self._short + 1 if seconds < SHORT_S else 0
+            if self._short >= self._patience and self._shrunk > 1:
+                self._shrunk //= 2
+                self._short = 0
+        if entries >= TELLING:
+            each = seconds / entries
+            fastest = self._fastest[kind] = min(each, self._fastest.get(kind, each) * FORGETTING)
+            self._judge(slow=seconds > SLOW_S and each > SLOWER * fastest, entries=entries, seconds=seconds)
+        elif self.slow and seconds < self._rest:
+            # One small answer does not show that the server is well again; a few do.
+            self._rest /= 2
+            if self._rest < SHORTEST_REST_S:
                 self._judge(slow=False, entries=entries, seconds=seconds)
-            return
-        each = seconds / entries
-        fastest = each if self._fastest is None else min(each, self._fastest * FORGETTING)
-        self._fastest = fastest
-        self._judge(slow=seconds > SLOW_S and each > SLOWER * fastest, entries=entries, seconds=seconds)
+
+    def _shrink(self, asked: int, most: int) -> None:
+        """Halve the pages, once for all that were asked for in the same size."""
+        if SMALLEST_PAGE < asked <= self.page_size(most):
+            self._shrunk *= 2
+            self._short = 0
 
     def _judge(self, *, slow: bool, entries: int, seconds: float) -> None:
         if slow != self.slow:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from retrovue_daemon.errors import RequestRefused
 from retrovue_daemon.plex.pace import SMALLEST_PAGE, Pace
 from retrovue_daemon.plex.paging import Pager
 from retrovue_daemon.plex.parse import is_xml, parse_page
@@ -23,6 +24,11 @@ LARGEST_XML_PAGE: Final = 250
 LARGEST_FIRST_PAGE: Final = 500
 """Entries of a listing that is begun before the server has answered anything, in whichever format."""
 
+LEFT_OUT: Final = "excludeElements"
+"""The argument that says what an answer may leave out."""
+
+_BAD_REQUEST: Final = 400
+
 T = TypeVar("T")
 
 
@@ -35,6 +41,7 @@ class PageSource:
         self._concurrency = server.concurrency
         self._pace = Pace(server.name, clock)
         self._answers_xml: bool | None = None
+        self._leaves_nothing_out = False
         self._fetches: set[asyncio.Task[Page]] = set()
 
     async def close(self) -> None:
@@ -47,18 +54,16 @@ class PageSource:
         self, path: str, arguments: dict[str, str], page_size: int, kind: Kind, *, parent: str | None = None
     ) -> AsyncGenerator[Page, None]:
         """Give the pages of a listing in order, while the next ones are fetched; ``page_size`` is the largest."""
+        most = self.page_size(page_size)
 
         def fetch(start: int, size: int) -> asyncio.Task[Page]:
-            task = asyncio.create_task(
-                self._page(path, arguments, start, size, kind, parent=parent),
-                name=f"plex:{self._name}:{path}:{start}",
-            )
+            fetching = self._page(path, arguments, start, size, kind, most=most, parent=parent)
+            task = asyncio.create_task(fetching, name=f"plex:{self._name}:{path}:{start}")
             self._fetches.add(task)
             task.add_done_callback(self._fetches.discard)
             return task
 
-        size = self.page_size(page_size)
-        return Pager(fetch, server=self._name, page_size=size, ahead=self._concurrency, pace=self._pace).pages()
+        return Pager(fetch, server=self._name, page_size=most, ahead=self._concurrency, pace=self._pace).pages()
 
     def page_size(self, most: int) -> int:
         """Return how many entries a page may have where ``most`` are wanted, for the format that the server has."""
@@ -84,7 +89,8 @@ class PageSource:
         size: int,
         kind: Kind,
         *,
-        parent: str | None = None,
+        most: int,
+        parent: str | None,
     ) -> Page:
         def read(answer: Answer) -> tuple[Page, float]:
             page = parse_page(
@@ -99,11 +105,27 @@ class PageSource:
 
         # A large page that takes too long is not worth the same wait again: the pager asks for a smaller one.
         timeouts = 1 if size > SMALLEST_PAGE else None
-        asked = arguments | paging(start, size)
         async with self._pace.turn():
-            page, seconds = await self._transport.get(path, self.noting_format(read), params=asked, timeouts=timeouts)
-        self._pace.note(page.entries, seconds)
+            page, seconds = await self._whole_or_not(path, arguments | paging(start, size), read, timeouts)
+        self._pace.note(kind, asked=size, most=most, entries=page.entries, seconds=seconds)
         return page
+
+    async def _whole_or_not(
+        self, path: str, asked: dict[str, str], read: Callable[[Answer], T], timeouts: int | None
+    ) -> T:
+        """Ask without what is not stored, or for everything where the server, or a proxy, refuses that."""
+        read = self.noting_format(read)
+        wholly = {name: value for name, value in asked.items() if name != LEFT_OUT}
+        if self._leaves_nothing_out:
+            return await self._transport.get(path, read, params=wholly, timeouts=timeouts)
+        try:
+            return await self._transport.get(path, read, params=asked, timeouts=timeouts)
+        except RequestRefused as refusal:
+            if refusal.status != _BAD_REQUEST or LEFT_OUT not in asked:
+                raise
+        answer = await self._transport.get(path, read, params=wholly, timeouts=timeouts)
+        self._leaves_nothing_out = True
+        return answer
 
 
 def paging(start: int, size: int) -> dict[str, str]:

@@ -89,7 +89,7 @@ class Pager:
                 if self._asked <= SMALLEST_PAGE:
                     raise
                 await self._drop_fetches()
-                self._size = max(self._asked // 2, SMALLEST_PAGE)
+                self._pace.timed_out(self._asked, self._size)
                 continue
             if page.entries and page.offset != self._start:
                 raise PagingIgnored(self._server, f"entries from {page.offset} on instead of {self._start}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pytest
 from aiohttp import web
 
+from retrovue_daemon.clock import Clock
 from retrovue_daemon.config import Secret, ServerSection
 from retrovue_daemon.plex.client import PlexClient
 from retrovue_daemon.plex.retries import RetryPolicy
@@ -132,13 +133,22 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
     assert not left, "the client left tasks behind"
 
 
+class RestlessClock(Clock):
+    """A clock on which rests take no time."""
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(0 * seconds)
+
+
 @pytest.fixture
 def connect(section: Callable[..., ServerSection], stack: AsyncExitStack) -> Callable[..., Awaitable[PlexClient]]:
     """Open a client of the fake server that waits for nothing between its tries."""
 
     async def connect(**changes: Any) -> PlexClient:
         retry = RetryPolicy(attempts=4, wait_initial=0.0, wait_max=0.0)
-        client = PlexClient(section(**changes), client_identifier="c-1", version="1.2.3", retry=retry)
+        client = PlexClient(
+            section(**changes), client_identifier="c-1", version="1.2.3", retry=retry, clock=RestlessClock()
+        )
         return await stack.enter_async_context(client)
 
     return connect

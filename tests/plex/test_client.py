@@ -299,13 +299,16 @@ async def test_episodes(plex: FakePlex, connect: Connect) -> None:
 
 @pytest.mark.parametrize("status", [400, 404, 501])
 async def test_leaves_refused(plex: FakePlex, connect: Connect, status: int) -> None:
-    """Where `allLeaves` is refused the listing by type serves, and is asked for first the next time."""
+    """Where `allLeaves` is refused the listing by type serves, and is asked for first the next time.
+
+    A 400 may also mean that nothing can be left out: that is tried once.
+    """
     plex.answer(LEAVES, plex.reply(status=status))
     plex.answer(BY_TYPE, plex.listing(*episodes(150)))
     client = await connect()
     assert await keys(client, "2", Listing.EPISODES) == numbers(150)
     assert await keys(client, "2", Listing.EPISODES) == numbers(150)
-    assert len(plex.asked(LEAVES)) == 1
+    assert len(plex.asked(LEAVES)) == (2 if status == 400 else 1)
     assert {request.query["type"] for request in plex.asked(BY_TYPE)} == {"4"}
 
 
@@ -438,3 +441,16 @@ async def test_error_offline(responses: aioresponses, offline: ServerSection) ->
         with pytest.raises(PlexError) as raised:
             await client.libraries()
     assert str(raised.value) == "server 'home' refused a request: HTTP 404 for /library/sections"
+
+
+async def test_a_server_that_leaves_nothing_out_is_asked_for_everything(plex: FakePlex, connect: Connect) -> None:
+    """It refuses the argument once; from then on it is not sent."""
+    whole = plex.listing(*movies(120))
+
+    async def refuse(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=400) if "excludeElements" in request.query else await whole(request)
+
+    plex.answer(ALL, refuse)
+    client = await connect(concurrency=1)
+    assert await keys(client, "1", Listing.MOVIES, page_size=50) == numbers(120)
+    assert ["excludeElements" in request.query for request in plex.requests] == [True, False, False, False]

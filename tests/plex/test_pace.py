@@ -41,27 +41,42 @@ def pace(clock: StillClock) -> Pace:
     return Pace("home", clock)
 
 
+def note(pace: Pace, seconds: float, *, asked: int = 500, entries: int | None = None, kind: str = "episode") -> None:
+    """Take in a page where 500 entries are allowed."""
+    pace.note(kind, asked=asked, most=500, entries=asked if entries is None else entries, seconds=seconds)
+
+
 def test_pages_shrink_while_they_take_long_and_grow_again(pace: Pace) -> None:
     """Each long one halves them, down to the smallest; each short one doubles them, up to what is allowed."""
     sizes = []
     for seconds in (7, 7, 7, 7, 7, 7, 3, 1, 1, 1, 1, 1, 1, 1):
-        pace.note(pace.page_size(500), seconds)
+        note(pace, seconds, asked=pace.page_size(500))
         sizes.append(pace.page_size(500))
     assert sizes == [250, 125, 62, 31, 25, 25, 25, 31, 62, 125, 250, 500, 500, 500]
     assert pace.page_size(10) == 10
+
+
+def test_pages_shrink_once_for_all_that_are_under_way(pace: Pace) -> None:
+    """Three of them meet the same slow moment; and one that is not full says nothing of larger ones."""
+    for _ in range(3):
+        note(pace, 7)
+    assert pace.page_size(500) == 250
+    note(pace, 0.1, asked=250, entries=3)
+    note(pace, 0.1, asked=250, entries=0)
+    assert pace.page_size(500) == 250
 
 
 async def test_a_server_that_is_slow_is_asked_for_one_page_at_a_time_after_a_rest(
     pace: Pace, clock: StillClock
 ) -> None:
     """The rest is as long as the last page took; once a page comes as fast as usual, all is as before."""
-    pace.note(500, 0.4)
-    pace.note(500, 1.5)  # under four times
+    note(pace, 0.4)
+    note(pace, 1.5)  # under four times
     assert (pace.slow, pace.ahead(3)) == (False, 3)
     async with pace.turn():
         assert clock.rests == []
 
-    pace.note(500, 4.0)
+    note(pace, 4.0)
     assert (pace.slow, pace.ahead(3)) == (True, 1)
     clock.gate.clear()
     under_way: list[int] = []
@@ -82,37 +97,59 @@ async def test_a_server_that_is_slow_is_asked_for_one_page_at_a_time_after_a_res
         task.cancel()
     await asyncio.gather(*asking, return_exceptions=True)
 
-    pace.note(500, 0.5)
+    note(pace, 0.5)
     assert not pace.slow
+
+
+def test_a_page_that_does_not_come_in_time_says_it_all(pace: Pace) -> None:
+    """The next one is half as large, and asked for after the longest rest."""
+    pace.timed_out(500, 500)
+    pace.timed_out(500, 500)
+    assert (pace.page_size(500), pace.slow, pace._rest) == (250, True, LONGEST_REST_S)
+    for _ in range(99):
+        note(pace, 0.1, asked=250)
+        assert (pace.page_size(500), pace.slow) == (250, False)
+    note(pace, 0.1, asked=250)
+    assert pace.page_size(500) == 500
 
 
 def test_no_rest_is_longer_than_ten_seconds(pace: Pace) -> None:
     """However long a page took."""
-    pace.note(500, 0.1)
-    pace.note(500, 100.0)
+    note(pace, 0.1)
+    note(pace, 100.0)
     assert pace._rest == LONGEST_REST_S
 
 
 def test_what_is_always_so_is_not_slow(pace: Pace) -> None:
     """A weak machine, and one whose first page came out of a cache, are asked as usual after a while."""
-    pace.note(500, 0.3)
+    note(pace, 0.3)
     seen = set()
     for _ in range(100):
-        pace.note(500, 2.0)
+        note(pace, 2.0)
         seen.add(pace.slow)
     assert seen == {True, False}
     assert not pace.slow
 
 
-def test_small_pages_tell_nothing_of_a_slow_server_but_end_one(pace: Pace) -> None:
-    """Their time is that of a request; a quick pass that comes at once shows that the server is well again."""
-    pace.note(500, 0.3)
-    pace.note(3, 2.0)
+def test_a_kind_whose_entries_are_small_is_no_measure_for_another(pace: Pace) -> None:
+    """A season has no files: that episodes take ten times as long is no sign of anything."""
+    for _ in range(5):
+        note(pace, 0.15, kind="season")
+    for _ in range(20):
+        note(pace, 1.5)
+        assert not pace.slow
+
+
+def test_small_pages_tell_nothing_of_a_slow_server_but_a_few_end_one(pace: Pace) -> None:
+    """Their time is that of a request. Small pages alone would else keep a server slow for ever."""
+    note(pace, 0.3)
+    note(pace, 2.0, entries=3)
     assert not pace.slow
-    pace.note(500, 5.0)
-    pace.note(3, 2.0)
-    assert pace.slow
-    pace.note(3, 0.1)
+    note(pace, 4.0)
+    note(pace, 0.1, entries=3)
+    assert (pace.slow, pace._rest) == (True, 2.0)
+    for _ in range(3):
+        note(pace, 0.1, entries=3)
     assert not pace.slow
 
 
@@ -123,7 +160,7 @@ async def test_a_listing_goes_on_where_it_was_in_pages_of_another_size(pace: Pac
     pager = Pager(pages.fetch, server="home", page_size=200, ahead=2, pace=pace)
     found = []
     async for page in pager.pages():
-        pace.note(page.entries, next(seconds))
+        note(pace, next(seconds), asked=page.entries)
         found += [item.rating_key for item in page.items]
     assert found == [str(number) for number in range(3_000)]
     assert len({size for _, size in pages.asked}) == 3
