@@ -57,9 +57,9 @@ def write_files(
             rows[row_id] = file_row(target, row_id, item, file, now, media_type)
             if file is chosen:
                 primary[item.rating_key] = row_id
-    left = [(row_id,) for part, row_id in stored.items() if row_id not in rows]
+    left = [row_id for row_id in stored.values() if row_id not in rows]
     if left:
-        connection.executemany("DELETE FROM media_files WHERE id = ?", left)
+        connection.execute("DELETE FROM media_files WHERE id IN (SELECT value FROM json_each(?))", (json_list(left),))
     if rows:
         write_rows(connection, UPSERT_FILE, list(rows.values()))
     return primary

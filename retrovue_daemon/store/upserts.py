@@ -14,7 +14,7 @@ from retrovue_daemon.records import Episode, Item, Kind, Movie, Season, Show
 from retrovue_daemon.store.bulk import Insertion, write_rows
 from retrovue_daemon.store.files import write_files
 from retrovue_daemon.store.ids import NewIds
-from retrovue_daemon.store.lookup import TABLES, stored_rows
+from retrovue_daemon.store.lookup import TABLES, json_list, stored_rows
 from retrovue_daemon.store.parents import parents_of_episodes, parents_of_seasons
 from retrovue_daemon.store.rows import UPSERT_ITEM, episode_row, movie_row, season_row, show_row
 
@@ -57,8 +57,8 @@ _INSERT_GUIDS = {
 
 _ADOPT_EPISODES = """
 UPDATE episodes SET season_id = s.id FROM seasons AS s
-WHERE s.id = ? AND episodes.show_id = s.show_id AND episodes.season_number IS s.season_number
-  AND episodes.season_id IS NULL
+WHERE s.id IN (SELECT value FROM json_each(?)) AND episodes.show_id = s.show_id
+  AND episodes.season_number IS s.season_number AND episodes.season_id IS NULL
 """
 """An episode that names no season of its own waits for the one of its number."""
 
@@ -84,7 +84,7 @@ def _write(
     rows = _rows(connection, target, kind, list(latest.values()), ids, known.keys(), now)
     write_rows(connection, UPSERT_ITEM[kind], rows)
     if kind is Kind.SEASON:
-        connection.executemany(_ADOPT_EPISODES, [(ids[key],) for key in latest if key not in known])
+        connection.execute(_ADOPT_EPISODES, (json_list([ids[key] for key in latest if key not in known]),))
     if kind in _GUID_TABLES:
         _write_guids(connection, kind, latest, ids, [row.id for row in known.values()])
 
@@ -152,9 +152,8 @@ def _write_guids(
     """Replace the external ids of stored items, and add those of new ones."""
     table, column = _GUID_TABLES[kind]
     if known_ids:
-        connection.executemany(
-            f"DELETE FROM {table} WHERE {column} = ?",
-            [(row_id,) for row_id in known_ids],
+        connection.execute(
+            f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))", (json_list(known_ids),)
         )
     items = cast("list[tuple[str, Movie | Show | Episode]]", [(key, change.item) for key, change in latest.items()])
     rows = [(ids[key], provider, external_id) for key, item in items for provider, external_id in item.guids]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from math import ceil
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -51,6 +53,9 @@ def _pages(reports: list[ServerReport]) -> int:
 
 A_ROUND = 20
 """Queries that a round may need beside its pages and batches."""
+
+A_BATCH = 40
+"""Statements of a batch, however many items it has: three tables, with a few sizes of insertion each."""
 
 
 # Requests --------------------------------------------------------------------------------------------------------
@@ -150,6 +155,8 @@ class Queries:
     def __init__(self) -> None:
         self.reader = 0
         self.writer = 0
+        self.written = 0
+        """Statements of any kind, which a statement of many rows is one of."""
 
     async def of(self, running: Engine) -> None:
         await running.database.reader.set_trace_callback(self._read)
@@ -160,6 +167,7 @@ class Queries:
 
     def _wrote(self, statement: str) -> None:
         self.writer += _is_query(statement)
+        self.written += 1
 
 
 def _is_query(statement: str) -> bool:
@@ -178,11 +186,29 @@ async def test_queries_follow_pages_and_batches_not_items(engine, in_pages, size
         assert size * pages > len(world.items) > 40 * pages
         assert pages <= queries.reader <= 3 * pages + A_ROUND
         assert pages <= queries.writer <= 8 * pages + A_ROUND
+        assert queries.written <= A_BATCH * pages + A_ROUND
 
         queries.reader = queries.writer = 0
         assert _pages(await running.round(FULL)) == pages
         assert pages <= queries.reader <= 3 * pages + A_ROUND
         assert 1 <= queries.writer <= A_ROUND
+
+
+@pytest.mark.parametrize("size", [50, 200])
+async def test_rows_that_are_all_written_anew_take_statements_by_the_batch(engine, in_pages, path, size) -> None:
+    """Their files and external ids, too."""
+    world = generated_library(movies=size, shows=8, episodes=size, season=50)
+    async with SimulatedPlex(world) as plex:
+        running = await engine(in_pages(plex, size))
+        pages = _pages(await running.round(FULL))
+        with closing(sqlite3.connect(path)) as connection, connection:
+            for table in ("movies", "shows", "seasons", "episodes"):
+                connection.execute(f"UPDATE {table} SET digest = 1")
+        queries = Queries()
+        await queries.of(running)
+        reports = await running.round(FULL)
+        assert sum(done.run.counts.updated for report in reports for done in report.passes) == len(world.items)
+        assert queries.written <= A_BATCH * pages + A_ROUND
 
 
 # Pages -----------------------------------------------------------------------------------------------------------
