@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.progress import ProgressBoard
     from retrovue_daemon.store.database import Database
-from retrovue_daemon.store.requests import RequestRow
+    from retrovue_daemon.store.requests import RequestRow
 
 log = structlog.get_logger()
 

@@ -79,6 +79,5 @@ def _table(checks: list[ServerCheck]) -> Table:
     for result in checks:
         chosen = ", ".join(title for title, _, selected in result.libraries if selected)
         left_out = ", ".join(title for title, _, selected in result.libraries if not selected)
-        verdict = ("ok",) if result.error is None else (str(result.error), *filter(None, (result.error.hint,)))
-        table.add_row(result.name, result.url, result.version or "", chosen, left_out, verdict)
+        table.add_row(result.name, result.url, result.version or "", chosen, left_out, result.verdict("ok"))
     return table

@@ -30,6 +30,10 @@ class ServerCheck:
     error: DaemonError | None = None
     owner: bool | None = None
 
+    def verdict(self, good: str) -> tuple[str, ...]:
+        """Return the lines that a table shows: ``good``, or what went wrong and what can be done."""
+        return (good,) if self.error is None else (str(self.error), *filter(None, (self.error.hint,)))
+
 
 def ask_servers(sections: Sequence[ServerSection], *, whose_token: bool = False) -> list[ServerCheck]:
     """Ask all servers at once; what goes wrong is part of the answer. ``whose_token`` asks for ``owner`` too."""

@@ -119,6 +119,5 @@ def _check_table(checks: Sequence[ServerCheck]) -> Table:
     for check in checks:
         whose = {None: "", True: "the owner's", False: "shared"}[check.owner]
         titles = ", ".join(title for title, _, selected in check.libraries if selected)
-        verdict = ("connected",) if check.error is None else (str(check.error), *filter(None, (check.error.hint,)))
-        table.add_row(check.name, check.url, check.version or "", whose, titles, verdict)
+        table.add_row(check.name, check.url, check.version or "", whose, titles, check.verdict("connected"))
     return table

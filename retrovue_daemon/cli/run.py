@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from retrovue_daemon.logs import Redactor
     from retrovue_daemon.outlet import Outlet
 
+LEAVING_S = 3.0
+"""Seconds that threads of libraries may take to end once the service has."""
+
 
 def run(config: ConfigOption = None, database: DatabaseOption = None) -> None:
     """Keep the database in step until SIGTERM or SIGINT.
@@ -76,10 +79,6 @@ def calm_collector() -> None:
     """
     gc.freeze()
     gc.set_threshold(10_000, 100, 100)
-
-
-LEAVING_S = 3.0
-"""Seconds that threads of libraries may take to end once the service has."""
 
 
 def _leave_soon(error: Exception | None = None) -> None:

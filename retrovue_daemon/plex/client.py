@@ -223,13 +223,11 @@ class PlexClient:
             async for page in everything:
                 yield page
 
-    async def seasons_of(self, show_key: str, *, page_size: int) -> AsyncGenerator[Page, None]:
+    def seasons_of(self, show_key: str, *, page_size: int) -> AsyncGenerator[Page, None]:
         """Give the seasons of one show, without the pseudo entry for all of its episodes."""
         path = f"/library/metadata/{quote(show_key, safe='')}/children"
         arguments = {"excludeAllLeaves": "1"}
-        async with aclosing(self._source.pages(path, arguments, page_size, Kind.SEASON, parent=show_key)) as pages:
-            async for page in pages:
-                yield page
+        return self._source.pages(path, arguments, page_size, Kind.SEASON, parent=show_key)
 
     async def episodes_of(self, show_key: str, *, page_size: int) -> AsyncGenerator[Page, None]:
         """Give the episodes of one show; old servers do not say in them which show that is."""
@@ -247,13 +245,11 @@ class PlexClient:
         whole = {item.rating_key: item for item in await self.items(wanted, Kind.EPISODE)}
         return msgspec.structs.replace(page, items=tuple(whole.get(item.rating_key, item) for item in page.items))
 
-    async def shows_titled(self, library_key: str, title: str) -> AsyncGenerator[Page, None]:
+    def shows_titled(self, library_key: str, title: str) -> AsyncGenerator[Page, None]:
         """Give the shows of a library whose titles contain a text, as the listing of the library shows them."""
         path = f"/library/sections/{quote(library_key, safe='')}/all"
         arguments = {**_ARGUMENTS, "type": "2", "title": title}
-        async with aclosing(self._source.pages(path, arguments, LARGEST_FIRST_PAGE, Kind.SHOW)) as pages:
-            async for page in pages:
-                yield page
+        return self._source.pages(path, arguments, LARGEST_FIRST_PAGE, Kind.SHOW)
 
     async def shows_called(self, title: str, year: int | None = None) -> tuple[FoundShow, ...]:
         """Find the shows of all libraries whose titles contain a text, and which began in a year.

@@ -82,9 +82,7 @@ class Pace:
         """Take in that a page of ``asked`` entries did not come in time, where ``most`` are allowed."""
         self._shrink(asked, most)
         self._patience = PATIENCE
-        if not self.slow:
-            _log.info("server.slow", server=self._server, entries=asked, seconds=None)
-        self._rest = LONGEST_REST_S
+        self._judge(slow=True, entries=asked, seconds=None)
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
@@ -124,11 +122,13 @@ class Pace:
             self._shrunk *= 2
             self._short = 0
 
-    def _judge(self, *, slow: bool, entries: int, seconds: float) -> None:
+    def _judge(self, *, slow: bool, entries: int, seconds: float | None) -> None:
+        """Set the rest, and tell where it begins or ends; ``seconds`` is None where the page did not come."""
         if slow != self.slow:
-            told = {"server": self._server, "entries": entries, "seconds": round(seconds, 1)}
+            told = {"server": self._server, "entries": entries, "seconds": seconds and round(seconds, 1)}
             if slow:
                 _log.info("server.slow", **told)
             else:
                 _log.info("server.fast_again", **told)
-        self._rest = min(seconds, LONGEST_REST_S) if slow else 0.0
+        longest = LONGEST_REST_S if seconds is None else min(seconds, LONGEST_REST_S)
+        self._rest = longest if slow else 0.0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from retrovue_daemon.config.values import is_utf8
 from retrovue_daemon.records import Kind
-from retrovue_daemon.store.lookup import TABLES
+from retrovue_daemon.store.lookup import GUID_TABLES, TABLES
 
 if TYPE_CHECKING:
     import sqlite3
@@ -37,11 +37,6 @@ _HEADS = {
     ),
 }
 _TITLES = {Kind.MOVIE: "i.title", Kind.SHOW: "i.title", Kind.SEASON: "i.title", Kind.EPISODE: "i.episode_title"}
-_GUIDS = {
-    Kind.MOVIE: ("movie_guids", "movie_id"),
-    Kind.SHOW: ("show_guids", "show_id"),
-    Kind.EPISODE: ("episode_guids", "episode_id"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +102,7 @@ def with_external_id(connection: sqlite3.Connection, provider: str, external_id:
         return []
     condition, values = where.conditions()
     found = []
-    for kind, (table, column) in _GUIDS.items():
+    for kind, (table, column) in GUID_TABLES.items():
         if kind in where.kinds:
             query = (
                 f"{_HEADS[kind]} WHERE {condition} AND i.id IN"
@@ -150,8 +145,8 @@ def everything(connection: sqlite3.Connection, kind: Kind, item_id: int) -> dict
     result["library"] = _one(connection, "SELECT library_name FROM libraries WHERE id = ?", item["library_id"])
     if item.get("show_id") is not None:
         result["show"] = _one(connection, "SELECT title FROM shows WHERE id = ?", item["show_id"])
-    if kind in _GUIDS:
-        table, column = _GUIDS[kind]
+    if kind in GUID_TABLES:
+        table, column = GUID_TABLES[kind]
         query = f"SELECT provider, external_id FROM {table} WHERE {column} = ? ORDER BY provider, external_id"
         result["guids"] = _rows(connection, query, item_id)
     if kind in {Kind.MOVIE, Kind.EPISODE}:

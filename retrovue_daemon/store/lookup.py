@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 TABLES = {Kind.MOVIE: "movies", Kind.SHOW: "shows", Kind.SEASON: "seasons", Kind.EPISODE: "episodes"}
 """The table that holds each kind of item. Names of tables in SQL come from here, never from outside."""
 
+GUID_TABLES = {
+    Kind.MOVIE: ("movie_guids", "movie_id"),
+    Kind.SHOW: ("show_guids", "show_id"),
+    Kind.EPISODE: ("episode_guids", "episode_id"),
+}
+"""The table of a kind's external ids, and its column that names the item; seasons have none."""
+
 
 def stored_ids(
     connection: sqlite3.Connection, kind: Kind, server_id: int, rating_keys: Iterable[str]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from retrovue_daemon.store.lookup import json_list
+from retrovue_daemon.records import Kind
+from retrovue_daemon.store.lookup import json_list, stored_ids
 
 if TYPE_CHECKING:
     import sqlite3
@@ -13,12 +14,6 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.records import Episode, Season
 
-_SHOWS = """
-SELECT rating_key, id FROM shows WHERE server_id = ? AND rating_key IN (SELECT value FROM json_each(?))
-"""
-_SEASONS = """
-SELECT rating_key, id FROM seasons WHERE server_id = ? AND rating_key IN (SELECT value FROM json_each(?))
-"""
 _SEASONS_OF_SHOWS = """
 SELECT show_id, season_number, min(id) FROM seasons
 WHERE show_id IN (SELECT value FROM json_each(?)) AND state = 'active' GROUP BY show_id, season_number
@@ -54,14 +49,14 @@ class Parents:
 
 def parents_of_seasons(connection: sqlite3.Connection, server_id: int, seasons: Sequence[Season]) -> Parents:
     """Look up the shows of these seasons."""
-    shows = _ids(connection, _SHOWS, server_id, (season.show_rating_key for season in seasons))
+    shows = _ids(connection, Kind.SHOW, server_id, (season.show_rating_key for season in seasons))
     return Parents(shows, {}, {})
 
 
 def parents_of_episodes(connection: sqlite3.Connection, server_id: int, episodes: Sequence[Episode]) -> Parents:
     """Look up the shows and seasons of these episodes: two queries, three where a named season is not to be found."""
-    shows = _ids(connection, _SHOWS, server_id, (episode.show_rating_key for episode in episodes))
-    seasons = _ids(connection, _SEASONS, server_id, (episode.season_rating_key for episode in episodes))
+    shows = _ids(connection, Kind.SHOW, server_id, (episode.show_rating_key for episode in episodes))
+    seasons = _ids(connection, Kind.SEASON, server_id, (episode.season_rating_key for episode in episodes))
     unnamed = {
         shows[episode.show_rating_key]
         for episode in episodes
@@ -74,7 +69,5 @@ def parents_of_episodes(connection: sqlite3.Connection, server_id: int, episodes
     return Parents(shows, seasons, numbered)
 
 
-def _ids(connection: sqlite3.Connection, query: str, server_id: int, keys: Iterable[str | None]) -> dict[str, int]:
-    wanted = sorted({key for key in keys if key is not None})
-    rows = connection.execute(query, (server_id, json_list(wanted)))
-    return {row[0]: row[1] for row in rows}
+def _ids(connection: sqlite3.Connection, kind: Kind, server_id: int, keys: Iterable[str | None]) -> dict[str, int]:
+    return stored_ids(connection, kind, server_id, sorted({key for key in keys if key is not None}))

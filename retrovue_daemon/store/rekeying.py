@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from retrovue_daemon.records import Kind
-from retrovue_daemon.store.lookup import TABLES
+from retrovue_daemon.store.lookup import GUID_TABLES, TABLES
 from retrovue_daemon.store.rows import COLUMNS, SAID_ONCE
 
 if TYPE_CHECKING:
@@ -49,11 +49,6 @@ class Rekeyed:
         return sum(map(len, self.pairs.values()))
 
 
-_GUIDS = {
-    Kind.MOVIE: ("movie_guids", "movie_id"),
-    Kind.SHOW: ("show_guids", "show_id"),
-    Kind.EPISODE: ("episode_guids", "episode_id"),
-}
 _PARENT_OF = {
     Kind.SHOW: (("seasons", "show_id"), ("episodes", "show_id")),
     Kind.SEASON: (("episodes", "season_id"),),
@@ -253,8 +248,8 @@ async def _take_over(connection: aiosqlite.Connection, kind: Kind) -> None:
             f" (SELECT server_id, rating_key FROM {table} WHERE id IN {old_ids})",
             value,
         )
-    if kind in _GUIDS:
-        guids, column = _GUIDS[kind]
+    if kind in GUID_TABLES:
+        guids, column = GUID_TABLES[kind]
         await connection.execute(f"DELETE FROM {guids} WHERE {column} IN {old_ids}", value)
         await connection.execute(
             f"UPDATE {guids} SET {column} = {heir.format(column=column)} WHERE {column} IN {young_ids}", value

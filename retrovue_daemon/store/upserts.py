@@ -14,7 +14,7 @@ from retrovue_daemon.records import Episode, Item, Kind, Movie, Season, Show
 from retrovue_daemon.store.bulk import Insertion, write_rows
 from retrovue_daemon.store.files import write_files
 from retrovue_daemon.store.ids import NewIds
-from retrovue_daemon.store.lookup import TABLES, json_list, stored_rows
+from retrovue_daemon.store.lookup import GUID_TABLES, TABLES, json_list, stored_rows
 from retrovue_daemon.store.parents import parents_of_episodes, parents_of_seasons
 from retrovue_daemon.store.rows import UPSERT_ITEM, episode_row, movie_row, season_row, show_row
 
@@ -45,14 +45,9 @@ class BatchResult:
     ids: list[int]
 
 
-_GUID_TABLES = {
-    Kind.MOVIE: ("movie_guids", "movie_id"),
-    Kind.SHOW: ("show_guids", "show_id"),
-    Kind.EPISODE: ("episode_guids", "episode_id"),
-}
 _INSERT_GUIDS = {
     kind: Insertion(table, (column, "provider", "external_id"), "ON CONFLICT DO NOTHING")
-    for kind, (table, column) in _GUID_TABLES.items()
+    for kind, (table, column) in GUID_TABLES.items()
 }
 
 _ADOPT_EPISODES = """
@@ -85,7 +80,7 @@ def _write(
     write_rows(connection, UPSERT_ITEM[kind], rows)
     if kind is Kind.SEASON:
         connection.execute(_ADOPT_EPISODES, (json_list([ids[key] for key in latest if key not in known]),))
-    if kind in _GUID_TABLES:
+    if kind in GUID_TABLES:
         _write_guids(connection, kind, latest, ids, [row.id for row in known.values()])
 
     restored = sum(row.state == "missing" for row in known.values())
@@ -150,7 +145,7 @@ def _write_guids(
     known_ids: list[int],
 ) -> None:
     """Replace the external ids of stored items, and add those of new ones."""
-    table, column = _GUID_TABLES[kind]
+    table, column = GUID_TABLES[kind]
     if known_ids:
         connection.execute(
             f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))", (json_list(known_ids),)

@@ -15,10 +15,6 @@ class SeenIds:
         self._bits = bytearray()
         self._count = 0
 
-    def add(self, row_id: int) -> None:
-        """Mark one row as seen."""
-        self.update((row_id,))
-
     def update(self, row_ids: Collection[int]) -> None:
         """Mark rows as seen."""
         bits, count = self._bits, self._count

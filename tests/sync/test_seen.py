@@ -16,5 +16,5 @@ def test_what_was_marked_is_seen_and_nothing_else(ids: list[int]) -> None:
     assert [row_id for row_id in asked if row_id in seen] == [row_id for row_id in asked if row_id in ids]
     assert seen.unseen(asked) == [row_id for row_id in asked if row_id not in ids]
     assert len(seen) == len(set(ids))
-    seen.add(12)
+    seen.update([12])
     assert 12 in seen
