@@ -1,4 +1,9 @@
-"""The way of changed items to the writer: in batches, a few of them on their way at a time."""
+"""The way of changed items to the writer, batch by batch.
+
+A pass waits for each batch before it compares more; meanwhile its next pages are fetched and decoded. More batches on
+their way were tried: the interpreter lets one thread compute at a time, and two that both have much to do cost each
+other more than they gain. What several passes hand in lies in the writer's queue.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class BatchFeed:
-    """Collects the changes of one listing, hands full batches to the writer and takes in what they brought."""
+    """Collects the changes of one listing, has full batches written and takes in what they brought."""
 
     def __init__(
         self,
@@ -42,48 +47,44 @@ class BatchFeed:
         self._seen = seen
         self._counts = counts
         self._waiting: list[Change] = []
-        self._under_way: list[asyncio.Future[BatchResult]] = []
 
     async def put(self, changes: Iterable[Change]) -> None:
-        """Add changes; waits where the writer cannot keep up, and raises what an earlier batch failed with."""
+        """Add changes; waits until each batch that they fill is committed, and raises what it failed with."""
         self._waiting.extend(changes)
         while len(self._waiting) >= self._batch_size:
-            await self._submit(self._batch_size)
+            await self._write(self._batch_size)
 
     async def settle(self) -> None:
-        """Write what is left and wait until everything is committed."""
+        """Write what is left, and wait until it is committed."""
         if self._waiting:
-            await self._submit(len(self._waiting))
-        while self._under_way:
-            # Shielded: being cancelled here must not lose the count of what is committed all the same.
-            self._take_in(await asyncio.shield(self._under_way[0]))
-            del self._under_way[0]
+            await self._write(len(self._waiting))
 
     def hand_over(self) -> None:
-        """Leave everything to the writer without waiting: it is written and counted, its errors are not ours."""
+        """Leave what is left to the writer without waiting: it is written and counted, its errors are not ours."""
         if self._waiting:
             with suppress(WriterStopped):
-                self._under_way.append(self._writer.post(self._work(self._waiting)))
+                self._counted(self._writer.post(self._work(self._waiting)))
             self._waiting = []
-        for future in self._under_way:
-            future.add_done_callback(self._take_in_late)
-        self._under_way = []
 
-    async def _submit(self, size: int) -> None:
-        self._under_way.append(await self._writer.submit(self._work(self._waiting[:size])))
+    async def _write(self, size: int) -> None:
+        writing = self._counted(await self._writer.submit(self._work(self._waiting[:size])))
         del self._waiting[:size]
-        while self._under_way and self._under_way[0].done():
-            self._take_in(self._under_way.pop(0).result())
+        # Shielded: it is committed and counted also where nobody waits for it any more.
+        await asyncio.shield(writing)
+
+    def _counted(self, writing: asyncio.Future[BatchResult]) -> asyncio.Future[BatchResult]:
+        """Have what comes of a batch counted, before anybody who waits for it goes on."""
+        writing.add_done_callback(self._take_in)
+        return writing
 
     def _work(self, batch: list[Change]) -> Work[BatchResult]:
         target, kind, now = self._target, self._kind, self._now()
         return lambda connection: write_items(connection, target, kind, batch, now)
 
-    def _take_in_late(self, done: asyncio.Future[BatchResult]) -> None:
-        if not done.cancelled() and done.exception() is None:
-            self._take_in(done.result())
-
-    def _take_in(self, result: BatchResult) -> None:
+    def _take_in(self, done: asyncio.Future[BatchResult]) -> None:
+        if done.cancelled() or done.exception() is not None:
+            return
+        result = done.result()
         self._seen.update(result.ids)
         self._counts.added += result.added
         self._counts.updated += result.updated
