@@ -5,11 +5,14 @@ from __future__ import annotations
 import signal
 import sys
 
+from retrovue_daemon.cli.memory import hurry_imports
+
 
 def main() -> None:
     """Run the command that the arguments name and end the process with its exit code."""
     if sys.argv[1:2] == ["run"]:
         _hold_back_signals()
+    hurry_imports()
     from retrovue_daemon.cli.app import run_app  # noqa: PLC0415 -- importing the package must stay cheap
 
     run_app()

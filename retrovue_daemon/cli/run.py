@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import sys
 import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
+from retrovue_daemon.cli.memory import settle_in
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, read_config
 from retrovue_daemon.cli.output import log_warnings, print_error
 from retrovue_daemon.errors import DaemonError
@@ -45,7 +45,7 @@ def run(config: ConfigOption = None, database: DatabaseOption = None) -> None:
         redactor = _log(settings, outlet)
         log_uncaught()
         log_warnings(settings.warnings)
-        calm_collector()
+        settle_in()
 
         def relog(changed: Config) -> None:
             _log(changed, outlet, redactor)
@@ -67,18 +67,6 @@ def _log(settings: Config, outlet: Outlet, redactor: Redactor | None = None) -> 
     return configure_logging(
         level=settings.logging.level, format=settings.logging.format, stream=outlet.as_stream(), redactor=redactor
     )
-
-
-def calm_collector() -> None:
-    """Let the garbage collector look less often, and never again at what was imported.
-
-    Pages and rows hold no cycles and go by their reference counts; looking through them took a tenth to a quarter of
-    the time of an unchanged pass. What is looked through at once is kept small: 50,000 objects, some fifty of them
-    garbage of each request, held the event loop up for 80 ms. Imports leave next to no garbage, and looking for it
-    would take as long as a tenth of them.
-    """
-    gc.freeze()
-    gc.set_threshold(10_000, 100, 100)
 
 
 def _leave_soon(error: Exception | None = None) -> None:

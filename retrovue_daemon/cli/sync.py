@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retrovue_daemon.cli.display import with_progress
+from retrovue_daemon.cli.memory import settle_in
 from retrovue_daemon.cli.options import (
     ConfigOption,
     DatabaseOption,
@@ -22,7 +23,6 @@ from retrovue_daemon.cli.options import (
 )
 from retrovue_daemon.cli.output import print_failure
 from retrovue_daemon.cli.reports import print_preview, print_summary
-from retrovue_daemon.cli.run import calm_collector
 from retrovue_daemon.errors import AmbiguousShow, ConfigError, DatabaseHeld, UnknownShow
 from retrovue_daemon.outcome import exit_code, summary, unmet
 
@@ -84,7 +84,7 @@ def sync(
     settings, only_asks = _settings(config, database, asks=not dry_run)
     from retrovue_daemon.daemon import SyncOptions  # noqa: PLC0415 -- brings aiohttp, which --help does not need
 
-    calm_collector()
+    settle_in()
     show_progress = partial(with_progress, settings, quiet=quiet, as_json=as_json)
     options = SyncOptions(server=server, selection=selection)
     if dry_run:
