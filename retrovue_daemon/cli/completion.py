@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import typer
@@ -45,8 +46,10 @@ def _place(context: typer.Context) -> Place | None:
     """Find the database that the options so far name; where that fails, nothing is offered and nothing said."""
     from retrovue_daemon.cli.options import find_place  # noqa: PLC0415 -- it offers these names itself
 
+    # While a line is being completed, options are still the texts that were typed.
+    config, database = (context.params.get(option) for option in ("config", "database"))
     try:
-        return find_place(context.params.get("config"), context.params.get("database"))
+        return find_place(config and Path(config), database and Path(database))
     except (DaemonError, OSError):
         return None
 

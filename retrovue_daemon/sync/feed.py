@@ -63,19 +63,19 @@ class BatchFeed:
         """Leave what is left to the writer without waiting: it is written and counted, its errors are not ours."""
         if self._waiting:
             with suppress(WriterStopped):
-                self._counted(self._writer.post(self._work(self._waiting)))
+                self._count_in(self._writer.post(self._work(self._waiting)))
             self._waiting = []
 
     async def _write(self, size: int) -> None:
-        writing = self._counted(await self._writer.submit(self._work(self._waiting[:size])))
+        writing = await self._writer.submit(self._work(self._waiting[:size]))
+        self._count_in(writing)
         del self._waiting[:size]
         # Shielded: it is committed and counted also where nobody waits for it any more.
         await asyncio.shield(writing)
 
-    def _counted(self, writing: asyncio.Future[BatchResult]) -> asyncio.Future[BatchResult]:
+    def _count_in(self, writing: asyncio.Future[BatchResult]) -> None:
         """Have what comes of a batch counted, before anybody who waits for it goes on."""
         writing.add_done_callback(self._take_in)
-        return writing
 
     def _work(self, batch: list[Change]) -> Work[BatchResult]:
         target, kind, now = self._target, self._kind, self._now()
