@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -234,13 +235,24 @@ def test_ctrl_c_at_a_question_is_no_answer(database, rows) -> None:
             told = b""
             while b"[y/N]" not in told and (more := os.read(process.stdout.fileno(), 65_536)):
                 told += more
+            _until_it_waits(process)
             process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=20)
+            try:
+                _, err = process.communicate(timeout=20)
+            finally:
+                process.kill()
     finally:
         os.close(leader)
         os.close(follower)
     assert (process.returncode, b"Traceback" in err) == (130, False)
     assert rows("SELECT count(*) FROM plex_servers") == [(1,)]
+
+
+def _until_it_waits(process: subprocess.Popen) -> None:
+    """Return once the process sleeps: a signal that comes before it reads its terminal is seen after the answer."""
+    stat = Path(f"/proc/{process.pid}/stat")
+    while process.poll() is None and stat.read_text().rpartition(")")[2].split()[0] != "S":
+        os.sched_yield()
 
 
 @pytest.mark.parametrize("answer", [("--yes",), ()])
