@@ -6,50 +6,58 @@ import io
 import os
 import sys
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from retrovue_daemon import __version__
-from retrovue_daemon.cli import (
-    check,
-    config,
-    database,
-    demo,
-    discover,
-    guid,
-    history,
-    init,
-    items,
-    libraries,
-    mappings,
-    reload,
-    run,
-    servers,
-    status,
-    sync,
-)
 from retrovue_daemon.cli.options import with_examples
 from retrovue_daemon.cli.output import print_error
 from retrovue_daemon.errors import DaemonError
 
-app = typer.Typer(
-    name="retrovue-daemon",
-    help=with_examples(
-        "Keep a local SQLite database in step with the libraries of Plex Media Servers.",
-        "init config.toml",
-        "check --config config.toml",
-        "run --config config.toml",
-        "status",
-    ),
-    epilog="Exit codes: 0 all well, 1 some work failed or was held back, 2 wrong usage, 3 no server could be used,"
-    " 75 the database is held by another process or its place is not there yet, 78 bad configuration or database.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+if TYPE_CHECKING:
+    from types import ModuleType
+
+COMMANDS: Final = ("run", "sync", "check", "reload", "discover", "init", "demo", "status", "history")
+"""Each is the function of that name in the module of that name."""
+
+GROUPS: Final = ("servers", "libraries", "mappings", "items", "guid", "config", "database")
+"""Each is the ``app`` of the module of that name."""
+
+
+def command_line(only: str | None = None) -> typer.Typer:
+    """Make the whole command line, or what one command or group of it needs, which starts sooner."""
+    app = typer.Typer(
+        name="retrovue-daemon",
+        help=with_examples(
+            "Keep a local SQLite database in step with the libraries of Plex Media Servers.",
+            "init config.toml",
+            "check --config config.toml",
+            "run --config config.toml",
+            "status",
+        ),
+        epilog="Exit codes: 0 all well, 1 some work failed or was held back, 2 wrong usage, 3 no server could be"
+        " used, 75 the database is held by another process or its place is not there yet, 78 bad configuration or"
+        " database.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_top)
+    for name in COMMANDS:
+        if only in {None, name}:
+            app.command(name)(getattr(_module(name), name))
+    for name in GROUPS:
+        if only in {None, name}:
+            app.add_typer(_module(name).app, name=name)
+    return app
+
+
+def _module(name: str) -> ModuleType:
+    return import_module(f"retrovue_daemon.cli.{name}")
 
 
 def _print_version(wanted: bool) -> None:
@@ -58,7 +66,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _top(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
@@ -67,32 +74,12 @@ def _top(
     pass
 
 
-app.command("run")(run.run)
-app.command("sync")(sync.sync)
-app.command("check")(check.check)
-app.command("reload")(reload.reload)
-app.command("discover")(discover.discover)
-app.command("init")(init.init)
-app.command("demo")(demo.demo)
-app.command("status")(status.status)
-app.command("history")(history.history)
-for name, group in {
-    "servers": servers.app,
-    "libraries": libraries.app,
-    "mappings": mappings.app,
-    "items": items.app,
-    "guid": guid.app,
-    "config": config.app,
-    "database": database.app,
-}.items():
-    app.add_typer(group, name=name)
-
-
 def run_app() -> None:
     """Run the command line; a failure of ours is told in a line or two, without a traceback."""
     _prepare_streams()
+    first = sys.argv[1] if len(sys.argv) > 1 else None
     try:
-        app()
+        command_line(first if first in {*COMMANDS, *GROUPS} else None)()
     except DaemonError as error:
         print_error(error)
         sys.exit(error.exit_code)

@@ -30,7 +30,6 @@ async def with_progress(
     """
     from rich.console import Console  # noqa: PLC0415 -- takes a tenth of a second
 
-    from retrovue_daemon.cli.bars import AboveBars, with_bars  # noqa: PLC0415 -- likewise
     from retrovue_daemon.cli.lines import with_lines  # noqa: PLC0415 -- likewise
     from retrovue_daemon.clock import Clock  # noqa: PLC0415 -- likewise
     from retrovue_daemon.logs import configure_logging, log_uncaught  # noqa: PLC0415 -- likewise
@@ -42,6 +41,8 @@ async def with_progress(
     # The bars and the table at the end say what the ordinary lines would.
     rare = "warning" if level == "info" else level
     if console.is_terminal:
+        from retrovue_daemon.cli.bars import AboveBars, with_bars  # noqa: PLC0415 -- likewise
+
         print_warnings(settings.warnings)
         redactor = configure_logging(level=rare, format=form, stream=AboveBars(console).as_stream())
     else:

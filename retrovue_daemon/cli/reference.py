@@ -13,7 +13,7 @@ import typer
 import typer.main
 from typer.core import TyperCommand, TyperGroup
 
-from retrovue_daemon.cli.app import app
+from retrovue_daemon.cli.app import command_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -35,7 +35,7 @@ _OF_MANY: Final = 4
 
 def reference() -> str:
     """Return the page as Markdown."""
-    root = typer.main.get_group(app)
+    root = typer.main.get_group(command_line())
     commands = list(_below(root, PROGRAM))
     times = Counter(record for path, command in commands for record in _options(path, command))
     shared = [record for record, number in times.items() if number >= _OF_MANY]

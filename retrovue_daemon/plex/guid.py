@@ -41,6 +41,9 @@ _PROVIDER_OF_SCHEME: Final = {
     "themoviedb": "tmdb",
 }
 
+_NAMING: Final = {scheme: provider for scheme, provider in _PROVIDER_OF_SCHEME.items() if provider != "none"}
+"""The schemes whose guids name something."""
+
 _HAMA_SCHEMES: Final = frozenset({"com.plexapp.agents.hama", "hama"})
 _PROVIDER_OF_HAMA: Final = {"tsdb": "tmdb"}
 _HAMA_ID: Final = re.compile(r"([a-z]+)([2-6]?)-(.+)", re.IGNORECASE | re.DOTALL)
@@ -84,9 +87,10 @@ class GUIDParser:
                 continue
             # What nearly every guid looks like, without a call: halves the time of this loop.
             scheme, _, external_id = guid.partition("://")
-            provider = _PROVIDER_OF_SCHEME.get(scheme)
-            if provider is None or "?" in external_id or not external_id[-1:].strip():
-                provider, external_id = cls.parse_guid(guid)
+            if scheme in _NAMING and external_id and "?" not in external_id and not external_id[-1].isspace():
+                pairs[_NAMING[scheme], external_id] = None
+                continue
+            provider, external_id = cls.parse_guid(guid)
             if external_id and provider != "none":
                 pairs[provider, external_id] = None
         return tuple(pairs)

@@ -11,14 +11,14 @@ import pytest
 import typer.main
 from typer.core import TyperGroup
 
-from retrovue_daemon.cli.app import app
+from retrovue_daemon.cli.app import COMMANDS, GROUPS, command_line
 from retrovue_daemon.cli.reference import reference
 
 DOCS = Path(__file__).parents[2] / "docs" / "cli.md"
 
 
 def _commands(group=None, path=()):
-    group = group or typer.main.get_group(app)
+    group = group or typer.main.get_group(command_line())
     for name, command in group.commands.items():
         if isinstance(command, TyperGroup):
             yield from _commands(command, (*path, name))
@@ -38,7 +38,7 @@ def test_every_command_has_an_example_that_names_it() -> None:
 
 def test_every_group_has_examples_of_its_commands() -> None:
     """So has the program itself; what they name is there."""
-    root = typer.main.get_group(app)
+    root = typer.main.get_group(command_line())
     groups = {"": root} | {name: group for name, group in root.commands.items() if isinstance(group, TyperGroup)}
     for name, group in groups.items():
         examples = re.findall(rf"`retrovue-daemon {name} ?([a-z]+)", group.help or "")
@@ -75,10 +75,33 @@ def test_every_command_takes_both_options() -> None:
             assert {"--config", "--database"} <= names, path
 
 
+@pytest.mark.parametrize("name", [*COMMANDS, *GROUPS])
+def test_what_one_command_needs_is_what_it_is_in_the_whole(name) -> None:
+    """A command line of one command starts sooner, and takes the same arguments."""
+    whole, alone = (typer.main.get_group(made).commands for made in (command_line(), command_line(name)))
+    assert list(alone) == [name]
+    assert _described(alone[name]) == _described(whole[name])
+
+
+def _described(command):
+    """All that is promised of a command, and of those below it."""
+    below = getattr(command, "commands", {})
+    options = [(parameter.opts, parameter.help, parameter.required) for parameter in command.params]
+    return command.help, options, {name: _described(each) for name, each in below.items()}
+
+
+def test_a_name_that_is_no_command_is_refused(run) -> None:
+    """By the whole command line, which knows what there is."""
+    done = run("synk")
+    assert done.code == 2
+    assert "sync" in done.err
+
+
 def test_the_help_of_a_command_does_without_the_heavy_imports() -> None:
     """None of what takes long is needed to explain oneself."""
     code = (
-        "import sys, typer.main; from retrovue_daemon.cli.app import app; typer.main.get_command(app);"
+        "import sys, typer.main; from retrovue_daemon.cli.app import command_line;"
+        "typer.main.get_command(command_line());"
         "print(*{'aiohttp', 'aiosqlite', 'structlog', 'rich', 'tomli_w', 'msgspec', 'ssl'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
