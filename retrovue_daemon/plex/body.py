@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from typing import TYPE_CHECKING, Final
 
@@ -12,8 +13,13 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+UNPACKED_AT_ONCE: Final = 1024 * 1024
+"""Bytes, some two milliseconds of work: a few kilobytes may hold hundreds of megabytes."""
+
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _PLAIN: Final = frozenset({"", "identity"})
+_ZIPPED: Final = frozenset({"gzip", "x-gzip"})
+"""Two names of one thing (RFC 9110, 8.4.1.3)."""
 
 
 async def read_body(
@@ -27,7 +33,7 @@ async def read_body(
     encoding = response.headers.get("Content-Encoding", "").strip().lower()
     if encoding in _PLAIN:
         return await _plain(response, server, most, received)
-    if encoding != "gzip":
+    if encoding not in _ZIPPED:
         raise BadAnswer(server, f"a body in the compression {encoding[:20]!r}, which was not asked for")
     try:
         return await _unzipped(response, server, most, received)
@@ -56,11 +62,15 @@ async def _unzipped(
     size = 0
     async for chunk in response.content.iter_any():
         received(len(chunk))
-        # One byte more than is allowed shows that there is more; the rest is never made.
-        chunks.append(unzip.decompress(chunk, most - size + 1))
-        size += len(chunks[-1])
-        if size > most:
-            raise _too_large(server, most)
+        packed, is_more = chunk, True
+        while is_more:
+            chunks.append(unzip.decompress(packed, UNPACKED_AT_ONCE))
+            size += len(chunks[-1])
+            if size > most:
+                raise _too_large(server, most)
+            packed, is_more = unzip.unconsumed_tail, len(chunks[-1]) == UNPACKED_AT_ONCE
+            if is_more:
+                await asyncio.sleep(0)  # others get their turn
         if unzip.unused_data:
             raise BadAnswer(server, "data behind the end of a compressed body")
     if not unzip.eof:

@@ -16,7 +16,6 @@ import msgspec
 from retrovue_daemon.plex.items import build_items
 from retrovue_daemon.plex.repair import mend
 from retrovue_daemon.plex.wire import Container, Identity, Place, Places, Sections
-from retrovue_daemon.plex.xmltree import UnreadableXml, read_xml
 from retrovue_daemon.records import FoundPage, FoundShow, LibraryListing, Page, ServerIdentity, Show, Skipped
 
 if TYPE_CHECKING:
@@ -176,6 +175,9 @@ _PLACES: Final = _Reader(Places)
 def _xml_container(body: bytes, content_type: str) -> dict[str, Any]:
     if re.match(rb"\s*<(?:!doctype\s+)?html", body.removeprefix(_BOM)[:1024], re.IGNORECASE):
         raise NotAMediaContainer("an HTML page" + _called(content_type, unless="html"))
+    # Few servers answer in XML, and every process would have to wait for its parser.
+    from retrovue_daemon.plex.xmltree import UnreadableXml, read_xml  # noqa: PLC0415
+
     try:
         tag, container = read_xml(body)
     except UnreadableXml as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import zlib
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from retrovue_daemon.errors import BadAnswer
+from retrovue_daemon.plex.body import UNPACKED_AT_ONCE, read_body
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from retrovue_daemon.plex.transport import Answer, Transport
     from tests.plex.conftest import FakePlex
@@ -27,15 +29,17 @@ def whole(answer: Answer) -> bytes:
     return answer.body
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "x-gzip"])
 @pytest.mark.parametrize("asked", [False, True])
 async def test_a_compressed_body_is_read_whether_it_was_asked_for_or_not(
     plex: FakePlex,
     transport: Connect,
     asked: bool,  # noqa: FBT001
+    encoding: str,
 ) -> None:
     """A proxy may compress by itself. What is counted is what came over the network."""
     packed = gzip.compress(BODY)
-    plex.answer(PATH, plex.reply(packed, Content_Encoding="gzip"))
+    plex.answer(PATH, plex.reply(packed, Content_Encoding=encoding))
     connection = await transport(compression=asked)
     assert await connection.get(PATH, whole) == BODY
     assert plex.requests[0].headers["Accept-Encoding"] == ("gzip" if asked else "identity")
@@ -80,3 +84,34 @@ async def test_a_body_that_grows_too_large_is_not_unpacked_to_its_end(plex: Fake
     assert caught.value.detail == "a body of more than 50000 bytes"
     plex.answer(PATH, plex.reply(gzip.compress(bytes(50_000)), Content_Encoding="gzip"))
     assert len(await (await transport(max_body=50_000, compression=True)).get(PATH, whole)) == 50_000
+
+
+class OneChunk:
+    """A response whose body is there at once."""
+
+    def __init__(self, body: bytes) -> None:
+        self.headers = {"Content-Encoding": "gzip"}
+        self.content = self
+        self._body = body
+
+    async def iter_any(self) -> AsyncIterator[bytes]:
+        yield self._body
+
+
+@pytest.mark.parametrize("size", [UNPACKED_AT_ONCE * 20, UNPACKED_AT_ONCE * 20 + 1])
+async def test_a_body_that_grows_large_leaves_others_their_turn(size: int) -> None:
+    """However much a chunk of the network holds, it is unpacked piece by piece."""
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    taking_turns = asyncio.create_task(others())
+    response = OneChunk(gzip.compress(bytes(size)))
+    body = await read_body(response, server="home", most=size, received=lambda _size: None)
+    taking_turns.cancel()
+    assert body == bytes(size)
+    assert turns >= 20
