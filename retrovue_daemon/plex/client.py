@@ -313,9 +313,10 @@ class PlexClient:
         """Ask for items by their rating keys; None where the server has none of them."""
         keys = ",".join(quote(key, safe="") for key in rating_keys)
         try:
-            return await self._transport.get(
-                f"/library/metadata/{keys}", self._source.noting_format(read), params=_DETAILS
-            )
+            async with self._source.turn():
+                return await self._transport.get(
+                    f"/library/metadata/{keys}", self._source.noting_format(read), params=_DETAILS
+                )
         except RequestRefused as refusal:
             if refusal.status != _NOT_FOUND:
                 raise

@@ -12,6 +12,7 @@ from retrovue_daemon.plex.parse import is_xml, parse_page
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
+    from contextlib import AbstractAsyncContextManager
 
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.config import ServerSection
@@ -64,6 +65,10 @@ class PageSource:
             return task
 
         return Pager(fetch, server=self._name, page_size=most, ahead=self._concurrency, pace=self._pace).pages()
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Wait until the server may be asked for something else than a page, by the same rule."""
+        return self._pace.turn()
 
     def page_size(self, most: int) -> int:
         """Return how many entries a page may have where ``most`` are wanted, for the format that the server has."""

@@ -181,9 +181,10 @@ class SteppingClock(StillClock):
 
 
 async def test_a_client_rests_where_its_server_becomes_slow(plex: FakePlex, section) -> None:
-    """The pages that were asked for by then come as they do; each later one is asked for after a rest."""
+    """What was asked for by then comes as it does; each later page, and any item, is asked for after a rest."""
     clock = SteppingClock()
     plex.answer("/library/sections/1/all", plex.listing(*movies(1_000)))
+    plex.answer("/library/metadata/1", plex.reply({"MediaContainer": {"size": 1, "Metadata": movies(1)}}))
     async with PlexClient(section(), client_identifier="c", version="1", clock=clock) as client:
         numbers = []
         async for _page in client.pages("1", Listing.MOVIES, page_size=100):
@@ -191,6 +192,9 @@ async def test_a_client_rests_where_its_server_becomes_slow(plex: FakePlex, sect
             if len(numbers) == 3:
                 assert clock.rests == []
                 clock.step = 2.0
+        rests = len(clock.rests)
+        assert await client.has_item("1")
+        assert len(clock.rests) == rests + 1
     assert [len(numbers), numbers[-1]] == [10, 10]
     assert len(clock.rests) >= 4
     assert min(clock.rests) >= 2.0
