@@ -17,7 +17,7 @@ from benchmarks import report
 from benchmarks.budgets import judge
 from benchmarks.cases import CASES, chosen
 from benchmarks.figures import all_figures
-from benchmarks.process import ProgramFailed, measure
+from benchmarks.process import ProgramFailed, compile_all, measure
 from benchmarks.rounds import run_case
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def main() -> None:
     """Run what is asked for, and tell. Whether a budget holds is for people to judge: machines are noisy."""
     arguments = _arguments()
     cases = chosen(arguments.only, full=arguments.full)
+    compile_all()
     outcomes = [run_case(case, arguments.rounds or case.rounds, _say) for case in cases]
     figures = all_figures(outcomes)
     help_s = median(_help_s() for _ in range(HELP_ROUNDS))
@@ -53,7 +54,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep all figures here")
     parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw how time and memory grow")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.plot is not None and arguments.only and not {"20k", "200k"} & set(arguments.only):
+        parser.error("--plot draws how time grows with the library: --only has to name 20k or 200k")
+    return arguments
 
 
 def _help_s() -> float:

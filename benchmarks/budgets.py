@@ -66,11 +66,10 @@ def _rates(figures: list[Figures]) -> Iterator[Budget]:
             measured = f"{first.of_floor:.2f} ({first.started_of_floor:.2f} from the first request on)"
             yield Budget(f"{at}: of the floor's rate", f"≥ {FLOOR_RATIO}", measured, first.of_floor >= FLOOR_RATIO)
         unchanged = find(figures, size, "unchanged")
-        if unchanged is not None:
-            ratio, started = first.wall_s / unchanged.wall_s, first.started_s / unchanged.started_s
-            measured = f"{ratio:.2f} ({started:.2f} from the first request on)"
+        if unchanged is not None and unchanged.of_first is not None:
+            measured = f"{unchanged.of_first:.2f} ({unchanged.started_of_first:.2f} from the first request on)"
             what = f"unchanged full pass, {first.case.title}: of the first sync's rate"
-            yield Budget(what, f"≥ {UNCHANGED_RATIO:.0f}", measured, ratio >= UNCHANGED_RATIO)
+            yield Budget(what, f"≥ {UNCHANGED_RATIO:.0f}", measured, unchanged.of_first >= UNCHANGED_RATIO)
 
 
 def _passes(figures: list[Figures]) -> Iterator[Budget]:

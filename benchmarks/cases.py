@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-Program: TypeAlias = Literal["fetch", "decode", "floor", "first", "unchanged", "quick", "changed", "plexapi"]
+Program: TypeAlias = Literal[
+    "fetch", "decode", "floor", "first", "unchanged", "quick", "changed", "rewritten", "plexapi"
+]
 
 TITLES: Final[dict[Program, str]] = {
     "fetch": "floor: fetch",
@@ -14,12 +16,13 @@ TITLES: Final[dict[Program, str]] = {
     "first": "first sync",
     "unchanged": "full pass, nothing changed",
     "changed": "full pass, 1 % changed",
+    "rewritten": "full pass, everything changed",
     "quick": "quick pass, nothing changed",
     "plexapi": "python-plexapi script",
 }
 
 FLOOR: Final[tuple[Program, ...]] = ("fetch", "decode", "floor")
-DAEMON: Final[tuple[Program, ...]] = ("first", "unchanged", "quick", "changed")
+DAEMON: Final[tuple[Program, ...]] = ("first", "unchanged", "quick", "changed", "rewritten")
 PLEXAPI: Final[tuple[Program, ...]] = ("plexapi",)
 
 
@@ -28,8 +31,9 @@ class Case:
     """Servers of one kind, and the programs that run on them, in groups that change places from round to round.
 
     ``episodes`` are those of all ``servers``, ``a_show`` those of each show, ``season`` the most of a season;
-    ``libraries`` are those of each server. ``latency`` is in seconds. ``options`` are further lines of the daemon's
-    tables of servers. ``watched`` says that the event loop is watched and rows are counted, in a round of its own.
+    ``libraries`` are those of each server. ``latency`` is in seconds, ``bandwidth`` in bytes a second. ``compressed``
+    says that programs ask for compressed bodies, ``watched`` that the event loop is watched and rows are counted, in
+    a round of its own.
     """
 
     name: str
@@ -42,8 +46,9 @@ class Case:
     a_show: int = 100
     season: int = 22
     latency: float = 0.0
+    bandwidth: float | None = None
     xml: bool = False
-    options: str = ""
+    compressed: bool = False
     watched: bool = False
     only_full: bool = False
 
@@ -54,6 +59,9 @@ class Case:
 
 
 SMALL: Final = 20_000
+NARROW: Final = 5_000_000.0
+"""Bytes a second: what many houses can send out, to somebody who mirrors a friend's server."""
+
 _VARIANT: Final[tuple[tuple[Program, ...], ...]] = (("floor",), ("first", "unchanged", "quick"))
 
 CASES: Final = (
@@ -63,7 +71,12 @@ CASES: Final = (
     Case("1m", "1,000,000 episodes", 1_000_000, (FLOOR, DAEMON), rounds=1, watched=True, only_full=True),
     # The simulated server takes five times as long for a page of XML, and the floor reads JSON: no ratio to it.
     Case("xml", "20,000, XML", SMALL, (("first", "unchanged"),), rounds=3, xml=True, watched=True),
-    Case("gzip", "20,000, compressed", SMALL, _VARIANT, rounds=3, options="compression = true"),
+    Case("gzip", "20,000, compressed", SMALL, _VARIANT, rounds=3, compressed=True),
+    Case("narrow", "20,000 over 40 Mbit/s", SMALL, _VARIANT, rounds=1, bandwidth=NARROW),
+    Case(
+        "narrow-gzip", "20,000 over 40 Mbit/s, compressed", SMALL, _VARIANT, rounds=1, bandwidth=NARROW,
+        compressed=True,
+    ),
     Case("5ms", "20,000, 5 ms a request", SMALL, _VARIANT, rounds=3, latency=0.005),
     Case("50ms", "20,000, 50 ms a request", SMALL, _VARIANT, rounds=3, latency=0.05),
     Case("8-libraries", "20,000 in 8 libraries", SMALL, _VARIANT, rounds=3, libraries=8, watched=True),

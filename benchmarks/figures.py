@@ -20,8 +20,8 @@ class Figures:
     """One program of one case: medians over the rounds; ratios are medians of the rounds' own ratios.
 
     ``of_floor`` and ``of_plexapi`` compare whole processes, ``started_of_floor`` what comes after the first request,
-    ``cpu_of_floor`` the processor time: how much faster this was than the other, above 1, or slower, below. None
-    where there is nothing to compare with.
+    ``cpu_of_floor`` the processor time, ``of_first`` and ``started_of_first`` a later pass with the first sync: how
+    much faster this was than the other, above 1, or slower, below. None where there is nothing to compare with.
     """
 
     case: Case
@@ -33,6 +33,8 @@ class Figures:
     of_floor: float | None
     started_of_floor: float | None
     cpu_of_floor: float | None
+    of_first: float | None
+    started_of_first: float | None
     of_plexapi: float | None
     requests: int
     most_at_once: int
@@ -40,11 +42,6 @@ class Figures:
     peak_mib: float
     written_mib: float
     watched: dict[str, Any] | None
-
-    @property
-    def started_s(self) -> float:
-        """Seconds from the first request to the end."""
-        return self.wall_s - (self.first_request_s or 0.0)
 
 
 def figures_of(outcome: Outcome, program: Program) -> Figures:
@@ -60,10 +57,12 @@ def figures_of(outcome: Outcome, program: Program) -> Figures:
         first_request_s=median(arrivals) if arrivals else None,
         # A quick pass lists nothing.
         items_a_second=None if program == "quick" else outcome.listed["items"] / wall,
-        of_floor=_ratio(outcome, "floor", program, lambda run: run.wall_s),
-        started_of_floor=_ratio(outcome, "floor", program, lambda run: run.wall_s - (run.first_request_s or 0.0)),
+        of_floor=_ratio(outcome, "floor", program, _whole),
+        started_of_floor=_ratio(outcome, "floor", program, _started),
         cpu_of_floor=_ratio(outcome, "floor", program, lambda run: run.cpu_s),
-        of_plexapi=_ratio(outcome, "plexapi", program, lambda run: run.wall_s) if program == "first" else None,
+        of_first=_ratio(outcome, "first", program, _whole),
+        started_of_first=_ratio(outcome, "first", program, _started),
+        of_plexapi=_ratio(outcome, "plexapi", program, _whole) if program == "first" else None,
         requests=round(_median(runs, lambda run: run.requests)),
         most_at_once=max(run.most_at_once for run in runs),
         mib=_median(runs, lambda run: run.mib),
@@ -86,6 +85,15 @@ def find(figures: list[Figures], case: str, program: Program) -> Figures | None:
 def exponent(small: Figures, large: Figures) -> float:
     """Tell how the processor time grows: 1 is linear, 2 quadratic."""
     return math.log(large.cpu_s / small.cpu_s) / math.log(large.case.episodes / small.case.episodes)
+
+
+def _whole(run: Measured) -> float:
+    return run.wall_s
+
+
+def _started(run: Measured) -> float:
+    """Seconds from the first request to the end."""
+    return run.wall_s - (run.first_request_s or 0.0)
 
 
 def _median(runs: list[Measured], value: Callable[[Measured], float]) -> float:

@@ -4,7 +4,7 @@ One process without threads asks over one connection for the same pages as the d
 inserts the same rows into an empty database of the same schema. It looks nothing up, compares nothing, and is no
 help when anything goes wrong.
 
-    python -m benchmarks.floor [--step fetch|decode|insert] DATABASE URL TOKEN [URL TOKEN ...]
+    python -m benchmarks.floor [--step fetch|decode|insert] [--compressed] DATABASE URL TOKEN [URL TOKEN ...]
 
 The database must have its schema already. Its digests are a constant: only the daemon needs them, but a row of the
 same size has one.
@@ -16,6 +16,7 @@ import argparse
 import json
 import sqlite3
 import time
+import zlib
 from contextlib import closing
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 PAGE = 500
 BATCH = 2000
+GZIP = 16 + zlib.MAX_WBITS
 ALIKE = {
     "includeGuids": "1",
     "includeCollections": "0",
@@ -110,11 +112,11 @@ DECODER = msgspec.json.Decoder(Envelope)
 class Server:
     """One kept connection to one server."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, encoding: str) -> None:
         self.url = url
         self.token = token
         self._connection = HTTPConnection(urlsplit(url).netloc)
-        self._headers = {"Accept": "application/json", "Accept-Encoding": "identity", "X-Plex-Token": token}
+        self._headers = {"Accept": "application/json", "Accept-Encoding": encoding, "X-Plex-Token": token}
 
     def get(self, path: str, arguments: dict[str, str]) -> tuple[bytes, int]:
         """Return a body, and the size of the whole listing."""
@@ -123,6 +125,8 @@ class Server:
         body = answer.read()
         if answer.status != 200:
             raise RuntimeError(f"HTTP {answer.status} for {path}")
+        if answer.headers.get("Content-Encoding") == "gzip":
+            body = zlib.decompress(body, GZIP)
         return body, int(answer.headers.get("X-Plex-Container-Total-Size", 0))
 
     def pages(self, library: str, kind: str) -> Iterator[bytes]:
@@ -309,11 +313,13 @@ def insert(servers: list[Server], connection: sqlite3.Connection) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--step", choices=("fetch", "decode", "insert"), default="insert")
+    parser.add_argument("--compressed", action="store_true")
     parser.add_argument("database")
     parser.add_argument("addresses", nargs="+", metavar="URL TOKEN")
     arguments = parser.parse_args()
     pairs = zip(arguments.addresses[::2], arguments.addresses[1::2], strict=True)
-    servers = [Server(url, token) for url, token in pairs]
+    encoding = "gzip" if arguments.compressed else "identity"
+    servers = [Server(url, token, encoding) for url, token in pairs]
     if arguments.step != "insert":
         fetch(servers, decoded=arguments.step == "decode")
         return

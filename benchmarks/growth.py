@@ -58,8 +58,8 @@ def draw(results: dict[str, Any], picture: Path) -> None:
 
 
 def _linear(axes: Axes, found: dict[tuple[str, str], dict[str, Any]]) -> None:
-    """Draw what time would be if it grew with the library, from the first sync of 200,000 episodes."""
-    start = found["200k", "first"]
+    """Draw what time would be if it grew with the library, from the first sync of 200,000 episodes, or of fewer."""
+    start = found.get(("200k", "first")) or found["20k", "first"]
     rate = start["wall_s"] / start["episodes"]
     ends = (20_000, max(each["episodes"] for (_, program), each in found.items() if program == "first"))
     axes.plot(ends, [rate * end for end in ends], color="black", linestyle=":", linewidth=1, label="slope 1")

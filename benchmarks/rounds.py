@@ -28,6 +28,7 @@ ARGUMENTS: dict[Program, list[str]] = {
     "unchanged": ["--full"],
     "quick": [],
     "changed": ["--full"],
+    "rewritten": ["--full"],
 }
 
 
@@ -54,7 +55,7 @@ def run_case(case: Case, rounds: int, say: Say) -> Outcome:
         outcome = Outcome(case, simulation.counts, {program: [] for program in case.programs})
         # The simulated servers are a little slower when they are asked for the first time.
         place.run("fetch")
-        simulation.set(latency=case.latency, always_xml=case.xml)
+        simulation.set(latency=case.latency, bandwidth=case.bandwidth, always_xml=case.xml)
         for number in range(rounds):
             for group in case.groups if number % 2 == 0 else reversed(case.groups):
                 for program in group:
@@ -82,6 +83,7 @@ class _Place:
         self._config = directory / "config.toml"
         self._report = directory / "watched.json"
         self._simulation = simulation
+        self._floor = ["-m", "benchmarks.floor", *(["--compressed"] if case.compressed else [])]
         self._addresses = [word for address in simulation.addresses for word in address]
         database.create(self._empty)
         self._config.touch(mode=0o600)
@@ -91,10 +93,10 @@ class _Place:
         """Run a program; the later ones of the daemon go on with the database of its first sync."""
         match program:
             case "fetch" | "decode":
-                command = ["-m", "benchmarks.floor", "--step", program, "no database", *self._addresses]
+                command = [*self._floor, "--step", program, "no database", *self._addresses]
             case "floor":
                 shutil.copy(self._empty, self.floor)
-                command = ["-m", "benchmarks.floor", str(self.floor), *self._addresses]
+                command = [*self._floor, str(self.floor), *self._addresses]
             case "plexapi":
                 command = ["-m", "benchmarks.plexapi_script", str(self._plexapi), *self._addresses]
             case _:
@@ -118,9 +120,12 @@ class _Place:
     def _make_ready(self, program: Program) -> None:
         if program == "changed":
             self._simulation.change()
+        elif program == "rewritten":
+            database.forget_digests(self.mirror)
 
     def _settings(self, case: Case) -> str:
         tables = [f"[database]\npath = {json.dumps(str(self.mirror))}\n"]
+        options = f"compression = {str(case.compressed).lower()}"
         for number, (url, token) in enumerate(self._simulation.addresses, start=1):
-            tables.append(f'[[servers]]\nname = "server{number}"\nurl = "{url}"\ntoken = "{token}"\n{case.options}\n')
+            tables.append(f'[[servers]]\nname = "server{number}"\nurl = "{url}"\ntoken = "{token}"\n{options}\n')
         return "\n".join(tables)

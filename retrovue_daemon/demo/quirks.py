@@ -15,6 +15,7 @@ class Quirks(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Set and unset at any time: `plex.quirks.page_cap = 100`.
 
     - `latency`: seconds by which every answer comes later.
+    - `bandwidth`: bytes a second that all answers share, as over a line between two houses.
     - `always_xml`: XML whatever the Accept header says.
     - `ignores_start`: every page is the first one.
     - `page_cap`: no page holds more entries than this.
@@ -32,6 +33,7 @@ class Quirks(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """
 
     latency: Annotated[float, msgspec.Meta(ge=0, le=600)] = 0.0
+    bandwidth: Annotated[float, msgspec.Meta(gt=0)] | None = None
     always_xml: bool = False
     ignores_start: bool = False
     page_cap: Annotated[int, msgspec.Meta(ge=1)] | None = None

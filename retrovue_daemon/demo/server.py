@@ -21,6 +21,7 @@ from retrovue_daemon.demo.changes import Changes
 from retrovue_daemon.demo.encode import Encoder
 from retrovue_daemon.demo.endpoints import Endpoints
 from retrovue_daemon.demo.faults import Faults
+from retrovue_daemon.demo.link import Link
 from retrovue_daemon.demo.misbehaviour import FAULT, before_answer, spoil
 from retrovue_daemon.demo.pages import KEEP_ALIVE_SECONDS, error_page, unauthorized
 from retrovue_daemon.demo.query import BadQuery
@@ -76,6 +77,7 @@ class SimulatedPlex:
         self.requests: deque[Request] = deque(maxlen=REQUESTS_KEPT)
         self._host = host
         self._port = port
+        self._link = Link()
         self._encoder: Encoder | None = None
         self._runner: web.AppRunner | None = None
 
@@ -148,8 +150,10 @@ class SimulatedPlex:
         instead = await before_answer(request, self.quirks, fault)
         if instead is not None:
             return instead
-        response = await handler(request)
-        return await spoil(request, response, fault)
+        response = await spoil(request, await handler(request), fault)
+        if self.quirks.bandwidth is not None and isinstance(response, web.Response):
+            await self._link.carry(response.content_length or 0, self.quirks.bandwidth)
+        return response
 
     @web.middleware
     async def _authorize(self, request: web.Request, handler: Handler) -> web.StreamResponse:

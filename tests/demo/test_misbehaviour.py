@@ -167,6 +167,23 @@ async def test_xml_whatever_is_accepted(get: Get, plex: SimulatedPlex) -> None:
     assert (await get("/identity")).body.startswith(b"<?xml")
 
 
+async def test_a_narrow_line_carries_one_answer_after_the_other(
+    get: Get, plex: SimulatedPlex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it carries are the bytes that leave: compressed ones, where the client takes them."""
+    waits = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    plex.quirks.bandwidth = 1.0
+    plain = len((await get(MOVIES, Accept_Encoding="identity")).body)
+    packed = int((await get(MOVIES, Accept_Encoding="gzip")).headers["Content-Length"])
+    assert packed < plain / 2
+    assert [round(wait) for wait in waits if wait > 1] == [plain, plain + packed]
+
+
 async def test_a_server_that_ignores_the_start(get: Get, plex: SimulatedPlex) -> None:
     """Every page is the first."""
     plex.quirks.ignores_start = True

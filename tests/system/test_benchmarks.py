@@ -69,13 +69,18 @@ def test_every_program_of_a_case_runs_and_brings_the_same() -> None:
     outcome = run_case(case, 1, lambda _line: None)
     figures = all_figures([outcome])
     assert {each.program for each in figures} == {*FLOOR, *DAEMON, *PLEXAPI}
-    first, unchanged, changed = (find(figures, "20k", name) for name in ("first", "unchanged", "changed"))
+    first, unchanged, changed, rewritten = (
+        find(figures, "20k", name) for name in ("first", "unchanged", "changed", "rewritten")
+    )
     assert first.requests == unchanged.requests == 2 + 3
     assert first.of_floor is not None
     assert first.of_plexapi is not None
     rows = [each.watched["rows"] for each in (unchanged, changed, first)]
     # Of 400 episodes one per cent: their rows, their files, their guids.
     assert 0 < rows[0] <= 3 < 4 * 2 < rows[1] < 100 < 400 * 6 < rows[2]
+    # What is there is written over, and its guids are replaced by others.
+    assert rewritten.watched["rows"] > rows[2]
+    assert unchanged.of_first is not None
     assert first.watched["wal_bytes"] > 100_000 > unchanged.watched["wal_bytes"] > 0
     assert 0 < first.watched["own_ms"] <= first.watched["late_ms"]
     for table in (report.measured_table(figures), report.budget_table(judge(figures, 0.1))):
