@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import tempfile
 from functools import partial
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
 
 ATTIC = {"movies": 400, "shows": 20, "episodes": 60}
 """How large the second server of the story is."""
+
+
+def refuse_nan(seconds: float) -> float:
+    """Refuse what is no number: it compares to nothing, so no range keeps it out."""
+    if math.isnan(seconds):
+        raise typer.BadParameter("nan is no number of seconds from 0 to 600", param_hint="--latency")
+    return seconds
 
 
 def demo(  # noqa: PLR0917 -- typer passes every option by its name
@@ -77,7 +85,14 @@ def demo(  # noqa: PLR0917 -- typer passes every option by its name
     ] = "2026",
     latency: Annotated[
         float,
-        typer.Option("--latency", metavar="SECONDS", min=0, max=600, help="Answer every request this much later."),
+        typer.Option(
+            "--latency",
+            metavar="SECONDS",
+            min=0,
+            max=600,
+            callback=refuse_nan,
+            help="Answer every request this much later.",
+        ),
     ] = 0,
     page_cap: Annotated[
         int | None,
