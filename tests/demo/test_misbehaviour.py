@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
+
+from retrovue_daemon.demo import link
 
 if TYPE_CHECKING:
     from retrovue_daemon.demo import SimulatedPlex
@@ -176,7 +179,9 @@ async def test_a_narrow_line_carries_one_answer_after_the_other(
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
 
-    monkeypatch.setattr(asyncio, "sleep", sleep)
+    # Of the line alone: all others go on to sleep as they do.
+    clock = SimpleNamespace(sleep=sleep, get_running_loop=asyncio.get_running_loop)
+    monkeypatch.setattr(link, "asyncio", clock)
     plex.quirks.bandwidth = 1.0
     plain = len((await get(MOVIES, Accept_Encoding="identity")).body)
     packed = int((await get(MOVIES, Accept_Encoding="gzip")).headers["Content-Length"])
