@@ -26,7 +26,7 @@ ATTIC = {"movies": 400, "shows": 20, "episodes": 60}
 """How large the second server of the story is."""
 
 
-def refuse_nan(seconds: float) -> float:
+def _refuse_nan(seconds: float) -> float:
     """Refuse what is no number: it compares to nothing, so no range keeps it out."""
     if math.isnan(seconds):
         raise typer.BadParameter("nan is no number of seconds from 0 to 600", param_hint="--latency")
@@ -90,7 +90,7 @@ def demo(  # noqa: PLR0917 -- typer passes every option by its name
             metavar="SECONDS",
             min=0,
             max=600,
-            callback=refuse_nan,
+            callback=_refuse_nan,
             help="Answer every request this much later.",
         ),
     ] = 0,
