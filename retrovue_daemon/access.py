@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from retrovue_daemon.config import Secret, find_config, load_config, parse_config
 from retrovue_daemon.entries import checked_server
@@ -16,8 +18,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.settings import StoredServer
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(msgspec.Struct, frozen=True):
     """How to talk to a server, and by which settings to sync it."""
 
     section: ServerSection

@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from retrovue_daemon.config.values import is_utf8
 from retrovue_daemon.errors import BadInput
 from retrovue_daemon.progress import Progress
@@ -27,8 +29,7 @@ _LATEST_YEAR: Final = 9_999
 _LONGEST_NAME: Final = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class ServerReport:
+class ServerReport(msgspec.Struct, frozen=True):
     """What was brought for one server; ``error`` is set where it could not be used at all."""
 
     server: str

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
 
+import msgspec
 import structlog
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ StatusCallback: TypeAlias = "Callable[[str], object]"
 """A plain or an async function that is called with one line of text."""
 
 
-@dataclass(frozen=True, slots=True)
-class _News:
+class _News(msgspec.Struct, frozen=True):
     library: Step | None
     item: Step | None = None
     message: str | None = None

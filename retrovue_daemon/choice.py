@@ -7,6 +7,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from retrovue_daemon.asking import is_of_year
 from retrovue_daemon.errors import AmbiguousShow, NamedShow, PlexError
 from retrovue_daemon.records import Show
@@ -49,8 +51,7 @@ class Work:
         return (*((self.target.row.name,) if self.plan else ()), *(show.title for show, _ in self.shows))
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True):
     """Chooses what to begin after one look: what is due, if it was a ``scheduled`` one, and what was asked for.
 
     A library that is ``busy`` waits, and so does one whose last listing did not end well, unless somebody asks.

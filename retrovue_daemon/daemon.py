@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
 import structlog
 
 from retrovue_daemon.asking import EVERYTHING, Selection, ServerReport
@@ -41,16 +41,14 @@ LONGEST_STOP_S = 60.0
 """Seconds for which systemd is asked for patience with an end: it should take ten, and what takes longer hangs."""
 
 
-@dataclass(frozen=True, slots=True)
-class SyncOptions:
+class SyncOptions(msgspec.Struct, frozen=True):
     """What one ``sync`` command asks for; ``server`` None means every server."""
 
     server: str | None = None
     selection: Selection = EVERYTHING
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
+class Process(msgspec.Struct, frozen=True):
     """What a service has besides its configuration.
 
     ``load`` reads that again, ``relog`` takes over what it says of the logs, ``notifier`` tells systemd.

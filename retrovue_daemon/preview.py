@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import tempfile
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.progress import ProgressBoard
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
+class Preview(msgspec.Struct, frozen=True):
     """What would be reported and what would change.
 
     ``unmatched`` are (server, mapping) of path mappings that no file would be under; ``paths`` counts the files whose

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from retrovue_daemon.config import server_from_row
 from retrovue_daemon.errors import ConfigError, UnknownServer
 from retrovue_daemon.store.servers import ServerEntry, reconcile_servers, servers
@@ -30,8 +32,7 @@ class ActiveServer:
         return self.section.name
 
 
-@dataclass(frozen=True, slots=True)
-class Roster:
+class Roster(msgspec.Struct, frozen=True):
     """The servers to sync; ``unusable`` are those whose rows in the database cannot be used, and why."""
 
     servers: tuple[ActiveServer, ...]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
+
+import msgspec
 
 from retrovue_daemon.errors import UnknownId
 from retrovue_daemon.plex.paths import PlexPathMappingService
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.settings import StoredLibrary, StoredServer
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(msgspec.Struct, frozen=True):
     """All of them, of one moment."""
 
     servers: tuple[StoredServer, ...] = ()

@@ -97,7 +97,7 @@ def search_items(
             found, total = catalog.search(connection, text.strip(), where, limit=limit)
     found = found[:limit]
     if as_json:
-        print_json({"total": total, "items": [_plain(item) for item in found]})
+        print_json({"total": total, "items": found})
         return
     if not found:
         print(f"nothing is stored that is called like {text!r}")
@@ -199,10 +199,6 @@ def _found_table(found: Sequence[Found]) -> Table:
             *(item.library, item.server, item.state),
         )
     return table
-
-
-def _plain(item: Found) -> dict[str, object]:
-    return {name: getattr(item, name) for name in item.__slots__}
 
 
 def _print_everything(everything: Mapping[str, object]) -> None:

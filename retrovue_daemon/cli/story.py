@@ -8,7 +8,7 @@ import sqlite3
 import sys
 import tempfile
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
@@ -245,14 +245,13 @@ def ask_questions(database: Path) -> None:
 
 def print_told(told: Told, database: Path) -> None:
     """Print the story as one JSON object."""
-    changes = [{**asdict(change), "kind": change.kind.value} for change in told.changes]
     print_json(
         {
             "exit_code": 0 if told.went_well else 1,
             "database": str(database),
             "first": told.first,
             "second": told.second,
-            "changes": changes,
+            "changes": told.changes,
             "guarded": told.guarded,
         }
     )

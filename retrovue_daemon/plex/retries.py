@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 import stamina.instrumentation
 
 from retrovue_daemon.errors import BadAnswer, ServerBusy, ServerTimeout, ServerUnreachable, Unauthorized
@@ -18,8 +18,7 @@ _TRIES_WHERE_ONE_MAY_MISLEAD: Final = 2
 """A server under strain was seen to refuse good tokens, and to break off an answer: one more try tells."""
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class RetryPolicy(msgspec.Struct, frozen=True):
     """How often a request is tried, and how long it waits in between, in seconds.
 
     The wait before a further try is drawn evenly between 0 and a limit that doubles from ``wait_initial`` up to

@@ -14,10 +14,10 @@ import platform
 import re
 import ssl
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import aiohttp
+import msgspec
 import stamina
 from yarl import URL
 
@@ -63,8 +63,7 @@ _NOT_IMPLEMENTED: Final = 501
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """A 200 and its whole body; ``total`` is ``X-Plex-Container-Total-Size``, None where the server does not say.
 
     ``seconds`` is how long it took from the request to the end of the body.

@@ -7,10 +7,11 @@ is being decoded it wrote a few hundred rows a second. A statement of many rows 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
 
 if TYPE_CHECKING:
     import sqlite3
@@ -25,8 +26,7 @@ FEWER = 5
 """What is left over goes in statements of a fifth of the rows, of a fifth of that, and so on: a few texts a table."""
 
 
-@dataclass(frozen=True, slots=True)
-class Insertion:
+class Insertion(msgspec.Struct, frozen=True):
     """Inserts rows of these columns into a table; ``conflict`` is what it does about rows that are there."""
 
     table: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import msgspec
 
 from retrovue_daemon.config.values import is_utf8
 from retrovue_daemon.records import Kind
@@ -39,8 +40,7 @@ _HEADS = {
 _TITLES = {Kind.MOVIE: "i.title", Kind.SHOW: "i.title", Kind.SEASON: "i.title", Kind.EPISODE: "i.episode_title"}
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """An item as a list shows it; ``show``, ``season_number`` and ``episode_number`` are of seasons and episodes."""
 
     kind: str
@@ -57,8 +57,7 @@ class Found:
     state: str
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
+class Where(msgspec.Struct, frozen=True):
     """Which items are looked at; None means all servers, or all libraries."""
 
     kinds: Collection[Kind]

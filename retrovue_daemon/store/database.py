@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from retrovue_daemon.errors import DatabaseUnusable
 from retrovue_daemon.store.connection import connected
@@ -33,8 +34,7 @@ PRAGMA analysis_limit = 400;
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Database:
+class Database(msgspec.Struct, frozen=True):
     """An open database: ``reader`` for queries, ``writer`` for everything that changes a row."""
 
     path: Path

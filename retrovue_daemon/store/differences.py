@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import msgspec
 
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.lookup import TABLES
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
 ChangeName: TypeAlias = Literal["added", "updated", "removed", "restored", "moved", "deleted"]
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(msgspec.Struct, frozen=True):
     """One item that is not as it was; ``id`` is its row's, in the later state where it has one."""
 
     change: ChangeName

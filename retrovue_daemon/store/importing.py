@@ -9,6 +9,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+import msgspec
+
 from retrovue_daemon.config import server_from_row
 from retrovue_daemon.config.addresses import same_server
 from retrovue_daemon.config.checks import comparable_path
@@ -32,8 +34,7 @@ _KINDS = ("movie", "show")
 """The types of libraries that are mirrored."""
 
 
-@dataclass(frozen=True, slots=True)
-class Existing:
+class Existing(msgspec.Struct, frozen=True):
     """What is set up here already."""
 
     servers: Sequence[settings.StoredServer] = ()
@@ -41,8 +42,7 @@ class Existing:
     mappings: Sequence[stored_mappings.StoredMapping] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """What becomes of one row of the original database; ``reason`` says why it is left or refused."""
 
     what: What

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from retrovue_daemon.errors import BadInput, DatabaseUnusable, WriteFailed
 from retrovue_daemon.store.lock import database_lock
@@ -44,8 +45,7 @@ INTEGRITY = "integrity"
 _MENDED_BY_SYNC = {"seasons of no show", "episodes of no show"}
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """One thing that was checked; ``problems`` says what is wrong, ``remark`` what should be known."""
 
     name: str
@@ -53,8 +53,7 @@ class Finding:
     remark: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TableSize:
+class TableSize(msgspec.Struct, frozen=True):
     """How much one table holds; ``bytes`` includes its indexes and is None where SQLite cannot tell."""
 
     name: str
@@ -62,8 +61,7 @@ class TableSize:
     bytes: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Sizes:
+class Sizes(msgspec.Struct, frozen=True):
     """What the database takes on the disk, in bytes; ``free_bytes`` is what a vacuum would give back."""
 
     bytes: int

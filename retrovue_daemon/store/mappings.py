@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from retrovue_daemon.records import PathMapping
 
@@ -12,8 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
-@dataclass(frozen=True, slots=True)
-class StoredMapping:
+class StoredMapping(msgspec.Struct, frozen=True):
     """A row of plex_path_mappings, with its server's name."""
 
     id: int

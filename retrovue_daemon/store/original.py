@@ -6,9 +6,10 @@ import shutil
 import sqlite3
 import tempfile
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from retrovue_daemon.config import Secret
 from retrovue_daemon.errors import BadInput
@@ -24,8 +25,7 @@ _JOURNALS = ("-wal", "-journal")
 """What a database that was not closed, or that is open just now, has beside it."""
 
 
-@dataclass(frozen=True, slots=True)
-class OriginalServer:
+class OriginalServer(msgspec.Struct, frozen=True):
     """A row of its plex_servers."""
 
     id: int
@@ -35,8 +35,7 @@ class OriginalServer:
     is_active: bool
 
 
-@dataclass(frozen=True, slots=True)
-class OriginalLibrary:
+class OriginalLibrary(msgspec.Struct, frozen=True):
     """A row of its libraries."""
 
     server_id: int
@@ -47,8 +46,7 @@ class OriginalLibrary:
     sync_enabled: bool
 
 
-@dataclass(frozen=True, slots=True)
-class OriginalMapping:
+class OriginalMapping(msgspec.Struct, frozen=True):
     """A row of its plex_path_mappings; without a server it holds for all of them."""
 
     server_id: int | None
@@ -58,8 +56,7 @@ class OriginalMapping:
     library_root: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Original:
+class Original(msgspec.Struct, frozen=True):
     """What is set up in a Retrovue database; mappings come newest first, as Retrovue itself prefers them."""
 
     path: Path

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from retrovue_daemon.store.lookup import TABLES
 
 if TYPE_CHECKING:
@@ -15,8 +17,7 @@ COUNTS = ("listed", "added", "updated", "unchanged", "removed", "restored", "mov
 """What a pass counts, in the order in which it is shown; a column that the schema lacks is left out."""
 
 
-@dataclass(frozen=True, slots=True)
-class PassRecord:
+class PassRecord(msgspec.Struct, frozen=True):
     """One pass as sync_runs keeps it; ``library`` is None for one that was about no single library."""
 
     id: int

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.lookup import json_list, stored_ids
@@ -20,8 +21,7 @@ WHERE show_id IN (SELECT value FROM json_each(?)) AND state = 'active' GROUP BY 
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Parents:
+class Parents(msgspec.Struct, frozen=True):
     """The stored parents of a batch: ids by rating key, and seasons also by (show id, season number)."""
 
     shows: dict[str, int]

@@ -17,6 +17,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.lookup import GUID_TABLES, TABLES
 from retrovue_daemon.store.rows import COLUMNS, SAID_ONCE
@@ -79,8 +81,7 @@ _FILE = "LEFT JOIN media_files AS f ON f.id = i.media_file_id"
 _NO_FILE = "LEFT JOIN media_files AS f ON f.id IS NULL AND 0"
 
 
-@dataclass(frozen=True, slots=True)
-class _Shape:
+class _Shape(msgspec.Struct, frozen=True):
     """Where a kind keeps what is compared."""
 
     show: str

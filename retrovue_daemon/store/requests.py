@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,8 +19,7 @@ _LONGEST = 10_000
 """Bytes of options that are looked at; what a request may say needs less."""
 
 
-@dataclass(frozen=True, slots=True)
-class RequestRow:
+class RequestRow(msgspec.Struct, frozen=True):
     """A request that waits; ``server_id`` and ``library_id`` are None where it is about all of them.
 
     Any program may have written it: the ids may lead nowhere (``server``, ``owner`` or ``library_key`` is None then),

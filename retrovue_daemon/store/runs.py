@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+import msgspec
+
 if TYPE_CHECKING:
     import aiosqlite
 
@@ -60,8 +62,7 @@ class Run:
         return {**values.pop("counts"), **values}
 
 
-@dataclass(frozen=True, slots=True)
-class Marks:
+class Marks(msgspec.Struct, frozen=True):
     """What a complete listing proves of a library: what the server said of it before, and the listing's moments."""
 
     content_changed_at: int | None

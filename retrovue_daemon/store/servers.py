@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from retrovue_daemon.errors import DuplicateServer, ServerForgotten, WrongServer
 from retrovue_daemon.records import PathMapping
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
     import aiosqlite
 
 
-@dataclass(frozen=True, slots=True)
-class ServerRow:
+class ServerRow(msgspec.Struct, frozen=True):
     """A stored server; ``token`` is set only where the database is its source. Never log one."""
 
     id: int
@@ -30,8 +30,7 @@ class ServerRow:
         return f"ServerRow(id={self.id}, name={self.name!r}, source={self.source!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class ServerEntry:
+class ServerEntry(msgspec.Struct, frozen=True):
     """A server as the configuration file defines it."""
 
     name: str

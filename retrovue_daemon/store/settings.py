@@ -6,8 +6,9 @@ The functions take a plain connection, as ``visits`` gives it; a running daemon 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from retrovue_daemon.config import MASK, Secret
 from retrovue_daemon.store.visits import changing
@@ -29,8 +30,7 @@ _BELONGINGS = (
 """The tables whose rows belong to a server, children first."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredServer:
+class StoredServer(msgspec.Struct, frozen=True):
     """A row of plex_servers; ``libraries`` are all of its own, ``enabled`` those that are switched on."""
 
     id: int
@@ -51,8 +51,7 @@ class StoredServer:
         return re.sub(r"//[^/@]*@", f"//{MASK}@", re.split("[?#]", self.url)[0])
 
 
-@dataclass(frozen=True, slots=True)
-class StoredLibrary:
+class StoredLibrary(msgspec.Struct, frozen=True):
     """A row of libraries, with its server's name and all its roots."""
 
     id: int

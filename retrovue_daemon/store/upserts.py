@@ -7,8 +7,9 @@ must be read back. The writer's transaction makes this safe: nobody else can tak
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, cast
+
+import msgspec
 
 from retrovue_daemon.records import Episode, Item, Kind, Movie, Season, Show
 from retrovue_daemon.store.bulk import Insertion, write_rows
@@ -35,8 +36,7 @@ class Change(NamedTuple):
     digest: int
 
 
-@dataclass(frozen=True, slots=True)
-class BatchResult:
+class BatchResult(msgspec.Struct, frozen=True):
     """What one batch brought; ``ids`` are those of its items."""
 
     added: int

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from retrovue_daemon.store.lookup import listed_ids, rating_keys
 
@@ -19,8 +20,7 @@ MOST_AT_ONCE = 200
 """Requests of one pass: more would be as bad as the importers that ask for every item."""
 
 
-@dataclass(frozen=True, slots=True)
-class Confirmed:
+class Confirmed(msgspec.Struct, frozen=True):
     """The rows whose items the server does not have, by kind, and how many could not be asked for yet."""
 
     gone: dict[Kind, list[int]]

@@ -40,8 +40,7 @@ class Offer:
     left_out: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Contact:
+class Contact(msgspec.Struct, frozen=True):
     """What a server answered: its row, what it offers, the libraries to sync, and those it no longer lists."""
 
     server_id: int

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+import msgspec
 import structlog
 
 from retrovue_daemon.errors import DaemonError, InternalError, PlexError, WriterStopped
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class PassReport:
+class PassReport(msgspec.Struct, frozen=True):
     """How a pass ended; ``run_id`` is its row in sync_runs, None where nothing was to be told or it failed.
 
     ``cause`` is what the server did to end it early.
@@ -73,16 +73,14 @@ class LibraryPass(Protocol):
         """Draw the consequences of a look that raised nothing, within one transaction."""
 
 
-@dataclass(frozen=True, slots=True)
-class Conclusion:
+class Conclusion(msgspec.Struct, frozen=True):
     """A pass as it is told; ``run_id`` is None where it is not recorded."""
 
     run: Run
     run_id: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(msgspec.Struct, frozen=True):
     """Makes the record of a pass from what is known when it ends."""
 
     equipment: Equipment

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.rekeying import Listed, Rekeyed, rekey
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
 _PARENTS_LAST = (Kind.MOVIE, Kind.EPISODE, Kind.SEASON, Kind.SHOW)
 
 
-@dataclass(frozen=True, slots=True)
-class Swept:
+class Swept(msgspec.Struct, frozen=True):
     """What was done; ``refusal`` says why what is left must wait for a person, and nothing was marked then."""
 
     rekeyed: Rekeyed

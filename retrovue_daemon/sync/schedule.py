@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+import msgspec
 
 if TYPE_CHECKING:
     from retrovue_daemon.records import LibraryListing
@@ -13,8 +14,7 @@ LONGEST_BACKOFF_S = 3600.0
 """Seconds; a library that could not be listed completely is tried again at least so often."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """The pass to do; ``settled`` says that nothing more is due for the library."""
 
     kind: Literal["full", "quick"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from retrovue_daemon.plex.client import Listing
 from retrovue_daemon.records import Kind
 
@@ -26,8 +28,7 @@ LISTINGS = {
 """What to list of a library of each type, parents first: a child finds its parent's row already written."""
 
 
-@dataclass(frozen=True, slots=True)
-class LibraryTarget:
+class LibraryTarget(msgspec.Struct, frozen=True):
     """A library that is to be synced: its row, what the server said of it, where its rows go, and in which round."""
 
     server: str

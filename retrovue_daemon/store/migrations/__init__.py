@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     import sqlite3
@@ -13,8 +14,7 @@ APPLICATION_ID = 0x52565044
 """Written into the file's header (``PRAGMA application_id``): the letters RVPD."""
 
 
-@dataclass(frozen=True, slots=True)
-class Migration:
+class Migration(msgspec.Struct, frozen=True):
     """One schema file: ``0001_schema.sql`` is version 1."""
 
     version: int
