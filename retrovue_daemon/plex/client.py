@@ -313,10 +313,12 @@ class PlexClient:
         """Ask for items by their rating keys; None where the server has none of them."""
         keys = ",".join(quote(key, safe="") for key in rating_keys)
         try:
-            async with self._source.turn():
-                return await self._transport.get(
-                    f"/library/metadata/{keys}", self._source.noting_format(read), params=_DETAILS
-                )
+            return await self._transport.get(
+                f"/library/metadata/{keys}",
+                self._source.noting_format(read),
+                params=_DETAILS,
+                turn=self._source.turn,
+            )
         except RequestRefused as refusal:
             if refusal.status != _NOT_FOUND:
                 raise

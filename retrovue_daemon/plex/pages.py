@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from retrovue_daemon.errors import RequestRefused
@@ -11,7 +12,7 @@ from retrovue_daemon.plex.paging import Pager
 from retrovue_daemon.plex.parse import is_xml, parse_page
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
 
     from retrovue_daemon.clock import Clock
@@ -57,8 +58,8 @@ class PageSource:
         """Give the pages of a listing in order, while the next ones are fetched; ``page_size`` is the largest."""
         most = self.page_size(page_size)
 
-        def fetch(start: int, size: int) -> asyncio.Task[Page]:
-            fetching = self._page(path, arguments, start, size, kind, most=most, parent=parent)
+        def fetch(start: int, size: int, wanted: asyncio.Event) -> asyncio.Task[Page]:
+            fetching = self._page(path, arguments, start, size, kind, most=most, parent=parent, wanted=wanted)
             task = asyncio.create_task(fetching, name=f"plex:{self._name}:{path}:{start}")
             self._fetches.add(task)
             task.add_done_callback(self._fetches.discard)
@@ -67,7 +68,7 @@ class PageSource:
         return Pager(fetch, server=self._name, page_size=most, ahead=self._concurrency, pace=self._pace).pages()
 
     def turn(self) -> AbstractAsyncContextManager[None]:
-        """Wait until the server may be asked for something else than a page, by the same rule."""
+        """Wait until the server may be asked for a page or an item."""
         return self._pace.turn()
 
     def page_size(self, most: int) -> int:
@@ -96,6 +97,7 @@ class PageSource:
         *,
         most: int,
         parent: str | None,
+        wanted: asyncio.Event,
     ) -> Page:
         def read(answer: Answer) -> tuple[Page, float]:
             page = parse_page(
@@ -110,25 +112,24 @@ class PageSource:
 
         # A large page that takes too long is not worth the same wait again: the pager asks for a smaller one.
         timeouts = 1 if size > SMALLEST_PAGE else None
-        async with self._pace.turn():
-            page, seconds = await self._whole_or_not(path, arguments | paging(start, size), read, timeouts)
+        get = partial(
+            self._transport.get, path, self.noting_format(read), timeouts=timeouts, turn=self.turn, wanted=wanted
+        )
+        page, seconds = await self._whole_or_not(get, arguments | paging(start, size))
         self._pace.note(kind, asked=size, most=most, entries=page.entries, seconds=seconds)
         return page
 
-    async def _whole_or_not(
-        self, path: str, asked: dict[str, str], read: Callable[[Answer], T], timeouts: int | None
-    ) -> T:
+    async def _whole_or_not(self, get: Callable[..., Awaitable[T]], asked: dict[str, str]) -> T:
         """Ask without what is not stored, or for everything where the server, or a proxy, refuses that."""
-        read = self.noting_format(read)
         wholly = {name: value for name, value in asked.items() if name != LEFT_OUT}
         if self._leaves_nothing_out:
-            return await self._transport.get(path, read, params=wholly, timeouts=timeouts)
+            return await get(params=wholly)
         try:
-            return await self._transport.get(path, read, params=asked, timeouts=timeouts)
+            return await get(params=asked)
         except RequestRefused as refusal:
             if refusal.status != _BAD_REQUEST or LEFT_OUT not in asked:
                 raise
-        answer = await self._transport.get(path, read, params=wholly, timeouts=timeouts)
+        answer = await get(params=wholly)
         self._leaves_nothing_out = True
         return answer
 

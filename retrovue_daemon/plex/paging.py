@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -26,17 +26,26 @@ MOST_AHEAD: Final = 3
 MOST_PAGES: Final = 100_000
 
 
+class _Fetch(NamedTuple):
+    """A page on its way: how many entries were asked for, and what is set once the reader waits for it."""
+
+    asked: int
+    wanted: asyncio.Event
+    task: asyncio.Task[Page]
+
+
 class Pager:
     """Reads one listing once.
 
-    ``fetch(start, size)`` starts the fetch of one page and gives its task, which this owns from then on: it is
-    awaited, or cancelled and awaited. ``page_size`` and ``size`` are entries; at most ``ahead`` fetches run at once.
-    ``pace`` may want smaller pages and fewer fetches.
+    ``fetch(start, size, wanted)`` starts the fetch of one page and gives its task, which this owns from then on: it
+    is awaited, or cancelled and awaited. ``wanted`` is set when the reader comes to the page: until then its body
+    need not be decoded. ``page_size`` and ``size`` are entries; at most ``ahead`` fetches run at once. ``pace`` may
+    want smaller pages and fewer fetches.
     """
 
     def __init__(
         self,
-        fetch: Callable[[int, int], asyncio.Task[Page]],
+        fetch: Callable[[int, int, asyncio.Event], asyncio.Task[Page]],
         *,
         server: str,
         page_size: int,
@@ -54,8 +63,8 @@ class Pager:
         self._total: int | None = None
         self._asked = 0
         """Entries that the page has which comes next, if the server sends as many as it was asked for."""
-        self._fetches: deque[tuple[int, asyncio.Task[Page]]] = deque()
-        """Fetches of consecutive pages from ``start`` on, with the entries that were asked for."""
+        self._fetches: deque[_Fetch] = deque()
+        """Fetches of consecutive pages from ``start`` on."""
 
     async def pages(self) -> AsyncGenerator[Page, None]:
         """Give the pages in order. Raises PlexError: what the fetch of a page raised, or PagingIgnored."""
@@ -83,8 +92,10 @@ class Pager:
         while True:
             self._fetch_ahead()
             try:
-                self._asked, fetch = self._fetches.popleft()
-                page = await fetch
+                fetch = self._fetches.popleft()
+                self._asked = fetch.asked
+                fetch.wanted.set()
+                page = await fetch.task
             except ServerTimeout:
                 if self._asked <= SMALLEST_PAGE:
                     raise
@@ -117,14 +128,14 @@ class Pager:
     def _fetch_ahead(self) -> None:
         """Keep fetches running: one at least, and more as long as it is known that there is more to fetch."""
         while len(self._fetches) < self._pace.ahead(self._ahead):
-            start = self._start + sum(asked for asked, _ in self._fetches)
+            start = self._start + sum(fetch.asked for fetch in self._fetches)
             if self._fetches and (self._total is None or start >= self._total):
                 return
-            size = self._pace.page_size(self._size)
-            self._fetches.append((size, self._fetch(start, size)))
+            size, wanted = self._pace.page_size(self._size), asyncio.Event()
+            self._fetches.append(_Fetch(size, wanted, self._fetch(start, size, wanted)))
 
     async def _drop_fetches(self) -> None:
-        dropped = [fetch for _, fetch in self._fetches]
+        dropped = [fetch.task for fetch in self._fetches]
         self._fetches.clear()
         for fetch in dropped:
             fetch.cancel()

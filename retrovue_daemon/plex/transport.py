@@ -14,7 +14,9 @@ import platform
 import re
 import ssl
 import time
-from typing import TYPE_CHECKING, Final, Self, TypeVar
+from contextlib import nullcontext
+from functools import cache
+from typing import TYPE_CHECKING, Final, Self, TypeAlias, TypeVar
 
 import aiohttp
 import msgspec
@@ -38,6 +40,7 @@ from retrovue_daemon.redaction import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
     from retrovue_daemon.config import ServerSection
@@ -61,6 +64,8 @@ LONGEST_BACKOFF: Final = 300.0
 _LONGEST_ERROR_BODY: Final = 4096
 _NOT_IMPLEMENTED: Final = 501
 T = TypeVar("T")
+Turn: TypeAlias = "Callable[[], AbstractAsyncContextManager[None]]"
+"""Gives what is entered while a server is being asked, and may keep one waiting."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -146,17 +151,20 @@ class Transport:
         *,
         params: Mapping[str, str] | None = None,
         timeouts: int | None = None,
+        turn: Turn = nullcontext,
+        wanted: asyncio.Event | None = None,
     ) -> T:
         """Ask for ``path`` with the token, and give what ``read`` makes of the answer.
 
         ``path`` is already quoted. ``read`` raises NotAMediaContainer for what it cannot read. ``timeouts`` is how
-        many tries may end by a timeout (default: as many as the policy has). Raises PlexError.
+        many tries may end by a timeout (default: as many as the policy has). ``turn`` is entered for each try, from
+        before the request until the end of the body. Nothing is read before ``wanted`` is set. Raises PlexError.
         """
-        return await self._tried(path, read, params, self._token_header(), timeouts)
+        return await self._tried(path, read, params, self._token_header(), timeouts, turn, wanted)
 
     async def get_without_token(self, path: str, read: Callable[[Answer], T]) -> T:
         """Ask like ``get`` for what any client may see, before it is known who answers. Raises PlexError."""
-        return await self._tried(path, read, None, {}, None)
+        return await self._tried(path, read, None, {})
 
     # -- one request, several tries ---------------------------------------------------------------------------------
 
@@ -166,12 +174,17 @@ class Transport:
         read: Callable[[Answer], T],
         params: Mapping[str, str] | None,
         headers: Mapping[str, str],
-        timeouts: int | None,
+        timeouts: int | None = None,
+        turn: Turn = nullcontext,
+        wanted: asyncio.Event | None = None,
     ) -> T:
         retries = Retries(self._retry, timeouts=self._retry.attempts if timeouts is None else timeouts)
         async for attempt in stamina.retry_context(on=retries, attempts=self._retry.attempts, timeout=None):
             with attempt:
-                answer = await self._try(path, params, headers)
+                async with turn():
+                    answer = await self._try(path, params, headers)
+                if wanted is not None:
+                    await wanted.wait()
                 return await self._readable(answer, read)
         raise AssertionError("stamina ends its loop by a result or an exception")
 
@@ -246,9 +259,14 @@ class Transport:
         return {"X-Plex-Token": token}
 
     def _tls(self) -> ssl.SSLContext | bool:
-        """Give what aiohttp takes for ``ssl``: a context that trusts ``ca_file`` alone, or whether to verify."""
-        if not self._server.verify_tls or self._server.ca_file is None:
-            return self._server.verify_tls
+        """Give what aiohttp takes for ``ssl``: a context that trusts ``ca_file`` alone, or whom the system trusts.
+
+        True, which stands for a context of aiohttp's own, is for servers without TLS; False is to verify nothing.
+        """
+        if not self._server.verify_tls:
+            return False
+        if self._server.ca_file is None:
+            return _trusting_the_system() if self._server.url.startswith("https:") else True
         try:
             return ssl.create_default_context(cafile=self._server.ca_file)
         except OSError as error:  # ssl.SSLError is one
@@ -263,6 +281,12 @@ class Transport:
         The server has been shown the token and may repeat it, in whatever spelling.
         """
         return one_line(self._redactor.text(text))
+
+
+@cache
+def _trusting_the_system() -> ssl.SSLContext:
+    """Read the system's certificates: once, for it takes 16 ms and half a megabyte."""
+    return ssl.create_default_context()
 
 
 async def _maintenance(response: aiohttp.ClientResponse) -> str:

@@ -17,6 +17,8 @@ from tests.plex.test_paging import Pages, listing
 if TYPE_CHECKING:
     from tests.plex.conftest import FakePlex
 
+PATIENCE_S = 10
+
 
 class StillClock(Clock):
     """A clock on which sleeping takes as long as a test says, and is kept."""
@@ -198,3 +200,18 @@ async def test_a_client_rests_where_its_server_becomes_slow(plex: FakePlex, sect
     assert [len(numbers), numbers[-1]] == [10, 10]
     assert len(clock.rests) >= 4
     assert min(clock.rests) >= 2.0
+
+
+async def test_an_item_is_asked_for_while_the_next_page_of_a_slow_server_waits(plex: FakePlex, section) -> None:
+    """The page has its body and waits for the reader, who waits for the item: neither keeps the other's turn."""
+    clock = SteppingClock()
+    plex.answer("/library/sections/1/all", plex.listing(*movies(1_000)))
+    plex.answer("/library/metadata/1", plex.reply({"MediaContainer": {"size": 1, "Metadata": movies(1)}}))
+    async with PlexClient(section(), client_identifier="c", version="1", clock=clock) as client:
+        found = 0
+        async with asyncio.timeout(PATIENCE_S):
+            async for page in client.pages("1", Listing.MOVIES, page_size=100):
+                clock.step = 2.0 if page.offset >= 200 else clock.step
+                found += await client.has_item("1")
+        assert found == 10
+        assert len(clock.rests) >= 10

@@ -24,6 +24,7 @@ class Pages:
     def __init__(self, answer: Answers, *, held: bool = False) -> None:
         self.asked: list[tuple[int, int]] = []
         self.tasks: list[asyncio.Task[Page]] = []
+        self.wanted: list[asyncio.Event] = []
         self.gate = asyncio.Event()
         self.fourth = asyncio.Event()
         """Set once four pages were asked for."""
@@ -31,8 +32,9 @@ class Pages:
         if not held:
             self.gate.set()
 
-    def fetch(self, start: int, size: int) -> asyncio.Task[Page]:
+    def fetch(self, start: int, size: int, wanted: asyncio.Event) -> asyncio.Task[Page]:
         self.asked.append((start, size))
+        self.wanted.append(wanted)
         if len(self.asked) == 4:
             self.fourth.set()
         self.tasks.append(asyncio.create_task(self._page(start, size)))
@@ -67,6 +69,17 @@ async def keys(pages: Pages, size: int, *, ahead: int = 2, most_pages: int = 100
         found = [item.rating_key async for page in listed for item in page.items]
     assert all(task.done() for task in pages.tasks)
     return found
+
+
+async def test_a_page_is_wanted_once_the_reader_comes_to_it() -> None:
+    """Those that are fetched ahead need not be decoded before: the reader has other work for the processor."""
+    pages = Pages(listing(500))
+    pager = Pager(pages.fetch, server="home", page_size=100, ahead=3)
+    async with aclosing(pager.pages()) as listed:
+        wanted = [[event.is_set() for event in pages.wanted] async for _page in listed]
+    assert wanted[0] == [True, False, False, False]
+    assert wanted[1] == [True, True, False, False, False]
+    assert wanted[4] == [True] * 5
 
 
 def numbers(count: int) -> list[str]:

@@ -6,9 +6,12 @@ import asyncio
 import base64
 import email.utils
 import html
+import os
 import ssl
+import sys
 import time
 import traceback
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -33,7 +36,7 @@ from retrovue_daemon.plex.retries import Retries, RetryPolicy
 from retrovue_daemon.plex.transport import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from retrovue_daemon.plex.transport import Answer
     from retrovue_daemon.records import ServerIdentity
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
 
 PATH = "/identity"
 TOKEN = "tok-Pgx8vUPyLQ"
+PATIENCE_S = 10
 IDENTITY = {"MediaContainer": {"size": 0, "machineIdentifier": "9f", "version": "1.43.3"}}
 CERTIFICATE = Path(__file__).parent / "fixtures" / "certificate-of-plex-direct.pem"
 NAME_IN_CERTIFICATE = "127-0-0-1.0123456789abcdef.plex.direct"
@@ -103,6 +107,48 @@ async def test_path_prefix(plex: FakePlex, transport: Connect) -> None:
 
 def read_back() -> ServerIdentity:
     return parse_identity(b'{"MediaContainer":{"machineIdentifier":"9f","version":"1.43.3"}}')
+
+
+async def test_an_answer_is_read_once_it_is_wanted(plex: FakePlex, transport: Connect) -> None:
+    """Until then its body waits, and neither the place nor the turn of its request is kept."""
+    plex.answer(PATH, plex.reply(IDENTITY))
+    wanted, turn_ended, read_at = asyncio.Event(), asyncio.Event(), []
+
+    @asynccontextmanager
+    async def turn() -> AsyncIterator[None]:
+        yield
+        turn_ended.set()
+
+    def note(answer: Answer) -> ServerIdentity:
+        read_at.append(wanted.is_set())
+        return read(answer)
+
+    connection = await transport(concurrency=1)
+    waiting = asyncio.create_task(connection.get(PATH, note, turn=turn, wanted=wanted))
+    async with asyncio.timeout(PATIENCE_S):
+        await turn_ended.wait()
+    assert await connection.get(PATH, read)
+    assert not waiting.done()
+    wanted.set()
+    assert await waiting == read_back()
+    assert read_at == [True]
+
+
+async def test_an_answer_that_cannot_be_read_is_asked_for_again_in_another_turn(
+    plex: FakePlex, transport: Connect
+) -> None:
+    """That shows only when it is read."""
+    plex.answer(PATH, plex.reply(b"nothing"), plex.reply(IDENTITY))
+    wanted, turns = asyncio.Event(), []
+
+    @asynccontextmanager
+    async def turn() -> AsyncIterator[None]:
+        turns.append(len(plex.requests))
+        yield
+
+    wanted.set()
+    assert await (await transport()).get(PATH, read, turn=turn, wanted=wanted)
+    assert turns == [0, 1]
 
 
 async def test_no_cookies(plex: FakePlex, transport: Connect) -> None:
@@ -482,6 +528,29 @@ async def test_ca_file_and_server_name(secure: FakePlex, transport: Connect) -> 
     """With its authority and the name in it the certificate is good."""
     connection = await transport(ca_file=CERTIFICATE, tls_server_name=NAME_IN_CERTIFICATE)
     assert await connection.get(PATH, read)
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_whom_the_system_trusts(secure: FakePlex, tmp_path: Path, *, trusted: bool) -> None:
+    """Without a ca_file the system's authorities count, in the whole program too: its imports read none of them."""
+    none = tmp_path / "none.pem"
+    none.touch()
+    config = tmp_path / "config.toml"
+    config.write_text(
+        f'[[servers]]\nname = "home"\nurl = "{secure.url}"\ntoken = "{TOKEN}"\n'
+        f'tls_server_name = "{NAME_IN_CERTIFICATE}"\n'
+    )
+    config.chmod(0o600)
+    authorities = {"SSL_CERT_FILE": str(CERTIFICATE if trusted else none), "SSL_CERT_DIR": str(tmp_path)}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "retrovue_daemon", "check", "--config", config),
+        env={**os.environ, **authorities},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    printed, _ = await process.communicate()
+    assert (b"certificate verify failed" in printed) is not trusted
+    assert bool(secure.requests) is trusted
 
 
 async def test_without_verification(secure: FakePlex, transport: Connect) -> None:
