@@ -73,6 +73,13 @@ def stored_rows(
     return _KNOWN_ROWS.decode(rows)
 
 
+async def holds_items(connection: aiosqlite.Connection, kind: Kind, library_id: int) -> bool:
+    """Tell whether a library has any row of a kind, missing ones too."""
+    query = f"SELECT EXISTS (SELECT 1 FROM {TABLES[kind]} WHERE library_id = ?)"
+    ((found,),) = await connection.execute_fetchall(query, (library_id,))
+    return bool(found)
+
+
 def json_list(values: Iterable[str | int]) -> str:
     """Return what ``json_each`` makes rows of."""
     return msgspec.json.encode(list(values)).decode()
@@ -90,9 +97,10 @@ async def listed_ids(
     while True:
         ((text,),) = await connection.execute_fetchall(query, (library_id, last, chunk))
         ids = _IDS.decode(text)
-        if not ids:
+        if ids:
+            yield ids
+        if len(ids) < chunk:
             return
-        yield ids
         last = ids[-1]
 
 

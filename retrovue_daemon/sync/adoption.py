@@ -26,6 +26,11 @@ class Adoption:
         self._library = library
         self._settled: dict[Kind, set[str]] = {Kind.SHOW: set(), Kind.SEASON: set()}
 
+    def know(self, kind: Kind, items: Sequence[Item]) -> None:
+        """Take in what a listing showed: it is stored before that of its children begins, and needs no look-up."""
+        if kind in self._settled:
+            self._settled[kind].update([item.rating_key for item in items])
+
     async def adopt_parents(self, items: Sequence[Item]) -> None:
         """Store the shows, then the seasons, that these items name and that have no row, or a missing one.
 

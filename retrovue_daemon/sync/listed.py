@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from retrovue_daemon.errors import WrongLibrary
 from retrovue_daemon.records import Episode, Kind
-from retrovue_daemon.store.lookup import known_rows
+from retrovue_daemon.store.lookup import holds_items, known_rows
 from retrovue_daemon.store.upserts import Change
 from retrovue_daemon.sync.adoption import Adoption
 from retrovue_daemon.sync.completeness import ListingLog
@@ -68,13 +68,16 @@ class ListingReader:
         What was read before something went wrong is handed to the writer all the same.
         """
         listed = Listed()
+        # Where there is nothing to compare with, nothing need be looked up: what a moving listing shows twice is
+        # found by the writer.
+        is_new = not await holds_items(self._equipment.database.reader, kind, self._target.library_id)
         feed = self._feed(kind, listed.rows)
         try:
             async with aclosing(pages):
                 async for page in pages:
                     self._check_uuid(page)
                     listed.log.note(page)
-                    await feed.put(await self._compare(kind, page, listed))
+                    await feed.put(await self._compare(kind, page, listed, is_new=is_new))
                     self._meter.advance(name, listed.log.entries, page.total, _last_title(page))
             await feed.settle()
         finally:
@@ -100,11 +103,9 @@ class ListingReader:
             counts=self._counts,
         )
 
-    async def _compare(self, kind: Kind, page: Page, listed: Listed) -> list[Change]:
+    async def _compare(self, kind: Kind, page: Page, listed: Listed, *, is_new: bool) -> list[Change]:
         """Return the items of a page that are new or differ; mark all that have a row as seen."""
-        keys = [item.rating_key for item in page.items]
-        keys += [skipped.rating_key for skipped in page.skipped if skipped.rating_key is not None]
-        known = await known_rows(self._equipment.database.reader, kind, self._target.server_id, keys)
+        known = {} if is_new else await self._known_rows(kind, page)
         changes = []
         for item in page.items:
             row = known.get(item.rating_key)
@@ -119,9 +120,15 @@ class ListingReader:
         self._counts.listed += len(page.items)
         self._counts.skipped += len(page.skipped)
         self._raise_watermark(item.updated_at for item in page.items)
+        self._adoption.know(kind, page.items)
         if kind in {Kind.SEASON, Kind.EPISODE} and changes:
             await self._adoption.adopt_parents([change.item for change in changes])
         return changes
+
+    async def _known_rows(self, kind: Kind, page: Page) -> dict[str, KnownRow]:
+        keys = [item.rating_key for item in page.items]
+        keys += [skipped.rating_key for skipped in page.skipped if skipped.rating_key is not None]
+        return await known_rows(self._equipment.database.reader, kind, self._target.server_id, keys)
 
     def _differs(self, row: KnownRow, item: Item, fresh: int) -> bool:
         return row.digest != fresh or row.library_id != self._target.library_id or row.state != item.state
