@@ -75,7 +75,7 @@ class GUIDParser:
         return provider, _without_language(rest)
 
     @classmethod
-    def external_ids(cls, primary: str | None, ids: Iterable[str]) -> Guids:
+    def external_ids(cls, primary: str | None, ids: Iterable[str | None]) -> Guids:
         """Parse an item's primary guid and the ids of its ``Guid`` list, in this order, each pair once.
 
         Pairs without an id, and those of the agent ``none``, which looks nothing up, name nothing and are left out.
@@ -85,14 +85,14 @@ class GUIDParser:
         for guid in (primary, *ids):
             if not guid:
                 continue
-            # What nearly every guid looks like, without a call: halves the time of this loop.
-            scheme, _, external_id = guid.partition("://")
-            if scheme in _NAMING and external_id and "?" not in external_id and not external_id[-1].isspace():
-                pairs[_NAMING[scheme], external_id] = None
-                continue
-            provider, external_id = cls.parse_guid(guid)
-            if external_id and provider != "none":
-                pairs[provider, external_id] = None
+            # What nearly every guid looks like, without another call: halves the time of this loop.
+            scheme, _, external_id = guid.strip().partition("://")
+            provider = _NAMING.get(scheme)
+            if provider is None or not external_id or "?" in external_id:
+                provider, external_id = cls.parse_guid(guid)
+                if not external_id or provider == "none":
+                    continue
+            pairs[provider, external_id] = None
         return tuple(pairs)
 
     @staticmethod

@@ -152,7 +152,7 @@ _BUILDERS: Final[dict[str, Callable[[Entry, str, Container], Item]]] = {
 
 def _guids(entry: Entry) -> Guids:
     references = entry.guids
-    return _external_ids(entry.guid, [reference.id for reference in references if reference.id] if references else ())
+    return _external_ids(entry.guid, [reference.id for reference in references] if references else ())
 
 
 def _files(versions: list[Media] | None) -> tuple[MediaFile, ...]:
