@@ -117,11 +117,18 @@ async def rekey(
     transaction that removes what is left over.
     """
     result = Rekeyed()
+    kinds = [
+        kind
+        for kind in _CHILDREN_FIRST
+        if kind in leaving and (leaving[kind] or await _came(connection, target, TABLES[kind], listed))
+    ]
+    if not kinds:
+        return result
     for statement in filter(str.strip, _TABLES.split(";")):
         await connection.execute(statement)
     await connection.execute("DELETE FROM rekey_pairs")
-    for kind in _CHILDREN_FIRST:
-        if kind in leaving and await _gather(connection, target, listed, kind, leaving[kind]):
+    for kind in kinds:
+        if await _gather(connection, target, listed, kind, leaving[kind]):
             await _pair(connection, target, kind)
     query = "SELECT kind, old_id, young_id, library_id FROM rekey_pairs"
     for kind, old_id, young_id, library_id in await connection.execute_fetchall(query):
@@ -138,8 +145,6 @@ async def _gather(
 ) -> bool:
     """Collect the older and the younger rows of a kind; return whether there are both."""
     shape, table = _SHAPES[kind], TABLES[kind]
-    if not ids and not await _came(connection, target, table, listed):
-        return False
     keys = {"edition": shape.edition, "number": shape.number}
     work, place = _WORK.format(**keys), _PLACE.format(**keys)
     for name in ("rekey_old", "rekey_young", "rekey_leaving"):

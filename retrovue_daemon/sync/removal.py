@@ -47,7 +47,8 @@ async def sweep(
     longer listed: then only a person may let anything go.
     """
     await connection.execute("SAVEPOINT sweep")
-    had = sum([await present(connection, kind, library.row.id) for kind in leaving])
+    # Before anything is re-keyed; counting a million rows takes long, and nobody asks where nothing leaves.
+    had = sum([await present(connection, kind, library.row.id, before) for kind in leaving if any(leaving.values())])
     listed = Listed(library.row.listed_from, library.row.listed_until)
     rekeyed = await rekey(connection, library.target, listed, leaving)
     left = await _orphaned(connection, library, leaving, rekeyed)

@@ -11,7 +11,7 @@ import pytest
 
 from retrovue_daemon.asking import Selection
 from retrovue_daemon.daemon import SyncOptions
-from retrovue_daemon.demo import SimulatedPlex
+from retrovue_daemon.demo import SimulatedPlex, generated_library
 
 AS_RUN = SyncOptions()
 
@@ -162,6 +162,33 @@ async def test_a_whole_library_that_was_scanned_anew_keeps_all_ids(synced, sync,
     assert (run.status, run.counts.moved, run.counts.removed) == ("ok", 27, 0)
     assert ids() == {(table, keys.get(key, key)): row_id for (table, key), row_id in before.items()}
     whole()
+
+
+@pytest.mark.parametrize(("recreated", "deleted", "moved"), [(10, 60, 0), (60, 30, 60)])
+async def test_a_library_that_is_held_back_moves_nothing_unless_most_of_it_did(
+    sync, ids, whole, recreated, deleted, moved
+) -> None:
+    """A listing that lacks so much is doubted, and what it seems to have instead; a person may believe it."""
+    async with SimulatedPlex(generated_library(movies=100, shows=0, episodes=0)) as plex:
+        await sync(plex)
+        before = ids()
+        films = list(plex.world.movies())
+        keys = {film.rating_key: plex.changes.recreate(film.id)[0].rating_key for film in films[:recreated]}
+        gone = {film.rating_key for film in films[recreated : recreated + deleted]}
+        for film in films[recreated : recreated + deleted]:
+            plex.changes.delete(film.id)
+
+        run = _runs(await sync(plex, options=AS_RUN))["Movies"]
+
+        assert (run.status, run.counts.moved, run.counts.removed) == ("blocked", moved, 0)
+        held = ids()
+        assert all((held["movies", new] == before["movies", old]) is bool(moved) for old, new in keys.items())
+        assert all(held["movies", key] == before["movies", key] for key in gone)
+
+        await sync(plex, options=SyncOptions(selection=Selection(accept_removals=True)))
+
+        assert ids() == {(t, keys.get(key, key)): row_id for (t, key), row_id in before.items() if key not in gone}
+        whole()
 
 
 async def test_ids_are_not_used_again(synced, sync, rows) -> None:
