@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 
-from retrovue_daemon.cli.memory import hurry_imports
+from retrovue_daemon.cli.imports import hurry_imports
 
 
 def main() -> None:

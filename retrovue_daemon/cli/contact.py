@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from retrovue_daemon import __version__
+from retrovue_daemon.cli.imports import import_lightly
 from retrovue_daemon.errors import BadAnswer, DaemonError
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class ServerCheck:
 
 def ask_servers(sections: Sequence[ServerSection], *, whose_token: bool = False) -> list[ServerCheck]:
     """Ask all servers at once; what goes wrong is part of the answer. ``whose_token`` asks for ``owner`` too."""
+    import_lightly()
     return asyncio.run(_ask_all(sections, whose_token=whose_token))
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from retrovue_daemon.cli.imports import import_lightly
 from retrovue_daemon.cli.options import (
     ConfigOption,
     DatabaseOption,
@@ -61,6 +62,7 @@ def discover(
     if not title.strip():
         raise typer.BadParameter("is empty", param_hint="TITLE")
     settings = read_config(config, database)
+    import_lightly()
     from retrovue_daemon.finding import search_server  # noqa: PLC0415 -- brings aiohttp, which --help does not need
     from retrovue_daemon.logs import configure_logging, log_uncaught  # noqa: PLC0415 -- likewise
 

@@ -10,6 +10,8 @@ from retrovue_daemon.cli.output import log_warnings, print_warnings
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from rich.console import Console
+
     from retrovue_daemon.config import Config
     from retrovue_daemon.logs import Redactor
     from retrovue_daemon.progress import ProgressBoard
@@ -28,33 +30,41 @@ async def with_progress(
 
     ``quiet`` shows none of it, and logs what is wrong only.
     """
-    from rich.console import Console  # noqa: PLC0415 -- takes a tenth of a second
-
-    from retrovue_daemon.cli.lines import with_lines  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.cli.lines import with_lines  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.clock import Clock  # noqa: PLC0415 -- likewise
     from retrovue_daemon.logs import configure_logging, log_uncaught  # noqa: PLC0415 -- likewise
     from retrovue_daemon.progress import ProgressBoard  # noqa: PLC0415 -- likewise
 
     log_uncaught()
-    console, board = Console(stderr=True), ProgressBoard()
+    terminal, board = _terminal(), ProgressBoard()
     level, form = settings.logging.level, settings.logging.format
     # The bars and the table at the end say what the ordinary lines would.
     rare = "warning" if level == "info" else level
-    if console.is_terminal:
+    if terminal is not None:
         from retrovue_daemon.cli.bars import AboveBars, with_bars  # noqa: PLC0415 -- likewise
 
         print_warnings(settings.warnings)
-        redactor = configure_logging(level=rare, format=form, stream=AboveBars(console).as_stream())
+        redactor = configure_logging(level=rare, format=form, stream=AboveBars(terminal).as_stream())
     else:
         redactor = configure_logging(level=rare if quiet else level, format=form)
         log_warnings(settings.warnings)
     if quiet:
         return await work(board, redactor)
-    if console.is_terminal:
-        return await with_bars(work(board, redactor), board, console)
+    if terminal is not None:
+        return await with_bars(work(board, redactor), board, terminal)
     if as_json:
         return await work(board, redactor)
     return await with_lines(work(board, redactor), board, write_line, Clock())
+
+
+def _terminal() -> Console | None:
+    """Return standard error as something to draw on, or None where that is no terminal."""
+    if not sys.stderr.isatty():
+        return None
+    from rich.console import Console  # noqa: PLC0415 -- takes a tenth of a second
+
+    console = Console(stderr=True)
+    return console if console.is_terminal else None
 
 
 def write_line(text: str) -> None:

@@ -9,14 +9,6 @@ LARGEST_BLOCK: Final = 8 * 1024 * 1024
 """Bytes: the body of a page of 1,000 episodes has two million."""
 
 
-def hurry_imports() -> None:
-    """Let the garbage collector stay out of the way of imports: they leave next to nothing for it to find.
-
-    What they make are some 90,000 objects, and looking through them again and again takes a tenth of the start.
-    """
-    gc.set_threshold(100_000)
-
-
 def settle_in() -> None:
     """Prepare for work that makes and drops much, once everything is imported.
 

@@ -9,6 +9,7 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
+from retrovue_daemon.cli.imports import import_lightly
 from retrovue_daemon.cli.memory import settle_in
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, read_config
 from retrovue_daemon.cli.output import log_warnings, print_error
@@ -34,6 +35,7 @@ def run(config: ConfigOption = None, database: DatabaseOption = None) -> None:
     - `retrovue-daemon run --config /etc/retrovue-daemon/config.toml`
     - `retrovue-daemon run --database /srv/retrovue.db`, with servers that were added to the database
     """
+    import_lightly()
     load = partial(read_config, config, database)
     settings = load()
     from retrovue_daemon import daemon  # noqa: PLC0415 -- brings aiohttp, which --help does not need

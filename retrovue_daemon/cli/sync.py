@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retrovue_daemon.cli.display import with_progress
+from retrovue_daemon.cli.imports import import_lightly
 from retrovue_daemon.cli.memory import settle_in
 from retrovue_daemon.cli.options import (
     ConfigOption,
@@ -75,6 +76,7 @@ def sync(
     """
     if year is not None and show is None:
         raise typer.BadParameter("needs --show", param_hint="--year")
+    import_lightly()
     from retrovue_daemon.asking import Selection  # noqa: PLC0415 -- not for --help
 
     selection = Selection(
