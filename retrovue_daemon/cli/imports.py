@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import ssl
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -35,6 +34,8 @@ def import_lightly() -> None:
 
 @contextmanager
 def _certificates_unread() -> Iterator[None]:
+    import ssl  # noqa: PLC0415 -- only some commands need it
+
     contexts: Any = ssl.SSLContext
     contexts.set_default_verify_paths = lambda _context: None  # hides the base class's
     try:
