@@ -30,7 +30,7 @@ async def read_body(
     A body shorter than announced raises in aiohttp. Raises BadAnswer for one that is too large, or whose compression
     is unknown, broken, or does not come to its end: a connection that breaks off would not always be noticed by that.
     """
-    encoding = response.headers.get("Content-Encoding", "").strip().lower()
+    encoding = _encoding(response)
     if encoding in _PLAIN:
         return await _plain(response, server, most, received)
     if encoding not in _ZIPPED:
@@ -40,6 +40,22 @@ async def read_body(
     except zlib.error as error:
         reason = f"a compressed body that is broken: {error}"
     raise BadAnswer(server, reason)
+
+
+async def read_start(response: aiohttp.ClientResponse, most: int) -> bytes:
+    """Read the beginning of a body, ``most`` bytes of it before and after decompression; nothing of a broken one."""
+    start = await response.content.read(most)
+    encoding = _encoding(response)
+    if encoding in _PLAIN:
+        return start
+    try:
+        return zlib.decompressobj(_GZIP).decompress(start, most) if encoding in _ZIPPED else b""
+    except zlib.error:
+        return b""
+
+
+def _encoding(response: aiohttp.ClientResponse) -> str:
+    return response.headers.get("Content-Encoding", "").strip().lower()
 
 
 async def _plain(response: aiohttp.ClientResponse, server: str, most: int, received: Callable[[int], None]) -> bytes:

@@ -32,7 +32,7 @@ from retrovue_daemon.errors import (
     ServerUnreachable,
     Unauthorized,
 )
-from retrovue_daemon.plex.body import read_body
+from retrovue_daemon.plex.body import read_body, read_start
 from retrovue_daemon.plex.failures import failure_of, one_line, reason_of
 from retrovue_daemon.plex.parse import NotAMediaContainer, is_xml
 from retrovue_daemon.plex.retries import Retries, RetryPolicy, silence_stamina
@@ -294,7 +294,7 @@ async def _maintenance(response: aiohttp.ClientResponse) -> str:
     if "xml" not in response.headers.get("Content-Type", ""):
         return ""
     try:
-        start = await response.content.read(_LONGEST_ERROR_BODY)
+        start = await read_start(response, _LONGEST_ERROR_BODY)
     except (aiohttp.ClientError, TimeoutError):
         return ""
     found = re.search(rb'<Response\b[^>]*\bstatus="([^"]*)"', start)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import email.utils
+import gzip
 import html
 import os
 import ssl
@@ -297,6 +298,23 @@ async def test_maintenance(plex: FakePlex, transport: Connect) -> None:
     error = await failure(await transport())
     assert error.detail.startswith("HTTP 503, Migrations & *** xxx")
     assert len(error.detail) < 250
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pack", "told"),
+    [
+        ("gzip", gzip.compress, "HTTP 503, Starting"),
+        ("gzip", lambda body: gzip.compress(body)[:-9], "HTTP 503, Starting"),
+        ("gzip", lambda body: body, "HTTP 503"),
+        ("br", lambda body: body, "HTTP 503"),
+    ],
+)
+async def test_maintenance_that_is_compressed(plex: FakePlex, transport: Connect, encoding, pack, told) -> None:
+    """It is told as well, unless it is broken."""
+    body = pack(b'<Response code="503" title="Maintenance" status="Starting"/>')
+    headers = {"Content_Type": "application/xml", "Content_Encoding": encoding}
+    plex.answer(PATH, plex.reply(body, status=503, **headers))
+    assert (await failure(await transport(compression=True))).detail == told
 
 
 async def test_the_token_is_not_repeated_in_another_spelling(plex: FakePlex, transport: Connect) -> None:
