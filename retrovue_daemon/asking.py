@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -38,8 +37,7 @@ class ServerReport(msgspec.Struct, frozen=True):
     passes: tuple[PassReport, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(msgspec.Struct, frozen=True):
     """What is asked for; None means everything.
 
     ``show`` is a title and, where that is not enough, a year, or NO_YEAR. ``full`` asks for complete listings, also
@@ -91,8 +89,7 @@ def is_of_year(began: int | None, year: int | None) -> bool:
     return year is None or (began or NO_YEAR) == year
 
 
-@dataclass(slots=True, eq=False)
-class Asked:
+class Asked(msgspec.Struct, eq=False):
     """One selection on its way through one server's worker.
 
     ``shows`` are those that it names, by the id of their library. ``left`` are the ids of the libraries whose passes
@@ -101,14 +98,16 @@ class Asked:
 
     server: str
     selection: Selection
-    done: asyncio.Future[ServerReport] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    done: asyncio.Future[ServerReport] = msgspec.field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
     left: set[int] | None = None
-    shows: dict[int, list[Show]] = field(default_factory=dict)
-    _order: dict[int, int] = field(default_factory=dict)
-    _running: set[int] = field(default_factory=set)
+    shows: dict[int, list[Show]] = msgspec.field(default_factory=dict)
+    _order: dict[int, int] = msgspec.field(default_factory=dict)
+    _running: set[int] = msgspec.field(default_factory=set)
     _offers: tuple[Offer, ...] = ()
-    _passes: list[PassReport] = field(default_factory=list)
-    _meters: set[int] = field(default_factory=set)
+    _passes: list[PassReport] = msgspec.field(default_factory=list)
+    _meters: set[int] = msgspec.field(default_factory=set)
 
     def looked(self, offers: tuple[Offer, ...], libraries: Sequence[int]) -> None:
         """Learn what the server offers and which libraries it is about, in the order of their report."""

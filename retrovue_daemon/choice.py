@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from contextlib import aclosing
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.sync.targets import Equipment, LibraryTarget
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Work:
+class Work(msgspec.Struct, frozen=True, eq=False):
     """What is to be done for one library, and who asked for it.
 
     ``plan`` is the pass over all of it, if there is to be one, and ``equipment`` is for that; ``shows`` are single
@@ -96,7 +94,8 @@ class Choice(msgspec.Struct, frozen=True):
     def _for(self, selections: Sequence[Selection]) -> Equipment:
         """Return what a pass works with that so many asked for: one of them is enough to accept removals."""
         accept = any(selection.accept_removals for selection in selections)
-        return replace(self.equipment, settings=replace(self.equipment.settings, accept_removals=accept))
+        settings = msgspec.structs.replace(self.equipment.settings, accept_removals=accept)
+        return msgspec.structs.replace(self.equipment, settings=settings)
 
     def _plan(self, target: LibraryTarget, wholly: Sequence[Selection], *, vanished: bool) -> Plan | None:
         """Choose the pass over a library; None where nothing is to be done now."""

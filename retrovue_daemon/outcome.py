@@ -42,7 +42,9 @@ def summary(reports: Sequence[ServerReport], code: int) -> dict[str, Any]:
             {
                 "server": report.server,
                 "error": describe(report.error),
-                "offers": [asdict(offer) for offer in report.offers],
+                "offers": [
+                    {"title": offer.title, "key": offer.key, "left_out": offer.left_out} for offer in report.offers
+                ],
                 "libraries": [
                     {
                         "library": done.library,

@@ -6,15 +6,15 @@ A reader that is slow misses values in between, never the last one, and holds no
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 
-@dataclass(frozen=True, slots=True)
-class LibraryProgress:
+class LibraryProgress(msgspec.Struct, frozen=True):
     """A library whose pass is running.
 
     ``number`` tells it from another one of the same name; ``listing`` says what of it is being read, ``title`` which
@@ -30,8 +30,7 @@ class LibraryProgress:
     title: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(msgspec.Struct, frozen=True):
     """Both levels: libraries of the round, and items of each library whose pass is running."""
 
     libraries_done: int = 0
@@ -50,7 +49,7 @@ class Meter:
 
     def advance(self, listing: str, done: int, total: int | None, title: str = "") -> None:
         """Show how many items of a listing have been looked at, of how many, and which one was the last."""
-        self._latest = replace(self._latest, listing=listing, done=done, total=total, title=title)
+        self._latest = msgspec.structs.replace(self._latest, listing=listing, done=done, total=total, title=title)
         self._board.show(self, self._latest)
 
     def finish(self) -> None:
@@ -83,7 +82,7 @@ class ProgressBoard:
         start = LibraryProgress(self._begun, server, library)
         meter = Meter(self, start)
         self._running[meter] = start
-        self._publish(replace(self._latest, libraries_total=self._latest.libraries_total + 1))
+        self._publish(msgspec.structs.replace(self._latest, libraries_total=self._latest.libraries_total + 1))
         return meter
 
     def mirror(self, progress: Progress) -> None:
@@ -92,7 +91,7 @@ class ProgressBoard:
 
     def close(self) -> None:
         """Let every watcher end after the last value."""
-        self._publish(replace(self._latest, closed=True))
+        self._publish(msgspec.structs.replace(self._latest, closed=True))
 
     def show(self, meter: Meter, progress: LibraryProgress) -> None:
         """Show where a meter stands, as long as it is on the board."""
@@ -103,7 +102,7 @@ class ProgressBoard:
     def drop(self, meter: Meter) -> None:
         """Take a meter off the board and count its library."""
         if self._running.pop(meter, None) is not None:
-            self._publish(replace(self._latest, libraries_done=self._latest.libraries_done + 1))
+            self._publish(msgspec.structs.replace(self._latest, libraries_done=self._latest.libraries_done + 1))
 
     async def watch(self) -> AsyncIterator[Progress]:
         """Yield the newest value whenever it has changed, until the board is closed."""
@@ -115,7 +114,7 @@ class ProgressBoard:
             yield shown
 
     def _publish(self, latest: Progress) -> None:
-        self._tell(replace(latest, running=tuple(self._running.values())))
+        self._tell(msgspec.structs.replace(latest, running=tuple(self._running.values())))
 
     def _tell(self, latest: Progress) -> None:
         self._latest = latest

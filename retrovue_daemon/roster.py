@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.servers import ServerRow
 
 
-@dataclass(frozen=True, slots=True)
-class ActiveServer:
+class ActiveServer(msgspec.Struct, frozen=True):
     """A server that is to be synced: its row's id and how to talk to it."""
 
     server_id: int

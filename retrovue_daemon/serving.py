@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import structlog
 
 from retrovue_daemon.asking import Selection, is_name
@@ -122,7 +122,9 @@ class Desk:
             shown = latest
             # Until a server has said what it has, there is nothing to tell.
             progress = {
-                request_id: {"progress": asdict(each)} for request_id, each in news.items() if each.libraries_total
+                request_id: {"progress": msgspec.to_builtins(each)}
+                for request_id, each in news.items()
+                if each.libraries_total
             }
             if progress:
                 try:
@@ -185,4 +187,4 @@ def _check_option(name: str, value: object) -> None:
 
 
 def _named(selection: Selection) -> dict[str, Any]:
-    return {name: value for name, value in asdict(selection).items() if value not in {None, False}}
+    return {name: value for name, value in msgspec.structs.asdict(selection).items() if value not in {None, False}}

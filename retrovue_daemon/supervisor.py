@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Never
 
+import msgspec
 import structlog
 
 from retrovue_daemon.asking import ServerReport
@@ -39,8 +40,7 @@ WATCH_S = 1.0
 """Seconds between two looks at what others have written; each takes microseconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Changed:
+class Changed(msgspec.Struct, frozen=True):
     """What a new configuration meant for the servers, by name."""
 
     added: tuple[str, ...] = ()
@@ -273,7 +273,7 @@ class Supervisor:
             changed = await self._exchange()
             self._follow_paths()
             if changed:
-                log.info("servers.changed", **asdict(changed))
+                log.info("servers.changed", **msgspec.structs.asdict(changed))
         on, off = settings.switched_on(before), settings.switched_off(before)
         for worker in self.workers.values():
             for library_id in off:

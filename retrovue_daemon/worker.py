@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import nullcontext
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Never
 
@@ -195,7 +194,7 @@ class ServerWorker:
             server_id = self.server.server_id
             contact = await self._discovery.contact(client, server_id)
             if self.server.server_id == server_id:  # else the supervisor has met the row that it is now
-                self.server = replace(self.server, server_id=contact.server_id)
+                self.server = msgspec.structs.replace(self.server, server_id=contact.server_id)
             self._agenda.succeeded()
             self.workplace.slots.keep(self.name)
             self.trouble.end()

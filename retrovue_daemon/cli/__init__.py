@@ -6,6 +6,7 @@ import signal
 import sys
 
 from retrovue_daemon.cli.imports import hurry_imports
+from retrovue_daemon.cli.memory import hurry_end
 
 
 def main() -> None:
@@ -15,7 +16,10 @@ def main() -> None:
     hurry_imports()
     from retrovue_daemon.cli.app import run_app  # noqa: PLC0415 -- importing the package must stay cheap
 
-    run_app()
+    try:
+        run_app()
+    finally:
+        hurry_end()
 
 
 def _hold_back_signals() -> None:

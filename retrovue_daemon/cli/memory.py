@@ -25,3 +25,11 @@ def settle_in() -> None:
     gc.freeze()
     gc.set_threshold(10_000, 100, 100)
     bytes(LARGEST_BLOCK)
+
+
+def hurry_end() -> None:
+    """Let the garbage collector stay out of the way of the end, too: all that is left goes with the process.
+
+    Python would look through everything once more, which takes ten milliseconds. What has to be closed is closed.
+    """
+    gc.freeze()

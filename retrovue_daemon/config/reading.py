@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from retrovue_daemon.config.keys import Key, OneOf, Tables, toml_keys
 from retrovue_daemon.config.values import BadValue, did_you_mean, type_of
@@ -21,15 +22,14 @@ Fields = dict[str, Any]
 """The fields of a section that could be read, by name; those that are absent or wrong are not in it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True):
     """One reading of one configuration: what it depends on, and what it found to be wrong or worth a warning."""
 
     context: Context
-    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    elsewhere: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Keys by their bare name, with the full path where each belongs: for keys that stand in the wrong table."""
-    problems: list[ConfigProblem] = field(default_factory=list)
-    warnings: list[ConfigProblem] = field(default_factory=list)
+    problems: list[ConfigProblem] = msgspec.field(default_factory=list)
+    warnings: list[ConfigProblem] = msgspec.field(default_factory=list)
 
     def problem(self, path: str, message: str) -> None:
         """Note what is wrong."""

@@ -7,10 +7,11 @@ documentation say the same, and how to write a value back in the form that it re
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from datetime import date, time
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -34,8 +35,7 @@ class BadValue(ValueError):
     """A value that cannot be used; the text says why. It never leaves this package: it becomes a ConfigProblem."""
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(msgspec.Struct, frozen=True):
     """What a value may depend on besides itself."""
 
     base_dir: Path
@@ -55,8 +55,7 @@ def _as_it_is(value: object) -> object:
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class Value(Generic[T]):
+class Value(msgspec.Struct, Generic[T], frozen=True):
     """One kind of value: ``convert`` makes it of a TOML value of type ``toml``, or raises `BadValue`.
 
     ``valid`` completes the sentence "must be …". ``plain`` is the way back to TOML. ``remarks`` gives what is allowed
@@ -70,7 +69,7 @@ class Value(Generic[T]):
     plain: Callable[[Any], object] = _as_it_is
     remarks: Callable[[Any, Any, Context], Iterable[str]] = _no_remarks
     private: bool = False
-    schema: Mapping[str, object] = field(default_factory=dict)
+    schema: Mapping[str, object] = msgspec.field(default_factory=dict)
 
     def read(self, raw: object, context: Context) -> T:
         """Convert ``raw``; raises `BadValue` with a message that says what would be valid."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,8 +25,7 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class LibraryRow:
+class LibraryRow(msgspec.Struct, frozen=True):
     """A stored library.
 
     ``content_changed_at``, ``section_updated_at`` and ``scanned_at`` are what the server said of it before its last
@@ -73,7 +73,7 @@ async def locations(connection: aiosqlite.Connection, library_id: int) -> tuple[
 
 def _row(values: Sequence[Any]) -> LibraryRow:
     row = LibraryRow(*values)
-    return replace(row, sync_enabled=bool(row.sync_enabled))
+    return msgspec.structs.replace(row, sync_enabled=bool(row.sync_enabled))
 
 
 async def reconcile_libraries(
@@ -170,7 +170,7 @@ async def _update(
     connection: aiosqlite.Connection, row: LibraryRow, listing: LibraryListing, priority: int | None, now: int
 ) -> LibraryRow:
     """Write what differs, if anything does: an unchanged library costs no write."""
-    changed = replace(
+    changed = msgspec.structs.replace(
         row,
         key=listing.key,
         uuid=listing.uuid or row.uuid,

@@ -14,7 +14,6 @@ listing, for otherwise it stood in it beside the older one; a row of another lib
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -38,12 +37,11 @@ class Listed(NamedTuple):
     until: int
 
 
-@dataclass(slots=True)
-class Rekeyed:
+class Rekeyed(msgspec.Struct):
     """Which rows took over which, by kind: older id to younger id; ``arrived`` counts them by library, by its id."""
 
-    pairs: dict[Kind, dict[int, int]] = field(default_factory=dict)
-    arrived: Counter[int] = field(default_factory=Counter)
+    pairs: dict[Kind, dict[int, int]] = msgspec.field(default_factory=dict)
+    arrived: Counter[int] = msgspec.field(default_factory=Counter)
 
     @property
     def total(self) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.bulk import Insertion
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.bulk import Row
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """The library that a batch belongs to, and how its paths translate to this machine's.
 
     New rows remember the moment at which they were first seen. Of a library that was never listed completely that is
@@ -29,7 +29,7 @@ class Target:
     library_id: int
     library_name: str
     local_path: Callable[[str], str]
-    moments: Moments = field(default_factory=Moments)
+    moments: Moments = msgspec.field(default_factory=Moments)
     known: int | None = None
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
@@ -18,8 +17,7 @@ KEPT_S = 90 * 24 * 60 * 60
 """Seconds that the record of a pass is kept."""
 
 
-@dataclass(slots=True)
-class Counts:
+class Counts(msgspec.Struct):
     """What a pass has done so far; each item counts once, as added, updated, restored, moved or unchanged.
 
     ``moved`` are rows that live on under another rating key, or in another library: an item that was deleted and
@@ -43,8 +41,7 @@ class Counts:
         return any((self.added, self.updated, self.removed, self.restored, self.moved, self.skipped))
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(msgspec.Struct, frozen=True):
     """One pass as sync_runs keeps it."""
 
     server_id: int
@@ -58,8 +55,8 @@ class Run:
 
     def values(self) -> dict[str, str | int | None]:
         """Return the columns of its row."""
-        values = asdict(self)
-        return {**values.pop("counts"), **values}
+        values = msgspec.structs.asdict(self)
+        return {**msgspec.structs.asdict(values.pop("counts")), **values}
 
 
 class Marks(msgspec.Struct, frozen=True):

@@ -5,8 +5,9 @@ Nothing is removed on doubt. Both judgements are pure: they are given numbers an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from retrovue_daemon.records import Page
@@ -18,8 +19,7 @@ GUARD_WINDOW = 24 * 60 * 60
 """Seconds over which removals add up, so that a library cannot trickle away below the guard."""
 
 
-@dataclass(slots=True)
-class ListingLog:
+class ListingLog(msgspec.Struct):
     """What was noticed while one listing was read."""
 
     pages: int = 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
@@ -44,8 +43,7 @@ class PassReport(msgspec.Struct, frozen=True):
     cause: PlexError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """What a pass concludes from what it saw.
 
     ``leaving`` are the rows that may go missing, by kind. ``settles`` says that the listing was complete and that
@@ -54,7 +52,7 @@ class Verdict:
 
     status: RunStatus
     error: str | None = None
-    leaving: Mapping[Kind, list[int]] = field(default_factory=dict)
+    leaving: Mapping[Kind, list[int]] = msgspec.field(default_factory=dict)
     settles: bool = True
     miscount: str | None = None
     cause: PlexError | None = None
@@ -91,10 +89,10 @@ class Result(msgspec.Struct, frozen=True):
     def run(self, verdict: Verdict, counts: Counts, swept: Swept | None = None) -> Run:
         """Return the record; what was listed and not written was unchanged."""
         written = counts.added + counts.updated + counts.restored
-        counts = replace(counts, unchanged=max(0, counts.listed - written))
+        counts = msgspec.structs.replace(counts, unchanged=max(0, counts.listed - written))
         if swept is not None:
             added = max(0, counts.added - self.library.round.arrived[self.library.row.id])
-            counts = replace(counts, added=added, moved=swept.rekeyed.total, removed=swept.removed)
+            counts = msgspec.structs.replace(counts, added=added, moved=swept.rekeyed.total, removed=swept.removed)
         return Run(
             server_id=self.library.target.server_id,
             library_id=self.library.target.library_id,
@@ -237,7 +235,7 @@ def tell(report: PassReport) -> None:
         **names,
         kind=run.kind,
         status=run.status,
-        **asdict(run.counts),
+        **msgspec.structs.asdict(run.counts),
         duration_s=report.duration_s,
         **error,
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from retrovue_daemon.records import Kind
@@ -44,8 +45,7 @@ class Heirs:
         return [row_id for row_id in row_ids if row_id not in younger or younger[row_id] not in seen]
 
 
-@dataclass(slots=True)
-class Round:
+class Round(msgspec.Struct):
     """One look at a server and the passes that follow.
 
     ``heirs`` are shared by all rounds over a server, because their passes may overlap. ``is_first`` says that no
@@ -54,10 +54,10 @@ class Round:
 
     heirs: Heirs
     is_first: bool = False
-    arrived: Counter[int] = field(default_factory=Counter)
+    arrived: Counter[int] = msgspec.field(default_factory=Counter)
     """How many of the rows that a library's pass took for new had been others before, by the library's id."""
-    _looking: dict[tuple[str, int], asyncio.Event] = field(default_factory=dict)
-    _judging: dict[tuple[str, int], asyncio.Event] = field(default_factory=dict)
+    _looking: dict[tuple[str, int], asyncio.Event] = msgspec.field(default_factory=dict)
+    _judging: dict[tuple[str, int], asyncio.Event] = msgspec.field(default_factory=dict)
 
     def begin(self, kind: str, library_id: int) -> None:
         """Announce a full pass over a library of a kind, before the first of them has ended its look."""

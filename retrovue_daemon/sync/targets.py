@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -43,8 +42,7 @@ class LibraryTarget(msgspec.Struct, frozen=True):
         return LISTINGS[self.row.kind]
 
 
-@dataclass(frozen=True, slots=True)
-class PassSettings:
+class PassSettings(msgspec.Struct, frozen=True):
     """The part of the configuration that a pass works by; ``max_removed`` is a fraction."""
 
     page_size: int
@@ -53,8 +51,7 @@ class PassSettings:
     accept_removals: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Equipment:
+class Equipment(msgspec.Struct, frozen=True):
     """What all passes over one server work with; ``now`` gives Unix seconds."""
 
     client: PlexClient

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import msgspec
 import pytest
+from msgspec.structs import replace
 
 from retrovue_daemon.store.runs import (
     KEPT_S,
@@ -111,7 +109,7 @@ async def test_a_complete_listing_sets_all_marks(database, library) -> None:
 
 async def test_trouble_moves_no_mark(database, library) -> None:
     """The next complete listing is compared with the last complete one, not with half a one."""
-    await database.writer.write(lambda c: settle(c, RUN, msgspec.structs.replace(MARKS, miscount="movie +1")))
+    await database.writer.write(lambda c: settle(c, RUN, replace(MARKS, miscount="movie +1")))
     marks = "content_changed_at", "watermark", "listed_from", "listed_until", "last_full_sync_at", "last_sync_at"
     before = await library(*marks)
     await database.writer.write(lambda c: note_trouble(c, replace(RUN, status="failed", error="no", finished_at=9)))

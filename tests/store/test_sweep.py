@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.lookup import listed_ids

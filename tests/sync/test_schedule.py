@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import msgspec
 import pytest
+from msgspec.structs import replace
 
 from retrovue_daemon.records import LibraryListing
 from retrovue_daemon.store.libraries import LibraryRow
@@ -19,7 +17,7 @@ ROW = LibraryRow(
     1, "1", "u1", "Movies", "movie", "/a", content_changed_at=70, section_updated_at=50, scanned_at=60,
     last_full_sync_at=NOW - HOUR,
 )  # fmt: skip
-OLD_LISTING = msgspec.structs.replace(LISTING, content_changed_at=None)
+OLD_LISTING = replace(LISTING, content_changed_at=None)
 OLD_ROW = replace(ROW, content_changed_at=None)
 
 
@@ -46,7 +44,7 @@ def test_a_library_in_trouble_is_due(state: str) -> None:
 @pytest.mark.parametrize("counter", [69, 71, None])
 def test_another_mark_than_before_makes_it_due(counter: int | None) -> None:
     """In either direction: a server that was restored from a backup counts on from an older number."""
-    assert _due(listing=msgspec.structs.replace(LISTING, content_changed_at=counter))
+    assert _due(listing=replace(LISTING, content_changed_at=counter))
 
 
 def test_a_mark_that_is_told_for_the_first_time_makes_it_due() -> None:
@@ -57,7 +55,7 @@ def test_a_mark_that_is_told_for_the_first_time_makes_it_due() -> None:
 @pytest.mark.parametrize(("updated_at", "scanned_at"), [(51, 61), (51, 60), (49, 60), (None, None)])
 def test_times_say_nothing_where_the_mark_is_told(updated_at: int | None, scanned_at: int | None) -> None:
     """They move with every scan, also with one that found nothing."""
-    assert not _due(listing=msgspec.structs.replace(LISTING, updated_at=updated_at, scanned_at=scanned_at))
+    assert not _due(listing=replace(LISTING, updated_at=updated_at, scanned_at=scanned_at))
 
 
 @pytest.mark.parametrize(
@@ -66,7 +64,7 @@ def test_times_say_nothing_where_the_mark_is_told(updated_at: int | None, scanne
 )
 def test_times_count_where_the_mark_is_not_told(updated_at: int | None, scanned_at: int | None, due: bool) -> None:  # noqa: FBT001 -- a case of the table
     """Old servers have nothing better."""
-    listing = msgspec.structs.replace(OLD_LISTING, updated_at=updated_at, scanned_at=scanned_at)
+    listing = replace(OLD_LISTING, updated_at=updated_at, scanned_at=scanned_at)
     assert _due(OLD_ROW, listing) is due
 
 
