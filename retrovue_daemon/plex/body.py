@@ -44,7 +44,9 @@ async def read_body(
 
 async def read_start(response: aiohttp.ClientResponse, most: int) -> bytes:
     """Read the beginning of a body, ``most`` bytes of it before and after decompression; nothing of a broken one."""
-    start = await response.content.read(most)
+    start = b""
+    while len(start) < most and (piece := await response.content.read(most - len(start))):
+        start += piece
     encoding = _encoding(response)
     if encoding in _PLAIN:
         return start

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from retrovue_daemon.clock import Clock
+from retrovue_daemon.errors import ServerTimeout
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -44,6 +45,9 @@ SHORTEST_REST_S: Final = 0.5
 
 FORGETTING: Final = 1.02
 """By how much the fastest time is taken to be longer with every page: servers change, and one page may be lucky."""
+
+FORGETTING_SLOWLY: Final = 1.001
+"""The same while the server is slow: after 1,400 pages, an hour or more, that is what it is like."""
 
 LONGEST_REST_S: Final = 10.0
 
@@ -82,39 +86,55 @@ class Pace:
         """Take in that a page of ``asked`` entries did not come in time, where ``most`` are allowed."""
         self._shrink(asked, most)
         self._patience = PATIENCE
-        self._judge(slow=True, entries=asked, seconds=None)
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Wait until the next page may be asked for: at once, or alone and after a rest where the server is slow."""
-        if not self.slow:
-            yield
-            return
-        async with self._alone:
-            await self._clock.sleep(self._rest)
-            yield
+        """Wait until the next page may be asked for: at once, or alone and after a rest where the server is slow.
 
-    def note(self, kind: str, *, asked: int, most: int, entries: int, seconds: float) -> None:
-        """Take in how long a page of a kind took, with its entries; ``asked`` were asked for, ``most`` are allowed.
+        Where it does not come in time the server is slow from then on: it may still be working on the answer.
+        """
+        try:
+            if not self.slow:
+                yield
+                return
+            async with self._alone:
+                await self._clock.sleep(self._rest)
+                yield
+        except ServerTimeout:
+            self._judge(slow=True, entries=None, seconds=None)
+            raise
 
-        A page that was not full, such as the answer to what has changed, says nothing of how large pages may be.
+    def arrived(self, kind: str, *, asked: int, most: int, entries: int, seconds: float) -> None:
+        """Take in how long a page of a kind took, as soon as its body is there.
+
+        ``asked`` entries were asked for where ``most`` are allowed; ``entries`` are those that it should have.
         """
         if seconds > LONG_S:
             self._shrink(asked, most)
-        elif asked <= entries and asked <= self.page_size(most):
+        if entries >= TELLING:
+            each = seconds / entries
+            slow = seconds > SLOW_S and each > SLOWER * self._fastest.get(kind, each)
+            self._judge(slow=slow, entries=entries, seconds=seconds)
+        elif self.slow and seconds < self._rest:
+            # One small answer does not show that the server is well again; a few do.
+            self._rest /= 2
+            if self._rest < SHORTEST_REST_S:
+                self._judge(slow=False, entries=entries, seconds=seconds)
+
+    def counted(self, kind: str, *, asked: int, most: int, entries: int, seconds: float) -> None:
+        """Take in how many ``entries`` such a page has indeed, once it was read.
+
+        One that is not full, such as the answer to what has changed, says nothing of how large pages may be.
+        """
+        if seconds <= LONG_S and asked <= entries and asked <= self.page_size(most):
             self._short = self._short + 1 if seconds < SHORT_S else 0
             if self._short >= self._patience and self._shrunk > 1:
                 self._shrunk //= 2
                 self._short = 0
         if entries >= TELLING:
             each = seconds / entries
-            fastest = self._fastest[kind] = min(each, self._fastest.get(kind, each) * FORGETTING)
-            self._judge(slow=seconds > SLOW_S and each > SLOWER * fastest, entries=entries, seconds=seconds)
-        elif self.slow and seconds < self._rest:
-            # One small answer does not show that the server is well again; a few do.
-            self._rest /= 2
-            if self._rest < SHORTEST_REST_S:
-                self._judge(slow=False, entries=entries, seconds=seconds)
+            forgetting = FORGETTING_SLOWLY if self.slow else FORGETTING
+            self._fastest[kind] = min(each, self._fastest.get(kind, each) * forgetting)
 
     def _shrink(self, asked: int, most: int) -> None:
         """Halve the pages, once for all that were asked for in the same size."""
@@ -122,7 +142,7 @@ class Pace:
             self._shrunk *= 2
             self._short = 0
 
-    def _judge(self, *, slow: bool, entries: int, seconds: float | None) -> None:
+    def _judge(self, *, slow: bool, entries: int | None, seconds: float | None) -> None:
         """Set the rest, and tell where it begins or ends; ``seconds`` is None where the page did not come."""
         if slow != self.slow:
             told = {"server": self._server, "entries": entries, "seconds": seconds and round(seconds, 1)}

@@ -99,6 +99,12 @@ class PageSource:
         parent: str | None,
         wanted: asyncio.Event,
     ) -> Page:
+        async def arrived(answer: Answer) -> None:
+            # It may be a while until somebody wants the page, and how fast the server is shows now.
+            entries = size if answer.total is None else max(0, min(size, answer.total - start))
+            self._pace.arrived(kind, asked=size, most=most, entries=entries, seconds=answer.seconds)
+            await wanted.wait()
+
         def read(answer: Answer) -> tuple[Page, float]:
             page = parse_page(
                 answer.body,
@@ -113,10 +119,10 @@ class PageSource:
         # A large page that takes too long is not worth the same wait again: the pager asks for a smaller one.
         timeouts = 1 if size > SMALLEST_PAGE else None
         get = partial(
-            self._transport.get, path, self.noting_format(read), timeouts=timeouts, turn=self.turn, wanted=wanted
+            self._transport.get, path, self.noting_format(read), timeouts=timeouts, turn=self.turn, arrived=arrived
         )
         page, seconds = await self._whole_or_not(get, arguments | paging(start, size))
-        self._pace.note(kind, asked=size, most=most, entries=page.entries, seconds=seconds)
+        self._pace.counted(kind, asked=size, most=most, entries=page.entries, seconds=seconds)
         return page
 
     async def _whole_or_not(self, get: Callable[..., Awaitable[T]], asked: dict[str, str]) -> T:

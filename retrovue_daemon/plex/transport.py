@@ -39,7 +39,7 @@ from retrovue_daemon.plex.retries import Retries, RetryPolicy, silence_stamina
 from retrovue_daemon.redaction import Redactor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
@@ -66,6 +66,8 @@ _NOT_IMPLEMENTED: Final = 501
 T = TypeVar("T")
 Turn: TypeAlias = "Callable[[], AbstractAsyncContextManager[None]]"
 """Gives what is entered while a server is being asked, and may keep one waiting."""
+
+Arrived: TypeAlias = "Callable[[Answer], Awaitable[object]]"
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -152,15 +154,16 @@ class Transport:
         params: Mapping[str, str] | None = None,
         timeouts: int | None = None,
         turn: Turn = nullcontext,
-        wanted: asyncio.Event | None = None,
+        arrived: Arrived | None = None,
     ) -> T:
         """Ask for ``path`` with the token, and give what ``read`` makes of the answer.
 
         ``path`` is already quoted. ``read`` raises NotAMediaContainer for what it cannot read. ``timeouts`` is how
         many tries may end by a timeout (default: as many as the policy has). ``turn`` is entered for each try, from
-        before the request until the end of the body. Nothing is read before ``wanted`` is set. Raises PlexError.
+        before the request until the end of the body; then ``arrived`` is told, and waited for before anything is
+        read. Raises PlexError.
         """
-        return await self._tried(path, read, params, self._token_header(), timeouts, turn, wanted)
+        return await self._tried(path, read, params, self._token_header(), timeouts, turn, arrived)
 
     async def get_without_token(self, path: str, read: Callable[[Answer], T]) -> T:
         """Ask like ``get`` for what any client may see, before it is known who answers. Raises PlexError."""
@@ -176,23 +179,24 @@ class Transport:
         headers: Mapping[str, str],
         timeouts: int | None = None,
         turn: Turn = nullcontext,
-        wanted: asyncio.Event | None = None,
+        arrived: Arrived | None = None,
     ) -> T:
         retries = Retries(self._retry, timeouts=self._retry.attempts if timeouts is None else timeouts)
         async for attempt in stamina.retry_context(on=retries, attempts=self._retry.attempts, timeout=None):
             with attempt:
-                async with turn():
-                    answer = await self._try(path, params, headers)
-                if wanted is not None:
-                    await wanted.wait()
+                answer = await self._try(path, params, headers, turn)
+                if arrived is not None:
+                    await arrived(answer)
                 return await self._readable(answer, read)
         raise AssertionError("stamina ends its loop by a result or an exception")
 
-    async def _try(self, path: str, params: Mapping[str, str] | None, headers: Mapping[str, str]) -> Answer:
+    async def _try(
+        self, path: str, params: Mapping[str, str] | None, headers: Mapping[str, str], turn: Turn
+    ) -> Answer:
         if self._session is None:
             raise RuntimeError("the client is not open: use it in an async with statement")
-        failure: PlexError
-        async with self._slots:
+        # In this order: what waited for its place while the server was fast must know that it no longer is.
+        async with self._slots, turn():
             self.requests += 1
             began = self._clock.monotonic()
             try:
@@ -213,8 +217,8 @@ class Transport:
                     )
             except (aiohttp.ClientError, OSError, ValueError) as error:  # OSError: timeouts too
                 failure = failure_of(error, self._server.name, self._timeout)
-        # Out of the handler: the aiohttp error, which may hold the headers, must not become the context.
-        raise failure
+            # Out of the handler: the aiohttp error, which may hold the headers, must not become the context.
+            raise failure
 
     async def _readable(self, answer: Answer, read: Callable[[Answer], T]) -> T:
         try:
@@ -261,7 +265,7 @@ class Transport:
     def _tls(self) -> ssl.SSLContext | bool:
         """Give what aiohttp takes for ``ssl``: a context that trusts ``ca_file`` alone, or whom the system trusts.
 
-        True, which stands for a context of aiohttp's own, is for servers without TLS; False is to verify nothing.
+        True, which stands for aiohttp's own context, is for servers without TLS; False is to verify nothing.
         """
         if not self._server.verify_tls:
             return False
@@ -286,7 +290,9 @@ class Transport:
 @cache
 def _trusting_the_system() -> ssl.SSLContext:
     """Read the system's certificates: once, for it takes 16 ms and half a megabyte."""
-    return ssl.create_default_context()
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(("http/1.1",))
+    return context
 
 
 async def _maintenance(response: aiohttp.ClientResponse) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
 from retrovue_daemon.clock import Clock
+from retrovue_daemon.errors import ServerTimeout
 from retrovue_daemon.plex.client import Listing, PlexClient
 from retrovue_daemon.plex.pace import LONGEST_REST_S, Pace
 from retrovue_daemon.plex.paging import Pager
@@ -15,6 +18,8 @@ from tests.plex.test_client import movies
 from tests.plex.test_paging import Pages, listing
 
 if TYPE_CHECKING:
+    from aiohttp import web
+
     from tests.plex.conftest import FakePlex
 
 PATIENCE_S = 10
@@ -45,7 +50,9 @@ def pace(clock: StillClock) -> Pace:
 
 def note(pace: Pace, seconds: float, *, asked: int = 500, entries: int | None = None, kind: str = "episode") -> None:
     """Take in a page where 500 entries are allowed."""
-    pace.note(kind, asked=asked, most=500, entries=asked if entries is None else entries, seconds=seconds)
+    entries = asked if entries is None else entries
+    pace.arrived(kind, asked=asked, most=500, entries=entries, seconds=seconds)
+    pace.counted(kind, asked=asked, most=500, entries=entries, seconds=seconds)
 
 
 def test_pages_shrink_while_they_take_long_and_grow_again(pace: Pace) -> None:
@@ -103,10 +110,14 @@ async def test_a_server_that_is_slow_is_asked_for_one_page_at_a_time_after_a_res
     assert not pace.slow
 
 
-def test_a_page_that_does_not_come_in_time_says_it_all(pace: Pace) -> None:
+async def test_a_page_that_does_not_come_in_time_says_it_all(pace: Pace) -> None:
     """The next one is half as large, and asked for after the longest rest."""
-    pace.timed_out(500, 500)
-    pace.timed_out(500, 500)
+    for _ in range(2):
+        with pytest.raises(ServerTimeout):
+            async with pace.turn():
+                raise ServerTimeout("home", "after 10 s")
+        assert (pace.slow, pace._rest) == (True, LONGEST_REST_S)
+        pace.timed_out(500, 500)
     assert (pace.page_size(500), pace.slow, pace._rest) == (250, True, LONGEST_REST_S)
     for _ in range(99):
         note(pace, 0.1, asked=250)
@@ -126,7 +137,7 @@ def test_what_is_always_so_is_not_slow(pace: Pace) -> None:
     """A weak machine, and one whose first page came out of a cache, are asked as usual after a while."""
     note(pace, 0.3)
     seen = set()
-    for _ in range(100):
+    for _ in range(2_000):
         note(pace, 2.0)
         seen.add(pace.slow)
     assert seen == {True, False}
@@ -200,6 +211,68 @@ async def test_a_client_rests_where_its_server_becomes_slow(plex: FakePlex, sect
     assert [len(numbers), numbers[-1]] == [10, 10]
     assert len(clock.rests) >= 4
     assert min(clock.rests) >= 2.0
+
+
+async def test_a_server_that_becomes_slow_is_noticed_while_its_pages_wait(plex: FakePlex, section) -> None:
+    """The reader has other work; whoever else asks the server must know."""
+    clock = SteppingClock()
+    plex.answer("/library/sections/1/all", plex.listing(*movies(1_000)))
+    plex.answer("/library/metadata/1", plex.reply({"MediaContainer": {"size": 1, "Metadata": movies(1)}}))
+    plex.answer("/identity", plex.reply({"MediaContainer": {"size": 0, "machineIdentifier": "9f"}}))
+    async with (
+        PlexClient(section(), client_identifier="c", version="1", clock=clock) as client,
+        aclosing(client.pages("1", Listing.MOVIES, page_size=100)) as pages,
+        asyncio.timeout(PATIENCE_S),
+    ):
+        await anext(pages)
+        await anext(pages)
+        clock.step = 2.0
+        with capture_logs() as logs:
+            while not logs:
+                await client.identity()
+        assert [line["event"] for line in logs] == ["server.slow"]
+        rests = len(clock.rests)
+        assert await client.has_item("1")
+        assert len(clock.rests) > rests
+
+
+async def test_what_waits_for_its_place_already_rests_too(plex: FakePlex, section) -> None:
+    """It was asked for while the server was fast, and is sent when it no longer is."""
+    clock = SteppingClock()
+    listing = plex.listing(*movies(300))
+
+    async def held_behind_the_first(request: web.Request) -> web.StreamResponse:
+        if request.query["X-Plex-Container-Start"] != "0":
+            plex.held.set()
+            await plex.release.wait()
+        return await listing(request)
+
+    plex.answer("/library/sections/1/all", held_behind_the_first)
+    plex.answer("/library/metadata/1", plex.reply({"MediaContainer": {"size": 1, "Metadata": movies(1)}}))
+    async with (
+        PlexClient(section(concurrency=1), client_identifier="c", version="1", clock=clock) as client,
+        aclosing(client.pages("1", Listing.MOVIES, page_size=100)) as pages,
+        asyncio.timeout(PATIENCE_S),
+    ):
+        await anext(pages)
+        await plex.held.wait()
+        asking = [asyncio.create_task(client.has_item("1")) for _ in range(3)]
+        await asyncio.gather(*(asyncio.create_task(asyncio.sleep(0)) for _ in asking))
+        assert clock.rests == []
+        clock.step = 2.0
+        plex.release.set()
+        assert await asyncio.gather(*asking) == [True] * 3
+    assert len(clock.rests) >= 3
+
+
+async def test_a_server_that_sends_fewer_than_it_is_asked_for_is_no_slow_one(plex: FakePlex, section) -> None:
+    """Its first page would else be the fastest of all, by entries that did not come."""
+    clock = SteppingClock()
+    clock.step = 1.5
+    plex.answer("/library/sections/1/all", plex.listing(*movies(1_000), cap=100))
+    async with PlexClient(section(), client_identifier="c", version="1", clock=clock) as client:
+        assert len([page async for page in client.pages("1", Listing.MOVIES, page_size=500)]) == 10
+    assert clock.rests == []
 
 
 async def test_an_item_is_asked_for_while_the_next_page_of_a_slow_server_waits(plex: FakePlex, section) -> None:

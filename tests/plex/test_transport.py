@@ -113,22 +113,27 @@ def read_back() -> ServerIdentity:
 async def test_an_answer_is_read_once_it_is_wanted(plex: FakePlex, transport: Connect) -> None:
     """Until then its body waits, and neither the place nor the turn of its request is kept."""
     plex.answer(PATH, plex.reply(IDENTITY))
-    wanted, turn_ended, read_at = asyncio.Event(), asyncio.Event(), []
+    wanted, turn_ended, seconds, read_at = asyncio.Event(), asyncio.Event(), [], []
 
     @asynccontextmanager
     async def turn() -> AsyncIterator[None]:
         yield
         turn_ended.set()
 
+    async def arrived(answer: Answer) -> None:
+        seconds.append(answer.seconds)
+        await wanted.wait()
+
     def note(answer: Answer) -> ServerIdentity:
         read_at.append(wanted.is_set())
         return read(answer)
 
     connection = await transport(concurrency=1)
-    waiting = asyncio.create_task(connection.get(PATH, note, turn=turn, wanted=wanted))
+    waiting = asyncio.create_task(connection.get(PATH, note, turn=turn, arrived=arrived))
     async with asyncio.timeout(PATIENCE_S):
         await turn_ended.wait()
     assert await connection.get(PATH, read)
+    assert len(seconds) == 1
     assert not waiting.done()
     wanted.set()
     assert await waiting == read_back()
@@ -140,16 +145,19 @@ async def test_an_answer_that_cannot_be_read_is_asked_for_again_in_another_turn(
 ) -> None:
     """That shows only when it is read."""
     plex.answer(PATH, plex.reply(b"nothing"), plex.reply(IDENTITY))
-    wanted, turns = asyncio.Event(), []
+    turns, arrivals = [], []
 
     @asynccontextmanager
     async def turn() -> AsyncIterator[None]:
         turns.append(len(plex.requests))
         yield
 
-    wanted.set()
-    assert await (await transport()).get(PATH, read, turn=turn, wanted=wanted)
+    async def arrived(answer: Answer) -> None:
+        arrivals.append(answer.body)
+
+    assert await (await transport()).get(PATH, read, turn=turn, arrived=arrived)
     assert turns == [0, 1]
+    assert arrivals[0] == b"nothing"
 
 
 async def test_no_cookies(plex: FakePlex, transport: Connect) -> None:
