@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import aiosqlite
 
+    from retrovue_daemon.records import Item
     from retrovue_daemon.store.connection import Connection
 
 TABLES = {Kind.MOVIE: "movies", Kind.SHOW: "shows", Kind.SEASON: "seasons", Kind.EPISODE: "episodes"}
@@ -45,6 +46,10 @@ class KnownRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     library_id: int
     state: str
     digest: int | None
+
+    def shows(self, item: Item, digest: int, library_id: int) -> bool:
+        """Whether the row is as an item of a library with this digest is to be stored."""
+        return self.digest == digest and self.library_id == library_id and self.state == item.state
 
 
 _IDS = msgspec.json.Decoder(list[int])

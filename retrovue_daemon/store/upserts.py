@@ -63,7 +63,8 @@ async def write_items(
 ) -> BatchResult:
     """Write a batch of items of one kind; to be run as one of the writer's transactions.
 
-    An item that a moving listing shows twice is written once, as it was seen last.
+    An item that a moving listing shows twice is written once, as it was seen last; one that another batch or pass has
+    stored meanwhile, just as it is, is not written again.
     """
     return await connection.run(lambda plain: _write(plain, target, kind, changes, now))
 
@@ -73,6 +74,9 @@ def _write(
 ) -> BatchResult:
     latest = {change.item.rating_key: change for change in changes}
     known = stored_rows(connection, kind, target.server_id, latest)
+    stored = {key: row.id for key, row in known.items() if row.shows(*latest[key], target.library_id)}
+    for key in stored:
+        del known[key], latest[key]
     new_ids = NewIds.of(connection, TABLES[kind])
     ids = {key: known[key].id if key in known else new_ids.take() for key in latest}
 
@@ -84,7 +88,7 @@ def _write(
         _write_guids(connection, kind, latest, ids, [row.id for row in known.values()])
 
     restored = sum(row.state == "missing" for row in known.values())
-    return BatchResult(len(latest) - len(known), len(known) - restored, restored, list(ids.values()))
+    return BatchResult(len(latest) - len(known), len(known) - restored, restored, [*ids.values(), *stored.values()])
 
 
 def _rows(

@@ -1,7 +1,7 @@
 """The way of changed items to the writer, batch by batch.
 
-A pass waits for each batch before it compares more; meanwhile its next pages are fetched and decoded. More batches on
-their way were tried: the interpreter lets one thread compute at a time, and two that both have much to do cost each
+A pass waits for each batch before it compares more; meanwhile its next pages are fetched. More batches on their way
+were tried: the interpreter lets one thread compute at a time, and two that both have much to do cost each
 other more than they gain. What several passes hand in lies in the writer's queue.
 """
 

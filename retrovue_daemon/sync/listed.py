@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
 
     from retrovue_daemon.progress import Meter
-    from retrovue_daemon.records import Item, Page
+    from retrovue_daemon.records import Page
     from retrovue_daemon.store.lookup import KnownRow
     from retrovue_daemon.store.runs import Counts
     from retrovue_daemon.sync.targets import Equipment, LibraryTarget
@@ -68,7 +68,7 @@ class ListingReader:
         What was read before something went wrong is handed to the writer all the same.
         """
         listed = Listed()
-        # Where there is nothing to compare with, nothing need be looked up: what a moving listing shows twice is
+        # Where there is nothing to compare with, nothing need be looked up. What a moving listing shows twice is
         # found by the writer.
         is_new = not await holds_items(self._equipment.database.reader, kind, self._target.library_id)
         feed = self._feed(kind, listed.rows)
@@ -110,7 +110,7 @@ class ListingReader:
         for item in page.items:
             row = known.get(item.rating_key)
             fresh = digest(item)
-            if row is None or self._differs(row, item, fresh):
+            if row is None or not row.shows(item, fresh, self._target.library_id):
                 changes.append(Change(item, fresh))
         for skipped in page.skipped:
             self._equipment.skips.note(self._library.server, self._library.row.name, skipped)
@@ -120,7 +120,8 @@ class ListingReader:
         self._counts.listed += len(page.items)
         self._counts.skipped += len(page.skipped)
         self._raise_watermark(item.updated_at for item in page.items)
-        self._adoption.know(kind, page.items)
+        if is_new:
+            self._adoption.know(kind, page.items)
         if kind in {Kind.SEASON, Kind.EPISODE} and changes:
             await self._adoption.adopt_parents([change.item for change in changes])
         return changes
@@ -129,9 +130,6 @@ class ListingReader:
         keys = [item.rating_key for item in page.items]
         keys += [skipped.rating_key for skipped in page.skipped if skipped.rating_key is not None]
         return await known_rows(self._equipment.database.reader, kind, self._target.server_id, keys)
-
-    def _differs(self, row: KnownRow, item: Item, fresh: int) -> bool:
-        return row.digest != fresh or row.library_id != self._target.library_id or row.state != item.state
 
     def _raise_watermark(self, times: Iterable[int | None]) -> None:
         believed = [time for time in times if time is not None and time <= self._latest_believed]

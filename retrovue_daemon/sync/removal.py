@@ -47,8 +47,6 @@ async def sweep(
     longer listed: then only a person may let anything go.
     """
     await connection.execute("SAVEPOINT sweep")
-    # Before anything is re-keyed; counting a million rows takes long, and nobody asks where nothing leaves.
-    had = sum([await present(connection, kind, library.row.id, before) for kind in leaving if any(leaving.values())])
     listed = Listed(library.row.listed_from, library.row.listed_until)
     rekeyed = await rekey(connection, library.target, listed, leaving)
     left = await _orphaned(connection, library, leaving, rekeyed)
@@ -56,7 +54,7 @@ async def sweep(
     if any(left.values()) and not accepted:
         refusal = await _refusal(connection, equipment, library, left, before, vanished=vanished)
         if refusal is not None:
-            if rekeyed.total * 2 <= had:
+            if not await _most_moved(connection, library, leaving, rekeyed):
                 await connection.execute("ROLLBACK TO sweep")
                 rekeyed = Rekeyed()
             await connection.execute("RELEASE sweep")
@@ -72,6 +70,19 @@ async def sweep(
     for kind, ids in left.items():
         removed += await mark_missing(connection, library.target, kind, ids, equipment.now(), library.row.listed_from)
     return Swept(rekeyed, removed)
+
+
+async def _most_moved(
+    connection: aiosqlite.Connection, library: LibraryTarget, leaving: Mapping[Kind, list[int]], rekeyed: Rekeyed
+) -> bool:
+    """Tell whether most of what a library had lives on under other keys, wherever; asked once that is so.
+
+    What came lately, in this pass or one before that was not whole, says nothing of what the library had.
+    """
+    moved = sum(len(rekeyed.pairs.get(kind, {}).keys() & set(ids)) for kind, ids in leaving.items())
+    has = sum([await present(connection, kind, library.row.id) for kind in leaving])
+    had = has - rekeyed.arrived[library.row.id] + moved
+    return moved * 2 > had
 
 
 async def _orphaned(

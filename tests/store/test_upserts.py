@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tests.store.conftest import NOW
+
 
 async def test_a_new_movie_is_stored_with_its_files_and_guids(write, query, make) -> None:
     """Title, guids, paths on both sides and the primary file all arrive."""
@@ -101,6 +103,17 @@ async def test_an_item_twice_in_a_batch_is_written_once(write, query, make) -> N
 
     assert result.added == 1
     assert await query("SELECT title FROM movies") == [("Later",)]
+
+
+async def test_an_item_that_is_stored_just_so_already_is_not_written_again(write, query, make) -> None:
+    """Another batch of a listing that moves, or another pass, was first; what differs in any way is written."""
+    first, second, third = (make.movie(str(number)) for number in (1, 2, 3))
+    before = await write(first, second, digest=7)
+    again = await write(first, second, third, digest=7, now=NOW + 1)
+    assert (again.added, again.updated, again.restored) == (1, 0, 0)
+    assert set(again.ids) > set(before.ids)
+    assert await query("SELECT synced_at - ? FROM movies ORDER BY id", NOW) == [(0,), (0,), (1,)]
+    assert (await write(first, digest=8)).updated == 1
 
 
 async def test_episodes_find_their_show_and_season(write, query, make) -> None:

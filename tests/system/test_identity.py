@@ -164,11 +164,15 @@ async def test_a_whole_library_that_was_scanned_anew_keeps_all_ids(synced, sync,
     whole()
 
 
+@pytest.mark.parametrize("scanned", [False, True])
 @pytest.mark.parametrize(("recreated", "deleted", "moved"), [(10, 60, 0), (60, 30, 60)])
 async def test_a_library_that_is_held_back_moves_nothing_unless_most_of_it_did(
-    sync, ids, whole, recreated, deleted, moved
+    sync, ids, whole, recreated, deleted, moved, *, scanned
 ) -> None:
-    """A listing that lacks so much is doubted, and what it seems to have instead; a person may believe it."""
+    """A listing that lacks so much is doubted, and what it seems to have instead; a person may believe it.
+
+    What came may have been stored by an earlier pass, which could not judge because the server was scanning.
+    """
     async with SimulatedPlex(generated_library(movies=100, shows=0, episodes=0)) as plex:
         await sync(plex)
         before = ids()
@@ -177,6 +181,10 @@ async def test_a_library_that_is_held_back_moves_nothing_unless_most_of_it_did(
         gone = {film.rating_key for film in films[recreated : recreated + deleted]}
         for film in films[recreated : recreated + deleted]:
             plex.changes.delete(film.id)
+        if scanned:
+            plex.world.libraries["1"].refreshing = True
+            assert _runs(await sync(plex, options=AS_RUN))["Movies"].status == "incomplete"
+            plex.world.libraries["1"].refreshing = False
 
         run = _runs(await sync(plex, options=AS_RUN))["Movies"]
 
