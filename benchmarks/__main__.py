@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from benchmarks import report
 from benchmarks.budgets import judge
@@ -21,6 +24,8 @@ from benchmarks.process import ProgramFailed, compile_all, measure
 from benchmarks.rounds import run_case
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from benchmarks.budgets import Budget
     from benchmarks.figures import Figures
 
@@ -48,16 +53,28 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--full", action="store_true", help="also the largest libraries, of ten minutes")
-    parser.add_argument("--rounds", type=int, help="so many rounds of each case, instead of one to five")
+    parser.add_argument("--rounds", type=_number, help="so many rounds of each case, instead of one to five")
     names = [case.name for case in CASES]
     parser.add_argument("--only", nargs="+", default=[], choices=names, metavar="NAME", help=", ".join(names))
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep all figures here")
     parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw how time and memory grow")
     arguments = parser.parse_args()
+    # Before minutes are spent on what could not be kept.
+    for kept in filter(None, (arguments.json, arguments.plot)):
+        if kept.is_dir() or not os.access(kept if kept.exists() else kept.parent, os.W_OK):
+            parser.error(f"{kept} cannot be written: name a file in a directory that is there, and yours")
+    if arguments.plot is not None and find_spec("matplotlib") is None:
+        parser.error("--plot needs matplotlib: `make bench` installs it, `pip install '.[bench]'` does")
     if arguments.plot is not None and arguments.only and not {"20k", "200k"} & set(arguments.only):
         parser.error("--plot draws how time grows with the library: --only has to name 20k or 200k")
     return arguments
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of rounds: 1 at least")
+    return int(text)
 
 
 def _help_s() -> float:
@@ -101,7 +118,13 @@ def _say(line: str) -> None:
     print(f"{time.monotonic() - BEGAN:6.0f} s  {line}", file=sys.stderr, flush=True)
 
 
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
+    # Ends what runs and leaves nothing behind, as Ctrl-C does.
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         main()
     except ProgramFailed as failure:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from benchmarks.cases import TITLES
+from benchmarks.cases import DAEMON, TITLES
 from benchmarks.figures import exponent, find
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _growth(figures: list[Figures]) -> Iterator[Budget]:
     sizes = [first for size in SIZES if (first := find(figures, size, "first")) is not None]
     for small, large in pairwise(sizes):
         grows = exponent(small, large)
-        what = f"first sync, {small.case.title} to {large.case.title}: growth of the processor time"
+        what = f"first sync, {small.case.title} to {large.case.title}: growth of the processor time after the start"
         yield Budget(what, "linear (exponent 1)", f"{grows:.2f}", grows <= LINEAR)
 
 
@@ -124,6 +124,6 @@ def _process(figures: list[Figures]) -> Iterator[Budget]:
         yield Budget(
             "start of the process to first request", f"≤ {FIRST_REQUEST_S} s", f"{first.first_request_s:.2f} s", holds
         )
-    ours = [each.most_at_once for each in figures if each.program in {"first", "unchanged", "changed", "quick"}]
+    ours = [each.most_at_once for each in figures if each.program in DAEMON]
     if ours:
         yield Budget("requests at once, one server", f"≤ {CONCURRENCY}", str(max(ours)), max(ours) <= CONCURRENCY)

@@ -83,8 +83,9 @@ def find(figures: list[Figures], case: str, program: Program) -> Figures | None:
 
 
 def exponent(small: Figures, large: Figures) -> float:
-    """Tell how the processor time grows: 1 is linear, 2 quadratic."""
-    return math.log(large.cpu_s / small.cpu_s) / math.log(large.case.episodes / small.case.episodes)
+    """Tell how the processor time after the start, which is always as long, grows: 1 is linear, 2 quadratic."""
+    taken = [each.cpu_s - (each.first_request_s or 0.0) for each in (small, large)]
+    return math.log(taken[1] / taken[0]) / math.log(large.case.episodes / small.case.episodes)
 
 
 def _whole(run: Measured) -> float:

@@ -88,7 +88,7 @@ def measure(command: Sequence[str], simulation: Simulation | None = None) -> Mea
                 process.wait()
         if process.returncode != 0:
             said.seek(0)
-            last = said.read().decode(errors="replace")[-LAST_WORDS:]
+            last = said.read().decode(errors="replace")[-LAST_WORDS:] or "nothing was said; is the disk full?"
             raise ProgramFailed(f"{' '.join(command[:4])} … ended with {process.returncode}: {last}")
     measured = Measured(
         wall_s=ended - began,

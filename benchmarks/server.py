@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import signal
 import sys
 import time
 from contextlib import AsyncExitStack
@@ -147,7 +148,8 @@ def worlds(*, servers: int, libraries: int, shows: int, episodes: int, season: i
 
 
 async def serve(wanted: dict[str, int]) -> None:
-    """Serve until nobody asks any more."""
+    """Serve until nobody asks any more; Ctrl-C is for whoever asks, who ends this."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     async with AsyncExitStack() as opened:
         plexes = [await opened.enter_async_context(CountedPlex(world)) for world in worlds(**wanted)]
         servers = Servers(plexes)
