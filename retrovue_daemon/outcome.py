@@ -43,7 +43,7 @@ def summary(reports: Sequence[ServerReport], code: int) -> dict[str, Any]:
                 "server": report.server,
                 "error": describe(report.error),
                 "offers": [
-                    {"title": offer.title, "key": offer.key, "left_out": offer.left_out} for offer in report.offers
+                    {name: getattr(offer, name) for name in offer.__struct_fields__} for offer in report.offers
                 ],
                 "libraries": [
                     {

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
+from retrovue_daemon.cli.imports import import_lightly
 from retrovue_daemon.cli.options import JsonOption, QuietOption
 from retrovue_daemon.cli.output import print_failure
 from retrovue_daemon.cli.reports import print_summary
@@ -121,6 +122,7 @@ def demo(  # noqa: PLR0917 -- typer passes every option by its name
       `curl -d '{"library": "1", "title": "The Bat", "year": 1926}' http://127.0.0.1:32401/changes/add_movie`
       (`curl http://127.0.0.1:32401` lists all that can be done there)
     """
+    import_lightly()
     from retrovue_daemon.demo import RELEASES, Quirks, SimulatedPlex  # noqa: PLC0415 -- brings aiohttp
 
     _needed("--serve", serve, port=port, control_port=control_port)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -59,7 +60,8 @@ async def with_progress(
 
 def _terminal() -> Console | None:
     """Return standard error as something to draw on, or None where that is no terminal."""
-    if not sys.stderr.isatty():
+    # rich would know, but takes long to load; it also lets the environment say so.
+    if not sys.stderr.isatty() and not os.environ.keys() & {"FORCE_COLOR", "TTY_COMPATIBLE"}:
         return None
     from rich.console import Console  # noqa: PLC0415 -- takes a tenth of a second
 

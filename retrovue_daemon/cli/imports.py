@@ -5,10 +5,13 @@ from __future__ import annotations
 import gc
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_READER: Final = "set_default_verify_paths"
+"""The method of a TLS context that reads the system's certificates; ``load_default_certs`` calls it, too."""
 
 
 def hurry_imports() -> None:
@@ -23,13 +26,17 @@ def import_lightly() -> None:
     """Import aiohttp and structlog without what they would load in vain, which takes a quarter of the start.
 
     aiohttp reads the certificates that the system trusts, twice, for connections that bring no context of their own.
-    Ours all do (``plex/transport.py``); any other would find that it trusts nobody. structlog loads rich, where that
-    is installed, for a way to print tracebacks that ``logs.py`` does not choose.
+    Those of ours that verify anything bring one (``plex/transport.py``); others would find that they trust nobody.
+    structlog loads rich, where that is installed, for a way to print tracebacks that ``logs.py`` does not choose.
+
+    For the only thread of a process that has just begun: what is patched meanwhile is everybody's.
     """
-    with _certificates_unread():
-        import aiohttp  # noqa: F401, PLC0415
-    with _without("rich"):
-        import structlog  # noqa: F401, PLC0415
+    if "aiohttp" not in sys.modules:
+        with _certificates_unread():
+            import aiohttp  # noqa: F401, PLC0415
+    if "structlog" not in sys.modules:
+        with _without("rich"):
+            import structlog  # noqa: F401, PLC0415
 
 
 @contextmanager
@@ -37,11 +44,15 @@ def _certificates_unread() -> Iterator[None]:
     import ssl  # noqa: PLC0415 -- only some commands need it
 
     contexts: Any = ssl.SSLContext
-    contexts.set_default_verify_paths = lambda _context: None  # hides the base class's
+    own = vars(contexts).get(_READER)
+    setattr(contexts, _READER, lambda _context: None)
     try:
         yield
     finally:
-        del contexts.set_default_verify_paths
+        if own is None:
+            delattr(contexts, _READER)  # shows the base class's again
+        else:
+            setattr(contexts, _READER, own)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from typing import Final
 
 LARGEST_BLOCK: Final = 8 * 1024 * 1024
@@ -30,6 +31,8 @@ def settle_in() -> None:
 def hurry_end() -> None:
     """Let the garbage collector stay out of the way of the end, too: all that is left goes with the process.
 
-    Python would look through everything once more, which takes ten milliseconds. What has to be closed is closed.
+    Python would look through everything once more, which takes ten milliseconds. What has to be closed is closed;
+    ``python -X dev`` is there to see whether it is.
     """
-    gc.freeze()
+    if not sys.flags.dev_mode:
+        gc.freeze()
