@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from retrovue_daemon.demo import SimulatedPlex
 
 LOADED = """
 import gc, ssl, sys
@@ -42,3 +50,45 @@ def test_what_is_there_already_stays() -> None:
         "before = sys.modules['rich']\n"
         "import_lightly(); assert sys.modules['rich'] is before"
     )
+
+
+def test_what_somebody_else_has_put_there_stays() -> None:
+    """A program may bring its own way to read certificates."""
+    _run(
+        "import ssl; ours = lambda context: None; ssl.SSLContext.set_default_verify_paths = ours\n"
+        "from retrovue_daemon.cli.imports import import_lightly; import_lightly()\n"
+        "assert vars(ssl.SSLContext)['set_default_verify_paths'] is ours"
+    )
+
+
+@pytest.mark.parametrize("command", ["sync", "check", "discover x"])
+def test_a_command_reads_no_certificates_for_plain_http(plex: SimulatedPlex, tmp_path: Path, command: str) -> None:
+    """Not later either, when it opens its connections."""
+    config = tmp_path / "config.toml"
+    config.write_text(
+        f'[database]\npath = "{tmp_path}/m.db"\n'
+        f'[[servers]]\nname = "home"\nurl = "{plex.url}"\ntoken = "{plex.token}"\n'
+    )
+    config.chmod(0o600)
+    code = (
+        "import atexit, gc, ssl, sys\n"
+        "contexts = lambda: [thing for thing in gc.get_objects() if isinstance(thing, ssl.SSLContext)]\n"
+        "atexit.register(lambda: print('certificates', sum(c.cert_store_stats()['x509'] for c in contexts())))\n"
+        "gc.freeze = lambda: None\n"
+        f"sys.argv = ['retrovue-daemon', *{command.split()}, '--config', {str(config)!r}]\n"
+        "from retrovue_daemon.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "certificates 0" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(("options", "frozen"), [([], True), (["-X", "dev"], False)])
+def test_the_end_looks_for_no_garbage_unless_somebody_develops(options: list[str], *, frozen: bool) -> None:
+    """And the start looks for little."""
+    code = (
+        "import atexit, gc, sys; sys.argv = ['retrovue-daemon', '--version']\n"
+        "atexit.register(lambda: print(gc.get_freeze_count() > 10_000, gc.get_threshold()[0]))\n"
+        "from retrovue_daemon.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, *options, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1] == f"{frozen} 100000", done.stderr

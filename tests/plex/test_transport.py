@@ -325,6 +325,25 @@ async def test_maintenance_that_is_compressed(plex: FakePlex, transport: Connect
     assert (await failure(await transport(compression=True))).detail == told
 
 
+async def test_maintenance_that_comes_in_pieces_or_is_huge(plex: FakePlex, transport: Connect) -> None:
+    """Its first bytes may come alone; and of what is unpacked from a few kilobytes no more is read than of others."""
+    packed = gzip.compress(b'<Response code="503" title="Maintenance" status="Starting"/>')
+    bomb = gzip.compress(b'<Response code="503" status="' + b"x" * 10_000_000 + b'"/>', mtime=0)[:4096]
+
+    async def in_pieces(request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse(status=503, headers={"Content-Type": "text/xml", "Content-Encoding": "gzip"})
+        await answer.prepare(request)
+        for piece in (packed[:10], packed[10:]):
+            await answer.write(piece)
+        return answer
+
+    plex.answer(PATH, in_pieces)
+    connection = await transport(compression=True)
+    assert (await failure(connection)).detail == "HTTP 503, Starting"
+    plex.answer(PATH, plex.reply(bomb, status=503, Content_Type="text/xml", Content_Encoding="gzip"))
+    assert (await failure(connection)).detail == "HTTP 503"
+
+
 async def test_the_token_is_not_repeated_in_another_spelling(plex: FakePlex, transport: Connect) -> None:
     """The text becomes a row's, a command's and a status line's, where nothing else takes it out."""
     spellings = (plex.TOKEN.upper(), quote(plex.TOKEN, safe=""), base64.b64encode(plex.TOKEN.encode()).decode())
