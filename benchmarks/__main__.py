@@ -14,7 +14,7 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from benchmarks import report
 from benchmarks.budgets import judge
@@ -24,8 +24,6 @@ from benchmarks.process import ProgramFailed, compile_all, measure
 from benchmarks.rounds import run_case
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from benchmarks.budgets import Budget
     from benchmarks.figures import Figures
 
@@ -118,13 +116,9 @@ def _say(line: str) -> None:
     print(f"{time.monotonic() - BEGAN:6.0f} s  {line}", file=sys.stderr, flush=True)
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
-
-
 if __name__ == "__main__":
     # Ends what runs and leaves nothing behind, as Ctrl-C does.
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         main()
     except ProgramFailed as failure:

@@ -35,9 +35,9 @@ def run(config: ConfigOption = None, database: DatabaseOption = None) -> None:
     - `retrovue-daemon run --config /etc/retrovue-daemon/config.toml`
     - `retrovue-daemon run --database /srv/retrovue.db`, with servers that were added to the database
     """
-    import_lightly()
     load = partial(read_config, config, database)
     settings = load()
+    import_lightly()
     from retrovue_daemon import daemon  # noqa: PLC0415 -- brings aiohttp, which --help does not need
     from retrovue_daemon.logs import log_uncaught  # noqa: PLC0415 -- likewise
     from retrovue_daemon.outlet import Outlet  # noqa: PLC0415 -- likewise

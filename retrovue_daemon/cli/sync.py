@@ -76,7 +76,6 @@ def sync(
     """
     if year is not None and show is None:
         raise typer.BadParameter("needs --show", param_hint="--year")
-    import_lightly()
     from retrovue_daemon.asking import Selection  # noqa: PLC0415 -- not for --help
 
     selection = Selection(
@@ -84,6 +83,7 @@ def sync(
     )
     selection.check()
     settings, only_asks = _settings(config, database, asks=not dry_run)
+    import_lightly()
     from retrovue_daemon.daemon import SyncOptions  # noqa: PLC0415 -- brings aiohttp, which --help does not need
 
     settle_in()

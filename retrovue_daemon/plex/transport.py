@@ -68,6 +68,7 @@ Turn: TypeAlias = "Callable[[], AbstractAsyncContextManager[None]]"
 """Gives what is entered while a server is being asked, and may keep one waiting."""
 
 Arrived: TypeAlias = "Callable[[Answer], Awaitable[object]]"
+"""Is told that an answer is there, and waited for before that is read."""
 
 
 class Answer(msgspec.Struct, frozen=True):

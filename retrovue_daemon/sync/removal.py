@@ -75,7 +75,7 @@ async def sweep(
 async def _most_moved(
     connection: aiosqlite.Connection, library: LibraryTarget, leaving: Mapping[Kind, list[int]], rekeyed: Rekeyed
 ) -> bool:
-    """Tell whether most of what a library had lives on under other keys, wherever; asked once that is so.
+    """Tell whether most of what a library had lives on under other keys, wherever: to be asked after it was re-keyed.
 
     What came lately, in this pass or one before that was not whole, says nothing of what the library had.
     """

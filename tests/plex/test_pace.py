@@ -257,7 +257,7 @@ async def test_what_waits_for_its_place_already_rests_too(plex: FakePlex, sectio
         await anext(pages)
         await plex.held.wait()
         asking = [asyncio.create_task(client.has_item("1")) for _ in range(3)]
-        await asyncio.gather(*(asyncio.create_task(asyncio.sleep(0)) for _ in asking))
+        await asyncio.sleep(0)  # each comes as far as it can: to the one place, which is taken
         assert clock.rests == []
         clock.step = 2.0
         plex.release.set()
