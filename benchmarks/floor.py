@@ -36,10 +36,11 @@ ALIKE = {
     "sort": "id",
     "excludeElements": "Country,Rating,Collection,Writer,Role,Producer,Similar,Image,UltraBlurColors",
 }
+UNTAGGED = {**ALIKE, "excludeElements": f"{ALIKE['excludeElements']},Genre,Director"}
 LISTINGS = {
     "show": ("all", {**ALIKE, "type": "2"}),
-    "season": ("all", {**ALIKE, "type": "3"}),
-    "episode": ("allLeaves", ALIKE),
+    "season": ("all", {**UNTAGGED, "type": "3"}),
+    "episode": ("allLeaves", UNTAGGED),
 }
 DIGEST = 0x5EED_5EED_5EED_5EED
 

@@ -11,8 +11,9 @@ import msgspec
 import structlog
 
 from retrovue_daemon.errors import BadAnswer, RequestRefused, Unauthorized, WrongServer
+from retrovue_daemon.plex.arguments import BY_TYPE, DETAILS, LEAVES, LEFT_OUT, paging
 from retrovue_daemon.plex.guid import GUIDParser
-from retrovue_daemon.plex.pages import LARGEST_FIRST_PAGE, LEFT_OUT, PageSource, paging
+from retrovue_daemon.plex.pages import LARGEST_FIRST_PAGE, PageSource
 from retrovue_daemon.plex.parse import parse_found_shows, parse_identity, parse_libraries, parse_page
 from retrovue_daemon.plex.retries import RetryPolicy
 from retrovue_daemon.plex.transport import Transport
@@ -42,25 +43,6 @@ _KINDS: Final = {
     Listing.SHOWS: Kind.SHOW,
     Listing.SEASONS: Kind.SEASON,
     Listing.EPISODES: Kind.EPISODE,
-}
-
-_TYPE_NUMBERS: Final = {Listing.MOVIES: "1", Listing.SHOWS: "2", Listing.SEASONS: "3", Listing.EPISODES: "4"}
-"""The API's numbers of the item types (https://developer.plex.tv/pms/, section "Types")."""
-
-_ARGUMENTS: Final = {
-    "includeGuids": "1",
-    # By default collections stand between the items and count in the total.
-    "includeCollections": "0",
-    # Pages are cut by position: by id new ones come last, by title they move the rest.
-    "sort": "id",
-    # A fifth of a listing that is not stored. It is a request and no condition: some servers send it all the same.
-    LEFT_OUT: "Country,Rating,Collection,Writer,Role,Producer,Similar,Image,UltraBlurColors",
-}
-
-_DETAILS: Final = {
-    "includeGuids": "1",
-    # Else the server takes the question for a visit, and looks at the item's files and agents anew.
-    "skipRefresh": "1",
 }
 
 _LEAVES_REFUSED: Final = frozenset({400, 404, 501})
@@ -182,9 +164,7 @@ class PlexClient:
         """
         section = f"/library/sections/{quote(library_key, safe='')}"
         if listing is Listing.EPISODES and library_key not in self._leaves_useless:
-            async with aclosing(
-                self._source.pages(f"{section}/allLeaves", _ARGUMENTS, page_size, Kind.EPISODE)
-            ) as pages:
+            async with aclosing(self._source.pages(f"{section}/allLeaves", LEAVES, page_size, Kind.EPISODE)) as pages:
                 first = await _first_of_leaves(pages)
                 if first is not None:
                     yield first
@@ -192,8 +172,8 @@ class PlexClient:
                         yield page
                     return
             self._leaves_useless.add(library_key)
-        arguments = {**_ARGUMENTS, "type": _TYPE_NUMBERS[listing]}
-        async with aclosing(self._source.pages(f"{section}/all", arguments, page_size, _KINDS[listing])) as pages:
+        kind = _KINDS[listing]
+        async with aclosing(self._source.pages(f"{section}/all", BY_TYPE[kind], page_size, kind)) as pages:
             async for page in pages:
                 yield page
 
@@ -206,10 +186,11 @@ class PlexClient:
         """
         section = f"/library/sections/{quote(library_key, safe='')}"
         if not self._filter_refused:
-            arguments = {**_ARGUMENTS, "type": _TYPE_NUMBERS[listing], "updatedAt>": str(since)}
+            kind = _KINDS[listing]
+            arguments = {**BY_TYPE[kind], "updatedAt>": str(since)}
             # A few entries, and a refusal has to mean the filter.
             del arguments[LEFT_OUT]
-            pages = self._source.pages(f"{section}/all", arguments, page_size, _KINDS[listing])
+            pages = self._source.pages(f"{section}/all", arguments, page_size, kind)
             async with aclosing(pages):
                 first = await _first_unless_refused(pages, _FILTER_REFUSED)
                 if first is not None:
@@ -248,7 +229,7 @@ class PlexClient:
     def shows_titled(self, library_key: str, title: str) -> AsyncGenerator[Page, None]:
         """Give the shows of a library whose titles contain a text, as the listing of the library shows them."""
         path = f"/library/sections/{quote(library_key, safe='')}/all"
-        arguments = {**_ARGUMENTS, "type": "2", "title": title}
+        arguments = {**BY_TYPE[Kind.SHOW], "title": title}
         return self._source.pages(path, arguments, LARGEST_FIRST_PAGE, Kind.SHOW)
 
     async def shows_called(self, title: str, year: int | None = None) -> tuple[FoundShow, ...]:
@@ -316,7 +297,7 @@ class PlexClient:
             return await self._transport.get(
                 f"/library/metadata/{keys}",
                 self._source.noting_format(read),
-                params=_DETAILS,
+                params=DETAILS,
                 turn=self._source.turn,
             )
         except RequestRefused as refusal:

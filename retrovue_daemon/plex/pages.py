@@ -7,12 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from retrovue_daemon.errors import RequestRefused
+from retrovue_daemon.plex.arguments import LEFT_OUT, paging
 from retrovue_daemon.plex.pace import SMALLEST_PAGE, Pace
 from retrovue_daemon.plex.paging import Pager
 from retrovue_daemon.plex.parse import is_xml, parse_page
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
     from contextlib import AbstractAsyncContextManager
 
     from retrovue_daemon.clock import Clock
@@ -25,9 +26,6 @@ LARGEST_XML_PAGE: Final = 250
 
 LARGEST_FIRST_PAGE: Final = 500
 """Entries of a listing that is begun before the server has answered anything, in whichever format."""
-
-LEFT_OUT: Final = "excludeElements"
-"""The argument that says what an answer may leave out."""
 
 _BAD_REQUEST: Final = 400
 
@@ -53,7 +51,7 @@ class PageSource:
         await asyncio.gather(*self._fetches, return_exceptions=True)
 
     def pages(
-        self, path: str, arguments: dict[str, str], page_size: int, kind: Kind, *, parent: str | None = None
+        self, path: str, arguments: Mapping[str, str], page_size: int, kind: Kind, *, parent: str | None = None
     ) -> AsyncGenerator[Page, None]:
         """Give the pages of a listing in order, while the next ones are fetched; ``page_size`` is the largest."""
         most = self.page_size(page_size)
@@ -90,7 +88,7 @@ class PageSource:
     async def _page(
         self,
         path: str,
-        arguments: dict[str, str],
+        arguments: Mapping[str, str],
         start: int,
         size: int,
         kind: Kind,
@@ -121,7 +119,7 @@ class PageSource:
         get = partial(
             self._transport.get, path, self.noting_format(read), timeouts=timeouts, turn=self.turn, arrived=arrived
         )
-        page, seconds = await self._whole_or_not(get, arguments | paging(start, size))
+        page, seconds = await self._whole_or_not(get, {**arguments, **paging(start, size)})
         self._pace.counted(kind, asked=size, most=most, entries=page.entries, seconds=seconds)
         return page
 
@@ -138,8 +136,3 @@ class PageSource:
         answer = await get(params=wholly)
         self._leaves_nothing_out = True
         return answer
-
-
-def paging(start: int, size: int) -> dict[str, str]:
-    """Return what asks for a page: as arguments and not as headers, so that no cache takes one page for another."""
-    return {"X-Plex-Container-Start": str(start), "X-Plex-Container-Size": str(size)}

@@ -108,19 +108,27 @@ async def test_libraries(plex: FakePlex, connect: Connect) -> None:
 
 
 @pytest.mark.parametrize(
-    ("listing", "type_number"), [(Listing.MOVIES, "1"), (Listing.SHOWS, "2"), (Listing.SEASONS, "3")]
+    ("listing", "path", "by_type", "left_out"),
+    [
+        (Listing.MOVIES, ALL, {"type": "1"}, NOT_STORED),
+        (Listing.SHOWS, ALL, {"type": "2"}, NOT_STORED),
+        (Listing.SEASONS, ALL, {"type": "3"}, f"{NOT_STORED},Genre,Director"),
+        (Listing.EPISODES, "/library/sections/1/allLeaves", {}, f"{NOT_STORED},Genre,Director"),
+    ],
 )
-async def test_what_is_asked(plex: FakePlex, connect: Connect, listing: Listing, type_number: str) -> None:
-    """A listing is asked for by type, in the order of ids, with external ids, without collections, and by pages."""
-    plex.answer(ALL, plex.listing(*movies(3)))
+async def test_what_is_asked(
+    plex: FakePlex, connect: Connect, listing: Listing, path: str, by_type: dict[str, str], left_out: str
+) -> None:
+    """A listing is asked for in the order of ids, with external ids, without what is not stored, and by pages."""
+    plex.answer(path, plex.listing(*movies(3)))
     await listed(await connect(), "1", listing, page_size=50)
     (request,) = plex.requests
     assert dict(request.query) == {
-        "type": type_number,
+        **by_type,
         "sort": "id",
         "includeGuids": "1",
         "includeCollections": "0",
-        "excludeElements": NOT_STORED,
+        "excludeElements": left_out,
         START: "0",
         SIZE: "50",
     }
