@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from retrovue_daemon.store.lookup import listed_ids, rating_keys
+from retrovue_daemon.store.lookup import ids_of_library, rating_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +59,7 @@ async def confirm(
 async def _listed_key(equipment: Equipment, library: LibraryTarget, kind: Kind, listed: SeenIds) -> str | None:
     """Return the rating key of some item that the listing showed, None where it showed none."""
     reader = equipment.database.reader
-    async for ids in listed_ids(reader, kind, library.row.id, chunk=100):
+    async for ids in ids_of_library(reader, kind, library.row.id, chunk=100):
         for row_id in ids:
             if row_id in listed:
                 return (await rating_keys(reader, kind, [row_id]))[row_id]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from retrovue_daemon.store.lookup import listed_ids
+from retrovue_daemon.store.lookup import ids_of_library
 from retrovue_daemon.store.runs import Counts, Marks, note_trouble, record_run, settle
+from retrovue_daemon.store.sweep import still_of
 from retrovue_daemon.sync.confirmation import confirm
 from retrovue_daemon.sync.listed import Listed, ListingReader
 from retrovue_daemon.sync.passes import Conclusion, Verdict
@@ -89,12 +90,12 @@ class FullPass:
         return await self._reader.read(kind, listing.value, pages)
 
     async def _unseen(self, kind: Kind) -> list[int]:
-        """Return the ids of rows of this library that its listing did not show."""
-        seen = self._listed[kind].rows
+        """Return the ids of rows of this library that its listing did not show, and that are not missing yet."""
+        reader, seen = self._equipment.database.reader, self._listed[kind].rows
         ids: list[int] = []
-        async for chunk in listed_ids(self._equipment.database.reader, kind, self._library.row.id):
+        async for chunk in ids_of_library(reader, kind, self._library.row.id):
             ids += seen.unseen(chunk)
-        return ids
+        return await still_of(reader, kind, self._library.row.id, ids)
 
     async def _still_quiet(self) -> bool:
         """Look once more before anything is removed: the library may be scanned, or have changed meanwhile.

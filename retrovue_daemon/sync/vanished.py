@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from retrovue_daemon.store.lookup import listed_ids
+from retrovue_daemon.store.lookup import ids_of_library
 from retrovue_daemon.store.runs import Counts, note_trouble, record_run
-from retrovue_daemon.store.sweep import forget_library
+from retrovue_daemon.store.sweep import forget_library, still_of
 from retrovue_daemon.sync.passes import Conclusion, Verdict
 from retrovue_daemon.sync.removal import sweep
 
@@ -34,11 +34,13 @@ class VanishedPass:
 
     async def look(self) -> Verdict:
         """Collect all that the library has."""
+        reader = self._equipment.database.reader
         leaving: dict[Kind, list[int]] = {}
         for kind, _ in self._library.listings:
-            leaving[kind] = []
-            async for ids in listed_ids(self._equipment.database.reader, kind, self._library.row.id):
-                leaving[kind] += ids
+            ids: list[int] = []
+            async for chunk in ids_of_library(reader, kind, self._library.row.id):
+                ids += chunk
+            leaving[kind] = await still_of(reader, kind, self._library.row.id, ids)
         return Verdict("ok", leaving=leaving)
 
     async def conclude(self, connection: aiosqlite.Connection, verdict: Verdict, result: Result) -> Conclusion:

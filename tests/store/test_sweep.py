@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from retrovue_daemon.records import Kind
-from retrovue_daemon.store.lookup import listed_ids
+from retrovue_daemon.store.lookup import ids_of_library
 from retrovue_daemon.store.sweep import mark_missing, present, purge, purgeable, still_of
 from retrovue_daemon.store.upserts import Change, write_items
 
@@ -67,12 +67,13 @@ async def test_rows_that_were_judged_may_be_anothers_by_now(write, make, databas
     assert await still_of(database.reader, Kind.MOVIE, 1, [1, 2, 3, 4, 5, 6], chunk=2) == [1, 3, 6]
 
 
-async def test_listed_ids_come_in_pieces(write, make, database, target) -> None:
-    """All rows that are not missing, in order of id, never more than a piece at a time."""
-    await write(*(make.movie(str(number)) for number in range(7)))
+async def test_ids_of_a_library_come_in_pieces(write, make, database, target) -> None:
+    """All of its rows and no other's, in order of id, never more than a piece at a time."""
+    await write(*(make.movie(str(number)) for number in range(8)))
     await database.writer.write(lambda c: mark_missing(c, target, Kind.MOVIE, [4], 100))
-    pieces = [piece async for piece in listed_ids(database.reader, Kind.MOVIE, 1, chunk=3)]
-    assert pieces == [[1, 2, 3], [5, 6, 7]]
+    await database.writer.write(lambda c: c.execute("UPDATE movies SET library_id = 2 WHERE id = 2"))
+    pieces = [piece async for piece in ids_of_library(database.reader, Kind.MOVIE, 1, chunk=3)]
+    assert pieces == [[1, 3, 4], [5, 6, 7], [8]]
 
 
 # What is deleted -------------------------------------------------------------------------------------------------
