@@ -38,10 +38,13 @@ def build_items(
     """
     items: list[Item] = []
     skipped: list[Skipped] = []
+    builders = _BUILDERS if kind is None else {kind.value: _BUILDERS[kind.value]}
     for entry in entries:
-        build = _BUILDERS.get(entry.type or "")
-        key = _text(entry.rating_key)
-        if build is None or not key or (kind is not None and entry.type != kind):
+        build = builders.get(entry.type or "")
+        key = entry.rating_key
+        if type(key) is not str:
+            key = _text(key)
+        if build is None or not key:
             skipped.append(_skip(entry, key))
         else:
             items.append(build(entry, key, container))
@@ -159,6 +162,11 @@ def _files(versions: list[Media] | None) -> tuple[MediaFile, ...]:
     """Give every Part of every Media, in the server's order: the best version first, stacked files as they play."""
     if not versions:
         return ()
+    if len(versions) == 1:
+        # As nearly all are: one file costs half as much as by the loops.
+        (media,) = versions
+        if media.parts and len(media.parts) == 1:
+            return (_file(media, media.parts[0], 0),)
     return tuple(
         [
             _file(media, part, position)

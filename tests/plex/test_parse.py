@@ -11,6 +11,7 @@ import pytest
 from retrovue_daemon.plex.parse import NotAMediaContainer, parse_identity, parse_libraries, parse_page
 from retrovue_daemon.records import (
     Episode,
+    Kind,
     LibraryListing,
     MediaFile,
     Movie,
@@ -337,6 +338,12 @@ def test_escaped_nul() -> None:
     assert item.genre == "Drama"
 
 
+@pytest.mark.parametrize("escapes", [0, 1, 198, 199, 200, 201, 5_000])
+def test_escaped_nul_behind_other_escapes(escapes: int) -> None:
+    """It is found behind any number of other escapes."""
+    assert only(answer({"tagline": '"' * escapes, **MOVIE, "title": "a\0b"})).title == "ab"
+
+
 def test_escaped_nul_is_told_from_a_backslash() -> None:
     r"""`\\u0000` is a backslash and a word, such as in a Windows path."""
     assert file_of({**MEDIA, "Part": [{**PART, "file": r"D:\u0000\film.mkv"}]}).plex_path == r"D:\u0000\film.mkv"
@@ -510,6 +517,15 @@ def test_entries_that_cannot_be_used(entry: object, skipped: Skipped) -> None:
     assert page.items == (movie(), episode())
     assert page.skipped == (skipped,)
     assert page.entries == 3
+
+
+def test_items_of_another_kind() -> None:
+    """Where one kind is asked for the others are left out: the rows of a listing all go to one table."""
+    body = answer(MOVIE, {**EPISODE, "ratingKey": "5", "title": "Pilot"})
+    page = parse_page(body, kind=Kind.MOVIE)
+    assert [item.rating_key for item in page.items] == [MOVIE["ratingKey"]]
+    assert page.skipped == (Skipped("5", "Pilot", "type 'episode'"),)
+    assert page.entries == len(parse_page(body).items) == 2
 
 
 def test_home_video() -> None:
