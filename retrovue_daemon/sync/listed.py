@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
@@ -105,11 +106,16 @@ class ListingReader:
 
     async def _compare(self, kind: Kind, page: Page, listed: Listed, *, is_new: bool) -> list[Change]:
         """Return the items of a page that are new or differ; mark all that have a row as seen."""
-        known = {} if is_new else await self._known_rows(kind, page)
+        looking = asyncio.create_task(self._known_rows(kind, page, is_new=is_new), name="look-up")
+        try:
+            # It begins, and the database looks while the digests are made.
+            await asyncio.sleep(0)
+            digests = [digest(item) for item in page.items]
+        finally:
+            known = await looking
         changes = []
-        for item in page.items:
+        for item, fresh in zip(page.items, digests, strict=True):
             row = known.get(item.rating_key)
-            fresh = digest(item)
             if row is None or not row.shows(item, fresh, self._target.library_id):
                 changes.append(Change(item, fresh))
         for skipped in page.skipped:
@@ -126,7 +132,9 @@ class ListingReader:
             await self._adoption.adopt_parents([change.item for change in changes])
         return changes
 
-    async def _known_rows(self, kind: Kind, page: Page) -> dict[str, KnownRow]:
+    async def _known_rows(self, kind: Kind, page: Page, *, is_new: bool) -> dict[str, KnownRow]:
+        if is_new:
+            return {}
         keys = [item.rating_key for item in page.items]
         keys += [skipped.rating_key for skipped in page.skipped if skipped.rating_key is not None]
         return await known_rows(self._equipment.database.reader, kind, self._target.server_id, keys)
