@@ -20,6 +20,8 @@ from typing import (
     overload,
 )
 
+import msgspec
+
 from retrovue_daemon.config.values import Context, Value
 
 if TYPE_CHECKING:
@@ -32,8 +34,7 @@ _REQUIRED: Final = object()
 _NOWHERE: Final = Context(base_dir=Path("/"), environ={})
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Key:
+class Key(msgspec.Struct, frozen=True):
     """One TOML key; ``default`` is in TOML's form, None where the absence of the key has a meaning of its own."""
 
     value: Value[Any]
@@ -44,16 +45,14 @@ class Key:
     """What the field holds where the key is absent, if that depends on the surroundings."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class OneOf:
+class OneOf(msgspec.Struct, frozen=True):
     """Several TOML keys, of which one fills the field."""
 
     keys: Mapping[str, Key]
     required: bool
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Tables:
+class Tables(msgspec.Struct, frozen=True):
     """An array of tables, each of which becomes one object by ``make``."""
 
     make: Callable[..., object]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,10 +24,9 @@ class Migration(msgspec.Struct, frozen=True):
 
 def migrations() -> tuple[Migration, ...]:
     """Return all migrations of this release, oldest first."""
-    found = (entry for entry in files(__name__).iterdir() if entry.name.endswith(".sql"))
     return tuple(
-        Migration(int(entry.name.split("_", 1)[0]), entry.name.removesuffix(".sql"), entry.read_text("utf-8"))
-        for entry in sorted(found, key=lambda entry: entry.name)
+        Migration(int(file.name.split("_", 1)[0]), file.stem, file.read_text("utf-8"))
+        for file in sorted(Path(__file__).parent.glob("*.sql"))
     )
 
 
