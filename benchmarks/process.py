@@ -61,6 +61,8 @@ class ProgramFailed(Exception):
 
 def measure(command: Sequence[str], simulation: Simulation | None = None) -> Measured:
     """Run a program to its end. Raises ProgramFailed, with the last it said."""
+    # What the program before wrote is on the disk first: that takes processor time, and is not this one's.
+    os.sync()
     if simulation is not None:
         simulation.forget()
     with tempfile.TemporaryFile() as said:
