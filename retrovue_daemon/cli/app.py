@@ -79,7 +79,10 @@ def run_app() -> None:
     _prepare_streams()
     first = sys.argv[1] if len(sys.argv) > 1 else None
     try:
-        command_line(first if first in {*COMMANDS, *GROUPS} else None)()
+        try:
+            command_line(first if first in {*COMMANDS, *GROUPS} else None)()
+        finally:
+            _write_out()
     except DaemonError as error:
         print_error(error)
         sys.exit(error.exit_code)
@@ -102,6 +105,12 @@ def _prepare_streams() -> None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 -- for the process's life
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _write_out() -> None:
+    """Write what is left of the result, so that a full disk is told; a reader that went away wants no more."""
+    with suppress(BrokenPipeError):
+        sys.stdout.flush()
 
 
 def _let_go_of_closed_streams() -> None:

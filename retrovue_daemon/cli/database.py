@@ -20,6 +20,7 @@ from retrovue_daemon.cli.options import (
 )
 from retrovue_daemon.cli.output import print_failure, print_json, print_line, print_table
 from retrovue_daemon.cli.table import Table
+from retrovue_daemon.cli.terminal import terminal
 from retrovue_daemon.cli.units import size
 from retrovue_daemon.errors import DatabaseMissing, DatabaseUnusable
 from retrovue_daemon.outcome import describe
@@ -102,18 +103,15 @@ def backup_database(
 
 def _copy(path: Path, file: Path, *, quiet: bool, as_json: bool) -> int:
     """Make the copy; what shows how far it is, is what a sync would show."""
-    from rich.console import Console  # noqa: PLC0415 -- takes a tenth of a second
-    from rich.progress import Progress  # noqa: PLC0415 -- likewise
-
     from retrovue_daemon.cli.display import write_line  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.cli.lines import Pace  # noqa: PLC0415 -- likewise
     from retrovue_daemon.clock import Clock  # noqa: PLC0415 -- likewise
     from retrovue_daemon.store import maintenance  # noqa: PLC0415 -- likewise
 
-    console = Console(stderr=True)
-    if quiet or (as_json and not console.is_terminal):
+    screen = terminal(stderr=True)
+    if quiet or (as_json and screen is None):
         return maintenance.backup(path, file)
-    if not console.is_terminal:
+    if screen is None:
         pace = Pace(Clock())
 
         def tell(done: int, total: int) -> None:
@@ -121,7 +119,9 @@ def _copy(path: Path, file: Path, *, quiet: bool, as_json: bool) -> int:
                 write_line(f"copied {done / max(total, 1):.0%}")
 
         return maintenance.backup(path, file, progress=tell)
-    with Progress(console=console, transient=True) as bar:
+    from rich.progress import Progress  # noqa: PLC0415 -- takes a tenth of a second
+
+    with Progress(console=screen, transient=True) as bar:
         task = bar.add_task("copying", total=None)
         return maintenance.backup(
             path, file, progress=lambda done, total: bar.update(task, completed=done, total=total)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from retrovue_daemon.cli.output import log_warnings, print_warnings
+from retrovue_daemon.cli.terminal import terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
-
-    from rich.console import Console
 
     from retrovue_daemon.config import Config
     from retrovue_daemon.logs import Redactor
@@ -37,36 +35,25 @@ async def with_progress(
     from retrovue_daemon.progress import ProgressBoard  # noqa: PLC0415 -- likewise
 
     log_uncaught()
-    terminal, board = _terminal(), ProgressBoard()
+    screen, board = terminal(stderr=True), ProgressBoard()
     level, form = settings.logging.level, settings.logging.format
     # The bars and the table at the end say what the ordinary lines would.
     rare = "warning" if level == "info" else level
-    if terminal is not None:
+    if screen is not None:
         from retrovue_daemon.cli.bars import AboveBars, with_bars  # noqa: PLC0415 -- likewise
 
         print_warnings(settings.warnings)
-        redactor = configure_logging(level=rare, format=form, stream=AboveBars(terminal).as_stream())
+        redactor = configure_logging(level=rare, format=form, stream=AboveBars(screen).as_stream())
     else:
         redactor = configure_logging(level=rare if quiet else level, format=form)
         log_warnings(settings.warnings)
     if quiet:
         return await work(board, redactor)
-    if terminal is not None:
-        return await with_bars(work(board, redactor), board, terminal)
+    if screen is not None:
+        return await with_bars(work(board, redactor), board, screen)
     if as_json:
         return await work(board, redactor)
     return await with_lines(work(board, redactor), board, write_line, Clock())
-
-
-def _terminal() -> Console | None:
-    """Return standard error as something to draw on, or None where that is no terminal."""
-    # rich would know, but takes long to load; it also lets the environment say so.
-    if not sys.stderr.isatty() and not os.environ.keys() & {"FORCE_COLOR", "TTY_COMPATIBLE"}:
-        return None
-    from rich.console import Console  # noqa: PLC0415 -- takes a tenth of a second
-
-    console = Console(stderr=True)
-    return console if console.is_terminal else None
 
 
 def write_line(text: str) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from retrovue_daemon.cli.output import print_json, print_table
+from retrovue_daemon.cli.output import print_json, print_line, print_table
 from retrovue_daemon.cli.table import Table
+from retrovue_daemon.cli.terminal import terminal
 
 if TYPE_CHECKING:
     from retrovue_daemon.preview import Preview
@@ -18,11 +19,30 @@ _SHOWN = 20
 
 
 def print_summary(told: dict[str, Any], *, as_json: bool) -> None:
-    """Print what a sync brought (``outcome.summary``), for people or for programs."""
+    """Print what a sync brought (``outcome.summary``): a table for a terminal, else a line for each library."""
     if as_json:
         print_json(told)
-    elif any(server["error"] or server["libraries"] for server in told["servers"]):
+    elif terminal() is not None:
+        print_counts(told)
+    else:
+        for server in told["servers"]:
+            if server["error"]:
+                print_line(f"{server['server']}: failed: {server['error']['message']}")
+            for done in server["libraries"]:
+                print_line(f"{server['server']} / {done['library']}: {_in_words(done)}")
+
+
+def print_counts(told: dict[str, Any]) -> None:
+    """Print the same as a table, wherever it goes."""
+    if any(server["error"] or server["libraries"] for server in told["servers"]):
         print_table(_table(told["servers"]))
+
+
+def _in_words(done: dict[str, Any]) -> str:
+    """Return what a pass brought; of the counts those that are not 0, and what was listed."""
+    counts = [f"{done[name]:,} {name}" for name in _COUNTS if name == "listed" or done[name]]
+    result = f"{done['kind']} pass {done['status']} in {done['duration_s']:.1f} s: {', '.join(counts)}"
+    return f"{result}; {done['error']}" if done["error"] else result
 
 
 def _table(servers: list[dict[str, Any]]) -> Table:

@@ -12,6 +12,7 @@ from retrovue_daemon.cli.libraries import held_by, plain_library, switch_and_sta
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, Place, find_place
 from retrovue_daemon.cli.output import print_json, print_json_line, print_line, print_table
 from retrovue_daemon.cli.table import Table, printable
+from retrovue_daemon.cli.terminal import terminal
 from retrovue_daemon.cli.units import ago, plural, size
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _next_looks(place: Place, holder: Holder, servers: list[StoredServer]) -> di
 
 
 def _watch(place: Place, *, as_json: bool) -> None:
-    from rich.console import Console, Group  # noqa: PLC0415 -- takes a tenth of a second
+    from rich.console import Group  # noqa: PLC0415 -- takes a tenth of a second
     from rich.live import Live  # noqa: PLC0415 -- likewise
     from rich.text import Text  # noqa: PLC0415 -- likewise
 
@@ -128,11 +129,11 @@ def _watch(place: Place, *, as_json: bool) -> None:
         head, foot = (Text("\n".join(map(printable, lines))) for lines in (_head(latest), _foot(latest)))
         return Group(head, _table(latest), foot)
 
-    console = Console(markup=False, emoji=False, highlight=False)
+    screen = terminal()
     shown: object = None
     try:
-        if console.is_terminal and not as_json:
-            with Live(picture(look(place)), console=console, screen=True, auto_refresh=False) as live:
+        if screen is not None and not as_json:
+            with Live(picture(look(place)), console=screen, screen=True, auto_refresh=False) as live:
                 while True:
                     time.sleep(_EVERY_S)
                     live.update(picture(look(place)), refresh=True)

@@ -14,7 +14,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from retrovue_daemon.cli.output import print_json, print_table
-from retrovue_daemon.cli.reports import print_summary
+from retrovue_daemon.cli.reports import print_counts
 from retrovue_daemon.cli.table import Table
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ class Story:
 
     def _show(self, told: dict[str, Any]) -> None:
         if not self._quiet:
-            print_summary(told, as_json=False)
+            print_counts(told)
 
     def _tell_changes(self, told: dict[str, Any], changes: tuple[Difference, ...]) -> None:
         """Print in one table what was changed, and how much was left alone."""

@@ -61,9 +61,9 @@ def sync(
     """Do one pass over all enabled libraries of all active servers, and end.
 
     A library is listed completely where its server says that something came or left, or where that was long ago
-    ([sync] full_interval); else only what was updated is asked for. On a terminal bars show how far it is.
-    Elsewhere a line now and then does, on standard output before the result, unless that is to be JSON; log lines go
-    to standard error, as JSON.
+    ([sync] full_interval); else only what was updated is asked for. On a terminal bars show how far it is, and a
+    table what came of it. Elsewhere lines on standard output do, unless the result is to be JSON; log lines go to
+    standard error, as JSON.
 
     Examples:
 
