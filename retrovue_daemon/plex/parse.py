@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 import msgspec
 
 from retrovue_daemon.plex.items import build_items
-from retrovue_daemon.plex.repair import mend
 from retrovue_daemon.plex.wire import Container, Identity, Place, Places, Sections
 from retrovue_daemon.records import FoundPage, FoundShow, LibraryListing, Page, ServerIdentity, Show, Skipped
 
@@ -154,16 +153,19 @@ class _Reader(Generic[C]):
 
     def read(self, body: bytes, content_type: str) -> C:
         """Decode a body of either format. Raises NotAMediaContainer."""
-        if is_xml(body):
-            return mend(_xml_container(body, content_type), self._container)
-        if not _may_hold_nul(body):
+        marked_up = is_xml(body)
+        if not marked_up and not _may_hold_nul(body):
             try:
                 container: C = self._decoder.decode(body).MediaContainer
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 pass
             else:
                 return container
-        return mend(_json_container(body, content_type), self._container)
+        raw = _xml_container(body, content_type) if marked_up else _json_container(body, content_type)
+        # Few answers need it, and every process would have to wait for it.
+        from retrovue_daemon.plex.repair import mend  # noqa: PLC0415
+
+        return mend(raw, self._container)
 
 
 def _may_hold_nul(body: bytes) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from retrovue_daemon.records import Episode, Kind, Season
 from retrovue_daemon.store.lookup import known_rows
 from retrovue_daemon.store.upserts import Change, write_items
-from retrovue_daemon.sync.digest import digest
+from retrovue_daemon.sync.digest import digests
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,8 @@ class Adoption:
         known = await known_rows(equipment.database.reader, kind, target.server_id, wanted)
         orphaned = [key for key in wanted if key not in known or known[key].state == "missing"]
         found = await equipment.client.items(orphaned, kind) if orphaned else []
-        changes = [Change(item, digest(item)) for item in found if item.rating_key in orphaned]
+        adopted = [item for item in found if item.rating_key in orphaned]
+        changes = [Change(item, digest) for item, digest in zip(adopted, digests(adopted), strict=True)]
         if changes:
             now = equipment.now()
             await equipment.database.writer.write(

@@ -7,29 +7,33 @@ local path is no part of it, because path mappings change without the server.
 
 from __future__ import annotations
 
+import struct
 from hashlib import blake2b
-from struct import Struct
 from typing import TYPE_CHECKING
 
 import msgspec
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from retrovue_daemon.records import Item
 
 DIGEST_VERSION = 1
 """To be raised when the records get other fields: every row then counts as changed, once."""
 
 _EMPTY = blake2b(digest_size=8, person=DIGEST_VERSION.to_bytes(2, "big"))
-_INT64 = Struct(">q")
 _ENCODER = msgspec.msgpack.Encoder()
 
 
-def digest(item: Item) -> int:
-    """Return the digest as a signed 64-bit integer, which SQLite stores as it is.
+def digests(items: Sequence[Item]) -> tuple[int, ...]:
+    """Return the digest of each item as a signed 64-bit integer, which SQLite stores as it is.
 
     Two states of one item collide once in 2**64 changes.
     """
-    hashed = _EMPTY.copy()
-    hashed.update(_ENCODER.encode(item))
-    (number,) = _INT64.unpack(hashed.digest())
-    return int(number)
+    copy, encode = _EMPTY.copy, _ENCODER.encode
+    hashes = bytearray()
+    for item in items:
+        hashed = copy()
+        hashed.update(encode(item))
+        hashes += hashed.digest()
+    return struct.unpack(f">{len(items)}q", hashes)

@@ -12,7 +12,7 @@ from retrovue_daemon.store.lookup import holds_items, known_rows
 from retrovue_daemon.store.upserts import Change
 from retrovue_daemon.sync.adoption import Adoption
 from retrovue_daemon.sync.completeness import ListingLog
-from retrovue_daemon.sync.digest import digest
+from retrovue_daemon.sync.digest import digests
 from retrovue_daemon.sync.feed import BatchFeed
 from retrovue_daemon.sync.seen import SeenIds
 
@@ -110,14 +110,14 @@ class ListingReader:
         try:
             # It begins, and the database looks while the digests are made.
             await asyncio.sleep(0)
-            digests = [digest(item) for item in page.items]
+            fresh = digests(page.items)
         finally:
             known = await looking
         changes = []
-        for item, fresh in zip(page.items, digests, strict=True):
+        for item, digest in zip(page.items, fresh, strict=True):
             row = known.get(item.rating_key)
-            if row is None or not row.shows(item, fresh, self._target.library_id):
-                changes.append(Change(item, fresh))
+            if row is None or not row.shows(item, digest, self._target.library_id):
+                changes.append(Change(item, digest))
         for skipped in page.skipped:
             self._equipment.skips.note(self._library.server, self._library.row.name, skipped)
             if skipped.rating_key is not None and skipped.rating_key not in known:
