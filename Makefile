@@ -29,10 +29,10 @@ docs: $(VENV)/ready  ## write docs/cli.md anew, from the texts of --help
 	$(BIN)/python -m retrovue_daemon.cli.reference > docs/cli.md.new
 	mv docs/cli.md.new docs/cli.md
 
-bench: $(VENV)/bench  ## measure the daemon beside a bare script and python-plexapi, in six minutes
+bench: $(VENV)/bench  ## measure the daemon beside a bare script and python-plexapi, in seven minutes
 	$(BIN)/python -m benchmarks $(BENCH)
 
-bench-full: $(VENV)/bench  ## the same with up to a million episodes, in ten minutes; draws docs/growth.png
+bench-full: $(VENV)/bench  ## the same with up to a million episodes, in a quarter of an hour; draws docs/growth.png
 	$(BIN)/python -m benchmarks --full --plot docs/growth.png $(BENCH)
 
 clean:  ## remove the virtual environment and all caches
