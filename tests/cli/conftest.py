@@ -7,6 +7,7 @@ import io
 import logging
 import os
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -76,8 +77,11 @@ def second_plex() -> Iterator[SimulatedPlex]:
 
 
 @pytest.fixture(scope="session")
-def mirrored(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built-in library as a real ``sync`` has mirrored it, from a server that the database defines."""
+def mirrored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The built-in library as a real ``sync`` has mirrored it, from a server that the database defines.
+
+    It does not answer any more, and no other one gets its address.
+    """
     directory = tmp_path_factory.mktemp("mirrored")
     path = directory / "mirror.db"
     with served(built_in_library()) as plex:
@@ -86,7 +90,10 @@ def mirrored(tmp_path_factory: pytest.TempPathFactory) -> Path:
         arguments = ["--config", str(directory / "config.toml")]
         for step in (["servers", "add", "home", plex.url, "--token-file", "-"], ["sync"]):
             subprocess.run([*command, *step, *arguments], input=plex.token.encode(), capture_output=True, check=True)
-    return path
+    with socket.socket() as place:
+        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what was said there may not be over for long
+        place.bind(("127.0.0.1", urlsplit(plex.url).port))
+        yield path
 
 
 @pytest.fixture
