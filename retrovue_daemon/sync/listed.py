@@ -133,10 +133,10 @@ class ListingReader:
         return changes
 
     async def _known_rows(self, kind: Kind, page: Page, *, is_new: bool) -> dict[str, KnownRow]:
-        if is_new:
-            return {}
         keys = [item.rating_key for item in page.items]
         keys += [skipped.rating_key for skipped in page.skipped if skipped.rating_key is not None]
+        if is_new or not keys:
+            return {}
         return await known_rows(self._equipment.database.reader, kind, self._target.server_id, keys)
 
     def _raise_watermark(self, times: Iterable[int | None]) -> None:
