@@ -51,7 +51,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--full", action="store_true", help="also the largest libraries: a quarter of an hour in all")
-    parser.add_argument("--rounds", type=_number, help="so many rounds of each case, instead of one to five")
+    parser.add_argument("--rounds", type=_number, help="so many rounds of each case, instead of one to nine")
     names = [case.name for case in CASES]
     parser.add_argument("--only", nargs="+", default=[], choices=names, metavar="NAME", help=", ".join(names))
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep all figures here")

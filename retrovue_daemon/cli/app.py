@@ -81,8 +81,9 @@ def run_app() -> None:
     try:
         try:
             command_line(first if first in {*COMMANDS, *GROUPS} else None)()
-        finally:
+        except SystemExit:
             _write_out()
+            raise
     except DaemonError as error:
         print_error(error)
         sys.exit(error.exit_code)
