@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from benchmarks.budgets import Budget
     from benchmarks.figures import Figures
 
+WIDEST = 1000
+"""Letters of a line, more than any table has: a narrow terminal, or file, shows the rest in the next one."""
+
 NOTHING = "-"
 
 
@@ -115,7 +118,7 @@ def as_markdown(table: Table) -> str:
 
 
 def show(table: Table) -> None:
-    """Print a table on a terminal."""
+    """Print a table as wide as it is: what it says was measured for minutes, and nothing of it is cut off."""
     from rich import box  # noqa: PLC0415 -- what measures must stay small
     from rich.console import Console  # noqa: PLC0415 -- likewise
     from rich.table import Table as RichTable  # noqa: PLC0415 -- likewise
@@ -125,7 +128,7 @@ def show(table: Table) -> None:
         shown.add_column(head, justify="left" if number < table.words else "right")
     for line in table.lines:
         shown.add_row(*line)
-    Console().print(shown)
+    Console(width=WIDEST).print(shown)
 
 
 def _number(value: float | None) -> str:

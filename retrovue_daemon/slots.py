@@ -84,14 +84,11 @@ class Slots:
         for turn, server in self._waiting.items():
             if not turn.done() and server not in first:
                 first[server] = turn
-        ready = [server for server in first if self._has_place(server)]
+        free, kept = self._number - self._taken.total(), self._kept()
+        ready = [server for server in first if free > (kept if self._taken[server] else 0)]
         return first[min(ready, key=lambda server: self._last_given.get(server, 0))] if ready else None
 
-    def _has_place(self, server: str) -> bool:
-        free = self._number - self._taken.total()
-        if not self._taken[server]:
-            return free > 0
+    def _kept(self) -> int:
+        """Return how many servers have no place and have one kept."""
         now = self._clock.monotonic()
-        return free > sum(
-            not self._taken[other] and until > now for other, until in self._kept_until.items() if other != server
-        )
+        return sum(until > now and not self._taken[server] for server, until in self._kept_until.items())

@@ -63,14 +63,19 @@ class Lines:
             of_all = f"{progress.libraries_done:,} of {plural(progress.libraries_total, 'library', 'libraries')}"
             self._write(f"{_name(ended)}: ended ({of_all})")
         for number, latest in running.items():
-            before, pace = self._shown.get(number, (None, Pace(self._clock)))
-            self._shown[number] = latest, pace
-            if before is None:
-                self._write(f"{_name(latest)}: reading")
-            if before is None or before.listing != latest.listing:
-                pace.begin(latest.done)
-            if latest != before and pace.is_due():
-                self._write(f"{_name(latest)}: {_how_far(latest, pace.rate(latest.done))}")
+            before, pace = self._shown.get(number) or (None, None)
+            # Of hundreds that run, one has moved.
+            if before is not latest:
+                self._shown[number] = latest, self._tell_of(latest, before, pace or Pace(self._clock))
+
+    def _tell_of(self, latest: LibraryProgress, before: LibraryProgress | None, pace: Pace) -> Pace:
+        if before is None:
+            self._write(f"{_name(latest)}: reading")
+        if before is None or before.listing != latest.listing:
+            pace.begin(latest.done)
+        if latest != before and pace.is_due():
+            self._write(f"{_name(latest)}: {_how_far(latest, pace.rate(latest.done))}")
+        return pace
 
 
 async def with_lines(

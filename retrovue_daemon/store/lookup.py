@@ -95,7 +95,7 @@ async def ids_of_library(
 ) -> AsyncIterator[list[int]]:
     """Yield the ids of a library's rows, missing ones too, in pieces, so that a million never stand in memory.
 
-    An index holds all that is asked for: to look at each row's state as well takes four times as long.
+    An index holds all that is asked for: to look at each row's state as well takes twice as long.
     """
     query = (
         f"SELECT json_group_array(id) FROM (SELECT id FROM {TABLES[kind]}"

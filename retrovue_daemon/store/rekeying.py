@@ -23,10 +23,10 @@ from retrovue_daemon.store.lookup import GUID_TABLES, TABLES
 from retrovue_daemon.store.rows import COLUMNS, SAID_ONCE
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Mapping, Sequence
 
-    import aiosqlite
-
+    from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.store.rows import Target
 
 
@@ -107,60 +107,65 @@ _STAGES = (
 
 
 async def rekey(
-    connection: aiosqlite.Connection, target: Target, listed: Listed, leaving: Mapping[Kind, Sequence[int]]
+    connection: Connection, target: Target, listed: Listed, leaving: Mapping[Kind, Sequence[int]]
 ) -> Rekeyed:
     """Pair the rows of a library that are ``leaving`` (ids by kind), and what is missing, with younger rows.
 
     ``listed`` is the library's last complete listing before this one. To be run within the
     transaction that removes what is left over.
     """
+    return await connection.run(lambda plain: _rekey(plain, target, listed, leaving))
+
+
+def _rekey(
+    connection: sqlite3.Connection, target: Target, listed: Listed, leaving: Mapping[Kind, Sequence[int]]
+) -> Rekeyed:
     result = Rekeyed()
     kinds = [
         kind
         for kind in _CHILDREN_FIRST
-        if kind in leaving and (leaving[kind] or await _came(connection, target, TABLES[kind], listed))
+        if kind in leaving
+        and (leaving[kind] or (_misses(connection, target, kind) and _came(connection, target, kind, listed)))
     ]
     if not kinds:
         return result
     for statement in filter(str.strip, _TABLES.split(";")):
-        await connection.execute(statement)
-    await connection.execute("DELETE FROM rekey_pairs")
+        connection.execute(statement)
+    connection.execute("DELETE FROM rekey_pairs")
     for kind in kinds:
-        if await _gather(connection, target, listed, kind, leaving[kind]):
-            await _pair(connection, target, kind)
+        if _gather(connection, target, listed, kind, leaving[kind]):
+            _pair(connection, target, kind)
     query = "SELECT kind, old_id, young_id, library_id FROM rekey_pairs"
-    for kind, old_id, young_id, library_id in await connection.execute_fetchall(query):
+    for kind, old_id, young_id, library_id in connection.execute(query).fetchall():
         result.pairs.setdefault(Kind(kind), {})[old_id] = young_id
         result.arrived[library_id] += 1
     for kind in reversed(_CHILDREN_FIRST):
         if kind in result.pairs:
-            await _take_over(connection, kind)
+            _take_over(connection, kind)
     return result
 
 
-async def _gather(
-    connection: aiosqlite.Connection, target: Target, listed: Listed, kind: Kind, ids: Sequence[int]
-) -> bool:
+def _gather(connection: sqlite3.Connection, target: Target, listed: Listed, kind: Kind, ids: Sequence[int]) -> bool:
     """Collect the older and the younger rows of a kind; return whether there are both."""
     shape, table = _SHAPES[kind], TABLES[kind]
     keys = {"edition": shape.edition, "number": shape.number}
     work, place = _WORK.format(**keys), _PLACE.format(**keys)
     for name in ("rekey_old", "rekey_young", "rekey_leaving"):
-        await connection.execute(f"DELETE FROM {name}")
-    await connection.executemany("INSERT INTO rekey_leaving (id) VALUES (?)", ((row_id,) for row_id in ids))
+        connection.execute(f"DELETE FROM {name}")
+    connection.executemany("INSERT INTO rekey_leaving (id) VALUES (?)", ((row_id,) for row_id in ids))
     select = (
         f"INSERT OR IGNORE INTO rekey_old SELECT i.id, {{leaving}}, i.library_id, i.first_moment, i.last_moment,"
         f" {shape.show}, {shape.season}, i.source_id, {work}, f.plex_path, {place} FROM {table} AS i {shape.file}"
     )
-    await connection.execute(
+    connection.execute(
         select.format(leaving=1)
         + " WHERE i.id IN (SELECT id FROM rekey_leaving) AND i.library_id = ? AND i.state <> 'missing'",
         (target.library_id,),
     )
-    await connection.execute(
+    connection.execute(
         select.format(leaving=0) + " WHERE i.server_id = ? AND i.state = 'missing'", (target.server_id,)
     )
-    if not await _any(connection, "rekey_old"):
+    if not _any(connection, "rekey_old"):
         return False
     # Of films and episodes only those that could fit: there may be a million younger ones.
     fitting = (
@@ -168,10 +173,10 @@ async def _gather(
         if shape.file is _FILE
         else ""
     )
-    libraries = await connection.execute_fetchall("SELECT id FROM libraries WHERE server_id = ?", (target.server_id,))
+    libraries = connection.execute("SELECT id FROM libraries WHERE server_id = ?", (target.server_id,)).fetchall()
     for (library_id,) in libraries:
         # Ids and moments grow together, so the younger rows are those behind the newest of the older ones.
-        await connection.execute(
+        connection.execute(
             f"INSERT INTO rekey_young SELECT i.id, i.library_id, i.first_moment, {shape.show}, {shape.season},"
             f" i.rating_key, i.source_id, {work}, f.plex_path, {place} FROM {table} AS i {shape.file}"
             " WHERE i.library_id = :library AND i.state <> 'missing' AND i.first_moment > :moment AND i.id > ifnull("
@@ -179,21 +184,27 @@ async def _gather(
             f" ORDER BY id DESC LIMIT 1), 0) AND i.id NOT IN (SELECT id FROM rekey_leaving){fitting}",
             {"library": library_id, "moment": listed.until if library_id == target.library_id else listed.start},
         )
-    return await _any(connection, "rekey_young")
+    return _any(connection, "rekey_young")
 
 
-async def _came(connection: aiosqlite.Connection, target: Target, table: str, listed: Listed) -> bool:
+def _misses(connection: sqlite3.Connection, target: Target, kind: Kind) -> bool:
+    """Tell whether anything of a server is missing already: else nothing can come back."""
+    query = f"SELECT 1 FROM {TABLES[kind]} WHERE server_id = ? AND state = 'missing' LIMIT 1"
+    return bool(connection.execute(query, (target.server_id,)).fetchall())
+
+
+def _came(connection: sqlite3.Connection, target: Target, kind: Kind, listed: Listed) -> bool:
     """Tell whether a library has rows that came after its last complete listing."""
-    query = f"SELECT first_moment FROM {table} WHERE library_id = ? ORDER BY id DESC LIMIT 1"
-    rows = await connection.execute_fetchall(query, (target.library_id,))
+    query = f"SELECT first_moment FROM {TABLES[kind]} WHERE library_id = ? ORDER BY id DESC LIMIT 1"
+    rows = connection.execute(query, (target.library_id,)).fetchall()
     return any(moment > listed.until for (moment,) in rows)
 
 
-async def _any(connection: aiosqlite.Connection, table: str) -> bool:
-    return bool(list(await connection.execute_fetchall(f"SELECT 1 FROM {table} LIMIT 1")))
+def _any(connection: sqlite3.Connection, table: str) -> bool:
+    return bool(connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchall())
 
 
-async def _pair(connection: aiosqlite.Connection, target: Target, kind: Kind) -> None:
+def _pair(connection: sqlite3.Connection, target: Target, kind: Kind) -> None:
     """Pair what is unique on both sides, by the surest likeness first."""
     values = {"library": target.library_id, "kind": kind.value}
     keys = ("work", "path", "place") if kind in {Kind.MOVIE, Kind.EPISODE} else ("work",)
@@ -206,7 +217,7 @@ async def _pair(connection: aiosqlite.Connection, target: Target, kind: Kind) ->
                 f" JOIN (SELECT min(y.id) AS id, y.{key} AS likeness FROM rekey_young AS y WHERE {young}"
                 f" AND y.{key} IS NOT NULL GROUP BY y.{key} HAVING count(*) = 1) AS y ON y.likeness = o.likeness"
             )
-            await _link(connection, links, values)
+            _link(connection, links, values)
     if kind in _PARENT_OF:
         parent = kind.value
         links = (
@@ -219,12 +230,12 @@ async def _pair(connection: aiosqlite.Connection, target: Target, kind: Kind) ->
             " WHERE old_id IN (SELECT old_id FROM links GROUP BY old_id HAVING count(*) = 1)"
             " AND young_id IN (SELECT young_id FROM links GROUP BY young_id HAVING count(*) = 1)"
         )
-        await _link(connection, unique, values)
+        _link(connection, unique, values)
 
 
-async def _link(connection: aiosqlite.Connection, links: str, values: Mapping[str, str | int]) -> None:
+def _link(connection: sqlite3.Connection, links: str, values: Mapping[str, str | int]) -> None:
     """Keep those pairs of which the younger row came later; both sides are then taken."""
-    await connection.execute(
+    connection.execute(
         "INSERT INTO rekey_pairs SELECT :kind, o.id, y.id, y.rating_key, y.library_id, o.show_id,"
         f" y.show_id, o.season_id, y.season_id FROM ({links}) AS l JOIN rekey_old AS o ON o.id = l.old_id"
         " JOIN rekey_young AS y ON y.id = l.young_id"
@@ -234,44 +245,44 @@ async def _link(connection: aiosqlite.Connection, links: str, values: Mapping[st
         values,
     )
     for table, column in (("rekey_old", "old_id"), ("rekey_young", "young_id")):
-        await connection.execute(
+        connection.execute(
             f"DELETE FROM {table} WHERE id IN (SELECT {column} FROM rekey_pairs WHERE kind = :kind)",
             {"kind": values["kind"]},
         )
 
 
-async def _take_over(connection: aiosqlite.Connection, kind: Kind) -> None:
+def _take_over(connection: sqlite3.Connection, kind: Kind) -> None:
     """Give the older row of each pair all that the younger one has, and delete that; parents go before children."""
     table, value = TABLES[kind], {"kind": kind.value}
     old_ids = "(SELECT old_id FROM rekey_pairs WHERE kind = :kind)"
     young_ids = "(SELECT young_id FROM rekey_pairs WHERE kind = :kind)"
     heir = "(SELECT p.old_id FROM rekey_pairs AS p WHERE p.kind = :kind AND p.young_id = {column})"
     if kind in {Kind.MOVIE, Kind.EPISODE}:
-        await connection.execute(
+        connection.execute(
             "DELETE FROM media_files WHERE (server_id, rating_key) IN"
             f" (SELECT server_id, rating_key FROM {table} WHERE id IN {old_ids})",
             value,
         )
     if kind in GUID_TABLES:
         guids, column = GUID_TABLES[kind]
-        await connection.execute(f"DELETE FROM {guids} WHERE {column} IN {old_ids}", value)
-        await connection.execute(
+        connection.execute(f"DELETE FROM {guids} WHERE {column} IN {old_ids}", value)
+        connection.execute(
             f"UPDATE {guids} SET {column} = {heir.format(column=column)} WHERE {column} IN {young_ids}", value
         )
     for child, column in _PARENT_OF.get(kind, ()):
-        await connection.execute(
+        connection.execute(
             f"UPDATE {child} SET {column} = {heir.format(column=column)} WHERE {column} IN {young_ids}", value
         )
     # The rating key is unique: it becomes the older row's once the younger one is gone.
     names = [name for name in COLUMNS[kind] if name not in SAID_ONCE | {"rating_key"}]
-    await connection.execute(
+    connection.execute(
         f"UPDATE {table} SET {', '.join(f'{name} = y.{name}' for name in names)}, missing_since = NULL,"
         f" last_moment = NULL FROM rekey_pairs AS p JOIN {table} AS y ON y.id = p.young_id"
         f" WHERE p.kind = :kind AND p.old_id = {table}.id",
         value,
     )
-    await connection.execute(f"DELETE FROM {table} WHERE id IN {young_ids}", value)
-    await connection.execute(
+    connection.execute(f"DELETE FROM {table} WHERE id IN {young_ids}", value)
+    connection.execute(
         f"UPDATE {table} SET rating_key = p.rating_key FROM rekey_pairs AS p"
         f" WHERE p.kind = :kind AND p.old_id = {table}.id",
         value,

@@ -13,11 +13,10 @@ from retrovue_daemon.sync.passes import Conclusion, Verdict
 from retrovue_daemon.sync.removal import sweep
 
 if TYPE_CHECKING:
-    import aiosqlite
-
     from retrovue_daemon.plex.client import Listing
     from retrovue_daemon.progress import Meter
     from retrovue_daemon.records import Kind, LibraryListing
+    from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.store.runs import RunKind
     from retrovue_daemon.sync.passes import Result
     from retrovue_daemon.sync.targets import Equipment, LibraryTarget
@@ -94,8 +93,8 @@ class FullPass:
         reader, seen = self._equipment.database.reader, self._listed[kind].rows
         ids: list[int] = []
         async for chunk in ids_of_library(reader, kind, self._library.row.id):
-            ids += seen.unseen(chunk)
-        return await still_of(reader, kind, self._library.row.id, ids)
+            ids += await still_of(reader, kind, self._library.row.id, seen.unseen(chunk))
+        return ids
 
     async def _still_quiet(self) -> bool:
         """Look once more before anything is removed: the library may be scanned, or have changed meanwhile.
@@ -125,7 +124,7 @@ class FullPass:
         note = f"{told}; {confirmed.waiting} items that are no longer listed wait to be asked for at the next pass"
         return Verdict("ok", note, leaving=gone, settles=False, miscount=self._miscount)
 
-    async def conclude(self, connection: aiosqlite.Connection, verdict: Verdict, result: Result) -> Conclusion:
+    async def conclude(self, connection: Connection, verdict: Verdict, result: Result) -> Conclusion:
         """Re-key, guard, sweep, set the marks and record the run: all or nothing."""
         library, listing = self._library, self._library.listing
         leaving = {

@@ -111,8 +111,11 @@ class ListingReader:
             # It begins, and the database looks while the digests are made.
             await asyncio.sleep(0)
             fresh = digests(page.items)
-        finally:
             known = await looking
+        except BaseException:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
+            raise
         changes = []
         for item, digest in zip(page.items, fresh, strict=True):
             row = known.get(item.rating_key)

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractAsyncContextManager
 
-    import aiosqlite
-
     from retrovue_daemon.records import Kind
+    from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.store.runs import RunKind, RunStatus
     from retrovue_daemon.sync.removal import Swept
     from retrovue_daemon.sync.targets import Equipment, LibraryTarget
@@ -67,7 +66,7 @@ class LibraryPass(Protocol):
     async def look(self) -> Verdict:
         """Read, write what differs, and judge. Raises PlexError and StoreError."""
 
-    async def conclude(self, connection: aiosqlite.Connection, verdict: Verdict, result: Result) -> Conclusion:
+    async def conclude(self, connection: Connection, verdict: Verdict, result: Result) -> Conclusion:
         """Draw the consequences of a look that raised nothing, within one transaction."""
 
 
@@ -163,9 +162,7 @@ async def _turn(library: LibraryTarget, verdict: Verdict, counts: Counts) -> Non
             await round_.others_judged(kind)
 
 
-async def _conclude(
-    connection: aiosqlite.Connection, *, job: LibraryPass, verdict: Verdict, result: Result
-) -> Conclusion:
+async def _conclude(connection: Connection, *, job: LibraryPass, verdict: Verdict, result: Result) -> Conclusion:
     """Let the pass conclude; one that did not end well is recorded, and the library's row says so."""
     if verdict.status == "ok":
         return await job.conclude(connection, verdict, result)
@@ -196,7 +193,7 @@ def _failure(error: Exception, equipment: Equipment, library: LibraryTarget) -> 
 def _record_cancelled(job: LibraryPass, equipment: Equipment, result: Result) -> asyncio.Future[Conclusion]:
     """Leave the record to the writer, behind the batches it still has: a cancelled task should not wait."""
 
-    async def work(connection: aiosqlite.Connection) -> Conclusion:
+    async def work(connection: Connection) -> Conclusion:
         run = result.run(Verdict("cancelled"), job.counts)
         return Conclusion(run, await record_run(connection, run))
 

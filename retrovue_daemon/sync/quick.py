@@ -9,9 +9,8 @@ from retrovue_daemon.sync.listed import ListingReader
 from retrovue_daemon.sync.passes import Conclusion, Verdict
 
 if TYPE_CHECKING:
-    import aiosqlite
-
     from retrovue_daemon.progress import Meter
+    from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.store.runs import RunKind
     from retrovue_daemon.sync.passes import Result
     from retrovue_daemon.sync.targets import Equipment, LibraryTarget
@@ -46,7 +45,7 @@ class QuickPass:
             await self._reader.read(kind, listing.value, pages)
         return Verdict("ok")
 
-    async def conclude(self, connection: aiosqlite.Connection, verdict: Verdict, result: Result) -> Conclusion:
+    async def conclude(self, connection: Connection, verdict: Verdict, result: Result) -> Conclusion:
         """Move the watermark; a pass that changed nothing leaves no other trace."""
         run = result.run(verdict, self.counts)
         run_id = await record_run(connection, run) if self.counts.any_change else None

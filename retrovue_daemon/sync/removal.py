@@ -15,8 +15,7 @@ from retrovue_daemon.sync.completeness import GUARD_WINDOW, guard
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import aiosqlite
-
+    from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.sync.targets import Equipment, LibraryTarget
 
 _PARENTS_LAST = (Kind.MOVIE, Kind.EPISODE, Kind.SEASON, Kind.SHOW)
@@ -31,7 +30,7 @@ class Swept(msgspec.Struct, frozen=True):
 
 
 async def sweep(
-    connection: aiosqlite.Connection,
+    connection: Connection,
     equipment: Equipment,
     library: LibraryTarget,
     leaving: Mapping[Kind, list[int]],
@@ -73,7 +72,7 @@ async def sweep(
 
 
 async def _most_moved(
-    connection: aiosqlite.Connection, library: LibraryTarget, leaving: Mapping[Kind, list[int]], rekeyed: Rekeyed
+    connection: Connection, library: LibraryTarget, leaving: Mapping[Kind, list[int]], rekeyed: Rekeyed
 ) -> bool:
     """Tell whether most of what a library had lives on under other keys, wherever: to be asked after it was re-keyed.
 
@@ -86,7 +85,7 @@ async def _most_moved(
 
 
 async def _orphaned(
-    connection: aiosqlite.Connection,
+    connection: Connection,
     library: LibraryTarget,
     leaving: Mapping[Kind, list[int]],
     rekeyed: Rekeyed,
@@ -116,7 +115,7 @@ async def _orphaned(
 
 
 async def _refusal(
-    connection: aiosqlite.Connection,
+    connection: Connection,
     equipment: Equipment,
     library: LibraryTarget,
     leaving: Mapping[Kind, list[int]],

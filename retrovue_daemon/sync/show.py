@@ -15,10 +15,9 @@ from retrovue_daemon.sync.removal import sweep
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    import aiosqlite
-
     from retrovue_daemon.progress import Meter
     from retrovue_daemon.records import Show
+    from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.store.runs import RunKind
     from retrovue_daemon.sync.listed import Listed
     from retrovue_daemon.sync.passes import Result
@@ -71,7 +70,7 @@ class ShowPass:
             return Verdict("incomplete", "the server answers 404 for an item that it lists")
         return Verdict("ok", leaving={**leaving, **confirmed.gone})
 
-    async def conclude(self, connection: aiosqlite.Connection, verdict: Verdict, result: Result) -> Conclusion:
+    async def conclude(self, connection: Connection, verdict: Verdict, result: Result) -> Conclusion:
         """Re-key, guard, sweep and record the run; the library's marks stay, for it was not listed."""
         library = self._library
         leaving = {

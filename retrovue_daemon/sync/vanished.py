@@ -11,9 +11,8 @@ from retrovue_daemon.sync.passes import Conclusion, Verdict
 from retrovue_daemon.sync.removal import sweep
 
 if TYPE_CHECKING:
-    import aiosqlite
-
     from retrovue_daemon.records import Kind
+    from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.store.runs import RunKind
     from retrovue_daemon.sync.passes import Result
     from retrovue_daemon.sync.targets import Equipment, LibraryTarget
@@ -37,13 +36,12 @@ class VanishedPass:
         reader = self._equipment.database.reader
         leaving: dict[Kind, list[int]] = {}
         for kind, _ in self._library.listings:
-            ids: list[int] = []
+            leaving[kind] = []
             async for chunk in ids_of_library(reader, kind, self._library.row.id):
-                ids += chunk
-            leaving[kind] = await still_of(reader, kind, self._library.row.id, ids)
+                leaving[kind] += await still_of(reader, kind, self._library.row.id, chunk)
         return Verdict("ok", leaving=leaving)
 
-    async def conclude(self, connection: aiosqlite.Connection, verdict: Verdict, result: Result) -> Conclusion:
+    async def conclude(self, connection: Connection, verdict: Verdict, result: Result) -> Conclusion:
         """Re-key what moved, and refuse the rest or mark it."""
         swept = await sweep(connection, self._equipment, self._library, verdict.leaving, vanished=True)
         if swept.refusal is not None:

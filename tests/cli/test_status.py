@@ -83,6 +83,8 @@ def test_the_next_look_stands_beside_each_library_that_is_on(run, database, rows
     """Whichever comes first in the table."""
     config = config_file('[sync]\ninterval = "7d"\n')
     rows("UPDATE libraries SET sync_enabled = 0 WHERE library_name = 'Anime'")
+    rows("UPDATE libraries SET last_sync_at = last_sync_at - 60")
+    rows("UPDATE sync_runs SET started_at = started_at - 60, finished_at = finished_at - 60")
     with database_lock(database):
         told = run("status", "--config", config).out
     assert ["in 6 d 23 h" in line for line in told.splitlines() if " ago" in line] == [False] + [True] * 6

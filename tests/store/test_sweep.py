@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from msgspec.structs import replace
 
+from retrovue_daemon.plex.client import Listing
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.lookup import ids_of_library
 from retrovue_daemon.store.sweep import mark_missing, present, purge, purgeable, still_of
 from retrovue_daemon.store.upserts import Change, write_items
+from retrovue_daemon.sync.vanished import VanishedPass
 
 NOW = 1_700_000_000
 
@@ -74,6 +78,16 @@ async def test_ids_of_a_library_come_in_pieces(write, make, database, target) ->
     await database.writer.write(lambda c: c.execute("UPDATE movies SET library_id = 2 WHERE id = 2"))
     pieces = [piece async for piece in ids_of_library(database.reader, Kind.MOVIE, 1, chunk=3)]
     assert pieces == [[1, 3, 4], [5, 6, 7], [8]]
+
+
+async def test_a_vanished_library_lets_go_of_what_is_not_missing_yet(write, make, database, target) -> None:
+    """What left long ago is not to leave, and to be counted, once more."""
+    await write(*(make.movie(str(number)) for number in range(5)))
+    await database.writer.write(lambda c: mark_missing(c, target, Kind.MOVIE, [2, 4], 100))
+    equipment = SimpleNamespace(database=database)
+    library = SimpleNamespace(listings=((Kind.MOVIE, Listing.MOVIES),), row=SimpleNamespace(id=1))
+    verdict = await VanishedPass(equipment, library).look()
+    assert verdict.leaving == {Kind.MOVIE: [1, 3, 5]}
 
 
 # What is deleted -------------------------------------------------------------------------------------------------

@@ -23,6 +23,8 @@ from retrovue_daemon.store.preparation import prepare
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
 OF_THE_DAEMON = {"digest", "created_at", "synced_at", "first_moment", "last_moment"}
 """Columns that Plex says nothing of: when the daemon did something, and what it remembers for the next time."""
 
@@ -63,8 +65,11 @@ async def test_the_floor_inserts_the_rows_of_the_daemon(tmp_path, path, config, 
         assert _rows(path, table) == rows, table
 
 
-def test_every_program_of_a_case_runs_and_brings_the_same() -> None:
-    """A small case from end to end, and the tables that are made of it."""
+def test_every_program_of_a_case_runs_and_brings_the_same(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small case from end to end, and the tables that are made of it: nothing is cut off where there is no room."""
+    monkeypatch.setenv("COLUMNS", "80")
     case = Case("20k", "400 episodes", 400, (FLOOR, DAEMON, PLEXAPI), a_show=40, watched=True)
     outcome = run_case(case, 1, lambda _line: None)
     figures = all_figures([outcome])
@@ -86,3 +91,7 @@ def test_every_program_of_a_case_runs_and_brings_the_same() -> None:
     for table in (report.measured_table(figures), report.budget_table(judge(figures, 0.1))):
         assert {len(line) for line in table.lines} == {len(table.heads)}
         assert report.as_markdown(table).count("\n") == 1 + len(table.lines)
+        report.show(table)
+        shown = [line.split() for line in capsys.readouterr().out.splitlines()]
+        for line in table.lines:
+            assert " ".join(line).split() in shown

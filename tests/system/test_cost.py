@@ -153,6 +153,8 @@ class Queries:
 
     def __init__(self) -> None:
         self.reader = 0
+        self.looked_up = 0
+        """Of those the ones for what is stored of some items."""
         self.writer = 0
         self.written = 0
         """Statements of any kind, which a statement of many rows is one of."""
@@ -163,6 +165,7 @@ class Queries:
 
     def _read(self, statement: str) -> None:
         self.reader += _is_query(statement)
+        self.looked_up += "json_group_object" in statement
 
     def _wrote(self, statement: str) -> None:
         self.writer += _is_query(statement)
@@ -181,6 +184,23 @@ async def test_a_first_pass_looks_nothing_up(engine, in_pages) -> None:
         await queries.of(running)
         assert _pages(await running.round(FULL)) > 2 * A_ROUND
         assert queries.reader <= LIBRARIES * A_ROUND
+
+
+async def test_a_quick_pass_that_shows_nothing_looks_nothing_up(engine, in_pages, path) -> None:
+    """There are no items to look for."""
+    async with SimulatedPlex(generated_library(movies=50, shows=2, episodes=10, season=10)) as plex:
+        running = await engine(in_pages(plex, 25))
+        await running.round(FULL)
+        queries = Queries()
+        await queries.of(running)
+        assert 0 < _pages(await running.round(FULL)) == queries.looked_up
+
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("UPDATE libraries SET watermark = watermark + 86400")
+        queries.looked_up = 0
+        (report,) = await running.round(Selection())
+        assert [(done.run.kind, done.run.counts.listed) for done in report.passes] == [("quick", 0)] * LIBRARIES
+        assert queries.looked_up == 0
 
 
 @pytest.mark.parametrize("size", [50, 200])
