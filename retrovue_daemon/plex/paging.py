@@ -63,6 +63,8 @@ class Pager:
         self._total: int | None = None
         self._asked = 0
         """Entries that the page has which comes next, if the server sends as many as it was asked for."""
+        self._is_steady = True
+        """The last page had as many entries as were asked for: what is asked for ahead begins at the right place."""
         self._fetches: deque[_Fetch] = deque()
         """Fetches of consecutive pages from ``start`` on."""
 
@@ -117,9 +119,10 @@ class Pager:
         if page.total is not None:
             self._total = page.total
         self._start += page.entries
-        if page.entries == self._asked or self._ended(page):
+        self._is_steady = page.entries == self._asked
+        if self._is_steady or self._ended(page):
             return
-        await self._drop_fetches()
+        await self._outwait_fetches()
         self._size = min(self._size, max(page.entries, SMALLEST_PAGE))
 
     def _ended(self, page: Page) -> bool:
@@ -127,12 +130,19 @@ class Pager:
 
     def _fetch_ahead(self) -> None:
         """Keep fetches running: one at least, and more as long as it is known that there is more to fetch."""
-        while len(self._fetches) < self._pace.ahead(self._ahead):
+        while len(self._fetches) < (self._pace.ahead(self._ahead) if self._is_steady else 1):
             start = self._start + sum(fetch.asked for fetch in self._fetches)
             if self._fetches and (self._total is None or start >= self._total):
                 return
             size, wanted = self._pace.page_size(self._size), asyncio.Event()
             self._fetches.append(_Fetch(size, wanted, self._fetch(start, size, wanted)))
+
+    async def _outwait_fetches(self) -> None:
+        """Let what was asked for at the wrong places end: a server goes on with what nobody waits for any more."""
+        for fetch in self._fetches:
+            fetch.wanted.set()
+        await asyncio.gather(*[fetch.task for fetch in self._fetches], return_exceptions=True)
+        self._fetches.clear()
 
     async def _drop_fetches(self) -> None:
         dropped = [fetch.task for fetch in self._fetches]

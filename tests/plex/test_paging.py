@@ -125,10 +125,23 @@ async def test_cap_of_the_server() -> None:
 
 
 async def test_cap_of_a_few() -> None:
-    """A cap below the smallest page is no reason to ask for one entry at a time for ever after."""
+    """A cap below the smallest page: no smaller ones are asked for, nor any that would begin at the wrong place."""
     pages = Pages(listing(60, cap=7))
     assert await keys(pages, 50) == numbers(60)
     assert {size for _, size in pages.asked} == {50, 25}
+    assert [start for start, _ in pages.asked] == list(range(0, 60, 7))
+
+
+async def test_a_short_page_in_the_middle() -> None:
+    """What was asked for ahead is let end, and the next pages are asked for ahead again."""
+
+    def answer(start: int, size: int) -> Page:
+        return page(start, min(size - (start == 100), 1000 - start), 1000)
+
+    pages = Pages(answer)
+    assert await keys(pages, 50, ahead=3) == numbers(1000)
+    assert not any(task.cancelled() for task in pages.tasks)
+    assert len(pages.asked) <= 1000 // 49 + 1 + 3
 
 
 async def test_small_pages_stay_small() -> None:
