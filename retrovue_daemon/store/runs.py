@@ -82,26 +82,48 @@ async def record_run(connection: aiosqlite.Connection, run: Run) -> int:
     return int(run_id)
 
 
+_WATERMARK = (
+    "CASE WHEN :seen IS NULL OR watermark IS NULL OR last_sync_at IS NULL THEN :seen"
+    " ELSE max(:seen, min(watermark + max(:began - last_sync_at, 0), :began - :lag)) END"
+)
+"""The new watermark of a library: the highest ``updatedAt`` that was seen, or a later time that the server's clock
+has passed for certain, because it goes on between two looks as ours does.
+
+Else a library whose metadata were refreshed all at once would show all of its items to each quick pass, until
+something else changes. It stays LAG_S behind our own clock, for what takes long to be listed, and for clocks that
+were put forward."""
+
+LAG_S = 60 * 60
+
+
 async def settle(connection: aiosqlite.Connection, run: Run, marks: Marks) -> None:
     """Set the marks of a library after a complete listing; whatever was wrong with it is over."""
     await connection.execute(
-        "UPDATE libraries SET state = 'active', content_changed_at = ?, section_updated_at = ?, scanned_at = ?,"
-        " watermark = ?, listed_from = ?, listed_until = ?, miscount = ?, last_full_sync_at = ?,"
-        " last_sync_at = ?, last_error = NULL WHERE id = ?",
-        (
-            marks.content_changed_at, marks.section_updated_at, marks.scanned_at, marks.watermark,
-            marks.listed_from, marks.listed_until, marks.miscount, run.started_at, run.finished_at, run.library_id,
-        ),
-    )  # fmt: skip
+        "UPDATE libraries SET state = 'active', content_changed_at = :content_changed_at,"
+        " section_updated_at = :section_updated_at, scanned_at = :scanned_at, listed_from = :listed_from,"
+        f" listed_until = :listed_until, miscount = :miscount, watermark = {_WATERMARK},"
+        " last_full_sync_at = :began, last_sync_at = :ended, last_error = NULL WHERE id = :library",
+        {**msgspec.structs.asdict(marks), **_look(run, marks.watermark)},
+    )
 
 
 async def note_look(connection: aiosqlite.Connection, run: Run, watermark: int | None, *, settled: bool) -> None:
     """Set when a library was looked at without listing it all; ``settled`` says that nothing else is due."""
     forgiven = ", last_error = NULL" if settled else ""
     await connection.execute(
-        f"UPDATE libraries SET watermark = ?, last_sync_at = ?{forgiven} WHERE id = ?",
-        (watermark, run.finished_at, run.library_id),
+        f"UPDATE libraries SET watermark = {_WATERMARK}, last_sync_at = :ended{forgiven} WHERE id = :library",
+        _look(run, watermark),
     )
+
+
+def _look(run: Run, seen: int | None) -> dict[str, int | None]:
+    return {
+        "library": run.library_id,
+        "began": run.started_at,
+        "ended": run.finished_at,
+        "seen": seen,
+        "lag": LAG_S,
+    }
 
 
 async def note_trouble(connection: aiosqlite.Connection, run: Run, miscount: str | None = None) -> None:

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from retrovue_daemon.store.runs import (
     KEPT_S,
+    LAG_S,
     Counts,
     Marks,
     Run,
@@ -123,6 +124,32 @@ async def test_a_blocked_library_stays_so_until_it_is_listed_in_full(database, l
         run = replace(RUN, status=status, error=status)
         await database.writer.write(lambda c, run=run: note_trouble(c, run))
     assert await library("state", "last_error") == ("blocked", "incomplete")
+
+
+@pytest.mark.parametrize(
+    ("watermark", "began", "moved"),
+    [
+        (99_000, 100_310, 99_000),
+        (99_000, 104_000, 104_000 - LAG_S),
+        (99_000, 40_000_000, 40_000_000 - LAG_S),
+        (99_000, 90_000, 99_000),
+        (13_000, 100_310, 13_300),
+        (200_000, 100_310, 200_000),
+    ],
+    ids=["within the hour", "an hour later", "clock put forward", "clock put back", "server behind", "server ahead"],
+)
+async def test_the_watermark_follows_the_clock(database, library, watermark, began, moved) -> None:
+    """As far as the server's clock has gone on for certain, and never so far as ours; both passes move it."""
+    last = replace(RUN, started_at=100_000, finished_at=100_010)
+    marks = replace(MARKS, watermark=watermark)
+    look = replace(RUN, started_at=began, finished_at=began + 1)
+    await database.writer.write(lambda c: settle(c, last, marks))
+    await database.writer.write(lambda c: note_look(c, look, watermark, settled=True))
+    assert await library("watermark") == (moved,)
+    await database.writer.write(lambda c: c.execute("UPDATE libraries SET last_sync_at = 100010, watermark = NULL"))
+    await database.writer.write(lambda c: settle(c, last, marks))
+    await database.writer.write(lambda c: settle(c, look, marks))
+    assert await library("watermark") == (moved,)
 
 
 @pytest.mark.parametrize(("settled", "error"), [(True, None), (False, "no")])

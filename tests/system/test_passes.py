@@ -80,6 +80,20 @@ async def test_a_quick_pass_asks_from_a_little_before_the_last_change(synced, sy
     assert request.query["updatedAt>"] == str(watermark - 10 * 60)
 
 
+async def test_what_was_updated_at_once_is_not_shown_for_ever(synced, sync, path) -> None:
+    """An hour later nothing of it is asked for any more, until something changes again."""
+    movies = [movie for movie in synced.world.movies("1") if movie.updated_at]
+    newest = max(movie.updated_at for movie in movies)
+    for movie in movies:
+        synced.world.put(msgspec.structs.replace(movie, updated_at=newest))
+    assert _runs(await sync(synced, options=AS_RUN))["Movies"].counts.listed == len(movies)
+
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE libraries SET last_sync_at = last_sync_at - 7200")
+    assert _runs(await sync(synced, options=AS_RUN))["Movies"].counts.listed == len(movies)
+    assert _runs(await sync(synced, options=AS_RUN))["Movies"].counts.listed == 0
+
+
 async def test_an_added_film_leads_to_a_complete_listing_of_its_library(synced, sync, rows) -> None:
     """The server's mark of it has moved; no other library is listed."""
     synced.changes.add_movie("1", "The Bat", 1926)
