@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 TAGS_LISTED: Final = 2
 """Of each kind, in the entries of a listing."""
 
+LARGEST_AT_ONCE: Final = 4 * 1024 * 1024
+"""Bytes of JSON that are decoded in one go, in about 15 ms."""
+
+LARGEST_MENDED_AT_ONCE: Final = 128 * 1024
+"""Bytes of JSON that has to be mended, which takes ten times as long and more."""
+
 _BOM: Final = b"\xef\xbb\xbf"
 _DIGITS_OF_INT64: Final = 20
 _LONGEST_REASON: Final = 200
@@ -136,6 +142,12 @@ def parse_identity(body: bytes, *, content_type: str = "") -> ServerIdentity:
     if not identity.machine_identifier and not identity.version:
         raise NotAMediaContainer("a MediaContainer with neither machineIdentifier nor version")
     return ServerIdentity(identity.machine_identifier or None, identity.version or None)
+
+
+def takes_long(body: bytes) -> bool:
+    """Whether a body had better be read in a thread: XML, very large JSON, and such as is known to need mending."""
+    size = len(body)
+    return size > LARGEST_AT_ONCE or is_xml(body) or (size > LARGEST_MENDED_AT_ONCE and _may_hold_nul(body))
 
 
 def is_xml(body: bytes) -> bool:

@@ -34,7 +34,7 @@ from retrovue_daemon.errors import (
 )
 from retrovue_daemon.plex.body import read_body, read_start
 from retrovue_daemon.plex.failures import failure_of, one_line, reason_of
-from retrovue_daemon.plex.parse import NotAMediaContainer, is_xml
+from retrovue_daemon.plex.parse import NotAMediaContainer, takes_long
 from retrovue_daemon.plex.retries import Retries, RetryPolicy, silence_stamina
 from retrovue_daemon.redaction import Redactor
 
@@ -53,9 +53,6 @@ KEEPALIVE: Final = 15.0
 """Seconds; the server closes idle connections after 20 and would break a request that just then goes out on one."""
 
 MAX_BODY: Final = 64 * 1024 * 1024
-LARGEST_AT_ONCE: Final = 4 * 1024 * 1024
-"""Bytes of JSON that are decoded in the event loop's own thread, in about 15 ms."""
-
 READ_BUFFER: Final = 2 * 1024 * 1024
 """Bytes that may wait in a connection: a page of 500 entries fits, and its body is not read in pieces of 128 kB."""
 
@@ -223,7 +220,7 @@ class Transport:
 
     async def _readable(self, answer: Answer, read: Callable[[Answer], T]) -> T:
         try:
-            if is_xml(answer.body) or len(answer.body) > LARGEST_AT_ONCE:
+            if takes_long(answer.body):
                 # In a thread the event loop gets its turn every few milliseconds.
                 return await asyncio.to_thread(read, answer)
             return read(answer)

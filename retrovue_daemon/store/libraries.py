@@ -29,9 +29,9 @@ class LibraryRow(msgspec.Struct, frozen=True):
     """A stored library.
 
     ``content_changed_at``, ``section_updated_at`` and ``scanned_at`` are what the server said of it before its last
-    complete listing, ``watermark`` the highest ``updatedAt`` of an item in it, or a later time (``store/runs.py``). ``known_moment`` is when the library
-    was first seen, ``listed_from`` and ``listed_until`` when that listing began and ended. ``miscount`` says by how
-    much the server's totals did not fit the last time.
+    complete listing, ``watermark`` the highest ``updatedAt`` of an item in it, or a later time (``store/runs.py``).
+    ``known_moment`` is when the library was first seen, ``listed_from`` and ``listed_until`` when that listing began
+    and ended. ``miscount`` says by how much the server's totals did not fit the last time.
     """
 
     id: int

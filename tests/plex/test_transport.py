@@ -10,6 +10,7 @@ import html
 import os
 import ssl
 import sys
+import threading
 import time
 import traceback
 from contextlib import asynccontextmanager
@@ -158,6 +159,29 @@ async def test_an_answer_that_cannot_be_read_is_asked_for_again_in_another_turn(
     assert await (await transport()).get(PATH, read, turn=turn, arrived=arrived)
     assert turns == [0, 1]
     assert arrivals[0] == b"nothing"
+
+
+@pytest.mark.parametrize(
+    ("body", "in_a_thread"),
+    [
+        (b'{"a": "%s"}' % (b"x" * 1_000_000), False),
+        (b'{"a": "%s"}' % (b"x" * 5_000_000), True),
+        (b'{"a": "%s\\u0000"}' % (b"x" * 1_000_000), True),
+        (b'{"a": "\\u0000"}', False),
+        (b"<MediaContainer/>", True),
+    ],
+    ids=["page", "huge", "page to be mended", "small one to be mended", "XML"],
+)
+async def test_what_takes_long_is_read_in_a_thread(
+    plex: FakePlex, transport: Connect, body: bytes, in_a_thread: bool
+) -> None:
+    """The event loop has other things to do."""
+
+    def thread(_answer: Answer) -> bool:
+        return threading.current_thread() is not threading.main_thread()
+
+    plex.answer(PATH, plex.reply(body))
+    assert await (await transport()).get(PATH, thread) is in_a_thread
 
 
 async def test_no_cookies(plex: FakePlex, transport: Connect) -> None:
