@@ -117,8 +117,10 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    # Ends what runs and leaves nothing behind, as Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # End what runs and leave nothing behind, as Ctrl-C does; SIGHUP comes when a terminal is closed.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, signal.default_int_handler)
     try:
         main()
     except ProgramFailed as failure:

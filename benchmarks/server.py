@@ -62,6 +62,9 @@ class CountedPlex(SimulatedPlex):
         self.traffic.most_at_once = max(self.traffic.most_at_once, self._under_way)
         try:
             response = await super()._record(request, handler)
+            # A request is under way until its body is out; afterwards aiohttp finds this done.
+            await response.prepare(request)
+            await response.write_eof()
         finally:
             self._under_way -= 1
         if isinstance(response, web.Response) and isinstance(response.body, bytes):

@@ -173,7 +173,7 @@ async def test_an_answer_that_cannot_be_read_is_asked_for_again_in_another_turn(
     ids=["page", "huge", "page to be mended", "small one to be mended", "XML"],
 )
 async def test_what_takes_long_is_read_in_a_thread(
-    plex: FakePlex, transport: Connect, body: bytes, in_a_thread: bool
+    plex: FakePlex, transport: Connect, body: bytes, *, in_a_thread: bool
 ) -> None:
     """The event loop has other things to do."""
 
@@ -181,7 +181,7 @@ async def test_what_takes_long_is_read_in_a_thread(
         return threading.current_thread() is not threading.main_thread()
 
     plex.answer(PATH, plex.reply(body))
-    assert await (await transport()).get(PATH, thread) is in_a_thread
+    assert await (await transport(max_body=10_000_000)).get(PATH, thread) is in_a_thread
 
 
 async def test_no_cookies(plex: FakePlex, transport: Connect) -> None:
