@@ -128,6 +128,7 @@ class ListingReader:
         listed.rows.update([row.id for row in known.values()])
         self._counts.listed += len(page.items)
         self._counts.skipped += len(page.skipped)
+        self._counts.unchanged += len(page.items) - len(changes)
         self._raise_watermark(item.updated_at for item in page.items)
         if is_new:
             self._adoption.know(kind, page.items)

@@ -86,9 +86,10 @@ class Result(msgspec.Struct, frozen=True):
     started_at: int
 
     def run(self, verdict: Verdict, counts: Counts, swept: Swept | None = None) -> Run:
-        """Return the record; what was listed and not written was unchanged."""
-        written = counts.added + counts.updated + counts.restored
-        counts = msgspec.structs.replace(counts, unchanged=max(0, counts.listed - written))
+        """Return the record; what was listed and not written was unchanged, unless writing it failed."""
+        unwritten = max(0, counts.listed - counts.added - counts.updated - counts.restored)
+        unchanged = min(unwritten, counts.unchanged) if verdict.status == "failed" else unwritten
+        counts = msgspec.structs.replace(counts, unchanged=unchanged)
         if swept is not None:
             added = max(0, counts.added - self.library.round.arrived[self.library.row.id])
             counts = msgspec.structs.replace(counts, added=added, moved=swept.rekeyed.total, removed=swept.removed)

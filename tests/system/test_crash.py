@@ -162,7 +162,6 @@ def _libraries(mirror: Mirror) -> list[dict[str, object]]:
         "library_root",
         "state",
         "content_changed_at",
-        "watermark",
         "last_error",
     )
     return [{name: library[name] for name in names} for _, library in sorted(mirror.libraries.items())]
