@@ -34,6 +34,8 @@ class Listed:
 
     def __init__(self) -> None:
         self.rows = SeenIds()
+        self.altered = SeenIds()
+        """Of those the ones that were not as they are stored: what shows one of them once more is written, too."""
         self.unstored: set[str] = set()
         self.log = ListingLog()
 
@@ -116,11 +118,14 @@ class ListingReader:
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)
             raise
-        changes = []
+        changes, altered = [], listed.altered
         for item, digest in zip(page.items, fresh, strict=True):
             row = known.get(item.rating_key)
-            if row is None or not row.shows(item, digest, self._target.library_id):
+            if row is None:
                 changes.append(Change(item, digest))
+            elif not row.shows(item, digest, self._target.library_id) or (altered and row.id in altered):
+                changes.append(Change(item, digest))
+                altered.update((row.id,))
         for skipped in page.skipped:
             self._equipment.skips.note(self._library.server, self._library.row.name, skipped)
             if skipped.rating_key is not None and skipped.rating_key not in known:

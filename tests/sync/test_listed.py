@@ -10,33 +10,68 @@ import pytest
 
 from retrovue_daemon.progress import ProgressBoard
 from retrovue_daemon.records import Kind, Page, Season
+from retrovue_daemon.store.lookup import KnownRow
 from retrovue_daemon.store.runs import Counts
-from retrovue_daemon.sync import listed
+from retrovue_daemon.sync import listed as listed_module
+from retrovue_daemon.sync.digest import digests
 from retrovue_daemon.sync.listed import Listed, ListingReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-PAGE = Page(0, 1, 1, (Season("7", None, "1", 1, "Season 1", None, trashed=False),))
+    from retrovue_daemon.store.upserts import Change
+
+STORED, OTHER = (Season("7", None, None, 1, title, None, trashed=False) for title in ("Season 1", "Specials"))
 
 LookUp: TypeAlias = "Callable[..., Coroutine[Any, Any, dict[str, Any]]]"
 
 
 @pytest.fixture
-def compare(monkeypatch: pytest.MonkeyPatch) -> Callable[[LookUp], asyncio.Task[Any]]:
-    """Compare a page with the rows that a look-up gives."""
+def compare(monkeypatch: pytest.MonkeyPatch) -> Callable[..., asyncio.Task[Any]]:
+    """Compare pages of some seasons with the rows that a look-up gives; the changes of all come out."""
 
-    def begin(look_up: LookUp) -> asyncio.Task[Any]:
-        monkeypatch.setattr(listed, "known_rows", look_up)
+    def begin(look_up: LookUp, *pages: tuple[Season, ...]) -> asyncio.Task[Any]:
+        monkeypatch.setattr(listed_module, "known_rows", look_up)
         library: Any = SimpleNamespace(target=SimpleNamespace(server_id=1, library_id=1))
         equipment: Any = SimpleNamespace(now=lambda: 0, database=SimpleNamespace(reader=None))
         reader = ListingReader(equipment, library, Counts(), ProgressBoard().begin("home", "TV Shows"))
-        return asyncio.create_task(reader._compare(Kind.SEASON, PAGE, Listed(), is_new=False))
+
+        async def all_of_them() -> list[Change]:
+            listed = Listed()
+            return [
+                change
+                for items in pages or ((STORED,),)
+                for change in await reader._compare(Kind.SEASON, Page(0, 1, 1, items), listed, is_new=False)
+            ]
+
+        return asyncio.create_task(all_of_them())
 
     return begin
 
 
-async def test_a_look_up_that_fails_is_told(compare: Callable[[LookUp], asyncio.Task[Any]]) -> None:
+async def _stored(*_: object) -> dict[str, KnownRow]:
+    return {"7": KnownRow(1, 1, "active", digests([STORED])[0])}
+
+
+@pytest.mark.parametrize(
+    ("pages", "written"),
+    [
+        ([(STORED,)], []),
+        ([(STORED, STORED), (STORED,)], []),
+        ([(OTHER,)], [OTHER]),
+        ([(OTHER, STORED)], [OTHER, STORED]),
+        ([(OTHER,), (STORED,)], [OTHER, STORED]),
+        ([(STORED,), (OTHER,)], [OTHER]),
+    ],
+)
+async def test_what_is_shown_twice_is_written_as_it_was_shown_last(
+    compare: Callable[..., asyncio.Task[Any]], pages: list[tuple[Season, ...]], written: list[Season]
+) -> None:
+    """Also where that is as it was stored before; what is always as it is stored is not written."""
+    assert [change.item for change in await compare(_stored, *pages)] == written
+
+
+async def test_a_look_up_that_fails_is_told(compare: Callable[..., asyncio.Task[Any]]) -> None:
     """As it is."""
 
     async def look_up(*_: object) -> dict[str, Any]:
@@ -47,7 +82,7 @@ async def test_a_look_up_that_fails_is_told(compare: Callable[[LookUp], asyncio.
         await compare(look_up)
 
 
-async def test_who_is_cancelled_ends_as_cancelled(compare: Callable[[LookUp], asyncio.Task[Any]]) -> None:
+async def test_who_is_cancelled_ends_as_cancelled(compare: Callable[..., asyncio.Task[Any]]) -> None:
     """Also where the look-up fails just then; it is not left running."""
     ended = asyncio.Event()
 
