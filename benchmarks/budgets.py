@@ -32,7 +32,7 @@ LINEAR = 1.1
 
 SIZES = ("20k", "200k", "500k", "1m")
 GROWING = ("20k", "200k", "1m")
-"""The sizes that are measured in several rounds: one alone may meet a slow or a fast minute of the machine."""
+"""The sizes between which it is promised to be linear."""
 
 
 @dataclass(frozen=True, slots=True)
