@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from benchmarks.figures import Figures
 
 FLOOR_RATIO = 0.7
+FEW_SERVERS = 5
+"""Of many servers with small libraries it is only promised that they can be synced, in time that grows with them."""
 PLEXAPI_RATIO = 6.0
 UNCHANGED_RATIO = 2.0
 ROWS_A_LIBRARY = 3
@@ -37,12 +39,12 @@ GROWING = ("20k", "200k", "1m")
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """One promise, as a line of the report."""
+    """One promise, as a line of the report; ``holds`` is None where nothing is promised, and it is only told."""
 
     what: str
     promised: str
     measured: str
-    holds: bool
+    holds: bool | None
 
 
 def judge(figures: list[Figures], help_s: float | None) -> list[Budget]:
@@ -62,12 +64,18 @@ def _rates(figures: list[Figures]) -> Iterator[Budget]:
         if each.program == "first" and each.of_floor is not None:
             measured = f"{each.of_floor:.2f} ({each.started_of_floor or 0:.2f} from the first request on)"
             what = f"first sync, {each.case.title}: of the floor's rate"
-            yield Budget(what, f"≥ {FLOOR_RATIO}", measured, each.of_floor >= FLOOR_RATIO)
+            if each.case.servers > FEW_SERVERS:
+                yield Budget(what, "nothing", measured, None)
+            else:
+                yield Budget(what, f"≥ {FLOOR_RATIO}", measured, each.of_floor >= FLOOR_RATIO)
         # Over a line that is the limit all passes take as long.
-        if each.program == "unchanged" and each.case.name in SIZES and each.of_first is not None:
-            measured = f"{each.of_first:.2f} ({each.started_of_first or 0:.2f} from the first request on)"
+        if each.program == "unchanged" and each.case.name in SIZES and each.started_of_first is not None:
+            # A service does not start anew for each pass.
+            measured = (
+                f"{each.started_of_first:.2f} from the first request on ({each.of_first or 0:.2f} with the start)"
+            )
             what = f"unchanged full pass, {each.case.title}: of the first sync's rate"
-            yield Budget(what, f"≥ {UNCHANGED_RATIO:.0f}", measured, each.of_first >= UNCHANGED_RATIO)
+            yield Budget(what, f"≥ {UNCHANGED_RATIO:.0f}", measured, each.started_of_first >= UNCHANGED_RATIO)
 
 
 def _passes(figures: list[Figures]) -> Iterator[Budget]:

@@ -73,7 +73,8 @@ def measured_table(figures: list[Figures]) -> Table:
 
 def budget_table(budgets: list[Budget]) -> Table:
     """Return the promises, and whether they hold."""
-    lines = [(each.what, each.promised, each.measured, "yes" if each.holds else "NO") for each in budgets]
+    words = {True: "yes", False: "NO", None: NOTHING}
+    lines = [(each.what, each.promised, each.measured, words[each.holds]) for each in budgets]
     return Table("What is promised", ("what", "promised", "measured", "holds"), lines, 4)
 
 
