@@ -81,8 +81,9 @@ def run_app() -> None:
     try:
         try:
             command_line(first if first in {*COMMANDS, *GROUPS} else None)()
-        except SystemExit:
-            _write_out()
+        except SystemExit as ended:
+            if not ended.code:
+                _write_out()
             raise
     except DaemonError as error:
         print_error(error)

@@ -29,8 +29,7 @@ PRAGMA busy_timeout = 5000;
 PRAGMA wal_autocheckpoint = 4000;
 PRAGMA journal_size_limit = 67108864;
 PRAGMA trusted_schema = OFF;
-PRAGMA temp_store = FILE;
-PRAGMA temp.cache_size = -16384;
+PRAGMA temp_store = MEMORY;
 PRAGMA analysis_limit = 400;
 """
 

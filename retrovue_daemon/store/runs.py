@@ -84,16 +84,21 @@ async def record_run(connection: aiosqlite.Connection, run: Run) -> int:
 
 _WATERMARK = (
     "CASE WHEN :seen IS NULL OR watermark IS NULL OR last_sync_at IS NULL THEN :seen"
+    " WHEN watermark > :began + :future THEN :began - :lag"
     " ELSE max(:seen, min(watermark + max(:began - last_sync_at, 0), :began - :lag)) END"
 )
-"""The new watermark of a library: the highest ``updatedAt`` that was seen, or a later time that the server's clock
-has passed for certain, because it goes on between two looks as ours does.
+"""The new watermark of a library after a quick look: the highest ``updatedAt`` that was seen, or a later time that
+the server's clock has passed, as long as nobody sets it: it goes on between two looks as ours does.
 
-Else a library whose metadata were refreshed all at once would show all of its items to each quick pass, until
-something else changes. It stays LAG_S behind our own clock, for what takes long to be listed, and for clocks that
-were put forward."""
+Else a library whose metadata were refreshed all at once would show all of its items to each quick look, until
+something else changes. It stays LAG_S behind our own clock, for what takes long to be listed; one that lies ahead,
+because our clock was, comes back. Where a clock was set otherwise, the next complete listing begins anew from what it
+saw.
+"""
 
 LAG_S = 60 * 60
+FUTURE_S = 5 * 60
+"""Seconds: a time further ahead of our clock is nobody's."""
 
 
 async def settle(connection: aiosqlite.Connection, run: Run, marks: Marks) -> None:
@@ -101,9 +106,14 @@ async def settle(connection: aiosqlite.Connection, run: Run, marks: Marks) -> No
     await connection.execute(
         "UPDATE libraries SET state = 'active', content_changed_at = :content_changed_at,"
         " section_updated_at = :section_updated_at, scanned_at = :scanned_at, listed_from = :listed_from,"
-        f" listed_until = :listed_until, miscount = :miscount, watermark = {_WATERMARK},"
+        " listed_until = :listed_until, miscount = :miscount, watermark = :watermark,"
         " last_full_sync_at = :began, last_sync_at = :ended, last_error = NULL WHERE id = :library",
-        {**msgspec.structs.asdict(marks), **_look(run, marks.watermark)},
+        {
+            **msgspec.structs.asdict(marks),
+            "library": run.library_id,
+            "began": run.started_at,
+            "ended": run.finished_at,
+        },
     )
 
 
@@ -112,18 +122,15 @@ async def note_look(connection: aiosqlite.Connection, run: Run, watermark: int |
     forgiven = ", last_error = NULL" if settled else ""
     await connection.execute(
         f"UPDATE libraries SET watermark = {_WATERMARK}, last_sync_at = :ended{forgiven} WHERE id = :library",
-        _look(run, watermark),
+        {
+            "library": run.library_id,
+            "began": run.started_at,
+            "ended": run.finished_at,
+            "seen": watermark,
+            "lag": LAG_S,
+            "future": FUTURE_S,
+        },
     )
-
-
-def _look(run: Run, seen: int | None) -> dict[str, int | None]:
-    return {
-        "library": run.library_id,
-        "began": run.started_at,
-        "ended": run.finished_at,
-        "seen": seen,
-        "lag": LAG_S,
-    }
 
 
 async def note_trouble(connection: aiosqlite.Connection, run: Run, miscount: str | None = None) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from retrovue_daemon.errors import WrongLibrary
 from retrovue_daemon.records import Episode, Kind
 from retrovue_daemon.store.lookup import holds_items, known_rows
+from retrovue_daemon.store.runs import FUTURE_S
 from retrovue_daemon.store.upserts import Change
 from retrovue_daemon.sync.adoption import Adoption
 from retrovue_daemon.sync.completeness import ListingLog
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.runs import Counts
     from retrovue_daemon.sync.targets import Equipment, LibraryTarget
 
-FUTURE_S = 5 * 60
-"""Seconds: an item whose updatedAt lies further ahead says nothing about what was looked at."""
-
 
 class Listed:
     """What one listing showed: the rows of its items, the keys of entries without a row, and its course."""
@@ -37,6 +35,7 @@ class Listed:
         self.altered = SeenIds()
         """Of those the ones that were not as they are stored: what shows one of them once more is written, too."""
         self.unstored: set[str] = set()
+        self.unchanged = 0
         self.log = ListingLog()
 
     @property
@@ -63,6 +62,7 @@ class ListingReader:
         self._counts = counts
         self._meter = meter
         self._adoption = Adoption(equipment, library)
+        # What lies further ahead says nothing about what was looked at.
         self._latest_believed = equipment.now() + FUTURE_S
 
     async def read(self, kind: Kind, name: str, pages: AsyncGenerator[Page, None]) -> Listed:
@@ -94,6 +94,7 @@ class ListingReader:
         """Take a listing that is read once more out of the counts of what was listed."""
         self._counts.listed -= listed.log.items
         self._counts.skipped -= listed.log.skipped
+        self._counts.unchanged -= listed.unchanged
 
     def _feed(self, kind: Kind, seen: SeenIds) -> BatchFeed:
         return BatchFeed(
@@ -133,6 +134,7 @@ class ListingReader:
         listed.rows.update([row.id for row in known.values()])
         self._counts.listed += len(page.items)
         self._counts.skipped += len(page.skipped)
+        listed.unchanged += len(page.items) - len(changes)
         self._counts.unchanged += len(page.items) - len(changes)
         self._raise_watermark(item.updated_at for item in page.items)
         if is_new:

@@ -86,9 +86,9 @@ class Result(msgspec.Struct, frozen=True):
     started_at: int
 
     def run(self, verdict: Verdict, counts: Counts, swept: Swept | None = None) -> Run:
-        """Return the record; what was listed and not written was unchanged, unless writing it failed."""
+        """Return the record; what was listed and not written was unchanged, unless it may not have been written."""
         unwritten = max(0, counts.listed - counts.added - counts.updated - counts.restored)
-        unchanged = min(unwritten, counts.unchanged) if verdict.status == "failed" else unwritten
+        unchanged = unwritten if verdict.status == "ok" else min(unwritten, counts.unchanged)
         counts = msgspec.structs.replace(counts, unchanged=unchanged)
         if swept is not None:
             added = max(0, counts.added - self.library.round.arrived[self.library.row.id])

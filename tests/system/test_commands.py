@@ -334,6 +334,16 @@ async def test_a_full_output_is_a_clear_failure(commands, plex, config_file) -> 
     assert b"No space left" in err
 
 
+async def test_a_full_output_hides_no_other_failure(commands, plex, config_file) -> None:
+    """That no server could be used is told by the exit code all the same."""
+    file = config_file(plex)
+    plex.token = "another-token"
+    with Path("/dev/full").open("wb") as full:
+        process = await commands.start("sync", "--config", file, stdout=full)
+        await process.communicate()
+    assert process.returncode == 3
+
+
 async def test_a_wrong_token_is_a_clear_failure(commands, plex, config_file) -> None:
     """Exit code 3, one line that says what and what to do, and the token in no output."""
     file = config_file(plex)
