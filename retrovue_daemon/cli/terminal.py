@@ -17,7 +17,7 @@ def terminal(*, stderr: bool = False) -> Console | None:
     """Return standard output, or standard error, as something to draw on; None where that is no terminal."""
     stream = sys.stderr if stderr else sys.stdout
     # rich would know, but takes long to load.
-    if not (stream is not None and stream.isatty()) and not os.environ.keys() & _SAYS_SO:
+    if not stream.isatty() and not os.environ.keys() & _SAYS_SO:
         return None
     from rich.console import Console  # noqa: PLC0415 -- takes a tenth of a second
 

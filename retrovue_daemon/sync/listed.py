@@ -134,8 +134,9 @@ class ListingReader:
         listed.rows.update([row.id for row in known.values()])
         self._counts.listed += len(page.items)
         self._counts.skipped += len(page.skipped)
-        listed.unchanged += len(page.items) - len(changes)
-        self._counts.unchanged += len(page.items) - len(changes)
+        unchanged = len(page.items) - len(changes)
+        listed.unchanged += unchanged
+        self._counts.unchanged += unchanged
         self._raise_watermark(item.updated_at for item in page.items)
         if is_new:
             self._adoption.know(kind, page.items)
