@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from retrovue_daemon.config.addresses import is_loopback, same_server
 from retrovue_daemon.config.sections import TOKEN_KEYS
+from retrovue_daemon.paths import path_form, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -86,7 +87,5 @@ def _repeated(entries: Iterable[T], identity: Callable[[T], object], report: Cal
 
 
 def comparable_path(path: str) -> str:
-    """Give the form in which two Plex paths of one directory are equal."""
-    if "\\" in path or path[1:2] == ":":
-        return path.replace("/", "\\").rstrip("\\").casefold()
-    return path.rstrip("/")
+    """Return the form in which two Plex paths of one directory are equal."""
+    return path_form(path) if split(path) else path.rstrip("/")

@@ -1,29 +1,22 @@
 r"""From the path under which a server knows a file to the one under which readers of the database open it.
 
-A path is taken apart into its anchor (``/``, ``M:``, ``\\nas``) and the names below it, and put together again in the
-style of the local side. Where the server runs on Windows, both kinds of slash separate names and case does not count;
-elsewhere a backslash is part of a name. ``.`` and ``..`` are names like any other: nothing is resolved.
+A path is taken apart (``retrovue_daemon.paths``); what is below a mapping is put together again in the style of its
+local side.
 """
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from retrovue_daemon.paths import DRIVE, Parts, comparable, prefixes, split
 from retrovue_daemon.records import PathMapping
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 _DIRECTORIES_KEPT: Final = 8192
 _MAPPERS_KEPT: Final = 64
-
-_DRIVE: Final = re.compile(r"[A-Za-z]:(?![^\\/])")
-_SLASHES: Final = re.compile(r"[\\/]+")
-
-Parts: TypeAlias = tuple[str, ...]
-"""An anchor and the names below it."""
 
 
 class PlexPathMappingService:
@@ -49,13 +42,13 @@ class PlexPathMappingService:
     def for_library(self, name: str | None, roots: Sequence[str] = ()) -> PathMapper:
         """Make the mapper of one library, for many paths; ``roots`` are all its locations."""
         title = None if name is None else name.strip()
-        held_roots = {form for root in roots for form in _prefixes(root)}
+        held_roots = {form for root in roots for form in prefixes(root)}
         own: list[PathMapping] = []
         general: list[PathMapping] = []
         for mapping in self._mappings:
             if mapping.library_name is not None and mapping.library_name.strip() != title:
                 continue
-            if mapping.library_root is not None and held_roots.isdisjoint(_prefixes(mapping.library_root)):
+            if mapping.library_root is not None and held_roots.isdisjoint(prefixes(mapping.library_root)):
                 continue
             is_general = mapping.library_name is None and mapping.library_root is None
             (general if is_general else own).append(mapping)
@@ -92,15 +85,15 @@ class PathMapper:
 
     def covering(self, plex_path: str) -> PathMapping | None:
         """Give the mapping that ``local_path`` would use."""
-        found = self._longest(_split(plex_path))
+        found = self._longest(split(plex_path))
         return None if found is None else found[0].mapping
 
     def _find_directory(self, directory: str) -> str | None:
         """Map a directory that ends in its separator; None where each path in it needs a look of its own."""
-        return None if _form(_split(directory)) in self._parents else self._find(directory)
+        return None if comparable(split(directory)) in self._parents else self._find(directory)
 
     def _find(self, plex_path: str) -> str:
-        parts = _split(plex_path)
+        parts = split(plex_path)
         found = self._longest(parts)
         if found is None:
             return plex_path
@@ -110,7 +103,7 @@ class PathMapper:
 
     def _longest(self, parts: Parts) -> tuple[_Local, int] | None:
         """Find the mapping of the longest prefix on the first level that has any, and the prefix's length."""
-        form = _form(parts)
+        form = comparable(parts)
         for level in self._levels:
             for length in range(len(parts), 0, -1):
                 local = level.get(form[:length])
@@ -140,36 +133,13 @@ def _by_prefix(mappings: Iterable[PathMapping]) -> dict[Parts, _Local]:
     """Give the local sides by the form of the Plex side; of two for one prefix the first counts."""
     by_prefix: dict[Parts, _Local] = {}
     for mapping in mappings:
-        for form in _prefixes(mapping.plex_path):
+        for form in prefixes(mapping.plex_path):
             by_prefix.setdefault(form, _local(mapping))
     return by_prefix
 
 
 def _local(mapping: PathMapping) -> _Local:
     path = mapping.local_path
-    is_windows = path[:1] != "/" and ("\\" in path or (_DRIVE.match(path) is not None and "/" not in path))
+    is_windows = path[:1] != "/" and ("\\" in path or (DRIVE.match(path) is not None and "/" not in path))
     base, separator = (path.rstrip("\\/"), "\\") if is_windows else (path.rstrip("/"), "/")
     return _Local(base, separator, mapping)
-
-
-def _split(path: str) -> Parts:
-    """Take an absolute path apart; a relative one, which no mapping covers, has no parts."""
-    if path.startswith("/"):
-        return ("/", *filter(None, path.split("/")))
-    anchor = "\\\\" if path.startswith("\\\\") else path[:2]
-    if anchor == "\\\\" or _DRIVE.match(path):
-        return (anchor, *filter(None, _SLASHES.split(path[2:])))
-    return ()
-
-
-def _form(parts: Parts) -> Parts:
-    """Give the parts of a path as they are compared: without regard to case where they are of Windows."""
-    return parts if parts[:1] == ("/",) else tuple(part.casefold() for part in parts)
-
-
-def _prefixes(path: str) -> Iterator[Parts]:
-    r"""Give the forms of a path that a person wrote, who may spell ``\\nas`` as ``//nas``."""
-    if parts := _split(path):
-        yield _form(parts)
-    if path.startswith("//"):
-        yield _form(_split(path.replace("/", "\\")))

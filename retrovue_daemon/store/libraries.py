@@ -21,8 +21,12 @@ DEFAULT_PRIORITY = 100
 _COLUMNS = (
     "id", "library_key", "uuid", "library_name", "library_type", "library_root", "sync_enabled", "priority",
     "priority_source", "state", "path_fingerprint", "content_changed_at", "section_updated_at", "scanned_at",
-    "watermark", "known_moment", "listed_from", "listed_until", "miscount", "last_full_sync_at",
+    "watermark", "known_moment", "listed_from", "listed_until", "fault", "doubt", "list_again", "former_names",
+    "last_full_sync_at",
 )  # fmt: skip
+
+
+_TEXTS = msgspec.json.Decoder(tuple[str, ...])
 
 
 class LibraryRow(msgspec.Struct, frozen=True):
@@ -31,7 +35,9 @@ class LibraryRow(msgspec.Struct, frozen=True):
     ``content_changed_at``, ``section_updated_at`` and ``scanned_at`` are what the server said of it before its last
     complete listing, ``watermark`` the highest ``updatedAt`` of an item in it, or a later time (``store/runs.py``).
     ``known_moment`` is when the library was first seen, ``listed_from`` and ``listed_until`` when that listing began
-    and ended. ``miscount`` says by how much the server's totals did not fit the last time.
+    and ended. ``fault`` holds what could not be read or counted the last time (``sync/faults.py``), ``doubt`` says in
+    words what of it stays open, ``list_again`` that the next pass must be a full one whatever the server's marks say.
+    ``former_names`` are the titles that it had before, the latest first.
     """
 
     id: int
@@ -52,7 +58,10 @@ class LibraryRow(msgspec.Struct, frozen=True):
     known_moment: int = 0
     listed_from: int = 0
     listed_until: int = 0
-    miscount: str | None = None
+    fault: tuple[str, ...] = ()
+    doubt: str | None = None
+    list_again: bool = False
+    former_names: tuple[str, ...] = ()
     last_full_sync_at: int | None = None
 
 
@@ -73,7 +82,21 @@ async def locations(connection: aiosqlite.Connection, library_id: int) -> tuple[
 
 def _row(values: Sequence[Any]) -> LibraryRow:
     row = LibraryRow(*values)
-    return msgspec.structs.replace(row, sync_enabled=bool(row.sync_enabled))
+    return msgspec.structs.replace(
+        row,
+        sync_enabled=bool(row.sync_enabled),
+        list_again=bool(row.list_again),
+        fault=_texts(values[_COLUMNS.index("fault")]),
+        former_names=_texts(values[_COLUMNS.index("former_names")]),
+    )
+
+
+def _texts(stored: str | None) -> tuple[str, ...]:
+    """Read a list of texts; what another program put there instead counts as none."""
+    try:
+        return _TEXTS.decode(stored) if stored else ()
+    except msgspec.MsgspecError:
+        return ()
 
 
 async def reconcile_libraries(

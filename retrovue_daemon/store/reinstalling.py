@@ -32,7 +32,7 @@ def accept_identity(connection: sqlite3.Connection, server: StoredServer, machin
         return 0
     connection.execute(
         "UPDATE libraries SET content_changed_at = NULL, section_updated_at = NULL, scanned_at = NULL,"
-        " watermark = NULL, miscount = NULL, last_full_sync_at = NULL WHERE server_id = ?",
+        " watermark = NULL, fault = NULL, doubt = NULL, list_again = 0, last_full_sync_at = NULL WHERE server_id = ?",
         (server.id,),
     )
     former = f"{server.machine_identifier}/"

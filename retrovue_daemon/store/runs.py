@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import msgspec
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import aiosqlite
 
 RunKind: TypeAlias = Literal["full", "quick", "events", "show"]
@@ -68,7 +70,8 @@ class Marks(msgspec.Struct, frozen=True):
     watermark: int | None
     listed_from: int
     listed_until: int
-    miscount: str | None = None
+    fault: Sequence[str] = ()
+    list_again: bool = False
 
 
 async def record_run(connection: aiosqlite.Connection, run: Run) -> int:
@@ -102,14 +105,19 @@ FUTURE_S = 5 * 60
 
 
 async def settle(connection: aiosqlite.Connection, run: Run, marks: Marks) -> None:
-    """Set the marks of a library after a complete listing; whatever was wrong with it is over."""
+    """Set the marks of a library after a complete listing; whatever was wrong with it is over.
+
+    What the run says nevertheless stays in doubt: it is shown until the next complete listing.
+    """
     await connection.execute(
         "UPDATE libraries SET state = 'active', content_changed_at = :content_changed_at,"
         " section_updated_at = :section_updated_at, scanned_at = :scanned_at, listed_from = :listed_from,"
-        " listed_until = :listed_until, miscount = :miscount, watermark = :watermark,"
-        " last_full_sync_at = :began, last_sync_at = :ended, last_error = NULL WHERE id = :library",
+        " listed_until = :listed_until, fault = :fault, list_again = :list_again, watermark = :watermark,"
+        " last_full_sync_at = :began, last_sync_at = :ended, last_error = :doubt, doubt = :doubt WHERE id = :library",
         {
             **msgspec.structs.asdict(marks),
+            "fault": _json(marks.fault),
+            "doubt": run.error,
             "library": run.library_id,
             "began": run.started_at,
             "ended": run.finished_at,
@@ -117,11 +125,17 @@ async def settle(connection: aiosqlite.Connection, run: Run, marks: Marks) -> No
     )
 
 
-async def note_look(connection: aiosqlite.Connection, run: Run, watermark: int | None, *, settled: bool) -> None:
-    """Set when a library was looked at without listing it all; ``settled`` says that nothing else is due."""
-    forgiven = ", last_error = NULL" if settled else ""
+async def note_look(
+    connection: aiosqlite.Connection, run: Run, watermark: int | None, *, settled: bool, list_again: bool = False
+) -> None:
+    """Set when a library was looked at without listing it all; ``settled`` says that nothing else is due.
+
+    ``list_again`` has the next pass list it all.
+    """
+    forgiven = ", last_error = doubt" if settled else ""
     await connection.execute(
-        f"UPDATE libraries SET watermark = {_WATERMARK}, last_sync_at = :ended{forgiven} WHERE id = :library",
+        f"UPDATE libraries SET watermark = {_WATERMARK}, last_sync_at = :ended,"
+        f" list_again = max(list_again, :again){forgiven} WHERE id = :library",
         {
             "library": run.library_id,
             "began": run.started_at,
@@ -129,17 +143,24 @@ async def note_look(connection: aiosqlite.Connection, run: Run, watermark: int |
             "seen": watermark,
             "lag": LAG_S,
             "future": FUTURE_S,
+            "again": list_again,
         },
     )
 
 
-async def note_trouble(connection: aiosqlite.Connection, run: Run, miscount: str | None = None) -> None:
+async def note_trouble(
+    connection: aiosqlite.Connection, run: Run, fault: Sequence[str] = (), *, list_again: bool = False
+) -> None:
     """Set what kept a pass from being complete, where a reader of the library's row looks for it."""
     await connection.execute(
         "UPDATE libraries SET state = CASE ? WHEN 'blocked' THEN 'blocked' ELSE state END, last_error = ?,"
-        " miscount = ifnull(?, miscount) WHERE id = ?",
-        (run.status, run.error, miscount, run.library_id),
+        " fault = ifnull(?, fault), list_again = max(list_again, ?) WHERE id = ?",
+        (run.status, run.error, _json(fault), list_again, run.library_id),
     )
+
+
+def _json(texts: Sequence[str]) -> str | None:
+    return msgspec.json.encode(list(texts)).decode() if texts else None
 
 
 async def removed_since(connection: aiosqlite.Connection, library_id: int, since: int) -> int:

@@ -52,23 +52,23 @@ class FullPass:
             self._doubts.append("the server is scanning this library")
         if self._doubts:
             return self._incomplete(*self._doubts)
-        if self._miscounts and self._miscount != self._library.row.miscount:
+        if not set(self._fault) <= set(self._library.row.fault):
             # The server may have been in the middle of something; the same numbers a second time are its nature.
             return self._incomplete(*self._miscounts.values())
         leaving = {kind: await self._unseen(kind) for kind in self._listed}
         if not any(leaving.values()):
-            return Verdict("ok", leaving=leaving, miscount=self._miscount)
+            return Verdict("ok", leaving=leaving, fault=self._fault)
         if not await self._still_quiet():
             return self._incomplete("the server began to scan this library, or to change it, meanwhile")
         return await self._confirmed(leaving) if self._miscounts else Verdict("ok", leaving=leaving)
 
     @property
-    def _miscount(self) -> str | None:
+    def _fault(self) -> tuple[str, ...]:
         """By how much the server's totals do not fit, as the library's row keeps it."""
-        return ", ".join(f"{kind} {self._listed[kind].miscount:+}" for kind in self._miscounts) or None
+        return tuple(f"{kind} {self._listed[kind].miscount:+}" for kind in self._miscounts)
 
     def _incomplete(self, *doubts: str) -> Verdict:
-        return Verdict("incomplete", "; ".join(doubts), miscount=self._miscount)
+        return Verdict("incomplete", "; ".join(doubts), fault=self._fault)
 
     async def _list_all(self) -> None:
         for kind, listing in self._library.listings:
@@ -119,10 +119,10 @@ class FullPass:
         gone = {**leaving, **confirmed.gone}
         if not confirmed.waiting or not any(confirmed.gone.values()):
             # Where none of so many was gone there is no hurry about the rest.
-            return Verdict("ok", leaving=gone, miscount=self._miscount)
+            return Verdict("ok", leaving=gone, fault=self._fault)
         told = "; ".join(self._miscounts.values())
         note = f"{told}; {confirmed.waiting} items that are no longer listed wait to be asked for at the next pass"
-        return Verdict("ok", note, leaving=gone, settles=False, miscount=self._miscount)
+        return Verdict("ok", note, leaving=gone, settles=False, fault=self._fault)
 
     async def conclude(self, connection: Connection, verdict: Verdict, result: Result) -> Conclusion:
         """Re-key, guard, sweep, set the marks and record the run: all or nothing."""
@@ -133,7 +133,7 @@ class FullPass:
         }
         swept = await sweep(connection, self._equipment, library, leaving, before=self._began)
         if swept.refusal is not None:
-            verdict = Verdict("blocked", swept.refusal, miscount=verdict.miscount)
+            verdict = Verdict("blocked", swept.refusal, fault=verdict.fault)
         run = result.run(verdict, self.counts, swept)
         run_id = await record_run(connection, run)
         if verdict.status == "ok" and verdict.settles:
@@ -144,11 +144,12 @@ class FullPass:
                 watermark=self._reader.watermark,
                 listed_from=self._began,
                 listed_until=library.target.moments.go_on(),
-                miscount=verdict.miscount,
+                fault=verdict.fault,
+                list_again=verdict.list_again,
             )
             await settle(connection, run, marks)
         else:
-            await note_trouble(connection, run, verdict.miscount)
+            await note_trouble(connection, run, verdict.fault, list_again=verdict.list_again)
         return Conclusion(run, run_id)
 
 

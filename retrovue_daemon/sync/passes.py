@@ -46,14 +46,16 @@ class Verdict(msgspec.Struct, frozen=True):
     """What a pass concludes from what it saw.
 
     ``leaving`` are the rows that may go missing, by kind. ``settles`` says that the listing was complete and that
-    nothing of it waits to be judged; ``miscount`` by how much the server's totals did not fit.
+    nothing of it waits to be judged; ``fault`` is what could not be read or counted (``sync/faults.py``), and
+    ``list_again`` that the next pass must be a full one. The ``error`` of one that is ``ok`` is what stays in doubt.
     """
 
     status: RunStatus
     error: str | None = None
     leaving: Mapping[Kind, list[int]] = msgspec.field(default_factory=dict)
     settles: bool = True
-    miscount: str | None = None
+    fault: tuple[str, ...] = ()
+    list_again: bool = False
     cause: PlexError | None = None
 
 
@@ -169,7 +171,7 @@ async def _conclude(connection: Connection, *, job: LibraryPass, verdict: Verdic
         return await job.conclude(connection, verdict, result)
     run = result.run(verdict, job.counts)
     run_id = await record_run(connection, run)
-    await note_trouble(connection, run, verdict.miscount)
+    await note_trouble(connection, run, verdict.fault, list_again=verdict.list_again)
     return Conclusion(run, run_id)
 
 

@@ -24,11 +24,11 @@ class Plan(msgspec.Struct, frozen=True):
 def full_is_due(row: LibraryRow, listing: LibraryListing, *, now: int, full_interval: float) -> bool:
     """Tell whether a library must be listed from beginning to end.
 
-    That is so where it never was, where the server's marks of it are others than before its last complete listing
-    (unequal is enough: a restored server counts backwards), and once ``full_interval`` seconds have passed, because
-    not every change moves a mark.
+    That is so where it never was, where the last pass left something to be read again, where the server's marks of it
+    are others than before its last complete listing (unequal is enough: a restored server counts backwards), and once
+    ``full_interval`` seconds have passed, because not every change moves a mark.
     """
-    if row.last_full_sync_at is None or row.state != "active":
+    if row.last_full_sync_at is None or row.state != "active" or row.list_again:
         return True
     if listing.content_changed_at is not None or row.content_changed_at is not None:
         if row.content_changed_at != listing.content_changed_at:

@@ -10,7 +10,7 @@ import pytest
 
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.database import open_database
-from retrovue_daemon.store.migrations import APPLICATION_ID, migrations
+from retrovue_daemon.store.migrations import APPLICATION_ID, migrate, migrations
 from retrovue_daemon.store.rekeying import Listed, rekey
 from retrovue_daemon.store.rows import Target
 from retrovue_daemon.store.upserts import Change, write_items
@@ -181,14 +181,18 @@ async def test_a_database_of_this_release_is_not_copied(old_database, tmp_path) 
     assert not list(tmp_path.glob("*.bak"))
 
 
-async def test_an_upgrade_that_fails_leaves_the_old_schema(old_database, monkeypatch) -> None:
+@pytest.mark.parametrize("step", range(2, NEWEST + 1))
+async def test_an_upgrade_that_fails_leaves_the_step_before(old_database, monkeypatch, step) -> None:
     """Each step shares one transaction with its number: half a step does not exist."""
     whole = migrations()
 
     def broken():
-        last = whole[-1]
-        return (*whole[:-1], type(last)(last.version, last.name, f"{last.sql}\nCREATE TABLE movies (x);"))
+        last = whole[step - 1]
+        return (*whole[: step - 1], type(last)(last.version, last.name, f"{last.sql}\nCREATE TABLE movies (x);"))
 
+    monkeypatch.setattr("retrovue_daemon.store.migrations.migrations", lambda: whole[: step - 1])
+    with closing(sqlite3.connect(old_database, isolation_level=None)) as connection:
+        migrate(connection, 1)
     before = _content(old_database)
     monkeypatch.setattr("retrovue_daemon.store.migrations.migrations", broken)
     with pytest.raises(Exception, match="already exists"):

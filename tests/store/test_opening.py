@@ -26,6 +26,7 @@ from retrovue_daemon.store.preparation import prepare
 TABLES = {
     "daemon_state", "plex_servers", "libraries", "library_locations", "plex_path_mappings", "media_files", "shows",
     "show_guids", "seasons", "episodes", "episode_guids", "movies", "movie_guids", "sync_runs", "sync_requests",
+    "damaged_items",
 }  # fmt: skip
 VIEWS = {"active_movies", "active_shows", "active_episodes", "preferred_movies", "preferred_episodes"}
 

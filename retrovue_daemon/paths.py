@@ -1,0 +1,62 @@
+r"""Paths as they are compared: one form for mappings, for the identity of items and for settings.
+
+A path is taken apart into its anchor (``/``, ``M:``, ``\\nas``) and the names below it. Where it is one of Windows,
+both kinds of slash separate names and case does not count; elsewhere a backslash is part of a name. Doubled
+separators count as one. Names are compared in Unicode's composed form (NFC): macOS spells an accented letter as two
+characters, Linux as one, and both mean one file. ``.`` and ``..`` are names like any other: nothing is resolved.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DRIVE: Final = re.compile(r"[A-Za-z]:(?![^\\/])")
+_SLASHES: Final = re.compile(r"[\\/]+")
+
+Parts: TypeAlias = tuple[str, ...]
+"""An anchor and the names below it."""
+
+
+def split(path: str) -> Parts:
+    """Return the parts of an absolute path; a relative one has none."""
+    if path.startswith("/"):
+        return ("/", *filter(None, path.split("/")))
+    anchor = "\\\\" if path.startswith("\\\\") else path[:2]
+    if anchor == "\\\\" or DRIVE.match(path):
+        return (anchor, *filter(None, _SLASHES.split(path[2:])))
+    return ()
+
+
+def comparable(parts: Parts) -> Parts:
+    """Return parts as they are compared."""
+    if not all(part.isascii() for part in parts):
+        parts = tuple(unicodedata.normalize("NFC", part) for part in parts)
+    return parts if parts[:1] == ("/",) else tuple(part.casefold() for part in parts)
+
+
+def prefixes(path: str) -> Iterator[Parts]:
+    r"""Yield the comparable parts of a path that a person wrote, who may spell ``\\nas`` as ``//nas``."""
+    if parts := split(path):
+        yield comparable(parts)
+    if path.startswith("//"):
+        yield comparable(split(path.replace("/", "\\")))
+
+
+def path_form(path: str) -> str:
+    """Return the form in which two spellings of one path are equal; a relative path is its own, but for Unicode."""
+    parts = comparable(split(path))
+    if not parts:
+        return unicodedata.normalize("NFC", path)
+    if parts[0] == "/":
+        return "/" + "/".join(parts[1:])
+    return "\\".join(parts) if parts[0] != "\\\\" else "\\\\" + "\\".join(parts[1:])
+
+
+def is_whole(path: str | None) -> bool:
+    """Return whether a path says where a file is: servers tell some tokens no more than its name."""
+    return bool(path) and bool(split(path or "") or "/" in (path or "") or "\\" in (path or ""))
