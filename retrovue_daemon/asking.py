@@ -29,12 +29,17 @@ _LONGEST_NAME: Final = 1_000
 
 
 class ServerReport(msgspec.Struct, frozen=True):
-    """What was brought for one server; ``error`` is set where it could not be used at all."""
+    """What was brought for one server; ``error`` is set where it could not be used at all.
+
+    ``unknown`` are the entries of ``libraries`` in the configuration that fit none of its libraries; only a sync of
+    everything reports them.
+    """
 
     server: str
     error: DaemonError | None = None
     offers: tuple[Offer, ...] = ()
     passes: tuple[PassReport, ...] = ()
+    unknown: tuple[str, ...] = ()
 
 
 class Selection(msgspec.Struct, frozen=True):
@@ -49,11 +54,12 @@ class Selection(msgspec.Struct, frozen=True):
     full: bool = False
     accept_removals: bool = False
 
-    def wants(self, library: LibraryRow) -> bool:
-        """Tell whether a library is asked for, by its title or its key."""
+    def wants(self, library: LibraryRow, former: Sequence[str] = ()) -> bool:
+        """Return whether a library is asked for, by its title, its key, or a ``former`` title."""
         if self.show is not None and library.kind != "show":
             return False
-        return self.library is None or self.library.strip() in {library.name.strip(), library.key}
+        names = {library.name.strip(), library.key, *(name.strip() for name in former)}
+        return self.library is None or self.library.strip() in names
 
     def check(self) -> None:
         """Refuse what nothing can be, before anybody is asked for it. Raises BadInput."""
@@ -106,13 +112,18 @@ class Asked(msgspec.Struct, eq=False):
     _order: dict[int, int] = msgspec.field(default_factory=dict)
     _running: set[int] = msgspec.field(default_factory=set)
     _offers: tuple[Offer, ...] = ()
+    _unknown: tuple[str, ...] = ()
     _passes: list[PassReport] = msgspec.field(default_factory=list)
     _meters: set[int] = msgspec.field(default_factory=set)
 
-    def looked(self, offers: tuple[Offer, ...], libraries: Sequence[int]) -> None:
-        """Learn what the server offers and which libraries it is about, in the order of their report."""
+    def looked(self, offers: tuple[Offer, ...], libraries: Sequence[int], unknown: tuple[str, ...] = ()) -> None:
+        """Learn what the server offers and which libraries it is about, in the order of their report.
+
+        ``unknown`` are the entries of the configuration that fit no library.
+        """
         if self.left is None:
             self._offers, self.left = offers, set(libraries)
+            self._unknown = unknown if (self.selection.library, self.selection.show) == (None, None) else ()
             self._order = {library_id: position for position, library_id in enumerate(libraries)}
         else:
             self.left &= set(libraries)
@@ -146,7 +157,7 @@ class Asked(msgspec.Struct, eq=False):
         """Report where nothing is left and nothing runs."""
         if not self.left and not self._running and self.left is not None:
             passes = sorted(self._passes, key=lambda done: self._order.get(done.run.library_id, 0))
-            self._answer(ServerReport(self.server, None, self._offers, tuple(passes)))
+            self._answer(ServerReport(self.server, None, self._offers, tuple(passes), self._unknown))
 
     def progress(self, latest: Progress) -> Progress:
         """Return how far this is, of what a board shows of everything: its own libraries and no others."""

@@ -68,10 +68,10 @@ class Choice(msgspec.Struct, frozen=True):
         targets = (*self.contact.targets, *self.contact.vanished)
         for one in asked:
             await self._find_shows(one)
-            wanted = [target.row.id for target in targets if one.selection.wants(target.row)]
+            wanted = [target.row.id for target in targets if one.selection.wants(target.row, target.former)]
             if one.selection.show is not None:
                 wanted = [library_id for library_id in wanted if library_id in one.shows]
-            one.looked(self.contact.offers, wanted)
+            one.looked(self.contact.offers, wanted, self.contact.unknown)
         return [work for target in targets if (work := self._of(target, asked)) is not None]
 
     def _of(self, target: LibraryTarget, asked: Sequence[Asked]) -> Work | None:
@@ -118,7 +118,7 @@ class Choice(msgspec.Struct, frozen=True):
         found: list[NamedShow] = []
         try:
             for target in self.contact.targets:
-                if asked.selection.wants(target.row):
+                if asked.selection.wants(target.row, target.former):
                     async with aclosing(self.equipment.client.shows_titled(target.row.key, title)) as pages:
                         listed = [show async for page in pages for show in page.items if isinstance(show, Show)]
                     shows = [show for show in listed if _is_called(show, title, year)]

@@ -266,7 +266,9 @@ def _row_of(library: LibraryListing, stored: list[StoredLibrary]) -> StoredLibra
 
 
 def _library(library: LibraryListing, row: StoredLibrary | None, section: ServerSection) -> PlexLibrary:
-    selected = library.kind in LISTINGS and section.selects(library.title, library.key)
+    selected = library.kind in LISTINGS and section.selects(
+        library.title, library.key, () if row is None else row.former
+    )
     return PlexLibrary(
         id=None if row is None else row.id,
         key=library.key,

@@ -15,12 +15,18 @@ if TYPE_CHECKING:
 
 
 def exit_code(reports: Sequence[ServerReport]) -> int:
-    """Return 0 where all went well, 3 where no server could be used, 2 where the question was unclear, else 1."""
+    """Return 0 where all went well, 3 where no server could be used, 2 where the question was unclear, else 1.
+
+    All does not go well where the configuration names a library that its server does not have.
+    """
     if any(isinstance(report.error, AmbiguousShow) for report in reports):
         return AmbiguousShow.exit_code
     if all(isinstance(report.error, PlexError) for report in reports):
         return 3
-    clean = all(report.error is None and all(done.run.status == "ok" for done in report.passes) for report in reports)
+    clean = all(
+        report.error is None and not report.unknown and all(done.run.status == "ok" for done in report.passes)
+        for report in reports
+    )
     return 0 if clean else 1
 
 
@@ -45,6 +51,7 @@ def summary(reports: Sequence[ServerReport], code: int) -> dict[str, Any]:
                 "offers": [
                     {name: getattr(offer, name) for name in offer.__struct_fields__} for offer in report.offers
                 ],
+                "unknown_libraries": list(report.unknown),
                 "libraries": [
                     {
                         "library": done.library,
@@ -58,6 +65,29 @@ def summary(reports: Sequence[ServerReport], code: int) -> dict[str, Any]:
             for report in reports
         ],
     }
+
+
+def shortfalls(told: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what a sync found nothing for, as (message, hint): entries of ``libraries``, or all of them."""
+    found = []
+    for server in told["servers"]:
+        titles = ", ".join(repr(offer["title"].strip()) for offer in server.get("offers", ()))
+        found += [
+            (
+                f"{entry!r} in libraries of server {server['server']!r} selects none of its libraries",
+                f"it has {titles or 'none'}",
+            )
+            for entry in server.get("unknown_libraries", ())
+        ]
+    if told["servers"] and not any(server["error"] or server["libraries"] for server in told["servers"]):
+        reasons = [
+            f"{offer['title'].strip()!r} {offer['left_out']}"
+            for server in told["servers"]
+            for offer in server.get("offers", ())
+            if offer["left_out"]
+        ]
+        found.append(("there was nothing to sync", "; ".join(reasons) or "the servers list no libraries"))
+    return found
 
 
 def unmet(selection: Selection, told: dict[str, Any]) -> UnknownLibrary | UnknownShow | None:

@@ -77,5 +77,5 @@ class ServerPaths:
         place = int(library.local_path)
         if place not in self._mappers:
             found = self._libraries[place]
-            self._mappers[place] = self._service.for_library(found.name, found.roots)
+            self._mappers[place] = self._service.for_library(found.name, found.roots, former=found.former)
         return self._mappers[place].local_path(plex_path)

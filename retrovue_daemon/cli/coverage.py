@@ -105,7 +105,11 @@ def try_mappings(
         stored = {entry.mapping: entry for entry in reversed(mappings) if entry.server_id == server.id}
         service = PlexPathMappingService(entry.mapping for entry in mappings if entry.server_id == server.id)
         for library in chosen or (() if given else (None,)):
-            mapper = service.for_library(library.name, library.roots) if library else service.for_library(None)
+            mapper = (
+                service.for_library(library.name, library.roots, former=library.former)
+                if library
+                else service.for_library(None)
+            )
             covering = mapper.covering(plex_path)
             local = mapper.local_path(plex_path)
             title = library.name if library else None
@@ -154,7 +158,9 @@ class _LibraryView:
         for entry in mappings:
             if entry.server_id == library.server_id:
                 self._stored.setdefault(entry.mapping, entry)
-        self.mapper = PlexPathMappingService(self._stored).for_library(library.name, library.roots)
+        self.mapper = PlexPathMappingService(self._stored).for_library(
+            library.name, library.roots, former=library.former
+        )
         self._roots = PathMapper([PathMapping(root, root) for root in library.roots])
 
     def group_of(self, plex_path: str, groups: dict[tuple[str, object], Group]) -> Group:

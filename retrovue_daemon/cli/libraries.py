@@ -166,7 +166,7 @@ def _switch(place: Place, name: str, server: str | None, *, enabled: bool) -> No
 
 def _selected(place: Place, library: StoredLibrary) -> bool:
     section = place.section(library.server)
-    return section is None or section.selects(library.name, library.key)
+    return section is None or section.selects(library.name, library.key, library.former)
 
 
 def switch_and_state(place: Place, library: StoredLibrary) -> str:

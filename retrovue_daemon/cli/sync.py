@@ -25,7 +25,7 @@ from retrovue_daemon.cli.options import (
 from retrovue_daemon.cli.output import print_failure
 from retrovue_daemon.cli.reports import print_preview, print_summary
 from retrovue_daemon.errors import AmbiguousShow, ConfigError, DatabaseHeld, UnknownShow
-from retrovue_daemon.outcome import exit_code, summary, unmet
+from retrovue_daemon.outcome import exit_code, shortfalls, summary, unmet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,6 +73,8 @@ def sync(
     - `retrovue-daemon sync --show "The Lighthouse Keepers" --year 1961`, where several have that title
     - `retrovue-daemon sync --full --dry-run`
     - `retrovue-daemon sync --quiet > /dev/null`, which prints nothing unless something is wrong
+
+    The exit code is 1, too, if an entry of `libraries` in the configuration fits no library of its server.
     """
     if year is not None and show is None:
         raise typer.BadParameter("needs --show", param_hint="--year")
@@ -110,6 +112,8 @@ def sync(
         if isinstance(unknown, UnknownShow):
             unknown.hint = f"{unknown.hint}; `retrovue-daemon discover` finds it by a part of it"
         raise unknown
+    for message, hint in shortfalls(told):
+        print_failure(message, hint)
     if not told["servers"] and not told.get("error"):
         print_failure("there is no active server", "add a [[servers]] table to the configuration")
     raise typer.Exit(told["exit_code"])

@@ -28,6 +28,7 @@ from retrovue_daemon.config.sections import (
     ServerSection,
     SyncSection,
     WebSection,
+    idle_entries,
 )
 from retrovue_daemon.errors import ConfigError, ConfigProblem
 from retrovue_daemon.records import PathMapping
@@ -50,6 +51,7 @@ __all__ = [
     "default_database_path",
     "documented_keys",
     "find_config",
+    "idle_entries",
     "is_loopback",
     "load_config",
     "parse_config",

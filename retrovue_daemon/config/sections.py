@@ -13,7 +13,7 @@ from retrovue_daemon.config.values import BOOLEAN, choice, duration, integer, na
 from retrovue_daemon.records import PathMapping
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from retrovue_daemon.config.secret import Secret
@@ -128,19 +128,47 @@ class ServerSection:
         PathMapping, PATH_MAPPING, "where readers of the database find the server's files", default=()
     )
 
-    def rank(self, title: str, library_key: str) -> int | None:
-        """Give a library's place in the order of priority, 0 first, or None where it is not selected.
+    def rank(self, title: str, library_key: str, former: Sequence[str] = ()) -> int | None:
+        """Return a library's place in the order of priority, 0 first, or None if it is not selected.
 
         An entry may be the exact title, the library's key, or a pattern with ``*``, ``?`` and ``[…]``; of the entries
         that fit, an exact title counts before a key, and a key before a pattern. Spaces around titles do not count.
+
+        ``former`` are titles that the library had before it was renamed, the latest first. They select and exclude
+        as the title does, after it; an entry of ``libraries`` that is exactly the title or the key overrides the
+        exclusion of a former title.
         """
         if _first_match(self.exclude_libraries, title, library_key) is not None:
             return None
-        return 0 if self.libraries is None else _first_match(self.libraries, title, library_key)
+        is_named = not {title.strip(), library_key}.isdisjoint(self.libraries or ())
+        if not is_named and any(
+            _first_match(self.exclude_libraries, name, library_key) is not None for name in former
+        ):
+            return None
+        if self.libraries is None:
+            return 0
+        ranks = (_first_match(self.libraries, name, library_key) for name in (title, *former))
+        return next((rank for rank in ranks if rank is not None), None)
 
-    def selects(self, title: str, library_key: str) -> bool:
-        """Tell whether a library is to be mirrored."""
-        return self.rank(title, library_key) is not None
+    def selects(self, title: str, library_key: str, former: Sequence[str] = ()) -> bool:
+        """Return whether a library is to be mirrored; see ``rank``."""
+        return self.rank(title, library_key, former) is not None
+
+    def former_name_in_use(self, title: str, library_key: str, former: Sequence[str]) -> str | None:
+        """Return the former title without which a library would be selected otherwise, or rank otherwise; or None."""
+        for number, name in enumerate(former):
+            if self.rank(title, library_key, former[: number + 1]) != self.rank(title, library_key, former[:number]):
+                return name
+        return None
+
+
+def idle_entries(entries: Sequence[str], libraries: Sequence[tuple[str, Sequence[str]]]) -> tuple[str, ...]:
+    """Return the entries that fit none of some libraries, each given as its key and its titles."""
+    return tuple(
+        entry
+        for entry in entries
+        if not any(_first_match((entry,), title, key) is not None for key, titles in libraries for title in titles)
+    )
 
 
 def _first_match(entries: tuple[str, ...], title: str, library_key: str) -> int | None:

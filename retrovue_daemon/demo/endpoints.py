@@ -28,14 +28,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
+from msgspec.structs import replace
 
 from retrovue_daemon.demo import containers, meta, query
 from retrovue_daemon.demo.details import detail_entry, located_entry
 from retrovue_daemon.demo.faults import Miscount
-from retrovue_daemon.demo.items import Item, Season, Show
+from retrovue_daemon.demo.items import Episode, Item, Movie, Season, Show
 from retrovue_daemon.demo.misbehaviour import FAULT
 from retrovue_daemon.demo.pages import accepts, container, error_page
 from retrovue_daemon.demo.shape import Entry, Shape
+from retrovue_daemon.demo.versions import without_folders
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,6 +115,8 @@ class Endpoints:
             for library in self._world.libraries.values()
             if library.key not in self._quirks.hidden_libraries
         ]
+        if self._quirks.no_locations:
+            listed = [{name: value for name, value in entry.items() if name != "Location"} for entry in listed]
         attributes = {"size": len(listed), **containers.sections()}
         return self._respond(request, attributes, {"Directory": listed})
 
@@ -184,7 +188,7 @@ class Endpoints:
             else containers.LIBRARY_PLUGIN
         )
         shape = self._shape(request)
-        entries = [detail_entry(self._world, item, shape) for item in found]
+        entries = [detail_entry(self._world, item, shape) for item in self._as_seen(found)]
         return self._respond(request, {"size": len(entries), **common}, page=entries)
 
     async def children(self, request: web.Request) -> web.Response:
@@ -285,6 +289,7 @@ class Endpoints:
         shown = (
             [entry for entry in page if any(entry is directory for directory in directories)] if directories else []
         )
+        page = self._as_seen(page)
         shape = self._shape(request)
         shape = Shape(guids=shape.guids and not without_guids, without=shape.without | without)
         if located:
@@ -297,6 +302,18 @@ class Endpoints:
             shape,
             headers,
         )
+
+    def _as_seen(self, page: Sequence[Any]) -> Sequence[Any]:
+        """Return a page as the token sees it."""
+        hides = self._quirks.hides
+        if hides is None:
+            return page
+        return [
+            replace(each, media=without_folders(each.media, names=hides == "folders"))
+            if isinstance(each, Movie | Episode)
+            else each
+            for each in page
+        ]
 
     def _respond(
         self,

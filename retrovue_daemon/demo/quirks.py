@@ -29,6 +29,8 @@ class Quirks(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     - `ignores_filters`: a listing shows everything, whatever was asked for.
     - `refuses_time_filters`: 400 where a listing is asked for by updatedAt or addedAt.
     - `hidden_seasons`: episodes do not name the season that they belong to, as on servers before 2017.
+    - `no_locations`: /library/sections does not say where libraries have their folders.
+    - `hides`: what a token that is not the owner's does not see of files: their "folders", or their "paths" at all.
     - `no_legacy_search`: /library/sections/all lists the libraries also where a type is asked for, as documented.
     """
 
@@ -47,4 +49,6 @@ class Quirks(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ignores_filters: bool = False
     refuses_time_filters: bool = False
     hidden_seasons: bool = False
+    no_locations: bool = False
+    hides: Literal["folders", "paths"] | None = None
     no_legacy_search: bool = False

@@ -27,6 +27,15 @@ def with_first_part(media: Versions, version_fields: dict[str, object], **part_f
     return replace(first, parts=parts, **version_fields), *media[1:]
 
 
+def without_folders(media: Versions, *, names: bool) -> Versions:
+    """Take the folders from all files, or, without ``names``, the files' names too."""
+
+    def hidden(part: Part) -> Part:
+        return replace(part, file=part.file.rpartition("/")[2] if names and part.file else None)
+
+    return tuple(replace(version, parts=tuple(map(hidden, version.parts))) for version in media)
+
+
 def upgraded(media: Versions, new_id: Callable[[str], int], now: int) -> Versions:
     """Put a better file, of another container, in the place of the first."""
     first, part = media[0], media[0].parts[0]

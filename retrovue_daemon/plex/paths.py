@@ -39,20 +39,30 @@ class PlexPathMappingService:
         """Give the local path of a file of the library with this root or title, or of any where neither is given."""
         return self._mapper(library_name, () if library_root is None else (library_root,)).local_path(plex_path)
 
-    def for_library(self, name: str | None, roots: Sequence[str] = ()) -> PathMapper:
-        """Make the mapper of one library, for many paths; ``roots`` are all its locations."""
+    def for_library(self, name: str | None, roots: Sequence[str] = (), *, former: Sequence[str] = ()) -> PathMapper:
+        """Make the mapper of one library, for many paths; ``roots`` are all its locations.
+
+        ``former`` are titles that it had before: mappings that name it by one of them come after those that name it
+        as it is called now.
+        """
         title = None if name is None else name.strip()
+        former_titles = {each.strip() for each in former}
         held_roots = {form for root in roots for form in prefixes(root)}
         own: list[PathMapping] = []
+        of_former_titles: list[PathMapping] = []
         general: list[PathMapping] = []
         for mapping in self._mappings:
-            if mapping.library_name is not None and mapping.library_name.strip() != title:
+            named = None if mapping.library_name is None else mapping.library_name.strip()
+            if named is not None and named != title and named not in former_titles:
                 continue
             if mapping.library_root is not None and held_roots.isdisjoint(prefixes(mapping.library_root)):
                 continue
             is_general = mapping.library_name is None and mapping.library_root is None
-            (general if is_general else own).append(mapping)
-        return PathMapper(own, general)
+            if named is not None and named != title:
+                of_former_titles.append(mapping)
+            else:
+                (general if is_general else own).append(mapping)
+        return PathMapper(own, of_former_titles, general)
 
 
 class PathMapper:

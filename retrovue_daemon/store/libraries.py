@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from retrovue_daemon.store.former_names import read_names, renamed, still_meant
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     import aiosqlite
@@ -24,9 +26,6 @@ _COLUMNS = (
     "watermark", "known_moment", "listed_from", "listed_until", "fault", "doubt", "list_again", "former_names",
     "last_full_sync_at",
 )  # fmt: skip
-
-
-_TEXTS = msgspec.json.Decoder(tuple[str, ...])
 
 
 class LibraryRow(msgspec.Struct, frozen=True):
@@ -86,17 +85,20 @@ def _row(values: Sequence[Any]) -> LibraryRow:
         row,
         sync_enabled=bool(row.sync_enabled),
         list_again=bool(row.list_again),
-        fault=_texts(values[_COLUMNS.index("fault")]),
-        former_names=_texts(values[_COLUMNS.index("former_names")]),
+        fault=read_names(values[_COLUMNS.index("fault")]),
+        former_names=read_names(values[_COLUMNS.index("former_names")]),
     )
 
 
-def _texts(stored: str | None) -> tuple[str, ...]:
-    """Read a list of texts; what another program put there instead counts as none."""
-    try:
-        return _TEXTS.decode(stored) if stored else ()
-    except msgspec.MsgspecError:
-        return ()
+def meant_titles(rows: Sequence[LibraryRow]) -> dict[int, tuple[str, ...]]:
+    """Return, by id, the former titles by which each of a server's libraries is still meant."""
+    titles = [row.name for row in rows if row.state != "missing"]
+    return {row.id: still_meant(row.former_names, titles) for row in rows}
+
+
+def former_titles(stored: Sequence[LibraryRow], listed: Sequence[LibraryListing]) -> dict[str, tuple[str, ...]]:
+    """Return, by key, all former titles of the libraries that a server lists; see ``reconcile_libraries``."""
+    return {key: _former_names(row, listing) for key, row, listing in _matched(stored, listed)}
 
 
 async def reconcile_libraries(
@@ -111,8 +113,9 @@ async def reconcile_libraries(
 
     A row is found by its uuid, so that a library which got a new key keeps it, else by its key. A key that was given
     to a library with another uuid is taken from its old row, which then counts as no longer listed: two libraries'
-    items never mix. Rows of libraries that are not listed stay otherwise as they are. ``priorities`` holds, by key,
-    what the configuration's order says; a new library is known from ``moment`` on.
+    items never mix. Rows of libraries that are not listed stay otherwise as they are. A library that is listed
+    without any location keeps its last known ones: there is none without a folder, so the server left them out.
+    ``priorities`` holds, by key, what the configuration's order says; a new library is known from ``moment`` on.
     """
     stored = await libraries(connection, server_id)
     matched = _match(stored, listed)
@@ -125,7 +128,8 @@ async def reconcile_libraries(
             row = await _insert(connection, server_id, listing, priority, now, moment)
         else:
             row = await _update(connection, row, listing, priority, now)
-        await _reconcile_locations(connection, row.id, listing.locations)
+        if listing.locations:
+            await _reconcile_locations(connection, row.id, listing.locations)
         found[listing.key] = row
     return found
 
@@ -143,6 +147,22 @@ def _match(stored: Sequence[LibraryRow], listed: Sequence[LibraryListing]) -> di
         if row.uuid is None or listing.uuid is None:
             matched[listing.key] = row
     return matched
+
+
+def _matched(
+    stored: Sequence[LibraryRow], listed: Sequence[LibraryListing]
+) -> Iterator[tuple[str, LibraryRow, LibraryListing]]:
+    by_key = {listing.key: listing for listing in listed}
+    for key, row in _match(stored, listed).items():
+        yield key, row, by_key[key]
+
+
+def _former_names(row: LibraryRow, listing: LibraryListing) -> tuple[str, ...]:
+    """Return the former titles of a listed library; without a uuid its key may have been another library's."""
+    if row.name.strip() == listing.title.strip():
+        return row.former_names
+    is_same = row.uuid is not None and row.uuid == listing.uuid
+    return renamed(row.former_names, row.name, listing.title) if is_same else ()
 
 
 async def _free_keys(
@@ -200,15 +220,16 @@ async def _update(
         name=listing.title,
         kind=listing.kind,
         root=_root(listing) or row.root,
+        former_names=_former_names(row, listing),
         **_ranked(row, priority),
     )
     if changed != row:
         await connection.execute(
             "UPDATE libraries SET library_key = ?, uuid = ?, library_name = ?, library_type = ?, library_root = ?,"
-            " priority = ?, priority_source = ?, updated_at = ? WHERE id = ?",
+            " priority = ?, priority_source = ?, former_names = ?, updated_at = ? WHERE id = ?",
             (
                 changed.key, changed.uuid, changed.name, changed.kind, changed.root, changed.priority,
-                changed.priority_source, now, row.id,
+                changed.priority_source, _json(changed.former_names), now, row.id,
             ),
         )  # fmt: skip
     return changed
@@ -235,6 +256,10 @@ async def _reconcile_locations(connection: aiosqlite.Connection, library_id: int
         "INSERT INTO library_locations (library_id, path) VALUES (?, ?)",
         [(library_id, path) for path in sorted(wanted - stored)],
     )
+
+
+def _json(names: Sequence[str]) -> str | None:
+    return msgspec.json.encode(names).decode() if names else None
 
 
 def _root(listing: LibraryListing) -> str | None:

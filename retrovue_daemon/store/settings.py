@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from retrovue_daemon.config import MASK, Secret
+from retrovue_daemon.store.former_names import read_names, still_meant
 from retrovue_daemon.store.visits import changing
 
 if TYPE_CHECKING:
@@ -52,7 +53,10 @@ class StoredServer(msgspec.Struct, frozen=True):
 
 
 class StoredLibrary(msgspec.Struct, frozen=True):
-    """A row of libraries, with its server's name and all its roots."""
+    """A row of libraries, with its server's name and all its roots.
+
+    ``doubt`` is what its last complete listing left in doubt; ``former`` are titles by which it is still meant.
+    """
 
     id: int
     server_id: int
@@ -67,6 +71,8 @@ class StoredLibrary(msgspec.Struct, frozen=True):
     last_full_sync_at: int | None
     last_sync_at: int | None
     last_error: str | None
+    doubt: str | None = None
+    former: tuple[str, ...] = ()
 
 
 def servers(connection: sqlite3.Connection) -> list[StoredServer]:
@@ -155,13 +161,18 @@ def libraries(connection: sqlite3.Connection) -> list[StoredLibrary]:
     """Return the libraries of all servers, in the order of server and title."""
     query = (
         "SELECT l.id, l.server_id, s.name, l.library_key, l.library_name, l.library_type, l.library_root,"
-        " l.sync_enabled, l.priority, l.state, l.last_full_sync_at, l.last_sync_at, l.last_error"
+        " l.sync_enabled, l.priority, l.state, l.last_full_sync_at, l.last_sync_at, l.last_error,"
+        " l.doubt, l.former_names"
         " FROM libraries AS l JOIN plex_servers AS s ON s.id = l.server_id"
         " ORDER BY s.name, l.library_name COLLATE NOCASE, l.id"
     )
     roots: dict[int, tuple[str, ...]] = {}
     for library_id, root in connection.execute("SELECT library_id, path FROM library_locations ORDER BY path"):
         roots[library_id] = (*roots.get(library_id, ()), root)
+    titles: dict[int, list[str]] = {}
+    query_titles = "SELECT server_id, library_name FROM libraries WHERE state <> 'missing'"
+    for server_id, title in connection.execute(query_titles):
+        titles.setdefault(server_id, []).append(title)
     return [
         StoredLibrary(
             row_id,
@@ -173,8 +184,9 @@ def libraries(connection: sqlite3.Connection) -> list[StoredLibrary]:
             roots.get(row_id, (root,) if root else ()),
             bool(enabled),
             *rest,
+            still_meant(read_names(former), titles.get(server_id, ())),
         )
-        for row_id, server_id, server, key, name, kind, root, enabled, *rest in connection.execute(query)
+        for row_id, server_id, server, key, name, kind, root, enabled, *rest, former in connection.execute(query)
     ]
 
 

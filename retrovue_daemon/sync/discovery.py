@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
+from retrovue_daemon.config import idle_entries
 from retrovue_daemon.errors import BadAnswer
 from retrovue_daemon.records import LibraryListing
-from retrovue_daemon.store.libraries import libraries, reconcile_libraries
+from retrovue_daemon.store.former_names import still_meant
+from retrovue_daemon.store.libraries import former_titles, libraries, locations, reconcile_libraries
 from retrovue_daemon.store.moments import Moments, next_moment
 from retrovue_daemon.store.servers import bind_identity, check_identity, servers
 from retrovue_daemon.sync.mapping import LibraryPaths
@@ -18,7 +20,7 @@ from retrovue_daemon.sync.rounds import Heirs, Round
 from retrovue_daemon.sync.targets import LISTINGS, LibraryTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import aiosqlite
 
@@ -39,9 +41,13 @@ class Offer(msgspec.Struct, frozen=True):
 
 
 class Contact(msgspec.Struct, frozen=True):
-    """What a server answered: its row, what it offers, the libraries to sync, and those it no longer lists."""
+    """What a server answered: its row, what it offers, the libraries to sync, and those it no longer lists.
+
+    ``unknown`` are the entries of ``libraries`` in the configuration that fit no library of the server.
+    """
 
     server_id: int
+    unknown: tuple[str, ...]
     offers: tuple[Offer, ...]
     targets: tuple[LibraryTarget, ...]
     vanished: tuple[LibraryTarget, ...]
@@ -67,36 +73,47 @@ class Discovery:
         machine, version = await self._identify(client, server_id)
         listed = await client.libraries()
         usable = self._distinct([library for library in listed if self._usable(library)])
-        priorities = self._priorities(usable)
+        titles = [library.title for library in listed]
         moments = await self._present(server_id)
         moment = moments.go_on()
 
-        async def work(connection: aiosqlite.Connection) -> tuple[int, dict[str, LibraryRow]]:
+        async def work(connection: aiosqlite.Connection) -> tuple[int, dict[str, LibraryRow], dict[str, int]]:
             bound = await bind_identity(connection, server_id, self._section.name, machine, version, self._now())
-            return bound, await reconcile_libraries(connection, bound, usable, priorities, self._now(), moment)
+            had = former_titles(await libraries(connection, bound), usable)
+            former = {key: still_meant(names, titles) for key, names in had.items()}
+            ranks = self._priorities(usable, former)
+            return bound, await reconcile_libraries(connection, bound, usable, ranks, self._now(), moment), ranks
 
-        server_id, rows = await self._database.writer.write(work)
-        self._tell_of_unknown(library.title for library in listed)
+        server_id, rows, priorities = await self._database.writer.write(work)
+        former = {key: still_meant(row.former_names, titles) for key, row in rows.items()}
+        unknown = self._unknown_entries(listed, former)
         known = await libraries(self._database.reader, server_id)
         round_ = Round(self.heirs, is_first=not any(row.listed_until for row in known))
-        paths = await LibraryPaths.of(self._database, server_id, moments)
+        paths = await LibraryPaths.of(self._database, server_id, moments, known)
+        for library in usable:
+            self._tell_of_former_names(library, former[library.key], paths.former_name_in_use(rows[library.key]))
+        roots = {row.id: library.locations for library in usable for row in [rows[library.key]]}
+        for row in known:
+            if not roots.get(row.id):
+                roots[row.id] = await locations(self._database.reader, row.id)
         chosen = sorted(usable, key=lambda library: priorities.get(library.key, 0))
         found = {row.id for row in rows.values()}
         return Contact(
             server_id,
+            unknown,
             tuple(
-                Offer(library.title, library.key, self._left_out(library, rows.get(library.key)))
+                Offer(library.title, library.key, self._left_out(library, rows.get(library.key), former))
                 for library in listed
             ),
             tuple(
-                self._target(paths, rows[library.key], library, round_)
+                self._target(paths, rows[library.key], library, roots[rows[library.key].id], round_)
                 for library in chosen
-                if self._left_out(library, rows[library.key]) is None
+                if self._left_out(library, rows[library.key], former) is None
             ),
             tuple(
-                self._target(paths, row, LibraryListing(row.key, row.name, row.kind, row.uuid), round_)
+                self._target(paths, row, LibraryListing(row.key, row.name, row.kind, row.uuid), roots[row.id], round_)
                 for row in known
-                if row.id not in found and self._missed(row)
+                if row.id not in found and self._missed(row, still_meant(row.former_names, titles))
             ),
         )
 
@@ -117,17 +134,19 @@ class Discovery:
                 check_identity(row, machine)
         return machine, identity.version
 
-    def _target(self, paths: LibraryPaths, row: LibraryRow, library: LibraryListing, round_: Round) -> LibraryTarget:
-        target = paths.target(row, library.locations)
-        return LibraryTarget(self._section.name, row, library, target, round_)
+    def _target(
+        self, paths: LibraryPaths, row: LibraryRow, library: LibraryListing, roots: tuple[str, ...], round_: Round
+    ) -> LibraryTarget:
+        target = paths.target(row, roots)
+        return LibraryTarget(self._section.name, row, library, target, round_, paths.former(row))
 
-    def _missed(self, row: LibraryRow) -> bool:
+    def _missed(self, row: LibraryRow, former: tuple[str, ...]) -> bool:
         """Tell whether a library that is not listed should be."""
         return (
             row.kind in LISTINGS
             and row.state != "missing"
             and row.sync_enabled
-            and self._section.selects(row.name, row.key)
+            and self._section.selects(row.name, row.key, former)
         )
 
     def _usable(self, library: LibraryListing) -> bool:
@@ -149,28 +168,47 @@ class Discovery:
             for library in by_key.values()
         ]
 
-    def _priorities(self, listed: Iterable[LibraryListing]) -> dict[str, int]:
+    def _priorities(self, listed: Iterable[LibraryListing], former: Mapping[str, tuple[str, ...]]) -> dict[str, int]:
         """Return the priorities that the configuration's order gives; none where it names no libraries."""
         if self._section.libraries is None:
             return {}
-        ranks = {library.key: self._section.rank(library.title, library.key) for library in listed}
+        ranks = {
+            library.key: self._section.rank(library.title, library.key, former.get(library.key, ()))
+            for library in listed
+        }
         return {key: rank for key, rank in ranks.items() if rank is not None}
 
-    def _left_out(self, library: LibraryListing, row: LibraryRow | None) -> str | None:
+    def _left_out(
+        self, library: LibraryListing, row: LibraryRow | None, former: Mapping[str, tuple[str, ...]]
+    ) -> str | None:
         """Say why a library is not for syncing; None where configuration and switch both want it."""
         if library.kind not in LISTINGS:
             return "holds neither films nor shows"
         if row is not None and not row.sync_enabled:
             return "is switched off"
-        return None if self._section.selects(library.title, library.key) else "is not selected by the configuration"
+        is_selected = self._section.selects(library.title, library.key, former.get(library.key, ()))
+        return None if is_selected else "is not selected by the configuration"
 
-    def _tell_of_unknown(self, titles: Iterable[str]) -> None:
-        """Warn of entries of ``libraries`` that fit none of the server's."""
-        known = {title.strip() for title in titles}
-        for wanted in self._section.libraries or ():
-            plain = not any(mark in wanted for mark in "*?[") and not wanted.isdecimal()
-            if plain and wanted not in known:
-                self._once(log.warning, f"unknown {wanted}", "library.not_found", library=wanted, known=sorted(known))
+    def _unknown_entries(
+        self, listed: Sequence[LibraryListing], former: Mapping[str, tuple[str, ...]]
+    ) -> tuple[str, ...]:
+        """Return the entries of ``libraries`` that fit none of the server's, and warn of each once."""
+        known = sorted({library.title.strip() for library in listed})
+        named = [(library.key, (library.title, *former.get(library.key, ()))) for library in listed]
+        unknown = idle_entries(self._section.libraries or (), named)
+        for entry in unknown:
+            self._once(log.warning, f"unknown {entry}", "library.not_found", library=entry, known=known)
+        return unknown
+
+    def _tell_of_former_names(self, library: LibraryListing, former: tuple[str, ...], of_mapping: str | None) -> None:
+        """Warn once of a renamed library that the configuration or a path mapping names by an old title."""
+        used = self._section.former_name_in_use(library.title, library.key, former) or of_mapping
+        if used is not None:
+            hint = (
+                f"it is still known by its uuid; write {library.title.strip()!r} in the configuration or the mapping"
+            )
+            details = {"library": library.title, "former_title": used, "hint": hint}
+            self._once(log.warning, f"renamed {library.key} {library.title}", "library.renamed", **details)
 
     def _once(self, tell: Callable[..., object], key: str, event: str, **details: object) -> None:
         if key not in self._told:

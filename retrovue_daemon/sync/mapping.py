@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from retrovue_daemon.plex.paths import PlexPathMappingService
-from retrovue_daemon.store.libraries import libraries, locations
+from retrovue_daemon.store.libraries import libraries, locations, meant_titles
 from retrovue_daemon.store.local_paths import outdate_paths, recompute_paths, settle_paths
 from retrovue_daemon.store.moments import Moments
 from retrovue_daemon.store.rows import Target
@@ -29,28 +29,43 @@ log = structlog.get_logger()
 class LibraryPaths:
     """Makes the targets of a server's libraries, whose ``local_path`` knows the mappings that hold for each."""
 
-    def __init__(self, server_id: int, mappings: Sequence[PathMapping], moments: Moments) -> None:
+    def __init__(
+        self, server_id: int, mappings: Sequence[PathMapping], moments: Moments, rows: Sequence[LibraryRow]
+    ) -> None:
         self._server_id = server_id
+        self._former = meant_titles(rows)
         self._mappings = mappings
         self._service = PlexPathMappingService(mappings)
         self._moments = moments
 
     @classmethod
-    async def of(cls, database: Database, server_id: int, moments: Moments) -> LibraryPaths:
-        """Read the mappings of a server."""
-        return cls(server_id, await path_mappings(database.reader, server_id), moments)
+    async def of(
+        cls, database: Database, server_id: int, moments: Moments, rows: Sequence[LibraryRow]
+    ) -> LibraryPaths:
+        """Read the mappings of a server; ``rows`` are all its libraries."""
+        return cls(server_id, await path_mappings(database.reader, server_id), moments, rows)
 
     def target(self, row: LibraryRow, roots: Sequence[str]) -> Target:
         """Return where the rows of a library go."""
-        mapper = self._service.for_library(row.name, roots)
+        mapper = self._service.for_library(row.name, roots, former=self._former[row.id])
         # As long as nothing was listed completely, nobody knows how long the items have been there.
         known = None if row.listed_until else row.known_moment
         return Target(self._server_id, row.id, row.name, mapper.local_path, self._moments, known)
 
     def fingerprint(self, row: LibraryRow, roots: Sequence[str]) -> int:
         """Return what stands for all that local paths of a library are computed from."""
-        packed = msgspec.msgpack.encode([row.name, sorted(set(roots)), list(self._mappings)])
+        names = [row.name, *self._former[row.id]]
+        packed = msgspec.msgpack.encode([names, sorted(set(roots)), list(self._mappings)])
         return int.from_bytes(blake2b(packed, digest_size=8).digest(), "big", signed=True)
+
+    def former(self, row: LibraryRow) -> tuple[str, ...]:
+        """Return the former titles by which a library is still meant."""
+        return self._former[row.id]
+
+    def former_name_in_use(self, row: LibraryRow) -> str | None:
+        """Return a former title by which a mapping still names a library, or None."""
+        named = {(mapping.library_name or "").strip() for mapping in self._mappings}
+        return next((name for name in self._former[row.id] if name.strip() in named), None)
 
 
 class FollowedPaths:
@@ -76,8 +91,9 @@ class FollowedPaths:
             for library_id in tuple(self._doubted):
                 await outdate_paths(self._database, library_id)
                 self._doubted.discard(library_id)
-            paths = await LibraryPaths.of(self._database, server_id, Moments())
-            for row in await libraries(self._database.reader, server_id):
+            rows = await libraries(self._database.reader, server_id)
+            paths = await LibraryPaths.of(self._database, server_id, Moments(), rows)
+            for row in rows:
                 roots = await locations(self._database.reader, row.id)
                 fingerprint = paths.fingerprint(row, roots)
                 if row.path_fingerprint == fingerprint:

@@ -28,13 +28,17 @@ LISTINGS = {
 
 
 class LibraryTarget(msgspec.Struct, frozen=True):
-    """A library that is to be synced: its row, what the server said of it, where its rows go, and in which round."""
+    """A library that is to be synced: its row, what the server said of it, where its rows go, and in which round.
+
+    ``former`` are titles that it had before and that no other library of the server has now.
+    """
 
     server: str
     row: LibraryRow
     listing: LibraryListing
     target: Target
     round: Round
+    former: tuple[str, ...] = ()
 
     @property
     def listings(self) -> tuple[tuple[Kind, Listing], ...]:
