@@ -339,6 +339,10 @@ class ServerUnreachable(PlexError):
     hint = "check that the server runs and that url is its address and port (usually 32400)"
 
 
+class AnswerBrokeOff(ServerUnreachable):
+    """The connection was made, but closed before the answer was whole, or before there was any."""
+
+
 class ServerTimeout(PlexError):
     """The server took longer than the configured timeout."""
 

@@ -243,6 +243,8 @@ class Page(msgspec.Struct, frozen=True):
     library_uuid: str | None = None
     size: int = 0
     """Bytes of the body."""
+    unreadable: str | None = None
+    """Why the server cannot send this one entry, where there is no other on the page."""
 
 
 class ServerIdentity(msgspec.Struct, frozen=True):

@@ -32,7 +32,7 @@ from msgspec.structs import replace
 
 from retrovue_daemon.demo import containers, meta, query
 from retrovue_daemon.demo.details import detail_entry, located_entry
-from retrovue_daemon.demo.faults import Miscount
+from retrovue_daemon.demo.faults import Empty, Miscount
 from retrovue_daemon.demo.items import Episode, Item, Movie, Season, Show
 from retrovue_daemon.demo.misbehaviour import FAULT
 from retrovue_daemon.demo.pages import accepts, container, error_page
@@ -181,6 +181,8 @@ class Endpoints:
         ]
         if not found:
             return error_page(404)
+        if (poison := self._faults.poisoned(item.id for item in found)) is not None:
+            request[FAULT] = poison
         owners = {item.library for item in found}
         common = (
             containers.of_library(self._world.libraries[owners.pop()])
@@ -280,6 +282,8 @@ class Endpoints:
                 size = min(size, self._quirks.page_cap)
             page = everything[start : start + size]
             fault = request.get(FAULT)
+            if isinstance(fault, Empty):
+                page = []
             total = len(everything) + (fault.by if isinstance(fault, Miscount) else 0)
             if not self._quirks.no_totals:
                 paging["totalSize"] = total
@@ -290,6 +294,10 @@ class Endpoints:
             [entry for entry in page if any(entry is directory for directory in directories)] if directories else []
         )
         page = self._as_seen(page)
+        if (poison := self._faults.poisoned(item.id for item in page if isinstance(item, Item))) is not None:
+            request[FAULT] = poison
+        if self._faults.keyless:
+            page = [self._without_key(item) for item in page]
         shape = self._shape(request)
         shape = Shape(guids=shape.guids and not without_guids, without=shape.without | without)
         if located:
@@ -314,6 +322,11 @@ class Endpoints:
             else each
             for each in page
         ]
+
+    def _without_key(self, item: Item | Raw) -> Item | Raw:
+        if not isinstance(item, Item) or item.id not in self._faults.keyless:
+            return item
+        return {"type": type(item).__name__.lower(), "title": item.title}
 
     def _respond(
         self,

@@ -15,8 +15,12 @@ import asyncio
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from retrovue_daemon.demo.encode import Raw  # noqa: TC001  # the control side reads the annotations at run time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @dataclass(kw_only=True, eq=False)
@@ -84,6 +88,11 @@ class Miscount(Fault):
     by: int
 
 
+@dataclass(kw_only=True, eq=False)
+class Empty(Fault):
+    """A page of a listing without any entry."""
+
+
 class Faults:
     """The faults that are waiting for requests."""
 
@@ -91,6 +100,9 @@ class Faults:
         self._waiting: list[Fault] = []
         self._hanging: list[Hang] = []
         self._intruders: list[tuple[str, tuple[Raw, ...]]] = []
+        self.keyless: set[int] = set()
+        """Ids of items that listings show without a ratingKey, until `clear`."""
+        self._poison: dict[int, Fault] = {}
 
     def fail(
         self, path: str, *, status: int, times: int | None = 1, retry_after: str | None = None, after: int = 0
@@ -139,6 +151,30 @@ class Faults:
         """Give a total that is off."""
         self._waiting.append(Miscount(path=path, times=times, after=after, by=by))
 
+    def empty(self, path: str, *, times: int | None = 1, after: int = 0) -> None:
+        """Send a page of a listing without its entries."""
+        self._waiting.append(Empty(path=path, times=times, after=after))
+
+    def poison(self, item_id: int, how: str = "error") -> None:
+        """Spoil each answer that holds this item, until `clear`.
+
+        `how` is error (500), refusal (404), drop, truncate, garble or hang.
+        """
+        match how:
+            case "error" | "refusal":
+                fault: Fault = Fail(path="*", status=500 if how == "error" else 404)
+            case _:
+                fault = {"drop": Drop, "truncate": Truncate, "garble": Garble, "hang": Hang}[how](path="*")
+        if isinstance(fault, Hang):
+            self._hanging.append(fault)
+        self._poison[item_id] = fault
+
+    def poisoned(self, item_ids: Iterable[int]) -> Fault | None:
+        """Return what spoils an answer that holds these items."""
+        if not self._poison:
+            return None
+        return next((self._poison[item_id] for item_id in item_ids if item_id in self._poison), None)
+
     def intrude(self, path: str, *entries: Raw) -> None:
         """List entries that no item stands behind: dicts of any content, or bytes to be sent as they are.
 
@@ -157,6 +193,8 @@ class Faults:
         self._hanging.clear()
         self._waiting.clear()
         self._intruders.clear()
+        self._poison.clear()
+        self.keyless.clear()
 
     def take(self, path: str) -> Fault | None:
         """Return the fault that a request for this path meets now; it counts as used."""

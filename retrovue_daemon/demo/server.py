@@ -150,7 +150,13 @@ class SimulatedPlex:
         instead = await before_answer(request, self.quirks, fault)
         if instead is not None:
             return instead
-        response = await spoil(request, await handler(request), fault)
+        response = await handler(request)
+        poison = request.get(FAULT)
+        if poison is not fault:
+            instead = await before_answer(request, self.quirks, poison)
+            if instead is not None:
+                return instead
+        response = await spoil(request, response, poison)
         if self.quirks.bandwidth is not None and isinstance(response, web.Response):
             await self._link.carry(response.content_length or 0, self.quirks.bandwidth)
         return response

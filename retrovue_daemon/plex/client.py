@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import aclosing
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Self
@@ -10,9 +11,10 @@ from urllib.parse import quote
 import msgspec
 import structlog
 
-from retrovue_daemon.errors import BadAnswer, RequestRefused, Unauthorized, WrongServer
+from retrovue_daemon.errors import BadAnswer, PlexError, RequestRefused, ServerTimeout, Unauthorized, WrongServer
 from retrovue_daemon.plex.arguments import BY_TYPE, DETAILS, LEAVES, LEFT_OUT, paging
 from retrovue_daemon.plex.guid import GUIDParser
+from retrovue_daemon.plex.narrowing import MOST_TIMEOUTS_IN_A_ROW, may_be_one_entry
 from retrovue_daemon.plex.pages import LARGEST_FIRST_PAGE, PageSource
 from retrovue_daemon.plex.parse import parse_found_shows, parse_identity, parse_libraries, parse_page
 from retrovue_daemon.plex.retries import RetryPolicy
@@ -51,6 +53,9 @@ _NOT_FOUND: Final = 404
 
 _MOST_IDS: Final = 50
 """Rating keys of one request: no document says how many a server takes, and addresses have a length."""
+
+_MOST_LEFT_OUT: Final = 5
+"""Items of one request that cannot be had; more, and it is the server."""
 
 _MATCHED: Final = "plex://"
 """How the guid of an item begins that Plex's own catalogue knows; other agents give no external ids."""
@@ -167,13 +172,16 @@ class PlexClient:
             async with aclosing(self._source.pages(f"{section}/allLeaves", LEAVES, page_size, Kind.EPISODE)) as pages:
                 first = await _first_of_leaves(pages)
                 if first is not None:
-                    yield first
+                    for page in first:
+                        yield page
                     async for page in pages:
                         yield page
                     return
             self._leaves_useless.add(library_key)
         kind = _KINDS[listing]
-        async with aclosing(self._source.pages(f"{section}/all", BY_TYPE[kind], page_size, kind)) as pages:
+        async with aclosing(
+            self._source.pages(f"{section}/all", BY_TYPE[kind], page_size, kind, exists=True)
+        ) as pages:
             async for page in pages:
                 yield page
 
@@ -190,7 +198,7 @@ class PlexClient:
             arguments = {**BY_TYPE[kind], "updatedAt>": str(since)}
             # A few entries, and a refusal has to mean the filter.
             del arguments[LEFT_OUT]
-            pages = self._source.pages(f"{section}/all", arguments, page_size, kind)
+            pages = self._source.pages(f"{section}/all", arguments, page_size, kind, exists=True)
             async with aclosing(pages):
                 first = await _first_unless_refused(pages, _FILTER_REFUSED)
                 if first is not None:
@@ -278,19 +286,48 @@ class PlexClient:
 
         found: list[Item] = []
         for start in range(0, len(rating_keys), _MOST_IDS):
-            page = await self._metadata(rating_keys[start : start + _MOST_IDS], read)
-            found += page.items if page is not None else ()
+            found += await self._items_at_once(rating_keys[start : start + _MOST_IDS], read)
+        return found
+
+    async def _items_at_once(self, rating_keys: Sequence[str], read: Callable[[Answer], Page]) -> list[Item]:
+        """Ask for items by one request; where that fails, for halves of them: one item may spoil the answer.
+
+        Items that cannot be had are left out; where too many are, the first failure is raised.
+        """
+        found: list[Item] = []
+        waiting: deque[Sequence[str]] = deque([rating_keys])
+        cause: PlexError | None = None
+        unreadable = 0
+        while waiting:
+            keys = waiting.popleft()
+            try:
+                page = await self._metadata(keys, read, tries=1 if cause is not None and len(keys) > 1 else None)
+            except PlexError as error:
+                if not may_be_one_entry(error):
+                    raise
+                cause = cause or error
+                if len(keys) > 1:
+                    waiting.extendleft([keys[len(keys) // 2 :], keys[: len(keys) // 2]])
+                    continue
+                unreadable += 1
+                if unreadable > (MOST_TIMEOUTS_IN_A_ROW if isinstance(error, ServerTimeout) else _MOST_LEFT_OUT):
+                    raise cause from None
+                _log.warning("item.unreadable", server=self.name, rating_key=keys[0], reason=error.detail)
+            else:
+                found += page.items if page is not None else ()
         return found
 
     async def has_item(self, rating_key: str) -> bool:
-        """Tell whether the server has an item: only 404 is a no; no readable answer raises PlexError."""
+        """Return whether the server has an item: only 404 is a no; no readable answer raises PlexError."""
 
         def read(answer: Answer) -> Page:
             return parse_page(answer.body, content_type=answer.content_type)
 
         return await self._metadata([rating_key], read) is not None
 
-    async def _metadata(self, rating_keys: Sequence[str], read: Callable[[Answer], Page]) -> Page | None:
+    async def _metadata(
+        self, rating_keys: Sequence[str], read: Callable[[Answer], Page], *, tries: int | None = None
+    ) -> Page | None:
         """Ask for items by their rating keys; None where the server has none of them."""
         keys = ",".join(quote(key, safe="") for key in rating_keys)
         try:
@@ -298,6 +335,7 @@ class PlexClient:
                 f"/library/metadata/{keys}",
                 self._source.noting_format(read),
                 params=DETAILS,
+                tries=tries,
                 turn=self._source.turn,
             )
         except RequestRefused as refusal:
@@ -316,12 +354,18 @@ async def _first_unless_refused(pages: AsyncGenerator[Page, None], refusals: Col
         return None
 
 
-async def _first_of_leaves(pages: AsyncGenerator[Page, None]) -> Page | None:
-    """Give the first page of ``allLeaves``; None where the server refuses it, or leaves the external ids out."""
-    first = await _first_unless_refused(pages, _LEAVES_REFUSED)
-    if first is None:
+async def _first_of_leaves(pages: AsyncGenerator[Page, None]) -> list[Page] | None:
+    """Return the first pages of ``allLeaves``; None where the server refuses it, or leaves the external ids out.
+
+    That is one page, and before it the entries that cannot be had: they do not show which ids a listing gives.
+    """
+    page = await _first_unless_refused(pages, _LEAVES_REFUSED)
+    if page is None:
         return None
-    return None if _lacks_external_ids(first) else first
+    first = [page]
+    while first[-1].unreadable is not None and (following := await anext(pages, None)) is not None:
+        first.append(following)
+    return None if _lacks_external_ids(first[-1]) else first
 
 
 def _lacks_external_ids(page: Page) -> bool:

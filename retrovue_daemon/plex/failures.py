@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
-from retrovue_daemon.errors import BadAnswer, PlexError, ServerTimeout, ServerUnreachable
+from retrovue_daemon.errors import AnswerBrokeOff, BadAnswer, PlexError, ServerTimeout, ServerUnreachable
 
 if TYPE_CHECKING:
     from aiohttp import ClientTimeout
@@ -40,13 +40,14 @@ def failure_of(error: Exception, server: str, timeout: ClientTimeout) -> PlexErr
             f"silent for {timeout.sock_read:g} s" if silent else f"an answer not whole within {timeout.total:g} s",
         )
     if isinstance(error, aiohttp.ClientPayloadError):
-        return ServerUnreachable(server, "the answer broke off")
+        return AnswerBrokeOff(server, "the answer broke off")
     if isinstance(error, aiohttp.ClientResponseError):
         return BadAnswer(server, "no HTTP")
     if isinstance(error, aiohttp.ServerDisconnectedError):
-        return ServerUnreachable(server, "the server closed the connection without an answer", hint=_HTTPS_HINT)
+        return AnswerBrokeOff(server, "the server closed the connection without an answer", hint=_HTTPS_HINT)
     if isinstance(error, OSError):
-        return ServerUnreachable(server, reason_of(error))
+        broke_off = isinstance(error, ConnectionResetError | BrokenPipeError)
+        return (AnswerBrokeOff if broke_off else ServerUnreachable)(server, reason_of(error))
     return ServerUnreachable(server, f"the request could not be sent ({type(error).__name__})")
 
 

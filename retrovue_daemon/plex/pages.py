@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from retrovue_daemon.errors import RequestRefused
 from retrovue_daemon.plex.arguments import LEFT_OUT, paging
-from retrovue_daemon.plex.pace import SMALLEST_PAGE, Pace
+from retrovue_daemon.plex.pace import Pace
 from retrovue_daemon.plex.paging import Pager
 from retrovue_daemon.plex.parse import is_xml, parse_page
 
@@ -37,6 +37,7 @@ class PageSource:
 
     def __init__(self, transport: Transport, server: ServerSection, clock: Clock | None) -> None:
         self._transport = transport
+        self._clock = clock
         self._name = server.name
         self._concurrency = server.concurrency
         self._pace = Pace(server.name, clock)
@@ -51,19 +52,40 @@ class PageSource:
         await asyncio.gather(*self._fetches, return_exceptions=True)
 
     def pages(
-        self, path: str, arguments: Mapping[str, str], page_size: int, kind: Kind, *, parent: str | None = None
+        self,
+        path: str,
+        arguments: Mapping[str, str],
+        page_size: int,
+        kind: Kind,
+        *,
+        parent: str | None = None,
+        exists: bool = False,
     ) -> AsyncGenerator[Page, None]:
-        """Give the pages of a listing in order, while the next ones are fetched; ``page_size`` is the largest."""
+        """Give the pages of a listing in order, while the next ones are fetched; ``page_size`` is the largest.
+
+        ``exists`` says that a 404 for the first page is due to one of its entries: the server has this listing.
+        """
         most = self.page_size(page_size)
 
-        def fetch(start: int, size: int, wanted: asyncio.Event) -> asyncio.Task[Page]:
-            fetching = self._page(path, arguments, start, size, kind, most=most, parent=parent, wanted=wanted)
+        def fetch(start: int, size: int, wanted: asyncio.Event, tries: int | None = None) -> asyncio.Task[Page]:
+            fetching = self._page(
+                path, arguments, start, size, kind, most=most, parent=parent, wanted=wanted, tries=tries
+            )
             task = asyncio.create_task(fetching, name=f"plex:{self._name}:{path}:{start}")
             self._fetches.add(task)
             task.add_done_callback(self._fetches.discard)
             return task
 
-        return Pager(fetch, server=self._name, page_size=most, ahead=self._concurrency, pace=self._pace).pages()
+        pager = Pager(
+            fetch,
+            server=self._name,
+            page_size=most,
+            ahead=self._concurrency,
+            pace=self._pace,
+            clock=self._clock,
+            exists=exists,
+        )
+        return pager.pages()
 
     def turn(self) -> AbstractAsyncContextManager[None]:
         """Wait until the server may be asked for a page or an item."""
@@ -96,6 +118,7 @@ class PageSource:
         most: int,
         parent: str | None,
         wanted: asyncio.Event,
+        tries: int | None,
     ) -> Page:
         async def arrived(answer: Answer) -> None:
             # It may be a while until somebody wants the page, and how fast the server is shows now.
@@ -114,10 +137,15 @@ class PageSource:
             )
             return page, answer.seconds
 
-        # A large page that takes too long is not worth the same wait again: the pager asks for a smaller one.
-        timeouts = 1 if size > SMALLEST_PAGE else None
+        # A page that takes too long is not worth the same wait again: the pager asks for a smaller one.
         get = partial(
-            self._transport.get, path, self.noting_format(read), timeouts=timeouts, turn=self.turn, arrived=arrived
+            self._transport.get,
+            path,
+            self.noting_format(read),
+            timeouts=1,
+            tries=tries,
+            turn=self.turn,
+            arrived=arrived,
         )
         page, seconds = await self._whole_or_not(get, {**arguments, **paging(start, size)})
         self._pace.counted(kind, asked=size, most=most, entries=page.entries, seconds=seconds)

@@ -8,22 +8,30 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import msgspec
 
-from retrovue_daemon.errors import PagingIgnored, ServerTimeout
+from retrovue_daemon.clock import Clock
+from retrovue_daemon.errors import PagingIgnored, PlexError, RequestRefused, ServerTimeout
+from retrovue_daemon.plex.narrowing import Narrowing, may_be_one_entry
 from retrovue_daemon.plex.pace import SMALLEST_PAGE, Pace
+from retrovue_daemon.records import Page
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
-
-    from retrovue_daemon.records import Page
+    from collections.abc import AsyncGenerator
 
 MOST_AHEAD: Final = 3
 """Pages in flight or waiting for the reader: enough to keep a server busy, few enough to keep memory flat."""
 
 MOST_PAGES: Final = 100_000
+
+
+class StartFetch(Protocol):
+    """Starts the fetch of one page and gives its task."""
+
+    def __call__(self, start: int, size: int, wanted: asyncio.Event, tries: int | None = None) -> asyncio.Task[Page]:
+        """Start it; ``wanted`` is set once the page may be decoded, ``tries`` is None for as many as usual."""
 
 
 class _Fetch(NamedTuple):
@@ -37,21 +45,26 @@ class _Fetch(NamedTuple):
 class Pager:
     """Reads one listing once.
 
-    ``fetch(start, size, wanted)`` starts the fetch of one page and gives its task, which this owns from then on: it
-    is awaited, or cancelled and awaited. ``wanted`` is set when the reader comes to the page: until then its body
-    need not be decoded. ``page_size`` and ``size`` are entries; at most ``ahead`` fetches run at once. ``pace`` may
-    want smaller pages and fewer fetches.
+    ``fetch(start, size, wanted, tries)`` starts the fetch of one page and gives its task, which this owns from then
+    on: it is awaited, or cancelled and awaited. ``wanted`` is set when the reader comes to the page: until then its
+    body need not be decoded. ``page_size`` and ``size`` are entries; at most ``ahead`` fetches run at once. ``pace``
+    may want smaller pages and fewer fetches.
+
+    A page that fails for good is asked for in halves, down to the entry that cannot be had: that one comes as a page
+    of its own that says why. ``exists`` says that a 404 for the first page is no word on the whole listing.
     """
 
     def __init__(
         self,
-        fetch: Callable[[int, int, asyncio.Event], asyncio.Task[Page]],
+        fetch: StartFetch,
         *,
         server: str,
         page_size: int,
         ahead: int,
         pace: Pace | None = None,
         most_pages: int = MOST_PAGES,
+        clock: Clock | None = None,
+        exists: bool = False,
     ) -> None:
         self._fetch = fetch
         self._server = server
@@ -59,6 +72,11 @@ class Pager:
         self._ahead = min(ahead, MOST_AHEAD)
         self._pace = pace or Pace(server)
         self._most_pages = most_pages
+        self._clock = clock or Clock()
+        self._exists = exists
+        self._narrowing = Narrowing()
+        self._unreadable: list[Page] = []
+        """Entries that were skipped and not given yet: if no page follows them, the server was in trouble."""
         self._start = 0
         self._total: int | None = None
         self._asked = 0
@@ -74,10 +92,16 @@ class Pager:
         try:
             for number in range(self._most_pages):
                 page = await self._next_page()
+                for unreadable in self._unreadable:
+                    yield unreadable
+                self._unreadable.clear()
+                if page is None:
+                    return
                 if number == 0:
                     page = self._whole_listing(page)
+                if first_key is None:
                     first_key = _first_key(page)
-                elif first_key is not None and _first_key(page) == first_key:
+                elif _first_key(page) == first_key:
                     raise PagingIgnored(self._server, f"the entry at {self._start} is the first one again")
                 await self._advance(page)
                 if not self._ended(page):
@@ -89,24 +113,58 @@ class Pager:
         finally:
             await self._drop_fetches()
 
-    async def _next_page(self) -> Page:
-        """Wait for the page at ``start``; on a timeout ask for half as much, until a page comes or none can."""
+    async def _next_page(self) -> Page | None:
+        """Wait for the page at ``start``; None where nothing is left but entries that cannot be had.
+
+        On a timeout ask for half as much; where a page fails for good, look for the entry that is to blame.
+        """
         while True:
-            self._fetch_ahead()
+            # A first failure costs nothing here: the time counts once a part of a page was asked for.
+            began = self._clock.monotonic() if self._narrowing.covers(self._start) else None
             try:
-                fetch = self._fetches.popleft()
-                self._asked = fetch.asked
-                fetch.wanted.set()
-                page = await fetch.task
-            except ServerTimeout:
-                if self._asked <= SMALLEST_PAGE:
+                page = await self._fetched()
+            except PlexError as error:
+                is_part = self._narrowing.covers(self._start)
+                if isinstance(error, ServerTimeout) and self._asked > SMALLEST_PAGE and not is_part:
+                    await self._drop_fetches()
+                    self._pace.timed_out(self._asked, self._size)
+                    continue
+                if not self._may_be_one_entry(error):
                     raise
-                await self._drop_fetches()
-                self._pace.timed_out(self._asked, self._size)
+                seconds = 0.0 if began is None else self._clock.monotonic() - began
+                if self._narrowing.failed(error, start=self._start, size=self._asked, seconds=seconds):
+                    self._skip_entry(error)
+                if self._total is not None and self._start >= self._total:
+                    return None
                 continue
             if page.entries and page.offset != self._start:
                 raise PagingIgnored(self._server, f"entries from {page.offset} on instead of {self._start}")
             return page
+
+    async def _fetched(self) -> Page:
+        """Wait for the page at ``start``: a part of one that failed, or the next one that is on its way."""
+        if self._narrowing.covers(self._start):
+            self._asked = self._narrowing.size(self._start, self._total)
+            wanted = asyncio.Event()
+            tries = self._narrowing.tries(self._asked)
+            fetch = _Fetch(self._asked, wanted, self._fetch(self._start, self._asked, wanted, tries))
+            self._fetches.appendleft(fetch)
+        self._fetch_ahead()
+        fetch = self._fetches.popleft()
+        self._asked = fetch.asked
+        fetch.wanted.set()
+        return await fetch.task
+
+    def _may_be_one_entry(self, error: PlexError) -> bool:
+        """Return whether the failure of a page may be due to one of its entries."""
+        if isinstance(error, RequestRefused) and self._start == 0 and not self._exists:
+            return False
+        return may_be_one_entry(error)
+
+    def _skip_entry(self, error: PlexError) -> None:
+        reason = error.detail or error.summary
+        self._unreadable.append(Page(self._start, self._total, 1, (), unreadable=reason))
+        self._start += 1
 
     def _whole_listing(self, first: Page) -> Page:
         """Set the total of a first page that was not paged at all: more than asked for, and no word of still more."""
@@ -119,6 +177,7 @@ class Pager:
         if page.total is not None:
             self._total = page.total
         self._start += page.entries
+        self._narrowing.succeeded(self._start)
         self._is_steady = page.entries == self._asked
         if self._is_steady or self._ended(page):
             return
@@ -130,6 +189,9 @@ class Pager:
 
     def _fetch_ahead(self) -> None:
         """Keep fetches running: one at least, and more as long as it is known that there is more to fetch."""
+        if self._narrowing.covers(self._start):
+            # What is on its way behind the page that failed stays; more would be asked for at the wrong place.
+            return
         while len(self._fetches) < (self._pace.ahead(self._ahead) if self._is_steady else 1):
             start = self._start + sum(fetch.asked for fetch in self._fetches)
             if self._fetches and (self._total is None or start >= self._total):

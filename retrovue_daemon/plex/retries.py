@@ -9,7 +9,14 @@ from typing import Final
 import msgspec
 import stamina.instrumentation
 
-from retrovue_daemon.errors import BadAnswer, ServerBusy, ServerTimeout, ServerUnreachable, Unauthorized
+from retrovue_daemon.errors import (
+    AnswerBrokeOff,
+    BadAnswer,
+    ServerBusy,
+    ServerTimeout,
+    ServerUnreachable,
+    Unauthorized,
+)
 
 LONGEST_RETRY_AFTER: Final = 10.0
 """Seconds that a request waits because the server says so; a longer wait is the caller's affair."""
@@ -45,6 +52,7 @@ class Retries:
         self._policy = policy
         self._tries_by_type: dict[type[Exception], int] = {
             ServerUnreachable: policy.attempts,
+            AnswerBrokeOff: policy.attempts,
             ServerBusy: policy.attempts,
             ServerTimeout: timeouts,
             Unauthorized: _TRIES_WHERE_ONE_MAY_MISLEAD,

@@ -151,17 +151,18 @@ class Transport:
         *,
         params: Mapping[str, str] | None = None,
         timeouts: int | None = None,
+        tries: int | None = None,
         turn: Turn = nullcontext,
         arrived: Arrived | None = None,
     ) -> T:
         """Ask for ``path`` with the token, and give what ``read`` makes of the answer.
 
         ``path`` is already quoted. ``read`` raises NotAMediaContainer for what it cannot read. ``timeouts`` is how
-        many tries may end by a timeout (default: as many as the policy has). ``turn`` is entered for each try, from
-        before the request until the end of the body; then ``arrived`` is told, and waited for before anything is
-        read. Raises PlexError.
+        many tries may end by a timeout, ``tries`` how many there are (default: as many as the policy has). ``turn``
+        is entered for each try, from before the request until the end of the body; then ``arrived`` is told, and
+        waited for before anything is read. Raises PlexError.
         """
-        return await self._tried(path, read, params, self._token_header(), timeouts, turn, arrived)
+        return await self._tried(path, read, params, self._token_header(), timeouts, tries, turn, arrived)
 
     async def get_without_token(self, path: str, read: Callable[[Answer], T]) -> T:
         """Ask like ``get`` for what any client may see, before it is known who answers. Raises PlexError."""
@@ -176,11 +177,12 @@ class Transport:
         params: Mapping[str, str] | None,
         headers: Mapping[str, str],
         timeouts: int | None = None,
+        tries: int | None = None,
         turn: Turn = nullcontext,
         arrived: Arrived | None = None,
     ) -> T:
         retries = Retries(self._retry, timeouts=self._retry.attempts if timeouts is None else timeouts)
-        async for attempt in stamina.retry_context(on=retries, attempts=self._retry.attempts, timeout=None):
+        async for attempt in stamina.retry_context(on=retries, attempts=tries or self._retry.attempts, timeout=None):
             with attempt:
                 answer = await self._try(path, params, headers, turn)
                 if arrived is not None:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from retrovue_daemon.sync.faults import Unreadable
+
 if TYPE_CHECKING:
-    from retrovue_daemon.records import Page
+    from retrovue_daemon.records import Page, Skipped
 
 GUARD_FLOOR = 20
 """So many removals are always believed, as long as something is left: a fifth of a tiny library is soon reached."""
@@ -27,10 +29,13 @@ class ListingLog(msgspec.Struct):
     items: int = 0
     skipped: int = 0
     bytes: int = 0
-    keyless: int = 0
+    keyless: list[Skipped] = msgspec.field(default_factory=list)
+    unreadable: list[Unreadable] = msgspec.field(default_factory=list)
     first_total: int | None = None
     last_total: int | None = None
     ended_empty: bool = False
+    last_key: str | None = None
+    """Rating key of the last item of the last page that had one."""
 
     def note(self, page: Page) -> None:
         """Take account of the next page."""
@@ -39,26 +44,45 @@ class ListingLog(msgspec.Struct):
                 self.first_total = self.last_total = page.total
             elif self.last_total == self.first_total:
                 self.last_total = page.total  # once it moved, the first move is what is told
+        if page.unreadable is not None:
+            self.unreadable.append(Unreadable(page.offset, self.last_key, page.unreadable))
+            self.entries += 1
+            self.skipped += 1
+            return
+        if page.items:
+            if self.unreadable and self.unreadable[-1].after is None:
+                for entry in self.unreadable:
+                    entry.after = entry.after or page.items[0].rating_key
+            self.last_key = page.items[-1].rating_key
         self.pages += 1
         self.entries += page.entries
         self.items += len(page.items)
         self.skipped += len(page.skipped)
         self.bytes += page.size
         self.ended_empty = page.entries == 0
-        self.keyless += sum(skipped.rating_key is None for skipped in page.skipped)
+        if page.skipped:
+            self.keyless += [skipped for skipped in page.skipped if skipped.rating_key is None]
 
     @property
     def moved(self) -> bool:
         """Whether the total changed while it was read: something came or went, and positions moved."""
         return self.last_total != self.first_total
 
+    @property
+    def expected(self) -> int | None:
+        """How many items with a key the server counts; None where it does not say."""
+        return None if self.first_total is None else self.first_total - len(self.keyless) - len(self.unreadable)
+
     def incomplete(self, distinct: int) -> str | None:
-        """Return why the listing cannot count as whole, or None; ``distinct`` counts its different rating keys."""
+        """Return why the listing cannot count as whole, or None; ``distinct`` counts its different rating keys.
+
+        Entries without a key, or that the server cannot send, are no items here: ``sync/faults.py`` has them.
+        """
         if self.moved:
             return f"the total moved from {self.first_total} to {self.last_total} while it was read"
         if self.first_total is None:
             return None if self.ended_empty else "the server did not say how long it is"
-        expected = self.first_total - self.keyless
+        expected = self.expected
         if distinct != expected:
             return f"{distinct} different items came where the server counts {expected}"
         return None

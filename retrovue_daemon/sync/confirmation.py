@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from retrovue_daemon.records import Kind
+    from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.sync.seen import SeenIds
     from retrovue_daemon.sync.targets import Equipment, LibraryTarget
 
@@ -20,11 +21,19 @@ MOST_AT_ONCE = 200
 """Requests of one pass: more would be as bad as the importers that ask for every item."""
 
 
+TAKEN: Final = " (once, row "
+"""In the rating key of a row whose own was given to another item: the server cannot be asked for it."""
+
+
 class Confirmed(msgspec.Struct, frozen=True):
-    """The rows whose items the server does not have, by kind, and how many could not be asked for yet."""
+    """The rows whose items the server does not have, and those that it still has, by kind.
+
+    ``waiting`` is how many could not be asked for yet.
+    """
 
     gone: dict[Kind, list[int]]
     waiting: int
+    present: dict[Kind, int]
 
 
 async def confirm(
@@ -39,7 +48,7 @@ async def confirm(
     stand before the others for ever.
 
     None where the server, or a proxy before it, answers 404 for a listed item too: then its word proves nothing.
-    Raises PlexError where it gives no answer.
+    Rows without a key of their own are not asked for, and stay. Raises PlexError where it gives no answer.
     """
     client, reader = equipment.client, equipment.database.reader
     for kind in doubtful:
@@ -47,13 +56,30 @@ async def confirm(
         if control is not None and not await client.has_item(control):
             return None
     gone: dict[Kind, list[int]] = {}
-    asked = 0
+    present: dict[Kind, int] = {}
+    left, waiting = MOST_AT_ONCE, 0
+    # A person who accepts removals wants them all.
+    most = None if equipment.settings.accept_removals else MOST_AT_ONCE
     for kind, ids in doubtful.items():
-        now = random.sample(ids, min(len(ids), MOST_AT_ONCE - asked))
-        asked += len(now)
-        keys = await rating_keys(reader, kind, now)
-        gone[kind] = [row_id for row_id, key in keys.items() if not await client.has_item(key)]
-    return Confirmed(gone, sum(map(len, doubtful.values())) - asked)
+        keys = {row_id: key for row_id, key in (await _keys(reader, kind, ids)).items() if TAKEN not in key}
+        now = random.sample(list(keys), len(keys) if most is None else min(len(keys), left))
+        left -= len(now)
+        waiting += len(keys) - len(now)
+        gone[kind], present[kind] = [], 0
+        for row_id in now:
+            if await client.has_item(keys[row_id]):
+                present[kind] += 1
+            else:
+                gone[kind].append(row_id)
+    return Confirmed(gone, waiting, present)
+
+
+async def _keys(reader: Connection, kind: Kind, ids: list[int]) -> dict[int, str]:
+    """Return the rating keys of these rows, by their ids."""
+    keys: dict[int, str] = {}
+    for start in range(0, len(ids), 1000):
+        keys |= await rating_keys(reader, kind, ids[start : start + 1000])
+    return keys
 
 
 async def _listed_key(equipment: Equipment, library: LibraryTarget, kind: Kind, listed: SeenIds) -> str | None:

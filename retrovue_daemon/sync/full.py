@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from retrovue_daemon.store.lookup import ids_of_library
+from retrovue_daemon.store.lookup import ids_of_library, rating_keys
 from retrovue_daemon.store.runs import Counts, Marks, note_trouble, record_run, settle
 from retrovue_daemon.store.sweep import still_of
-from retrovue_daemon.sync.confirmation import confirm
+from retrovue_daemon.sync.confirmation import MOST_AT_ONCE, confirm
+from retrovue_daemon.sync.faults import cut_short
 from retrovue_daemon.sync.listed import Listed, ListingReader
 from retrovue_daemon.sync.passes import Conclusion, Verdict
 from retrovue_daemon.sync.removal import sweep
@@ -36,7 +37,11 @@ class FullPass:
         self._began = 0
         self._before: LibraryListing | None = library.listing
         self._doubts: list[str] = []
-        self._miscounts: dict[Kind, str] = {}
+        self._faults: dict[Kind, tuple[str, ...]] = {}
+        self._told: list[str] = []
+        """The faults in words."""
+        self._waiting = 0
+        """Rows that would go if the server were asked for them, too."""
 
     async def look(self) -> Verdict:
         """List everything, and judge what may be believed to be gone."""
@@ -53,22 +58,29 @@ class FullPass:
         if self._doubts:
             return self._incomplete(*self._doubts)
         if not set(self._fault) <= set(self._library.row.fault):
-            # The server may have been in the middle of something; the same numbers a second time are its nature.
-            return self._incomplete(*self._miscounts.values())
+            # The server may have been in the middle of something; the same faults a second time are its nature.
+            return self._incomplete(*self._told)
         leaving = {kind: await self._unseen(kind) for kind in self._listed}
         if not any(leaving.values()):
-            return Verdict("ok", leaving=leaving, fault=self._fault)
+            return self._whole(leaving)
+        unproved = await self._unproved(leaving)
+        if unproved is None:
+            return self._incomplete("the server does not say how much there is, and listed other items each time")
         if not await self._still_quiet():
             return self._incomplete("the server began to scan this library, or to change it, meanwhile")
-        return await self._confirmed(leaving) if self._miscounts else Verdict("ok", leaving=leaving)
+        return await self._confirmed(leaving, unproved) if unproved else self._whole(leaving)
 
     @property
     def _fault(self) -> tuple[str, ...]:
-        """By how much the server's totals do not fit, as the library's row keeps it."""
-        return tuple(f"{kind} {self._listed[kind].miscount:+}" for kind in self._miscounts)
+        """What could not be read or counted, as the library's row keeps it."""
+        return tuple(fault for faults in self._faults.values() for fault in faults)
+
+    def _whole(self, leaving: dict[Kind, list[int]]) -> Verdict:
+        """Judge a listing that counts as complete; what it could not read or count stays in doubt."""
+        return Verdict("ok", "; ".join(self._told) or None, leaving=leaving, fault=self._fault)
 
     def _incomplete(self, *doubts: str) -> Verdict:
-        return Verdict("incomplete", "; ".join(doubts), fault=self._fault)
+        return Verdict("incomplete", "; ".join(doubts), fault=self._fault, list_again=bool(self._fault))
 
     async def _list_all(self) -> None:
         for kind, listing in self._library.listings:
@@ -77,9 +89,10 @@ class FullPass:
     def _note_doubts(self) -> None:
         for kind, listing in self._library.listings:
             listed = self._listed[kind]
-            if listed.miscount:
-                self._miscounts[kind] = f"{listing.value}: {listed.doubt}"
-            elif listed.doubt is not None:
+            if faults := listed.faults(kind):
+                self._faults[kind] = faults
+                self._told += [f"{listing.value}: {told}" for told in listed.told_faults]
+            if listed.doubt is not None and not listed.miscount:
                 self._doubts.append(f"{listing.value}: {listed.doubt}")
 
     async def _read(self, kind: Kind, listing: Listing) -> Listed:
@@ -94,7 +107,35 @@ class FullPass:
         ids: list[int] = []
         async for chunk in ids_of_library(reader, kind, self._library.row.id):
             ids += await still_of(reader, kind, self._library.row.id, seen.unseen(chunk))
-        return ids
+        unreadable = self._listed[kind].log.unreadable
+        if not ids or not unreadable:
+            return ids
+        # What may be the entry that the server cannot send is not gone, whatever it answers for the item alone.
+        keys = await rating_keys(reader, kind, ids)
+        return [row_id for row_id, key in keys.items() if not any(entry.may_be(key) for entry in unreadable)]
+
+    async def _unproved(self, leaving: dict[Kind, list[int]]) -> list[Kind] | None:
+        """Return the kinds whose rows may go only by an answer for each of them.
+
+        Where a server never says how much there is, a listing may have ended too early: for a few rows the server is
+        asked, for more the listing is read a second time. None where that shows something else.
+        """
+        unproved = [kind for kind in self._faults if leaving[kind]]
+        unsized = [
+            kind
+            for kind, listed in self._listed.items()
+            if listed.log.first_total is None and leaving[kind] and kind not in self._faults
+        ]
+        if sum(len(leaving[kind]) for kind in unsized) <= MOST_AT_ONCE:
+            return unproved + unsized
+        for kind, listing in self._library.listings:
+            if kind in unsized:
+                first = self._listed[kind]
+                self._reader.discount(first)
+                second = self._listed[kind] = await self._read(kind, listing)
+                if second.doubt is not None or second.faults(kind) or not second.shows_as(first):
+                    return None
+        return unproved
 
     async def _still_quiet(self) -> bool:
         """Look once more before anything is removed: the library may be scanned, or have changed meanwhile.
@@ -109,20 +150,28 @@ class FullPass:
         listed = await self._equipment.client.libraries()
         return next((library for library in listed if library.key == self._library.listing.key), None)
 
-    async def _confirmed(self, leaving: dict[Kind, list[int]]) -> Verdict:
-        """Judge where the server's count is always wrong: gone is only what it says it does not have."""
-        doubtful = {kind: leaving[kind] for kind in self._miscounts}
+    async def _confirmed(self, leaving: dict[Kind, list[int]], unproved: list[Kind]) -> Verdict:
+        """Judge where the listing alone proves nothing: gone is only what the server says it does not have."""
+        doubtful = {kind: leaving[kind] for kind in unproved}
         listed = {kind: self._listed[kind].rows for kind in doubtful}
         confirmed = await confirm(self._equipment, self._library, doubtful, listed)
         if confirmed is None:
-            return self._incomplete(*self._miscounts.values(), "and it answers 404 for an item that it lists")
+            return self._incomplete(*self._told, "the server answers 404 for an item that it lists")
+        for kind, number in confirmed.present.items():
+            if number and kind not in self._faults:
+                # No total, and not all that there is: the listing ended too early.
+                self._faults[kind] = (cut_short(kind, number),)
+                self._told.append(f"the server lists {number} items fewer than it has")
+        if not set(self._fault) <= set(self._library.row.fault):
+            return self._incomplete(*self._told)
         gone = {**leaving, **confirmed.gone}
         if not confirmed.waiting or not any(confirmed.gone.values()):
             # Where none of so many was gone there is no hurry about the rest.
-            return Verdict("ok", leaving=gone, fault=self._fault)
-        told = "; ".join(self._miscounts.values())
-        note = f"{told}; {confirmed.waiting} items that are no longer listed wait to be asked for at the next pass"
-        return Verdict("ok", note, leaving=gone, settles=False, fault=self._fault)
+            return self._whole(gone)
+        note = f"{confirmed.waiting} items that are no longer listed wait to be asked for at the next pass"
+        told = "; ".join([*self._told, note])
+        self._waiting = confirmed.waiting
+        return Verdict("ok", told, leaving=gone, settles=False, fault=self._fault, list_again=True)
 
     async def conclude(self, connection: Connection, verdict: Verdict, result: Result) -> Conclusion:
         """Re-key, guard, sweep, set the marks and record the run: all or nothing."""
@@ -131,7 +180,7 @@ class FullPass:
             kind: library.round.heirs.unlisted(kind, ids, self._listed[kind].rows)
             for kind, ids in verdict.leaving.items()
         }
-        swept = await sweep(connection, self._equipment, library, leaving, before=self._began)
+        swept = await sweep(connection, self._equipment, library, leaving, before=self._began, waiting=self._waiting)
         if swept.refusal is not None:
             verdict = Verdict("blocked", swept.refusal, fault=verdict.fault)
         run = result.run(verdict, self.counts, swept)

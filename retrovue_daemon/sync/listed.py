@@ -11,6 +11,7 @@ from retrovue_daemon.records import Episode, Kind
 from retrovue_daemon.store.lookup import holds_items, known_rows
 from retrovue_daemon.store.runs import FUTURE_S
 from retrovue_daemon.store.upserts import Change
+from retrovue_daemon.sync import faults
 from retrovue_daemon.sync.adoption import Adoption
 from retrovue_daemon.sync.completeness import ListingLog
 from retrovue_daemon.sync.digest import digests
@@ -46,9 +47,25 @@ class Listed:
     @property
     def miscount(self) -> int:
         """How many items the server counts too many where it said one total all along, or too few (negative)."""
-        if self.log.moved or self.log.first_total is None:
+        if self.log.moved or self.log.expected is None:
             return 0
-        return self.log.first_total - self.log.keyless - len(self.rows) - len(self.unstored)
+        return self.log.expected - len(self.rows) - len(self.unstored)
+
+    def shows_as(self, other: Listed) -> bool:
+        """Return whether another listing showed the same items."""
+        return self.rows == other.rows and self.unstored == other.unstored
+
+    def faults(self, kind: Kind) -> tuple[str, ...]:
+        """Return what of it could not be read or counted, in a form that can be compared."""
+        counted = (faults.miscount(kind, self.miscount),) if self.miscount else ()
+        return (*counted, *faults.keyless(kind, self.log.keyless), *faults.unreadable(kind, self.log.unreadable))
+
+    @property
+    def told_faults(self) -> list[str]:
+        """What of it could not be read or counted, in words."""
+        told = [self.doubt] if self.miscount and self.doubt is not None else []
+        told += [faults.told_keyless(self.log.keyless)] if self.log.keyless else []
+        return told + ([faults.told_unreadable(self.log.unreadable)] if self.log.unreadable else [])
 
 
 class ListingReader:
@@ -80,12 +97,17 @@ class ListingReader:
                 async for page in pages:
                     self._check_uuid(page)
                     listed.log.note(page)
+                    if page.unreadable is not None:
+                        self._counts.skipped += 1
+                        continue
                     await feed.put(await self._compare(kind, page, listed, is_new=is_new))
                     self._meter.advance(name, listed.log.entries, page.total, _last_title(page))
             await feed.settle()
         finally:
             # The pass's record stands behind these in the writer's queue.
             feed.hand_over()
+            for entry in listed.log.unreadable:
+                self._equipment.skips.note_unreadable(self._library.server, self._library.row.name, kind, entry)
             self._counts.pages += listed.log.pages
             self._counts.bytes += listed.log.bytes
         return listed

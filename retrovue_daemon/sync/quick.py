@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from retrovue_daemon.store.runs import Counts, note_look, record_run
+from retrovue_daemon.sync.faults import told_unreadable
 from retrovue_daemon.sync.listed import ListingReader
 from retrovue_daemon.sync.passes import Conclusion, Verdict
 
@@ -38,17 +39,26 @@ class QuickPass:
         """Read what was updated."""
         watermark = self._library.row.watermark
         since = 0 if watermark is None else watermark - OVERLAP_S
+        told: list[str] = []
+        list_again = False
         for kind, listing in self._library.listings:
             pages = self._equipment.client.pages_since(
                 self._library.row.key, listing, since, page_size=self._equipment.settings.page_size
             )
-            await self._reader.read(kind, listing.value, pages)
-        return Verdict("ok")
+            listed = await self._reader.read(kind, listing.value, pages)
+            if unreadable := listed.log.unreadable:
+                told.append(f"{listing.value}: {told_unreadable(unreadable)}")
+                # A full pass finds out which entry it is, once.
+                known = any(fault.startswith(f"{kind} unreadable") for fault in self._library.row.fault)
+                list_again = list_again or not known
+        return Verdict("ok", "; ".join(told) or None, list_again=list_again)
 
     async def conclude(self, connection: Connection, verdict: Verdict, result: Result) -> Conclusion:
         """Move the watermark; a pass that changed nothing leaves no other trace."""
         run = result.run(verdict, self.counts)
         run_id = await record_run(connection, run) if self.counts.any_change else None
         marks = [mark for mark in (self._library.row.watermark, self._reader.watermark) if mark is not None]
-        await note_look(connection, run, max(marks, default=None), settled=self._settled)
+        await note_look(
+            connection, run, max(marks, default=None), settled=self._settled, list_again=verdict.list_again
+        )
         return Conclusion(run, run_id)

@@ -37,13 +37,15 @@ async def sweep(
     *,
     before: int | None = None,
     vanished: bool = False,
+    waiting: int = 0,
 ) -> Swept:
     """Mark rows of a library missing (ids by kind), but for those that live on and where the guard refuses.
 
     Where it refuses nothing is changed. Nothing is re-keyed either then, for the listing is doubted and with it that
     anything moved, unless most of the library did: that is no hiccup. ``before`` is the moment at which the listing
     began: what came with it says nothing of what the library had. ``vanished`` says that the library itself is no
-    longer listed: then only a person may let anything go.
+    longer listed: then only a person may let anything go. ``waiting`` rows are not listed
+    either, but not confirmed to be gone yet: the guard counts them, so that nothing trickles away in slices.
     """
     await connection.execute("SAVEPOINT sweep")
     listed = Listed(library.row.listed_from, library.row.listed_until)
@@ -51,7 +53,7 @@ async def sweep(
     left = await _orphaned(connection, library, leaving, rekeyed)
     accepted = equipment.settings.accept_removals
     if any(left.values()) and not accepted:
-        refusal = await _refusal(connection, equipment, library, left, before, vanished=vanished)
+        refusal = await _refusal(connection, equipment, library, left, before, vanished=vanished, waiting=waiting)
         if refusal is not None:
             if not await _most_moved(connection, library, leaving, rekeyed):
                 await connection.execute("ROLLBACK TO sweep")
@@ -122,6 +124,7 @@ async def _refusal(
     before: int | None,
     *,
     vanished: bool,
+    waiting: int,
 ) -> str | None:
     """Return why these removals must wait for a person; a kind of which nothing is left is as bad as all.
 
@@ -141,7 +144,7 @@ async def _refusal(
             return guard(present=has[kind], leaving=len(ids), left_recently=recently, max_removed=max_removed)
     return guard(
         present=sum([await present(connection, kind, library.row.id, before) for kind in leaving]),
-        leaving=sum(map(len, leaving.values())),
+        leaving=sum(map(len, leaving.values())) + waiting,
         left_recently=recently,
         max_removed=max_removed,
         emptied=False,

@@ -37,5 +37,12 @@ class SeenIds:
         index = row_id >> 3
         return index < len(self._bits) and bool(self._bits[index] >> (row_id & 7) & 1)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SeenIds):
+            return NotImplemented
+        return self._count == other._count and self._bits.rstrip(b"\0") == other._bits.rstrip(b"\0")
+
+    __hash__ = None  # type: ignore[assignment]  # it changes
+
     def __len__(self) -> int:
         return self._count

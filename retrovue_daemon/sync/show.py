@@ -8,6 +8,7 @@ from retrovue_daemon.records import Kind, Page
 from retrovue_daemon.store.lookup import ids_of_show, known_rows
 from retrovue_daemon.store.runs import Counts, note_trouble, record_run
 from retrovue_daemon.sync.confirmation import confirm
+from retrovue_daemon.sync.faults import told_unreadable
 from retrovue_daemon.sync.listed import ListingReader
 from retrovue_daemon.sync.passes import Conclusion, Verdict
 from retrovue_daemon.sync.removal import sweep
@@ -42,6 +43,7 @@ class ShowPass:
         client, key = self._equipment.client, self._show.rating_key
         page_size = self._equipment.settings.page_size
         await self._reader.read(Kind.SHOW, "shows", _alone(self._show))
+        told: list[str] = []
         for kind, name, pages in (
             (Kind.SEASON, "seasons", client.seasons_of(key, page_size=page_size)),
             (Kind.EPISODE, "episodes", client.episodes_of(key, page_size=page_size)),
@@ -49,6 +51,9 @@ class ShowPass:
             listed = self._listed[kind] = await self._reader.read(kind, name, pages)
             if listed.doubt is not None:
                 return Verdict("incomplete", f"{name}: {listed.doubt}")
+            if listed.log.unreadable:
+                told.append(f"{name}: {told_unreadable(listed.log.unreadable)}")
+        doubt = "; ".join(told) or None
         if self._library.listing.refreshing:
             return Verdict("incomplete", "the server is scanning this library")
         reader, target = self._equipment.database.reader, self._library.target
@@ -62,13 +67,13 @@ class ShowPass:
             for kind, listed in self._listed.items()
         }
         if not any(leaving.values()):
-            return Verdict("ok", leaving=leaving)
+            return Verdict("ok", doubt, leaving=leaving)
         # What is no longer below this show may be below another one now, which this pass does not look at.
         listed_rows = {kind: listed.rows for kind, listed in self._listed.items()}
         confirmed = await confirm(self._equipment, self._library, leaving, listed_rows)
         if confirmed is None:
             return Verdict("incomplete", "the server answers 404 for an item that it lists")
-        return Verdict("ok", leaving={**leaving, **confirmed.gone})
+        return Verdict("ok", doubt, leaving={**leaving, **confirmed.gone})
 
     async def conclude(self, connection: Connection, verdict: Verdict, result: Result) -> Conclusion:
         """Re-key, guard, sweep and record the run; the library's marks stay, for it was not listed."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 if TYPE_CHECKING:
-    from retrovue_daemon.records import Skipped
+    from retrovue_daemon.records import Kind, Skipped
+    from retrovue_daemon.sync.faults import Unreadable
 
 log = structlog.get_logger()
 
@@ -18,16 +19,12 @@ class SkipLog:
     """Remembers which entries have been logged; when it is full it begins anew, so that its memory is bounded."""
 
     def __init__(self) -> None:
-        self._told: set[tuple[str, str, str | None, str]] = set()
+        self._told: set[tuple[str | None, ...]] = set()
 
     def note(self, server: str, library: str, skipped: Skipped) -> None:
         """Log an entry the first time it is seen."""
-        key = (server, library, skipped.rating_key or skipped.title, skipped.reason)
-        if key in self._told:
+        if self._is_known(server, library, skipped.rating_key or skipped.title, skipped.reason):
             return
-        if len(self._told) >= _REMEMBERED:
-            self._told.clear()
-        self._told.add(key)
         log.warning(
             "item.skipped",
             server=server,
@@ -36,3 +33,27 @@ class SkipLog:
             title=skipped.title,
             reason=skipped.reason,
         )
+
+    def note_unreadable(self, server: str, library: str, kind: Kind, entry: Unreadable) -> None:
+        """Log an entry that the server cannot send, the first time it is met between these neighbours."""
+        if self._is_known(server, library, kind, entry.before, entry.after):
+            return
+        log.warning(
+            "item.unreadable",
+            server=server,
+            library=library,
+            kind=kind,
+            position=entry.position,
+            after_rating_key=entry.before,
+            before_rating_key=entry.after,
+            reason=entry.reason,
+        )
+
+    def _is_known(self, *key: str | None) -> bool:
+        """Return whether an entry was logged before, and remember it."""
+        if key in self._told:
+            return True
+        if len(self._told) >= _REMEMBERED:
+            self._told.clear()
+        self._told.add(key)
+        return False

@@ -196,12 +196,13 @@ async def test_slow_server(plex: FakePlex, connect: Connect) -> None:
 
 
 async def test_server_that_is_too_slow(plex: FakePlex, connect: Connect) -> None:
-    """The smallest page is tried as often as any other request."""
+    """It is asked for less and less, and given up at the third single entry: the server hangs, and not an entry."""
     plex.answer(ALL, plex.hold)
     client = await connect(timeout=0.05)
     with pytest.raises(ServerTimeout):
         await listed(client, "1", Listing.MOVIES, page_size=25)
-    assert client.requests == 4
+    sizes = [request.query[SIZE] for request in plex.requests]
+    assert sizes == ["25", "12", "6", "3", "1", "1", "1"]
 
 
 async def test_failing_page(plex: FakePlex, connect: Connect) -> None:
@@ -209,7 +210,7 @@ async def test_failing_page(plex: FakePlex, connect: Connect) -> None:
     answer = plex.listing(*movies(500))
 
     async def fail_at_200(request: web.Request) -> web.StreamResponse:
-        return web.Response(status=500) if request.query[START] == "200" else await answer(request)
+        return web.Response(status=503) if request.query[START] == "200" else await answer(request)
 
     plex.answer(ALL, fail_at_200)
     async with aclosing((await connect()).pages("1", Listing.MOVIES, page_size=100)) as pages:
@@ -324,7 +325,8 @@ async def test_both_refused(plex: FakePlex, connect: Connect) -> None:
     """A library that is gone is refused either way."""
     with pytest.raises(RequestRefused):
         await listed(await connect(), "2", Listing.EPISODES)
-    assert [request.path for request in plex.requests] == [LEAVES, BY_TYPE]
+    assert [request.path for request in plex.requests][:2] == [LEAVES, BY_TYPE]
+    assert len(plex.asked(LEAVES)) == 1
 
 
 async def test_leaves_refused_in_the_middle(plex: FakePlex, connect: Connect) -> None:

@@ -8,12 +8,23 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from retrovue_daemon.errors import PagingIgnored, ServerBusy, ServerTimeout
+from retrovue_daemon.errors import (
+    AnswerBrokeOff,
+    BadAnswer,
+    PagingIgnored,
+    RequestRefused,
+    ServerBusy,
+    ServerTimeout,
+    ServerUnreachable,
+    Unauthorized,
+)
 from retrovue_daemon.plex.paging import Pager
 from retrovue_daemon.records import Page, Season
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from retrovue_daemon.errors import PlexError
 
     Answers = Callable[[int, int], Page | BaseException]
 
@@ -23,6 +34,7 @@ class Pages:
 
     def __init__(self, answer: Answers, *, held: bool = False) -> None:
         self.asked: list[tuple[int, int]] = []
+        self.tries: list[int | None] = []
         self.tasks: list[asyncio.Task[Page]] = []
         self.wanted: list[asyncio.Event] = []
         self.gate = asyncio.Event()
@@ -32,8 +44,9 @@ class Pages:
         if not held:
             self.gate.set()
 
-    def fetch(self, start: int, size: int, wanted: asyncio.Event) -> asyncio.Task[Page]:
+    def fetch(self, start: int, size: int, wanted: asyncio.Event, tries: int | None = None) -> asyncio.Task[Page]:
         self.asked.append((start, size))
+        self.tries.append(tries)
         self.wanted.append(wanted)
         if len(self.asked) == 4:
             self.fourth.set()
@@ -228,7 +241,8 @@ async def test_smallest_page() -> None:
     pages = Pages(lambda _, __: ServerTimeout("home"))
     with pytest.raises(ServerTimeout):
         await keys(pages, 200)
-    assert pages.asked == [(0, 200), (0, 100), (0, 50), (0, 25)]
+    assert pages.asked[:4] == [(0, 200), (0, 100), (0, 50), (0, 25)]
+    assert pages.asked[4:] == [(0, 12), (0, 6), (0, 3), (0, 1), (1, 1), (2, 1)]
 
 
 async def test_failure_comes_in_its_place() -> None:
@@ -273,3 +287,87 @@ async def test_cancelled_reader() -> None:
     with pytest.raises(asyncio.CancelledError):
         await reader
     assert [task.cancelled() for task in pages.tasks] == [False, True, True, True]
+
+
+# One bad entry ----------------------------------------------------------------------------------------------------
+
+
+def spoilt(entries: int, *bad: int, error: Callable[[], PlexError] = lambda: ServerBusy("home", 500)) -> Answers:
+    """Answer like a server that fails where a page holds one of these entries."""
+    good = listing(entries)
+
+    def answer(start: int, size: int) -> Page | BaseException:
+        return error() if any(start <= number < start + size for number in bad) else good(start, size)
+
+    return answer
+
+
+async def unreadable(pages: Pages, size: int, *, exists: bool = False) -> list[int]:
+    pager = Pager(pages.fetch, server="home", page_size=size, ahead=2, exists=exists)
+    async with aclosing(pager.pages()) as listed:
+        return [page.offset async for page in listed if page.unreadable is not None]
+
+
+@pytest.mark.parametrize("bad", [(0,), (249,), (117,), (100, 101), (99, 100), (0, 249), tuple(range(30, 50))])
+async def test_bad_entries_are_found_and_passed_over(bad: tuple[int, ...]) -> None:
+    """All others come, in their order, and each once."""
+    assert await keys(Pages(spoilt(250, *bad)), 100) == [str(n) for n in range(250) if n not in bad]
+    assert await unreadable(Pages(spoilt(250, *bad)), 100) == list(bad)
+
+
+async def test_a_bad_entry_is_looked_for_in_halves() -> None:
+    """One try for each part, the usual number for the entry; then pages grow again, and those ahead are kept."""
+    pages = Pages(spoilt(300, 17))
+    await keys(pages, 100)
+    assert pages.asked[:2] == [(0, 100), (0, 50)]
+    ahead = [(start, size) for start, size in pages.asked if size == 100]
+    assert sorted(ahead) == sorted(set(ahead))
+    assert len(pages.asked) < 25
+    assert pages.tries[pages.asked.index((17, 1))] is None
+    assert {tries for (_start, size), tries in zip(pages.asked[1:], pages.tries[1:], strict=True) if size == 50} == {
+        1
+    }
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        lambda: ServerBusy("home", 503),
+        lambda: ServerBusy("home", 429),
+        lambda: ServerBusy("home", 500, retry_after=5.0),
+        lambda: ServerUnreachable("home"),
+        lambda: Unauthorized("home", 401),
+        lambda: RequestRefused("home", 302, "/"),
+        lambda: RequestRefused("home", 404, "/"),  # of the first page: the listing is not there
+    ],
+)
+async def test_what_is_no_entrys_fault_ends_the_listing_at_once(error: Callable[[], PlexError]) -> None:
+    """The server as a whole says no."""
+    pages = Pages(spoilt(250, 0, error=error))
+    with pytest.raises(type(error())):
+        await keys(pages, 100)
+    assert len(pages.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        lambda: BadAnswer("home", "a body of more than 5 bytes"),
+        lambda: AnswerBrokeOff("home"),
+        lambda: ServerTimeout("home"),
+        lambda: RequestRefused("home", 404, "/"),
+    ],
+)
+async def test_whatever_a_bad_entry_does_to_its_page(error: Callable[[], PlexError]) -> None:
+    """It is found."""
+    assert await unreadable(Pages(spoilt(50, 17, error=error)), 20, exists=True) == [17]
+
+
+async def test_a_server_in_trouble_ends_the_listing_with_the_first_error() -> None:
+    """Nothing is skipped where no entry can be had; nor where more than fifty cannot."""
+    pages = Pages(spoilt(250, *range(250)))
+    with pytest.raises(ServerBusy):
+        await unreadable(pages, 100)
+    assert len(pages.asked) == 7 + 20
+    with pytest.raises(ServerBusy):
+        await keys(Pages(spoilt(250, *range(0, 250, 4))), 100, most_pages=1000)

@@ -162,7 +162,7 @@ async def test_a_scan_that_found_nothing_costs_no_listing(plex, sync) -> None:
 async def test_a_listing_that_failed_is_tried_again_as_a_whole(synced, sync) -> None:
     """The mark that made it due was not stored."""
     synced.changes.add_movie("1", "The Bat", 1926)
-    synced.faults.fail("/library/sections/1/all", status=500, times=2)
+    synced.faults.fail("/library/sections/1/all", status=503, times=2)
     assert _runs(await sync(synced, options=AS_RUN))["Movies"].status == "failed"
     run = _runs(await sync(synced, options=AS_RUN))["Movies"]
     assert (run.kind, run.status, run.counts.added) == ("full", "ok", 1)
@@ -434,7 +434,9 @@ async def test_at_most_two_hundred_single_items_are_asked_for(config, sync, rows
 
         assert asked == [0, 201, 51]  # with one listed film as a control
         assert removed == [0, 200, 50]
-        assert rows("SELECT last_error, listed_until > ? FROM libraries WHERE id = 1", settled) == [(None, 1)]
+        assert rows("SELECT last_error, listed_until > ? FROM libraries WHERE id = 1", settled) == [
+            ("movies: 350 different items came where the server counts 357", 1)
+        ]
         assert _missing(rows) == 250
 
 
@@ -457,8 +459,9 @@ async def test_what_the_server_still_has_does_not_hide_what_is_gone(config, sync
         assert rows("SELECT rating_key FROM movies WHERE state = 'missing'") == [(gone.rating_key,)]
         ((settled,),) = rows("SELECT listed_until FROM libraries WHERE id = 1")
         run = _runs(await sync(settings))["Movies"]
-        assert (run.status, run.error, run.counts.removed) == ("ok", None, 0)
-        assert rows("SELECT listed_until > ?, last_error FROM libraries WHERE id = 1", settled) == [(1, None)]
+        doubt = "movies: 149 different items came where the server counts 399"
+        assert (run.status, run.error, run.counts.removed) == ("ok", doubt, 0)
+        assert rows("SELECT listed_until > ?, last_error FROM libraries WHERE id = 1", settled) == [(1, doubt)]
 
 
 # The pass over one show ------------------------------------------------------------------------------------------

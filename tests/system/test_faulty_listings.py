@@ -1,0 +1,186 @@
+"""Listings with entries that cannot be had or have no key, or of unknown length: nothing is lost through them."""
+
+from __future__ import annotations
+
+import pytest
+
+from retrovue_daemon.asking import Selection
+from retrovue_daemon.daemon import SyncOptions
+from retrovue_daemon.demo import SimulatedPlex, generated_library
+
+AS_RUN = SyncOptions()
+ACCEPTED = SyncOptions(selection=Selection(full=True, accept_removals=True))
+HOWS = ("error", "refusal", "drop", "truncate", "garble")
+
+
+@pytest.fixture
+async def films():
+    async with SimulatedPlex(generated_library(movies=30, shows=0, episodes=0)) as plex:
+        yield plex
+
+
+def _run(reports, library: str = "Movies"):
+    (done,) = [done for report in reports for done in report.passes if done.library == library]
+    return done.run
+
+
+def _states(rows) -> list[tuple[object, ...]]:
+    return rows("SELECT state, count(*) FROM movies GROUP BY state ORDER BY state")
+
+
+def _keys(rows) -> set[str]:
+    return {str(key) for (key,) in rows("SELECT rating_key FROM movies WHERE state = 'active'")}
+
+
+@pytest.mark.parametrize("how", HOWS)
+async def test_one_bad_film_costs_only_itself(films, config, sync, rows, how) -> None:
+    """Whatever it does to its page: all others come, and it is told of with its neighbours; then the doubt stays."""
+    settings = config(films, sync={"page_size": 10, "retention": "0s"})
+    all_films = list(films.world.movies())
+    films.faults.poison(all_films[16].id, how)
+
+    first = _run(await sync(settings))
+    assert (first.status, first.counts.added, first.counts.skipped) == ("incomplete", 29, 1)
+    assert f"position 16, after the item with rating key {all_films[15].rating_key}" in first.error
+
+    run = _run(await sync(settings, options=AS_RUN))
+    assert (run.kind, run.status, run.counts.removed) == ("full", "ok", 0)
+    assert rows("SELECT doubt = last_error, list_again FROM libraries WHERE doubt IS NOT NULL") == [(1, 0)]
+    run = _run(await sync(settings, options=AS_RUN))
+    assert (run.kind, run.status) == ("quick", "ok")
+
+    films.faults.clear()
+    run = _run(await sync(settings))
+    assert (run.status, run.error, run.counts.added) == ("ok", None, 1)
+    assert rows("SELECT count(*) FROM libraries WHERE doubt IS NOT NULL OR last_error IS NOT NULL") == [(0,)]
+
+
+async def test_a_film_that_hangs_costs_only_itself(films, config, sync, rows) -> None:
+    """Its page does not come in time."""
+    settings = config(films, sync={"page_size": 10}, server={"timeout": "1s"})
+    films.faults.poison(list(films.world.movies())[16].id, "hang")
+    run = _run(await sync(settings))
+    assert (run.status, run.counts.added, run.counts.skipped) == ("incomplete", 29, 1)
+    assert "silent" in run.error
+
+
+@pytest.mark.parametrize("bad", [(0,), (29,), (0, 29), (15, 16), (9, 10), (19, 20, 21)])
+@pytest.mark.parametrize("no_totals", [False, True])
+async def test_bad_films_anywhere(films, config, sync, rows, bad, no_totals) -> None:
+    """At the beginning, at the end, side by side, over the bounds of pages; also where the total is never said."""
+    settings = config(films, sync={"page_size": 10, "retention": "0s"})
+    await sync(settings)
+    films.quirks.no_totals = no_totals
+    all_films = list(films.world.movies())
+    for number in bad:
+        films.faults.poison(all_films[number].id)
+    assert [_run(await sync(settings)).status for _ in range(3)] == ["incomplete", "ok", "ok"]
+    assert _states(rows) == [("active", 30)]
+
+
+@pytest.mark.parametrize("how", ["error", "refusal"])
+async def test_what_left_beside_a_bad_film_goes_and_the_bad_one_stays(films, config, sync, rows, how) -> None:
+    """Each row that goes has a 404 of its own; what may be the entry that was not read is not asked for."""
+    settings = config(films, sync={"page_size": 10, "retention": "0s"})
+    await sync(settings)
+    all_films = list(films.world.movies())
+    films.faults.poison(all_films[16].id, how)
+    await sync(settings)
+    films.world.drop(all_films[3].id)
+    run = _run(await sync(settings))
+    assert (run.status, run.counts.removed) == ("ok", 1)
+    assert _keys(rows) == {film.rating_key for film in all_films if film is not all_films[3]}
+
+
+@pytest.mark.parametrize("what", ["shows", "seasons", "episodes"])
+@pytest.mark.parametrize("how", ["error", "refusal"])
+async def test_a_bad_entry_in_a_show_library(config, sync, rows, what, how) -> None:
+    """Everything behind it and below it is still read; its own children too, where it is a show."""
+    async with SimulatedPlex(generated_library(movies=0, shows=6, episodes=60)) as plex:
+        settings = config(plex, sync={"page_size": 5})
+        items = list(getattr(plex.world, what)())
+        plex.faults.poison(items[2].id, how)
+        run = _run(await sync(settings), "TV Shows")
+        assert run.status == "incomplete"
+        for table in ("shows", "seasons", "episodes"):
+            there = sum(1 for _ in getattr(plex.world, table)())
+            assert rows(f"SELECT count(*) FROM {table}") == [(there - (table == what),)]
+        assert _run(await sync(settings), "TV Shows").status == "ok"
+
+
+async def test_a_server_in_trouble_is_no_bad_film(films, config, sync, rows) -> None:
+    """Where each entry fails there is none to blame: nothing is skipped, and the pass fails with the error."""
+    films.faults.fail("/library/sections/1/all", status=500, times=None)
+    run = _run(await sync(films))
+    assert (run.status, run.counts.skipped, run.counts.pages) == ("failed", 0, 0)
+    assert "HTTP 500" in run.error
+
+
+async def test_a_quick_pass_that_meets_a_bad_film_asks_for_a_full_one(films, sync, rows) -> None:
+    """Once: a full pass has found it then."""
+    await sync(films)
+    edited = list(films.world.movies())[5]
+    films.changes.edit(edited.id, title="edited")
+    films.faults.poison(edited.id)
+    kinds = [(run.kind, run.status) for run in [_run(await sync(films, options=AS_RUN)) for _ in range(4)]]
+    assert kinds == [("quick", "ok"), ("full", "incomplete"), ("full", "ok"), ("quick", "ok")]
+
+
+async def test_films_without_a_key_are_not_gone(films, config, sync, rows) -> None:
+    """Their rows stay, with `retention = "0s"` too; what the server answers 404 for goes."""
+    settings = config(films, sync={"page_size": 10, "retention": "0s"})
+    await sync(settings)
+    all_films = list(films.world.movies())
+    films.faults.keyless |= {film.id for film in all_films[:15]}
+    before = rows("SELECT last_full_sync_at, listed_until FROM libraries WHERE library_key = '1'")
+    films.world.drop(all_films[20].id)
+    run = _run(await sync(settings))
+    assert (run.status, run.counts.removed) == ("incomplete", 0)
+    assert "15 entries have no rating key" in run.error
+    assert rows("SELECT last_full_sync_at, listed_until FROM libraries WHERE library_key = '1'") == before
+
+    run = _run(await sync(settings, options=AS_RUN))
+    assert (run.kind, run.status, run.counts.removed) == ("full", "ok", 1)
+    assert _keys(rows) == {film.rating_key for film in all_films if film is not all_films[20]}
+    assert _run(await sync(settings, options=AS_RUN)).kind == "quick"
+
+
+@pytest.mark.parametrize("number", [30, 500])
+async def test_an_empty_page_of_a_server_without_totals_removes_nothing(config, sync, rows, number) -> None:
+    """It looks like the end of the listing: few rows are asked for, for many the listing is read again."""
+    async with SimulatedPlex(generated_library(movies=number, shows=0, episodes=0)) as plex:
+        settings = config(plex, sync={"page_size": number // 10, "max_removed": "100%", "retention": "0s"})
+        plex.quirks.no_totals = True
+        await sync(settings)
+        plex.faults.empty("/library/sections/1/all", after=3)
+        run = _run(await sync(settings))
+        assert (run.status, run.counts.removed) == ("incomplete", 0)
+        assert _states(rows) == [("active", number)]
+        assert _run(await sync(settings)).status == "ok"
+
+
+async def test_many_that_left_a_server_without_totals_go_after_two_equal_listings(config, sync, rows) -> None:
+    """No total, but twice the same."""
+    async with SimulatedPlex(generated_library(movies=500, shows=0, episodes=0)) as plex:
+        settings = config(plex, sync={"max_removed": "90%"})
+        plex.quirks.no_totals = True
+        await sync(settings)
+        for film in list(plex.world.movies())[:300]:
+            plex.world.drop(film.id)
+        plex.requests.clear()
+        run = _run(await sync(settings))
+        assert (run.status, run.counts.removed, run.counts.listed) == ("ok", 300, 200)
+        assert plex.requests_for("/library/metadata/*") == []
+
+
+async def test_the_guard_counts_what_waits_to_be_asked_for(config, sync, rows) -> None:
+    """Two hundred at a time would pass it; a person accepts all of them at once."""
+    async with SimulatedPlex(generated_library(movies=1500, shows=0, episodes=0)) as plex:
+        settings = config(plex, sync={"max_removed": "20%"})
+        await sync(settings)
+        for film in list(plex.world.movies())[:500]:
+            plex.world.drop(film.id)
+        plex.faults.miscount("/library/sections/1/all", by=7, times=None)
+        assert [_run(await sync(settings)).status for _ in range(2)] == ["incomplete", "blocked"]
+        assert _states(rows) == [("active", 1500)]
+        assert _run(await sync(settings, options=ACCEPTED)).counts.removed == 500
