@@ -176,20 +176,20 @@ def _contents(done: Round, library: str, pairs: Pairs) -> Iterator[str]:
         present = {key: row for key, row in present.items() if key not in gone}
     truths = [done.began, done.ended]
     listed = done.ended.of_library(library)
-    if done.complete(library):
+    if done.whole(library):
         always = done.began.of_library(library).keys() & listed.keys()
         sometimes = done.began.of_library(library).keys() | listed.keys()
-        for key in sorted(always - present.keys()) if not _excused(done) else ():
+        for key in sorted(always - present.keys()) if not (_excused(done) or done.shortened) else ():
             yield f"{key} of {library} has no row"
         for key in sorted(present.keys() - sometimes):
             yield f"{key} of {library} is {present[key].state}, but nowhere"
     for key, row in present.items():
-        known = [] if done.complete(library) or key not in done.before.items else [done.before.items[key]]
+        known = [] if done.whole(library) or key not in done.before.items else [done.before.items[key]]
         states = [(item.state, item.content) for each in truths for k, item in each.items.items() if k == key]
         states += [(was.state, _renamed(was.content, done)) for was in known]
         if (row.state, row.content) in states or _was_asked_for(done, row, states):
             continue
-        if row.digest is None and not (done.still and done.complete(library)):
+        if row.digest is None and not (done.still and done.whole(library)):
             continue  # a parent was not stored yet, and the next pass mends it
         yield f"{key} of {library} is {_difference(row, states)}"
     yield from _files(done, library, present)
@@ -218,7 +218,7 @@ def _renamed(content: Content, done: Round) -> Content:
 
 def _files(done: Round, library: str, present: dict[Key, Row]) -> Iterator[str]:
     keys = {(table[:-1], key) for table, key in present}
-    complete = done.complete(library)
+    complete = done.whole(library)
     stored = {part: file for part, file in done.after.files.items() if file["library"] == library}
     for part, file in stored.items():
         if (file["media_type"], file["rating_key"]) not in keys:
@@ -228,7 +228,7 @@ def _files(done: Round, library: str, present: dict[Key, Row]) -> Iterator[str]:
             known.append(done.before.files[part] | {"library_name": file["library_name"]})
         if file not in known:
             yield f"part {part} of {library} is {file}, not {[_differing(each, file) for each in known]}"
-    if complete and done.still and not done.lying:
+    if complete and done.still and not (done.lying or done.shortened):
         missing = {part for part, file in done.ended.files.items() if file["library"] == library} - stored.keys()
         yield from (f"part {part} of {library} has no row" for part in missing)
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.asking import ServerReport
     from retrovue_daemon.config import Config
-    from retrovue_daemon.demo.faults import Faults, Hang
+    from retrovue_daemon.demo.faults import Hang
 
 SERVER, NEIGHBOUR = "home", "neighbour"
 COUNTED = ("listed", "added", "updated", "unchanged", "restored", "moved", "removed", "skipped", "pages", "bytes")
@@ -61,7 +61,8 @@ class Manner:
 class Trouble(NamedTuple):
     """A fault of the server: requests for ``path`` (a pattern) are hit after ``after`` others; ``times`` 0 means all.
 
-    ``fewer`` and ``more`` are totals that are off by one; the others are the names of faults.
+    ``fewer`` and ``more`` are totals off by one; ``keyless`` and ``poison`` (followed by what it does) strike
+    the item number ``after``; the others are the names of faults.
     """
 
     what: str
@@ -69,8 +70,17 @@ class Trouble(NamedTuple):
     after: int = 0
     times: int = 0
 
-    def befall(self, faults: Faults) -> None:
+    def befall(self, plex: SimulatedPlex) -> None:
         """Let the server have it, from now on."""
+        faults = plex.faults
+        if self.what.startswith(("keyless", "poison")):
+            ids = sorted(plex.world.items)
+            struck = ids[self.after * 7 % len(ids)] if ids else 0
+            if self.what == "keyless":
+                faults.keyless.add(struck)
+            else:
+                faults.poison(struck, self.what.removeprefix("poison "))
+            return
         times = self.times or None
         match self.what:
             case "error" | "refusal":
@@ -125,6 +135,8 @@ class Round:
     """Whether the server did as it should and stayed as it was."""
     lying: bool
     """Whether it claimed to have less than it has: what it keeps to itself without a contradiction is lost on us."""
+    shortened: bool
+    """Whether a listing of unknown length ended early: what is new behind its end cannot be known of."""
     crashes: list[str]
     neighbour_is_untouched: bool
 
@@ -134,6 +146,10 @@ class Round:
     def complete(self, library: str) -> bool:
         """Tell whether all of a library was listed, and believed."""
         return library in self.passes and (self.passes[library].kind, self.status(library)) == ("full", "ok")
+
+    def whole(self, library: str) -> bool:
+        """Tell whether all of a library was listed, and nothing of it stays in doubt."""
+        return self.complete(library) and self.passes[library].error is None
 
     @property
     def still(self) -> bool:
@@ -207,7 +223,7 @@ class Rounds:
         counted = self.world.release.content_changed_at
         marks = {key: each.content_changed_at if counted else None for key, each in self.world.libraries.items()}
         for trouble in troubles:
-            trouble.befall(self.plex.faults)
+            trouble.befall(self.plex)
         with capture_logs() as lines:
             reports = self._do(self._interrupted(self._sync(self._config(manner), manner), interruption))
         self.plex.faults.clear()
@@ -226,6 +242,7 @@ class Rounds:
             passes=_passes(before, after, reports),
             undisturbed=interruption is None and not troubles,
             lying=any(trouble.what == "fewer" for trouble in troubles),
+            shortened=self.plex.quirks.no_totals and any(trouble.what == "empty" for trouble in troubles),
             crashes=[str(line) for line in lines if line["event"].endswith(".crashed")],
             neighbour_is_untouched=read_mirror(self._path, NEIGHBOUR).raw == self._neighbours.raw,
         )

@@ -53,6 +53,9 @@ PATHS = (
 )
 
 
+STRIKING = ("keyless", "poison error", "poison garble", "poison refusal", "poison truncate")
+"""What befalls a single item."""
+
 numbers = st.integers(0, 40)
 happenings = st.builds(
     Happening, st.sampled_from([what for what, often in WHAT.items() for _ in range(often)]), numbers, numbers
@@ -71,7 +74,9 @@ manners = st.builds(
 )
 troubles = st.builds(
     Trouble,
-    st.sampled_from(("error", "refusal", "drop", "truncate", "garble", "maintenance", "fewer", "more")),
+    st.sampled_from(
+        ("error", "refusal", "drop", "truncate", "garble", "maintenance", "fewer", "more", "empty", *STRIKING)
+    ),
     paths,
     after=small,
     times=st.integers(0, 3),
