@@ -350,7 +350,7 @@ async def test_sync_now_reaches_a_library_that_is_busy(serve, config, plex, even
 
 async def test_sync_now_retries_a_library_that_waits_after_a_failure(serve, config, plex, events) -> None:
     """Somebody has mended the cause, and says so."""
-    plex.faults.fail("/library/sections/2/all", status=500, times=2)
+    plex.faults.fail("/library/sections/2/all", status=503, times=2)
     service = await serve(config(table(plex)))
     await events.next("sync.finished", library="Dramas", status="failed")
     for _ in range(2):
