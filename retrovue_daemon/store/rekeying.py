@@ -3,7 +3,8 @@
 Plex gives an item a new rating key when it was deleted and added again, or when its file was moved to another
 library. Channels refer to our ids, so the older id survives: rows that are about to go missing, or are missing
 already, are paired with rows that were first seen after their library's last complete listing. A pair must agree
-on the Plex guid and edition, or on the path of the file, and must be the only one that does. Seasons and shows have
+on the Plex guid and edition, or on the path of the file in whatever spelling, and must be the only one that does.
+An equal path decides also where the guids differ: the same file was matched to another work. Seasons and shows have
 no file; where no catalogue knows them, they follow their episodes.
 
 Long-standing copies never merge: the younger row must have come after the last listing that showed the older one,
@@ -19,7 +20,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from retrovue_daemon.records import Kind
+from retrovue_daemon.store.inheritance import inherit_files
 from retrovue_daemon.store.lookup import GUID_TABLES, TABLES
+from retrovue_daemon.store.path_forms import PATH_FORM, provide_path_form
 from retrovue_daemon.store.rows import COLUMNS, SAID_ONCE
 
 if TYPE_CHECKING:
@@ -74,7 +77,7 @@ CREATE INDEX IF NOT EXISTS temp.rekey_pairs_young ON rekey_pairs (kind, young_id
 """
 
 _WORK = "CASE WHEN i.source_id NOT LIKE 'local://%' THEN i.source_id || char(10) || ifnull({edition}, '') END"
-_PLACE = "f.plex_path || char(10) || ifnull({number}, '')"
+_PLACE = f"{PATH_FORM} || char(10) || ifnull({{number}}, '')"
 _FILE = "LEFT JOIN media_files AS f ON f.id = i.media_file_id"
 _NO_FILE = "LEFT JOIN media_files AS f ON f.id IS NULL AND 0"
 
@@ -129,6 +132,7 @@ def _rekey(
     ]
     if not kinds:
         return result
+    provide_path_form(connection)
     for statement in filter(str.strip, _TABLES.split(";")):
         connection.execute(statement)
     connection.execute("DELETE FROM rekey_pairs")
@@ -155,7 +159,7 @@ def _gather(connection: sqlite3.Connection, target: Target, listed: Listed, kind
     connection.executemany("INSERT INTO rekey_leaving (id) VALUES (?)", ((row_id,) for row_id in ids))
     select = (
         f"INSERT OR IGNORE INTO rekey_old SELECT i.id, {{leaving}}, i.library_id, i.first_moment, i.last_moment,"
-        f" {shape.show}, {shape.season}, i.source_id, {work}, f.plex_path, {place} FROM {table} AS i {shape.file}"
+        f" {shape.show}, {shape.season}, i.source_id, {work}, {PATH_FORM}, {place} FROM {table} AS i {shape.file}"
     )
     connection.execute(
         select.format(leaving=1)
@@ -169,7 +173,7 @@ def _gather(connection: sqlite3.Connection, target: Target, listed: Listed, kind
         return False
     # Of films and episodes only those that could fit: there may be a million younger ones.
     fitting = (
-        " AND (i.source_id IN (SELECT guid FROM rekey_old) OR f.plex_path IN (SELECT path FROM rekey_old))"
+        f" AND (i.source_id IN (SELECT guid FROM rekey_old) OR {PATH_FORM} IN (SELECT path FROM rekey_old))"
         if shape.file is _FILE
         else ""
     )
@@ -178,7 +182,7 @@ def _gather(connection: sqlite3.Connection, target: Target, listed: Listed, kind
         # Ids and moments grow together, so the younger rows are those behind the newest of the older ones.
         connection.execute(
             f"INSERT INTO rekey_young SELECT i.id, i.library_id, i.first_moment, {shape.show}, {shape.season},"
-            f" i.rating_key, i.source_id, {work}, f.plex_path, {place} FROM {table} AS i {shape.file}"
+            f" i.rating_key, i.source_id, {work}, {PATH_FORM}, {place} FROM {table} AS i {shape.file}"
             " WHERE i.library_id = :library AND i.state <> 'missing' AND i.first_moment > :moment AND i.id > ifnull("
             f"(SELECT id FROM {table} WHERE library_id = :library AND first_moment <= :moment"
             f" ORDER BY id DESC LIMIT 1), 0) AND i.id NOT IN (SELECT id FROM rekey_leaving){fitting}",
@@ -239,9 +243,7 @@ def _link(connection: sqlite3.Connection, links: str, values: Mapping[str, str |
         "INSERT INTO rekey_pairs SELECT :kind, o.id, y.id, y.rating_key, y.library_id, o.show_id,"
         f" y.show_id, o.season_id, y.season_id FROM ({links}) AS l JOIN rekey_old AS o ON o.id = l.old_id"
         " JOIN rekey_young AS y ON y.id = l.young_id"
-        " WHERE y.first_moment > o.first_moment AND (o.leaving = 1 OR y.first_moment > o.last_moment)"
-        # Plex's own catalogue knows one work from another, whatever their files are called.
-        " AND NOT (o.guid LIKE 'plex://%' AND y.guid LIKE 'plex://%' AND o.guid <> y.guid)",
+        " WHERE y.first_moment > o.first_moment AND (o.leaving = 1 OR y.first_moment > o.last_moment)",
         values,
     )
     for table, column in (("rekey_old", "old_id"), ("rekey_young", "young_id")):
@@ -258,11 +260,7 @@ def _take_over(connection: sqlite3.Connection, kind: Kind) -> None:
     young_ids = "(SELECT young_id FROM rekey_pairs WHERE kind = :kind)"
     heir = "(SELECT p.old_id FROM rekey_pairs AS p WHERE p.kind = :kind AND p.young_id = {column})"
     if kind in {Kind.MOVIE, Kind.EPISODE}:
-        connection.execute(
-            "DELETE FROM media_files WHERE (server_id, rating_key) IN"
-            f" (SELECT server_id, rating_key FROM {table} WHERE id IN {old_ids})",
-            value,
-        )
+        inherit_files(connection, kind)
     if kind in GUID_TABLES:
         guids, column = GUID_TABLES[kind]
         connection.execute(f"DELETE FROM {guids} WHERE {column} IN {old_ids}", value)

@@ -67,7 +67,7 @@ _EPISODE = (
     *_HEAD, "show_id", "season_id", "media_file_id", "episode_title", "season_number", "episode_number", "rating",
     "summary", "originally_available_at", "duration", *_TAIL,
 )  # fmt: skip
-_FILE = (
+FILE_COLUMNS = (
     "id", "server_id", "library_id", "rating_key", "media_id", "part_id", "part_index", "file_path", "plex_path",
     "duration", "size", "container", "video_codec", "audio_codec", "audio_channels", "width", "height",
     "video_resolution", "bitrate", "optimized", "change_stamp", "media_type", "source_id", "library_name",
@@ -81,7 +81,7 @@ UPSERT_ITEM = {
     kind: upsert(TABLES[kind], columns, fixed="missing_since = NULL, last_moment = NULL")
     for kind, columns in COLUMNS.items()
 }
-UPSERT_FILE = upsert("media_files", _FILE)
+UPSERT_FILE = upsert("media_files", FILE_COLUMNS)
 
 
 def movie_row(

@@ -173,21 +173,13 @@ def libraries(connection: sqlite3.Connection) -> list[StoredLibrary]:
     query_titles = "SELECT server_id, library_name FROM libraries WHERE state <> 'missing'"
     for server_id, title in connection.execute(query_titles):
         titles.setdefault(server_id, []).append(title)
-    return [
-        StoredLibrary(
-            row_id,
-            server_id,
-            server,
-            key,
-            name,
-            kind,
-            roots.get(row_id, (root,) if root else ()),
-            bool(enabled),
-            *rest,
-            still_meant(read_names(former), titles.get(server_id, ())),
-        )
-        for row_id, server_id, server, key, name, kind, root, enabled, *rest, former in connection.execute(query)
-    ]
+    found = []
+    for row_id, server_id, server, key, name, kind, root, enabled, *rest, former in connection.execute(query):
+        known = roots.get(row_id, (root,) if root else ())
+        library = StoredLibrary(row_id, server_id, server, key, name, kind, known, bool(enabled), *rest)
+        meant = still_meant(read_names(former), titles.get(server_id, ()))
+        found.append(msgspec.structs.replace(library, former=meant))
+    return found
 
 
 def switch_library(connection: sqlite3.Connection, library_id: int, *, enabled: bool, now: int) -> None:

@@ -13,7 +13,8 @@ import msgspec
 
 from retrovue_daemon.records import Episode, Item, Kind, Movie, Season, Show
 from retrovue_daemon.store.bulk import Insertion, write_rows
-from retrovue_daemon.store.files import write_files
+from retrovue_daemon.store.displacement import displace, is_another
+from retrovue_daemon.store.files import StoredFile, stored_files, write_files
 from retrovue_daemon.store.ids import NewIds
 from retrovue_daemon.store.lookup import GUID_TABLES, TABLES, json_list, stored_rows
 from retrovue_daemon.store.parents import parents_of_episodes, parents_of_seasons
@@ -21,11 +22,11 @@ from retrovue_daemon.store.rows import UPSERT_ITEM, episode_row, movie_row, seas
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
-    from collections.abc import Set as AbstractSet
+    from collections.abc import Iterable, Sequence
 
     from retrovue_daemon.store.bulk import Row
     from retrovue_daemon.store.connection import Connection
+    from retrovue_daemon.store.lookup import KnownRow
     from retrovue_daemon.store.rows import Target
 
 
@@ -37,12 +38,13 @@ class Change(NamedTuple):
 
 
 class BatchResult(msgspec.Struct, frozen=True):
-    """What one batch brought; ``ids`` are those of its items."""
+    """What one batch brought; ``ids`` are those of its items, ``displaced`` counts rows that gave up their keys."""
 
     added: int
     updated: int
     restored: int
     ids: list[int]
+    displaced: int = 0
 
 
 _INSERT_GUIDS = {
@@ -77,10 +79,14 @@ def _write(
     stored = {key: row.id for key, row in known.items() if row.shows(*latest[key], target.library_id)}
     for key in stored:
         del known[key], latest[key]
+    before, displaced = _Before(), 0
+    if known and kind in {Kind.MOVIE, Kind.EPISODE}:
+        before = _before(connection, kind, target.server_id, known)
+        displaced = _displace_others(connection, kind, target.server_id, latest, known, before)
     new_ids = NewIds.of(connection, TABLES[kind])
     ids = {key: known[key].id if key in known else new_ids.take() for key in latest}
 
-    rows = _rows(connection, target, kind, list(latest.values()), ids, known.keys(), now)
+    rows = _rows(connection, target, kind, list(latest.values()), ids, before, now)
     write_rows(connection, UPSERT_ITEM[kind], rows)
     if kind is Kind.SEASON:
         connection.execute(_ADOPT_EPISODES, (json_list([ids[key] for key in latest if key not in known]),))
@@ -88,7 +94,52 @@ def _write(
         _write_guids(connection, kind, latest, ids, [row.id for row in known.values()])
 
     restored = sum(row.state == "missing" for row in known.values())
-    return BatchResult(len(latest) - len(known), len(known) - restored, restored, [*ids.values(), *stored.values()])
+    return BatchResult(
+        len(latest) - len(known), len(known) - restored, restored, [*ids.values(), *stored.values()], displaced
+    )
+
+
+class _Before(msgspec.Struct, frozen=True):
+    """What was stored of known films or episodes, by rating key: their guids, files and primary files' ids."""
+
+    guids: dict[str, str | None] = msgspec.field(default_factory=dict)
+    files: dict[str, list[StoredFile]] = msgspec.field(default_factory=dict)
+    primaries: dict[str, int | None] = msgspec.field(default_factory=dict)
+
+
+def _before(connection: sqlite3.Connection, kind: Kind, server_id: int, keys: Iterable[str]) -> _Before:
+    query = (
+        f"SELECT rating_key, source_id, media_file_id FROM {TABLES[kind]}"
+        " WHERE server_id = ? AND rating_key IN (SELECT value FROM json_each(?))"
+    )
+    rows = connection.execute(query, (server_id, json_list(keys))).fetchall()
+    return _Before(
+        {key: guid for key, guid, _ in rows},
+        stored_files(connection, server_id, keys),
+        {key: primary for key, _, primary in rows},
+    )
+
+
+def _displace_others(
+    connection: sqlite3.Connection,
+    kind: Kind,
+    server_id: int,
+    latest: dict[str, Change],
+    known: dict[str, KnownRow],
+    before: _Before,
+) -> int:
+    """Take their keys from rows that are other items than what is listed under these keys now; return how many."""
+    others = [
+        key
+        for key in known
+        if is_another(cast("Movie | Episode", latest[key].item), before.guids[key], before.files.get(key, ()))
+    ]
+    if others:
+        displace(connection, kind, server_id, others)
+    for key in others:
+        del known[key], before.guids[key], before.primaries[key]
+        before.files.pop(key, None)
+    return len(others)
 
 
 def _rows(
@@ -97,7 +148,7 @@ def _rows(
     kind: Kind,
     changes: list[Change],
     ids: dict[str, int],
-    known: AbstractSet[str],
+    before: _Before,
     now: int,
 ) -> list[Row]:
     """Return the rows of one kind, after what they refer to has been written or found.
@@ -108,7 +159,7 @@ def _rows(
     match kind:
         case Kind.MOVIE:
             movies = cast("list[Movie]", items)
-            files = write_files(connection, target, movies, known, now)
+            files = write_files(connection, target, movies, before.files, before.primaries, now)
             return [
                 movie_row(target, ids[movie.rating_key], movie, digest, now, files.get(movie.rating_key))
                 for movie, (_, digest) in zip(movies, changes, strict=True)
@@ -130,7 +181,7 @@ def _rows(
             return rows
         case Kind.EPISODE:
             episodes = cast("list[Episode]", items)
-            files = write_files(connection, target, episodes, known, now)
+            files = write_files(connection, target, episodes, before.files, before.primaries, now)
             parents = parents_of_episodes(connection, target.server_id, episodes)
             rows = []
             for episode, (_, digest) in zip(episodes, changes, strict=True):

@@ -47,6 +47,8 @@ class BatchFeed:
         self._seen = seen
         self._counts = counts
         self._waiting: list[Change] = []
+        self.displaced = 0
+        """Rows whose keys belong to other items now."""
 
     async def put(self, changes: Iterable[Change]) -> None:
         """Add changes; waits until each batch that they fill is committed, and raises what it failed with."""
@@ -86,6 +88,7 @@ class BatchFeed:
             return
         result = done.result()
         self._seen.update(result.ids)
+        self.displaced += result.displaced
         self._counts.added += result.added
         self._counts.updated += result.updated
         self._counts.restored += result.restored

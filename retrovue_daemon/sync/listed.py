@@ -17,6 +17,7 @@ from retrovue_daemon.sync.completeness import ListingLog
 from retrovue_daemon.sync.digest import digests
 from retrovue_daemon.sync.feed import BatchFeed
 from retrovue_daemon.sync.seen import SeenIds
+from retrovue_daemon.sync.suspects import Suspects
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.records import Page
     from retrovue_daemon.store.lookup import KnownRow
     from retrovue_daemon.store.runs import Counts
+    from retrovue_daemon.store.upserts import BatchResult
     from retrovue_daemon.sync.targets import Equipment, LibraryTarget
 
 
@@ -69,10 +71,26 @@ class Listed:
 
 
 class ListingReader:
-    """Reads the listings of one pass; ``counts`` is the pass's, ``watermark`` the highest updatedAt so far."""
+    """Reads the listings of one pass; ``counts`` is the pass's, ``watermark`` the highest updatedAt so far.
 
-    def __init__(self, equipment: Equipment, library: LibraryTarget, counts: Counts, meter: Meter) -> None:
+    ``complete`` says that the pass lists all of what it looks at, parents first. ``list_again`` is set where
+    something could not be decided, or not be followed up, without a full listing.
+    """
+
+    def __init__(
+        self,
+        equipment: Equipment,
+        library: LibraryTarget,
+        counts: Counts,
+        meter: Meter,
+        *,
+        complete: bool = True,
+    ) -> None:
         self.watermark: int | None = None
+        self.list_again = False
+        self._complete = complete
+        self._listed: dict[Kind, Listed] = {}
+        self._suspects = Suspects(equipment, library)
         self._equipment = equipment
         self._library = library
         self._target = library.target
@@ -87,7 +105,9 @@ class ListingReader:
 
         What was read before something went wrong is handed to the writer all the same.
         """
-        listed = Listed()
+        listed = self._listed[kind] = Listed()
+        if kind is Kind.EPISODE and self._suspects:
+            await self._suspects.remember_paths()
         # Where there is nothing to compare with, nothing need be looked up. What a moving listing shows twice is
         # found by the writer.
         is_new = not await holds_items(self._equipment.database.reader, kind, self._target.library_id)
@@ -103,11 +123,14 @@ class ListingReader:
                     await feed.put(await self._compare(kind, page, listed, is_new=is_new))
                     self._meter.advance(name, listed.log.entries, page.total, _last_title(page))
             await feed.settle()
+            if kind is Kind.EPISODE:
+                await self._settle_suspects()
         finally:
             # The pass's record stands behind these in the writer's queue.
             feed.hand_over()
             for entry in listed.log.unreadable:
                 self._equipment.skips.note_unreadable(self._library.server, self._library.row.name, kind, entry)
+            self.list_again = self.list_again or (feed.displaced > 0 and not self._complete)
             self._counts.pages += listed.log.pages
             self._counts.bytes += listed.log.bytes
         return listed
@@ -117,6 +140,17 @@ class ListingReader:
         self._counts.listed -= listed.log.items
         self._counts.skipped -= listed.log.skipped
         self._counts.unchanged -= listed.unchanged
+
+    async def _settle_suspects(self) -> None:
+        result, waits = await self._suspects.settle(self._listed, complete=self._complete)
+        self._count(result)
+        self.list_again = self.list_again or waits
+
+    def _count(self, result: BatchResult | None) -> None:
+        if result is not None:
+            self._counts.added += result.added
+            self._counts.updated += result.updated
+            self._counts.restored += result.restored
 
     def _feed(self, kind: Kind, seen: SeenIds) -> BatchFeed:
         return BatchFeed(
@@ -141,7 +175,9 @@ class ListingReader:
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)
             raise
-        changes, altered = [], listed.altered
+        changes, altered = list[Change](), listed.altered
+        # What is written marks the row that it is written to: the one with its key may be another item's.
+        seen = [known[skipped.rating_key].id for skipped in page.skipped if skipped.rating_key in known]
         for item, digest in zip(page.items, fresh, strict=True):
             row = known.get(item.rating_key)
             if row is None:
@@ -149,14 +185,19 @@ class ListingReader:
             elif not row.shows(item, digest, self._target.library_id) or (altered and row.id in altered):
                 changes.append(Change(item, digest))
                 altered.update((row.id,))
+            else:
+                seen.append(row.id)
+        unchanged = len(page.items) - len(changes)
+        changes = await self._suspects.hold_back(kind, changes, known)
+        if kind is Kind.EPISODE and self._suspects:
+            self._count(await self._suspects.compare(page.items, self._listed))
         for skipped in page.skipped:
             self._equipment.skips.note(self._library.server, self._library.row.name, skipped)
             if skipped.rating_key is not None and skipped.rating_key not in known:
                 listed.unstored.add(skipped.rating_key)
-        listed.rows.update([row.id for row in known.values()])
+        listed.rows.update(seen)
         self._counts.listed += len(page.items)
         self._counts.skipped += len(page.skipped)
-        unchanged = len(page.items) - len(changes)
         listed.unchanged += unchanged
         self._counts.unchanged += unchanged
         self._raise_watermark(item.updated_at for item in page.items)

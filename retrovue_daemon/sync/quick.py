@@ -33,7 +33,7 @@ class QuickPass:
         self._equipment = equipment
         self._library = library
         self._settled = settled
-        self._reader = ListingReader(equipment, library, self.counts, meter)
+        self._reader = ListingReader(equipment, library, self.counts, meter, complete=False)
 
     async def look(self) -> Verdict:
         """Read what was updated."""
@@ -59,6 +59,10 @@ class QuickPass:
         run_id = await record_run(connection, run) if self.counts.any_change else None
         marks = [mark for mark in (self._library.row.watermark, self._reader.watermark) if mark is not None]
         await note_look(
-            connection, run, max(marks, default=None), settled=self._settled, list_again=verdict.list_again
+            connection,
+            run,
+            max(marks, default=None),
+            settled=self._settled,
+            list_again=verdict.list_again or self._reader.list_again,
         )
         return Conclusion(run, run_id)

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.machine.identity import History, Pairs
-    from tests.machine.mirror import Row
+    from tests.machine.mirror import Mirror, Row
     from tests.machine.rounds import Round
-    from tests.machine.truth import Content, Key
+    from tests.machine.truth import Content, Key, Truth
 
 OVERLAP_S = 600
 """A quick pass asks for what was updated since so long before the newest that is known."""
@@ -41,6 +41,7 @@ def keep(done: Round, history: History) -> None:
         *_ids(done, history, pairs),
         *_pairs(done, pairs),
         *_file_ids(done, history),
+        *_primaries(done),
         *_removals(done, pairs),
         *_purges(done),
         *_statuses(done, history, pairs),
@@ -93,6 +94,7 @@ def _file_ids(done: Round, history: History) -> Iterator[str]:
             was is not None
             and was != file_id
             and _same(done.before.files[part], done.after.files[part], "rating_key")
+            and _owner_id(done.before, part) == _owner_id(done.after, part)
         ):
             yield f"part {part} had the id {was} and has {file_id}"
 
@@ -102,15 +104,33 @@ def _inherited(part: int, file_id: int, done: Round) -> bool:
     old = next((each for each, its_id in done.before.file_ids.items() if its_id == file_id), None)
     if old is None:
         return False
-    was, now = done.before.files[old], done.after.files[part]
-    owners = [
-        next((row.id for row in mirror.items.values() if (row.table[:-1], row.key) == owner), None)
-        for mirror, owner in (
-            (done.before, (was["media_type"], was["rating_key"])),
-            (done.after, (now["media_type"], now["rating_key"])),
-        )
-    ]
-    return owners[0] is not None and owners[0] == owners[1]
+    return _owner_id(done.before, old) is not None and _owner_id(done.before, old) == _owner_id(done.after, part)
+
+
+def _owner_id(mirror: Mirror, part: int) -> int | None:
+    """Return the id of the item's row that a file belongs to."""
+    file = mirror.files[part]
+    row = mirror.items.get((f"{file['media_type']}s", str(file["rating_key"])))
+    return None if row is None else row.id
+
+
+def _primaries(done: Round) -> Iterator[str]:
+    """An item's primary file keeps its id as long as the item has a file, but where other versions stay."""
+    parts = {file_id: part for part, file_id in done.after.file_ids.items()}
+    for name, row in done.after.by_id.items():
+        was = done.before.by_id.get(name)
+        if was is None or was.content.get("file") is None or row.content.get("file") is None:
+            continue
+        before, after = done.before.file_ids[was.content["file"]], done.after.file_ids[row.content["file"]]
+        if before == after:
+            continue
+        part = parts.get(before)
+        if part is not None and done.after.files[part]["rating_key"] != row.key:
+            continue  # the file went to another item
+        if part is not None and done.after.files[part]["state"] == "active":
+            yield f"{name} had the file {before}, which can be played, and has {after}"
+        elif part is None and row.content["file"] not in done.before.files:
+            yield f"{name} had the file {before}, and now has the new one {after}"
 
 
 def _may_be_purged(row: Row, done: Round) -> bool:
@@ -187,12 +207,23 @@ def _contents(done: Round, library: str, pairs: Pairs) -> Iterator[str]:
         known = [] if done.whole(library) or key not in done.before.items else [done.before.items[key]]
         states = [(item.state, item.content) for each in truths for k, item in each.items.items() if k == key]
         states += [(was.state, _renamed(was.content, done)) for was in known]
+        states = [(state, _with_own_file(content, row, truths)) for state, content in states]
         if (row.state, row.content) in states or _was_asked_for(done, row, states):
             continue
         if row.digest is None and not (done.still and done.whole(library)):
             continue  # a parent was not stored yet, and the next pass mends it
         yield f"{key} of {library} is {_difference(row, states)}"
     yield from _files(done, library, present)
+
+
+def _with_own_file(content: Content, row: Row, truths: list[Truth]) -> Content:
+    """Let any file stand for an item that could: which one does is a matter of what stood for it before."""
+    own = row.content.get("file")
+    for each in truths:
+        file = each.files.get(own) if isinstance(own, int) and content.get("file") is not None else None
+        if file is not None and (file["rating_key"], file["state"], file["optimized"]) == (row.key, "active", 0):
+            return content | {"file": own}
+    return content
 
 
 def _was_asked_for(done: Round, row: Row, states: list[tuple[str, Content]]) -> bool:

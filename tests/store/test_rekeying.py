@@ -120,6 +120,33 @@ async def test_an_equal_path_pairs(put, conclude, films, make) -> None:
     assert await films() == [(1, "2", "active")]
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("S:\\Films\\a.mkv", "S:\\\\Films\\a.mkv"),
+        ("S:\\Films\\a.mkv", "s:\\films\\A.mkv"),
+        ("S:\\Films\\a.mkv", "S:/Films/a.mkv"),
+        ("\\\\nas\\films\\a.mkv", "\\\\NAS\\films\\\\a.mkv"),
+        ("/f/a.mkv", "/f//a.mkv"),
+        ("/f/\u00e4.mkv", "/f/a\u0308.mkv"),
+    ],
+)
+@pytest.mark.parametrize("guid", ["local://2", "plex://movie/another"])
+async def test_an_equal_path_pairs_in_whatever_spelling(put, conclude, films, make, before, after, guid) -> None:
+    """The file decides, also where the item was matched to another work when it was found again."""
+    await put(make.movie("1", make.part(10, before), guid=guid.replace("2", "1").replace("another", "one")))
+    await put(make.movie("2", make.part(20, after), guid=guid), seen_in=2)
+    assert (await conclude({Kind.MOVIE: [1]})).pairs == {Kind.MOVIE: {1: 2}}
+
+
+@pytest.mark.parametrize(("before", "after"), [("/f/a.mkv", "/F/a.mkv"), ("/f/a\\b.mkv", "/f/a/b.mkv")])
+async def test_paths_of_other_systems_keep_their_case_and_backslashes(put, conclude, make, before, after) -> None:
+    """There these are two files."""
+    await put(make.movie("1", make.part(10, before), guid="local://1"))
+    await put(make.movie("2", make.part(20, after), guid="local://2"), seen_in=2)
+    assert not (await conclude({Kind.MOVIE: [1]})).pairs
+
+
 async def test_episodes_of_one_file_are_told_apart_by_their_numbers(put, conclude, query, make) -> None:
     """A double episode is two items with one path."""
     await put(make.show("1"), library=TV)
@@ -345,6 +372,31 @@ async def test_the_older_row_takes_over_all_that_the_younger_has(put, conclude, 
     assert await query("SELECT movie_id, provider, external_id FROM movie_guids") == [(1, "tmdb", "99")]
     assert await query("SELECT part_id, rating_key FROM media_files") == [(20, "2")]
     assert await query("SELECT f.part_id FROM movies m JOIN media_files f ON f.id = m.media_file_id") == [(20,)]
+
+
+@pytest.mark.parametrize(
+    ("olds", "youngs", "kept", "primary"),
+    [
+        ([(10, "/a.mkv")], [(20, "/a.mkv")], {20: 1}, 1),
+        ([(10, "/a.mkv")], [(20, "/b.mkv")], {20: 1}, 1),
+        ([(10, "/a.mkv"), (11, "/b.mkv")], [(20, "/b.mkv"), (21, "/a.mkv")], {20: 2, 21: 1}, 1),
+        ([(10, "/a.mkv"), (11, "/b.mkv")], [(20, "/c.mkv"), (21, "/b.mkv")], {20: 1, 21: 2}, 1),
+        ([(10, "/a.mkv"), (11, "/b.mkv")], [(20, "/b.mkv")], {20: 2}, 2),
+        ([(10, "/a.mkv")], [(20, "/c.mkv"), (21, "/d.mkv")], {20: 1, 21: 3}, 1),
+        ([(10, "/a.mkv")], [(20, "/c.mkv"), (21, "/a.mkv")], {20: 2, 21: 1}, 1),
+    ],
+)
+async def test_files_keep_their_rows(put, conclude, query, make, olds, youngs, kept, primary) -> None:
+    """As within one item: by path, then what is left on both sides; the primary file stays the primary."""
+    await put(make.movie("1", *(make.part(*file) for file in olds), guid="plex://movie/x"))
+    await put(make.movie("2", *(make.part(*file) for file in youngs), guid="plex://movie/x"), seen_in=2)
+
+    assert (await conclude({Kind.MOVIE: [1]})).pairs == {Kind.MOVIE: {1: 2}}
+
+    rows = await query("SELECT part_id, id, plex_path, rating_key FROM media_files ORDER BY part_id")
+    assert {part: row_id for part, row_id, *_ in rows} == kept
+    assert [(part, path, key) for part, _, path, key in rows] == [(part, path, "2") for part, path in youngs]
+    assert await query("SELECT media_file_id FROM movies") == [(primary,)]
 
 
 async def test_a_show_takes_its_seasons_and_episodes_along(put, conclude, query, make) -> None:

@@ -365,12 +365,13 @@ async def test_versions_that_are_merged_and_split_keep_the_ids_of_the_films_that
 
 
 async def test_a_file_that_was_renamed_stays_its_films(synced, sync, ids, rows, whole) -> None:
-    """The film's id stays; its file's row may be another one."""
+    """The ids of the film and of its file stay."""
     film = _film(synced, "Nosferatu")
-    before = ids()
+    before, files = ids(), rows("SELECT id, media_file_id FROM movies")
     synced.changes.rename_file(film.id, "/srv/media/movies/renamed.mkv")
     await sync(synced, options=AS_RUN)
     assert ids() == before
+    assert rows("SELECT id, media_file_id FROM movies") == files
     assert rows("SELECT plex_path FROM active_movies WHERE rating_key = ?", film.rating_key) == [
         ("/srv/media/movies/renamed.mkv",)
     ]

@@ -1,0 +1,91 @@
+"""Which files the episodes of shows and seasons have: what tells a show that was matched anew from another one."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from retrovue_daemon.paths import path_form
+from retrovue_daemon.records import Kind
+from retrovue_daemon.store.displacement import displace
+from retrovue_daemon.store.lookup import TABLES, json_list
+from retrovue_daemon.store.upserts import write_items
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Iterable, Sequence
+
+    from retrovue_daemon.store.connection import Connection
+    from retrovue_daemon.store.rows import Target
+    from retrovue_daemon.store.upserts import BatchResult, Change
+
+_COLUMN = {Kind.SHOW: "show_id", Kind.SEASON: "season_id"}
+
+
+class PathSet(msgspec.Struct, frozen=True):
+    """Paths in as little memory as can be: eight bytes each, and one of 2**64 is taken for another."""
+
+    hashes: array[int]
+
+    @classmethod
+    def of(cls, paths: Iterable[str]) -> PathSet:
+        """Collect paths, whatever their spelling."""
+        return cls(array("q", sorted(hash(path_form(path)) for path in paths)))
+
+    def __contains__(self, path: str) -> bool:
+        wanted = hash(path_form(path))
+        at = bisect_left(self.hashes, wanted)
+        return at < len(self.hashes) and self.hashes[at] == wanted
+
+    def __len__(self) -> int:
+        return len(self.hashes)
+
+
+async def guids_of(connection: Connection, kind: Kind, ids: Iterable[int]) -> dict[int, str | None]:
+    """Return the Plex guids of these rows, by id."""
+    query = f"SELECT id, source_id FROM {TABLES[kind]} WHERE id IN (SELECT value FROM json_each(?))"
+    return {row[0]: row[1] for row in await connection.execute_fetchall(query, (json_list(ids),))}
+
+
+async def episode_paths(connection: Connection, kind: Kind, ids: Sequence[int]) -> dict[int, PathSet]:
+    """Return the paths of all files of the episodes of these shows or seasons, by the id of their row."""
+    query = (
+        f"SELECT f.plex_path FROM episodes AS e JOIN media_files AS f ON f.server_id = e.server_id"
+        f" AND f.rating_key = e.rating_key WHERE e.{_COLUMN[kind]} = ? AND f.plex_path IS NOT NULL"
+    )
+
+    def read(plain: sqlite3.Connection, row_id: int) -> PathSet:
+        return PathSet.of(path for (path,) in plain.execute(query, (row_id,)))
+
+    # One by one, so that what else is read gets its turn.
+    return {row_id: await connection.run(lambda plain, one=row_id: read(plain, one)) for row_id in ids}  # type: ignore[misc]
+
+
+async def replace_parent(
+    connection: Connection,
+    target: Target,
+    kind: Kind,
+    row_id: int,
+    change: Change,
+    now: int,
+    is_listed: Callable[[Kind, int], bool],
+) -> BatchResult:
+    """Give the key of a show's or season's row to a new row, and to that the children listed under the key.
+
+    To be run as one of the writer's transactions. ``is_listed`` says whether a season or an episode was listed.
+    """
+    await connection.run(lambda plain: displace(plain, kind, target.server_id, [change.item.rating_key]))
+    result = await write_items(connection, target, kind, [change], now)
+
+    def move(plain: sqlite3.Connection) -> None:
+        for child in (Kind.SEASON, Kind.EPISODE) if kind is Kind.SHOW else (Kind.EPISODE,):
+            table, column = TABLES[child], _COLUMN[kind]
+            rows = plain.execute(f"SELECT id FROM {table} WHERE {column} = ?", (row_id,)).fetchall()
+            listed = [(result.ids[0], child_id) for (child_id,) in rows if is_listed(child, child_id)]
+            plain.executemany(f"UPDATE {table} SET {column} = ? WHERE id = ?", listed)
+
+    await connection.run(move)
+    return result

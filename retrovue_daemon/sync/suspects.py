@@ -1,0 +1,161 @@
+"""Shows and seasons that are listed under a known key with another guid.
+
+Either they were matched to another work (Fix Match, a new agent), and keep their rows, or the key was given to
+another show, as after Plex's database was put back from a backup, and the row must wait for its own. Listings give
+shows and seasons no file, so their episodes tell: one file that the row's episodes have is enough. The row is left
+alone until the episodes are listed.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from retrovue_daemon.records import Episode, Kind
+from retrovue_daemon.store.shared_files import PathSet, episode_paths, guids_of, replace_parent
+from retrovue_daemon.store.upserts import BatchResult, write_items
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from retrovue_daemon.records import Item
+    from retrovue_daemon.store.lookup import KnownRow
+    from retrovue_daemon.store.upserts import Change
+    from retrovue_daemon.sync.listed import Listed
+    from retrovue_daemon.sync.targets import Equipment, LibraryTarget
+
+_PARENTS = (Kind.SHOW, Kind.SEASON)
+
+
+_NOTHING = BatchResult(0, 0, 0, [])
+
+
+class _Suspect(msgspec.Struct):
+    """A change that waits; ``has_files`` says that a listed episode of it has one."""
+
+    change: Change
+    row_id: int
+    paths: PathSet | None = None
+    has_files: bool = False
+
+
+class Suspects:
+    """The shows and seasons of one pass whose rows wait for their episodes."""
+
+    def __init__(self, equipment: Equipment, library: LibraryTarget) -> None:
+        self._equipment = equipment
+        self._library = library
+        self._open: dict[Kind, dict[str, _Suspect]] = {kind: {} for kind in _PARENTS}
+
+    def __bool__(self) -> bool:
+        return any(self._open.values())
+
+    async def hold_back(self, kind: Kind, changes: list[Change], known: Mapping[str, KnownRow]) -> list[Change]:
+        """Return the changes that can be written now."""
+        if kind not in _PARENTS:
+            return changes
+        rows = {key: known[key].id for item, _ in changes if item.guid and (key := item.rating_key) in known}
+        guids = await guids_of(self._equipment.database.reader, kind, rows.values()) if rows else {}
+        certain = []
+        for change in changes:
+            key = change.item.rating_key
+            before = guids.get(rows[key]) if key in rows else None
+            if before and before != change.item.guid:
+                self._open[kind][key] = _Suspect(change, rows[key])
+            else:
+                self._open[kind].pop(key, None)
+                certain.append(change)
+        return certain
+
+    async def remember_paths(self) -> None:
+        """Note which files the rows' episodes have, before a listing of episodes moves any of them."""
+        for kind in _PARENTS:
+            suspects = self._open[kind].values()
+            paths = await episode_paths(self._equipment.database.reader, kind, [one.row_id for one in suspects])
+            for one in suspects:
+                one.paths = paths[one.row_id]
+
+    async def compare(self, items: Sequence[Item], listed: Mapping[Kind, Listed]) -> BatchResult | None:
+        """Write those of which one of these episodes shows that they are what their row says."""
+        certain: dict[Kind, list[_Suspect]] = {kind: [] for kind in _PARENTS}
+        for item in items:
+            if isinstance(item, Episode):
+                for kind, key in ((Kind.SHOW, item.show_rating_key), (Kind.SEASON, item.season_rating_key)):
+                    one = self._open[kind].get(key or "")
+                    if one is not None and self._shares(one, item):
+                        del self._open[kind][key or ""]
+                        certain[kind].append(one)
+        return await self._write(certain, listed)
+
+    async def settle(self, listed: Mapping[Kind, Listed], *, complete: bool) -> tuple[BatchResult | None, bool]:
+        """Decide about the rest; return what was written, and whether something must wait for a full listing.
+
+        Without a file on either side nothing differs. A listing that is not ``complete`` proves nothing.
+        """
+        if not self:
+            return None, False
+        if not complete:
+            for kind in _PARENTS:
+                # What is listed stays listed, although its row is left alone.
+                listed[kind].rows.update([one.row_id for one in self._open[kind].values()])
+                self._open[kind].clear()
+            return None, True
+        same: dict[Kind, list[_Suspect]] = {kind: [] for kind in _PARENTS}
+        others: dict[Kind, list[_Suspect]] = {kind: [] for kind in _PARENTS}
+        for kind in _PARENTS:
+            for one in self._open[kind].values():
+                (others if one.has_files and one.paths else same)[kind].append(one)
+            self._open[kind].clear()
+        result = await self._write(same, listed) or _NOTHING
+        for kind in _PARENTS:
+            for one in others[kind]:
+                result = _sum(result, await self._replace(kind, one, listed))
+        return result, False
+
+    @staticmethod
+    def _shares(one: _Suspect, episode: Episode) -> bool:
+        paths = [file.plex_path for file in episode.files if file.plex_path is not None]
+        one.has_files = one.has_files or bool(paths)
+        return one.paths is not None and any(path in one.paths for path in paths)
+
+    async def _write(
+        self, certain: Mapping[Kind, Sequence[_Suspect]], listed: Mapping[Kind, Listed]
+    ) -> BatchResult | None:
+        result: BatchResult | None = None
+        writer, target, now = self._equipment.database.writer, self._library.target, self._equipment.now()
+        for kind, suspects in certain.items():
+            if suspects:
+                changes = [one.change for one in suspects]
+                work = partial(write_items, target=target, kind=kind, changes=changes, now=now)
+                written = await writer.write(work)
+                listed[kind].rows.update(written.ids)
+                result = written if result is None else _sum(result, written)
+        return result
+
+    async def _replace(self, kind: Kind, one: _Suspect, listed: Mapping[Kind, Listed]) -> BatchResult:
+        target, now = self._library.target, self._equipment.now()
+        written = await self._equipment.database.writer.write(
+            lambda connection: replace_parent(
+                connection,
+                target,
+                kind,
+                one.row_id,
+                one.change,
+                now,
+                lambda child, row_id: child in listed and row_id in listed[child].rows,
+            )
+        )
+        listed[kind].rows.update(written.ids)
+        return written
+
+
+def _sum(one: BatchResult, other: BatchResult) -> BatchResult:
+    return BatchResult(
+        one.added + other.added,
+        one.updated + other.updated,
+        one.restored + other.restored,
+        [*one.ids, *other.ids],
+        one.displaced + other.displaced,
+    )

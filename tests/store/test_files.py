@@ -1,0 +1,142 @@
+"""The rows of files: which one a file keeps, and which file stands for its item."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture
+def files(query):
+    """Tell all files: id, part id, path."""
+
+    async def rows():
+        return await query("SELECT id, part_id, plex_path FROM media_files ORDER BY id")
+
+    return rows
+
+
+@pytest.fixture
+def primary(query):
+    """Tell the id of a film's primary file."""
+
+    async def row(key: str):
+        ((row_id,),) = await query("SELECT media_file_id FROM movies WHERE rating_key = ?", key)
+        return row_id
+
+    return row
+
+
+async def test_a_file_that_was_replaced_by_another_keeps_its_row(write, files, primary, make) -> None:
+    """An upgrade: another Part with another path, and one file before and after."""
+    await write(make.movie("7", make.part(70, "/plex/sd.avi")))
+    await write(make.movie("7", make.part(71, "/plex/uhd.mkv")), digest=2)
+    assert await files() == [(1, 71, "/plex/uhd.mkv")]
+    assert await primary("7") == 1
+
+
+async def test_a_file_is_found_by_its_part_then_by_its_path(write, files, make) -> None:
+    """A renamed file keeps its Part; a file that was scanned anew keeps its path, in whatever spelling."""
+    await write(make.movie("7", make.part(70, "/plex/a.mkv"), make.part(71, "/plex/b.mkv")))
+    await write(make.movie("7", make.part(72, "/plex//b.mkv"), make.part(70, "/plex/c.mkv")), digest=2)
+    assert await files() == [(1, 70, "/plex/c.mkv"), (2, 72, "/plex//b.mkv")]
+
+
+async def test_of_several_versions_the_one_that_was_replaced_keeps_its_row(write, files, primary, make) -> None:
+    """One is left on both sides: they belong together."""
+    await write(make.movie("7", make.part(70, "/plex/a.mkv"), make.part(71, "/plex/b.mkv")))
+    await write(make.movie("7", make.part(72, "/plex/c.mkv"), make.part(71, "/plex/b.mkv")), digest=2)
+    assert await files() == [(1, 72, "/plex/c.mkv"), (2, 71, "/plex/b.mkv")]
+    assert await primary("7") == 1
+
+
+async def test_parts_that_exchange_their_ids_are_written(write, files, make) -> None:
+    """A Part is unique at every moment of a write, too."""
+    await write(make.movie("7", make.part(70, "/plex/a.mkv")), make.movie("8", make.part(80, "/plex/b.mkv")))
+    await write(
+        make.movie("7", make.part(80, "/plex/a.mkv")), make.movie("8", make.part(70, "/plex/b.mkv")), digest=2
+    )
+    assert await files() == [(1, 80, "/plex/a.mkv"), (2, 70, "/plex/b.mkv")]
+
+
+async def test_a_part_id_that_was_given_out_again_takes_no_row_along(write, files, primary, make) -> None:
+    """Another item with another file got it: the old owner keeps its row, without the Part."""
+    await write(make.movie("7", make.part(70, "/plex/a.mkv")))
+    await write(make.movie("8", make.part(70, "/plex/b.mkv")))
+    assert await files() == [(1, None, "/plex/a.mkv"), (2, 70, "/plex/b.mkv")]
+    assert (await primary("7"), await primary("8")) == (1, 2)
+
+
+async def test_the_primary_file_stays_whatever_the_order(write, primary, make) -> None:
+    """Plex lists its versions in another order, or finds a better one."""
+    await write(make.movie("7", make.part(70, "/plex/a.mkv"), make.part(71, "/plex/b.mkv")))
+    await write(make.movie("7", make.part(71, "/plex/b.mkv"), make.part(70, "/plex/a.mkv")), digest=2)
+    assert await primary("7") == 1
+    uhd = make.part(72, "/plex/uhd.mkv", video_resolution="4k")
+    await write(make.movie("7", uhd, make.part(71, "/plex/b.mkv"), make.part(70, "/plex/a.mkv")), digest=3)
+    assert await primary("7") == 1
+
+
+async def test_another_version_that_stays_follows_a_primary_that_left(write, primary, files, make) -> None:
+    """The one exception: a version that leaves while others stay."""
+    await write(make.movie("7", make.part(70, "/plex/a.mkv"), make.part(71, "/plex/b.mkv")))
+    await write(make.movie("7", make.part(71, "/plex/b.mkv")), digest=2)
+    assert await primary("7") == 2
+    assert await files() == [(2, 71, "/plex/b.mkv")]
+
+
+@pytest.mark.parametrize("parts", [2, 3])
+async def test_a_file_that_was_split_keeps_the_primary_row(write, primary, files, make, parts) -> None:
+    """No version stays, so the first of what came stands in its place."""
+    await write(make.movie("7", make.part(70, "/plex/a.mkv")))
+    split = [make.part(71 + n, f"/plex/cd{n}.mkv", part_index=n) for n in range(parts)]
+    await write(make.movie("7", *split), digest=2)
+    assert await primary("7") == 1
+    assert (await files())[0] == (1, 71, "/plex/cd0.mkv")
+
+
+async def test_an_optimized_version_takes_no_place_of_another(write, primary, files, make) -> None:
+    """It comes while the only file leaves: nothing stands for the film."""
+    await write(make.movie("7", make.part(70, "/plex/a.mkv")))
+    await write(make.movie("7", make.part(71, "/plex/mobile.mp4", optimized=True)), digest=2)
+    assert await primary("7") is None
+    assert await files() == [(2, 71, "/plex/mobile.mp4")]
+
+
+async def test_a_part_that_is_listed_twice_is_one_file(write, files, make) -> None:
+    """By one item, or by two."""
+    await write(
+        make.movie("7", make.part(70, "/plex/a.mkv"), make.part(70, "/plex/a.mkv")),
+        make.movie("8", make.part(70, "/plex/a.mkv")),
+    )
+    assert await files() == [(1, 70, "/plex/a.mkv")]
+    await write(make.movie("8", make.part(70, "/plex/a.mkv"), make.part(70, "/plex/a.mkv")), digest=2)
+    assert await files() == [(1, 70, "/plex/a.mkv")]
+
+
+@pytest.mark.parametrize(
+    ("guid", "path", "is_another"),
+    [
+        ("plex://movie/y", "/plex/b.mkv", True),
+        ("plex://movie/y", "/plex/a.mkv", False),
+        ("plex://movie/y", "/plex//a.mkv", False),
+        ("plex://movie/7", "/plex/b.mkv", False),
+        (None, "/plex/b.mkv", False),
+        ("plex://movie/y", None, False),
+    ],
+)
+async def test_guid_and_files_together_tell_another_item(write, query, make, guid, path, is_another) -> None:
+    """What is absent does not differ; another item leaves the row, and its file, to its own."""
+    await write(make.movie("7", make.part(70, "/plex/a.mkv")))
+    result = await write(make.movie("7", make.part(71, path), guid=guid, title="Other"), digest=2)
+    assert result.displaced == is_another
+    films = await query("SELECT id, rating_key, title FROM movies ORDER BY id")
+    if is_another:
+        assert films == [(1, "7 (once, row 1)", "Film 7"), (2, "7", "Other")]
+        assert result.ids == [2]
+        assert await query("SELECT id, rating_key, part_id, plex_path FROM media_files ORDER BY id") == [
+            (1, "7 (once, row 1)", None, "/plex/a.mkv"),
+            (2, "7", 71, path),
+        ]
+    else:
+        assert films == [(1, "7", "Other")]
+        assert await query("SELECT id, part_id FROM media_files") == [(1, 71)]

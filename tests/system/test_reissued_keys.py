@@ -1,0 +1,184 @@
+"""Plex's database is put back from a backup: rating keys that were known belong to other items afterwards."""
+
+from __future__ import annotations
+
+import pytest
+
+from retrovue_daemon.asking import Selection
+from retrovue_daemon.daemon import SyncOptions
+from retrovue_daemon.demo.reissued import reissue_keys
+
+AS_RUN = SyncOptions()
+FULL = SyncOptions(selection=Selection(full=True))
+
+
+@pytest.fixture
+async def synced(plex, sync):
+    await sync(plex)
+    return plex
+
+
+@pytest.fixture
+def named(rows):
+    """Tell which item each id stands for: by what Plex's catalogue and the disk know it as."""
+
+    def work() -> dict[tuple[str, int], tuple[object, ...]]:
+        found = {}
+        for kind, query in {
+            "movies": "SELECT m.id, m.title, m.source_id, m.media_file_id, f.plex_path FROM movies m"
+            " LEFT JOIN media_files f ON f.id = m.media_file_id",
+            "shows": "SELECT id, title, source_id FROM shows",
+            "seasons": "SELECT s.id, s.season_number, s.source_id, w.title FROM seasons s"
+            " JOIN shows w ON w.id = s.show_id",
+            "episodes": "SELECT e.id, e.episode_title, e.source_id, e.media_file_id, f.plex_path, w.title,"
+            " s.season_number FROM episodes e LEFT JOIN media_files f ON f.id = e.media_file_id"
+            " JOIN shows w ON w.id = e.show_id JOIN seasons s ON s.id = e.season_id",
+        }.items():
+            found |= {(kind, row[0]): row[1:] for row in rows(query)}
+        assert rows("PRAGMA foreign_key_check") == []
+        return found
+
+    return work
+
+
+@pytest.fixture
+def keys(rows):
+    """Tell the rating keys of all rows, by table and id."""
+
+    def work(table: str) -> dict[int, str]:
+        return dict(rows(f"SELECT id, rating_key FROM {table} WHERE state <> 'missing'"))
+
+    return work
+
+
+def _matched(items):
+    return [item for item in items if item.guid.startswith("plex://")]
+
+
+def _pass(reports, library: str):
+    return next(done.run for report in reports for done in report.passes if done.library == library)
+
+
+@pytest.mark.parametrize("number", [2, 3])
+async def test_films_that_exchanged_keys_keep_their_ids(synced, sync, named, keys, number) -> None:
+    """Ids and file ids stay with the films; the keys go to others."""
+    before, old_keys = named(), keys("movies")
+    films = [film for film in _matched(synced.world.movies("1")) if film.media][:number]
+    reissue_keys(synced.world, *(film.id for film in films))
+
+    reports = await sync(synced, options=AS_RUN)
+
+    assert named() == before
+    assert keys("movies") != old_keys
+    run = _pass(reports, "Movies")
+    assert (run.status, run.counts.moved, run.counts.added, run.counts.removed) == ("ok", number, 0, 0)
+    again = await sync(synced, options=FULL)
+    assert all(done.run.counts.moved == 0 for report in again for done in report.passes)
+    assert named() == before
+
+
+async def test_a_key_that_a_new_film_got_takes_no_id_along(synced, sync, named, rows, keys) -> None:
+    """Its old owner comes back under a new key and has its old id; the new film gets a new one."""
+    film = next(film for film in _matched(synced.world.movies("1")) if film.media)
+    before = named()
+    new = synced.changes.add_movie("1", "Newly Found", 1950)
+    reissue_keys(synced.world, film.id, new.id)
+
+    await sync(synced, options=AS_RUN)
+
+    after = named()
+    assert {key: after[key] for key in before} == before
+    assert len(after) == len(before) + 1
+    assert rows("SELECT title FROM movies WHERE rating_key = ?", film.rating_key) == [("Newly Found",)]
+
+
+async def test_a_film_whose_key_was_given_away_is_missing_if_it_is_gone(synced, sync, rows) -> None:
+    """Its row is never the other film's; it comes back when the film does."""
+    film, other = [film for film in _matched(synced.world.movies("1")) if film.media][:2]
+    ((row_id,),) = rows("SELECT id FROM movies WHERE rating_key = ?", film.rating_key)
+    reissue_keys(synced.world, film.id, other.id)
+    gone = synced.changes.delete(other.id)  # where the first film is now
+
+    await sync(synced, options=AS_RUN)
+
+    assert rows("SELECT title, state FROM movies WHERE id = ?", row_id) == [(film.title, "missing")]
+    assert rows("SELECT title, state FROM movies WHERE rating_key = ?", film.rating_key) == [(other.title, "active")]
+    synced.changes.add_again(*gone)
+    await sync(synced, options=AS_RUN)
+    assert rows("SELECT title, state FROM movies WHERE id = ?", row_id) == [(film.title, "active")]
+
+
+async def test_a_film_that_was_matched_anew_keeps_its_id(synced, sync, rows) -> None:
+    """Same key, same file, another guid: Fix Match."""
+    film = next(film for film in _matched(synced.world.movies("1")) if film.media)
+    before = rows("SELECT id, media_file_id FROM movies WHERE rating_key = ?", film.rating_key)
+    synced.changes.rematch(film.id, "plex://movie/5d7768ffffffffffffffffff")
+    await sync(synced, options=FULL)
+    assert rows("SELECT id, media_file_id FROM movies WHERE rating_key = ?", film.rating_key) == before
+
+
+async def test_a_film_whose_file_was_upgraded_keeps_its_id(synced, sync, rows) -> None:
+    """Same key, same guid, another file."""
+    film = next(film for film in _matched(synced.world.movies("1")) if film.media)
+    before = rows("SELECT id, media_file_id FROM movies WHERE rating_key = ?", film.rating_key)
+    synced.changes.upgrade_file(film.id)
+    await sync(synced, options=AS_RUN)
+    assert rows("SELECT id, media_file_id FROM movies WHERE rating_key = ?", film.rating_key) == before
+
+
+@pytest.mark.parametrize("level", ["episodes", "shows", "seasons", "all"])
+async def test_shows_that_exchanged_keys_keep_their_ids(synced, sync, named, level) -> None:
+    """At each level alone, and at all three at once: ids stay with what they stood for."""
+    before = named()
+    world = synced.world
+    shows = [show for show in _matched(world.shows("3")) if world.leaves_of(show.id)][:2]
+    seasons = [world.seasons_of(show.id)[0] for show in shows]
+    episodes = [_matched(world.leaves_of(show.id))[0] for show in shows]
+    if level in {"episodes", "all"}:
+        reissue_keys(world, *(episode.id for episode in episodes))
+    if level in {"seasons", "all"}:
+        reissue_keys(world, *(season.id for season in seasons))
+    if level in {"shows", "all"}:
+        reissue_keys(world, *(show.id for show in shows))
+
+    reports = await sync(synced, options=AS_RUN)
+
+    assert named() == before
+    run = _pass(reports, "TV Shows")
+    assert (run.status, run.counts.added, run.counts.removed) == ("ok", 0, 0)
+    await sync(synced, options=FULL)
+    assert named() == before
+
+
+async def test_a_show_that_was_matched_anew_keeps_all_its_ids(synced, sync, named, rows) -> None:
+    """A new agent gives a show, its seasons and episodes other guids; the files are the same."""
+    world = synced.world
+    show = next(show for show in _matched(world.shows("3")) if world.leaves_of(show.id))
+    ids = {
+        table: rows(f"SELECT id, rating_key FROM {table} ORDER BY id") for table in ("shows", "seasons", "episodes")
+    }
+    for item in (show, *world.seasons_of(show.id), *world.leaves_of(show.id)):
+        synced.changes.edit(item.id, guid=item.guid.replace("plex://", "com.plexapp.agents.thetvdb://"))
+
+    await sync(synced, options=FULL)
+
+    for table, before in ids.items():
+        assert rows(f"SELECT id, rating_key FROM {table} ORDER BY id") == before
+    assert rows("SELECT source_id LIKE 'com.%' FROM shows WHERE rating_key = ?", show.rating_key) == [(1,)]
+
+
+async def test_a_quick_look_never_gives_a_show_another_ones_id(synced, sync, named, rows) -> None:
+    """What it cannot tell from what was updated waits for a full listing, which comes next."""
+    world = synced.world
+    show = next(show for show in _matched(world.shows("3")) if world.leaves_of(show.id))
+    ((row_id, guid),) = rows("SELECT id, source_id FROM shows WHERE rating_key = ?", show.rating_key)
+    synced.changes.edit(show.id, guid="plex://show/another")
+
+    reports = await sync(synced, options=AS_RUN)
+
+    assert _pass(reports, "TV Shows").kind == "quick"
+    assert rows("SELECT source_id FROM shows WHERE id = ?", row_id) == [(guid,)]
+    reports = await sync(synced, options=AS_RUN)
+    assert _pass(reports, "TV Shows").kind == "full"
+    assert rows("SELECT source_id FROM shows WHERE id = ?", row_id) == [("plex://show/another",)]
+    assert _pass(await sync(synced, options=AS_RUN), "TV Shows").kind == "quick"
