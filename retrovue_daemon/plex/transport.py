@@ -33,6 +33,7 @@ from retrovue_daemon.errors import (
     Unauthorized,
 )
 from retrovue_daemon.plex.body import read_body, read_start
+from retrovue_daemon.plex.connector import Connector
 from retrovue_daemon.plex.failures import failure_of, one_line, reason_of
 from retrovue_daemon.plex.parse import NotAMediaContainer, takes_long
 from retrovue_daemon.plex.retries import Retries, RetryPolicy, silence_stamina
@@ -125,7 +126,7 @@ class Transport:
 
     async def __aenter__(self) -> Self:
         silence_stamina()
-        connector = aiohttp.TCPConnector(limit=self._server.concurrency, keepalive_timeout=KEEPALIVE, ssl=self._tls())
+        connector = Connector(limit=self._server.concurrency, keepalive_timeout=KEEPALIVE, ssl=self._tls())
         self._session = aiohttp.ClientSession(
             connector=connector,
             timeout=self._timeout,
@@ -200,12 +201,17 @@ class Transport:
             self.requests += 1
             began = self._clock.monotonic()
             try:
-                async with self._session.get(
-                    URL(self._base + path).with_query(params),
-                    headers=headers,
-                    allow_redirects=False,
-                    server_hostname=self._server.tls_server_name,
-                ) as response:
+                # A deadline of our own: aiohttp's timeouts watch no body that began to arrive before its request.
+                # Leaving the response before its end closes the connection.
+                async with (
+                    asyncio.timeout(self._timeout.total),
+                    self._session.get(
+                        URL(self._base + path).with_query(params),
+                        headers=headers,
+                        allow_redirects=False,
+                        server_hostname=self._server.tls_server_name,
+                    ) as response,
+                ):
                     await self._raise_for_status(response, path)
                     return Answer(
                         await read_body(

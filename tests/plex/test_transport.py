@@ -7,13 +7,14 @@ import base64
 import email.utils
 import gzip
 import html
+import json
 import os
 import ssl
 import sys
 import threading
 import time
 import traceback
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -516,6 +517,62 @@ async def raw_server(answer: bytes) -> asyncio.Server:
         await writer.wait_closed()
 
     return await asyncio.start_server(serve, "127.0.0.1", 0)
+
+
+@asynccontextmanager
+async def doubling_server(padding: int = 0) -> AsyncIterator[tuple[str, Callable[[], Awaitable[None]]]]:
+    """Begin a second copy of the first answer when told to; each connection has its number as machineIdentifier."""
+    writers: list[asyncio.StreamWriter] = []
+    answers: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        body = json.dumps({"MediaContainer": {"machineIdentifier": str(len(writers)), "version": "1"}}).encode()
+        body += b" " * padding
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+        answers.append(head % len(body) + body)
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(answers[writers.index(writer)])
+        writer.close()
+
+    async def second_copy() -> None:
+        # Without its last byte: what waits for it waits for ever, for later requests are not answered here.
+        writers[0].write(answers[0][:-1])
+        await writers[0].drain()
+        for _ in range(200):  # turns of the loop in which the client receives it
+            await asyncio.sleep(0)
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", second_copy
+        for writer in writers:
+            writer.close()
+
+
+async def test_an_answer_that_comes_twice_answers_nothing_else(transport: Connect) -> None:
+    """The connection on which something arrived unrequested is closed; the next request goes out on a new one."""
+    async with doubling_server() as (url, second_copy):
+        connection = await transport(url=url)
+        assert (await connection.get(PATH, read)).machine_identifier == "1"
+        await second_copy()
+        assert (await connection.get(PATH, read)).machine_identifier == "2"
+
+
+async def test_a_try_ends_also_where_no_timeout_of_aiohttp_does(
+    transport: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each whole try has a deadline of our own, which drops the connection and leaves all places free."""
+    monkeypatch.setattr("retrovue_daemon.plex.transport.ANSWER_TIMEOUT", 0.2)
+    monkeypatch.delattr("retrovue_daemon.plex.connector.Connector._get")  # as aiohttp does it alone
+    async with doubling_server(padding=90_000) as (url, second_copy), asyncio.timeout(PATIENCE_S):
+        connection = await transport(url=url, timeout=0.1, concurrency=1)
+        assert (await connection.get(PATH, read)).machine_identifier == "1"
+        await second_copy()
+        error = await failure(connection, timeouts=0)
+        assert isinstance(error, ServerTimeout)
+        assert error.detail == "an answer not whole within 0.2 s"
+        assert (await connection.get(PATH, read)).machine_identifier == "2"
 
 
 async def test_closed_without_an_answer(transport: Connect) -> None:
