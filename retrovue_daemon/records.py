@@ -245,6 +245,8 @@ class Page(msgspec.Struct, frozen=True):
     """Bytes of the body."""
     unreadable: str | None = None
     """Why the server cannot send this one entry, where there is no other on the page."""
+    mended: tuple[tuple[str, str], ...] = ()
+    """The entries with values that were lost, by rating key: the names of the fields."""
 
 
 class ServerIdentity(msgspec.Struct, frozen=True):

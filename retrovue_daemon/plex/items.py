@@ -6,6 +6,7 @@ structs.
 
 from __future__ import annotations
 
+from datetime import MAXYEAR, date
 from typing import TYPE_CHECKING, Final
 
 from retrovue_daemon.plex.guid import GUIDParser
@@ -23,6 +24,7 @@ OPTIMIZED: Final = 42
 
 _DATE_LENGTH: Final = len("YYYY-MM-DD")
 _PIECES_OF_PART_KEY: Final = 6
+_parse_date: Final = date.fromisoformat
 _external_ids: Final = GUIDParser.external_ids
 
 
@@ -66,7 +68,7 @@ def _build_movie(entry: Entry, key: str, _container: Container) -> Movie:
         key,
         entry.guid,
         entry.title or "",
-        entry.year,
+        _year(entry.year),
         entry.edition_title,
         entry.content_rating,
         entry.summary,
@@ -87,7 +89,7 @@ def _build_show(entry: Entry, key: str, _container: Container) -> Show:
         key,
         entry.guid,
         entry.title or "",
-        entry.year,
+        _year(entry.year),
         entry.child_count,
         entry.leaf_count,
         entry.content_rating,
@@ -224,9 +226,33 @@ def _text(key: Key) -> str | None:
 
 
 def _date(value: str | None) -> str | None:
-    """Cut the time that some servers append to ``YYYY-MM-DD``."""
-    return value[:_DATE_LENGTH] if value else None
+    """Return a day as ``YYYY-MM-DD``, without the time that some servers append; None for what is no day."""
+    if not value:
+        return None
+    if len(value) != _DATE_LENGTH:
+        value = value.strip()
+        if len(value) > _DATE_LENGTH and value[_DATE_LENGTH] not in " T":
+            return None
+        value = value[:_DATE_LENGTH]
+    try:
+        _parse_date(value)
+    except ValueError:
+        return None
+    # It reads days of a week (2016-W01-1) and days without dashes, too.
+    return value if value[4:5] == value[7:8] == "-" else None
 
 
 def _joined(tags: list[Tag] | None) -> str | None:
-    return ", ".join([tag.tag for tag in tags if tag.tag]) or None if tags else None
+    """Name each tag once, as it is spelt first; upper and lower case are the same."""
+    if not tags:
+        return None
+    names = [tag.tag for tag in tags if tag.tag]
+    if len(names) > 1:
+        first_of = {name.casefold(): name for name in reversed(names)}
+        if len(first_of) < len(names):
+            names = [name for name in names if first_of.pop(name.casefold(), None) is not None]
+    return ", ".join(names) or None
+
+
+def _year(year: int | None) -> int | None:
+    return year if year is None or 0 < year <= MAXYEAR else None

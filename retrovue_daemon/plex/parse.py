@@ -7,9 +7,11 @@ a value that says why. An answer that cannot be read at all raises NotAMediaCont
 
 from __future__ import annotations
 
+import codecs
 import json
+import math
 import re
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 import msgspec
 
@@ -37,8 +39,9 @@ _DIGITS_OF_INT64: Final = 20
 _LONGEST_REASON: Final = 200
 _FEW_ESCAPES: Final = 200
 
-_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
-"""NUL ends a text in half of SQLite's functions; lone surrogates are no UTF-8."""
+_AS_SURROGATE: Final = "retrovue_daemon.surrogate"
+codecs.register_error(_AS_SURROGATE, lambda error: ("\udcff", cast("UnicodeDecodeError", error).end))
+"""Puts where ``replace`` would put U+FFFD what no answer holds, so that a U+FFFD of the server's own is no damage."""
 
 _UNSTORABLE_ESCAPE: Final = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 
@@ -98,6 +101,9 @@ def parse_page(
         tuple(skipped),
         container.library_section_uuid or None,
         len(body),
+        mended=tuple(
+            (str(entry.rating_key), entry.mended) for entry in _all_of(entries, container.nested) if entry.mended
+        ),
     )
 
 
@@ -173,11 +179,15 @@ class _Reader(Generic[C]):
                 pass
             else:
                 return container
-        raw = _xml_container(body, content_type) if marked_up else _json_container(body, content_type)
+        read = _xml_container if marked_up else _json_container
+        raw, unstorable = read(body, content_type)
         # Few answers need it, and every process would have to wait for it.
-        from retrovue_daemon.plex.repair import mend  # noqa: PLC0415
+        from retrovue_daemon.plex.repair import mend_container  # noqa: PLC0415
 
-        return mend(raw, self._container)
+        try:
+            return mend_container(raw, self._container, unstorable=unstorable)
+        except RecursionError:
+            raise NotAMediaContainer("JSON that is nested too deeply") from None
 
 
 def _may_hold_nul(body: bytes) -> bool:
@@ -203,40 +213,46 @@ _IDENTITY: Final = _Reader(Identity)
 _PLACES: Final = _Reader(Places)
 
 
-def _xml_container(body: bytes, content_type: str) -> dict[str, Any]:
+def _xml_container(body: bytes, content_type: str) -> tuple[dict[str, Any], bool]:
+    """Read XML; the second value says that it held bytes that are no UTF-8, which are surrogates now."""
     if re.match(rb"\s*<(?:!doctype\s+)?html", body.removeprefix(_BOM)[:1024], re.IGNORECASE):
         raise NotAMediaContainer("an HTML page" + _called(content_type, unless="html"))
     # Few servers answer in XML, and every process would have to wait for its parser.
     from retrovue_daemon.plex.xmltree import UnreadableXml, read_xml  # noqa: PLC0415
 
     try:
-        tag, container = read_xml(body)
+        tag, container, damaged = read_xml(body)
     except UnreadableXml as error:
         reason = f"XML that cannot be read: {error}"
     else:
         if tag == "MediaContainer":
-            return container
+            return container, damaged
         # While it starts, a server says so by <Response code="503" title="Maintenance" status="…"/>.
         status = container.get("status")
         reason = f"XML <{tag[:40]}>" + (f": {status}" if status else "") + " instead of a MediaContainer"
     raise NotAMediaContainer(reason)
 
 
-def _json_container(body: bytes, content_type: str) -> dict[str, Any]:
-    """Decode JSON that the fast decoder refused: bad UTF-8, control characters, numbers without end, NaN."""
+def _json_container(body: bytes, content_type: str) -> tuple[dict[str, Any], bool]:
+    """Decode JSON that the fast decoder refused: bad UTF-8, control characters, numbers without end, NaN.
+
+    The second value says that texts may hold NUL or surrogates; one stands for each piece that is no UTF-8.
+    """
     if not body.strip():
         raise NotAMediaContainer("an empty body")
-    text = body.decode("utf-8-sig", "replace")
     try:
-        answer = json.loads(text, strict=False, parse_int=_int64_or_none)
-        if _UNSTORABLE_ESCAPE.search(text) or "\0" in text:
-            answer = _storable(answer)
+        text, damaged = body.decode("utf-8-sig"), False
+    except UnicodeDecodeError:
+        text, damaged = body.decode("utf-8-sig", _AS_SURROGATE), True
+    try:
+        answer = json.loads(text, strict=False, parse_int=_int_or_infinity)
     except json.JSONDecodeError as error:
         reason = f"no JSON{_called(content_type, unless='json')}: {error.msg} at character {error.pos}"
     except RecursionError:
         reason = "JSON that is nested too deeply"
     else:
-        return _media_container(answer)
+        unstorable = damaged or "\0" in text or _UNSTORABLE_ESCAPE.search(text) is not None
+        return _media_container(answer), unstorable
     raise NotAMediaContainer(reason)
 
 
@@ -250,20 +266,9 @@ def _media_container(answer: object) -> dict[str, Any]:
     raise NotAMediaContainer("JSON without a MediaContainer")
 
 
-def _int64_or_none(digits: str) -> int | None:
-    # Longer ones would become None anyway, and int() refuses thousands of digits.
-    return int(digits) if len(digits) <= _DIGITS_OF_INT64 else None
-
-
-def _storable(value: Any) -> Any:
-    """Drop NUL characters and replace lone surrogates in every text of a JSON value, keys too."""
-    if isinstance(value, str):
-        return _UNSTORABLE.sub(lambda match: "" if match.group() == "\0" else "\N{REPLACEMENT CHARACTER}", value)
-    if isinstance(value, list):
-        return [_storable(element) for element in value]
-    if isinstance(value, dict):
-        return {_storable(key): _storable(element) for key, element in value.items()}
-    return value
+def _int_or_infinity(digits: str) -> int | float:
+    # int() refuses thousands of digits; what does not fit 64 bits is mended where it stands.
+    return int(digits) if len(digits) <= _DIGITS_OF_INT64 else math.inf
 
 
 def _called(content_type: str, *, unless: str) -> str:

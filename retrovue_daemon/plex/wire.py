@@ -21,6 +21,9 @@ INT64_MIN = -(2**63)
 Whole: TypeAlias = Annotated[int, msgspec.Meta(ge=INT64_MIN, le=INT64_MAX)] | None
 """A number that SQLite can store: larger ones fail the decode, so that ``repair`` makes them None."""
 
+Natural: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)] | None
+"""A size or a length: a negative one is none, and becomes None."""
+
 Text: TypeAlias = str | None
 
 Key: TypeAlias = str | int | None
@@ -30,6 +33,9 @@ Flag: TypeAlias = bool | None
 
 NESTED = "Directory/Video"
 """Key of the entries that an XML answer nests in other entries: they are items, but no part of ``size``."""
+
+MENDED = "Directory/Mended"
+"""Key of the names of an entry's fields whose values were lost; it is no key of Plex's."""
 
 
 class GuidRef(msgspec.Struct, gc=False):
@@ -49,9 +55,9 @@ class Part(msgspec.Struct, gc=False, rename="camel"):
 
     id: Whole = None
     key: Text = None
-    duration: Whole = None
+    duration: Natural = None
     file: Text = None
-    size: Whole = None
+    size: Natural = None
     container: Text = None
     deleted_at: Whole = None
 
@@ -60,11 +66,11 @@ class Media(msgspec.Struct, gc=False, rename="camel"):
     """One version of an item, of one or more files."""
 
     id: Whole = None
-    duration: Whole = None
-    bitrate: Whole = None
-    width: Whole = None
-    height: Whole = None
-    audio_channels: Whole = None
+    duration: Natural = None
+    bitrate: Natural = None
+    width: Natural = None
+    height: Natural = None
+    audio_channels: Natural = None
     audio_codec: Text = None
     video_codec: Text = None
     video_resolution: Text = None
@@ -90,7 +96,7 @@ class Entry(msgspec.Struct, gc=False, rename="camel"):
     index: Whole = None
     parent_index: Whole = None
     year: Whole = None
-    duration: Whole = None
+    duration: Natural = None
     originally_available_at: Text = None
     leaf_count: Whole = None
     child_count: Whole = None
@@ -100,6 +106,7 @@ class Entry(msgspec.Struct, gc=False, rename="camel"):
     genres: list[Tag] | None = field(default=None, name="Genre")
     guids: list[GuidRef] | None = field(default=None, name="Guid")
     directors: list[Tag] | None = field(default=None, name="Director")
+    mended: Text = field(default=None, name=MENDED)
 
 
 class Container(msgspec.Struct, gc=False, rename="camel"):

@@ -7,8 +7,9 @@ attributes have the names of the JSON keys, but all values are strings, and entr
 
 from __future__ import annotations
 
+import codecs
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from xml.etree.ElementTree import ParseError
 
 from defusedxml import DefusedXmlException
@@ -39,20 +40,31 @@ _HIGHEST_CODE_POINT: Final = 0x10FFFF
 _LEGAL: Final = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
+_NONCHARACTER: Final = "\ufdd0"
+_AS_NONCHARACTER: Final = "retrovue_daemon.noncharacter"
+codecs.register_error(_AS_NONCHARACTER, lambda error: (_NONCHARACTER, cast("UnicodeDecodeError", error).end))
+"""Puts a character that XML allows and no text has where bytes are no UTF-8: the parser takes no surrogates."""
+
+
 class UnreadableXml(ValueError):
     """The text is no XML, or holds what is refused: a DTD, entities."""
 
 
-def read_xml(body: bytes) -> tuple[str, dict[str, Any]]:
+def read_xml(body: bytes) -> tuple[str, dict[str, Any], bool]:
     """Give the root's tag, and its attributes and children in the shape of the JSON answer.
 
-    Bytes that are no UTF-8 and characters that XML forbids are replaced or dropped first. Raises UnreadableXml.
+    Characters that XML forbids are dropped first. Bytes that are no UTF-8 come out as lone surrogates; the last value
+    says that there were any. Raises UnreadableXml.
     """
     # Bytes of these values are never part of another character of UTF-8, and bytes are quicker to sift than text.
     body = body.translate(None, _CONTROLS)
     for noncharacter in _NONCHARACTERS:
         body = body.replace(noncharacter, b"")
-    text = _REFERENCE.sub(_legal_reference, body.decode("utf-8-sig", "replace"))
+    try:
+        text, damaged = body.decode("utf-8-sig"), False
+    except UnicodeDecodeError:
+        text, damaged = body.decode("utf-8-sig", _AS_NONCHARACTER), True
+    text = _REFERENCE.sub(_legal_reference, text)
     try:
         root = fromstring(text, forbid_dtd=True)
     except ParseError as error:
@@ -63,7 +75,16 @@ def read_xml(body: bytes) -> tuple[str, dict[str, Any]]:
         raise UnreadableXml("holds a DTD, entities or an unknown encoding") from None
     nested = [_entry(video) for outer in root.iterfind("Directory") for video in outer.iterfind("Video")]
     entries = [_entry(element) for element in root if element.tag in _ENTRY_TAGS]
-    return root.tag, {**root.attrib, "Metadata": entries, NESTED: nested}
+    container = {**root.attrib, "Metadata": entries, NESTED: nested}
+    return root.tag, _with_surrogates(container) if damaged else container, damaged
+
+
+def _with_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace(_NONCHARACTER, "\udcff")
+    if isinstance(value, list):
+        return [_with_surrogates(element) for element in value]
+    return {key: _with_surrogates(element) for key, element in value.items()}
 
 
 def _entry(element: Element) -> dict[str, Any]:

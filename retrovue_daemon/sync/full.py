@@ -175,6 +175,7 @@ class FullPass:
 
     async def conclude(self, connection: Connection, verdict: Verdict, result: Result) -> Conclusion:
         """Re-key, guard, sweep, set the marks and record the run: all or nothing."""
+        verdict = self._reader.damage.judged(verdict)
         library, listing = self._library, self._library.listing
         leaving = {
             kind: library.round.heirs.unlisted(kind, ids, self._listed[kind].rows)

@@ -14,6 +14,7 @@ from retrovue_daemon.store.upserts import Change
 from retrovue_daemon.sync import faults
 from retrovue_daemon.sync.adoption import Adoption
 from retrovue_daemon.sync.completeness import ListingLog
+from retrovue_daemon.sync.damage import DamageWatch
 from retrovue_daemon.sync.digest import digests
 from retrovue_daemon.sync.feed import BatchFeed
 from retrovue_daemon.sync.seen import SeenIds
@@ -97,6 +98,7 @@ class ListingReader:
         self._counts = counts
         self._meter = meter
         self._adoption = Adoption(equipment, library)
+        self.damage = DamageWatch(equipment, library, counts)
         # What lies further ahead says nothing about what was looked at.
         self._latest_believed = equipment.now() + FUTURE_S
 
@@ -111,6 +113,7 @@ class ListingReader:
         # Where there is nothing to compare with, nothing need be looked up. What a moving listing shows twice is
         # found by the writer.
         is_new = not await holds_items(self._equipment.database.reader, kind, self._target.library_id)
+        await self.damage.begin()
         feed = self._feed(kind, listed.rows)
         try:
             async with aclosing(pages):
@@ -187,6 +190,11 @@ class ListingReader:
                 altered.update((row.id,))
             else:
                 seen.append(row.id)
+        if page.mended or self.damage.remembers:
+            kept = {change.item.rating_key for change in changes}
+            changes = await self.damage.sift(kind, page, known, changes)
+            kept -= {change.item.rating_key for change in changes}
+            seen += [known[key].id for key in kept]
         unchanged = len(page.items) - len(changes)
         changes = await self._suspects.hold_back(kind, changes, known)
         if kind is Kind.EPISODE and self._suspects:

@@ -641,3 +641,50 @@ def test_identity_of_something_else() -> None:
     """A container that names neither server nor version is none of a Plex Media Server."""
     with pytest.raises(NotAMediaContainer):
         parse_identity(b'{"MediaContainer":{"size":0}}')
+
+
+@pytest.mark.parametrize(
+    ("came", "stored"),
+    [
+        ("2016-05-01", "2016-05-01"), (" 2016-05-01", "2016-05-01"), ("2016-05-01 00:00:00", "2016-05-01"),
+        ("2016-05-01T00:00:00Z", "2016-05-01"), ("0000-00-00", None), ("-0001-11-30", None), ("12016-01-01", None),
+        ("01/05/2016", None), ("2016", None), ("2016-05", None), ("2016-W01-1", None), ("2016-02-30", None),
+    ],
+)  # fmt: skip
+def test_a_date_that_is_none_is_unknown(came: str, stored: str | None) -> None:
+    """Readers compare texts and call date()."""
+    assert movie(originallyAvailableAt=came).originally_available_at == stored
+
+
+def test_negative_lengths_and_years_that_are_none_are_unknown() -> None:
+    """They are no damage: the server has nothing better."""
+    odd = {**MEDIA, "bitrate": -1, "width": -2, "duration": -3, "Part": [{**PART, "size": -4, "duration": -5}]}
+    page = parse_page(answer({**MOVIE, "year": 0, "duration": -1, "Media": [odd]}))
+    (item,) = page.items
+    assert isinstance(item, Movie)
+    (file,) = item.files
+    assert (item.year, item.duration, file.bitrate, file.width, file.size, file.duration) == (None,) * 6
+    assert page.mended == ()
+
+
+def test_each_tag_is_named_once() -> None:
+    """As it is spelt first."""
+    assert movie(Genre=[{"tag": "Drama"}, {"tag": "drama"}, {"tag": "Noir"}]).genre == "Drama, Noir"
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "fields"),
+    [
+        (b'"Metropolis"', b'"Metro\xffpolis"', "title"),
+        (b'"Metropolis"', b'"Metro\\ud800polis"', "title"),
+        (b'"duration": 5400000', b'"duration": NaN', "duration, Media.duration, Media.Part.duration"),
+        (b'"Metropolis"', b'"Metro\xef\xbf\xbdpolis \\u0000"', None),
+        (b'"year": 1927', b'"year": "1927"', None),
+    ],
+)
+def test_an_entry_says_which_values_were_lost(good: bytes, bad: bytes, fields: str | None) -> None:
+    """A replacement character of the server's own is no damage, nor is another spelling."""
+    body = answer(MOVIE, {**MOVIE, "ratingKey": "12", "title": "M"}).replace(good, bad)
+    mended = dict(parse_page(body).mended)
+    assert mended.get("11") == fields
+    assert ("12" in mended) == (fields is not None and "duration" in fields)

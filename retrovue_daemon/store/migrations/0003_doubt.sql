@@ -9,11 +9,13 @@ ALTER TABLE libraries ADD COLUMN list_again INTEGER NOT NULL DEFAULT 0 CHECK (li
 ALTER TABLE libraries ADD COLUMN former_names TEXT;        -- titles that it had before (JSON), the latest first
 ALTER TABLE libraries DROP COLUMN miscount;
 
--- Items whose values arrived damaged: their rows keep what they have until the same damage comes a second time.
+-- Items whose values arrived damaged: their rows keep what they have until the same damage comes a second time, or any
+-- damage a third time. From then on (times = 3) damage is stored as it comes, until the item arrives undamaged.
 CREATE TABLE damaged_items (
     server_id  INTEGER NOT NULL REFERENCES plex_servers (id) ON DELETE CASCADE,
     rating_key TEXT    NOT NULL,
-    digest     INTEGER NOT NULL,                           -- of the item as it arrived
+    digest     INTEGER NOT NULL,                           -- of the item as it arrived last
+    times      INTEGER NOT NULL DEFAULT 1,                 -- how often it arrived damaged
     PRIMARY KEY (server_id, rating_key)
 ) STRICT, WITHOUT ROWID;
 

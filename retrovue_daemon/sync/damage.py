@@ -1,0 +1,133 @@
+"""Items that arrive with lost values: their rows keep their good values until the damage is certain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+
+from retrovue_daemon.store.damage import (
+    STORED_AT,
+    Damage,
+    forget_damage,
+    known_damage,
+    remember_damage,
+    return_kept,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from retrovue_daemon.records import Item, Kind, Page
+    from retrovue_daemon.store.connection import Connection
+    from retrovue_daemon.store.lookup import KnownRow
+    from retrovue_daemon.store.runs import Counts
+    from retrovue_daemon.store.upserts import Change
+    from retrovue_daemon.sync.passes import Verdict
+    from retrovue_daemon.sync.targets import Equipment, LibraryTarget
+
+log = structlog.get_logger()
+
+_NAMED = 5
+"""Items that a warning names."""
+
+
+class DamageWatch:
+    """Decides in one pass which damaged items are stored; what it knows of them is from before the pass."""
+
+    def __init__(self, equipment: Equipment, library: LibraryTarget, counts: Counts) -> None:
+        self._equipment = equipment
+        self._library = library
+        self._counts = counts
+        self._before: dict[str, Damage] | None = None
+        self._kept: set[tuple[Kind, str]] = set()
+        self._stored: set[tuple[Kind, str]] = set()
+        self._list_again = False
+
+    async def begin(self) -> None:
+        """Read once what is remembered of the server's items."""
+        if self._before is None:
+            self._before = await known_damage(self._equipment.database.reader, self._library.target.server_id)
+
+    @property
+    def remembers(self) -> bool:
+        """Whether any item of the server arrived damaged before."""
+        return bool(self._before)
+
+    def judged(self, verdict: Verdict) -> Verdict:
+        """Return how a complete listing ends: the next pass repeats it where items kept their values."""
+        if not self._list_again:
+            return verdict
+        note = (
+            f"{len(self._kept)} items arrived damaged and keep their values until the next pass has read them again"
+        )
+        error = "; ".join(part for part in (verdict.error, note if self._kept else None) if part) or None
+        return msgspec.structs.replace(verdict, list_again=True, error=error)
+
+    async def sift(
+        self, kind: Kind, page: Page, known: Mapping[str, KnownRow], changes: list[Change]
+    ) -> list[Change]:
+        """Take out of a page's changes the items that keep their values, and remember the damaged ones."""
+        before, mended = self._before or {}, dict(page.mended)
+        if before:
+            await self._forget(before.keys() & {item.rating_key for item in page.items} - mended.keys())
+        if not mended:
+            return changes
+        new: dict[str, Damage] = {}
+        kept: dict[str, Item] = {}
+        stored: set[str] = set()
+        for item, digest in changes:
+            key = item.rating_key
+            if key not in mended:
+                continue
+            row, last = known.get(key), before.get(key)
+            if row is None or row.library_id != self._library.target.library_id:
+                # There is nothing to keep, or it stands elsewhere; the next pass may know better.
+                new[key] = Damage(digest, STORED_AT)
+                self._list_again |= last is None
+                stored.add(key)
+                continue
+            new[key] = Damage(digest, 1) if last is None else last.again(digest)
+            if new[key].times < STORED_AT:
+                kept[key] = item
+            else:
+                stored.add(key)
+        if new:
+            self._list_again |= bool(kept)
+            await self._remember(kind, new, [(known[key], item) for key, item in kept.items()])
+            self._warn(kind, page, kept.keys(), stored)
+        self._kept |= {(kind, key) for key in kept}
+        return [change for change in changes if change.item.rating_key not in kept]
+
+    async def _forget(self, keys: Collection[str]) -> None:
+        if keys:
+            server_id = self._library.target.server_id
+            await self._equipment.database.writer.write(lambda connection: forget_damage(connection, server_id, keys))
+
+    async def _remember(self, kind: Kind, new: dict[str, Damage], kept: list[tuple[KnownRow, Item]]) -> None:
+        target, list_again = self._library.target, self._list_again
+        missing = [(row.id, item) for row, item in kept if row.state == "missing"]
+
+        async def work(connection: Connection) -> int:
+            await remember_damage(connection, target, new, list_again=list_again)
+            return await return_kept(connection, kind, missing) if missing else 0
+
+        self._counts.restored += await self._equipment.database.writer.write(work)
+
+    def _warn(self, kind: Kind, page: Page, kept: Collection[str], stored: Collection[str]) -> None:
+        stored = {key for key in stored if (kind, key) not in self._stored}
+        self._stored |= {(kind, key) for key in stored}
+        mended = dict(page.mended)
+        told = [key for key in mended if key in kept or key in stored]
+        if told:
+            log.warning(
+                "page.mended",
+                server=self._library.server,
+                library=self._library.row.name,
+                kind=kind.value,
+                offset=page.offset,
+                kept=len(kept),
+                stored=len(stored),
+                items=[f"{key}: {mended[key]}" for key in told[:_NAMED]],
+            )
