@@ -108,7 +108,7 @@ class PlexImporter:
     async def test_connection(self) -> bool:
         """Tell whether the server answers, is the one that it was, and takes the token; never raises PlexError.
 
-        A token of somebody whom libraries are shared with is as good as the owner's. Why it is none of that, the
+        A token of somebody whom libraries are shared with may not see where files are. Why it is none of that, the
         status callback is told.
         """
         board = ProgressBoard()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from retrovue_daemon.cli.contact import ServerCheck, ask_servers
+from retrovue_daemon.cli.contact import ServerCheck, ask_servers, stored_titles
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, read_config
 from retrovue_daemon.cli.output import print_json, print_table, print_warnings
 from retrovue_daemon.cli.table import Table
@@ -22,7 +22,8 @@ def check(
 ) -> None:
     """Check the configuration, then each server: who it is, whether it takes the token, what libraries it has.
 
-    Nothing is written anywhere, and the database is not looked at: `--database` is taken as `run` takes it.
+    Exit code 1 also says that an entry of `libraries` fits no library of its server. Nothing is written anywhere; of
+    the database only former titles of libraries are read, if it is there.
 
     Examples:
 
@@ -36,7 +37,7 @@ def check(
         if as_json:
             print_json({"valid": False, "problems": [plain_problem(problem) for problem in error.problems]})
         raise
-    checks = [] if offline else ask_servers(settings.servers)
+    checks = [] if offline else ask_servers(settings.servers, former=stored_titles(settings.database.path))
     failed = sum(result.error is not None for result in checks)
     if as_json:
         print_json(
@@ -54,6 +55,8 @@ def check(
             print(f"the configuration is valid; {len(settings.servers)} servers, none asked")
     if failed:
         raise typer.Exit(3 if failed == len(checks) else 1)
+    if any(result.unknown for result in checks):
+        raise typer.Exit(1)
 
 
 def plain_problem(problem: ConfigProblem) -> dict[str, str]:
@@ -70,6 +73,8 @@ def _plain(result: ServerCheck) -> dict[str, object]:
         "libraries": [
             {"title": title, "type": kind, "selected": selected} for title, kind, selected in result.libraries
         ],
+        "unknown_libraries": list(result.unknown),
+        "warnings": list(result.warnings),
         "error": describe(result.error),
     }
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from retrovue_daemon import __version__
 from retrovue_daemon.cli.imports import import_lightly
-from retrovue_daemon.errors import BadAnswer, DaemonError
+from retrovue_daemon.errors import BadAnswer, DaemonError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from retrovue_daemon.config import ServerSection
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 class ServerCheck:
     """What one server answered; ``libraries`` are (title, type, selected).
 
+    ``unknown`` are the entries of ``libraries`` in the configuration that fit none of them, ``warnings`` what else in
+    it fits none.
     ``owner`` says whether the token is the owner's or somebody's whom libraries are shared with.
     """
 
@@ -30,28 +33,57 @@ class ServerCheck:
     libraries: tuple[tuple[str, str, bool], ...] = ()
     error: DaemonError | None = None
     owner: bool | None = None
+    unknown: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def verdict(self, good: str) -> tuple[str, ...]:
         """Return the lines that a table shows: ``good``, or what went wrong and what can be done."""
-        return (good,) if self.error is None else (str(self.error), *filter(None, (self.error.hint,)))
+        if self.error is not None:
+            return (str(self.error), *filter(None, (self.error.hint,)))
+        unknown = tuple(f"{entry!r} in libraries selects no library" for entry in self.unknown)
+        return (*(unknown or (good,)), *self.warnings)
 
 
-def ask_servers(sections: Sequence[ServerSection], *, whose_token: bool = False) -> list[ServerCheck]:
+FormerTitles: TypeAlias = "Mapping[str, Sequence[str]]"
+"""Titles that libraries had before, by their uuid."""
+
+
+def stored_titles(path: Path) -> dict[str, tuple[str, ...]]:
+    """Return all titles that a database knows of libraries, by uuid; none where it cannot be read."""
+    from retrovue_daemon.store import visits  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.former_names import read_names  # noqa: PLC0415 -- likewise
+
+    query = "SELECT uuid, library_name, former_names FROM libraries WHERE uuid IS NOT NULL"
+    try:
+        with visits.reading(path) as connection:
+            return {uuid: (title, *read_names(former)) for uuid, title, former in connection.execute(query)}
+    except StoreError:
+        return {}
+
+
+def ask_servers(
+    sections: Sequence[ServerSection], *, whose_token: bool = False, former: FormerTitles | None = None
+) -> list[ServerCheck]:
     """Ask all servers at once; what goes wrong is part of the answer. ``whose_token`` asks for ``owner`` too."""
     import_lightly()
-    return asyncio.run(_ask_all(sections, whose_token=whose_token))
+    return asyncio.run(_ask_all(sections, whose_token=whose_token, former=former or {}))
 
 
-async def _ask_all(sections: Sequence[ServerSection], *, whose_token: bool) -> list[ServerCheck]:
+async def _ask_all(
+    sections: Sequence[ServerSection], *, whose_token: bool, former: FormerTitles
+) -> list[ServerCheck]:
     from retrovue_daemon.logs import configure_logging  # noqa: PLC0415 -- not for --help
 
     redactor = configure_logging(level="warning")
     for section in sections:
         redactor.learn(section.token.reveal())
-    return list(await asyncio.gather(*(_ask(section, whose_token=whose_token) for section in sections)))
+    return list(
+        await asyncio.gather(*(_ask(section, whose_token=whose_token, former=former) for section in sections))
+    )
 
 
-async def _ask(section: ServerSection, *, whose_token: bool) -> ServerCheck:
+async def _ask(section: ServerSection, *, whose_token: bool, former: FormerTitles) -> ServerCheck:
+    from retrovue_daemon.config import idle_entries  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.plex.client import PlexClient  # noqa: PLC0415 -- brings aiohttp, which --help does not need
     from retrovue_daemon.sync.targets import LISTINGS  # noqa: PLC0415 -- likewise
 
@@ -64,6 +96,15 @@ async def _ask(section: ServerSection, *, whose_token: bool) -> ServerCheck:
             owner = await client.is_owner() if whose_token else None
     except DaemonError as error:
         return ServerCheck(section.name, section.url, error=error)
+    taken = {library.title.strip() for library in libraries}
+    had = {
+        library.key: [name for name in former.get(library.uuid or "", ()) if name.strip() not in taken]
+        for library in libraries
+    }
+    named = [(library.key, (library.title, *had[library.key])) for library in libraries]
+    excluded = idle_entries(section.exclude_libraries, named)
+    mapped = [mapping.library_name for mapping in section.path_mappings if mapping.library_name is not None]
+    known = {title.strip() for _, titles in named for title in titles}
     return ServerCheck(
         section.name,
         section.url,
@@ -73,9 +114,14 @@ async def _ask(section: ServerSection, *, whose_token: bool) -> ServerCheck:
             (
                 library.title,
                 library.kind,
-                library.kind in LISTINGS and section.selects(library.title, library.key),
+                library.kind in LISTINGS and section.selects(library.title, library.key, had[library.key]),
             )
             for library in libraries
         ),
         owner=owner,
+        unknown=idle_entries(section.libraries or (), named),
+        warnings=(
+            *(f"{entry!r} in exclude_libraries excludes no library" for entry in excluded),
+            *(f"a path mapping is for {name!r}, which is no library" for name in mapped if name.strip() not in known),
+        ),
     )

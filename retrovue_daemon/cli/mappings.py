@@ -21,6 +21,7 @@ from retrovue_daemon.cli.options import (
 from retrovue_daemon.cli.output import print_failure, print_json, print_line, print_table, print_warning
 from retrovue_daemon.cli.table import Table
 from retrovue_daemon.errors import AmbiguousName, BadInput, ConfigError, DefinedByConfig
+from retrovue_daemon.paths import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -209,7 +210,9 @@ def suggest_mappings(
         libraries = [library for library in settings.libraries(connection) if library.server_id in chosen]
         stored = [entry for entry in mappings.mappings(connection) if entry.server_id in chosen]
         ids = [library.id for library in libraries]
-        groups = coverage.survey(libraries, stored, mappings.stored_paths(connection, ids))
+        paths = mappings.stored_paths(connection, ids)
+        groups = coverage.survey(libraries, stored, (file for file in paths if is_whole(file[1])))
+        bare = sum(not is_whole(path) for _, path in mappings.stored_paths(connection, ids))
     used = {group.mapping.id for group in groups if group.mapping}
     unused = [entry for entry in stored if entry.id not in used]
     if as_json:
@@ -218,16 +221,21 @@ def suggest_mappings(
                 "covered": [_plain_group(group) for group in groups if group.mapping],
                 "uncovered": [_plain_group(group) for group in groups if not group.mapping],
                 "unused": [_plain(entry) for entry in unused],
+                "files_without_path": bare,
             }
         )
         return
-    _print_suggestions(groups, unused)
+    _print_suggestions(groups, unused, bare)
 
 
-def _print_suggestions(groups: Sequence[Group], unused: Sequence[StoredMapping]) -> None:
+def _print_suggestions(groups: Sequence[Group], unused: Sequence[StoredMapping], bare: int) -> None:
     from retrovue_daemon.cli import coverage  # noqa: PLC0415 -- not for --help
 
-    if not groups:
+    if bare:
+        print_warning(
+            f"only the names of {bare:,} files are known: the token does not see where they are, and no mapping fits"
+        )
+    elif not groups:
         print("no file is stored yet: run `retrovue-daemon sync` first")
     table = Table("server", "plex path", "libraries", "files", "mapped to", "files found here")
     wanted = []

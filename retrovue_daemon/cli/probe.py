@@ -37,7 +37,8 @@ def probe_servers(
 ) -> None:
     """Ask servers who they are, whether they take the token and whose it is, and what libraries it may see.
 
-    A token of somebody whom libraries are shared with is as good as the owner's. Nothing is written.
+    A token of somebody whom libraries are shared with may not see where files are: then known paths are kept,
+    and new items have none. Nothing is written.
 
     Examples:
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+import msgspec
+
 from retrovue_daemon.store.lookup import ids_of_library, rating_keys
 from retrovue_daemon.store.runs import Counts, Marks, note_trouble, record_run, settle
 from retrovue_daemon.store.sweep import still_of
@@ -184,6 +186,10 @@ class FullPass:
         swept = await sweep(connection, self._equipment, library, leaving, before=self._began, waiting=self._waiting)
         if swept.refusal is not None:
             verdict = Verdict("blocked", swept.refusal, fault=verdict.fault)
+        hidden = self._reader.hidden_paths.doubt
+        if verdict.status == "ok" and hidden is not None:
+            error = hidden if verdict.error is None else f"{verdict.error}; {hidden}"
+            verdict = msgspec.structs.replace(verdict, error=error)
         run = result.run(verdict, self.counts, swept)
         run_id = await record_run(connection, run)
         if verdict.status == "ok" and verdict.settles:

@@ -17,6 +17,7 @@ from retrovue_daemon.sync.completeness import ListingLog
 from retrovue_daemon.sync.damage import DamageWatch
 from retrovue_daemon.sync.digest import digests
 from retrovue_daemon.sync.feed import BatchFeed
+from retrovue_daemon.sync.hidden_paths import HiddenPaths
 from retrovue_daemon.sync.seen import SeenIds
 from retrovue_daemon.sync.suspects import Suspects
 
@@ -99,6 +100,7 @@ class ListingReader:
         self._meter = meter
         self._adoption = Adoption(equipment, library)
         self.damage = DamageWatch(equipment, library, counts)
+        self.hidden_paths = HiddenPaths(equipment, library)
         # What lies further ahead says nothing about what was looked at.
         self._latest_believed = equipment.now() + FUTURE_S
 
@@ -123,6 +125,7 @@ class ListingReader:
                     if page.unreadable is not None:
                         self._counts.skipped += 1
                         continue
+                    page = await self.hidden_paths.restore(page)  # noqa: PLW2901 -- what the server showed ends here
                     await feed.put(await self._compare(kind, page, listed, is_new=is_new))
                     self._meter.advance(name, listed.log.entries, page.total, _last_title(page))
             await feed.settle()
@@ -136,10 +139,12 @@ class ListingReader:
             self.list_again = self.list_again or (feed.displaced > 0 and not self._complete)
             self._counts.pages += listed.log.pages
             self._counts.bytes += listed.log.bytes
+            self.hidden_paths.tell()
         return listed
 
     def discount(self, listed: Listed) -> None:
         """Take a listing that is read once more out of the counts of what was listed."""
+        self.hidden_paths.forget()
         self._counts.listed -= listed.log.items
         self._counts.skipped -= listed.log.skipped
         self._counts.unchanged -= listed.unchanged

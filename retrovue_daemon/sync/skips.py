@@ -20,6 +20,8 @@ class SkipLog:
 
     def __init__(self) -> None:
         self._told: set[tuple[str | None, ...]] = set()
+        self.paths_hidden: set[tuple[str, int]] = set()
+        """Server and id of the libraries whose files' paths the token does not see: logged when that begins."""
 
     def note(self, server: str, library: str, skipped: Skipped) -> None:
         """Log an entry the first time it is seen."""

@@ -128,3 +128,41 @@ async def test_commands_know_a_library_by_its_former_title_too(renamed, sync, co
     assert result["local_path"] == f"/mnt/nas{path}"
     listed = await commands.run("libraries", "list", "--config", file)
     assert [line for line in listed.out.splitlines() if "Films" in line and " on " in line]
+
+
+async def test_check_fails_where_an_entry_selects_nothing(commands, plex, config_file) -> None:
+    """What excludes or maps nothing is a warning."""
+    file = config_file(plex)
+    text = file.read_text()
+    file.write_text(text + 'libraries = ["Movis", "Anime", "Kids*"]\n')
+    finished = await commands.run("check", "--config", file, "--json")
+    (server,) = json.loads(finished.out)["servers"]
+    assert (finished.code, server["unknown_libraries"]) == (1, ["Movis", "Kids*"])
+
+    mapping = '[[servers.path_mappings]]\nplex_path = "/a"\nlocal_path = "/b"\nlibrary_name = "Movis"\n'
+    file.write_text(text + f'exclude_libraries = ["Animee"]\n{mapping}')
+    finished = await commands.run("check", "--config", file, "--json")
+    (server,) = json.loads(finished.out)["servers"]
+    assert (finished.code, len(server["warnings"])) == (0, 2)
+
+
+async def test_check_knows_a_renamed_library(renamed, sync, commands, plex, config_file) -> None:
+    """It agrees with what a sync does."""
+    await sync(renamed)
+    file = config_file(plex)
+    file.write_text(file.read_text() + 'libraries = ["Movies"]\n')
+    finished = await commands.run("check", "--config", file, "--json")
+    (server,) = json.loads(finished.out)["servers"]
+    assert finished.code == 0
+    assert [library["title"] for library in server["libraries"] if library["selected"]] == ["Films"]
+
+
+async def test_nothing_is_suggested_for_files_of_which_only_the_name_is_known(
+    plex, sync, commands, config_file
+) -> None:
+    """No mapping can cover them; the command says why."""
+    plex.quirks.hides = "folders"
+    await sync(plex)
+    finished = await commands.run("mappings", "suggest", "--config", config_file(plex))
+    assert "mappings add" not in finished.out
+    assert "the token does not see" in finished.err
