@@ -6,12 +6,14 @@ Everything here blocks and runs once, at start, in a thread.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from retrovue_daemon.errors import DatabaseHeld, DatabasePlaceMissing, DatabaseUnusable
+from retrovue_daemon.store.layouts import layout
 from retrovue_daemon.store.migrations import APPLICATION_ID, migrate, migrations
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 BUSY_S = 5.0
 """Seconds that another program's lock is waited for."""
+
+_APPLICATION_ID_AT = 68
+"""Where it is in the file's header: https://sqlite.org/fileformat2.html#the_database_header."""
 
 OLDEST_SQLITE = (3, 38, 0)
 """The first with ``unixepoch()`` and ``json_each`` always built in: https://sqlite.org/releaselog/3_38_0.html."""
@@ -46,9 +51,11 @@ def check_place(path: Path, *, own: bool) -> Path:
             raise DatabaseUnusable(path, "is a directory", hint="name a file in it")
         if path.exists() and not path.is_file():
             raise DatabaseUnusable(path, "is no regular file", hint="name one, or a path where there is nothing yet")
-        return path.resolve()
+        path = path.resolve()
     except OSError as error:
         raise _not_writable(path, error) from error
+    refuse_foreign(path)
+    return path
 
 
 def prepare(path: Path, *, mode: int = 0o600, group: str | None = None) -> None:
@@ -127,6 +134,21 @@ def _give(file: Path, database: Path, group: str) -> None:
         ) from error
 
 
+def refuse_foreign(path: Path) -> None:
+    """Raise DatabaseUnusable where the file is another program's, before anything is put beside it.
+
+    SQLite is told that the file does not change, because it would leave a log and its index. So what only a log holds
+    is not seen, nor is a file understood that is just being written: for both, `prepare` looks again, with the lock.
+    """
+    with suppress(OSError, sqlite3.Error):
+        with path.open("rb") as file:
+            header = file.read(_APPLICATION_ID_AT + 4)
+        if len(header) < _APPLICATION_ID_AT + 4 or header.endswith(APPLICATION_ID.to_bytes(4, "big")):
+            return
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)) as connection:
+            own_version(connection, path)
+
+
 def own_version(connection: sqlite3.Connection, path: Path) -> int:
     """Return the schema version of our database, 0 for an empty file; refuse any other program's."""
     application = connection.execute("PRAGMA application_id").fetchone()[0]
@@ -134,6 +156,13 @@ def own_version(connection: sqlite3.Connection, path: Path) -> int:
     tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     if application == APPLICATION_ID or (application == 0 and version == 0 and tables == 0):
         return version
+    if layout(connection) is not None:
+        raise DatabaseUnusable(
+            path,
+            "is a database of the original Retrovue",
+            hint=f"it was not touched; `retrovue-daemon database import-retrovue {shlex.quote(str(path))}` takes over"
+            " what is set up in it; give [database] path (or --database) a file of its own",
+        )
     raise DatabaseUnusable(
         path,
         "is a SQLite database of another program",

@@ -21,7 +21,7 @@ from retrovue_daemon.errors import (
 )
 from retrovue_daemon.store.lock import database_lock, lock_path
 from retrovue_daemon.store.migrations import migrations
-from retrovue_daemon.store.preparation import BUSY_S, check_place, own_version, prepare
+from retrovue_daemon.store.preparation import BUSY_S, check_place, own_version, prepare, refuse_foreign
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,7 +108,9 @@ def find(path: Path) -> Path:
         raise _not_for_us(path, error.strerror or "") from error
     if not os.access(path, os.R_OK):
         raise _not_for_us(path, "Permission denied")
-    return path.resolve()
+    path = path.resolve()
+    refuse_foreign(path)
+    return path
 
 
 def check_version(connection: sqlite3.Connection, path: Path) -> int:

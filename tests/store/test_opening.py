@@ -187,6 +187,17 @@ async def test_another_programs_database_is_left_alone(tmp_path) -> None:
         assert (path.read_bytes(), log.read_bytes(), path.stat().st_mode) == before
 
 
+async def test_nothing_is_put_beside_another_programs_database(tmp_path) -> None:
+    """Neither the lock nor a log and its index, also where that program uses a log."""
+    path = tmp_path / "theirs.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE theirs (x)")
+    with pytest.raises(DatabaseUnusable, match="another program"):
+        await _open_and_close(path)
+    assert [file.name for file in tmp_path.iterdir()] == ["theirs.db"]
+
+
 async def test_a_database_that_is_locked_at_start_is_worth_another_try(tmp_path, monkeypatch) -> None:
     """Another program may be writing just then; a restart later helps."""
     monkeypatch.setattr("retrovue_daemon.store.preparation.BUSY_S", 0.01)
