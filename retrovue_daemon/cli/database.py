@@ -186,10 +186,12 @@ def import_retrovue(
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take servers, libraries and path mappings from a database of the original Retrovue (schema 2 or 3).
+    """Take servers, libraries and path mappings from a database of the original Retrovue.
 
-    That file is only read. What is here already is left as it is. The items themselves come with the next sync. Exit
-    code 1 says that something could not be taken.
+    Schema versions 2 and 3 can be read, and releases 1.2.x. That file is only read. What is here already is left as
+    it is. Mappings mean what they meant there: those of schema 2 and 3 hold for a whole server, also where a row
+    names a library, those of 1.2.x for one library; rows that Retrovue itself did not use are left, with the reason.
+    The items themselves come with the next sync. Exit code 1 says that something could not be taken.
 
     Examples:
 

@@ -90,16 +90,20 @@ def plan(here: Existing, original: Original, configured: Sequence[ServerSection]
         if library.server_id not in ids:
             result.steps.append(Step("library", library.name or library.key, "refused", "its server is not there"))
     for mapping in original.mappings:
-        if not (ids if mapping.server_id is None else mapping.server_id in ids):
+        if mapping.unused:
+            result.steps.append(Step("mapping", _paths(mapping), "left", mapping.unused))
+        elif not (ids if mapping.server_id is None else mapping.server_id in ids):
             result.steps.append(Step("mapping", _paths(mapping), "refused", "its server is not there"))
+    titles = {(library.server_id, library.id): library.name for library in original.libraries}
     for server in original.servers:
         target = _server(server, here, configured, result)
         for library in original.libraries:
             if library.server_id == server.id:
                 _library(library, server, target, here, result)
         for mapping in original.mappings:
-            if mapping.server_id in {server.id, None}:
-                _mapping(mapping, server, target, here, result)
+            if mapping.server_id in {server.id, None} and not mapping.unused:
+                title = titles.get((server.id, mapping.library_id or 0))
+                _mapping(mapping, title, server, target, here, result)
         if target is not None:
             result.servers.append(target)
     return result
@@ -173,19 +177,23 @@ def _library(
 
 
 def _mapping(
-    mapping: OriginalMapping, server: OriginalServer, target: _NewServer | None, here: Existing, result: Import
+    mapping: OriginalMapping,
+    title: str | None,
+    server: OriginalServer,
+    target: _NewServer | None,
+    here: Existing,
+    result: Import,
 ) -> None:
+    """Decide about a mapping; ``title`` is that of the library that it is for, if it is for one."""
     name = f"{server.name}: {_paths(mapping)}"
     if target is None:
         result.steps.append(Step("mapping", name, "refused", "its server was not taken"))
         return
+    if mapping.of_library and title is None:
+        result.steps.append(Step("mapping", name, "refused", "its library is not there"))
+        return
     try:
-        checked = path_mapping(
-            mapping.plex_path,
-            mapping.local_path,
-            library_name=mapping.library_name,
-            library_root=mapping.library_root,
-        )
+        checked = path_mapping(mapping.plex_path, mapping.local_path, library_name=title)
     except ConfigError as error:
         result.steps.append(Step("mapping", name, "refused", "; ".join(map(str, error.problems))))
         return
@@ -193,7 +201,7 @@ def _mapping(
     if any(_same_directory(entry, checked) for entry in stored):
         result.steps.append(Step("mapping", name, "left", "this directory is mapped here already"))
     elif any(_same_directory(entry, checked) for entry in target.mappings):
-        result.steps.append(Step("mapping", name, "left", "a newer one for this directory was taken"))
+        result.steps.append(Step("mapping", name, "left", "Retrovue used another one for this directory"))
     else:
         target.mappings.append(checked)
         result.steps.append(Step("mapping", name, "added"))

@@ -1,4 +1,9 @@
-"""``database import-retrovue``: what was set up in the original Retrovue."""
+"""``database import-retrovue``: what was set up in the original Retrovue.
+
+The tables have the names and columns of Retrovue's own: schema 2 and 3 those of its ``core/database.py`` (whose
+migration 15 puts path_mappings in the place of plex_path_mappings), release 1.2.x those of
+``retrovue_schema_v1.2.3.sql``.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +11,17 @@ import json
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 
 import pytest
 
 from retrovue_daemon.store import original
 
-VERSION_3 = """
+_COMMON = """
 CREATE TABLE schema_version (version INTEGER PRIMARY KEY, applied_at TIMESTAMP, description TEXT);
-INSERT INTO schema_version (version) VALUES (1), (2), (3);
+INSERT INTO schema_version (version) VALUES (1), (2);
 CREATE TABLE plex_servers (
     id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, server_url TEXT NOT NULL, token TEXT NOT NULL,
     is_active BOOLEAN DEFAULT 1, created_at TIMESTAMP, UNIQUE (server_url)
@@ -24,16 +31,45 @@ CREATE TABLE libraries (
     library_name TEXT NOT NULL, library_type TEXT NOT NULL, library_root TEXT, sync_enabled BOOLEAN DEFAULT 1,
     UNIQUE (server_id, library_key)
 );
+"""
+_OLDER_MAPPINGS = """
 CREATE TABLE plex_path_mappings (
     id INTEGER PRIMARY KEY AUTOINCREMENT, plex_path TEXT NOT NULL, local_path TEXT NOT NULL, server_id INTEGER,
-    library_root TEXT, library_name TEXT
+    library_root TEXT, library_name TEXT, created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP
 );
 """
-VERSION_2 = """
+VERSION_2 = _COMMON + _OLDER_MAPPINGS
+VERSION_3 = (
+    _COMMON
+    + """
+INSERT INTO schema_version (version) VALUES (3);
+CREATE TABLE path_mappings (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, server_id INTEGER NOT NULL, plex_prefix TEXT NOT NULL,
+    local_prefix TEXT NOT NULL
+);
+"""
+)
+FIRST_MAPPINGS = """
 CREATE TABLE schema_version (version INTEGER PRIMARY KEY);
 INSERT INTO schema_version (version) VALUES (2);
 CREATE TABLE plex_servers (id INTEGER PRIMARY KEY, name TEXT, server_url TEXT UNIQUE, token TEXT);
-CREATE TABLE plex_path_mappings (id INTEGER PRIMARY KEY, plex_path TEXT, local_path TEXT);
+CREATE TABLE plex_path_mappings (id INTEGER PRIMARY KEY, plex_path TEXT, local_path TEXT, created_at TIMESTAMP);
+"""
+RELEASE_1_2 = """
+CREATE TABLE plex_servers (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, base_url TEXT NOT NULL, token TEXT NOT NULL,
+    is_default INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE libraries (
+    id INTEGER PRIMARY KEY, server_id INTEGER NOT NULL, plex_library_key TEXT NOT NULL, title TEXT NOT NULL,
+    library_type TEXT NOT NULL, sync_enabled INTEGER NOT NULL DEFAULT 1
+);
+CREATE TABLE path_mappings (
+    id INTEGER PRIMARY KEY, server_id INTEGER NOT NULL, library_id INTEGER NOT NULL, plex_path TEXT NOT NULL,
+    local_path TEXT NOT NULL
+);
+CREATE TABLE system_config (key TEXT PRIMARY KEY, value TEXT NOT NULL, description TEXT);
+INSERT INTO system_config (key, value) VALUES ('default_plex_server_name', '');
 """
 
 
@@ -51,13 +87,23 @@ def retrovue(tmp_path):
     return make
 
 
-TWO_SERVERS = """
+_SERVERS = """
 INSERT INTO plex_servers (name, server_url, token, is_active) VALUES
     ('Home', 'http://10.0.0.1:32400/', 'first-token', 1), ('Attic', 'http://10.0.0.2:32400', 'second-token', 0);
 INSERT INTO libraries (server_id, library_key, library_name, library_type, library_root, sync_enabled) VALUES
     (1, '1', 'Movies', 'movie', '/m', 1), (1, '2', 'TV', 'show', '/t', 0), (2, '1', 'Films', 'movie', NULL, 1);
-INSERT INTO plex_path_mappings (plex_path, local_path, server_id, library_root, library_name) VALUES
-    ('/m', 'D:\\Movies', 1, '/m', 'Movies'), ('/all', '/mnt/all', NULL, NULL, NULL);
+"""
+_MAPPINGS = """
+INSERT INTO path_mappings (server_id, plex_prefix, local_prefix) VALUES
+    (1, '/m', 'D:\\Movies'), (1, '/all', '/mnt/all'), (2, '/all', '/mnt/all');
+"""
+TWO_SERVERS = _SERVERS + _MAPPINGS
+SERVERS_OF_1_2 = """
+INSERT INTO plex_servers (name, base_url, token) VALUES ('Home', 'http://10.0.0.1:32400', 'first-token');
+INSERT INTO libraries (server_id, plex_library_key, title, library_type, sync_enabled) VALUES
+    (1, '1', 'Movies', 'movie', 1), (1, '2', 'TV', 'show', 0);
+INSERT INTO path_mappings (server_id, library_id, plex_path, local_path) VALUES
+    (1, 1, '/data', '/mnt/films'), (1, 2, '/data', '/mnt/series'), (1, 9, '/gone', '/x');
 """
 
 
@@ -77,7 +123,7 @@ def test_what_a_row_lacks_is_not_made_up(run, retrovue, tmp_path) -> None:
             ('Home', 'http://10.0.0.2:1', 't-1234567'), ('Attic', NULL, 't-1234567');
         INSERT INTO libraries (server_id, library_key, library_name, library_type) VALUES
             (2, NULL, 'Movies', 'movie'), (2, '2', NULL, 'show'), (2, '3', 'TV', 'show'), (9, '1', 'Lost', 'movie');
-        INSERT INTO plex_path_mappings (plex_path, local_path, server_id) VALUES (NULL, '/m', 2), ('/gone', '/m', 9);
+        INSERT INTO path_mappings (plex_prefix, local_prefix, server_id) VALUES (NULL, '/m', 2), ('/gone', '/m', 9);
     """
     schema = VERSION_3.replace(" NOT NULL", "")
     path = tmp_path / "new.db"
@@ -96,7 +142,7 @@ def test_what_a_row_lacks_is_not_made_up(run, retrovue, tmp_path) -> None:
 
 
 def test_servers_libraries_and_mappings_are_taken(run, retrovue, tmp_path) -> None:
-    """With tokens and switches; a mapping of no server becomes one of each. A new database is made for them."""
+    """With tokens and switches. A new database is made for them."""
     path = tmp_path / "new.db"
     finished = run("database", "import-retrovue", retrovue(rows=TWO_SERVERS), "--json", "--database", path)
     assert finished.code == 0
@@ -115,8 +161,71 @@ def test_servers_libraries_and_mappings_are_taken(run, retrovue, tmp_path) -> No
     mappings = "SELECT server_id, plex_path, local_path, library_root, library_name FROM plex_path_mappings"
     assert sorted(_rows(path, mappings), key=str) == [
         (1, "/all", "/mnt/all", None, None),
-        (1, "/m", "D:\\Movies", "/m", "Movies"),
+        (1, "/m", "D:\\Movies", None, None),
         (2, "/all", "/mnt/all", None, None),
+    ]
+
+
+def test_mappings_of_schema_2_keep_their_meaning(run, retrovue, tmp_path) -> None:
+    """A library that a row names meant nothing, nor did a row without a server; of two for one path one was used."""
+    rows = """
+        INSERT INTO plex_path_mappings (plex_path, local_path, server_id, library_root, library_name) VALUES
+            ('/m', '/old', 1, NULL, NULL), ('/m', '/films', 1, '/m', 'Movies'),
+            ('/all', '/mnt/all', NULL, NULL, NULL);
+    """
+    path = tmp_path / "new.db"
+    source = retrovue(VERSION_2, _SERVERS + rows)
+    finished = run("database", "import-retrovue", source, "--json", "--database", path)
+    assert finished.code == 0
+    left = {step["name"]: step["reason"] for step in json.loads(finished.out)["steps"] if step["outcome"] == "left"}
+    assert left == {
+        "/all -> /mnt/all": "it names no server, so Retrovue never used it",
+        "Home: /m -> /old": "Retrovue used another one for this directory",
+    }
+    mappings = "SELECT server_id, plex_path, local_path, library_root, library_name FROM plex_path_mappings"
+    assert _rows(path, mappings) == [(1, "/m", "/films", None, None)]
+
+
+def test_of_equal_mappings_of_schema_3_the_first_was_used(run, retrovue, tmp_path) -> None:
+    """What is left over in the table of schema 2 was not used any more."""
+    rows = """
+        INSERT INTO path_mappings (server_id, plex_prefix, local_prefix) VALUES
+            (1, '/m', '/first'), (1, '/m', '/second');
+        INSERT INTO plex_path_mappings (server_id, plex_path, local_path) VALUES (1, '/t', '/older');
+    """
+    path = tmp_path / "new.db"
+    source = retrovue(VERSION_3 + _OLDER_MAPPINGS, _SERVERS + rows)
+    finished = run("database", "import-retrovue", source, "--json", "--database", path)
+    assert finished.code == 0
+    left = {step["name"]: step["reason"] for step in json.loads(finished.out)["steps"] if step["outcome"] == "left"}
+    assert left["Home: /m -> /second"] == "Retrovue used another one for this directory"
+    assert "only its newer table" in left["/t -> /older"]
+    assert _rows(path, "SELECT plex_path, local_path FROM plex_path_mappings") == [("/m", "/first")]
+
+
+@pytest.mark.parametrize("version", [None, "1.2.3"])
+def test_release_1_2_is_taken(run, retrovue, tmp_path, version) -> None:
+    """Its mappings hold for one library each, so they name it; one of a library that is not there is refused."""
+    stated = f"INSERT INTO system_config (key, value) VALUES ('schema_version', '{version}');" if version else ""
+    path = tmp_path / "new.db"
+    source = retrovue(RELEASE_1_2, SERVERS_OF_1_2 + stated)
+    finished = run("database", "import-retrovue", source, "--json", "--database", path)
+    assert finished.code == 1
+    steps = json.loads(finished.out)["steps"]
+    assert [(step["name"], step["reason"]) for step in steps if step["outcome"] == "refused"] == [
+        ("Home: /gone -> /x", "its library is not there")
+    ]
+    assert _rows(path, "SELECT name, server_url, token, is_active FROM plex_servers") == [
+        ("Home", "http://10.0.0.1:32400", "first-token", 1)
+    ]
+    libraries = "SELECT library_key, library_name, library_type, sync_enabled FROM libraries ORDER BY id"
+    assert _rows(path, libraries) == [("1", "Movies", "movie", 1), ("2", "TV", "show", 0)]
+    mappings = (
+        "SELECT server_id, plex_path, local_path, library_root, library_name FROM plex_path_mappings ORDER BY id"
+    )
+    assert _rows(path, mappings) == [
+        (1, "/data", "/mnt/films", None, "Movies"),
+        (1, "/data", "/mnt/series", None, "TV"),
     ]
 
 
@@ -127,7 +236,7 @@ def test_older_files_lack_columns_and_tables(run, retrovue, tmp_path) -> None:
         "INSERT INTO plex_servers (name, server_url, token) VALUES ('Home', 'http://10.0.0.1:32400', 't');"
         "INSERT INTO plex_path_mappings (plex_path, local_path) VALUES ('/m', '/n');"
     )
-    finished = run("database", "import-retrovue", retrovue(VERSION_2, rows), "--json", "--database", path)
+    finished = run("database", "import-retrovue", retrovue(FIRST_MAPPINGS, rows), "--json", "--database", path)
     assert _outcomes(finished) == {"server": {"added": 1}, "mapping": {"added": 1}}
     assert _rows(path, "SELECT is_active FROM plex_servers") == [(1,)]
 
@@ -160,7 +269,7 @@ def test_what_cannot_be_used_costs_nothing_else(run, retrovue, tmp_path) -> None
         "   ('bad', 'ftp://x', 't'), ('empty', 'http://10.0.0.3:1', ''), ('Home', 'http://10.0.0.4:1', 't4');"
         "INSERT INTO libraries (server_id, library_key, library_name, library_type) VALUES"
         "   (1, '9', 'Music', 'artist'), (3, '1', 'Lost', 'movie');"
-        "INSERT INTO plex_path_mappings (plex_path, local_path, server_id) VALUES"
+        "INSERT INTO path_mappings (plex_prefix, local_prefix, server_id) VALUES"
         "   ('relative', 'x', 1), ('/dir', '/old', 1), ('/dir/', '/new', 1);"
     )
     finished = run("database", "import-retrovue", source, "--json", "--database", path)
@@ -172,7 +281,7 @@ def test_what_cannot_be_used_costs_nothing_else(run, retrovue, tmp_path) -> None
     assert steps["library", "bad / Lost"]["reason"] == "its server was not taken"
     assert "'artist' are not mirrored" in steps["library", "Home / Music"]["reason"]
     assert "absolute path" in steps["mapping", "Home: relative -> x"]["reason"]
-    assert "a newer one" in steps["mapping", "Home: /dir -> /old"]["reason"]
+    assert "Retrovue used another one" in steps["mapping", "Home: /dir -> /old"]["reason"]
     assert {name for (name,) in _rows(path, "SELECT name FROM plex_servers")} == {"Home", "Attic", "Home (2)"}
     assert _rows(path, "SELECT local_path FROM plex_path_mappings WHERE plex_path LIKE '/dir%'") == [("/new",)]
 
@@ -255,8 +364,12 @@ def test_a_file_that_is_being_written_is_not_believed(retrovue, monkeypatch) -> 
     ("schema", "word"),
     [
         ("CREATE TABLE theirs (x);", "no database of the original Retrovue"),
-        ("CREATE TABLE schema_version (version); CREATE TABLE plex_servers (id);", "schema version None"),
-        (VERSION_3 + "INSERT INTO schema_version (version) VALUES (4);", "schema version 4; 2 and 3"),
+        ("CREATE TABLE schema_version (version); CREATE TABLE plex_servers (id);", "whose tables are known"),
+        (
+            RELEASE_1_2 + "INSERT INTO system_config (key, value) VALUES ('schema_version', '2.0');",
+            "schema version 2.0",
+        ),
+        (VERSION_3 + "INSERT INTO schema_version (version) VALUES (4);", "schema version 4; schema versions 2 and 3"),
     ],
 )
 def test_other_databases_are_refused(run, retrovue, tmp_path, schema, word) -> None:
@@ -275,3 +388,37 @@ def test_what_is_no_database_is_refused(run, tmp_path, database) -> None:
         finished = run("database", "import-retrovue", source, "--database", tmp_path / "new.db")
         assert finished.code == 2, source
         assert "Traceback" not in finished.err
+    assert "a database of retrovue-daemon itself" in finished.err
+    assert f"--database {database}" in finished.err
+
+
+@pytest.mark.parametrize("command", ["sync", "status", "servers list", "database check", "database vacuum"])
+@pytest.mark.parametrize("journal", ["DELETE", "WAL"])
+@pytest.mark.parametrize("schema", [VERSION_2, VERSION_3, RELEASE_1_2])
+def test_as_our_own_database_it_is_refused(run, retrovue, schema, journal, command) -> None:
+    """With the command that takes over what is in it; nothing is put beside it, no lock and no log."""
+    source = retrovue(schema, f"PRAGMA journal_mode = {journal};")
+    before = _state(source.parent)
+    finished = run(*command.split(), "--database", source)
+    assert finished.code == 78
+    assert "a database of the original Retrovue" in finished.err
+    assert f"retrovue-daemon database import-retrovue {source}" in " ".join(finished.err.split())
+    assert _state(source.parent) == before
+
+
+def test_the_daemon_refuses_it_too(retrovue, tmp_path) -> None:
+    """As a process of its own: at its end it sees to it that the process ends."""
+    source = retrovue()
+    before = _state(source.parent)
+    finished = subprocess.run(
+        [sys.executable, "-m", "retrovue_daemon", "run", "--database", source],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert finished.returncode == 78
+    assert f"retrovue-daemon database import-retrovue {source}" in finished.stderr
+    assert _state(source.parent) == before
