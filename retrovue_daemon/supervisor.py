@@ -16,6 +16,7 @@ from retrovue_daemon.errors import InternalError, StoreError, UnknownServer
 from retrovue_daemon.roster import read_roster
 from retrovue_daemon.serving import Desk
 from retrovue_daemon.slots import FIRST_LOOK_S, Slots
+from retrovue_daemon.store.observed import ObservedClock
 from retrovue_daemon.store.state import client_identifier
 from retrovue_daemon.store.watch import data_version, read_settings
 from retrovue_daemon.sync.skips import SkipLog
@@ -76,6 +77,7 @@ class Supervisor:
         self._redactor = redactor
         self._retry = retry
         self._clock = clock or Clock()
+        self._observed = ObservedClock(self._clock)
         self._slots = Slots(config.sync.concurrency, self._clock)
         self._skips = SkipLog()
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -203,6 +205,7 @@ class Supervisor:
 
     async def _workplace(self, config: Config) -> Workplace:
         if self._identifier is None:
+            await self.database.writer.write(self._observed.start)
             self._identifier = await self.database.writer.write(client_identifier)
         settings = PassSettings(
             page_size=config.sync.page_size,
@@ -219,6 +222,7 @@ class Supervisor:
             identifier=self._identifier,
             retry=self._retry,
             clock=self._clock,
+            observed=self._observed,
         )
 
     def _start(self, active: ActiveServer, workplace: Workplace, before: ServerWorker | None = None) -> None:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.roster import ActiveServer
     from retrovue_daemon.slots import Slots
     from retrovue_daemon.store.database import Database
+    from retrovue_daemon.store.observed import ObservedClock
     from retrovue_daemon.sync.discovery import Contact
     from retrovue_daemon.sync.passes import LibraryPass, PassReport
     from retrovue_daemon.sync.skips import SkipLog
@@ -62,6 +63,7 @@ class Workplace(msgspec.Struct, frozen=True):
     identifier: str
     retry: RetryPolicy
     clock: Clock
+    observed: ObservedClock
 
 
 class ServerWorker:
@@ -209,7 +211,7 @@ class ServerWorker:
 
     def _choice(self, client: PlexClient, contact: Contact, *, scheduled: bool) -> Choice:
         place = self.workplace
-        equipment = Equipment(client, place.database, place.settings, place.skips, place.clock.now)
+        equipment = Equipment(client, place.database, place.settings, place.skips, place.clock.now, place.observed)
         return Choice(contact, equipment, self._running.keys(), scheduled, place.timing, self._backoff, place.clock)
 
     # -- passes -----------------------------------------------------------------------------------------------------
@@ -247,6 +249,7 @@ class ServerWorker:
             if not self._running:
                 self._discovery.heirs.forget()
                 await self._purge()
+                await self._keep_time()
 
     def _end(self, work: Work, meters: Sequence[Meter], reports: list[asyncio.Future[PassReport]]) -> None:
         """Make room for the next passes over a library, and tell who asked for these; once."""
@@ -311,7 +314,7 @@ class ServerWorker:
         if retention is None:
             return
         database, server_id = self.workplace.database, self.server.server_id
-        before = self.workplace.clock.now() - int(retention)
+        before = self.workplace.observed.now() - int(retention)
         if not await purgeable(database.reader, server_id, before):
             return
         purged = 0
@@ -319,6 +322,11 @@ class ServerWorker:
             purged += rows
         if purged:
             log.info("items.purged", server=self.name, items=purged)
+
+    async def _keep_time(self) -> None:
+        """Store the observed time now and then: rarely, for a look without news should write next to nothing."""
+        if self.workplace.observed.is_due:
+            await self.workplace.database.writer.write(self.workplace.observed.keep)
 
     # -- trouble ----------------------------------------------------------------------------------------------------
 

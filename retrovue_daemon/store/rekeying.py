@@ -275,7 +275,7 @@ def _take_over(connection: sqlite3.Connection, kind: Kind) -> None:
     names = [name for name in COLUMNS[kind] if name not in SAID_ONCE | {"rating_key"}]
     connection.execute(
         f"UPDATE {table} SET {', '.join(f'{name} = y.{name}' for name in names)}, missing_since = NULL,"
-        f" last_moment = NULL FROM rekey_pairs AS p JOIN {table} AS y ON y.id = p.young_id"
+        f" missing_observed = NULL, last_moment = NULL FROM rekey_pairs AS p JOIN {table} AS y ON y.id = p.young_id"
         f" WHERE p.kind = :kind AND p.old_id = {table}.id",
         value,
     )

@@ -78,7 +78,7 @@ COLUMNS = {Kind.MOVIE: _MOVIE, Kind.SHOW: _SHOW, Kind.SEASON: _SEASON, Kind.EPIS
 """The columns of each item table that a record fills."""
 
 UPSERT_ITEM = {
-    kind: upsert(TABLES[kind], columns, fixed="missing_since = NULL, last_moment = NULL")
+    kind: upsert(TABLES[kind], columns, fixed="missing_since = NULL, missing_observed = NULL, last_moment = NULL")
     for kind, columns in COLUMNS.items()
 }
 UPSERT_FILE = upsert("media_files", FILE_COLUMNS)

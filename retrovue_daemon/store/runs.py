@@ -44,7 +44,7 @@ class Counts(msgspec.Struct):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """One pass as sync_runs keeps it."""
+    """One pass as sync_runs keeps it; ``observed`` is ``started_at`` by the observed clock."""
 
     server_id: int
     library_id: int
@@ -54,6 +54,7 @@ class Run(msgspec.Struct, frozen=True):
     status: RunStatus
     counts: Counts
     error: str | None = None
+    observed: int | None = None
 
     def values(self) -> dict[str, str | int | None]:
         """Return the columns of its row."""
@@ -75,12 +76,17 @@ class Marks(msgspec.Struct, frozen=True):
 
 
 async def record_run(connection: aiosqlite.Connection, run: Run) -> int:
-    """Write a finished pass and return its id."""
+    """Write a finished pass and return its id.
+
+    Old records are deleted by observed time: the guard needs those of its window, also after the wall clock jumped.
+    """
     values = run.values()
     query = f"INSERT INTO sync_runs ({', '.join(values)}) VALUES ({', '.join('?' * len(values))}) RETURNING id"
     ((run_id,),) = await connection.execute_fetchall(query, tuple(values.values()))
+    observed = run.started_at if run.observed is None else run.observed
     await connection.execute(
-        "DELETE FROM sync_runs WHERE library_id = ? AND started_at < ?", (run.library_id, run.started_at - KEPT_S)
+        "DELETE FROM sync_runs WHERE library_id = ? AND ifnull(observed, started_at) < ?",
+        (run.library_id, observed - KEPT_S),
     )
     return int(run_id)
 
@@ -164,19 +170,23 @@ def _json(texts: Sequence[str]) -> str | None:
 
 
 async def removed_since(connection: aiosqlite.Connection, library_id: int, since: int) -> int:
-    """Return how many items of a library were marked missing since then; what a person accepted does not count."""
+    """Return how many items of a library were marked missing since an observed time.
+
+    What a person accepted does not count. Records of former releases have no observed time; it began as Unix seconds.
+    """
     query = (
         "SELECT ifnull(sum(r.removed), 0) FROM sync_runs AS r JOIN libraries AS l ON l.id = r.library_id"
-        " WHERE r.library_id = ? AND r.started_at >= ? AND r.started_at > ifnull(l.removals_accepted_at, -1)"
+        " WHERE r.library_id = ? AND ifnull(r.observed, r.started_at) >= ?"
+        " AND r.started_at > ifnull(l.removals_accepted_at, -1)"
     )
     ((removed,),) = await connection.execute_fetchall(query, (library_id, since))
     return int(removed)
 
 
 async def blocked_since(connection: aiosqlite.Connection, library_id: int) -> int | None:
-    """Return when the first pass began that was held back since a library's last complete listing."""
+    """Return when, in observed time, the first pass began that was held back since a library was listed in full."""
     query = (
-        "SELECT min(r.started_at) FROM sync_runs AS r JOIN libraries AS l ON l.id = r.library_id"
+        "SELECT min(ifnull(r.observed, r.started_at)) FROM sync_runs AS r JOIN libraries AS l ON l.id = r.library_id"
         " WHERE r.library_id = ? AND r.status = 'blocked' AND r.started_at >= ifnull(l.last_full_sync_at, 0)"
     )
     ((began,),) = await connection.execute_fetchall(query, (library_id,))

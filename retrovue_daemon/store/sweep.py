@@ -31,20 +31,26 @@ _CHILDLESS = {
 
 
 async def mark_missing(
-    connection: aiosqlite.Connection, target: Target, kind: Kind, ids: Sequence[int], now: int, last_moment: int = 0
+    connection: aiosqlite.Connection,
+    target: Target,
+    kind: Kind,
+    ids: Sequence[int],
+    now: int,
+    observed: int,
+    last_moment: int = 0,
 ) -> int:
     """Mark rows of a library missing, with their files; return how many there were.
 
-    ``last_moment`` is when the last complete listing that showed them began. A row that another library's pass took
-    over since it was judged is left alone.
+    ``observed`` is the observed time, by which retention is counted. ``last_moment`` is when the last complete
+    listing that showed them began. A row that another library's pass took over since it was judged is left alone.
     """
     if not ids:
         return 0
     table = TABLES[kind]
     cursor = await connection.executemany(
-        f"UPDATE {table} SET state = 'missing', missing_since = ?, last_moment = ?"
+        f"UPDATE {table} SET state = 'missing', missing_since = ?, missing_observed = ?, last_moment = ?"
         " WHERE id = ? AND library_id = ? AND state <> 'missing'",
-        ((now, last_moment, row_id, target.library_id) for row_id in ids),
+        ((now, observed, last_moment, row_id, target.library_id) for row_id in ids),
     )
     if kind in {Kind.MOVIE, Kind.EPISODE}:
         await connection.executemany(
@@ -106,7 +112,7 @@ async def present(connection: aiosqlite.Connection, kind: Kind, library_id: int,
 
 
 async def purge(connection: aiosqlite.Connection, server_id: int, before: int) -> int:
-    """Delete some rows of a server that went missing at or before a time; return how many, 0 when none is left.
+    """Delete some rows of a server that went missing by an observed time; return how many, 0 when none is left.
 
     Their files and external ids go with them. Libraries that are blocked keep everything, and so does a show or
     season on which any row still hangs: children go first.
@@ -114,7 +120,7 @@ async def purge(connection: aiosqlite.Connection, server_id: int, before: int) -
     for kind in (Kind.MOVIE, Kind.EPISODE, Kind.SEASON, Kind.SHOW):
         query = (
             f"SELECT i.id, i.rating_key FROM {TABLES[kind]} AS i JOIN libraries AS l ON l.id = i.library_id"
-            " WHERE i.server_id = ? AND i.state = 'missing' AND i.missing_since <= ? AND l.state <> 'blocked'"
+            " WHERE i.server_id = ? AND i.state = 'missing' AND i.missing_observed <= ? AND l.state <> 'blocked'"
             f"{_CHILDLESS[kind]} LIMIT {_PURGED_AT_ONCE}"
         )
         rows = list(await connection.execute_fetchall(query, (server_id, before)))
@@ -131,9 +137,9 @@ async def purge(connection: aiosqlite.Connection, server_id: int, before: int) -
 
 
 async def purgeable(connection: aiosqlite.Connection, server_id: int, before: int) -> bool:
-    """Tell whether a server has rows that went missing at or before a time: an unchanged round writes nothing."""
+    """Tell whether a server has rows that went missing by an observed time: an unchanged round writes nothing."""
     for table in TABLES.values():
-        query = f"SELECT 1 FROM {table} WHERE server_id = ? AND state = 'missing' AND missing_since <= ? LIMIT 1"
+        query = f"SELECT 1 FROM {table} WHERE server_id = ? AND state = 'missing' AND missing_observed <= ? LIMIT 1"
         if list(await connection.execute_fetchall(query, (server_id, before))):
             return True
     return False

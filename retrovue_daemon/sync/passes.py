@@ -86,6 +86,7 @@ class Result(msgspec.Struct, frozen=True):
     library: LibraryTarget
     kind: RunKind
     started_at: int
+    observed: int
 
     def run(self, verdict: Verdict, counts: Counts, swept: Swept | None = None) -> Run:
         """Return the record; what was listed and not written was unchanged, unless it may not have been written."""
@@ -104,7 +105,13 @@ class Result(msgspec.Struct, frozen=True):
             status=verdict.status,
             counts=counts,
             error=verdict.error,
+            observed=self.observed,
         )
+
+    @classmethod
+    def begun(cls, equipment: Equipment, library: LibraryTarget, kind: RunKind) -> Result:
+        """Return what makes the record of a pass that begins now."""
+        return cls(equipment, library, kind, equipment.now(), equipment.observed.now())
 
 
 async def carry_out(
@@ -119,7 +126,7 @@ async def carry_out(
     ``slot`` is held while the pass looks; what it concludes from that needs the writer only. A pass that is cancelled
     does not wait for the writer: its report comes once the record is written.
     """
-    result, start = Result(equipment, library, job.kind, equipment.now()), time.monotonic()
+    result, start = Result.begun(equipment, library, job.kind), time.monotonic()
     concluding: asyncio.Future[Conclusion] | None = None
     cause: PlexError | None = None
 
@@ -129,7 +136,7 @@ async def carry_out(
 
     try:
         async with slot:
-            result, start = Result(equipment, library, job.kind, equipment.now()), time.monotonic()
+            result, start = Result.begun(equipment, library, job.kind), time.monotonic()
             verdict = await _look(job)
         cause = verdict.cause
         await _turn(library, verdict, job.counts)
@@ -149,7 +156,7 @@ async def carry_out(
 
 def not_begun(equipment: Equipment, library: LibraryTarget, kind: RunKind) -> PassReport:
     """Report a pass that was cancelled before its first step: it has left no record."""
-    run = Result(equipment, library, kind, equipment.now()).run(Verdict("cancelled"), Counts())
+    run = Result.begun(equipment, library, kind).run(Verdict("cancelled"), Counts())
     return PassReport(library.server, library.row.name, run, None, 0.0)
 
 

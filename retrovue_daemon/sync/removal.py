@@ -67,9 +67,11 @@ async def sweep(
         return Swept(rekeyed)
     if accepted:
         await accept_removals(connection, library.row.id, equipment.now())
-    removed = 0
+    removed, now, observed = 0, equipment.now(), equipment.observed.now()
     for kind, ids in left.items():
-        removed += await mark_missing(connection, library.target, kind, ids, equipment.now(), library.row.listed_from)
+        removed += await mark_missing(connection, library.target, kind, ids, now, observed, library.row.listed_from)
+    # Stored with the rows, so that the next process does not begin before the time that they carry.
+    await equipment.observed.keep(connection)
     return Swept(rekeyed, removed)
 
 
@@ -128,12 +130,14 @@ async def _refusal(
 ) -> str | None:
     """Return why these removals must wait for a person; a kind of which nothing is left is as bad as all.
 
-    Time alone ends no refusal: the window of a library that is held back is the one in which that began.
+    Time alone ends no refusal: the window of a library that is held back is the one in which that began. It is
+    counted by the observed clock: a wall clock that jumps forward ends no window.
     """
     has = {kind: await present(connection, kind, library.row.id) for kind in leaving}
     if vanished:
         return f"the server no longer lists this library, which had {sum(has.values())} items"
-    since = equipment.now() - GUARD_WINDOW
+    # What left exactly a window ago is outside: a weekly sync observes one day from one to the next.
+    since = equipment.observed.now() - GUARD_WINDOW + 1
     if library.row.state == "blocked":
         began = await blocked_since(connection, library.row.id)
         since = min(since, began - GUARD_WINDOW) if began is not None else since

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.records import LibraryListing
     from retrovue_daemon.store.database import Database
     from retrovue_daemon.store.libraries import LibraryRow
+    from retrovue_daemon.store.observed import ObservedClock
     from retrovue_daemon.store.rows import Target
     from retrovue_daemon.sync.rounds import Round
     from retrovue_daemon.sync.skips import SkipLog
@@ -56,10 +57,11 @@ class PassSettings(msgspec.Struct, frozen=True):
 
 
 class Equipment(msgspec.Struct, frozen=True):
-    """What all passes over one server work with; ``now`` gives Unix seconds."""
+    """What all passes over one server work with; ``now`` gives Unix seconds, ``observed`` the observed time."""
 
     client: PlexClient
     database: Database
     settings: PassSettings
     skips: SkipLog
     now: Callable[[], int]
+    observed: ObservedClock

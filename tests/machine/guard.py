@@ -19,6 +19,10 @@ FLOOR = 20
 """So many removals within a day are let through; a fifth of these small libraries is never more."""
 
 DAY_S = 24 * 60 * 60
+
+SECONDS_OF_A_ROUND = 600
+"""More than a round takes in fact: the monotonic clock is the real one."""
+
 EITHER = frozenset({"ok", "blocked"})
 
 
@@ -61,13 +65,18 @@ def _left_recently(library: str, done: Round, history: History) -> tuple[int, in
 
     What was let go by a person need not count, nor what has come back.
     """
-    since = done.now - DAY_S
-    accepted = max(since, history.accepted.get(library, 0))
-    rows = done.before.items.values()
-    still_gone = [row for row in rows if row.library == library and (row.missing_since or 0) > accepted]
+    since = done.after.observed - DAY_S
+    accepted = history.accepted.get(library, 0)
+    still_gone = [
+        row
+        for row in done.before.items.values()
+        if row.library == library
+        and (row.missing_since or 0) > accepted
+        and (row.missing_observed or 0) > since + SECONDS_OF_A_ROUND
+    ]
     library_id = done.before.libraries.get(library, {}).get("id")
     runs = [run for run in done.before.runs.values() if run["library_id"] == library_id]
-    gone = sum(run["removed"] for run in runs if run["started_at"] >= since)
+    gone = sum(run["removed"] for run in runs if run["observed"] >= since)
     return len([row for row in still_gone if (row.table, row.key) not in done.ended.items]), gone
 
 

@@ -201,7 +201,7 @@ class _Links:
                 and (own is not None or done.complete(library))
             )
         settled = own is not None and (own.table, own.id) in self._history.listed
-        kept = (row.missing_since or 0) + done.retention_s > done.now
+        kept = (row.missing_observed or 0) + done.retention_s > done.after.observed
         return kept and not settled and done.complete(library)
 
     def _component(self, pair: Pair) -> set[Pair]:

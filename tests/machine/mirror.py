@@ -67,6 +67,7 @@ MISTAKES = {
     **{
         f"{table} whose state and missing_since contradict": f"SELECT id FROM {table}"
         " WHERE (state = 'missing') <> (missing_since IS NOT NULL)"
+        " OR (state = 'missing') <> (missing_observed IS NOT NULL)"
         for table in ITEM_TABLES
     },
     **{
@@ -88,6 +89,7 @@ class Row:
     library: str
     state: str
     missing_since: int | None
+    missing_observed: int | None
     digest: int | None
     content: Content
 
@@ -105,12 +107,14 @@ class Mirror:
     file_ids: dict[int, int]
     libraries: dict[str, Record]
     runs: dict[int, Record]
+    observed: int
+    """The observed time that was stored last."""
     raw: dict[str, list[tuple[object, ...]]]
     mistakes: list[str]
 
     @classmethod
     def empty(cls) -> Self:
-        return cls({}, {}, {}, {}, {}, {}, [])
+        return cls({}, {}, {}, {}, {}, 0, {}, [])
 
     @cached_property
     def by_id(self) -> dict[tuple[str, int], Row]:
@@ -163,9 +167,14 @@ class _Reader:
             file_ids={file["part_id"]: file["id"] for file in tables["media_files"]},
             libraries={library["library_key"]: library for library in tables["libraries"]},
             runs={run["id"]: run for run in tables["sync_runs"]},
+            observed=self._observed(),
             raw=raw,
             mistakes=self._mistakes(),
         )
+
+    def _observed(self) -> int:
+        query = "SELECT value FROM daemon_state WHERE key = 'observed_clock'"
+        return next((int(value.split()[0]) for (value,) in self._connection.execute(query)), 0)
 
     def _guids(self) -> dict[tuple[str, int], set[tuple[str, str]]]:
         found: defaultdict[tuple[str, int], set[tuple[str, str]]] = defaultdict(set)
@@ -201,5 +210,7 @@ def _row(
     content |= {name: named.get(record[column]) for (name, column), named in links.items() if column in record}
     if table in GUIDS:
         content["guids"] = frozenset(guids)
-    state, since, digest = (record[name] for name in ("state", "missing_since", "digest"))
-    return Row(table, record["id"], record["rating_key"], library, state, since, digest, content)
+    state, since, observed, digest = (
+        record[name] for name in ("state", "missing_since", "missing_observed", "digest")
+    )
+    return Row(table, record["id"], record["rating_key"], library, state, since, observed, digest, content)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.machine.guard import EITHER, LENIENT, expected
+from tests.machine.guard import DAY_S, EITHER, LENIENT, SECONDS_OF_A_ROUND, expected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +44,7 @@ def keep(done: Round, history: History) -> None:
         *_primaries(done),
         *_removals(done, pairs),
         *_purges(done),
+        *_observed(done),
         *_statuses(done, history, pairs),
         *_marks(done),
     ]
@@ -139,7 +140,7 @@ def _may_be_purged(row: Row, done: Round) -> bool:
         return False
     if row.present:
         return done.retention_s == 0 and done.status(row.library) == "ok"
-    return (row.missing_since or 0) + done.retention_s <= done.now
+    return (row.missing_observed or 0) + done.retention_s <= done.after.observed + SECONDS_OF_A_ROUND
 
 
 # What left
@@ -151,8 +152,12 @@ def _removals(done: Round, pairs: Pairs) -> Iterator[str]:
         now = done.after.items.get(key)
         own = done.after.by_id.get((row.table, row.id))
         if not row.present:
-            if own is not None and not own.present and own.missing_since != row.missing_since:
-                yield f"{key} was missing, and its missing_since moved"
+            if (
+                own is not None
+                and not own.present
+                and (own.missing_since, own.missing_observed) != (row.missing_since, row.missing_observed)
+            ):
+                yield f"{key} was missing, and the time since when moved"
             if own is not None and not own.present and _unlinked(own.content) != _unlinked(row.content):
                 yield f"{key} was missing, and its row changed"
             continue
@@ -176,9 +181,17 @@ def _unlinked(content: Content) -> Content:
 def _purges(done: Round) -> Iterator[str]:
     """What has been missing for long enough is deleted, but not of a library that is held back."""
     for row in done.after.items.values():
-        old = row.missing_since is not None and row.missing_since + done.retention_s < done.now
+        old = row.missing_observed is not None and row.missing_observed + done.retention_s < done.after.observed
         if old and row.table in {"movies", "episodes"} and done.complete(row.library):
             yield f"{row.table} {row.id} has been missing since {row.missing_since}, and is still there"
+
+
+def _observed(done: Round) -> Iterator[str]:
+    """Each round is a process: between two of them the wall clock counts, never backwards and a day at most."""
+    passed = done.after.observed - done.before.observed
+    least = min(max(done.now - done.looked_before, 0), DAY_S)
+    if done.before.observed and not least <= passed <= least + SECONDS_OF_A_ROUND:
+        yield f"{passed} s were observed where {done.now - done.looked_before} s passed by the wall clock"
 
 
 # What is there

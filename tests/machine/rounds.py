@@ -120,6 +120,7 @@ class Round:
 
     number: int
     now: int
+    looked_before: int
     manner: Manner
     retention_s: float
     began: Truth
@@ -168,7 +169,7 @@ class Rounds:
         self.plex = SimulatedPlex(World(release=release))
         self.happenings = Happenings(self.plex)
         self.history = History()
-        self.now = 1_800_000_000
+        self.now = self._looked = 1_800_000_000
         self.number = 0
         self._retention_days = retention_days
         self._stack = ExitStack()
@@ -219,6 +220,7 @@ class Rounds:
         manner = manner or Manner()
         self.number += 1
         self.now += 1
+        looked_before, self._looked = self._looked, self.now
         began, before, scanning = self.truth(), self.mirror(), self._scanning()
         counted = self.world.release.content_changed_at
         marks = {key: each.content_changed_at if counted else None for key, each in self.world.libraries.items()}
@@ -231,6 +233,7 @@ class Rounds:
         done = Round(
             number=self.number,
             now=self.now,
+            looked_before=looked_before,
             manner=manner,
             retention_s=float("inf") if self._retention_days is None else self._retention_days * 86_400.0,
             began=began,

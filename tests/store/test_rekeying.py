@@ -65,7 +65,7 @@ def lose(database):
 
     async def work(kind: Kind, *ids: int, library: int = MOVIES, seen_in: int = 2) -> None:
         target = Target(1, library, "…", lambda path: path)
-        await database.writer.write(lambda c: mark_missing(c, target, kind, ids, NOW, seen_in - 1))
+        await database.writer.write(lambda c: mark_missing(c, target, kind, ids, NOW, NOW, seen_in - 1))
 
     return work
 
@@ -310,8 +310,8 @@ async def test_a_missing_row_comes_back_under_a_new_key(put, conclude, lose, que
     await lose(Kind.MOVIE, 1, seen_in=2)
     await put(make.movie("2", make.part(20, "/b.mkv"), guid="plex://movie/x"), seen_in=3)
     assert (await conclude({Kind.MOVIE: []}, listed=(2, 2))).pairs == {Kind.MOVIE: {1: 2}}
-    assert await query("SELECT id, rating_key, state, missing_since, last_moment FROM movies") == [
-        (1, "2", "active", None, None)
+    assert await query("SELECT id, rating_key, state, missing_since, missing_observed, last_moment FROM movies") == [
+        (1, "2", "active", None, None, None)
     ]
     assert await query("SELECT plex_path, rating_key, state FROM media_files") == [("/b.mkv", "2", "active")]
 

@@ -179,6 +179,24 @@ async def test_removals_of_a_day_add_up(database, record) -> None:
     assert await removed_since(database.reader, 1, 301) == 0
 
 
+async def test_removals_are_counted_by_observed_time(database, record) -> None:
+    """A wall clock that jumped lies between two passes of one day; a record of a former release has no such time."""
+    await record(started_at=5, observed=None, counts=Counts(removed=1))
+    await record(started_at=900 * DAY, observed=205, counts=Counts(removed=10))
+    assert await removed_since(database.reader, 1, 205) == 10
+    assert await removed_since(database.reader, 1, 206) == 0
+    assert await removed_since(database.reader, 1, 5) == 11
+
+
+async def test_a_clock_that_jumps_deletes_no_record_that_the_guard_needs(database, record) -> None:
+    """It is deleted when ninety days have been observed."""
+    await record(started_at=100, observed=100, counts=Counts(removed=7))
+    await record(started_at=400 * DAY, observed=200)
+    assert await removed_since(database.reader, 1, 100) == 7 + RUN.counts.removed
+    await record(started_at=401 * DAY, observed=91 * DAY)
+    assert await removed_since(database.reader, 1, 0) == RUN.counts.removed
+
+
 async def test_removals_that_a_person_believed_do_not_count(database, record) -> None:
     """What came before the word was given, and with it; what comes later counts again."""
     for started_at in (100, 200):

@@ -21,12 +21,12 @@ async def test_missing_items_keep_their_rows_and_files(write, query, make, datab
     """State and time are set on the item, the state on its files; others stay active."""
     await write(make.movie("7", make.part(70)), make.movie("8", make.part(80)))
 
-    removed = await database.writer.write(lambda c: mark_missing(c, target, Kind.MOVIE, [1], 123))
+    removed = await database.writer.write(lambda c: mark_missing(c, target, Kind.MOVIE, [1], 123, 124))
 
     assert removed == 1
-    assert await query("SELECT rating_key, state, missing_since FROM movies ORDER BY id") == [
-        ("7", "missing", 123),
-        ("8", "active", None),
+    assert await query("SELECT rating_key, state, missing_since, missing_observed FROM movies ORDER BY id") == [
+        ("7", "missing", 123, 124),
+        ("8", "active", None, None),
     ]
     assert await query("SELECT rating_key, state FROM media_files ORDER BY id") == [
         ("7", "missing"),
@@ -39,7 +39,7 @@ async def test_a_row_that_moved_to_another_library_is_left_alone(write, query, m
     await write(make.movie("7", make.part(70)))
     await database.writer.write(lambda c: c.execute("UPDATE movies SET library_id = 2"))
 
-    removed = await database.writer.write(lambda c: mark_missing(c, target, Kind.MOVIE, [1], 123))
+    removed = await database.writer.write(lambda c: mark_missing(c, target, Kind.MOVIE, [1], 123, 124))
 
     assert removed == 0
     assert await query("SELECT state FROM movies") == [("active",)]
@@ -49,16 +49,16 @@ async def test_a_row_that_moved_to_another_library_is_left_alone(write, query, m
 async def test_an_item_goes_missing_once(write, make, database, query, target) -> None:
     """A second sweep neither counts it again nor moves the time at which it left."""
     await write(make.movie("7"))
-    await database.writer.write(lambda c: mark_missing(c, target, Kind.MOVIE, [1], 123))
-    assert await database.writer.write(lambda c: mark_missing(c, target, Kind.MOVIE, [1], 456)) == 0
-    assert await query("SELECT missing_since FROM movies") == [(123,)]
+    await database.writer.write(lambda c: mark_missing(c, target, Kind.MOVIE, [1], 123, 124))
+    assert await database.writer.write(lambda c: mark_missing(c, target, Kind.MOVIE, [1], 456, 457)) == 0
+    assert await query("SELECT missing_since, missing_observed FROM movies") == [(123, 124)]
 
 
 async def test_what_is_missing_is_not_present(write, make, database, target) -> None:
     """Only rows that are still listed count."""
     await write(*(make.movie(str(number)) for number in range(5)))
-    await database.writer.write(lambda c: mark_missing(c, target, Kind.MOVIE, [1], 100))
-    await database.writer.write(lambda c: mark_missing(c, target, Kind.MOVIE, [2], 200))
+    await database.writer.write(lambda c: mark_missing(c, target, Kind.MOVIE, [1], 100, 100))
+    await database.writer.write(lambda c: mark_missing(c, target, Kind.MOVIE, [2], 200, 200))
     assert await present(database.reader, Kind.MOVIE, 1) == 3
 
 
@@ -67,14 +67,14 @@ async def test_rows_that_were_judged_may_be_anothers_by_now(write, make, databas
     await write(*(make.movie(str(number)) for number in range(1, 8)))
     await database.writer.write(lambda c: c.execute("UPDATE movies SET library_id = 2 WHERE id = 2"))
     await database.writer.write(lambda c: c.execute("DELETE FROM movies WHERE id = 5"))
-    await database.writer.write(lambda c: mark_missing(c, target, Kind.MOVIE, [4], 100))
+    await database.writer.write(lambda c: mark_missing(c, target, Kind.MOVIE, [4], 100, 100))
     assert await still_of(database.reader, Kind.MOVIE, 1, [1, 2, 3, 4, 5, 6], chunk=2) == [1, 3, 6]
 
 
 async def test_ids_of_a_library_come_in_pieces(write, make, database, target) -> None:
     """All of its rows and no other's, in order of id, never more than a piece at a time."""
     await write(*(make.movie(str(number)) for number in range(8)))
-    await database.writer.write(lambda c: mark_missing(c, target, Kind.MOVIE, [4], 100))
+    await database.writer.write(lambda c: mark_missing(c, target, Kind.MOVIE, [4], 100, 100))
     await database.writer.write(lambda c: c.execute("UPDATE movies SET library_id = 2 WHERE id = 2"))
     pieces = [piece async for piece in ids_of_library(database.reader, Kind.MOVIE, 1, chunk=3)]
     assert pieces == [[1, 3, 4], [5, 6, 7], [8]]
@@ -83,7 +83,7 @@ async def test_ids_of_a_library_come_in_pieces(write, make, database, target) ->
 async def test_a_vanished_library_lets_go_of_what_is_not_missing_yet(write, make, database, target) -> None:
     """What left long ago is not to leave, and to be counted, once more."""
     await write(*(make.movie(str(number)) for number in range(5)))
-    await database.writer.write(lambda c: mark_missing(c, target, Kind.MOVIE, [2, 4], 100))
+    await database.writer.write(lambda c: mark_missing(c, target, Kind.MOVIE, [2, 4], 100, 100))
     equipment = SimpleNamespace(database=database)
     library = SimpleNamespace(listings=((Kind.MOVIE, Listing.MOVIES),), row=SimpleNamespace(id=1))
     verdict = await VanishedPass(equipment, library).look()
@@ -109,11 +109,11 @@ def delete(database):
 
 @pytest.fixture
 def lose(database, target):
-    """Mark rows missing at a time."""
+    """Mark rows missing at an observed time; the wall clock says something else."""
 
     async def work(kind: Kind, *ids: int, at: int = 100, library: int = 1) -> None:
         where = replace(target, library_id=library)
-        await database.writer.write(lambda c: mark_missing(c, where, kind, ids, at))
+        await database.writer.write(lambda c: mark_missing(c, where, kind, ids, NOW * 2, at))
 
     return work
 

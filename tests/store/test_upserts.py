@@ -180,9 +180,10 @@ async def test_an_optimized_version_is_never_the_primary_file(write, query, make
 async def test_a_missing_item_that_is_listed_again_is_restored(write, query, make, database) -> None:
     """It keeps its id and loses the mark; the result counts it apart from updates."""
     await write(make.movie("7", make.part(70)))
-    await database.writer.write(lambda c: c.execute("UPDATE movies SET state = 'missing', missing_since = 1"))
+    gone = "UPDATE movies SET state = 'missing', missing_since = 1, missing_observed = 2"
+    await database.writer.write(lambda c: c.execute(gone))
 
     result = await write(make.movie("7", make.part(70)))
 
     assert (result.added, result.updated, result.restored) == (0, 0, 1)
-    assert await query("SELECT id, state, missing_since FROM movies") == [(1, "active", None)]
+    assert await query("SELECT id, state, missing_since, missing_observed FROM movies") == [(1, "active", None, None)]

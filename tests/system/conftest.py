@@ -86,13 +86,17 @@ def rows(path: Path) -> Callable[..., list[tuple[object, ...]]]:
 
 
 class SetClock(Clock):
-    """A clock that stands where a test has put it."""
+    """A clock that stands where a test has put it; ``lived`` are seconds that passed without anybody setting it."""
 
     def __init__(self) -> None:
         self.seconds = 1_800_000_000
+        self.lived = 0
 
     def now(self) -> int:
         return self.seconds
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.lived
 
 
 @dataclass(slots=True)
@@ -102,6 +106,8 @@ class Engine:
     database: Database
     supervisor: Supervisor
     set_clock: SetClock
+    end: Callable[[], Awaitable[None]]
+    """Ends it as a process ends; the next one may be started on the same database."""
 
     @property
     def clock(self) -> int:
@@ -110,6 +116,11 @@ class Engine:
     @clock.setter
     def clock(self, seconds: int) -> None:
         self.set_clock.seconds = seconds
+
+    def live(self, seconds: int) -> None:
+        """Let time pass, by all clocks."""
+        self.set_clock.seconds += seconds
+        self.set_clock.lived += seconds
 
     async def round(self, selection: Selection = EVERYTHING) -> list[ServerReport]:
         return await self.supervisor.sync_once(selection)
@@ -129,11 +140,11 @@ async def engine(path: Path, config: Callable[..., Config]) -> AsyncIterator[Cal
         async def start(*plexes: SimulatedPlex | Config) -> Engine:
             first = plexes[0]
             settings = config(*plexes) if isinstance(first, SimulatedPlex) else first
-            database, clock = await stack.enter_async_context(open_database(path)), SetClock()
+            process = await stack.enter_async_context(AsyncExitStack())
+            database, clock = await process.enter_async_context(open_database(path)), SetClock()
             board, redactor = ProgressBoard(), Redactor()
-            return Engine(
-                database, Supervisor(database, settings, board, redactor, retry=IMPATIENT, clock=clock), clock
-            )
+            supervisor = Supervisor(database, settings, board, redactor, retry=IMPATIENT, clock=clock)
+            return Engine(database, supervisor, clock, process.aclose)
 
         yield start
 

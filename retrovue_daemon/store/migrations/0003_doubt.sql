@@ -36,3 +36,5 @@ CREATE INDEX movies_missing ON movies (server_id, missing_observed) WHERE state 
 CREATE INDEX shows_missing ON shows (server_id, missing_observed) WHERE state = 'missing';
 CREATE INDEX seasons_missing ON seasons (server_id, missing_observed) WHERE state = 'missing';
 CREATE INDEX episodes_missing ON episodes (server_id, missing_observed) WHERE state = 'missing';
+
+ALTER TABLE sync_runs ADD COLUMN observed INTEGER;         -- started_at by the observed clock; the removal guard counts by it
