@@ -275,10 +275,13 @@ class PlexClient:
             if not fresh or (page.total is not None and start >= page.total):
                 return tuple(found.values())
 
-    async def items(self, rating_keys: Sequence[str], kind: Kind) -> list[Item]:
+    async def items(
+        self, rating_keys: Sequence[str], kind: Kind, *, unreadable: list[str] | None = None
+    ) -> list[Item]:
         """Ask for single items of one kind; those that the server does not have are left out.
 
-        Their tags are cut to as many as a listing shows.
+        Their tags are cut to as many as a listing shows. The keys of items that the server has but cannot send are
+        added to ``unreadable``.
         """
 
         def read(answer: Answer) -> Page:
@@ -286,10 +289,14 @@ class PlexClient:
 
         found: list[Item] = []
         for start in range(0, len(rating_keys), _MOST_IDS):
-            found += await self._items_at_once(rating_keys[start : start + _MOST_IDS], read)
+            found += await self._items_at_once(
+                rating_keys[start : start + _MOST_IDS], read, [] if unreadable is None else unreadable
+            )
         return found
 
-    async def _items_at_once(self, rating_keys: Sequence[str], read: Callable[[Answer], Page]) -> list[Item]:
+    async def _items_at_once(
+        self, rating_keys: Sequence[str], read: Callable[[Answer], Page], left_out: list[str]
+    ) -> list[Item]:
         """Ask for items by one request; where that fails, for halves of them: one item may spoil the answer.
 
         Items that cannot be had are left out; where too many are, the first failure is raised.
@@ -312,6 +319,7 @@ class PlexClient:
                 unreadable += 1
                 if unreadable > (MOST_TIMEOUTS_IN_A_ROW if isinstance(error, ServerTimeout) else _MOST_LEFT_OUT):
                     raise cause from None
+                left_out.append(keys[0])
                 _log.warning("item.unreadable", server=self.name, rating_key=keys[0], reason=error.detail)
             else:
                 found += page.items if page is not None else ()

@@ -24,6 +24,8 @@ class Adoption:
     def __init__(self, equipment: Equipment, library: LibraryTarget) -> None:
         self._equipment = equipment
         self._library = library
+        self.unreadable: list[tuple[Kind, str]] = []
+        """Parents that the server has but cannot send, by kind and rating key."""
         self._settled: dict[Kind, set[str]] = {Kind.SHOW: set(), Kind.SEASON: set()}
 
     def know(self, kind: Kind, items: Sequence[Item]) -> None:
@@ -47,7 +49,9 @@ class Adoption:
         equipment, target = self._equipment, self._library.target
         known = await known_rows(equipment.database.reader, kind, target.server_id, wanted)
         orphaned = [key for key in wanted if key not in known or known[key].state == "missing"]
-        found = await equipment.client.items(orphaned, kind) if orphaned else []
+        unreadable: list[str] = []
+        found = await equipment.client.items(orphaned, kind, unreadable=unreadable) if orphaned else []
+        self.unreadable += [(kind, key) for key in unreadable]
         adopted = [item for item in found if item.rating_key in orphaned]
         changes = [Change(item, digest) for item, digest in zip(adopted, digests(adopted), strict=True)]
         if changes:

@@ -81,3 +81,8 @@ def _numbered(texts: Iterable[str]) -> Iterator[str]:
     for text in texts:
         times[text] = times.get(text, 0) + 1
         yield text if times[text] == 1 else f"{text} ({times[text]})"
+
+
+def unreadable_parent(kind: Kind, rating_key: str) -> str:
+    """Return the fault of a show or season that no listing showed and that cannot be read by its key."""
+    return f"{kind} unreadable by key {rating_key}"

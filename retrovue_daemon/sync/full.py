@@ -10,7 +10,7 @@ from retrovue_daemon.store.lookup import ids_of_library, rating_keys
 from retrovue_daemon.store.runs import Counts, Marks, note_trouble, record_run, settle
 from retrovue_daemon.store.sweep import still_of
 from retrovue_daemon.sync.confirmation import MOST_AT_ONCE, confirm
-from retrovue_daemon.sync.faults import cut_short
+from retrovue_daemon.sync.faults import cut_short, unreadable_parent
 from retrovue_daemon.sync.listed import Listed, ListingReader
 from retrovue_daemon.sync.passes import Conclusion, Verdict
 from retrovue_daemon.sync.removal import sweep
@@ -96,6 +96,10 @@ class FullPass:
                 self._told += [f"{listing.value}: {told}" for told in listed.told_faults]
             if listed.doubt is not None and not listed.miscount:
                 self._doubts.append(f"{listing.value}: {listed.doubt}")
+        for kind, key in dict.fromkeys(self._reader.unreadable_parents):
+            # Children of theirs are stored without them until they can be read.
+            self._faults[kind] = (*self._faults.get(kind, ()), unreadable_parent(kind, key))
+            self._told.append(f"the server cannot send the {kind} with rating key {key}")
 
     async def _read(self, kind: Kind, listing: Listing) -> Listed:
         pages = self._equipment.client.pages(

@@ -149,6 +149,11 @@ class ListingReader:
         self._counts.skipped -= listed.log.skipped
         self._counts.unchanged -= listed.unchanged
 
+    @property
+    def unreadable_parents(self) -> list[tuple[Kind, str]]:
+        """Shows and seasons that no listing showed and that the server cannot send, by kind and rating key."""
+        return self._adoption.unreadable
+
     async def _settle_suspects(self) -> None:
         result, waits = await self._suspects.settle(self._listed, complete=self._complete)
         self._count(result)

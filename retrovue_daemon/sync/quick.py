@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from retrovue_daemon.store.runs import Counts, note_look, record_run
-from retrovue_daemon.sync.faults import told_unreadable
+from retrovue_daemon.sync.faults import told_unreadable, unreadable_parent
 from retrovue_daemon.sync.listed import ListingReader
 from retrovue_daemon.sync.passes import Conclusion, Verdict
 
@@ -51,6 +51,8 @@ class QuickPass:
                 # A full pass finds out which entry it is, once.
                 known = any(fault.startswith(f"{kind} unreadable") for fault in self._library.row.fault)
                 list_again = list_again or not known
+        parents = {unreadable_parent(*parent) for parent in self._reader.unreadable_parents}
+        list_again = list_again or not parents <= set(self._library.row.fault)
         return Verdict("ok", "; ".join(told) or None, list_again=list_again)
 
     async def conclude(self, connection: Connection, verdict: Verdict, result: Result) -> Conclusion:

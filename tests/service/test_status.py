@@ -88,7 +88,7 @@ async def test_a_show_that_is_well_does_not_hide_that_its_library_is_not(serve, 
     service = await serve(config(table(plex)))
     await events.next("sync.finished")
     # The first one is the search for the show.
-    plex.faults.fail(f"/library/sections/{library.key}/all", status=500, times=2, after=1)
+    plex.faults.fail(f"/library/sections/{library.key}/all", status=503, times=2, after=1)
     asked = [
         service.supervisor.ask(selection)[0]
         for selection in (Selection(full=True), Selection(show=("Les Vampires", None)))
