@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from retrovue_daemon.store.displacement import is_displaced
 from retrovue_daemon.store.lookup import ids_of_library, rating_keys
 
 if TYPE_CHECKING:
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
 
 MOST_AT_ONCE = 200
 """Requests of one pass: more would be as bad as the importers that ask for every item."""
-
-
-TAKEN: Final = " (once, row "
-"""In the rating key of a row whose own was given to another item: the server cannot be asked for it."""
 
 
 class Confirmed(msgspec.Struct, frozen=True):
@@ -61,7 +58,7 @@ async def confirm(
     # A person who accepts removals wants them all.
     most = None if equipment.settings.accept_removals else MOST_AT_ONCE
     for kind, ids in doubtful.items():
-        keys = {row_id: key for row_id, key in (await _keys(reader, kind, ids)).items() if TAKEN not in key}
+        keys = {row_id: key for row_id, key in (await _keys(reader, kind, ids)).items() if not is_displaced(key)}
         now = random.sample(list(keys), len(keys) if most is None else min(len(keys), left))
         left -= len(now)
         waiting += len(keys) - len(now)
