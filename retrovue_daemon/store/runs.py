@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     import aiosqlite
 
+    from retrovue_daemon.store.upserts import BatchResult
+
 RunKind: TypeAlias = Literal["full", "quick", "events", "show"]
 RunStatus: TypeAlias = Literal["ok", "incomplete", "blocked", "failed", "cancelled"]
 
@@ -36,6 +38,12 @@ class Counts(msgspec.Struct):
     skipped: int = 0
     pages: int = 0
     bytes: int = 0
+
+    def take_in(self, written: BatchResult) -> None:
+        """Count what was written."""
+        self.added += written.added
+        self.updated += written.updated
+        self.restored += written.restored
 
     @property
     def any_change(self) -> bool:

@@ -89,6 +89,4 @@ class BatchFeed:
         result = done.result()
         self._seen.update(result.ids)
         self.displaced += result.displaced
-        self._counts.added += result.added
-        self._counts.updated += result.updated
-        self._counts.restored += result.restored
+        self._counts.take_in(result)

@@ -161,9 +161,7 @@ class ListingReader:
 
     def _count(self, result: BatchResult | None) -> None:
         if result is not None:
-            self._counts.added += result.added
-            self._counts.updated += result.updated
-            self._counts.restored += result.restored
+            self._counts.take_in(result)
 
     def _feed(self, kind: Kind, seen: SeenIds) -> BatchFeed:
         return BatchFeed(
