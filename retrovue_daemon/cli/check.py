@@ -22,8 +22,9 @@ def check(
 ) -> None:
     """Check the configuration, then each server: who it is, whether it takes the token, what libraries it has.
 
-    Exit code 1 also says that an entry of `libraries` fits no library of its server. Nothing is written anywhere; of
-    the database only former titles of libraries are read, if it is there.
+    A few entries of the libraries show whether the token sees where files are; one that is not the owner's may not.
+    Exit code 1 also says that it does not, or that an entry of `libraries` fits no library of its server. Nothing is
+    written anywhere; of the database only former titles of libraries are read, if it is there.
 
     Examples:
 
@@ -55,7 +56,7 @@ def check(
             print(f"the configuration is valid; {len(settings.servers)} servers, none asked")
     if failed:
         raise typer.Exit(3 if failed == len(checks) else 1)
-    if any(result.unknown for result in checks):
+    if any(result.problems for result in checks):
         raise typer.Exit(1)
 
 
@@ -73,6 +74,7 @@ def _plain(result: ServerCheck) -> dict[str, object]:
         "libraries": [
             {"title": title, "type": kind, "selected": selected} for title, kind, selected in result.libraries
         ],
+        "sees_paths": result.sees_paths,
         "unknown_libraries": list(result.unknown),
         "warnings": list(result.warnings),
         "error": describe(result.error),
@@ -84,5 +86,6 @@ def _table(checks: list[ServerCheck]) -> Table:
     for result in checks:
         chosen = ", ".join(title for title, _, selected in result.libraries if selected)
         left_out = ", ".join(title for title, _, selected in result.libraries if not selected)
-        table.add_row(result.name, result.url, result.version or "", chosen, left_out, result.verdict("ok"))
+        verdict = result.failure or (*(result.problems or ("ok",)), *result.warnings)
+        table.add_row(result.name, result.url, result.version or "", chosen, left_out, verdict)
     return table

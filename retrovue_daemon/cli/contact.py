@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from retrovue_daemon.config import ServerSection
+    from retrovue_daemon.records import LibraryListing
+    from retrovue_daemon.sync.visible_paths import VisiblePaths
+
+
+HIDDEN_HINT = "use the token of the server's owner: with this one known paths are kept, and new files have none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +28,8 @@ class ServerCheck:
 
     ``unknown`` are the entries of ``libraries`` in the configuration that fit none of them, ``warnings`` what else in
     it fits none.
-    ``owner`` says whether the token is the owner's or somebody's whom libraries are shared with.
+    ``owner`` says whether the token is the owner's or somebody's whom libraries are shared with, ``paths`` what it
+    sees of the paths of files; None where no file is listed.
     """
 
     name: str
@@ -33,15 +39,28 @@ class ServerCheck:
     libraries: tuple[tuple[str, str, bool], ...] = ()
     error: DaemonError | None = None
     owner: bool | None = None
+    paths: VisiblePaths | None = None
     unknown: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
-    def verdict(self, good: str) -> tuple[str, ...]:
-        """Return the lines that a table shows: ``good``, or what went wrong and what can be done."""
-        if self.error is not None:
-            return (str(self.error), *filter(None, (self.error.hint,)))
-        unknown = tuple(f"{entry!r} in libraries selects no library" for entry in self.unknown)
-        return (*(unknown or (good,)), *self.warnings)
+    @property
+    def sees_paths(self) -> bool | None:
+        """Whether the token sees where files are; None where that is not known."""
+        return None if self.paths is None else self.paths.problem is None
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What keeps a sync from bringing all that it could, although the server answers."""
+        hidden = self.paths.problem if self.paths is not None else None
+        return (
+            *(f"{entry!r} in libraries selects no library" for entry in self.unknown),
+            *((hidden, HIDDEN_HINT) if hidden is not None else ()),
+        )
+
+    @property
+    def failure(self) -> tuple[str, ...]:
+        """Why the server could not be used, and what can be done; nothing where it answers."""
+        return () if self.error is None else (str(self.error), *filter(None, (self.error.hint,)))
 
 
 FormerTitles: TypeAlias = "Mapping[str, Sequence[str]]"
@@ -83,9 +102,8 @@ async def _ask_all(
 
 
 async def _ask(section: ServerSection, *, whose_token: bool, former: FormerTitles) -> ServerCheck:
-    from retrovue_daemon.config import idle_entries  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.plex.client import PlexClient  # noqa: PLC0415 -- brings aiohttp, which --help does not need
-    from retrovue_daemon.sync.targets import LISTINGS  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.sync.visible_paths import visible_paths  # noqa: PLC0415 -- likewise
 
     try:
         async with PlexClient(section, client_identifier="retrovue-daemon-check", version=__version__) as client:
@@ -94,34 +112,74 @@ async def _ask(section: ServerSection, *, whose_token: bool, former: FormerTitle
                 raise BadAnswer(section.name, "/identity holds no machineIdentifier")
             libraries = await client.libraries()
             owner = await client.is_owner() if whose_token else None
+            offer = _Offer(section, libraries, former)
+            paths = await visible_paths(client, filter(offer.is_selected, libraries))
     except DaemonError as error:
         return ServerCheck(section.name, section.url, error=error)
-    taken = {library.title.strip() for library in libraries}
-    had = {
-        library.key: [name for name in former.get(library.uuid or "", ()) if name.strip() not in taken]
-        for library in libraries
-    }
-    named = [(library.key, (library.title, *had[library.key])) for library in libraries]
-    excluded = idle_entries(section.exclude_libraries, named)
-    mapped = [mapping.library_name for mapping in section.path_mappings if mapping.library_name is not None]
-    known = {title.strip() for _, titles in named for title in titles}
     return ServerCheck(
         section.name,
         section.url,
         identity.version,
         identity.machine_identifier,
-        tuple(
-            (
-                library.title,
-                library.kind,
-                library.kind in LISTINGS and section.selects(library.title, library.key, had[library.key]),
-            )
-            for library in libraries
-        ),
+        tuple((library.title, library.kind, offer.is_selected(library)) for library in libraries),
         owner=owner,
-        unknown=idle_entries(section.libraries or (), named),
-        warnings=(
-            *(f"{entry!r} in exclude_libraries excludes no library" for entry in excluded),
-            *(f"a path mapping is for {name!r}, which is no library" for name in mapped if name.strip() not in known),
-        ),
+        paths=paths,
+        unknown=offer.unknown,
+        warnings=offer.warnings,
     )
+
+
+class _Offer:
+    """The libraries that a server lists, beside what the configuration says of them."""
+
+    def __init__(self, section: ServerSection, libraries: Sequence[LibraryListing], former: FormerTitles) -> None:
+        self._section = section
+        self._libraries = libraries
+        taken = {library.title.strip() for library in libraries}
+        self._had = {
+            library.key: [name for name in former.get(library.uuid or "", ()) if name.strip() not in taken]
+            for library in libraries
+        }
+        self._named = [(library.key, (library.title, *self._had[library.key])) for library in libraries]
+
+    def is_selected(self, library: LibraryListing) -> bool:
+        """Return whether a sync would read a library, as far as the configuration decides."""
+        from retrovue_daemon.sync.targets import LISTINGS  # noqa: PLC0415 -- not for --help
+
+        had = self._had[library.key]
+        return library.kind in LISTINGS and self._section.selects(library.title, library.key, had)
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The entries of ``libraries`` that fit none."""
+        from retrovue_daemon.config import idle_entries  # noqa: PLC0415 -- not for --help
+
+        return idle_entries(self._section.libraries or (), self._named)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What else in the configuration fits none, and what fits one by a title that it no longer has."""
+        from retrovue_daemon.config import idle_entries  # noqa: PLC0415 -- not for --help
+
+        mapped = [mapping.library_name for mapping in self._section.path_mappings if mapping.library_name is not None]
+        known = {title.strip() for _, titles in self._named for title in titles}
+        return (
+            *(
+                f"{entry!r} in exclude_libraries excludes no library"
+                for entry in idle_entries(self._section.exclude_libraries, self._named)
+            ),
+            *(f"a path mapping is for {name!r}, which is no library" for name in mapped if name.strip() not in known),
+            *(
+                f"{used!r} means the library that is named {library.title.strip()!r} now"
+                for library in self._libraries
+                if (used := self._former_name_in_use(library, mapped)) is not None
+            ),
+        )
+
+    def _former_name_in_use(self, library: LibraryListing, mapped: Sequence[str]) -> str | None:
+        """Return a former title by which the configuration still names a library, or None."""
+        had = self._had[library.key]
+        named = {name.strip() for name in mapped}
+        return self._section.former_name_in_use(library.title, library.key, had) or next(
+            (name for name in had if name.strip() in named), None
+        )

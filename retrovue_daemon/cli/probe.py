@@ -8,7 +8,7 @@ import typer
 
 from retrovue_daemon.cli import entries
 from retrovue_daemon.cli.completion import server_names
-from retrovue_daemon.cli.contact import ServerCheck, ask_servers
+from retrovue_daemon.cli.contact import ServerCheck, ask_servers, stored_titles
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, Place, find_place
 from retrovue_daemon.cli.output import print_failure, print_json, print_table
 from retrovue_daemon.cli.table import Table
@@ -37,8 +37,8 @@ def probe_servers(
 ) -> None:
     """Ask servers who they are, whether they take the token and whose it is, and what libraries it may see.
 
-    A token of somebody whom libraries are shared with may not see where files are: then known paths are kept,
-    and new items have none. Nothing is written.
+    A token of somebody whom libraries are shared with may not see where files are, which a few entries of the
+    libraries show: then known paths are kept, and new files have none. Nothing is written.
 
     Examples:
 
@@ -47,7 +47,7 @@ def probe_servers(
     """
     place = find_place(config, database, needs_tokens=True)
     sections, unusable = ([_named(place, name)], []) if name is not None else _active(place)
-    checks = [*ask_servers(sections, whose_token=True), *unusable]
+    checks = [*ask_servers(sections, whose_token=True, former=stored_titles(place.path)), *unusable]
     if not checks:
         print_failure("there is no active server", "`retrovue-daemon servers add` adds one")
         raise typer.Exit(3)
@@ -110,6 +110,7 @@ def _plain_check(check: ServerCheck) -> dict[str, object]:
         "version": check.version,
         "machine_identifier": check.machine_identifier,
         "is_owner": check.owner,
+        "sees_paths": check.sees_paths,
         "libraries": [{"title": title, "type": kind, "selected": chosen} for title, kind, chosen in check.libraries],
         "error": describe(check.error),
     }
@@ -120,5 +121,6 @@ def _check_table(checks: Sequence[ServerCheck]) -> Table:
     for check in checks:
         whose = {None: "", True: "the owner's", False: "shared"}[check.owner]
         titles = ", ".join(title for title, _, selected in check.libraries if selected)
-        table.add_row(check.name, check.url, check.version or "", whose, titles, check.verdict("connected"))
+        verdict = check.failure or ("connected", *check.problems, *check.warnings)
+        table.add_row(check.name, check.url, check.version or "", whose, titles, verdict)
     return table

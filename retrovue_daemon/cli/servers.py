@@ -24,7 +24,7 @@ from retrovue_daemon.cli.options import (
     command_group,
     find_place,
 )
-from retrovue_daemon.cli.output import print_error, print_json, print_line, print_table
+from retrovue_daemon.cli.output import print_error, print_json, print_line, print_table, print_warning
 from retrovue_daemon.cli.probe import probe_servers
 from retrovue_daemon.cli.table import Table
 from retrovue_daemon.cli.units import ago, plural
@@ -226,6 +226,8 @@ def _tested(section: ServerSection) -> ServerCheck:
         print_error(answer.error)
         print("hint: nothing was written; --no-test does it without asking the server", file=sys.stderr)
         raise typer.Exit(3)
+    if answer.problems:
+        print_warning("; ".join(answer.problems))
     return answer
 
 

@@ -185,6 +185,19 @@ class PlexClient:
             async for page in pages:
                 yield page
 
+    async def beginning(self, library_key: str, kind: Kind, *, size: int) -> Page:
+        """Return the first entries of one kind in a library, asked for once: a sample, not the start of a listing."""
+
+        def read(answer: Answer) -> Page:
+            return parse_page(answer.body, content_type=answer.content_type, kind=kind)
+
+        return await self._transport.get(
+            f"/library/sections/{quote(library_key, safe='')}/all",
+            self._source.noting_format(read),
+            params={**BY_TYPE[kind], **paging(0, size)},
+            tries=1,
+        )
+
     async def pages_since(
         self, library_key: str, listing: Listing, since: int, *, page_size: int
     ) -> AsyncGenerator[Page, None]:

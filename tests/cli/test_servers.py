@@ -325,6 +325,39 @@ def test_test_tells_whose_token_it_is(on, plex, rows) -> None:
     assert "shared" in on("servers", "test").out
 
 
+@pytest.mark.parametrize("hides", ["folders", "paths"])
+def test_test_tells_whether_the_token_sees_where_files_are(on, plex, rows, hides) -> None:
+    """With what to do; such a server is connected all the same."""
+    rows("UPDATE plex_servers SET server_url = ?, token = ?", plex.url, plex.token)
+    assert json.loads(on("servers", "test", "--json").out)["servers"][0]["sees_paths"] is True
+    plex.quirks.hides = hides
+    finished = on("servers", "test")
+    assert finished.code == 0
+    for words in ("connected", "the token does not see where files are", "use the token of the server's owner"):
+        assert words in finished.out
+    assert json.loads(on("servers", "test", "--json").out)["servers"][0]["sees_paths"] is False
+
+
+def test_a_token_that_does_not_see_paths_is_taken_with_a_warning(on, plex, rows) -> None:
+    """By `servers add` and `servers set-token`."""
+    rows("UPDATE plex_servers SET server_url = ?", plex.url)
+    plex.quirks.hides = "folders"
+    finished = on("servers", "set-token", "home", "--token-file", "-", stdin=plex.token)
+    assert finished.code == 0
+    assert finished.err.startswith("warning: the token does not see where files are, only their names; use the token")
+
+
+def test_test_knows_a_renamed_library(on, plex, rows, config_file) -> None:
+    """Both titles are named, and nothing is said to select nothing."""
+    plex.changes.rename_library("1", "Films")
+    config = config_file(
+        f'[[servers]]\nname = "home"\nurl = "{plex.url}"\ntoken = "{plex.token}"\nlibraries = ["Movies"]\n'
+    )
+    finished = on("servers", "test", "--config", config)
+    assert "selects no library" not in finished.out
+    assert "'Movies' means the library that is named 'Films' now" in finished.out
+
+
 def test_test_asks_the_servers_of_the_configuration_too(on, plex, second_plex, rows, config_file) -> None:
     """Exit code 1 where some fail, 3 where all do; one that is switched off is asked when named."""
     rows("UPDATE plex_servers SET server_url = ?", plex.url)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from structlog.testing import capture_logs
 
@@ -52,3 +54,53 @@ async def test_new_items_are_stored_as_they_come(plex, sync, rows) -> None:
     await sync(plex)
     assert rows("SELECT count(*) FROM media_files WHERE plex_path LIKE '%/%'") == [(0,)]
     assert "the token does not see" in str(rows(DOUBT)[0][0])
+
+
+# -- what commands say of it ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("hides", "word"), [("folders", "only their names"), ("paths", "nor their names")])
+async def test_check_fails_where_a_token_does_not_see_paths(plex, commands, config_file, hides, word) -> None:
+    """With what to do; before anything was synced, too."""
+    plex.quirks.hides = hides
+    file = config_file(plex)
+    finished = await commands.run("check", "--config", file)
+    assert finished.code == 1
+    assert f"the token does not see where files are, {word}" in finished.out
+    assert "use the token of the server's owner" in finished.out
+    finished = await commands.run("check", "--config", file, "--json")
+    (server,) = json.loads(finished.out)["servers"]
+    assert (finished.code, server["sees_paths"]) == (1, False)
+
+
+async def test_check_asks_for_a_few_files_only(plex, commands, config_file) -> None:
+    """One request where the first library shows whole paths; it is of the selected ones."""
+    file = config_file(plex)
+    file.write_text(file.read_text() + 'libraries = ["TV Shows", "Movies"]\n')
+    finished = await commands.run("check", "--config", file, "--json")
+    (server,) = json.loads(finished.out)["servers"]
+    assert (finished.code, server["sees_paths"]) == (0, True)
+    (request,) = [request for request in plex.requests if request.path.endswith("/all")]
+    assert request.query["X-Plex-Container-Size"] == "20"
+
+
+async def test_an_unreadable_library_says_nothing_of_paths(plex, commands, config_file) -> None:
+    """The next one is asked instead; where none can be read nobody knows, and that is no failure."""
+    plex.faults.fail("/library/sections/1/all", status=500, times=None)
+    file = config_file(plex)
+    finished = await commands.run("check", "--config", file, "--json")
+    (server,) = json.loads(finished.out)["servers"]
+    assert (finished.code, server["sees_paths"]) == (0, True)
+
+    file.write_text(file.read_text() + 'libraries = ["Movies"]\n')
+    finished = await commands.run("check", "--config", file, "--json")
+    (server,) = json.loads(finished.out)["servers"]
+    assert (finished.code, server["sees_paths"], server["error"]) == (0, None, None)
+
+
+async def test_a_library_without_files_says_nothing_of_paths(plex, commands, config_file) -> None:
+    """It is empty."""
+    plex.quirks.empty_libraries = set(plex.world.libraries)
+    finished = await commands.run("check", "--config", config_file(plex), "--json")
+    (server,) = json.loads(finished.out)["servers"]
+    assert (finished.code, server["sees_paths"]) == (0, None)

@@ -155,6 +155,7 @@ async def test_check_knows_a_renamed_library(renamed, sync, commands, plex, conf
     (server,) = json.loads(finished.out)["servers"]
     assert finished.code == 0
     assert [library["title"] for library in server["libraries"] if library["selected"]] == ["Films"]
+    assert server["warnings"] == ["'Movies' means the library that is named 'Films' now"]
 
 
 async def test_nothing_is_suggested_for_files_of_which_only_the_name_is_known(
