@@ -46,8 +46,8 @@ def displace(connection: sqlite3.Connection, kind: Kind, server_id: int, rating_
             "UPDATE media_files SET part_id = NULL, media_id = NULL, rating_key = rating_key || ? ||"
             f" (SELECT i.id FROM {table} AS i WHERE i.server_id = media_files.server_id"
             "  AND i.rating_key = media_files.rating_key) || ')'"
-            " WHERE server_id = ? AND rating_key IN (SELECT value FROM json_each(?))",
-            (_MARK, server_id, keys),
+            " WHERE server_id = ? AND media_type = ? AND rating_key IN (SELECT value FROM json_each(?))",
+            (_MARK, server_id, kind.value, keys),
         )
     connection.execute(
         f"UPDATE {table} SET rating_key = rating_key || ? || id || ')', digest = NULL"

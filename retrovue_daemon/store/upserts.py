@@ -115,7 +115,7 @@ def _before(connection: sqlite3.Connection, kind: Kind, server_id: int, keys: It
     rows = connection.execute(query, (server_id, json_list(keys))).fetchall()
     return _Before(
         {key: guid for key, guid, _ in rows},
-        stored_files(connection, server_id, keys),
+        stored_files(connection, kind, server_id, keys),
         {key: primary for key, _, primary in rows},
     )
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from retrovue_daemon.asking import Selection
 from retrovue_daemon.daemon import SyncOptions
+from retrovue_daemon.demo.marks import Marks
 from retrovue_daemon.demo.reissued import reissue_keys
 
 AS_RUN = SyncOptions()
@@ -182,3 +184,50 @@ async def test_a_quick_look_never_gives_a_show_another_ones_id(synced, sync, nam
     assert _pass(reports, "TV Shows").kind == "full"
     assert rows("SELECT source_id FROM shows WHERE id = ?", row_id) == [("plex://show/another",)]
     assert _pass(await sync(synced, options=AS_RUN), "TV Shows").kind == "quick"
+
+
+@pytest.mark.parametrize("with_parts", [False, True])
+@pytest.mark.parametrize("returns", [False, True])
+async def test_a_films_key_that_an_episode_got_takes_no_file_along(
+    synced, config, sync, named, rows, returns, with_parts
+) -> None:
+    """Keys are one series over all kinds: a film that leaves takes its own file along, and never an episode's."""
+    settings = config(synced, sync={"retention": "0s"})
+    world = synced.world
+    film = next(film for film in _matched(world.movies("1")) if film.media and len(film.media[0].parts) == 1)
+    ((film_id,),) = rows("SELECT id FROM movies WHERE rating_key = ?", film.rating_key)
+    before = named()
+    show = next(show for show in _matched(world.shows("3")) if world.leaves_of(show.id))
+    episode = synced.changes.add_episode(show.id, 1, 77, "Found Again")
+    world.drop(film.id)
+    world.drop(episode.id)
+    world.put(_under_key_of(film, episode, with_parts=with_parts))
+    if returns:
+        world.put(_under_key_of(episode, film, with_parts=with_parts))
+    for library in ("1", "3"):
+        Marks(world).scan_found(library)
+
+    for _ in range(2):
+        reports = await sync(settings)
+        assert {done.run.status for report in reports for done in report.passes} == {"ok"}
+
+    query = (
+        "SELECT f.plex_path, f.state FROM episodes e JOIN media_files f ON f.id = e.media_file_id"
+        " WHERE e.rating_key = ?"
+    )
+    assert rows(query, film.rating_key) == [(episode.media[0].parts[0].file, "active")]
+    kept = {key: value for key, value in before.items() if returns or key != ("movies", film_id)}
+    assert {key: value for key, value in named().items() if key in before} == kept
+    assert rows("SELECT count(*) FROM media_files WHERE state <> 'active' AND rating_key = ?", film.rating_key) == [
+        (0,)
+    ]
+
+
+def _under_key_of(owner, item, *, with_parts: bool):
+    """Return an item under another one's rating key, and with the ids of its Media and Part, if wanted."""
+    media = item.media
+    if with_parts:
+        (version,), like = item.media, owner.media[0]
+        part = msgspec.structs.replace(version.parts[0], id=like.parts[0].id)
+        media = (msgspec.structs.replace(version, id=like.id, parts=(part,)),)
+    return msgspec.structs.replace(item, id=owner.id, media=media)
