@@ -16,7 +16,9 @@ from retrovue_daemon.store.lookup import TABLES, json_list
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
+
+    import aiosqlite
 
     from retrovue_daemon.records import Episode, Movie
     from retrovue_daemon.store.files import StoredFile
@@ -27,6 +29,14 @@ _MARK = " (once, row "
 def is_displaced(rating_key: str) -> bool:
     """Return whether a row's rating key was given to another item: no server can be asked for it."""
     return _MARK in rating_key
+
+
+async def displaced_rows(connection: aiosqlite.Connection, kind: Kind, ids: Collection[int]) -> list[int]:
+    """Return those of these rows whose rating keys were given to other items."""
+    if not ids:
+        return []
+    query = f"SELECT id FROM {TABLES[kind]} WHERE id IN (SELECT value FROM json_each(?)) AND instr(rating_key, ?) > 0"
+    return [row_id for (row_id,) in await connection.execute_fetchall(query, (json_list(ids), _MARK))]
 
 
 def is_another(item: Movie | Episode, guid: str | None, files: Sequence[StoredFile]) -> bool:
