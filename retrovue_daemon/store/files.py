@@ -37,13 +37,14 @@ class StoredFile(NamedTuple):
     plex_path: str | None
     optimized: int
     media_type: str
+    size: int | None
 
     def belongs_to(self, item: Movie | Episode) -> bool:
         """Return whether this is a file of the item."""
         return (self.media_type, self.rating_key) == (item.kind.value, item.rating_key)
 
 
-_FILES = "SELECT id, part_id, rating_key, plex_path, optimized, media_type FROM media_files WHERE server_id = ?"
+_FILES = "SELECT id, part_id, rating_key, plex_path, optimized, media_type, size FROM media_files WHERE server_id = ?"
 _OF_ITEMS = f"{_FILES} AND media_type = ? AND rating_key IN (SELECT value FROM json_each(?)) ORDER BY id"
 _OF_PARTS = f"{_FILES} AND part_id IN (SELECT value FROM json_each(?))"
 

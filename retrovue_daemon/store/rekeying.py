@@ -22,6 +22,7 @@ import msgspec
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.inheritance import inherit_files
 from retrovue_daemon.store.lookup import GUID_TABLES, TABLES
+from retrovue_daemon.store.own_guids import NAMES_NO_WORK
 from retrovue_daemon.store.path_forms import PATH_FORM, provide_path_form
 from retrovue_daemon.store.rows import COLUMNS, SAID_ONCE
 
@@ -76,7 +77,7 @@ CREATE TEMP TABLE IF NOT EXISTS rekey_pairs (
 CREATE INDEX IF NOT EXISTS temp.rekey_pairs_young ON rekey_pairs (kind, young_id);
 """
 
-_WORK = "CASE WHEN i.source_id NOT LIKE 'local://%' THEN i.source_id || char(10) || ifnull({edition}, '') END"
+_WORK = f"CASE WHEN NOT {NAMES_NO_WORK} THEN i.source_id || char(10) || ifnull({{edition}}, '') END"
 _PATH = f"CASE WHEN f.plex_path GLOB '*[/\\]*' THEN {PATH_FORM} END"
 """NULL for a file of which the token sees no more than its name: films in many folders have a file of that name."""
 _PLACE = f"{_PATH} || char(10) || ifnull({{number}}, '')"

@@ -79,6 +79,36 @@ async def test_films_that_exchanged_keys_keep_their_ids(synced, sync, named, key
     assert named() == before
 
 
+@pytest.fixture
+def placed(rows):
+    """Tell which file each id of a film stands for."""
+
+    def work() -> list[tuple[object, ...]]:
+        return rows(
+            "SELECT m.id, m.title, m.media_file_id, f.plex_path FROM movies m"
+            " LEFT JOIN media_files f ON f.id = m.media_file_id ORDER BY m.id"
+        )
+
+    return work
+
+
+async def test_unmatched_films_that_exchanged_keys_keep_their_ids(synced, sync, placed, keys) -> None:
+    """Their guids are made of the keys, and go to others with them: the files decide."""
+    unmatched = [synced.changes.add_movie("1", title, 1950) for title in ("Attic", "Barn", "Cellar")]
+    for film in unmatched:
+        synced.changes.edit(film.id, guid=f"local://{film.id}")
+        synced.changes.replace_file(film.id, size=1_000_000 + film.id, duration=60_000)
+    await sync(synced, options=AS_RUN)
+    before, old_keys = placed(), keys("movies")
+    reissue_keys(synced.world, *(film.id for film in unmatched))
+
+    reports = await sync(synced, options=AS_RUN)
+
+    assert placed() == before
+    assert sum(old_keys[row_id] != key for row_id, key in keys("movies").items()) == len(unmatched)
+    assert _pass(reports, "Movies").counts.moved == len(unmatched)
+
+
 async def test_a_key_that_a_new_film_got_takes_no_id_along(synced, sync, named, rows, keys) -> None:
     """Its old owner comes back under a new key and has its old id; the new film gets a new one."""
     film = next(film for film in _matched(synced.world.movies("1")) if film.media)
