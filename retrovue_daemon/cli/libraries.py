@@ -204,6 +204,7 @@ def plain_library(library: StoredLibrary, contents: Contents | None) -> dict[str
         "last_full_sync_at": library.last_full_sync_at,
         "last_sync_at": library.last_sync_at,
         "last_error": library.last_error,
+        "doubt": library.doubt,
         "items": dict(contents.present) if contents else {},
         "missing": contents.missing if contents else 0,
         "unavailable": contents.unavailable if contents else 0,

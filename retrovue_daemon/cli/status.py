@@ -55,6 +55,15 @@ class Status:
         """The libraries in which a removal is held back."""
         return [library for library in self.libraries if library.state == "blocked"]
 
+    @property
+    def doubted(self) -> list[StoredLibrary]:
+        """The libraries whose last complete listing left something in doubt, and of which another one may come."""
+        return [
+            library
+            for library in self.libraries
+            if library.doubt and library.sync_enabled and library.state != "missing"
+        ]
+
 
 def status(
     watch: Annotated[
@@ -64,7 +73,7 @@ def status(
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show servers, libraries, the last passes, what is held back and why, and the size of the database.
+    """Show servers, libraries, the last passes, what is held back or in doubt and why, and the size of the database.
 
     All is read from the database, so it works beside a running daemon and without one. With `--watch --json` one
     object a line is printed whenever something has changed.
@@ -197,7 +206,9 @@ def _last(library: StoredLibrary, done: PassRecord | None) -> str:
         return ago(library.last_sync_at)
     ended = done.finished_at or done.started_at
     when = ago(max(ended, library.last_sync_at or 0) if done.status == "ok" else ended)
-    return f"{when}, {done.status}" + (f": {done.error}" if done.error and done.status != "blocked" else "")
+    # What is held back or stays in doubt stands below the table, also when a later pass was about something else.
+    is_told_below = done.status == "blocked" or done.error == library.doubt
+    return f"{when}, {done.status}" + (f": {done.error}" if done.error and not is_told_below else "")
 
 
 def _foot(latest: Status) -> list[str]:
@@ -213,6 +224,7 @@ def _foot(latest: Status) -> list[str]:
     ]
     if latest.blocked:
         lines.append("if that is really gone: retrovue-daemon sync --accept-removals")
+    lines += [f"in doubt: {library.server} / {library.name}: {library.doubt}" for library in latest.doubted]
     if not latest.servers:
         lines.append("no server is known yet: `retrovue-daemon servers add`, or [[servers]] in the configuration")
     return lines
@@ -250,6 +262,9 @@ def _plain(latest: Status) -> dict[str, object]:
         "blocked": [
             {"server": library.server, "library": library.name, "error": library.last_error}
             for library in latest.blocked
+        ],
+        "doubted": [
+            {"server": library.server, "library": library.name, "doubt": library.doubt} for library in latest.doubted
         ],
         "totals": latest.totals,
         "waiting_requests": latest.waiting,

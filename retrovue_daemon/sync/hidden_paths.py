@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.records import Item, MediaFile, Page
     from retrovue_daemon.store.known_paths import KnownPath
+    from retrovue_daemon.sync.passes import Verdict
     from retrovue_daemon.sync.targets import Equipment, LibraryTarget
 
 log = structlog.get_logger()
@@ -28,11 +29,15 @@ _WORDS = "the token does not see where files are"
 
 
 class HiddenPaths:
-    """Puts the stored paths in place of hidden ones, over one pass, and counts both."""
+    """Puts the stored paths in place of hidden ones, over one pass, and counts both.
 
-    def __init__(self, equipment: Equipment, library: LibraryTarget) -> None:
+    ``complete`` says that the pass lists all of what it looks at: a few new files without a path prove nothing.
+    """
+
+    def __init__(self, equipment: Equipment, library: LibraryTarget, *, complete: bool) -> None:
         self._equipment = equipment
         self._library = library
+        self._complete = complete
         self.forget()
 
     def forget(self) -> None:
@@ -44,10 +49,23 @@ class HiddenPaths:
     @property
     def doubt(self) -> str | None:
         """What the pass says of hidden paths, or None; of an owner's token a file without a path is no news."""
-        if not self._kept and (self._whole or not self._unknown):
+        if not self._kept and (self._whole or not self._unknown or not self._complete):
             return None
         unknown = f"; {self._unknown:,} files have none" if self._unknown else ""
         return f"{_WORDS}; the paths of {self._kept:,} files were kept{unknown}"
+
+    def judged(self, verdict: Verdict) -> Verdict:
+        """Return how a pass ends that met hidden paths: it says so, and a complete listing finds out how many."""
+        if verdict.status != "ok" or self.doubt is None:
+            return verdict
+        error = self.doubt if verdict.error is None else f"{verdict.error}; {self.doubt}"
+        is_new = not self._complete and not self._is_known
+        return replace(verdict, error=error, list_again=verdict.list_again or is_new)
+
+    @property
+    def _is_known(self) -> bool:
+        """Whether the last complete listing met them, too."""
+        return _WORDS in (self._library.row.doubt or "")
 
     async def restore(self, page: Page) -> Page:
         """Return a page in which files that are known have whole paths."""
@@ -58,7 +76,7 @@ class HiddenPaths:
             self._whole = self._whole or any(isinstance(item, Movie | Episode) and item.files for item in page.items)
             return page
         reader, server_id = self._equipment.database.reader, self._library.target.server_id
-        known = await known_paths(reader, hidden[0].kind, server_id, [item.rating_key for item in hidden])
+        known = await known_paths(reader, server_id, [item.rating_key for item in hidden])
         return replace(page, items=tuple(self._restored(item, known) for item in page.items))
 
     def tell(self) -> None:
@@ -68,7 +86,7 @@ class HiddenPaths:
             if self._whole:
                 begun.discard(key)
             return
-        if key not in begun and _WORDS not in (self._library.row.doubt or ""):
+        if key not in begun and not self._is_known:
             log.warning(
                 "library.paths_hidden",
                 server=self._library.server,

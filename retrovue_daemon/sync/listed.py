@@ -100,7 +100,7 @@ class ListingReader:
         self._meter = meter
         self._adoption = Adoption(equipment, library)
         self.damage = DamageWatch(equipment, library, counts)
-        self.hidden_paths = HiddenPaths(equipment, library)
+        self.hidden_paths = HiddenPaths(equipment, library, complete=complete)
         # What lies further ahead says nothing about what was looked at.
         self._latest_believed = equipment.now() + FUTURE_S
 

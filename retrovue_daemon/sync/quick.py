@@ -53,7 +53,7 @@ class QuickPass:
                 list_again = list_again or not known
         parents = {unreadable_parent(*parent) for parent in self._reader.unreadable_parents}
         list_again = list_again or not parents <= set(self._library.row.fault)
-        return Verdict("ok", "; ".join(told) or None, list_again=list_again)
+        return self._reader.hidden_paths.judged(Verdict("ok", "; ".join(told) or None, list_again=list_again))
 
     async def conclude(self, connection: Connection, verdict: Verdict, result: Result) -> Conclusion:
         """Move the watermark; a pass that changed nothing leaves no other trace."""

@@ -85,6 +85,7 @@ class ShowPass:
         swept = await sweep(connection, self._equipment, library, leaving)
         if swept.refusal is not None:
             verdict = Verdict("blocked", swept.refusal)
+        verdict = self._reader.hidden_paths.judged(verdict)
         run = result.run(verdict, self.counts, swept)
         if swept.refusal is not None:
             await note_trouble(connection, run)

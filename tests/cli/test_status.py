@@ -64,6 +64,22 @@ def test_what_is_held_back_is_told_with_the_reason_and_what_to_do(on, rows) -> N
     ]
 
 
+def test_what_stays_in_doubt_is_told_until_a_complete_listing(on, rows) -> None:
+    """Also when the last pass that was recorded knew nothing of it; and once only."""
+    doubt = "the token does not see where files are; the paths of 27 files were kept"
+    rows("UPDATE libraries SET doubt = ?1, last_error = ?1 WHERE id = 1", doubt)
+    status = _status(on("status", "--json"))
+    assert status["doubted"] == [{"server": "home", "library": "Movies", "doubt": doubt}]
+    libraries = {library["title"]: library["doubt"] for library in status["servers"][0]["libraries"]}
+    assert (libraries["Movies"], libraries["Anime"]) == (doubt, None)
+    assert on("status").out.count(doubt) == 1
+    assert f"in doubt: home / Movies: {doubt}" in on("status").out
+    rows("UPDATE sync_runs SET error = ? WHERE library_id = 1", doubt)
+    assert on("status").out.count(doubt) == 1
+    rows("UPDATE libraries SET sync_enabled = 0 WHERE id = 1")
+    assert _status(on("status", "--json"))["doubted"] == []
+
+
 def test_a_running_daemon_is_seen_with_the_next_look(run, database, config_file) -> None:
     """By the lock that it holds; its interval says when it looks again."""
     config = config_file('[sync]\ninterval = "7m"\n')

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
+from retrovue_daemon.asking import Selection
 from retrovue_daemon.daemon import SyncOptions
+from retrovue_daemon.demo.versions import without_folders
 
 STORED = "SELECT id, plex_path, file_path, state FROM media_files ORDER BY id"
 DOUBT = "SELECT doubt, last_error FROM libraries WHERE library_name = 'Movies'"
@@ -56,21 +59,45 @@ async def test_new_items_are_stored_as_they_come(plex, sync, rows) -> None:
     assert "the token does not see" in str(rows(DOUBT)[0][0])
 
 
-async def test_one_name_in_two_folders_is_no_file_in_common(plex, sync, rows) -> None:
-    """A film that left and one that came are two, though the token sees the same bare name of both."""
-    old = plex.changes.add_movie("1", "Old", 1950, guid="local://old")
-    plex.changes.rename_file(old.id, "/media/movies/Old/movie.mkv")
+async def test_a_quick_pass_that_meets_hidden_paths_says_so_and_has_all_listed(plex, sync, rows) -> None:
+    """The next pass is a full one, once: it finds out how many there are, and what it says is shown."""
+    await sync(plex)
     plex.quirks.hides = "folders"
-    await sync(plex)
-    ((row_id,),) = rows("SELECT id FROM movies WHERE title = 'Old'")
-    plex.changes.delete(old.id)
-    new = plex.changes.add_movie("1", "New", 1960, guid="local://new")
-    plex.changes.rename_file(new.id, "/media/movies/New/movie.mkv")
+    film = next(plex.world.movies("1"))
+    kinds = []
+    for title in ("One", "Two", "Three", "Four"):
+        plex.changes.edit(film.id, title=title)
+        (report,) = await sync(plex, options=SyncOptions())
+        ((kind, error),) = [(done.run.kind, done.run.error) for done in report.passes if done.library == "Movies"]
+        assert "the token does not see where files are; the paths of" in error
+        kinds.append(kind)
+    assert kinds == ["quick", "full", "quick", "quick"]
+    assert "the paths of 29 files were kept" in str(rows(DOUBT)[0][0])
 
-    await sync(plex)
 
-    assert rows("SELECT title, state FROM movies WHERE id = ?", row_id) == [("Old", "missing")]
-    assert rows("SELECT count(*) FROM movies WHERE title = 'New' AND id <> ?", row_id) == [(1,)]
+async def test_a_single_film_that_never_had_a_path_proves_nothing(plex, sync) -> None:
+    """An owner's server lists such, too, and a quick pass may see no other."""
+    film = next(plex.world.movies("1"))
+    plex.world.put(replace(film, media=without_folders(film.media, names=False)))
+    await sync(plex)
+    plex.changes.edit(film.id, title="Edited")
+    await sync(plex, options=SyncOptions())
+    plex.changes.edit(film.id, title="Edited again")
+    with capture_logs() as logs:
+        (report,) = await sync(plex, options=SyncOptions())
+    ((run, error),) = [(done.run, done.run.error) for done in report.passes if done.library == "Movies"]
+    assert (run.kind, run.counts.listed, run.counts.updated, error) == ("quick", 1, 1, None)
+    assert not [log for log in logs if log["event"] == "library.paths_hidden"]
+
+
+async def test_a_pass_over_one_show_says_so(plex, sync) -> None:
+    """And keeps its paths."""
+    await sync(plex)
+    plex.quirks.hides = "folders"
+    show = next(iter(plex.world.shows("3"))).title
+    (report,) = await sync(plex, options=SyncOptions(selection=Selection(show=(show, None))))
+    (done,) = report.passes
+    assert "the token does not see where files are" in str(done.run.error)
 
 
 # -- what commands say of it ----------------------------------------------------------------------------------------
