@@ -1,9 +1,10 @@
 r"""Paths as they are compared: one form for mappings, for the identity of items and for settings.
 
 A path is taken apart into its anchor (``/``, ``M:``, ``\\nas``) and the names below it. Where it is one of Windows,
-both kinds of slash separate names and case does not count; elsewhere a backslash is part of a name. Doubled
-separators count as one. Names are compared in Unicode's composed form (NFC): macOS spells an accented letter as two
-characters, Linux as one, and both mean one file. ``.`` and ``..`` are names like any other: nothing is resolved.
+both kinds of slash separate names and case does not count, letter by letter (``ß`` is not ``SS``); elsewhere a
+backslash is part of a name. Doubled separators count as one. Names are compared in Unicode's composed form (NFC):
+macOS spells an accented letter as two characters, Linux as one, and both mean one file. ``.`` and ``..`` are names
+like any other: nothing is resolved.
 """
 
 from __future__ import annotations
@@ -36,7 +37,27 @@ def comparable(parts: Parts) -> Parts:
     """Return parts as they are compared."""
     if not all(part.isascii() for part in parts):
         parts = tuple(unicodedata.normalize("NFC", part) for part in parts)
-    return parts if parts[:1] == ("/",) else tuple(part.casefold() for part in parts)
+    return parts if parts[:1] == ("/",) else tuple(_without_case(part) for part in parts)
+
+
+def _without_case(name: str) -> str:
+    return name.lower() if name.isascii() else name.translate(_LOWER)
+
+
+class _LowerCase(dict[int, str]):
+    """Letters in lower case, one by one, as Windows compares names; those without such a partner as they are."""
+
+    def __missing__(self, letter: int) -> str:
+        upper = chr(letter).upper()
+        lower = upper.lower()
+        is_pair = len(lower) == 1 and lower.upper() == upper
+        # The dotless i and the long s are letters of their own, although their capitals are I and S.
+        self[letter] = lower if is_pair and (letter <= _LAST_OF_ASCII or not upper.isascii()) else chr(letter)
+        return self[letter]
+
+
+_LAST_OF_ASCII: Final = 127
+_LOWER: Final = _LowerCase()
 
 
 def prefixes(path: str) -> Iterator[Parts]:

@@ -24,7 +24,7 @@ def reissue_keys(world: World, *order: int) -> None:
     """Give the ids of some items of one kind out again: each gets the id of the next one named, the last the first's.
 
     The ids of their Media and Parts go the same way, as far as the next one has as many. What hangs below an item
-    stays below it, under its own id.
+    stays below it, under its own id. A guid that is made of the id is made of the new one.
     """
     items = [world.item(item_id) for item_id in order]
     if len({item.type for item in items}) != 1:
@@ -33,7 +33,12 @@ def reissue_keys(world: World, *order: int) -> None:
     below = [item for item in world.items.values() if _parents(item).keys() & new_ids.keys() and item not in items]
     heirs = [_media(world.item(new_ids[item.id]), item) for item in items]
     moved = [
-        msgspec.structs.replace(item, id=new_ids[item.id], **({"media": media} if media else {}))
+        msgspec.structs.replace(
+            item,
+            id=new_ids[item.id],
+            guid=f"local://{new_ids[item.id]}" if item.guid.startswith("local://") else item.guid,
+            **({"media": media} if media else {}),
+        )
         for item, media in zip(items, heirs, strict=True)
     ]
     for item in below:

@@ -66,7 +66,7 @@ def _skip(entry: Entry, key: str | None) -> Skipped:
 def _build_movie(entry: Entry, key: str, _container: Container) -> Movie:
     return Movie(
         key,
-        entry.guid,
+        _guid(entry.guid),
         entry.title or "",
         _year(entry.year),
         entry.edition_title,
@@ -87,7 +87,7 @@ def _build_movie(entry: Entry, key: str, _container: Container) -> Movie:
 def _build_show(entry: Entry, key: str, _container: Container) -> Show:
     return Show(
         key,
-        entry.guid,
+        _guid(entry.guid),
         entry.title or "",
         _year(entry.year),
         entry.child_count,
@@ -109,7 +109,7 @@ def _build_season(entry: Entry, key: str, container: Container) -> Season:
         show_key = container.parent_rating_key
     return Season(
         key,
-        entry.guid,
+        _guid(entry.guid),
         _text(show_key),
         entry.index,
         entry.title or "",
@@ -130,7 +130,7 @@ def _build_episode(entry: Entry, key: str, container: Container) -> Episode:
         season_number = container.parent_index
     return Episode(
         key,
-        entry.guid,
+        _guid(entry.guid),
         show_key if type(show_key) is str else _text(show_key),
         season_key if type(season_key) is str else _text(season_key),
         entry.title or "",
@@ -153,6 +153,13 @@ _BUILDERS: Final[dict[str, Callable[[Entry, str, Container], Item]]] = {
     "season": _build_season,
     "episode": _build_episode,
 }
+
+
+def _guid(guid: str | None) -> str | None:
+    """Return a guid, or None for one without an id (``none://``), which all items of its kind may have."""
+    if not guid or guid.endswith("://") or "://?" in guid:
+        return None
+    return guid
 
 
 def _guids(entry: Entry) -> Guids:

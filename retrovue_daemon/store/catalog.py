@@ -149,8 +149,11 @@ def everything(connection: sqlite3.Connection, kind: Kind, item_id: int) -> dict
         query = f"SELECT provider, external_id FROM {table} WHERE {column} = ? ORDER BY provider, external_id"
         result["guids"] = _rows(connection, query, item_id)
     if kind in {Kind.MOVIE, Kind.EPISODE}:
-        query = "SELECT * FROM media_files WHERE server_id = ? AND rating_key = ? ORDER BY media_id, part_index, id"
-        result["files"] = _rows(connection, query, item["server_id"], item["rating_key"])
+        query = (
+            "SELECT * FROM media_files WHERE server_id = ? AND rating_key = ? AND media_type = ?"
+            " ORDER BY media_id, part_index, id"
+        )
+        result["files"] = _rows(connection, query, item["server_id"], item["rating_key"], kind.value)
     if kind is Kind.SHOW:
         query = (
             "SELECT z.id, z.rating_key, z.season_number, z.title, z.state,"

@@ -79,7 +79,7 @@ async def return_kept(connection: aiosqlite.Connection, kind: Kind, found: Seque
         await connection.executemany(
             "UPDATE media_files SET state = iif(plex_path IS NULL, 'unavailable', 'active')"
             f" WHERE (server_id, rating_key) = (SELECT server_id, rating_key FROM {TABLES[kind]} WHERE id = ?)"
-            " AND state = 'missing'",
-            [(row_id,) for row_id, _ in found],
+            " AND media_type = ? AND state = 'missing'",
+            [(row_id, kind.value) for row_id, _ in found],
         )
     return cursor.rowcount

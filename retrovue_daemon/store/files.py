@@ -3,6 +3,9 @@
 Programs refer to ``media_files.id``, so a file keeps its row as long as it can be told what became of it: within one
 item files are matched by their Part, then by their path, then, where one is left on both sides, to each other. A Part
 that another item lists now takes its row along. The primary file stays the primary while it can be played.
+
+A rating key alone does not say whose a file is: a film's key may have been given out again to an episode, so the kind
+of the item (``media_type``) is always asked for, too.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Mapping, Sequence
 
-    from retrovue_daemon.records import Episode, MediaFile, Movie
+    from retrovue_daemon.records import Episode, Kind, MediaFile, Movie
     from retrovue_daemon.store.bulk import Row
     from retrovue_daemon.store.rows import Target
 
@@ -33,19 +36,25 @@ class StoredFile(NamedTuple):
     rating_key: str
     plex_path: str | None
     optimized: int
+    media_type: str
+    size: int | None
+
+    def belongs_to(self, item: Movie | Episode) -> bool:
+        """Return whether this is a file of the item."""
+        return (self.media_type, self.rating_key) == (item.kind.value, item.rating_key)
 
 
-_FILES = "SELECT id, part_id, rating_key, plex_path, optimized FROM media_files WHERE server_id = ?"
-_OF_ITEMS = f"{_FILES} AND rating_key IN (SELECT value FROM json_each(?)) ORDER BY id"
+_FILES = "SELECT id, part_id, rating_key, plex_path, optimized, media_type, size FROM media_files WHERE server_id = ?"
+_OF_ITEMS = f"{_FILES} AND media_type = ? AND rating_key IN (SELECT value FROM json_each(?)) ORDER BY id"
 _OF_PARTS = f"{_FILES} AND part_id IN (SELECT value FROM json_each(?))"
 
 
 def stored_files(
-    connection: sqlite3.Connection, server_id: int, rating_keys: Iterable[str]
+    connection: sqlite3.Connection, kind: Kind, server_id: int, rating_keys: Iterable[str]
 ) -> dict[str, list[StoredFile]]:
-    """Return the rows of these items' files, by rating key."""
+    """Return the rows of the files of these items of a kind, by rating key."""
     found: defaultdict[str, list[StoredFile]] = defaultdict(list)
-    for row in connection.execute(_OF_ITEMS, (server_id, json_list(rating_keys))):
+    for row in connection.execute(_OF_ITEMS, (server_id, kind.value, json_list(rating_keys))):
         file = StoredFile(*row)
         found[file.rating_key].append(file)
     return found
@@ -181,7 +190,7 @@ class _Batch:
         own[:] = [row for row in own if self._owner.get(row.part_id, item.rating_key) == item.rating_key]
         for file in tuple(open_files):
             row = self._by_part.get(file.part_id)
-            if row is None or row.id in self._taken or row.rating_key == item.rating_key:
+            if row is None or row.id in self._taken or row.belongs_to(item):
                 continue
             if row.plex_path is None or file.plex_path is None or _same_path(row.plex_path, file.plex_path):
                 match(file, row)

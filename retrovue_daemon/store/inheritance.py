@@ -35,7 +35,7 @@ CREATE TEMP TABLE IF NOT EXISTS inherited_primaries (
 
 _ONE_FILE = (
     "(SELECT count(*) = 1 AND max(f.optimized) = 0 FROM media_files AS f"
-    " WHERE f.server_id = {item}.server_id AND f.rating_key = {item}.rating_key)"
+    " WHERE f.server_id = {item}.server_id AND f.rating_key = {item}.rating_key AND f.media_type = :kind)"
 )
 _SINGLES = f"""
 INSERT INTO inherited_singles
@@ -50,8 +50,8 @@ INSERT INTO inherited_rows
 SELECT a.id, b.id, NULL FROM inherited_singles AS s
 JOIN {table} AS o ON o.id = s.pair
 JOIN inherited_primaries AS p ON p.pair = s.pair JOIN {table} AS y ON y.id = p.young_item
-JOIN media_files AS a ON a.server_id = o.server_id AND a.rating_key = o.rating_key
-JOIN media_files AS b ON b.server_id = y.server_id AND b.rating_key = y.rating_key
+JOIN media_files AS a ON a.server_id = o.server_id AND a.rating_key = o.rating_key AND a.media_type = :kind
+JOIN media_files AS b ON b.server_id = y.server_id AND b.rating_key = y.rating_key AND b.media_type = :kind
 """
 
 _COLUMNS = [name for name in FILE_COLUMNS if name not in SAID_ONCE | {"part_id"}]
@@ -100,12 +100,13 @@ def inherit_files(connection: sqlite3.Connection, kind: Kind) -> None:
         value,
     )
     connection.execute(_SINGLES.format(table=table), value)
-    connection.execute(_SINGLE_FILES.format(table=table))
+    connection.execute(_SINGLE_FILES.format(table=table), value)
     for is_old, side in ((1, "old_id"), (0, "young_id")):
         connection.execute(
             f"INSERT OR IGNORE INTO inherited_files SELECT p.old_id, f.id, {is_old}, {PATH_FORM}, f.optimized"
             f" FROM rekey_pairs AS p JOIN {table} AS i ON i.id = p.{side}"
             " JOIN media_files AS f ON f.server_id = i.server_id AND f.rating_key = i.rating_key"
+            " AND f.media_type = :kind"
             " WHERE p.kind = :kind AND p.old_id NOT IN (SELECT pair FROM inherited_singles)",
             value,
         )
@@ -116,7 +117,7 @@ def inherit_files(connection: sqlite3.Connection, kind: Kind) -> None:
     connection.execute(
         f"UPDATE {table} SET media_file_id = ifnull((SELECT f.id FROM inherited_primaries AS p JOIN media_files AS f"
         f" ON f.id = p.old_file AND f.server_id = {table}.server_id AND f.rating_key = {table}.rating_key"
-        f" WHERE p.young_item = {table}.id AND f.state = 'active' AND f.optimized = 0),"
+        f" AND f.media_type = :kind WHERE p.young_item = {table}.id AND f.state = 'active' AND f.optimized = 0),"
         " (SELECT ifnull(r.old_id, p.file) FROM inherited_primaries AS p LEFT JOIN inherited_rows AS r"
         f" ON r.young_id = p.file WHERE p.young_item = {table}.id))"
         " WHERE id IN (SELECT young_id FROM rekey_pairs WHERE kind = :kind)",

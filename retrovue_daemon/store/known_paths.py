@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
+    from retrovue_daemon.records import Kind
     from retrovue_daemon.store.connection import Connection
 
 
@@ -22,19 +23,19 @@ class KnownPath(NamedTuple):
 
 _QUERY = """
 SELECT rating_key, part_id, plex_path, source_id FROM media_files
-WHERE server_id = ? AND rating_key IN (SELECT value FROM json_each(?))
+WHERE server_id = ? AND media_type = ? AND rating_key IN (SELECT value FROM json_each(?))
     AND part_id IS NOT NULL AND plex_path IS NOT NULL
 """
 
 
 async def known_paths(
-    connection: Connection, server_id: int, rating_keys: Iterable[str]
+    connection: Connection, kind: Kind, server_id: int, rating_keys: Iterable[str]
 ) -> dict[tuple[str, int], KnownPath]:
-    """Return the stored paths of these items' files, by rating key and part id."""
+    """Return the stored paths of the files of these items of a kind, by rating key and part id."""
     keys = json_list(rating_keys)
 
     def read(plain: sqlite3.Connection) -> dict[tuple[str, int], KnownPath]:
-        rows = plain.execute(_QUERY, (server_id, keys))
+        rows = plain.execute(_QUERY, (server_id, kind.value, keys))
         return {(key, part_id): KnownPath(plex_path, guid) for key, part_id, plex_path, guid in rows}
 
     return await connection.run(read)

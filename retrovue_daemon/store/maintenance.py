@@ -27,8 +27,9 @@ _SHOWN = 20
 ORPHANS = {
     "files of no item": "SELECT f.id FROM media_files AS f WHERE "
     + " AND ".join(
-        f"NOT EXISTS (SELECT 1 FROM {table} WHERE (server_id, rating_key) = (f.server_id, f.rating_key))"
-        for table in ("movies", "episodes")
+        f"NOT (f.media_type = '{kind}' AND EXISTS"
+        f" (SELECT 1 FROM {kind}s WHERE (server_id, rating_key) = (f.server_id, f.rating_key)))"
+        for kind in ("movie", "episode")
     ),
     "seasons of no show": "SELECT id FROM seasons WHERE show_id IS NULL AND state <> 'missing'",
     "episodes of no show": "SELECT id FROM episodes WHERE show_id IS NULL AND state <> 'missing'",

@@ -22,6 +22,7 @@ import msgspec
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.inheritance import inherit_files
 from retrovue_daemon.store.lookup import GUID_TABLES, TABLES
+from retrovue_daemon.store.own_guids import NAMES_NO_WORK
 from retrovue_daemon.store.path_forms import PATH_FORM, provide_path_form
 from retrovue_daemon.store.rows import COLUMNS, SAID_ONCE
 
@@ -76,8 +77,10 @@ CREATE TEMP TABLE IF NOT EXISTS rekey_pairs (
 CREATE INDEX IF NOT EXISTS temp.rekey_pairs_young ON rekey_pairs (kind, young_id);
 """
 
-_WORK = "CASE WHEN i.source_id NOT LIKE 'local://%' THEN i.source_id || char(10) || ifnull({edition}, '') END"
-_PLACE = f"{PATH_FORM} || char(10) || ifnull({{number}}, '')"
+_WORK = f"CASE WHEN NOT {NAMES_NO_WORK} THEN i.source_id || char(10) || ifnull({{edition}}, '') END"
+_PATH = f"CASE WHEN f.plex_path GLOB '*[/\\]*' THEN {PATH_FORM} END"
+"""NULL for a file of which the token sees no more than its name: films in many folders have a file of that name."""
+_PLACE = f"{_PATH} || char(10) || ifnull({{number}}, '')"
 _FILE = "LEFT JOIN media_files AS f ON f.id = i.media_file_id"
 _NO_FILE = "LEFT JOIN media_files AS f ON f.id IS NULL AND 0"
 
@@ -159,7 +162,7 @@ def _gather(connection: sqlite3.Connection, target: Target, listed: Listed, kind
     connection.executemany("INSERT INTO rekey_leaving (id) VALUES (?)", ((row_id,) for row_id in ids))
     select = (
         f"INSERT OR IGNORE INTO rekey_old SELECT i.id, {{leaving}}, i.library_id, i.first_moment, i.last_moment,"
-        f" {shape.show}, {shape.season}, i.source_id, {work}, {PATH_FORM}, {place} FROM {table} AS i {shape.file}"
+        f" {shape.show}, {shape.season}, i.source_id, {work}, {_PATH}, {place} FROM {table} AS i {shape.file}"
     )
     connection.execute(
         select.format(leaving=1)
@@ -173,7 +176,7 @@ def _gather(connection: sqlite3.Connection, target: Target, listed: Listed, kind
         return False
     # Of films and episodes only those that could fit: there may be a million younger ones.
     fitting = (
-        f" AND (i.source_id IN (SELECT guid FROM rekey_old) OR {PATH_FORM} IN (SELECT path FROM rekey_old))"
+        f" AND (i.source_id IN (SELECT guid FROM rekey_old) OR {_PATH} IN (SELECT path FROM rekey_old))"
         if shape.file is _FILE
         else ""
     )
@@ -182,7 +185,7 @@ def _gather(connection: sqlite3.Connection, target: Target, listed: Listed, kind
         # Ids and moments grow together, so the younger rows are those behind the newest of the older ones.
         connection.execute(
             f"INSERT INTO rekey_young SELECT i.id, i.library_id, i.first_moment, {shape.show}, {shape.season},"
-            f" i.rating_key, i.source_id, {work}, {PATH_FORM}, {place} FROM {table} AS i {shape.file}"
+            f" i.rating_key, i.source_id, {work}, {_PATH}, {place} FROM {table} AS i {shape.file}"
             " WHERE i.library_id = :library AND i.state <> 'missing' AND i.first_moment > :moment AND i.id > ifnull("
             f"(SELECT id FROM {table} WHERE library_id = :library AND first_moment <= :moment"
             f" ORDER BY id DESC LIMIT 1), 0) AND i.id NOT IN (SELECT id FROM rekey_leaving){fitting}",

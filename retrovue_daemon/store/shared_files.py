@@ -54,7 +54,8 @@ async def episode_paths(connection: Connection, kind: Kind, ids: Sequence[int]) 
     """Return the paths of all files of the episodes of these shows or seasons, by the id of their row."""
     query = (
         f"SELECT f.plex_path FROM episodes AS e JOIN media_files AS f ON f.server_id = e.server_id"
-        f" AND f.rating_key = e.rating_key WHERE e.{_COLUMN[kind]} = ? AND f.plex_path IS NOT NULL"
+        f" AND f.rating_key = e.rating_key AND f.media_type = 'episode'"
+        f" WHERE e.{_COLUMN[kind]} = ? AND f.plex_path IS NOT NULL"
     )
 
     def read(plain: sqlite3.Connection, row_id: int) -> PathSet:

@@ -55,8 +55,8 @@ async def mark_missing(
     if kind in {Kind.MOVIE, Kind.EPISODE}:
         await connection.executemany(
             "UPDATE media_files SET state = 'missing' WHERE (server_id, rating_key) ="
-            f" (SELECT server_id, rating_key FROM {table} WHERE id = ? AND state = 'missing')",
-            ((row_id,) for row_id in ids),
+            f" (SELECT server_id, rating_key FROM {table} WHERE id = ? AND state = 'missing') AND media_type = ?",
+            ((row_id, kind.value) for row_id in ids),
         )
     return cursor.rowcount
 
@@ -128,8 +128,8 @@ async def purge(connection: aiosqlite.Connection, server_id: int, before: int) -
             continue
         if kind in {Kind.MOVIE, Kind.EPISODE}:
             await connection.executemany(
-                "DELETE FROM media_files WHERE server_id = ? AND rating_key = ?",
-                ((server_id, rating_key) for _, rating_key in rows),
+                "DELETE FROM media_files WHERE server_id = ? AND rating_key = ? AND media_type = ?",
+                ((server_id, rating_key, kind.value) for _, rating_key in rows),
             )
         await connection.executemany(f"DELETE FROM {TABLES[kind]} WHERE id = ?", ((row_id,) for row_id, _ in rows))
         return len(rows)

@@ -13,7 +13,7 @@ import msgspec
 
 from retrovue_daemon.records import Episode, Item, Kind, Movie, Season, Show
 from retrovue_daemon.store.bulk import Insertion, write_rows
-from retrovue_daemon.store.displacement import displace, is_another
+from retrovue_daemon.store.displacement import StoredItem, displace, is_another, stored_items
 from retrovue_daemon.store.files import StoredFile, stored_files, write_files
 from retrovue_daemon.store.ids import NewIds
 from retrovue_daemon.store.lookup import GUID_TABLES, TABLES, json_list, stored_rows
@@ -22,7 +22,7 @@ from retrovue_daemon.store.rows import UPSERT_ITEM, episode_row, movie_row, seas
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from retrovue_daemon.store.bulk import Row
     from retrovue_daemon.store.connection import Connection
@@ -81,7 +81,10 @@ def _write(
         del known[key], latest[key]
     before, displaced = _Before(), 0
     if known and kind in {Kind.MOVIE, Kind.EPISODE}:
-        before = _before(connection, kind, target.server_id, known)
+        before = _Before(
+            stored_items(connection, kind, target.server_id, known),
+            stored_files(connection, kind, target.server_id, known),
+        )
         displaced = _displace_others(connection, kind, target.server_id, latest, known, before)
     new_ids = NewIds.of(connection, TABLES[kind])
     ids = {key: known[key].id if key in known else new_ids.take() for key in latest}
@@ -100,24 +103,15 @@ def _write(
 
 
 class _Before(msgspec.Struct, frozen=True):
-    """What was stored of known films or episodes, by rating key: their guids, files and primary files' ids."""
+    """What was stored of known films or episodes, and of their files, by rating key."""
 
-    guids: dict[str, str | None] = msgspec.field(default_factory=dict)
+    items: dict[str, StoredItem] = msgspec.field(default_factory=dict)
     files: dict[str, list[StoredFile]] = msgspec.field(default_factory=dict)
-    primaries: dict[str, int | None] = msgspec.field(default_factory=dict)
 
-
-def _before(connection: sqlite3.Connection, kind: Kind, server_id: int, keys: Iterable[str]) -> _Before:
-    query = (
-        f"SELECT rating_key, source_id, media_file_id FROM {TABLES[kind]}"
-        " WHERE server_id = ? AND rating_key IN (SELECT value FROM json_each(?))"
-    )
-    rows = connection.execute(query, (server_id, json_list(keys))).fetchall()
-    return _Before(
-        {key: guid for key, guid, _ in rows},
-        stored_files(connection, server_id, keys),
-        {key: primary for key, _, primary in rows},
-    )
+    @property
+    def primaries(self) -> dict[str, int | None]:
+        """The ids of the primary files."""
+        return {key: item.media_file_id for key, item in self.items.items()}
 
 
 def _displace_others(
@@ -132,12 +126,12 @@ def _displace_others(
     others = [
         key
         for key in known
-        if is_another(cast("Movie | Episode", latest[key].item), before.guids[key], before.files.get(key, ()))
+        if is_another(cast("Movie | Episode", latest[key].item), before.items[key], before.files.get(key, ()))
     ]
     if others:
         displace(connection, kind, server_id, others)
     for key in others:
-        del known[key], before.guids[key], before.primaries[key]
+        del known[key], before.items[key]
         before.files.pop(key, None)
     return len(others)
 

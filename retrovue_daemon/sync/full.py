@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from retrovue_daemon.store.displacement import displaced_rows
 from retrovue_daemon.store.lookup import ids_of_library, rating_keys
 from retrovue_daemon.store.runs import Counts, Marks, note_trouble, record_run, settle
 from retrovue_daemon.store.sweep import still_of
@@ -40,6 +41,8 @@ class FullPass:
         self._faults: dict[Kind, tuple[str, ...]] = {}
         self._told: list[str] = []
         """The faults in words."""
+        self._unlisted: dict[Kind, list[int]] = {}
+        """Rows that the listings did not show, also those of which nothing can be said."""
         self._waiting = 0
         """Rows that would go if the server were asked for them, too."""
 
@@ -62,22 +65,34 @@ class FullPass:
             return self._incomplete(*self._told)
         leaving = {kind: await self._unseen(kind) for kind in self._listed}
         if not any(leaving.values()):
-            return self._whole(leaving)
+            return await self._whole(leaving)
         unproved = await self._unproved(leaving)
         if unproved is None:
             return self._incomplete("the server does not say how much there is, and listed other items each time")
         if not await self._still_quiet():
             return self._incomplete("the server began to scan this library, or to change it, meanwhile")
-        return await self._confirmed(leaving, unproved) if unproved else self._whole(leaving)
+        return await self._confirmed(leaving, unproved) if unproved else await self._whole(leaving)
 
     @property
     def _fault(self) -> tuple[str, ...]:
         """What could not be read or counted, as the library's row keeps it."""
         return tuple(fault for faults in self._faults.values() for fault in faults)
 
-    def _whole(self, leaving: dict[Kind, list[int]]) -> Verdict:
+    async def _whole(self, leaving: dict[Kind, list[int]]) -> Verdict:
         """Judge a listing that counts as complete; what it could not read or count stays in doubt."""
-        return Verdict("ok", "; ".join(self._told) or None, leaving=leaving, fault=self._fault)
+        error, displaced = "; ".join(self._told) or None, await self._displaced(leaving)
+        return Verdict("ok", error, leaving=leaving, displaced=displaced, fault=self._fault)
+
+    async def _displaced(self, leaving: dict[Kind, list[int]]) -> dict[Kind, list[int]]:
+        """Return the rows that stay although they were not listed, and whose keys belong to other items now.
+
+        Their items may be listed under new keys. They have to be found now: later the new rows are no longer new.
+        """
+        reader = self._equipment.database.reader
+        return {
+            kind: await displaced_rows(reader, kind, {*self._unlisted[kind]} - {*row_ids})
+            for kind, row_ids in leaving.items()
+        }
 
     def _incomplete(self, *doubts: str) -> Verdict:
         return Verdict("incomplete", "; ".join(doubts), fault=self._fault, list_again=bool(self._fault))
@@ -111,6 +126,7 @@ class FullPass:
         ids: list[int] = []
         async for chunk in ids_of_library(reader, kind, self._library.row.id):
             ids += await still_of(reader, kind, self._library.row.id, seen.unseen(chunk))
+        self._unlisted[kind] = ids
         unreadable = self._listed[kind].log.unreadable
         if not ids or not unreadable:
             return ids
@@ -171,11 +187,14 @@ class FullPass:
         gone = {**leaving, **confirmed.gone}
         if not confirmed.waiting or not any(confirmed.gone.values()):
             # Where none of so many was gone there is no hurry about the rest.
-            return self._whole(gone)
+            return await self._whole(gone)
         note = f"{confirmed.waiting} items that are no longer listed wait to be asked for at the next pass"
         told = "; ".join([*self._told, note])
         self._waiting = confirmed.waiting
-        return Verdict("ok", told, leaving=gone, settles=False, fault=self._fault, list_again=True)
+        displaced = await self._displaced(gone)
+        return Verdict(
+            "ok", told, leaving=gone, displaced=displaced, settles=False, fault=self._fault, list_again=True
+        )
 
     async def conclude(self, connection: Connection, verdict: Verdict, result: Result) -> Conclusion:
         """Re-key, guard, sweep, set the marks and record the run: all or nothing."""
@@ -185,7 +204,15 @@ class FullPass:
             kind: library.round.heirs.unlisted(kind, ids, self._listed[kind].rows)
             for kind, ids in verdict.leaving.items()
         }
-        swept = await sweep(connection, self._equipment, library, leaving, before=self._began, waiting=self._waiting)
+        swept = await sweep(
+            connection,
+            self._equipment,
+            library,
+            leaving,
+            displaced=verdict.displaced,
+            before=self._began,
+            waiting=self._waiting,
+        )
         if swept.refusal is not None:
             verdict = Verdict("blocked", swept.refusal, fault=verdict.fault)
         verdict = self._reader.hidden_paths.judged(verdict)

@@ -76,7 +76,7 @@ class HiddenPaths:
             self._whole = self._whole or any(isinstance(item, Movie | Episode) and item.files for item in page.items)
             return page
         reader, server_id = self._equipment.database.reader, self._library.target.server_id
-        known = await known_paths(reader, server_id, [item.rating_key for item in hidden])
+        known = await known_paths(reader, hidden[0].kind, server_id, [item.rating_key for item in hidden])
         return replace(page, items=tuple(self._restored(item, known) for item in page.items))
 
     def tell(self) -> None:

@@ -45,14 +45,17 @@ class PassReport(msgspec.Struct, frozen=True):
 class Verdict(msgspec.Struct, frozen=True):
     """What a pass concludes from what it saw.
 
-    ``leaving`` are the rows that may go missing, by kind. ``settles`` says that the listing was complete and that
-    nothing of it waits to be judged; ``fault`` is what could not be read or counted (``sync/faults.py``), and
-    ``list_again`` that the next pass must be a full one. The ``error`` of one that is ``ok`` is what stays in doubt.
+    ``leaving`` are the rows that may go missing, by kind; ``displaced`` are those that may only live on under another
+    key, because their own was given to another item and nothing proves that theirs is gone. ``settles`` says that the
+    listing was complete and that nothing of it waits to be judged; ``fault`` is what could not be read or counted
+    (``sync/faults.py``), and ``list_again`` that the next pass must be a full one. The ``error`` of one that is
+    ``ok`` is what stays in doubt.
     """
 
     status: RunStatus
     error: str | None = None
     leaving: Mapping[Kind, list[int]] = msgspec.field(default_factory=dict)
+    displaced: Mapping[Kind, list[int]] = msgspec.field(default_factory=dict)
     settles: bool = True
     fault: tuple[str, ...] = ()
     list_again: bool = False
@@ -163,7 +166,7 @@ def not_begun(equipment: Equipment, library: LibraryTarget, kind: RunKind) -> Pa
 async def _turn(library: LibraryTarget, verdict: Verdict, counts: Counts) -> None:
     """Wait for the moment to conclude: a pass that removes, until the others have seen what came elsewhere."""
     round_, kind = library.round, library.row.kind
-    if any(verdict.leaving.values()):
+    if any(verdict.leaving.values()) or any(verdict.displaced.values()):
         round_.end_look(kind, library.row.id)
         await round_.others_looked(kind)
     else:

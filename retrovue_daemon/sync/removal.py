@@ -35,12 +35,14 @@ async def sweep(
     library: LibraryTarget,
     leaving: Mapping[Kind, list[int]],
     *,
+    displaced: Mapping[Kind, list[int]] | None = None,
     before: int | None = None,
     vanished: bool = False,
     waiting: int = 0,
 ) -> Swept:
     """Mark rows of a library missing (ids by kind), but for those that live on and where the guard refuses.
 
+    ``displaced`` rows gave up their keys: they may live on under others, but do not go.
     Where it refuses nothing is changed. Nothing is re-keyed either then, for the listing is doubted and with it that
     anything moved, unless most of the library did: that is no hiccup. ``before`` is the moment at which the listing
     began: what came with it says nothing of what the library had. ``vanished`` says that the library itself is no
@@ -49,13 +51,15 @@ async def sweep(
     """
     await connection.execute("SAVEPOINT sweep")
     listed = Listed(library.row.listed_from, library.row.listed_until)
-    rekeyed = await rekey(connection, library.target, listed, leaving)
+    kinds = leaving.keys() | (displaced or {}).keys()
+    moving = {kind: [*leaving.get(kind, ()), *(displaced or {}).get(kind, ())] for kind in kinds}
+    rekeyed = await rekey(connection, library.target, listed, moving)
     left = await _orphaned(connection, library, leaving, rekeyed)
     accepted = equipment.settings.accept_removals
     if any(left.values()) and not accepted:
         refusal = await _refusal(connection, equipment, library, left, before, vanished=vanished, waiting=waiting)
         if refusal is not None:
-            if not await _most_moved(connection, library, leaving, rekeyed):
+            if not await _most_moved(connection, library, moving, rekeyed):
                 await connection.execute("ROLLBACK TO sweep")
                 rekeyed = Rekeyed()
             await connection.execute("RELEASE sweep")

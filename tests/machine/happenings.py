@@ -343,6 +343,14 @@ class Happenings:
         if (library := _pick(self._libraries(), which)) is not None:
             self._plex.quirks.hidden_libraries ^= {library.key}
 
+    def paths_hidden(self, which: int, _other: int) -> None:
+        """Answer as to a token that does not see where files are, or to one that does."""
+        self._plex.quirks.hides = (None, "folders", "paths")[which % 3]
+
+    def locations_left_out(self, _which: int, _other: int) -> None:
+        """Leave the libraries' folders out of the list, or show them again."""
+        self._plex.quirks.no_locations = not self._plex.quirks.no_locations
+
     def server_changed(self, which: int, other: int) -> None:
         """Let another version, or a proxy in between, answer in a manner of its own."""
         quirks = self._plex.quirks

@@ -135,7 +135,7 @@ class _Links:
         """Add a pair, if it is one; it is doubtful where it rests on less than the rule's plain words."""
         came, left = self._came(*key), self._history.listed.get((row.table, row.id), 0)
         by_guid = self._by_guid(row, item.content)
-        by_path = bool(self._paths(row) & {file["plex_path"] for file in self._files_of(*key)})
+        by_path = bool(self._paths(row) & {file["plex_path"] for file in self._files_of(*key) if _is_whole(file)})
         if key == (row.table, row.key) or came < left or not (by_guid or by_path):
             return
         pair = Pair((row.table, row.id), key)
@@ -171,7 +171,7 @@ class _Links:
         return {
             self._done.before.files[part]["plex_path"]
             for part in (*parts, primary)
-            if part in self._done.before.files
+            if part in self._done.before.files and _is_whole(self._done.before.files[part])
         }
 
     def _files_of(self, table: str, key: str) -> list[Content]:
@@ -183,7 +183,8 @@ class _Links:
         if not isinstance(ours, int) or not isinstance(theirs, int) or ours in self._done.ended.files:
             return False
         file = self._done.before.files[ours]
-        return _owner(file) == (row.table, row.key) and file["plex_path"] == self._files[theirs]["plex_path"]
+        same = _owner(file) == (row.table, row.key) and file["plex_path"] == self._files[theirs]["plex_path"]
+        return same and _is_whole(file)
 
     def _decided(self, pair: Pair) -> bool:
         """Tell whether this round had to make up its mind: the old row left just now, or the item came just now."""
@@ -226,6 +227,11 @@ def _may_have_left(row: Row, done: Round) -> bool:
     if row.present:
         return done.status(row.library) in believed
     return any(each.status in believed for each in done.passes.values())
+
+
+def _is_whole(file: Content) -> bool:
+    """Tell whether a file's path says where it is: many films may have a file of one name."""
+    return "/" in str(file["plex_path"])
 
 
 def _owner(file: Content) -> tuple[str, object]:

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
+from tests.machine.truth import KnownPath
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.machine.truth import Content, Key
+    from tests.machine.truth import Content, Key, KnownPaths
 
 Record: TypeAlias = dict[str, Any]
 
@@ -119,6 +121,15 @@ class Mirror:
     @cached_property
     def by_id(self) -> dict[tuple[str, int], Row]:
         return {(row.table, row.id): row for row in self.items.values()}
+
+    @property
+    def whole_paths(self) -> KnownPaths:
+        """The paths that say where files are, by rating key and part."""
+        return {
+            (str(file["rating_key"]), part): KnownPath(path, file["source_id"])
+            for part, file in self.files.items()
+            if "/" in (path := str(file["plex_path"]))
+        }
 
     def present_in(self, library: str) -> dict[Key, Row]:
         return {key: row for key, row in self.items.items() if row.library == library and row.present}

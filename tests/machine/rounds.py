@@ -27,7 +27,7 @@ from tests.machine import promises
 from tests.machine.happenings import Happening, Happenings, neighbour
 from tests.machine.identity import History
 from tests.machine.mirror import Mirror, read_mirror
-from tests.machine.truth import LOCAL_ROOT, PLEX_ROOT, Truth, truth
+from tests.machine.truth import LOCAL_ROOT, PLEX_ROOT, KnownPaths, Truth, truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -56,6 +56,8 @@ class Manner:
     """The key of the one library that is to be synced."""
     at_once: int = 1
     """How many passes there are at a time, and how many requests."""
+    names: bool = False
+    """Whether the configuration names each library, and maps its paths, by what it was called or stood at first."""
 
 
 class Trouble(NamedTuple):
@@ -172,6 +174,9 @@ class Rounds:
         self.now = self._looked = 1_800_000_000
         self.number = 0
         self._retention_days = retention_days
+        self._first_names: dict[str, str] = {}
+        self._first_roots: dict[str, str] = {}
+        """What the configuration knows each library by, whatever it is called later."""
         self._stack = ExitStack()
         self._neighbours = Mirror.empty()
 
@@ -201,9 +206,9 @@ class Rounds:
         """Let something happen to the server."""
         self.happenings.happen(*happenings)
 
-    def truth(self) -> Truth:
-        """Return what the server lists now."""
-        return truth(self.plex.world, self.plex.quirks)
+    def truth(self, known: KnownPaths) -> Truth:
+        """Return what the server lists now, where these paths are known."""
+        return truth(self.plex.world, self.plex.quirks, known)
 
     def mirror(self) -> Mirror:
         """Return what the database holds now."""
@@ -221,7 +226,8 @@ class Rounds:
         self.number += 1
         self.now += 1
         looked_before, self._looked = self._looked, self.now
-        began, before, scanning = self.truth(), self.mirror(), self._scanning()
+        before, scanning = self.mirror(), self._scanning()
+        began = self.truth(before.whole_paths)
         counted = self.world.release.content_changed_at
         marks = {key: each.content_changed_at if counted else None for key, each in self.world.libraries.items()}
         for trouble in troubles:
@@ -229,7 +235,7 @@ class Rounds:
         with capture_logs() as lines:
             reports = self._do(self._interrupted(self._sync(self._config(manner), manner), interruption))
         self.plex.faults.clear()
-        after, ended = self.mirror(), self.truth()
+        after, ended = self.mirror(), self.truth(before.whole_paths)
         done = Round(
             number=self.number,
             now=self.now,
@@ -250,6 +256,7 @@ class Rounds:
             neighbour_is_untouched=read_mirror(self._path, NEIGHBOUR).raw == self._neighbours.raw,
         )
         promises.keep(done, self.history)
+        self._learn_names(done)
         return done
 
     def sync_again(self, manner: Manner | None = None) -> Round:
@@ -257,6 +264,21 @@ class Rounds:
         done = self.sync(manner)
         promises.keep_still(done)
         return done
+
+    def _learn_names(self, done: Round) -> None:
+        for key, row in done.after.libraries.items():
+            self._first_names.setdefault(key, row["library_name"])
+            if done.undisturbed and key in done.ended.libraries and not self.plex.quirks.no_locations:
+                self._first_roots.setdefault(key, self.world.libraries[key].locations[0].path)
+
+    def _names(self) -> dict[str, str]:
+        """Return what the configuration calls each library: by its first name, unless that is another's now."""
+        now = {key: library.title for key, library in self.world.libraries.items()}
+        return now | {
+            key: name
+            for key, name in self._first_names.items()
+            if name not in {title for other, title in now.items() if other != key}
+        }
 
     def _scanning(self) -> frozenset[str]:
         return frozenset(key for key, library in self.world.libraries.items() if library.refreshing)
@@ -300,6 +322,19 @@ class Rounds:
     def _config(self, manner: Manner, neighbour: SimulatedPlex | None = None) -> Config:
         servers = [(NEIGHBOUR, neighbour)] if neighbour else [(SERVER, self.plex)]
         days = self._retention_days
+        libraries, mappings = [*manner.order, "*"], [{"plex_path": PLEX_ROOT, "local_path": LOCAL_ROOT}]
+        if manner.names:
+            names = self._names()
+            ordered = sorted(names, key=lambda key: manner.order.index(key) if key in manner.order else 9)
+            libraries = list(dict.fromkeys(names[key] for key in ordered))
+            mappings = [
+                mapping | {"library_root": self._first_roots[key]}
+                if key in self._first_roots and int(key) % 2
+                else mapping | {"library_name": name}
+                for mapping in mappings
+                for key, name in names.items()
+            ]
+            mappings = [dict(each) for each in dict.fromkeys(tuple(mapping.items()) for mapping in mappings)]
         return parse_config(
             {
                 "database": {"path": str(self._path), "batch_size": manner.batch_size},
@@ -314,8 +349,8 @@ class Rounds:
                         "url": plex.url,
                         "token": plex.token,
                         "concurrency": manner.at_once,
-                        "libraries": [*manner.order, "*"],
-                        "path_mappings": [{"plex_path": PLEX_ROOT, "local_path": LOCAL_ROOT}],
+                        "libraries": libraries,
+                        "path_mappings": mappings,
                     }
                     for name, plex in servers
                 ],

@@ -7,7 +7,7 @@ that a mistake there is not made here too.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from retrovue_daemon.demo.items import Episode, Movie, Season, Show
 from retrovue_daemon.demo.world import media_of
@@ -55,20 +55,56 @@ class Truth:
         return {key: item for key, item in self.items.items() if item.library == library}
 
 
-def truth(world: World, quirks: Quirks) -> Truth:
-    """Write down what the server lists now; what it hides, or pretends not to have, is not there."""
+class KnownPath(NamedTuple):
+    """The whole path that is stored for a file, and the guid of its item."""
+
+    path: str
+    guid: object
+
+
+KnownPaths: TypeAlias = dict[tuple[str, int], KnownPath]
+"""Whole paths by the rating key of the item and the id of the part."""
+
+
+class _Sight:
+    """Where files are, as far as the server's answers and what is known of them tell."""
+
+    def __init__(self, quirks: Quirks, known: KnownPaths) -> None:
+        self._hides = quirks.hides
+        self._known = known
+
+    def path(self, item: Item, part: Part) -> str | None:
+        """Return the path that a row should have: what was known stays where the token does not see it."""
+        if self._hides is None or part.file is None:
+            return part.file
+        shown = part.file.rpartition("/")[2] if self._hides == "folders" else None
+        known = self._known.get((item.rating_key, part.id))
+        if known is None:
+            return shown
+        is_another = shown is not None and item.guid != known.guid and known.path.rpartition("/")[2] != shown
+        return shown if is_another else known.path
+
+
+def truth(world: World, quirks: Quirks, known: KnownPaths) -> Truth:
+    """Write down what the server lists now; what it hides, or pretends not to have, is not there.
+
+    ``known`` are the whole paths that were seen before: a token that does not see where files are takes none away.
+    """
+    sight = _Sight(quirks, known)
     items: dict[Key, Listed] = {}
     files: dict[int, Content] = {}
     listed = {key: library for key, library in world.libraries.items() if key not in quirks.hidden_libraries}
     for item in world.items.values():
         if item.library not in listed or item.library in quirks.empty_libraries:
             continue
-        items[TABLES[item.type], item.rating_key] = Listed(item.library, _state(item), _content(world, item))
-        files |= {part.id: _file(world, item, media, part) for media, part in _parts(item)}
+        items[TABLES[item.type], item.rating_key] = Listed(
+            item.library, _state(item, sight), _content(world, item, sight)
+        )
+        files |= {part.id: _file(world, item, media, part, sight) for media, part in _parts(item)}
     return Truth({key: library.type for key, library in listed.items()}, items, files)
 
 
-def _content(world: World, item: Item) -> Content:
+def _content(world: World, item: Item, sight: _Sight) -> Content:
     content: Content = {"title": item.title, "source_id": item.guid, "updated_at": item.updated_at}
     match item:
         case Season():
@@ -87,7 +123,7 @@ def _content(world: World, item: Item) -> Content:
                 "summary": item.summary,
                 "director": _tags(item.tags.directors),
                 "duration": item.duration,
-                "file": _primary(item),
+                "file": _primary(item, sight),
             }
         case Episode():
             content["episode_title"] = content.pop("title")
@@ -100,7 +136,7 @@ def _content(world: World, item: Item) -> Content:
                 "duration": item.duration,
                 "show": str(item.show_id),
                 "season": str(item.season_id),
-                "file": _primary(item),
+                "file": _primary(item, sight),
                 "guids": _guids(world, item),
             }
     return content | {
@@ -113,18 +149,18 @@ def _content(world: World, item: Item) -> Content:
     }
 
 
-def _file(world: World, item: Item, media: Media, part: Part) -> Content:
-    form = media.format
+def _file(world: World, item: Item, media: Media, part: Part, sight: _Sight) -> Content:
+    form, path = media.format, sight.path(item, part)
     alone = len(media.parts) == 1
-    gone = part.file is None or media.deleted_at is not None or item.deleted_at is not None
+    gone = path is None or media.deleted_at is not None or item.deleted_at is not None
     return {
         "rating_key": item.rating_key,
         "library": item.library,
         "library_name": world.libraries[item.library].title,
         "media_id": media.id,
         "part_index": media.parts.index(part),
-        "plex_path": part.file,
-        "file_path": None if part.file is None else part.file.replace(PLEX_ROOT, LOCAL_ROOT, 1),
+        "plex_path": path,
+        "file_path": None if path is None else path.replace(PLEX_ROOT, LOCAL_ROOT, 1),
         "duration": media.duration if part.duration is None and alone else part.duration,
         "size": part.size,
         "container": part.container or (form.container if form else None),
@@ -148,21 +184,21 @@ def _parts(item: Item) -> Iterator[tuple[Media, Part]]:
     return ((media, part) for media in media_of(item) for part in media.parts)
 
 
-def _playable(item: Item) -> list[Part]:
+def _playable(item: Item, sight: _Sight) -> list[Part]:
     return [
         part
         for media, part in _parts(item)
-        if part.file is not None and media.deleted_at is None and media.proxy_type != OPTIMIZED
+        if sight.path(item, part) is not None and media.deleted_at is None and media.proxy_type != OPTIMIZED
     ]
 
 
-def _primary(item: Item) -> int | None:
-    playable = _playable(item)
+def _primary(item: Item, sight: _Sight) -> int | None:
+    playable = _playable(item, sight)
     return playable[0].id if playable and item.deleted_at is None else None
 
 
-def _state(item: Item) -> str:
-    has_file = isinstance(item, Show | Season) or bool(_playable(item))
+def _state(item: Item, sight: _Sight) -> str:
+    has_file = isinstance(item, Show | Season) or bool(_playable(item, sight))
     return "active" if has_file and item.deleted_at is None else "unavailable"
 
 

@@ -286,6 +286,12 @@ def test_rating_key_that_is_no_number() -> None:
     assert movie(ratingKey="a/b c").rating_key == "a/b c"
 
 
+@pytest.mark.parametrize("guid", ["", "none://", "com.plexapp.agents.none://?lang=xn"])
+def test_a_guid_without_an_id_is_none(guid: str) -> None:
+    """All items of its kind may have it."""
+    assert movie(guid=guid).guid is None
+
+
 def test_single_object_instead_of_a_list() -> None:
     """A list of one may come without its brackets, at every level."""
     body = answer(size=1, Metadata={**MOVIE, "Guid": {"id": "imdb://tt0017136"}, "Media": {**MEDIA, "Part": PART}})

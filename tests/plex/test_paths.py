@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from retrovue_daemon.paths import path_form
 from retrovue_daemon.plex.paths import PlexPathMappingService
 from retrovue_daemon.records import PathMapping
 
@@ -250,3 +251,19 @@ def test_the_mapping_that_covers_a_path_can_be_told() -> None:
     assert service.for_library("TV").covering("/media/movies") is longer
     assert service.for_library("TV").covering("/elsewhere/a.mkv") is None
     assert service.for_library("TV").covering("relative") is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "are_one_file"),
+    [
+        ("D:\\Ärger\\ÿ.mkv", "d:/äRGER/Ÿ.MKV", True),
+        ("D:\\ΟΔΟΣ.mkv", "D:\\οδος.mkv", True),
+        ("D:\\Straße.mkv", "D:\\Strasse.mkv", False),
+        ("D:\\ﬁlm.mkv", "D:\\film.mkv", False),
+        ("D:\\ıs.mkv", "D:\\is.mkv", False),  # noqa: RUF001  # a letter like another is the point
+        ("/Ärger.mkv", "/ärger.mkv", False),
+    ],
+)
+def test_case_is_compared_letter_by_letter_as_windows_does(one, other, are_one_file) -> None:
+    """Windows knows a file as Straße and another as Strasse in one folder."""
+    assert (path_form(one) == path_form(other)) is are_one_file

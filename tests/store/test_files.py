@@ -140,3 +140,57 @@ async def test_guid_and_files_together_tell_another_item(write, query, make, gui
     else:
         assert films == [(1, "7", "Other")]
         assert await query("SELECT id, part_id FROM media_files") == [(1, 71)]
+
+
+KEY_ONLY = ["local://7", "com.plexapp.agents.none://7?lang=xn", "tv.plex.agents.none://7", None]
+"""Guids of an item that no catalogue knows: they say its rating key once more, or nothing."""
+
+
+@pytest.mark.parametrize("guid", KEY_ONLY)
+@pytest.mark.parametrize(
+    ("title", "path", "size", "is_another"),
+    [
+        ("Other", "/plex/b.mkv", 2_000, True),
+        ("Film 7", "/plex/b.mkv", 2_000, False),
+        ("Other", "/plex/b.mkv", 1_000, False),
+        ("Other", "/plex//a.mkv", 2_000, False),
+        ("Other", None, 2_000, False),
+    ],
+)
+async def test_a_guid_made_of_the_key_does_not_make_two_films_one(
+    write, query, make, guid, title, path, size, is_another
+) -> None:
+    """A title that stays, or a file that was only renamed, does: the key alone may be given out again."""
+    await write(make.movie("7", make.part(70, "/plex/a.mkv"), guid=guid))
+    result = await write(make.movie("7", make.part(71, path, size=size), guid=guid, title=title), digest=2)
+    assert result.displaced == is_another
+    assert len(await query("SELECT id FROM movies")) == 1 + is_another
+
+
+async def test_a_hash_of_the_agent_none_names_a_film(write, make) -> None:
+    """It stays where keys do not."""
+    guid = "com.plexapp.agents.none://40e51a2ae1d656a14c866cf1c0e40d39677b8f07?lang=xn"
+    await write(make.movie("7", make.part(70, "/plex/a.mkv"), guid=guid))
+    result = await write(make.movie("7", make.part(71, "/plex/b.mkv", size=2), guid=guid, title="Other"), digest=2)
+    assert result.displaced == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "path", "is_another"),
+    [
+        (1, "/tv/a/e1.mp4", False),
+        (1, "/new/a/e1.mkv", False),
+        (1, "/tv/b/x.mkv", True),
+        (2, "/tv/a/e2.mkv", True),
+        (1, "T:\\b\\x.mkv", True),
+        (1, "T:\\b\\e1.mkv", False),
+    ],
+)
+async def test_unmatched_episodes_of_one_title_are_told_by_number_and_place(
+    write, make, number, path, is_another
+) -> None:
+    """All shows have an "Episode 1": it is the same one in the same folder, or with the same name of its file."""
+    each = {"guid": "local://7", "episode_title": "Episode 1"}
+    await write(make.episode("7", None, None, 1, make.part(70, "/tv/a/e1.mkv"), **each))
+    moved = make.episode("7", None, None, number, make.part(71, path, size=2_000), **each)
+    assert (await write(moved, digest=2)).displaced == is_another

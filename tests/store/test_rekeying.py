@@ -103,7 +103,9 @@ async def test_a_guid_pairs_only_with_an_equal_edition(put, conclude, make, edit
     assert (await conclude({Kind.MOVIE: [1]})).total == paired
 
 
-@pytest.mark.parametrize("guid", ["local://1", None])
+@pytest.mark.parametrize(
+    "guid", ["local://1", "com.plexapp.agents.none://1?lang=xn", "com.plexapp.agents.none://1/1/2?lang=xn", None]
+)
 async def test_a_guid_that_names_no_work_pairs_nothing(put, conclude, films, make, guid) -> None:
     """A local guid is a row number of the server's, and may be any other item's tomorrow."""
     await put(make.movie("1", make.part(10, "/a.mkv"), guid=guid))

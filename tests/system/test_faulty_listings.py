@@ -7,6 +7,7 @@ import pytest
 from retrovue_daemon.asking import Selection
 from retrovue_daemon.daemon import SyncOptions
 from retrovue_daemon.demo import SimulatedPlex, generated_library
+from retrovue_daemon.demo.reissued import reissue_keys
 
 AS_RUN = SyncOptions()
 ACCEPTED = SyncOptions(selection=Selection(full=True, accept_removals=True))
@@ -184,3 +185,36 @@ async def test_the_guard_counts_what_waits_to_be_asked_for(config, sync, rows) -
         assert [_run(await sync(settings)).status for _ in range(2)] == ["incomplete", "blocked"]
         assert _states(rows) == [("active", 1500)]
         assert _run(await sync(settings, options=ACCEPTED)).counts.removed == 500
+
+
+@pytest.mark.parametrize("fault", ["keyless", "error", "refusal", "total", "no total"])
+@pytest.mark.parametrize("what", ["movies", "shows", "seasons", "episodes"])
+async def test_keys_that_are_given_out_again_move_no_id_beside_a_fault_that_stays(
+    config, sync, rows, fault, what
+) -> None:
+    """Each id stays with its item at once: later nobody could tell whose the row under the new key had been."""
+    async with SimulatedPlex(generated_library(movies=12, shows=4, episodes=6)) as plex:
+        settings = config(plex)
+        await sync(settings)
+        items = list(getattr(plex.world, what)())
+        listings = "/library/sections/*/*"
+        match fault:
+            case "keyless":
+                plex.faults.keyless.add(items[-1].id)
+            case "error" | "refusal":
+                plex.faults.poison(items[-1].id, fault)
+            case "total":
+                plex.faults.miscount(listings, by=3, times=None)
+            case _:
+                plex.quirks.no_totals = True
+        for _ in range(2):
+            await sync(settings)
+        named = f"SELECT id, source_id, state FROM {what} ORDER BY id"
+        before = rows(named)
+        reissue_keys(plex.world, items[0].id, items[1].id)
+        library = "Movies" if what == "movies" else "TV Shows"
+        assert _run(await sync(settings, options=AS_RUN), library).status == "ok"
+        assert rows(named) == before
+        plex.faults.clear()
+        await sync(settings)
+        assert rows(named) == before

@@ -59,6 +59,23 @@ async def test_new_items_are_stored_as_they_come(plex, sync, rows) -> None:
     assert "the token does not see" in str(rows(DOUBT)[0][0])
 
 
+async def test_one_name_in_two_folders_is_no_file_in_common(plex, sync, rows) -> None:
+    """A film that left and one that came are two, though the token sees the same bare name of both."""
+    old = plex.changes.add_movie("1", "Old", 1950, guid="local://old")
+    plex.changes.rename_file(old.id, "/media/movies/Old/movie.mkv")
+    plex.quirks.hides = "folders"
+    await sync(plex)
+    ((row_id,),) = rows("SELECT id FROM movies WHERE title = 'Old'")
+    plex.changes.delete(old.id)
+    new = plex.changes.add_movie("1", "New", 1960, guid="local://new")
+    plex.changes.rename_file(new.id, "/media/movies/New/movie.mkv")
+
+    await sync(plex)
+
+    assert rows("SELECT title, state FROM movies WHERE id = ?", row_id) == [("Old", "missing")]
+    assert rows("SELECT count(*) FROM movies WHERE title = 'New' AND id <> ?", row_id) == [(1,)]
+
+
 async def test_a_quick_pass_that_meets_hidden_paths_says_so_and_has_all_listed(plex, sync, rows) -> None:
     """The next pass is a full one, once: it finds out how many there are, and what it says is shown."""
     await sync(plex)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from retrovue_daemon.asking import Selection
 from retrovue_daemon.daemon import SyncOptions
+from retrovue_daemon.demo.marks import Marks
 from retrovue_daemon.demo.reissued import reissue_keys
 
 AS_RUN = SyncOptions()
@@ -75,6 +77,36 @@ async def test_films_that_exchanged_keys_keep_their_ids(synced, sync, named, key
     again = await sync(synced, options=FULL)
     assert all(done.run.counts.moved == 0 for report in again for done in report.passes)
     assert named() == before
+
+
+@pytest.fixture
+def placed(rows):
+    """Tell which file each id of a film stands for."""
+
+    def work() -> list[tuple[object, ...]]:
+        return rows(
+            "SELECT m.id, m.title, m.media_file_id, f.plex_path FROM movies m"
+            " LEFT JOIN media_files f ON f.id = m.media_file_id ORDER BY m.id"
+        )
+
+    return work
+
+
+async def test_unmatched_films_that_exchanged_keys_keep_their_ids(synced, sync, placed, keys) -> None:
+    """Their guids are made of the keys, and go to others with them: the files decide."""
+    unmatched = [synced.changes.add_movie("1", title, 1950) for title in ("Attic", "Barn", "Cellar")]
+    for film in unmatched:
+        synced.changes.edit(film.id, guid=f"local://{film.id}")
+        synced.changes.replace_file(film.id, size=1_000_000 + film.id, duration=60_000)
+    await sync(synced, options=AS_RUN)
+    before, old_keys = placed(), keys("movies")
+    reissue_keys(synced.world, *(film.id for film in unmatched))
+
+    reports = await sync(synced, options=AS_RUN)
+
+    assert placed() == before
+    assert sum(old_keys[row_id] != key for row_id, key in keys("movies").items()) == len(unmatched)
+    assert _pass(reports, "Movies").counts.moved == len(unmatched)
 
 
 async def test_a_key_that_a_new_film_got_takes_no_id_along(synced, sync, named, rows, keys) -> None:
@@ -182,3 +214,50 @@ async def test_a_quick_look_never_gives_a_show_another_ones_id(synced, sync, nam
     assert _pass(reports, "TV Shows").kind == "full"
     assert rows("SELECT source_id FROM shows WHERE id = ?", row_id) == [("plex://show/another",)]
     assert _pass(await sync(synced, options=AS_RUN), "TV Shows").kind == "quick"
+
+
+@pytest.mark.parametrize("with_parts", [False, True])
+@pytest.mark.parametrize("returns", [False, True])
+async def test_a_films_key_that_an_episode_got_takes_no_file_along(
+    synced, config, sync, named, rows, returns, with_parts
+) -> None:
+    """Keys are one series over all kinds: a film that leaves takes its own file along, and never an episode's."""
+    settings = config(synced, sync={"retention": "0s"})
+    world = synced.world
+    film = next(film for film in _matched(world.movies("1")) if film.media and len(film.media[0].parts) == 1)
+    ((film_id,),) = rows("SELECT id FROM movies WHERE rating_key = ?", film.rating_key)
+    before = named()
+    show = next(show for show in _matched(world.shows("3")) if world.leaves_of(show.id))
+    episode = synced.changes.add_episode(show.id, 1, 77, "Found Again")
+    world.drop(film.id)
+    world.drop(episode.id)
+    world.put(_under_key_of(film, episode, with_parts=with_parts))
+    if returns:
+        world.put(_under_key_of(episode, film, with_parts=with_parts))
+    for library in ("1", "3"):
+        Marks(world).scan_found(library)
+
+    for _ in range(2):
+        reports = await sync(settings)
+        assert {done.run.status for report in reports for done in report.passes} == {"ok"}
+
+    query = (
+        "SELECT f.plex_path, f.state FROM episodes e JOIN media_files f ON f.id = e.media_file_id"
+        " WHERE e.rating_key = ?"
+    )
+    assert rows(query, film.rating_key) == [(episode.media[0].parts[0].file, "active")]
+    kept = {key: value for key, value in before.items() if returns or key != ("movies", film_id)}
+    assert {key: value for key, value in named().items() if key in before} == kept
+    assert rows("SELECT count(*) FROM media_files WHERE state <> 'active' AND rating_key = ?", film.rating_key) == [
+        (0,)
+    ]
+
+
+def _under_key_of(owner, item, *, with_parts: bool):
+    """Return an item under another one's rating key, and with the ids of its Media and Part, if wanted."""
+    media = item.media
+    if with_parts:
+        (version,), like = item.media, owner.media[0]
+        part = msgspec.structs.replace(version.parts[0], id=like.parts[0].id)
+        media = (msgspec.structs.replace(version, id=like.id, parts=(part,)),)
+    return msgspec.structs.replace(item, id=owner.id, media=media)
