@@ -50,6 +50,15 @@ async def guids_of(connection: Connection, kind: Kind, ids: Iterable[int]) -> di
     return {row[0]: row[1] for row in await connection.execute_fetchall(query, (json_list(ids),))}
 
 
+async def stands_elsewhere(connection: Connection, kind: Kind, row_id: int) -> bool:
+    """Return whether another row of the server, which is not missing, has the guid of a show's or season's row."""
+    query = (
+        f"SELECT 1 FROM {TABLES[kind]} AS o JOIN {TABLES[kind]} AS i ON i.server_id = o.server_id"
+        " AND i.source_id = o.source_id AND i.id <> o.id AND i.state <> 'missing' WHERE o.id = ? LIMIT 1"
+    )
+    return bool(await connection.execute_fetchall(query, (row_id,)))
+
+
 async def episode_paths(connection: Connection, kind: Kind, ids: Sequence[int]) -> dict[int, PathSet]:
     """Return the paths of all files of the episodes of these shows or seasons, by the id of their row."""
     query = (

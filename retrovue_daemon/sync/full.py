@@ -95,7 +95,12 @@ class FullPass:
         }
 
     def _incomplete(self, *doubts: str) -> Verdict:
-        return Verdict("incomplete", "; ".join(doubts), fault=self._fault, list_again=bool(self._fault))
+        return Verdict(
+            "incomplete",
+            "; ".join(doubts),
+            fault=self._fault,
+            list_again=bool(self._fault) or self._reader.list_again,
+        )
 
     async def _list_all(self) -> None:
         for kind, listing in self._library.listings:

@@ -40,20 +40,26 @@ class Listed:
         self.altered = SeenIds()
         """Of those the ones that were not as they are stored: what shows one of them once more is written, too."""
         self.unstored: set[str] = set()
+        self.waiting: set[str] = set()
+        """Keys of episodes that are not written yet (``sync/suspects.py``)."""
         self.unchanged = 0
         self.log = ListingLog()
 
     @property
     def doubt(self) -> str | None:
         """Why the listing cannot count as whole, or None."""
-        return self.log.incomplete(len(self.rows) + len(self.unstored))
+        return self.log.incomplete(self._distinct)
 
     @property
     def miscount(self) -> int:
         """How many items the server counts too many where it said one total all along, or too few (negative)."""
         if self.log.moved or self.log.expected is None:
             return 0
-        return self.log.expected - len(self.rows) - len(self.unstored)
+        return self.log.expected - self._distinct
+
+    @property
+    def _distinct(self) -> int:
+        return len(self.rows) + len(self.unstored) + len(self.waiting)
 
     def shows_as(self, other: Listed) -> bool:
         """Return whether another listing showed the same items."""
@@ -130,7 +136,8 @@ class ListingReader:
                     self._meter.advance(name, listed.log.entries, page.total, _last_title(page))
             await feed.settle()
             if kind is Kind.EPISODE:
-                await self._settle_suspects()
+                await self._settle_suspects(listed)
+                await self._write_released(listed, feed)
         finally:
             # The pass's record stands behind these in the writer's queue.
             feed.hand_over()
@@ -154,10 +161,21 @@ class ListingReader:
         """Shows and seasons that no listing showed and that the server cannot send, by kind and rating key."""
         return self._adoption.unreadable
 
-    async def _settle_suspects(self) -> None:
-        result, waits = await self._suspects.settle(self._listed, complete=self._complete)
+    async def _settle_suspects(self, listed: Listed) -> None:
+        # A listing that lacks something which it does not always lack may lack the very episode that would tell.
+        known = set(listed.faults(Kind.EPISODE)) <= set(self._library.row.fault)
+        complete = self._complete and known and (listed.doubt is None or listed.miscount != 0)
+        result, waits = await self._suspects.settle(self._listed, complete=complete)
         self._count(result)
         self.list_again = self.list_again or waits
+
+    async def _write_released(self, listed: Listed, feed: BatchFeed) -> None:
+        """Write the episodes that waited until it was known whose they are."""
+        if released := self._suspects.released():
+            await self._adoption.adopt_parents([change.item for change in released])
+            await feed.put(released)
+            await feed.settle()
+            listed.waiting.clear()
 
     def _count(self, result: BatchResult | None) -> None:
         if result is not None:
@@ -207,6 +225,7 @@ class ListingReader:
         changes = await self._suspects.hold_back(kind, changes, known)
         if kind is Kind.EPISODE and self._suspects:
             self._count(await self._suspects.compare(page.items, self._listed))
+            changes = self._suspects.wait(changes, listed.waiting)
         for skipped in page.skipped:
             self._equipment.skips.note(self._library.server, self._library.row.name, skipped)
             if skipped.rating_key is not None and skipped.rating_key not in known:

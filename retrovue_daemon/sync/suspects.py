@@ -3,7 +3,8 @@
 Either they were matched to another work (Fix Match, a new agent), and keep their rows, or the key was given to
 another show, as after Plex's database was put back from a backup, and the row must wait for its own. Listings give
 shows and seasons no file, so their episodes tell: one file that the row's episodes have is enough. The row is left
-alone until the episodes are listed.
+alone until the episodes are listed, and so are the episodes below such a key: a pass that breaks off before must not
+spoil what the next one decides by.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from retrovue_daemon.records import Episode, Kind
-from retrovue_daemon.store.shared_files import PathSet, episode_paths, guids_of, replace_parent
+from retrovue_daemon.store.shared_files import PathSet, episode_paths, guids_of, replace_parent, stands_elsewhere
 from retrovue_daemon.store.upserts import BatchResult, write_items
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 _PARENTS = (Kind.SHOW, Kind.SEASON)
 
+_MOST_WAITING = 20_000
+"""Episodes that wait at most, so that memory stays flat where all keys of a large library were given out again."""
 
 _NOTHING = BatchResult(0, 0, 0, [])
 
@@ -48,6 +51,8 @@ class Suspects:
         self._equipment = equipment
         self._library = library
         self._open: dict[Kind, dict[str, _Suspect]] = {kind: {} for kind in _PARENTS}
+        self._waiting: list[Change] = []
+        """Episodes below keys of which it is not known yet whose they are."""
 
     def __bool__(self) -> bool:
         return any(self._open.values())
@@ -71,6 +76,7 @@ class Suspects:
 
     async def remember_paths(self) -> None:
         """Note which files the rows' episodes have, before a listing of episodes moves any of them."""
+        self._waiting = []
         for kind in _PARENTS:
             suspects = self._open[kind].values()
             paths = await episode_paths(self._equipment.database.reader, kind, [one.row_id for one in suspects])
@@ -89,10 +95,35 @@ class Suspects:
                         certain[kind].append(one)
         return await self._write(certain, listed)
 
+    def wait(self, changes: list[Change], waiting: set[str]) -> list[Change]:
+        """Return the changes of episodes that can be written now.
+
+        The others wait for ``released``; their rating keys are added to ``waiting``.
+        """
+        certain = []
+        for change in changes:
+            if self._belongs_to_open(change.item) and len(self._waiting) < _MOST_WAITING:
+                self._waiting.append(change)
+                waiting.add(change.item.rating_key)
+            else:
+                certain.append(change)
+        return certain
+
+    def released(self) -> list[Change]:
+        """Return the episodes that waited, once, after ``settle``."""
+        waited, self._waiting = self._waiting, []
+        return waited
+
+    def _belongs_to_open(self, item: Item) -> bool:
+        return isinstance(item, Episode) and (
+            item.show_rating_key in self._open[Kind.SHOW] or item.season_rating_key in self._open[Kind.SEASON]
+        )
+
     async def settle(self, listed: Mapping[Kind, Listed], *, complete: bool) -> tuple[BatchResult | None, bool]:
         """Decide about the rest; return what was written, and whether something must wait for a full listing.
 
-        Without a file on either side nothing differs. A listing that is not ``complete`` proves nothing.
+        Without a file on either side nothing differs, unless the row's own item is listed elsewhere. A listing that
+        is not ``complete`` proves nothing; then the episodes that waited are left to the next one.
         """
         if not self:
             return None, False
@@ -101,12 +132,15 @@ class Suspects:
                 # What is listed stays listed, although its row is left alone.
                 listed[kind].rows.update([one.row_id for one in self._open[kind].values()])
                 self._open[kind].clear()
+            self._waiting = []
             return None, True
         same: dict[Kind, list[_Suspect]] = {kind: [] for kind in _PARENTS}
         others: dict[Kind, list[_Suspect]] = {kind: [] for kind in _PARENTS}
+        reader = self._equipment.database.reader
         for kind in _PARENTS:
             for one in self._open[kind].values():
-                (others if one.has_files and one.paths else same)[kind].append(one)
+                is_other = one.has_files and (one.paths or await stands_elsewhere(reader, kind, one.row_id))
+                (others if is_other else same)[kind].append(one)
             self._open[kind].clear()
         result = await self._write(same, listed) or _NOTHING
         for kind in _PARENTS:

@@ -7,6 +7,7 @@ import pytest
 
 from retrovue_daemon.asking import Selection
 from retrovue_daemon.daemon import SyncOptions
+from retrovue_daemon.demo import SimulatedPlex, generated_library
 from retrovue_daemon.demo.marks import Marks
 from retrovue_daemon.demo.reissued import reissue_keys
 
@@ -180,6 +181,30 @@ async def test_shows_that_exchanged_keys_keep_their_ids(synced, sync, named, lev
     assert (run.status, run.counts.added, run.counts.removed) == ("ok", 0, 0)
     await sync(synced, options=FULL)
     assert named() == before
+
+
+@pytest.mark.parametrize("pages", [1, 2, 4, 7])
+@pytest.mark.parametrize("how", ["exchanged", "given to a new one"])
+async def test_a_pass_that_breaks_off_does_not_mix_up_shows(config, sync, named, rows, how, pages) -> None:
+    """What it wrote of the episodes does not make the next pass take one show for the other."""
+    async with SimulatedPlex(generated_library(movies=0, shows=4, episodes=10)) as plex:
+        settings = config(plex, sync={"page_size": 5})
+        await sync(settings)
+        before = named()
+        first, second = list(plex.world.shows("2"))[:2]
+        if how == "given to a new one":
+            second = plex.changes.add_show("2", "Newly Found")
+            for number in range(8):
+                plex.changes.add_episode(second.id, 1, number, f"New {number}")
+        reissue_keys(plex.world, first.id, second.id)
+        plex.faults.fail("/library/sections/2/allLeaves", status=401, times=4, after=pages)
+        assert _pass(await sync(settings), "TV Shows").status == "incomplete"
+        plex.faults.clear()
+
+        assert _pass(await sync(settings), "TV Shows").status == "ok"
+
+        after = named()
+        assert {key: value for key, value in after.items() if key in before} == before
 
 
 async def test_a_show_that_was_matched_anew_keeps_all_its_ids(synced, sync, named, rows) -> None:
