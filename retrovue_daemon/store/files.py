@@ -44,8 +44,10 @@ class StoredFile(NamedTuple):
         return (self.media_type, self.rating_key) == (item.kind.value, item.rating_key)
 
 
-_FILES = "SELECT id, part_id, rating_key, plex_path, optimized, media_type, size FROM media_files WHERE server_id = ?"
+_COLUMNS = "id, part_id, rating_key, plex_path, optimized, media_type, size"
+_FILES = f"SELECT {_COLUMNS} FROM media_files WHERE server_id = ?"
 _OF_ITEMS = f"{_FILES} AND media_type = ? AND rating_key IN (SELECT value FROM json_each(?)) ORDER BY id"
+_OF_ID = f"SELECT {_COLUMNS} FROM media_files WHERE id = ?"
 _OF_PARTS = f"{_FILES} AND part_id IN (SELECT value FROM json_each(?))"
 
 
@@ -57,6 +59,20 @@ def stored_files(
     for row in connection.execute(_OF_ITEMS, (server_id, kind.value, json_list(rating_keys))):
         file = StoredFile(*row)
         found[file.rating_key].append(file)
+    return found
+
+
+def taken_files(
+    connection: sqlite3.Connection, primaries: Iterable[tuple[str, int | None]]
+) -> dict[str, list[StoredFile]]:
+    """Return the primary files of items of which another one listed all files since, by the items' rating keys.
+
+    ``primaries`` are rating keys and ids of files. An item is known by its file until it is listed anew itself.
+    """
+    found = {}
+    for rating_key, file_id in primaries:
+        if file_id is not None:
+            found[rating_key] = [StoredFile(*row) for row in connection.execute(_OF_ID, (file_id,))]
     return found
 
 

@@ -61,10 +61,13 @@ async def stands_elsewhere(connection: Connection, kind: Kind, row_id: int) -> b
 
 async def episode_paths(connection: Connection, kind: Kind, ids: Sequence[int]) -> dict[int, PathSet]:
     """Return the paths of all files of the episodes of these shows or seasons, by the id of their row."""
+    # The primary file is an episode's own also where another episode has been listed with it since.
     query = (
         f"SELECT f.plex_path FROM episodes AS e JOIN media_files AS f ON f.server_id = e.server_id"
         f" AND f.rating_key = e.rating_key AND f.media_type = 'episode'"
-        f" WHERE e.{_COLUMN[kind]} = ? AND f.plex_path IS NOT NULL"
+        f" WHERE e.{_COLUMN[kind]} = ?1 AND f.plex_path IS NOT NULL"
+        f" UNION SELECT f.plex_path FROM episodes AS e JOIN media_files AS f ON f.id = e.media_file_id"
+        f" WHERE e.{_COLUMN[kind]} = ?1 AND f.plex_path IS NOT NULL"
     )
 
     def read(plain: sqlite3.Connection, row_id: int) -> PathSet:

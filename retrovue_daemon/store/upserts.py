@@ -14,7 +14,7 @@ import msgspec
 from retrovue_daemon.records import Episode, Item, Kind, Movie, Season, Show
 from retrovue_daemon.store.bulk import Insertion, write_rows
 from retrovue_daemon.store.displacement import StoredItem, displace, is_another, stored_items
-from retrovue_daemon.store.files import StoredFile, stored_files, write_files
+from retrovue_daemon.store.files import StoredFile, stored_files, taken_files, write_files
 from retrovue_daemon.store.ids import NewIds
 from retrovue_daemon.store.lookup import GUID_TABLES, TABLES, json_list, stored_rows
 from retrovue_daemon.store.parents import parents_of_episodes, parents_of_seasons
@@ -123,10 +123,12 @@ def _displace_others(
     before: _Before,
 ) -> int:
     """Take their keys from rows that are other items than what is listed under these keys now; return how many."""
+    taken = [(key, before.items[key].media_file_id) for key in known if key not in before.files]
+    files = before.files | taken_files(connection, taken)
     others = [
         key
         for key in known
-        if is_another(cast("Movie | Episode", latest[key].item), before.items[key], before.files.get(key, ()))
+        if is_another(cast("Movie | Episode", latest[key].item), before.items[key], files.get(key, ()))
     ]
     if others:
         displace(connection, kind, server_id, others)

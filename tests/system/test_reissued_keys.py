@@ -286,3 +286,20 @@ def _under_key_of(owner, item, *, with_parts: bool):
         part = msgspec.structs.replace(version.parts[0], id=like.parts[0].id)
         media = (msgspec.structs.replace(version, id=like.id, parts=(part,)),)
     return msgspec.structs.replace(item, id=owner.id, media=media)
+
+
+@pytest.mark.parametrize("batch_size", [1, 100])
+async def test_films_that_exchanged_keys_and_kept_their_parts_keep_their_ids(
+    plex, config, path, sync, named, batch_size
+) -> None:
+    """The first one listed takes its file along, also from the row that the second one is compared with."""
+    films = [film for film in _matched(plex.world.movies("1")) if film.media][:2]
+    second = plex.changes.split_file(films[1].id)  # so that Parts cannot go with the keys one by one
+    settings = config(plex, database={"path": str(path), "batch_size": batch_size})
+    await sync(settings)
+    before = named()
+    reissue_keys(plex.world, films[0].id, second.id)
+
+    await sync(settings)
+
+    assert named() == before
