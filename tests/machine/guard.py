@@ -52,7 +52,7 @@ def _leaving(library: str, done: Round, pairs: Pairs, kind: str | None = None) -
     leaving = {
         (row.table, row.id)
         for key, row in done.before.present_in(library).items()
-        if key not in done.ended.items and kind in {None, row.table}
+        if (key not in done.ended.items or key in pairs.away) and kind in {None, row.table}
     }
     sure, possible = ({pair.old for pair in some} for some in (pairs.must, pairs.may))
     taken_over = (done.before.items[pair.young] for pair in pairs.passing)

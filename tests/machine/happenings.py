@@ -12,6 +12,7 @@ import msgspec
 
 from retrovue_daemon.demo import SimulatedPlex, World
 from retrovue_daemon.demo.items import Item, Movie, Show, Tags
+from retrovue_daemon.demo.reissued import reissue_keys
 from retrovue_daemon.demo.shelf import SD, UHD, File, Shelf, plex_guid
 from retrovue_daemon.demo.world import media_of
 
@@ -254,6 +255,24 @@ class Happenings:
         if film is not None and library is not None:
             self._made += 1
             self._changes.add_movie(library.key, f"Film {self._made}", film.year, guid=film.guid)
+
+    def keys_reissued(self, which: int, other: int) -> None:
+        """Give the rating keys of two or three items of one kind out again, as after a backup was put back."""
+        kinds: Sequence[list[Item]] = (
+            [*self._films()],
+            [*self._world.shows()],
+            [*self._world.seasons()],
+            [*self._world.episodes()],
+        )
+        items = kinds[which % 4]
+        first, second = which // 4, which // 4 + 1 + other
+        chosen = (
+            {items[number % len(items)].id for number in (first, second, *([other] if other % 3 == 0 else []))}
+            if items
+            else set()
+        )
+        if len(chosen) > 1:
+            reissue_keys(self._world, *chosen)
 
     # Files
 

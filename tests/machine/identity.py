@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from tests.machine.mirror import ITEM_TABLES
+from tests.machine.reissued import given_away
 
 if TYPE_CHECKING:
     from tests.machine.mirror import Row
@@ -37,6 +38,8 @@ class Pairs:
     may: set[Pair] = field(default_factory=set)
     must: set[Pair] = field(default_factory=set)
     guesses: set[Pair] = field(default_factory=set)
+    away: dict[Key, bool] = field(default_factory=dict)
+    """Keys of rows that belong to other items now; False where they do for a part of the round."""
     passing: set[Pair] = field(default_factory=set)
     """Pairs with an item that left as well: the old row may take its place before that is found out."""
 
@@ -79,22 +82,23 @@ class History:
 
     def pairs(self, done: Round) -> Pairs:
         """Judge what a round may and must do; to be asked before it is learnt."""
-        result = Pairs()
+        result = Pairs(away=given_away(done))
         for table in ITEM_TABLES:
-            links = _Links(self, done, table)
+            links = _Links(self, done, table, result.away)
             result.may |= links.all | links.passing
             result.passing |= links.passing
             result.must |= links.certain()
             result.guesses |= links.guesses()
-        parents = _parents(result.may, done)
-        return Pairs(result.may | parents, result.must, result.guesses - parents, result.passing)
+        parents = _parents(result.may, done, result.away)
+        return Pairs(result.may | parents, result.must, result.guesses - parents, result.away, result.passing)
 
 
 class _Links:
     """All pairs that one table could have in a round."""
 
-    def __init__(self, history: History, done: Round, table: str) -> None:
+    def __init__(self, history: History, done: Round, table: str, away: dict[Key, bool]) -> None:
         self._history = history
+        self._away = away
         self._done = done
         self._listed = {key: item for key, item in (done.began.items | done.ended.items).items() if key[0] == table}
         self._files = done.before.files | done.began.files | done.ended.files
@@ -104,7 +108,7 @@ class _Links:
         self._doubtful: set[Pair] = set()
         unlisted = [row for key, row in done.before.items.items() if key[0] == table and key not in self._listed]
         for row in done.before.items.values():
-            if row.table != table or not _may_have_left(row, done):
+            if row.table != table or not _may_have_left(row, done, away):
                 continue
             for key, item in self._listed.items():
                 self._link(row, key, item)
@@ -145,13 +149,14 @@ class _Links:
         # Of a library that had not been listed completely nobody knew how long the item had been there.
         sure = came if self._history.completed.get(item.library, came) < came else self._known(item.library)
         together = sure <= left or sure <= self._history.seen.get((row.table, row.key), 0)
-        if together or not (by_guid or self._same_primary_path(row, item)):
+        unsure = not (self._away.get(key, True) and self._away.get((row.table, row.key), True))
+        if together or unsure or not (by_guid or self._same_primary_path(row, item)):
             self._doubtful.add(pair)
 
     def _came(self, table: str, key: str) -> int:
         """Return when the row of an item came; it comes now where there is none."""
         own = self._done.before.items.get((table, key))
-        return self._done.number if own is None else self._history.first[table, own.id]
+        return self._done.number if own is None or (table, key) in self._away else self._history.first[table, own.id]
 
     def _known(self, library: str) -> int:
         return self._history.known.get(library, self._done.number)
@@ -189,7 +194,7 @@ class _Links:
     def _decided(self, pair: Pair) -> bool:
         """Tell whether this round had to make up its mind: the old row left just now, or the item came just now."""
         done, row = self._done, self._done.before.by_id[pair.old]
-        own = done.before.items.get(pair.young)
+        own = None if pair.young in self._away else done.before.items.get(pair.young)
         library = self._listed[pair.young].library
         if not done.still or done.lying or library not in done.ended.libraries:
             return False
@@ -218,10 +223,10 @@ class _Links:
         return found
 
 
-def _may_have_left(row: Row, done: Round) -> bool:
+def _may_have_left(row: Row, done: Round, away: dict[Key, bool]) -> bool:
     """Tell whether a row is missing, or could be found to be in this round."""
     key = row.table, row.key
-    if key in done.ended.items and (key in done.began.items or done.still) and not done.lying:
+    if key not in away and key in done.ended.items and (key in done.began.items or done.still) and not done.lying:
         return False
     believed = {"ok", "blocked"}
     if row.present:
@@ -238,7 +243,7 @@ def _owner(file: Content) -> tuple[str, object]:
     return f"{file['media_type']}s", file["rating_key"]
 
 
-def _parents(pairs: set[Pair], done: Round) -> set[Pair]:
+def _parents(pairs: set[Pair], done: Round, away: dict[Key, bool]) -> set[Pair]:
     """Return the shows and seasons that may follow their episodes, as where no catalogue knows them."""
     found = set()
     items = done.began.items | done.ended.items
@@ -247,6 +252,6 @@ def _parents(pairs: set[Pair], done: Round) -> set[Pair]:
         for name, table in (("show", "shows"), ("season", "seasons")):
             key, theirs = (table, str(row.content.get(name))), (table, str(item.content.get(name)))
             parent = done.before.items.get(key)
-            if parent is not None and theirs in items and _may_have_left(parent, done):
+            if parent is not None and theirs in items and _may_have_left(parent, done, away):
                 found.add(Pair((table, parent.id), theirs))
     return found

@@ -160,7 +160,7 @@ class _Reader:
         links = {
             ("show", "show_id"): {show["id"]: show["rating_key"] for show in tables["shows"]},
             ("season", "season_id"): {season["id"]: season["rating_key"] for season in tables["seasons"]},
-            ("file", "media_file_id"): {file["id"]: file["part_id"] for file in tables["media_files"]},
+            ("file", "media_file_id"): {file["id"]: _part(file) for file in tables["media_files"]},
         }
         items = [
             _row(table, record, libraries[record["library_id"]], guids[table, record["id"]], links)
@@ -172,10 +172,10 @@ class _Reader:
         return Mirror(
             items={(row.table, row.key): row for row in items},
             files={
-                file["part_id"]: {name: file[name] for name in ("library", *COMPARED["media_files"])}
+                _part(file): {name: file[name] for name in ("library", *COMPARED["media_files"])}
                 for file in tables["media_files"]
             },
-            file_ids={file["part_id"]: file["id"] for file in tables["media_files"]},
+            file_ids={_part(file): file["id"] for file in tables["media_files"]},
             libraries={library["library_key"]: library for library in tables["libraries"]},
             runs={run["id"]: run for run in tables["sync_runs"]},
             observed=self._observed(),
@@ -208,6 +208,11 @@ class _Reader:
         cursor = self._connection.execute(query, values)
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def _part(file: Record) -> int:
+    """Return the id of a file's part; where that was given to another file, a negative number of the file's own."""
+    return int(-file["id"] if file["part_id"] is None else file["part_id"])
 
 
 def _row(

@@ -40,6 +40,7 @@ def keep(done: Round, history: History) -> None:
         *([] if done.neighbour_is_untouched else ["rows of another server were touched"]),
         *_ids(done, history, pairs),
         *_pairs(done, pairs),
+        *_given_away(done, pairs),
         *_file_ids(done, history),
         *_primaries(done),
         *_removals(done, pairs),
@@ -65,7 +66,8 @@ def _ids(done: Round, history: History, pairs: Pairs) -> Iterator[str]:
         was = before.get(name)
         if was is None and row.id <= history.highest.get(row.table, 0):
             yield f"{name} is an id that was used before"
-        if was is not None and was.key != row.key and (name, (row.table, row.key)) not in pairs.may:
+        moves = (row.table, was.key) in pairs.away if was is not None else False
+        if was is not None and was.key != row.key and not moves and (name, (row.table, row.key)) not in pairs.may:
             yield f"{name} was {was.key} ({was.content}) and is now {row.key} ({row.content})"
     for name, row in before.items():
         now = done.after.items.get((row.table, row.key))
@@ -73,7 +75,8 @@ def _ids(done: Round, history: History, pairs: Pairs) -> Iterator[str]:
         taken_over = any(LENIENT or heir < name for heir in heirs)
         if name not in after and now is None and not taken_over and not _may_be_purged(row, done):
             yield f"{name} ({row.key}, {row.state}) has no row any more"
-        if now is not None and now.id != row.id and (now.table, now.id) not in before:
+        same = now is not None and (row.table, row.key) not in pairs.away
+        if same and now is not None and now.id != row.id and (now.table, now.id) not in before:
             yield f"{name} ({row.key}) has another id now: {now.id}"
 
 
@@ -83,6 +86,28 @@ def _pairs(done: Round, pairs: Pairs) -> Iterator[str]:
     made = {(name, (row.table, row.key)) for name, row in after.items()}
     yield from (f"{name} must live on as {young[1]}" for name, young in pairs.must - made)
     yield from (f"{name} lives on as {young[1]}, which is a guess" for name, young in pairs.guesses & made)
+
+
+def _given_away(done: Round, pairs: Pairs) -> Iterator[str]:
+    """What got the rating key of another item gets neither its id nor its files."""
+    for key, always in pairs.away.items():
+        row = done.before.items[key]
+        now = done.after.by_id.get((row.table, row.id))
+        if always and now is not None and now.key == row.key and now.content["source_id"] != row.content["source_id"]:
+            yield f"{key} is another item now, and has the id {row.id} of {row.content}"
+    before = {file_id: part for part, file_id in done.before.file_ids.items()}
+    for part, file_id in done.after.file_ids.items():
+        if file_id not in before:
+            continue
+        was, now_owned = _owner_id(done.before, before[file_id]), _owner_id(done.after, part)
+        paths = [str(each["plex_path"]) for each in (done.before.files[before[file_id]], done.after.files[part])]
+        if was is not None and was != now_owned and was in _ids_of(done.after, part) and paths[0] != paths[1]:
+            yield f"file {file_id} was {paths[0]} of {was}, and is {paths[1]} of {now_owned}"
+
+
+def _ids_of(mirror: Mirror, part: int) -> set[int]:
+    """Return the ids of all rows of the table that a file's item is in."""
+    return {row.id for row in mirror.items.values() if row.table == f"{mirror.files[part]['media_type']}s"}
 
 
 def _file_ids(done: Round, history: History) -> Iterator[str]:
@@ -163,9 +188,12 @@ def _removals(done: Round, pairs: Pairs) -> Iterator[str]:
             continue
         lives_on = own is not None and own.present and ((row.table, row.id), (row.table, own.key)) in pairs.may
         gone = (now is None or not now.present) and not lives_on
+        if key in pairs.away:
+            gone = own is None or not own.present
         if gone and not done.complete(row.library):
             yield f"{key} left, though the pass over {row.library} ended {done.status(row.library)}"
-        if gone and key in done.began.items and key in done.ended.items and not _excused(done):
+        is_listed = key in done.began.items and key in done.ended.items and key not in pairs.away
+        if gone and is_listed and not _excused(done):
             yield f"{key} is listed, but its row is {'gone' if now is None else now.state}"
 
 
@@ -217,9 +245,10 @@ def _contents(done: Round, library: str, pairs: Pairs) -> Iterator[str]:
         for key in sorted(present.keys() - sometimes):
             yield f"{key} of {library} is {present[key].state}, but nowhere"
     for key, row in present.items():
-        known = [] if done.whole(library) or key not in done.before.items else [done.before.items[key]]
+        was = done.before.by_id.get((row.table, row.id))
+        known = [] if done.whole(library) or was is None else [was]
         states = [(item.state, item.content) for each in truths for k, item in each.items.items() if k == key]
-        states += [(was.state, _renamed(was.content, done)) for was in known]
+        states += [(each.state, _renamed(each.content, done)) for each in known]
         states = [(state, _with_own_file(content, row, truths)) for state, content in states]
         if (row.state, row.content) in states or _was_asked_for(done, row, states):
             continue
@@ -257,19 +286,27 @@ def _renamed(content: Content, done: Round) -> Content:
         parent = done.before.items.get((table, str(content.get(name))))
         if parent is not None and (table, parent.id) in done.after.by_id:
             renamed[name] = done.after.by_id[table, parent.id].key
+    file = content.get("file")
+    if isinstance(file, int):
+        parts = {file_id: part for part, file_id in done.after.file_ids.items()}
+        renamed["file"] = parts.get(done.before.file_ids[file], file)
     return content | renamed
 
 
 def _files(done: Round, library: str, present: dict[Key, Row]) -> Iterator[str]:
     keys = {(table[:-1], key) for table, key in present}
     complete = done.whole(library)
+    before = {done.before.file_ids[part]: file for part, file in done.before.files.items()}
     stored = {part: file for part, file in done.after.files.items() if file["library"] == library}
     for part, file in stored.items():
         if (file["media_type"], file["rating_key"]) not in keys:
             continue
         known = [truth.files[part] for truth in (done.began, done.ended) if part in truth.files]
-        if not complete and part in done.before.files:
-            known.append(done.before.files[part] | {"library_name": file["library_name"]})
+        was = before.get(done.after.file_ids[part])
+        if not complete and was is not None:
+            known.append(was | {"library_name": file["library_name"]})
+            moved = {"rating_key": file["rating_key"], "media_id": None}
+            known += [known[-1] | moved] if part < 0 else []
         if file not in known:
             yield f"part {part} of {library} is {file}, not {[_differing(each, file) for each in known]}"
     if complete and done.still and not (done.lying or done.shortened):

@@ -28,6 +28,7 @@ WHAT = {
     "episode_deleted": 3, "deleted_came_again": 5, "film_recreated": 2, "show_recreated": 2, "film_moved": 3,
     "show_moved": 2, "film_copied": 2, "file_replaced": 2, "file_upgraded": 1, "file_renamed": 1, "file_split": 1,
     "analysed": 1,
+    "keys_reissued": 6,
     "trashed": 2, "restored": 1, "trash_emptied": 1, "library_added": 1, "library_removed": 1, "library_renamed": 4,
     "scan_began": 1, "scan_ended": 2, "library_emptied": 1, "library_hidden": 1, "server_changed": 2,
     "paths_hidden": 2, "locations_left_out": 3,

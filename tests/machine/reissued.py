@@ -1,0 +1,60 @@
+"""Which rating keys belong to other items now, as after Plex's database was put back from a backup.
+
+A rating key alone is no identity: what is listed under a row's key is another item where guid and files both differ.
+Shows and seasons have the files of their episodes. What is absent on either side does not differ.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tests.machine.mirror import Mirror, Row
+    from tests.machine.rounds import Round
+    from tests.machine.truth import Content, Key, Listed, Truth
+
+PARENTS = {"shows": "show", "seasons": "season"}
+
+
+def given_away(done: Round) -> dict[Key, bool]:
+    """Return the keys of rows whose keys the server gave to other items; False where that is not so all the time."""
+    found = {}
+    for key, row in done.before.items.items():
+        judged = [_is_another(done.before, row, each.items[key], each) for each in _listing(done, key)]
+        if any(each is not False for each in judged):
+            found[key] = all(judged)
+    return found
+
+
+def _listing(done: Round, key: Key) -> list[Truth]:
+    return [truth for truth in (done.began, done.ended) if key in truth.items]
+
+
+def _is_another(before: Mirror, row: Row, item: Listed, truth: Truth) -> bool | None:
+    """Return None where no catalogue knows either: then guids say nothing, and titles and the like may decide."""
+    guid, other = str(row.content["source_id"]), str(item.content["source_id"])
+    is_unknown = guid.startswith("local://") and other.startswith("local://")
+    if guid == other and not is_unknown:
+        return False
+    ours = _paths(before.files.values(), _owners(row, {key: each.content for key, each in before.items.items()}))
+    theirs = _paths(truth.files.values(), _owners(row, {key: each.content for key, each in truth.items.items()}))
+    differs = bool(ours and theirs) and not ours & theirs
+    return None if differs and is_unknown else differs
+
+
+def _owners(row: Row, contents: dict[Key, Content]) -> set[Key]:
+    """Return what has the files of an item: itself, or the episodes below it."""
+    if row.table not in PARENTS:
+        return {(row.table, row.key)}
+    name = PARENTS[row.table]
+    return {key for key, content in contents.items() if key[0] == "episodes" and content[name] == row.key}
+
+
+def _paths(files: Iterable[Content], owners: set[Key]) -> set[object]:
+    return {
+        file["plex_path"]
+        for file in files
+        if file["plex_path"] is not None and (f"{file['media_type']}s", file["rating_key"]) in owners
+    }
