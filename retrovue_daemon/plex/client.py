@@ -55,7 +55,7 @@ _MOST_IDS: Final = 50
 """Rating keys of one request: no document says how many a server takes, and addresses have a length."""
 
 _MOST_LEFT_OUT: Final = 5
-"""Items of one request that cannot be had; more, and it is the server."""
+"""Items of one request that may fail one after the other; more, and it is the server."""
 
 _MATCHED: Final = "plex://"
 """How the guid of an item begins that Plex's own catalogue knows; other agents give no external ids."""
@@ -294,7 +294,7 @@ class PlexClient:
         """Ask for single items of one kind; those that the server does not have are left out.
 
         Their tags are cut to as many as a listing shows. The keys of items that the server has but cannot send are
-        added to ``unreadable``.
+        added to ``unreadable``; without that, too many of them are an error.
         """
 
         def read(answer: Answer) -> Page:
@@ -302,17 +302,16 @@ class PlexClient:
 
         found: list[Item] = []
         for start in range(0, len(rating_keys), _MOST_IDS):
-            found += await self._items_at_once(
-                rating_keys[start : start + _MOST_IDS], read, [] if unreadable is None else unreadable
-            )
+            found += await self._items_at_once(rating_keys[start : start + _MOST_IDS], read, unreadable)
         return found
 
     async def _items_at_once(
-        self, rating_keys: Sequence[str], read: Callable[[Answer], Page], left_out: list[str]
+        self, rating_keys: Sequence[str], read: Callable[[Answer], Page], left_out: list[str] | None
     ) -> list[Item]:
         """Ask for items by one request; where that fails, for halves of them: one item may spoil the answer.
 
-        Items that cannot be had are left out; where too many are, the first failure is raised.
+        Items that cannot be had are left out. Where too many fail one after the other, the rest is left out unasked,
+        or, where nobody wants to know which they are, the first failure is raised.
         """
         found: list[Item] = []
         waiting: deque[Sequence[str]] = deque([rating_keys])
@@ -330,21 +329,31 @@ class PlexClient:
                     waiting.extendleft([keys[len(keys) // 2 :], keys[: len(keys) // 2]])
                     continue
                 unreadable += 1
-                if unreadable > (MOST_TIMEOUTS_IN_A_ROW if isinstance(error, ServerTimeout) else _MOST_LEFT_OUT):
+                most = MOST_TIMEOUTS_IN_A_ROW if isinstance(error, ServerTimeout) else _MOST_LEFT_OUT
+                if left_out is None and unreadable > most:
                     raise cause from None
-                left_out.append(keys[0])
                 _log.warning("item.unreadable", server=self.name, rating_key=keys[0], reason=error.detail)
+                if left_out is not None:
+                    left_out.append(keys[0])
+                    if unreadable >= most:
+                        left_out += [key for others in waiting for key in others]
+                        return found
             else:
+                unreadable = 0
                 found += page.items if page is not None else ()
         return found
 
-    async def has_item(self, rating_key: str) -> bool:
-        """Return whether the server has an item: only 404 is a no; no readable answer raises PlexError."""
+    async def has_item(self, rating_key: str, kind: Kind) -> bool:
+        """Return whether the server has an item of a kind; no readable answer raises PlexError.
+
+        Only 404 is a no, and an item of another kind: keys are one series over all kinds, and are given out again.
+        """
 
         def read(answer: Answer) -> Page:
             return parse_page(answer.body, content_type=answer.content_type)
 
-        return await self._metadata([rating_key], read) is not None
+        page = await self._metadata([rating_key], read)
+        return page is not None and (not page.items or any(item.kind is kind for item in page.items))
 
     async def _metadata(
         self, rating_keys: Sequence[str], read: Callable[[Answer], Page], *, tries: int | None = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from retrovue_daemon.sync.faults import Unreadable
+from retrovue_daemon.sync.faults import Unreadable, comes_before
 
 if TYPE_CHECKING:
     from retrovue_daemon.records import Page, Skipped
@@ -36,6 +36,8 @@ class ListingLog(msgspec.Struct):
     ended_empty: bool = False
     last_key: str | None = None
     """Rating key of the last item of the last page that had one."""
+    is_sorted: bool = True
+    """Whether the pages follow each other by rating key, as they were asked for."""
 
     def note(self, page: Page) -> None:
         """Take account of the next page."""
@@ -53,7 +55,9 @@ class ListingLog(msgspec.Struct):
             if self.unreadable and self.unreadable[-1].after is None:
                 for entry in self.unreadable:
                     entry.after = entry.after or page.items[0].rating_key
-            self.last_key = page.items[-1].rating_key
+            first, last = page.items[0].rating_key, page.items[-1].rating_key
+            self.is_sorted = self.is_sorted and comes_before(self.last_key, first) and comes_before(first, last)
+            self.last_key = last
         self.pages += 1
         self.entries += page.entries
         self.items += len(page.items)
@@ -62,6 +66,10 @@ class ListingLog(msgspec.Struct):
         self.ended_empty = page.entries == 0
         if page.skipped:
             self.keyless += [skipped for skipped in page.skipped if skipped.rating_key is None]
+
+    def may_be_unread(self, rating_key: str) -> bool:
+        """Return whether the item with this key may be an entry that the server cannot send."""
+        return any(not self.is_sorted or entry.may_be(rating_key) for entry in self.unreadable)
 
     @property
     def moved(self) -> bool:

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from retrovue_daemon.errors import PlexError, ServerTimeout
+from retrovue_daemon.plex.narrowing import MOST_TIMEOUTS_IN_A_ROW, may_be_one_entry
 from retrovue_daemon.store.displacement import is_displaced
 from retrovue_daemon.store.lookup import ids_of_library, rating_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from retrovue_daemon.plex.client import PlexClient
     from retrovue_daemon.records import Kind
     from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.sync.seen import SeenIds
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
 
 MOST_AT_ONCE = 200
 """Requests of one pass: more would be as bad as the importers that ask for every item."""
+
+_MOST_UNANSWERED = 5
+"""Items in a row for which the server may have no answer; more, and it is in trouble itself."""
 
 
 class Confirmed(msgspec.Struct, frozen=True):
@@ -45,12 +51,13 @@ async def confirm(
     stand before the others for ever.
 
     None where the server, or a proxy before it, answers 404 for a listed item too: then its word proves nothing.
-    Rows without a key of their own are not asked for, and stay. Raises PlexError where it gives no answer.
+    Rows without a key of their own are not asked for, and stay, and so do those for which there is no answer. Raises
+    PlexError where there is none for several.
     """
-    client, reader = equipment.client, equipment.database.reader
+    reader, question = equipment.database.reader, _Question(equipment.client)
     for kind in doubtful:
         control = await _listed_key(equipment, library, kind, listed[kind])
-        if control is not None and not await client.has_item(control):
+        if control is not None and not await question.may_exist(control, kind):
             return None
     gone: dict[Kind, list[int]] = {}
     present: dict[Kind, int] = {}
@@ -64,11 +71,32 @@ async def confirm(
         waiting += len(keys) - len(now)
         gone[kind], present[kind] = [], 0
         for row_id in now:
-            if await client.has_item(keys[row_id]):
+            if await question.may_exist(keys[row_id], kind):
                 present[kind] += 1
             else:
                 gone[kind].append(row_id)
     return Confirmed(gone, waiting, present)
+
+
+class _Question:
+    """Asks one server whether it has items; a few may spoil their own answers."""
+
+    def __init__(self, client: PlexClient) -> None:
+        self._client = client
+        self._failures = 0
+
+    async def may_exist(self, rating_key: str, kind: Kind) -> bool:
+        """Return False where the server does not have an item, True where it has it or cannot say."""
+        try:
+            exists = await self._client.has_item(rating_key, kind)
+        except PlexError as error:
+            self._failures += 1
+            most = MOST_TIMEOUTS_IN_A_ROW if isinstance(error, ServerTimeout) else _MOST_UNANSWERED
+            if not may_be_one_entry(error) or self._failures > most:
+                raise
+            return True
+        self._failures = 0
+        return exists
 
 
 async def _keys(reader: Connection, kind: Kind, ids: list[int]) -> dict[int, str]:

@@ -26,13 +26,14 @@ class Unreadable(msgspec.Struct):
 
     def may_be(self, rating_key: str) -> bool:
         """Return whether the entry may be the item with this key: listings are sorted by it."""
-        try:
-            key = int(rating_key)
-            above = self.before is None or int(self.before) < key
-            below = self.after is None or key < int(self.after)
-        except ValueError:
+        if not rating_key.isdecimal():
             return True
-        return above and below
+        return comes_before(self.before, rating_key) and comes_before(rating_key, self.after)
+
+
+def comes_before(one: str | None, other: str | None) -> bool:
+    """Return whether a rating key may stand before, or at, another one where a listing is sorted by them."""
+    return one is None or other is None or (one.isdecimal() and other.isdecimal() and int(one) <= int(other))
 
 
 def miscount(kind: Kind, number: int) -> str:

@@ -132,12 +132,12 @@ class FullPass:
         async for chunk in ids_of_library(reader, kind, self._library.row.id):
             ids += await still_of(reader, kind, self._library.row.id, seen.unseen(chunk))
         self._unlisted[kind] = ids
-        unreadable = self._listed[kind].log.unreadable
-        if not ids or not unreadable:
+        log = self._listed[kind].log
+        if not ids or not log.unreadable:
             return ids
         # What may be the entry that the server cannot send is not gone, whatever it answers for the item alone.
         keys = await rating_keys(reader, kind, ids)
-        return [row_id for row_id, key in keys.items() if not any(entry.may_be(key) for entry in unreadable)]
+        return [row_id for row_id, key in keys.items() if not log.may_be_unread(key)]
 
     async def _unproved(self, leaving: dict[Kind, list[int]]) -> list[Kind] | None:
         """Return the kinds whose rows may go only by an answer for each of them.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from retrovue_daemon.records import Page, Skipped
+from retrovue_daemon.records import Movie, Page, Skipped
 from retrovue_daemon.sync.completeness import ListingLog, guard
 from retrovue_daemon.sync.seen import SeenIds
 
@@ -46,6 +46,36 @@ def test_an_unknown_total_is_whole_when_an_empty_page_ends_it() -> None:
     """Without that nobody knows whether more would have come."""
     assert _log(_page(0, 2, None), _page(2, 0, None)).incomplete(2) is None
     assert _log(_page(0, 2, None)).incomplete(2) is not None
+
+
+@pytest.mark.parametrize(
+    ("keys", "others"), [("1 2 - 5 9", "6 8 12"), ("- 5 9", "6 12"), ("1 2 -", "1"), ("1 - 5 -", "")]
+)
+def test_an_unread_entry_of_a_sorted_listing_stands_between_its_neighbours(keys: str, others: str) -> None:
+    """What has another key than it can have is another item."""
+    log = _read(keys)
+    assert [key for key in others.split() if log.may_be_unread(key)] == []
+    assert log.may_be_unread("4" if keys[0] != "1" else "3")
+
+
+@pytest.mark.parametrize("keys", ["9 2 - 5", "1 - 9 5", "1 5 3 - 9", "3 - 1", "1 - x"])
+def test_an_unread_entry_of_an_unsorted_listing_may_be_any(keys: str) -> None:
+    """Some servers do not sort as they are asked to."""
+    assert all(_read(keys).may_be_unread(key) for key in ("0", "4", "7", "12", "y"))
+
+
+def _read(keys: str) -> ListingLog:
+    """Read a listing of one entry a page; a dash is one that the server cannot send."""
+    pages = []
+    for at, key in enumerate(keys.split()):
+        items = () if key == "-" else (_movie(key),)
+        pages.append(Page(at, None, 1, items, unreadable="HTTP 500" if key == "-" else None))
+    return _log(*pages)
+
+
+def _movie(key: str) -> Movie:
+    nothing = dict.fromkeys(Movie.__struct_fields__)
+    return Movie(**{**nothing, "rating_key": key, "title": "", "trashed": False, "guids": (), "files": ()})
 
 
 def test_no_removal_needs_no_guard() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from retrovue_daemon.asking import Selection
 from retrovue_daemon.daemon import SyncOptions
 from retrovue_daemon.demo import SimulatedPlex, generated_library
+from retrovue_daemon.demo.marks import Marks
 from retrovue_daemon.demo.reissued import reissue_keys
 
 AS_RUN = SyncOptions()
@@ -218,3 +220,58 @@ async def test_keys_that_are_given_out_again_move_no_id_beside_a_fault_that_stay
         plex.faults.clear()
         await sync(settings)
         assert rows(named) == before
+
+
+@pytest.mark.parametrize("how", ["error", "refusal"])
+@pytest.mark.parametrize("number", [6, 12])
+async def test_several_bad_shows_cost_only_themselves(config, sync, rows, number, how) -> None:
+    """Neither their listing nor their own page can be had; their episodes are stored without them."""
+    async with SimulatedPlex(generated_library(movies=0, shows=40, episodes=3)) as plex:
+        for show in list(plex.world.shows())[::3][:number]:
+            plex.faults.poison(show.id, how)
+        settings = config(plex)
+        assert [_run(await sync(settings), "TV Shows").status for _ in range(2)] == ["incomplete", "ok"]
+        assert rows("SELECT count(*) FROM shows") == [(40 - number,)]
+        assert rows("SELECT count(*), count(show_id) FROM episodes") == [(120, 120 - 3 * number)]
+
+
+async def test_a_film_that_the_server_cannot_answer_for_holds_up_no_other(films, config, sync, rows) -> None:
+    """It stays, what is gone goes, and the library is not listed again and again."""
+    await sync(films)
+    hidden, gone = list(films.world.movies())[3:5]
+    films.quirks.unlisted = {hidden.id}
+    films.faults.fail(f"/library/metadata/{hidden.rating_key}", status=500, times=None)
+    films.faults.miscount("/library/sections/1/all", by=3, times=None)
+    films.changes.delete(gone.id)
+    kinds = [(run.kind, run.status) for run in [_run(await sync(films, options=AS_RUN)) for _ in range(3)]]
+    assert kinds == [("full", "incomplete"), ("full", "ok"), ("quick", "ok")]
+    assert rows("SELECT rating_key FROM movies WHERE state = 'missing'") == [(gone.rating_key,)]
+
+
+async def test_a_film_whose_key_belongs_to_an_episode_now_is_gone(plex, sync, rows) -> None:
+    """The server has an item with that key, but it is no film."""
+    await sync(plex)
+    film = next(plex.world.movies("1"))
+    episode = plex.changes.add_episode(next(plex.world.shows("3")).id, 1, 77, "Found Again")
+    plex.world.drop(film.id)
+    plex.world.drop(episode.id)
+    plex.world.put(msgspec.structs.replace(episode, id=film.id))
+    for library in ("1", "3"):
+        Marks(plex.world).scan_found(library)
+    plex.faults.miscount("/library/sections/1/all", by=3, times=None)
+    assert [_run(await sync(plex)).counts.removed for _ in range(2)] == [0, 1]
+    assert rows("SELECT state FROM movies WHERE rating_key = ?", film.rating_key) == [("missing",)]
+
+
+@pytest.mark.parametrize("how", HOWS)
+async def test_a_sync_of_one_show_removes_no_episode_that_cannot_be_read(config, sync, rows, how) -> None:
+    """Also where the server answers 404 for the episode alone."""
+    async with SimulatedPlex(generated_library(movies=0, shows=2, episodes=60)) as plex:
+        settings = config(plex, sync={"page_size": 5, "retention": "0s"})
+        await sync(settings)
+        show = next(plex.world.shows())
+        plex.faults.poison(list(plex.world.leaves_of(show.id))[12].id, how)
+        one = SyncOptions(selection=Selection(show=(show.title, None)))
+        run = _run(await sync(settings, options=one), "TV Shows")
+        assert (run.status, run.counts.removed) == ("ok", 0)
+        assert rows("SELECT state, count(*) FROM episodes GROUP BY state") == [("active", 120)]
