@@ -13,13 +13,13 @@ from msgspec.structs import replace
 
 from retrovue_daemon.paths import is_whole
 from retrovue_daemon.records import Episode, Movie
-from retrovue_daemon.store.known_paths import known_paths
+from retrovue_daemon.store.known_files import known_files
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from retrovue_daemon.records import Item, MediaFile, Page
-    from retrovue_daemon.store.known_paths import KnownPath
+    from retrovue_daemon.store.known_files import KnownFile
     from retrovue_daemon.sync.passes import Verdict
     from retrovue_daemon.sync.targets import Equipment, LibraryTarget
 
@@ -31,7 +31,9 @@ _WORDS = "the token does not see where files are"
 class HiddenPaths:
     """Puts the stored paths in place of hidden ones, over one pass, and counts both.
 
-    ``complete`` says that the pass lists all of what it looks at: a few new files without a path prove nothing.
+    An item that lists no file keeps those that it had as long as the pass has seen no whole path: the token may see
+    no files at all. ``complete`` says that the pass lists all of what it looks at: a few items without a path, or
+    without a file, prove nothing.
     """
 
     def __init__(self, equipment: Equipment, library: LibraryTarget, *, complete: bool) -> None:
@@ -43,23 +45,28 @@ class HiddenPaths:
     def forget(self) -> None:
         """Begin to count anew, for a listing that is read once more."""
         self._kept = 0
+        self._unlisted = 0
         self._unknown = 0
         self._whole = False
 
     @property
     def doubt(self) -> str | None:
         """What the pass says of hidden paths, or None; of an owner's token a file without a path is no news."""
-        if not self._kept and (self._whole or not self._unknown or not self._complete):
+        says_so = self._unlisted or (self._unknown and not self._whole)
+        if not self._kept and not (self._complete and says_so):
             return None
-        unknown = f"; {self._unknown:,} files have none" if self._unknown else ""
-        return f"{_WORDS}; the paths of {self._kept:,} files were kept{unknown}"
+        kept = self._kept + self._unlisted
+        told = [_WORDS]
+        told += [f"the paths of {kept:,} files were kept"] if kept else []
+        told += [f"of {self._unknown:,} files no path is known"] if self._unknown else []
+        return "; ".join(told)
 
     def judged(self, verdict: Verdict) -> Verdict:
         """Return how a pass ends that met hidden paths: it says so, and a complete listing finds out how many."""
-        if verdict.status != "ok" or self.doubt is None:
+        if verdict.status != "ok":
             return verdict
-        error = self.doubt if verdict.error is None else f"{verdict.error}; {self.doubt}"
-        is_new = not self._complete and not self._is_known
+        error = "; ".join(part for part in (verdict.error, self.doubt) if part) or None
+        is_new = bool(self._kept or self._unlisted) and not self._complete and not self._is_known
         return replace(verdict, error=error, list_again=verdict.list_again or is_new)
 
     @property
@@ -75,8 +82,10 @@ class HiddenPaths:
         if not hidden:
             self._whole = self._whole or any(isinstance(item, Movie | Episode) and item.files for item in page.items)
             return page
+        paths = (file.plex_path for item in page.items if isinstance(item, Movie | Episode) for file in item.files)
+        self._whole = self._whole or any(map(is_whole, paths))
         reader, server_id = self._equipment.database.reader, self._library.target.server_id
-        known = await known_paths(reader, hidden[0].kind, server_id, [item.rating_key for item in hidden])
+        known = await known_files(reader, hidden[0].kind, server_id, [item.rating_key for item in hidden])
         return replace(page, items=tuple(self._restored(item, known) for item in page.items))
 
     def tell(self) -> None:
@@ -96,20 +105,27 @@ class HiddenPaths:
             )
         begun.add(key)
 
-    def _restored(self, item: Item, known: Mapping[tuple[str, int], KnownPath]) -> Item:
+    def _restored(self, item: Item, known: Mapping[str, Sequence[KnownFile]]) -> Item:
         if not isinstance(item, Movie | Episode):
             return item
-        files = tuple(self._with_path(item, file, known) for file in item.files)
-        return replace(item, files=files)
+        stored = known.get(item.rating_key, ())
+        if item.files:
+            return replace(item, files=tuple(self._with_path(item, file, stored) for file in item.files))
+        if self._whole:
+            return item
+        if not stored:
+            self._unknown += 1
+            return item
+        self._unlisted += len(stored)
+        return replace(item, files=tuple(each.file for each in stored))
 
-    def _with_path(
-        self, item: Movie | Episode, file: MediaFile, known: Mapping[tuple[str, int], KnownPath]
-    ) -> MediaFile:
+    def _with_path(self, item: Movie | Episode, file: MediaFile, known: Sequence[KnownFile]) -> MediaFile:
         if is_whole(file.plex_path):
-            self._whole = True
             return file
-        stored = None if file.part_id is None else known.get((item.rating_key, file.part_id))
-        if stored is None or not is_whole(stored.plex_path) or _is_another(item, file, stored):
+        stored = next(
+            (each for each in known if file.part_id is not None and each.file.part_id == file.part_id), None
+        )
+        if stored is None or _is_another(item, file, stored):
             self._unknown += 1
             return file
         self._kept += 1
@@ -127,10 +143,10 @@ def _hides(item: Movie | Episode) -> bool:
         path = file.plex_path
         if path is None or ("/" not in path and "\\" not in path):
             return True
-    return False
+    return not item.files
 
 
-def _is_another(item: Movie | Episode, file: MediaFile, stored: KnownPath) -> bool:
+def _is_another(item: Movie | Episode, file: MediaFile, stored: KnownFile) -> bool:
     """Return whether an item has another guid and another file than its key and part had: keys given out again."""
     if file.plex_path is None or item.guid == stored.guid:
         return False

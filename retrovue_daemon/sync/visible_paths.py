@@ -62,9 +62,10 @@ async def visible_paths(client: PlexClient, libraries: Iterable[LibraryListing])
 
 
 def _seen_of(items: Iterable[Item]) -> VisiblePaths | None:
-    paths = [file.plex_path for item in items if isinstance(item, Movie | Episode) for file in item.files]
-    if not paths:
+    items = tuple(items)
+    if not items:
         return None
+    paths = [file.plex_path for item in items if isinstance(item, Movie | Episode) for file in item.files]
     if any(map(is_whole, paths)):
         return VisiblePaths.WHOLE
     return VisiblePaths.NAMES if any(paths) else VisiblePaths.NONE

@@ -117,6 +117,56 @@ async def test_a_pass_over_one_show_says_so(plex, sync) -> None:
     assert "the token does not see where files are" in str(done.run.error)
 
 
+async def test_files_are_kept_where_a_token_sees_none_at_all(plex, sync, rows) -> None:
+    """Their rows stay, with their ids: other programs refer to them."""
+    await sync(plex)
+    before, films = rows(STORED), rows("SELECT id, media_file_id, state, digest FROM movies ORDER BY id")
+    _take_all_files(plex)
+    (report,) = await sync(plex)
+    assert {done.run.status for done in report.passes} == {"ok"}
+    assert (rows(STORED), rows("SELECT id, media_file_id, state, digest FROM movies ORDER BY id")) == (before, films)
+    assert "the token does not see where files are; the paths of 29 files were kept" in str(rows(DOUBT)[0][0])
+
+
+async def test_a_first_sync_that_sees_no_files_at_all_says_so(plex, sync, rows) -> None:
+    """There is nothing to keep."""
+    _take_all_files(plex)
+    await sync(plex)
+    assert rows(DOUBT) == [("the token does not see where files are; of 27 files no path is known",) * 2]
+
+
+async def test_a_film_that_loses_its_file_beside_others_has_none(plex, sync, rows) -> None:
+    """The token sees the others' files. A quick pass may see no others, so it leaves that to the next full one."""
+    film = next(plex.world.movies("1"))
+    plex.changes.edit(film.id, title="Edited")
+    await sync(plex)
+    stored = "SELECT count(*) FROM media_files WHERE rating_key = ? AND state = 'active'", film.rating_key
+    assert rows(*stored) == [(1,)]
+    plex.changes.edit(film.id, title="Edited again", media=())
+    kinds = []
+    with capture_logs() as logs:
+        for _ in range(2):
+            (report,) = await sync(plex, options=SyncOptions())
+            kinds += [done.run.kind for done in report.passes if done.library == "Movies"]
+    assert kinds == ["quick", "full"]
+    assert rows(*stored) == [(0,)]
+    assert rows("SELECT state FROM movies WHERE rating_key = ?", film.rating_key) == [("unavailable",)]
+    assert not [log for log in logs if log["event"] == "library.paths_hidden"]
+
+
+async def test_check_knows_a_token_that_sees_no_files_at_all(plex, commands, config_file) -> None:
+    """It lists items, and none of them has a file."""
+    _take_all_files(plex)
+    finished = await commands.run("check", "--config", config_file(plex), "--json")
+    (server,) = json.loads(finished.out)["servers"]
+    assert (finished.code, server["sees_paths"]) == (1, False)
+
+
+def _take_all_files(plex) -> None:
+    for item in [*plex.world.movies(), *plex.world.episodes()]:
+        plex.world.put(replace(item, media=()))
+
+
 # -- what commands say of it ----------------------------------------------------------------------------------------
 
 
