@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
 _MARK = " (once, row "
 
-_NAMES: Final = {Kind.MOVIE: "title, year", Kind.EPISODE: "episode_title, season_number, episode_number"}
+_NAMES: Final = {
+    Kind.MOVIE: "title, year",
+    Kind.EPISODE: "episode_title, season_number, episode_number, (SELECT rating_key FROM shows WHERE id = show_id)",
+}
 
 
 def is_displaced(rating_key: str) -> bool:
@@ -46,11 +49,11 @@ async def displaced_rows(connection: aiosqlite.Connection, kind: Kind, ids: Coll
 
 
 class StoredItem(NamedTuple):
-    """What the row of a film or episode says of its item: ``numbers`` are a film's year, or season and episode."""
+    """What a row says of its item; ``numbers`` are a film's year, or an episode's season, number and show."""
 
     guid: str | None
     title: str
-    numbers: tuple[int | None, ...]
+    numbers: tuple[int | str | None, ...]
     media_file_id: int | None
 
 
@@ -89,20 +92,21 @@ def _has_renamed_file(item: Movie | Episode, files: Sequence[StoredFile]) -> boo
 def _bears_its_name(item: Movie | Episode, stored: StoredItem, known: set[str], listed: set[str]) -> bool:
     """Return whether an item that no catalogue knows has the title, the numbers and the place that its row has.
 
-    Episodes of different shows may all be called "Episode 1": one that got another file has the folder, or the file
-    the name, that it had.
+    Episodes of different shows may all be called "Episode 1", with files of one name: one that got another file has
+    it in the folder where it was.
     """
     if not isinstance(item, Episode):
         return (item.title.casefold(), (item.year,)) == (stored.title.casefold(), stored.numbers)
-    if (item.season_number, item.episode_number) != stored.numbers:
+    *numbers, show_key = stored.numbers
+    if [item.season_number, item.episode_number] != numbers or item.show_rating_key not in {None, show_key}:
         return False
-    is_placed = any(not _pieces(known, at).isdisjoint(_pieces(listed, at)) for at in (0, 2))
-    return is_placed and item.episode_title.casefold() == stored.title.casefold()
+    return item.episode_title.casefold() == stored.title.casefold() and not _folders(known).isdisjoint(
+        _folders(listed)
+    )
 
 
-def _pieces(paths: set[str], at: int) -> set[str]:
-    """Return the folders of paths, or the names of the files (``at`` 2)."""
-    return {path.rpartition("/" if path.startswith("/") else "\\")[at] for path in paths}
+def _folders(paths: set[str]) -> set[str]:
+    return {path.rpartition("/" if path.startswith("/") else "\\")[0] for path in paths}
 
 
 def displace(connection: sqlite3.Connection, kind: Kind, server_id: int, rating_keys: Iterable[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -24,19 +24,25 @@ if TYPE_CHECKING:
 
 _COLUMN = {Kind.SHOW: "show_id", Kind.SEASON: "season_id"}
 
+_STORED_PARENT = {
+    Kind.SHOW: "SELECT i.id, i.source_id, i.title, NULL FROM shows AS i",
+    Kind.SEASON: "SELECT i.id, i.source_id, i.season_number, w.rating_key FROM seasons AS i"
+    " LEFT JOIN shows AS w ON w.id = i.show_id",
+}
 
-class PathSet(msgspec.Struct, frozen=True):
-    """Paths in as little memory as can be: eight bytes each, and one of 2**64 is taken for another."""
+
+class FileSet(msgspec.Struct, frozen=True):
+    """Paths and sizes in as little memory as can be: eight bytes each, and one of 2**64 is taken for another."""
 
     hashes: array[int]
 
     @classmethod
-    def of(cls, paths: Iterable[str]) -> PathSet:
-        """Collect paths, whatever their spelling."""
-        return cls(array("q", sorted(hash(path_form(path)) for path in paths)))
+    def of(cls, paths_and_sizes: Iterable[str | int]) -> FileSet:
+        """Collect paths, whatever their spelling, and sizes."""
+        return cls(array("q", sorted(map(_hash, paths_and_sizes))))
 
-    def __contains__(self, path: str) -> bool:
-        wanted = hash(path_form(path))
+    def __contains__(self, path_or_size: str | int) -> bool:
+        wanted = _hash(path_or_size)
         at = bisect_left(self.hashes, wanted)
         return at < len(self.hashes) and self.hashes[at] == wanted
 
@@ -44,10 +50,8 @@ class PathSet(msgspec.Struct, frozen=True):
         return len(self.hashes)
 
 
-async def guids_of(connection: Connection, kind: Kind, ids: Iterable[int]) -> dict[int, str | None]:
-    """Return the Plex guids of these rows, by id."""
-    query = f"SELECT id, source_id FROM {TABLES[kind]} WHERE id IN (SELECT value FROM json_each(?))"
-    return {row[0]: row[1] for row in await connection.execute_fetchall(query, (json_list(ids),))}
+def _hash(path_or_size: str | int) -> int:
+    return hash(path_form(path_or_size) if isinstance(path_or_size, str) else (path_or_size,))
 
 
 async def stands_elsewhere(connection: Connection, kind: Kind, row_id: int) -> bool:
@@ -59,19 +63,33 @@ async def stands_elsewhere(connection: Connection, kind: Kind, row_id: int) -> b
     return bool(await connection.execute_fetchall(query, (row_id,)))
 
 
-async def episode_paths(connection: Connection, kind: Kind, ids: Sequence[int]) -> dict[int, PathSet]:
-    """Return the paths of all files of the episodes of these shows or seasons, by the id of their row."""
+class StoredParent(NamedTuple):
+    """What the row of a show or season says of it: ``name`` is a show's title or a season's number."""
+
+    guid: str | None
+    name: str | int | None
+    show_key: str | None
+
+
+async def stored_parents(connection: Connection, kind: Kind, ids: Iterable[int]) -> dict[int, StoredParent]:
+    """Return what these rows of shows or seasons say, by id."""
+    query = f"{_STORED_PARENT[kind]} WHERE i.id IN (SELECT value FROM json_each(?))"
+    return {row[0]: StoredParent(*row[1:]) for row in await connection.execute_fetchall(query, (json_list(ids),))}
+
+
+async def episode_files(connection: Connection, kind: Kind, ids: Sequence[int]) -> dict[int, FileSet]:
+    """Return the paths and sizes of all files of the episodes of these shows or seasons, by the id of their row."""
     # The primary file is an episode's own also where another episode has been listed with it since.
     query = (
-        f"SELECT f.plex_path FROM episodes AS e JOIN media_files AS f ON f.server_id = e.server_id"
+        f"SELECT f.plex_path, f.size FROM episodes AS e JOIN media_files AS f ON f.server_id = e.server_id"
         f" AND f.rating_key = e.rating_key AND f.media_type = 'episode'"
         f" WHERE e.{_COLUMN[kind]} = ?1 AND f.plex_path IS NOT NULL"
-        f" UNION SELECT f.plex_path FROM episodes AS e JOIN media_files AS f ON f.id = e.media_file_id"
+        f" UNION SELECT f.plex_path, f.size FROM episodes AS e JOIN media_files AS f ON f.id = e.media_file_id"
         f" WHERE e.{_COLUMN[kind]} = ?1 AND f.plex_path IS NOT NULL"
     )
 
-    def read(plain: sqlite3.Connection, row_id: int) -> PathSet:
-        return PathSet.of(path for (path,) in plain.execute(query, (row_id,)))
+    def read(plain: sqlite3.Connection, row_id: int) -> FileSet:
+        return FileSet.of(each for file in plain.execute(query, (row_id,)) for each in file if each)
 
     # One by one, so that what else is read gets its turn.
     return {row_id: await connection.run(lambda plain, one=row_id: read(plain, one)) for row_id in ids}  # type: ignore[misc]

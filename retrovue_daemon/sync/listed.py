@@ -117,7 +117,7 @@ class ListingReader:
         """
         listed = self._listed[kind] = Listed()
         if kind is Kind.EPISODE and self._suspects:
-            await self._suspects.remember_paths()
+            await self._suspects.remember_files()
         # Where there is nothing to compare with, nothing need be looked up. What a moving listing shows twice is
         # found by the writer.
         is_new = not await holds_items(self._equipment.database.reader, kind, self._target.library_id)
@@ -180,6 +180,7 @@ class ListingReader:
     def _count(self, result: BatchResult | None) -> None:
         if result is not None:
             self._counts.take_in(result)
+            self._counts.unchanged += len(result.ids) - result.added - result.updated - result.restored
 
     def _feed(self, kind: Kind, seen: SeenIds) -> BatchFeed:
         return BatchFeed(
@@ -204,14 +205,18 @@ class ListingReader:
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)
             raise
-        changes, altered = list[Change](), listed.altered
+        changes, altered, has_suspects = list[Change](), listed.altered, bool(self._suspects)
         # What is written marks the row that it is written to: the one with its key may be another item's.
         seen = [known[skipped.rating_key].id for skipped in page.skipped if skipped.rating_key in known]
         for item, digest in zip(page.items, fresh, strict=True):
             row = known.get(item.rating_key)
             if row is None:
                 changes.append(Change(item, digest))
-            elif not row.shows(item, digest, self._target.library_id) or (altered and row.id in altered):
+            elif (
+                not row.shows(item, digest, self._target.library_id)
+                or (altered and row.id in altered)
+                or (has_suspects and self._suspects.doubts(item))
+            ):
                 changes.append(Change(item, digest))
                 altered.update((row.id,))
             else:

@@ -1,5 +1,8 @@
 """Shows and seasons that are listed under a known key with another guid.
 
+A guid that is made of the key tells nothing: there a show with another title is one of these, and so is a season with
+another number, of another show, or of a show that is one of these itself.
+
 Either they were matched to another work (Fix Match, a new agent), and keep their rows, or the key was given to
 another show, as after Plex's database was put back from a backup, and the row must wait for its own. Listings give
 shows and seasons no file, so their episodes tell: one file that the row's episodes have is enough. The row is left
@@ -14,8 +17,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from retrovue_daemon.records import Episode, Kind
-from retrovue_daemon.store.shared_files import PathSet, episode_paths, guids_of, replace_parent, stands_elsewhere
+from retrovue_daemon.records import Episode, Kind, Season, Show
+from retrovue_daemon.store.own_guids import is_of_key
+from retrovue_daemon.store.shared_files import (
+    FileSet,
+    StoredParent,
+    episode_files,
+    replace_parent,
+    stands_elsewhere,
+    stored_parents,
+)
 from retrovue_daemon.store.upserts import BatchResult, write_items
 
 if TYPE_CHECKING:
@@ -36,11 +47,15 @@ _NOTHING = BatchResult(0, 0, 0, [])
 
 
 class _Suspect(msgspec.Struct):
-    """A change that waits; ``has_files`` says that a listed episode of it has one."""
+    """A change that waits; ``has_files`` says that a listed episode of it has one.
+
+    ``is_unmatched``: no catalogue knows it. There files that were only renamed, and have their sizes, tell as well.
+    """
 
     change: Change
     row_id: int
-    paths: PathSet | None = None
+    is_unmatched: bool
+    files: FileSet | None = None
     has_files: bool = False
 
 
@@ -62,26 +77,45 @@ class Suspects:
         if kind not in _PARENTS:
             return changes
         rows = {key: known[key].id for item, _ in changes if item.guid and (key := item.rating_key) in known}
-        guids = await guids_of(self._equipment.database.reader, kind, rows.values()) if rows else {}
+        stored = await stored_parents(self._equipment.database.reader, kind, rows.values()) if rows else {}
         certain = []
         for change in changes:
-            key = change.item.rating_key
-            before = guids.get(rows[key]) if key in rows else None
-            if before and before != change.item.guid:
-                self._open[kind][key] = _Suspect(change, rows[key])
+            item = change.item
+            key = item.rating_key
+            before = stored.get(rows[key]) if key in rows else None
+            if before is not None and self._may_be_another(item, before):
+                is_unmatched = is_of_key(item.guid or "") and is_of_key(before.guid or "")
+                self._open[kind][key] = _Suspect(change, rows[key], is_unmatched)
             else:
                 self._open[kind].pop(key, None)
                 certain.append(change)
         return certain
 
-    async def remember_paths(self) -> None:
+    def doubts(self, item: Item) -> bool:
+        """Return whether an item that is listed as it is stored may be another one nevertheless."""
+        return (
+            isinstance(item, Season) and item.show_rating_key in self._open[Kind.SHOW] and is_of_key(item.guid or "")
+        )
+
+    def _may_be_another(self, item: Item, before: StoredParent) -> bool:
+        if not before.guid or before.guid != item.guid:
+            return bool(before.guid)
+        if not is_of_key(before.guid):
+            return False
+        if isinstance(item, Show):
+            return item.title.casefold() != str(before.name).casefold()
+        if isinstance(item, Season) and (item.season_number, item.show_rating_key) != (before.name, before.show_key):
+            return True
+        return self.doubts(item)
+
+    async def remember_files(self) -> None:
         """Note which files the rows' episodes have, before a listing of episodes moves any of them."""
         self._waiting = []
         for kind in _PARENTS:
             suspects = self._open[kind].values()
-            paths = await episode_paths(self._equipment.database.reader, kind, [one.row_id for one in suspects])
+            files = await episode_files(self._equipment.database.reader, kind, [one.row_id for one in suspects])
             for one in suspects:
-                one.paths = paths[one.row_id]
+                one.files = files[one.row_id]
 
     async def compare(self, items: Sequence[Item], listed: Mapping[Kind, Listed]) -> BatchResult | None:
         """Write those of which one of these episodes shows that they are what their row says."""
@@ -139,7 +173,7 @@ class Suspects:
         reader = self._equipment.database.reader
         for kind in _PARENTS:
             for one in self._open[kind].values():
-                is_other = one.has_files and (one.paths or await stands_elsewhere(reader, kind, one.row_id))
+                is_other = one.has_files and (one.files or await stands_elsewhere(reader, kind, one.row_id))
                 (others if is_other else same)[kind].append(one)
             self._open[kind].clear()
         result = await self._write(same, listed) or _NOTHING
@@ -152,7 +186,10 @@ class Suspects:
     def _shares(one: _Suspect, episode: Episode) -> bool:
         paths = [file.plex_path for file in episode.files if file.plex_path is not None]
         one.has_files = one.has_files or bool(paths)
-        return one.paths is not None and any(path in one.paths for path in paths)
+        if one.files is None:
+            return False
+        sizes = [file.size for file in episode.files if file.size] if one.is_unmatched else []
+        return any(path in one.files for path in paths) or any(size in one.files for size in sizes)
 
     async def _write(
         self, certain: Mapping[Kind, Sequence[_Suspect]], listed: Mapping[Kind, Listed]

@@ -179,18 +179,25 @@ async def test_a_hash_of_the_agent_none_names_a_film(write, make) -> None:
     ("number", "path", "is_another"),
     [
         (1, "/tv/a/e1.mp4", False),
-        (1, "/new/a/e1.mkv", False),
-        (1, "/tv/b/x.mkv", True),
+        (1, "/tv/b/e1.mkv", True),
         (2, "/tv/a/e2.mkv", True),
-        (1, "T:\\b\\x.mkv", True),
-        (1, "T:\\b\\e1.mkv", False),
     ],
 )
 async def test_unmatched_episodes_of_one_title_are_told_by_number_and_place(
     write, make, number, path, is_another
 ) -> None:
-    """All shows have an "Episode 1": it is the same one in the same folder, or with the same name of its file."""
+    """All shows have an "Episode 1", in a file of the same name: it is the same one in the same folder."""
     each = {"guid": "local://7", "episode_title": "Episode 1"}
     await write(make.episode("7", None, None, 1, make.part(70, "/tv/a/e1.mkv"), **each))
     moved = make.episode("7", None, None, number, make.part(71, path, size=2_000), **each)
+    assert (await write(moved, digest=2)).displaced == is_another
+
+
+@pytest.mark.parametrize(("show", "is_another"), [("1", False), ("2", True), (None, False)])
+async def test_unmatched_episodes_in_one_folder_are_told_by_their_shows(write, make, show, is_another) -> None:
+    """Where all files are in one folder, and the key of an episode was given to one of another show."""
+    each = {"guid": "local://7", "episode_title": "Episode 1"}
+    await write(make.show("1"), make.show("2"))
+    await write(make.episode("7", "1", None, 1, make.part(70, "/tv/a e1.mkv"), **each))
+    moved = make.episode("7", show, None, 1, make.part(71, "/tv/b e1.mkv", size=2_000), **each)
     assert (await write(moved, digest=2)).displaced == is_another

@@ -303,3 +303,79 @@ async def test_films_that_exchanged_keys_and_kept_their_parts_keep_their_ids(
     await sync(settings)
 
     assert named() == before
+
+
+@pytest.mark.parametrize("matched", ["nothing", "shows"])
+@pytest.mark.parametrize("level", ["episodes", "seasons", "shows"])
+async def test_unmatched_shows_that_exchanged_keys_keep_their_ids(synced, sync, named, rows, level, matched) -> None:
+    """A level goes with those below it: what is older than the backup keeps its key, and so does all above it.
+
+    The guids of what is unmatched are made of the keys, and all titles but the shows' are the same.
+    """
+    shows = []
+    for title in ("Attic", "Barn"):
+        show = synced.changes.add_show("3", title, 1990)
+        shows.append(
+            show := synced.changes.edit(show.id, guid=show.guid if matched == "shows" else f"local://{show.id}")
+        )
+        for number in (1, 2):
+            synced.changes.add_episode(show.id, 1, number, f"Episode {number}")
+    world = synced.world
+    seasons = [world.seasons_of(show.id)[0] for show in shows]
+    episodes = [world.leaves_of(show.id) for show in shows]
+    for item in (*seasons, *episodes[0], *episodes[1]):
+        synced.changes.edit(item.id, guid=f"local://{item.id}")
+    for episode in (*episodes[0], *episodes[1]):
+        synced.changes.replace_file(episode.id, size=1_000_000 + episode.id, duration=60_000)
+    await sync(synced, options=AS_RUN)
+    before = _without_local_guids(named())
+    for of_one_number in zip(*episodes, strict=True):
+        reissue_keys(world, *(episode.id for episode in of_one_number))
+    if level in {"seasons", "shows"}:
+        reissue_keys(world, *(season.id for season in seasons))
+    if level == "shows":
+        reissue_keys(world, *(show.id for show in shows))
+
+    reports = await sync(synced, options=AS_RUN)
+
+    assert _without_local_guids(named()) == before
+    run = _pass(reports, "TV Shows")
+    assert (run.status, run.counts.added, run.counts.removed) == ("ok", 0, 0)
+    assert run.counts.unchanged + run.counts.moved + run.counts.updated == run.counts.listed
+    await sync(synced, options=FULL)
+    assert _without_local_guids(named()) == before
+
+
+async def test_an_unmatched_show_keeps_its_ids_where_it_is_renamed_or_numbered_anew(synced, sync, rows) -> None:
+    """Its key and files are as before, or its files are moved to another folder."""
+    show = synced.changes.add_show("3", "Attic", 1990)
+    synced.changes.edit(show.id, guid=f"local://{show.id}")
+    episode = synced.changes.add_episode(show.id, 1, 1, "Episode 1")
+    synced.changes.replace_file(episode.id, size=1_234_567, duration=60_000)
+    (season,) = synced.world.seasons_of(show.id)
+    for item in (season, episode):
+        synced.changes.edit(item.id, guid=f"local://{item.id}")
+    ids = (
+        "SELECT w.id, s.id, e.id, e.media_file_id FROM shows w JOIN seasons s ON s.show_id = w.id"
+        " JOIN episodes e ON e.season_id = s.id WHERE w.title = ?"
+    )
+    await sync(synced, options=AS_RUN)
+    before = rows(ids, "Attic")
+
+    synced.changes.edit(show.id, title="Loft")
+    synced.changes.edit(season.id, index=2)
+    await sync(synced, options=FULL)
+    assert rows(ids, "Loft") == before
+
+    synced.changes.edit(show.id, title="Cellar")
+    synced.changes.rename_file(episode.id, "/elsewhere/Cellar/e1.mkv")
+    await sync(synced, options=FULL)
+    assert rows(ids, "Cellar") == before
+    assert rows("SELECT count(*) FROM shows WHERE state = 'missing'") == [(0,)]
+
+
+def _without_local_guids(found):
+    return {
+        row: tuple(None if str(value).startswith("local://") else value for value in values)
+        for row, values in found.items()
+    }
