@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 TABLES = ("shows", "show_guids", "seasons", "episodes", "episode_guids", "media_files")
 
 PREPARE = (
-    "import pathlib, sys; from retrovue_daemon.store.preparation import prepare; prepare(pathlib.Path(sys.argv[1]))"
+    "import pathlib, sys; from retrovue_daemon.store.file.preparation import prepare;"
+    "prepare(pathlib.Path(sys.argv[1]))"
 )
 
 

@@ -10,16 +10,10 @@ from typing import TYPE_CHECKING, Any
 from retrovue_daemon.version import __version__
 
 if TYPE_CHECKING:
-    from retrovue_daemon.blocking import run_sync
-    from retrovue_daemon.callbacks import ProgressCallback, StatusCallback
-    from retrovue_daemon.config import Secret
-    from retrovue_daemon.errors import DaemonError
-    from retrovue_daemon.importer import PlexImporter, create_plex_importer
-    from retrovue_daemon.mirror import Database
-    from retrovue_daemon.plex.guid import GUIDParser, extract_guids_from_plex_metadata
-    from retrovue_daemon.plex.paths import PlexPathMappingService
-    from retrovue_daemon.records import PathMapping
-    from retrovue_daemon.results import (
+    from retrovue_daemon.api.callbacks import ProgressCallback, StatusCallback
+    from retrovue_daemon.api.database import Database
+    from retrovue_daemon.api.importer import PlexImporter, create_plex_importer
+    from retrovue_daemon.api.results import (
         DiscoveredShow,
         PathMappingRow,
         PlexLibrary,
@@ -27,6 +21,12 @@ if TYPE_CHECKING:
         ServerLibrary,
         SyncResult,
     )
+    from retrovue_daemon.api.run_sync import run_sync
+    from retrovue_daemon.config import Secret
+    from retrovue_daemon.errors import DaemonError
+    from retrovue_daemon.records import PathMapping
+    from retrovue_daemon.sources.plex.guid import GUIDParser, extract_guids_from_plex_metadata
+    from retrovue_daemon.sources.plex.paths import PlexPathMappingService
 
 __all__ = [
     "DaemonError",
@@ -51,16 +51,16 @@ __all__ = [
 ]
 
 _HOMES = {
-    "retrovue_daemon.blocking": ("run_sync",),
-    "retrovue_daemon.callbacks": ("ProgressCallback", "StatusCallback"),
+    "retrovue_daemon.api.run_sync": ("run_sync",),
+    "retrovue_daemon.api.callbacks": ("ProgressCallback", "StatusCallback"),
     "retrovue_daemon.config": ("Secret",),
     "retrovue_daemon.errors": ("DaemonError",),
-    "retrovue_daemon.importer": ("PlexImporter", "create_plex_importer"),
-    "retrovue_daemon.mirror": ("Database",),
-    "retrovue_daemon.plex.guid": ("GUIDParser", "extract_guids_from_plex_metadata"),
-    "retrovue_daemon.plex.paths": ("PlexPathMappingService",),
+    "retrovue_daemon.api.importer": ("PlexImporter", "create_plex_importer"),
+    "retrovue_daemon.api.database": ("Database",),
+    "retrovue_daemon.sources.plex.guid": ("GUIDParser", "extract_guids_from_plex_metadata"),
+    "retrovue_daemon.sources.plex.paths": ("PlexPathMappingService",),
     "retrovue_daemon.records": ("PathMapping",),
-    "retrovue_daemon.results": (
+    "retrovue_daemon.api.results": (
         "DiscoveredShow", "PathMappingRow", "PlexLibrary", "PlexServer", "ServerLibrary", "SyncResult",
     ),
 }  # fmt: skip

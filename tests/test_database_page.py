@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from retrovue_daemon.asking import Selection
 from retrovue_daemon.config import parse_config
-from retrovue_daemon.daemon import SyncOptions, sync_once
 from retrovue_daemon.demo import SimulatedPlex, built_in_library
-from retrovue_daemon.logs import Redactor
-from retrovue_daemon.progress import ProgressBoard
+from retrovue_daemon.logs.setup import Redactor
+from retrovue_daemon.service.daemon import SyncOptions, sync_once
+from retrovue_daemon.service.selection import Selection
+from retrovue_daemon.sync.progress import ProgressBoard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from retrovue_daemon.logs import configure_logging
+from retrovue_daemon.logs.setup import configure_logging
 
 
 @pytest.fixture
@@ -304,7 +304,7 @@ def test_elsewhere_there_is_no_priority(journal, tmp_path) -> None:
 
 PROGRAM = """
 import sys, threading
-from retrovue_daemon.logs import configure_logging, log_uncaught
+from retrovue_daemon.logs.setup import configure_logging, log_uncaught
 configure_logging(stream=sys.stdout).learn("abc-secret-123")
 log_uncaught()
 def fail():

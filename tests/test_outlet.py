@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 
-from retrovue_daemon import outlet
-from retrovue_daemon.logs import configure_logging
-from retrovue_daemon.outlet import Outlet
+from retrovue_daemon.logs import streams
+from retrovue_daemon.logs.setup import configure_logging
+from retrovue_daemon.logs.streams import Outlet
 
 if TYPE_CHECKING:
     import io
@@ -65,8 +65,8 @@ def test_lines_come_out_in_order_and_whole(pipe) -> None:
 
 def test_a_reader_who_does_not_read_holds_nobody_up_and_is_told_what_was_lost(pipe, monkeypatch) -> None:
     """Neither while lines are written nor at the end; once there is room, the loss is told before what comes next."""
-    monkeypatch.setattr(outlet, "CLOSING_S", 0.01)
-    monkeypatch.setattr(outlet, "LONGEST_QUEUE", 10)
+    monkeypatch.setattr(streams, "CLOSING_S", 0.01)
+    monkeypatch.setattr(streams, "LONGEST_QUEUE", 10)
     reading, stream = pipe
     with Outlet(stream) as out:
         configure_logging(format="json", stream=out.as_stream())
@@ -90,7 +90,7 @@ def test_a_reader_who_does_not_read_holds_nobody_up_and_is_told_what_was_lost(pi
 
 def test_a_logger_goes_on_after_lines_were_lost(pipe, monkeypatch) -> None:
     """The line that tells of them goes through the same logger, which has a lock."""
-    monkeypatch.setattr(outlet, "LONGEST_QUEUE", 10)
+    monkeypatch.setattr(streams, "LONGEST_QUEUE", 10)
     reading, stream = pipe
     with Outlet(stream) as out:
         configure_logging(format="json", stream=out.as_stream())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from retrovue_daemon.progress import LibraryProgress, Progress, ProgressBoard
+from retrovue_daemon.sync.progress import LibraryProgress, Progress, ProgressBoard
 
 
 async def test_a_watcher_sees_the_newest_value_and_the_last_one() -> None:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 import msgspec
 import pytest
 
-from retrovue_daemon.redaction import Redactor
+from retrovue_daemon.logs.redaction import Redactor
 
 SECRET = "abc-secret-123"
 

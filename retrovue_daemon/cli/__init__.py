@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 import sys
 
-from retrovue_daemon.cli.imports import hurry_imports
 from retrovue_daemon.cli.memory import hurry_end
+from retrovue_daemon.cli.startup import hurry_imports
 
 
 def main() -> None:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from retrovue_daemon import __version__
+from retrovue_daemon.cli.display.output import print_error
 from retrovue_daemon.cli.options import with_examples
-from retrovue_daemon.cli.output import print_error
 from retrovue_daemon.errors import DaemonError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def command_line(only: str | None = None) -> typer.Typer:
 
 
 def _module(name: str) -> ModuleType:
-    return import_module(f"retrovue_daemon.cli.{name}")
+    return import_module(f"retrovue_daemon.cli.commands.{name}")
 
 
 def _print_version(wanted: bool) -> None:

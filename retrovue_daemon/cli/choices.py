@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from retrovue_daemon.cli.options import Place
-    from retrovue_daemon.store.settings import StoredLibrary, StoredServer
+    from retrovue_daemon.store.tables.settings import StoredLibrary, StoredServer
 
 T = TypeVar("T")
 

@@ -56,7 +56,8 @@ def _place(context: typer.Context) -> Place | None:
 
 def _stored(place: Place) -> list[tuple[str, str | None]]:
     """Return the servers of the database, each with None and with each of its libraries."""
-    from retrovue_daemon.store import settings, visits  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables import settings  # noqa: PLC0415 -- not for --help
 
     try:
         with visits.reading(place.path) as connection:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from retrovue_daemon import __version__
-from retrovue_daemon.cli.imports import import_lightly
+from retrovue_daemon.cli.startup import import_lightly
 from retrovue_daemon.errors import BadAnswer, DaemonError, StoreError
 
 if TYPE_CHECKING:
@@ -69,8 +69,8 @@ FormerTitles: TypeAlias = "Mapping[str, Sequence[str]]"
 
 def stored_titles(path: Path) -> dict[str, tuple[str, ...]]:
     """Return all titles that a database knows of libraries, by uuid; none where it cannot be read."""
-    from retrovue_daemon.store import visits  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.store.former_names import read_names  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.former_names import read_names  # noqa: PLC0415 -- likewise
 
     query = "SELECT uuid, library_name, former_names FROM libraries WHERE uuid IS NOT NULL"
     try:
@@ -91,7 +91,7 @@ def ask_servers(
 async def _ask_all(
     sections: Sequence[ServerSection], *, whose_token: bool, former: FormerTitles
 ) -> list[ServerCheck]:
-    from retrovue_daemon.logs import configure_logging  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.logs.setup import configure_logging  # noqa: PLC0415 -- not for --help
 
     redactor = configure_logging(level="warning")
     for section in sections:
@@ -102,7 +102,7 @@ async def _ask_all(
 
 
 async def _ask(section: ServerSection, *, whose_token: bool, former: FormerTitles) -> ServerCheck:
-    from retrovue_daemon.plex.client import PlexClient  # noqa: PLC0415 -- brings aiohttp, which --help does not need
+    from retrovue_daemon.sources.plex.client import PlexClient  # noqa: PLC0415 -- brings aiohttp, which --help does not need
     from retrovue_daemon.sync.visible_paths import visible_paths  # noqa: PLC0415 -- likewise
 
     try:
@@ -144,7 +144,7 @@ class _Offer:
 
     def is_selected(self, library: LibraryListing) -> bool:
         """Return whether a sync would read a library, as far as the configuration decides."""
-        from retrovue_daemon.sync.targets import LISTINGS  # noqa: PLC0415 -- not for --help
+        from retrovue_daemon.sync.target import LISTINGS  # noqa: PLC0415 -- not for --help
 
         had = self._had[library.key]
         return library.kind in LISTINGS and self._section.selects(library.title, library.key, had)

@@ -64,7 +64,7 @@ LibraryOption: TypeAlias = Annotated[
 
 def _read_year(text: str) -> int:
     """Read a year, or "none"."""
-    from retrovue_daemon.asking import NO_YEAR, check_year  # noqa: PLC0415 -- brings asyncio, which --help lacks
+    from retrovue_daemon.service.selection import NO_YEAR, check_year  # noqa: PLC0415 -- brings asyncio, which --help lacks
 
     if text.strip().lower() == "none":
         return NO_YEAR
@@ -130,7 +130,7 @@ class Place:
     def make_if_missing(self) -> None:
         """Make an empty database where there is none, with the permissions that the configuration gives it."""
         from retrovue_daemon.config import default_database_path  # noqa: PLC0415 -- not for --help
-        from retrovue_daemon.store.visits import make_if_missing  # noqa: PLC0415 -- likewise
+        from retrovue_daemon.store.file.visits import make_if_missing  # noqa: PLC0415 -- likewise
 
         own_place = self.path == default_database_path(os.environ)
         if self.config is None:

@@ -12,8 +12,8 @@ import msgspec
 
 from retrovue_daemon.errors import DatabaseUnusable
 from retrovue_daemon.store.connection import connected
-from retrovue_daemon.store.lock import database_lock
-from retrovue_daemon.store.preparation import check_place, prepare
+from retrovue_daemon.store.file.lock import database_lock
+from retrovue_daemon.store.file.preparation import check_place, prepare
 from retrovue_daemon.store.writer import Writer
 
 if TYPE_CHECKING:

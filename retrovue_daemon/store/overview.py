@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from retrovue_daemon.store.lookup import TABLES
+from retrovue_daemon.store.items.lookup import TABLES
 
 if TYPE_CHECKING:
     import sqlite3

@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retrovue_daemon.errors import DuplicateServer
-from retrovue_daemon.store.lookup import TABLES
+from retrovue_daemon.store.items.lookup import TABLES
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from retrovue_daemon.store.settings import StoredServer
+    from retrovue_daemon.store.tables.settings import StoredServer
 
 
 def accept_identity(connection: sqlite3.Connection, server: StoredServer, machine_identifier: str, now: int) -> int:
     """Believe that the machine that answers now is this server; return how many items it had.
 
     Rating keys, part ids and marks of the former installation mean nothing any more: they are taken out of the way,
-    so that the next passes list everything and find each item's row by its guid or path (``store/rekeying.py``).
+    so that the next passes list everything and find each item's row by its guid or path
+    (``store/items/rekeying.py``).
 
     Raises DuplicateServer where another row is that machine.
     """

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from retrovue_daemon.errors import PlexError, ServerTimeout
-from retrovue_daemon.plex.narrowing import MOST_TIMEOUTS_IN_A_ROW, may_be_one_entry
-from retrovue_daemon.store.displacement import is_displaced
-from retrovue_daemon.store.lookup import ids_of_library, rating_keys
+from retrovue_daemon.sources.plex.narrowing import MOST_TIMEOUTS_IN_A_ROW, may_be_one_entry
+from retrovue_daemon.store.items.displacement import is_displaced
+from retrovue_daemon.store.items.lookup import ids_of_library, rating_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from retrovue_daemon.plex.client import PlexClient
     from retrovue_daemon.records import Kind
+    from retrovue_daemon.sources.plex.client import PlexClient
     from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.sync.seen import SeenIds
-    from retrovue_daemon.sync.targets import Equipment, LibraryTarget
+    from retrovue_daemon.sync.target import Equipment, LibraryTarget
 
 MOST_AT_ONCE = 200
 """Requests of one pass: more would be as bad as the importers that ask for every item."""

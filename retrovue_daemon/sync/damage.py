@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
-from retrovue_daemon.store.damage import (
+from retrovue_daemon.store.items.damage import (
     STORED_AT,
     Damage,
     forget_damage,
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.records import Item, Kind, Page
     from retrovue_daemon.store.connection import Connection
-    from retrovue_daemon.store.lookup import KnownRow
-    from retrovue_daemon.store.runs import Counts
-    from retrovue_daemon.store.upserts import Change
-    from retrovue_daemon.sync.passes import Verdict
-    from retrovue_daemon.sync.targets import Equipment, LibraryTarget
+    from retrovue_daemon.store.items.lookup import KnownRow
+    from retrovue_daemon.store.items.upserts import Change
+    from retrovue_daemon.store.tables.runs import Counts
+    from retrovue_daemon.sync.passes.base import Verdict
+    from retrovue_daemon.sync.target import Equipment, LibraryTarget
 
 log = structlog.get_logger()
 

@@ -11,13 +11,13 @@ import structlog
 from retrovue_daemon.config import idle_entries
 from retrovue_daemon.errors import BadAnswer
 from retrovue_daemon.records import LibraryListing
-from retrovue_daemon.store.former_names import still_meant
-from retrovue_daemon.store.libraries import former_titles, libraries, locations, reconcile_libraries
-from retrovue_daemon.store.moments import Moments, next_moment
-from retrovue_daemon.store.servers import bind_identity, check_identity, servers
-from retrovue_daemon.sync.mapping import LibraryPaths
+from retrovue_daemon.store.items.moments import Moments, next_moment
+from retrovue_daemon.store.tables.former_names import still_meant
+from retrovue_daemon.store.tables.libraries import former_titles, libraries, locations, reconcile_libraries
+from retrovue_daemon.store.tables.servers import bind_identity, check_identity, servers
+from retrovue_daemon.sync.local_paths import LibraryPaths
 from retrovue_daemon.sync.rounds import Heirs, Round
-from retrovue_daemon.sync.targets import LISTINGS, LibraryTarget
+from retrovue_daemon.sync.target import LISTINGS, LibraryTarget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     import aiosqlite
 
     from retrovue_daemon.config import ServerSection
-    from retrovue_daemon.plex.client import PlexClient
+    from retrovue_daemon.sources.plex.client import PlexClient
     from retrovue_daemon.store.database import Database
-    from retrovue_daemon.store.libraries import LibraryRow
+    from retrovue_daemon.store.tables.libraries import LibraryRow
 
 log = structlog.get_logger()
 

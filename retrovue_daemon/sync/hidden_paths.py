@@ -13,15 +13,15 @@ from msgspec.structs import replace
 
 from retrovue_daemon.paths import is_whole
 from retrovue_daemon.records import Episode, Movie
-from retrovue_daemon.store.known_files import known_files
+from retrovue_daemon.store.items.known_files import known_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from retrovue_daemon.records import Item, MediaFile, Page
-    from retrovue_daemon.store.known_files import KnownFile
-    from retrovue_daemon.sync.passes import Verdict
-    from retrovue_daemon.sync.targets import Equipment, LibraryTarget
+    from retrovue_daemon.store.items.known_files import KnownFile
+    from retrovue_daemon.sync.passes.base import Verdict
+    from retrovue_daemon.sync.target import Equipment, LibraryTarget
 
 log = structlog.get_logger()
 

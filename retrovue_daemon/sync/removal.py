@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from retrovue_daemon.records import Kind
-from retrovue_daemon.store.rekeying import Listed, Rekeyed, rekey
-from retrovue_daemon.store.runs import blocked_since, removed_since
-from retrovue_daemon.store.sweep import accept_removals, children_of, mark_missing, present, still_of
+from retrovue_daemon.store.items.rekeying import Listed, Rekeyed, rekey
+from retrovue_daemon.store.items.sweep import accept_removals, children_of, mark_missing, present, still_of
+from retrovue_daemon.store.tables.runs import blocked_since, removed_since
 from retrovue_daemon.sync.completeness import GUARD_WINDOW, guard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from retrovue_daemon.store.connection import Connection
-    from retrovue_daemon.sync.targets import Equipment, LibraryTarget
+    from retrovue_daemon.sync.target import Equipment, LibraryTarget
 
 _PARENTS_LAST = (Kind.MOVIE, Kind.EPISODE, Kind.SEASON, Kind.SHOW)
 

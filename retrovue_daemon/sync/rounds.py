@@ -11,7 +11,7 @@ import msgspec
 
 if TYPE_CHECKING:
     from retrovue_daemon.records import Kind
-    from retrovue_daemon.store.rekeying import Rekeyed
+    from retrovue_daemon.store.items.rekeying import Rekeyed
     from retrovue_daemon.sync.seen import SeenIds
 
 
@@ -20,7 +20,7 @@ LONGEST_WAIT_S = 60.0
 
 
 class Heirs:
-    """Rows that took over a younger one (``store/rekeying.py``), by kind: their ids, and the ids that are gone.
+    """Rows that took over a younger one (``store/items/rekeying.py``), by kind: their ids, and the ids that are gone.
 
     A pass of another library may have seen the younger one listed.
     """

@@ -8,7 +8,7 @@ import msgspec
 
 if TYPE_CHECKING:
     from retrovue_daemon.records import LibraryListing
-    from retrovue_daemon.store.libraries import LibraryRow
+    from retrovue_daemon.store.tables.libraries import LibraryRow
 
 LONGEST_BACKOFF_S = 3600.0
 """Seconds; a library that could not be listed completely is tried again at least so often."""

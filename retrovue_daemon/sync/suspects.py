@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from retrovue_daemon.records import Episode, Kind, Season, Show
-from retrovue_daemon.store.own_guids import is_of_key
-from retrovue_daemon.store.shared_files import (
+from retrovue_daemon.store.items.own_guids import is_of_key
+from retrovue_daemon.store.items.shared_files import (
     FileSet,
     StoredParent,
     episode_files,
@@ -27,16 +27,16 @@ from retrovue_daemon.store.shared_files import (
     stands_elsewhere,
     stored_parents,
 )
-from retrovue_daemon.store.upserts import BatchResult, write_items
+from retrovue_daemon.store.items.upserts import BatchResult, write_items
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from retrovue_daemon.records import Item
-    from retrovue_daemon.store.lookup import KnownRow
-    from retrovue_daemon.store.upserts import Change
-    from retrovue_daemon.sync.listed import Listed
-    from retrovue_daemon.sync.targets import Equipment, LibraryTarget
+    from retrovue_daemon.store.items.lookup import KnownRow
+    from retrovue_daemon.store.items.upserts import Change
+    from retrovue_daemon.sync.listing import Listed
+    from retrovue_daemon.sync.target import Equipment, LibraryTarget
 
 _PARENTS = (Kind.SHOW, Kind.SEASON)
 

@@ -12,8 +12,8 @@ from retrovue_daemon.records import Episode, Kind, Movie
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from retrovue_daemon.plex.client import PlexClient
     from retrovue_daemon.records import Item, LibraryListing
+    from retrovue_daemon.sources.plex.client import PlexClient
 
 _SAMPLE = 20
 """Items: an owner's library may begin with some whose files have no path."""

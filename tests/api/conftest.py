@@ -16,9 +16,9 @@ import pytest
 import structlog
 
 from retrovue_daemon import Database
+from retrovue_daemon.api.importer import PlexImporter
 from retrovue_daemon.demo import SimulatedPlex, built_in_library
-from retrovue_daemon.importer import PlexImporter
-from retrovue_daemon.plex.retries import RetryPolicy
+from retrovue_daemon.sources.plex.retries import RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

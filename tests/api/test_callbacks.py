@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from retrovue_daemon import callbacks as callbacks_module
-from retrovue_daemon.callbacks import Callbacks
-from retrovue_daemon.progress import Progress, ProgressBoard
+from retrovue_daemon.api import callbacks as callbacks_module
+from retrovue_daemon.api.callbacks import Callbacks
+from retrovue_daemon.sync.progress import Progress, ProgressBoard
 
 if TYPE_CHECKING:
+    from retrovue_daemon.api.importer import PlexImporter
     from retrovue_daemon.demo import SimulatedPlex
-    from retrovue_daemon.importer import PlexImporter
     from tests.api.conftest import Calls
 
 

@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from retrovue_daemon import Database, create_plex_importer
+from retrovue_daemon.api.importer import PlexImporter
 from retrovue_daemon.demo import SimulatedPlex, built_in_library
 from retrovue_daemon.errors import (
     AmbiguousShow,
@@ -29,8 +30,7 @@ from retrovue_daemon.errors import (
     UnknownShow,
     WrongServer,
 )
-from retrovue_daemon.importer import PlexImporter
-from retrovue_daemon.store.lock import database_lock
+from retrovue_daemon.store.file.lock import database_lock
 from tests.api.conftest import IMPATIENT, Calls
 
 if TYPE_CHECKING:
@@ -553,7 +553,7 @@ async def test_events_go_to_the_standard_librarys_loggers(
     caplog.set_level(logging.INFO, logger="retrovue_daemon")
     await importer.sync_library("2")
     (finished,) = [record for record in caplog.records if "event=sync.finished" in record.getMessage()]
-    assert finished.name == "retrovue_daemon.sync.passes"
+    assert finished.name == "retrovue_daemon.sync.passes.base"
     assert 'server=home library="Movies 4K"' in finished.getMessage()
     assert capsys.readouterr() == ("", "")
 
@@ -562,7 +562,7 @@ def test_a_program_without_logging_sees_nothing() -> None:
     """Python itself would print warnings on standard error."""
     program = (
         "from pathlib import Path; from retrovue_daemon.errors import ServerUnreachable;"
-        "from retrovue_daemon.logs import redactor_in_use; from retrovue_daemon.trouble import Trouble;"
+        "from retrovue_daemon.logs.setup import redactor_in_use; from retrovue_daemon.service.health import Trouble;"
         "redactor_in_use(); Trouble('home', Path('x')).begin(ServerUnreachable('home'))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -11,13 +11,13 @@ import pytest
 
 from retrovue_daemon import Database, PathMapping, PlexPathMappingService, Secret
 from retrovue_daemon.errors import BadInput, DatabaseHeld, UnknownId
-from retrovue_daemon.store import visits
+from retrovue_daemon.store.file import visits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from retrovue_daemon.api.importer import PlexImporter
     from retrovue_daemon.demo import SimulatedPlex
-    from retrovue_daemon.importer import PlexImporter
 
     Rows = Callable[..., list[tuple[Any, ...]]]
 

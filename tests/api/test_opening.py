@@ -12,8 +12,8 @@ import pytest
 
 from retrovue_daemon import Database
 from retrovue_daemon.errors import DatabaseHeld, DatabasePlaceMissing, DatabaseUnusable
-from retrovue_daemon.store import opening
-from retrovue_daemon.store.lock import database_lock
+from retrovue_daemon.store.file import opening
+from retrovue_daemon.store.file.lock import database_lock
 from retrovue_daemon.store.migrations import APPLICATION_ID, migrations
 
 if TYPE_CHECKING:

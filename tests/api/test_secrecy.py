@@ -13,8 +13,8 @@ import pytest
 import structlog
 
 from retrovue_daemon import Database, create_plex_importer
+from retrovue_daemon.api.importer import PlexImporter
 from retrovue_daemon.demo import SimulatedPlex, built_in_library
-from retrovue_daemon.importer import PlexImporter
 from tests.api.conftest import IMPATIENT
 
 if TYPE_CHECKING:

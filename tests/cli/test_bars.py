@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from retrovue_daemon.cli.bars import with_bars
+from retrovue_daemon.cli.display.bars import with_bars
 from retrovue_daemon.clock import Clock
-from retrovue_daemon.progress import ProgressBoard
+from retrovue_daemon.sync.progress import ProgressBoard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,9 +10,9 @@ from contextlib import closing
 import pytest
 
 from retrovue_daemon.errors import WriteFailed
-from retrovue_daemon.store import maintenance
-from retrovue_daemon.store.lock import database_lock
-from retrovue_daemon.store.settings import remove_server
+from retrovue_daemon.store.file import maintenance
+from retrovue_daemon.store.file.lock import database_lock
+from retrovue_daemon.store.tables.settings import remove_server
 
 
 def _checks(finished) -> dict[str, list[str]]:
@@ -217,7 +217,7 @@ def test_a_full_disk_leaves_no_half_backup(database, tmp_path, monkeypatch) -> N
             connection.execute("PRAGMA max_page_count = 5")
         return connection
 
-    monkeypatch.setattr("retrovue_daemon.store.maintenance.sqlite3.connect", small)
+    monkeypatch.setattr("retrovue_daemon.store.file.maintenance.sqlite3.connect", small)
     with pytest.raises(WriteFailed, match="full"):
         maintenance.backup(database, tmp_path / "copy.db")
     assert not list(tmp_path.glob("copy*"))
@@ -286,7 +286,7 @@ def test_settings_change_beside_a_running_daemon(on, database) -> None:
 
 def test_the_daemon_writes_between_the_steps_of_a_removal(database, rows, monkeypatch) -> None:
     """Its writing waits for one small transaction, not for hundreds of thousands of rows."""
-    monkeypatch.setattr("retrovue_daemon.store.settings._AT_ONCE", 10)
+    monkeypatch.setattr("retrovue_daemon.store.tables.settings._AT_ONCE", 10)
     steps = 0
     for gone in remove_server(database, 1, 0):
         assert gone <= 10

@@ -17,7 +17,7 @@ from contextlib import closing
 
 import pytest
 
-from retrovue_daemon.store import original
+from retrovue_daemon.store.retrovue import original
 
 _COMMON = """
 CREATE TABLE schema_version (version INTEGER PRIMARY KEY, applied_at TIMESTAMP, description TEXT);
@@ -354,7 +354,7 @@ def test_a_file_that_is_being_written_is_not_believed(retrovue, monkeypatch) -> 
         os.utime(source, ns=(len(copies), len(copies)))
         return copyfile(origin, target)
 
-    monkeypatch.setattr("retrovue_daemon.store.original.shutil.copyfile", copy_while_written)
+    monkeypatch.setattr("retrovue_daemon.store.retrovue.original.shutil.copyfile", copy_while_written)
     with pytest.raises(original.BadInput, match="being written"):
         original.read(source)
     assert len(copies) == 6

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 LOADED = """
 import gc, ssl, sys
-from retrovue_daemon.cli.imports import import_lightly
+from retrovue_daemon.cli.startup import import_lightly
 import_lightly()
 contexts = [thing for thing in gc.get_objects() if isinstance(thing, ssl.SSLContext)]
 assert all(context.cert_store_stats()["x509"] == 0 for context in contexts), "certificates were read"
@@ -46,7 +46,7 @@ def test_everything_is_as_it_was_afterwards() -> None:
 def test_what_is_there_already_stays() -> None:
     """A program that has drawn something before keeps what it drew with."""
     _run(
-        "import sys, rich.console; from retrovue_daemon.cli.imports import import_lightly\n"
+        "import sys, rich.console; from retrovue_daemon.cli.startup import import_lightly\n"
         "before = sys.modules['rich']\n"
         "import_lightly(); assert sys.modules['rich'] is before"
     )
@@ -56,7 +56,7 @@ def test_what_somebody_else_has_put_there_stays() -> None:
     """A program may bring its own way to read certificates."""
     _run(
         "import ssl; ours = lambda context: None; ssl.SSLContext.set_default_verify_paths = ours\n"
-        "from retrovue_daemon.cli.imports import import_lightly; import_lightly()\n"
+        "from retrovue_daemon.cli.startup import import_lightly; import_lightly()\n"
         "assert vars(ssl.SSLContext)['set_default_verify_paths'] is ours"
     )
 

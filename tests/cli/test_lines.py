@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from retrovue_daemon.cli.lines import EVERY_S, Lines, with_lines
+from retrovue_daemon.cli.display.lines import EVERY_S, Lines, with_lines
 from retrovue_daemon.clock import Clock
-from retrovue_daemon.progress import Meter, ProgressBoard
+from retrovue_daemon.sync.progress import Meter, ProgressBoard
 
 
 class StoppedClock(Clock):

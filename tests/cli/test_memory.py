@@ -38,7 +38,9 @@ def test_the_bodies_of_pages_are_kept_for_the_next_ones() -> None:
 
 def test_what_was_imported_is_no_garbage_any_more() -> None:
     """It is looked through once at most, and what comes later in small portions."""
-    code = f"import gc, retrovue_daemon.daemon; {SETTLED}; print(gc.get_freeze_count(), len(gc.get_objects()))"
+    code = (
+        f"import gc, retrovue_daemon.service.daemon; {SETTLED}; print(gc.get_freeze_count(), len(gc.get_objects()))"
+    )
     frozen, left = map(int, _output(code).split())
     assert frozen > 10_000
     assert left < 1_000

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from retrovue_daemon.cli.reports import print_summary
+from retrovue_daemon.cli.display.reports import print_summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ import unicodedata
 
 import pytest
 
-from retrovue_daemon.cli.table import printable
+from retrovue_daemon.cli.display.table import printable
 
 EVIL = "\x1b[2J\x1b]0;owned\x07Ev\u202eil\nrow\x9b31m\u2028"
 SHOWN = r"\x1b[2J\x1b]0;owned\x07Ev\u202eil\nrow\x9b31m\u2028"

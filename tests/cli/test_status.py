@@ -13,7 +13,7 @@ from contextlib import closing
 
 import pytest
 
-from retrovue_daemon.store.lock import Holder, database_lock, holder, lock_path
+from retrovue_daemon.store.file.lock import Holder, database_lock, holder, lock_path
 
 
 def _status(finished) -> dict:
@@ -297,7 +297,7 @@ def test_what_is_no_database_is_told(run, tmp_path, content) -> None:
 
 def test_writing_waits_for_a_lock_and_then_gives_up(on, database, monkeypatch) -> None:
     """Exit code 75: it is worth another try."""
-    monkeypatch.setattr("retrovue_daemon.store.visits.BUSY_S", 0.1)
+    monkeypatch.setattr("retrovue_daemon.store.file.visits.BUSY_S", 0.1)
     with closing(sqlite3.connect(database, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         finished = on("libraries", "disable", "Movies")
@@ -324,7 +324,7 @@ def test_a_look_at_the_lock_keeps_no_daemon_from_starting(database, monkeypatch)
     """Whoever watches the status looks every second, and has the lock for an instant."""
     glance = os.open(lock_path(database), os.O_RDONLY | os.O_CREAT)
     fcntl.flock(glance, fcntl.LOCK_SH)
-    monkeypatch.setattr("retrovue_daemon.store.lock.time.sleep", lambda _seconds: os.close(glance))
+    monkeypatch.setattr("retrovue_daemon.store.file.lock.time.sleep", lambda _seconds: os.close(glance))
     with database_lock(database):
         assert holder(database).held
     assert holder(database) == Holder(held=False)

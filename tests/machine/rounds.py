@@ -16,13 +16,13 @@ from unittest.mock import patch
 
 from structlog.testing import capture_logs
 
-from retrovue_daemon.asking import Selection
 from retrovue_daemon.config import parse_config
-from retrovue_daemon.daemon import SyncOptions, sync_once
 from retrovue_daemon.demo import RELEASE_2026, Release, SimulatedPlex, World
-from retrovue_daemon.logs import Redactor
-from retrovue_daemon.plex.retries import RetryPolicy
-from retrovue_daemon.progress import ProgressBoard
+from retrovue_daemon.logs.setup import Redactor
+from retrovue_daemon.service.daemon import SyncOptions, sync_once
+from retrovue_daemon.service.selection import Selection
+from retrovue_daemon.sources.plex.retries import RetryPolicy
+from retrovue_daemon.sync.progress import ProgressBoard
 from tests.machine import promises
 from tests.machine.happenings import Happening, Happenings, neighbour
 from tests.machine.identity import History
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
     from types import TracebackType
 
-    from retrovue_daemon.asking import ServerReport
     from retrovue_daemon.config import Config
     from retrovue_daemon.demo.faults import Hang
+    from retrovue_daemon.service.selection import ServerReport
 
 SERVER, NEIGHBOUR = "home", "neighbour"
 COUNTED = ("listed", "added", "updated", "unchanged", "restored", "moved", "removed", "skipped", "pages", "bytes")

@@ -13,9 +13,9 @@ from aiohttp import web
 
 from retrovue_daemon.clock import Clock
 from retrovue_daemon.config import Secret, ServerSection
-from retrovue_daemon.plex.client import PlexClient
-from retrovue_daemon.plex.retries import RetryPolicy
-from retrovue_daemon.plex.transport import Transport
+from retrovue_daemon.sources.plex.client import PlexClient
+from retrovue_daemon.sources.plex.retries import RetryPolicy
+from retrovue_daemon.sources.plex.transport import Transport
 
 if TYPE_CHECKING:
     import ssl

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from retrovue_daemon.errors import BadAnswer
-from retrovue_daemon.plex.body import UNPACKED_AT_ONCE, read_body
+from retrovue_daemon.sources.plex.body import UNPACKED_AT_ONCE, read_body
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from retrovue_daemon.plex.transport import Answer, Transport
+    from retrovue_daemon.sources.plex.transport import Answer, Transport
     from tests.plex.conftest import FakePlex
 
     Connect = Callable[..., Awaitable[Transport]]

@@ -13,8 +13,8 @@ from structlog.testing import capture_logs
 from retrovue_daemon.config import Secret, ServerSection
 from retrovue_daemon.demo import SimulatedPlex, built_in_library
 from retrovue_daemon.errors import BadAnswer, PagingIgnored, PlexError, RequestRefused, ServerBusy, ServerTimeout
-from retrovue_daemon.plex.client import Listing, PlexClient
 from retrovue_daemon.records import Episode, LibraryListing, Movie, ServerIdentity
+from retrovue_daemon.sources.plex.client import Listing, PlexClient
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

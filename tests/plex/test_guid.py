@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrovue_daemon.plex.guid import GUIDParser
+from retrovue_daemon.sources.plex.guid import GUIDParser
 
 PARSER = GUIDParser()
 

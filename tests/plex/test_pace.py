@@ -11,10 +11,10 @@ from structlog.testing import capture_logs
 
 from retrovue_daemon.clock import Clock
 from retrovue_daemon.errors import ServerTimeout
-from retrovue_daemon.plex.client import Listing, PlexClient
-from retrovue_daemon.plex.pace import LONGEST_REST_S, Pace
-from retrovue_daemon.plex.paging import Pager
 from retrovue_daemon.records import Kind
+from retrovue_daemon.sources.plex.client import Listing, PlexClient
+from retrovue_daemon.sources.plex.pace import LONGEST_REST_S, Pace
+from retrovue_daemon.sources.plex.paging import Pager
 from tests.plex.test_client import movies
 from tests.plex.test_paging import Pages, listing
 

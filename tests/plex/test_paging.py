@@ -18,8 +18,8 @@ from retrovue_daemon.errors import (
     ServerUnreachable,
     Unauthorized,
 )
-from retrovue_daemon.plex.paging import Pager
 from retrovue_daemon.records import Page, Season
+from retrovue_daemon.sources.plex.paging import Pager
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from retrovue_daemon.plex.parse import NotAMediaContainer, parse_identity, parse_libraries, parse_page
 from retrovue_daemon.records import (
     Episode,
     Kind,
@@ -21,6 +20,7 @@ from retrovue_daemon.records import (
     Show,
     Skipped,
 )
+from retrovue_daemon.sources.plex.parse import NotAMediaContainer, parse_identity, parse_libraries, parse_page
 
 PART = {
     "id": 31,

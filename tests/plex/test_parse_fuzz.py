@@ -12,8 +12,8 @@ import msgspec
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from retrovue_daemon.plex import wire
-from retrovue_daemon.plex.parse import NotAMediaContainer, parse_identity, parse_libraries, parse_page
+from retrovue_daemon.sources.plex import wire
+from retrovue_daemon.sources.plex.parse import NotAMediaContainer, parse_identity, parse_libraries, parse_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from retrovue_daemon.plex.parse import NotAMediaContainer, parse_identity, parse_libraries, parse_page
 from retrovue_daemon.records import Episode, LibraryListing, MediaFile, Movie, Season, ServerIdentity, Show, Skipped
+from retrovue_daemon.sources.plex.parse import NotAMediaContainer, parse_identity, parse_libraries, parse_page
 
 HEAD = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 EPISODES = (

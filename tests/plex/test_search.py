@@ -10,9 +10,9 @@ import pytest
 from retrovue_daemon.config import Secret, ServerSection
 from retrovue_daemon.demo import SimulatedPlex, built_in_library, generated_library
 from retrovue_daemon.errors import RequestRefused, Unauthorized
-from retrovue_daemon.plex.client import PlexClient
-from retrovue_daemon.plex.parse import parse_found_shows
-from retrovue_daemon.plex.retries import RetryPolicy
+from retrovue_daemon.sources.plex.client import PlexClient
+from retrovue_daemon.sources.plex.parse import parse_found_shows
+from retrovue_daemon.sources.plex.retries import RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -34,15 +34,15 @@ from retrovue_daemon.errors import (
     ServerUnreachable,
     Unauthorized,
 )
-from retrovue_daemon.plex.parse import parse_identity
-from retrovue_daemon.plex.retries import Retries, RetryPolicy
-from retrovue_daemon.plex.transport import Transport
+from retrovue_daemon.sources.plex.parse import parse_identity
+from retrovue_daemon.sources.plex.retries import Retries, RetryPolicy
+from retrovue_daemon.sources.plex.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from retrovue_daemon.plex.transport import Answer
     from retrovue_daemon.records import ServerIdentity
+    from retrovue_daemon.sources.plex.transport import Answer
     from tests.plex.conftest import FakePlex
 
     Connect = Callable[..., Awaitable[Transport]]
@@ -237,7 +237,7 @@ async def test_waiting_for_another_request(
     plex: FakePlex, transport: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While a request waits for another one to end, its own time has not begun."""
-    monkeypatch.setattr("retrovue_daemon.plex.transport.CONNECT_TIMEOUT", 0.25)
+    monkeypatch.setattr("retrovue_daemon.sources.plex.transport.CONNECT_TIMEOUT", 0.25)
 
     async def slow(_request: web.Request) -> web.StreamResponse:
         asyncio.get_running_loop().call_later(0.4, plex.release.set)
@@ -563,8 +563,8 @@ async def test_a_try_ends_also_where_no_timeout_of_aiohttp_does(
     transport: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each whole try has a deadline of our own, which drops the connection and leaves all places free."""
-    monkeypatch.setattr("retrovue_daemon.plex.transport.ANSWER_TIMEOUT", 0.2)
-    monkeypatch.delattr("retrovue_daemon.plex.connector.Connector._get")  # as aiohttp does it alone
+    monkeypatch.setattr("retrovue_daemon.sources.plex.transport.ANSWER_TIMEOUT", 0.2)
+    monkeypatch.delattr("retrovue_daemon.sources.plex.connector.Connector._get")  # as aiohttp does it alone
     async with doubling_server(padding=90_000) as (url, second_copy), asyncio.timeout(PATIENCE_S):
         connection = await transport(url=url, timeout=0.1, concurrency=1)
         assert (await connection.get(PATH, read)).machine_identifier == "1"

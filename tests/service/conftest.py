@@ -19,11 +19,11 @@ from retrovue_daemon.config import parse_config
 from retrovue_daemon.demo import SimulatedPlex
 from retrovue_daemon.demo.changes import Changes
 from retrovue_daemon.demo.world import World
-from retrovue_daemon.logs import Redactor
-from retrovue_daemon.plex.retries import RetryPolicy
-from retrovue_daemon.progress import ProgressBoard
+from retrovue_daemon.logs.setup import Redactor
+from retrovue_daemon.service.supervisor import Supervisor
+from retrovue_daemon.sources.plex.retries import RetryPolicy
 from retrovue_daemon.store.database import open_database
-from retrovue_daemon.supervisor import Supervisor
+from retrovue_daemon.sync.progress import ProgressBoard
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping

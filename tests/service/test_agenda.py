@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from retrovue_daemon.agenda import FIRST_BACKOFF_S, LONGEST_BACKOFF_S, Agenda
 from retrovue_daemon.errors import ServerBusy, ServerUnreachable, Unauthorized
+from retrovue_daemon.service.schedule import FIRST_BACKOFF_S, LONGEST_BACKOFF_S, Agenda
 
 MINUTE = 60.0
 INTERVAL = 5 * MINUTE

@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from retrovue_daemon.asking import EVERYTHING, Asked, Selection
 from retrovue_daemon.errors import ServerUnreachable, ServerWithdrawn
-from retrovue_daemon.store.libraries import LibraryRow
-from retrovue_daemon.store.runs import Counts, Run
-from retrovue_daemon.sync.passes import PassReport
+from retrovue_daemon.service.selection import EVERYTHING, Asked, Selection
+from retrovue_daemon.store.tables.libraries import LibraryRow
+from retrovue_daemon.store.tables.runs import Counts, Run
+from retrovue_daemon.sync.passes.base import PassReport
 
 
 def _report(library_id: int, status: str = "ok") -> asyncio.Future[PassReport]:

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from retrovue_daemon import daemon
-from retrovue_daemon.daemon import Process
 from retrovue_daemon.errors import WriterStopped
-from retrovue_daemon.logs import Redactor
-from retrovue_daemon.store import upserts, writer
-from retrovue_daemon.store.lock import holder
-from retrovue_daemon.sync import feed
-from retrovue_daemon.systemd import Notifier
+from retrovue_daemon.logs.setup import Redactor
+from retrovue_daemon.service import daemon
+from retrovue_daemon.service.daemon import Process
+from retrovue_daemon.service.systemd import Notifier
+from retrovue_daemon.store import writer
+from retrovue_daemon.store.file.lock import holder
+from retrovue_daemon.store.items import upserts
+from retrovue_daemon.sync import batches
 from tests.service.conftest import IMPATIENT, PATIENCE_S, table
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ async def test_a_signal_in_the_middle_of_a_batch_lets_it_be_committed(
         return await write(*arguments)
 
     stopping = asyncio.Event()
-    monkeypatch.setattr(feed, "write_items", write_slowly)
+    monkeypatch.setattr(batches, "write_items", write_slowly)
     running = run(config(table(plex, libraries=["Dramas"])))
     await events.next("daemon.stopping")
     stopping.set()

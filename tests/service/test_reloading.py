@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from retrovue_daemon.asking import Selection
 from retrovue_daemon.config import load_config
 from retrovue_daemon.errors import ServerWithdrawn
-from retrovue_daemon.reloading import Reloader
-from retrovue_daemon.service import status_line
-from retrovue_daemon.systemd import Notifier
+from retrovue_daemon.service.reload import Reloader
+from retrovue_daemon.service.selection import Selection
+from retrovue_daemon.service.status import status_line
+from retrovue_daemon.service.systemd import Notifier
 from tests.service.conftest import Service, table
 
 if TYPE_CHECKING:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from retrovue_daemon import remote
-from retrovue_daemon.asking import EVERYTHING, Selection
 from retrovue_daemon.errors import DaemonGone, DatabaseUnusable, Interrupted, UnknownServer
-from retrovue_daemon.progress import ProgressBoard
-from retrovue_daemon.remote import ask_daemon
-from retrovue_daemon.signals import Signals
+from retrovue_daemon.service import client
+from retrovue_daemon.service.client import ask_daemon
+from retrovue_daemon.service.selection import EVERYTHING, Selection
+from retrovue_daemon.service.signals import Signals
 from retrovue_daemon.store.database import open_database
-from retrovue_daemon.store.lock import Holder, holder
+from retrovue_daemon.store.file.lock import Holder, holder
+from retrovue_daemon.sync.progress import ProgressBoard
 from tests.service.conftest import PATIENCE_S, table
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ async def test_an_answer_that_was_the_daemons_last_word_is_heard(path, monkeypat
             )
         return holder(database)
 
-    monkeypatch.setattr(remote, "holder", answer_and_end)
+    monkeypatch.setattr(client, "holder", answer_and_end)
     assert (await ask_daemon(path, EVERYTHING, None, ProgressBoard()))["exit_code"] == 0
 
 

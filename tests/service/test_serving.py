@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 
-from retrovue_daemon import serving
+from retrovue_daemon.service import requests
 from retrovue_daemon.store import writer
 from tests.service.conftest import table
 
@@ -65,7 +65,7 @@ async def test_a_request_that_ends_while_the_table_is_read_is_not_taken_again(
     in_step, clock, events, request_row, answer, monkeypatch
 ) -> None:
     """What was read before its answer still has it as open."""
-    read = serving.open_requests
+    read = requests.open_requests
     found, go_on = asyncio.Event(), asyncio.Event()
 
     async def read_slowly(reader):
@@ -75,7 +75,7 @@ async def test_a_request_that_ends_while_the_table_is_read_is_not_taken_again(
             await go_on.wait()
         return requests
 
-    monkeypatch.setattr(serving, "open_requests", read_slowly)
+    monkeypatch.setattr(requests, "open_requests", read_slowly)
     request_id = await request_row("full")
     await clock.tick()
     await events.next("request.taken")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from retrovue_daemon.slots import FIRST_LOOK_S, Slots
+from retrovue_daemon.service.slots import FIRST_LOOK_S, Slots
 from tests.service.conftest import FakeClock
 
 

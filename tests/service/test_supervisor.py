@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from retrovue_daemon import worker
-from retrovue_daemon.agenda import LONGEST_BACKOFF_S
-from retrovue_daemon.asking import EVERYTHING, Selection
 from retrovue_daemon.errors import ServerWithdrawn
-from retrovue_daemon.progress import ProgressBoard
-from retrovue_daemon.redaction import Redactor
+from retrovue_daemon.logs.redaction import Redactor
+from retrovue_daemon.service import worker
+from retrovue_daemon.service.schedule import LONGEST_BACKOFF_S
+from retrovue_daemon.service.selection import EVERYTHING, Selection
+from retrovue_daemon.service.supervisor import Supervisor
 from retrovue_daemon.store.database import open_database
-from retrovue_daemon.supervisor import Supervisor
 from retrovue_daemon.sync.discovery import Discovery
+from retrovue_daemon.sync.progress import ProgressBoard
 from tests.service.conftest import IMPATIENT, PATIENCE_S, table
 
 INTERVAL = 300.0

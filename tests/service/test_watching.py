@@ -6,12 +6,12 @@ import asyncio
 
 import pytest
 
-from retrovue_daemon.asking import EVERYTHING, Selection
 from retrovue_daemon.errors import WriteFailed
-from retrovue_daemon.outcome import exit_code
+from retrovue_daemon.service.report import exit_code
+from retrovue_daemon.service.selection import EVERYTHING, Selection
+from retrovue_daemon.service.supervisor import WATCH_S, Supervisor
 from retrovue_daemon.store import writer
-from retrovue_daemon.supervisor import WATCH_S, Supervisor
-from retrovue_daemon.sync.full import FullPass
+from retrovue_daemon.sync.passes.full import FullPass
 from tests.service.conftest import table
 
 ADD_SERVER = "INSERT INTO plex_servers (name, server_url, token) VALUES (?, ?, ?)"

@@ -8,8 +8,8 @@ import pytest
 
 from retrovue_daemon.records import Episode, Kind, MediaFile, Movie, Season, Show
 from retrovue_daemon.store.database import Database, open_database
-from retrovue_daemon.store.rows import Target
-from retrovue_daemon.store.upserts import BatchResult, Change, write_items
+from retrovue_daemon.store.items.rows import Target
+from retrovue_daemon.store.items.upserts import BatchResult, Change, write_items
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

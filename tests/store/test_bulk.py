@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from retrovue_daemon.store.bulk import VALUES_AT_ONCE, Insertion, write_rows
+from retrovue_daemon.store.items.bulk import VALUES_AT_ONCE, Insertion, write_rows
 
 COLUMNS = tuple(f"c{number}" for number in range(20))
 MOST = VALUES_AT_ONCE // len(COLUMNS)

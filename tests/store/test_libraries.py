@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from retrovue_daemon.records import LibraryListing
-from retrovue_daemon.store.libraries import reconcile_libraries
+from retrovue_daemon.store.tables.libraries import reconcile_libraries
 
 NOW = 1_700_000_000
 

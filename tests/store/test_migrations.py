@@ -10,10 +10,10 @@ import pytest
 
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.database import open_database
+from retrovue_daemon.store.items.rekeying import Listed, rekey
+from retrovue_daemon.store.items.rows import Target
+from retrovue_daemon.store.items.upserts import Change, write_items
 from retrovue_daemon.store.migrations import APPLICATION_ID, migrate, migrations
-from retrovue_daemon.store.rekeying import Listed, rekey
-from retrovue_daemon.store.rows import Target
-from retrovue_daemon.store.upserts import Change, write_items
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from retrovue_daemon.store.moments import Moments, next_moment
+from retrovue_daemon.store.items.moments import Moments, next_moment
 
 
 def test_a_moment_is_over_when_something_begins_or_ends() -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from retrovue_daemon.clock import Clock
 from retrovue_daemon.records import Kind
-from retrovue_daemon.store.observed import KEPT_EVERY_S, ObservedClock
-from retrovue_daemon.store.sweep import mark_missing
+from retrovue_daemon.store.items.sweep import mark_missing
+from retrovue_daemon.store.tables.observed_clock import KEPT_EVERY_S, ObservedClock
 
 DAY = 24 * 60 * 60
 WALL = 1_800_000_000

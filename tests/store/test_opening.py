@@ -17,11 +17,11 @@ import pytest
 
 from retrovue_daemon.errors import DatabaseHeld, DatabasePlaceMissing, DatabaseUnusable
 from retrovue_daemon.store import database as opened_database
-from retrovue_daemon.store import preparation
 from retrovue_daemon.store.database import open_database
-from retrovue_daemon.store.lock import database_lock, holder
+from retrovue_daemon.store.file import preparation
+from retrovue_daemon.store.file.lock import database_lock, holder
+from retrovue_daemon.store.file.preparation import prepare
 from retrovue_daemon.store.migrations import APPLICATION_ID, migrations
-from retrovue_daemon.store.preparation import prepare
 
 TABLES = {
     "daemon_state", "plex_servers", "libraries", "library_locations", "plex_path_mappings", "media_files", "shows",
@@ -200,7 +200,7 @@ async def test_nothing_is_put_beside_another_programs_database(tmp_path) -> None
 
 async def test_a_database_that_is_locked_at_start_is_worth_another_try(tmp_path, monkeypatch) -> None:
     """Another program may be writing just then; a restart later helps."""
-    monkeypatch.setattr("retrovue_daemon.store.preparation.BUSY_S", 0.01)
+    monkeypatch.setattr("retrovue_daemon.store.file.preparation.BUSY_S", 0.01)
     path = tmp_path / "mirror.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("BEGIN EXCLUSIVE")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from retrovue_daemon.records import Kind
-from retrovue_daemon.store.rekeying import Listed, rekey
-from retrovue_daemon.store.rows import Target
-from retrovue_daemon.store.sweep import mark_missing
-from retrovue_daemon.store.upserts import Change, write_items
+from retrovue_daemon.store.items.rekeying import Listed, rekey
+from retrovue_daemon.store.items.rows import Target
+from retrovue_daemon.store.items.sweep import mark_missing
+from retrovue_daemon.store.items.upserts import Change, write_items
 
 NOW = 1_700_000_000
 MOVIES, TV, FILMS_4K, CARTOONS, OTHER_SERVERS = 1, 2, 3, 4, 5

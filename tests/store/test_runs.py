@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from retrovue_daemon.store.runs import (
+from retrovue_daemon.store.items.sweep import accept_removals, forget_library
+from retrovue_daemon.store.tables.runs import (
     KEPT_S,
     LAG_S,
     Counts,
@@ -17,7 +18,6 @@ from retrovue_daemon.store.runs import (
     removed_since,
     settle,
 )
-from retrovue_daemon.store.sweep import accept_removals, forget_library
 
 DAY = 24 * 60 * 60
 RUN = Run(1, 1, "full", 1_000, 1_009, "ok", Counts(listed=9, added=1, updated=2, unchanged=3, removed=4, restored=5))

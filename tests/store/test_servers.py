@@ -6,7 +6,7 @@ import pytest
 
 from retrovue_daemon.errors import DuplicateServer, WrongServer
 from retrovue_daemon.records import PathMapping
-from retrovue_daemon.store.servers import (
+from retrovue_daemon.store.tables.servers import (
     ServerEntry,
     bind_identity,
     path_mappings,

@@ -7,12 +7,12 @@ from types import SimpleNamespace
 import pytest
 from msgspec.structs import replace
 
-from retrovue_daemon.plex.client import Listing
 from retrovue_daemon.records import Kind
-from retrovue_daemon.store.lookup import ids_of_library
-from retrovue_daemon.store.sweep import mark_missing, present, purge, purgeable, still_of
-from retrovue_daemon.store.upserts import Change, write_items
-from retrovue_daemon.sync.vanished import VanishedPass
+from retrovue_daemon.sources.plex.client import Listing
+from retrovue_daemon.store.items.lookup import ids_of_library
+from retrovue_daemon.store.items.sweep import mark_missing, present, purge, purgeable, still_of
+from retrovue_daemon.store.items.upserts import Change, write_items
+from retrovue_daemon.sync.passes.vanished import VanishedPass
 
 NOW = 1_700_000_000
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from retrovue_daemon.errors import DatabaseHeld, DatabaseMissing, DatabaseUnusable, WriteFailed
-from retrovue_daemon.store.lock import database_lock
-from retrovue_daemon.store.visits import changing, make_if_missing, reading
+from retrovue_daemon.store.file.lock import database_lock
+from retrovue_daemon.store.file.visits import changing, make_if_missing, reading
 
 if TYPE_CHECKING:
     from pathlib import Path

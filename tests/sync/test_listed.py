@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
-from retrovue_daemon.progress import ProgressBoard
 from retrovue_daemon.records import Kind, Page, Season
-from retrovue_daemon.store.lookup import KnownRow
-from retrovue_daemon.store.runs import Counts
-from retrovue_daemon.sync import listed as listed_module
+from retrovue_daemon.store.items.lookup import KnownRow
+from retrovue_daemon.store.tables.runs import Counts
+from retrovue_daemon.sync import listing as listed_module
 from retrovue_daemon.sync.digest import digests
-from retrovue_daemon.sync.listed import Listed, ListingReader
+from retrovue_daemon.sync.listing import Listed, ListingReader
+from retrovue_daemon.sync.progress import ProgressBoard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from retrovue_daemon.store.upserts import Change
+    from retrovue_daemon.store.items.upserts import Change
 
 STORED, OTHER = (Season("7", None, None, 1, title, None, trashed=False) for title in ("Season 1", "Specials"))
 

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from retrovue_daemon.records import Kind
-from retrovue_daemon.store.rekeying import Rekeyed
+from retrovue_daemon.store.items.rekeying import Rekeyed
 from retrovue_daemon.sync import rounds
 from retrovue_daemon.sync.rounds import Heirs, Round
 from retrovue_daemon.sync.seen import SeenIds

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from retrovue_daemon.records import LibraryListing
-from retrovue_daemon.store.libraries import LibraryRow
+from retrovue_daemon.store.tables.libraries import LibraryRow
 from retrovue_daemon.sync.schedule import LONGEST_BACKOFF_S, Backoff, full_is_due
 
 HOUR = 3_600

@@ -12,16 +12,16 @@ from typing import IO, TYPE_CHECKING
 
 import pytest
 
-from retrovue_daemon.asking import EVERYTHING, Selection
 from retrovue_daemon.clock import Clock
 from retrovue_daemon.config import parse_config
-from retrovue_daemon.daemon import SyncOptions, sync_once
 from retrovue_daemon.demo import SimulatedPlex, built_in_library
-from retrovue_daemon.logs import Redactor
-from retrovue_daemon.plex.retries import RetryPolicy
-from retrovue_daemon.progress import ProgressBoard
+from retrovue_daemon.logs.setup import Redactor
+from retrovue_daemon.service.daemon import SyncOptions, sync_once
+from retrovue_daemon.service.selection import EVERYTHING, Selection
+from retrovue_daemon.service.supervisor import Supervisor
+from retrovue_daemon.sources.plex.retries import RetryPolicy
 from retrovue_daemon.store.database import open_database
-from retrovue_daemon.supervisor import Supervisor
+from retrovue_daemon.sync.progress import ProgressBoard
 
 FULLY = SyncOptions(selection=Selection(full=True))
 
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
-    from retrovue_daemon.asking import ServerReport
     from retrovue_daemon.config import Config
+    from retrovue_daemon.service.selection import ServerReport
     from retrovue_daemon.store.database import Database
 
 

@@ -15,10 +15,10 @@ from benchmarks.database import TABLES
 from benchmarks.figures import all_figures, find
 from benchmarks.rounds import run_case
 from benchmarks.server import worlds
-from retrovue_daemon.asking import Selection
-from retrovue_daemon.daemon import SyncOptions
 from retrovue_daemon.demo import SimulatedPlex
-from retrovue_daemon.store.preparation import prepare
+from retrovue_daemon.service.daemon import SyncOptions
+from retrovue_daemon.service.selection import Selection
+from retrovue_daemon.store.file.preparation import prepare
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,18 +13,18 @@ from weakref import WeakSet
 import msgspec
 import pytest
 
-from retrovue_daemon.asking import Selection
 from retrovue_daemon.demo import SimulatedPlex, generated_library
-from retrovue_daemon.plex import pages as pages_of_plex
-from retrovue_daemon.plex.parse import parse_page
 from retrovue_daemon.records import Page
+from retrovue_daemon.service.selection import Selection
+from retrovue_daemon.sources.plex import pages as pages_of_plex
+from retrovue_daemon.sources.plex.parse import parse_page
 from tests.service.conftest import Gauge, MeasuredPlex
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from retrovue_daemon.asking import ServerReport
     from retrovue_daemon.config import Config
+    from retrovue_daemon.service.selection import ServerReport
     from tests.system.conftest import Engine
 
 FULL = Selection(full=True)

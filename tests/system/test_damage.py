@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from retrovue_daemon.daemon import SyncOptions
+from retrovue_daemon.service.daemon import SyncOptions
 
 LISTING = "/library/sections/1/all"
 

@@ -8,10 +8,10 @@ from contextlib import closing
 
 import pytest
 
-from retrovue_daemon.asking import Selection
-from retrovue_daemon.daemon import SyncOptions
 from retrovue_daemon.demo import SimulatedPlex, generated_library
 from retrovue_daemon.errors import DatabaseUnusable
+from retrovue_daemon.service.daemon import SyncOptions
+from retrovue_daemon.service.selection import Selection
 from retrovue_daemon.sync.discovery import Discovery
 
 

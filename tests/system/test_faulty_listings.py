@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from retrovue_daemon.asking import Selection
-from retrovue_daemon.daemon import SyncOptions
 from retrovue_daemon.demo import SimulatedPlex, generated_library
 from retrovue_daemon.demo.marks import Marks
 from retrovue_daemon.demo.reissued import reissue_keys
+from retrovue_daemon.service.daemon import SyncOptions
+from retrovue_daemon.service.selection import Selection
 
 AS_RUN = SyncOptions()
 ACCEPTED = SyncOptions(selection=Selection(full=True, accept_removals=True))

@@ -8,9 +8,9 @@ import pytest
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
-from retrovue_daemon.asking import Selection
-from retrovue_daemon.daemon import SyncOptions
 from retrovue_daemon.demo.versions import without_folders
+from retrovue_daemon.service.daemon import SyncOptions
+from retrovue_daemon.service.selection import Selection
 
 STORED = "SELECT id, plex_path, file_path, state FROM media_files ORDER BY id"
 DOUBT = "SELECT doubt, last_error FROM libraries WHERE library_name = 'Movies'"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from retrovue_daemon.demo import SimulatedPlex, generated_library
-from retrovue_daemon.plex.guid import GUIDParser
+from retrovue_daemon.sources.plex.guid import GUIDParser
 
 TYPES_SYNCED = {"movie", "show"}
 

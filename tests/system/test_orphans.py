@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from retrovue_daemon.asking import Selection
-from retrovue_daemon.daemon import SyncOptions
 from retrovue_daemon.demo import SimulatedPlex, generated_library
+from retrovue_daemon.service.daemon import SyncOptions
+from retrovue_daemon.service.selection import Selection
 
 AS_RUN = SyncOptions()
 

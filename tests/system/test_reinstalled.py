@@ -8,9 +8,9 @@ import pytest
 
 from retrovue_daemon.demo import SimulatedPlex, built_in_library
 from retrovue_daemon.errors import DuplicateServer
+from retrovue_daemon.store.file.visits import changing
 from retrovue_daemon.store.reinstalling import accept_identity
-from retrovue_daemon.store.settings import servers
-from retrovue_daemon.store.visits import changing
+from retrovue_daemon.store.tables.settings import servers
 
 IDS = "SELECT '{0}', id, {1} FROM {0} WHERE state <> 'missing'"
 ALL_IDS = " UNION ALL ".join(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from retrovue_daemon.demo import SimulatedPlex, built_in_library
-from retrovue_daemon.store.lock import SERVES, database_lock, lock_path
+from retrovue_daemon.store.file.lock import SERVES, database_lock, lock_path
 from tests.service.conftest import Gauge, MeasuredPlex, film_world
 from tests.system.service import Log
 

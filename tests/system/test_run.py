@@ -132,8 +132,9 @@ async def test_a_second_instance_is_told_who_holds_the_database(commands, plex, 
 
 ENDS_BADLY = """
 import asyncio, sys, time
-from retrovue_daemon import daemon
-from retrovue_daemon.cli import main, run
+from retrovue_daemon.service import daemon
+from retrovue_daemon.cli import main
+from retrovue_daemon.cli.commands import run
 from retrovue_daemon.errors import WriterStopped
 
 async def fail(*_arguments):

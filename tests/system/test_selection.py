@@ -7,8 +7,8 @@ import json
 import pytest
 from structlog.testing import capture_logs
 
-from retrovue_daemon.asking import Selection
-from retrovue_daemon.daemon import SyncOptions
+from retrovue_daemon.service.daemon import SyncOptions
+from retrovue_daemon.service.selection import Selection
 
 MAPPED = {"plex_path": "/", "local_path": "/mnt/nas", "library_name": "Movies"}
 

@@ -113,7 +113,7 @@ async def test_a_reader_of_the_log_who_does_not_read_keeps_no_signal_from_ending
 
 BLOCKED = """
 import asyncio, os
-from retrovue_daemon.signals import Signals
+from retrovue_daemon.service.signals import Signals
 
 async def block():
     _, writing = os.pipe()

@@ -11,7 +11,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from retrovue_daemon.clock import Clock
-from retrovue_daemon.systemd import Notifier, journal_stream, keep_asking
+from retrovue_daemon.logs.streams import journal_stream
+from retrovue_daemon.service.systemd import Notifier, keep_asking
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,173 @@
+"""Telling a program's callbacks how far a sync is, without ever waiting for them.
+
+A task of its own looks at the progress board and calls; while a call lasts, values in between are missed, never the
+last one. What is still to be told when the work ends is told for a second. Plain functions run in a thread, so that
+one that blocks delays nothing but itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
+
+import msgspec
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import TracebackType
+
+    from retrovue_daemon.sync.progress import LibraryProgress, Progress, ProgressBoard
+
+log = structlog.get_logger()
+
+LATE_S = 1.0
+"""Seconds after the end of the work for which calls besides the last one are made: enough for what takes no time."""
+
+Step: TypeAlias = tuple[int, int, str]
+"""How many of how many, and the name of what is meant."""
+
+
+class ProgressCallback(Protocol):
+    """A plain or an async function that is called with these keywords."""
+
+    def __call__(self, *, library_progress: Step | None, item_progress: Step | None, message: str | None) -> object:
+        """Learn how far a sync is."""
+
+
+StatusCallback: TypeAlias = "Callable[[str], object]"
+"""A plain or an async function that is called with one line of text."""
+
+
+class _News(msgspec.Struct, frozen=True):
+    library: Step | None
+    item: Step | None = None
+    message: str | None = None
+
+
+class Callbacks:
+    """Calls while its ``async with`` block lasts; leaving the block waits for the last call.
+
+    Where the block raises, its error is the last message; where it is cancelled, nothing is waited for. What a
+    callback raises is logged the first time, and ends nothing.
+    """
+
+    def __init__(
+        self, board: ProgressBoard, progress: ProgressCallback | None = None, status: StatusCallback | None = None
+    ) -> None:
+        self._board = board
+        self._progress = progress
+        self._status = status
+        self._task: asyncio.Task[None] | None = None
+        self._last_words: str | None = None
+        self._deadline: float | None = None
+        self._shown: dict[int, LibraryProgress] = {}
+        self._name = ""
+        self._step = (0, 0)
+        self._failed: set[str] = set()
+
+    def conclude(self, message: str, library: str = "") -> None:
+        """Say what the last call is to say, and about which library where none was seen on the board."""
+        self._last_words = message
+        self._name = self._name or library.strip()
+
+    async def __aenter__(self) -> Self:
+        if self._progress is not None or self._status is not None:
+            self._task = asyncio.create_task(self._watch(), name="callbacks")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._task is None:
+            return
+        if error is not None and not isinstance(error, Exception):
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            return
+        if error is not None:
+            self._last_words = str(error) or type(error).__name__
+        self._deadline = asyncio.get_running_loop().time() + LATE_S
+        self._board.close()
+        await self._task
+
+    async def _watch(self) -> None:
+        async for latest in self._board.watch():
+            for news in list(self._news(latest)) or self._whole(latest):
+                if not self._is_late():
+                    await self._tell(news)
+        total = self._board.latest.libraries_total
+        await self._tell(_News((total, total, self._name) if total else None, None, self._last_words))
+
+    def _is_late(self) -> bool:
+        return self._deadline is not None and asyncio.get_running_loop().time() >= self._deadline
+
+    def _news(self, latest: Progress) -> Iterator[_News]:
+        """Give what is new since the last look: libraries that ended, that began to be read and that went on."""
+        # One that only waits for its turn has no listing yet.
+        running = {each.number: each for each in latest.running if each.listing}
+        before, self._shown = self._shown, running
+        for number, last in before.items():
+            if number not in running:
+                yield self._of(latest, last, None, "done")
+        for number, now in running.items():
+            if number not in before:
+                yield self._of(latest, now, _items(now), "reading")
+            elif now != before[number]:
+                yield self._of(latest, now, _items(now))
+
+    def _whole(self, latest: Progress) -> Iterator[_News]:
+        """Give how many libraries are done, where that is all that is new."""
+        step = (latest.libraries_done, latest.libraries_total)
+        if step != self._step and latest.libraries_total and not latest.closed:
+            self._name = latest.running[0].library.strip() if latest.running else self._name
+            self._step = step
+            yield _News((*step, self._name))
+
+    def _of(self, latest: Progress, one: LibraryProgress, item: Step | None, message: str | None = None) -> _News:
+        self._name = one.library.strip()
+        self._step = (latest.libraries_done, latest.libraries_total)
+        return _News((*self._step, self._name), item, f"{self._name}: {message}" if message else None)
+
+    async def _tell(self, news: _News) -> None:
+        if self._status is not None and news.message is not None:
+            await self._call("status", self._status, news.message)
+        if self._progress is not None:
+            keywords = {"library_progress": news.library, "item_progress": news.item, "message": news.message}
+            await self._call("progress", self._progress, **keywords)
+
+    async def _call(self, name: str, callback: Callable[..., object], *args: object, **keywords: object) -> None:
+        try:
+            if inspect.iscoroutinefunction(callback):
+                await callback(*args, **keywords)
+                return
+            answer, error = await asyncio.to_thread(_outcome, callback, args, keywords)
+            if inspect.isawaitable(answer):
+                await answer
+        except (Exception, SystemExit) as raised:  # noqa: BLE001 -- whatever a callback raises must not end the sync
+            error = raised
+        except asyncio.CancelledError as cancelled:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            error = cancelled  # the callback's own doing
+        if error is not None and name not in self._failed:
+            self._failed.add(name)
+            log.error("callback.failed", callback=name, exc_info=error)
+
+
+def _outcome(
+    callback: Callable[..., object], args: tuple[object, ...], keywords: dict[str, Any]
+) -> tuple[object, BaseException | None]:
+    """Call in a thread; an exception is a value, because not every one can cross to the event loop as such."""
+    try:
+        return callback(*args, **keywords), None
+    except (Exception, SystemExit) as error:  # noqa: BLE001 -- likewise
+        return None, error
+
+
+def _items(running: LibraryProgress) -> Step | None:
+    """Return how far a library is; where the server does not say how many items there are, as many as came so far."""
+    total = running.done if running.total is None else running.total
+    return (running.done, total, running.title or running.listing) if total else None

@@ -1,0 +1,330 @@
+"""The database as programs use it that are not the daemon: beside one that runs, or where there is none.
+
+Nothing is held between two calls but what was read the last time: each call is a short visit to the file, in a
+thread. So the daemon may start, stop and upgrade meanwhile, and what it changes is seen at the next call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from retrovue_daemon.api.results import PathMappingRow, PlexServer, ServerLibrary
+from retrovue_daemon.api.snapshot import ServerPaths, Snapshot, find_server
+from retrovue_daemon.api.validation import as_input, checked_server, of_configuration, own_server, refuse_taken, scope
+from retrovue_daemon.config.given import path_mapping
+from retrovue_daemon.errors import BadInput
+from retrovue_daemon.store.database import open_database
+from retrovue_daemon.store.file.opening import make_ready, mode_of
+from retrovue_daemon.store.file.visits import changing
+from retrovue_daemon.store.tables import mappings, settings
+
+if TYPE_CHECKING:
+    import os
+    import sqlite3
+    from collections.abc import AsyncIterator, Callable
+    from types import TracebackType
+
+    from retrovue_daemon.config import Secret
+    from retrovue_daemon.store.database import Database as OpenDatabase
+    from retrovue_daemon.store.tables.settings import StoredLibrary, StoredServer
+
+T = TypeVar("T")
+
+
+class Database:
+    """A mirror at ``path``, to be used in an ``async with`` statement, which makes or upgrades it where needed.
+
+    Settings are changed in short transactions, which a running daemon notices within two seconds. All methods raise
+    StoreError where the file cannot be used, and BadInput for what cannot be written. Entering the block raises
+    DatabaseHeld where the database would have to be upgraded while a process holds it.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._given = Path(path).expanduser().absolute()
+        self._path: Path | None = None
+        self._known = Snapshot()
+        self._paths: dict[int, ServerPaths] = {}
+        self._turn = asyncio.Lock()
+
+    def __repr__(self) -> str:
+        return f"Database({str(self._path or self._given)!r})"
+
+    async def __aenter__(self) -> Self:
+        self._path = await asyncio.to_thread(make_ready, self._given)
+        await self.refresh()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._path = None
+
+    @property
+    def path(self) -> Path:
+        """The file itself, behind links."""
+        if self._path is None:
+            raise RuntimeError("the database is not open: use it in an async with statement")
+        return self._path
+
+    async def refresh(self) -> None:
+        """Read anew what plain methods go by: servers, libraries and mappings. Every awaited method does so, too."""
+        self._known = await asyncio.to_thread(Snapshot.read, self.path)
+        self._paths = {}
+
+    # -- servers ----------------------------------------------------------------------------------------------------
+
+    async def get_plex_servers(self) -> list[PlexServer]:
+        """Return all servers, also the inactive ones and those that a configuration defines."""
+        await self.refresh()
+        return [
+            PlexServer(
+                id=server.id,
+                name=server.name,
+                server_url=server.shown_url,
+                token=server.token,
+                is_active=server.is_active,
+                source=server.source,
+                machine_identifier=server.machine_identifier,
+                version=server.version,
+            )
+            for server in self._known.servers
+        ]
+
+    async def add_plex_server(self, name: str, url: str, token: str | Secret) -> int:
+        """Store a server and return its id; it is not asked whether it is there.
+
+        A name that a configuration has left behind takes over what was mirrored under it.
+        """
+        section = checked_server(name, url, token)
+
+        def add(connection: sqlite3.Connection) -> int:
+            refuse_taken(settings.servers(connection), section)
+            return settings.add_server(connection, section, is_active=True, now=_now())
+
+        return await self._change(add)
+
+    async def update_plex_server(
+        self,
+        server_id: int,
+        name: str | None = None,
+        server_url: str | None = None,
+        token: str | Secret | None = None,
+        is_active: bool | None = None,  # noqa: FBT001 -- as programs call it
+    ) -> bool:
+        """Change a server that the database defines, and tell whether anything is another than before."""
+
+        def update(connection: sqlite3.Connection) -> bool:
+            servers = settings.servers(connection)
+            before = own_server(servers, server_id, "this")
+            if name is not None or server_url is not None or token is not None:
+                section = checked_server(
+                    before.name if name is None else name,
+                    before.url if server_url is None else server_url,
+                    (before.token or "") if token is None else token,
+                )
+                refuse_taken([server for server in servers if server.id != server_id], section)
+                if (section.name, section.url, section.token) != (before.name, before.url, before.token):
+                    settings.change_server(connection, server_id, section, _now())
+            if is_active is not None and is_active != before.is_active:
+                settings.switch_server(connection, server_id, is_active=is_active, now=_now())
+            return own_server(settings.servers(connection), server_id, "this") != before
+
+        return await self._change(update)
+
+    async def set_plex_server_active(
+        self,
+        server_id: int,
+        active: bool,  # noqa: FBT001 -- as programs call it
+    ) -> bool:
+        """Let a server be synced, or not, and tell whether that is another than before; its rows stay."""
+        return await self.update_plex_server(server_id, is_active=active)
+
+    async def delete_plex_server(self, server_id: int) -> bool:
+        """Delete a server and all that was mirrored from it; tell whether it was there.
+
+        Large ones take a while: rows go in small transactions, so that a daemon is not kept from writing.
+        """
+        await self.refresh()
+        if all(server.id != server_id for server in self._known.servers):
+            return False
+        server = self._known.server(server_id)
+        if server.source == "config" and server.is_active:
+            raise of_configuration(server, "it")
+        steps = settings.remove_server(self.path, server_id, _now())
+        while await asyncio.to_thread(next, steps, None) is not None:
+            pass
+        await self.refresh()
+        return True
+
+    # -- libraries --------------------------------------------------------------------------------------------------
+
+    async def get_server_libraries(self, server_id: int | None = None) -> list[ServerLibrary]:
+        """Return the libraries of a server, or of all, as the last sync left them."""
+        await self.refresh()
+        if server_id is not None:
+            self._known.server(server_id)
+        return [
+            ServerLibrary(
+                id=library.id,
+                server_id=library.server_id,
+                library_key=library.key,
+                library_name=library.name,
+                library_type=library.kind,
+                library_root=next(iter(library.roots), None),
+                locations=list(library.roots),
+                sync_enabled=library.sync_enabled,
+                priority=library.priority,
+                state=library.state,
+                last_full_sync_at=library.last_full_sync_at,
+                last_sync_at=library.last_sync_at,
+                last_error=library.last_error,
+            )
+            for library in self._known.libraries
+            if server_id in {None, library.server_id}
+        ]
+
+    async def set_library_sync_enabled(
+        self,
+        library_id: int,
+        enabled: bool,  # noqa: FBT001 -- as programs call it
+    ) -> bool:
+        """Let a library be synced, or not, and tell whether that is another than before; its rows stay."""
+        await self.refresh()
+        if self._known.library(library_id).sync_enabled == enabled:
+            return False
+        await self._change(
+            lambda connection: settings.switch_library(connection, library_id, enabled=enabled, now=_now())
+        )
+        return True
+
+    # -- path mappings ----------------------------------------------------------------------------------------------
+
+    async def get_plex_path_mappings(self, server_id: int | None = None) -> list[PathMappingRow]:
+        """Return the path mappings of a server, or of all, also those of a configuration."""
+        await self.refresh()
+        if server_id is not None:
+            self._known.server(server_id)
+        return [
+            PathMappingRow(
+                id=stored.id,
+                server_id=stored.server_id,
+                plex_path=stored.mapping.plex_path,
+                local_path=stored.mapping.local_path,
+                library_root=stored.mapping.library_root,
+                library_name=stored.mapping.library_name,
+                source=stored.source,
+            )
+            for stored in self._known.mappings
+            if server_id in {None, stored.server_id}
+        ]
+
+    async def add_plex_path_mapping(
+        self,
+        plex_path: str,
+        local_path: str,
+        server_id: int,
+        library_root: str | None = None,
+        library_name: str | None = None,
+    ) -> int:
+        """Store a path mapping and return its id; one that is there already is left as it is.
+
+        ``library_root`` and ``library_name`` narrow it to the library with that root, or of that title.
+        """
+        with as_input("path mapping"):
+            mapping = path_mapping(plex_path, local_path, library_name=library_name, library_root=library_root)
+
+        def add(connection: sqlite3.Connection) -> int:
+            find_server(settings.servers(connection), server_id)
+            for stored in mappings.mappings(connection):
+                if stored.server_id == server_id and scope(stored.mapping) == scope(mapping):
+                    if stored.mapping.local_path == mapping.local_path:
+                        return stored.id
+                    raise BadInput(
+                        f"{plex_path!r} is mapped to {stored.mapping.local_path!r} already, for the same library",
+                        hint=f"delete mapping {stored.id} first",
+                    )
+            return mappings.add_mapping(connection, server_id, mapping, _now())
+
+        return await self._change(add)
+
+    async def delete_plex_path_mapping(self, mapping_id: int) -> bool:
+        """Delete a path mapping that the database defines; tell whether it was there."""
+
+        def delete(connection: sqlite3.Connection) -> bool:
+            for stored in mappings.mappings(connection):
+                if stored.id == mapping_id:
+                    if stored.source == "config":
+                        raise of_configuration(
+                            find_server(settings.servers(connection), stored.server_id), "this mapping"
+                        )
+                    mappings.remove_mapping(connection, mapping_id)
+                    return True
+            return False
+
+        return await self._change(delete)
+
+    def get_local_path(self, server_id: int, plex_path: str, library_root: str | None = None) -> str:
+        """Return the path under which a file of a server is to be opened here, as ``file_path`` of a sync holds it.
+
+        The library is the one with ``library_root``, else the one below whose roots the path is. By the mappings that
+        were read the last time. Raises UnknownId.
+        """
+        self.path  # noqa: B018 -- raises where the database is not open
+        if server_id not in self._paths:
+            self._known.server(server_id)
+            self._paths[server_id] = ServerPaths(
+                [stored.mapping for stored in self._known.mappings if stored.server_id == server_id],
+                [library for library in self._known.libraries if library.server_id == server_id],
+            )
+        return self._paths[server_id].local_path(plex_path, library_root)
+
+    # -- for the importer -------------------------------------------------------------------------------------------
+
+    def stored_server(self, server_id: int, name: str | None = None) -> StoredServer:
+        """Return a server as it was read the last time, by its id, or by its name where its row is another one now.
+
+        A server that turns out to be one that was mirrored before takes over that one's row. Raises UnknownId.
+        """
+        self.path  # noqa: B018 -- raises where the database is not open
+        ids = {server.id for server in self._known.servers}
+        heirs = [server for server in self._known.servers if server.name == name]
+        return heirs[0] if server_id not in ids and heirs else self._known.server(server_id)
+
+    def stored_libraries(self, server_id: int) -> list[StoredLibrary]:
+        """Return the libraries of a server as they were read the last time."""
+        return [library for library in self._known.libraries if library.server_id == server_id]
+
+    def active_names(self) -> list[str]:
+        """Return the names of the servers that may be synced."""
+        return [server.name for server in self._known.servers if server.is_active]
+
+    @asynccontextmanager
+    async def opened_alone(self) -> AsyncIterator[OpenDatabase]:
+        """Open the database as the daemon would, to sync; whoever else uses this object waits for its turn.
+
+        Raises DatabaseHeld where another process has it.
+        """
+        async with self._turn:
+            mode = await asyncio.to_thread(mode_of, self.path)
+            async with open_database(self.path, mode=mode) as database:
+                yield database
+
+    async def _change(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do one write transaction, and learn what came of it."""
+        path = self.path
+
+        def visit() -> T:
+            with changing(path) as connection:
+                return work(connection)
+
+        result = await asyncio.to_thread(visit)
+        await self.refresh()
+        return result
+
+
+def _now() -> int:
+    return int(time.time())

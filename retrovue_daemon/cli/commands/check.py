@@ -1,0 +1,91 @@
+"""``retrovue-daemon check``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from retrovue_daemon.cli.contact import ServerCheck, ask_servers, stored_titles
+from retrovue_daemon.cli.display.output import print_json, print_table, print_warnings
+from retrovue_daemon.cli.display.table import Table
+from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, read_config
+from retrovue_daemon.errors import ConfigError, ConfigProblem
+from retrovue_daemon.service.report import describe
+
+
+def check(
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Check the file only, ask no server.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Check the configuration, then each server: who it is, whether it takes the token, what libraries it has.
+
+    A few entries of the libraries show whether the token sees where files are; one that is not the owner's may not.
+    Exit code 1 also says that it does not, or that an entry of `libraries` fits no library of its server. Nothing is
+    written anywhere; of the database only former titles of libraries are read, if it is there.
+
+    Examples:
+
+    - `retrovue-daemon check --config config.toml`
+    - `retrovue-daemon check --offline --config /etc/retrovue-daemon/config.toml`
+    """
+    try:
+        # Offline nobody is shown a token; systemd's `ExecReload=`, which asks this, sees none of its service's.
+        settings = read_config(config, database, trusts_credentials=offline)
+    except ConfigError as error:
+        if as_json:
+            print_json({"valid": False, "problems": [plain_problem(problem) for problem in error.problems]})
+        raise
+    checks = [] if offline else ask_servers(settings.servers, former=stored_titles(settings.database.path))
+    failed = sum(result.error is not None for result in checks)
+    if as_json:
+        print_json(
+            {
+                "valid": True,
+                "warnings": [plain_problem(warning) for warning in settings.warnings],
+                "servers": [_plain(result) for result in checks],
+            }
+        )
+    else:
+        print_warnings(settings.warnings)
+        if checks:
+            print_table(_table(checks))
+        else:
+            print(f"the configuration is valid; {len(settings.servers)} servers, none asked")
+    if failed:
+        raise typer.Exit(3 if failed == len(checks) else 1)
+    if any(result.problems for result in checks):
+        raise typer.Exit(1)
+
+
+def plain_problem(problem: ConfigProblem) -> dict[str, str]:
+    """Give a problem of a configuration the shape that it has in ``--json``."""
+    return {"path": problem.path, "message": problem.message}
+
+
+def _plain(result: ServerCheck) -> dict[str, object]:
+    return {
+        "name": result.name,
+        "url": result.url,
+        "version": result.version,
+        "machine_identifier": result.machine_identifier,
+        "libraries": [
+            {"title": title, "type": kind, "selected": selected} for title, kind, selected in result.libraries
+        ],
+        "sees_paths": result.sees_paths,
+        "unknown_libraries": list(result.unknown),
+        "warnings": list(result.warnings),
+        "error": describe(result.error),
+    }
+
+
+def _table(checks: list[ServerCheck]) -> Table:
+    table = Table("server", "url", "version", "libraries to sync", "left out", "result")
+    for result in checks:
+        chosen = ", ".join(title for title, _, selected in result.libraries if selected)
+        left_out = ", ".join(title for title, _, selected in result.libraries if not selected)
+        verdict = result.failure or (*(result.problems or ("ok",)), *result.warnings)
+        table.add_row(result.name, result.url, result.version or "", chosen, left_out, verdict)
+    return table

@@ -1,0 +1,51 @@
+"""``retrovue-daemon guid …``: how Plex's guids are read."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from retrovue_daemon.cli.display.output import print_json, print_line
+from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, command_group
+from retrovue_daemon.errors import BadInput
+
+app = command_group(
+    "Plex's guids, which name what an item is.",
+    "guid parse imdb://tt0017136",
+)
+
+
+@app.command("parse")
+def parse_guid(
+    guid: Annotated[
+        str, typer.Argument(metavar="GUID", help='Such as "com.plexapp.agents.thetvdb://268592?lang=en".')
+    ],
+    config: ConfigOption = None,  # noqa: ARG001 -- every command takes it
+    database: DatabaseOption = None,  # noqa: ARG001 -- likewise
+    as_json: JsonOption = False,
+) -> None:
+    """Show which catalogue a guid is of, and the id there: what `movie_guids` and the like hold of it.
+
+    Examples:
+
+    - `retrovue-daemon guid parse imdb://tt0017136`
+    - `retrovue-daemon guid parse "com.plexapp.agents.thetvdb://268592/1/2?lang=en" --json`
+    """
+    provider, external_id = read_guid(guid)
+    if as_json:
+        print_json({"guid": guid, "provider": provider, "external_id": external_id})
+    else:
+        print_line(f"provider     {provider}")
+        print_line(f"external id  {external_id}")
+
+
+def read_guid(guid: str) -> tuple[str, str]:
+    """Split a guid into provider and external id. Raises BadInput where it is none."""
+    from retrovue_daemon.sources.plex.guid import UNKNOWN, GUIDParser  # noqa: PLC0415 -- not for --help
+
+    provider, external_id = GUIDParser.parse_guid(guid)
+    if provider == UNKNOWN or not external_id:
+        missing = "a scheme such as imdb://" if provider == UNKNOWN else "an id after ://"
+        raise BadInput(f"{guid!r} is no guid: it lacks {missing}", hint="a guid looks like imdb://tt0017136")
+    return provider, external_id

@@ -1,0 +1,359 @@
+"""``retrovue-daemon mappings …``: where readers of the database find the servers' files."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from retrovue_daemon.cli import choices
+from retrovue_daemon.cli.display.output import print_failure, print_json, print_line, print_table, print_warning
+from retrovue_daemon.cli.display.table import Table
+from retrovue_daemon.cli.options import (
+    ConfigOption,
+    DatabaseOption,
+    JsonOption,
+    LibraryOption,
+    ServerOption,
+    command_group,
+    find_place,
+)
+from retrovue_daemon.errors import AmbiguousName, BadInput, ConfigError, DefinedByConfig
+from retrovue_daemon.paths import is_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from retrovue_daemon.cli.commands.mappings.coverage import Group
+    from retrovue_daemon.records import PathMapping
+    from retrovue_daemon.store.tables.mappings import StoredMapping
+    from retrovue_daemon.store.tables.settings import StoredLibrary, StoredServer
+
+app = command_group(
+    "Path mappings: from where a server has its files to where readers of the database find them.",
+    "mappings suggest",
+    "mappings add --server home /srv/media /mnt/nas",
+)
+
+
+@app.command("list")
+def list_mappings(
+    server: ServerOption = None,
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the path mappings: those of the database, and those that the configuration has brought in.
+
+    Examples:
+
+    - `retrovue-daemon mappings list`
+    - `retrovue-daemon mappings list --server home --json`
+    """
+    from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables import mappings, settings  # noqa: PLC0415 -- not for --help
+
+    place = find_place(config, database)
+    with visits.reading(place.path) as connection:
+        chosen = {entry.id for entry in choices.choose_servers(settings.servers(connection), server)}
+        stored = [entry for entry in mappings.mappings(connection) if entry.server_id in chosen]
+    if as_json:
+        print_json({"mappings": [_plain(entry) for entry in stored]})
+        return
+    if not stored:
+        print("there are no path mappings: readers find the paths as the servers name them")
+        return
+    table = Table("id", "server", "plex path", "local path", "only for", "defined in")
+    for entry in stored:
+        source = "configuration" if entry.source == "config" else "database"
+        table.add_row(str(entry.id), entry.server, *_sides(entry.mapping), _narrowed(entry.mapping), source)
+    print_table(table)
+
+
+@app.command("add")
+def add_mapping(
+    plex_path: Annotated[str, typer.Argument(metavar="PLEX_PATH", help="A directory as the server sees it.")],
+    local_path: Annotated[
+        str, typer.Argument(metavar="LOCAL_PATH", help="The same directory as readers of the database see it.")
+    ],
+    server: ServerOption = None,
+    library: LibraryOption = None,
+    root: Annotated[
+        str | None,
+        typer.Option("--root", metavar="PATH", help="Only for the library with this root.", show_default=False),
+    ] = None,
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    r"""Add a path mapping to the database.
+
+    The longest path that fits is used, on whole directory names; mappings of a library come before those of its
+    server. A running daemon computes the stored local paths anew within seconds; without one, the next sync does.
+
+    Examples:
+
+    - `retrovue-daemon mappings add /data/media /mnt/nas/media`
+    - `retrovue-daemon mappings add 'M:\Films' /mnt/films --server attic --library Movies`
+    """
+    from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables import mappings, settings  # noqa: PLC0415 -- not for --help
+
+    place = find_place(config, database)
+    with visits.changing(place.path) as connection:
+        owner = _one_server(settings.servers(connection), server)
+        title = None if library is None else _title(settings.libraries(connection), library, owner)
+        mapping = _checked(plex_path, local_path, title, root)
+        _refuse_repeated([entry for entry in mappings.mappings(connection) if entry.server_id == owner.id], mapping)
+        mapping_id = mappings.add_mapping(connection, owner.id, mapping, int(time.time()))
+    print_line(f"added mapping {mapping_id} of server {owner.name!r}: {plex_path} is {local_path}")
+    from retrovue_daemon.cli.commands.mappings.coverage import seen  # noqa: PLC0415 -- not for --help
+
+    if seen(mapping.local_path) is False:
+        print_warning(f"there is no {mapping.local_path} on this machine")
+
+
+@app.command("remove")
+def remove_mapping(
+    mapping_id: Annotated[int, typer.Argument(metavar="ID", help="Its number in `mappings list`.")],
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Remove a path mapping from the database.
+
+    Example:
+
+    - `retrovue-daemon mappings remove 3`
+    """
+    from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables import mappings  # noqa: PLC0415 -- not for --help
+
+    place = find_place(config, database)
+    with visits.changing(place.path) as connection:
+        found = [entry for entry in mappings.mappings(connection) if entry.id == mapping_id]
+        if not found:
+            raise BadInput(f"no mapping has the id {mapping_id}", hint="`retrovue-daemon mappings list` shows them")
+        (entry,) = found
+        if entry.source == "config":
+            raise DefinedByConfig(entry.server, f"mapping {mapping_id}", place.source if place.is_of_config else None)
+        mappings.remove_mapping(connection, mapping_id)
+    print_line(f"removed mapping {mapping_id} of server {entry.server!r}: {entry.mapping.plex_path}")
+
+
+@app.command("test")
+def try_path(
+    path: Annotated[str, typer.Argument(metavar="PATH", help="A file as the server sees it.")],
+    server: ServerOption = None,
+    library: LibraryOption = None,
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    r"""Show which mapping applies to a path, where it leads, and whether the file is there.
+
+    The library is the one whose root holds the path, unless you name one. Exit code 1 says that no mapping applies or
+    that the file is not there.
+
+    Examples:
+
+    - `retrovue-daemon mappings test "/data/media/movies/Metropolis (1927)/Metropolis.mkv"`
+    - `retrovue-daemon mappings test 'M:\Films\M.mkv' --server attic --library Movies --json`
+    """
+    from retrovue_daemon.cli.commands.mappings.coverage import try_mappings  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.store.tables import mappings, settings  # noqa: PLC0415 -- likewise
+
+    place = find_place(config, database)
+    with visits.reading(place.path) as connection:
+        servers = choices.choose_servers(settings.servers(connection), server)
+        libraries = settings.libraries(connection)
+        if library is not None:
+            libraries = choices.choose_libraries(libraries, library, server)
+        stored = mappings.mappings(connection)
+    results = try_mappings(path, servers, libraries, stored, given=library is not None)
+    if as_json:
+        print_json({"path": path, "results": [result.plain() for result in results]})
+    elif not any(result.mapping for result in results):
+        print_failure(
+            f"no mapping covers {path!r}: readers find it under this path",
+            "`retrovue-daemon mappings add` makes one; `mappings suggest` shows which are needed",
+        )
+    else:
+        table = Table("server", "library", "mapping", "local path", "file")
+        for result in results:
+            which = "none" if result.mapping is None else f"{result.mapping.id}: {result.mapping.mapping.plex_path}"
+            table.add_row(result.server, result.library or "", which, result.local_path, _existence(result.exists))
+        print_table(table)
+    if not any(result.mapping and result.exists is not False for result in results):
+        raise typer.Exit(1)
+
+
+@app.command("suggest")
+def suggest_mappings(
+    server: ServerOption = None,
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show which stored paths no mapping covers, and whether files of the covered ones are where mappings say.
+
+    A few files of each are looked for. A path that no mapping covers is fine where its files are found as they are.
+
+    Examples:
+
+    - `retrovue-daemon mappings suggest`
+    - `retrovue-daemon mappings suggest --server home --json`
+    """
+    from retrovue_daemon.cli.commands.mappings import coverage  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.store.tables import mappings, settings  # noqa: PLC0415 -- likewise
+
+    place = find_place(config, database)
+    with visits.reading(place.path) as connection:
+        chosen = {entry.id for entry in choices.choose_servers(settings.servers(connection), server)}
+        libraries = [library for library in settings.libraries(connection) if library.server_id in chosen]
+        stored = [entry for entry in mappings.mappings(connection) if entry.server_id in chosen]
+        ids = [library.id for library in libraries]
+        paths = mappings.stored_paths(connection, ids)
+        groups = coverage.survey(libraries, stored, (file for file in paths if is_whole(file[1])))
+        bare = sum(not is_whole(path) for _, path in mappings.stored_paths(connection, ids))
+    used = {group.mapping.id for group in groups if group.mapping}
+    unused = [entry for entry in stored if entry.id not in used]
+    if as_json:
+        print_json(
+            {
+                "covered": [_plain_group(group) for group in groups if group.mapping],
+                "uncovered": [_plain_group(group) for group in groups if not group.mapping],
+                "unused": [_plain(entry) for entry in unused],
+                "files_without_path": bare,
+            }
+        )
+        return
+    _print_suggestions(groups, unused, bare)
+
+
+def _print_suggestions(groups: Sequence[Group], unused: Sequence[StoredMapping], bare: int) -> None:
+    from retrovue_daemon.cli.commands.mappings import coverage  # noqa: PLC0415 -- not for --help
+
+    if bare:
+        print_warning(
+            f"only the names of {bare:,} files are known: the token does not see where they are, and no mapping fits"
+        )
+    elif not groups:
+        print("no file is stored yet: run `retrovue-daemon sync` first")
+    table = Table("server", "plex path", "libraries", "files", "mapped to", "files found here")
+    wanted = []
+    for group in groups:
+        there = coverage.look_for(group.samples)
+        target = "no mapping" if group.mapping is None else group.mapping.mapping.local_path
+        verdict = f"{there.found} of {there.looked_at} looked for" if there.looked_at else "cannot be seen from here"
+        table.add_row(group.server, group.prefix, ", ".join(group.libraries), f"{group.files:,}", target, verdict)
+        if group.mapping is None and there.found < max(there.looked_at, 1):
+            wanted.append(group)
+    for entry in unused:
+        table.add_row(entry.server, entry.mapping.plex_path, "", "0", entry.mapping.local_path, "covers nothing")
+    if groups or unused:
+        print_table(table)
+    if wanted:
+        print("where readers find these files elsewhere than the server does, say so, with the right LOCAL_PATH:")
+    for server, prefix in coverage.common_prefixes(wanted):
+        print_line(f"  retrovue-daemon mappings add --server {shlex.quote(server)} {shlex.quote(prefix)} LOCAL_PATH")
+
+
+# -- what was typed -------------------------------------------------------------------------------------------------
+
+
+def _one_server(servers: Sequence[StoredServer], name: str | None) -> StoredServer:
+    if name is not None:
+        return choices.choose_server(servers, name)
+    if len(servers) == 1:
+        return servers[0]
+    if not servers:
+        raise BadInput("there is no server yet", hint="`retrovue-daemon servers add` adds one")
+    raise AmbiguousName(
+        "the server", [repr(server.name) for server in servers], hint="--server says which of them is meant"
+    )
+
+
+def _title(libraries: Sequence[StoredLibrary], name: str, server: StoredServer) -> str:
+    """Return the title of a library; before the first contact nobody knows which there are."""
+    if not any(library.server_id == server.id for library in libraries):
+        return name
+    return choices.choose_library(libraries, name, server.name).name
+
+
+def _checked(plex_path: str, local_path: str, title: str | None, root: str | None) -> PathMapping:
+    """Check a mapping as if it stood in a configuration file. Raises BadInput with all that is wrong."""
+    from retrovue_daemon.config.given import path_mapping  # noqa: PLC0415 -- not for --help
+
+    names = {
+        "plex_path": "PLEX_PATH",
+        "local_path": "LOCAL_PATH",
+        "library_name": "--library",
+        "library_root": "--root",
+    }
+    try:
+        return path_mapping(plex_path, local_path, library_name=title, library_root=root)
+    except ConfigError as error:
+        problems = (f"{names.get(problem.path, problem.path)} {problem.message}" for problem in error.problems)
+        raise BadInput("; ".join(problems)) from None
+
+
+def _refuse_repeated(stored: Sequence[StoredMapping], mapping: PathMapping) -> None:
+    from retrovue_daemon.config.checks import comparable_path  # noqa: PLC0415 -- not for --help
+
+    def identity(entry: PathMapping) -> tuple[str, str | None, str | None]:
+        return comparable_path(entry.plex_path), entry.library_name, entry.library_root
+
+    for entry in stored:
+        if identity(entry.mapping) == identity(mapping):
+            raise BadInput(
+                f"mapping {entry.id} maps {entry.mapping.plex_path} to {entry.mapping.local_path} already",
+                hint="remove that one first: of two for one directory only the older one counts",
+            )
+
+
+# -- how it is told -------------------------------------------------------------------------------------------------
+
+
+def _sides(mapping: PathMapping) -> tuple[str, str]:
+    return mapping.plex_path, mapping.local_path
+
+
+def _narrowed(mapping: PathMapping) -> str:
+    parts = [f"library {mapping.library_name!r}"] if mapping.library_name is not None else []
+    parts += [f"the library with root {mapping.library_root}"] if mapping.library_root is not None else []
+    return " and ".join(parts)
+
+
+def _existence(exists: bool | None) -> str:
+    return {True: "is there", False: "is not there", None: "cannot be seen from here"}[exists]
+
+
+def _plain(entry: StoredMapping) -> dict[str, object]:
+    return {
+        "id": entry.id,
+        "server": entry.server,
+        "plex_path": entry.mapping.plex_path,
+        "local_path": entry.mapping.local_path,
+        "library_name": entry.mapping.library_name,
+        "library_root": entry.mapping.library_root,
+        "source": entry.source,
+    }
+
+
+def _plain_group(group: Group) -> dict[str, object]:
+    from retrovue_daemon.cli.commands.mappings.coverage import look_for  # noqa: PLC0415 -- not for --help
+
+    there = look_for(group.samples)
+    return {
+        "server": group.server,
+        "plex_path": group.prefix,
+        "mapping": None if group.mapping is None else group.mapping.id,
+        "local_path": None if group.mapping is None else group.mapping.mapping.local_path,
+        "libraries": group.libraries,
+        "files": group.files,
+        "samples_looked_for": there.looked_at,
+        "samples_found": there.found,
+    }

@@ -1,0 +1,193 @@
+"""How far path mappings cover the stored files, and whether the files are where the mappings say."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from retrovue_daemon.records import PathMapping
+from retrovue_daemon.sources.plex.paths import PathMapper, PlexPathMappingService
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from retrovue_daemon.store.tables.mappings import StoredMapping
+    from retrovue_daemon.store.tables.settings import StoredLibrary, StoredServer
+
+_FIRST_SAMPLES = 3
+_NAMES_OF_A_PREFIX = 3
+
+
+@dataclass(slots=True)
+class Group:
+    """Files that one mapping covers, or, where ``mapping`` is None, those below one prefix that none covers.
+
+    ``samples`` are local paths of a few of them.
+    """
+
+    server: str
+    prefix: str
+    mapping: StoredMapping | None
+    libraries: list[str] = field(default_factory=list)
+    files: int = 0
+    samples: list[str] = field(default_factory=list)
+
+    def count(self, library: str, plex_path: str, mapper: PathMapper) -> None:
+        """Add a file; the first few and then every tenfold one become samples, so that they are spread."""
+        self.files += 1
+        if library not in self.libraries:
+            self.libraries.append(library)
+        if self.files <= _FIRST_SAMPLES or self.files == 10 ** len(str(self.files - 1)):
+            self.samples.append(mapper.local_path(plex_path))
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How many of some local paths exist here; ``looked_at`` leaves out those of other systems."""
+
+    found: int
+    looked_at: int
+
+
+def survey(
+    libraries: Sequence[StoredLibrary], mappings: Sequence[StoredMapping], files: Iterable[tuple[int, str]]
+) -> list[Group]:
+    """Sort stored files, as (library id, Plex path), by the mapping that covers them or the prefix that lacks one."""
+    views = {library.id: _LibraryView(library, mappings) for library in libraries}
+    groups: dict[tuple[str, object], Group] = {}
+    by_directory: dict[tuple[int, str], Group] = {}
+    for library_id, plex_path in files:
+        view = views[library_id]
+        # Files of one directory share the answer.
+        directory = plex_path[: max(plex_path.rfind("/"), plex_path.rfind("\\")) + 1]
+        group = by_directory.get((library_id, directory))
+        if group is None:
+            group = by_directory[library_id, directory] = view.group_of(plex_path, groups)
+        group.count(view.title, plex_path, view.mapper)
+    return sorted(groups.values(), key=lambda group: (group.server, group.mapping is None, -group.files))
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What becomes of one path on one server: the mapping that applies, if any, and the local path."""
+
+    server: str
+    library: str | None
+    mapping: StoredMapping | None
+    local_path: str
+    exists: bool | None
+
+    def plain(self) -> dict[str, object]:
+        """Give it the shape that it has in ``--json``."""
+        return {
+            "server": self.server,
+            "library": self.library,
+            "mapping": None if self.mapping is None else self.mapping.id,
+            "local_path": self.local_path,
+            "exists": self.exists,
+        }
+
+
+def try_mappings(
+    plex_path: str,
+    servers: Sequence[StoredServer],
+    libraries: Sequence[StoredLibrary],
+    mappings: Sequence[StoredMapping],
+    *,
+    given: bool,
+) -> list[Trial]:
+    """Map one path on each server, as a file of the library whose root holds it, or of each that was ``given``."""
+    trials = []
+    for server in servers:
+        own = [library for library in libraries if library.server_id == server.id]
+        chosen = own if given else [library for library in own if _holds(library, plex_path)]
+        stored = {entry.mapping: entry for entry in reversed(mappings) if entry.server_id == server.id}
+        service = PlexPathMappingService(entry.mapping for entry in mappings if entry.server_id == server.id)
+        for library in chosen or (() if given else (None,)):
+            mapper = (
+                service.for_library(library.name, library.roots, former=library.former)
+                if library
+                else service.for_library(None)
+            )
+            covering = mapper.covering(plex_path)
+            local = mapper.local_path(plex_path)
+            title = library.name if library else None
+            trials.append(Trial(server.name, title, stored[covering] if covering else None, local, seen(local)))
+    return trials
+
+
+def seen(local_path: str) -> bool | None:
+    """Tell whether a file is there; None where that cannot be told from here."""
+    if not local_path.startswith("/"):
+        return None
+    try:
+        os.stat(local_path)  # noqa: PTH116 -- Path.exists raises where a directory may not be entered
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def look_for(local_paths: Iterable[str]) -> Seen:
+    """Look which of some files are there."""
+    answers = [answer for answer in map(seen, local_paths) if answer is not None]
+    return Seen(sum(answers), len(answers))
+
+
+def common_prefixes(groups: Sequence[Group]) -> list[tuple[str, str]]:
+    """Return server and prefix of as few mappings as could cover these groups: one of the parent covers siblings."""
+    siblings: dict[tuple[str, str], list[str]] = {}
+    for group in groups:
+        siblings.setdefault((group.server, _parent(group.prefix)), []).append(group.prefix)
+    return [
+        (server, parent if parent and len(prefixes) > 1 else prefix)
+        for (server, parent), prefixes in siblings.items()
+        for prefix in (prefixes[:1] if parent else prefixes)
+    ]
+
+
+class _LibraryView:
+    """How one library's paths are mapped, and under which roots they stand."""
+
+    def __init__(self, library: StoredLibrary, mappings: Sequence[StoredMapping]) -> None:
+        self.title = library.name
+        self._server = library.server
+        self._stored: dict[PathMapping, StoredMapping] = {}
+        for entry in mappings:
+            if entry.server_id == library.server_id:
+                self._stored.setdefault(entry.mapping, entry)
+        self.mapper = PlexPathMappingService(self._stored).for_library(
+            library.name, library.roots, former=library.former
+        )
+        self._roots = PathMapper([PathMapping(root, root) for root in library.roots])
+
+    def group_of(self, plex_path: str, groups: dict[tuple[str, object], Group]) -> Group:
+        """Return the group that a file belongs to."""
+        covering = self.mapper.covering(plex_path)
+        if covering is not None:
+            entry = self._stored[covering]
+            return groups.setdefault((self._server, entry.id), Group(self._server, covering.plex_path, entry))
+        root = self._roots.covering(plex_path)
+        prefix = _beginning(plex_path) if root is None else root.plex_path
+        return groups.setdefault((self._server, prefix), Group(self._server, prefix, None))
+
+
+def _holds(library: StoredLibrary, plex_path: str) -> bool:
+    return PathMapper([PathMapping(root, root) for root in library.roots]).covering(plex_path) is not None
+
+
+def _parent(prefix: str) -> str:
+    """Return the directory above a prefix, nothing where that is a root, a drive or a machine."""
+    separator = "/" if prefix.startswith("/") else "\\"
+    parent = prefix.rstrip(separator).rpartition(separator)[0]
+    is_machine = parent.startswith("\\\\") and "\\" not in parent[2:]
+    return "" if is_machine or parent.endswith(":") else parent
+
+
+def _beginning(plex_path: str) -> str:
+    """Return the first directories of a path that stands under no root of its library."""
+    separator = "/" if plex_path.startswith("/") else "\\"
+    names = plex_path.split(separator)[:-1]
+    return separator.join(names[:_NAMES_OF_A_PREFIX]) or separator

@@ -1,0 +1,94 @@
+"""``retrovue-daemon run``."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+from functools import partial
+from typing import TYPE_CHECKING
+
+from retrovue_daemon.cli.display.output import log_warnings, print_error
+from retrovue_daemon.cli.memory import settle_in
+from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, read_config
+from retrovue_daemon.cli.startup import import_lightly
+from retrovue_daemon.errors import DaemonError
+
+if TYPE_CHECKING:
+    from retrovue_daemon.config import Config
+    from retrovue_daemon.logs.setup import Redactor
+    from retrovue_daemon.logs.streams import Outlet
+
+LEAVING_S = 3.0
+"""Seconds that threads of libraries may take to end once the service has."""
+
+
+def run(config: ConfigOption = None, database: DatabaseOption = None) -> None:
+    """Keep the database in step until SIGTERM or SIGINT.
+
+    SIGHUP reloads the configuration, as `retrovue-daemon reload` does; SIGUSR1 syncs at once. Log lines go to
+    standard output: JSON, or for people where that is a terminal.
+
+    Examples:
+
+    - `retrovue-daemon run --config /etc/retrovue-daemon/config.toml`
+    - `retrovue-daemon run --database /srv/retrovue.db`, with servers that were added to the database
+    """
+    load = partial(read_config, config, database)
+    settings = load()
+    import_lightly()
+    from retrovue_daemon.logs.setup import log_uncaught  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.logs.streams import Outlet  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.service import daemon  # noqa: PLC0415 -- brings aiohttp, which --help does not need
+    from retrovue_daemon.service.systemd import Notifier  # noqa: PLC0415 -- likewise
+
+    with Outlet(sys.stdout) as outlet:
+        redactor = _log(settings, outlet)
+        log_uncaught()
+        log_warnings(settings.warnings)
+        settle_in()
+
+        def relog(changed: Config) -> None:
+            _log(changed, outlet, redactor)
+
+        async def until_stopped() -> None:
+            try:
+                await daemon.run(settings, redactor, daemon.Process(load, relog, Notifier.from_environ(os.environ)))
+            except Exception as error:
+                _leave_soon(error)
+                raise
+            _leave_soon()
+
+        asyncio.run(until_stopped())
+
+
+def _log(settings: Config, outlet: Outlet, redactor: Redactor | None = None) -> Redactor:
+    from retrovue_daemon.logs.setup import configure_logging  # noqa: PLC0415 -- brings structlog, which --help does not need
+
+    return configure_logging(
+        level=settings.logging.level, format=settings.logging.format, stream=outlet.as_stream(), redactor=redactor
+    )
+
+
+def _leave_soon(error: Exception | None = None) -> None:
+    """End the process within seconds: everything is closed, but a thread may still wait for a name server.
+
+    asyncio joins the threads of its executor, and a name look-up cannot be interrupted. ``error`` is what the service
+    ends with: it is told then, too.
+    """
+    timer = threading.Timer(LEAVING_S, _leave, (error,))
+    timer.daemon = True
+    timer.start()
+
+
+def _leave(error: Exception | None) -> None:
+    code = 0
+    if isinstance(error, DaemonError):
+        print_error(error)
+        code = error.exit_code
+    elif error is not None:
+        sys.excepthook(type(error), error, error.__traceback__)
+        code = 1
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,283 @@
+"""``retrovue-daemon servers …``: the servers that the database defines, beside those of the configuration."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from retrovue_daemon.cli import choices, validation
+from retrovue_daemon.cli.commands.servers.accept_identity import accept_identity
+from retrovue_daemon.cli.commands.servers.export import export_servers
+from retrovue_daemon.cli.commands.servers.probe import probe_servers
+from retrovue_daemon.cli.completion import server_names
+from retrovue_daemon.cli.contact import ServerCheck, ask_servers
+from retrovue_daemon.cli.display.output import print_error, print_json, print_line, print_table, print_warning
+from retrovue_daemon.cli.display.prompts import TokenFileOption, confirm, get_token
+from retrovue_daemon.cli.display.table import Table
+from retrovue_daemon.cli.display.units import ago, plural
+from retrovue_daemon.cli.options import (
+    ConfigOption,
+    DatabaseOption,
+    DryRunOption,
+    JsonOption,
+    Place,
+    YesOption,
+    command_group,
+    find_place,
+)
+from retrovue_daemon.errors import DatabaseMissing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from retrovue_daemon.config import ServerSection
+    from retrovue_daemon.store.tables.settings import StoredServer
+
+app = command_group(
+    "The servers that are mirrored: list, add and change those that the database defines.",
+    "servers list",
+    "servers add home http://192.168.1.10:32400",
+)
+
+NewNameArgument: TypeAlias = Annotated[str, typer.Argument(metavar="NAME", help="What the server is called here.")]
+NameArgument: TypeAlias = Annotated[
+    str, typer.Argument(metavar="NAME", help="What the server is called here.", autocompletion=server_names)
+]
+NoTestOption: TypeAlias = Annotated[
+    bool, typer.Option("--no-test", help="Believe it: do not ask the server whether it takes the token.")
+]
+
+
+@app.command("list")
+def list_servers(config: ConfigOption = None, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
+    """List the servers of the database: its own, and those that the configuration has brought in.
+
+    Examples:
+
+    - `retrovue-daemon servers list`
+    - `retrovue-daemon servers list --json --database /srv/retrovue.db`
+    """
+    place = find_place(config, database)
+    servers = validation.stored_servers(place)
+    if as_json:
+        print_json({"servers": [_plain(server) for server in servers]})
+        return
+    if not servers:
+        print("there are no servers yet; `retrovue-daemon servers add` or [[servers]] in the configuration adds one")
+        return
+    table = Table("server", "url", "defined in", "state", "version", "libraries", "last synced")
+    for server in servers:
+        table.add_row(
+            server.name,
+            server.shown_url,
+            "configuration" if server.source == "config" else "database",
+            "on" if server.is_active else "off",
+            server.version or "",
+            f"{server.enabled} of {server.libraries} on" if server.libraries else "",
+            ago(server.last_sync_at),
+        )
+    print_table(table)
+
+
+@app.command("add")
+def add_server(
+    name: NewNameArgument,
+    url: Annotated[str, typer.Argument(metavar="URL", help='Its address, such as "http://192.168.1.10:32400".')],
+    token_file: TokenFileOption = None,
+    no_test: NoTestOption = False,
+    disabled: Annotated[bool, typer.Option("--disabled", help="Add it switched off.")] = False,
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Add a server to the database, after asking it who it is and whether it takes the token.
+
+    The token is asked for, or read from a file or from standard input, so that it never stands on a command line.
+    A running daemon begins with the server within seconds.
+
+    Examples:
+
+    - `retrovue-daemon servers add home http://192.168.1.10:32400`
+    - `retrovue-daemon servers add attic https://plex.example.org/plex --token-file attic.token`
+    - `pass show plex | retrovue-daemon servers add home http://127.0.0.1:32400 --token-file -`
+    """
+    place = find_place(config, database)
+    section = validation.checked_entry(name, url, "not-known-yet")
+    validation.refuse_taken(place, _servers_if_any(place), section)
+    section = validation.checked_entry(name, url, get_token(section.name, token_file).reveal())
+    answer = None if no_test else _tested(section)
+    if answer:
+        validation.refuse_machine(_servers_if_any(place), section, answer)
+
+    from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables import settings  # noqa: PLC0415 -- not for --help
+
+    place.make_if_missing()
+    with visits.changing(place.path) as connection:
+        validation.refuse_taken(place, settings.servers(connection), section)
+        settings.add_server(connection, section, is_active=not disabled, now=int(time.time()))
+    print_line(f"added server {section.name!r}{_told(answer)}")
+    if not disabled:
+        print("a running daemon syncs it within seconds; without one: retrovue-daemon sync")
+
+
+@app.command("remove")
+def remove_server(
+    name: NameArgument,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Delete a server from the database, with everything that was mirrored from it.
+
+    Nothing happens to the server itself. To keep what was mirrored, switch it off instead: `servers disable`.
+
+    Examples:
+
+    - `retrovue-daemon servers remove attic --dry-run`
+    - `retrovue-daemon servers remove attic --yes`
+    """
+    from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables import settings  # noqa: PLC0415 -- not for --help
+
+    place = find_place(config, database)
+    with visits.reading(place.path) as connection:
+        server = choices.own_server(place, settings.servers(connection), name, "its entry")
+        counts = settings.belongings(connection, server.id)
+    print(f"with server {server.name!r} go {_listed(counts)}")
+    if dry_run:
+        return
+    if not yes:
+        confirm(f"Delete server {server.name!r} and these rows?")
+    gone = sum(settings.remove_server(place.path, server.id, int(time.time())))
+    print(f"removed server {server.name!r} and {plural(gone, 'row')}")
+
+
+@app.command("enable")
+def enable_server(name: NameArgument, config: ConfigOption = None, database: DatabaseOption = None) -> None:
+    """Switch a server of the database on, so that it is synced.
+
+    Example:
+
+    - `retrovue-daemon servers enable attic`
+    """
+    _switch(find_place(config, database), name, is_active=True)
+
+
+@app.command("disable")
+def disable_server(name: NameArgument, config: ConfigOption = None, database: DatabaseOption = None) -> None:
+    """Switch a server of the database off: it is no longer synced, and what was mirrored from it stays.
+
+    Example:
+
+    - `retrovue-daemon servers disable attic`
+    """
+    _switch(find_place(config, database), name, is_active=False)
+
+
+@app.command("set-token")
+def set_token(
+    name: NameArgument,
+    token_file: TokenFileOption = None,
+    no_test: NoTestOption = False,
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Exchange the token of a server of the database, after asking the server whether it takes the new one.
+
+    Examples:
+
+    - `retrovue-daemon servers set-token attic`
+    - `retrovue-daemon servers set-token attic --token-file attic.token`
+    """
+    from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables import settings  # noqa: PLC0415 -- not for --help
+
+    place = find_place(config, database)
+    server = choices.own_server(place, validation.stored_servers(place), name, "its token")
+    validation.refuse_without_token(place, server)
+    token = get_token(server.name, token_file)
+    answer = None if no_test else _tested(validation.checked_entry(server.name, server.url, token.reveal()))
+    with visits.changing(place.path) as connection:
+        settings.set_token(connection, server.id, token, int(time.time()))
+    print_line(f"exchanged the token of server {server.name!r}{_told(answer)}")
+
+
+app.command("test")(probe_servers)
+app.command("export")(export_servers)
+app.command("accept-identity")(accept_identity)
+
+
+# -- which servers there are ----------------------------------------------------------------------------------------
+
+
+def _servers_if_any(place: Place) -> list[StoredServer]:
+    """Return the stored servers, also where there is no database yet: the first one is added to a new one."""
+    try:
+        return validation.stored_servers(place)
+    except DatabaseMissing:
+        return []
+
+
+def _tested(section: ServerSection) -> ServerCheck:
+    """Ask a server before its row is written; ends the command where it cannot be used."""
+    (answer,) = ask_servers([section], whose_token=True)
+    if answer.error is not None:
+        print_error(answer.error)
+        print("hint: nothing was written; --no-test does it without asking the server", file=sys.stderr)
+        raise typer.Exit(3)
+    if answer.problems:
+        print_warning("; ".join(answer.problems))
+    return answer
+
+
+def _switch(place: Place, name: str, *, is_active: bool) -> None:
+    from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables import settings  # noqa: PLC0415 -- not for --help
+
+    with visits.changing(place.path) as connection:
+        server = choices.own_server(place, settings.servers(connection), name, "whether it is on")
+        if is_active:
+            validation.refuse_without_token(place, server)
+        settings.switch_server(connection, server.id, is_active=is_active, now=int(time.time()))
+    word = "on" if is_active else "off"
+    print(f"server {server.name!r} {'was' if server.is_active == is_active else 'is now'} {word}")
+
+
+# -- how it is told -------------------------------------------------------------------------------------------------
+
+
+def _told(answer: ServerCheck | None) -> str:
+    if answer is None:
+        return ""
+    titles = ", ".join(title for title, _, selected in answer.libraries if selected)
+    return f": Plex Media Server {answer.version}; libraries to sync: {titles or 'none'}"
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    words = {"media_files": "files", "sync_requests": "requests", "sync_runs": "records of passes"}
+    shown = [
+        f"{number:,} {words.get(table, table.removeprefix('plex_').replace('_', ' '))}"
+        for table, number in counts.items()
+        if number
+    ]
+    return ", ".join(shown) or "no rows"
+
+
+def _plain(server: StoredServer) -> dict[str, object]:
+    return {
+        "id": server.id,
+        "name": server.name,
+        "url": server.shown_url,
+        "source": server.source,
+        "is_active": server.is_active,
+        "has_token": server.token is not None,
+        "machine_identifier": server.machine_identifier,
+        "version": server.version,
+        "libraries": server.libraries,
+        "libraries_enabled": server.enabled,
+        "last_sync_at": server.last_sync_at,
+    }

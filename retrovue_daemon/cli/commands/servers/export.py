@@ -1,0 +1,83 @@
+"""``retrovue-daemon servers export``: from the database to a configuration."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from retrovue_daemon.cli import choices
+from retrovue_daemon.cli.completion import server_names
+from retrovue_daemon.cli.display.output import print_failure
+from retrovue_daemon.cli.display.toml import server_text
+from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, find_place
+
+if TYPE_CHECKING:
+    from retrovue_daemon.records import PathMapping
+
+
+def export_servers(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME",
+            help="Which servers. Default: those that the database defines and that are on.",
+            autocompletion=server_names,
+        ),
+    ] = None,
+    with_tokens: Annotated[
+        bool, typer.Option("--with-tokens", help="Print the tokens, too: for a file that nobody else can read.")
+    ] = False,
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Print servers of the database as `[[servers]]` tables, to copy into a configuration.
+
+    Path mappings and libraries that are switched off come along. Tokens are left out unless you ask for them.
+
+    Examples:
+
+    - `retrovue-daemon servers export`
+    - `retrovue-daemon servers export attic --with-tokens >> config.toml`
+    """
+    from retrovue_daemon.store.file.visits import reading  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.store.tables import mappings, settings  # noqa: PLC0415 -- not for --help
+
+    place = find_place(config, database)
+    with reading(place.path) as connection:
+        servers = settings.servers(connection)
+        stored = mappings.mappings(connection)
+        libraries = settings.libraries(connection)
+    if names:
+        servers = [choices.choose_server(servers, name) for name in names]
+    else:
+        servers = [server for server in servers if server.source == "database" and server.is_active]
+    for server in servers:
+        table: dict[str, object] = {"name": server.name, "url": server.shown_url}
+        if with_tokens and server.token is not None:
+            table["token"] = server.token.reveal()
+        else:
+            print(f"# The token of {server.name!r} is left out: add token_file, token_env or token_credential.")
+        off = [library.name for library in libraries if library.server_id == server.id and not library.sync_enabled]
+        if off:
+            table["exclude_libraries"] = off
+        own = [entry.mapping for entry in stored if entry.server_id == server.id]
+        if own:
+            table["path_mappings"] = [_plain(mapping) for mapping in own]
+        print(server_text(table))
+    if not servers:
+        print_failure("the database defines no server that is switched on", "name one to export it all the same")
+        raise typer.Exit(1)
+    if with_tokens:
+        print("this holds tokens: keep it where nobody else can read it", file=sys.stderr)
+
+
+def _plain(mapping: PathMapping) -> dict[str, str]:
+    fields = {
+        "plex_path": mapping.plex_path,
+        "local_path": mapping.local_path,
+        "library_name": mapping.library_name,
+        "library_root": mapping.library_root,
+    }
+    return {name: value for name, value in fields.items() if value is not None}

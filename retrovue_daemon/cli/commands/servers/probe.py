@@ -1,0 +1,126 @@
+"""``retrovue-daemon servers test``: whether the servers answer, and whether they take their tokens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from retrovue_daemon.cli import validation
+from retrovue_daemon.cli.completion import server_names
+from retrovue_daemon.cli.contact import ServerCheck, ask_servers, stored_titles
+from retrovue_daemon.cli.display.output import print_failure, print_json, print_table
+from retrovue_daemon.cli.display.table import Table
+from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, Place, find_place
+from retrovue_daemon.errors import BadInput, StoreError, UnknownName
+from retrovue_daemon.service.report import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from retrovue_daemon.config import ServerSection
+    from retrovue_daemon.store.tables.settings import StoredServer
+
+
+def probe_servers(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="NAME",
+            help="Only this server. Default: all that are switched on.",
+            autocompletion=server_names,
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask servers who they are, whether they take the token and whose it is, and what libraries it may see.
+
+    A token of somebody whom libraries are shared with may not see where files are, which a few entries of the
+    libraries show: then known paths are kept, and new files have none. Nothing is written.
+
+    Examples:
+
+    - `retrovue-daemon servers test`
+    - `retrovue-daemon servers test home --json`
+    """
+    place = find_place(config, database, needs_tokens=True)
+    sections, unusable = ([_named(place, name)], []) if name is not None else _active(place)
+    checks = [*ask_servers(sections, whose_token=True, former=stored_titles(place.path)), *unusable]
+    if not checks:
+        print_failure("there is no active server", "`retrovue-daemon servers add` adds one")
+        raise typer.Exit(3)
+    if as_json:
+        print_json({"servers": [_plain_check(check) for check in checks]})
+    else:
+        print_table(_check_table(checks))
+    failed = sum(check.error is not None for check in checks)
+    if failed:
+        raise typer.Exit(3 if failed == len(checks) else 1)
+
+
+def _named(place: Place, name: str) -> ServerSection:
+    """Return the server of this name with its token; it may be switched off."""
+    if section := place.section(name.strip()):
+        return section
+    stored = _stored(place)
+    for server in stored:
+        if server.name == name.strip():
+            validation.refuse_without_token(place, server)
+            return _section_of(server)
+    configured = [section.name for section in place.config.servers] if place.config else []
+    raise UnknownName("server", name, list(dict.fromkeys([*configured, *(server.name for server in stored)])))
+
+
+def _active(place: Place) -> tuple[list[ServerSection], list[ServerCheck]]:
+    """Return the active servers with their tokens, the configuration's first; and those whose rows cannot be used."""
+    sections = list(place.config.servers) if place.config else []
+    named = {section.name.casefold() for section in sections}
+    unusable = []
+    for server in _stored(place):
+        if server.source != "database" or not server.is_active or server.name.casefold() in named:
+            continue
+        try:
+            sections.append(_section_of(server))
+        except BadInput as error:
+            unusable.append(ServerCheck(server.name, server.shown_url, error=error))
+    return sections, unusable
+
+
+def _stored(place: Place) -> list[StoredServer]:
+    """Return the servers of the database; without one, those of the configuration can be asked all the same."""
+    try:
+        return validation.stored_servers(place)
+    except StoreError:
+        if place.config is None or not place.config.servers:
+            raise
+        return []
+
+
+def _section_of(server: StoredServer) -> ServerSection:
+    return validation.checked_entry(server.name, server.url, server.token.reveal() if server.token else "")
+
+
+def _plain_check(check: ServerCheck) -> dict[str, object]:
+    return {
+        "name": check.name,
+        "url": check.url,
+        "connected": check.error is None,
+        "version": check.version,
+        "machine_identifier": check.machine_identifier,
+        "is_owner": check.owner,
+        "sees_paths": check.sees_paths,
+        "libraries": [{"title": title, "type": kind, "selected": chosen} for title, kind, chosen in check.libraries],
+        "error": describe(check.error),
+    }
+
+
+def _check_table(checks: Sequence[ServerCheck]) -> Table:
+    table = Table("server", "url", "version", "token", "libraries", "result")
+    for check in checks:
+        whose = {None: "", True: "the owner's", False: "shared"}[check.owner]
+        titles = ", ".join(title for title, _, selected in check.libraries if selected)
+        verdict = check.failure or ("connected", *check.problems, *check.warnings)
+        table.add_row(check.name, check.url, check.version or "", whose, titles, verdict)
+    return table

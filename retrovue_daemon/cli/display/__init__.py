@@ -1,0 +1,1 @@
+"""How results, progress and questions look on a terminal."""

@@ -1,0 +1,116 @@
+"""How results and failures reach people and programs: results on standard output, everything else on error."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from retrovue_daemon.cli.display.table import printable
+from retrovue_daemon.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import RenderableType
+
+    from retrovue_daemon.cli.display.table import Table
+    from retrovue_daemon.errors import ConfigProblem, DaemonError
+
+
+def print_error(error: DaemonError) -> None:
+    """Tell what went wrong and what can be done; every problem of a configuration gets a line of its own."""
+    if isinstance(error, ConfigError) and len(error.problems) > 1:
+        where = f"{error.source}: " if error.source else ""
+        lines = (f"  {problem}" for problem in error.problems)
+        _print_marked("<3>", f"error: {where}{len(error.problems)} problems", *lines)
+        _print_hint(error.hint)
+    else:
+        print_failure(str(error), error.hint)
+
+
+def print_failure(message: str, hint: str | None) -> None:
+    """Tell what went wrong, and what can be done, where no exception of ours says it."""
+    _print_marked("<3>", f"error: {message}")
+    _print_hint(hint)
+
+
+def _print_hint(hint: str | None) -> None:
+    if hint:
+        _print_marked("<3>", f"hint: {hint}")
+
+
+def print_warnings(warnings: Sequence[ConfigProblem]) -> None:
+    """Tell what is allowed but should be looked at."""
+    for warning in warnings:
+        _print_marked("<4>", f"warning: {warning}")
+
+
+def print_line(text: str) -> None:
+    """Print one line on standard output, whatever others have put into it."""
+    print(printable(text))
+
+
+def print_warning(text: str) -> None:
+    """Print one line on standard error about what should be looked at."""
+    print(f"warning: {printable(text)}", file=sys.stderr)
+
+
+def _print_marked(priority: str, *lines: str) -> None:
+    """Print lines on standard error, in systemd's journal with the priority that sd-daemon(3) describes."""
+    from retrovue_daemon.logs.streams import journal_stream  # noqa: PLC0415 -- brings structlog, which --help does not need
+
+    mark = priority if journal_stream(os.environ, sys.stderr) else ""
+    for line in lines:
+        print(mark + printable(line), file=sys.stderr)
+
+
+def log_warnings(warnings: Sequence[ConfigProblem]) -> None:
+    """Log the same, where a program reads the log lines."""
+    import structlog  # noqa: PLC0415 -- only some commands need it
+
+    for warning in warnings:
+        structlog.get_logger().warning("config.warning", key=warning.path, problem=warning.message)
+
+
+def print_json(value: object) -> None:
+    """Print one JSON object on standard output."""
+    _write_json(_encoded(value, indent=2))
+
+
+def print_json_line(value: object) -> None:
+    """Print one JSON object in one line on standard output, at once: for a stream of them."""
+    _write_json(_encoded(value, indent=None))
+
+
+def _encoded(value: object, *, indent: int | None) -> bytes:
+    """Return a value as JSON in UTF-8; bytes of a path or an argument that are no text are escaped."""
+    import json  # noqa: PLC0415 -- only some commands need it
+
+    import msgspec  # noqa: PLC0415 -- likewise
+
+    try:
+        text = msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        # Python reads such a byte as half of a surrogate pair, which only JSON's escapes can hold.
+        plain = json.dumps(msgspec.to_builtins(value), ensure_ascii=False, indent=indent)
+        return plain.encode("utf-8", "backslashreplace")
+    return text if indent is None else msgspec.json.format(text, indent=indent)
+
+
+def _write_json(text: bytes) -> None:
+    """Write at once. JSON is UTF-8 (RFC 8259), whatever the terminal's encoding is."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def print_table(table: Table | RenderableType) -> None:
+    """Print a table, or several things, on standard output, at full width where that is not a terminal."""
+    from rich.console import Console  # noqa: PLC0415 -- takes a tenth of a second
+
+    # Titles and paths are not ours: brackets in them are no markup.
+    console = Console(markup=False, emoji=False, highlight=False)
+    if not console.is_terminal:
+        console.width = 200
+    console.print(table)

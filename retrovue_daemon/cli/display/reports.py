@@ -1,0 +1,127 @@
+"""What passes brought, or would bring, as tables for people and as JSON for programs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from retrovue_daemon.cli.display.output import print_json, print_line, print_table
+from retrovue_daemon.cli.display.table import Table
+from retrovue_daemon.cli.display.terminal import terminal
+
+if TYPE_CHECKING:
+    from retrovue_daemon.service.dry_run import Preview
+
+_COUNTS = ("listed", "added", "updated", "unchanged", "removed", "restored", "moved", "skipped")
+
+_SHOWN = 20
+"""Changes of each sort that a table names; JSON names them all."""
+
+
+def print_summary(told: dict[str, Any], *, as_json: bool) -> None:
+    """Print what a sync brought (``outcome.summary``): a table for a terminal, else a line for each library."""
+    if as_json:
+        print_json(told)
+    elif terminal() is not None:
+        print_counts(told)
+    else:
+        for server in told["servers"]:
+            if server["error"]:
+                print_line(f"{server['server']}: failed: {server['error']['message']}")
+            for done in server["libraries"]:
+                print_line(f"{server['server']} / {done['library']}: {_in_words(done)}")
+
+
+def print_counts(told: dict[str, Any]) -> None:
+    """Print the same as a table, wherever it goes."""
+    if any(server["error"] or server["libraries"] for server in told["servers"]):
+        print_table(_table(told["servers"]))
+
+
+def _in_words(done: dict[str, Any]) -> str:
+    """Return what a pass brought; of the counts those that are not 0, and what was listed."""
+    counts = [f"{done[name]:,} {name}" for name in _COUNTS if name == "listed" or done[name]]
+    result = f"{done['kind']} pass {done['status']} in {done['duration_s']:.1f} s: {', '.join(counts)}"
+    return f"{result}; {done['error']}" if done["error"] else result
+
+
+def _table(servers: list[dict[str, Any]]) -> Table:
+    """Return the counts as a table that fits a terminal: a column that would hold only zeros is left out."""
+    passes = [done for server in servers for done in server["libraries"]]
+    counted = [name for name in _COUNTS if name == "listed" or any(done[name] for done in passes)]
+    remarks = any(server["error"] for server in servers) or any(done["error"] for done in passes)
+    result = Table("server", "library", "pass", "status")
+    for column in (*counted, "seconds"):
+        result.add_numbers(column)
+    if remarks:
+        result.add_column("remark")
+    for server in servers:
+        if server["error"]:
+            message = server["error"]["message"]
+            result.add_row(server["server"], "", "", "failed", *[""] * (len(counted) + 1), message)
+        for done in server["libraries"]:
+            counts = [f"{done[name]:,}" for name in counted]
+            remark = [done["error"] or ""] if remarks else []
+            seconds = f"{done['duration_s']:.1f}"
+            result.add_row(server["server"], done["library"], done["kind"], done["status"], *counts, seconds, *remark)
+    return result
+
+
+def print_preview(seen: Preview, told: dict[str, Any], *, as_json: bool) -> None:
+    """Print what a sync would bring: its counts, the items by name, and what the path mappings would do."""
+    if as_json:
+        print_json({"dry_run": True, **told, **_changes(seen)})
+        return
+    print_summary(told, as_json=False)
+    if seen.changes:
+        print_table(_named(seen))
+    if seen.paths:
+        print(f"the local paths of {seen.paths:,} files would change")
+    for server, mapping in seen.unmatched:
+        print(
+            f"no file of server {server!r} is under {mapping.plex_path!r}, which is mapped to {mapping.local_path!r}"
+        )
+    print("nothing was written: this was a dry run")
+
+
+def _changes(seen: Preview) -> dict[str, object]:
+    return {
+        "changes": [
+            {
+                "change": change.change,
+                "kind": change.kind.value,
+                "id": change.id,
+                "server": change.server,
+                "library": change.library,
+                "title": change.title,
+            }
+            for change in seen.changes
+        ],
+        "paths": {
+            "changed": seen.paths,
+            "unmatched_mappings": [
+                {
+                    "server": server,
+                    "plex_path": mapping.plex_path,
+                    "local_path": mapping.local_path,
+                    "library_name": mapping.library_name,
+                    "library_root": mapping.library_root,
+                }
+                for server, mapping in seen.unmatched
+            ],
+        },
+    }
+
+
+def _named(seen: Preview) -> Table:
+    """Return the changes by name, the first few of each sort and how many more there are."""
+    result = Table("would be", "kind", "server", "library", "item")
+    shown: Counter[str] = Counter()
+    for change in seen.changes:
+        shown[change.change] += 1
+        if shown[change.change] <= _SHOWN:
+            result.add_row(change.change, change.kind.value, change.server, change.library, change.title)
+    for name, number in shown.items():
+        if number > _SHOWN:
+            result.add_row(name, "", "", "", f"… and {number - _SHOWN:,} more (--json names them all)")
+    return result

@@ -1,0 +1,245 @@
+"""Log lines: one JSON object each, or coloured text for people on a terminal; never a secret in either.
+
+Events are stable dotted names with keys, never sentences; docs/logs.md lists them. The keys that many share:
+
+``server``, ``library``  names        ``run_id``      the row in sync_runs
+``error``, ``hint``      one line     ``duration_s``  seconds
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+import structlog
+
+from retrovue_daemon.logs.redaction import Redactor
+from retrovue_daemon.logs.streams import Unfailing, journal_stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, MutableMapping
+    from types import TracebackType
+
+    from structlog.typing import Processor
+
+__all__ = ["Redactor", "configure_logging", "log_uncaught", "redactor_in_use"]
+
+log = structlog.get_logger()
+
+_TRACEBACKS: Final = ("exception", "stack")
+_LONGEST_TRACEBACK: Final = 8_000
+_LONGEST_VALUE: Final = 4_000
+_LONGEST_LINE: Final = 40_000
+"""Bytes. journald cuts a line of more than 48 KiB in two (journald.conf(5), LineMax=): neither half is JSON then."""
+
+_PRIORITIES: Final = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
+"""The numbers of syslog(3)."""
+
+
+class _LibraryHandler(logging.StreamHandler[TextIO]):
+    """Writes what other libraries log."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 -- the name that logging calls
+        """Tell of a message that does not fit its arguments; logging itself would print those as they are."""
+        log.warning("library.message", message=record.msg, error=sys.exception())
+
+
+def configure_logging(
+    *,
+    level: str = "info",
+    format: str = "auto",  # noqa: A002 -- the key's name
+    stream: TextIO | None = None,
+    environ: Mapping[str, str] = os.environ,
+    redactor: Redactor | None = None,
+) -> Redactor:
+    """Send every log line of the process to ``stream`` (standard error) and return what keeps secrets out of them.
+
+    ``format`` is ``json``, ``console`` or ``auto``: console on a terminal, else json. Where the stream leads into
+    systemd's journal, each line begins with its priority, which the journal takes off and keeps. A ``redactor`` that
+    was in use before goes on knowing what it knows.
+    """
+    stream = stream or sys.stderr
+    unicode = (getattr(stream, "encoding", None) or "utf-8").lower().replace("-", "") == "utf8"
+    journal = journal_stream(environ, stream)
+    stream = Unfailing(stream).as_stream()
+    redactor = redactor or Redactor()
+    begin: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+    ]
+    render = _for_people(stream, environ) if _is_console(format, stream) else _as_json(unicode=unicode)
+    # Cut only what holds no secret any more: half a token is still one, and would not be known again.
+    end: list[Processor] = [redactor, _cap, _order, _with_priority(render) if journal else render]
+    structlog.configure(
+        processors=[*begin, *end],
+        wrapper_class=structlog.make_filtering_bound_logger(_level(level)),
+        logger_factory=structlog.WriteLoggerFactory(stream),
+        cache_logger_on_first_use=False,
+    )
+    handler = _LibraryHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[_library_event, *begin],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *end],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(max(_level(level), logging.WARNING))
+    logging.captureWarnings(capture=True)
+    return redactor
+
+
+def redactor_in_use() -> Redactor:
+    """Return what keeps secrets out of the log lines of a program that embeds this package.
+
+    A program that has set up structlog decides itself where lines go. Where none did, they go to the standard
+    library's loggers below ``retrovue_daemon``, as ``key=value`` pairs: printing them on standard output, with the
+    local variables of tracebacks, as structlog does on its own, is not for a library to do.
+    """
+    if not structlog.is_configured():
+        # Without a handler of the program's, Python would print warnings on standard error.
+        logging.getLogger("retrovue_daemon").addHandler(logging.NullHandler())
+        structlog.configure(
+            processors=[
+                structlog.stdlib.filter_by_level,
+                structlog.contextvars.merge_contextvars,
+                structlog.processors.format_exc_info,
+                Redactor(),
+                _cap,
+                structlog.processors.LogfmtRenderer(key_order=("event", "server", "library"), drop_missing=True),
+            ],
+            wrapper_class=structlog.stdlib.BoundLogger,
+            logger_factory=structlog.stdlib.LoggerFactory(),
+            cache_logger_on_first_use=False,
+        )
+    processors = structlog.get_config()["processors"]
+    return next((each for each in processors if isinstance(each, Redactor)), Redactor())
+
+
+def log_uncaught() -> None:
+    """Log what nobody caught, in whichever thread: printed as it is, a traceback may show a secret."""
+
+    def tell(where: str, error: BaseException | None) -> None:
+        log.critical("process.uncaught", where=where, exc_info=error)
+
+    def in_main(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            sys.__excepthook__(kind, error, traceback)
+        else:
+            tell(threading.main_thread().name, error)
+
+    def in_thread(arguments: threading.ExceptHookArgs) -> None:
+        tell(arguments.thread.name if arguments.thread else "a thread", arguments.exc_value)
+
+    sys.excepthook = in_main
+    threading.excepthook = in_thread
+
+
+def _level(name: str) -> int:
+    return logging.getLevelNamesMapping()[name.upper()]
+
+
+# -- what a line looks like -----------------------------------------------------------------------------------------
+
+
+def _is_console(format: str, stream: TextIO) -> bool:  # noqa: A002 -- the key's name
+    return format == "console" or (format == "auto" and stream.isatty())
+
+
+def _as_json(*, unicode: bool) -> Processor:
+    render = structlog.processors.JSONRenderer(ensure_ascii=not unicode)
+
+    def line(logger: object, method: str, event: MutableMapping[str, Any]) -> str:
+        # One object is one line also for readers to whom more than "\n" ends one.
+        return _visible(str(render(logger, method, event)), lambda letter: json.dumps(letter)[1:-1])
+
+    return line
+
+
+def _for_people(stream: TextIO, environ: Mapping[str, str]) -> Processor:
+    render = structlog.dev.ConsoleRenderer(
+        colors=stream.isatty() and not environ.get("NO_COLOR"),
+        exception_formatter=structlog.dev.plain_traceback,
+    )
+
+    def line(logger: object, method: str, event: MutableMapping[str, Any]) -> str:
+        # Titles and answers are not ours: no line end may forge a line, nothing may steer the terminal.
+        shown = {
+            key: _visible(value, _escape, keep="\n" if key in _TRACEBACKS else "")
+            if isinstance(value, str)
+            else value
+            for key, value in event.items()
+        }
+        return render(logger, method, shown)
+
+    return line
+
+
+def _visible(text: str, escape: Callable[[str], str], *, keep: str = "") -> str:
+    """Return ``text`` with every letter escaped that would not be seen, but for those to keep."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() or letter in keep else escape(letter) for letter in text)
+
+
+def _escape(letter: str) -> str:
+    return letter.encode("unicode_escape").decode()
+
+
+def _with_priority(render: Processor) -> Processor:
+    """Begin every line with ``<N>``, which sd-daemon(3) describes; a traceback for people has many."""
+
+    def lines(logger: object, method: str, event: MutableMapping[str, Any]) -> str:
+        prefix = f"<{_PRIORITIES.get(event['level'], _PRIORITIES['info'])}>"
+        return "\n".join(prefix + line for line in str(render(logger, method, event)).split("\n"))
+
+    return lines
+
+
+# -- what is in it --------------------------------------------------------------------------------------------------
+
+
+def _library_event(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Give lines of other libraries (asyncio, aiohttp) a stable name too; their text becomes ``message``."""
+    event["message"] = event["event"]
+    event["event"] = "library.message"
+    return event
+
+
+def _cap(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Shorten what is too long to be read, and all values where the line would still be too long for the journal."""
+    capped = _with_values_up_to(_LONGEST_VALUE, _LONGEST_TRACEBACK, event)
+    # With every other letter escaped a line is as long as it can get.
+    if len(json.dumps(capped)) > _LONGEST_LINE:
+        capped = _with_values_up_to(_LONGEST_VALUE // 10, _LONGEST_TRACEBACK // 10, event)
+    return capped
+
+
+def _with_values_up_to(value: int, traceback: int, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return {
+        # Of a traceback both ends are kept: where it began, and what it was.
+        key: _shortened(item, traceback, end=traceback * 3 // 4) if key in _TRACEBACKS else _shortened(item, value)
+        for key, item in event.items()
+    }
+
+
+def _shortened(item: object, longest: int, *, end: int = 0) -> object:
+    """Return at most ``longest`` characters of a text, ``end`` of them from its end; anything else if it is short."""
+    text = item if isinstance(item, str) else repr(item)
+    if len(text) <= longest:
+        return item
+    return text[: longest - end] + "…" + text[len(text) - end :]
+
+
+def _order(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Put what every line has first, so that lines are easy to read raw."""
+    first = {key: event.pop(key) for key in ("timestamp", "level", "event", "server", "library") if key in event}
+    return {**first, **event}

@@ -1,0 +1,167 @@
+"""Asking the daemon that holds a database: through it, for what ``sync`` would do; by a signal, to reload."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+from retrovue_daemon.config.values import is_utf8
+from retrovue_daemon.errors import (
+    DaemonGone,
+    DaemonOutOfReach,
+    DatabaseHeld,
+    DatabaseUnusable,
+    NoDaemon,
+    UnknownServer,
+)
+from retrovue_daemon.service.signals import hanging_up
+from retrovue_daemon.store.connection import connected
+from retrovue_daemon.store.file.lock import holder, is_held_by
+from retrovue_daemon.sync.progress import LibraryProgress, Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    import aiosqlite
+
+    from retrovue_daemon.service.selection import Selection
+    from retrovue_daemon.sync.progress import ProgressBoard
+
+POLL_S = 0.2
+BUSY_S = 30.0
+
+
+async def ask_daemon(
+    path: Path,
+    selection: Selection,
+    server: str | None,
+    board: ProgressBoard,
+    *,
+    pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
+) -> dict[str, Any]:
+    """Put a request into the database at ``path``, show its progress on the board, and return its result.
+
+    The result is what ``outcome.summary`` makes; ``error`` in it says that nothing could be done. ``pause`` waits for
+    so many seconds between two looks; what it raises ends the waiting, not the work, and so does a cancellation.
+    Raises UnknownServer, DaemonGone or DatabaseUnusable.
+    """
+    try:
+        async with connected(_address(path), uri=True, timeout=BUSY_S) as connection:
+            request_id = await _insert(connection, selection, server)
+            while (result := await _result(connection, request_id, board)) is None:
+                if holder(path).held is False:
+                    return await _last_word(connection, request_id, board, path)
+                await pause(POLL_S)
+            return result
+    except sqlite3.Error as error:
+        raise DatabaseUnusable(path, str(error), hint="check that this user may write to it") from error
+
+
+def ask_to_reload(path: Path) -> int:
+    """Tell the daemon that holds the database at ``path`` to read its configuration again, and return its process id.
+
+    SIGHUP ends most programs, so it goes to nobody but the process that has the lock and says that it is a daemon.
+    What comes of it is in the daemon's log. Raises NoDaemon, DaemonOutOfReach, or DatabaseHeld where another command
+    has the database.
+    """
+    path = path.resolve()
+    held, pid, serves = holder(path)
+    if held is False:
+        raise NoDaemon(path)
+    if held is None:
+        raise DaemonOutOfReach(path, None, "its lock file cannot be read")
+    if pid is None or not serves:
+        raise DatabaseHeld(
+            path, pid, hint="that is no daemon, so there is nothing to reload; wait until it has ended"
+        )
+    try:
+        with hanging_up(pid) as hang_up:
+            if not is_held_by(path, pid):
+                raise DaemonOutOfReach(path, pid, "no process of that number has the lock here")
+            hang_up()
+    except OSError as error:
+        raise DaemonOutOfReach(path, pid, error.strerror or str(error)) from None
+    return pid
+
+
+def _address(path: Path) -> str:
+    """Return what opens a database for writing, but makes none."""
+    return f"{path.absolute().as_uri()}?mode=rw"
+
+
+async def _insert(connection: aiosqlite.Connection, selection: Selection, server: str | None) -> int:
+    server_id = None
+    if server is not None:
+        query = "SELECT id FROM plex_servers WHERE name = ? AND is_active = 1"
+        named = await connection.execute_fetchall(query, (server,)) if is_utf8(server) else ()
+        found = [row_id for (row_id,) in named]
+        if not found:
+            names = await connection.execute_fetchall("SELECT name FROM plex_servers WHERE is_active = 1 ORDER BY id")
+            raise UnknownServer(server, [name for (name,) in names])
+        server_id = found[0]
+    options: dict[str, Any] = {"full": selection.full, "accept_removals": selection.accept_removals}
+    if selection.library is not None:
+        options["library"] = selection.library
+    if selection.show is not None:
+        options["show"], options["year"] = selection.show
+    kind = "show" if selection.show else "full" if selection.full else "quick"
+    cursor = await connection.execute(
+        "INSERT INTO sync_requests (server_id, kind, options) VALUES (?, ?, ?)",
+        (server_id, kind, json.dumps(options)),
+    )
+    await connection.commit()
+    return int(cursor.lastrowid or 0)
+
+
+async def _last_word(
+    connection: aiosqlite.Connection, request_id: int, board: ProgressBoard, path: Path
+) -> dict[str, Any]:
+    """Return the result of a daemon that has ended: it may have been its last work. Raises DaemonGone."""
+    result = await _result(connection, request_id, board)
+    if result is None:
+        raise DaemonGone(path)
+    return result
+
+
+async def _result(connection: aiosqlite.Connection, request_id: int, board: ProgressBoard) -> dict[str, Any] | None:
+    """Return the result of a request once it is there; until then show how far it is."""
+    query = "SELECT finished_at, result FROM sync_requests WHERE id = ?"
+    rows = list(await connection.execute_fetchall(query, (request_id,)))
+    if not rows:
+        return _without_result("the request was deleted", "ask again")
+    finished_at, text = rows[0]
+    told = _object(text)
+    if finished_at is None:
+        if (progress := _progress(told.get("progress"))) is not None:
+            board.mirror(progress)
+        return None
+    if not isinstance(told.get("exit_code"), int) or not isinstance(told.get("servers"), list):
+        return _without_result("the request was answered by another program", "see sync_runs for what was done")
+    # The daemon tells of progress once a second, and of the result at once.
+    total = board.latest.libraries_total or sum(len(server["libraries"]) for server in told["servers"])
+    board.mirror(Progress(total, total))
+    return told
+
+
+def _without_result(message: str, hint: str) -> dict[str, Any]:
+    return {"exit_code": 1, "servers": [], "error": {"message": message, "hint": hint}}
+
+
+def _object(text: str | None) -> dict[str, Any]:
+    try:
+        value = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _progress(told: Any) -> Progress | None:
+    """Read what the daemon shows; one of another release may show something else."""
+    try:
+        running = tuple(LibraryProgress(**one) for one in told["running"])
+        return Progress(told["libraries_done"], told["libraries_total"], running)
+    except (KeyError, TypeError):
+        return None

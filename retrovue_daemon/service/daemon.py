@@ -1,0 +1,183 @@
+"""The composition root: opens everything in order, keeps it going, and closes it in the reverse order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+import structlog
+
+from retrovue_daemon.clock import Clock
+from retrovue_daemon.config import default_database_path
+from retrovue_daemon.errors import DaemonError, Interrupted
+from retrovue_daemon.service.reload import Reloader
+from retrovue_daemon.service.selection import EVERYTHING, Selection, ServerReport
+from retrovue_daemon.service.signals import Signals
+from retrovue_daemon.service.status import beat, show_status
+from retrovue_daemon.service.supervisor import Supervisor
+from retrovue_daemon.service.systemd import keep_asking
+from retrovue_daemon.sources.plex.retries import RetryPolicy
+from retrovue_daemon.store.database import open_database
+from retrovue_daemon.sync.progress import ProgressBoard
+from retrovue_daemon.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine
+
+    from retrovue_daemon.config import Config
+    from retrovue_daemon.logs.setup import Redactor
+    from retrovue_daemon.service.systemd import Notifier
+    from retrovue_daemon.store.database import Database
+
+log = structlog.get_logger()
+T = TypeVar("T")
+
+PATIENT = RetryPolicy()
+
+LONGEST_STOP_S = 60.0
+"""Seconds for which systemd is asked for patience with an end: it should take ten, and what takes longer hangs."""
+
+
+class SyncOptions(msgspec.Struct, frozen=True):
+    """What one ``sync`` command asks for; ``server`` None means every server."""
+
+    server: str | None = None
+    selection: Selection = EVERYTHING
+
+
+class Process(msgspec.Struct, frozen=True):
+    """What a service has besides its configuration.
+
+    ``load`` reads that again, ``relog`` takes over what it says of the logs, ``notifier`` tells systemd.
+    """
+
+    load: Callable[[], Config]
+    relog: Callable[[Config], None]
+    notifier: Notifier
+
+
+async def run(config: Config, redactor: Redactor, process: Process) -> None:
+    """Keep the database in step until SIGTERM or SIGINT: the work of the service."""
+    with Signals() as signals:
+        log.info("daemon.starting", version=__version__)
+        signals.stop.add_done_callback(lambda _: _tell_stopping(process.notifier))
+        stopping = asyncio.create_task(_ask_while_stopping(signals.stop, process.notifier), name="stop")
+        try:
+            await _until_stopped(signals.stop, _keep_in_step(config, redactor, process, signals))
+        except Interrupted as interrupted:
+            log.info("daemon.stopped", signal=interrupted.name)
+        finally:
+            stopping.cancel()
+            await asyncio.gather(stopping, return_exceptions=True)
+
+
+async def _keep_in_step(config: Config, redactor: Redactor, process: Process, signals: Signals) -> None:
+    notifier, clock = process.notifier, Clock()
+    starting = asyncio.create_task(keep_asking(notifier, clock), name="start")
+    try:
+        async with _opened(config, serves=True) as database, asyncio.TaskGroup() as group:
+            supervisor = Supervisor(database, config, ProgressBoard(), redactor, retry=PATIENT, clock=clock)
+            reloader = Reloader(process.load, process.relog, supervisor, notifier, clock)
+            group.create_task(database.writer.stopped(), name="the writer's end")
+            group.create_task(supervisor.run(), name="supervisor")
+            await supervisor.started.wait()
+            starting.cancel()
+            _tell_started(supervisor)
+            notifier.ready()
+            group.create_task(reloader.serve(signals.reload), name="reloads")
+            group.create_task(_sync_when_told(signals.sync_now, supervisor), name="SIGUSR1")
+            group.create_task(beat(notifier, database.writer, clock), name="watchdog")
+            group.create_task(show_status(notifier, supervisor, redactor, clock), name="status")
+    finally:
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+
+
+def _tell_stopping(notifier: Notifier) -> None:
+    log.info("daemon.stopping")
+    notifier.stopping("stopping: what was read is being written")
+
+
+async def _ask_while_stopping(stop: asyncio.Future[int], notifier: Notifier) -> None:
+    await asyncio.wait([stop])
+    await keep_asking(notifier, Clock(), LONGEST_STOP_S)
+
+
+def _tell_started(supervisor: Supervisor) -> None:
+    names = list(supervisor.workers)
+    log.info("daemon.started", database=str(supervisor.database.path), servers=names)
+    if not names:
+        log.warning("daemon.no_servers", hint="add a [[servers]] table to the configuration, and reload")
+
+
+async def _sync_when_told(told: asyncio.Event, supervisor: Supervisor) -> None:
+    while True:
+        await told.wait()
+        told.clear()
+        log.info("sync.requested")
+        supervisor.sync_now()
+
+
+async def sync_once(
+    config: Config,
+    options: SyncOptions,
+    board: ProgressBoard,
+    redactor: Redactor,
+    *,
+    retry: RetryPolicy = PATIENT,
+) -> list[ServerReport]:
+    """Do what is asked for once, and report on each server.
+
+    Raises UnknownServer where no active server has the name that was asked for, DatabaseHeld where another process
+    syncs this database, Interrupted where SIGTERM or SIGINT ended the work early.
+    """
+
+    async def work() -> list[ServerReport]:
+        async with _opened(config) as database:
+            supervisor = Supervisor(database, config, board, redactor, retry=retry)
+            return await database.writer.guard(supervisor.sync_once(options.selection, options.server))
+
+    with Signals() as signals:
+        return await _until_stopped(signals.stop, work())
+
+
+@asynccontextmanager
+async def _opened(config: Config, *, serves: bool = False) -> AsyncIterator[Database]:
+    place = config.database
+    own_place = place.path == default_database_path(os.environ)
+    async with open_database(
+        place.path, mode=place.mode, group=place.group, own_place=own_place, serves=serves
+    ) as database:
+        yield database
+
+
+async def _until_stopped(stop: asyncio.Future[int], work: Coroutine[Any, Any, T]) -> T:
+    """Do the work until it is done or a signal arrives; raises Interrupted after it has cleaned up."""
+    task = asyncio.create_task(work, name="work")
+    ends: list[asyncio.Future[Any]] = [task, stop]
+    try:
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return await _alone(task)
+        task.cancel()
+        (ended,) = await asyncio.gather(task, return_exceptions=True)
+        if isinstance(ended, Exception):
+            log.error("daemon.crashed", error=str(ended), exc_info=None if isinstance(ended, DaemonError) else ended)
+        raise Interrupted(stop.result())
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _alone(task: asyncio.Task[T]) -> T:
+    """Return a task's result; an error that a task group wraps is raised as itself."""
+    try:
+        return await task
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from None

@@ -1,0 +1,83 @@
+"""What is wrong with one server: told when it begins, when it becomes another and when it ends, not at every look."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+import structlog
+
+from retrovue_daemon.errors import DaemonError, InternalError, PlexError
+from retrovue_daemon.store.database import unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from retrovue_daemon.sync.passes.base import PassReport
+
+log = structlog.get_logger()
+
+EVENTS = {
+    "ServerUnreachable": "server.unreachable",
+    "ServerTimeout": "server.unreachable",
+    "ServerBusy": "server.busy",
+    "Unauthorized": "server.unauthorized",
+    "WrongServer": "server.replaced",
+    "DuplicateServer": "server.duplicate",
+    "ServerForgotten": "server.forgotten",
+}
+"""The event of each failure that has one of its own, by the name of its class."""
+
+
+class Trouble:
+    """The trouble that a server is in; ``error`` is None where it can be used."""
+
+    def __init__(self, server: str, database: Path) -> None:
+        self.error: DaemonError | None = None
+        self._server = server
+        self._database = database
+        self._libraries: dict[int, str] = {}
+
+    @property
+    def words(self) -> list[str]:
+        """All that is wrong, in a line each: the server itself, then its libraries."""
+        return [*([str(self.error)] if self.error is not None else ()), *self._libraries.values()]
+
+    def begin(self, error: Exception) -> DaemonError:
+        """Note what went wrong, and return what to report; a mistake of ours is logged with its traceback."""
+        if isinstance(error, sqlite3.Error):
+            error = unreadable(self._database, error)
+        failure = error if isinstance(error, DaemonError) else InternalError(type(error).__name__)
+        if self.error is None or _kind(failure) != _kind(self.error):
+            if failure is error:
+                default = "server.failed" if isinstance(error, PlexError) else "store.failed"
+                event = EVENTS.get(type(error).__name__, default)
+                log.error(event, server=self._server, error=str(error), hint=failure.hint)
+            else:
+                log.error("server.crashed", server=self._server, exc_info=error)
+        self.error = failure
+        return failure
+
+    def end(self) -> None:
+        """Note that the server can be used."""
+        if self.error is not None:
+            log.info("server.recovered", server=self._server)
+        self.error = None
+
+    def note(self, report: PassReport, *, is_whole: bool) -> None:
+        """Note how a pass over a library ended; only one that left nothing open (``is_whole``) ends its trouble."""
+        run = report.run
+        if run.status != "ok":
+            self._libraries[run.library_id] = f"{self._server}/{report.library} {run.status}: {run.error}"
+        elif is_whole:
+            self._libraries.pop(run.library_id, None)
+
+    def only(self, library_ids: Iterable[int]) -> None:
+        """Forget the trouble of libraries that are not synced any more."""
+        synced = set(library_ids)
+        self._libraries = {library_id: text for library_id, text in self._libraries.items() if library_id in synced}
+
+
+def _kind(failure: DaemonError) -> tuple[type[DaemonError], str]:
+    return type(failure), failure.kind if isinstance(failure, InternalError) else ""

@@ -1,0 +1,136 @@
+"""What there is to do after a look at a server: which passes, over which libraries, and who asked for them."""
+
+from __future__ import annotations
+
+import math
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from retrovue_daemon.errors import AmbiguousShow, NamedShow, PlexError
+from retrovue_daemon.records import Show
+from retrovue_daemon.service.selection import is_of_year
+from retrovue_daemon.sync.schedule import Plan, full_is_due
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Sequence
+
+    from retrovue_daemon.clock import Clock
+    from retrovue_daemon.config import SyncSection
+    from retrovue_daemon.service.selection import Asked, Selection
+    from retrovue_daemon.sync.discovery import Contact
+    from retrovue_daemon.sync.schedule import Backoff
+    from retrovue_daemon.sync.target import Equipment, LibraryTarget
+
+
+class Work(msgspec.Struct, frozen=True, eq=False):
+    """What is to be done for one library, and who asked for it.
+
+    ``plan`` is the pass over all of it, if there is to be one, and ``equipment`` is for that; ``shows`` are single
+    shows, each with its own. ``vanished`` says that the server no longer lists it.
+    """
+
+    target: LibraryTarget
+    asked: tuple[Asked, ...]
+    plan: Plan | None
+    equipment: Equipment
+    shows: tuple[tuple[Show, Equipment], ...]
+    vanished: bool
+
+    @property
+    def library_id(self) -> int:
+        """The id of the library's row."""
+        return self.target.row.id
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """What each pass is called, in their order."""
+        return (*((self.target.row.name,) if self.plan else ()), *(show.title for show, _ in self.shows))
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """Chooses what to begin after one look: what is due, if it was a ``scheduled`` one, and what was asked for.
+
+    A library that is ``busy`` waits, and so does one whose last listing did not end well, unless somebody asks.
+    """
+
+    contact: Contact
+    equipment: Equipment
+    busy: Container[int]
+    scheduled: bool
+    timing: SyncSection
+    backoff: Backoff
+    clock: Clock
+
+    async def work(self, asked: Sequence[Asked]) -> list[Work]:
+        """Return what to begin, and let everybody who asked know which libraries it is about."""
+        targets = (*self.contact.targets, *self.contact.vanished)
+        for one in asked:
+            await self._find_shows(one)
+            wanted = [target.row.id for target in targets if one.selection.wants(target.row, target.former)]
+            if one.selection.show is not None:
+                wanted = [library_id for library_id in wanted if library_id in one.shows]
+            one.looked(self.contact.offers, wanted, self.contact.unknown)
+        return [work for target in targets if (work := self._of(target, asked)) is not None]
+
+    def _of(self, target: LibraryTarget, asked: Sequence[Asked]) -> Work | None:
+        library_id = target.row.id
+        if library_id in self.busy:
+            return None
+        askers = tuple(one for one in asked if one.left is not None and library_id in one.left)
+        wholly = [one.selection for one in askers if one.selection.show is None]
+        vanished = any(target is one for one in self.contact.vanished)
+        plan = self._plan(target, wholly, vanished=vanished) if wholly or self.scheduled else None
+        single: dict[str, tuple[Show, list[Selection]]] = {}
+        for one in askers:
+            for show in one.shows.get(library_id, ()):
+                single.setdefault(show.rating_key, (show, []))[1].append(one.selection)
+        if plan is None and not single:
+            return None
+        each = tuple((show, self._for(selections)) for show, selections in single.values())
+        return Work(target, askers, plan, self._for(wholly), each, vanished)
+
+    def _for(self, selections: Sequence[Selection]) -> Equipment:
+        """Return what a pass works with that so many asked for: one of them is enough to accept removals."""
+        accept = any(selection.accept_removals for selection in selections)
+        settings = msgspec.structs.replace(self.equipment.settings, accept_removals=accept)
+        return msgspec.structs.replace(self.equipment, settings=settings)
+
+    def _plan(self, target: LibraryTarget, wholly: Sequence[Selection], *, vanished: bool) -> Plan | None:
+        """Choose the pass over a library; None where nothing is to be done now."""
+        if any(selection.full or selection.accept_removals for selection in wholly):
+            return Plan("full")
+        ready = bool(wholly) or self.backoff.ready(target.row.id, self.clock.monotonic())
+        if vanished:
+            return Plan("full") if ready else None
+        due = full_is_due(target.row, target.listing, now=self.clock.now(), full_interval=self.timing.full_interval)
+        return Plan("full") if due and ready else Plan("quick", settled=not due)
+
+    async def _find_shows(self, asked: Asked) -> None:
+        """Find the shows that are asked for, once.
+
+        Where the server cannot say, or a year must tell which one is meant, only who asked is told so.
+        """
+        if asked.selection.show is None or asked.left is not None:
+            return
+        title, year = asked.selection.show
+        found: list[NamedShow] = []
+        try:
+            for target in self.contact.targets:
+                if asked.selection.wants(target.row, target.former):
+                    async with aclosing(self.equipment.client.shows_titled(target.row.key, title)) as pages:
+                        listed = [show async for page in pages for show in page.items if isinstance(show, Show)]
+                    shows = [show for show in listed if _is_called(show, title, year)]
+                    if shows:
+                        asked.shows[target.row.id] = shows
+                        found += [NamedShow(show.title, show.year, target.row.name.strip()) for show in shows]
+        except PlexError as error:
+            asked.fail(error)
+            return
+        if len({show.year for show in found}) > 1:
+            asked.fail(AmbiguousShow(title, sorted(found, key=lambda show: (show.year or math.inf, show.library))))
+
+
+def _is_called(show: Show, title: str, year: int | None) -> bool:
+    return show.title.casefold() == title.casefold() and is_of_year(show.year, year)

@@ -1,0 +1,114 @@
+"""What came of a sync, for programs: one JSON object, and an exit code."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from retrovue_daemon.errors import AmbiguousShow, PlexError, UnknownLibrary, UnknownShow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from retrovue_daemon.errors import DaemonError
+    from retrovue_daemon.service.selection import Selection, ServerReport
+
+
+def exit_code(reports: Sequence[ServerReport]) -> int:
+    """Return 0 where all went well, 3 where no server could be used, 2 where the question was unclear, else 1.
+
+    All does not go well where the configuration names a library that its server does not have.
+    """
+    if any(isinstance(report.error, AmbiguousShow) for report in reports):
+        return AmbiguousShow.exit_code
+    if all(isinstance(report.error, PlexError) for report in reports):
+        return 3
+    clean = all(
+        report.error is None and not report.unknown and all(done.run.status == "ok" for done in report.passes)
+        for report in reports
+    )
+    return 0 if clean else 1
+
+
+def describe(error: DaemonError | None) -> dict[str, Any] | None:
+    """Give an error the shape that it has in JSON."""
+    if error is None:
+        return None
+    told: dict[str, Any] = {"type": type(error).__name__, "message": str(error), "hint": error.hint}
+    if isinstance(error, AmbiguousShow):
+        told |= {"years": list(error.years), "shows": [asdict(show) for show in error.shows]}
+    return told
+
+
+def summary(reports: Sequence[ServerReport], code: int) -> dict[str, Any]:
+    """Return the object that ``sync --json`` prints: the counts of sync_runs for every server and library."""
+    return {
+        "exit_code": code,
+        "servers": [
+            {
+                "server": report.server,
+                "error": describe(report.error),
+                "offers": [
+                    {name: getattr(offer, name) for name in offer.__struct_fields__} for offer in report.offers
+                ],
+                "unknown_libraries": list(report.unknown),
+                "libraries": [
+                    {
+                        "library": done.library,
+                        "run_id": done.run_id,
+                        **done.run.values(),
+                        "duration_s": done.duration_s,
+                    }
+                    for done in report.passes
+                ],
+            }
+            for report in reports
+        ],
+    }
+
+
+def shortfalls(told: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what a sync found nothing for, as (message, hint): entries of ``libraries``, or all of them."""
+    found = []
+    for server in told["servers"]:
+        titles = ", ".join(repr(offer["title"].strip()) for offer in server.get("offers", ()))
+        found += [
+            (
+                f"{entry!r} in libraries of server {server['server']!r} selects none of its libraries",
+                f"it has {titles or 'none'}",
+            )
+            for entry in server.get("unknown_libraries", ())
+        ]
+    if told["servers"] and not any(server["error"] or server["libraries"] for server in told["servers"]):
+        reasons = [
+            f"{offer['title'].strip()!r} {offer['left_out']}"
+            for server in told["servers"]
+            for offer in server.get("offers", ())
+            if offer["left_out"]
+        ]
+        found.append(("there was nothing to sync", "; ".join(reasons) or "the servers list no libraries"))
+    return found
+
+
+def unmet(selection: Selection, told: dict[str, Any]) -> UnknownLibrary | UnknownShow | None:
+    """Tell whether a library or a show was asked for that no server has to sync; its exit code is then the one."""
+    found: UnknownLibrary | UnknownShow | None = None
+    if not told["servers"] or any(server["error"] or server["libraries"] for server in told["servers"]):
+        return None
+    offers = [offer for server in told["servers"] for offer in server.get("offers", ())]
+    meant = [
+        offer
+        for offer in offers
+        if selection.library is None or selection.library.strip() in {offer["title"].strip(), offer["key"]}
+    ]
+    to_sync = [offer["title"].strip() for offer in offers if offer["left_out"] is None]
+    if selection.show is not None and any(offer["left_out"] is None for offer in meant):
+        found = UnknownShow(*selection.show)
+    elif selection.library is not None:
+        reason = next((offer["left_out"] for offer in meant), None)
+        found = UnknownLibrary(selection.library, sorted(set(to_sync)), reason)
+    elif selection.show is not None:
+        found = UnknownShow(*selection.show)
+    if found is not None:
+        told["exit_code"] = found.exit_code
+    return found

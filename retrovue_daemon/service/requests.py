@@ -1,0 +1,190 @@
+"""Requests that other programs have put into the database, and their answers."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import structlog
+
+from retrovue_daemon.errors import BadRequest, DaemonError, StoreError, UnknownServer
+from retrovue_daemon.service.report import describe, exit_code, summary, unmet
+from retrovue_daemon.service.selection import Selection, is_name
+from retrovue_daemon.store.tables.requests import finish_request, open_requests, show_progress
+from retrovue_daemon.sync.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from retrovue_daemon.clock import Clock
+    from retrovue_daemon.service.selection import Asked
+    from retrovue_daemon.store.database import Database
+    from retrovue_daemon.store.tables.requests import RequestRow
+    from retrovue_daemon.sync.progress import ProgressBoard
+
+log = structlog.get_logger()
+
+PROGRESS_S = 1.0
+"""Seconds between two words on how far requests are."""
+
+_KINDS = ("quick", "full", "show")
+_OPTIONS: dict[str, tuple[type, str]] = {
+    "library": (str, "a text"),
+    "show": (str, "a text"),
+    "year": (int, "a number"),
+    "full": (bool, "true or false"),
+    "accept_removals": (bool, "true or false"),
+}
+
+
+class Desk:
+    """Takes requests, has them done, and writes progress and result into their rows."""
+
+    def __init__(
+        self,
+        database: Database,
+        board: ProgressBoard,
+        ask: Callable[[Selection, str | None], list[Asked]],
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._board = board
+        self._ask = ask
+        self._clock = clock
+        self._serving: dict[int, asyncio.Task[None]] = {}
+        self._ended: set[int] = set()
+        """Requests that ended since the last look at the table began: what it saw of them may be old."""
+        self._asked: dict[int, list[Asked]] = {}
+        self._telling: asyncio.Task[None] | None = None
+
+    async def take_requests(self) -> None:
+        """Begin to serve what has come since the last time."""
+        self._ended.clear()
+        for request in await open_requests(self._database.reader):
+            if request.id not in self._serving and request.id not in self._ended:
+                task = asyncio.create_task(self._serve(request), name=f"request {request.id}")
+                self._serving[request.id] = task
+                task.add_done_callback(partial(self._forget, request.id))
+        if self._serving and (self._telling is None or self._telling.done()):
+            self._telling = asyncio.create_task(self._tell_progress(), name="progress of requests")
+
+    async def close(self) -> None:
+        """Stop serving; requests that are not answered wait for the next daemon."""
+        tasks = [*self._serving.values(), *([self._telling] if self._telling else ())]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _forget(self, request_id: int, _task: asyncio.Task[None]) -> None:
+        self._serving.pop(request_id, None)
+        self._ended.add(request_id)
+        self._asked.pop(request_id, None)
+
+    async def _serve(self, request: RequestRow) -> None:
+        try:
+            await self._answer(request)
+        except DaemonError as error:
+            # The request stays open: it is taken again when something else is written, or by the next daemon.
+            log.error("request.failed", request_id=request.id, error=str(error), hint=error.hint)
+        except Exception:
+            log.exception("request.failed", request_id=request.id)
+
+    async def _answer(self, request: RequestRow) -> None:
+        try:
+            selection = selection_of(request)
+            server = request.owner if request.server is None else request.server
+            log.info("request.taken", request_id=request.id, server=server, **_named(selection))
+            asked = self._asked[request.id] = self._ask(selection, server)
+        except (BadRequest, UnknownServer) as error:
+            result: dict[str, Any] = {"exit_code": error.exit_code, "error": describe(error), "servers": []}
+            await self._finish(request, result, None)
+            log.warning("request.refused", request_id=request.id, error=str(error), hint=error.hint)
+            return
+        reports = [await one.done for one in asked]
+        told = summary(reports, exit_code(reports))
+        unmet(selection, told)
+        run_ids = [done.run_id for report in reports for done in report.passes if done.run_id is not None]
+        await self._finish(request, told, max(run_ids, default=None))
+        log.info("request.finished", request_id=request.id, exit_code=told["exit_code"])
+
+    async def _finish(self, request: RequestRow, result: dict[str, Any], run_id: int | None) -> None:
+        work = partial(finish_request, request_id=request.id, result=result, run_id=run_id, now=self._clock.now())
+        await self._database.writer.write(work)
+
+    async def _tell_progress(self) -> None:
+        """Say how far each request is, as long as there are any."""
+        shown: dict[int, Progress] = {}
+        while self._serving:
+            latest = {request_id: self._progress(asked) for request_id, asked in self._asked.items()}
+            news = {request_id: each for request_id, each in latest.items() if each != shown.get(request_id)}
+            shown = latest
+            # Until a server has said what it has, there is nothing to tell.
+            progress = {
+                request_id: {"progress": msgspec.to_builtins(each)}
+                for request_id, each in news.items()
+                if each.libraries_total
+            }
+            if progress:
+                try:
+                    await self._database.writer.write(partial(show_progress, progress=progress))
+                except StoreError as error:
+                    # What is wrong with the database is told by those whose work it hinders.
+                    log.debug("request.progress_lost", error=str(error))
+            await self._clock.sleep(PROGRESS_S)
+
+    def _progress(self, asked: Sequence[Asked]) -> Progress:
+        """Return how far a request is, over all servers that it is about."""
+        each = [one.progress(self._board.latest) for one in asked]
+        return Progress(
+            sum(one.libraries_done for one in each),
+            sum(one.libraries_total for one in each),
+            tuple(library for one in each for library in one.running),
+        )
+
+
+def selection_of(request: RequestRow) -> Selection:
+    """Make what a worker is asked for of a row that any program may have written. Raises BadRequest.
+
+    Nothing in it is guessed or passed over: what was meant for one library must not remove from all of them.
+    """
+    options = request.options
+    if options is None:
+        raise BadRequest("options is no JSON object, or too long")
+    if request.kind not in _KINDS:
+        raise BadRequest(f"there is no kind {request.kind!r}")
+    # Without foreign keys, as plain SQLite is, an id may lead nowhere: that is not the same as none.
+    if request.server_id is not None and request.server is None:
+        raise BadRequest(f"there is no server with the id {request.server_id}")
+    if request.library_id is not None and (request.library_key is None or request.owner is None):
+        raise BadRequest(f"there is no library with the id {request.library_id}")
+    if request.server is not None and request.owner is not None and request.server != request.owner:
+        raise BadRequest("server_id is not the server of library_id")
+    for name, value in options.items():
+        _check_option(name, value)
+    library, show, year = options.get("library"), options.get("show"), options.get("year")
+    if request.library_key is not None and library is not None:
+        raise BadRequest("library_id and options name a library")
+    if show is None and (request.kind == "show" or year is not None):
+        raise BadRequest("options name no show")
+    return Selection(
+        library=library if request.library_key is None else request.library_key,
+        show=None if show is None else (show, year),
+        full=request.kind == "full" or options.get("full") is True,
+        accept_removals=options.get("accept_removals") is True,
+    )
+
+
+def _check_option(name: str, value: object) -> None:
+    if name not in _OPTIONS:
+        raise BadRequest(f"there is no option {name[:40]!r}")
+    kind, words = _OPTIONS[name]
+    if value is None:
+        return
+    if type(value) is not kind or (isinstance(value, str) and not is_name(value)):
+        raise BadRequest(f"{name} has to be {words}")
+
+
+def _named(selection: Selection) -> dict[str, Any]:
+    return {name: value for name, value in msgspec.structs.asdict(selection).items() if value not in {None, False}}

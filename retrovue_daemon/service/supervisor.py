@@ -1,0 +1,303 @@
+"""The workers of all servers: who is on, who starts and who stops, and what others have written meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from dataclasses import replace
+from typing import TYPE_CHECKING, Never
+
+import msgspec
+import structlog
+
+from retrovue_daemon.clock import Clock
+from retrovue_daemon.errors import InternalError, StoreError, UnknownServer
+from retrovue_daemon.service.requests import Desk
+from retrovue_daemon.service.roster import read_roster
+from retrovue_daemon.service.selection import ServerReport
+from retrovue_daemon.service.slots import FIRST_LOOK_S, Slots
+from retrovue_daemon.service.worker import ServerWorker, Workplace
+from retrovue_daemon.store.tables.daemon_state import client_identifier
+from retrovue_daemon.store.tables.observed_clock import ObservedClock
+from retrovue_daemon.store.tables.watch import data_version, read_settings
+from retrovue_daemon.sync.skips import SkipLog
+from retrovue_daemon.sync.target import PassSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from retrovue_daemon.config import Config, ServerSection
+    from retrovue_daemon.logs.setup import Redactor
+    from retrovue_daemon.service.roster import ActiveServer, Roster
+    from retrovue_daemon.service.selection import Asked, Selection
+    from retrovue_daemon.sources.plex.retries import RetryPolicy
+    from retrovue_daemon.store.database import Database
+    from retrovue_daemon.store.tables.watch import Settings
+    from retrovue_daemon.sync.progress import ProgressBoard
+
+log = structlog.get_logger()
+
+WATCH_S = 1.0
+"""Seconds between two looks at what others have written; each takes microseconds."""
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """What a new configuration meant for the servers, by name."""
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.changed or self.removed)
+
+
+class Supervisor:
+    """Keeps one worker for every active server. Not more than ``[sync] concurrency`` passes look at once.
+
+    ``refused`` says why the newest configuration is not in force, where that is so; whoever loads it says it here.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        config: Config,
+        board: ProgressBoard,
+        redactor: Redactor,
+        *,
+        retry: RetryPolicy,
+        clock: Clock | None = None,
+    ) -> None:
+        self.database = database
+        self.config = config
+        self.board = board
+        self.started = asyncio.Event()
+        self.refused: Sequence[str] = ()
+        self.workers: dict[str, ServerWorker] = {}
+        self._redactor = redactor
+        self._retry = retry
+        self._clock = clock or Clock()
+        self._observed = ObservedClock(self._clock)
+        self._slots = Slots(config.sync.concurrency, self._clock)
+        self._skips = SkipLog()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._group = asyncio.TaskGroup()
+        self._applying = asyncio.Lock()
+        self._identifier: str | None = None
+        self._unusable: set[tuple[str, str]] = set()
+        self._trouble = ""
+        self._desk = Desk(database, board, self.ask, self._clock)
+
+    async def sync_once(self, selection: Selection, server: str | None = None) -> list[ServerReport]:
+        """Do what is asked for, on all active servers side by side or on one; return a report of each, in order.
+
+        Raises UnknownServer where no active server has that name.
+        """
+        roster = (await self._read_roster(self.config)).only(server)
+        reports = await self.sync_servers(roster.servers, selection)
+        return [*reports, *(ServerReport(name, error) for name, error in roster.unusable)]
+
+    async def sync_servers(self, servers: Sequence[ActiveServer], selection: Selection) -> list[ServerReport]:
+        """Do what is asked for on these servers; what the configuration says of others is not looked at."""
+        self._slots.share(self.config.sync.concurrency, [active.name for active in servers])
+        workplace = await self._workplace(self.config)
+        async with asyncio.TaskGroup() as group:
+            admitting = group.create_task(self._admit(), name="places that are free again")
+            rounds = [
+                group.create_task(ServerWorker(active, workplace).once(selection), name=f"server {active.name}")
+                for active in servers
+            ]
+            if rounds:
+                await asyncio.wait(rounds)
+            admitting.cancel()
+        return [task.result() for task in rounds]
+
+    async def _admit(self) -> None:
+        """Give the places away that were kept for servers that are not reached in time."""
+        await self._clock.sleep(FIRST_LOOK_S)
+        self._slots.admit()
+
+    async def run(self) -> None:
+        """Keep every server in step, each by its own schedule, until cancelled."""
+        async with self._group:
+            try:
+                # What others write from here on is noticed, also what they write while the workers start.
+                before = await read_settings(self.database.reader)
+                await self._exchange(self.config)
+                self.started.set()
+                self._follow_paths()
+                await self._watch(before)
+            finally:
+                # Before the workers end: what they leave undone is for the next daemon, not an answer.
+                await self._desk.close()
+
+    async def apply(self, config: Config) -> Changed:
+        """Sync by a configuration from now on; servers that it says nothing new of are not disturbed.
+
+        Stopped passes end at their next page. Returns when local paths follow the mappings. What fails is raised, and
+        has changed nothing.
+        """
+        changed = await self._exchange(config)
+        await asyncio.gather(*self._follow_paths())
+        return changed
+
+    def ask(self, selection: Selection, server: str | None = None) -> list[Asked]:
+        """Have something synced as soon as may be, by all workers or by one. Raises UnknownServer."""
+        if server is not None and server not in self.workers:
+            raise UnknownServer(server, list(self.workers))
+        return [worker.ask(selection) for name, worker in self.workers.items() if server in {None, name}]
+
+    def sync_now(self) -> None:
+        """Sync everything as soon as may be."""
+        for worker in self.workers.values():
+            worker.sync_now()
+
+    @property
+    def wrong(self) -> list[str]:
+        """All that is wrong, in a line each: with what is written where, with servers and with libraries."""
+        return [
+            *([f"reload refused: {', '.join(self.refused)}"] if self.refused else ()),
+            *([self._trouble] if self._trouble else ()),
+            *(f"server {name!r}: {error}" for name, error in sorted(self._unusable)),
+            *(words for worker in self.workers.values() for words in worker.trouble.words),
+        ]
+
+    # -- who is on --------------------------------------------------------------------------------------------------
+
+    async def _exchange(self, config: Config | None = None) -> Changed:
+        """Start, stop and rearrange workers as a configuration (default: the one in force) and the database say."""
+        async with self._applying:
+            config = self.config if config is None else config
+            roster = await self._read_roster(config)
+            workplace = await self._workplace(config)
+            wanted = {active.name: active for active in roster.servers}
+            removed = [name for name in self.workers if name not in wanted]
+            kept = [name for name in self.workers if name in wanted]
+            changed = [name for name in kept if self.workers[name].server.section != wanted[name].section]
+            anew = [name for name in changed if _begins_anew(self.workers[name].server.section, wanted[name].section)]
+            added = [name for name in wanted if name not in self.workers]
+            self.config = config
+            self._slots.share(config.sync.concurrency, wanted)
+            for name in removed:
+                del self.workers[name]
+            for name in anew:
+                # It stays where it is until the next one takes its place: somebody may ask for something meanwhile.
+                self.workers[name].make_way()
+            await self._stop(*removed, *anew)
+            for name, worker in list(self.workers.items()):
+                if name in anew:
+                    self._start(wanted[name], workplace, worker)
+                else:
+                    worker.rearrange(wanted[name], workplace)
+            for name in added:
+                self._start(wanted[name], workplace)
+        return Changed(tuple(added), tuple(changed), tuple(removed))
+
+    async def _read_roster(self, config: Config) -> Roster:
+        roster = await read_roster(config, self.database, self._clock.now())
+        for active in roster.servers:
+            self._redactor.learn(active.section.token.reveal())
+        unusable = {(name, str(error)) for name, error in roster.unusable}
+        for name, error in sorted(unusable - self._unusable):
+            log.error("server.invalid", server=name, error=error)
+        self._unusable = unusable
+        return roster
+
+    async def _workplace(self, config: Config) -> Workplace:
+        if self._identifier is None:
+            await self.database.writer.write(self._observed.start)
+            self._identifier = await self.database.writer.write(client_identifier)
+        settings = PassSettings(
+            page_size=config.sync.page_size,
+            batch_size=config.database.batch_size,
+            max_removed=config.sync.max_removed,
+        )
+        return Workplace(
+            database=self.database,
+            settings=settings,
+            timing=config.sync,
+            board=self.board,
+            slots=self._slots,
+            skips=self._skips,
+            identifier=self._identifier,
+            retry=self._retry,
+            clock=self._clock,
+            observed=self._observed,
+        )
+
+    def _start(self, active: ActiveServer, workplace: Workplace, before: ServerWorker | None = None) -> None:
+        worker = self.workers[active.name] = ServerWorker(active, workplace)
+        if before is not None:
+            worker.take_over(before)
+        self._tasks[active.name] = self._group.create_task(worker.run(), name=f"server {active.name}")
+
+    async def _stop(self, *names: str) -> None:
+        stopped = [self._tasks.pop(name) for name in names]
+        for task in stopped:
+            task.cancel()
+        await asyncio.gather(*stopped, return_exceptions=True)
+
+    def _follow_paths(self) -> list[asyncio.Task[None]]:
+        """Have all workers compute local paths anew where that is necessary; a large library takes its time."""
+        return [
+            self._group.create_task(worker.follow_paths(), name=f"paths {name}")
+            for name, worker in self.workers.items()
+        ]
+
+    # -- what others write ------------------------------------------------------------------------------------------
+
+    async def _watch(self, seen: Settings) -> Never:
+        """Act on what other programs write; a failure there is told once, and what it kept from us is tried again."""
+        version = -1
+        while True:
+            try:
+                newest = await data_version(self.database.reader)
+                if newest != version:
+                    seen = await self._follow(seen)
+                    await self._desk.take_requests()
+                version = newest
+                if self._trouble:
+                    log.info("store.recovered")
+                self._trouble = ""
+            except Exception as error:  # noqa: BLE001 -- whatever others have written must not end the service
+                self._tell(error)
+            self._slots.admit()
+            await self._clock.sleep(WATCH_S)
+
+    async def _follow(self, before: Settings) -> Settings:
+        """Act on the differences; return what was acted on. What is written meanwhile is a difference of its own."""
+        settings = await read_settings(self.database.reader)
+        # Those whose rows were deleted, and entered again if they are the configuration's, lack everything.
+        gone = settings.deleted(before)
+        bereft = [worker for name, worker in self.workers.items() if (worker.server.server_id, name) in gone]
+        for name in sorted(settings.deactivated(before) & {section.name for section in self.config.servers}):
+            hint = "the configuration says that it is synced: take it out there to stop that"
+            log.warning("server.kept_active", server=name, hint=hint)
+        if (settings.servers, settings.mappings) != (before.servers, before.mappings):
+            changed = await self._exchange()
+            self._follow_paths()
+            if changed:
+                log.info("servers.changed", **msgspec.structs.asdict(changed))
+        on, off = settings.switched_on(before), settings.switched_off(before)
+        for worker in self.workers.values():
+            for library_id in off:
+                worker.stop_library(library_id)
+            if worker in bereft or worker.server.server_id in on.values():
+                worker.sync_now()
+        return settings
+
+    def _tell(self, error: Exception) -> None:
+        is_known = isinstance(error, sqlite3.Error | StoreError)
+        words = str(error) if is_known else str(InternalError(type(error).__name__))
+        if words == self._trouble:
+            return
+        self._trouble = words
+        if is_known:
+            log.error("store.failed", error=words, hint=getattr(error, "hint", None))
+        else:
+            log.error("watch.crashed", exc_info=error)
+
+
+def _begins_anew(before: ServerSection, after: ServerSection) -> bool:
+    """Tell whether a worker has to be exchanged; path mappings are followed without that."""
+    return replace(before, path_mappings=()) != replace(after, path_mappings=())

@@ -1,0 +1,367 @@
+"""One server: when it is looked at, which passes run, and what trouble it is in."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, Never
+
+import msgspec
+import structlog
+
+from retrovue_daemon.errors import ServerBusy, ServerWithdrawn
+from retrovue_daemon.service.health import Trouble
+from retrovue_daemon.service.planning import Choice
+from retrovue_daemon.service.schedule import Agenda
+from retrovue_daemon.service.selection import EVERYTHING, Asked, ServerReport
+from retrovue_daemon.sources.plex.client import PlexClient
+from retrovue_daemon.store.items.sweep import purge, purgeable
+from retrovue_daemon.sync.discovery import Discovery
+from retrovue_daemon.sync.local_paths import FollowedPaths
+from retrovue_daemon.sync.passes.base import carry_out, not_begun, tell
+from retrovue_daemon.sync.passes.full import FullPass
+from retrovue_daemon.sync.passes.quick import QuickPass
+from retrovue_daemon.sync.passes.show import ShowPass
+from retrovue_daemon.sync.passes.vanished import VanishedPass
+from retrovue_daemon.sync.schedule import Backoff
+from retrovue_daemon.sync.target import Equipment
+from retrovue_daemon.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from contextlib import AbstractAsyncContextManager
+    from types import TracebackType
+
+    from retrovue_daemon.clock import Clock
+    from retrovue_daemon.config import SyncSection
+    from retrovue_daemon.service.planning import Work
+    from retrovue_daemon.service.roster import ActiveServer
+    from retrovue_daemon.service.selection import Selection
+    from retrovue_daemon.service.slots import Slots
+    from retrovue_daemon.sources.plex.retries import RetryPolicy
+    from retrovue_daemon.store.database import Database
+    from retrovue_daemon.store.tables.observed_clock import ObservedClock
+    from retrovue_daemon.sync.discovery import Contact
+    from retrovue_daemon.sync.passes.base import LibraryPass, PassReport
+    from retrovue_daemon.sync.progress import Meter, ProgressBoard
+    from retrovue_daemon.sync.skips import SkipLog
+    from retrovue_daemon.sync.target import PassSettings
+
+log = structlog.get_logger()
+
+
+class Workplace(msgspec.Struct, frozen=True):
+    """What the workers of all servers share."""
+
+    database: Database
+    settings: PassSettings
+    timing: SyncSection
+    board: ProgressBoard
+    slots: Slots
+    skips: SkipLog
+    identifier: str
+    retry: RetryPolicy
+    clock: Clock
+    observed: ObservedClock
+
+
+class ServerWorker:
+    """Syncs one server; says when trouble starts and when it ends.
+
+    Whatever goes wrong with its server, also a mistake of ours, ends in a report and costs the other servers nothing.
+    A library has one pass at a time; whoever asks for it meanwhile shares the one after that.
+    """
+
+    def __init__(self, server: ActiveServer, workplace: Workplace) -> None:
+        self.name = server.section.name
+        self.server = server
+        self.workplace = workplace
+        self.trouble = Trouble(self.name, workplace.database.path)
+        self._discovery = Discovery(workplace.database, server.section, now=workplace.clock.now)
+        self._agenda = Agenda(workplace.clock)
+        self._backoff = Backoff(workplace.timing.interval)
+        self._asked: list[Asked] = []
+        self._makes_way = False
+        self._wish: Asked | None = None
+        self._running: dict[int, tuple[Work, asyncio.Task[None]]] = {}
+        self._paths = FollowedPaths(workplace.database, self.name, self._running.keys())
+        self._news = asyncio.Event()
+
+    # -- what others want of it -------------------------------------------------------------------------------------
+
+    def ask(self, selection: Selection) -> Asked:
+        """Have something synced as soon as may be; ``done`` of what is returned gives the report."""
+        asked = Asked(self.name, selection)
+        self._asked.append(asked)
+        self._news.set()
+        return asked
+
+    def sync_now(self) -> None:
+        """Sync everything as soon as may be, also what is busy or waits after a failure; often said is said once."""
+        # One that was answered by a failure before the server was looked at is over.
+        if self._wish is None or self._wish.done.done():
+            self._wish = self.ask(EVERYTHING)
+
+    def rearrange(self, server: ActiveServer, workplace: Workplace) -> None:
+        """Work by a new configuration from now on; what is running goes on with the one that it began with."""
+        if workplace.timing.interval < self.workplace.timing.interval:
+            self._agenda.shorten(workplace.timing.interval)
+            self._news.set()
+        self._backoff.first = workplace.timing.interval
+        self.server, self.workplace = server, workplace
+
+    def make_way(self) -> None:
+        """Leave what is asked for, also what runs, to the worker that takes this one's place: see `take_over`."""
+        self._makes_way = True
+        running = (asked for work, _ in self._running.values() for asked in work.asked)
+        self._asked = list(dict.fromkeys((*self._asked, *running)))
+        for asked in self._asked:
+            asked.again()
+
+    def take_over(self, other: ServerWorker) -> None:
+        """Go on with what another worker of the same server was asked for, and in the trouble that it told of."""
+        self._asked = list(other._asked)
+        self.trouble.error = other.trouble.error
+
+    def stop_library(self, library_id: int) -> None:
+        """Stop the pass of a library at its next page."""
+        if library_id in self._running:
+            self._running[library_id][1].cancel()
+
+    async def follow_paths(self) -> None:
+        """Bring the stored local paths in step with the path mappings, whether or not the server answers."""
+        with _Contained(self):
+            await self._paths.follow(self.server.server_id)
+
+    async def run(self) -> None:
+        """Look again and again, until cancelled."""
+        try:
+            while True:
+                with _Contained(self, *self._asked):
+                    async with self._client() as client, asyncio.TaskGroup() as group:
+                        await self._look_again(client, group)
+                # The session could not be opened: a certificate that is not there, for example.
+                await self._due_or_asked()
+        finally:
+            self._withdraw()
+
+    async def once(self, selection: Selection) -> ServerReport:
+        """Do what is asked for, and nothing else, over a session of its own."""
+        await self.follow_paths()
+        asked = self.ask(selection)
+        with _Contained(self, asked):
+            async with self._client() as client, asyncio.TaskGroup() as group:
+                await self._look(client, group, scheduled=False)
+        return await asked.done
+
+    # -- a look -----------------------------------------------------------------------------------------------------
+
+    async def _look_again(self, client: PlexClient, group: asyncio.TaskGroup) -> Never:
+        try:
+            while True:
+                await self._due_or_asked()
+                self.workplace.board.new_round()
+                scheduled = self._agenda.begin(self.workplace.timing.interval)
+                await self._look(client, group, scheduled=scheduled)
+        except asyncio.CancelledError:
+            # Before the group ends the passes: those who asked for them must not take that for a good end.
+            self._withdraw()
+            raise
+
+    async def _due_or_asked(self) -> None:
+        """Wait until there is something to do."""
+        while (seconds := self._agenda.due_in) and not any(self._can_begin(asked) for asked in self._asked):
+            self._news.clear()
+            waits = (
+                asyncio.create_task(self._news.wait(), name=f"news {self.name}"),
+                asyncio.create_task(self.workplace.clock.sleep(seconds), name=f"interval {self.name}"),
+            )
+            try:
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for wait in waits:
+                    wait.cancel()
+                await asyncio.gather(*waits, return_exceptions=True)
+
+    def _can_begin(self, asked: Asked) -> bool:
+        return asked.left is None or not asked.left <= self._running.keys()
+
+    async def _look(self, client: PlexClient, group: asyncio.TaskGroup, *, scheduled: bool) -> None:
+        """Contact the server and begin the passes that are asked for; if ``scheduled``, also those that are due."""
+        # Who asks from here on gets a look of their own: this one may have read already what has just changed.
+        asked, self._wish = list(self._asked), None
+        with _Contained(self, *asked):
+            changes = self._paths.changes
+            server_id = self.server.server_id
+            contact = await self._discovery.contact(client, server_id)
+            if self.server.server_id == server_id:  # else the supervisor has met the row that it is now
+                self.server = msgspec.structs.replace(self.server, server_id=contact.server_id)
+            self._agenda.succeeded()
+            self.workplace.slots.keep(self.name)
+            self.trouble.end()
+            self.trouble.only(target.row.id for target in (*contact.targets, *contact.vanished))
+            await self._paths.follow(contact.server_id)
+            work = await self._choice(client, contact, scheduled=scheduled).work(asked)
+            for one in work:
+                self._begin(one, changes, group)
+            for asker in asked:
+                asker.finish_if_done()
+        self._asked = [each for each in self._asked if not each.done.done() and each.left != set()]
+
+    def _choice(self, client: PlexClient, contact: Contact, *, scheduled: bool) -> Choice:
+        place = self.workplace
+        equipment = Equipment(client, place.database, place.settings, place.skips, place.clock.now, place.observed)
+        return Choice(contact, equipment, self._running.keys(), scheduled, place.timing, self._backoff, place.clock)
+
+    # -- passes -----------------------------------------------------------------------------------------------------
+
+    def _begin(self, work: Work, changes: int, group: asyncio.TaskGroup) -> None:
+        """Begin the passes over one library; they were planned when so many changes of its paths were known."""
+        if work.plan is not None and work.plan.kind == "full":
+            work.target.round.begin(work.target.row.kind, work.library_id)
+        meters = [self.workplace.board.begin(self.name, title) for title in work.titles]
+        for asked in work.asked:
+            asked.begin(work.library_id, [meter.number for meter in meters])
+        task = group.create_task(self._do(work, meters, changes), name=f"passes {self.name}/{work.target.row.name}")
+        self._running[work.library_id] = work, task
+        # A task that is cancelled before its first step never gets to its own clean-up.
+        task.add_done_callback(lambda _: self._end(work, meters, []))
+
+    async def _do(self, work: Work, meters: Sequence[Meter], changes: int) -> None:
+        """Do the passes over one library, one after the other."""
+        reports: list[asyncio.Future[PassReport]] = []
+        try:
+            with _Contained(self, *work.asked):
+                for job, equipment, slot in self._jobs(work, meters):
+                    reports.append(asyncio.get_running_loop().create_future())
+                    await carry_out(job, equipment, work.target, slot, reports[-1])
+                    self._note(work, reports[-1].result())
+        except asyncio.CancelledError:
+            if reports:
+                reports[-1].add_done_callback(lambda done: tell(done.result()))
+            self._paths.doubt(work.library_id, changes)
+            raise
+        finally:
+            self._end(work, meters, reports)
+        with _Contained(self):
+            await self._paths.settle(self.server.server_id, work.library_id, changes)
+            if not self._running:
+                self._discovery.heirs.forget()
+                await self._purge()
+                await self._keep_time()
+
+    def _end(self, work: Work, meters: Sequence[Meter], reports: list[asyncio.Future[PassReport]]) -> None:
+        """Make room for the next passes over a library, and tell who asked for these; once."""
+        if work is not self._running.get(work.library_id, (None,))[0]:
+            return
+        del self._running[work.library_id]
+        for meter in meters:
+            meter.finish()
+        if not reports:
+            reports = [asyncio.get_running_loop().create_future()]
+            reports[0].set_result(not_begun(work.equipment, work.target, work.plan.kind if work.plan else "show"))
+        for asked in work.asked:
+            asked.end(work.library_id, reports)
+        self._news.set()
+
+    def _jobs(
+        self, work: Work, meters: Sequence[Meter]
+    ) -> Iterator[tuple[LibraryPass, Equipment, AbstractAsyncContextManager[object]]]:
+        """Give the passes over a library, each with what it works with and the place that it needs."""
+        shown = iter(meters)
+        slot = partial(self.workplace.slots.of, self.name)
+        if work.plan is not None:
+            meter = next(shown)
+            if work.vanished:
+                yield VanishedPass(work.equipment, work.target), work.equipment, nullcontext()
+            elif work.plan.kind == "full":
+                yield FullPass(work.equipment, work.target, meter), work.equipment, slot()
+            else:
+                quick = QuickPass(work.equipment, work.target, meter, settled=work.plan.settled)
+                yield quick, work.equipment, slot()
+            meter.finish()
+        for (show, equipment), meter in zip(work.shows, shown, strict=True):
+            yield ShowPass(equipment, work.target, meter, show), equipment, slot()
+            meter.finish()
+
+    def _note(self, work: Work, report: PassReport) -> None:
+        """Act on how a pass ended, and tell it."""
+        if report.run.kind == "full":
+            if report.run.status == "ok":
+                self._backoff.succeeded(work.library_id)
+            else:
+                self._backoff.failed(work.library_id, self.workplace.clock.monotonic())
+        if isinstance(report.cause, ServerBusy) and report.cause.retry_after is not None:
+            self._agenda.postpone(report.cause.retry_after)
+        is_whole = work.plan is not None and work.plan.settled and report.run.kind != "show"
+        self.trouble.note(report, is_whole=is_whole)
+        tell(report)
+
+    def _client(self) -> PlexClient:
+        place = self.workplace
+        return PlexClient(
+            self.server.section,
+            client_identifier=place.identifier,
+            version=__version__,
+            retry=place.retry,
+            clock=place.clock,
+        )
+
+    async def _purge(self) -> None:
+        """Delete the rows of what has been missing for longer than ``retention``, a few at a time."""
+        retention = self.workplace.timing.retention
+        if retention is None:
+            return
+        database, server_id = self.workplace.database, self.server.server_id
+        before = self.workplace.observed.now() - int(retention)
+        if not await purgeable(database.reader, server_id, before):
+            return
+        purged = 0
+        while rows := await database.writer.write(lambda connection: purge(connection, server_id, before)):
+            purged += rows
+        if purged:
+            log.info("items.purged", server=self.name, items=purged)
+
+    async def _keep_time(self) -> None:
+        """Store the observed time now and then: rarely, for a look without news should write next to nothing."""
+        if self.workplace.observed.is_due:
+            await self.workplace.database.writer.write(self.workplace.observed.keep)
+
+    # -- trouble ----------------------------------------------------------------------------------------------------
+
+    def fail(self, error: Exception, *askers: Asked) -> None:
+        """Tell of trouble, also those who asked for what went wrong, and look again later."""
+        failure = self.trouble.begin(error)
+        self._agenda.failed(failure, self.workplace.timing.interval)
+        self.workplace.slots.give_up(self.name)
+        for asked in askers:
+            asked.fail(failure)
+        self._asked = [asked for asked in self._asked if not asked.done.done()]
+
+    def _withdraw(self) -> None:
+        """Tell whoever waits for something that it will not be done, unless another worker does it."""
+        if self._makes_way:
+            return
+        for asked in (*self._asked, *(asked for work, _ in self._running.values() for asked in work.asked)):
+            asked.fail(ServerWithdrawn(self.name))
+        self._asked = []
+
+
+class _Contained:
+    """Keeps what goes wrong within its block from costing more than one server's look; ``askers`` wait for that."""
+
+    def __init__(self, worker: ServerWorker, *askers: Asked) -> None:
+        self._worker = worker
+        self._askers = askers
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        if isinstance(error, Exception):
+            self._worker.fail(error, *self._askers)
+            return True
+        return False

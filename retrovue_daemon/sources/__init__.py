@@ -1,0 +1,1 @@
+"""Where records come from: one package per kind of media server."""

@@ -1,0 +1,404 @@
+"""What the rest of the package asks a Plex Media Server for."""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import aclosing
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, Self
+from urllib.parse import quote
+
+import msgspec
+import structlog
+
+from retrovue_daemon.errors import BadAnswer, PlexError, RequestRefused, ServerTimeout, Unauthorized, WrongServer
+from retrovue_daemon.records import Episode, Kind
+from retrovue_daemon.sources.plex.arguments import BY_TYPE, DETAILS, LEAVES, LEFT_OUT, paging
+from retrovue_daemon.sources.plex.guid import GUIDParser
+from retrovue_daemon.sources.plex.narrowing import MOST_TIMEOUTS_IN_A_ROW, may_be_one_entry
+from retrovue_daemon.sources.plex.pages import LARGEST_FIRST_PAGE, PageSource
+from retrovue_daemon.sources.plex.parse import parse_found_shows, parse_identity, parse_libraries, parse_page
+from retrovue_daemon.sources.plex.retries import RetryPolicy
+from retrovue_daemon.sources.plex.transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+    from types import TracebackType
+
+    from retrovue_daemon.clock import Clock
+    from retrovue_daemon.config import ServerSection
+    from retrovue_daemon.records import FoundPage, FoundShow, Item, LibraryListing, Page, ServerIdentity
+    from retrovue_daemon.sources.plex.transport import Answer
+
+
+class Listing(StrEnum):
+    """What of a library is listed."""
+
+    MOVIES = "movies"
+    SHOWS = "shows"
+    SEASONS = "seasons"
+    EPISODES = "episodes"
+
+
+_KINDS: Final = {
+    Listing.MOVIES: Kind.MOVIE,
+    Listing.SHOWS: Kind.SHOW,
+    Listing.SEASONS: Kind.SEASON,
+    Listing.EPISODES: Kind.EPISODE,
+}
+
+_LEAVES_REFUSED: Final = frozenset({400, 404, 501})
+_FILTER_REFUSED: Final = frozenset({400, 501})
+_NOT_FOUND: Final = 404
+
+_MOST_IDS: Final = 50
+"""Rating keys of one request: no document says how many a server takes, and addresses have a length."""
+
+_MOST_LEFT_OUT: Final = 5
+"""Items of one request that may fail one after the other; more, and it is the server."""
+
+_MATCHED: Final = "plex://"
+"""How the guid of an item begins that Plex's own catalogue knows; other agents give no external ids."""
+
+_EVERYWHERE: Final = ("/library/sections/all", "/library/all")
+"""Where all libraries are searched at once: as servers have long answered it, and as the API's description has it."""
+
+_SEARCH_REFUSED: Final = frozenset({400, 404, 501})
+
+_log = structlog.get_logger(__name__)
+
+
+class PlexClient:
+    """One Plex Media Server, asked over one session; an async context manager.
+
+    ``client_identifier`` names this installation to the server and stays the same over restarts. Every method raises
+    nothing but PlexError, whose texts never hold the token.
+    """
+
+    def __init__(
+        self,
+        server: ServerSection,
+        *,
+        client_identifier: str,
+        version: str,
+        retry: RetryPolicy | None = None,
+        device_name: str | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.name = server.name
+        self._transport = Transport(
+            server,
+            client_identifier=client_identifier,
+            version=version,
+            retry=retry or RetryPolicy(),
+            device_name=device_name,
+            clock=clock,
+        )
+        self._source = PageSource(self._transport, server, clock)
+        self._leaves_useless: set[str] = set()
+        """Keys of the libraries whose ``allLeaves`` is refused, or says less than the listing by type."""
+        self._filter_refused = False
+        self._skipped: set[tuple[str | None, str]] = set()
+        """Titles of libraries that could not be read the last time, and why: told when that begins."""
+
+    async def __aenter__(self) -> Self:
+        await self._transport.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._source.close()
+        await self._transport.__aexit__(kind, error, traceback)
+
+    @property
+    def requests(self) -> int:
+        """Requests sent so far, further tries included."""
+        return self._transport.requests
+
+    @property
+    def bytes_received(self) -> int:
+        """Bytes of bodies read so far."""
+        return self._transport.bytes_received
+
+    async def identity(self) -> ServerIdentity:
+        """Ask who the server is. The token is not sent: until this is answered, nobody knows who would get it."""
+        return await self._transport.get_without_token(
+            "/identity",
+            self._source.noting_format(lambda answer: parse_identity(answer.body, content_type=answer.content_type)),
+        )
+
+    async def confirm_machine(self, known: str | None) -> str:
+        """Ask who the server is and return its machineIdentifier; where another one is known, raise WrongServer.
+
+        Raises BadAnswer where it does not say.
+        """
+        machine = (await self.identity()).machine_identifier
+        if machine is None:
+            raise BadAnswer(self.name, "/identity holds no machineIdentifier")
+        if known not in {None, machine}:
+            raise WrongServer(self.name, known or "", machine)
+        return machine
+
+    async def libraries(self) -> tuple[LibraryListing, ...]:
+        """List the libraries that the token may see, of every type."""
+        found = await self._transport.get(
+            "/library/sections",
+            self._source.noting_format(lambda answer: parse_libraries(answer.body, content_type=answer.content_type)),
+        )
+        skipped = {(each.title, each.reason) for each in found.skipped}
+        for title, reason in sorted(skipped - self._skipped, key=str):
+            _log.warning("library.skipped", server=self.name, library=title, reason=reason)
+        self._skipped = skipped
+        return found.listings
+
+    async def is_owner(self) -> bool:
+        """Tell whether the token is the owner's: nobody else may see who is watching what."""
+        try:
+            await self._transport.get("/status/sessions", lambda _answer: None)
+        except Unauthorized:
+            return False
+        return True
+
+    async def pages(self, library_key: str, listing: Listing, *, page_size: int) -> AsyncGenerator[Page, None]:
+        """Give the pages of a listing in order, while the next ones are fetched.
+
+        ``page_size`` is the number of entries that are asked for; the server may send fewer or more. The first page
+        comes even if it is empty. Where the server never says a total, the last page is an empty one. Close the
+        generator (``contextlib.aclosing``) when you leave it early: that ends the fetches.
+        """
+        section = f"/library/sections/{quote(library_key, safe='')}"
+        if listing is Listing.EPISODES and library_key not in self._leaves_useless:
+            async with aclosing(self._source.pages(f"{section}/allLeaves", LEAVES, page_size, Kind.EPISODE)) as pages:
+                first = await _first_of_leaves(pages)
+                if first is not None:
+                    for page in first:
+                        yield page
+                    async for page in pages:
+                        yield page
+                    return
+            self._leaves_useless.add(library_key)
+        kind = _KINDS[listing]
+        async with aclosing(
+            self._source.pages(f"{section}/all", BY_TYPE[kind], page_size, kind, exists=True)
+        ) as pages:
+            async for page in pages:
+                yield page
+
+    async def beginning(self, library_key: str, kind: Kind, *, size: int) -> Page:
+        """Return the first entries of one kind in a library, asked for once: a sample, not the start of a listing."""
+
+        def read(answer: Answer) -> Page:
+            return parse_page(answer.body, content_type=answer.content_type, kind=kind)
+
+        return await self._transport.get(
+            f"/library/sections/{quote(library_key, safe='')}/all",
+            self._source.noting_format(read),
+            params={**BY_TYPE[kind], **paging(0, size)},
+            tries=1,
+        )
+
+    async def pages_since(
+        self, library_key: str, listing: Listing, since: int, *, page_size: int
+    ) -> AsyncGenerator[Page, None]:
+        """Give the pages of what was updated at ``since`` (the server's seconds) or later.
+
+        A server that ignores the filter lists everything; so does this for one that refuses it.
+        """
+        section = f"/library/sections/{quote(library_key, safe='')}"
+        if not self._filter_refused:
+            kind = _KINDS[listing]
+            arguments = {**BY_TYPE[kind], "updatedAt>": str(since)}
+            # A few entries, and a refusal has to mean the filter.
+            del arguments[LEFT_OUT]
+            pages = self._source.pages(f"{section}/all", arguments, page_size, kind, exists=True)
+            async with aclosing(pages):
+                first = await _first_unless_refused(pages, _FILTER_REFUSED)
+                if first is not None:
+                    yield first
+                    async for page in pages:
+                        yield page
+                    return
+            self._filter_refused = True
+            _log.warning("server.filter_refused", server=self.name)
+        async with aclosing(self.pages(library_key, listing, page_size=page_size)) as everything:
+            async for page in everything:
+                yield page
+
+    def seasons_of(self, show_key: str, *, page_size: int) -> AsyncGenerator[Page, None]:
+        """Give the seasons of one show, without the pseudo entry for all of its episodes."""
+        path = f"/library/metadata/{quote(show_key, safe='')}/children"
+        arguments = {"excludeAllLeaves": "1"}
+        return self._source.pages(path, arguments, page_size, Kind.SEASON, parent=show_key)
+
+    async def episodes_of(self, show_key: str, *, page_size: int) -> AsyncGenerator[Page, None]:
+        """Give the episodes of one show; old servers do not say in them which show that is."""
+        path = f"/library/metadata/{quote(show_key, safe='')}/allLeaves"
+        arguments = {"includeGuids": "1"}
+        async with aclosing(self._source.pages(path, arguments, page_size, Kind.EPISODE, parent=show_key)) as pages:
+            async for page in pages:
+                yield await self._with_external_ids(page)
+
+    async def _with_external_ids(self, page: Page) -> Page:
+        """Ask for the episodes of a page one by one where their listing leaves the external ids out."""
+        if not _lacks_external_ids(page):
+            return page
+        wanted = [item.rating_key for item in page.items]
+        whole = {item.rating_key: item for item in await self.items(wanted, Kind.EPISODE)}
+        return msgspec.structs.replace(page, items=tuple(whole.get(item.rating_key, item) for item in page.items))
+
+    def shows_titled(self, library_key: str, title: str) -> AsyncGenerator[Page, None]:
+        """Give the shows of a library whose titles contain a text, as the listing of the library shows them."""
+        path = f"/library/sections/{quote(library_key, safe='')}/all"
+        arguments = {**BY_TYPE[Kind.SHOW], "title": title}
+        return self._source.pages(path, arguments, LARGEST_FIRST_PAGE, Kind.SHOW)
+
+    async def shows_called(self, title: str, year: int | None = None) -> tuple[FoundShow, ...]:
+        """Find the shows of all libraries whose titles contain a text, and which began in a year.
+
+        Servers take the first way for the list of their libraries, or refuse it; then the second is gone. Raises
+        PlexError, also where both are refused.
+        """
+        arguments = {"type": "2", "title": title, "includeGuids": "1"} | ({} if year is None else {"year": str(year)})
+        for path in _EVERYWHERE:
+            try:
+                found = await self._shows_found(path, arguments)
+            except RequestRefused as refusal:
+                if path == _EVERYWHERE[-1] or refusal.status not in _SEARCH_REFUSED:
+                    raise
+                continue
+            if found:
+                return found
+        return ()
+
+    async def _shows_found(self, path: str, arguments: dict[str, str]) -> tuple[FoundShow, ...]:
+        """Read the answer to a search page by page, until one brings nothing new: not every server pages it."""
+
+        def read(answer: Answer) -> FoundPage:
+            return parse_found_shows(answer.body, content_type=answer.content_type, total=answer.total)
+
+        found: dict[str, FoundShow] = {}
+        start = 0
+        while True:
+            asked = arguments | paging(start, self._source.page_size(LARGEST_FIRST_PAGE))
+            page = await self._transport.get(path, self._source.noting_format(read), params=asked)
+            fresh = {each.show.rating_key: each for each in page.shows if each.show.rating_key not in found}
+            found |= fresh
+            start += page.entries
+            if not fresh or (page.total is not None and start >= page.total):
+                return tuple(found.values())
+
+    async def items(
+        self, rating_keys: Sequence[str], kind: Kind, *, unreadable: list[str] | None = None
+    ) -> list[Item]:
+        """Ask for single items of one kind; those that the server does not have are left out.
+
+        Their tags are cut to as many as a listing shows. The keys of items that the server has but cannot send are
+        added to ``unreadable``; without that, too many of them are an error.
+        """
+
+        def read(answer: Answer) -> Page:
+            return parse_page(answer.body, content_type=answer.content_type, kind=kind, details=True)
+
+        found: list[Item] = []
+        for start in range(0, len(rating_keys), _MOST_IDS):
+            found += await self._items_at_once(rating_keys[start : start + _MOST_IDS], read, unreadable)
+        return found
+
+    async def _items_at_once(
+        self, rating_keys: Sequence[str], read: Callable[[Answer], Page], left_out: list[str] | None
+    ) -> list[Item]:
+        """Ask for items by one request; where that fails, for halves of them: one item may spoil the answer.
+
+        Items that cannot be had are left out. Where too many fail one after the other, the rest is left out unasked,
+        or, where nobody wants to know which they are, the first failure is raised.
+        """
+        found: list[Item] = []
+        waiting: deque[Sequence[str]] = deque([rating_keys])
+        cause: PlexError | None = None
+        unreadable = 0
+        while waiting:
+            keys = waiting.popleft()
+            try:
+                page = await self._metadata(keys, read, tries=1 if cause is not None and len(keys) > 1 else None)
+            except PlexError as error:
+                if not may_be_one_entry(error):
+                    raise
+                cause = cause or error
+                if len(keys) > 1:
+                    waiting.extendleft([keys[len(keys) // 2 :], keys[: len(keys) // 2]])
+                    continue
+                unreadable += 1
+                most = MOST_TIMEOUTS_IN_A_ROW if isinstance(error, ServerTimeout) else _MOST_LEFT_OUT
+                if left_out is None and unreadable > most:
+                    raise cause from None
+                _log.warning("item.unreadable", server=self.name, rating_key=keys[0], reason=error.detail)
+                if left_out is not None:
+                    left_out.append(keys[0])
+                    if unreadable >= most:
+                        left_out += [key for others in waiting for key in others]
+                        return found
+            else:
+                unreadable = 0
+                found += page.items if page is not None else ()
+        return found
+
+    async def has_item(self, rating_key: str, kind: Kind) -> bool:
+        """Return whether the server has an item of a kind; no readable answer raises PlexError.
+
+        Only 404 is a no, and an item of another kind: keys are one series over all kinds, and are given out again.
+        """
+
+        def read(answer: Answer) -> Page:
+            return parse_page(answer.body, content_type=answer.content_type)
+
+        page = await self._metadata([rating_key], read)
+        return page is not None and (not page.items or any(item.kind is kind for item in page.items))
+
+    async def _metadata(
+        self, rating_keys: Sequence[str], read: Callable[[Answer], Page], *, tries: int | None = None
+    ) -> Page | None:
+        """Ask for items by their rating keys; None where the server has none of them."""
+        keys = ",".join(quote(key, safe="") for key in rating_keys)
+        try:
+            return await self._transport.get(
+                f"/library/metadata/{keys}",
+                self._source.noting_format(read),
+                params=DETAILS,
+                tries=tries,
+                turn=self._source.turn,
+            )
+        except RequestRefused as refusal:
+            if refusal.status != _NOT_FOUND:
+                raise
+        return None
+
+
+async def _first_unless_refused(pages: AsyncGenerator[Page, None], refusals: Collection[int]) -> Page | None:
+    """Give the first page; None where the server answers with one of these statuses."""
+    try:
+        return await anext(pages)
+    except RequestRefused as refusal:
+        if refusal.status not in refusals:
+            raise
+        return None
+
+
+async def _first_of_leaves(pages: AsyncGenerator[Page, None]) -> list[Page] | None:
+    """Return the first pages of ``allLeaves``; None where the server refuses it, or leaves the external ids out.
+
+    That is one page, and before it the entries that cannot be had: they do not show which ids a listing gives.
+    """
+    page = await _first_unless_refused(pages, _LEAVES_REFUSED)
+    if page is None:
+        return None
+    first = [page]
+    while first[-1].unreadable is not None and (following := await anext(pages, None)) is not None:
+        first.append(following)
+    return None if _lacks_external_ids(first[-1]) else first
+
+
+def _lacks_external_ids(page: Page) -> bool:
+    """Tell whether no episode of a page that a catalogue knows has other ids than the one that its own guid gives."""
+    matched = [item for item in page.items if isinstance(item, Episode) and (item.guid or "").startswith(_MATCHED)]
+    return bool(matched) and all(episode.guids == GUIDParser.external_ids(episode.guid, ()) for episode in matched)

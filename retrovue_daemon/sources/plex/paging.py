@@ -1,0 +1,220 @@
+"""A listing, page by page: which page to ask for next, and when the listing has ended.
+
+Pages are cut by position. The rules stand in Plex's description of ``X-Plex-Container-Start`` and ``-Size``: an
+answer may hold another number of entries than asked for, may say its total or not, and may not be paged at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+import msgspec
+
+from retrovue_daemon.clock import Clock
+from retrovue_daemon.errors import PagingIgnored, PlexError, RequestRefused, ServerTimeout
+from retrovue_daemon.records import Page
+from retrovue_daemon.sources.plex.narrowing import Narrowing, may_be_one_entry
+from retrovue_daemon.sources.plex.pace import SMALLEST_PAGE, Pace
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+MOST_AHEAD: Final = 3
+"""Pages in flight or waiting for the reader: enough to keep a server busy, few enough to keep memory flat."""
+
+MOST_PAGES: Final = 100_000
+
+
+class StartFetch(Protocol):
+    """Starts the fetch of one page and gives its task."""
+
+    def __call__(self, start: int, size: int, wanted: asyncio.Event, tries: int | None = None) -> asyncio.Task[Page]:
+        """Start it; ``wanted`` is set once the page may be decoded, ``tries`` is None for as many as usual."""
+
+
+class _Fetch(NamedTuple):
+    """A page on its way: how many entries were asked for, and what is set once the reader waits for it."""
+
+    asked: int
+    wanted: asyncio.Event
+    task: asyncio.Task[Page]
+
+
+class Pager:
+    """Reads one listing once.
+
+    ``fetch(start, size, wanted, tries)`` starts the fetch of one page and gives its task, which this owns from then
+    on: it is awaited, or cancelled and awaited. ``wanted`` is set when the reader comes to the page: until then its
+    body need not be decoded. ``page_size`` and ``size`` are entries; at most ``ahead`` fetches run at once. ``pace``
+    may want smaller pages and fewer fetches.
+
+    A page that fails for good is asked for in halves, down to the entry that cannot be had: that one comes as a page
+    of its own that says why. ``exists`` says that a 404 for the first page is no word on the whole listing.
+    """
+
+    def __init__(
+        self,
+        fetch: StartFetch,
+        *,
+        server: str,
+        page_size: int,
+        ahead: int,
+        pace: Pace | None = None,
+        most_pages: int = MOST_PAGES,
+        clock: Clock | None = None,
+        exists: bool = False,
+    ) -> None:
+        self._fetch = fetch
+        self._server = server
+        self._size = page_size
+        self._ahead = min(ahead, MOST_AHEAD)
+        self._pace = pace or Pace(server)
+        self._most_pages = most_pages
+        self._clock = clock or Clock()
+        self._exists = exists
+        self._narrowing = Narrowing()
+        self._unreadable: list[Page] = []
+        """Entries that were skipped and not given yet: if no page follows them, the server was in trouble."""
+        self._start = 0
+        self._total: int | None = None
+        self._asked = 0
+        """Entries that the page has which comes next, if the server sends as many as it was asked for."""
+        self._is_steady = True
+        """The last page had as many entries as were asked for: what is asked for ahead begins at the right place."""
+        self._fetches: deque[_Fetch] = deque()
+        """Fetches of consecutive pages from ``start`` on."""
+
+    async def pages(self) -> AsyncGenerator[Page, None]:
+        """Give the pages in order. Raises PlexError: what the fetch of a page raised, or PagingIgnored."""
+        first_key: str | None = None
+        try:
+            for number in range(self._most_pages):
+                page = await self._next_page()
+                for unreadable in self._unreadable:
+                    yield unreadable
+                self._unreadable.clear()
+                if page is None:
+                    return
+                if number == 0:
+                    page = self._whole_listing(page)
+                if first_key is None:
+                    first_key = _first_key(page)
+                elif _first_key(page) == first_key:
+                    raise PagingIgnored(self._server, f"the entry at {self._start} is the first one again")
+                await self._advance(page)
+                if not self._ended(page):
+                    self._fetch_ahead()
+                yield page
+                if self._ended(page):
+                    return
+            raise PagingIgnored(self._server, f"more than {self._most_pages} pages without an end")
+        finally:
+            await self._drop_fetches()
+
+    async def _next_page(self) -> Page | None:
+        """Wait for the page at ``start``; None where nothing is left but entries that cannot be had.
+
+        On a timeout ask for half as much; where a page fails for good, look for the entry that is to blame.
+        """
+        while True:
+            # A first failure costs nothing here: the time counts once a part of a page was asked for.
+            began = self._clock.monotonic() if self._narrowing.covers(self._start) else None
+            try:
+                page = await self._fetched()
+            except PlexError as error:
+                is_part = self._narrowing.covers(self._start)
+                if isinstance(error, ServerTimeout) and self._asked > SMALLEST_PAGE and not is_part:
+                    await self._drop_fetches()
+                    self._pace.timed_out(self._asked, self._size)
+                    continue
+                if not self._may_be_one_entry(error):
+                    raise
+                seconds = 0.0 if began is None else self._clock.monotonic() - began
+                if self._narrowing.failed(error, start=self._start, size=self._asked, seconds=seconds):
+                    self._skip_entry(error)
+                if self._total is not None and self._start >= self._total:
+                    return None
+                continue
+            if page.entries and page.offset != self._start:
+                raise PagingIgnored(self._server, f"entries from {page.offset} on instead of {self._start}")
+            return page
+
+    async def _fetched(self) -> Page:
+        """Wait for the page at ``start``: a part of one that failed, or the next one that is on its way."""
+        if self._narrowing.covers(self._start):
+            self._asked = self._narrowing.size(self._start, self._total)
+            wanted = asyncio.Event()
+            tries = self._narrowing.tries(self._asked)
+            fetch = _Fetch(self._asked, wanted, self._fetch(self._start, self._asked, wanted, tries))
+            self._fetches.appendleft(fetch)
+        self._fetch_ahead()
+        fetch = self._fetches.popleft()
+        self._asked = fetch.asked
+        fetch.wanted.set()
+        return await fetch.task
+
+    def _may_be_one_entry(self, error: PlexError) -> bool:
+        """Return whether the failure of a page may be due to one of its entries."""
+        if isinstance(error, RequestRefused) and self._start == 0 and not self._exists:
+            return False
+        return may_be_one_entry(error)
+
+    def _skip_entry(self, error: PlexError) -> None:
+        reason = error.detail or error.summary
+        self._unreadable.append(Page(self._start, self._total, 1, (), unreadable=reason))
+        self._start += 1
+
+    def _whole_listing(self, first: Page) -> Page:
+        """Set the total of a first page that was not paged at all: more than asked for, and no word of still more."""
+        if first.entries > self._asked and (first.total is None or first.total <= first.entries):
+            return msgspec.structs.replace(first, total=first.entries)
+        return first
+
+    async def _advance(self, page: Page) -> None:
+        """Move on by the entries that came; where the server has a limit of its own, go on in pages of that size."""
+        if page.total is not None:
+            self._total = page.total
+        self._start += page.entries
+        self._narrowing.succeeded(self._start)
+        self._is_steady = page.entries == self._asked
+        if self._is_steady or self._ended(page):
+            return
+        await self._outwait_fetches()
+        self._size = min(self._size, max(page.entries, SMALLEST_PAGE))
+
+    def _ended(self, page: Page) -> bool:
+        return page.entries == 0 or (self._total is not None and self._start >= self._total)
+
+    def _fetch_ahead(self) -> None:
+        """Keep fetches running: one at least, and more as long as it is known that there is more to fetch."""
+        if self._narrowing.covers(self._start):
+            # What is on its way behind the page that failed stays; more would be asked for at the wrong place.
+            return
+        while len(self._fetches) < (self._pace.ahead(self._ahead) if self._is_steady else 1):
+            start = self._start + sum(fetch.asked for fetch in self._fetches)
+            if self._fetches and (self._total is None or start >= self._total):
+                return
+            size, wanted = self._pace.page_size(self._size), asyncio.Event()
+            self._fetches.append(_Fetch(size, wanted, self._fetch(start, size, wanted)))
+
+    async def _outwait_fetches(self) -> None:
+        """Let what was asked for at the wrong places end: a server goes on with what nobody waits for any more."""
+        for fetch in self._fetches:
+            fetch.wanted.set()
+        await asyncio.gather(*[fetch.task for fetch in self._fetches], return_exceptions=True)
+        self._fetches.clear()
+
+    async def _drop_fetches(self) -> None:
+        dropped = [fetch.task for fetch in self._fetches]
+        self._fetches.clear()
+        for fetch in dropped:
+            fetch.cancel()
+        await asyncio.gather(*dropped, return_exceptions=True)
+
+
+def _first_key(page: Page) -> str | None:
+    if page.items:
+        return page.items[0].rating_key
+    return page.skipped[0].rating_key if page.skipped else None

@@ -1,0 +1,219 @@
+"""Raw values, as any decoder gives them, as wire structs: what does not fit is mended, or becomes None.
+
+Where an answer does not fit the declared types, each struct in it is converted alone, and where that fails too, each
+field alone. So a bad value costs itself, never its entry, and a bad entry never costs the others.
+
+An entry is damaged where a value had to be lost: bytes that are no UTF-8, lone surrogates, NaN, too large numbers,
+values of another type, elements of a list that are none. Other spellings of a value (``"8"``, ``8.0``, an object
+instead of a list of one) are no damage, nor are negative lengths and dropped control characters: nothing that could
+be stored is lost by them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import msgspec
+
+from retrovue_daemon.sources.plex.wire import (
+    INT64_MAX,
+    INT64_MIN,
+    MENDED,
+    NESTED,
+    Container,
+    Entry,
+    Flag,
+    GuidRef,
+    Identity,
+    Key,
+    Location,
+    Media,
+    Natural,
+    Part,
+    Place,
+    Places,
+    Section,
+    Sections,
+    Tag,
+    Text,
+    Whole,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
+"""NUL ends a text in half of SQLite's functions; lone surrogates are no UTF-8."""
+
+
+def mend_container(raw: dict[str, Any], struct: type[S], *, unstorable: bool) -> S:
+    """Make a container of a raw answer, whose damaged entries say so in ``mended``.
+
+    ``unstorable`` says that some text may hold NUL or a surrogate, which also stands for a byte that is no UTF-8.
+    Raises RecursionError.
+    """
+    if not unstorable:
+        try:
+            return msgspec.convert(raw, struct, strict=False)
+        except (msgspec.ValidationError, RecursionError):
+            pass
+    damage = [
+        (key, number, ", ".join(fields))
+        for key in ("Directory", "Metadata", NESTED)
+        for number, entry in enumerate(_elements(raw.get(key)))
+        if isinstance(entry, dict) and (fields := _lost_fields(entry, Entry))
+    ]
+    if unstorable:
+        raw = _storable(raw)
+    for key, number, names in damage:
+        _elements(raw[key])[number][MENDED] = names
+    return mend(raw, struct)
+
+
+def _elements(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def _lost_fields(raw: dict[str, Any], struct: type[msgspec.Struct]) -> list[str]:
+    """Return the keys of the values that cannot be kept as they came, each once."""
+    lost: dict[str, None] = {}
+    for field in msgspec.structs.fields(struct):
+        key, value = field.encode_name, raw.get(field.encode_name)
+        if value is None or value == "":
+            continue
+        inner = _INNER.get(field.type)
+        if inner is None:
+            kept = (_whole if field.type == Natural else _MENDERS[field.type])(value)
+            if kept is None or (isinstance(kept, str) and _SURROGATE.search(kept)):
+                lost[key] = None
+            continue
+        for element in _elements(value):
+            if isinstance(element, dict):
+                lost.update(dict.fromkeys(f"{key}.{name}" for name in _lost_fields(element, inner)))
+            elif not isinstance(element, str) or len(_FIELDS[inner]) > 1 or _SURROGATE.search(element):
+                lost[key] = None
+    return list(lost)
+
+
+def _storable(value: Any) -> Any:
+    """Drop NUL characters and replace lone surrogates in every text of a JSON value, keys too."""
+    if isinstance(value, str):
+        return _UNSTORABLE.sub(lambda match: "" if match.group() == "\0" else "\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, list):
+        return [_storable(element) for element in value]
+    if isinstance(value, dict):
+        return {_storable(key): _storable(element) for key, element in value.items()}
+    return value
+
+
+def mend(raw: object, struct: type[S]) -> S:
+    """Make a ``struct`` of a raw JSON value; of anything that is no object, one without values. Never raises."""
+    try:
+        return msgspec.convert(raw, struct, strict=False)
+    except (msgspec.ValidationError, RecursionError):
+        return struct(**_mended_fields(raw, struct))
+
+
+def _mended_fields(raw: object, struct: type[msgspec.Struct]) -> dict[str, Any]:
+    fields = _FIELDS[struct]
+    if isinstance(raw, dict):
+        return {name: mend_field(raw.get(key)) for name, key, mend_field in fields}
+    # Elements of Guid, Genre and Location have one value each: without the object around it it is as good.
+    return {fields[0][0]: raw} if len(fields) == 1 and isinstance(raw, str) else {}
+
+
+def _whole(value: object) -> int | None:
+    number: object = value
+    if isinstance(value, str):
+        try:
+            number = float(value) if "." in value or "e" in value.lower() else int(value)
+        except ValueError:
+            return None
+    if isinstance(number, float):
+        number = int(number) if math.isfinite(number) and number.is_integer() else None
+    if isinstance(number, bool) or not isinstance(number, int):
+        return None
+    return number if INT64_MIN <= number <= INT64_MAX else None
+
+
+def _natural(value: object) -> int | None:
+    number = _whole(value)
+    return number if number is not None and number >= 0 else None
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    whole = _whole(value)
+    return str(value if whole is None else whole)
+
+
+def _flag(value: object) -> bool | None:
+    if isinstance(value, str):
+        return value.strip().lower() in {"1", "true"}
+    return bool(value) if isinstance(value, int) else None
+
+
+def _each(struct: type[S]) -> Callable[[object], list[S] | None]:
+    """Mend every element of a list; a single object is a list of one, and what is no object becomes an empty one."""
+
+    def mend_list(value: object) -> list[S] | None:
+        if value is None:
+            return None
+        return [mend(element, struct) for element in (value if isinstance(value, list) else [value])]
+
+    return mend_list
+
+
+def _usable(struct: type[S]) -> Callable[[object], list[S] | None]:
+    """Mend like ``_each``, but leave out what is neither an object nor a text."""
+    mend_each = _each(struct)
+
+    def mend_list(value: object) -> list[S] | None:
+        elements = value if isinstance(value, list) else [value]
+        return mend_each([element for element in elements if isinstance(element, dict | str)])
+
+    return mend_list
+
+
+_MENDERS: Final[dict[Any, Callable[[object], object]]] = {
+    Whole: _whole,
+    Natural: _natural,
+    Text: _text,
+    Key: _text,
+    Flag: _flag,
+    list[GuidRef] | None: _usable(GuidRef),
+    list[Tag] | None: _usable(Tag),
+    list[Part] | None: _usable(Part),
+    list[Media] | None: _usable(Media),
+    list[Entry] | None: _each(Entry),
+    list[Place] | None: _usable(Place),
+    list[Location] | None: _usable(Location),
+    list[Section] | None: _each(Section),
+}
+
+_INNER: Final[dict[Any, type[msgspec.Struct]]] = {
+    list[GuidRef] | None: GuidRef,
+    list[Tag] | None: Tag,
+    list[Part] | None: Part,
+    list[Media] | None: Media,
+}
+"""The structs in lists of an entry."""
+
+_FIELDS: Final[dict[type[msgspec.Struct], list[tuple[str, str, Callable[[object], Any]]]]] = {
+    struct: [(field.name, field.encode_name, _MENDERS[field.type]) for field in msgspec.structs.fields(struct)]
+    for struct in (GuidRef, Tag, Part, Media, Entry, Container, Place, Places, Location, Section, Sections, Identity)
+}
+"""Per struct: attribute, key of the answer, and what makes a value of the declared type."""

@@ -1,0 +1,332 @@
+"""One request to a Plex Media Server, done well: bounded, timed, retried, and every failure one of our errors.
+
+The token travels in a header, never in an address, because HTTP libraries put addresses into the texts of exceptions.
+aiohttp also keeps the request's headers in some exceptions, so none of them is ever the cause or the context of
+another: what is worth knowing is copied into a new error, which is raised after the handler has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+import html
+import platform
+import re
+import ssl
+import time
+from contextlib import nullcontext
+from functools import cache
+from typing import TYPE_CHECKING, Final, Self, TypeAlias, TypeVar
+
+import aiohttp
+import msgspec
+import stamina
+from yarl import URL
+
+from retrovue_daemon.clock import Clock
+from retrovue_daemon.errors import (
+    BadAnswer,
+    PlexError,
+    RequestRefused,
+    ServerBusy,
+    ServerUnreachable,
+    Unauthorized,
+)
+from retrovue_daemon.logs.redaction import Redactor
+from retrovue_daemon.sources.plex.body import read_body, read_start
+from retrovue_daemon.sources.plex.connector import Connector
+from retrovue_daemon.sources.plex.failures import failure_of, one_line, reason_of
+from retrovue_daemon.sources.plex.parse import NotAMediaContainer, takes_long
+from retrovue_daemon.sources.plex.retries import Retries, RetryPolicy, silence_stamina
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from contextlib import AbstractAsyncContextManager
+    from types import TracebackType
+
+    from retrovue_daemon.config import ServerSection
+
+CONNECT_TIMEOUT: Final = 5.0
+ANSWER_TIMEOUT: Final = 120.0
+"""Seconds for a whole answer: a server may send a byte now and then, and no read timeout would ever notice."""
+
+KEEPALIVE: Final = 15.0
+"""Seconds; the server closes idle connections after 20 and would break a request that just then goes out on one."""
+
+MAX_BODY: Final = 64 * 1024 * 1024
+READ_BUFFER: Final = 2 * 1024 * 1024
+"""Bytes that may wait in a connection: a page of 500 entries fits, and its body is not read in pieces of 128 kB."""
+
+LONGEST_BACKOFF: Final = 300.0
+
+_LONGEST_ERROR_BODY: Final = 4096
+_NOT_IMPLEMENTED: Final = 501
+T = TypeVar("T")
+Turn: TypeAlias = "Callable[[], AbstractAsyncContextManager[None]]"
+"""Gives what is entered while a server is being asked, and may keep one waiting."""
+
+Arrived: TypeAlias = "Callable[[Answer], Awaitable[object]]"
+"""Is told that an answer is there, and waited for before that is read."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """A 200 and its whole body; ``total`` is ``X-Plex-Container-Total-Size``, None where the server does not say.
+
+    ``seconds`` is how long it took from the request to the end of the body.
+    """
+
+    body: bytes
+    content_type: str
+    total: int | None
+    seconds: float
+
+
+class Transport:
+    """The session with one server; an async context manager.
+
+    ``server.concurrency`` bounds the requests in flight; a request that waits for its next try is not in flight.
+    ``max_body`` is in bytes.
+    """
+
+    def __init__(
+        self,
+        server: ServerSection,
+        *,
+        client_identifier: str,
+        version: str,
+        retry: RetryPolicy,
+        device_name: str | None = None,
+        max_body: int = MAX_BODY,
+        clock: Clock | None = None,
+    ) -> None:
+        self._clock = clock or Clock()
+        self.requests = 0
+        self.bytes_received = 0
+        self._server = server
+        self._base = server.url.rstrip("/")
+        self._retry = retry
+        self._max_body = max_body
+        self._timeout = aiohttp.ClientTimeout(
+            total=max(ANSWER_TIMEOUT, server.timeout), connect=CONNECT_TIMEOUT, sock_read=server.timeout
+        )
+        self._redactor = Redactor()
+        self._redactor.learn(server.token.reveal())
+        self._slots = asyncio.Semaphore(server.concurrency)
+        self._session: aiohttp.ClientSession | None = None
+        self._headers = {
+            "Accept": "application/json",
+            # Compression costs the server more time than a local network needs for the rest of the bytes.
+            "Accept-Encoding": "gzip" if server.compression else "identity",
+            "User-Agent": f"retrovue-daemon/{version}",
+            "X-Plex-Client-Identifier": client_identifier,
+            "X-Plex-Product": "retrovue-daemon",
+            "X-Plex-Version": version,
+            "X-Plex-Device-Name": device_name or platform.node() or "retrovue-daemon",
+        }
+
+    async def __aenter__(self) -> Self:
+        silence_stamina()
+        connector = Connector(limit=self._server.concurrency, keepalive_timeout=KEEPALIVE, ssl=self._tls())
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            timeout=self._timeout,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=self._headers,
+            read_bufsize=READ_BUFFER,
+            auto_decompress=False,
+            trust_env=False,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def get(
+        self,
+        path: str,
+        read: Callable[[Answer], T],
+        *,
+        params: Mapping[str, str] | None = None,
+        timeouts: int | None = None,
+        tries: int | None = None,
+        turn: Turn = nullcontext,
+        arrived: Arrived | None = None,
+    ) -> T:
+        """Ask for ``path`` with the token, and give what ``read`` makes of the answer.
+
+        ``path`` is already quoted. ``read`` raises NotAMediaContainer for what it cannot read. ``timeouts`` is how
+        many tries may end by a timeout, ``tries`` how many there are (default: as many as the policy has). ``turn``
+        is entered for each try, from before the request until the end of the body; then ``arrived`` is told, and
+        waited for before anything is read. Raises PlexError.
+        """
+        return await self._tried(path, read, params, self._token_header(), timeouts, tries, turn, arrived)
+
+    async def get_without_token(self, path: str, read: Callable[[Answer], T]) -> T:
+        """Ask like ``get`` for what any client may see, before it is known who answers. Raises PlexError."""
+        return await self._tried(path, read, None, {})
+
+    # -- one request, several tries ---------------------------------------------------------------------------------
+
+    async def _tried(
+        self,
+        path: str,
+        read: Callable[[Answer], T],
+        params: Mapping[str, str] | None,
+        headers: Mapping[str, str],
+        timeouts: int | None = None,
+        tries: int | None = None,
+        turn: Turn = nullcontext,
+        arrived: Arrived | None = None,
+    ) -> T:
+        retries = Retries(self._retry, timeouts=self._retry.attempts if timeouts is None else timeouts)
+        async for attempt in stamina.retry_context(on=retries, attempts=tries or self._retry.attempts, timeout=None):
+            with attempt:
+                answer = await self._try(path, params, headers, turn)
+                if arrived is not None:
+                    await arrived(answer)
+                return await self._readable(answer, read)
+        raise AssertionError("stamina ends its loop by a result or an exception")
+
+    async def _try(
+        self, path: str, params: Mapping[str, str] | None, headers: Mapping[str, str], turn: Turn
+    ) -> Answer:
+        if self._session is None:
+            raise RuntimeError("the client is not open: use it in an async with statement")
+        # In this order: what waited for its place while the server was fast must know that it no longer is.
+        async with self._slots, turn():
+            self.requests += 1
+            began = self._clock.monotonic()
+            try:
+                # A deadline of our own: aiohttp's timeouts watch no body that began to arrive before its request.
+                # Leaving the response before its end closes the connection.
+                async with (
+                    asyncio.timeout(self._timeout.total),
+                    self._session.get(
+                        URL(self._base + path).with_query(params),
+                        headers=headers,
+                        allow_redirects=False,
+                        server_hostname=self._server.tls_server_name,
+                    ) as response,
+                ):
+                    await self._raise_for_status(response, path)
+                    return Answer(
+                        await read_body(
+                            response, server=self._server.name, most=self._max_body, received=self._count
+                        ),
+                        response.headers.get("Content-Type", ""),
+                        _whole(response.headers.get("X-Plex-Container-Total-Size")),
+                        self._clock.monotonic() - began,
+                    )
+            except (aiohttp.ClientError, OSError, ValueError) as error:  # OSError: timeouts too
+                failure = failure_of(error, self._server.name, self._timeout)
+            # Out of the handler: the aiohttp error, which may hold the headers, must not become the context.
+            raise failure
+
+    async def _readable(self, answer: Answer, read: Callable[[Answer], T]) -> T:
+        try:
+            if takes_long(answer.body):
+                # In a thread the event loop gets its turn every few milliseconds.
+                return await asyncio.to_thread(read, answer)
+            return read(answer)
+        except NotAMediaContainer as error:
+            reason = error.reason
+        raise BadAnswer(self._server.name, self._detail(reason))
+
+    def _count(self, size: int) -> None:
+        self.bytes_received += size
+
+    # -- what an answer means ---------------------------------------------------------------------------------------
+
+    async def _raise_for_status(self, response: aiohttp.ClientResponse, path: str) -> None:
+        """Raise what a status other than 200 means. Bodies of errors are HTML whatever was asked for: not read."""
+        name, status = self._server.name, response.status
+        if status == 200:  # noqa: PLR2004 - the one good status
+            return
+        if status in (401, 403):
+            raise Unauthorized(name, status)
+        if status in (408, 429) or (status >= 500 and status != _NOT_IMPLEMENTED):  # noqa: PLR2004 - 5xx
+            retry_after = _retry_after(response.headers.get("Retry-After"))
+            raise ServerBusy(name, status, self._detail(await _maintenance(response)), retry_after=retry_after)
+        if 300 <= status < 400:  # noqa: PLR2004 - 3xx
+            raise RequestRefused(
+                name, status, path, hint="redirects are not followed: set url to the address of the server itself"
+            )
+        if status < 300:  # noqa: PLR2004 - another 2xx than 200: nothing, or a part
+            raise BadAnswer(name, f"HTTP {status} for {path}")
+        raise RequestRefused(name, status, path)
+
+    # -- small things -----------------------------------------------------------------------------------------------
+
+    def _token_header(self) -> dict[str, str]:
+        token = self._server.token.reveal()
+        if not token.isprintable():
+            # aiohttp would refuse such a header; nothing that has been there may be sent or shown.
+            raise PlexError(self._server.name, "the token holds control characters", hint="check the token")
+        return {"X-Plex-Token": token}
+
+    def _tls(self) -> ssl.SSLContext | bool:
+        """Give what aiohttp takes for ``ssl``: a context that trusts ``ca_file`` alone, or whom the system trusts.
+
+        True, which stands for aiohttp's own context, is for servers without TLS; False is to verify nothing.
+        """
+        if not self._server.verify_tls:
+            return False
+        if self._server.ca_file is None:
+            return _trusting_the_system() if self._server.url.startswith("https:") else True
+        try:
+            return ssl.create_default_context(cafile=self._server.ca_file)
+        except OSError as error:  # ssl.SSLError is one
+            reason = reason_of(error)
+        raise ServerUnreachable(
+            self._server.name, f"ca_file {str(self._server.ca_file)!r}: {reason}", hint="check ca_file"
+        )
+
+    def _detail(self, text: str) -> str:
+        """Make one short line of a text that the server wrote; it goes into rows and answers, and not only into logs.
+
+        The server has been shown the token and may repeat it, in whatever spelling.
+        """
+        return one_line(self._redactor.text(text))
+
+
+@cache
+def _trusting_the_system() -> ssl.SSLContext:
+    """Read the system's certificates: once, for it takes 16 ms and half a megabyte."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(("http/1.1",))
+    return context
+
+
+async def _maintenance(response: aiohttp.ClientResponse) -> str:
+    """Read why a server cannot answer: ``<Response code="503" title="Maintenance" status="…"/>`` while it starts."""
+    if "xml" not in response.headers.get("Content-Type", ""):
+        return ""
+    try:
+        start = await read_start(response, _LONGEST_ERROR_BODY)
+    except (aiohttp.ClientError, TimeoutError):
+        return ""
+    found = re.search(rb'<Response\b[^>]*\bstatus="([^"]*)"', start)
+    return html.unescape(found.group(1).decode("utf-8", "replace")) if found else ""
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Read ``Retry-After``, seconds or a date (RFC 9110, 10.2.3), as seconds from now, at most LONGEST_BACKOFF."""
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
+        except (ValueError, OverflowError):
+            return None
+    # NaN compares to nothing.
+    return min(max(seconds, 0.0), LONGEST_BACKOFF) if seconds == seconds else None  # noqa: PLR0124
+
+
+def _whole(value: str | None) -> int | None:
+    return int(value) if value and value.isascii() and value.isdigit() and len(value) < 19 else None  # noqa: PLR2004

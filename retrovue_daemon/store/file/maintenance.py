@@ -1,0 +1,267 @@
+"""Looking after the database file: is it sound, a copy of it, giving room back, what takes how much."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from retrovue_daemon.errors import BadInput, DatabaseUnusable, WriteFailed
+from retrovue_daemon.store.file.lock import database_lock
+from retrovue_daemon.store.file.preparation import BUSY_S, in_one_line
+from retrovue_daemon.store.file.visits import check_version, explained, find, reading, reading_undisturbed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_PAGES_AT_ONCE = 1_024
+"""Pages that are copied between two reports of progress: 4 MiB."""
+
+_SHOWN = 20
+"""Messages of one check that are told; a damaged database has as many as it has pages."""
+
+ORPHANS = {
+    "files of no item": "SELECT f.id FROM media_files AS f WHERE "
+    + " AND ".join(
+        f"NOT (f.media_type = '{kind}' AND EXISTS"
+        f" (SELECT 1 FROM {kind}s WHERE (server_id, rating_key) = (f.server_id, f.rating_key)))"
+        for kind in ("movie", "episode")
+    ),
+    "seasons of no show": "SELECT id FROM seasons WHERE show_id IS NULL AND state <> 'missing'",
+    "episodes of no show": "SELECT id FROM episodes WHERE show_id IS NULL AND state <> 'missing'",
+    "items in a library of another server": " UNION ALL ".join(
+        f"SELECT i.id FROM {table} AS i JOIN libraries AS l ON l.id = i.library_id WHERE l.server_id <> i.server_id"
+        for table in ("movies", "shows", "seasons", "episodes", "media_files")
+    ),
+}
+"""Rows that no foreign key holds to anything, by what they are."""
+
+INTEGRITY = "integrity"
+"""The name of what is found of the pages of the file, whatever they hold."""
+
+_MENDED_BY_SYNC = {"seasons of no show", "episodes of no show"}
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing that was checked; ``problems`` says what is wrong, ``remark`` what should be known."""
+
+    name: str
+    problems: tuple[str, ...] = ()
+    remark: str | None = None
+
+
+class TableSize(msgspec.Struct, frozen=True):
+    """How much one table holds; ``bytes`` includes its indexes and is None where SQLite cannot tell."""
+
+    name: str
+    rows: int
+    bytes: int | None
+
+
+class Sizes(msgspec.Struct, frozen=True):
+    """What the database takes on the disk, in bytes; ``free_bytes`` is what a vacuum would give back."""
+
+    bytes: int
+    log_bytes: int
+    free_bytes: int
+    page_size: int
+    tables: tuple[TableSize, ...]
+
+
+def check(path: Path, *, quick: bool = False) -> list[Finding]:
+    """Check a database; ``quick`` leaves out whether every index agrees with its table.
+
+    What SQLite cannot read is a problem of ``INTEGRITY``. Raises DatabaseUnusable where the file is none of ours, or
+    of another schema version.
+    """
+    try:
+        with reading_undisturbed(path) as connection:
+            version = check_version(connection, path)
+            integrity = _integrity(connection, quick=quick)
+            findings, unreadable = list[Finding](), list[str]()
+            for name, look in _LOOKS.items():
+                try:
+                    findings.append(look(connection, name))
+                except sqlite3.DatabaseError as error:
+                    if not _is_damage(error):
+                        raise
+                    unreadable.append(f"{name} cannot be read: {error}")
+    except DatabaseUnusable as error:
+        if not isinstance(error.__cause__, sqlite3.Error) or not _is_damage(error.__cause__):
+            raise
+        return [Finding(INTEGRITY, (error.detail,))]
+    whole = Finding(INTEGRITY, (*integrity, *unreadable))
+    return [Finding("schema version", remark=str(version)), whole, *findings]
+
+
+def backup(
+    path: Path, target: Path, *, mode: int = 0o600, progress: Callable[[int, int], object] | None = None
+) -> int:
+    """Copy the database as it is at this moment into a new file, and return its size in bytes.
+
+    A daemon may write meanwhile. The copy is checked, and needs no log beside it. ``progress`` is called with the
+    pages done and the pages in all. Raises BadInput where the target exists or cannot be made, WriteFailed where it
+    cannot be filled; there is no target then.
+    """
+    find(path)
+    _make(target, mode)
+    try:
+        _copy(path, target, progress)
+    except BaseException:
+        for name in (target, target.with_name(target.name + "-journal")):
+            name.unlink(missing_ok=True)
+        raise
+    return target.stat().st_size
+
+
+def vacuum(path: Path) -> tuple[int, int]:
+    """Write the database anew without the room that deleted rows left; return its size before and after.
+
+    Raises DatabaseHeld beside a running daemon, WriteFailed where the disk has no room for a second one.
+    """
+    path = find(path)
+    with database_lock(path):
+        before = _size(path)
+        try:
+            with closing(sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)) as connection:
+                check_version(connection, path)
+                connection.execute("VACUUM")
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            raise explained(path, error) from error
+        return before, _size(path)
+
+
+def sizes(path: Path, *, by_table: bool = False) -> Sizes:
+    """Measure a database; ``by_table`` reads all of it to say how many bytes each table takes."""
+    path = find(path)
+    with reading(path) as connection:
+        page_size, free = (
+            connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_size", "freelist_count")
+        )
+        taken = _bytes_by_table(connection) if by_table else {}
+        names = [
+            name
+            for (name,) in connection.execute(
+                "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+                " ORDER BY name"
+            )
+        ]
+        tables = [
+            TableSize(name, connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0], taken.get(name))
+            for name in names
+        ]
+    log = path.with_name(path.name + "-wal")
+    return Sizes(_size(path), _size(log), free * page_size, page_size, tuple(tables))
+
+
+def file_sizes(path: Path) -> tuple[int, int]:
+    """Return the bytes of the database and of its write-ahead log."""
+    path = find(path)
+    return _size(path), _size(path.with_name(path.name + "-wal"))
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    """Tell whether an error says that the file is not as SQLite has written it."""
+    name: str = getattr(error, "sqlite_errorname", "")
+    return name.startswith(("SQLITE_CORRUPT", "SQLITE_ERROR", "SQLITE_IOERR"))
+
+
+def _integrity(connection: sqlite3.Connection, *, quick: bool) -> list[str]:
+    """Return what is wrong, each in one line."""
+    pragma = "quick_check" if quick else "integrity_check"
+    try:
+        answers = [answer for (answer,) in connection.execute(f"PRAGMA {pragma}({_SHOWN})")]
+    except sqlite3.DatabaseError as error:
+        answers = [str(error)]
+    return [in_one_line(answer) for answer in answers if answer != "ok"]
+
+
+def _foreign_keys(connection: sqlite3.Connection, name: str) -> Finding:
+    problems: dict[tuple[str, str], int] = {}
+    for table, _, parent, _ in connection.execute("PRAGMA foreign_key_check"):
+        problems[table, parent] = problems.get((table, parent), 0) + 1
+    return Finding(
+        name,
+        tuple(
+            f"{number} rows of {table} name a row of {parent} that is gone"
+            for (table, parent), number in problems.items()
+        ),
+    )
+
+
+def _orphans(connection: sqlite3.Connection, name: str) -> Finding:
+    query = ORPHANS[name]
+    number = connection.execute(f"SELECT count(*) FROM ({query})").fetchone()[0]
+    if not number:
+        return Finding(name)
+    if name in _MENDED_BY_SYNC:
+        return Finding(name, remark=f"{number} rows; they get one as soon as their server shows it")
+    some = ", ".join(str(row_id) for (row_id,) in connection.execute(f"{query} LIMIT 5"))
+    return Finding(name, (f"{number} rows, such as {some}",))
+
+
+_LOOKS = {"foreign keys": _foreign_keys, **dict.fromkeys(ORPHANS, _orphans)}
+"""What is looked at besides the pages, by what it is called."""
+
+
+def _make(target: Path, mode: int) -> None:
+    """Make the empty file, with its permissions before anything is in it, and never over another."""
+    for suffix in ("-wal", "-shm", "-journal"):
+        left = target.with_name(target.name + suffix)
+        if left.exists():
+            raise BadInput(
+                f"{left} is there: SQLite would take it for a part of the copy",
+                hint="it belongs to another database of that name; name another file, or remove it",
+            )
+    try:
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode))
+    except FileExistsError:
+        raise BadInput(f"{target} exists and was left as it is", hint="name a file that is not there yet") from None
+    except OSError as error:
+        raise BadInput(
+            f"cannot write {target}: {error.strerror}", hint=f"check that {target.parent} exists and is writable"
+        ) from None
+
+
+def _copy(path: Path, target: Path, progress: Callable[[int, int], object] | None) -> None:
+    def report(_status: int, remaining: int, total: int) -> None:
+        if progress is not None:
+            progress(total - remaining, total)
+
+    with reading_undisturbed(path) as source, closing(sqlite3.connect(target, isolation_level=None)) as copy:
+        # Within a transaction the source stands still: what a daemon writes meanwhile starts nothing over.
+        source.execute("BEGIN")
+        source.execute("SELECT count(*) FROM sqlite_schema")
+        try:
+            source.backup(copy, pages=_PAGES_AT_ONCE, progress=report)
+            copy.execute("PRAGMA journal_mode = DELETE")
+            answer = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
+        except sqlite3.Error as error:
+            raise WriteFailed(target, f"could not be filled: {error}", hint="check the disk and its room") from error
+    if answer != "ok":
+        raise DatabaseUnusable(
+            path, f"is damaged: {in_one_line(answer)}", hint="there is no copy; `database check` tells more"
+        )
+
+
+def _bytes_by_table(connection: sqlite3.Connection) -> dict[str, int]:
+    """Return the bytes of each table and its indexes; nothing where SQLite was built without ``dbstat``."""
+    query = (
+        "SELECT z.tbl_name, sum(d.pgsize) FROM dbstat AS d JOIN sqlite_schema AS z ON z.name = d.name"
+        " WHERE d.aggregate = TRUE GROUP BY z.tbl_name"
+    )
+    with suppress(sqlite3.OperationalError):
+        return dict(connection.execute(query).fetchall())
+    return {}
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

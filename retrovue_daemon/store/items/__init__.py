@@ -1,0 +1,1 @@
+"""Films, shows, seasons, episodes and their files: records into rows."""

@@ -1,0 +1,85 @@
+"""Items whose values arrived damaged: what is remembered of them, and what is written although they are kept.
+
+A row keeps its good values until the same damage arrives a second time, or any damage a third time. From then on the
+row holds what the server has, and further damage is stored as it comes, until the item arrives undamaged once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from retrovue_daemon.records import Kind
+from retrovue_daemon.store.items.lookup import TABLES, json_list
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import aiosqlite
+
+    from retrovue_daemon.records import Item
+    from retrovue_daemon.store.items.rows import Target
+
+STORED_AT = 3
+"""The arrival at which any damage is stored; as ``times`` it says that the row holds damaged values."""
+
+
+class Damage(msgspec.Struct, frozen=True):
+    """The last damaged arrival of an item, and the how many-th it was."""
+
+    digest: int
+    times: int
+
+    def again(self, digest: int) -> Damage:
+        """Return what is to be remembered after the next damaged arrival."""
+        return Damage(digest, STORED_AT if digest == self.digest else min(self.times + 1, STORED_AT))
+
+
+async def known_damage(connection: aiosqlite.Connection, server_id: int) -> dict[str, Damage]:
+    """Return what is remembered of the items of a server, by rating key."""
+    query = "SELECT rating_key, digest, times FROM damaged_items WHERE server_id = ?"
+    return {
+        key: Damage(digest, times) for key, digest, times in await connection.execute_fetchall(query, (server_id,))
+    }
+
+
+async def remember_damage(
+    connection: aiosqlite.Connection, target: Target, damage: dict[str, Damage], *, list_again: bool
+) -> None:
+    """Remember damaged items by rating key; ``list_again`` has the next pass list their library completely."""
+    await connection.executemany(
+        "INSERT INTO damaged_items (server_id, rating_key, digest, times) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET digest = excluded.digest, times = excluded.times",
+        [(target.server_id, key, each.digest, each.times) for key, each in damage.items()],
+    )
+    if list_again:
+        await connection.execute("UPDATE libraries SET list_again = 1 WHERE id = ?", (target.library_id,))
+
+
+async def forget_damage(connection: aiosqlite.Connection, server_id: int, rating_keys: Iterable[str]) -> None:
+    """Forget items that arrived undamaged."""
+    await connection.execute(
+        "DELETE FROM damaged_items WHERE server_id = ? AND rating_key IN (SELECT value FROM json_each(?))",
+        (server_id, json_list(rating_keys)),
+    )
+
+
+async def return_kept(connection: aiosqlite.Connection, kind: Kind, found: Sequence[tuple[int, Item]]) -> int:
+    """Make missing rows present again without their items' values; return how many there were.
+
+    They go without a digest: the next pass finds them different.
+    """
+    cursor = await connection.executemany(
+        f"UPDATE {TABLES[kind]} SET state = ?, missing_since = NULL, missing_observed = NULL, digest = NULL"
+        " WHERE id = ? AND state = 'missing'",
+        [(item.state, row_id) for row_id, item in found],
+    )
+    if kind in {Kind.MOVIE, Kind.EPISODE}:
+        await connection.executemany(
+            "UPDATE media_files SET state = iif(plex_path IS NULL, 'unavailable', 'active')"
+            f" WHERE (server_id, rating_key) = (SELECT server_id, rating_key FROM {TABLES[kind]} WHERE id = ?)"
+            " AND media_type = ? AND state = 'missing'",
+            [(row_id, kind.value) for row_id, _ in found],
+        )
+    return cursor.rowcount

@@ -1,0 +1,88 @@
+"""What differs between two states of a database, item by item: before a sync and after it."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import msgspec
+
+from retrovue_daemon.records import Kind
+from retrovue_daemon.store.items.lookup import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ChangeName: TypeAlias = Literal["added", "updated", "removed", "restored", "moved", "deleted"]
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """One item that is not as it was; ``id`` is its row's, in the later state where it has one."""
+
+    change: ChangeName
+    kind: Kind
+    id: int
+    server: str
+    library: str
+    title: str
+
+
+_TITLES = {
+    Kind.MOVIE: "i.title || ifnull(' (' || i.year || ')', '')",
+    Kind.SHOW: "i.title || ifnull(' (' || i.year || ')', '')",
+    Kind.SEASON: "ifnull((SELECT w.title FROM {schema}.shows AS w WHERE w.id = i.show_id), '?') || ', ' || i.title",
+    Kind.EPISODE: (
+        "ifnull((SELECT w.title FROM {schema}.shows AS w WHERE w.id = i.show_id), '?')"
+        " || printf(' S%02dE%02d ', ifnull(i.season_number, 0), ifnull(i.episode_number, 0)) || i.episode_title"
+    ),
+}
+_CHANGE = """
+CASE WHEN o.id IS NULL THEN 'added'
+     WHEN i.state = 'missing' AND o.state <> 'missing' THEN 'removed'
+     WHEN i.rating_key <> o.rating_key OR i.library_id <> o.library_id THEN 'moved'
+     WHEN i.state <> 'missing' AND o.state = 'missing' THEN 'restored'
+     WHEN i.digest IS NOT o.digest OR i.state <> o.state THEN 'updated' END
+"""
+
+
+def backup(source: Path, target: Path) -> None:
+    """Copy a database as it is at this moment, also while another process writes to it. Raises sqlite3.Error."""
+    # Not mode=ro: such a connection cannot remove the files of the write-ahead log that it had to make.
+    with (
+        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=rw", uri=True, timeout=30)) as from_,
+        closing(sqlite3.connect(target)) as to,
+    ):
+        from_.execute("PRAGMA query_only = ON")
+        from_.backup(to)
+
+
+def differences(before: Path, after: Path) -> Iterator[Difference]:
+    """Give what changed from one state to the other, kind by kind, in order of id. Raises sqlite3.Error."""
+    with closing(sqlite3.connect(after)) as connection:
+        connection.execute("ATTACH DATABASE ? AS old", (f"{before.absolute()}",))
+        for kind, table in TABLES.items():
+            query = (
+                f"SELECT {_CHANGE} AS change, i.id, s.name, l.library_name, {_TITLES[kind].format(schema='main')}"
+                f" FROM main.{table} AS i LEFT JOIN old.{table} AS o ON o.id = i.id"
+                " JOIN main.libraries AS l ON l.id = i.library_id JOIN main.plex_servers AS s ON s.id = i.server_id"
+                " WHERE change IS NOT NULL UNION ALL"
+                f" SELECT 'deleted', i.id, s.name, l.library_name, {_TITLES[kind].format(schema='old')}"
+                f" FROM old.{table} AS i JOIN old.libraries AS l ON l.id = i.library_id"
+                " JOIN old.plex_servers AS s ON s.id = i.server_id"
+                f" WHERE i.id NOT IN (SELECT id FROM main.{table}) ORDER BY 2"
+            )
+            for change, row_id, server, library, title in connection.execute(query):
+                yield Difference(change, kind, row_id, server, library, title)
+
+
+def changed_paths(before: Path, after: Path) -> int:
+    """Count the files that stay but get another local path."""
+    with closing(sqlite3.connect(after)) as connection:
+        connection.execute("ATTACH DATABASE ? AS old", (f"{before.absolute()}",))
+        query = (
+            "SELECT count(*) FROM main.media_files AS f JOIN old.media_files AS o ON o.id = f.id"
+            " WHERE f.file_path IS NOT o.file_path AND f.plex_path IS o.plex_path"
+        )
+        return int(connection.execute(query).fetchone()[0])

@@ -1,0 +1,239 @@
+"""The rows of media_files that belong to a batch of films or episodes.
+
+Programs refer to ``media_files.id``, so a file keeps its row as long as it can be told what became of it: within one
+item files are matched by their Part, then by their path, then, where one is left on both sides, to each other. A Part
+that another item lists now takes its row along. The primary file stays the primary while it can be played.
+
+A rating key alone does not say whose a file is: a film's key may have been given out again to an episode, so the kind
+of the item (``media_type``) is always asked for, too.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple
+
+from retrovue_daemon.paths import path_form
+from retrovue_daemon.store.items.bulk import write_rows
+from retrovue_daemon.store.items.ids import NewIds
+from retrovue_daemon.store.items.lookup import json_list
+from retrovue_daemon.store.items.rows import UPSERT_FILE, file_row
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from retrovue_daemon.records import Episode, Kind, MediaFile, Movie
+    from retrovue_daemon.store.items.bulk import Row
+    from retrovue_daemon.store.items.rows import Target
+
+
+class StoredFile(NamedTuple):
+    """The row of a file, as far as it is compared."""
+
+    id: int
+    part_id: int | None
+    rating_key: str
+    plex_path: str | None
+    optimized: int
+    media_type: str
+    size: int | None
+
+    def belongs_to(self, item: Movie | Episode) -> bool:
+        """Return whether this is a file of the item."""
+        return (self.media_type, self.rating_key) == (item.kind.value, item.rating_key)
+
+
+_COLUMNS = "id, part_id, rating_key, plex_path, optimized, media_type, size"
+_FILES = f"SELECT {_COLUMNS} FROM media_files WHERE server_id = ?"
+_OF_ITEMS = f"{_FILES} AND media_type = ? AND rating_key IN (SELECT value FROM json_each(?)) ORDER BY id"
+_OF_ID = f"SELECT {_COLUMNS} FROM media_files WHERE id = ?"
+_OF_PARTS = f"{_FILES} AND part_id IN (SELECT value FROM json_each(?))"
+
+
+def stored_files(
+    connection: sqlite3.Connection, kind: Kind, server_id: int, rating_keys: Iterable[str]
+) -> dict[str, list[StoredFile]]:
+    """Return the rows of the files of these items of a kind, by rating key."""
+    found: defaultdict[str, list[StoredFile]] = defaultdict(list)
+    for row in connection.execute(_OF_ITEMS, (server_id, kind.value, json_list(rating_keys))):
+        file = StoredFile(*row)
+        found[file.rating_key].append(file)
+    return found
+
+
+def taken_files(
+    connection: sqlite3.Connection, primaries: Iterable[tuple[str, int | None]]
+) -> dict[str, list[StoredFile]]:
+    """Return the primary files of items of which another one listed all files since, by the items' rating keys.
+
+    ``primaries`` are rating keys and ids of files. An item is known by its file until it is listed anew itself.
+    """
+    found = {}
+    for rating_key, file_id in primaries:
+        if file_id is not None:
+            found[rating_key] = [StoredFile(*row) for row in connection.execute(_OF_ID, (file_id,))]
+    return found
+
+
+def write_files(
+    connection: sqlite3.Connection,
+    target: Target,
+    items: Sequence[Movie | Episode],
+    known: Mapping[str, Sequence[StoredFile]],
+    primaries: Mapping[str, int | None],
+    now: int,
+) -> dict[str, int]:
+    """Write the files of these items and delete the rows of files that they no longer have.
+
+    ``known`` are the rows of items that were stored before, ``primaries`` the ids of their primary files. Return the
+    id of each item's primary file, by rating key; an item without a playable file is not in it.
+    """
+    batch = _Batch(connection, target.server_id, items, known)
+    rows: dict[int, Row] = {}
+    primary: dict[str, int] = {}
+    media_type = items[0].kind.value if items else ""
+    for item in items:
+        ids = batch.ids_of(item, primaries.get(item.rating_key))
+        for row_id, file in zip(ids, item.files, strict=True):
+            rows[row_id] = file_row(target, row_id, item, file, now, media_type)
+        chosen = _primary(item, ids, primaries.get(item.rating_key), known.get(item.rating_key, ()))
+        if chosen is not None:
+            primary[item.rating_key] = chosen
+    left = [file.id for files in known.values() for file in files if file.id not in rows]
+    if left:
+        connection.execute("DELETE FROM media_files WHERE id IN (SELECT value FROM json_each(?))", (json_list(left),))
+    batch.free_parts()
+    if rows:
+        write_rows(connection, UPSERT_FILE, list(rows.values()))
+    return primary
+
+
+def primary_file(item: Movie | Episode) -> MediaFile | None:
+    """Return the file that stands for a new item: the first playable one that is no optimized version.
+
+    Plex lists the version that it would play first; a stacked file's later parts never come first.
+    """
+    return next((file for file in item.files if _stands_for(item, file)), None)
+
+
+def _stands_for(item: Movie | Episode, file: MediaFile) -> bool:
+    return file.playable and not file.optimized and not item.trashed
+
+
+def _primary(
+    item: Movie | Episode, ids: Sequence[int], before: int | None, stored: Sequence[StoredFile]
+) -> int | None:
+    """Return the id of the primary file: the one from before, else one that stays, else the first playable one."""
+    can = [row_id for row_id, file in zip(ids, item.files, strict=True) if _stands_for(item, file)]
+    if before in can:
+        return before
+    staying = {file.id for file in stored}
+    return next((row_id for row_id in can if row_id in staying), can[0] if can else None)
+
+
+class _Batch:
+    """Finds the rows of the files of one batch of items."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        server_id: int,
+        items: Sequence[Movie | Episode],
+        known: Mapping[str, Sequence[StoredFile]],
+    ) -> None:
+        self._connection = connection
+        self._known = known
+        self._new_ids = NewIds.of(connection, "media_files")
+        self._owner: dict[int | None, str] = {
+            file.part_id: item.rating_key for item in items for file in item.files if file.part_id is not None
+        }
+        rows = connection.execute(
+            _OF_PARTS, (server_id, json_list([part for part in self._owner if part is not None]))
+        )
+        self._by_part: dict[int | None, StoredFile] = {row[1]: StoredFile(*row) for row in rows}
+        self._given: dict[int, int] = {}
+        self._taken: set[int] = set()
+        self._losing_part: list[int] = []
+
+    def ids_of(self, item: Movie | Episode, primary: int | None) -> list[int]:
+        """Return the row ids of an item's files, in their order; new ones where none is known."""
+        found: dict[int, int] = {}
+        if self._by_part or item.rating_key in self._known:
+            own = [file for file in self._known.get(item.rating_key, ()) if file.id not in self._taken]
+            found = self._matched(item, own, primary)
+        ids = []
+        for file in item.files:
+            row_id = self._given.get(file.part_id) if file.part_id is not None else None
+            if row_id is None:  # else the server lists one Part twice
+                row_id = found.get(id(file)) or self._new_ids.take()
+            if file.part_id is not None:
+                self._given[file.part_id] = row_id
+            self._taken.add(row_id)
+            ids.append(row_id)
+        return ids
+
+    def free_parts(self) -> None:
+        """Take their Part from rows that get another one, or none: a Part is unique at every moment."""
+        if self._losing_part:
+            self._connection.execute(
+                "UPDATE media_files SET part_id = NULL WHERE id IN (SELECT value FROM json_each(?))",
+                (json_list(self._losing_part),),
+            )
+
+    def _matched(self, item: Movie | Episode, own: list[StoredFile], primary: int | None) -> dict[int, int]:
+        """Return the ids of the rows of an item's files, by the identity of the records."""
+        found: dict[int, int] = {}
+        open_files = list(item.files)
+
+        def match(file: MediaFile, row: StoredFile) -> None:
+            found[id(file)] = row.id
+            open_files.remove(file)
+            if row in own:
+                own.remove(row)
+            if row.part_id is not None and row.part_id != file.part_id:
+                self._losing_part.append(row.id)
+
+        by_part: dict[int | None, StoredFile] = {row.part_id: row for row in own if row.part_id is not None}
+        for file in item.files:
+            if (row := by_part.get(file.part_id)) is not None and row in own:
+                match(file, row)
+        for file in tuple(open_files):
+            row = next((row for row in own if _same_path(row.plex_path, file.plex_path)), None)
+            if row is not None:
+                match(file, row)
+        # A Part that another item of the batch lists takes its row along.
+        own[:] = [row for row in own if self._owner.get(row.part_id, item.rating_key) == item.rating_key]
+        for file in tuple(open_files):
+            row = self._by_part.get(file.part_id)
+            if row is None or row.id in self._taken or row.belongs_to(item):
+                continue
+            if row.plex_path is None or file.plex_path is None or _same_path(row.plex_path, file.plex_path):
+                match(file, row)
+            else:
+                # Part ids are given out again where Plex's database was put back from a backup.
+                self._losing_part.append(row.id)
+        if len(own) == len(open_files) == 1 and bool(own[0].optimized) == open_files[0].optimized:
+            match(open_files[0], own[0])
+        self._keep_primary(item, own, open_files, found, primary)
+        return found
+
+    @staticmethod
+    def _keep_primary(
+        item: Movie | Episode,
+        own: list[StoredFile],
+        open_files: list[MediaFile],
+        found: dict[int, int],
+        primary: int | None,
+    ) -> None:
+        """Give the row of a primary file that left to the one that takes its place, where no other version stays."""
+        row = next((row for row in own if row.id == primary), None)
+        heir = next((file for file in open_files if _stands_for(item, file)), None)
+        if row is not None and heir is not None and not any(id(file) in found for file in item.files):
+            found[id(heir)] = row.id
+
+
+def _same_path(one: str | None, other: str | None) -> bool:
+    if one is None or other is None:
+        return False
+    return one == other or path_form(one) == path_form(other)

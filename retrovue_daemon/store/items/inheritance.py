@@ -1,0 +1,143 @@
+"""The files of a re-keyed item: its rows live on under what the younger row has of them.
+
+Programs refer to ``media_files.id``. The files of both rows of a pair are matched as within one item: by their path,
+then, where one is left on both sides, to each other. A matched row of the older item takes over what the younger one
+holds; the others of the older item go, the others of the younger one come over. The primary file stays the primary
+while it can be played.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from retrovue_daemon.store.items.lookup import TABLES
+from retrovue_daemon.store.items.path_forms import PATH_FORM
+from retrovue_daemon.store.items.rows import FILE_COLUMNS, SAID_ONCE
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from retrovue_daemon.records import Kind
+
+_TABLES = """
+CREATE TEMP TABLE IF NOT EXISTS inherited_files (
+    pair INTEGER NOT NULL, id INTEGER PRIMARY KEY, is_old INTEGER NOT NULL, form TEXT, optimized INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS temp.inherited_files_pair ON inherited_files (pair, is_old, form);
+CREATE TEMP TABLE IF NOT EXISTS inherited_rows (
+    old_id INTEGER PRIMARY KEY, young_id INTEGER NOT NULL UNIQUE, part_id INTEGER
+);
+CREATE TEMP TABLE IF NOT EXISTS inherited_singles (pair INTEGER PRIMARY KEY);
+CREATE TEMP TABLE IF NOT EXISTS inherited_primaries (
+    pair INTEGER PRIMARY KEY, young_item INTEGER NOT NULL UNIQUE, old_file INTEGER, file INTEGER
+)
+"""
+
+_ONE_FILE = (
+    "(SELECT count(*) = 1 AND max(f.optimized) = 0 FROM media_files AS f"
+    " WHERE f.server_id = {item}.server_id AND f.rating_key = {item}.rating_key AND f.media_type = :kind)"
+)
+_SINGLES = f"""
+INSERT INTO inherited_singles
+SELECT p.old_id FROM rekey_pairs AS p
+JOIN {{table}} AS o ON o.id = p.old_id JOIN {{table}} AS y ON y.id = p.young_id
+WHERE p.kind = :kind AND {_ONE_FILE.format(item="o")} AND {_ONE_FILE.format(item="y")}
+"""
+"""Pairs with one file on each side, as nearly all are: nothing of them need be compared."""
+
+_SINGLE_FILES = """
+INSERT INTO inherited_rows
+SELECT a.id, b.id, NULL FROM inherited_singles AS s
+JOIN {table} AS o ON o.id = s.pair
+JOIN inherited_primaries AS p ON p.pair = s.pair JOIN {table} AS y ON y.id = p.young_item
+JOIN media_files AS a ON a.server_id = o.server_id AND a.rating_key = o.rating_key AND a.media_type = :kind
+JOIN media_files AS b ON b.server_id = y.server_id AND b.rating_key = y.rating_key AND b.media_type = :kind
+"""
+
+_COLUMNS = [name for name in FILE_COLUMNS if name not in SAID_ONCE | {"part_id"}]
+
+_BY_PATH = """
+INSERT OR IGNORE INTO inherited_rows
+SELECT o.id, y.id, NULL FROM inherited_files AS o
+JOIN inherited_files AS y ON y.pair = o.pair AND y.is_old = 0 AND y.form = o.form
+WHERE o.is_old = 1 ORDER BY o.id, y.id
+"""
+_OPEN = (
+    "SELECT pair, min(id) AS id, min(optimized) AS optimized FROM inherited_files WHERE is_old = {is_old}"
+    " AND id NOT IN (SELECT {side} FROM inherited_rows) GROUP BY pair HAVING count(*) = 1"
+)
+_LEFT_OVER = f"""
+INSERT INTO inherited_rows
+SELECT o.id, y.id, NULL FROM ({_OPEN.format(is_old=1, side="old_id")}) AS o
+JOIN ({_OPEN.format(is_old=0, side="young_id")}) AS y ON y.pair = o.pair AND y.optimized = o.optimized
+"""
+_KEEP_PRIMARY = """
+INSERT OR IGNORE INTO inherited_rows
+SELECT p.old_file, p.file, NULL FROM inherited_primaries AS p
+JOIN inherited_files AS o ON o.id = p.old_file AND o.is_old = 1
+JOIN inherited_files AS y ON y.id = p.file AND y.is_old = 0 AND y.pair = o.pair
+WHERE o.id NOT IN (SELECT old_id FROM inherited_rows) AND NOT EXISTS (
+    SELECT 1 FROM inherited_files AS s JOIN inherited_rows AS r ON r.old_id = s.id WHERE s.pair = o.pair
+)
+"""
+"""Where no version of the older item stays, what stands for the younger one takes the place of the primary file."""
+
+
+def inherit_files(connection: sqlite3.Connection, kind: Kind) -> None:
+    """Match and merge the files of all pairs of a kind in ``rekey_pairs``, and set the younger rows' primary files.
+
+    To be run before the older rows take over the younger ones' columns, within the same transaction.
+    """
+    table, value = TABLES[kind], {"kind": kind.value}
+    for statement in filter(str.strip, _TABLES.split(";")):
+        connection.execute(statement)
+    for name in ("inherited_files", "inherited_rows", "inherited_singles", "inherited_primaries"):
+        connection.execute(f"DELETE FROM {name}")
+    connection.execute(
+        "INSERT INTO inherited_primaries SELECT p.old_id, y.id, o.media_file_id, y.media_file_id"
+        f" FROM rekey_pairs AS p JOIN {table} AS o ON o.id = p.old_id JOIN {table} AS y ON y.id = p.young_id"
+        " WHERE p.kind = :kind",
+        value,
+    )
+    connection.execute(_SINGLES.format(table=table), value)
+    connection.execute(_SINGLE_FILES.format(table=table), value)
+    for is_old, side in ((1, "old_id"), (0, "young_id")):
+        connection.execute(
+            f"INSERT OR IGNORE INTO inherited_files SELECT p.old_id, f.id, {is_old}, {PATH_FORM}, f.optimized"
+            f" FROM rekey_pairs AS p JOIN {table} AS i ON i.id = p.{side}"
+            " JOIN media_files AS f ON f.server_id = i.server_id AND f.rating_key = i.rating_key"
+            " AND f.media_type = :kind"
+            " WHERE p.kind = :kind AND p.old_id NOT IN (SELECT pair FROM inherited_singles)",
+            value,
+        )
+    connection.execute(_BY_PATH)
+    connection.execute(_LEFT_OVER)
+    connection.execute(_KEEP_PRIMARY)
+    _merge(connection)
+    connection.execute(
+        f"UPDATE {table} SET media_file_id = ifnull((SELECT f.id FROM inherited_primaries AS p JOIN media_files AS f"
+        f" ON f.id = p.old_file AND f.server_id = {table}.server_id AND f.rating_key = {table}.rating_key"
+        f" AND f.media_type = :kind WHERE p.young_item = {table}.id AND f.state = 'active' AND f.optimized = 0),"
+        " (SELECT ifnull(r.old_id, p.file) FROM inherited_primaries AS p LEFT JOIN inherited_rows AS r"
+        f" ON r.young_id = p.file WHERE p.young_item = {table}.id))"
+        " WHERE id IN (SELECT young_id FROM rekey_pairs WHERE kind = :kind)",
+        value,
+    )
+
+
+def _merge(connection: sqlite3.Connection) -> None:
+    """Give the older rows what the younger ones hold, and delete the rows that are left over."""
+    connection.execute(
+        "UPDATE inherited_rows SET part_id = (SELECT f.part_id FROM media_files AS f WHERE f.id = young_id)"
+    )
+    connection.execute(
+        f"UPDATE media_files SET {', '.join(f'{name} = y.{name}' for name in _COLUMNS)}, part_id = NULL"
+        " FROM inherited_rows AS r JOIN media_files AS y ON y.id = r.young_id WHERE r.old_id = media_files.id"
+    )
+    connection.execute(
+        "DELETE FROM media_files WHERE id IN (SELECT young_id FROM inherited_rows) OR id IN"
+        " (SELECT id FROM inherited_files WHERE is_old = 1 AND id NOT IN (SELECT old_id FROM inherited_rows))"
+    )
+    connection.execute(
+        "UPDATE media_files SET part_id = r.part_id FROM inherited_rows AS r WHERE r.old_id = media_files.id"
+    )

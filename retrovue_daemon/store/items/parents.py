@@ -1,0 +1,73 @@
+"""Which show and season an episode belongs to, and which show a season."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from retrovue_daemon.records import Kind
+from retrovue_daemon.store.items.lookup import json_list, stored_ids
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Sequence
+
+    from retrovue_daemon.records import Episode, Season
+
+_SEASONS_OF_SHOWS = """
+SELECT show_id, season_number, min(id) FROM seasons
+WHERE show_id IN (SELECT value FROM json_each(?)) AND state = 'active' GROUP BY show_id, season_number
+"""
+
+
+class Parents(msgspec.Struct, frozen=True):
+    """The stored parents of a batch: ids by rating key, and seasons also by (show id, season number)."""
+
+    shows: dict[str, int]
+    seasons: dict[str, int]
+    numbered: dict[tuple[int, int | None], int]
+
+    def of_season(self, season: Season) -> tuple[int | None, bool]:
+        """Return the id of the season's show, and whether it was found."""
+        show_id = self.shows.get(season.show_rating_key or "")
+        return show_id, show_id is not None
+
+    def of_episode(self, episode: Episode) -> tuple[tuple[int | None, int | None], bool]:
+        """Return the ids of the episode's show and season, and whether both were found.
+
+        Where seasons are hidden the episode does not name its own, or names one that is not listed; then its number
+        finds it. An episode that names no season needs none: one that appears later takes it in by its number.
+        """
+        show_id = self.shows.get(episode.show_rating_key or "")
+        season_id = self.seasons.get(episode.season_rating_key or "")
+        if season_id is None and show_id is not None and episode.season_number is not None:
+            season_id = self.numbered.get((show_id, episode.season_number))
+        named = episode.season_rating_key is not None
+        return (show_id, season_id), show_id is not None and (season_id is not None or not named)
+
+
+def parents_of_seasons(connection: sqlite3.Connection, server_id: int, seasons: Sequence[Season]) -> Parents:
+    """Look up the shows of these seasons."""
+    shows = _ids(connection, Kind.SHOW, server_id, (season.show_rating_key for season in seasons))
+    return Parents(shows, {}, {})
+
+
+def parents_of_episodes(connection: sqlite3.Connection, server_id: int, episodes: Sequence[Episode]) -> Parents:
+    """Look up the shows and seasons of these episodes: two queries, three where a named season is not to be found."""
+    shows = _ids(connection, Kind.SHOW, server_id, (episode.show_rating_key for episode in episodes))
+    seasons = _ids(connection, Kind.SEASON, server_id, (episode.season_rating_key for episode in episodes))
+    unnamed = {
+        shows[episode.show_rating_key]
+        for episode in episodes
+        if episode.season_rating_key not in seasons and episode.show_rating_key in shows
+    }
+    numbered = {}
+    if unnamed:
+        rows = connection.execute(_SEASONS_OF_SHOWS, (json_list(unnamed),))
+        numbered = {(show_id, number): season_id for show_id, number, season_id in rows}
+    return Parents(shows, seasons, numbered)
+
+
+def _ids(connection: sqlite3.Connection, kind: Kind, server_id: int, keys: Iterable[str | None]) -> dict[str, int]:
+    return stored_ids(connection, kind, server_id, sorted({key for key in keys if key is not None}))

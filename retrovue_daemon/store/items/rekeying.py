@@ -1,0 +1,290 @@
+"""One item, two rows: the old row of an item that got a new rating key takes the younger row's place.
+
+Plex gives an item a new rating key when it was deleted and added again, or when its file was moved to another
+library. Channels refer to our ids, so the older id survives: rows that are about to go missing, or are missing
+already, are paired with rows that were first seen after their library's last complete listing. A pair must agree
+on the Plex guid and edition, or on the path of the file in whatever spelling, and must be the only one that does.
+An equal path decides also where the guids differ: the same file was matched to another work. Seasons and shows have
+no file; where no catalogue knows them, they follow their episodes.
+
+Long-standing copies never merge: the younger row must have come after the last listing that showed the older one,
+which is a matter of moments (``store/items/moments.py``). A row of the same library must have come after the end of
+that listing, for otherwise it stood in it beside the older one; a row of another library after its beginning.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from retrovue_daemon.records import Kind
+from retrovue_daemon.store.items.inheritance import inherit_files
+from retrovue_daemon.store.items.lookup import GUID_TABLES, TABLES
+from retrovue_daemon.store.items.own_guids import NAMES_NO_WORK
+from retrovue_daemon.store.items.path_forms import PATH_FORM, provide_path_form
+from retrovue_daemon.store.items.rows import COLUMNS, SAID_ONCE
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping, Sequence
+
+    from retrovue_daemon.store.connection import Connection
+    from retrovue_daemon.store.items.rows import Target
+
+
+class Listed(NamedTuple):
+    """The moments at which a library's last complete listing began and ended; 0 where there was none."""
+
+    start: int
+    until: int
+
+
+class Rekeyed(msgspec.Struct):
+    """Which rows took over which, by kind: older id to younger id; ``arrived`` counts them by library, by its id."""
+
+    pairs: dict[Kind, dict[int, int]] = msgspec.field(default_factory=dict)
+    arrived: Counter[int] = msgspec.field(default_factory=Counter)
+
+    @property
+    def total(self) -> int:
+        """How many rows kept their id under another rating key."""
+        return sum(map(len, self.pairs.values()))
+
+
+_PARENT_OF = {
+    Kind.SHOW: (("seasons", "show_id"), ("episodes", "show_id")),
+    Kind.SEASON: (("episodes", "season_id"),),
+}
+
+# Filled for one kind after the other. "work" and "place" are compared as wholes: guid and edition, path and number.
+_TABLES = """
+CREATE TEMP TABLE IF NOT EXISTS rekey_old (
+    id INTEGER PRIMARY KEY, leaving INTEGER NOT NULL, library_id INTEGER NOT NULL, first_moment INTEGER NOT NULL,
+    last_moment INTEGER, show_id INTEGER, season_id INTEGER, guid TEXT, work TEXT, path TEXT, place TEXT
+);
+CREATE TEMP TABLE IF NOT EXISTS rekey_young (
+    id INTEGER PRIMARY KEY, library_id INTEGER NOT NULL, first_moment INTEGER NOT NULL, show_id INTEGER,
+    season_id INTEGER, rating_key TEXT NOT NULL, guid TEXT, work TEXT, path TEXT, place TEXT
+);
+CREATE TEMP TABLE IF NOT EXISTS rekey_leaving (id INTEGER PRIMARY KEY);
+CREATE TEMP TABLE IF NOT EXISTS rekey_pairs (
+    kind TEXT NOT NULL, old_id INTEGER NOT NULL, young_id INTEGER NOT NULL, rating_key TEXT NOT NULL,
+    library_id INTEGER NOT NULL, old_show INTEGER, young_show INTEGER, old_season INTEGER, young_season INTEGER,
+    PRIMARY KEY (kind, old_id)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS temp.rekey_pairs_young ON rekey_pairs (kind, young_id);
+"""
+
+_WORK = f"CASE WHEN NOT {NAMES_NO_WORK} THEN i.source_id || char(10) || ifnull({{edition}}, '') END"
+_PATH = f"CASE WHEN f.plex_path GLOB '*[/\\]*' THEN {PATH_FORM} END"
+"""NULL for a file of which the token sees no more than its name: films in many folders have a file of that name."""
+_PLACE = f"{_PATH} || char(10) || ifnull({{number}}, '')"
+_FILE = "LEFT JOIN media_files AS f ON f.id = i.media_file_id"
+_NO_FILE = "LEFT JOIN media_files AS f ON f.id IS NULL AND 0"
+
+
+class _Shape(msgspec.Struct, frozen=True):
+    """Where a kind keeps what is compared."""
+
+    show: str
+    season: str
+    edition: str
+    number: str
+    file: str
+
+
+_SHAPES = {
+    Kind.MOVIE: _Shape("NULL", "NULL", "i.edition_title", "i.edition_title", _FILE),
+    Kind.EPISODE: _Shape("i.show_id", "i.season_id", "NULL", "i.episode_number", _FILE),
+    Kind.SEASON: _Shape("i.show_id", "NULL", "NULL", "NULL", _NO_FILE),
+    Kind.SHOW: _Shape("NULL", "NULL", "NULL", "NULL", _NO_FILE),
+}
+_CHILDREN_FIRST = (Kind.MOVIE, Kind.EPISODE, Kind.SEASON, Kind.SHOW)
+
+_STAGES = (
+    ("o.leaving = 1", "y.library_id = :library"),
+    ("o.leaving = 1", "1"),
+    ("o.leaving = 0 AND o.library_id = :library", "y.library_id = :library"),
+    ("o.leaving = 0", "y.library_id = :library"),
+)
+"""Who is paired with whom, the likeliest first; what is missing already comes back in the pass's own library only."""
+
+
+async def rekey(
+    connection: Connection, target: Target, listed: Listed, leaving: Mapping[Kind, Sequence[int]]
+) -> Rekeyed:
+    """Pair the rows of a library that are ``leaving`` (ids by kind), and what is missing, with younger rows.
+
+    ``listed`` is the library's last complete listing before this one. To be run within the
+    transaction that removes what is left over.
+    """
+    return await connection.run(lambda plain: _rekey(plain, target, listed, leaving))
+
+
+def _rekey(
+    connection: sqlite3.Connection, target: Target, listed: Listed, leaving: Mapping[Kind, Sequence[int]]
+) -> Rekeyed:
+    result = Rekeyed()
+    kinds = [
+        kind
+        for kind in _CHILDREN_FIRST
+        if kind in leaving
+        and (leaving[kind] or (_misses(connection, target, kind) and _came(connection, target, kind, listed)))
+    ]
+    if not kinds:
+        return result
+    provide_path_form(connection)
+    for statement in filter(str.strip, _TABLES.split(";")):
+        connection.execute(statement)
+    connection.execute("DELETE FROM rekey_pairs")
+    for kind in kinds:
+        if _gather(connection, target, listed, kind, leaving[kind]):
+            _pair(connection, target, kind)
+    query = "SELECT kind, old_id, young_id, library_id FROM rekey_pairs"
+    for kind, old_id, young_id, library_id in connection.execute(query).fetchall():
+        result.pairs.setdefault(Kind(kind), {})[old_id] = young_id
+        result.arrived[library_id] += 1
+    for kind in reversed(_CHILDREN_FIRST):
+        if kind in result.pairs:
+            _take_over(connection, kind)
+    return result
+
+
+def _gather(connection: sqlite3.Connection, target: Target, listed: Listed, kind: Kind, ids: Sequence[int]) -> bool:
+    """Collect the older and the younger rows of a kind; return whether there are both."""
+    shape, table = _SHAPES[kind], TABLES[kind]
+    keys = {"edition": shape.edition, "number": shape.number}
+    work, place = _WORK.format(**keys), _PLACE.format(**keys)
+    for name in ("rekey_old", "rekey_young", "rekey_leaving"):
+        connection.execute(f"DELETE FROM {name}")
+    connection.executemany("INSERT INTO rekey_leaving (id) VALUES (?)", ((row_id,) for row_id in ids))
+    select = (
+        f"INSERT OR IGNORE INTO rekey_old SELECT i.id, {{leaving}}, i.library_id, i.first_moment, i.last_moment,"
+        f" {shape.show}, {shape.season}, i.source_id, {work}, {_PATH}, {place} FROM {table} AS i {shape.file}"
+    )
+    connection.execute(
+        select.format(leaving=1)
+        + " WHERE i.id IN (SELECT id FROM rekey_leaving) AND i.library_id = ? AND i.state <> 'missing'",
+        (target.library_id,),
+    )
+    connection.execute(
+        select.format(leaving=0) + " WHERE i.server_id = ? AND i.state = 'missing'", (target.server_id,)
+    )
+    if not _any(connection, "rekey_old"):
+        return False
+    # Of films and episodes only those that could fit: there may be a million younger ones.
+    fitting = (
+        f" AND (i.source_id IN (SELECT guid FROM rekey_old) OR {_PATH} IN (SELECT path FROM rekey_old))"
+        if shape.file is _FILE
+        else ""
+    )
+    libraries = connection.execute("SELECT id FROM libraries WHERE server_id = ?", (target.server_id,)).fetchall()
+    for (library_id,) in libraries:
+        # Ids and moments grow together, so the younger rows are those behind the newest of the older ones.
+        connection.execute(
+            f"INSERT INTO rekey_young SELECT i.id, i.library_id, i.first_moment, {shape.show}, {shape.season},"
+            f" i.rating_key, i.source_id, {work}, {_PATH}, {place} FROM {table} AS i {shape.file}"
+            " WHERE i.library_id = :library AND i.state <> 'missing' AND i.first_moment > :moment AND i.id > ifnull("
+            f"(SELECT id FROM {table} WHERE library_id = :library AND first_moment <= :moment"
+            f" ORDER BY id DESC LIMIT 1), 0) AND i.id NOT IN (SELECT id FROM rekey_leaving){fitting}",
+            {"library": library_id, "moment": listed.until if library_id == target.library_id else listed.start},
+        )
+    return _any(connection, "rekey_young")
+
+
+def _misses(connection: sqlite3.Connection, target: Target, kind: Kind) -> bool:
+    """Tell whether anything of a server is missing already: else nothing can come back."""
+    query = f"SELECT 1 FROM {TABLES[kind]} WHERE server_id = ? AND state = 'missing' LIMIT 1"
+    return bool(connection.execute(query, (target.server_id,)).fetchall())
+
+
+def _came(connection: sqlite3.Connection, target: Target, kind: Kind, listed: Listed) -> bool:
+    """Tell whether a library has rows that came after its last complete listing."""
+    query = f"SELECT first_moment FROM {TABLES[kind]} WHERE library_id = ? ORDER BY id DESC LIMIT 1"
+    rows = connection.execute(query, (target.library_id,)).fetchall()
+    return any(moment > listed.until for (moment,) in rows)
+
+
+def _any(connection: sqlite3.Connection, table: str) -> bool:
+    return bool(connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchall())
+
+
+def _pair(connection: sqlite3.Connection, target: Target, kind: Kind) -> None:
+    """Pair what is unique on both sides, by the surest likeness first."""
+    values = {"library": target.library_id, "kind": kind.value}
+    keys = ("work", "path", "place") if kind in {Kind.MOVIE, Kind.EPISODE} else ("work",)
+    for old, young in _STAGES:
+        for key in keys:
+            links = (
+                f"SELECT o.id AS old_id, y.id AS young_id FROM"
+                f" (SELECT min(o.id) AS id, o.{key} AS likeness FROM rekey_old AS o WHERE {old}"
+                f" AND o.{key} IS NOT NULL GROUP BY o.{key} HAVING count(*) = 1) AS o"
+                f" JOIN (SELECT min(y.id) AS id, y.{key} AS likeness FROM rekey_young AS y WHERE {young}"
+                f" AND y.{key} IS NOT NULL GROUP BY y.{key} HAVING count(*) = 1) AS y ON y.likeness = o.likeness"
+            )
+            _link(connection, links, values)
+    if kind in _PARENT_OF:
+        parent = kind.value
+        links = (
+            f"SELECT DISTINCT p.old_{parent} AS old_id, p.young_{parent} AS young_id FROM rekey_pairs AS p"
+            f" JOIN rekey_old AS o ON o.id = p.old_{parent} JOIN rekey_young AS y ON y.id = p.young_{parent}"
+            " WHERE p.kind = 'episode'"
+        )
+        unique = (
+            f"WITH links AS ({links}) SELECT old_id, young_id FROM links"
+            " WHERE old_id IN (SELECT old_id FROM links GROUP BY old_id HAVING count(*) = 1)"
+            " AND young_id IN (SELECT young_id FROM links GROUP BY young_id HAVING count(*) = 1)"
+        )
+        _link(connection, unique, values)
+
+
+def _link(connection: sqlite3.Connection, links: str, values: Mapping[str, str | int]) -> None:
+    """Keep those pairs of which the younger row came later; both sides are then taken."""
+    connection.execute(
+        "INSERT INTO rekey_pairs SELECT :kind, o.id, y.id, y.rating_key, y.library_id, o.show_id,"
+        f" y.show_id, o.season_id, y.season_id FROM ({links}) AS l JOIN rekey_old AS o ON o.id = l.old_id"
+        " JOIN rekey_young AS y ON y.id = l.young_id"
+        " WHERE y.first_moment > o.first_moment AND (o.leaving = 1 OR y.first_moment > o.last_moment)",
+        values,
+    )
+    for table, column in (("rekey_old", "old_id"), ("rekey_young", "young_id")):
+        connection.execute(
+            f"DELETE FROM {table} WHERE id IN (SELECT {column} FROM rekey_pairs WHERE kind = :kind)",
+            {"kind": values["kind"]},
+        )
+
+
+def _take_over(connection: sqlite3.Connection, kind: Kind) -> None:
+    """Give the older row of each pair all that the younger one has, and delete that; parents go before children."""
+    table, value = TABLES[kind], {"kind": kind.value}
+    old_ids = "(SELECT old_id FROM rekey_pairs WHERE kind = :kind)"
+    young_ids = "(SELECT young_id FROM rekey_pairs WHERE kind = :kind)"
+    heir = "(SELECT p.old_id FROM rekey_pairs AS p WHERE p.kind = :kind AND p.young_id = {column})"
+    if kind in {Kind.MOVIE, Kind.EPISODE}:
+        inherit_files(connection, kind)
+    if kind in GUID_TABLES:
+        guids, column = GUID_TABLES[kind]
+        connection.execute(f"DELETE FROM {guids} WHERE {column} IN {old_ids}", value)
+        connection.execute(
+            f"UPDATE {guids} SET {column} = {heir.format(column=column)} WHERE {column} IN {young_ids}", value
+        )
+    for child, column in _PARENT_OF.get(kind, ()):
+        connection.execute(
+            f"UPDATE {child} SET {column} = {heir.format(column=column)} WHERE {column} IN {young_ids}", value
+        )
+    # The rating key is unique: it becomes the older row's once the younger one is gone.
+    names = [name for name in COLUMNS[kind] if name not in SAID_ONCE | {"rating_key"}]
+    connection.execute(
+        f"UPDATE {table} SET {', '.join(f'{name} = y.{name}' for name in names)}, missing_since = NULL,"
+        f" missing_observed = NULL, last_moment = NULL FROM rekey_pairs AS p JOIN {table} AS y ON y.id = p.young_id"
+        f" WHERE p.kind = :kind AND p.old_id = {table}.id",
+        value,
+    )
+    connection.execute(f"DELETE FROM {table} WHERE id IN {young_ids}", value)
+    connection.execute(
+        f"UPDATE {table} SET rating_key = p.rating_key FROM rekey_pairs AS p"
+        f" WHERE p.kind = :kind AND p.old_id = {table}.id",
+        value,
+    )

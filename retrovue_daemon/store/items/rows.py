@@ -1,0 +1,145 @@
+"""The columns of the item tables, and records as rows of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from retrovue_daemon.records import Kind
+from retrovue_daemon.store.items.bulk import Insertion
+from retrovue_daemon.store.items.lookup import TABLES
+from retrovue_daemon.store.items.moments import Moments
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from retrovue_daemon.records import Episode, MediaFile, Movie, Season, Show
+    from retrovue_daemon.store.items.bulk import Row
+
+
+class Target(msgspec.Struct, frozen=True):
+    """The library that a batch belongs to, and how its paths translate to this machine's.
+
+    New rows remember the moment at which they were first seen. Of a library that was never listed completely that is
+    the moment at which it was ``known``: its items may be older than any of its passes.
+    """
+
+    server_id: int
+    library_id: int
+    library_name: str
+    local_path: Callable[[str], str]
+    moments: Moments = msgspec.field(default_factory=Moments)
+    known: int | None = None
+
+    @property
+    def first_moment(self) -> int:
+        """The moment at which a row that is written now was first seen."""
+        return self.moments.now if self.known is None else self.known
+
+
+SAID_ONCE = frozenset({"id", "created_at", "first_moment"})
+"""Columns that are written with a row and never again."""
+
+
+def upsert(table: str, columns: tuple[str, ...], *, fixed: str = "") -> Insertion:
+    """Return what inserts rows or, where their id exists, changes all but what is said once for all.
+
+    ``fixed`` is an assignment that every change makes beside them.
+    """
+    changes = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in SAID_ONCE)
+    return Insertion(table, columns, f"ON CONFLICT (id) DO UPDATE SET {changes}{', ' + fixed if fixed else ''}")
+
+
+_HEAD = ("id", "server_id", "library_id", "rating_key")
+_TAIL = ("source_id", "updated_at", "created_at", "synced_at", "first_moment", "digest", "state")
+
+_MOVIE = (
+    *_HEAD, "media_file_id", "title", "year", "edition_title", "rating", "summary", "genre", "director", "studio",
+    "originally_available_at", "duration", "guid_primary", *_TAIL,
+)  # fmt: skip
+_SHOW = (
+    *_HEAD, "title", "year", "total_seasons", "total_episodes", "show_rating", "show_summary", "genre", "studio",
+    "originally_available_at", "guid_primary", *_TAIL,
+)  # fmt: skip
+_SEASON = (*_HEAD, "show_id", "season_number", "title", *_TAIL)
+_EPISODE = (
+    *_HEAD, "show_id", "season_id", "media_file_id", "episode_title", "season_number", "episode_number", "rating",
+    "summary", "originally_available_at", "duration", *_TAIL,
+)  # fmt: skip
+FILE_COLUMNS = (
+    "id", "server_id", "library_id", "rating_key", "media_id", "part_id", "part_index", "file_path", "plex_path",
+    "duration", "size", "container", "video_codec", "audio_codec", "audio_channels", "width", "height",
+    "video_resolution", "bitrate", "optimized", "change_stamp", "media_type", "source_id", "library_name",
+    "updated_at", "created_at", "state",
+)  # fmt: skip
+
+COLUMNS = {Kind.MOVIE: _MOVIE, Kind.SHOW: _SHOW, Kind.SEASON: _SEASON, Kind.EPISODE: _EPISODE}
+"""The columns of each item table that a record fills."""
+
+UPSERT_ITEM = {
+    kind: upsert(TABLES[kind], columns, fixed="missing_since = NULL, missing_observed = NULL, last_moment = NULL")
+    for kind, columns in COLUMNS.items()
+}
+UPSERT_FILE = upsert("media_files", FILE_COLUMNS)
+
+
+def movie_row(
+    target: Target, row_id: int, movie: Movie, digest: int | None, now: int, media_file_id: int | None
+) -> Row:
+    """Return the row of a film."""
+    return (
+        row_id, target.server_id, target.library_id, movie.rating_key, media_file_id, movie.title, movie.year,
+        movie.edition_title, movie.rating, movie.summary, movie.genre, movie.director, movie.studio,
+        movie.originally_available_at, movie.duration, movie.guid_primary, movie.guid, movie.updated_at, now, now,
+        target.first_moment, digest, movie.state,
+    )  # fmt: skip
+
+
+def show_row(target: Target, row_id: int, show: Show, digest: int | None, now: int) -> Row:
+    """Return the row of a show."""
+    return (
+        row_id, target.server_id, target.library_id, show.rating_key, show.title, show.year, show.total_seasons,
+        show.total_episodes, show.show_rating, show.show_summary, show.genre, show.studio,
+        show.originally_available_at, show.guid_primary, show.guid, show.updated_at, now, now,
+        target.first_moment, digest, show.state,
+    )  # fmt: skip
+
+
+def season_row(target: Target, row_id: int, season: Season, digest: int | None, now: int, show_id: int | None) -> Row:
+    """Return the row of a season."""
+    return (
+        row_id, target.server_id, target.library_id, season.rating_key, show_id, season.season_number,
+        season.title, season.guid, season.updated_at, now, now, target.first_moment, digest, season.state,
+    )  # fmt: skip
+
+
+def episode_row(
+    target: Target,
+    row_id: int,
+    episode: Episode,
+    digest: int | None,
+    now: int,
+    parents: tuple[int | None, int | None],
+    media_file_id: int | None,
+) -> Row:
+    """Return the row of an episode; ``parents`` are the ids of its show and its season."""
+    return (
+        row_id, target.server_id, target.library_id, episode.rating_key, *parents, media_file_id,
+        episode.episode_title, episode.season_number, episode.episode_number, episode.rating, episode.summary,
+        episode.originally_available_at, episode.duration, episode.guid, episode.updated_at, now, now,
+        target.first_moment, digest, episode.state,
+    )  # fmt: skip
+
+
+def file_row(target: Target, row_id: int, item: Movie | Episode, file: MediaFile, now: int, media_type: str) -> Row:
+    """Return the row of one file of an item; ``media_type`` is the value of the item's kind."""
+    path = file.plex_path
+    playable = file.playable and not item.trashed
+    return (
+        row_id, target.server_id, target.library_id, item.rating_key, file.media_id, file.part_id, file.part_index,
+        None if path is None else target.local_path(path), path, file.duration, file.size, file.container,
+        file.video_codec, file.audio_codec, file.audio_channels, file.width, file.height, file.video_resolution,
+        file.bitrate, int(file.optimized), file.change_stamp, media_type, item.guid, target.library_name,
+        item.updated_at, now, "active" if playable else "unavailable",
+    )  # fmt: skip

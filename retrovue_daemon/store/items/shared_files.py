@@ -1,0 +1,122 @@
+"""Which files the episodes of shows and seasons have: what tells a show that was matched anew from another one."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from retrovue_daemon.paths import path_form
+from retrovue_daemon.records import Kind
+from retrovue_daemon.store.items.displacement import displace
+from retrovue_daemon.store.items.lookup import TABLES, json_list
+from retrovue_daemon.store.items.upserts import write_items
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Iterable, Sequence
+
+    from retrovue_daemon.store.connection import Connection
+    from retrovue_daemon.store.items.rows import Target
+    from retrovue_daemon.store.items.upserts import BatchResult, Change
+
+_COLUMN = {Kind.SHOW: "show_id", Kind.SEASON: "season_id"}
+
+_STORED_PARENT = {
+    Kind.SHOW: "SELECT i.id, i.source_id, i.title, NULL FROM shows AS i",
+    Kind.SEASON: "SELECT i.id, i.source_id, i.season_number, w.rating_key FROM seasons AS i"
+    " LEFT JOIN shows AS w ON w.id = i.show_id",
+}
+
+
+class FileSet(msgspec.Struct, frozen=True):
+    """Paths and sizes in as little memory as can be: eight bytes each, and one of 2**64 is taken for another."""
+
+    hashes: array[int]
+
+    @classmethod
+    def of(cls, paths_and_sizes: Iterable[str | int]) -> FileSet:
+        """Collect paths, whatever their spelling, and sizes."""
+        return cls(array("q", sorted(map(_hash, paths_and_sizes))))
+
+    def __contains__(self, path_or_size: str | int) -> bool:
+        wanted = _hash(path_or_size)
+        at = bisect_left(self.hashes, wanted)
+        return at < len(self.hashes) and self.hashes[at] == wanted
+
+    def __len__(self) -> int:
+        return len(self.hashes)
+
+
+def _hash(path_or_size: str | int) -> int:
+    return hash(path_form(path_or_size) if isinstance(path_or_size, str) else (path_or_size,))
+
+
+async def stands_elsewhere(connection: Connection, kind: Kind, row_id: int) -> bool:
+    """Return whether another row of the server, which is not missing, has the guid of a show's or season's row."""
+    query = (
+        f"SELECT 1 FROM {TABLES[kind]} AS o JOIN {TABLES[kind]} AS i ON i.server_id = o.server_id"
+        " AND i.source_id = o.source_id AND i.id <> o.id AND i.state <> 'missing' WHERE o.id = ? LIMIT 1"
+    )
+    return bool(await connection.execute_fetchall(query, (row_id,)))
+
+
+class StoredParent(NamedTuple):
+    """What the row of a show or season says of it: ``name`` is a show's title or a season's number."""
+
+    guid: str | None
+    name: str | int | None
+    show_key: str | None
+
+
+async def stored_parents(connection: Connection, kind: Kind, ids: Iterable[int]) -> dict[int, StoredParent]:
+    """Return what these rows of shows or seasons say, by id."""
+    query = f"{_STORED_PARENT[kind]} WHERE i.id IN (SELECT value FROM json_each(?))"
+    return {row[0]: StoredParent(*row[1:]) for row in await connection.execute_fetchall(query, (json_list(ids),))}
+
+
+async def episode_files(connection: Connection, kind: Kind, ids: Sequence[int]) -> dict[int, FileSet]:
+    """Return the paths and sizes of all files of the episodes of these shows or seasons, by the id of their row."""
+    # The primary file is an episode's own also where another episode has been listed with it since.
+    query = (
+        f"SELECT f.plex_path, f.size FROM episodes AS e JOIN media_files AS f ON f.server_id = e.server_id"
+        f" AND f.rating_key = e.rating_key AND f.media_type = 'episode'"
+        f" WHERE e.{_COLUMN[kind]} = ?1 AND f.plex_path IS NOT NULL"
+        f" UNION SELECT f.plex_path, f.size FROM episodes AS e JOIN media_files AS f ON f.id = e.media_file_id"
+        f" WHERE e.{_COLUMN[kind]} = ?1 AND f.plex_path IS NOT NULL"
+    )
+
+    def read(plain: sqlite3.Connection, row_id: int) -> FileSet:
+        return FileSet.of(each for file in plain.execute(query, (row_id,)) for each in file if each)
+
+    # One by one, so that what else is read gets its turn.
+    return {row_id: await connection.run(lambda plain, one=row_id: read(plain, one)) for row_id in ids}  # type: ignore[misc]
+
+
+async def replace_parent(
+    connection: Connection,
+    target: Target,
+    kind: Kind,
+    row_id: int,
+    change: Change,
+    now: int,
+    is_listed: Callable[[Kind, int], bool],
+) -> BatchResult:
+    """Give the key of a show's or season's row to a new row, and to that the children listed under the key.
+
+    To be run as one of the writer's transactions. ``is_listed`` says whether a season or an episode was listed.
+    """
+    await connection.run(lambda plain: displace(plain, kind, target.server_id, [change.item.rating_key]))
+    result = await write_items(connection, target, kind, [change], now)
+
+    def move(plain: sqlite3.Connection) -> None:
+        for child in (Kind.SEASON, Kind.EPISODE) if kind is Kind.SHOW else (Kind.EPISODE,):
+            table, column = TABLES[child], _COLUMN[kind]
+            rows = plain.execute(f"SELECT id FROM {table} WHERE {column} = ?", (row_id,)).fetchall()
+            listed = [(result.ids[0], child_id) for (child_id,) in rows if is_listed(child, child_id)]
+            plain.executemany(f"UPDATE {table} SET {column} = ? WHERE id = ?", listed)
+
+    await connection.run(move)
+    return result

@@ -1,0 +1,145 @@
+"""What is no longer listed: counting it, marking it missing, and deleting rows that have been missing for long."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from retrovue_daemon.records import Kind
+from retrovue_daemon.store.items.lookup import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    import aiosqlite
+
+    from retrovue_daemon.store.items.rows import Target
+
+_PURGED_AT_ONCE = 500
+"""Rows of one transaction: deleting is slow, and others wait for the writer meanwhile."""
+
+_CHILDLESS = {
+    Kind.MOVIE: "",
+    Kind.EPISODE: "",
+    Kind.SEASON: " AND NOT EXISTS (SELECT 1 FROM episodes AS c WHERE c.season_id = i.id)",
+    Kind.SHOW: (
+        " AND NOT EXISTS (SELECT 1 FROM seasons AS c WHERE c.show_id = i.id)"
+        " AND NOT EXISTS (SELECT 1 FROM episodes AS c WHERE c.show_id = i.id)"
+    ),
+}
+"""A row that another one hangs on is not deleted: what is deleted with it might be no longer missing."""
+
+
+async def mark_missing(
+    connection: aiosqlite.Connection,
+    target: Target,
+    kind: Kind,
+    ids: Sequence[int],
+    now: int,
+    observed: int,
+    last_moment: int = 0,
+) -> int:
+    """Mark rows of a library missing, with their files; return how many there were.
+
+    ``observed`` is the observed time, by which retention is counted. ``last_moment`` is when the last complete
+    listing that showed them began. A row that another library's pass took over since it was judged is left alone.
+    """
+    if not ids:
+        return 0
+    table = TABLES[kind]
+    cursor = await connection.executemany(
+        f"UPDATE {table} SET state = 'missing', missing_since = ?, missing_observed = ?, last_moment = ?"
+        " WHERE id = ? AND library_id = ? AND state <> 'missing'",
+        ((now, observed, last_moment, row_id, target.library_id) for row_id in ids),
+    )
+    if kind in {Kind.MOVIE, Kind.EPISODE}:
+        await connection.executemany(
+            "UPDATE media_files SET state = 'missing' WHERE (server_id, rating_key) ="
+            f" (SELECT server_id, rating_key FROM {table} WHERE id = ? AND state = 'missing') AND media_type = ?",
+            ((row_id, kind.value) for row_id in ids),
+        )
+    return cursor.rowcount
+
+
+async def forget_library(connection: aiosqlite.Connection, library_id: int) -> None:
+    """Mark a library itself missing; being listed again makes it active."""
+    await connection.execute("UPDATE libraries SET state = 'missing', last_error = NULL WHERE id = ?", (library_id,))
+
+
+async def accept_removals(connection: aiosqlite.Connection, library_id: int, now: int) -> None:
+    """Remember that a person believed what left: it does not count towards the guard any more."""
+    await connection.execute("UPDATE libraries SET removals_accepted_at = ? WHERE id = ?", (now, library_id))
+
+
+async def still_of(
+    connection: aiosqlite.Connection, kind: Kind, library_id: int, ids: Sequence[int], *, chunk: int = 10_000
+) -> list[int]:
+    """Return those of these rows that are still the library's own, and not missing."""
+    query = (
+        f"SELECT id FROM {TABLES[kind]} WHERE id IN (SELECT value FROM json_each(?))"
+        " AND library_id = ? AND state <> 'missing'"
+    )
+    found: list[int] = []
+    for start in range(0, len(ids), chunk):
+        rows = await connection.execute_fetchall(query, (json.dumps(ids[start : start + chunk]), library_id))
+        found += [row_id for (row_id,) in rows]
+    return found
+
+
+async def children_of(
+    connection: aiosqlite.Connection, kind: Kind, ids: Sequence[int], *, chunk: int = 500
+) -> AsyncIterator[tuple[int, int]]:
+    """Yield (parent id, episode id) for the episodes of these shows or seasons that are not missing."""
+    column = {Kind.SHOW: "show_id", Kind.SEASON: "season_id"}[kind]
+    query = (
+        f"SELECT {column}, id FROM episodes WHERE {column} IN (SELECT value FROM json_each(?)) AND state <> 'missing'"
+    )
+    for start in range(0, len(ids), chunk):
+        for parent_id, episode_id in await connection.execute_fetchall(
+            query, (json.dumps(ids[start : start + chunk]),)
+        ):
+            yield parent_id, episode_id
+
+
+async def present(connection: aiosqlite.Connection, kind: Kind, library_id: int, before: int | None = None) -> int:
+    """Return how many rows of a kind a library has that are not missing, and were first seen up to a moment."""
+    query = (
+        f"SELECT count(*) FROM {TABLES[kind]} WHERE library_id = ?1 AND state <> 'missing'"
+        " AND (?2 IS NULL OR first_moment <= ?2)"
+    )
+    ((number,),) = await connection.execute_fetchall(query, (library_id, before))
+    return int(number)
+
+
+async def purge(connection: aiosqlite.Connection, server_id: int, before: int) -> int:
+    """Delete some rows of a server that went missing by an observed time; return how many, 0 when none is left.
+
+    Their files and external ids go with them. Libraries that are blocked keep everything, and so does a show or
+    season on which any row still hangs: children go first.
+    """
+    for kind in (Kind.MOVIE, Kind.EPISODE, Kind.SEASON, Kind.SHOW):
+        query = (
+            f"SELECT i.id, i.rating_key FROM {TABLES[kind]} AS i JOIN libraries AS l ON l.id = i.library_id"
+            " WHERE i.server_id = ? AND i.state = 'missing' AND i.missing_observed <= ? AND l.state <> 'blocked'"
+            f"{_CHILDLESS[kind]} LIMIT {_PURGED_AT_ONCE}"
+        )
+        rows = list(await connection.execute_fetchall(query, (server_id, before)))
+        if not rows:
+            continue
+        if kind in {Kind.MOVIE, Kind.EPISODE}:
+            await connection.executemany(
+                "DELETE FROM media_files WHERE server_id = ? AND rating_key = ? AND media_type = ?",
+                ((server_id, rating_key, kind.value) for _, rating_key in rows),
+            )
+        await connection.executemany(f"DELETE FROM {TABLES[kind]} WHERE id = ?", ((row_id,) for row_id, _ in rows))
+        return len(rows)
+    return 0
+
+
+async def purgeable(connection: aiosqlite.Connection, server_id: int, before: int) -> bool:
+    """Tell whether a server has rows that went missing by an observed time: an unchanged round writes nothing."""
+    for table in TABLES.values():
+        query = f"SELECT 1 FROM {table} WHERE server_id = ? AND state = 'missing' AND missing_observed <= ? LIMIT 1"
+        if list(await connection.execute_fetchall(query, (server_id, before))):
+            return True
+    return False

@@ -1,0 +1,206 @@
+"""Records into rows: a batch of items of one kind, with their files and external ids.
+
+The ids are chosen here, before the rows are written: stored items keep theirs, new ones get the next that their
+table never used. So items, files and external ids all go in as finished rows, hundreds in a statement, and nothing
+must be read back. The writer's transaction makes this safe: nobody else can take an id meanwhile.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+import msgspec
+
+from retrovue_daemon.records import Episode, Item, Kind, Movie, Season, Show
+from retrovue_daemon.store.items.bulk import Insertion, write_rows
+from retrovue_daemon.store.items.displacement import StoredItem, displace, is_another, stored_items
+from retrovue_daemon.store.items.files import StoredFile, stored_files, taken_files, write_files
+from retrovue_daemon.store.items.ids import NewIds
+from retrovue_daemon.store.items.lookup import GUID_TABLES, TABLES, json_list, stored_rows
+from retrovue_daemon.store.items.parents import parents_of_episodes, parents_of_seasons
+from retrovue_daemon.store.items.rows import UPSERT_ITEM, episode_row, movie_row, season_row, show_row
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from retrovue_daemon.store.connection import Connection
+    from retrovue_daemon.store.items.bulk import Row
+    from retrovue_daemon.store.items.lookup import KnownRow
+    from retrovue_daemon.store.items.rows import Target
+
+
+class Change(NamedTuple):
+    """An item that differs from its row, or has none; ``digest`` stands for what the server says of it."""
+
+    item: Item
+    digest: int
+
+
+class BatchResult(msgspec.Struct, frozen=True):
+    """What one batch brought; ``ids`` are those of its items, ``displaced`` counts rows that gave up their keys."""
+
+    added: int
+    updated: int
+    restored: int
+    ids: list[int]
+    displaced: int = 0
+
+
+_INSERT_GUIDS = {
+    kind: Insertion(table, (column, "provider", "external_id"), "ON CONFLICT DO NOTHING")
+    for kind, (table, column) in GUID_TABLES.items()
+}
+
+_ADOPT_EPISODES = """
+UPDATE episodes SET season_id = s.id FROM seasons AS s
+WHERE s.id IN (SELECT value FROM json_each(?)) AND episodes.show_id = s.show_id
+  AND episodes.season_number IS s.season_number AND episodes.season_id IS NULL
+"""
+"""An episode that names no season of its own waits for the one of its number."""
+
+
+async def write_items(
+    connection: Connection, target: Target, kind: Kind, changes: Sequence[Change], now: int
+) -> BatchResult:
+    """Write a batch of items of one kind; to be run as one of the writer's transactions.
+
+    An item that a moving listing shows twice is written once, as it was seen last; one that another batch or pass has
+    stored meanwhile, just as it is, is not written again.
+    """
+    return await connection.run(lambda plain: _write(plain, target, kind, changes, now))
+
+
+def _write(
+    connection: sqlite3.Connection, target: Target, kind: Kind, changes: Sequence[Change], now: int
+) -> BatchResult:
+    latest = {change.item.rating_key: change for change in changes}
+    known = stored_rows(connection, kind, target.server_id, latest)
+    stored = {key: row.id for key, row in known.items() if row.shows(*latest[key], target.library_id)}
+    for key in stored:
+        del known[key], latest[key]
+    before, displaced = _Before(), 0
+    if known and kind in {Kind.MOVIE, Kind.EPISODE}:
+        before = _Before(
+            stored_items(connection, kind, target.server_id, known),
+            stored_files(connection, kind, target.server_id, known),
+        )
+        displaced = _displace_others(connection, kind, target.server_id, latest, known, before)
+    new_ids = NewIds.of(connection, TABLES[kind])
+    ids = {key: known[key].id if key in known else new_ids.take() for key in latest}
+
+    rows = _rows(connection, target, kind, list(latest.values()), ids, before, now)
+    write_rows(connection, UPSERT_ITEM[kind], rows)
+    if kind is Kind.SEASON:
+        connection.execute(_ADOPT_EPISODES, (json_list([ids[key] for key in latest if key not in known]),))
+    if kind in GUID_TABLES:
+        _write_guids(connection, kind, latest, ids, [row.id for row in known.values()])
+
+    restored = sum(row.state == "missing" for row in known.values())
+    return BatchResult(
+        len(latest) - len(known), len(known) - restored, restored, [*ids.values(), *stored.values()], displaced
+    )
+
+
+class _Before(msgspec.Struct, frozen=True):
+    """What was stored of known films or episodes, and of their files, by rating key."""
+
+    items: dict[str, StoredItem] = msgspec.field(default_factory=dict)
+    files: dict[str, list[StoredFile]] = msgspec.field(default_factory=dict)
+
+    @property
+    def primaries(self) -> dict[str, int | None]:
+        """The ids of the primary files."""
+        return {key: item.media_file_id for key, item in self.items.items()}
+
+
+def _displace_others(
+    connection: sqlite3.Connection,
+    kind: Kind,
+    server_id: int,
+    latest: dict[str, Change],
+    known: dict[str, KnownRow],
+    before: _Before,
+) -> int:
+    """Take their keys from rows that are other items than what is listed under these keys now; return how many."""
+    taken = [(key, before.items[key].media_file_id) for key in known if key not in before.files]
+    files = before.files | taken_files(connection, taken)
+    others = [
+        key
+        for key in known
+        if is_another(cast("Movie | Episode", latest[key].item), before.items[key], files.get(key, ()))
+    ]
+    if others:
+        displace(connection, kind, server_id, others)
+    for key in others:
+        del known[key], before.items[key]
+        before.files.pop(key, None)
+    return len(others)
+
+
+def _rows(
+    connection: sqlite3.Connection,
+    target: Target,
+    kind: Kind,
+    changes: list[Change],
+    ids: dict[str, int],
+    before: _Before,
+    now: int,
+) -> list[Row]:
+    """Return the rows of one kind, after what they refer to has been written or found.
+
+    A row whose show or season is not stored goes without a digest: the next pass will find it different and mend it.
+    """
+    items = [change.item for change in changes]
+    match kind:
+        case Kind.MOVIE:
+            movies = cast("list[Movie]", items)
+            files = write_files(connection, target, movies, before.files, before.primaries, now)
+            return [
+                movie_row(target, ids[movie.rating_key], movie, digest, now, files.get(movie.rating_key))
+                for movie, (_, digest) in zip(movies, changes, strict=True)
+            ]
+        case Kind.SHOW:
+            shows = cast("list[Show]", items)
+            return [
+                show_row(target, ids[show.rating_key], show, digest, now)
+                for show, (_, digest) in zip(shows, changes, strict=True)
+            ]
+        case Kind.SEASON:
+            seasons = cast("list[Season]", items)
+            parents = parents_of_seasons(connection, target.server_id, seasons)
+            rows = []
+            for season, (_, digest) in zip(seasons, changes, strict=True):
+                show_id, found = parents.of_season(season)
+                row_id = ids[season.rating_key]
+                rows.append(season_row(target, row_id, season, digest if found else None, now, show_id))
+            return rows
+        case Kind.EPISODE:
+            episodes = cast("list[Episode]", items)
+            files = write_files(connection, target, episodes, before.files, before.primaries, now)
+            parents = parents_of_episodes(connection, target.server_id, episodes)
+            rows = []
+            for episode, (_, digest) in zip(episodes, changes, strict=True):
+                key = episode.rating_key
+                both, found = parents.of_episode(episode)
+                digest_or_none = digest if found else None
+                rows.append(episode_row(target, ids[key], episode, digest_or_none, now, both, files.get(key)))
+            return rows
+
+
+def _write_guids(
+    connection: sqlite3.Connection,
+    kind: Kind,
+    latest: dict[str, Change],
+    ids: dict[str, int],
+    known_ids: list[int],
+) -> None:
+    """Replace the external ids of stored items, and add those of new ones."""
+    table, column = GUID_TABLES[kind]
+    if known_ids:
+        connection.execute(
+            f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))", (json_list(known_ids),)
+        )
+    items = cast("list[tuple[str, Movie | Show | Episode]]", [(key, change.item) for key, change in latest.items()])
+    rows = [(ids[key], provider, external_id) for key, item in items for provider, external_id in item.guids]
+    write_rows(connection, _INSERT_GUIDS[kind], rows)

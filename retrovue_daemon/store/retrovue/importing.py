@@ -1,0 +1,229 @@
+"""Taking over what was set up in an original Retrovue database: first a plan, then one transaction.
+
+What is here already is left as it is; what cannot be used is told with its reason, and costs nothing else.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import msgspec
+
+from retrovue_daemon.config import server_from_row
+from retrovue_daemon.config.addresses import same_server
+from retrovue_daemon.config.checks import comparable_path
+from retrovue_daemon.config.given import path_mapping
+from retrovue_daemon.errors import ConfigError
+from retrovue_daemon.store.tables import mappings as stored_mappings
+from retrovue_daemon.store.tables import settings
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from retrovue_daemon.config import ServerSection
+    from retrovue_daemon.records import PathMapping
+    from retrovue_daemon.store.retrovue.original import Original, OriginalLibrary, OriginalMapping, OriginalServer
+
+What: TypeAlias = Literal["server", "library", "mapping"]
+Outcome: TypeAlias = Literal["added", "left", "refused"]
+
+_KINDS = ("movie", "show")
+"""The types of libraries that are mirrored."""
+
+
+class Existing(msgspec.Struct, frozen=True):
+    """What is set up here already."""
+
+    servers: Sequence[settings.StoredServer] = ()
+    libraries: Sequence[settings.StoredLibrary] = ()
+    mappings: Sequence[stored_mappings.StoredMapping] = ()
+
+
+class Step(msgspec.Struct, frozen=True):
+    """What becomes of one row of the original database; ``reason`` says why it is left or refused."""
+
+    what: What
+    name: str
+    outcome: Outcome
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class _NewServer:
+    """A server to add, or one that is here (``id``), with what is to be added below it."""
+
+    name: str
+    id: int | None = None
+    section: ServerSection | None = None
+    is_active: bool = True
+    libraries: list[OriginalLibrary] = field(default_factory=list)
+    mappings: list[PathMapping] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Import:
+    """What is to be done, and what is told of it."""
+
+    steps: list[Step] = field(default_factory=list)
+    servers: list[_NewServer] = field(default_factory=list)
+
+    def counts(self) -> Counter[tuple[str, str]]:
+        """Count the steps by what they are about and what becomes of it."""
+        return Counter((step.what, step.outcome) for step in self.steps)
+
+
+def existing(connection: sqlite3.Connection) -> Existing:
+    """Read what is set up here already."""
+    return Existing(
+        settings.servers(connection), settings.libraries(connection), stored_mappings.mappings(connection)
+    )
+
+
+def plan(here: Existing, original: Original, configured: Sequence[ServerSection]) -> Import:
+    """Decide what becomes of each row of an original database; ``configured`` are the configuration's servers."""
+    result = Import()
+    ids = {server.id for server in original.servers}
+    for library in original.libraries:
+        if library.server_id not in ids:
+            result.steps.append(Step("library", library.name or library.key, "refused", "its server is not there"))
+    for mapping in original.mappings:
+        if mapping.unused:
+            result.steps.append(Step("mapping", _paths(mapping), "left", mapping.unused))
+        elif not (ids if mapping.server_id is None else mapping.server_id in ids):
+            result.steps.append(Step("mapping", _paths(mapping), "refused", "its server is not there"))
+    titles = {(library.server_id, library.id): library.name for library in original.libraries}
+    for server in original.servers:
+        target = _server(server, here, configured, result)
+        for library in original.libraries:
+            if library.server_id == server.id:
+                _library(library, server, target, here, result)
+        for mapping in original.mappings:
+            if mapping.server_id in {server.id, None} and not mapping.unused:
+                title = titles.get((server.id, mapping.library_id or 0))
+                _mapping(mapping, title, server, target, here, result)
+        if target is not None:
+            result.servers.append(target)
+    return result
+
+
+def carry_out(connection: sqlite3.Connection, result: Import, now: int) -> None:
+    """Write what was planned, within the caller's transaction."""
+    for server in result.servers:
+        server_id = server.id
+        if server_id is None and server.section is not None:
+            server_id = settings.add_server(connection, server.section, is_active=server.is_active, now=now)
+        connection.executemany(
+            "INSERT INTO libraries (server_id, library_key, library_name, library_type, library_root, sync_enabled,"
+            " created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)",
+            [
+                (server_id, library.key, library.name, library.kind, library.root, library.sync_enabled, now)
+                for library in server.libraries
+            ],
+        )
+        for mapping in server.mappings:
+            stored_mappings.add_mapping(connection, server_id or 0, mapping, now)
+
+
+def _server(
+    server: OriginalServer, here: Existing, configured: Sequence[ServerSection], result: Import
+) -> _NewServer | None:
+    """Decide about a server; return where its libraries and mappings go, None where they have no place."""
+    name = _distinct_name(server.name, result)
+    try:
+        section = server_from_row(name, server.url, server.token.reveal())
+    except ConfigError as error:
+        problems = (f"{problem.path.rpartition('.')[2]} {problem.message}" for problem in error.problems)
+        result.steps.append(Step("server", server.name, "refused", "; ".join(problems)))
+        return None
+    address = same_server(section.url)
+    for stored in here.servers:
+        if same_server(stored.url) == address:
+            result.steps.append(Step("server", server.name, "left", f"its address is that of {stored.name!r} here"))
+            return _NewServer(stored.name, stored.id)
+    for entry in configured:
+        if same_server(entry.url) == address:
+            reason = (
+                f"the configuration defines it as {entry.name!r}; sync once, then import its libraries and mappings"
+            )
+            result.steps.append(Step("server", server.name, "left", reason))
+            return None
+    taken = {stored.name.casefold() for stored in here.servers} | {entry.name.casefold() for entry in configured}
+    if name.casefold() in taken:
+        reason = "another server has this name here; rename or remove it first"
+        result.steps.append(Step("server", server.name, "refused", reason))
+        return None
+    result.steps.append(Step("server", name, "added", "" if server.is_active else "switched off, as it was there"))
+    return _NewServer(name, section=section, is_active=server.is_active)
+
+
+def _library(
+    library: OriginalLibrary, server: OriginalServer, target: _NewServer | None, here: Existing, result: Import
+) -> None:
+    name = f"{server.name} / {library.name or f'key {library.key}'}"
+    if target is None:
+        result.steps.append(Step("library", name, "refused", "its server was not taken"))
+    elif not library.key.strip() or not library.name.strip():
+        result.steps.append(Step("library", name, "refused", "it has no key, or no name"))
+    elif library.kind not in _KINDS:
+        result.steps.append(Step("library", name, "left", f"libraries of type {library.kind!r} are not mirrored"))
+    elif any(stored.server_id == target.id and stored.key == library.key for stored in here.libraries):
+        result.steps.append(Step("library", name, "left", "it is here already"))
+    else:
+        target.libraries.append(library)
+        result.steps.append(Step("library", name, "added", "" if library.sync_enabled else "switched off"))
+
+
+def _mapping(
+    mapping: OriginalMapping,
+    title: str | None,
+    server: OriginalServer,
+    target: _NewServer | None,
+    here: Existing,
+    result: Import,
+) -> None:
+    """Decide about a mapping; ``title`` is that of the library that it is for, if it is for one."""
+    name = f"{server.name}: {_paths(mapping)}"
+    if target is None:
+        result.steps.append(Step("mapping", name, "refused", "its server was not taken"))
+        return
+    if mapping.of_library and title is None:
+        result.steps.append(Step("mapping", name, "refused", "its library is not there"))
+        return
+    try:
+        checked = path_mapping(mapping.plex_path, mapping.local_path, library_name=title)
+    except ConfigError as error:
+        result.steps.append(Step("mapping", name, "refused", "; ".join(map(str, error.problems))))
+        return
+    stored = [entry.mapping for entry in here.mappings if entry.server_id == target.id]
+    if any(_same_directory(entry, checked) for entry in stored):
+        result.steps.append(Step("mapping", name, "left", "this directory is mapped here already"))
+    elif any(_same_directory(entry, checked) for entry in target.mappings):
+        result.steps.append(Step("mapping", name, "left", "Retrovue used another one for this directory"))
+    else:
+        target.mappings.append(checked)
+        result.steps.append(Step("mapping", name, "added"))
+
+
+def _paths(mapping: OriginalMapping) -> str:
+    return f"{mapping.plex_path} -> {mapping.local_path}"
+
+
+def _distinct_name(name: str, result: Import) -> str:
+    """Give a name a number where it repeats another, which is allowed there and not here."""
+    taken = {server.name.casefold() for server in result.servers}
+    candidate, number = name, 1
+    while candidate.casefold() in taken:
+        number += 1
+        candidate = f"{name} ({number})"
+    return candidate
+
+
+def _same_directory(one: PathMapping, other: PathMapping) -> bool:
+    return (comparable_path(one.plex_path), one.library_name, one.library_root) == (
+        comparable_path(other.plex_path),
+        other.library_name,
+        other.library_root,
+    )

@@ -1,0 +1,272 @@
+"""A database of the original Retrovue: what people set up in it. It is read, and nothing beside it is touched."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sqlite3
+import tempfile
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from retrovue_daemon.config import Secret
+from retrovue_daemon.errors import BadInput
+from retrovue_daemon.store.file.layouts import columns, layout
+from retrovue_daemon.store.migrations import APPLICATION_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from retrovue_daemon.store.file.layouts import Layout
+
+VERSIONS = {"2": ("2", "3"), "3": ("2", "3"), "1.2": ("1.2", "1.2.0", "1.2.1", "1.2.2", "1.2.3")}
+"""What a file of each layout may state as its version; a schema is brought up to date before its number is."""
+
+KNOWN = "schema versions 2 and 3, and releases 1.2.x,"
+
+_TRIES = 3
+_JOURNALS = ("-wal", "-journal")
+"""What a database that was not closed, or that is open just now, has beside it."""
+
+
+class OriginalServer(msgspec.Struct, frozen=True):
+    """A row of its plex_servers."""
+
+    id: int
+    name: str
+    url: str
+    token: Secret
+    is_active: bool
+
+
+class OriginalLibrary(msgspec.Struct, frozen=True):
+    """A row of its libraries."""
+
+    id: int
+    server_id: int
+    key: str
+    name: str
+    kind: str
+    root: str | None
+    sync_enabled: bool
+
+
+class OriginalMapping(msgspec.Struct, frozen=True):
+    """A path mapping of a server; of all of them without one, or, in releases 1.2.x, of one library of a server.
+
+    ``unused`` says why Retrovue itself never used it, if it did not.
+    """
+
+    server_id: int | None
+    plex_path: str
+    local_path: str
+    of_library: bool = False
+    library_id: int | None = None
+    unused: str = ""
+
+
+class Original(msgspec.Struct, frozen=True):
+    """What is set up in a Retrovue database; of mappings of one path, the first is what Retrovue used."""
+
+    path: Path
+    layout: Layout
+    servers: tuple[OriginalServer, ...]
+    libraries: tuple[OriginalLibrary, ...]
+    mappings: tuple[OriginalMapping, ...]
+
+
+def read(path: Path) -> Original:
+    """Read a database of the original Retrovue. Raises BadInput where it is none, or of an unknown layout."""
+    if not path.is_file():
+        raise BadInput(f"there is no file {path}", hint="name the database of the original Retrovue")
+    try:
+        with _opened(path) as connection:
+            return _read(connection, path)
+    except (sqlite3.Error, OSError) as error:
+        raise BadInput(
+            f"{path} cannot be read: {error}", hint="is it the database of the original Retrovue?"
+        ) from None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open the file so that SQLite neither writes to it nor puts anything beside it.
+
+    Where a journal holds a part of its content, a copy of both is opened instead: to read a journal is to write to
+    the database, or to the index of the journal.
+    """
+    if not any(_journal(path, suffix) for suffix in _JOURNALS):
+        with closing(_connect(path)) as connection:
+            yield connection
+        return
+    with tempfile.TemporaryDirectory(prefix="retrovue-import-") as directory:
+        copy = Path(directory) / "original.db"
+        for _ in range(_TRIES):
+            before = _marks(path)
+            for suffix in ("", *_JOURNALS):
+                if not suffix or _journal(path, suffix):
+                    shutil.copyfile(path.with_name(path.name + suffix), copy.with_name(copy.name + suffix))
+            if _marks(path) == before:
+                break
+        else:
+            raise BadInput(f"{path} is being written to just now", hint="stop Retrovue first, then try again")
+        with closing(sqlite3.connect(copy)) as connection:
+            yield connection
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.resolve().as_uri()}?immutable=1", uri=True)
+
+
+def _journal(path: Path, suffix: str) -> bool:
+    """Tell whether there is a journal of this kind with something in it."""
+    journal = path.with_name(path.name + suffix)
+    return journal.exists() and journal.stat().st_size > 0
+
+
+def _marks(path: Path) -> list[tuple[int, int]]:
+    files = (path.with_name(path.name + suffix) for suffix in ("", *_JOURNALS))
+    return [(file.stat().st_mtime_ns, file.stat().st_size) for file in files if file.exists()]
+
+
+def _read(connection: sqlite3.Connection, path: Path) -> Original:
+    found = layout(connection)
+    if found is None:
+        raise _refused(connection, path)
+    version = _version(connection, found)
+    if version is not None and version not in VERSIONS[found]:
+        raise BadInput(
+            f"{path} has schema version {version}; {KNOWN} can be read",
+            hint="add the servers by `retrovue-daemon servers add`",
+        )
+    return Original(
+        path, found, _servers(connection, found), _libraries(connection, found), _mappings(connection, found)
+    )
+
+
+def _refused(connection: sqlite3.Connection, path: Path) -> BadInput:
+    if connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID:
+        hint = f"it is used as it is: --database {shlex.quote(str(path))}"
+        return BadInput(f"{path} is a database of retrovue-daemon itself", hint=hint)
+    return BadInput(
+        f"{path} is no database of the original Retrovue whose tables are known: {KNOWN} can be read",
+        hint="name the right file, or add the servers by `retrovue-daemon servers add`",
+    )
+
+
+def _version(connection: sqlite3.Connection, found: Layout) -> str | None:
+    """Return the version that the file itself states, None where it states none."""
+    query = "SELECT max(version) FROM schema_version"
+    if found == "1.2":
+        if not columns(connection, "system_config"):
+            return None
+        query = "SELECT value FROM system_config WHERE key = 'schema_version'"
+    row = connection.execute(query).fetchone()
+    return None if row is None or row[0] is None else str(row[0]).removeprefix("v")
+
+
+def _servers(connection: sqlite3.Connection, found: Layout) -> tuple[OriginalServer, ...]:
+    url = "base_url" if found == "1.2" else "server_url"
+    rows = _rows(connection, "plex_servers", ("id", None), ("name", ""), (url, ""), ("token", ""), ("is_active", 1))
+    return tuple(
+        OriginalServer(row_id, _required(name).strip(), _required(url), Secret(_required(token)), bool(is_active))
+        for row_id, name, url, token, is_active in rows
+    )
+
+
+def _libraries(connection: sqlite3.Connection, found: Layout) -> tuple[OriginalLibrary, ...]:
+    key, name = ("plex_library_key", "title") if found == "1.2" else ("library_key", "library_name")
+    rows = _rows(
+        connection,
+        "libraries",
+        ("id", None),
+        ("server_id", None),
+        (key, ""),
+        (name, ""),
+        ("library_type", ""),
+        ("library_root", None),
+        ("sync_enabled", 1),
+    )
+    return tuple(
+        OriginalLibrary(
+            row_id, server_id, _required(key), _required(name), _required(kind), _text(root), bool(enabled)
+        )
+        for row_id, server_id, key, name, kind, root, enabled in rows
+    )
+
+
+def _mappings(connection: sqlite3.Connection, found: Layout) -> tuple[OriginalMapping, ...]:
+    """Return the mappings, those first that Retrovue used before others of the same server."""
+    if found == "1.2":
+        rows = _rows(
+            connection,
+            "path_mappings",
+            ("server_id", None),
+            ("library_id", None),
+            ("plex_path", ""),
+            ("local_path", ""),
+        )
+        return _longest_first(
+            OriginalMapping(
+                server_id, _required(plex_path), _required(local_path), of_library=True, library_id=library
+            )
+            for server_id, library, plex_path, local_path in rows
+        )
+    if found == "2":
+        return _longest_first(reversed(_older_mappings(connection)))
+    rows = _rows(connection, "path_mappings", ("server_id", None), ("plex_prefix", ""), ("local_prefix", ""))
+    unused = "Retrovue itself used only its newer table path_mappings"
+    return _longest_first(
+        OriginalMapping(server_id, _required(plex_path), _required(local_path), unused=_without_server(server_id))
+        for server_id, plex_path, local_path in rows
+    ) + tuple(msgspec.structs.replace(mapping, unused=unused) for mapping in _older_mappings(connection))
+
+
+def _older_mappings(connection: sqlite3.Connection) -> list[OriginalMapping]:
+    """Read plex_path_mappings, whose first form had no servers: there was only one, and all paths were its own.
+
+    What a row says of its library is not read: Retrovue looked at the server and the path only when it synced.
+    """
+    table = "plex_path_mappings"
+    rows = _rows(connection, table, ("server_id", None), ("plex_path", ""), ("local_path", ""))
+    with_servers = "server_id" in columns(connection, table)
+    return [
+        OriginalMapping(
+            server_id,
+            _required(plex_path),
+            _required(local_path),
+            unused=_without_server(server_id) if with_servers else "",
+        )
+        for server_id, plex_path, local_path in rows
+    ]
+
+
+def _without_server(server_id: int | None) -> str:
+    return "it names no server, so Retrovue never used it" if server_id is None else ""
+
+
+def _longest_first(mappings: Iterable[OriginalMapping]) -> tuple[OriginalMapping, ...]:
+    """Put longer prefixes first, as Retrovue tried them; others stay in their order."""
+    return tuple(sorted(mappings, key=lambda mapping: -len(mapping.plex_path)))
+
+
+def _rows(connection: sqlite3.Connection, table: str, *wanted: tuple[str, object]) -> list[tuple[Any, ...]]:
+    """Return a table's rows in the order in which they came; a column that it lacks holds what is given for it."""
+    there = columns(connection, table)
+    if not there:
+        return []
+    chosen = ", ".join(name if name in there else "?" for name, _ in wanted)
+    values = [value for name, value in wanted if name not in there]
+    return connection.execute(f"SELECT {chosen} FROM {table} ORDER BY rowid", values).fetchall()
+
+
+def _required(value: object) -> str:
+    """Return what a column has to hold, nothing where it does not: that is refused with a reason."""
+    return "" if value is None else str(value)
+
+
+def _text(value: object) -> str | None:
+    return str(value) if value else None

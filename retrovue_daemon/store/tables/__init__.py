@@ -1,0 +1,1 @@
+"""The other tables: one module per table."""

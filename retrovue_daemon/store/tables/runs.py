@@ -1,0 +1,201 @@
+"""The end of a pass: its row in sync_runs, and the library's marks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import aiosqlite
+
+    from retrovue_daemon.store.items.upserts import BatchResult
+
+RunKind: TypeAlias = Literal["full", "quick", "events", "show"]
+RunStatus: TypeAlias = Literal["ok", "incomplete", "blocked", "failed", "cancelled"]
+
+
+KEPT_S = 90 * 24 * 60 * 60
+"""Seconds that the record of a pass is kept."""
+
+
+class Counts(msgspec.Struct):
+    """What a pass has done so far; each item counts once, as added, updated, restored, moved or unchanged.
+
+    ``moved`` are rows that live on under another rating key, or in another library: an item that was deleted and
+    added again, or whose file was moved.
+    """
+
+    listed: int = 0
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    restored: int = 0
+    moved: int = 0
+    skipped: int = 0
+    pages: int = 0
+    bytes: int = 0
+
+    def take_in(self, written: BatchResult) -> None:
+        """Count what was written."""
+        self.added += written.added
+        self.updated += written.updated
+        self.restored += written.restored
+
+    @property
+    def any_change(self) -> bool:
+        """Whether an item row was written, or an entry could not be."""
+        return any((self.added, self.updated, self.removed, self.restored, self.moved, self.skipped))
+
+
+class Run(msgspec.Struct, frozen=True):
+    """One pass as sync_runs keeps it; ``observed`` is ``started_at`` by the observed clock."""
+
+    server_id: int
+    library_id: int
+    kind: RunKind
+    started_at: int
+    finished_at: int
+    status: RunStatus
+    counts: Counts
+    error: str | None = None
+    observed: int | None = None
+
+    def values(self) -> dict[str, str | int | None]:
+        """Return the columns of its row."""
+        values = msgspec.structs.asdict(self)
+        return {**msgspec.structs.asdict(values.pop("counts")), **values}
+
+
+class Marks(msgspec.Struct, frozen=True):
+    """What a complete listing proves of a library: what the server said of it before, and the listing's moments."""
+
+    content_changed_at: int | None
+    section_updated_at: int | None
+    scanned_at: int | None
+    watermark: int | None
+    listed_from: int
+    listed_until: int
+    fault: Sequence[str] = ()
+    list_again: bool = False
+
+
+async def record_run(connection: aiosqlite.Connection, run: Run) -> int:
+    """Write a finished pass and return its id.
+
+    Old records are deleted by observed time: the guard needs those of its window, also after the wall clock jumped.
+    """
+    values = run.values()
+    query = f"INSERT INTO sync_runs ({', '.join(values)}) VALUES ({', '.join('?' * len(values))}) RETURNING id"
+    ((run_id,),) = await connection.execute_fetchall(query, tuple(values.values()))
+    observed = run.started_at if run.observed is None else run.observed
+    await connection.execute(
+        "DELETE FROM sync_runs WHERE library_id = ? AND ifnull(observed, started_at) < ?",
+        (run.library_id, observed - KEPT_S),
+    )
+    return int(run_id)
+
+
+_WATERMARK = (
+    "CASE WHEN :seen IS NULL OR watermark IS NULL OR last_sync_at IS NULL THEN :seen"
+    " WHEN watermark > :began + :future THEN :began - :lag"
+    " ELSE max(:seen, min(watermark + max(:began - last_sync_at, 0), :began - :lag)) END"
+)
+"""The new watermark of a library after a quick look: the highest ``updatedAt`` that was seen, or a later time that
+the server's clock has passed, as long as nobody sets it: it goes on between two looks as ours does.
+
+Else a library whose metadata were refreshed all at once would show all of its items to each quick look, until
+something else changes. It stays LAG_S behind our own clock, for what takes long to be listed; one that lies ahead,
+because our clock was, comes back. Where a clock was set otherwise, the next complete listing begins anew from what it
+saw.
+"""
+
+LAG_S = 60 * 60
+FUTURE_S = 5 * 60
+"""Seconds: a time further ahead of our clock is nobody's."""
+
+
+async def settle(connection: aiosqlite.Connection, run: Run, marks: Marks) -> None:
+    """Set the marks of a library after a complete listing; whatever was wrong with it is over.
+
+    What the run says nevertheless stays in doubt: it is shown until the next complete listing.
+    """
+    await connection.execute(
+        "UPDATE libraries SET state = 'active', content_changed_at = :content_changed_at,"
+        " section_updated_at = :section_updated_at, scanned_at = :scanned_at, listed_from = :listed_from,"
+        " listed_until = :listed_until, fault = :fault, list_again = :list_again, watermark = :watermark,"
+        " last_full_sync_at = :began, last_sync_at = :ended, last_error = :doubt, doubt = :doubt WHERE id = :library",
+        {
+            **msgspec.structs.asdict(marks),
+            "fault": _json(marks.fault),
+            "doubt": run.error,
+            "library": run.library_id,
+            "began": run.started_at,
+            "ended": run.finished_at,
+        },
+    )
+
+
+async def note_look(
+    connection: aiosqlite.Connection, run: Run, watermark: int | None, *, settled: bool, list_again: bool = False
+) -> None:
+    """Set when a library was looked at without listing it all; ``settled`` says that nothing else is due.
+
+    ``list_again`` has the next pass list it all.
+    """
+    forgiven = ", last_error = doubt" if settled else ""
+    await connection.execute(
+        f"UPDATE libraries SET watermark = {_WATERMARK}, last_sync_at = :ended,"
+        f" list_again = max(list_again, :again){forgiven} WHERE id = :library",
+        {
+            "library": run.library_id,
+            "began": run.started_at,
+            "ended": run.finished_at,
+            "seen": watermark,
+            "lag": LAG_S,
+            "future": FUTURE_S,
+            "again": list_again,
+        },
+    )
+
+
+async def note_trouble(
+    connection: aiosqlite.Connection, run: Run, fault: Sequence[str] = (), *, list_again: bool = False
+) -> None:
+    """Set what kept a pass from being complete, where a reader of the library's row looks for it."""
+    await connection.execute(
+        "UPDATE libraries SET state = CASE ? WHEN 'blocked' THEN 'blocked' ELSE state END, last_error = ?,"
+        " fault = ifnull(?, fault), list_again = max(list_again, ?) WHERE id = ?",
+        (run.status, run.error, _json(fault), list_again, run.library_id),
+    )
+
+
+def _json(texts: Sequence[str]) -> str | None:
+    return msgspec.json.encode(list(texts)).decode() if texts else None
+
+
+async def removed_since(connection: aiosqlite.Connection, library_id: int, since: int) -> int:
+    """Return how many items of a library were marked missing since an observed time.
+
+    What a person accepted does not count. Records of former releases have no observed time; it began as Unix seconds.
+    """
+    query = (
+        "SELECT ifnull(sum(r.removed), 0) FROM sync_runs AS r JOIN libraries AS l ON l.id = r.library_id"
+        " WHERE r.library_id = ? AND ifnull(r.observed, r.started_at) >= ?"
+        " AND r.started_at > ifnull(l.removals_accepted_at, -1)"
+    )
+    ((removed,),) = await connection.execute_fetchall(query, (library_id, since))
+    return int(removed)
+
+
+async def blocked_since(connection: aiosqlite.Connection, library_id: int) -> int | None:
+    """Return when, in observed time, the first pass began that was held back since a library was listed in full."""
+    query = (
+        "SELECT min(ifnull(r.observed, r.started_at)) FROM sync_runs AS r JOIN libraries AS l ON l.id = r.library_id"
+        " WHERE r.library_id = ? AND r.status = 'blocked' AND r.started_at >= ifnull(l.last_full_sync_at, 0)"
+    )
+    ((began,),) = await connection.execute_fetchall(query, (library_id,))
+    return None if began is None else int(began)

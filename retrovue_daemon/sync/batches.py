@@ -1,0 +1,92 @@
+"""The way of changed items to the writer, batch by batch.
+
+A pass waits for each batch before it compares more; meanwhile its next pages are fetched. More batches on their way
+were tried: the interpreter lets one thread compute at a time, and two that both have much to do cost each
+other more than they gain. What several passes hand in lies in the writer's queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from retrovue_daemon.errors import WriterStopped
+from retrovue_daemon.store.items.upserts import write_items
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from retrovue_daemon.records import Kind
+    from retrovue_daemon.store.items.rows import Target
+    from retrovue_daemon.store.items.upserts import BatchResult, Change
+    from retrovue_daemon.store.tables.runs import Counts
+    from retrovue_daemon.store.writer import Work, Writer
+    from retrovue_daemon.sync.seen import SeenIds
+
+
+class BatchFeed:
+    """Collects the changes of one listing, has full batches written and takes in what they brought."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        target: Target,
+        kind: Kind,
+        *,
+        batch_size: int,
+        now: Callable[[], int],
+        seen: SeenIds,
+        counts: Counts,
+    ) -> None:
+        self._writer = writer
+        self._target = target
+        self._kind = kind
+        self._batch_size = batch_size
+        self._now = now
+        self._seen = seen
+        self._counts = counts
+        self._waiting: list[Change] = []
+        self.displaced = 0
+        """Rows whose keys belong to other items now."""
+
+    async def put(self, changes: Iterable[Change]) -> None:
+        """Add changes; waits until each batch that they fill is committed, and raises what it failed with."""
+        self._waiting.extend(changes)
+        while len(self._waiting) >= self._batch_size:
+            await self._write(self._batch_size)
+
+    async def settle(self) -> None:
+        """Write what is left, and wait until it is committed."""
+        if self._waiting:
+            await self._write(len(self._waiting))
+
+    def hand_over(self) -> None:
+        """Leave what is left to the writer without waiting: it is written and counted, its errors are not ours."""
+        if self._waiting:
+            with suppress(WriterStopped):
+                self._count_in(self._writer.post(self._work(self._waiting)))
+            self._waiting = []
+
+    async def _write(self, size: int) -> None:
+        writing = await self._writer.submit(self._work(self._waiting[:size]))
+        self._count_in(writing)
+        del self._waiting[:size]
+        # Shielded: it is committed and counted also where nobody waits for it any more.
+        await asyncio.shield(writing)
+
+    def _count_in(self, writing: asyncio.Future[BatchResult]) -> None:
+        """Have what comes of a batch counted, before anybody who waits for it goes on."""
+        writing.add_done_callback(self._take_in)
+
+    def _work(self, batch: list[Change]) -> Work[BatchResult]:
+        target, kind, now = self._target, self._kind, self._now()
+        return lambda connection: write_items(connection, target, kind, batch, now)
+
+    def _take_in(self, done: asyncio.Future[BatchResult]) -> None:
+        if done.cancelled() or done.exception() is not None:
+            return
+        result = done.result()
+        self._seen.update(result.ids)
+        self.displaced += result.displaced
+        self._counts.take_in(result)

@@ -1,0 +1,274 @@
+"""One listing, read to its end: items that differ from their rows are written, rows that it shows are marked."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from retrovue_daemon.errors import WrongLibrary
+from retrovue_daemon.records import Episode, Kind
+from retrovue_daemon.store.items.lookup import holds_items, known_rows
+from retrovue_daemon.store.items.upserts import Change
+from retrovue_daemon.store.tables.runs import FUTURE_S
+from retrovue_daemon.sync import faults
+from retrovue_daemon.sync.batches import BatchFeed
+from retrovue_daemon.sync.completeness import ListingLog
+from retrovue_daemon.sync.damage import DamageWatch
+from retrovue_daemon.sync.digest import digests
+from retrovue_daemon.sync.hidden_paths import HiddenPaths
+from retrovue_daemon.sync.parents import Adoption
+from retrovue_daemon.sync.seen import SeenIds
+from retrovue_daemon.sync.suspects import Suspects
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterable
+
+    from retrovue_daemon.records import Page
+    from retrovue_daemon.store.items.lookup import KnownRow
+    from retrovue_daemon.store.items.upserts import BatchResult
+    from retrovue_daemon.store.tables.runs import Counts
+    from retrovue_daemon.sync.progress import Meter
+    from retrovue_daemon.sync.target import Equipment, LibraryTarget
+
+
+class Listed:
+    """What one listing showed: the rows of its items, the keys of entries without a row, and its course."""
+
+    def __init__(self) -> None:
+        self.rows = SeenIds()
+        self.altered = SeenIds()
+        """Of those the ones that were not as they are stored: what shows one of them once more is written, too."""
+        self.unstored: set[str] = set()
+        self.waiting: set[str] = set()
+        """Keys of episodes that are not written yet (``sync/suspects.py``)."""
+        self.unchanged = 0
+        self.log = ListingLog()
+
+    @property
+    def doubt(self) -> str | None:
+        """Why the listing cannot count as whole, or None."""
+        return self.log.incomplete(self._distinct)
+
+    @property
+    def miscount(self) -> int:
+        """How many items the server counts too many where it said one total all along, or too few (negative)."""
+        if self.log.moved or self.log.expected is None:
+            return 0
+        return self.log.expected - self._distinct
+
+    @property
+    def _distinct(self) -> int:
+        return len(self.rows) + len(self.unstored) + len(self.waiting)
+
+    def shows_as(self, other: Listed) -> bool:
+        """Return whether another listing showed the same items."""
+        return self.rows == other.rows and self.unstored == other.unstored
+
+    def faults(self, kind: Kind) -> tuple[str, ...]:
+        """Return what of it could not be read or counted, in a form that can be compared."""
+        counted = (faults.miscount(kind, self.miscount),) if self.miscount else ()
+        return (*counted, *faults.keyless(kind, self.log.keyless), *faults.unreadable(kind, self.log.unreadable))
+
+    @property
+    def told_faults(self) -> list[str]:
+        """What of it could not be read or counted, in words."""
+        told = [self.doubt] if self.miscount and self.doubt is not None else []
+        told += [faults.told_keyless(self.log.keyless)] if self.log.keyless else []
+        return told + ([faults.told_unreadable(self.log.unreadable)] if self.log.unreadable else [])
+
+
+class ListingReader:
+    """Reads the listings of one pass; ``counts`` is the pass's, ``watermark`` the highest updatedAt so far.
+
+    ``complete`` says that the pass lists all of what it looks at, parents first. ``list_again`` is set where
+    something could not be decided, or not be followed up, without a full listing.
+    """
+
+    def __init__(
+        self,
+        equipment: Equipment,
+        library: LibraryTarget,
+        counts: Counts,
+        meter: Meter,
+        *,
+        complete: bool = True,
+    ) -> None:
+        self.watermark: int | None = None
+        self.list_again = False
+        self._complete = complete
+        self._listed: dict[Kind, Listed] = {}
+        self._suspects = Suspects(equipment, library)
+        self._equipment = equipment
+        self._library = library
+        self._target = library.target
+        self._counts = counts
+        self._meter = meter
+        self._adoption = Adoption(equipment, library)
+        self.damage = DamageWatch(equipment, library, counts)
+        self.hidden_paths = HiddenPaths(equipment, library, complete=complete)
+        # What lies further ahead says nothing about what was looked at.
+        self._latest_believed = equipment.now() + FUTURE_S
+
+    async def read(self, kind: Kind, name: str, pages: AsyncGenerator[Page, None]) -> Listed:
+        """Read one listing of one kind; ``name`` is what the progress calls it. Raises PlexError and StoreError.
+
+        What was read before something went wrong is handed to the writer all the same.
+        """
+        listed = self._listed[kind] = Listed()
+        if kind is Kind.EPISODE and self._suspects:
+            await self._suspects.remember_files()
+        # Where there is nothing to compare with, nothing need be looked up. What a moving listing shows twice is
+        # found by the writer.
+        is_new = not await holds_items(self._equipment.database.reader, kind, self._target.library_id)
+        await self.damage.begin()
+        feed = self._feed(kind, listed.rows)
+        try:
+            async with aclosing(pages):
+                async for page in pages:
+                    self._check_uuid(page)
+                    listed.log.note(page)
+                    if page.unreadable is not None:
+                        self._counts.skipped += 1
+                        continue
+                    page = await self.hidden_paths.restore(page)  # noqa: PLW2901 -- what the server showed ends here
+                    await feed.put(await self._compare(kind, page, listed, is_new=is_new))
+                    self._meter.advance(name, listed.log.entries, page.total, _last_title(page))
+            await feed.settle()
+            if kind is Kind.EPISODE:
+                await self._settle_suspects(listed)
+                await self._write_released(listed, feed)
+        finally:
+            # The pass's record stands behind these in the writer's queue.
+            feed.hand_over()
+            for entry in listed.log.unreadable:
+                self._equipment.skips.note_unreadable(self._library.server, self._library.row.name, kind, entry)
+            self.list_again = self.list_again or (feed.displaced > 0 and not self._complete)
+            self._counts.pages += listed.log.pages
+            self._counts.bytes += listed.log.bytes
+            self.hidden_paths.tell()
+        return listed
+
+    def discount(self, listed: Listed) -> None:
+        """Take a listing that is read once more out of the counts of what was listed."""
+        self.hidden_paths.forget()
+        self._counts.listed -= listed.log.items
+        self._counts.skipped -= listed.log.skipped
+        self._counts.unchanged -= listed.unchanged
+
+    @property
+    def unreadable_parents(self) -> list[tuple[Kind, str]]:
+        """Shows and seasons that no listing showed and that the server cannot send, by kind and rating key."""
+        return self._adoption.unreadable
+
+    async def _settle_suspects(self, listed: Listed) -> None:
+        # A listing that lacks something which it does not always lack may lack the very episode that would tell.
+        known = set(listed.faults(Kind.EPISODE)) <= set(self._library.row.fault)
+        complete = self._complete and known and (listed.doubt is None or listed.miscount != 0)
+        result, waits = await self._suspects.settle(self._listed, complete=complete)
+        self._count(result)
+        self.list_again = self.list_again or waits
+
+    async def _write_released(self, listed: Listed, feed: BatchFeed) -> None:
+        """Write the episodes that waited until it was known whose they are."""
+        if released := self._suspects.released():
+            await self._adoption.adopt_parents([change.item for change in released])
+            await feed.put(released)
+            await feed.settle()
+            listed.waiting.clear()
+
+    def _count(self, result: BatchResult | None) -> None:
+        if result is not None:
+            self._counts.take_in(result)
+            self._counts.unchanged += len(result.ids) - result.added - result.updated - result.restored
+
+    def _feed(self, kind: Kind, seen: SeenIds) -> BatchFeed:
+        return BatchFeed(
+            self._equipment.database.writer,
+            self._target,
+            kind,
+            batch_size=self._equipment.settings.batch_size,
+            now=self._equipment.now,
+            seen=seen,
+            counts=self._counts,
+        )
+
+    async def _compare(self, kind: Kind, page: Page, listed: Listed, *, is_new: bool) -> list[Change]:
+        """Return the items of a page that are new or differ; mark all that have a row as seen."""
+        looking = asyncio.create_task(self._known_rows(kind, page, is_new=is_new), name="look-up")
+        try:
+            # It begins, and the database looks while the digests are made.
+            await asyncio.sleep(0)
+            fresh = digests(page.items)
+            known = await looking
+        except BaseException:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
+            raise
+        changes, altered, has_suspects = list[Change](), listed.altered, bool(self._suspects)
+        # What is written marks the row that it is written to: the one with its key may be another item's.
+        seen = [known[skipped.rating_key].id for skipped in page.skipped if skipped.rating_key in known]
+        for item, digest in zip(page.items, fresh, strict=True):
+            row = known.get(item.rating_key)
+            if row is None:
+                changes.append(Change(item, digest))
+            elif (
+                not row.shows(item, digest, self._target.library_id)
+                or (altered and row.id in altered)
+                or (has_suspects and self._suspects.doubts(item))
+            ):
+                changes.append(Change(item, digest))
+                altered.update((row.id,))
+            else:
+                seen.append(row.id)
+        if page.mended or self.damage.remembers:
+            kept = {change.item.rating_key for change in changes}
+            changes = await self.damage.sift(kind, page, known, changes)
+            kept -= {change.item.rating_key for change in changes}
+            seen += [known[key].id for key in kept]
+        unchanged = len(page.items) - len(changes)
+        changes = await self._suspects.hold_back(kind, changes, known)
+        if kind is Kind.EPISODE and self._suspects:
+            self._count(await self._suspects.compare(page.items, self._listed))
+            changes = self._suspects.wait(changes, listed.waiting)
+        for skipped in page.skipped:
+            self._equipment.skips.note(self._library.server, self._library.row.name, skipped)
+            if skipped.rating_key is not None and skipped.rating_key not in known:
+                listed.unstored.add(skipped.rating_key)
+        listed.rows.update(seen)
+        self._counts.listed += len(page.items)
+        self._counts.skipped += len(page.skipped)
+        listed.unchanged += unchanged
+        self._counts.unchanged += unchanged
+        self._raise_watermark(item.updated_at for item in page.items)
+        if is_new:
+            self._adoption.know(kind, page.items)
+        if kind in {Kind.SEASON, Kind.EPISODE} and changes:
+            await self._adoption.adopt_parents([change.item for change in changes])
+        return changes
+
+    async def _known_rows(self, kind: Kind, page: Page, *, is_new: bool) -> dict[str, KnownRow]:
+        keys = [item.rating_key for item in page.items]
+        keys += [skipped.rating_key for skipped in page.skipped if skipped.rating_key is not None]
+        if is_new or not keys:
+            return {}
+        return await known_rows(self._equipment.database.reader, kind, self._target.server_id, keys)
+
+    def _raise_watermark(self, times: Iterable[int | None]) -> None:
+        believed = [time for time in times if time is not None and time <= self._latest_believed]
+        if self.watermark is not None:
+            believed.append(self.watermark)
+        self.watermark = max(believed, default=None)
+
+    def _check_uuid(self, page: Page) -> None:
+        """Refuse a page that says it is another library's, before anything of it is written."""
+        expected, found = self._library.row.uuid, page.library_uuid
+        if expected is not None and found is not None and found != expected:
+            raise WrongLibrary(self._library.server, expected, found)
+
+
+def _last_title(page: Page) -> str:
+    if not page.items:
+        return ""
+    item = page.items[-1]
+    return item.episode_title if isinstance(item, Episode) else item.title

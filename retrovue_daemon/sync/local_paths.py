@@ -1,0 +1,121 @@
+"""Local paths that follow the path mappings: nothing but the database is needed for it."""
+
+from __future__ import annotations
+
+import asyncio
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+
+from retrovue_daemon.sources.plex.paths import PlexPathMappingService
+from retrovue_daemon.store.items.local_paths import outdate_paths, recompute_paths, settle_paths
+from retrovue_daemon.store.items.moments import Moments
+from retrovue_daemon.store.items.rows import Target
+from retrovue_daemon.store.tables.libraries import libraries, locations, meant_titles
+from retrovue_daemon.store.tables.servers import path_mappings
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Sequence
+
+    from retrovue_daemon.records import PathMapping
+    from retrovue_daemon.store.database import Database
+    from retrovue_daemon.store.tables.libraries import LibraryRow
+
+log = structlog.get_logger()
+
+
+class LibraryPaths:
+    """Makes the targets of a server's libraries, whose ``local_path`` knows the mappings that hold for each."""
+
+    def __init__(
+        self, server_id: int, mappings: Sequence[PathMapping], moments: Moments, rows: Sequence[LibraryRow]
+    ) -> None:
+        self._server_id = server_id
+        self._former = meant_titles(rows)
+        self._mappings = mappings
+        self._service = PlexPathMappingService(mappings)
+        self._moments = moments
+
+    @classmethod
+    async def of(
+        cls, database: Database, server_id: int, moments: Moments, rows: Sequence[LibraryRow]
+    ) -> LibraryPaths:
+        """Read the mappings of a server; ``rows`` are all its libraries."""
+        return cls(server_id, await path_mappings(database.reader, server_id), moments, rows)
+
+    def target(self, row: LibraryRow, roots: Sequence[str]) -> Target:
+        """Return where the rows of a library go."""
+        mapper = self._service.for_library(row.name, roots, former=self._former[row.id])
+        # As long as nothing was listed completely, nobody knows how long the items have been there.
+        known = None if row.listed_until else row.known_moment
+        return Target(self._server_id, row.id, row.name, mapper.local_path, self._moments, known)
+
+    def fingerprint(self, row: LibraryRow, roots: Sequence[str]) -> int:
+        """Return what stands for all that local paths of a library are computed from."""
+        names = [row.name, *self._former[row.id]]
+        packed = msgspec.msgpack.encode([names, sorted(set(roots)), list(self._mappings)])
+        return int.from_bytes(blake2b(packed, digest_size=8).digest(), "big", signed=True)
+
+    def former(self, row: LibraryRow) -> tuple[str, ...]:
+        """Return the former titles by which a library is still meant."""
+        return self._former[row.id]
+
+    def former_name_in_use(self, row: LibraryRow) -> str | None:
+        """Return a former title by which a mapping still names a library, or None."""
+        named = {(mapping.library_name or "").strip() for mapping in self._mappings}
+        return next((name for name in self._former[row.id] if name.strip() in named), None)
+
+
+class FollowedPaths:
+    """Keeps the local paths of one server's files in step with its mappings, also while passes write them.
+
+    A pass writes paths by the mappings that held when it was planned. ``changes`` counts how often something changed:
+    whoever plans passes notes it before, and `settle` computes once more what a pass wrote that it no longer fits.
+    As long as such a pass writes, the library's fingerprint is not stored, so that not even a crash leaves paths
+    behind that nobody doubts.
+    """
+
+    def __init__(self, database: Database, server: str, writing: Container[int] = ()) -> None:
+        self.changes = 0
+        self._database = database
+        self._server = server
+        self._writing = writing
+        self._doubted: set[int] = set()
+        self._one_at_a_time = asyncio.Lock()
+
+    async def follow(self, server_id: int) -> None:
+        """Compute anew what no longer fits the mappings, roots and titles; no network is needed."""
+        async with self._one_at_a_time:
+            for library_id in tuple(self._doubted):
+                await outdate_paths(self._database, library_id)
+                self._doubted.discard(library_id)
+            rows = await libraries(self._database.reader, server_id)
+            paths = await LibraryPaths.of(self._database, server_id, Moments(), rows)
+            for row in rows:
+                roots = await locations(self._database.reader, row.id)
+                fingerprint = paths.fingerprint(row, roots)
+                if row.path_fingerprint == fingerprint:
+                    continue
+                self.changes += row.path_fingerprint is not None
+                files = await recompute_paths(self._database, paths.target(row, roots))
+                if files:
+                    log.info("paths.recomputed", server=self._server, library=row.name, files=files)
+                if row.id in self._writing:
+                    await outdate_paths(self._database, row.id)
+                else:
+                    await settle_paths(self._database, row.id, fingerprint)
+
+    async def settle(self, server_id: int, library_id: int, changes: int) -> None:
+        """After a pass that was planned when there had been so many changes: compute again what it wrote since."""
+        async with self._one_at_a_time:
+            if changes == self.changes:
+                return
+            await outdate_paths(self._database, library_id)
+        await self.follow(server_id)
+
+    def doubt(self, library_id: int, changes: int) -> None:
+        """After such a pass that was broken off, which should not wait: leave it to the next `follow`."""
+        if changes != self.changes or self._one_at_a_time.locked():
+            self._doubted.add(library_id)

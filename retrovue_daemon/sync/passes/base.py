@@ -1,0 +1,254 @@
+"""What all passes over a library have in common: they look, they conclude, and all trouble ends in their report."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+import msgspec
+import structlog
+
+from retrovue_daemon.errors import DaemonError, InternalError, PlexError, WriterStopped
+from retrovue_daemon.store.database import unreadable
+from retrovue_daemon.store.tables.runs import Counts, Run, note_trouble, record_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractAsyncContextManager
+
+    from retrovue_daemon.records import Kind
+    from retrovue_daemon.store.connection import Connection
+    from retrovue_daemon.store.tables.runs import RunKind, RunStatus
+    from retrovue_daemon.sync.removal import Swept
+    from retrovue_daemon.sync.target import Equipment, LibraryTarget
+
+log = structlog.get_logger()
+
+
+class PassReport(msgspec.Struct, frozen=True):
+    """How a pass ended; ``run_id`` is its row in sync_runs, None where nothing was to be told or it failed.
+
+    ``cause`` is what the server did to end it early.
+    """
+
+    server: str
+    library: str
+    run: Run
+    run_id: int | None
+    duration_s: float
+    cause: PlexError | None = None
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What a pass concludes from what it saw.
+
+    ``leaving`` are the rows that may go missing, by kind; ``displaced`` are those that may only live on under another
+    key, because their own was given to another item and nothing proves that theirs is gone. ``settles`` says that the
+    listing was complete and that nothing of it waits to be judged; ``fault`` is what could not be read or counted
+    (``sync/faults.py``), and ``list_again`` that the next pass must be a full one. The ``error`` of one that is
+    ``ok`` is what stays in doubt.
+    """
+
+    status: RunStatus
+    error: str | None = None
+    leaving: Mapping[Kind, list[int]] = msgspec.field(default_factory=dict)
+    displaced: Mapping[Kind, list[int]] = msgspec.field(default_factory=dict)
+    settles: bool = True
+    fault: tuple[str, ...] = ()
+    list_again: bool = False
+    cause: PlexError | None = None
+
+
+class LibraryPass(Protocol):
+    """One kind of pass. Use one object for one pass."""
+
+    kind: ClassVar[RunKind]
+    counts: Counts
+
+    async def look(self) -> Verdict:
+        """Read, write what differs, and judge. Raises PlexError and StoreError."""
+
+    async def conclude(self, connection: Connection, verdict: Verdict, result: Result) -> Conclusion:
+        """Draw the consequences of a look that raised nothing, within one transaction."""
+
+
+class Conclusion(msgspec.Struct, frozen=True):
+    """A pass as it is told; ``run_id`` is None where it is not recorded."""
+
+    run: Run
+    run_id: int | None
+
+
+class Result(msgspec.Struct, frozen=True):
+    """Makes the record of a pass from what is known when it ends."""
+
+    equipment: Equipment
+    library: LibraryTarget
+    kind: RunKind
+    started_at: int
+    observed: int
+
+    def run(self, verdict: Verdict, counts: Counts, swept: Swept | None = None) -> Run:
+        """Return the record; what was listed and not written was unchanged, unless it may not have been written."""
+        unwritten = max(0, counts.listed - counts.added - counts.updated - counts.restored)
+        unchanged = unwritten if verdict.status == "ok" else min(unwritten, counts.unchanged)
+        counts = msgspec.structs.replace(counts, unchanged=unchanged)
+        if swept is not None:
+            added = max(0, counts.added - self.library.round.arrived[self.library.row.id])
+            counts = msgspec.structs.replace(counts, added=added, moved=swept.rekeyed.total, removed=swept.removed)
+        return Run(
+            server_id=self.library.target.server_id,
+            library_id=self.library.target.library_id,
+            kind=self.kind,
+            started_at=self.started_at,
+            finished_at=self.equipment.now(),
+            status=verdict.status,
+            counts=counts,
+            error=verdict.error,
+            observed=self.observed,
+        )
+
+    @classmethod
+    def begun(cls, equipment: Equipment, library: LibraryTarget, kind: RunKind) -> Result:
+        """Return what makes the record of a pass that begins now."""
+        return cls(equipment, library, kind, equipment.now(), equipment.observed.now())
+
+
+async def carry_out(
+    job: LibraryPass,
+    equipment: Equipment,
+    library: LibraryTarget,
+    slot: AbstractAsyncContextManager[object],
+    report: asyncio.Future[PassReport],
+) -> None:
+    """Do a pass and give its ``report``; whatever goes wrong ends in that, only a cancellation is raised on.
+
+    ``slot`` is held while the pass looks; what it concludes from that needs the writer only. A pass that is cancelled
+    does not wait for the writer: its report comes once the record is written.
+    """
+    result, start = Result.begun(equipment, library, job.kind), time.monotonic()
+    concluding: asyncio.Future[Conclusion] | None = None
+    cause: PlexError | None = None
+
+    def give(ended: Conclusion) -> None:
+        duration_s = round(time.monotonic() - start, 3)
+        report.set_result(PassReport(library.server, library.row.name, ended.run, ended.run_id, duration_s, cause))
+
+    try:
+        async with slot:
+            result, start = Result.begun(equipment, library, job.kind), time.monotonic()
+            verdict = await _look(job)
+        cause = verdict.cause
+        await _turn(library, verdict, job.counts)
+        work = partial(_conclude, job=job, verdict=verdict, result=result)
+        concluding = await equipment.database.writer.submit(work)
+        # Not awaited itself: a cancellation must not take the answer from it.
+        await asyncio.wait([concluding])
+        give(concluding.result())
+    except asyncio.CancelledError:
+        _when_recorded(concluding or _record_cancelled(job, equipment, result), job, result, give)
+        raise
+    except Exception as error:  # noqa: BLE001 -- a mistake of ours in one library must not cost the others
+        give(Conclusion(result.run(_failure(error, equipment, library), job.counts), None))
+    finally:
+        library.round.end(library.row.kind, library.row.id)
+
+
+def not_begun(equipment: Equipment, library: LibraryTarget, kind: RunKind) -> PassReport:
+    """Report a pass that was cancelled before its first step: it has left no record."""
+    run = Result.begun(equipment, library, kind).run(Verdict("cancelled"), Counts())
+    return PassReport(library.server, library.row.name, run, None, 0.0)
+
+
+async def _turn(library: LibraryTarget, verdict: Verdict, counts: Counts) -> None:
+    """Wait for the moment to conclude: a pass that removes, until the others have seen what came elsewhere."""
+    round_, kind = library.round, library.row.kind
+    if any(verdict.leaving.values()) or any(verdict.displaced.values()):
+        round_.end_look(kind, library.row.id)
+        await round_.others_looked(kind)
+    else:
+        round_.end(kind, library.row.id)
+        if counts.added and not round_.is_first:
+            await round_.others_judged(kind)
+
+
+async def _conclude(connection: Connection, *, job: LibraryPass, verdict: Verdict, result: Result) -> Conclusion:
+    """Let the pass conclude; one that did not end well is recorded, and the library's row says so."""
+    if verdict.status == "ok":
+        return await job.conclude(connection, verdict, result)
+    run = result.run(verdict, job.counts)
+    run_id = await record_run(connection, run)
+    await note_trouble(connection, run, verdict.fault, list_again=verdict.list_again)
+    return Conclusion(run, run_id)
+
+
+async def _look(job: LibraryPass) -> Verdict:
+    try:
+        return await job.look()
+    except PlexError as error:
+        # What was read before is stored; it only was not everything.
+        return Verdict("incomplete" if job.counts.pages else "failed", str(error), cause=error)
+
+
+def _failure(error: Exception, equipment: Equipment, library: LibraryTarget) -> Verdict:
+    """Say how a pass ends that broke down; to be called where ``error`` is being handled."""
+    if isinstance(error, sqlite3.Error):
+        error = unreadable(equipment.database.path, error)
+    if isinstance(error, DaemonError):
+        return Verdict("failed", str(error))
+    log.error("sync.crashed", server=library.server, library=library.row.name, exc_info=error)
+    return Verdict("failed", str(InternalError(type(error).__name__)))
+
+
+def _record_cancelled(job: LibraryPass, equipment: Equipment, result: Result) -> asyncio.Future[Conclusion]:
+    """Leave the record to the writer, behind the batches it still has: a cancelled task should not wait."""
+
+    async def work(connection: Connection) -> Conclusion:
+        run = result.run(Verdict("cancelled"), job.counts)
+        return Conclusion(run, await record_run(connection, run))
+
+    try:
+        return equipment.database.writer.post(work)
+    except WriterStopped as error:
+        failed: asyncio.Future[Conclusion] = asyncio.get_running_loop().create_future()
+        failed.set_exception(error)
+        return failed
+
+
+def _when_recorded(
+    recorded: asyncio.Future[Conclusion], job: LibraryPass, result: Result, give: Callable[[Conclusion], None]
+) -> None:
+    """Have a cancelled pass reported when its end is recorded, or could not be."""
+
+    def end(done: asyncio.Future[Conclusion]) -> None:
+        if done.cancelled() or done.exception() is not None:
+            give(Conclusion(result.run(Verdict("cancelled"), job.counts), None))
+        else:
+            give(done.result())
+
+    recorded.add_done_callback(end)
+
+
+_LEVELS = {"ok": "info", "incomplete": "warning", "blocked": "error", "failed": "error", "cancelled": "info"}
+
+
+def tell(report: PassReport) -> None:
+    """Write the one line that says all about a pass."""
+    run = report.run
+    names = {"server": report.server, "library": report.library, "run_id": report.run_id}
+    error = {} if run.error is None else {"error": run.error}
+    getattr(log, _LEVELS[run.status])(
+        "sync.finished",
+        **names,
+        kind=run.kind,
+        status=run.status,
+        **msgspec.structs.asdict(run.counts),
+        duration_s=report.duration_s,
+        **error,
+    )
+    if run.status == "blocked":
+        hint = "if this is really gone, run: retrovue-daemon sync --accept-removals"
+        log.error("sync.blocked", **names, error=run.error, hint=hint)

@@ -1,0 +1,249 @@
+"""The full pass: a complete listing of one library, and what follows from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from retrovue_daemon.store.items.displacement import displaced_rows
+from retrovue_daemon.store.items.lookup import ids_of_library, rating_keys
+from retrovue_daemon.store.items.sweep import still_of
+from retrovue_daemon.store.tables.runs import Counts, Marks, note_trouble, record_run, settle
+from retrovue_daemon.sync.confirmation import MOST_AT_ONCE, confirm
+from retrovue_daemon.sync.faults import cut_short, unreadable_parent
+from retrovue_daemon.sync.listing import Listed, ListingReader
+from retrovue_daemon.sync.passes.base import Conclusion, Verdict
+from retrovue_daemon.sync.removal import sweep
+
+if TYPE_CHECKING:
+    from retrovue_daemon.records import Kind, LibraryListing
+    from retrovue_daemon.sources.plex.client import Listing
+    from retrovue_daemon.store.connection import Connection
+    from retrovue_daemon.store.tables.runs import RunKind
+    from retrovue_daemon.sync.passes.base import Result
+    from retrovue_daemon.sync.progress import Meter
+    from retrovue_daemon.sync.target import Equipment, LibraryTarget
+
+
+class FullPass:
+    """List everything, write what differs, mark what left, set the marks."""
+
+    kind: ClassVar[RunKind] = "full"
+
+    def __init__(self, equipment: Equipment, library: LibraryTarget, meter: Meter) -> None:
+        self.counts = Counts()
+        self._equipment = equipment
+        self._library = library
+        self._reader = ListingReader(equipment, library, self.counts, meter)
+        self._listed: dict[Kind, Listed] = {}
+        self._began = 0
+        self._before: LibraryListing | None = library.listing
+        self._doubts: list[str] = []
+        self._faults: dict[Kind, tuple[str, ...]] = {}
+        self._told: list[str] = []
+        """The faults in words."""
+        self._unlisted: dict[Kind, list[int]] = {}
+        """Rows that the listings did not show, also those of which nothing can be said."""
+        self._waiting = 0
+        """Rows that would go if the server were asked for them, too."""
+
+    async def look(self) -> Verdict:
+        """List everything, and judge what may be believed to be gone."""
+        self._began = self._library.target.moments.go_on()
+        await self._list_all()
+        if any(listed.log.moved for listed in self._listed.values()):
+            for listed in self._listed.values():
+                self._reader.discount(listed)
+            self._before = await self._looked_up()
+            await self._list_all()
+        self._note_doubts()
+        if self._library.listing.refreshing:
+            self._doubts.append("the server is scanning this library")
+        if self._doubts:
+            return self._incomplete(*self._doubts)
+        if not set(self._fault) <= set(self._library.row.fault):
+            # The server may have been in the middle of something; the same faults a second time are its nature.
+            return self._incomplete(*self._told)
+        leaving = {kind: await self._unseen(kind) for kind in self._listed}
+        if not any(leaving.values()):
+            return await self._whole(leaving)
+        unproved = await self._unproved(leaving)
+        if unproved is None:
+            return self._incomplete("the server does not say how much there is, and listed other items each time")
+        if not await self._still_quiet():
+            return self._incomplete("the server began to scan this library, or to change it, meanwhile")
+        return await self._confirmed(leaving, unproved) if unproved else await self._whole(leaving)
+
+    @property
+    def _fault(self) -> tuple[str, ...]:
+        """What could not be read or counted, as the library's row keeps it."""
+        return tuple(fault for faults in self._faults.values() for fault in faults)
+
+    async def _whole(self, leaving: dict[Kind, list[int]]) -> Verdict:
+        """Judge a listing that counts as complete; what it could not read or count stays in doubt."""
+        error, displaced = "; ".join(self._told) or None, await self._displaced(leaving)
+        return Verdict("ok", error, leaving=leaving, displaced=displaced, fault=self._fault)
+
+    async def _displaced(self, leaving: dict[Kind, list[int]]) -> dict[Kind, list[int]]:
+        """Return the rows that stay although they were not listed, and whose keys belong to other items now.
+
+        Their items may be listed under new keys. They have to be found now: later the new rows are no longer new.
+        """
+        reader = self._equipment.database.reader
+        return {
+            kind: await displaced_rows(reader, kind, {*self._unlisted[kind]} - {*row_ids})
+            for kind, row_ids in leaving.items()
+        }
+
+    def _incomplete(self, *doubts: str) -> Verdict:
+        return Verdict(
+            "incomplete",
+            "; ".join(doubts),
+            fault=self._fault,
+            list_again=bool(self._fault) or self._reader.list_again,
+        )
+
+    async def _list_all(self) -> None:
+        for kind, listing in self._library.listings:
+            self._listed[kind] = await self._read(kind, listing)
+
+    def _note_doubts(self) -> None:
+        for kind, listing in self._library.listings:
+            listed = self._listed[kind]
+            if faults := listed.faults(kind):
+                self._faults[kind] = faults
+                self._told += [f"{listing.value}: {told}" for told in listed.told_faults]
+            if listed.doubt is not None and not listed.miscount:
+                self._doubts.append(f"{listing.value}: {listed.doubt}")
+        for kind, key in dict.fromkeys(self._reader.unreadable_parents):
+            # Children of theirs are stored without them until they can be read.
+            self._faults[kind] = (*self._faults.get(kind, ()), unreadable_parent(kind, key))
+            self._told.append(f"the server cannot send the {kind} with rating key {key}")
+
+    async def _read(self, kind: Kind, listing: Listing) -> Listed:
+        pages = self._equipment.client.pages(
+            self._library.row.key, listing, page_size=self._equipment.settings.page_size
+        )
+        return await self._reader.read(kind, listing.value, pages)
+
+    async def _unseen(self, kind: Kind) -> list[int]:
+        """Return the ids of rows of this library that its listing did not show, and that are not missing yet."""
+        reader, seen = self._equipment.database.reader, self._listed[kind].rows
+        ids: list[int] = []
+        async for chunk in ids_of_library(reader, kind, self._library.row.id):
+            ids += await still_of(reader, kind, self._library.row.id, seen.unseen(chunk))
+        self._unlisted[kind] = ids
+        log = self._listed[kind].log
+        if not ids or not log.unreadable:
+            return ids
+        # What may be the entry that the server cannot send is not gone, whatever it answers for the item alone.
+        keys = await rating_keys(reader, kind, ids)
+        return [row_id for row_id, key in keys.items() if not log.may_be_unread(key)]
+
+    async def _unproved(self, leaving: dict[Kind, list[int]]) -> list[Kind] | None:
+        """Return the kinds whose rows may go only by an answer for each of them.
+
+        Where a server never says how much there is, a listing may have ended too early: for a few rows the server is
+        asked, for more the listing is read a second time. None where that shows something else.
+        """
+        unproved = [kind for kind in self._faults if leaving[kind]]
+        unsized = [
+            kind
+            for kind, listed in self._listed.items()
+            if listed.log.first_total is None and leaving[kind] and kind not in self._faults
+        ]
+        if sum(len(leaving[kind]) for kind in unsized) <= MOST_AT_ONCE:
+            return unproved + unsized
+        for kind, listing in self._library.listings:
+            if kind in unsized:
+                first = self._listed[kind]
+                self._reader.discount(first)
+                second = self._listed[kind] = await self._read(kind, listing)
+                if second.doubt is not None or second.faults(kind) or not second.shows_as(first):
+                    return None
+        return unproved
+
+    async def _still_quiet(self) -> bool:
+        """Look once more before anything is removed: the library may be scanned, or have changed meanwhile.
+
+        What comes while another thing goes leaves the total as it is, and hides an item between two pages.
+        """
+        now = await self._looked_up()
+        return now is not None and not now.refreshing and self._before is not None and _looks_alike(self._before, now)
+
+    async def _looked_up(self) -> LibraryListing | None:
+        """Ask what the server says of this library now."""
+        listed = await self._equipment.client.libraries()
+        return next((library for library in listed if library.key == self._library.listing.key), None)
+
+    async def _confirmed(self, leaving: dict[Kind, list[int]], unproved: list[Kind]) -> Verdict:
+        """Judge where the listing alone proves nothing: gone is only what the server says it does not have."""
+        doubtful = {kind: leaving[kind] for kind in unproved}
+        listed = {kind: self._listed[kind].rows for kind in doubtful}
+        confirmed = await confirm(self._equipment, self._library, doubtful, listed)
+        if confirmed is None:
+            return self._incomplete(*self._told, "the server answers 404 for an item that it lists")
+        for kind, number in confirmed.present.items():
+            if number and kind not in self._faults:
+                # No total, and not all that there is: the listing ended too early.
+                self._faults[kind] = (cut_short(kind, number),)
+                self._told.append(f"the server lists {number} items fewer than it has")
+        if not set(self._fault) <= set(self._library.row.fault):
+            return self._incomplete(*self._told)
+        gone = {**leaving, **confirmed.gone}
+        if not confirmed.waiting or not any(confirmed.gone.values()):
+            # Where none of so many was gone there is no hurry about the rest.
+            return await self._whole(gone)
+        note = f"{confirmed.waiting} items that are no longer listed wait to be asked for at the next pass"
+        told = "; ".join([*self._told, note])
+        self._waiting = confirmed.waiting
+        displaced = await self._displaced(gone)
+        return Verdict(
+            "ok", told, leaving=gone, displaced=displaced, settles=False, fault=self._fault, list_again=True
+        )
+
+    async def conclude(self, connection: Connection, verdict: Verdict, result: Result) -> Conclusion:
+        """Re-key, guard, sweep, set the marks and record the run: all or nothing."""
+        verdict = self._reader.damage.judged(verdict)
+        library, listing = self._library, self._library.listing
+        leaving = {
+            kind: library.round.heirs.unlisted(kind, ids, self._listed[kind].rows)
+            for kind, ids in verdict.leaving.items()
+        }
+        swept = await sweep(
+            connection,
+            self._equipment,
+            library,
+            leaving,
+            displaced=verdict.displaced,
+            before=self._began,
+            waiting=self._waiting,
+        )
+        if swept.refusal is not None:
+            verdict = Verdict("blocked", swept.refusal, fault=verdict.fault)
+        verdict = self._reader.hidden_paths.judged(verdict)
+        run = result.run(verdict, self.counts, swept)
+        run_id = await record_run(connection, run)
+        if verdict.status == "ok" and verdict.settles:
+            marks = Marks(
+                content_changed_at=listing.content_changed_at,
+                section_updated_at=listing.updated_at,
+                scanned_at=listing.scanned_at,
+                watermark=self._reader.watermark,
+                listed_from=self._began,
+                listed_until=library.target.moments.go_on(),
+                fault=verdict.fault,
+                list_again=verdict.list_again,
+            )
+            await settle(connection, run, marks)
+        else:
+            await note_trouble(connection, run, verdict.fault, list_again=verdict.list_again)
+        return Conclusion(run, run_id)
+
+
+def _looks_alike(before: LibraryListing, after: LibraryListing) -> bool:
+    """Tell whether a library is the same one as before, with the same marks."""
+    if before.uuid is not None and before.uuid != after.uuid:
+        return False
+    if before.content_changed_at is not None:
+        return before.content_changed_at == after.content_changed_at
+    return (before.updated_at, before.scanned_at) == (after.updated_at, after.scanned_at)

@@ -1,0 +1,70 @@
+"""The quick pass: only what the server says was updated since the last look. It removes nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from retrovue_daemon.store.tables.runs import Counts, note_look, record_run
+from retrovue_daemon.sync.faults import told_unreadable, unreadable_parent
+from retrovue_daemon.sync.listing import ListingReader
+from retrovue_daemon.sync.passes.base import Conclusion, Verdict
+
+if TYPE_CHECKING:
+    from retrovue_daemon.store.connection import Connection
+    from retrovue_daemon.store.tables.runs import RunKind
+    from retrovue_daemon.sync.passes.base import Result
+    from retrovue_daemon.sync.progress import Meter
+    from retrovue_daemon.sync.target import Equipment, LibraryTarget
+
+OVERLAP_S = 10 * 60
+"""Seconds before the highest updatedAt that is known: items are not always listed in the order of their times."""
+
+
+class QuickPass:
+    """Ask for what is new, a request or so a listing; a server that ignores the question is listed wholly.
+
+    ``settled`` says that the library needs no full pass just now: then what was wrong with it before is over.
+    """
+
+    kind: ClassVar[RunKind] = "quick"
+
+    def __init__(self, equipment: Equipment, library: LibraryTarget, meter: Meter, *, settled: bool) -> None:
+        self.counts = Counts()
+        self._equipment = equipment
+        self._library = library
+        self._settled = settled
+        self._reader = ListingReader(equipment, library, self.counts, meter, complete=False)
+
+    async def look(self) -> Verdict:
+        """Read what was updated."""
+        watermark = self._library.row.watermark
+        since = 0 if watermark is None else watermark - OVERLAP_S
+        told: list[str] = []
+        list_again = False
+        for kind, listing in self._library.listings:
+            pages = self._equipment.client.pages_since(
+                self._library.row.key, listing, since, page_size=self._equipment.settings.page_size
+            )
+            listed = await self._reader.read(kind, listing.value, pages)
+            if unreadable := listed.log.unreadable:
+                told.append(f"{listing.value}: {told_unreadable(unreadable)}")
+                # A full pass finds out which entry it is, once.
+                known = any(fault.startswith(f"{kind} unreadable") for fault in self._library.row.fault)
+                list_again = list_again or not known
+        parents = {unreadable_parent(*parent) for parent in self._reader.unreadable_parents}
+        list_again = list_again or not parents <= set(self._library.row.fault)
+        return self._reader.hidden_paths.judged(Verdict("ok", "; ".join(told) or None, list_again=list_again))
+
+    async def conclude(self, connection: Connection, verdict: Verdict, result: Result) -> Conclusion:
+        """Move the watermark; a pass that changed nothing leaves no other trace."""
+        run = result.run(verdict, self.counts)
+        run_id = await record_run(connection, run) if self.counts.any_change else None
+        marks = [mark for mark in (self._library.row.watermark, self._reader.watermark) if mark is not None]
+        await note_look(
+            connection,
+            run,
+            max(marks, default=None),
+            settled=self._settled,
+            list_again=verdict.list_again or self._reader.list_again,
+        )
+        return Conclusion(run, run_id)

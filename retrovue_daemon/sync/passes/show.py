@@ -1,0 +1,99 @@
+"""The pass over one show on request: its seasons and episodes, and nothing of the library beside them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from retrovue_daemon.records import Kind, Page
+from retrovue_daemon.store.items.lookup import ids_of_show, known_rows
+from retrovue_daemon.store.tables.runs import Counts, note_trouble, record_run
+from retrovue_daemon.sync.confirmation import confirm
+from retrovue_daemon.sync.faults import told_unreadable
+from retrovue_daemon.sync.listing import ListingReader
+from retrovue_daemon.sync.passes.base import Conclusion, Verdict
+from retrovue_daemon.sync.removal import sweep
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from retrovue_daemon.records import Show
+    from retrovue_daemon.store.connection import Connection
+    from retrovue_daemon.store.tables.runs import RunKind
+    from retrovue_daemon.sync.listing import Listed
+    from retrovue_daemon.sync.passes.base import Result
+    from retrovue_daemon.sync.progress import Meter
+    from retrovue_daemon.sync.target import Equipment, LibraryTarget
+
+
+class ShowPass:
+    """List one show completely; only seasons and episodes of this show can go missing."""
+
+    kind: ClassVar[RunKind] = "show"
+
+    def __init__(self, equipment: Equipment, library: LibraryTarget, meter: Meter, show: Show) -> None:
+        self.counts = Counts()
+        self._equipment = equipment
+        self._library = library
+        self._show = show
+        self._reader = ListingReader(equipment, library, self.counts, meter)
+        self._listed: dict[Kind, Listed] = {}
+
+    async def look(self) -> Verdict:
+        """List the show, and find what of it is gone."""
+        client, key = self._equipment.client, self._show.rating_key
+        page_size = self._equipment.settings.page_size
+        await self._reader.read(Kind.SHOW, "shows", _alone(self._show))
+        told: list[str] = []
+        for kind, name, pages in (
+            (Kind.SEASON, "seasons", client.seasons_of(key, page_size=page_size)),
+            (Kind.EPISODE, "episodes", client.episodes_of(key, page_size=page_size)),
+        ):
+            listed = self._listed[kind] = await self._reader.read(kind, name, pages)
+            if listed.doubt is not None:
+                return Verdict("incomplete", f"{name}: {listed.doubt}")
+            if listed.log.unreadable:
+                told.append(f"{name}: {told_unreadable(listed.log.unreadable)}")
+        doubt = "; ".join(told) or None
+        if self._library.listing.refreshing:
+            return Verdict("incomplete", "the server is scanning this library")
+        reader, target = self._equipment.database.reader, self._library.target
+        row = (await known_rows(reader, Kind.SHOW, target.server_id, [key]))[key]
+        leaving = {
+            kind: [
+                row_id
+                for row_id in await ids_of_show(reader, kind, target.library_id, row.id)
+                if row_id not in listed.rows
+            ]
+            for kind, listed in self._listed.items()
+            # These listings are not sorted by key: each row may be the entry that the server cannot send.
+            if not listed.log.unreadable
+        }
+        if not any(leaving.values()):
+            return Verdict("ok", doubt, leaving=leaving)
+        # What is no longer below this show may be below another one now, which this pass does not look at.
+        listed_rows = {kind: listed.rows for kind, listed in self._listed.items()}
+        confirmed = await confirm(self._equipment, self._library, leaving, listed_rows)
+        if confirmed is None:
+            return Verdict("incomplete", "the server answers 404 for an item that it lists")
+        return Verdict("ok", doubt, leaving={**leaving, **confirmed.gone})
+
+    async def conclude(self, connection: Connection, verdict: Verdict, result: Result) -> Conclusion:
+        """Re-key, guard, sweep and record the run; the library's marks stay, for it was not listed."""
+        library = self._library
+        leaving = {
+            kind: library.round.heirs.unlisted(kind, ids, self._listed[kind].rows)
+            for kind, ids in verdict.leaving.items()
+        }
+        swept = await sweep(connection, self._equipment, library, leaving)
+        if swept.refusal is not None:
+            verdict = Verdict("blocked", swept.refusal)
+        verdict = self._reader.hidden_paths.judged(verdict)
+        run = result.run(verdict, self.counts, swept)
+        if swept.refusal is not None:
+            await note_trouble(connection, run)
+        return Conclusion(run, await record_run(connection, run))
+
+
+async def _alone(show: Show) -> AsyncGenerator[Page, None]:
+    """Give a page of one show, which was found before."""
+    yield Page(offset=0, total=1, entries=1, items=(show,))

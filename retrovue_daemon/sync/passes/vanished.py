@@ -1,0 +1,54 @@
+"""A library that its server no longer lists: its rows stay until a person says that it is really gone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from retrovue_daemon.store.items.lookup import ids_of_library
+from retrovue_daemon.store.items.sweep import forget_library, still_of
+from retrovue_daemon.store.tables.runs import Counts, note_trouble, record_run
+from retrovue_daemon.sync.passes.base import Conclusion, Verdict
+from retrovue_daemon.sync.removal import sweep
+
+if TYPE_CHECKING:
+    from retrovue_daemon.records import Kind
+    from retrovue_daemon.store.connection import Connection
+    from retrovue_daemon.store.tables.runs import RunKind
+    from retrovue_daemon.sync.passes.base import Result
+    from retrovue_daemon.sync.target import Equipment, LibraryTarget
+
+
+class VanishedPass:
+    """Let go of a whole library, but for what has moved elsewhere, if a person accepts it; else hold it back.
+
+    It counts as a full pass that listed nothing.
+    """
+
+    kind: ClassVar[RunKind] = "full"
+
+    def __init__(self, equipment: Equipment, library: LibraryTarget) -> None:
+        self.counts = Counts()
+        self._equipment = equipment
+        self._library = library
+
+    async def look(self) -> Verdict:
+        """Collect all that the library has."""
+        reader = self._equipment.database.reader
+        leaving: dict[Kind, list[int]] = {}
+        for kind, _ in self._library.listings:
+            leaving[kind] = []
+            async for chunk in ids_of_library(reader, kind, self._library.row.id):
+                leaving[kind] += await still_of(reader, kind, self._library.row.id, chunk)
+        return Verdict("ok", leaving=leaving)
+
+    async def conclude(self, connection: Connection, verdict: Verdict, result: Result) -> Conclusion:
+        """Re-key what moved, and refuse the rest or mark it."""
+        swept = await sweep(connection, self._equipment, self._library, verdict.leaving, vanished=True)
+        if swept.refusal is not None:
+            verdict = Verdict("blocked", swept.refusal)
+        run = result.run(verdict, self.counts, swept)
+        if swept.refusal is None:
+            await forget_library(connection, self._library.row.id)
+        else:
+            await note_trouble(connection, run)
+        return Conclusion(run, await record_run(connection, run))

@@ -1,0 +1,67 @@
+"""Which library a pass is for, and with what it works."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from retrovue_daemon.records import Kind
+from retrovue_daemon.sources.plex.client import Listing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from retrovue_daemon.records import LibraryListing
+    from retrovue_daemon.sources.plex.client import PlexClient
+    from retrovue_daemon.store.database import Database
+    from retrovue_daemon.store.items.rows import Target
+    from retrovue_daemon.store.tables.libraries import LibraryRow
+    from retrovue_daemon.store.tables.observed_clock import ObservedClock
+    from retrovue_daemon.sync.rounds import Round
+    from retrovue_daemon.sync.skips import SkipLog
+
+LISTINGS = {
+    "movie": ((Kind.MOVIE, Listing.MOVIES),),
+    "show": ((Kind.SHOW, Listing.SHOWS), (Kind.SEASON, Listing.SEASONS), (Kind.EPISODE, Listing.EPISODES)),
+}
+"""What to list of a library of each type, parents first: a child finds its parent's row already written."""
+
+
+class LibraryTarget(msgspec.Struct, frozen=True):
+    """A library that is to be synced: its row, what the server said of it, where its rows go, and in which round.
+
+    ``former`` are titles that it had before and that no other library of the server has now.
+    """
+
+    server: str
+    row: LibraryRow
+    listing: LibraryListing
+    target: Target
+    round: Round
+    former: tuple[str, ...] = ()
+
+    @property
+    def listings(self) -> tuple[tuple[Kind, Listing], ...]:
+        """The kinds of its items and what lists them, parents first."""
+        return LISTINGS[self.row.kind]
+
+
+class PassSettings(msgspec.Struct, frozen=True):
+    """The part of the configuration that a pass works by; ``max_removed`` is a fraction."""
+
+    page_size: int
+    batch_size: int
+    max_removed: float
+    accept_removals: bool = False
+
+
+class Equipment(msgspec.Struct, frozen=True):
+    """What all passes over one server work with; ``now`` gives Unix seconds, ``observed`` the observed time."""
+
+    client: PlexClient
+    database: Database
+    settings: PassSettings
+    skips: SkipLog
+    now: Callable[[], int]
+    observed: ObservedClock
