@@ -122,9 +122,7 @@ class HiddenPaths:
     def _with_path(self, item: Movie | Episode, file: MediaFile, known: Sequence[KnownFile]) -> MediaFile:
         if is_whole(file.plex_path):
             return file
-        stored = next(
-            (each for each in known if file.part_id is not None and each.file.part_id == file.part_id), None
-        )
+        stored = _known_as(file, known)
         if stored is None or _is_another(item, file, stored):
             self._unknown += 1
             return file
@@ -150,4 +148,17 @@ def _is_another(item: Movie | Episode, file: MediaFile, stored: KnownFile) -> bo
     """Return whether an item has another guid and another file than its key and part had: keys given out again."""
     if file.plex_path is None or item.guid == stored.guid:
         return False
-    return stored.plex_path.replace("\\", "/").rpartition("/")[2] != file.plex_path
+    return _name(stored.plex_path) != file.plex_path
+
+
+def _known_as(file: MediaFile, known: Sequence[KnownFile]) -> KnownFile | None:
+    """Return what is stored of a file of an item: by its Part, else as the only one that has its name."""
+    for each in known:
+        if file.part_id is not None and each.file.part_id == file.part_id:
+            return each
+    named = [each for each in known if file.plex_path is not None and _name(each.plex_path) == file.plex_path]
+    return named[0] if len(named) == 1 else None
+
+
+def _name(path: str) -> str:
+    return path.replace("\\", "/").rpartition("/")[2]

@@ -215,3 +215,32 @@ async def test_a_library_without_files_says_nothing_of_paths(plex, commands, con
     finished = await commands.run("check", "--config", config_file(plex), "--json")
     (server,) = json.loads(finished.out)["servers"]
     assert (finished.code, server["sees_paths"]) == (0, None)
+
+
+@pytest.mark.parametrize("hides", ["folders", "paths"])
+async def test_an_item_that_was_added_again_keeps_its_path(plex, sync, rows, hides) -> None:
+    """It is found by its guid; its file is where it was, and keeps its id."""
+    await sync(plex)
+    stored = "SELECT id, plex_path, file_path FROM media_files ORDER BY id"
+    before = rows(stored)
+    film = next(film for film in plex.world.movies("1") if film.guid.startswith("plex://") and film.media)
+    plex.quirks.hides = hides
+    plex.changes.recreate(film.id)
+    (report,) = await sync(plex)
+    assert sum(done.run.counts.moved for done in report.passes) == 1
+    assert rows(stored) == before
+    await sync(plex)
+    assert rows(stored) == before
+    assert rows("SELECT count(*) FROM movies WHERE media_file_id IS NULL AND title = ?", film.title) == [(0,)]
+
+
+async def test_a_file_that_got_another_part_keeps_its_path(plex, sync, rows) -> None:
+    """Its item and its name are as before."""
+    await sync(plex)
+    stored = "SELECT id, plex_path, file_path FROM media_files ORDER BY id"
+    before = rows(stored)
+    film = next(film for film in plex.world.movies("1") if film.media)
+    plex.changes.rename_file(film.id, film.media[0].parts[0].file)
+    plex.quirks.hides = "folders"
+    await sync(plex)
+    assert rows(stored) == before

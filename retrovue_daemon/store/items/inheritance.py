@@ -54,7 +54,15 @@ JOIN media_files AS a ON a.server_id = o.server_id AND a.rating_key = o.rating_k
 JOIN media_files AS b ON b.server_id = y.server_id AND b.rating_key = y.rating_key AND b.media_type = :kind
 """
 
-_COLUMNS = [name for name in FILE_COLUMNS if name not in SAID_ONCE | {"part_id"}]
+_PATHS = ("plex_path", "file_path")
+_COLUMNS = [name for name in FILE_COLUMNS if name not in SAID_ONCE | {"part_id", *_PATHS}]
+
+_KEEPS_PATH = (
+    "media_files.library_id = y.library_id AND media_files.plex_path GLOB '*[/\\]*' AND ("
+    "y.plex_path IS NULL OR NOT y.plex_path GLOB '*[/\\]*'"
+    " AND substr(media_files.plex_path, -length(y.plex_path) - 1) IN ('/' || y.plex_path, '\\' || y.plex_path))"
+)
+"""Whether a token hid the folder of a younger row's file, or its whole path, which the older row knows."""
 
 _BY_PATH = """
 INSERT OR IGNORE INTO inherited_rows
@@ -130,8 +138,9 @@ def _merge(connection: sqlite3.Connection) -> None:
     connection.execute(
         "UPDATE inherited_rows SET part_id = (SELECT f.part_id FROM media_files AS f WHERE f.id = young_id)"
     )
+    paths = [f"{name} = iif({_KEEPS_PATH}, media_files.{name}, y.{name})" for name in _PATHS]
     connection.execute(
-        f"UPDATE media_files SET {', '.join(f'{name} = y.{name}' for name in _COLUMNS)}, part_id = NULL"
+        f"UPDATE media_files SET {', '.join([f'{name} = y.{name}' for name in _COLUMNS] + paths)}, part_id = NULL"
         " FROM inherited_rows AS r JOIN media_files AS y ON y.id = r.young_id WHERE r.old_id = media_files.id"
     )
     connection.execute(
