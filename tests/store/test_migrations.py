@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from retrovue_daemon.clock import Clock
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.store.items.rekeying import Listed, rekey
 from retrovue_daemon.store.items.rows import Target
 from retrovue_daemon.store.items.upserts import Change, write_items
 from retrovue_daemon.store.migrations import APPLICATION_ID, migrate, migrations
+from retrovue_daemon.store.tables.observed_clock import ObservedClock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -155,6 +157,21 @@ async def test_what_was_missing_before_can_still_come_back(old_database, make) -
         await database.writer.write(lambda c: write_items(c, target, Kind.MOVIE, [Change(film, 1)], 2_000))
         rekeyed = await database.writer.write(lambda c: rekey(c, target, Listed(0, 0), {Kind.MOVIE: []}))
     assert list(rekeyed.pairs[Kind.MOVIE]) == [62]
+
+
+async def test_a_time_of_missing_that_lies_ahead_ends_no_retention(old_database) -> None:
+    """The clock was wrong when something left: what left before that must not be a year older after the upgrade."""
+    with closing(sqlite3.connect(old_database)) as connection:
+        connection.executescript(
+            "UPDATE shows SET state = 'missing', missing_since = unixepoch() + 400 * 86400;"
+            "UPDATE sync_runs SET started_at = unixepoch() + 400 * 86400 WHERE id = 71;"
+        )
+    observed = ObservedClock(Clock())
+    async with open_database(old_database) as database:
+        await database.writer.write(observed.start)
+        query = "SELECT max(missing_observed) FROM shows UNION ALL SELECT max(observed) FROM sync_runs"
+        times = [time for (time,) in await database.reader.execute_fetchall(query)]
+    assert all(0 <= observed.now() - time < 60 for time in (*times, Clock().now()))
 
 
 async def test_a_copy_is_kept_as_it_was(old_database, tmp_path) -> None:

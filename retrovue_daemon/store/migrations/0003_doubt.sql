@@ -19,15 +19,16 @@ CREATE TABLE damaged_items (
     PRIMARY KEY (server_id, rating_key)
 ) STRICT, WITHOUT ROWID;
 
--- missing_observed: missing_since by the observed clock (see daemon_state), which only grows while the daemon looks.
+-- missing_observed: missing_since by the observed clock (see daemon_state), which only grows while the daemon looks. A
+-- time that lies ahead is from a clock that was set wrong: the observed clock begins now, and must not begin there.
 ALTER TABLE movies ADD COLUMN missing_observed INTEGER;
 ALTER TABLE shows ADD COLUMN missing_observed INTEGER;
 ALTER TABLE seasons ADD COLUMN missing_observed INTEGER;
 ALTER TABLE episodes ADD COLUMN missing_observed INTEGER;
-UPDATE movies SET missing_observed = missing_since WHERE state = 'missing';
-UPDATE shows SET missing_observed = missing_since WHERE state = 'missing';
-UPDATE seasons SET missing_observed = missing_since WHERE state = 'missing';
-UPDATE episodes SET missing_observed = missing_since WHERE state = 'missing';
+UPDATE movies SET missing_observed = min(missing_since, unixepoch()) WHERE state = 'missing';
+UPDATE shows SET missing_observed = min(missing_since, unixepoch()) WHERE state = 'missing';
+UPDATE seasons SET missing_observed = min(missing_since, unixepoch()) WHERE state = 'missing';
+UPDATE episodes SET missing_observed = min(missing_since, unixepoch()) WHERE state = 'missing';
 DROP INDEX movies_missing;
 DROP INDEX shows_missing;
 DROP INDEX seasons_missing;
@@ -38,3 +39,4 @@ CREATE INDEX seasons_missing ON seasons (server_id, missing_observed) WHERE stat
 CREATE INDEX episodes_missing ON episodes (server_id, missing_observed) WHERE state = 'missing';
 
 ALTER TABLE sync_runs ADD COLUMN observed INTEGER;         -- started_at by the observed clock; the removal guard counts by it
+UPDATE sync_runs SET observed = min(started_at, unixepoch());
