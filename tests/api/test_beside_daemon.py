@@ -77,7 +77,7 @@ async def test_settings_are_changed_below_it(
         await database.add_plex_path_mapping("/srv/media", "/mnt/nas", server_id)
         await daemon.event("paths.recomputed", library="Movies")
         plex_path, file_path = rows(
-            "SELECT plex_path, file_path FROM media_files WHERE plex_path LIKE '/srv/media/%'"
+            "SELECT plex_path, file_path FROM media_files WHERE library_name = 'Movies' AND plex_path LIKE '/srv/%'"
         )[0]
         assert file_path == plex_path.replace("/srv/media", "/mnt/nas")
         assert create_plex_importer(server_id, database).get_local_path(plex_path) == file_path
