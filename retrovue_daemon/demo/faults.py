@@ -82,6 +82,14 @@ class BadBytes(Fault):
 
 
 @dataclass(kw_only=True, eq=False)
+class Rewrite(Fault):
+    """A body in which one text stands instead of another, wherever that is found."""
+
+    old: str
+    new: str
+
+
+@dataclass(kw_only=True, eq=False)
 class Miscount(Fault):
     """A listing whose total is off by `by`."""
 
@@ -146,6 +154,10 @@ class Faults:
     def bad_bytes(self, path: str, *, times: int | None = 1, after: int = 0) -> None:
         """Put a byte that is no UTF-8 into a title."""
         self._waiting.append(BadBytes(path=path, times=times, after=after))
+
+    def rewrite(self, path: str, old: str, new: str, *, times: int | None = 1, after: int = 0) -> None:
+        """Put one text in the place of another; characters of the new one are bytes, so that it may be no UTF-8."""
+        self._waiting.append(Rewrite(path=path, times=times, after=after, old=old, new=new))
 
     def miscount(self, path: str, *, by: int, times: int | None = 1, after: int = 0) -> None:
         """Give a total that is off."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from retrovue_daemon.demo.faults import BadBytes, Drop, Fail, Fault, Garble, Hang, Redirect, Truncate
+from retrovue_daemon.demo.faults import BadBytes, Drop, Fail, Fault, Garble, Hang, Redirect, Rewrite, Truncate
 from retrovue_daemon.demo.pages import compress, error_page, other_program
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ async def spoil(request: web.Request, response: web.StreamResponse, fault: Fault
             response.body = response.body[: len(response.body) * 2 // 3]
         case BadBytes():
             response.body = _with_bad_byte(response.body)
+        case Rewrite():
+            response.body = response.body.replace(fault.old.encode(), fault.new.encode("latin-1"))
     compress(request, response)
     return await _break_off(request, response) if isinstance(fault, Truncate) else response
 

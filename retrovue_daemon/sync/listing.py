@@ -104,8 +104,8 @@ class ListingReader:
         self._target = library.target
         self._counts = counts
         self._meter = meter
-        self._adoption = Adoption(equipment, library)
         self.damage = DamageWatch(equipment, library, counts)
+        self._adoption = Adoption(equipment, library, self.damage)
         self.hidden_paths = HiddenPaths(equipment, library, complete=complete)
         # What lies further ahead says nothing about what was looked at.
         self._latest_believed = equipment.now() + FUTURE_S

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retrovue_daemon.records import Episode, Kind, Season
+from retrovue_daemon.records import Episode, Kind, Page, Season
 from retrovue_daemon.store.items.lookup import known_rows
 from retrovue_daemon.store.items.upserts import Change, write_items
 from retrovue_daemon.sync.digest import digests
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from retrovue_daemon.records import Item
+    from retrovue_daemon.sync.damage import DamageWatch
     from retrovue_daemon.sync.target import Equipment, LibraryTarget
 
 _CHILDREN = (Season, Episode)
@@ -21,8 +22,9 @@ _CHILDREN = (Season, Episode)
 class Adoption:
     """Sees to it that the parents of a pass's items are stored; each parent is looked for once a pass."""
 
-    def __init__(self, equipment: Equipment, library: LibraryTarget) -> None:
+    def __init__(self, equipment: Equipment, library: LibraryTarget, damage: DamageWatch) -> None:
         self._equipment = equipment
+        self._damage = damage
         self._library = library
         self.unreadable: list[tuple[Kind, str]] = []
         """Parents that the server has but cannot send, by kind and rating key."""
@@ -49,14 +51,36 @@ class Adoption:
         equipment, target = self._equipment, self._library.target
         known = await known_rows(equipment.database.reader, kind, target.server_id, wanted)
         orphaned = [key for key in wanted if key not in known or known[key].state == "missing"]
-        unreadable: list[str] = []
-        found = await equipment.client.items(orphaned, kind, unreadable=unreadable) if orphaned else []
-        self.unreadable += [(kind, key) for key in unreadable]
-        adopted = [item for item in found if item.rating_key in orphaned]
-        changes = [Change(item, digest) for item, digest in zip(adopted, digests(adopted), strict=True)]
+        page = await self._asked_for(kind, orphaned)
+        changes = [Change(item, digest) for item, digest in zip(page.items, digests(page.items), strict=True)]
+        if page.mended:
+            changes = await self._damage.sift(kind, page, known, changes)
         if changes:
             now = equipment.now()
             await equipment.database.writer.write(
                 lambda connection: write_items(connection, target, kind, changes, now)
             )
         self._settled[kind].update(wanted)
+
+    async def _asked_for(self, kind: Kind, keys: Sequence[str]) -> Page:
+        """Return what the server has of these items, as a page; damaged ones are asked for a second time.
+
+        No listing shows them, so none would read them again.
+        """
+        found: dict[str, Item] = {}
+        mended: dict[str, str] = {}
+        unreadable: list[str] = []
+        wanted = keys
+        for _ in range(2):
+            if wanted:
+                lost: dict[str, str] = {}
+                items = await self._equipment.client.items(wanted, kind, unreadable=unreadable, mended=lost)
+                for item in items:
+                    if item.rating_key in wanted:
+                        found[item.rating_key] = item
+                        mended.pop(item.rating_key, None)
+                wanted = [key for key in lost if key in wanted]
+                mended |= {key: lost[key] for key in wanted}
+        self.unreadable += [(kind, key) for key in dict.fromkeys(unreadable) if key not in found]
+        damaged = tuple((key, what) for key, what in mended.items() if key in found)
+        return Page(0, None, len(found), tuple(found.values()), mended=damaged)

@@ -244,8 +244,16 @@ class PlexClient:
         if not _lacks_external_ids(page):
             return page
         wanted = [item.rating_key for item in page.items]
-        whole = {item.rating_key: item for item in await self.items(wanted, Kind.EPISODE)}
-        return msgspec.structs.replace(page, items=tuple(whole.get(item.rating_key, item) for item in page.items))
+        found = await self.items(wanted, Kind.EPISODE)
+        # All else of them stands in the listing: an answer that arrives damaged must not take its place.
+        guids = {item.rating_key: item.guids for item in found if isinstance(item, Episode)}
+        items = (
+            msgspec.structs.replace(item, guids=guids[item.rating_key])
+            if isinstance(item, Episode) and item.rating_key in guids
+            else item
+            for item in page.items
+        )
+        return msgspec.structs.replace(page, items=tuple(items))
 
     def shows_titled(self, library_key: str, title: str) -> AsyncGenerator[Page, None]:
         """Give the shows of a library whose titles contain a text, as the listing of the library shows them."""
@@ -289,12 +297,18 @@ class PlexClient:
                 return tuple(found.values())
 
     async def items(
-        self, rating_keys: Sequence[str], kind: Kind, *, unreadable: list[str] | None = None
+        self,
+        rating_keys: Sequence[str],
+        kind: Kind,
+        *,
+        unreadable: list[str] | None = None,
+        mended: dict[str, str] | None = None,
     ) -> list[Item]:
         """Ask for single items of one kind; those that the server does not have are left out.
 
         Their tags are cut to as many as a listing shows. The keys of items that the server has but cannot send are
-        added to ``unreadable``; without that, too many of them are an error.
+        added to ``unreadable``; without that, too many of them are an error. To ``mended`` is added what was lost of
+        items that arrived damaged, by rating key.
         """
 
         def read(answer: Answer) -> Page:
@@ -302,18 +316,21 @@ class PlexClient:
 
         found: list[Item] = []
         for start in range(0, len(rating_keys), _MOST_IDS):
-            found += await self._items_at_once(rating_keys[start : start + _MOST_IDS], read, unreadable)
+            for page in await self._pages_of(rating_keys[start : start + _MOST_IDS], read, unreadable):
+                found += page.items
+                if mended is not None:
+                    mended.update(page.mended)
         return found
 
-    async def _items_at_once(
+    async def _pages_of(
         self, rating_keys: Sequence[str], read: Callable[[Answer], Page], left_out: list[str] | None
-    ) -> list[Item]:
+    ) -> list[Page]:
         """Ask for items by one request; where that fails, for halves of them: one item may spoil the answer.
 
         Items that cannot be had are left out. Where too many fail one after the other, the rest is left out unasked,
         or, where nobody wants to know which they are, the first failure is raised.
         """
-        found: list[Item] = []
+        found: list[Page] = []
         waiting: deque[Sequence[str]] = deque([rating_keys])
         cause: PlexError | None = None
         unreadable = 0
@@ -340,7 +357,7 @@ class PlexClient:
                         return found
             else:
                 unreadable = 0
-                found += page.items if page is not None else ()
+                found += [] if page is None else [page]
         return found
 
     async def has_item(self, rating_key: str, kind: Kind) -> bool:
