@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from retrovue_daemon.errors import UnknownId
+from retrovue_daemon.paths.mapper import PlexPathMappingService
 from retrovue_daemon.records import PathMapping
-from retrovue_daemon.sources.plex.paths import PlexPathMappingService
 from retrovue_daemon.store.file.visits import reading
 from retrovue_daemon.store.tables import mappings, settings
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from retrovue_daemon.sources.plex.paths import PathMapper
+    from retrovue_daemon.paths.mapper import PathMapper
     from retrovue_daemon.store.tables.mappings import StoredMapping
     from retrovue_daemon.store.tables.settings import StoredLibrary, StoredServer
 

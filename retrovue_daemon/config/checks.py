@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from retrovue_daemon.config.addresses import is_loopback, same_server
 from retrovue_daemon.config.sections import TOKEN_KEYS
-from retrovue_daemon.paths import path_form, split
+from retrovue_daemon.paths.form import path_form, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

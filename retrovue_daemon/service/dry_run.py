@@ -14,9 +14,9 @@ import msgspec
 import structlog
 
 from retrovue_daemon.errors import DatabaseUnusable
+from retrovue_daemon.paths.mapper import PlexPathMappingService
 from retrovue_daemon.records import PathMapping
 from retrovue_daemon.service.daemon import sync_once
-from retrovue_daemon.sources.plex.paths import PlexPathMappingService
 from retrovue_daemon.store.file import visits
 from retrovue_daemon.store.file.preparation import prepare
 from retrovue_daemon.store.items.differences import Difference, backup, changed_paths, differences

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 from msgspec.structs import replace
 
-from retrovue_daemon.paths import is_whole
+from retrovue_daemon.paths.form import is_whole
 from retrovue_daemon.records import Episode, Movie
 from retrovue_daemon.store.items.known_files import known_files
 

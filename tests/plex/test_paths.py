@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrovue_daemon.paths import path_form
+from retrovue_daemon.paths.form import path_form
+from retrovue_daemon.paths.mapper import PlexPathMappingService
 from retrovue_daemon.records import PathMapping
-from retrovue_daemon.sources.plex.paths import PlexPathMappingService
 
 
 def mapped(path: str, *mappings: tuple[str, str]) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from retrovue_daemon.paths import path_form
+from retrovue_daemon.paths.form import path_form
 from retrovue_daemon.store.items.bulk import write_rows
 from retrovue_daemon.store.items.ids import NewIds
 from retrovue_daemon.store.items.lookup import json_list

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from retrovue_daemon.paths import is_whole
+from retrovue_daemon.paths.form import is_whole
 from retrovue_daemon.records import MediaFile
 from retrovue_daemon.store.items.lookup import json_list
 

@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from retrovue_daemon.paths.mapper import PathMapper, PlexPathMappingService
 from retrovue_daemon.records import PathMapping
-from retrovue_daemon.sources.plex.paths import PathMapper, PlexPathMappingService
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

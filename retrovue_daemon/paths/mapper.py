@@ -1,7 +1,7 @@
 r"""From the path under which a server knows a file to the one under which readers of the database open it.
 
-A path is taken apart (``retrovue_daemon.paths``); what is below a mapping is put together again in the style of its
-local side.
+A path is taken apart (``paths/form.py``); what is below a mapping is put together again in the style of its local
+side.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from retrovue_daemon.paths import DRIVE, Parts, comparable, prefixes, split
+from retrovue_daemon.paths.form import DRIVE, Parts, comparable, prefixes, split
 from retrovue_daemon.records import PathMapping
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Paths: one form to compare them in, and the mapping from a server's paths to local ones."""
