@@ -14,7 +14,7 @@ from retrovue_daemon.clock import Clock
 from retrovue_daemon.config import default_database_path
 from retrovue_daemon.errors import DaemonError, Interrupted
 from retrovue_daemon.service.reload import Reloader
-from retrovue_daemon.service.selection import EVERYTHING, Selection, ServerReport
+from retrovue_daemon.service.selection import EVERYTHING, Selection
 from retrovue_daemon.service.signals import Signals
 from retrovue_daemon.service.status import beat, show_status
 from retrovue_daemon.service.supervisor import Supervisor
@@ -25,6 +25,7 @@ from retrovue_daemon.sync.progress import ProgressBoard
 from retrovue_daemon.version import __version__
 
 if TYPE_CHECKING:
+    from retrovue_daemon.service.report import ServerReport
     from collections.abc import AsyncIterator, Callable, Coroutine
 
     from retrovue_daemon.config import Config

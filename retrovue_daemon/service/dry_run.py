@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.config import Config
     from retrovue_daemon.logs.setup import Redactor
     from retrovue_daemon.service.daemon import SyncOptions
-    from retrovue_daemon.service.selection import ServerReport
+    from retrovue_daemon.service.report import ServerReport
     from retrovue_daemon.sync.progress import ProgressBoard
 
 

@@ -4,24 +4,51 @@ from __future__ import annotations
 
 import math
 from contextlib import aclosing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from retrovue_daemon.errors import AmbiguousShow, NamedShow, PlexError
 from retrovue_daemon.records import Show
 from retrovue_daemon.service.selection import is_of_year
-from retrovue_daemon.sync.schedule import Plan, full_is_due
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.config import SyncSection
-    from retrovue_daemon.service.selection import Asked, Selection
+    from retrovue_daemon.records import LibraryListing
+    from retrovue_daemon.service.job import Job
+    from retrovue_daemon.service.schedule import Backoff
+    from retrovue_daemon.service.selection import Selection
+    from retrovue_daemon.store.tables.libraries import LibraryRow
     from retrovue_daemon.sync.discovery import Contact
-    from retrovue_daemon.sync.schedule import Backoff
     from retrovue_daemon.sync.target import Equipment, LibraryTarget
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """The pass to do; ``settled`` says that nothing more is due for the library."""
+
+    kind: Literal["full", "quick"]
+    settled: bool = True
+
+
+def full_is_due(row: LibraryRow, listing: LibraryListing, *, now: int, full_interval: float) -> bool:
+    """Tell whether a library must be listed from beginning to end.
+
+    That is so where it never was, where the last pass left something to be read again, where the server's marks of it
+    are others than before its last complete listing (unequal is enough: a restored server counts backwards), and once
+    ``full_interval`` seconds have passed, because not every change moves a mark.
+    """
+    if row.last_full_sync_at is None or row.state != "active" or row.list_again:
+        return True
+    if listing.content_changed_at is not None or row.content_changed_at is not None:
+        if row.content_changed_at != listing.content_changed_at:
+            return True
+    elif (row.section_updated_at, row.scanned_at) != (listing.updated_at, listing.scanned_at):
+        return True
+    # A clock that was set back makes the last time lie ahead: then it says nothing.
+    return not 0 <= now - row.last_full_sync_at < full_interval
 
 
 class Work(msgspec.Struct, frozen=True, eq=False):
@@ -32,7 +59,7 @@ class Work(msgspec.Struct, frozen=True, eq=False):
     """
 
     target: LibraryTarget
-    asked: tuple[Asked, ...]
+    asked: tuple[Job, ...]
     plan: Plan | None
     equipment: Equipment
     shows: tuple[tuple[Show, Equipment], ...]
@@ -63,7 +90,7 @@ class Choice(msgspec.Struct, frozen=True):
     backoff: Backoff
     clock: Clock
 
-    async def work(self, asked: Sequence[Asked]) -> list[Work]:
+    async def work(self, asked: Sequence[Job]) -> list[Work]:
         """Return what to begin, and let everybody who asked know which libraries it is about."""
         targets = (*self.contact.targets, *self.contact.vanished)
         for one in asked:
@@ -74,7 +101,7 @@ class Choice(msgspec.Struct, frozen=True):
             one.looked(self.contact.offers, wanted, self.contact.unknown)
         return [work for target in targets if (work := self._of(target, asked)) is not None]
 
-    def _of(self, target: LibraryTarget, asked: Sequence[Asked]) -> Work | None:
+    def _of(self, target: LibraryTarget, asked: Sequence[Job]) -> Work | None:
         library_id = target.row.id
         if library_id in self.busy:
             return None
@@ -107,7 +134,7 @@ class Choice(msgspec.Struct, frozen=True):
         due = full_is_due(target.row, target.listing, now=self.clock.now(), full_interval=self.timing.full_interval)
         return Plan("full") if due and ready else Plan("quick", settled=not due)
 
-    async def _find_shows(self, asked: Asked) -> None:
+    async def _find_shows(self, asked: Job) -> None:
         """Find the shows that are asked for, once.
 
         Where the server cannot say, or a year must tell which one is meant, only who asked is told so.

@@ -1,9 +1,11 @@
-"""What came of a sync, for programs: one JSON object, and an exit code."""
+"""The result of a sync, per server; for programs as one JSON object and an exit code."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from retrovue_daemon.errors import AmbiguousShow, PlexError, UnknownLibrary, UnknownShow
 
@@ -11,7 +13,23 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from retrovue_daemon.errors import DaemonError
-    from retrovue_daemon.service.selection import Selection, ServerReport
+    from retrovue_daemon.service.selection import Selection
+    from retrovue_daemon.sync.discovery import Offer
+    from retrovue_daemon.sync.passes.base import PassReport
+
+
+class ServerReport(msgspec.Struct, frozen=True):
+    """What was brought for one server; ``error`` is set where it could not be used at all.
+
+    ``unknown`` are the entries of ``libraries`` in the configuration that fit none of its libraries; only a sync of
+    everything reports them.
+    """
+
+    server: str
+    error: DaemonError | None = None
+    offers: tuple[Offer, ...] = ()
+    passes: tuple[PassReport, ...] = ()
+    unknown: tuple[str, ...] = ()
 
 
 def exit_code(reports: Sequence[ServerReport]) -> int:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from retrovue_daemon.clock import Clock
-    from retrovue_daemon.service.selection import Asked
+    from retrovue_daemon.service.job import Job
     from retrovue_daemon.store.database import Database
     from retrovue_daemon.store.tables.requests import RequestRow
     from retrovue_daemon.sync.progress import ProgressBoard
@@ -46,7 +46,7 @@ class Desk:
         self,
         database: Database,
         board: ProgressBoard,
-        ask: Callable[[Selection, str | None], list[Asked]],
+        ask: Callable[[Selection, str | None], list[Job]],
         clock: Clock,
     ) -> None:
         self._database = database
@@ -56,7 +56,7 @@ class Desk:
         self._serving: dict[int, asyncio.Task[None]] = {}
         self._ended: set[int] = set()
         """Requests that ended since the last look at the table began: what it saw of them may be old."""
-        self._asked: dict[int, list[Asked]] = {}
+        self._asked: dict[int, list[Job]] = {}
         self._telling: asyncio.Task[None] | None = None
 
     async def take_requests(self) -> None:
@@ -134,7 +134,7 @@ class Desk:
                     log.debug("request.progress_lost", error=str(error))
             await self._clock.sleep(PROGRESS_S)
 
-    def _progress(self, asked: Sequence[Asked]) -> Progress:
+    def _progress(self, asked: Sequence[Job]) -> Progress:
         """Return how far a request is, over all servers that it is about."""
         each = [one.progress(self._board.latest) for one in asked]
         return Progress(

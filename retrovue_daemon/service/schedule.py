@@ -1,4 +1,4 @@
-"""When one server is looked at: at its interval, later while it fails, at once when somebody asks."""
+"""When a server is contacted next, and when a library whose listing failed is tried again."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
 FIRST_BACKOFF_S = 15.0
 LONGEST_BACKOFF_S = 15 * 60.0
+"""Seconds between two tries to contact a server."""
+
+LONGEST_LIBRARY_BACKOFF_S = 3600.0
+"""Seconds between two tries to list a library."""
 
 
 class Agenda:
@@ -77,3 +81,34 @@ class Agenda:
 
     def _after(self, seconds: float) -> None:
         self._next = self._clock.monotonic() + seconds
+
+
+class Backoff:
+    """When libraries whose listing did not end well may be listed again: the wait doubles from try to try.
+
+    ``first`` is the first wait. Times are seconds of a clock that does not jump (``time.monotonic``).
+    """
+
+    def __init__(self, first: float) -> None:
+        self.first = first
+        self._failures: dict[int, int] = {}
+        self._not_before: dict[int, float] = {}
+
+    def ready(self, library_id: int, clock: float) -> bool:
+        """Tell whether a library may be listed now."""
+        return clock >= self._not_before.get(library_id, clock)
+
+    def failed(self, library_id: int, clock: float) -> None:
+        """Count a listing that did not end well."""
+        failures = self._failures[library_id] = self._failures.get(library_id, 0) + 1
+        # The first wait is a little shorter than the interval, so that the next look is not missed by a hair.
+        wait = (
+            min(self.first * 2 ** (min(failures, 30) - 1), max(LONGEST_LIBRARY_BACKOFF_S, self.first))
+            - self.first / 5
+        )
+        self._not_before[library_id] = clock + wait
+
+    def succeeded(self, library_id: int) -> None:
+        """Forget what failed before."""
+        self._failures.pop(library_id, None)
+        self._not_before.pop(library_id, None)

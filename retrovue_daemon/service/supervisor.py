@@ -12,9 +12,9 @@ import structlog
 
 from retrovue_daemon.clock import Clock
 from retrovue_daemon.errors import InternalError, StoreError, UnknownServer
+from retrovue_daemon.service.report import ServerReport
 from retrovue_daemon.service.requests import Desk
 from retrovue_daemon.service.roster import read_roster
-from retrovue_daemon.service.selection import ServerReport
 from retrovue_daemon.service.slots import FIRST_LOOK_S, Slots
 from retrovue_daemon.service.worker import ServerWorker, Workplace
 from retrovue_daemon.store.tables.daemon_state import client_identifier
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.config import Config, ServerSection
     from retrovue_daemon.logs.setup import Redactor
+    from retrovue_daemon.service.job import Job
     from retrovue_daemon.service.roster import ActiveServer, Roster
-    from retrovue_daemon.service.selection import Asked, Selection
+    from retrovue_daemon.service.selection import Selection
     from retrovue_daemon.sources.plex.retries import RetryPolicy
     from retrovue_daemon.store.database import Database
     from retrovue_daemon.store.tables.watch import Settings
@@ -141,7 +142,7 @@ class Supervisor:
         await asyncio.gather(*self._follow_paths())
         return changed
 
-    def ask(self, selection: Selection, server: str | None = None) -> list[Asked]:
+    def ask(self, selection: Selection, server: str | None = None) -> list[Job]:
         """Have something synced as soon as may be, by all workers or by one. Raises UnknownServer."""
         if server is not None and server not in self.workers:
             raise UnknownServer(server, list(self.workers))

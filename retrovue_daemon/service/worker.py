@@ -12,9 +12,10 @@ import structlog
 
 from retrovue_daemon.errors import ServerBusy, ServerWithdrawn
 from retrovue_daemon.service.health import Trouble
+from retrovue_daemon.service.job import Job
 from retrovue_daemon.service.planning import Choice
-from retrovue_daemon.service.schedule import Agenda
-from retrovue_daemon.service.selection import EVERYTHING, Asked, ServerReport
+from retrovue_daemon.service.schedule import Agenda, Backoff
+from retrovue_daemon.service.selection import EVERYTHING
 from retrovue_daemon.sources.plex.client import PlexClient
 from retrovue_daemon.store.items.sweep import purge, purgeable
 from retrovue_daemon.sync.discovery import Discovery
@@ -24,11 +25,11 @@ from retrovue_daemon.sync.passes.full import FullPass
 from retrovue_daemon.sync.passes.quick import QuickPass
 from retrovue_daemon.sync.passes.show import ShowPass
 from retrovue_daemon.sync.passes.vanished import VanishedPass
-from retrovue_daemon.sync.schedule import Backoff
 from retrovue_daemon.sync.target import Equipment
 from retrovue_daemon.version import __version__
 
 if TYPE_CHECKING:
+    from retrovue_daemon.service.report import ServerReport
     from collections.abc import Iterator, Sequence
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
@@ -81,18 +82,18 @@ class ServerWorker:
         self._discovery = Discovery(workplace.database, server.section, now=workplace.clock.now)
         self._agenda = Agenda(workplace.clock)
         self._backoff = Backoff(workplace.timing.interval)
-        self._asked: list[Asked] = []
+        self._asked: list[Job] = []
         self._makes_way = False
-        self._wish: Asked | None = None
+        self._wish: Job | None = None
         self._running: dict[int, tuple[Work, asyncio.Task[None]]] = {}
         self._paths = FollowedPaths(workplace.database, self.name, self._running.keys())
         self._news = asyncio.Event()
 
     # -- what others want of it -------------------------------------------------------------------------------------
 
-    def ask(self, selection: Selection) -> Asked:
+    def ask(self, selection: Selection) -> Job:
         """Have something synced as soon as may be; ``done`` of what is returned gives the report."""
-        asked = Asked(self.name, selection)
+        asked = Job(self.name, selection)
         self._asked.append(asked)
         self._news.set()
         return asked
@@ -184,7 +185,7 @@ class ServerWorker:
                     wait.cancel()
                 await asyncio.gather(*waits, return_exceptions=True)
 
-    def _can_begin(self, asked: Asked) -> bool:
+    def _can_begin(self, asked: Job) -> bool:
         return asked.left is None or not asked.left <= self._running.keys()
 
     async def _look(self, client: PlexClient, group: asyncio.TaskGroup, *, scheduled: bool) -> None:
@@ -330,7 +331,7 @@ class ServerWorker:
 
     # -- trouble ----------------------------------------------------------------------------------------------------
 
-    def fail(self, error: Exception, *askers: Asked) -> None:
+    def fail(self, error: Exception, *askers: Job) -> None:
         """Tell of trouble, also those who asked for what went wrong, and look again later."""
         failure = self.trouble.begin(error)
         self._agenda.failed(failure, self.workplace.timing.interval)
@@ -351,7 +352,7 @@ class ServerWorker:
 class _Contained:
     """Keeps what goes wrong within its block from costing more than one server's look; ``askers`` wait for that."""
 
-    def __init__(self, worker: ServerWorker, *askers: Asked) -> None:
+    def __init__(self, worker: ServerWorker, *askers: Job) -> None:
         self._worker = worker
         self._askers = askers
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.config import Config
     from retrovue_daemon.demo.faults import Hang
-    from retrovue_daemon.service.selection import ServerReport
+    from retrovue_daemon.service.report import ServerReport
 
 SERVER, NEIGHBOUR = "home", "neighbour"
 COUNTED = ("listed", "added", "updated", "unchanged", "restored", "moved", "removed", "skipped", "pages", "bytes")

@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from retrovue_daemon.errors import ServerUnreachable, ServerWithdrawn
-from retrovue_daemon.service.selection import EVERYTHING, Asked, Selection
+from retrovue_daemon.service.job import Job
+from retrovue_daemon.service.selection import EVERYTHING, Selection
 from retrovue_daemon.store.tables.libraries import LibraryRow
 from retrovue_daemon.store.tables.runs import Counts, Run
 from retrovue_daemon.sync.passes.base import PassReport
@@ -21,8 +22,8 @@ def _report(library_id: int, status: str = "ok") -> asyncio.Future[PassReport]:
 
 
 @pytest.fixture
-async def asked() -> Asked:
-    return Asked("home", EVERYTHING)
+async def asked() -> Job:
+    return Job("home", EVERYTHING)
 
 
 async def test_it_is_answered_when_everything_has_ended(asked) -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from retrovue_daemon.config import Config
-    from retrovue_daemon.service.selection import ServerReport
+    from retrovue_daemon.service.report import ServerReport
     from retrovue_daemon.store.database import Database
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from retrovue_daemon.config import Config
-    from retrovue_daemon.service.selection import ServerReport
+    from retrovue_daemon.service.report import ServerReport
     from tests.system.conftest import Engine
 
 FULL = Selection(full=True)

@@ -6,8 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from retrovue_daemon.records import LibraryListing
+from retrovue_daemon.service.planning import full_is_due
+from retrovue_daemon.service.schedule import LONGEST_LIBRARY_BACKOFF_S, Backoff
 from retrovue_daemon.store.tables.libraries import LibraryRow
-from retrovue_daemon.sync.schedule import LONGEST_BACKOFF_S, Backoff, full_is_due
 
 HOUR = 3_600
 NOW = 1_700_000_000
@@ -108,7 +109,7 @@ def test_the_wait_doubles_from_failure_to_failure(failures: int, seconds: int) -
 def test_an_interval_longer_than_the_longest_wait_is_waited_for_once() -> None:
     """Who looks once a day is not made to look less often."""
     day = 24 * HOUR
-    assert day > LONGEST_BACKOFF_S
+    assert day > LONGEST_LIBRARY_BACKOFF_S
     assert _wait(Backoff(day), 7) == day - day // 5
 
 
