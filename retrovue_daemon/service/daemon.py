@@ -25,11 +25,11 @@ from retrovue_daemon.sync.progress import ProgressBoard
 from retrovue_daemon.version import __version__
 
 if TYPE_CHECKING:
-    from retrovue_daemon.service.report import ServerReport
     from collections.abc import AsyncIterator, Callable, Coroutine
 
     from retrovue_daemon.config import Config
     from retrovue_daemon.logs.setup import Redactor
+    from retrovue_daemon.service.report import ServerReport
     from retrovue_daemon.service.systemd import Notifier
     from retrovue_daemon.store.database import Database
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.sync.progress import ProgressBoard
 
 
-class Preview(msgspec.Struct, frozen=True):
+class DryRun(msgspec.Struct, frozen=True):
     """What would be reported and what would change.
 
     ``unmatched`` are (server, mapping) of path mappings that no file would be under; ``paths`` counts the files whose
@@ -44,21 +44,21 @@ class Preview(msgspec.Struct, frozen=True):
     unmatched: tuple[tuple[str, PathMapping], ...]
 
 
-async def preview(config: Config, options: SyncOptions, board: ProgressBoard, redactor: Redactor) -> Preview:
+async def try_sync(config: Config, options: SyncOptions, board: ProgressBoard, redactor: Redactor) -> DryRun:
     """Sync a copy of the database and tell how it differs; the database itself is only read.
 
     It needs no lock, so that it works beside a running daemon, and about as much room as the database in the
     directory for temporary files. Raises what a sync raises.
     """
     source = config.database.path
-    with tempfile.TemporaryDirectory(prefix="retrovue-preview-") as name:
+    with tempfile.TemporaryDirectory(prefix="retrovue-dry-run-") as name:
         before, after = Path(name) / "before.db", Path(name) / "after.db"
         await asyncio.to_thread(_copy, source, before, after)
         on_copy = replace(config, database=replace(config.database, path=after, mode=0o600, group=None))
         with structlog.contextvars.bound_contextvars(dry_run=True):
             reports = await sync_once(on_copy, options, board, redactor)
         changes, paths, unmatched = await asyncio.to_thread(_compare, before, after)
-    return Preview(tuple(reports), changes, paths, unmatched)
+    return DryRun(tuple(reports), changes, paths, unmatched)
 
 
 def _copy(source: Path, before: Path, after: Path) -> None:

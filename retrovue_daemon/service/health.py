@@ -30,7 +30,7 @@ EVENTS = {
 """The event of each failure that has one of its own, by the name of its class."""
 
 
-class Trouble:
+class Health:
     """The trouble that a server is in; ``error`` is None where it can be used."""
 
     def __init__(self, server: str, database: Path) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.config import SyncSection
     from retrovue_daemon.records import LibraryListing
     from retrovue_daemon.service.job import Job
-    from retrovue_daemon.service.schedule import Backoff
+    from retrovue_daemon.service.schedule import LibraryBackoff
     from retrovue_daemon.service.selection import Selection
     from retrovue_daemon.store.tables.libraries import LibraryRow
     from retrovue_daemon.sync.discovery import Contact
@@ -76,7 +76,7 @@ class Work(msgspec.Struct, frozen=True, eq=False):
         return (*((self.target.row.name,) if self.plan else ()), *(show.title for show, _ in self.shows))
 
 
-class Choice(msgspec.Struct, frozen=True):
+class Planner(msgspec.Struct, frozen=True):
     """Chooses what to begin after one look: what is due, if it was a ``scheduled`` one, and what was asked for.
 
     A library that is ``busy`` waits, and so does one whose last listing did not end well, unless somebody asks.
@@ -87,7 +87,7 @@ class Choice(msgspec.Struct, frozen=True):
     busy: Container[int]
     scheduled: bool
     timing: SyncSection
-    backoff: Backoff
+    backoff: LibraryBackoff
     clock: Clock
 
     async def work(self, asked: Sequence[Job]) -> list[Work]:

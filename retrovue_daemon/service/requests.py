@@ -39,7 +39,7 @@ _OPTIONS: dict[str, tuple[type, str]] = {
 }
 
 
-class Desk:
+class RequestServer:
     """Takes requests, has them done, and writes progress and result into their rows."""
 
     def __init__(

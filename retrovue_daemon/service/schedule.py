@@ -18,7 +18,7 @@ LONGEST_LIBRARY_BACKOFF_S = 3600.0
 """Seconds between two tries to list a library."""
 
 
-class Agenda:
+class ServerSchedule:
     """The time of the next look, by a clock that does not jump.
 
     Failures double the wait, up to a quarter of an hour; a token that is refused is tried no more often than that
@@ -83,7 +83,7 @@ class Agenda:
         self._next = self._clock.monotonic() + seconds
 
 
-class Backoff:
+class LibraryBackoff:
     """When libraries whose listing did not end well may be listed again: the wait doubles from try to try.
 
     ``first`` is the first wait. Times are seconds of a clock that does not jump (``time.monotonic``).

@@ -13,10 +13,10 @@ import structlog
 from retrovue_daemon.clock import Clock
 from retrovue_daemon.errors import InternalError, StoreError, UnknownServer
 from retrovue_daemon.service.report import ServerReport
-from retrovue_daemon.service.requests import Desk
+from retrovue_daemon.service.requests import RequestServer
 from retrovue_daemon.service.roster import read_roster
 from retrovue_daemon.service.slots import FIRST_LOOK_S, Slots
-from retrovue_daemon.service.worker import ServerWorker, Workplace
+from retrovue_daemon.service.worker import ServerWorker, WorkerContext
 from retrovue_daemon.store.tables.daemon_state import client_identifier
 from retrovue_daemon.store.tables.observed_clock import ObservedClock
 from retrovue_daemon.store.tables.watch import data_version, read_settings
@@ -87,7 +87,7 @@ class Supervisor:
         self._identifier: str | None = None
         self._unusable: set[tuple[str, str]] = set()
         self._trouble = ""
-        self._desk = Desk(database, board, self.ask, self._clock)
+        self._requests = RequestServer(database, board, self.ask, self._clock)
 
     async def sync_once(self, selection: Selection, server: str | None = None) -> list[ServerReport]:
         """Do what is asked for, on all active servers side by side or on one; return a report of each, in order.
@@ -101,11 +101,11 @@ class Supervisor:
     async def sync_servers(self, servers: Sequence[ActiveServer], selection: Selection) -> list[ServerReport]:
         """Do what is asked for on these servers; what the configuration says of others is not looked at."""
         self._slots.share(self.config.sync.concurrency, [active.name for active in servers])
-        workplace = await self._workplace(self.config)
+        context = await self._worker_context(self.config)
         async with asyncio.TaskGroup() as group:
             admitting = group.create_task(self._admit(), name="places that are free again")
             rounds = [
-                group.create_task(ServerWorker(active, workplace).once(selection), name=f"server {active.name}")
+                group.create_task(ServerWorker(active, context).once(selection), name=f"server {active.name}")
                 for active in servers
             ]
             if rounds:
@@ -130,7 +130,7 @@ class Supervisor:
                 await self._watch(before)
             finally:
                 # Before the workers end: what they leave undone is for the next daemon, not an answer.
-                await self._desk.close()
+                await self._requests.close()
 
     async def apply(self, config: Config) -> Changed:
         """Sync by a configuration from now on; servers that it says nothing new of are not disturbed.
@@ -160,7 +160,7 @@ class Supervisor:
             *([f"reload refused: {', '.join(self.refused)}"] if self.refused else ()),
             *([self._trouble] if self._trouble else ()),
             *(f"server {name!r}: {error}" for name, error in sorted(self._unusable)),
-            *(words for worker in self.workers.values() for words in worker.trouble.words),
+            *(words for worker in self.workers.values() for words in worker.health.words),
         ]
 
     # -- who is on --------------------------------------------------------------------------------------------------
@@ -170,7 +170,7 @@ class Supervisor:
         async with self._applying:
             config = self.config if config is None else config
             roster = await self._read_roster(config)
-            workplace = await self._workplace(config)
+            context = await self._worker_context(config)
             wanted = {active.name: active for active in roster.servers}
             removed = [name for name in self.workers if name not in wanted]
             kept = [name for name in self.workers if name in wanted]
@@ -187,11 +187,11 @@ class Supervisor:
             await self._stop(*removed, *anew)
             for name, worker in list(self.workers.items()):
                 if name in anew:
-                    self._start(wanted[name], workplace, worker)
+                    self._start(wanted[name], context, worker)
                 else:
-                    worker.rearrange(wanted[name], workplace)
+                    worker.rearrange(wanted[name], context)
             for name in added:
-                self._start(wanted[name], workplace)
+                self._start(wanted[name], context)
         return Changed(tuple(added), tuple(changed), tuple(removed))
 
     async def _read_roster(self, config: Config) -> Roster:
@@ -204,7 +204,7 @@ class Supervisor:
         self._unusable = unusable
         return roster
 
-    async def _workplace(self, config: Config) -> Workplace:
+    async def _worker_context(self, config: Config) -> WorkerContext:
         if self._identifier is None:
             await self.database.writer.write(self._observed.start)
             self._identifier = await self.database.writer.write(client_identifier)
@@ -213,7 +213,7 @@ class Supervisor:
             batch_size=config.database.batch_size,
             max_removed=config.sync.max_removed,
         )
-        return Workplace(
+        return WorkerContext(
             database=self.database,
             settings=settings,
             timing=config.sync,
@@ -226,8 +226,8 @@ class Supervisor:
             observed=self._observed,
         )
 
-    def _start(self, active: ActiveServer, workplace: Workplace, before: ServerWorker | None = None) -> None:
-        worker = self.workers[active.name] = ServerWorker(active, workplace)
+    def _start(self, active: ActiveServer, context: WorkerContext, before: ServerWorker | None = None) -> None:
+        worker = self.workers[active.name] = ServerWorker(active, context)
         if before is not None:
             worker.take_over(before)
         self._tasks[active.name] = self._group.create_task(worker.run(), name=f"server {active.name}")
@@ -255,7 +255,7 @@ class Supervisor:
                 newest = await data_version(self.database.reader)
                 if newest != version:
                     seen = await self._follow(seen)
-                    await self._desk.take_requests()
+                    await self._requests.take_requests()
                 version = newest
                 if self._trouble:
                     log.info("store.recovered")

@@ -11,10 +11,10 @@ import msgspec
 import structlog
 
 from retrovue_daemon.errors import ServerBusy, ServerWithdrawn
-from retrovue_daemon.service.health import Trouble
+from retrovue_daemon.service.health import Health
 from retrovue_daemon.service.job import Job
-from retrovue_daemon.service.planning import Choice
-from retrovue_daemon.service.schedule import Agenda, Backoff
+from retrovue_daemon.service.planning import Planner
+from retrovue_daemon.service.schedule import LibraryBackoff, ServerSchedule
 from retrovue_daemon.service.selection import EVERYTHING
 from retrovue_daemon.sources.plex.client import PlexClient
 from retrovue_daemon.store.items.sweep import purge, purgeable
@@ -29,7 +29,6 @@ from retrovue_daemon.sync.target import Equipment
 from retrovue_daemon.version import __version__
 
 if TYPE_CHECKING:
-    from retrovue_daemon.service.report import ServerReport
     from collections.abc import Iterator, Sequence
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.config import SyncSection
     from retrovue_daemon.service.planning import Work
+    from retrovue_daemon.service.report import ServerReport
     from retrovue_daemon.service.roster import ActiveServer
     from retrovue_daemon.service.selection import Selection
     from retrovue_daemon.service.slots import Slots
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 
-class Workplace(msgspec.Struct, frozen=True):
+class WorkerContext(msgspec.Struct, frozen=True):
     """What the workers of all servers share."""
 
     database: Database
@@ -74,19 +74,19 @@ class ServerWorker:
     A library has one pass at a time; whoever asks for it meanwhile shares the one after that.
     """
 
-    def __init__(self, server: ActiveServer, workplace: Workplace) -> None:
+    def __init__(self, server: ActiveServer, context: WorkerContext) -> None:
         self.name = server.section.name
         self.server = server
-        self.workplace = workplace
-        self.trouble = Trouble(self.name, workplace.database.path)
-        self._discovery = Discovery(workplace.database, server.section, now=workplace.clock.now)
-        self._agenda = Agenda(workplace.clock)
-        self._backoff = Backoff(workplace.timing.interval)
+        self.context = context
+        self.health = Health(self.name, context.database.path)
+        self._discovery = Discovery(context.database, server.section, now=context.clock.now)
+        self._schedule = ServerSchedule(context.clock)
+        self._backoff = LibraryBackoff(context.timing.interval)
         self._asked: list[Job] = []
         self._makes_way = False
         self._wish: Job | None = None
         self._running: dict[int, tuple[Work, asyncio.Task[None]]] = {}
-        self._paths = FollowedPaths(workplace.database, self.name, self._running.keys())
+        self._paths = FollowedPaths(context.database, self.name, self._running.keys())
         self._news = asyncio.Event()
 
     # -- what others want of it -------------------------------------------------------------------------------------
@@ -104,13 +104,13 @@ class ServerWorker:
         if self._wish is None or self._wish.done.done():
             self._wish = self.ask(EVERYTHING)
 
-    def rearrange(self, server: ActiveServer, workplace: Workplace) -> None:
+    def rearrange(self, server: ActiveServer, context: WorkerContext) -> None:
         """Work by a new configuration from now on; what is running goes on with the one that it began with."""
-        if workplace.timing.interval < self.workplace.timing.interval:
-            self._agenda.shorten(workplace.timing.interval)
+        if context.timing.interval < self.context.timing.interval:
+            self._schedule.shorten(context.timing.interval)
             self._news.set()
-        self._backoff.first = workplace.timing.interval
-        self.server, self.workplace = server, workplace
+        self._backoff.first = context.timing.interval
+        self.server, self.context = server, context
 
     def make_way(self) -> None:
         """Leave what is asked for, also what runs, to the worker that takes this one's place: see `take_over`."""
@@ -123,7 +123,7 @@ class ServerWorker:
     def take_over(self, other: ServerWorker) -> None:
         """Go on with what another worker of the same server was asked for, and in the trouble that it told of."""
         self._asked = list(other._asked)
-        self.trouble.error = other.trouble.error
+        self.health.error = other.health.error
 
     def stop_library(self, library_id: int) -> None:
         """Stop the pass of a library at its next page."""
@@ -162,8 +162,8 @@ class ServerWorker:
         try:
             while True:
                 await self._due_or_asked()
-                self.workplace.board.new_round()
-                scheduled = self._agenda.begin(self.workplace.timing.interval)
+                self.context.board.new_round()
+                scheduled = self._schedule.begin(self.context.timing.interval)
                 await self._look(client, group, scheduled=scheduled)
         except asyncio.CancelledError:
             # Before the group ends the passes: those who asked for them must not take that for a good end.
@@ -172,11 +172,11 @@ class ServerWorker:
 
     async def _due_or_asked(self) -> None:
         """Wait until there is something to do."""
-        while (seconds := self._agenda.due_in) and not any(self._can_begin(asked) for asked in self._asked):
+        while (seconds := self._schedule.due_in) and not any(self._can_begin(asked) for asked in self._asked):
             self._news.clear()
             waits = (
                 asyncio.create_task(self._news.wait(), name=f"news {self.name}"),
-                asyncio.create_task(self.workplace.clock.sleep(seconds), name=f"interval {self.name}"),
+                asyncio.create_task(self.context.clock.sleep(seconds), name=f"interval {self.name}"),
             )
             try:
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -198,10 +198,10 @@ class ServerWorker:
             contact = await self._discovery.contact(client, server_id)
             if self.server.server_id == server_id:  # else the supervisor has met the row that it is now
                 self.server = msgspec.structs.replace(self.server, server_id=contact.server_id)
-            self._agenda.succeeded()
-            self.workplace.slots.keep(self.name)
-            self.trouble.end()
-            self.trouble.only(target.row.id for target in (*contact.targets, *contact.vanished))
+            self._schedule.succeeded()
+            self.context.slots.keep(self.name)
+            self.health.end()
+            self.health.only(target.row.id for target in (*contact.targets, *contact.vanished))
             await self._paths.follow(contact.server_id)
             work = await self._choice(client, contact, scheduled=scheduled).work(asked)
             for one in work:
@@ -210,10 +210,10 @@ class ServerWorker:
                 asker.finish_if_done()
         self._asked = [each for each in self._asked if not each.done.done() and each.left != set()]
 
-    def _choice(self, client: PlexClient, contact: Contact, *, scheduled: bool) -> Choice:
-        place = self.workplace
+    def _choice(self, client: PlexClient, contact: Contact, *, scheduled: bool) -> Planner:
+        place = self.context
         equipment = Equipment(client, place.database, place.settings, place.skips, place.clock.now, place.observed)
-        return Choice(contact, equipment, self._running.keys(), scheduled, place.timing, self._backoff, place.clock)
+        return Planner(contact, equipment, self._running.keys(), scheduled, place.timing, self._backoff, place.clock)
 
     # -- passes -----------------------------------------------------------------------------------------------------
 
@@ -221,7 +221,7 @@ class ServerWorker:
         """Begin the passes over one library; they were planned when so many changes of its paths were known."""
         if work.plan is not None and work.plan.kind == "full":
             work.target.round.begin(work.target.row.kind, work.library_id)
-        meters = [self.workplace.board.begin(self.name, title) for title in work.titles]
+        meters = [self.context.board.begin(self.name, title) for title in work.titles]
         for asked in work.asked:
             asked.begin(work.library_id, [meter.number for meter in meters])
         task = group.create_task(self._do(work, meters, changes), name=f"passes {self.name}/{work.target.row.name}")
@@ -271,7 +271,7 @@ class ServerWorker:
     ) -> Iterator[tuple[LibraryPass, Equipment, AbstractAsyncContextManager[object]]]:
         """Give the passes over a library, each with what it works with and the place that it needs."""
         shown = iter(meters)
-        slot = partial(self.workplace.slots.of, self.name)
+        slot = partial(self.context.slots.of, self.name)
         if work.plan is not None:
             meter = next(shown)
             if work.vanished:
@@ -292,15 +292,15 @@ class ServerWorker:
             if report.run.status == "ok":
                 self._backoff.succeeded(work.library_id)
             else:
-                self._backoff.failed(work.library_id, self.workplace.clock.monotonic())
+                self._backoff.failed(work.library_id, self.context.clock.monotonic())
         if isinstance(report.cause, ServerBusy) and report.cause.retry_after is not None:
-            self._agenda.postpone(report.cause.retry_after)
+            self._schedule.postpone(report.cause.retry_after)
         is_whole = work.plan is not None and work.plan.settled and report.run.kind != "show"
-        self.trouble.note(report, is_whole=is_whole)
+        self.health.note(report, is_whole=is_whole)
         tell(report)
 
     def _client(self) -> PlexClient:
-        place = self.workplace
+        place = self.context
         return PlexClient(
             self.server.section,
             client_identifier=place.identifier,
@@ -311,11 +311,11 @@ class ServerWorker:
 
     async def _purge(self) -> None:
         """Delete the rows of what has been missing for longer than ``retention``, a few at a time."""
-        retention = self.workplace.timing.retention
+        retention = self.context.timing.retention
         if retention is None:
             return
-        database, server_id = self.workplace.database, self.server.server_id
-        before = self.workplace.observed.now() - int(retention)
+        database, server_id = self.context.database, self.server.server_id
+        before = self.context.observed.now() - int(retention)
         if not await purgeable(database.reader, server_id, before):
             return
         purged = 0
@@ -326,16 +326,16 @@ class ServerWorker:
 
     async def _keep_time(self) -> None:
         """Store the observed time now and then: rarely, for a look without news should write next to nothing."""
-        if self.workplace.observed.is_due:
-            await self.workplace.database.writer.write(self.workplace.observed.keep)
+        if self.context.observed.is_due:
+            await self.context.database.writer.write(self.context.observed.keep)
 
     # -- trouble ----------------------------------------------------------------------------------------------------
 
     def fail(self, error: Exception, *askers: Job) -> None:
         """Tell of trouble, also those who asked for what went wrong, and look again later."""
-        failure = self.trouble.begin(error)
-        self._agenda.failed(failure, self.workplace.timing.interval)
-        self.workplace.slots.give_up(self.name)
+        failure = self.health.begin(error)
+        self._schedule.failed(failure, self.context.timing.interval)
+        self.context.slots.give_up(self.name)
         for asked in askers:
             asked.fail(failure)
         self._asked = [asked for asked in self._asked if not asked.done.done()]

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from retrovue_daemon.records import LibraryListing
 from retrovue_daemon.service.planning import full_is_due
-from retrovue_daemon.service.schedule import LONGEST_LIBRARY_BACKOFF_S, Backoff
+from retrovue_daemon.service.schedule import LONGEST_LIBRARY_BACKOFF_S, LibraryBackoff
 from retrovue_daemon.store.tables.libraries import LibraryRow
 
 HOUR = 3_600
@@ -83,7 +83,7 @@ def test_a_last_time_that_lies_ahead_says_nothing() -> None:
 # What went wrong -------------------------------------------------------------------------------------------------
 
 
-def _wait(backoff: Backoff, failures: int) -> float:
+def _wait(backoff: LibraryBackoff, failures: int) -> float:
     """Return the seconds for which a library is not ready after so many failures at once."""
     for _ in range(failures):
         backoff.failed(1, 1_000.0)
@@ -96,26 +96,26 @@ def _wait(backoff: Backoff, failures: int) -> float:
 
 def test_a_library_that_never_failed_is_ready() -> None:
     """At any time of a clock whose beginning means nothing."""
-    assert Backoff(300).ready(1, 0.0)
-    assert Backoff(300).ready(1, -5.0)
+    assert LibraryBackoff(300).ready(1, 0.0)
+    assert LibraryBackoff(300).ready(1, -5.0)
 
 
 @pytest.mark.parametrize(("failures", "seconds"), [(1, 240), (2, 540), (3, 1140), (4, 2340), (5, 3540), (99, 3540)])
 def test_the_wait_doubles_from_failure_to_failure(failures: int, seconds: int) -> None:
     """From a little less than an interval, so that the next look is not missed, up to an hour."""
-    assert _wait(Backoff(300), failures) == seconds
+    assert _wait(LibraryBackoff(300), failures) == seconds
 
 
 def test_an_interval_longer_than_the_longest_wait_is_waited_for_once() -> None:
     """Who looks once a day is not made to look less often."""
     day = 24 * HOUR
     assert day > LONGEST_LIBRARY_BACKOFF_S
-    assert _wait(Backoff(day), 7) == day - day // 5
+    assert _wait(LibraryBackoff(day), 7) == day - day // 5
 
 
 def test_a_success_forgets_the_failures() -> None:
     """The next failure begins anew."""
-    backoff = Backoff(300)
+    backoff = LibraryBackoff(300)
     _wait(backoff, 5)
     backoff.succeeded(1)
     assert backoff.ready(1, 1_000.0)
@@ -124,7 +124,7 @@ def test_a_success_forgets_the_failures() -> None:
 
 def test_libraries_wait_each_for_itself() -> None:
     """One that fails holds up no other, and its success forgives no other."""
-    backoff = Backoff(300)
+    backoff = LibraryBackoff(300)
     backoff.failed(1, 0.0)
     assert backoff.ready(2, 0.0)
     backoff.succeeded(2)

@@ -81,7 +81,7 @@ async def test_dead_slow_and_fickle_servers_cost_a_healthy_one_nothing(
         assert sorted(request.path for request in healthy.requests) == sorted(expected)
 
     assert len(events.of("server.unreachable", server="refusing")) == 1
-    assert service.supervisor.workers["refusing"].trouble.error is not None
+    assert service.supervisor.workers["refusing"].health.error is not None
     assert not events.of("sync.finished", server="hanging")
     assert {line["status"] for line in events.of("sync.finished", server="flapping")} == {"ok"}
 

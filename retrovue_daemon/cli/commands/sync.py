@@ -11,7 +11,7 @@ import typer
 
 from retrovue_daemon.cli.display.output import print_failure
 from retrovue_daemon.cli.display.progress import with_progress
-from retrovue_daemon.cli.display.reports import print_preview, print_summary
+from retrovue_daemon.cli.display.reports import print_dry_run, print_summary
 from retrovue_daemon.cli.memory import settle_in
 from retrovue_daemon.cli.options import (
     ConfigOption,
@@ -92,12 +92,12 @@ def sync(
     show_progress = partial(with_progress, settings, quiet=quiet, as_json=as_json)
     options = SyncOptions(server=server, selection=selection)
     if dry_run:
-        from retrovue_daemon.service.dry_run import preview  # noqa: PLC0415 -- likewise
+        from retrovue_daemon.service.dry_run import try_sync  # noqa: PLC0415 -- likewise
 
-        seen = asyncio.run(show_progress(partial(preview, settings, options)))
-        told = summary(seen.reports, exit_code(seen.reports))
+        result = asyncio.run(show_progress(partial(try_sync, settings, options)))
+        told = summary(result.reports, exit_code(result.reports))
         unknown = unmet(selection, told)
-        print_preview(seen, told, as_json=as_json)
+        print_dry_run(result, told, as_json=as_json)
     else:
         work = _ask if only_asks else _sync_or_ask
         told = asyncio.run(show_progress(partial(work, settings, options)))

@@ -10,7 +10,7 @@ from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.display.terminal import terminal
 
 if TYPE_CHECKING:
-    from retrovue_daemon.service.dry_run import Preview
+    from retrovue_daemon.service.dry_run import DryRun
 
 _COUNTS = ("listed", "added", "updated", "unchanged", "removed", "restored", "moved", "skipped")
 
@@ -67,24 +67,24 @@ def _table(servers: list[dict[str, Any]]) -> Table:
     return result
 
 
-def print_preview(seen: Preview, told: dict[str, Any], *, as_json: bool) -> None:
+def print_dry_run(result: DryRun, told: dict[str, Any], *, as_json: bool) -> None:
     """Print what a sync would bring: its counts, the items by name, and what the path mappings would do."""
     if as_json:
-        print_json({"dry_run": True, **told, **_changes(seen)})
+        print_json({"dry_run": True, **told, **_changes(result)})
         return
     print_summary(told, as_json=False)
-    if seen.changes:
-        print_table(_named(seen))
-    if seen.paths:
-        print(f"the local paths of {seen.paths:,} files would change")
-    for server, mapping in seen.unmatched:
+    if result.changes:
+        print_table(_named(result))
+    if result.paths:
+        print(f"the local paths of {result.paths:,} files would change")
+    for server, mapping in result.unmatched:
         print(
             f"no file of server {server!r} is under {mapping.plex_path!r}, which is mapped to {mapping.local_path!r}"
         )
     print("nothing was written: this was a dry run")
 
 
-def _changes(seen: Preview) -> dict[str, object]:
+def _changes(result: DryRun) -> dict[str, object]:
     return {
         "changes": [
             {
@@ -95,10 +95,10 @@ def _changes(seen: Preview) -> dict[str, object]:
                 "library": change.library,
                 "title": change.title,
             }
-            for change in seen.changes
+            for change in result.changes
         ],
         "paths": {
-            "changed": seen.paths,
+            "changed": result.paths,
             "unmatched_mappings": [
                 {
                     "server": server,
@@ -107,21 +107,21 @@ def _changes(seen: Preview) -> dict[str, object]:
                     "library_name": mapping.library_name,
                     "library_root": mapping.library_root,
                 }
-                for server, mapping in seen.unmatched
+                for server, mapping in result.unmatched
             ],
         },
     }
 
 
-def _named(seen: Preview) -> Table:
+def _named(done: DryRun) -> Table:
     """Return the changes by name, the first few of each sort and how many more there are."""
-    result = Table("would be", "kind", "server", "library", "item")
+    table = Table("would be", "kind", "server", "library", "item")
     shown: Counter[str] = Counter()
-    for change in seen.changes:
+    for change in done.changes:
         shown[change.change] += 1
         if shown[change.change] <= _SHOWN:
-            result.add_row(change.change, change.kind.value, change.server, change.library, change.title)
+            table.add_row(change.change, change.kind.value, change.server, change.library, change.title)
     for name, number in shown.items():
         if number > _SHOWN:
-            result.add_row(name, "", "", "", f"… and {number - _SHOWN:,} more (--json names them all)")
-    return result
+            table.add_row(name, "", "", "", f"… and {number - _SHOWN:,} more (--json names them all)")
+    return table

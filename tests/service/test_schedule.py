@@ -5,18 +5,18 @@ from __future__ import annotations
 import pytest
 
 from retrovue_daemon.errors import ServerBusy, ServerUnreachable, Unauthorized
-from retrovue_daemon.service.schedule import FIRST_BACKOFF_S, LONGEST_BACKOFF_S, Agenda
+from retrovue_daemon.service.schedule import FIRST_BACKOFF_S, LONGEST_BACKOFF_S, ServerSchedule
 
 MINUTE = 60.0
 INTERVAL = 5 * MINUTE
 
 
 @pytest.fixture
-def agenda(clock) -> Agenda:
-    return Agenda(clock)
+def agenda(clock) -> ServerSchedule:
+    return ServerSchedule(clock)
 
 
-def _look(agenda: Agenda, clock, error: Exception | None = None) -> float:
+def _look(agenda: ServerSchedule, clock, error: Exception | None = None) -> float:
     """Let the next look be due, and do it; return the seconds until the one after it."""
     clock.advance(agenda.due_in)
     assert agenda.begin(INTERVAL)
@@ -49,7 +49,7 @@ def test_failures_double_the_wait_up_to_a_quarter_of_an_hour(agenda, clock) -> N
 
 def test_servers_that_fell_together_do_not_rise_together(clock) -> None:
     """Not even after their first failure: the waits are spread over all that they may be."""
-    waits = [_look(Agenda(clock), clock, ServerUnreachable("home")) for _ in range(200)]
+    waits = [_look(ServerSchedule(clock), clock, ServerUnreachable("home")) for _ in range(200)]
     assert FIRST_BACKOFF_S * 0.5 <= min(waits) < FIRST_BACKOFF_S * 0.6
     assert FIRST_BACKOFF_S * 0.9 < max(waits) <= FIRST_BACKOFF_S
 
