@@ -79,7 +79,7 @@ async def test_a_request_that_ends_while_the_table_is_read_is_not_taken_again(
     request_id = await request_row("full")
     await clock.tick()
     await events.next("request.taken")
-    looking = asyncio.create_task(in_step.supervisor._desk.take_requests())
+    looking = asyncio.create_task(in_step.supervisor._requests.take_requests())
     await found.wait()
     await events.next("request.finished")
     first = answer(request_id)

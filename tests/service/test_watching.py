@@ -340,7 +340,7 @@ async def test_a_mistake_of_ours_while_others_are_watched_is_told_and_ends_nothi
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
-        patch.setattr(service.supervisor._desk, "take_requests", fail)
+        patch.setattr(service.supervisor._requests, "take_requests", fail)
         await edit("INSERT INTO sync_requests DEFAULT VALUES")
         await ticks()
     assert "ZeroDivisionError" in (await events.next("watch.crashed"))["exception"]
