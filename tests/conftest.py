@@ -1,16 +1,40 @@
-"""What tests of several parts need."""
+"""What applies to all tests: the time limit, the signals that child processes inherit, and shared fixtures."""
 
 from __future__ import annotations
 
+import faulthandler
+import signal
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 
 import aiohttp
 import pytest
+from _pytest.faulthandler import fault_handler_stderr_fd_key
 from aioresponses import aioresponses, core
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """Limit the teardown too: pytest cancels the limit (``faulthandler_timeout``) of a test that has failed."""
+    seconds = float(item.config.getini("faulthandler_timeout"))
+    stderr = item.config.stash[fault_handler_stderr_fd_key]
+    faulthandler.dump_traceback_later(seconds, exit=True, file=stderr)
+    return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Undo that SIGHUP and SIGINT are ignored, as under ``nohup`` and in a script's background: children inherit it.
+
+    A handler is not inherited. So pytest itself still ignores SIGHUP: it runs on when the terminal is closed.
+    """
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda _number, _frame: None)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class _Response(aiohttp.ClientResponse):
