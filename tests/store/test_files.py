@@ -99,7 +99,7 @@ async def test_an_optimized_version_takes_no_place_of_another(write, primary, fi
     await write(make.movie("7", make.part(70, "/plex/a.mkv")))
     await write(make.movie("7", make.part(71, "/plex/mobile.mp4", optimized=True)), digest=2)
     assert await primary("7") is None
-    assert await files() == [(2, 71, "/plex/mobile.mp4")]
+    assert await files() == [(1, 70, "/plex/a.mkv"), (2, 71, "/plex/mobile.mp4")]
 
 
 async def test_a_part_that_is_listed_twice_is_one_file(write, files, make) -> None:
@@ -201,3 +201,40 @@ async def test_unmatched_episodes_in_one_folder_are_told_by_their_shows(write, m
     await write(make.episode("7", "1", None, 1, make.part(70, "/tv/a e1.mkv"), **each))
     moved = make.episode("7", show, None, 1, make.part(71, "/tv/b e1.mkv", size=2_000), **each)
     assert (await write(moved, digest=2)).displaced == is_another
+
+
+@pytest.mark.parametrize("upgraded", [1, 2])
+@pytest.mark.parametrize("between", ["nothing", "an optimized version", "an optimized version that stays"])
+async def test_a_film_that_is_listed_without_a_file_for_a_while_keeps_the_row_of_its_file(
+    write, query, primary, make, between, upgraded
+) -> None:
+    """As between the old file and its upgrade, or while the new one is not analysed yet."""
+    mobile = make.part(79, "/plex/mobile.mp4", optimized=True)
+    meanwhile = [] if between == "nothing" else [mobile]
+    await write(make.movie("7", make.part(70, "/plex/sd.avi")))
+    await write(make.movie("7", *meanwhile), digest=2)
+    await write(make.movie("7", *meanwhile), digest=3)
+    assert await primary("7") is None
+    assert await query("SELECT state, part_id FROM media_files WHERE id = 1") == [("unavailable", 70)]
+
+    files = [make.part(71 + number, f"/plex/uhd{number}.mkv") for number in range(upgraded)]
+    await write(make.movie("7", *files, *([mobile] if "stays" in between else [])), digest=4)
+    assert await primary("7") == 1
+    assert await query("SELECT state, part_id FROM media_files WHERE id = 1") == [("active", 71)]
+    assert len(await query("SELECT id FROM media_files")) == upgraded + ("stays" in between)
+
+
+async def test_a_file_that_waits_goes_with_its_part_to_another_film(write, query, make) -> None:
+    """A film whose version was split off before the next one came."""
+    await write(make.movie("7", make.part(70, "/plex/a.mkv")))
+    await write(make.movie("7"), digest=2)
+    await write(make.movie("8", make.part(70, "/plex/a.mkv")))
+    assert await query("SELECT id, rating_key, state FROM media_files") == [(1, "8", "active")]
+
+
+async def test_an_optimized_version_keeps_no_film_from_keeping_its_file(write, primary, make) -> None:
+    """The file is replaced by two others while an optimized version of it stays."""
+    mobile = make.part(79, "/plex/mobile.mp4", optimized=True)
+    await write(make.movie("7", make.part(70, "/plex/a.mkv"), mobile))
+    await write(make.movie("7", make.part(71, "/plex/b.mkv"), make.part(72, "/plex/c.mkv"), mobile), digest=2)
+    assert await primary("7") == 1

@@ -86,12 +86,15 @@ def write_files(
 ) -> dict[str, int]:
     """Write the files of these items and delete the rows of files that they no longer have.
 
+    An item is listed without any file between two files: then the row of its last one waits for the next.
+
     ``known`` are the rows of items that were stored before, ``primaries`` the ids of their primary files. Return the
     id of each item's primary file, by rating key; an item without a playable file is not in it.
     """
     batch = _Batch(connection, target.server_id, items, known)
     rows: dict[int, Row] = {}
     primary: dict[str, int] = {}
+    waiting: list[int] = []
     media_type = items[0].kind.value if items else ""
     for item in items:
         ids = batch.ids_of(item, primaries.get(item.rating_key))
@@ -100,9 +103,18 @@ def write_files(
         chosen = _primary(item, ids, primaries.get(item.rating_key), known.get(item.rating_key, ()))
         if chosen is not None:
             primary[item.rating_key] = chosen
-    left = [file.id for files in known.values() for file in files if file.id not in rows]
+        elif (row := _waiting(item, primaries.get(item.rating_key), known.get(item.rating_key, ()))) is not None:
+            waiting.append(row)
+    waiting = [row_id for row_id in waiting if row_id not in rows]
+    left = [file.id for files in known.values() for file in files if file.id not in rows and file.id not in waiting]
     if left:
         connection.execute("DELETE FROM media_files WHERE id IN (SELECT value FROM json_each(?))", (json_list(left),))
+    if waiting:
+        connection.execute(
+            "UPDATE media_files SET state = 'unavailable', library_id = ?, library_name = ?"
+            " WHERE id IN (SELECT value FROM json_each(?))",
+            (target.library_id, target.library_name, json_list(waiting)),
+        )
     batch.free_parts()
     if rows:
         write_rows(connection, UPSERT_FILE, list(rows.values()))
@@ -130,6 +142,14 @@ def _primary(
         return before
     staying = {file.id for file in stored}
     return next((row_id for row_id in can if row_id in staying), can[0] if can else None)
+
+
+def _waiting(item: Movie | Episode, before: int | None, stored: Sequence[StoredFile]) -> int | None:
+    """Return the id of the file that an item had, the primary one first, where it has none but optimized ones now."""
+    if any(not file.optimized for file in item.files):
+        return None
+    own = [file.id for file in stored if not file.optimized and file.belongs_to(item)]
+    return before if before in own else next(iter(own), None)
 
 
 class _Batch:
@@ -213,8 +233,8 @@ class _Batch:
             else:
                 # Part ids are given out again where Plex's database was put back from a backup.
                 self._losing_part.append(row.id)
-        if len(own) == len(open_files) == 1 and bool(own[0].optimized) == open_files[0].optimized:
-            match(open_files[0], own[0])
+        for file, row in _left_over(open_files, own):
+            match(file, row)
         self._keep_primary(item, own, open_files, found, primary)
         return found
 
@@ -226,11 +246,23 @@ class _Batch:
         found: dict[int, int],
         primary: int | None,
     ) -> None:
-        """Give the row of a primary file that left to the one that takes its place, where no other version stays."""
-        row = next((row for row in own if row.id == primary), None)
+        """Give the row of a primary file that left, or waits, to the one that takes its place if no version stays."""
+        left = [row for row in own if row.id == primary or (primary is None and not row.optimized)]
         heir = next((file for file in open_files if _stands_for(item, file)), None)
-        if row is not None and heir is not None and not any(id(file) in found for file in item.files):
-            found[id(heir)] = row.id
+        stays = any(id(file) in found and _stands_for(item, file) for file in item.files)
+        if len(left) == 1 and heir is not None and not stays:
+            found[id(heir)] = left[0].id
+
+
+def _left_over(files: Iterable[MediaFile], rows: Iterable[StoredFile]) -> list[tuple[MediaFile, StoredFile]]:
+    """Pair what is left of the originals, and of the optimized versions, where that is one on both sides."""
+    pairs = []
+    for optimized in (False, True):
+        listed = [file for file in files if file.optimized == optimized]
+        stored = [row for row in rows if bool(row.optimized) == optimized]
+        if len(listed) == len(stored) == 1:
+            pairs.append((listed[0], stored[0]))
+    return pairs
 
 
 def _same_path(one: str | None, other: str | None) -> bool:
