@@ -15,7 +15,8 @@ from __future__ import annotations
 import re
 from itertools import count
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, get_args
 
 import msgspec
 from msgspec.structs import astuple
@@ -135,7 +136,7 @@ class Stencil:
     def __init__(self, item: Movie | Episode, row: Row, dummy_row: Row, entry: Entry) -> None:
         fields = [field for struct in (type(item), Media, Part) for field in msgspec.structs.fields(struct)]
         derived = range(len(fields), len(row) - len(item.external_guids))
-        optional = [*(place for place, field in enumerate(fields) if field.default is None), *derived]
+        optional = [*(place for place, field in enumerate(fields) if NoneType in get_args(field.type)), *derived]
         decisive = [place for place, field in enumerate(fields) if field.name in DECISIVE]
         self._decisive = itemgetter(*decisive, *(place for place in optional if row[place] is None))
         self._decided = self._decisive(row)

@@ -242,3 +242,23 @@ async def test_a_library_can_seem_empty_or_gone(get: Get, plex: SimulatedPlex) -
     plex.quirks.hidden_libraries.add("1")
     assert "1" not in [section["key"] for section in (await get("/library/sections")).container["Directory"]]
     assert len(list(plex.world.movies("1"))) == 27
+
+
+async def test_hidden_paths_are_shown_again(get: Get, plex: SimulatedPlex) -> None:
+    """What was first listed without them has them afterwards."""
+
+    def files(answer) -> list[object]:
+        entries = answer.container["Metadata"]
+        return [part.get("file") for entry in entries for media in entry.get("Media", ()) for part in media["Part"]]
+
+    plex.quirks.hides = "paths"
+    assert set(files(await get(MOVIES))) == {None}
+    plex.quirks.hides = None
+    assert None not in files(await get(MOVIES))
+
+
+async def test_a_text_can_take_the_place_of_another(get: Get, plex: SimulatedPlex) -> None:
+    """Of the same request next time it does not."""
+    plex.faults.rewrite(MOVIES, '"size":27', '"size":NaN')
+    assert b'"size":NaN' in (await get(MOVIES)).body
+    assert (await get(MOVIES)).container["size"] == 27
