@@ -78,6 +78,13 @@ async def confirm(
     return Confirmed(gone, waiting, present)
 
 
+async def not_there(equipment: Equipment, kind: Kind, ids: list[int]) -> list[int]:
+    """Return those of a few rows whose items the server does not have. Raises PlexError where it gives no answer."""
+    question = _Question(equipment.client)
+    keys = await _keys(equipment.database.reader, kind, ids)
+    return [row_id for row_id, key in keys.items() if not await question.may_exist(key, kind)]
+
+
 class _Question:
     """Asks one server whether it has items; a few may spoil their own answers."""
 

@@ -111,6 +111,27 @@ async def test_a_bad_entry_in_a_show_library(config, sync, rows, what, how) -> N
         assert _run(await sync(settings), "TV Shows").status == "ok"
 
 
+@pytest.mark.parametrize("how", ["error", "refusal"])
+async def test_what_was_added_again_beside_a_bad_film_keeps_its_id(films, config, sync, rows, how) -> None:
+    """Its old key may be that of the entry that was not read, but the server has nothing under it."""
+    settings = config(films, sync={"page_size": 10})
+    await sync(settings)
+    bad, beside = list(films.world.movies())[16:18]
+    films.faults.poison(bad.id, how)
+    for _ in range(2):
+        await sync(settings)
+    known = "SELECT id, source_id FROM movies ORDER BY id"
+    before = rows(known)
+    films.changes.recreate(beside.id)
+    for _ in range(2):  # the neighbours of the bad film are others now
+        run = _run(await sync(settings))
+    assert (run.status, run.counts.removed) == ("ok", 0)
+    assert rows(known) == before
+    films.faults.clear()
+    await sync(settings)
+    assert rows(known) == before
+
+
 async def test_a_server_in_trouble_is_no_bad_film(films, config, sync, rows) -> None:
     """Where each entry fails there is none to blame: nothing is skipped, and the pass fails with the error."""
     films.faults.fail("/library/sections/1/all", status=500, times=None)

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from retrovue_daemon.store.items.displacement import displaced_rows
 from retrovue_daemon.store.items.lookup import ids_of_library, rating_keys
+from retrovue_daemon.store.items.shared_files import stands_elsewhere
 from retrovue_daemon.store.items.sweep import still_of
 from retrovue_daemon.store.tables.runs import Counts, Marks, note_trouble, record_run, settle
-from retrovue_daemon.sync.confirmation import MOST_AT_ONCE, confirm
+from retrovue_daemon.sync.confirmation import MOST_AT_ONCE, confirm, not_there
 from retrovue_daemon.sync.faults import cut_short, unreadable_parent
 from retrovue_daemon.sync.listing import Listed, ListingReader
 from retrovue_daemon.sync.passes.base import Conclusion, Verdict
@@ -84,15 +85,21 @@ class FullPass:
         return Verdict("ok", error, leaving=leaving, displaced=displaced, fault=self._fault)
 
     async def _displaced(self, leaving: dict[Kind, list[int]]) -> dict[Kind, list[int]]:
-        """Return the rows that stay although they were not listed, and whose keys belong to other items now.
+        """Return the rows that stay although they were not listed, and whose items may be listed under new keys.
 
-        Their items may be listed under new keys. They have to be found now: later the new rows are no longer new.
+        They have to be found now: later the new rows are no longer new. Those are rows whose keys belong to other
+        items, and rows beside an entry that cannot be read whose guids are listed elsewhere and that are not there.
         """
         reader = self._equipment.database.reader
-        return {
-            kind: await displaced_rows(reader, kind, {*self._unlisted[kind]} - {*row_ids})
-            for kind, row_ids in leaving.items()
-        }
+        found: dict[Kind, list[int]] = {}
+        for kind, row_ids in leaving.items():
+            staying = {*self._unlisted[kind]} - {*row_ids}
+            found[kind] = await displaced_rows(reader, kind, staying)
+            if staying and self._listed[kind].log.unreadable:
+                others = sorted(staying - {*found[kind]})[:MOST_AT_ONCE]
+                twins = [row_id for row_id in others if await stands_elsewhere(reader, kind, row_id)]
+                found[kind] += await not_there(self._equipment, kind, twins)
+        return found
 
     def _incomplete(self, *doubts: str) -> Verdict:
         return Verdict(
