@@ -96,6 +96,8 @@ class ListingReader:
     ) -> None:
         self.watermark: int | None = None
         self.list_again = False
+        self.displaced = 0
+        """Rows whose keys belong to other items now: their own may stand elsewhere in the library."""
         self._complete = complete
         self._listed: dict[Kind, Listed] = {}
         self._suspects = Suspects(equipment, library)
@@ -143,6 +145,7 @@ class ListingReader:
             feed.hand_over()
             for entry in listed.log.unreadable:
                 self._equipment.skips.note_unreadable(self._library.server, self._library.row.name, kind, entry)
+            self.displaced += feed.displaced
             self.list_again = self.list_again or (feed.displaced > 0 and not self._complete)
             self._counts.pages += listed.log.pages
             self._counts.bytes += listed.log.bytes

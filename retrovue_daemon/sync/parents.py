@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from retrovue_daemon.records import Episode, Kind, Page, Season
 from retrovue_daemon.store.items.lookup import known_rows
+from retrovue_daemon.store.items.own_guids import is_of_key
+from retrovue_daemon.store.items.shared_files import replace_parent, stored_parents
 from retrovue_daemon.store.items.upserts import Change, write_items
 from retrovue_daemon.sync.digest import digests
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from retrovue_daemon.records import Item
+    from retrovue_daemon.store.connection import Connection
+    from retrovue_daemon.store.items.lookup import KnownRow
+    from retrovue_daemon.store.items.rows import Target
+    from retrovue_daemon.store.items.upserts import BatchResult
     from retrovue_daemon.sync.damage import DamageWatch
     from retrovue_daemon.sync.target import Equipment, LibraryTarget
 
@@ -55,12 +62,31 @@ class Adoption:
         changes = [Change(item, digest) for item, digest in zip(page.items, digests(page.items), strict=True)]
         if page.mended:
             changes = await self._damage.sift(kind, page, known, changes)
+        others = await self._others(kind, changes, known)
+        changes = [change for change in changes if change.item.rating_key not in others]
+        now, writer = equipment.now(), equipment.database.writer
         if changes:
-            now = equipment.now()
-            await equipment.database.writer.write(
-                lambda connection: write_items(connection, target, kind, changes, now)
-            )
+            await writer.write(lambda connection: write_items(connection, target, kind, changes, now))
+        for key, change in others.items():
+            work = partial(_replace, target=target, kind=kind, row_id=known[key].id, change=change, now=now)
+            await writer.write(work)
         self._settled[kind].update(wanted)
+
+    async def _others(
+        self, kind: Kind, changes: Sequence[Change], known: Mapping[str, KnownRow]
+    ) -> dict[str, Change]:
+        """Return the changes of items that are others than the missing rows with their keys, by rating key.
+
+        No listing shows them or their rows, so guids alone decide.
+        """
+        found = {change.item.rating_key: change for change in changes if change.item.rating_key in known}
+        stored = await stored_parents(self._equipment.database.reader, kind, [known[key].id for key in found])
+        guids = {key: (change.item.guid, stored[known[key].id].guid) for key, change in found.items()}
+        return {
+            key: found[key]
+            for key, (guid, old) in guids.items()
+            if guid and old and guid != old and not (is_of_key(guid) and is_of_key(old))
+        }
 
     async def _asked_for(self, kind: Kind, keys: Sequence[str]) -> Page:
         """Return what the server has of these items, as a page; damaged ones are asked for a second time.
@@ -84,3 +110,10 @@ class Adoption:
         self.unreadable += [(kind, key) for key in dict.fromkeys(unreadable) if key not in found]
         damaged = tuple((key, what) for key, what in mended.items() if key in found)
         return Page(0, None, len(found), tuple(found.values()), mended=damaged)
+
+
+async def _replace(
+    connection: Connection, *, target: Target, kind: Kind, row_id: int, change: Change, now: int
+) -> BatchResult:
+    """Give an item the key of a row that went missing, which keeps its id and what hangs on it."""
+    return await replace_parent(connection, target, kind, row_id, change, now, lambda _kind, _id: False)

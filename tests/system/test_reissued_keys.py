@@ -379,3 +379,42 @@ def _without_local_guids(found):
         row: tuple(None if str(value).startswith("local://") else value for value in values)
         for row, values in found.items()
     }
+
+
+async def test_a_pass_over_a_show_has_the_library_listed_where_keys_were_given_out_again(
+    synced, sync, named, rows
+) -> None:
+    """Where the episode is whose key another one has can only be seen in a listing of all shows."""
+    before = named()
+    world = synced.world
+    shows = [show for show in _matched(world.shows("3")) if world.leaves_of(show.id)][:2]
+    reissue_keys(world, *(_matched(world.leaves_of(show.id))[0].id for show in shows))
+    only = SyncOptions(selection=Selection(show=(shows[0].title, None)))
+
+    await sync(synced, options=only)
+
+    assert rows("SELECT list_again FROM libraries WHERE library_name = 'TV Shows'") == [(1,)]
+    reports = await sync(synced, options=AS_RUN)
+    assert _pass(reports, "TV Shows").kind == "full"
+    assert named() == before
+    assert rows("SELECT list_again FROM libraries WHERE library_name = 'TV Shows'") == [(0,)]
+
+
+async def test_an_unlisted_show_with_the_key_of_one_that_left_has_an_id_of_its_own(synced, sync, rows) -> None:
+    """It is asked for by its key, and its guid is another one."""
+    world = synced.world
+    show = next(show for show in _matched(world.shows("3")) if world.leaves_of(show.id))
+    ((row_id,),) = rows("SELECT id FROM shows WHERE rating_key = ?", show.rating_key)
+    synced.changes.delete(show.id)
+    await sync(synced, options=FULL)
+    new = synced.changes.add_show("3", "Another Show", 1960)
+    world.drop(new.id)
+    world.put(msgspec.structs.replace(new, id=show.id))
+    synced.changes.add_episode(show.id, 1, 1, "Pilot")
+    synced.quirks.unlisted = {show.id}
+
+    await sync(synced, options=FULL)
+
+    assert rows("SELECT title, state FROM shows WHERE id = ?", row_id) == [(show.title, "missing")]
+    query = "SELECT w.title, w.state FROM episodes e JOIN shows w ON w.id = e.show_id WHERE episode_title = 'Pilot'"
+    assert rows(query) == [("Another Show", "active")]

@@ -173,6 +173,11 @@ async def note_trouble(
     )
 
 
+async def list_library_again(connection: aiosqlite.Connection, library_id: int) -> None:
+    """Have the next pass list a library completely."""
+    await connection.execute("UPDATE libraries SET list_again = 1 WHERE id = ?", (library_id,))
+
+
 def _json(texts: Sequence[str]) -> str | None:
     return msgspec.json.encode(list(texts)).decode() if texts else None
 
