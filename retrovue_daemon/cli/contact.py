@@ -70,12 +70,11 @@ FormerTitles: TypeAlias = "Mapping[str, Sequence[str]]"
 def stored_titles(path: Path) -> dict[str, tuple[str, ...]]:
     """Return all titles that a database knows of libraries, by uuid; none where it cannot be read."""
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.store.tables.former_names import read_names  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.store.tables.libraries import titles_by_uuid  # noqa: PLC0415 -- likewise
 
-    query = "SELECT uuid, library_name, former_names FROM libraries WHERE uuid IS NOT NULL"
     try:
         with visits.reading(path) as connection:
-            return {uuid: (title, *read_names(former)) for uuid, title, former in connection.execute(query)}
+            return titles_by_uuid(connection)
     except StoreError:
         return {}
 

@@ -7,7 +7,6 @@ import json
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
-from retrovue_daemon.config.values import is_utf8
 from retrovue_daemon.errors import (
     DaemonGone,
     DaemonOutOfReach,
@@ -19,15 +18,16 @@ from retrovue_daemon.errors import (
 from retrovue_daemon.service.signals import hanging_up
 from retrovue_daemon.store.connection import connected
 from retrovue_daemon.store.file.lock import holder, is_held_by
+from retrovue_daemon.store.tables.requests import add_request, read_result
+from retrovue_daemon.store.tables.servers import servers
 from retrovue_daemon.sync.progress import LibraryProgress, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    import aiosqlite
-
     from retrovue_daemon.service.selection import Selection
+    from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.sync.progress import ProgressBoard
 
 POLL_S = 0.2
@@ -92,33 +92,25 @@ def _address(path: Path) -> str:
     return f"{path.absolute().as_uri()}?mode=rw"
 
 
-async def _insert(connection: aiosqlite.Connection, selection: Selection, server: str | None) -> int:
+async def _insert(connection: Connection, selection: Selection, server: str | None) -> int:
     server_id = None
     if server is not None:
-        query = "SELECT id FROM plex_servers WHERE name = ? AND is_active = 1"
-        named = await connection.execute_fetchall(query, (server,)) if is_utf8(server) else ()
-        found = [row_id for (row_id,) in named]
-        if not found:
-            names = await connection.execute_fetchall("SELECT name FROM plex_servers WHERE is_active = 1 ORDER BY id")
-            raise UnknownServer(server, [name for (name,) in names])
-        server_id = found[0]
+        active = {row.name: row.id for row in await servers(connection) if row.is_active}
+        if server not in active:
+            raise UnknownServer(server, list(active))
+        server_id = active[server]
     options: dict[str, Any] = {"full": selection.full, "accept_removals": selection.accept_removals}
     if selection.library is not None:
         options["library"] = selection.library
     if selection.show is not None:
         options["show"], options["year"] = selection.show
     kind = "show" if selection.show else "full" if selection.full else "quick"
-    cursor = await connection.execute(
-        "INSERT INTO sync_requests (server_id, kind, options) VALUES (?, ?, ?)",
-        (server_id, kind, json.dumps(options)),
-    )
+    request_id = await connection.run(lambda plain: add_request(plain, server_id, kind, options))
     await connection.commit()
-    return int(cursor.lastrowid or 0)
+    return request_id
 
 
-async def _last_word(
-    connection: aiosqlite.Connection, request_id: int, board: ProgressBoard, path: Path
-) -> dict[str, Any]:
+async def _last_word(connection: Connection, request_id: int, board: ProgressBoard, path: Path) -> dict[str, Any]:
     """Return the result of a daemon that has ended: it may have been its last work. Raises DaemonGone."""
     result = await _result(connection, request_id, board)
     if result is None:
@@ -126,13 +118,12 @@ async def _last_word(
     return result
 
 
-async def _result(connection: aiosqlite.Connection, request_id: int, board: ProgressBoard) -> dict[str, Any] | None:
+async def _result(connection: Connection, request_id: int, board: ProgressBoard) -> dict[str, Any] | None:
     """Return the result of a request once it is there; until then show how far it is."""
-    query = "SELECT finished_at, result FROM sync_requests WHERE id = ?"
-    rows = list(await connection.execute_fetchall(query, (request_id,)))
-    if not rows:
+    row = await connection.run(lambda plain: read_result(plain, request_id))
+    if row is None:
         return _without_result("the request was deleted", "ask again")
-    finished_at, text = rows[0]
+    finished_at, text = row
     told = _object(text)
     if finished_at is None:
         if (progress := _progress(told.get("progress"))) is not None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import aiosqlite
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
 T = TypeVar("T")
@@ -29,6 +29,13 @@ class Connection(aiosqlite.Connection):
         Awaiting each of them would wait for the event loop's next turn just as often, and the database for that.
         """
         return await self._execute(work, self._conn)  # type: ignore[no-any-return, no-untyped-call]
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[Callable[[], Awaitable[object]]]:
+        """Yield a function that undoes what the block has written so far, within the caller's transaction."""
+        await self.execute("SAVEPOINT block")
+        yield partial(self.execute, "ROLLBACK TO block")
+        await self.execute("RELEASE block")
 
 
 @asynccontextmanager

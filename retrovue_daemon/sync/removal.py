@@ -49,24 +49,22 @@ async def sweep(
     longer listed: then only a person may let anything go. ``waiting`` rows are not listed
     either, but not confirmed to be gone yet: the guard counts them, so that nothing trickles away in slices.
     """
-    await connection.execute("SAVEPOINT sweep")
     listed = Listed(library.row.listed_from, library.row.listed_until)
     kinds = leaving.keys() | (displaced or {}).keys()
     moving = {kind: [*leaving.get(kind, ()), *(displaced or {}).get(kind, ())] for kind in kinds}
-    rekeyed = await rekey(connection, library.target, listed, moving)
-    left = await _orphaned(connection, library, leaving, rekeyed)
     accepted = equipment.settings.accept_removals
-    if any(left.values()) and not accepted:
-        refusal = await _refusal(connection, equipment, library, left, before, vanished=vanished, waiting=waiting)
-        if refusal is not None:
-            if not await _most_moved(connection, library, moving, rekeyed):
-                await connection.execute("ROLLBACK TO sweep")
-                rekeyed = Rekeyed()
-            await connection.execute("RELEASE sweep")
-            library.round.note(rekeyed)
-            return Swept(rekeyed, refusal=refusal)
-    await connection.execute("RELEASE sweep")
+    refusal = None
+    async with connection.savepoint() as undo:
+        rekeyed = await rekey(connection, library.target, listed, moving)
+        left = await _orphaned(connection, library, leaving, rekeyed)
+        if any(left.values()) and not accepted:
+            refusal = await _refusal(connection, equipment, library, left, before, vanished=vanished, waiting=waiting)
+        if refusal is not None and not await _most_moved(connection, library, moving, rekeyed):
+            await undo()
+            rekeyed = Rekeyed()
     library.round.note(rekeyed)
+    if refusal is not None:
+        return Swept(rekeyed, refusal=refusal)
     if not any(left.values()):
         return Swept(rekeyed)
     if accepted:

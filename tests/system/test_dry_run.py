@@ -85,6 +85,19 @@ async def test_it_tells_what_mappings_would_do(synced, config_file, commands, ro
     assert rows("SELECT count(*) FROM media_files WHERE file_path <> plex_path") == [(0,)]
 
 
+async def test_a_mapping_by_a_former_title_is_not_told_as_idle(synced, sync, config_file, commands) -> None:
+    """It goes on to apply to the library that was renamed."""
+    synced.changes.rename_library("1", "Films")
+    await sync(synced)
+    file = config_file(synced)
+    mapping = 'plex_path = "/srv/media"\nlocal_path = "/mnt/nas"\nlibrary_name = "Movies"\n'
+    file.write_text(f"{file.read_text()}[[servers.path_mappings]]\n{mapping}")
+
+    done = await commands.run("sync", "--config", file, "--dry-run", "--json")
+
+    assert json.loads(done.out)["paths"]["unmatched_mappings"] == []
+
+
 async def test_it_works_where_there_is_no_database_yet(plex, config_file, commands, path) -> None:
     """Everything would be added, and no file is made."""
     done = await commands.run("sync", "--config", config_file(plex), "--dry-run", "--json")

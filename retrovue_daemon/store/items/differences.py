@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
+from retrovue_daemon.errors import DatabaseUnusable
 from retrovue_daemon.records import Kind
+from retrovue_daemon.store.file.visits import reading
 from retrovue_daemon.store.items.lookup import TABLES
 
 if TYPE_CHECKING:
@@ -56,6 +58,19 @@ def backup(source: Path, target: Path) -> None:
     ):
         from_.execute("PRAGMA query_only = ON")
         from_.backup(to)
+
+
+def copy_twice(source: Path, before: Path, after: Path) -> None:
+    """Make two equal copies of a database, or none where there is nothing yet. Raises DatabaseUnusable."""
+    if not source.exists() or source.stat().st_size == 0:
+        return
+    try:
+        with reading(source) as connection, closing(sqlite3.connect(before)) as copy:
+            connection.backup(copy)
+        backup(before, after)
+    except sqlite3.Error as error:
+        hint = "check that it is a database of this program, and that the directory for temporary files has room"
+        raise DatabaseUnusable(source, f"cannot be copied: {error}", hint=hint) from error
 
 
 def differences(before: Path, after: Path) -> Iterator[Difference]:

@@ -9,6 +9,7 @@ import msgspec
 from retrovue_daemon.store.tables.former_names import read_names, renamed, still_meant
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
@@ -78,6 +79,12 @@ async def locations(connection: aiosqlite.Connection, library_id: int) -> tuple[
         " WHERE l.id = ? ORDER BY p.path <> ifnull(l.library_root, ''), p.path"
     )
     return tuple([path for (path,) in await connection.execute_fetchall(query, (library_id,))])
+
+
+def titles_by_uuid(connection: sqlite3.Connection) -> dict[str, tuple[str, ...]]:
+    """Return all titles of each library, the present one first, by its uuid."""
+    query = "SELECT uuid, library_name, former_names FROM libraries WHERE uuid IS NOT NULL"
+    return {uuid: (title, *read_names(former)) for uuid, title, former in connection.execute(query)}
 
 
 def _row(values: Sequence[Any]) -> LibraryRow:

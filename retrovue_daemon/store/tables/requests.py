@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Mapping
 
     import aiosqlite
@@ -35,6 +36,19 @@ class RequestRow(msgspec.Struct, frozen=True):
     library_key: str | None
     kind: str
     options: dict[str, Any] | None
+
+
+def add_request(connection: sqlite3.Connection, server_id: int | None, kind: str, options: Mapping[str, Any]) -> int:
+    """Store a request, of one server or of all, and return its id."""
+    query = "INSERT INTO sync_requests (server_id, kind, options) VALUES (?, ?, ?)"
+    return connection.execute(query, (server_id, kind, json.dumps(options))).lastrowid or 0
+
+
+def read_result(connection: sqlite3.Connection, request_id: int) -> tuple[int | None, str | None] | None:
+    """Return when a request was finished and what its result says so far; None where the request was deleted."""
+    query = "SELECT finished_at, result FROM sync_requests WHERE id = ?"
+    row: tuple[int | None, str | None] | None = connection.execute(query, (request_id,)).fetchone()
+    return row
 
 
 async def open_requests(connection: aiosqlite.Connection) -> list[RequestRow]:
