@@ -153,7 +153,7 @@ def test_an_unknown_token_is_recognised_by_its_place(text) -> None:
     "text",
     [
         "check the token: https://support.plex.tv/articles/204059436 says how to find a valid one",
-        "server 'home' refuses the token: HTTP 401",
+        "server 'home' rejected the token: HTTP 401",
         "servers[0].token is a JSON Web Token, which expires after 7 days",
         'token_file = "/etc/retrovue-daemon/home.token"',
         "http://192.168.1.10:32400/library/sections?type=1",

@@ -4,46 +4,47 @@
 
     DaemonError
     ├── Interrupted            a signal ended the work early
-    ├── InternalError          a mistake of ours; the log has the traceback
-    ├── UnknownServer          no active server has the name that was asked for
-    ├── UnknownLibrary         no library to sync has the title or key that was asked for
-    ├── UnknownShow            no library to sync has a show of the title that was asked for
-    ├── AmbiguousShow          several shows have that title
-    ├── BadInput               something that was typed, or asked for, cannot be used
-    │   ├── UnknownName            nothing of its kind is called that
-    │   ├── UnknownId              nothing of its kind has that id
-    │   ├── AmbiguousName          several things are called that
+    ├── InternalError          a bug; the log has the traceback
+    ├── UnknownServer          no active server has this name
+    ├── UnknownLibrary         no synced library has this title or key
+    ├── UnknownShow            no synced library has a show of this title
+    ├── AmbiguousShow          several shows have this title
+    ├── BadInput               an argument or a request is invalid
+    │   ├── UnknownName            no object of its kind has this name
+    │   ├── UnknownId              no object of its kind has this id
+    │   ├── AmbiguousName          several objects have this name
     │   ├── DefinedByConfig        only the configuration can change it
-    │   └── BadRequest             a row of sync_requests is not understood
-    ├── TokenUnknown           the token of a server is not known here
-    ├── ReportedError          what the daemon that was asked says went wrong
-    ├── ConfigError            the configuration has problems: all of them, with key paths
-    ├── PlexError              a server could not be used as asked
-    │   ├── ServerUnreachable      no connection, or it broke
+    │   └── BadRequest             a row of sync_requests is invalid
+    ├── TokenUnknown           this process does not have the server's token
+    ├── ReportedError          an error that the running daemon reported
+    ├── ConfigError            the configuration is invalid: all problems, with key paths
+    ├── PlexError              a request to a server failed
+    │   ├── ServerUnreachable      no connection, or it was lost
+    │   │   └── AnswerBrokeOff         connected, but closed before the response was complete
     │   ├── ServerTimeout          connected, but too slow
-    │   ├── ServerBusy             408, 429, 5xx; may say when to come back
+    │   ├── ServerBusy             408, 429, 5xx; may say when to retry
     │   ├── Unauthorized           401, 403
     │   ├── RequestRefused         any other 4xx or 3xx
-    │   ├── BadAnswer              not Plex, or not readable as an answer of Plex
-    │   ├── PagingIgnored          the server sends the same page whatever is asked
-    │   ├── WrongServer            the address answers with another machineIdentifier
+    │   ├── BadAnswer              not Plex, or not a readable Plex response
+    │   ├── PagingIgnored          the server returns the same page for every offset
+    │   ├── WrongServer            the address belongs to another machineIdentifier
     │   ├── DuplicateServer        two active entries are the same machine
-    │   ├── ServerForgotten        its row has vanished from the database
-    │   ├── ServerWithdrawn        it was taken out of the configuration, or the daemon ends
-    │   └── WrongLibrary           a listing that says it is another library's
+    │   ├── ServerForgotten        its row was deleted from the database
+    │   ├── ServerWithdrawn        it was removed from the configuration, or the daemon is stopping
+    │   └── WrongLibrary           a page that belongs to another library
     └── StoreError             the database could not be used
-        ├── DatabaseHeld           another process holds it
-        ├── DaemonGone             the daemon that was asked has ended
-        ├── NoDaemon               nobody runs who could be asked
-        ├── DaemonOutOfReach       somebody runs, but cannot be told from here
-        ├── DatabasePlaceMissing   its directory is not there (yet)
-        ├── DatabaseMissing        nothing has been synced into it yet
+        ├── DatabaseHeld           another process has locked it
+        ├── DaemonGone             the daemon stopped before it finished the request
+        ├── NoDaemon               no daemon is running
+        ├── DaemonOutOfReach       a daemon is running, but cannot be signaled from here
+        ├── DatabasePlaceMissing   its directory does not exist (yet)
+        ├── DatabaseMissing        the file does not exist yet
         ├── DatabaseUnusable       foreign, damaged, from a newer version, or not writable
         ├── WriteFailed            a transaction was rolled back: disk full, lock held too long …
         └── WriterStopped          the writer task has ended; the work was not done
 
-Each carries fields, from which ``str()`` makes one line, and a ``hint``: what the person who must mend it can do.
-No field ever holds a token.
+Each error carries fields, from which ``str()`` makes one line, and a ``hint`` that says how to fix it. No field ever
+holds a token. One module holds one branch of the tree; import the names from here.
 """
 
 from retrovue_daemon.errors.base import DaemonError, InternalError, Interrupted, ReportedError

@@ -1,4 +1,4 @@
-"""The root of the tree, and what may happen to any command."""
+"""The root of the tree, and the errors that any command may raise."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class DaemonError(Exception):
-    """Root of the tree; ``exit_code`` is what a command that fails for this reason returns."""
+    """Root of the tree; ``exit_code`` is the exit code of a command that fails with this error."""
 
     exit_code = 1
     hint: str | None = None
@@ -23,24 +23,24 @@ class DaemonError(Exception):
 
 
 class Interrupted(DaemonError):
-    """A signal asked the process to end before its work was done; ``number`` is the signal's."""
+    """A signal stopped the process before its work was done; ``number`` is the signal number."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
-        self.exit_code = 128 + number  # what a shell reports of a process that a signal ended
+        self.exit_code = 128 + number  # as a shell reports a process that was killed by a signal
 
     @property
     def name(self) -> str:
-        """The signal's name, as in ``SIGTERM``."""
+        """The name of the signal, as in ``SIGTERM``."""
         return signal.Signals(self.number).name
 
     def __str__(self) -> str:
-        return f"interrupted by {self.name}; what was written stays, the next pass does the rest"
+        return f"interrupted by {self.name}; completed work is saved, the next sync continues from there"
 
 
 class InternalError(DaemonError):
-    """A mistake of ours, kept from costing more than the one server or library that met it; ``kind`` is its type."""
+    """A bug, contained to the server or library where it occurred; ``kind`` is the exception's type."""
 
     hint = "please report this; the log has the traceback"
 
@@ -53,7 +53,7 @@ class InternalError(DaemonError):
 
 
 class ReportedError(DaemonError):
-    """What the daemon that was asked says went wrong; ``kind`` is the name of the class that it met there."""
+    """An error that the running daemon reported; ``kind`` is the name of its class there."""
 
     def __init__(self, kind: str, message: str, *, hint: str | None = None) -> None:
         super().__init__(kind, message, hint=hint)
@@ -65,6 +65,6 @@ class ReportedError(DaemonError):
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
-    """Return a hint for a name that is not among the known ones."""
+    """Return a hint for an unknown name: the most similar known one, or all of them."""
     near = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"there is {', '.join(map(repr, known)) or 'none'}"
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(map(repr, known)) or 'none'}"

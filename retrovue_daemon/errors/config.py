@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ConfigProblem:
-    """One thing that is wrong in a configuration.
+    """One problem of a configuration.
 
-    ``path`` is the key's path, as in ``servers[0].url``; ``message`` says what is wrong and what would be valid.
+    ``path`` is the path of the key, as in ``servers[0].url``; ``message`` says what is wrong and what would be valid.
     """
 
     path: str
@@ -27,7 +27,7 @@ class ConfigProblem:
 
 
 class ConfigError(DaemonError):
-    """All problems of one configuration at once; ``source`` is the file, or None for a mapping in memory."""
+    """All problems of one configuration; ``source`` is the file, or None for a mapping in memory."""
 
     exit_code = 78
 

@@ -1,4 +1,4 @@
-"""Errors in values that were typed, or that another program gave."""
+"""Errors in arguments, and in requests of other programs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class BadInput(DaemonError):
-    """A value that somebody typed cannot be used; ``message`` says which and why."""
+    """A value that the user or a program gave is invalid; ``message`` says which one and why."""
 
     exit_code = 2
 
@@ -25,40 +25,40 @@ class BadInput(DaemonError):
 
 
 class UnknownName(BadInput):
-    """No ``kind`` (as in "library") is called ``name``; ``known`` are those that there are."""
+    """No ``kind`` (as in "library") is named ``name``; ``known`` are the existing names."""
 
     def __init__(self, kind: str, name: str, known: Sequence[str]) -> None:
-        super().__init__(f"no {kind} is called {name!r}", hint=nearest(name, known))
+        super().__init__(f"no {kind} is named {name!r}", hint=nearest(name, known))
         self.kind = kind
         self.name = name
         self.known = tuple(known)
 
 
 class UnknownId(BadInput):
-    """No ``kind`` (as in "server") has the id ``row_id``; ``known`` are ids and names of those that there are."""
+    """No ``kind`` (as in "server") has the id ``row_id``; ``known`` maps the existing ids to names."""
 
     def __init__(self, kind: str, row_id: int, known: Mapping[int, str]) -> None:
-        there = ", ".join(f"{number} ({name})" for number, name in known.items())
-        super().__init__(f"no {kind} has the id {row_id!r}", hint=f"there is {there or 'none'}")
+        listed = ", ".join(f"{number} ({name})" for number, name in known.items())
+        super().__init__(f"no {kind} has the id {row_id!r}", hint=f"known: {listed or 'none'}")
         self.kind = kind
         self.row_id = row_id
         self.known = dict(known)
 
 
 class AmbiguousName(BadInput):
-    """Several things answer to ``name``; ``found`` says how to tell them apart, one text for each."""
+    """``name`` matches several objects; ``found`` describes each of them."""
 
     def __init__(self, name: str, found: Sequence[str], *, hint: str) -> None:
-        super().__init__(f"{name!r} can be {'; '.join(found)}", hint=hint)
+        super().__init__(f"{name!r} is ambiguous: {'; '.join(found)}", hint=hint)
         self.name = name
         self.found = tuple(found)
 
 
 class DefinedByConfig(BadInput):
-    """The configuration decides ``what`` of a server; ``source`` is its file, None where it was not found."""
+    """The configuration decides ``what`` of a server; ``source`` is its file, or None if the file was not found."""
 
     def __init__(self, name: str, what: str, source: Path | None) -> None:
-        where = f"{source}" if source else "a configuration that was not found here (--config names it)"
+        where = f"{source}" if source else "a configuration that was not found (pass it with --config)"
         super().__init__(
             f"server {name!r} is defined in {where}: {what} can only be changed there",
             hint="edit its [[servers]] table, then reload or restart the daemon",
@@ -68,29 +68,29 @@ class DefinedByConfig(BadInput):
 
 
 class BadRequest(BadInput):
-    """A row of sync_requests is not understood: ``detail``. It is better not to guess what may remove something."""
+    """A row of sync_requests is invalid; ``detail`` says why. A wrong guess might remove something."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(
-            f"the request is not understood: {detail}",
-            hint="kind is quick, full or show; options is a JSON object with library, show (texts), year (a number, 0"
-            " for none), full and accept_removals (true or false)",
+            f"invalid request: {detail}",
+            hint="kind is quick, full or show; options is a JSON object with library and show (strings), year (a"
+            " number; 0 for a show without a year), full and accept_removals (true or false)",
         )
         self.detail = detail
 
 
 class TokenUnknown(DaemonError):
-    """The token of server ``name`` is not known here.
+    """This process does not have the token of server ``name``.
 
-    Only the configuration that defines it has it, which was not found; or, not ``is_defined`` so, its row holds none.
+    With ``is_defined``, the token is in a configuration that was not found; otherwise the server's row holds none.
     """
 
     def __init__(self, name: str, *, is_defined: bool = True) -> None:
-        where = "say where the configuration is" if is_defined else "store one with the server"
-        super().__init__(name, is_defined, hint=f"give the token, or {where}")
+        alternative = "name the configuration that defines it" if is_defined else "store a token with the server"
+        super().__init__(name, is_defined, hint=f"pass the token, or {alternative}")
         self.name = name
         self.is_defined = is_defined
 
     def __str__(self) -> str:
-        why = "a configuration defines it" if self.is_defined else "its row holds none"
-        return f"the token of server {self.name!r} is not known here: {why}"
+        why = "a configuration defines it" if self.is_defined else "its row in plex_servers holds none"
+        return f"the token of server {self.name!r} is unknown: {why}"

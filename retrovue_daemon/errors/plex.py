@@ -6,7 +6,7 @@ from retrovue_daemon.errors.base import DaemonError
 
 
 class PlexError(DaemonError):
-    """Something that kept one request to one server from being answered; ``server`` is its name, ``detail`` why."""
+    """A request to a server failed; ``server`` is the server's name, ``detail`` the reason."""
 
     summary = "failed"
 
@@ -20,27 +20,27 @@ class PlexError(DaemonError):
 
 
 class ServerUnreachable(PlexError):
-    """No connection could be made, or it broke before the answer was whole."""
+    """The connection failed, or was lost before the response was complete."""
 
     summary = "cannot be reached"
-    hint = "check that the server runs and that url is its address and port (usually 32400)"
+    hint = "check that the server is running and that url has the right host and port (usually 32400)"
 
 
 class AnswerBrokeOff(ServerUnreachable):
-    """The connection was made, but closed before the answer was whole, or before there was any."""
+    """The server accepted the connection, but closed it before the response was complete, or before it began."""
 
 
 class ServerTimeout(PlexError):
     """The server took longer than the configured timeout."""
 
-    summary = "did not answer in time"
-    hint = "the server may be busy; raise its timeout if this happens often"
+    summary = "did not respond in time"
+    hint = "the server may be busy; if this happens often, raise its timeout"
 
 
 class ServerBusy(PlexError):
-    """408, 429 or 5xx (but 501) after all tries; ``retry_after``: the seconds that the server asked for, or None."""
+    """408, 429 or 5xx (except 501) after all retries; ``retry_after``: the server's own value in seconds, or None."""
 
-    summary = "cannot answer now"
+    summary = "is temporarily unavailable"
 
     def __init__(self, server: str, status: int, detail: str = "", *, retry_after: float | None = None) -> None:
         super().__init__(server, f"HTTP {status}" + (f", {detail}" if detail else ""))
@@ -49,10 +49,10 @@ class ServerBusy(PlexError):
 
 
 class Unauthorized(PlexError):
-    """401 or 403, confirmed by a second try."""
+    """401 or 403, confirmed by a second request."""
 
-    summary = "refuses the token"
-    hint = "check the token: https://support.plex.tv/articles/204059436 says how to find a valid one"
+    summary = "rejected the token"
+    hint = "check the token; https://support.plex.tv/articles/204059436 explains how to find a valid one"
 
     def __init__(self, server: str, status: int) -> None:
         super().__init__(server, f"HTTP {status}")
@@ -60,9 +60,9 @@ class Unauthorized(PlexError):
 
 
 class RequestRefused(PlexError):
-    """Any other 4xx, or a redirect, which is never followed because it would carry the token to another host."""
+    """Any other 4xx, or a redirect; redirects are never followed, since they could send the token to another host."""
 
-    summary = "refused a request"
+    summary = "rejected a request"
 
     def __init__(self, server: str, status: int, path: str, *, hint: str | None = None) -> None:
         super().__init__(server, f"HTTP {status} for {path}", hint=hint)
@@ -71,39 +71,39 @@ class RequestRefused(PlexError):
 
 
 class BadAnswer(PlexError):
-    """The answer is no readable MediaContainer: HTML, another program's JSON, broken, too large."""
+    """The response is not a readable MediaContainer: HTML, another program's JSON, truncated, or too large."""
 
-    summary = "does not answer like a Plex Media Server"
-    hint = "check that url is the address of a Plex Media Server and not of another program"
+    summary = "does not respond like a Plex Media Server"
+    hint = "check that url is the address of a Plex Media Server, not of another program"
 
 
 class PagingIgnored(PlexError):
-    """The server repeats the first page wherever a page is asked to start; nothing may be concluded from that."""
+    """The server returns the first page for every offset, so its listing proves nothing."""
 
     summary = "ignores X-Plex-Container-Start"
-    hint = "a proxy between here and the server may drop query arguments or headers"
+    hint = "a proxy in front of the server may drop query arguments or headers"
 
 
 class WrongServer(PlexError):
-    """The address answers with another machineIdentifier than the rows of this server were read from."""
+    """The address belongs to another machineIdentifier than the one that this server's rows were read from."""
 
-    summary = "is another Plex Media Server than before"
+    summary = "is not the same Plex Media Server as before"
 
     def __init__(self, server: str, expected: str, found: str) -> None:
         super().__init__(
             server,
             f"machineIdentifier {found!r} instead of {expected!r}",
-            hint="nothing was written; check url, or give the new server an entry with a name of its own; if this one"
-            f" was installed anew, run: retrovue-daemon servers accept-identity {server!r}",
+            hint="nothing was written; if url is wrong, correct it; if this is a new server, add it under another"
+            f" name; if Plex was reinstalled, run: retrovue-daemon servers accept-identity {server!r}",
         )
         self.expected = expected
         self.found = found
 
 
 class DuplicateServer(PlexError):
-    """Two active entries lead to the same machine; ``other`` is the name of the one that had it first."""
+    """Two active entries are the same machine; ``other`` is the name of the entry that was there first."""
 
-    summary = "is already there under another name"
+    summary = "is already defined under another name"
     hint = "remove one of the two entries"
 
     def __init__(self, server: str, other: str) -> None:
@@ -112,23 +112,23 @@ class DuplicateServer(PlexError):
 
 
 class ServerForgotten(PlexError):
-    """Another program has deleted the server's row, so there is nothing to write its items below."""
+    """Another program deleted the server's row, so its items cannot be stored."""
 
     summary = "is no longer in plex_servers"
-    hint = "restart, and the configuration's servers are entered again"
+    hint = "restart the daemon to add the servers of the configuration again"
 
 
 class ServerWithdrawn(PlexError):
-    """What was asked for was not done: the server is no longer synced, or the daemon is about to end."""
+    """A request was dropped: the server is no longer synced, or the daemon is stopping."""
 
-    summary = "is not synced any more"
-    hint = "ask again, if it is still configured"
+    summary = "is no longer synced"
+    hint = "if the server is still configured, try again"
 
 
 class WrongLibrary(PlexError):
-    """A page says that it belongs to another library than was asked for; nothing of it was written."""
+    """A page belongs to another library than requested; nothing of it was written."""
 
-    summary = "sent a listing of another library"
+    summary = "returned the listing of another library"
 
     def __init__(self, server: str, expected: str, found: str) -> None:
         super().__init__(server, f"uuid {found} instead of {expected}")

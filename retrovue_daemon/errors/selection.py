@@ -1,4 +1,4 @@
-"""Errors in the choice of a server, a library or a show."""
+"""Errors when a server, library or show is selected by name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class UnknownServer(DaemonError):
-    """No active server is called ``name``; ``known`` are those that there are."""
+    """No active server is named ``name``; ``known`` are the names of all active servers."""
 
     exit_code = 2
 
@@ -22,33 +22,33 @@ class UnknownServer(DaemonError):
         self.known = tuple(known)
 
     def __str__(self) -> str:
-        return f"no active server is called {self.name!r}"
+        return f"no active server is named {self.name!r}"
 
 
 class UnknownLibrary(DaemonError):
-    """No library to sync is called ``name``; ``known`` are the titles of those that there are.
+    """No synced library is named ``name``; ``known`` are the titles of all synced libraries.
 
-    ``reason`` completes "it is there, but …" where one of that name is not for syncing.
+    If a library of that name exists but is not synced, ``reason`` completes "the library exists, but …".
     """
 
     exit_code = 2
 
     def __init__(self, name: str, known: Sequence[str], reason: str | None = None) -> None:
-        hint = nearest(name, known) if reason is None else f"it is there, but {reason}"
+        hint = nearest(name, known) if reason is None else f"the library exists, but {reason}"
         super().__init__(name, tuple(known), reason, hint=hint)
         self.name = name
         self.known = tuple(known)
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"no library to sync is called {self.name!r}"
+        return f"no synced library is named {self.name!r}"
 
 
 class UnknownShow(DaemonError):
-    """No library to sync has a show called ``title``, or none of that ``year``, where 0 means without one."""
+    """No synced library has a show named ``title`` from ``year``; 0 means a show without a year, None any show."""
 
     exit_code = 2
-    hint = "give the whole title as Plex shows it; upper and lower case are the same"
+    hint = "give the full title as Plex shows it; case is ignored"
 
     def __init__(self, title: str, year: int | None) -> None:
         super().__init__(title, year)
@@ -56,26 +56,26 @@ class UnknownShow(DaemonError):
         self.year = year
 
     def __str__(self) -> str:
-        return f"no show is called {self.title!r}" + ("" if self.year is None else _began(self.year or None))
+        return f"no show is named {self.title!r}" + ("" if self.year is None else _with_year(self.year or None))
 
 
 @dataclass(frozen=True, slots=True)
 class NamedShow:
-    """A show among others of its title: the title as Plex has it, the year, None where it has none, the library."""
+    """One of several shows with the same title: its title in Plex, its year (None if unknown), and its library."""
 
     title: str
     year: int | None
     library: str
 
     def __str__(self) -> str:
-        return f"{self.title!r}{_began(self.year)} in library {self.library!r}"
+        return f"{self.title!r}{_with_year(self.year)} in library {self.library!r}"
 
 
 class AmbiguousShow(DaemonError):
-    """Several shows are called ``title``: ``shows``. ``years`` are those in which they began, None for no year."""
+    """Several ``shows`` are named ``title``. ``years`` are their first years, None for a show without a year."""
 
     exit_code = 2
-    hint = "say in which year it began; 0 means the one without a year"
+    hint = "give the year in which the show began; 0 selects the one without a year"
 
     def __init__(self, title: str, shows: Sequence[NamedShow]) -> None:
         super().__init__(title, tuple(shows))
@@ -84,8 +84,8 @@ class AmbiguousShow(DaemonError):
         self.years = tuple(dict.fromkeys(show.year for show in shows))
 
     def __str__(self) -> str:
-        return f"several shows are called {self.title!r}: {', '.join(map(str, self.shows))}"
+        return f"several shows are named {self.title!r}: {', '.join(map(str, self.shows))}"
 
 
-def _began(year: int | None) -> str:
+def _with_year(year: int | None) -> str:
     return " without a year" if year is None else f" ({year})"

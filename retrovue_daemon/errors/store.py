@@ -23,80 +23,82 @@ class StoreError(DaemonError):
 
 
 class DatabaseHeld(StoreError):
-    """Another process holds the database; ``pid`` is its process id where known.
+    """Another process has locked the database; ``pid`` is its process id if known.
 
-    ``serves`` says that it is a daemon, which does what ``sync_requests`` asks for.
+    ``serves`` is true for a daemon, which processes ``sync_requests``.
     """
 
     exit_code = 75
-    hint = "stop that process first, or give this one a database of its own"
+    hint = "stop that process first, or use another database"
 
     def __init__(self, path: Path, pid: int | None, *, serves: bool = False, hint: str | None = None) -> None:
-        super().__init__(path, f"held by process {pid}" if pid else "held by another process", hint=hint)
+        super().__init__(path, f"locked by process {pid}" if pid else "locked by another process", hint=hint)
         self.pid = pid
         self.serves = serves
 
 
 class DaemonGone(StoreError):
-    """The daemon that was asked to sync ended before it had answered."""
+    """The daemon stopped before it finished a request."""
 
     exit_code = 75
-    hint = "try again; the next daemon finds the request, too"
+    hint = "try again; the request stays in the database, so the next daemon processes it, too"
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, "the daemon that was asked has ended")
+        super().__init__(path, "the daemon stopped before it finished the request")
 
 
 class NoDaemon(StoreError):
-    """No daemon runs on a database."""
+    """No daemon is running for a database."""
 
     hint = (
-        "--config or --database says which database; of a service of systemd `systemctl reload` knows it;"
-        " `retrovue-daemon run` starts a daemon"
+        "select another database with --config or --database, use `systemctl reload` for a systemd service,"
+        " or start a daemon with `retrovue-daemon run`"
     )
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, "no daemon runs on it")
+        super().__init__(path, "no daemon is running for it")
 
 
 class DaemonOutOfReach(StoreError):
-    """A daemon runs on a database, but cannot be sent a signal from here; ``pid`` is its process id where known."""
+    """A daemon is running, but this process cannot send it a signal; ``pid`` is its process id if known."""
 
-    hint = "do it as root or as the daemon's user, in its container if it has one; `systemctl reload` does, too"
+    hint = (
+        "run this command as root or as the daemon's user, and inside its container if it has one;"
+        " or use `systemctl reload`"
+    )
 
     def __init__(self, path: Path, pid: int | None, reason: str) -> None:
-        who = f"the daemon (process {pid})" if pid else "the daemon"
-        super().__init__(path, f"{who} cannot be told from here: {reason}")
+        super().__init__(path, f"cannot signal the daemon{f' (pid {pid})' if pid else ''}: {reason}")
         self.pid = pid
         self.reason = reason
 
 
 class DatabasePlaceMissing(StoreError):
-    """The directory of the database does not exist: not mounted yet, or never made."""
+    """The directory of the database does not exist: not mounted yet, or never created."""
 
     exit_code = 75
-    hint = "create the directory, or mount what it is on"
+    hint = "create the directory, or mount its file system"
 
 
 class DatabaseMissing(StoreError):
-    """There is no database yet; whoever only reads never makes one."""
+    """The database does not exist yet; commands that only read never create it."""
 
     exit_code = 75
-    hint = "run `retrovue-daemon sync` first, or name the right file with --config or --database"
+    hint = "run `retrovue-daemon sync` first, or select the right file with --config or --database"
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, "there is nothing yet")
+        super().__init__(path, "does not exist yet")
 
 
 class DatabaseUnusable(StoreError):
-    """The file is another program's, damaged, of a newer version, or cannot be written; it is left as it is."""
+    """The file is foreign, damaged, from a newer version, or not writable; it is left unchanged."""
 
     exit_code = 78
 
 
 class WriteFailed(StoreError):
-    """SQLite refused a transaction, which was rolled back; what was stored before is untouched."""
+    """SQLite rejected a transaction, which was rolled back; earlier data is unchanged."""
 
 
 class WriterStopped(StoreError):
-    """The writer task has ended, so the work that was handed to it was not done."""
+    """The writer task has ended before it did the work it was given."""

@@ -33,7 +33,7 @@ log = structlog.get_logger()
 
 
 class Offer(msgspec.Struct, frozen=True):
-    """A library that a server lists; ``left_out`` completes "it is there, but …" where it is not for syncing."""
+    """A library of a server; if it is not synced, ``left_out`` completes "the library exists, but …"."""
 
     title: str
     key: str

@@ -58,7 +58,7 @@ async def test_a_sync_is_the_daemons_to_do(
             await importer.sync_show_by_title_and_year("The Lighthouse Keepers")
         assert ambiguous.value.years == (1961, 2019)
         plex.token = "exchanged-token"
-        with pytest.raises(ReportedError, match="'home' refuses the token") as reported:
+        with pytest.raises(ReportedError, match="'home' rejected the token") as reported:
             await importer.sync_all_libraries()
         assert reported.value.kind == "Unauthorized"
         assert reported.value.hint

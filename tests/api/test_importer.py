@@ -87,7 +87,7 @@ async def test_a_bad_token_is_not_connected(database: Database, server_id: int, 
     importer = PlexImporter(server_id, database, calls.on_status, token="wrong-token", retry=IMPATIENT)
     assert not await importer.test_connection()
     (message,) = calls.messages
-    assert message.startswith("server 'home' refuses the token: HTTP 401; check the token")
+    assert message.startswith("server 'home' rejected the token: HTTP 401; check the token")
 
 
 async def test_a_dead_server_is_not_connected(plex: SimulatedPlex, importer: PlexImporter) -> None:
@@ -108,7 +108,7 @@ async def test_another_machine_is_not_connected_and_not_shown_the_token(
         other.world.machine_identifier = "another-machine"
         await database.update_plex_server(importer.server_id, server_url=other.url)
         assert not await importer.test_connection()
-        assert "is another Plex Media Server than before" in calls.messages[-1]
+        assert "is not the same Plex Media Server as before" in calls.messages[-1]
         with pytest.raises(WrongServer):
             await importer.get_libraries()
         with pytest.raises(WrongServer):
@@ -177,7 +177,7 @@ async def test_one_show_is_synced(importer: PlexImporter, plex: SimulatedPlex, r
     result = await importer.sync_show_by_title_and_year("the lighthouse keepers", 2019)
     assert result["added"] == result["listed"] == 1 + 3 + 11
     assert rows("SELECT title FROM shows") == [("The Lighthouse Keepers",)]
-    with pytest.raises(UnknownShow, match="no show is called 'Lighthouse'"):
+    with pytest.raises(UnknownShow, match="no show is named 'Lighthouse'"):
         await importer.sync_show_by_title_and_year("Lighthouse")
     with pytest.raises(UnknownShow, match=r"'The Lighthouse Keepers' \(1961\)"):
         await importer.sync_show_by_title_and_year("The Lighthouse Keepers", 1961)
@@ -215,7 +215,7 @@ async def test_one_librarys_trouble_is_an_error_among_the_others_results(
     result = await importer.sync_all_libraries()
     assert result["added"] == 112 - 27
     (error,) = result["errors"]
-    assert error.startswith("Movies: server 'home' cannot answer now: HTTP 500")
+    assert error.startswith("Movies: server 'home' is temporarily unavailable: HTTP 500")
 
 
 async def test_a_server_that_cannot_be_used_raises(importer: PlexImporter, plex: SimulatedPlex, path: Path) -> None:
@@ -235,7 +235,7 @@ async def test_an_inactive_server_is_asked_but_not_synced(importer: PlexImporter
     """As the daemon has it."""
     await database.set_plex_server_active(importer.server_id, active=False)
     assert await importer.test_connection()
-    with pytest.raises(UnknownServer, match="no active server is called 'home'") as off:
+    with pytest.raises(UnknownServer, match="no active server is named 'home'") as off:
         await importer.sync_all_libraries()
     assert "switched off" in str(off.value.hint)
 
@@ -408,9 +408,9 @@ async def configured(database: Database, rows: Rows, plex: SimulatedPlex) -> int
 async def test_a_configuration_elsewhere_is_asked_for(database: Database, configured: int) -> None:
     """Without it nobody knows the token."""
     importer = create_plex_importer(configured, database)
-    with pytest.raises(TokenUnknown, match="the token of server 'home' is not known here") as caught:
+    with pytest.raises(TokenUnknown, match="the token of server 'home' is unknown") as caught:
         await importer.test_connection()
-    assert caught.value.hint == "give the token, or say where the configuration is"
+    assert caught.value.hint == "pass the token, or name the configuration that defines it"
 
 
 async def test_a_token_can_be_given(database: Database, configured: int, plex: SimulatedPlex) -> None:
@@ -512,9 +512,9 @@ async def test_a_row_without_a_token_is_told_as_that(database: Database, rows: R
             "INSERT INTO plex_servers (id, name, server_url, token) VALUES (7, 'odd', 'http://127.0.0.1:1', ?)", token
         )
         await database.refresh()
-        with pytest.raises(TokenUnknown, match="its row holds none") as unknown:
+        with pytest.raises(TokenUnknown, match="its row in plex_servers holds none") as unknown:
             await create_plex_importer(7, database).sync_all_libraries()
-        assert "store one" in (unknown.value.hint or "")
+        assert "store a token with the server" in (unknown.value.hint or "")
 
 
 @pytest.mark.parametrize("year", ["2019", -1, 10_000, 2019.0, True])

@@ -164,7 +164,7 @@ async def test_an_unknown_server_is_told_with_those_that_there_are(database: Dat
     await database.add_plex_server("home", URL, "tok-1234567")
     with pytest.raises(UnknownId, match="no server has the id 9") as caught:
         await database.update_plex_server(9, name="x")
-    assert caught.value.hint == "there is 1 (home)"
+    assert caught.value.hint == "known: 1 (home)"
     for ask in (
         database.set_plex_server_active(9, active=True),
         database.get_server_libraries(9),

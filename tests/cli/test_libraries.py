@@ -69,7 +69,7 @@ def test_unknown_libraries_are_told_with_near_names(on) -> None:
     for command in (("enable", "Moves"), ("disable", "Moves"), ("priority", "Moves", "1")):
         finished = on("libraries", *command)
         assert finished.code == 2
-        assert "no library is called 'Moves'" in finished.err
+        assert "no library is named 'Moves'" in finished.err
         assert "did you mean 'Movies'?" in finished.err
 
 

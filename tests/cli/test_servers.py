@@ -108,7 +108,7 @@ def test_a_wrong_token_is_refused_unless_it_is_to_be_believed(on, second_plex, r
     add = ("servers", "add", "attic", second_plex.url, "--token-file", "-")
     finished = on(*add, stdin="wrong-token")
     assert finished.code == 3
-    assert "refuses the token" in finished.err
+    assert "rejected the token" in finished.err
     assert "--no-test" in finished.err
     assert "wrong-token" not in finished.out + finished.err
     assert rows("SELECT count(*) FROM plex_servers") == [(1,)]
@@ -304,7 +304,7 @@ def test_a_row_that_the_configuration_no_longer_names_can_be_removed(run, rows, 
 def test_unknown_servers_are_told_with_near_names(on, command) -> None:
     """In every command."""
     name, *options = command
-    _assert_refused(on("servers", name, "hone", *options), "no server is called 'hone'", "did you mean 'home'?")
+    _assert_refused(on("servers", name, "hone", *options), "no server is named 'hone'", "did you mean 'home'?")
 
 
 # -- test and export ------------------------------------------------------------------------------------------------

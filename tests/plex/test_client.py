@@ -343,7 +343,7 @@ async def test_leaves_refused_in_the_middle(plex: FakePlex, connect: Connect) ->
 
 
 async def test_leaves_busy(plex: FakePlex, connect: Connect) -> None:
-    """A server that cannot answer now is not asked in another way."""
+    """A server that is temporarily unavailable is not asked in another way."""
     plex.answer(LEAVES, plex.reply(status=503))
     with pytest.raises(ServerBusy):
         await listed(await connect(), "2", Listing.EPISODES)
@@ -450,7 +450,7 @@ async def test_error_offline(responses: aioresponses, offline: ServerSection) ->
     async with PlexClient(offline, client_identifier="c", version="1") as client:
         with pytest.raises(PlexError) as raised:
             await client.libraries()
-    assert str(raised.value) == "server 'home' refused a request: HTTP 404 for /library/sections"
+    assert str(raised.value) == "server 'home' rejected a request: HTTP 404 for /library/sections"
 
 
 async def test_a_server_that_leaves_nothing_out_is_asked_for_everything(plex: FakePlex, connect: Connect) -> None:

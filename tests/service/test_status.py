@@ -52,7 +52,7 @@ async def test_it_names_all_that_is_wrong_until_it_no_longer_is(serve, config, p
     await asked.done
     idle, library, server = status_line(service.supervisor).split("; ")
     assert idle == "idle"
-    assert library.startswith("home/Westerns failed: server 'home' cannot answer now: HTTP 500")
+    assert library.startswith("home/Westerns failed: server 'home' is temporarily unavailable: HTTP 500")
     assert server.startswith("server 'attic' cannot be reached: Connection refused")
 
     await dead.start()

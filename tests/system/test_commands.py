@@ -298,16 +298,16 @@ async def test_why_a_library_is_not_synced_is_told(commands, plex, config_file) 
     assert (await commands.run("libraries", "disable", "Anime", "--config", file)).code == 0
     for name in ("4", "Anime"):
         finished = await commands.run("sync", "--library", name, "--config", file)
-        assert (finished.code, "it is there, but is switched off" in finished.err) == (2, True)
+        assert (finished.code, "the library exists, but is switched off" in finished.err) == (2, True)
     music = next(library for library in plex.world.libraries.values() if library.type == "artist")
     finished = await commands.run("sync", "--library", music.key, "--config", file)
-    assert "it is there, but holds neither films nor shows" in finished.err
+    assert "the library exists, but holds neither films nor shows" in finished.err
     finished = await commands.run("sync", "--library", "nothing like it", "--config", file)
     assert "'Movies'" in finished.err
     assert "'Anime'" not in finished.err
     assert repr(music.title) not in finished.err
     finished = await commands.run("sync", "--library", "3", "--show", "nothing like it", "--config", file)
-    assert "no show is called 'nothing like it'" in finished.err
+    assert "no show is named 'nothing like it'" in finished.err
     assert "`retrovue-daemon discover`" in finished.err
 
 
@@ -352,7 +352,7 @@ async def test_a_wrong_token_is_a_clear_failure(commands, plex, config_file) -> 
     assert finished.code == 3
     (line,) = _json_lines(finished.err)
     assert line["event"] == "server.unauthorized"
-    assert "refuses the token" in str(line["error"])
+    assert "rejected the token" in str(line["error"])
     assert "check the token" in str(line["hint"])
     assert old not in finished.out + finished.err
 
@@ -372,7 +372,7 @@ async def test_a_server_that_is_not_plex_is_a_clear_failure(commands, plex, conf
     plex.quirks.not_plex = answer
     finished = await commands.run("sync", "--config", config_file(plex))
     assert finished.code == 3
-    _assert_one_clear_error(finished, "does not answer like a Plex Media Server")
+    _assert_one_clear_error(finished, "does not respond like a Plex Media Server")
 
 
 async def test_a_dead_server_costs_the_others_nothing(commands, plex, config_file) -> None:

@@ -100,7 +100,7 @@ async def test_another_machine_is_not_shown_the_token(commands, plex, config_fil
     plex.requests.clear()
     finished = await commands.run("discover", "lighthouse", "--config", file)
     assert finished.code == 3
-    assert "is another Plex Media Server than before" in finished.err
+    assert "is not the same Plex Media Server as before" in finished.err
     assert {request.path for request in plex.requests} == {"/identity"}
     assert not any("x-plex-token" in request.headers for request in plex.requests)
 

@@ -185,7 +185,7 @@ async def test_without_a_daemon_the_command_says_so(commands, plex, config_file,
     file = config_file(plex)
     finished = await commands.run("reload", "--config", file)
     assert finished.code == 1
-    assert "no daemon runs on it" in finished.err
+    assert "no daemon is running for it" in finished.err
     assert "--database" in finished.err
     with database_lock(path):
         finished = await commands.run("reload", "--config", file)
@@ -201,8 +201,8 @@ async def test_nobody_but_the_holder_of_the_lock_gets_the_signal(commands, plex,
         lock_path(path).write_text(f"{bystander.pid}{SERVES}\n")
         finished = await commands.run("reload", "--config", config_file(plex))
         assert finished.code == 1
-        assert f"process {bystander.pid}" in finished.err
-        assert "cannot be told from here" in finished.err
+        assert f"pid {bystander.pid}" in finished.err
+        assert "cannot signal the daemon" in finished.err
         lock_path(path).write_text(f"4194304{SERVES}\n")  # more than any process id
         assert "No such process" in (await commands.run("reload", "--config", config_file(plex))).err
     bystander.terminate()

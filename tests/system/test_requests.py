@@ -50,7 +50,7 @@ async def test_a_sync_beside_the_daemon_is_done_by_it(beside, small_plex) -> Non
 
     unknown = await asyncio.gather(sync("--server", "attic"), sync("--library", "Drama", "--json"))
     assert [finished.code for finished in unknown] == [2, 2]
-    assert "no active server is called 'attic'" in unknown[0].err
+    assert "no active server is named 'attic'" in unknown[0].err
     assert "did you mean 'Dramas'?" in unknown[1].err
     assert await log.end() == (0, "")
     events = [line["event"] for line in log.lines]
@@ -85,7 +85,7 @@ async def test_syncs_that_wait_for_one_pass_share_it_and_a_daemon_that_is_killed
     process.kill()
     for finished in await asyncio.gather(*askers):
         assert finished.code == 75
-        assert "the daemon that was asked has ended" in finished.err
+        assert "the daemon stopped before it finished the request" in finished.err
         assert "try again" in finished.err
     assert asked == 2  # the first pass, and one for both
     assert rows("SELECT count(*) FROM sync_requests WHERE finished_at IS NULL") == [(2,)]

@@ -115,7 +115,7 @@ async def test_trouble_is_told_when_it_starts_and_when_it_ends(commands, plex, c
     plex.faults.garble("/identity", times=4)  # two tries in each of two rounds
     process = await commands.start("run", "--config", file)
     failed = await _next_event(process, "server.failed")
-    assert "does not answer like a Plex Media Server" in str(failed["error"])
+    assert "does not respond like a Plex Media Server" in str(failed["error"])
     assert (await _next_event(process, "server.recovered", "server.failed"))["event"] == "server.recovered"
     assert len(plex.requests_for("/identity")) >= 5
 
@@ -127,7 +127,7 @@ async def test_a_second_instance_is_told_who_holds_the_database(commands, plex, 
     await _next_event(process, "daemon.started")
     second = await commands.run("run", "--config", file)
     assert second.code == 75
-    assert f"held by process {process.pid}" in second.err
+    assert f"locked by process {process.pid}" in second.err
 
 
 ENDS_BADLY = """
