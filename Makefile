@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs bench bench-full clean
+.PHONY: help demo test check format docs dist bench bench-full clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,14 +29,18 @@ docs: $(VENV)/ready  ## write docs/cli.md anew, from the texts of --help
 	$(BIN)/python -m retrovue_daemon.cli.reference > docs/cli.md.new
 	mv docs/cli.md.new docs/cli.md
 
+dist: $(VENV)/ready  ## build the sdist and the wheel of this version, in dist/
+	rm -rf dist
+	$(BIN)/python -m hatchling build
+
 bench: $(VENV)/bench  ## measure the daemon beside a bare script and python-plexapi, in seven minutes
 	$(BIN)/python -m benchmarks $(BENCH)
 
 bench-full: $(VENV)/bench  ## the same with up to a million episodes, in a quarter of an hour; draws docs/growth.png
 	$(BIN)/python -m benchmarks --full --plot docs/growth.png $(BENCH)
 
-clean:  ## remove the virtual environment and all caches
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+clean:  ## remove the virtual environment, dist/ and all caches
+	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # Some distributions ship Python's venv without what it puts pip in with; then the system's own pip does it.
 $(VENV)/ready: pyproject.toml
