@@ -5,21 +5,20 @@ from __future__ import annotations
 import signal
 import sys
 
-from retrovue_daemon.cli.memory import hurry_end
-from retrovue_daemon.cli.startup import hurry_imports
+from retrovue_daemon.cli.startup import defer_collection, skip_final_collection
 
 
 def main() -> None:
     """Run the command that the arguments name and end the process with its exit code."""
     if sys.argv[1:2] == ["run"]:
         _hold_back_signals()
-    hurry_imports()
+    defer_collection()
     from retrovue_daemon.cli.app import run_app  # noqa: PLC0415 -- importing the package must stay cheap
 
     try:
         run_app()
     finally:
-        hurry_end()
+        skip_final_collection()
 
 
 def _hold_back_signals() -> None:

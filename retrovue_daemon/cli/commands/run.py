@@ -10,9 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from retrovue_daemon.cli.display.output import log_warnings, print_error
-from retrovue_daemon.cli.memory import settle_in
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, read_config
-from retrovue_daemon.cli.startup import import_lightly
+from retrovue_daemon.cli.startup import import_lightly, tune_memory
 from retrovue_daemon.errors import DaemonError
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def run(config: ConfigOption = None, database: DatabaseOption = None) -> None:
         redactor = _log(settings, outlet)
         log_uncaught()
         log_warnings(settings.warnings)
-        settle_in()
+        tune_memory()
 
         def relog(changed: Config) -> None:
             _log(changed, outlet, redactor)

@@ -12,7 +12,6 @@ import typer
 from retrovue_daemon.cli.display.output import print_failure
 from retrovue_daemon.cli.display.progress import with_progress
 from retrovue_daemon.cli.display.reports import print_dry_run, print_summary
-from retrovue_daemon.cli.memory import settle_in
 from retrovue_daemon.cli.options import (
     ConfigOption,
     DatabaseOption,
@@ -23,7 +22,7 @@ from retrovue_daemon.cli.options import (
     YearOption,
     read_config,
 )
-from retrovue_daemon.cli.startup import import_lightly
+from retrovue_daemon.cli.startup import import_lightly, tune_memory
 from retrovue_daemon.errors import AmbiguousShow, ConfigError, DatabaseHeld, UnknownShow
 from retrovue_daemon.service.report import exit_code, shortfalls, summary, unmet
 
@@ -88,7 +87,7 @@ def sync(
     import_lightly()
     from retrovue_daemon.service.daemon import SyncOptions  # noqa: PLC0415 -- brings aiohttp, which --help does not need
 
-    settle_in()
+    tune_memory()
     show_progress = partial(with_progress, settings, quiet=quiet, as_json=as_json)
     options = SyncOptions(server=server, selection=selection)
     if dry_run:

@@ -20,7 +20,7 @@ def taken():
 taken()
 print(taken())
 """
-SETTLED = "from retrovue_daemon.cli.memory import settle_in; settle_in()"
+SETTLED = "from retrovue_daemon.cli.startup import tune_memory; tune_memory()"
 FOUR_BODIES = 4 * 1_000_000 // 4096
 """Pages of memory that new bodies of this size take from the system."""
 
