@@ -541,3 +541,22 @@ async def test_thousands_of_items_change_their_keys_at_once(put, conclude, query
     ]
     assert await query("SELECT count(*) FROM episodes WHERE rating_key <> 10000 + episode_number") == [(0,)]
     assert await query("SELECT count(*) FROM media_files") == [(number,)]
+
+
+@pytest.mark.parametrize("trashed", [True, False])
+async def test_an_item_that_was_unavailable_when_it_left_is_known_by_its_file(
+    put, conclude, lose, films, query, make, trashed
+) -> None:
+    """Its drive was away: it was in the trash, or listed without a file, then it left, and is found again."""
+    await put(make.movie("1", make.part(10, "/a.mkv"), guid="local://1"))
+    files = [make.part(10, "/a.mkv", trashed=True)] if trashed else []
+    await put(make.movie("1", *files, guid="local://1", trashed=trashed, title="Renamed"))
+    assert await query("SELECT media_file_id, state FROM movies") == [(None, "unavailable")]
+    await lose(Kind.MOVIE, 1)
+    await put(make.movie("2", make.part(20, "/a.mkv"), guid="local://2"), seen_in=3)
+
+    await conclude({Kind.MOVIE: []}, listed=(2, 2))
+
+    assert await films() == [(1, "2", "active")]
+    assert await query("SELECT media_file_id FROM movies") == [(1,)]
+    assert await query("SELECT id, rating_key, part_id, state FROM media_files") == [(1, "2", 20, "active")]

@@ -81,7 +81,12 @@ _WORK = f"CASE WHEN NOT {NAMES_NO_WORK} THEN i.source_id || char(10) || ifnull({
 _PATH = f"CASE WHEN f.plex_path GLOB '*[/\\]*' THEN {PATH_FORM} END"
 """NULL for a file of which the token sees no more than its name: films in many folders have a file of that name."""
 _PLACE = f"{_PATH} || char(10) || ifnull({{number}}, '')"
-_FILE = "LEFT JOIN media_files AS f ON f.id = i.media_file_id"
+_FILE = (
+    "LEFT JOIN media_files AS f ON f.id = ifnull(i.media_file_id, (SELECT min(w.id) FROM media_files AS w"
+    " WHERE w.server_id = i.server_id AND w.rating_key = i.rating_key AND w.media_type = '{kind}'"
+    " AND w.optimized = 0))"
+)
+"""An item that was in the trash, or without a file, when it left is known by the file that it had."""
 _NO_FILE = "LEFT JOIN media_files AS f ON f.id IS NULL AND 0"
 
 
@@ -96,8 +101,8 @@ class _Shape(msgspec.Struct, frozen=True):
 
 
 _SHAPES = {
-    Kind.MOVIE: _Shape("NULL", "NULL", "i.edition_title", "i.edition_title", _FILE),
-    Kind.EPISODE: _Shape("i.show_id", "i.season_id", "NULL", "i.episode_number", _FILE),
+    Kind.MOVIE: _Shape("NULL", "NULL", "i.edition_title", "i.edition_title", _FILE.format(kind="movie")),
+    Kind.EPISODE: _Shape("i.show_id", "i.season_id", "NULL", "i.episode_number", _FILE.format(kind="episode")),
     Kind.SEASON: _Shape("i.show_id", "NULL", "NULL", "NULL", _NO_FILE),
     Kind.SHOW: _Shape("NULL", "NULL", "NULL", "NULL", _NO_FILE),
 }
@@ -177,7 +182,7 @@ def _gather(connection: sqlite3.Connection, target: Target, listed: Listed, kind
     # Of films and episodes only those that could fit: there may be a million younger ones.
     fitting = (
         f" AND (i.source_id IN (SELECT guid FROM rekey_old) OR {_PATH} IN (SELECT path FROM rekey_old))"
-        if shape.file is _FILE
+        if shape.file != _NO_FILE
         else ""
     )
     libraries = connection.execute("SELECT id FROM libraries WHERE server_id = ?", (target.server_id,)).fetchall()
