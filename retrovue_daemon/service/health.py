@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from retrovue_daemon.sync.passes.base import PassReport
+    from retrovue_daemon.sync.verdict import PassReport
 
 log = structlog.get_logger()
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.records import Show
     from retrovue_daemon.service.selection import Selection
     from retrovue_daemon.sync.discovery import Offer
-    from retrovue_daemon.sync.passes.base import PassReport
+    from retrovue_daemon.sync.verdict import PassReport
 
 
 class Job(msgspec.Struct, eq=False):

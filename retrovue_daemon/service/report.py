@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.errors import DaemonError
     from retrovue_daemon.service.selection import Selection
     from retrovue_daemon.sync.discovery import Offer
-    from retrovue_daemon.sync.passes.base import PassReport
+    from retrovue_daemon.sync.verdict import PassReport
 
 
 class ServerReport(msgspec.Struct, frozen=True):

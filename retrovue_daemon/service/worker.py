@@ -44,10 +44,11 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.database import Database
     from retrovue_daemon.store.tables.observed_clock import ObservedClock
     from retrovue_daemon.sync.discovery import Contact
-    from retrovue_daemon.sync.passes.base import LibraryPass, PassReport
+    from retrovue_daemon.sync.passes.base import LibraryPass
     from retrovue_daemon.sync.progress import Meter, ProgressBoard
     from retrovue_daemon.sync.skips import SkipLog
     from retrovue_daemon.sync.target import PassSettings
+    from retrovue_daemon.sync.verdict import PassReport
 
 log = structlog.get_logger()
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.items.lookup import KnownRow
     from retrovue_daemon.store.items.upserts import Change
     from retrovue_daemon.store.tables.runs import Counts
-    from retrovue_daemon.sync.passes.base import Verdict
     from retrovue_daemon.sync.target import Equipment, LibraryTarget
+    from retrovue_daemon.sync.verdict import Verdict
 
 log = structlog.get_logger()
 

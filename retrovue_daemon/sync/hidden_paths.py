@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.records import Item, MediaFile, Page
     from retrovue_daemon.store.items.known_files import KnownFile
-    from retrovue_daemon.sync.passes.base import Verdict
     from retrovue_daemon.sync.target import Equipment, LibraryTarget
+    from retrovue_daemon.sync.verdict import Verdict
 
 log = structlog.get_logger()
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.records import Item
     from retrovue_daemon.store.items.lookup import KnownRow
     from retrovue_daemon.store.items.upserts import Change
-    from retrovue_daemon.sync.listing import Listed
+    from retrovue_daemon.sync.listed import Listed
     from retrovue_daemon.sync.target import Equipment, LibraryTarget
 
 _PARENTS = (Kind.SHOW, Kind.SEASON)

@@ -11,7 +11,7 @@ from retrovue_daemon.service.job import Job
 from retrovue_daemon.service.selection import EVERYTHING, Selection
 from retrovue_daemon.store.tables.libraries import LibraryRow
 from retrovue_daemon.store.tables.runs import Counts, Run
-from retrovue_daemon.sync.passes.base import PassReport
+from retrovue_daemon.sync.verdict import PassReport
 
 
 def _report(library_id: int, status: str = "ok") -> asyncio.Future[PassReport]:

@@ -13,7 +13,8 @@ from retrovue_daemon.store.items.lookup import KnownRow
 from retrovue_daemon.store.tables.runs import Counts
 from retrovue_daemon.sync import listing as listed_module
 from retrovue_daemon.sync.digest import digests
-from retrovue_daemon.sync.listing import Listed, ListingReader
+from retrovue_daemon.sync.listed import Listed
+from retrovue_daemon.sync.listing import ListingReader
 from retrovue_daemon.sync.progress import ProgressBoard
 
 if TYPE_CHECKING:

@@ -11,15 +11,17 @@ from retrovue_daemon.store.items.sweep import still_of
 from retrovue_daemon.store.tables.runs import Counts, Marks, note_trouble, record_run, settle
 from retrovue_daemon.sync.confirmation import MOST_AT_ONCE, confirm, not_there
 from retrovue_daemon.sync.faults import cut_short, unreadable_parent
-from retrovue_daemon.sync.listing import Listed, ListingReader
-from retrovue_daemon.sync.passes.base import Conclusion, Verdict
+from retrovue_daemon.sync.listing import ListingReader
+from retrovue_daemon.sync.passes.base import Conclusion
 from retrovue_daemon.sync.removal import sweep
+from retrovue_daemon.sync.verdict import Verdict
 
 if TYPE_CHECKING:
     from retrovue_daemon.records import Kind, LibraryListing
     from retrovue_daemon.sources.plex.client import Listing
     from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.store.tables.runs import RunKind
+    from retrovue_daemon.sync.listed import Listed
     from retrovue_daemon.sync.passes.base import Result
     from retrovue_daemon.sync.progress import Meter
     from retrovue_daemon.sync.target import Equipment, LibraryTarget

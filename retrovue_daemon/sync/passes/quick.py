@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 from retrovue_daemon.store.tables.runs import Counts, note_look, record_run
 from retrovue_daemon.sync.faults import told_unreadable, unreadable_parent
 from retrovue_daemon.sync.listing import ListingReader
-from retrovue_daemon.sync.passes.base import Conclusion, Verdict
+from retrovue_daemon.sync.passes.base import Conclusion
+from retrovue_daemon.sync.verdict import Verdict
 
 if TYPE_CHECKING:
     from retrovue_daemon.store.connection import Connection

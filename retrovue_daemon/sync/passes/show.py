@@ -10,8 +10,9 @@ from retrovue_daemon.store.tables.runs import Counts, list_library_again, note_t
 from retrovue_daemon.sync.confirmation import confirm
 from retrovue_daemon.sync.faults import told_unreadable
 from retrovue_daemon.sync.listing import ListingReader
-from retrovue_daemon.sync.passes.base import Conclusion, Verdict
+from retrovue_daemon.sync.passes.base import Conclusion
 from retrovue_daemon.sync.removal import sweep
+from retrovue_daemon.sync.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.records import Show
     from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.store.tables.runs import RunKind
-    from retrovue_daemon.sync.listing import Listed
+    from retrovue_daemon.sync.listed import Listed
     from retrovue_daemon.sync.passes.base import Result
     from retrovue_daemon.sync.progress import Meter
     from retrovue_daemon.sync.target import Equipment, LibraryTarget

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 from retrovue_daemon.store.items.lookup import ids_of_library
 from retrovue_daemon.store.items.sweep import forget_library, still_of
 from retrovue_daemon.store.tables.runs import Counts, note_trouble, record_run
-from retrovue_daemon.sync.passes.base import Conclusion, Verdict
+from retrovue_daemon.sync.passes.base import Conclusion
 from retrovue_daemon.sync.removal import sweep
+from retrovue_daemon.sync.verdict import Verdict
 
 if TYPE_CHECKING:
     from retrovue_daemon.records import Kind
