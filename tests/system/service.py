@@ -36,6 +36,15 @@ class Log:
                     return told
         raise AssertionError(f"the process ended before {events}: {self.lines}")
 
+    async def count(self, number: int, event: str, **keys: object) -> None:
+        """Read on until so many lines say this, those included that were read while something else was looked for."""
+        found = sum(
+            line["event"] == event and all(line.get(key) == value for key, value in keys.items())
+            for line in self.lines
+        )
+        for _ in range(number - found):
+            await self.next(event, **keys)
+
     async def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
         """End the process by a signal, within ten seconds; return its exit code and what it had to complain about."""
         self._process.send_signal(number)
