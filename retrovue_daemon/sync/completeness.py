@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 GUARD_FLOOR = 20
 """So many removals are always believed, as long as something is left: a fifth of a tiny library is soon reached."""
 
+MOST_KEYLESS = 1_000
+"""Entries without a rating key of one listing that are told apart."""
+
 GUARD_WINDOW = 24 * 60 * 60
 """Seconds over which removals add up, so that a library cannot trickle away below the guard."""
 
@@ -30,6 +33,9 @@ class ListingLog(msgspec.Struct):
     skipped: int = 0
     bytes: int = 0
     keyless: list[Skipped] = msgspec.field(default_factory=list)
+    """Entries without a rating key, the first ones of many."""
+    keyless_more: int = 0
+    """How many more of them there were: whatever a server sends, memory stays flat."""
     unreadable: list[Unreadable] = msgspec.field(default_factory=list)
     first_total: int | None = None
     last_total: int | None = None
@@ -65,7 +71,10 @@ class ListingLog(msgspec.Struct):
         self.bytes += page.size
         self.ended_empty = page.entries == 0
         if page.skipped:
-            self.keyless += [skipped for skipped in page.skipped if skipped.rating_key is None]
+            keyless = [skipped for skipped in page.skipped if skipped.rating_key is None]
+            kept = keyless[: MOST_KEYLESS - len(self.keyless)]
+            self.keyless += kept
+            self.keyless_more += len(keyless) - len(kept)
 
     def may_be_unread(self, rating_key: str) -> bool:
         """Return whether the item with this key may be an entry that the server cannot send."""
@@ -79,7 +88,9 @@ class ListingLog(msgspec.Struct):
     @property
     def expected(self) -> int | None:
         """How many items with a key the server counts; None where it does not say."""
-        return None if self.first_total is None else self.first_total - len(self.keyless) - len(self.unreadable)
+        if self.first_total is None:
+            return None
+        return self.first_total - len(self.keyless) - self.keyless_more - len(self.unreadable)
 
     def incomplete(self, distinct: int) -> str | None:
         """Return why the listing cannot count as whole, or None; ``distinct`` counts its different rating keys.

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.records import Kind, Skipped
 
+_LONGEST_TITLE = 100
+
 
 class Unreadable(msgspec.Struct):
     """An entry that the server cannot send: its position, and the rating keys of the entries around it."""
@@ -46,10 +48,14 @@ def cut_short(kind: Kind, number: int) -> str:
     return f"{kind} lists {number} fewer than it has"
 
 
-def keyless(kind: Kind, entries: Iterable[Skipped]) -> tuple[str, ...]:
-    """Return the faults of entries without a rating key, each known by its title and by what is wrong with it."""
+def keyless(kind: Kind, entries: Iterable[Skipped], more: int = 0) -> tuple[str, ...]:
+    """Return the faults of entries without a rating key, each known by its title and by what is wrong with it.
+
+    ``more`` of them are only counted.
+    """
     marks = (blake2b(repr((each.title, each.reason)).encode(), digest_size=6).hexdigest() for each in entries)
-    return tuple(_numbered(f"{kind} keyless {mark}" for mark in sorted(marks)))
+    counted = (f"{kind} keyless, {more} more",) if more else ()
+    return (*_numbered(f"{kind} keyless {mark}" for mark in sorted(marks)), *counted)
 
 
 def unreadable(kind: Kind, entries: Iterable[Unreadable]) -> tuple[str, ...]:
@@ -70,10 +76,11 @@ def told_unreadable(entries: list[Unreadable]) -> str:
     return f"{where}: {first.reason}{more}"
 
 
-def told_keyless(entries: list[Skipped]) -> str:
-    """Say in words which entries have no rating key."""
-    title = f", such as {entries[0].title!r}" if entries[0].title else ""
-    return f"{len(entries)} {'entries have' if len(entries) > 1 else 'entry has'} no rating key{title}"
+def told_keyless(entries: list[Skipped], more: int = 0) -> str:
+    """Say in words which entries have no rating key; a title is cut where it is no title any more."""
+    number = len(entries) + more
+    title = f", such as {entries[0].title[:_LONGEST_TITLE]!r}" if entries[0].title else ""
+    return f"{number} {'entries have' if number > 1 else 'entry has'} no rating key{title}"
 
 
 def _numbered(texts: Iterable[str]) -> Iterator[str]:

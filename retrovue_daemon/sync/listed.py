@@ -48,11 +48,12 @@ class Listed:
     def faults(self, kind: Kind) -> tuple[str, ...]:
         """Return what of it could not be read or counted, in a form that can be compared."""
         counted = (faults.miscount(kind, self.miscount),) if self.miscount else ()
-        return (*counted, *faults.keyless(kind, self.log.keyless), *faults.unreadable(kind, self.log.unreadable))
+        keyless = faults.keyless(kind, self.log.keyless, self.log.keyless_more)
+        return (*counted, *keyless, *faults.unreadable(kind, self.log.unreadable))
 
     @property
     def told_faults(self) -> list[str]:
         """What of it could not be read or counted, in words."""
         told = [self.doubt] if self.miscount and self.doubt is not None else []
-        told += [faults.told_keyless(self.log.keyless)] if self.log.keyless else []
+        told += [faults.told_keyless(self.log.keyless, self.log.keyless_more)] if self.log.keyless else []
         return told + ([faults.told_unreadable(self.log.unreadable)] if self.log.unreadable else [])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from retrovue_daemon.records import Movie, Page, Skipped
-from retrovue_daemon.sync.completeness import ListingLog, guard
+from retrovue_daemon.records import Kind, Movie, Page, Skipped
+from retrovue_daemon.sync import faults
+from retrovue_daemon.sync.completeness import MOST_KEYLESS, ListingLog, guard
 from retrovue_daemon.sync.seen import SeenIds
 
 
@@ -28,6 +29,27 @@ def test_as_many_different_items_as_the_server_counts_are_a_whole_listing() -> N
 def test_entries_without_a_key_are_no_items() -> None:
     """The server counts them; they can be neither stored nor missed."""
     assert _log(_page(0, 3, 3, Skipped(None, "All", "no ratingKey"))).incomplete(distinct=2) is None
+
+
+def test_many_entries_without_a_key_are_counted_and_not_kept() -> None:
+    """A server that sends nothing else fills neither the memory nor the library's row; one more is another fault."""
+    skipped = [Skipped(None, "x" * 10_000, "no ratingKey")] * (MOST_KEYLESS - 2)
+
+    def read(more: int) -> ListingLog:
+        return _log(_page(0, len(skipped), None, *skipped), _page(len(skipped), more, 5_000, *skipped[:more]))
+
+    log = read(7)
+    assert (len(log.keyless), log.keyless_more, log.expected) == (MOST_KEYLESS, 5, 5_000 - MOST_KEYLESS - 5)
+    told = faults.told_keyless(log.keyless, log.keyless_more)
+    assert told.startswith(f"{MOST_KEYLESS + 5} entries have no rating key")
+    assert len(told) < 200
+
+    def marks(more: int) -> set[str]:
+        log = read(more)
+        return set(faults.keyless(Kind.MOVIE, log.keyless, log.keyless_more))
+
+    assert marks(7) == marks(7)
+    assert not marks(8) <= marks(7)
 
 
 @pytest.mark.parametrize(("distinct", "total"), [(2, 3), (4, 3), (0, 1)])
