@@ -560,3 +560,17 @@ async def test_an_item_that_was_unavailable_when_it_left_is_known_by_its_file(
     assert await films() == [(1, "2", "active")]
     assert await query("SELECT media_file_id FROM movies") == [(1,)]
     assert await query("SELECT id, rating_key, part_id, state FROM media_files") == [(1, "2", 20, "active")]
+
+
+async def test_an_optimized_version_that_stays_keeps_no_film_from_keeping_its_file(
+    put, conclude, query, make
+) -> None:
+    """The film is added anew with two files in place of its one; what Plex made of that is where it was."""
+    old, new = (make.part(number, "/Plex Versions/TV/a.mp4", optimized=True) for number in (11, 21))
+    await put(make.movie("1", make.part(10, "/a.mkv"), old, guid="plex://movie/x"))
+    await put(
+        make.movie("2", make.part(20, "/b.mkv"), make.part(22, "/c.mkv"), new, guid="plex://movie/x"), seen_in=2
+    )
+    assert (await conclude({Kind.MOVIE: [1]})).total == 1
+    assert await query("SELECT media_file_id FROM movies") == [(1,)]
+    assert await query("SELECT plex_path FROM media_files WHERE id = 1") == [("/b.mkv",)]

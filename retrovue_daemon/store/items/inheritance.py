@@ -85,7 +85,8 @@ SELECT p.old_file, p.file, NULL FROM inherited_primaries AS p
 JOIN inherited_files AS o ON o.id = p.old_file AND o.is_old = 1
 JOIN inherited_files AS y ON y.id = p.file AND y.is_old = 0 AND y.pair = o.pair
 WHERE o.id NOT IN (SELECT old_id FROM inherited_rows) AND NOT EXISTS (
-    SELECT 1 FROM inherited_files AS s JOIN inherited_rows AS r ON r.old_id = s.id WHERE s.pair = o.pair
+    SELECT 1 FROM inherited_files AS s JOIN inherited_rows AS r ON r.old_id = s.id
+    WHERE s.pair = o.pair AND s.optimized = 0
 )
 """
 """Where no version of the older item stays, what stands for the younger one takes the place of the primary file."""
