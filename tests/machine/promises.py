@@ -307,6 +307,11 @@ def _files(done: Round, library: str, present: dict[Key, Row]) -> Iterator[str]:
             known.append(was | {"library_name": file["library_name"]})
             moved = {"rating_key": file["rating_key"], "media_id": None}
             known += [known[-1] | moved] if part < 0 else []
+        if was is not None and "/" in str(was["plex_path"]):
+            # An item that came again where the token sees names only may keep the paths that it had.
+            paths = {column: was[column] for column in ("plex_path", "file_path")}
+            bare = str(was["plex_path"]).rpartition("/")[2]
+            known += [each | paths for each in known if each["plex_path"] in {bare, None}]
         if file not in known:
             yield f"part {part} of {library} is {file}, not {[_differing(each, file) for each in known]}"
     if complete and done.still and not (done.lying or done.shortened):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.demo import Release
     from tests.machine.rounds import Round
 
-EXAMPLES = int(os.environ.get("RETROVUE_MACHINE_EXAMPLES", "20"))
+EXAMPLES = int(os.environ.get("RETROVUE_MACHINE_EXAMPLES", "8"))
 """More of them find more: a thousand take a quarter of an hour."""
 
 WHAT = {

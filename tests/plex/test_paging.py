@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from retrovue_daemon.clock import Clock
 from retrovue_daemon.errors import (
     AnswerBrokeOff,
     BadAnswer,
@@ -371,3 +372,47 @@ async def test_a_server_in_trouble_ends_the_listing_with_the_first_error() -> No
     assert len(pages.asked) == 7 + 20
     with pytest.raises(ServerBusy):
         await keys(Pages(spoilt(250, *range(0, 250, 4))), 100, most_pages=1000)
+
+
+class _SlowFailures(Clock):
+    """A clock on which each failing request takes a while; ``seconds`` counts what requests for parts took."""
+
+    def __init__(self, takes: float) -> None:
+        self.takes = takes
+        self.seconds = 0.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def answer(self, bad: set[int]) -> Answers:
+        def answer(start: int, size: int) -> Page | BaseException:
+            if not bad.isdisjoint(range(start, start + size)):
+                self.seconds += self.takes
+                return BadAnswer("home", "broken")
+            return page(start, max(0, min(size, 1_000 - start)), 1_000)
+
+        return answer
+
+
+@pytest.mark.parametrize(("takes", "ends"), [(5.0, False), (61.0, True)])
+async def test_the_search_for_bad_entries_takes_ten_minutes_at_most(takes: float, *, ends: bool) -> None:
+    """Failing tries add up over a listing; the error is the first one. Five bad entries in pages of a hundred."""
+    bad = {50, 250, 450, 650, 850}
+    clock = _SlowFailures(takes)
+    pages = Pages(clock.answer(bad))
+    pager = Pager(pages.fetch, server="home", page_size=100, ahead=1, clock=clock)
+    found: list[str] = []
+
+    async def read() -> None:
+        async with aclosing(pager.pages()) as listed:
+            async for one in listed:
+                found.extend(item.rating_key for item in one.items)
+
+    if not ends:
+        await read()
+        assert len(found) == 1_000 - len(bad)
+        return
+    with pytest.raises(BadAnswer, match="broken"):
+        await read()
+    assert 600 < clock.seconds <= 600 + 3 * takes
+    assert 0 < len(found) < 1_000 - len(bad)
