@@ -132,6 +132,20 @@ async def test_what_was_added_again_beside_a_bad_film_keeps_its_id(films, config
     assert rows(known) == before
 
 
+async def test_what_was_added_again_twice_before_a_whole_listing_keeps_its_id(films, sync, rows) -> None:
+    """The row of the key in between was never in a whole listing; nobody asks for two of them."""
+    await sync(films)
+    known = "SELECT id, source_id FROM movies WHERE state = 'active' ORDER BY id"
+    before = rows(known)
+    films.faults.miscount("/library/sections/1/all", by=3, times=None)
+    (again,) = films.changes.recreate(list(films.world.movies())[7].id)
+    assert _run(await sync(films)).status == "incomplete"
+    films.faults.clear()
+    films.changes.recreate(again.id)
+    assert _run(await sync(films)).status == "ok"
+    assert rows(known) == before
+
+
 async def test_a_server_in_trouble_is_no_bad_film(films, config, sync, rows) -> None:
     """Where each entry fails there is none to blame: nothing is skipped, and the pass fails with the error."""
     films.faults.fail("/library/sections/1/all", status=500, times=None)

@@ -109,12 +109,16 @@ _SHAPES = {
 _CHILDREN_FIRST = (Kind.MOVIE, Kind.EPISODE, Kind.SEASON, Kind.SHOW)
 
 _STAGES = (
+    ("o.leaving = 1 AND o.first_moment <= :until", "y.library_id = :library"),
     ("o.leaving = 1", "y.library_id = :library"),
     ("o.leaving = 1", "1"),
     ("o.leaving = 0 AND o.library_id = :library", "y.library_id = :library"),
     ("o.leaving = 0", "y.library_id = :library"),
 )
-"""Who is paired with whom, the likeliest first; what is missing already comes back in the pass's own library only."""
+"""Who is paired with whom, the likeliest first; what is missing already comes back in the pass's own library only.
+
+Rows that no complete listing has shown come after those that one has: an item may be added again twice in between.
+"""
 
 
 async def rekey(
@@ -146,7 +150,7 @@ def _rekey(
     connection.execute("DELETE FROM rekey_pairs")
     for kind in kinds:
         if _gather(connection, target, listed, kind, leaving[kind]):
-            _pair(connection, target, kind)
+            _pair(connection, target, listed, kind)
     query = "SELECT kind, old_id, young_id, library_id FROM rekey_pairs"
     for kind, old_id, young_id, library_id in connection.execute(query).fetchall():
         result.pairs.setdefault(Kind(kind), {})[old_id] = young_id
@@ -216,9 +220,9 @@ def _any(connection: sqlite3.Connection, table: str) -> bool:
     return bool(connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchall())
 
 
-def _pair(connection: sqlite3.Connection, target: Target, kind: Kind) -> None:
+def _pair(connection: sqlite3.Connection, target: Target, listed: Listed, kind: Kind) -> None:
     """Pair what is unique on both sides, by the surest likeness first."""
-    values = {"library": target.library_id, "kind": kind.value}
+    values = {"library": target.library_id, "kind": kind.value, "until": listed.until}
     keys = ("work", "path", "place") if kind in {Kind.MOVIE, Kind.EPISODE} else ("work",)
     for old, young in _STAGES:
         for key in keys:
