@@ -20,7 +20,16 @@ from retrovue_daemon.errors import BadInput
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.store.file.opening import make_ready, mode_of
 from retrovue_daemon.store.file.visits import changing
-from retrovue_daemon.store.tables import mappings, settings
+from retrovue_daemon.store.tables.libraries import StoredLibrary, set_library_enabled
+from retrovue_daemon.store.tables.mappings import delete_mapping, insert_mapping, read_mappings
+from retrovue_daemon.store.tables.servers import (
+    StoredServer,
+    delete_server,
+    insert_server,
+    read_servers,
+    set_server_active,
+    update_server,
+)
 
 if TYPE_CHECKING:
     import os
@@ -30,7 +39,8 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.config import Secret
     from retrovue_daemon.store.database import Database as OpenDatabase
-    from retrovue_daemon.store.tables.settings import StoredLibrary, StoredServer
+    from retrovue_daemon.store.tables.libraries import StoredLibrary
+    from retrovue_daemon.store.tables.servers import StoredServer
 
 T = TypeVar("T")
 
@@ -102,8 +112,8 @@ class Database:
         section = checked_server(name, url, token)
 
         def add(connection: sqlite3.Connection) -> int:
-            refuse_taken(settings.servers(connection), section)
-            return settings.add_server(connection, section, is_active=True, now=_now())
+            refuse_taken(read_servers(connection), section)
+            return insert_server(connection, section, is_active=True, now=_now())
 
         return await self._change(add)
 
@@ -118,7 +128,7 @@ class Database:
         """Change a server that the database defines, and tell whether anything is another than before."""
 
         def update(connection: sqlite3.Connection) -> bool:
-            servers = settings.servers(connection)
+            servers = read_servers(connection)
             before = own_server(servers, server_id, "this")
             if name is not None or server_url is not None or token is not None:
                 section = checked_server(
@@ -128,10 +138,10 @@ class Database:
                 )
                 refuse_taken([server for server in servers if server.id != server_id], section)
                 if (section.name, section.url, section.token) != (before.name, before.url, before.token):
-                    settings.change_server(connection, server_id, section, _now())
+                    update_server(connection, server_id, section, _now())
             if is_active is not None and is_active != before.is_active:
-                settings.switch_server(connection, server_id, is_active=is_active, now=_now())
-            return own_server(settings.servers(connection), server_id, "this") != before
+                set_server_active(connection, server_id, is_active=is_active, now=_now())
+            return own_server(read_servers(connection), server_id, "this") != before
 
         return await self._change(update)
 
@@ -154,7 +164,7 @@ class Database:
         server = self._known.server(server_id)
         if server.source == "config" and server.is_active:
             raise of_configuration(server, "it")
-        steps = settings.remove_server(self.path, server_id, _now())
+        steps = delete_server(self.path, server_id, _now())
         while await asyncio.to_thread(next, steps, None) is not None:
             pass
         await self.refresh()
@@ -197,7 +207,7 @@ class Database:
         if self._known.library(library_id).sync_enabled == enabled:
             return False
         await self._change(
-            lambda connection: settings.switch_library(connection, library_id, enabled=enabled, now=_now())
+            lambda connection: set_library_enabled(connection, library_id, enabled=enabled, now=_now())
         )
         return True
 
@@ -238,8 +248,8 @@ class Database:
             mapping = path_mapping(plex_path, local_path, library_name=library_name, library_root=library_root)
 
         def add(connection: sqlite3.Connection) -> int:
-            find_server(settings.servers(connection), server_id)
-            for stored in mappings.mappings(connection):
+            find_server(read_servers(connection), server_id)
+            for stored in read_mappings(connection):
                 if stored.server_id == server_id and scope(stored.mapping) == scope(mapping):
                     if stored.mapping.local_path == mapping.local_path:
                         return stored.id
@@ -247,7 +257,7 @@ class Database:
                         f"{plex_path!r} is mapped to {stored.mapping.local_path!r} already, for the same library",
                         hint=f"delete mapping {stored.id} first",
                     )
-            return mappings.add_mapping(connection, server_id, mapping, _now())
+            return insert_mapping(connection, server_id, mapping, _now())
 
         return await self._change(add)
 
@@ -255,13 +265,13 @@ class Database:
         """Delete a path mapping that the database defines; tell whether it was there."""
 
         def delete(connection: sqlite3.Connection) -> bool:
-            for stored in mappings.mappings(connection):
+            for stored in read_mappings(connection):
                 if stored.id == mapping_id:
                     if stored.source == "config":
                         raise of_configuration(
-                            find_server(settings.servers(connection), stored.server_id), "this mapping"
+                            find_server(read_servers(connection), stored.server_id), "this mapping"
                         )
-                    mappings.remove_mapping(connection, mapping_id)
+                    delete_mapping(connection, mapping_id)
                     return True
             return False
 

@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     from retrovue_daemon.api.database import Database
     from retrovue_daemon.config import ServerSection
     from retrovue_daemon.records import LibraryListing
-    from retrovue_daemon.store.tables.settings import StoredLibrary, StoredServer
+    from retrovue_daemon.store.tables.libraries import StoredLibrary
+    from retrovue_daemon.store.tables.servers import StoredServer
 
 _COUNTS = ("updated", "added", "removed", "unchanged", "restored", "moved", "skipped", "listed")
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.config import ServerSection
     from retrovue_daemon.records import FoundShow
-    from retrovue_daemon.store.tables.settings import StoredServer
+    from retrovue_daemon.store.tables.servers import StoredServer
 
 VISITOR: Final = "retrovue-daemon-check"
 """The client identifier of whoever only asks: a database may not be there yet."""

@@ -10,15 +10,18 @@ from retrovue_daemon.errors import UnknownId
 from retrovue_daemon.paths.mapper import PlexPathMappingService
 from retrovue_daemon.records import PathMapping
 from retrovue_daemon.store.file.visits import reading
-from retrovue_daemon.store.tables import mappings, settings
+from retrovue_daemon.store.tables.libraries import StoredLibrary, read_libraries
+from retrovue_daemon.store.tables.mappings import StoredMapping, read_mappings
+from retrovue_daemon.store.tables.servers import StoredServer, read_servers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from retrovue_daemon.paths.mapper import PathMapper
+    from retrovue_daemon.store.tables.libraries import StoredLibrary
     from retrovue_daemon.store.tables.mappings import StoredMapping
-    from retrovue_daemon.store.tables.settings import StoredLibrary, StoredServer
+    from retrovue_daemon.store.tables.servers import StoredServer
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -33,9 +36,9 @@ class Snapshot(msgspec.Struct, frozen=True):
         """Read them; blocks. Raises StoreError."""
         with reading(path) as connection:
             return cls(
-                tuple(settings.servers(connection)),
-                tuple(settings.libraries(connection)),
-                tuple(mappings.mappings(connection)),
+                tuple(read_servers(connection)),
+                tuple(read_libraries(connection)),
+                tuple(read_mappings(connection)),
             )
 
     def server(self, server_id: int) -> StoredServer:

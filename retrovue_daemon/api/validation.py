@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.config import ServerSection
     from retrovue_daemon.records import PathMapping
-    from retrovue_daemon.store.tables.settings import StoredServer
+    from retrovue_daemon.store.tables.servers import StoredServer
 
 
 def scope(mapping: PathMapping) -> tuple[str, str | None, str | None]:

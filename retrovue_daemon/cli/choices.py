@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from retrovue_daemon.cli.options import Place
-    from retrovue_daemon.store.tables.settings import StoredLibrary, StoredServer
+    from retrovue_daemon.store.tables.libraries import StoredLibrary
+    from retrovue_daemon.store.tables.servers import StoredServer
 
 T = TypeVar("T")
 

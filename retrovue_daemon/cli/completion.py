@@ -57,12 +57,13 @@ def _place(context: typer.Context) -> Place | None:
 def _stored(place: Place) -> list[tuple[str, str | None]]:
     """Return the servers of the database, each with None and with each of its libraries."""
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.store.tables import settings  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.libraries import read_libraries  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.servers import read_servers  # noqa: PLC0415 -- not for --help
 
     try:
         with visits.reading(place.path) as connection:
-            servers = [(server.name, None) for server in settings.servers(connection)]
-            return [*servers, *((library.server, library.name.strip()) for library in settings.libraries(connection))]
+            servers = [(server.name, None) for server in read_servers(connection)]
+            return [*servers, *((library.server, library.name.strip()) for library in read_libraries(connection))]
     except (DaemonError, OSError):
         return []
 

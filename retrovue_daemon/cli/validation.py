@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from retrovue_daemon.cli.contact import ServerCheck
     from retrovue_daemon.cli.options import Place
     from retrovue_daemon.config import ServerSection
-    from retrovue_daemon.store.tables.settings import StoredServer
+    from retrovue_daemon.store.tables.servers import StoredServer
 
 
 def stored_servers(place: Place) -> list[StoredServer]:
     """Return the servers of the database. Raises StoreError."""
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.store.tables import settings  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.servers import read_servers  # noqa: PLC0415 -- not for --help
 
     with visits.reading(place.path) as connection:
-        return settings.servers(connection)
+        return read_servers(connection)
 
 
 def checked_entry(name: str, url: str, token: str) -> ServerSection:

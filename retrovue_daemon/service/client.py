@@ -19,7 +19,7 @@ from retrovue_daemon.service.signals import hanging_up
 from retrovue_daemon.store.connection import connected
 from retrovue_daemon.store.file.lock import holder, is_held_by
 from retrovue_daemon.store.tables.requests import add_request, read_result
-from retrovue_daemon.store.tables.servers import servers
+from retrovue_daemon.store.tables.servers import read_servers
 from retrovue_daemon.sync.progress import LibraryProgress, Progress
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _address(path: Path) -> str:
 async def _insert(connection: Connection, selection: Selection, server: str | None) -> int:
     server_id = None
     if server is not None:
-        active = {row.name: row.id for row in await servers(connection) if row.is_active}
+        active = {row.name: row.id for row in await connection.run(read_servers) if row.is_active}
         if server not in active:
             raise UnknownServer(server, list(active))
         server_id = active[server]

@@ -16,7 +16,9 @@ from retrovue_daemon.service.daemon import sync_once
 from retrovue_daemon.store.file import visits
 from retrovue_daemon.store.file.preparation import prepare
 from retrovue_daemon.store.items.differences import changed_paths, copy_twice, differences
-from retrovue_daemon.store.tables import mappings, settings
+from retrovue_daemon.store.tables.libraries import StoredLibrary, read_libraries
+from retrovue_daemon.store.tables.mappings import read_mappings, stored_paths
+from retrovue_daemon.store.tables.servers import read_servers
 
 if TYPE_CHECKING:
     import sqlite3
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.service.daemon import SyncOptions
     from retrovue_daemon.service.report import ServerReport
     from retrovue_daemon.store.items.differences import Difference
-    from retrovue_daemon.store.tables.settings import StoredLibrary
+    from retrovue_daemon.store.tables.libraries import StoredLibrary
     from retrovue_daemon.sync.progress import ProgressBoard
 
 
@@ -71,9 +73,9 @@ def _compare(before: Path, after: Path) -> tuple[tuple[Difference, ...], int, tu
 def _unmatched(database: Path) -> Iterator[tuple[str, PathMapping]]:
     """Yield the mappings of active servers that no listed file is under."""
     with visits.reading(database) as connection:
-        active = {server.id for server in settings.servers(connection) if server.is_active}
-        libraries = settings.libraries(connection)
-        for stored in mappings.mappings(connection):
+        active = {server.id for server in read_servers(connection) if server.is_active}
+        libraries = read_libraries(connection)
+        for stored in read_mappings(connection):
             own = [library for library in libraries if library.server_id == stored.server_id]
             if stored.server_id in active and not any(_covers(connection, stored.mapping, each) for each in own):
                 yield stored.server, stored.mapping
@@ -82,4 +84,4 @@ def _unmatched(database: Path) -> Iterator[tuple[str, PathMapping]]:
 def _covers(connection: sqlite3.Connection, mapping: PathMapping, library: StoredLibrary) -> bool:
     """Return whether a listed file of a library is under a mapping."""
     mapper = PlexPathMappingService([mapping]).for_library(library.name, library.roots, former=library.former)
-    return any(mapper.covering(path) for _, path in mappings.stored_paths(connection, [library.id]))
+    return any(mapper.covering(path) for _, path in stored_paths(connection, [library.id]))

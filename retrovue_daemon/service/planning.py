@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.service.job import Job
     from retrovue_daemon.service.schedule import LibraryBackoff
     from retrovue_daemon.service.selection import Selection
-    from retrovue_daemon.store.tables.libraries import LibraryRow
+    from retrovue_daemon.store.tables.libraries import StoredLibrary
     from retrovue_daemon.sync.discovery import Contact
     from retrovue_daemon.sync.target import Equipment, LibraryTarget
 
@@ -33,7 +33,7 @@ class Plan(msgspec.Struct, frozen=True):
     settled: bool = True
 
 
-def full_is_due(row: LibraryRow, listing: LibraryListing, *, now: int, full_interval: float) -> bool:
+def full_is_due(row: StoredLibrary, listing: LibraryListing, *, now: int, full_interval: float) -> bool:
     """Tell whether a library must be listed from beginning to end.
 
     That is so where it never was, where the last pass left something to be read again, where the server's marks of it

@@ -62,7 +62,7 @@ class RequestServer:
     async def take_requests(self) -> None:
         """Begin to serve what has come since the last time."""
         self._ended.clear()
-        for request in await open_requests(self._database.reader):
+        for request in await self._database.reader.run(open_requests):
             if request.id not in self._serving and request.id not in self._ended:
                 task = asyncio.create_task(self._serve(request), name=f"request {request.id}")
                 self._serving[request.id] = task
@@ -111,7 +111,7 @@ class RequestServer:
 
     async def _finish(self, request: RequestRow, result: dict[str, Any], run_id: int | None) -> None:
         work = partial(finish_request, request_id=request.id, result=result, run_id=run_id, now=self._clock.now())
-        await self._database.writer.write(work)
+        await self._database.writer.run(work)
 
     async def _tell_progress(self) -> None:
         """Say how far each request is, as long as there are any."""
@@ -128,7 +128,7 @@ class RequestServer:
             }
             if progress:
                 try:
-                    await self._database.writer.write(partial(show_progress, progress=progress))
+                    await self._database.writer.run(partial(show_progress, progress=progress))
                 except StoreError as error:
                     # What is wrong with the database is told by those whose work it hinders.
                     log.debug("request.progress_lost", error=str(error))

@@ -8,14 +8,14 @@ import msgspec
 
 from retrovue_daemon.config import server_from_row
 from retrovue_daemon.errors import ConfigError, UnknownServer
-from retrovue_daemon.store.tables.servers import ServerEntry, reconcile_servers, servers
+from retrovue_daemon.store.tables.servers import ServerEntry, read_servers, reconcile_servers
 
 if TYPE_CHECKING:
-    import aiosqlite
+    import sqlite3
 
     from retrovue_daemon.config import Config, ServerSection
     from retrovue_daemon.store.database import Database
-    from retrovue_daemon.store.tables.servers import ServerRow
+    from retrovue_daemon.store.tables.servers import StoredServer
 
 
 class ActiveServer(msgspec.Struct, frozen=True):
@@ -56,20 +56,22 @@ async def read_roster(config: Config, database: Database, now: int) -> Roster:
     """
     entries = [ServerEntry(section.name, section.url, section.path_mappings) for section in config.servers]
 
-    async def work(connection: aiosqlite.Connection) -> dict[str, ServerRow]:
-        await reconcile_servers(connection, entries, now)
-        return {row.name: row for row in await servers(connection)}
+    def work(connection: sqlite3.Connection) -> dict[str, StoredServer]:
+        reconcile_servers(connection, entries, now)
+        return {row.name: row for row in read_servers(connection)}
 
     # In one transaction: rows that were changed and could then not be read would be a change by halves.
-    rows = await database.writer.write(work)
+    rows = await database.writer.run(work)
     found = [ActiveServer(rows[section.name].id, section) for section in config.servers]
     named = {section.name for section in config.servers}
     unusable = []
-    for row in rows.values():
+    for row in sorted(rows.values(), key=lambda row: row.id):
         if row.source != "database" or not row.is_active or row.name in named:
             continue
         try:
-            found.append(ActiveServer(row.id, server_from_row(row.name, row.url, row.token or "")))
+            found.append(
+                ActiveServer(row.id, server_from_row(row.name, row.url, row.token.reveal() if row.token else ""))
+            )
         except ConfigError as error:
             unusable.append((row.name, error))
     return Roster(tuple(found), tuple(unusable))

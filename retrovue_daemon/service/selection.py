@@ -12,7 +12,7 @@ from retrovue_daemon.errors import BadInput
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from retrovue_daemon.store.tables.libraries import LibraryRow
+    from retrovue_daemon.store.tables.libraries import StoredLibrary
 
 
 NO_YEAR: Final = 0
@@ -34,7 +34,7 @@ class Selection(msgspec.Struct, frozen=True):
     full: bool = False
     accept_removals: bool = False
 
-    def wants(self, library: LibraryRow, former: Sequence[str] = ()) -> bool:
+    def wants(self, library: StoredLibrary, former: Sequence[str] = ()) -> bool:
         """Return whether a library is asked for, by its title, its key, or a ``former`` title."""
         if self.show is not None and library.kind != "show":
             return False

@@ -123,7 +123,7 @@ class Supervisor:
         async with self._group:
             try:
                 # What others write from here on is noticed, also what they write while the workers start.
-                before = await read_settings(self.database.reader)
+                before = await self.database.reader.run(read_settings)
                 await self._exchange(self.config)
                 self.started.set()
                 self._follow_paths()
@@ -206,8 +206,8 @@ class Supervisor:
 
     async def _worker_context(self, config: Config) -> WorkerContext:
         if self._identifier is None:
-            await self.database.writer.write(self._observed.start)
-            self._identifier = await self.database.writer.write(client_identifier)
+            await self.database.writer.run(self._observed.start)
+            self._identifier = await self.database.writer.run(client_identifier)
         settings = PassSettings(
             page_size=config.sync.page_size,
             batch_size=config.database.batch_size,
@@ -252,7 +252,7 @@ class Supervisor:
         version = -1
         while True:
             try:
-                newest = await data_version(self.database.reader)
+                newest = await self.database.reader.run(data_version)
                 if newest != version:
                     seen = await self._follow(seen)
                     await self._requests.take_requests()
@@ -267,7 +267,7 @@ class Supervisor:
 
     async def _follow(self, before: Settings) -> Settings:
         """Act on the differences; return what was acted on. What is written meanwhile is a difference of its own."""
-        settings = await read_settings(self.database.reader)
+        settings = await self.database.reader.run(read_settings)
         # Those whose rows were deleted, and entered again if they are the configuration's, lack everything.
         gone = settings.deleted(before)
         bereft = [worker for name, worker in self.workers.items() if (worker.server.server_id, name) in gone]

@@ -328,7 +328,7 @@ class ServerWorker:
     async def _keep_time(self) -> None:
         """Store the observed time now and then: rarely, for a look without news should write next to nothing."""
         if self.context.observed.is_due:
-            await self.context.database.writer.write(self.context.observed.keep)
+            await self.context.database.writer.run(self.context.observed.keep)
 
     # -- trouble ----------------------------------------------------------------------------------------------------
 

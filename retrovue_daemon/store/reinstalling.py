@@ -10,7 +10,7 @@ from retrovue_daemon.store.items.lookup import TABLES
 if TYPE_CHECKING:
     import sqlite3
 
-    from retrovue_daemon.store.tables.settings import StoredServer
+    from retrovue_daemon.store.tables.servers import StoredServer
 
 
 def accept_identity(connection: sqlite3.Connection, server: StoredServer, machine_identifier: str, now: int) -> int:

@@ -115,6 +115,10 @@ class Writer:
         """Do one transaction and return its result."""
         return await (await self.submit(work))
 
+    async def run(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """Do one transaction that a plain function writes, and return its result."""
+        return await self.write(lambda connection: connection.run(query))
+
     async def catch_up(self) -> None:
         """Wait until all is done that was handed in before; raises WriteFailed where the database stays locked."""
         await self.write(_nothing)

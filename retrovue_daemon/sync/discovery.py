@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,21 +14,20 @@ from retrovue_daemon.errors import BadAnswer
 from retrovue_daemon.records import LibraryListing
 from retrovue_daemon.store.items.moments import Moments, next_moment
 from retrovue_daemon.store.tables.former_names import still_meant
-from retrovue_daemon.store.tables.libraries import former_titles, libraries, locations, reconcile_libraries
-from retrovue_daemon.store.tables.servers import bind_identity, check_identity, servers
+from retrovue_daemon.store.tables.libraries import former_titles, read_libraries, reconcile_libraries
+from retrovue_daemon.store.tables.servers import bind_identity, check_identity, read_servers
 from retrovue_daemon.sync.local_paths import LibraryPaths
 from retrovue_daemon.sync.rounds import Heirs, Round
 from retrovue_daemon.sync.target import LISTINGS, LibraryTarget
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Iterable, Mapping, Sequence
-
-    import aiosqlite
 
     from retrovue_daemon.config import ServerSection
     from retrovue_daemon.sources.plex.client import PlexClient
     from retrovue_daemon.store.database import Database
-    from retrovue_daemon.store.tables.libraries import LibraryRow
+    from retrovue_daemon.store.tables.libraries import StoredLibrary
 
 log = structlog.get_logger()
 
@@ -77,25 +77,21 @@ class Discovery:
         moments = await self._present(server_id)
         moment = moments.go_on()
 
-        async def work(connection: aiosqlite.Connection) -> tuple[int, dict[str, LibraryRow], dict[str, int]]:
-            bound = await bind_identity(connection, server_id, self._section.name, machine, version, self._now())
-            had = former_titles(await libraries(connection, bound), usable)
+        def work(connection: sqlite3.Connection) -> tuple[int, dict[str, StoredLibrary], dict[str, int]]:
+            bound = bind_identity(connection, server_id, self._section.name, machine, version, self._now())
+            had = former_titles(read_libraries(connection, bound), usable)
             former = {key: still_meant(names, titles) for key, names in had.items()}
             ranks = self._priorities(usable, former)
-            return bound, await reconcile_libraries(connection, bound, usable, ranks, self._now(), moment), ranks
+            return bound, reconcile_libraries(connection, bound, usable, ranks, self._now(), moment), ranks
 
-        server_id, rows, priorities = await self._database.writer.write(work)
+        server_id, rows, priorities = await self._database.writer.run(work)
         former = {key: still_meant(row.former_names, titles) for key, row in rows.items()}
         unknown = self._unknown_entries(listed, former)
-        known = await libraries(self._database.reader, server_id)
+        known = await self._database.reader.run(partial(read_libraries, server_id=server_id))
         round_ = Round(self.heirs, is_first=not any(row.listed_until for row in known))
-        paths = await LibraryPaths.of(self._database, server_id, moments, known)
+        paths = await LibraryPaths.of(self._database, server_id, moments)
         for library in usable:
             self._tell_of_former_names(library, former[library.key], paths.former_name_in_use(rows[library.key]))
-        roots = {row.id: library.locations for library in usable for row in [rows[library.key]]}
-        for row in known:
-            if not roots.get(row.id):
-                roots[row.id] = await locations(self._database.reader, row.id)
         chosen = sorted(usable, key=lambda library: priorities.get(library.key, 0))
         found = {row.id for row in rows.values()}
         return Contact(
@@ -106,12 +102,12 @@ class Discovery:
                 for library in listed
             ),
             tuple(
-                self._target(paths, rows[library.key], library, roots[rows[library.key].id], round_)
+                self._target(paths, rows[library.key], library, round_)
                 for library in chosen
                 if self._left_out(library, rows[library.key], former) is None
             ),
             tuple(
-                self._target(paths, row, LibraryListing(row.key, row.name, row.kind, row.uuid), roots[row.id], round_)
+                self._target(paths, row, LibraryListing(row.key, row.name, row.kind, row.uuid), round_)
                 for row in known
                 if row.id not in found and self._missed(row, still_meant(row.former_names, titles))
             ),
@@ -129,18 +125,17 @@ class Discovery:
         machine = identity.machine_identifier
         if machine is None:
             raise BadAnswer(self._section.name, "/identity holds no machineIdentifier")
-        for row in await servers(self._database.reader):
+        for row in await self._database.reader.run(read_servers):
             if row.id == server_id:
                 check_identity(row, machine)
         return machine, identity.version
 
     def _target(
-        self, paths: LibraryPaths, row: LibraryRow, library: LibraryListing, roots: tuple[str, ...], round_: Round
+        self, paths: LibraryPaths, row: StoredLibrary, library: LibraryListing, round_: Round
     ) -> LibraryTarget:
-        target = paths.target(row, roots)
-        return LibraryTarget(self._section.name, row, library, target, round_, paths.former(row))
+        return LibraryTarget(self._section.name, row, library, paths.target(row), round_, row.former)
 
-    def _missed(self, row: LibraryRow, former: tuple[str, ...]) -> bool:
+    def _missed(self, row: StoredLibrary, former: tuple[str, ...]) -> bool:
         """Tell whether a library that is not listed should be."""
         return (
             row.kind in LISTINGS
@@ -179,7 +174,7 @@ class Discovery:
         return {key: rank for key, rank in ranks.items() if rank is not None}
 
     def _left_out(
-        self, library: LibraryListing, row: LibraryRow | None, former: Mapping[str, tuple[str, ...]]
+        self, library: LibraryListing, row: StoredLibrary | None, former: Mapping[str, tuple[str, ...]]
     ) -> str | None:
         """Say why a library is not for syncing; None where configuration and switch both want it."""
         if library.kind not in LISTINGS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -13,15 +14,15 @@ from retrovue_daemon.paths.mapper import PlexPathMappingService
 from retrovue_daemon.store.items.local_paths import outdate_paths, recompute_paths, settle_paths
 from retrovue_daemon.store.items.moments import Moments
 from retrovue_daemon.store.items.rows import Target
-from retrovue_daemon.store.tables.libraries import libraries, locations, meant_titles
-from retrovue_daemon.store.tables.servers import path_mappings
+from retrovue_daemon.store.tables.libraries import read_libraries
+from retrovue_daemon.store.tables.mappings import read_mappings
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
     from retrovue_daemon.records import PathMapping
     from retrovue_daemon.store.database import Database
-    from retrovue_daemon.store.tables.libraries import LibraryRow
+    from retrovue_daemon.store.tables.libraries import StoredLibrary
 
 log = structlog.get_logger()
 
@@ -29,43 +30,35 @@ log = structlog.get_logger()
 class LibraryPaths:
     """Makes the targets of a server's libraries, whose ``local_path`` knows the mappings that hold for each."""
 
-    def __init__(
-        self, server_id: int, mappings: Sequence[PathMapping], moments: Moments, rows: Sequence[LibraryRow]
-    ) -> None:
+    def __init__(self, server_id: int, mappings: Sequence[PathMapping], moments: Moments) -> None:
         self._server_id = server_id
-        self._former = meant_titles(rows)
         self._mappings = mappings
         self._service = PlexPathMappingService(mappings)
         self._moments = moments
 
     @classmethod
-    async def of(
-        cls, database: Database, server_id: int, moments: Moments, rows: Sequence[LibraryRow]
-    ) -> LibraryPaths:
-        """Read the mappings of a server; ``rows`` are all its libraries."""
-        return cls(server_id, await path_mappings(database.reader, server_id), moments, rows)
+    async def of(cls, database: Database, server_id: int, moments: Moments) -> LibraryPaths:
+        """Read the mappings of a server."""
+        stored = await database.reader.run(partial(read_mappings, server_id=server_id))
+        return cls(server_id, [row.mapping for row in stored], moments)
 
-    def target(self, row: LibraryRow, roots: Sequence[str]) -> Target:
+    def target(self, row: StoredLibrary) -> Target:
         """Return where the rows of a library go."""
-        mapper = self._service.for_library(row.name, roots, former=self._former[row.id])
+        mapper = self._service.for_library(row.name, row.roots, former=row.former)
         # As long as nothing was listed completely, nobody knows how long the items have been there.
         known = None if row.listed_until else row.known_moment
         return Target(self._server_id, row.id, row.name, mapper.local_path, self._moments, known)
 
-    def fingerprint(self, row: LibraryRow, roots: Sequence[str]) -> int:
+    def fingerprint(self, row: StoredLibrary) -> int:
         """Return what stands for all that local paths of a library are computed from."""
-        names = [row.name, *self._former[row.id]]
-        packed = msgspec.msgpack.encode([names, sorted(set(roots)), list(self._mappings)])
+        names = [row.name, *row.former]
+        packed = msgspec.msgpack.encode([names, sorted(set(row.roots)), list(self._mappings)])
         return int.from_bytes(blake2b(packed, digest_size=8).digest(), "big", signed=True)
 
-    def former(self, row: LibraryRow) -> tuple[str, ...]:
-        """Return the former titles by which a library is still meant."""
-        return self._former[row.id]
-
-    def former_name_in_use(self, row: LibraryRow) -> str | None:
+    def former_name_in_use(self, row: StoredLibrary) -> str | None:
         """Return a former title by which a mapping still names a library, or None."""
         named = {(mapping.library_name or "").strip() for mapping in self._mappings}
-        return next((name for name in self._former[row.id] if name.strip() in named), None)
+        return next((name for name in row.former if name.strip() in named), None)
 
 
 class FollowedPaths:
@@ -91,15 +84,13 @@ class FollowedPaths:
             for library_id in tuple(self._doubted):
                 await outdate_paths(self._database, library_id)
                 self._doubted.discard(library_id)
-            rows = await libraries(self._database.reader, server_id)
-            paths = await LibraryPaths.of(self._database, server_id, Moments(), rows)
-            for row in rows:
-                roots = await locations(self._database.reader, row.id)
-                fingerprint = paths.fingerprint(row, roots)
+            paths = await LibraryPaths.of(self._database, server_id, Moments())
+            for row in await self._database.reader.run(partial(read_libraries, server_id=server_id)):
+                fingerprint = paths.fingerprint(row)
                 if row.path_fingerprint == fingerprint:
                     continue
                 self.changes += row.path_fingerprint is not None
-                files = await recompute_paths(self._database, paths.target(row, roots))
+                files = await recompute_paths(self._database, paths.target(row))
                 if files:
                     log.info("paths.recomputed", server=self._server, library=row.name, files=files)
                 if row.id in self._writing:

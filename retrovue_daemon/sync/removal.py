@@ -73,7 +73,7 @@ async def sweep(
     for kind, ids in left.items():
         removed += await mark_missing(connection, library.target, kind, ids, now, observed, library.row.listed_from)
     # Stored with the rows, so that the next process does not begin before the time that they carry.
-    await equipment.observed.keep(connection)
+    await connection.run(equipment.observed.keep)
     return Swept(rekeyed, removed)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.sources.plex.client import PlexClient
     from retrovue_daemon.store.database import Database
     from retrovue_daemon.store.items.rows import Target
-    from retrovue_daemon.store.tables.libraries import LibraryRow
+    from retrovue_daemon.store.tables.libraries import StoredLibrary
     from retrovue_daemon.store.tables.observed_clock import ObservedClock
     from retrovue_daemon.sync.rounds import Round
     from retrovue_daemon.sync.skips import SkipLog
@@ -35,7 +35,7 @@ class LibraryTarget(msgspec.Struct, frozen=True):
     """
 
     server: str
-    row: LibraryRow
+    row: StoredLibrary
     listing: LibraryListing
     target: Target
     round: Round

@@ -205,7 +205,8 @@ async def test_libraries_are_those_of_the_last_sync(
     assert await database.get_server_libraries() == libraries
     movies = next(library for library in libraries if library["library_key"] == "1")
     assert (movies["library_name"], movies["library_type"], movies["sync_enabled"]) == ("Movies", "movie", True)
-    assert sorted(movies["locations"]) == ["/srv/archive/films", "/srv/media/movies"]
+    assert movies["locations"] == ["/srv/media/movies", "/srv/archive/films"]
+    assert movies["library_root"] == "/srv/media/movies"
     assert movies["last_full_sync_at"] is not None
     assert movies["state"] == "active"
 

@@ -12,7 +12,7 @@ import pytest
 from retrovue_daemon.errors import WriteFailed
 from retrovue_daemon.store.file import maintenance
 from retrovue_daemon.store.file.lock import database_lock
-from retrovue_daemon.store.tables.settings import remove_server
+from retrovue_daemon.store.tables.servers import delete_server
 
 
 def _checks(finished) -> dict[str, list[str]]:
@@ -286,9 +286,9 @@ def test_settings_change_beside_a_running_daemon(on, database) -> None:
 
 def test_the_daemon_writes_between_the_steps_of_a_removal(database, rows, monkeypatch) -> None:
     """Its writing waits for one small transaction, not for hundreds of thousands of rows."""
-    monkeypatch.setattr("retrovue_daemon.store.tables.settings._AT_ONCE", 10)
+    monkeypatch.setattr("retrovue_daemon.store.tables.servers._AT_ONCE", 10)
     steps = 0
-    for gone in remove_server(database, 1, 0):
+    for gone in delete_server(database, 1, 0):
         assert gone <= 10
         assert rows("SELECT sum(is_active) FROM plex_servers") == [(0,)]  # so that nothing is added again
         with closing(sqlite3.connect(database, timeout=0)) as daemon:

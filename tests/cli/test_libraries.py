@@ -25,7 +25,7 @@ def test_the_list_shows_what_is_in_each(on) -> None:
     for word in ("Trailers & Bumpers", "/srv/media/movies-4k", "27 films, 2 unavailable", "11 shows, 38 episodes"):
         assert word in told
     libraries = {entry["title"]: entry for entry in json.loads(on("libraries", "list", "--json").out)["libraries"]}
-    assert libraries["Movies"]["roots"] == ["/srv/archive/films", "/srv/media/movies"]
+    assert libraries["Movies"]["roots"] == ["/srv/media/movies", "/srv/archive/films"]
     assert libraries["TV Shows"]["items"] == {"shows": 11, "seasons": 14, "episodes": 38}
     assert (libraries["Movies"]["sync_enabled"], libraries["Movies"]["priority"]) == (True, 100)
 

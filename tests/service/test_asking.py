@@ -9,7 +9,7 @@ import pytest
 from retrovue_daemon.errors import ServerUnreachable, ServerWithdrawn
 from retrovue_daemon.service.job import Job
 from retrovue_daemon.service.selection import EVERYTHING, Selection
-from retrovue_daemon.store.tables.libraries import LibraryRow
+from retrovue_daemon.store.tables.libraries import StoredLibrary
 from retrovue_daemon.store.tables.runs import Counts, Run
 from retrovue_daemon.sync.verdict import PassReport
 
@@ -132,5 +132,8 @@ async def test_nobody_has_to_wait_for_the_answer(asked) -> None:
 )
 def test_a_library_is_named_by_title_or_key(selection, wanted) -> None:
     """Spaces around a title do not count; a show is looked for in libraries of shows only."""
-    libraries = [LibraryRow(1, "4", None, "Films ", "movie", None), LibraryRow(2, "5", None, "Shows", "show", None)]
+    libraries = [
+        StoredLibrary(1, "4", None, "Films ", "movie", None),
+        StoredLibrary(2, "5", None, "Shows", "show", None),
+    ]
     assert " ".join(str(row.id) for row in libraries if selection.wants(row)) == wanted

@@ -8,13 +8,13 @@ from msgspec.structs import replace
 from retrovue_daemon.records import LibraryListing
 from retrovue_daemon.service.planning import full_is_due
 from retrovue_daemon.service.schedule import LONGEST_LIBRARY_BACKOFF_S, LibraryBackoff
-from retrovue_daemon.store.tables.libraries import LibraryRow
+from retrovue_daemon.store.tables.libraries import StoredLibrary
 
 HOUR = 3_600
 NOW = 1_700_000_000
 
 LISTING = LibraryListing("1", "Movies", "movie", "u1", updated_at=50, scanned_at=60, content_changed_at=70)
-ROW = LibraryRow(
+ROW = StoredLibrary(
     1, "1", "u1", "Movies", "movie", "/a", content_changed_at=70, section_updated_at=50, scanned_at=60,
     last_full_sync_at=NOW - HOUR,
 )  # fmt: skip
@@ -22,7 +22,7 @@ OLD_LISTING = replace(LISTING, content_changed_at=None)
 OLD_ROW = replace(ROW, content_changed_at=None)
 
 
-def _due(row: LibraryRow = ROW, listing: LibraryListing = LISTING, *, now: int = NOW) -> bool:
+def _due(row: StoredLibrary = ROW, listing: LibraryListing = LISTING, *, now: int = NOW) -> bool:
     return full_is_due(row, listing, now=now, full_interval=6 * HOUR)
 
 

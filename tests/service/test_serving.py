@@ -9,8 +9,8 @@ from contextlib import closing
 
 import pytest
 
-from retrovue_daemon.service import requests
 from retrovue_daemon.store import writer
+from retrovue_daemon.store.tables.requests import open_requests
 from tests.service.conftest import table
 
 INSERT = "INSERT INTO sync_requests (server_id, kind, options) VALUES (?, ?, ?) RETURNING id"
@@ -65,17 +65,18 @@ async def test_a_request_that_ends_while_the_table_is_read_is_not_taken_again(
     in_step, clock, events, request_row, answer, monkeypatch
 ) -> None:
     """What was read before its answer still has it as open."""
-    read = requests.open_requests
+    reader = in_step.supervisor.database.reader
+    run = reader.run
     found, go_on = asyncio.Event(), asyncio.Event()
 
-    async def read_slowly(reader):
-        requests = await read(reader)
-        if requests and events.of("request.taken"):
+    async def read_slowly(query):
+        result = await run(query)
+        if query is open_requests and result and events.of("request.taken"):
             found.set()
             await go_on.wait()
-        return requests
+        return result
 
-    monkeypatch.setattr(requests, "open_requests", read_slowly)
+    monkeypatch.setattr(reader, "run", read_slowly)
     request_id = await request_row("full")
     await clock.tick()
     await events.next("request.taken")

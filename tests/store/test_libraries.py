@@ -13,7 +13,7 @@ NOW = 1_700_000_000
 @pytest.fixture
 def reconcile(database):
     async def work(*listed: LibraryListing, priorities: dict[str, int] | None = None):
-        return await database.writer.write(lambda c: reconcile_libraries(c, 1, listed, priorities or {}, NOW))
+        return await database.writer.run(lambda c: reconcile_libraries(c, 1, listed, priorities or {}, NOW))
 
     return work
 

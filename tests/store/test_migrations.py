@@ -168,7 +168,7 @@ async def test_a_time_of_missing_that_lies_ahead_ends_no_retention(old_database)
         )
     observed = ObservedClock(Clock())
     async with open_database(old_database) as database:
-        await database.writer.write(observed.start)
+        await database.writer.run(observed.start)
         query = "SELECT max(missing_observed) FROM shows UNION ALL SELECT max(observed) FROM sync_runs"
         times = [time for (time,) in await database.reader.execute_fetchall(query)]
     assert all(0 <= observed.now() - time < 60 for time in (*times, Clock().now()))

@@ -33,7 +33,7 @@ def process(database):
     async def begin(wall: int) -> tuple[TwoClocks, ObservedClock]:
         clock = TwoClocks(wall)
         observed = ObservedClock(clock)
-        await database.writer.write(observed.start)
+        await database.writer.run(observed.start)
         return clock, observed
 
     return begin
@@ -77,7 +77,7 @@ async def test_what_was_not_stored_counts_as_downtime(process, database) -> None
     assert observed.now() == WALL + 3_700
     clock, observed = await process(WALL + 3_700)
     clock.lived, clock.wall = 9 * DAY, WALL + 10 * DAY
-    await database.writer.write(observed.keep)
+    await database.writer.run(observed.keep)
     _, observed = await process(clock.wall + 5)
     assert observed.now() == WALL + 3_700 + 9 * DAY + 5
 
@@ -98,5 +98,5 @@ async def test_it_is_stored_every_hour(process, database) -> None:
     assert not observed.is_due
     clock.lived = float(KEPT_EVERY_S)
     assert observed.is_due
-    await database.writer.write(observed.keep)
+    await database.writer.run(observed.keep)
     assert not observed.is_due

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from retrovue_daemon.config import Secret
 from retrovue_daemon.errors import DuplicateServer, WrongServer
 from retrovue_daemon.records import PathMapping
+from retrovue_daemon.store.tables.mappings import read_mappings
 from retrovue_daemon.store.tables.servers import (
     ServerEntry,
     bind_identity,
-    path_mappings,
+    read_servers,
     reconcile_servers,
-    servers,
 )
 
 NOW = 1_700_000_000
@@ -20,7 +21,7 @@ NOW = 1_700_000_000
 @pytest.fixture
 def reconcile(database):
     async def work(*entries: ServerEntry) -> None:
-        await database.writer.write(lambda c: reconcile_servers(c, entries, NOW))
+        await database.writer.run(lambda c: reconcile_servers(c, entries, NOW))
 
     return work
 
@@ -28,7 +29,15 @@ def reconcile(database):
 @pytest.fixture
 def bind(database):
     async def work(server_id: int, machine: str) -> int:
-        return await database.writer.write(lambda c: bind_identity(c, server_id, "home", machine, "1.43", NOW))
+        return await database.writer.run(lambda c: bind_identity(c, server_id, "home", machine, "1.43", NOW))
+
+    return work
+
+
+@pytest.fixture
+def mappings(database):
+    async def work(server_id: int) -> list[PathMapping]:
+        return [row.mapping for row in await database.reader.run(lambda c: read_mappings(c, server_id))]
 
     return work
 
@@ -64,7 +73,7 @@ async def test_nothing_is_written_where_nothing_changed(database, reconcile) -> 
     assert after == before
 
 
-async def test_mappings_of_the_configuration_replace_only_their_own_kind(database, reconcile) -> None:
+async def test_mappings_of_the_configuration_replace_only_their_own_kind(database, reconcile, mappings) -> None:
     """What the database's users added stays."""
     await database.writer.write(
         lambda c: c.execute(
@@ -73,7 +82,7 @@ async def test_mappings_of_the_configuration_replace_only_their_own_kind(databas
     )
     await reconcile(ServerEntry("home", "http://h", (PathMapping("/one", "/1", "Movies"),)))
     await reconcile(ServerEntry("home", "http://h", (PathMapping("/two", "/2"),)))
-    assert await path_mappings(database.reader, 1) == [PathMapping("/theirs", "/x"), PathMapping("/two", "/2")]
+    assert await mappings(1) == [PathMapping("/theirs", "/x"), PathMapping("/two", "/2")]
 
 
 async def test_a_server_is_bound_to_its_machine_at_first_contact(bind, query) -> None:
@@ -85,7 +94,9 @@ async def test_a_server_is_bound_to_its_machine_at_first_contact(bind, query) ->
     assert await query("SELECT machine_identifier, version FROM plex_servers") == [("machine-a", "1.43")]
 
 
-async def test_a_renamed_entry_adopts_the_rows_of_the_inactive_one(database, reconcile, bind, query) -> None:
+async def test_a_renamed_entry_adopts_the_rows_of_the_inactive_one(
+    database, reconcile, bind, query, mappings
+) -> None:
     """The old row, with all that belongs to it, takes over the new name, address and mappings."""
     await reconcile(ServerEntry("attic", "http://a", (PathMapping("/old", "/o"),)))
     await bind(2, "machine-a")
@@ -96,8 +107,8 @@ async def test_a_renamed_entry_adopts_the_rows_of_the_inactive_one(database, rec
     assert await query("SELECT id, name, server_url, is_active FROM plex_servers WHERE id > 1") == [
         (2, "loft", "http://b", 1)
     ]
-    assert await path_mappings(database.reader, 2) == [PathMapping("/new", "/n")]
-    assert len(await servers(database.reader)) == 2
+    assert await mappings(2) == [PathMapping("/new", "/n")]
+    assert len(await database.reader.run(read_servers)) == 2
 
 
 async def test_two_active_entries_of_one_machine_are_an_error(reconcile, bind) -> None:
@@ -111,6 +122,6 @@ async def test_two_active_entries_of_one_machine_are_an_error(reconcile, bind) -
 async def test_a_token_does_not_show_in_a_servers_text(database) -> None:
     """A row may land in a traceback."""
     await database.writer.write(lambda c: c.execute("UPDATE plex_servers SET token = 'very-secret'"))
-    (row,) = await servers(database.reader)
-    assert row.token == "very-secret"
+    (row,) = await database.reader.run(read_servers)
+    assert row.token == Secret("very-secret")
     assert "very-secret" not in repr(row)

@@ -10,7 +10,7 @@ from retrovue_daemon.demo import SimulatedPlex, built_in_library
 from retrovue_daemon.errors import DuplicateServer
 from retrovue_daemon.store.file.visits import changing
 from retrovue_daemon.store.reinstalling import accept_identity
-from retrovue_daemon.store.tables.settings import servers
+from retrovue_daemon.store.tables.servers import read_servers
 
 IDS = "SELECT '{0}', id, {1} FROM {0} WHERE state <> 'missing'"
 ALL_IDS = " UNION ALL ".join(
@@ -40,7 +40,7 @@ async def reinstalled(plex, sync):
 
 def _accept(path, machine: str) -> int:
     with changing(path) as connection:
-        (server, *_) = [each for each in servers(connection) if each.name == "home"]
+        (server, *_) = [each for each in read_servers(connection) if each.name == "home"]
         return accept_identity(connection, server, machine, 0)
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.api.results import DiscoveredShow
     from retrovue_daemon.config import Config, ServerSection
-    from retrovue_daemon.store.tables.settings import StoredServer
+    from retrovue_daemon.store.tables.servers import StoredServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +98,11 @@ def discover(
 def _stored_servers(path: Path) -> dict[str, StoredServer]:
     """Return the servers of the database, by name; none where it is not there yet."""
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.store.tables import settings  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.servers import read_servers  # noqa: PLC0415 -- not for --help
 
     try:
         with visits.reading(path) as connection:
-            return {server.name: server for server in settings.servers(connection)}
+            return {server.name: server for server in read_servers(connection)}
     except (DatabaseMissing, DatabasePlaceMissing):
         return {}
 

@@ -46,13 +46,13 @@ def history(
     """
     from retrovue_daemon.store import overview  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.store.tables import settings  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.libraries import read_libraries  # noqa: PLC0415 -- not for --help
 
     place = find_place(config, database)
     with visits.reading(place.path) as connection:
         ids = None
         if server is not None or library is not None:
-            chosen = choices.choose_libraries(settings.libraries(connection), library, server)
+            chosen = choices.choose_libraries(read_libraries(connection), library, server)
             ids = [entry.id for entry in chosen]
         passes = overview.passes(connection, library_ids=ids, limit=limit)
     if as_json:

@@ -161,15 +161,16 @@ def _where(
 ) -> Where:
     from retrovue_daemon.records import Kind  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.items.catalog import Where  # noqa: PLC0415 -- likewise
-    from retrovue_daemon.store.tables import settings  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.store.tables.libraries import read_libraries  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.store.tables.servers import read_servers  # noqa: PLC0415 -- likewise
 
     kinds = tuple(Kind) if every_kind else (Kind.MOVIE, Kind.SHOW, Kind.EPISODE)
     if kind is not None:
         kinds = (Kind(kind.value),)
-    server_id = None if server is None else choices.choose_server(settings.servers(connection), server).id
+    server_id = None if server is None else choices.choose_server(read_servers(connection), server).id
     library_ids = None
     if library is not None:
-        chosen = choices.choose_libraries(settings.libraries(connection), library, server)
+        chosen = choices.choose_libraries(read_libraries(connection), library, server)
         library_ids = [entry.id for entry in chosen]
     return Where(kinds, server_id, library_ids)
 

@@ -25,7 +25,7 @@ from retrovue_daemon.errors import DefinedByConfig
 
 if TYPE_CHECKING:
     from retrovue_daemon.store.overview import Contents
-    from retrovue_daemon.store.tables.settings import StoredLibrary
+    from retrovue_daemon.store.tables.libraries import StoredLibrary
 
 app = command_group(
     "The libraries of the servers: list them, switch them on and off, prefer one to another.",
@@ -67,11 +67,11 @@ def list_libraries(
     """
     from retrovue_daemon.store import overview  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.store.tables import settings  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.libraries import read_libraries  # noqa: PLC0415 -- not for --help
 
     place = find_place(config, database)
     with visits.reading(place.path) as connection:
-        libraries = choices.choose_libraries(settings.libraries(connection), None, server)
+        libraries = choices.choose_libraries(read_libraries(connection), None, server)
         contents = overview.contents(connection)
     if as_json:
         print_json({"libraries": [plain_library(library, contents.get(library.id)) for library in libraries]})
@@ -143,25 +143,25 @@ def set_priority(
     - `retrovue-daemon libraries priority Movies 200 --server attic`
     """
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.store.tables import settings  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.libraries import read_libraries, set_library_priority  # noqa: PLC0415 -- not for --help
 
     place = find_place(config, database)
     with visits.changing(place.path) as connection:
-        chosen = choices.choose_library(settings.libraries(connection), library, server)
+        chosen = choices.choose_library(read_libraries(connection), library, server)
         section = place.section(chosen.server)
         if section is not None and section.libraries is not None:
             raise DefinedByConfig(chosen.server, "the order of its libraries", place.source)
-        settings.set_priority(connection, chosen.id, priority, int(time.time()))
+        set_library_priority(connection, chosen.id, priority, int(time.time()))
     print(f"library {chosen.name!r} of server {chosen.server!r} now has priority {priority}")
 
 
 def _switch(place: Place, name: str, server: str | None, *, enabled: bool) -> None:
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.store.tables import settings  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.libraries import read_libraries, set_library_enabled  # noqa: PLC0415 -- not for --help
 
     with visits.changing(place.path) as connection:
-        library = choices.choose_library(settings.libraries(connection), name, server)
-        settings.switch_library(connection, library.id, enabled=enabled, now=int(time.time()))
+        library = choices.choose_library(read_libraries(connection), name, server)
+        set_library_enabled(connection, library.id, enabled=enabled, now=int(time.time()))
     word, was = "on" if enabled else "off", library.sync_enabled == enabled
     print(f"library {library.name!r} of server {library.server!r} {'was' if was else 'is now'} {word}")
     if enabled and not _selected(place, library):

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.store.file.lock import Holder
     from retrovue_daemon.store.overview import Contents, PassRecord
-    from retrovue_daemon.store.tables.settings import StoredLibrary, StoredServer
+    from retrovue_daemon.store.tables.libraries import StoredLibrary
+    from retrovue_daemon.store.tables.servers import StoredServer
 
 _EVERY_S = 1.0
 """Seconds between two looks: opening the database anew each time keeps no log open that the daemon wants to close."""
@@ -100,18 +101,19 @@ def look(place: Place) -> Status:
     """Read how things stand."""
     from retrovue_daemon.store import overview  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file import lock, maintenance, visits  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.store.tables import settings  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.libraries import read_libraries  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.servers import read_servers  # noqa: PLC0415 -- not for --help
 
     path = visits.find(place.path)
     holder = lock.holder(path)
     with visits.reading(path) as connection:
-        servers = settings.servers(connection)
+        servers = read_servers(connection)
         return Status(
             place,
             holder,
             *maintenance.file_sizes(path),
             servers,
-            settings.libraries(connection),
+            read_libraries(connection),
             overview.contents(connection),
             overview.last_passes(connection),
             overview.waiting_requests(connection),

@@ -16,8 +16,9 @@ from retrovue_daemon.config.addresses import same_server
 from retrovue_daemon.config.checks import comparable_path
 from retrovue_daemon.config.given import path_mapping
 from retrovue_daemon.errors import ConfigError
-from retrovue_daemon.store.tables import mappings as stored_mappings
-from retrovue_daemon.store.tables import settings
+from retrovue_daemon.store.tables.libraries import StoredLibrary, read_libraries
+from retrovue_daemon.store.tables.mappings import StoredMapping, insert_mapping, read_mappings
+from retrovue_daemon.store.tables.servers import StoredServer, insert_server, read_servers
 
 if TYPE_CHECKING:
     import sqlite3
@@ -37,9 +38,9 @@ _KINDS = ("movie", "show")
 class Existing(msgspec.Struct, frozen=True):
     """What is set up here already."""
 
-    servers: Sequence[settings.StoredServer] = ()
-    libraries: Sequence[settings.StoredLibrary] = ()
-    mappings: Sequence[stored_mappings.StoredMapping] = ()
+    servers: Sequence[StoredServer] = ()
+    libraries: Sequence[StoredLibrary] = ()
+    mappings: Sequence[StoredMapping] = ()
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -77,9 +78,7 @@ class Import:
 
 def existing(connection: sqlite3.Connection) -> Existing:
     """Read what is set up here already."""
-    return Existing(
-        settings.servers(connection), settings.libraries(connection), stored_mappings.mappings(connection)
-    )
+    return Existing(read_servers(connection), read_libraries(connection), read_mappings(connection))
 
 
 def plan(here: Existing, original: Original, configured: Sequence[ServerSection]) -> Import:
@@ -114,7 +113,7 @@ def carry_out(connection: sqlite3.Connection, result: Import, now: int) -> None:
     for server in result.servers:
         server_id = server.id
         if server_id is None and server.section is not None:
-            server_id = settings.add_server(connection, server.section, is_active=server.is_active, now=now)
+            server_id = insert_server(connection, server.section, is_active=server.is_active, now=now)
         connection.executemany(
             "INSERT INTO libraries (server_id, library_key, library_name, library_type, library_root, sync_enabled,"
             " created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)",
@@ -124,7 +123,7 @@ def carry_out(connection: sqlite3.Connection, result: Import, now: int) -> None:
             ],
         )
         for mapping in server.mappings:
-            stored_mappings.add_mapping(connection, server_id or 0, mapping, now)
+            insert_mapping(connection, server_id or 0, mapping, now)
 
 
 def _server(

@@ -8,22 +8,20 @@ from typing import TYPE_CHECKING
 from retrovue_daemon.store.file.visits import changing, reading
 
 if TYPE_CHECKING:
+    import sqlite3
     from pathlib import Path
-
-    import aiosqlite
-
 
 _MAKE = "INSERT INTO daemon_state (key, value) VALUES ('client_identifier', ?) ON CONFLICT DO NOTHING"
 _READ = "SELECT value FROM daemon_state WHERE key = 'client_identifier'"
 
 
-async def client_identifier(connection: aiosqlite.Connection) -> str:
+def client_identifier(connection: sqlite3.Connection) -> str:
     """Return this database's ``X-Plex-Client-Identifier``, made once and kept; to be run by the writer.
 
     Plex shows its owner one device for each identifier, so it must not change from start to start.
     """
-    await connection.execute(_MAKE, (str(uuid.uuid4()),))
-    ((identifier,),) = await connection.execute_fetchall(_READ)
+    connection.execute(_MAKE, (str(uuid.uuid4()),))
+    ((identifier,),) = connection.execute(_READ)
     return str(identifier)
 
 
@@ -31,8 +29,7 @@ def visitors_identifier(path: Path) -> str:
     """Return the same to a program that only visits the database; blocks."""
     with reading(path) as connection:
         row = connection.execute(_READ).fetchone()
-    if row is None:
-        with changing(path) as connection:
-            connection.execute(_MAKE, (str(uuid.uuid4()),))
-            row = connection.execute(_READ).fetchone()
-    return str(row[0])
+    if row is not None:
+        return str(row[0])
+    with changing(path) as connection:
+        return client_identifier(connection)

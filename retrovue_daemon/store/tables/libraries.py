@@ -1,4 +1,4 @@
-"""The rows of libraries and library_locations."""
+"""The tables libraries and library_locations: reading them, changing them, and what the servers list of them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
-    import aiosqlite
-
     from retrovue_daemon.records import LibraryListing
 
 
@@ -25,12 +23,12 @@ _COLUMNS = (
     "id", "library_key", "uuid", "library_name", "library_type", "library_root", "sync_enabled", "priority",
     "priority_source", "state", "path_fingerprint", "content_changed_at", "section_updated_at", "scanned_at",
     "watermark", "known_moment", "listed_from", "listed_until", "fault", "doubt", "list_again", "former_names",
-    "last_full_sync_at",
+    "last_full_sync_at", "last_sync_at", "last_error", "server_id",
 )  # fmt: skip
 
 
-class LibraryRow(msgspec.Struct, frozen=True):
-    """A stored library.
+class StoredLibrary(msgspec.Struct, frozen=True):
+    """A row of libraries, with its server's name and all its roots, the first one first.
 
     ``content_changed_at``, ``section_updated_at`` and ``scanned_at`` are what the server said of it before its last
     complete listing, ``watermark`` the highest ``updatedAt`` of an item in it, or a later time
@@ -38,7 +36,7 @@ class LibraryRow(msgspec.Struct, frozen=True):
     ``known_moment`` is when the library was first seen, ``listed_from`` and ``listed_until`` when that listing began
     and ended. ``fault`` holds what could not be read or counted the last time (``sync/faults.py``), ``doubt`` says in
     words what of it stays open, ``list_again`` that the next pass must be a full one whatever the server's marks say.
-    ``former_names`` are the titles that it had before, the latest first.
+    ``former_names`` are the titles that it had before, the latest first, ``former`` those by which it is still meant.
     """
 
     id: int
@@ -64,21 +62,49 @@ class LibraryRow(msgspec.Struct, frozen=True):
     list_again: bool = False
     former_names: tuple[str, ...] = ()
     last_full_sync_at: int | None = None
+    last_sync_at: int | None = None
+    last_error: str | None = None
+    server_id: int = 0
+    server: str = ""
+    roots: tuple[str, ...] = ()
+    former: tuple[str, ...] = ()
 
 
-async def libraries(connection: aiosqlite.Connection, server_id: int) -> list[LibraryRow]:
-    """Return the libraries of a server."""
-    query = f"SELECT {', '.join(_COLUMNS)} FROM libraries WHERE server_id = ? ORDER BY id"
-    return [_row(values) for values in await connection.execute_fetchall(query, (server_id,))]
-
-
-async def locations(connection: aiosqlite.Connection, library_id: int) -> tuple[str, ...]:
-    """Return the roots of a library, the first one first."""
+def read_libraries(connection: sqlite3.Connection, server_id: int | None = None) -> list[StoredLibrary]:
+    """Return the libraries of all servers, or of one, in the order of server and title."""
     query = (
-        "SELECT p.path FROM library_locations AS p JOIN libraries AS l ON l.id = p.library_id"
-        " WHERE l.id = ? ORDER BY p.path <> ifnull(l.library_root, ''), p.path"
+        f"SELECT {', '.join(f'l.{name}' for name in _COLUMNS)}, s.name"
+        " FROM libraries AS l JOIN plex_servers AS s ON s.id = l.server_id"
+        " WHERE ?1 IS NULL OR l.server_id = ?1 ORDER BY s.name, l.library_name COLLATE NOCASE, l.id"
     )
-    return tuple([path for (path,) in await connection.execute_fetchall(query, (library_id,))])
+    query_roots = (
+        "SELECT p.library_id, p.path FROM library_locations AS p JOIN libraries AS l ON l.id = p.library_id"
+        " WHERE ?1 IS NULL OR l.server_id = ?1 ORDER BY p.path <> ifnull(l.library_root, ''), p.path"
+    )
+    roots: dict[int, tuple[str, ...]] = {}
+    for library_id, root in connection.execute(query_roots, (server_id,)):
+        roots[library_id] = (*roots.get(library_id, ()), root)
+    rows = [_row(values, roots) for values in connection.execute(query, (server_id,))]
+    titles: dict[int, list[str]] = {}
+    for row in rows:
+        if row.state != "missing":
+            titles.setdefault(row.server_id, []).append(row.name)
+    return [
+        msgspec.structs.replace(row, former=still_meant(row.former_names, titles.get(row.server_id, ())))
+        for row in rows
+    ]
+
+
+def set_library_enabled(connection: sqlite3.Connection, library_id: int, *, enabled: bool, now: int) -> None:
+    """Let a library be synced, or not; its rows stay either way."""
+    connection.execute(
+        "UPDATE libraries SET sync_enabled = ?, updated_at = ? WHERE id = ?", (enabled, now, library_id)
+    )
+
+
+def set_library_priority(connection: sqlite3.Connection, library_id: int, priority: int, now: int) -> None:
+    """Say which library is preferred where several hold the same work: the one with the lowest number."""
+    connection.execute("UPDATE libraries SET priority = ?, updated_at = ? WHERE id = ?", (priority, now, library_id))
 
 
 def titles_by_uuid(connection: sqlite3.Connection) -> dict[str, tuple[str, ...]]:
@@ -87,36 +113,33 @@ def titles_by_uuid(connection: sqlite3.Connection) -> dict[str, tuple[str, ...]]
     return {uuid: (title, *read_names(former)) for uuid, title, former in connection.execute(query)}
 
 
-def _row(values: Sequence[Any]) -> LibraryRow:
-    row = LibraryRow(*values)
+def _row(values: Sequence[Any], roots: Mapping[int, tuple[str, ...]]) -> StoredLibrary:
+    *columns, server = values
+    row = StoredLibrary(*columns)
     return msgspec.structs.replace(
         row,
         sync_enabled=bool(row.sync_enabled),
         list_again=bool(row.list_again),
-        fault=read_names(values[_COLUMNS.index("fault")]),
-        former_names=read_names(values[_COLUMNS.index("former_names")]),
+        fault=read_names(columns[_COLUMNS.index("fault")]),
+        former_names=read_names(columns[_COLUMNS.index("former_names")]),
+        server=server,
+        roots=roots.get(row.id, (row.root,) if row.root else ()),
     )
 
 
-def meant_titles(rows: Sequence[LibraryRow]) -> dict[int, tuple[str, ...]]:
-    """Return, by id, the former titles by which each of a server's libraries is still meant."""
-    titles = [row.name for row in rows if row.state != "missing"]
-    return {row.id: still_meant(row.former_names, titles) for row in rows}
-
-
-def former_titles(stored: Sequence[LibraryRow], listed: Sequence[LibraryListing]) -> dict[str, tuple[str, ...]]:
+def former_titles(stored: Sequence[StoredLibrary], listed: Sequence[LibraryListing]) -> dict[str, tuple[str, ...]]:
     """Return, by key, all former titles of the libraries that a server lists; see ``reconcile_libraries``."""
     return {key: _former_names(row, listing) for key, row, listing in _matched(stored, listed)}
 
 
-async def reconcile_libraries(
-    connection: aiosqlite.Connection,
+def reconcile_libraries(
+    connection: sqlite3.Connection,
     server_id: int,
     listed: Sequence[LibraryListing],
     priorities: Mapping[str, int],
     now: int,
     moment: int = 0,
-) -> dict[str, LibraryRow]:
+) -> dict[str, StoredLibrary]:
     """Make the rows say what the server lists, and return them by the key that they are listed under.
 
     A row is found by its uuid, so that a library which got a new key keeps it, else by its key. A key that was given
@@ -125,24 +148,24 @@ async def reconcile_libraries(
     without any location keeps its last known ones: there is none without a folder, so the server left them out.
     ``priorities`` holds, by key, what the configuration's order says; a new library is known from ``moment`` on.
     """
-    stored = await libraries(connection, server_id)
+    stored = read_libraries(connection, server_id)
     matched = _match(stored, listed)
-    await _free_keys(connection, stored, {listing.key for listing in listed}, matched)
-    found = {}
+    _free_keys(connection, stored, {listing.key for listing in listed}, matched)
     for listing in listed:
         row = matched.get(listing.key)
         priority = priorities.get(listing.key)
         if row is None:
-            row = await _insert(connection, server_id, listing, priority, now, moment)
+            row_id = _insert(connection, server_id, listing, priority, now, moment)
         else:
-            row = await _update(connection, row, listing, priority, now)
+            row_id = row.id
+            _update(connection, row, listing, priority, now)
         if listing.locations:
-            await _reconcile_locations(connection, row.id, listing.locations)
-        found[listing.key] = row
-    return found
+            _reconcile_locations(connection, row_id, listing.locations)
+    rows = {row.key: row for row in read_libraries(connection, server_id)}
+    return {listing.key: rows[listing.key] for listing in listed}
 
 
-def _match(stored: Sequence[LibraryRow], listed: Sequence[LibraryListing]) -> dict[str, LibraryRow]:
+def _match(stored: Sequence[StoredLibrary], listed: Sequence[LibraryListing]) -> dict[str, StoredLibrary]:
     """Find the row of each listed library, by its key; no row serves two of them."""
     by_uuid = {row.uuid: row for row in stored if row.uuid is not None}
     by_key = {row.key: row for row in stored}
@@ -158,14 +181,14 @@ def _match(stored: Sequence[LibraryRow], listed: Sequence[LibraryListing]) -> di
 
 
 def _matched(
-    stored: Sequence[LibraryRow], listed: Sequence[LibraryListing]
-) -> Iterator[tuple[str, LibraryRow, LibraryListing]]:
+    stored: Sequence[StoredLibrary], listed: Sequence[LibraryListing]
+) -> Iterator[tuple[str, StoredLibrary, LibraryListing]]:
     by_key = {listing.key: listing for listing in listed}
     for key, row in _match(stored, listed).items():
         yield key, row, by_key[key]
 
 
-def _former_names(row: LibraryRow, listing: LibraryListing) -> tuple[str, ...]:
+def _former_names(row: StoredLibrary, listing: LibraryListing) -> tuple[str, ...]:
     """Return the former titles of a listed library; without a uuid its key may have been another library's."""
     if row.name.strip() == listing.title.strip():
         return row.former_names
@@ -173,29 +196,30 @@ def _former_names(row: LibraryRow, listing: LibraryListing) -> tuple[str, ...]:
     return renamed(row.former_names, row.name, listing.title) if is_same else ()
 
 
-async def _free_keys(
-    connection: aiosqlite.Connection,
-    stored: Sequence[LibraryRow],
+def _free_keys(
+    connection: sqlite3.Connection,
+    stored: Sequence[StoredLibrary],
     listed_keys: AbstractSet[str],
-    matched: Mapping[str, LibraryRow],
+    matched: Mapping[str, StoredLibrary],
 ) -> None:
     """Take listed keys from rows that they no longer belong to, also where libraries have exchanged theirs."""
     for row in stored:
         if row.key in listed_keys and matched.get(row.key) is not row:
             # Unique, readable, and never a key of Plex's: those are numbers.
-            await connection.execute(
+            connection.execute(
                 "UPDATE libraries SET library_key = ? WHERE id = ?", (f"{row.key} (once, row {row.id})", row.id)
             )
 
 
-async def _insert(
-    connection: aiosqlite.Connection,
+def _insert(
+    connection: sqlite3.Connection,
     server_id: int,
     listing: LibraryListing,
     priority: int | None,
     now: int,
     moment: int,
-) -> LibraryRow:
+) -> int:
+    """Store a new library and return the row's id."""
     values: dict[str, str | int | None] = {
         "server_id": server_id,
         "library_key": listing.key,
@@ -209,17 +233,13 @@ async def _insert(
     }
     if priority is not None:
         values |= {"priority": priority, "priority_source": "config"}
-    query = (
-        f"INSERT INTO libraries ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})"
-        f" RETURNING {', '.join(_COLUMNS)}"
-    )
-    (row,) = await connection.execute_fetchall(query, tuple(values.values()))
-    return _row(row)
+    query = f"INSERT INTO libraries ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})"
+    return connection.execute(query, tuple(values.values())).lastrowid or 0
 
 
-async def _update(
-    connection: aiosqlite.Connection, row: LibraryRow, listing: LibraryListing, priority: int | None, now: int
-) -> LibraryRow:
+def _update(
+    connection: sqlite3.Connection, row: StoredLibrary, listing: LibraryListing, priority: int | None, now: int
+) -> None:
     """Write what differs, if anything does: an unchanged library costs no write."""
     changed = msgspec.structs.replace(
         row,
@@ -232,7 +252,7 @@ async def _update(
         **_ranked(row, priority),
     )
     if changed != row:
-        await connection.execute(
+        connection.execute(
             "UPDATE libraries SET library_key = ?, uuid = ?, library_name = ?, library_type = ?, library_root = ?,"
             " priority = ?, priority_source = ?, former_names = ?, updated_at = ? WHERE id = ?",
             (
@@ -240,10 +260,9 @@ async def _update(
                 changed.priority_source, _json(changed.former_names), now, row.id,
             ),
         )  # fmt: skip
-    return changed
 
 
-def _ranked(row: LibraryRow, priority: int | None) -> dict[str, Any]:
+def _ranked(row: StoredLibrary, priority: int | None) -> dict[str, Any]:
     """Return a library's priority and who says so; one that the configuration no longer ranks falls back."""
     if priority is not None:
         return {"priority": priority, "priority_source": "config"}
@@ -252,15 +271,15 @@ def _ranked(row: LibraryRow, priority: int | None) -> dict[str, Any]:
     return {}
 
 
-async def _reconcile_locations(connection: aiosqlite.Connection, library_id: int, paths: Sequence[str]) -> None:
+def _reconcile_locations(connection: sqlite3.Connection, library_id: int, paths: Sequence[str]) -> None:
     query = "SELECT path FROM library_locations WHERE library_id = ?"
-    stored = {path for (path,) in await connection.execute_fetchall(query, (library_id,))}
+    stored = {path for (path,) in connection.execute(query, (library_id,))}
     wanted = set(paths)
-    await connection.executemany(
+    connection.executemany(
         "DELETE FROM library_locations WHERE library_id = ? AND path = ?",
         [(library_id, path) for path in sorted(stored - wanted)],
     )
-    await connection.executemany(
+    connection.executemany(
         "INSERT INTO library_locations (library_id, path) VALUES (?, ?)",
         [(library_id, path) for path in sorted(wanted - stored)],
     )

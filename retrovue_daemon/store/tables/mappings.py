@@ -1,4 +1,4 @@
-"""Path mappings as people edit them, and how far the stored files' paths are covered by them."""
+"""The table plex_path_mappings, and how far the stored files' paths are covered by them."""
 
 from __future__ import annotations
 
@@ -23,19 +23,20 @@ class StoredMapping(msgspec.Struct, frozen=True):
     source: str
 
 
-def mappings(connection: sqlite3.Connection) -> list[StoredMapping]:
-    """Return the mappings of all servers; those of one server are in the order in which equal ones count."""
+def read_mappings(connection: sqlite3.Connection, server_id: int | None = None) -> list[StoredMapping]:
+    """Return the mappings of all servers, or of one; a server's own are in the order in which equal ones count."""
     query = (
         "SELECT m.id, m.server_id, s.name, m.plex_path, m.local_path, m.library_name, m.library_root, m.source"
-        " FROM plex_path_mappings AS m JOIN plex_servers AS s ON s.id = m.server_id ORDER BY s.name, m.id"
+        " FROM plex_path_mappings AS m JOIN plex_servers AS s ON s.id = m.server_id"
+        " WHERE ?1 IS NULL OR m.server_id = ?1 ORDER BY s.name, m.id"
     )
     return [
         StoredMapping(row_id, server_id, server, PathMapping(*fields), source)
-        for row_id, server_id, server, *fields, source in connection.execute(query)
+        for row_id, server_id, server, *fields, source in connection.execute(query, (server_id,))
     ]
 
 
-def add_mapping(connection: sqlite3.Connection, server_id: int, mapping: PathMapping, now: int) -> int:
+def insert_mapping(connection: sqlite3.Connection, server_id: int, mapping: PathMapping, now: int) -> int:
     """Store a mapping beside those of the configuration and return the row's id."""
     cursor = connection.execute(
         "INSERT INTO plex_path_mappings (server_id, plex_path, local_path, library_name, library_root, created_at)"
@@ -45,9 +46,26 @@ def add_mapping(connection: sqlite3.Connection, server_id: int, mapping: PathMap
     return cursor.lastrowid or 0
 
 
-def remove_mapping(connection: sqlite3.Connection, mapping_id: int) -> None:
+def delete_mapping(connection: sqlite3.Connection, mapping_id: int) -> None:
     """Delete a mapping."""
     connection.execute("DELETE FROM plex_path_mappings WHERE id = ?", (mapping_id,))
+
+
+def reconcile_mappings(connection: sqlite3.Connection, server: str, wanted: Sequence[PathMapping], now: int) -> None:
+    """Make the mappings that the configuration defines for a server say what it says."""
+    stored = [row for row in read_mappings(connection) if row.server == server and row.source == "config"]
+    if [row.mapping for row in stored] == list(wanted):
+        return
+    connection.executemany("DELETE FROM plex_path_mappings WHERE id = ?", [(row.id,) for row in stored])
+    connection.executemany(
+        "INSERT INTO plex_path_mappings"
+        " (server_id, plex_path, local_path, library_name, library_root, source, created_at)"
+        " SELECT id, ?, ?, ?, ?, 'config', ? FROM plex_servers WHERE name = ?",
+        [
+            (mapping.plex_path, mapping.local_path, mapping.library_name, mapping.library_root, now, server)
+            for mapping in wanted
+        ],
+    )
 
 
 def stored_paths(connection: sqlite3.Connection, library_ids: Sequence[int]) -> Iterator[tuple[int, str]]:

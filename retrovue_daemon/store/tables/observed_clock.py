@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from retrovue_daemon.store.items.lookup import TABLES
 
 if TYPE_CHECKING:
-    import aiosqlite
+    import sqlite3
 
     from retrovue_daemon.clock import Clock
 
@@ -37,22 +37,22 @@ class ObservedClock:
         self._began = self._kept = clock.monotonic()
         self._base = 0
 
-    async def start(self, connection: aiosqlite.Connection) -> None:
+    def start(self, connection: sqlite3.Connection) -> None:
         """Go on from what the last process stored; to be run by the writer.
 
         A database without a stored time begins with the wall clock. No row may be missing since a later time: a crash
         can lose the newest stored time, but not time itself.
         """
         observed = wall = self._clock.now()
-        for (value,) in await connection.execute_fetchall(_READ):
+        for (value,) in connection.execute(_READ):
             stored_time, stored_wall = map(int, str(value).split())
             observed = stored_time + min(max(wall - stored_wall, 0), DAY_S)
         for table in TABLES.values():
             query = f"SELECT ifnull(max(missing_observed), 0) FROM {table} WHERE state = 'missing'"
-            ((latest,),) = await connection.execute_fetchall(query)
+            ((latest,),) = connection.execute(query)
             observed = max(observed, latest)
         self._base, self._began = observed, self._clock.monotonic()
-        await self.keep(connection)
+        self.keep(connection)
 
     def now(self) -> int:
         """Return the observed time."""
@@ -63,7 +63,7 @@ class ObservedClock:
         """Whether the time was not stored for so long that it should be, even if nothing else is written."""
         return self._clock.monotonic() - self._kept >= KEPT_EVERY_S
 
-    async def keep(self, connection: aiosqlite.Connection) -> None:
+    def keep(self, connection: sqlite3.Connection) -> None:
         """Store the time, and the wall clock's at this moment: the next process starts from both."""
-        await connection.execute(_KEEP, (f"{self.now()} {self._clock.now()}",))
+        connection.execute(_KEEP, (f"{self.now()} {self._clock.now()}",))
         self._kept = self._clock.monotonic()

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping
 
-    import aiosqlite
-
 KEPT_S = 90 * 24 * 60 * 60
 """Seconds that a finished request is kept."""
 
@@ -51,7 +49,7 @@ def read_result(connection: sqlite3.Connection, request_id: int) -> tuple[int | 
     return row
 
 
-async def open_requests(connection: aiosqlite.Connection) -> list[RequestRow]:
+def open_requests(connection: sqlite3.Connection) -> list[RequestRow]:
     """Return the requests that nobody has answered, oldest first."""
     # As bytes: SQLite keeps texts that are no UTF-8, and Python would refuse the whole answer.
     query = (
@@ -61,7 +59,7 @@ async def open_requests(connection: aiosqlite.Connection) -> list[RequestRow]:
         " LEFT JOIN plex_servers AS s ON s.id = r.server_id LEFT JOIN libraries AS l ON l.id = r.library_id"
         " LEFT JOIN plex_servers AS ls ON ls.id = l.server_id WHERE r.finished_at IS NULL ORDER BY r.id"
     )
-    found = await connection.execute_fetchall(query)
+    found = connection.execute(query)
     return [
         RequestRow(
             row_id, server_id, server, library_id, owner, key, kind.decode("utf-8", "replace"), _object(options)
@@ -70,24 +68,24 @@ async def open_requests(connection: aiosqlite.Connection) -> list[RequestRow]:
     ]
 
 
-async def show_progress(connection: aiosqlite.Connection, progress: Mapping[int, dict[str, Any]]) -> None:
+def show_progress(connection: sqlite3.Connection, progress: Mapping[int, dict[str, Any]]) -> None:
     """Say how far requests are, by their ids, where who made them looks for the result."""
-    await connection.executemany(
+    connection.executemany(
         "UPDATE sync_requests SET result = ? WHERE id = ? AND finished_at IS NULL",
         [(json.dumps(told), request_id) for request_id, told in progress.items()],
     )
 
 
-async def finish_request(
-    connection: aiosqlite.Connection, request_id: int, result: dict[str, Any], run_id: int | None, now: int
+def finish_request(
+    connection: sqlite3.Connection, request_id: int, result: dict[str, Any], run_id: int | None, now: int
 ) -> None:
     """Answer a request, and forget those that were answered long ago."""
-    await connection.execute(
+    connection.execute(
         "UPDATE sync_requests SET result = ?, run_id = (SELECT id FROM sync_runs WHERE id = ?), finished_at = ?"
         " WHERE id = ? AND finished_at IS NULL",
         (json.dumps(result), run_id, now, request_id),
     )
-    await connection.execute("DELETE FROM sync_requests WHERE finished_at < ?", (now - KEPT_S,))
+    connection.execute("DELETE FROM sync_requests WHERE finished_at < ?", (now - KEPT_S,))
 
 
 def _object(content: bytes | None) -> dict[str, Any] | None:

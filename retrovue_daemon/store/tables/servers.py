@@ -1,33 +1,54 @@
-"""The rows of plex_servers and plex_path_mappings: who is whose, and what the configuration says of them."""
+"""The table plex_servers: reading it, changing it, and what the configuration and the servers say of its rows."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from retrovue_daemon.config import MASK, Secret
 from retrovue_daemon.errors import DuplicateServer, ServerForgotten, WrongServer
-from retrovue_daemon.records import PathMapping
+from retrovue_daemon.store.file.visits import changing
+from retrovue_daemon.store.tables.mappings import reconcile_mappings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    import sqlite3
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
-    import aiosqlite
+    from retrovue_daemon.config import ServerSection
+    from retrovue_daemon.records import PathMapping
+
+_AT_ONCE = 5_000
+"""Rows that are deleted in one transaction: a daemon that writes beside it waits for each, not for all."""
+
+_BELONGINGS = (
+    "episodes", "movies", "media_files", "seasons", "shows", "sync_requests", "sync_runs", "plex_path_mappings",
+    "libraries",
+)  # fmt: skip
+"""The tables whose rows belong to a server, children first."""
 
 
-class ServerRow(msgspec.Struct, frozen=True):
-    """A stored server; ``token`` is set only where the database is its source. Never log one."""
+class StoredServer(msgspec.Struct, frozen=True):
+    """A row of plex_servers; ``libraries`` are all of its own, ``enabled`` those that are switched on."""
 
     id: int
     name: str
     url: str
-    token: str | None
+    token: Secret | None
     is_active: bool
     source: str
     machine_identifier: str | None
+    version: str | None
+    libraries: int
+    enabled: int
+    last_sync_at: int | None
 
-    def __repr__(self) -> str:
-        return f"ServerRow(id={self.id}, name={self.name!r}, source={self.source!r})"
+    @property
+    def shown_url(self) -> str:
+        """The address without what may be a secret in it, if another program has stored one there."""
+        return re.sub(r"//[^/@]*@", f"//{MASK}@", re.split("[?#]", self.url)[0])
 
 
 class ServerEntry(msgspec.Struct, frozen=True):
@@ -38,53 +59,120 @@ class ServerEntry(msgspec.Struct, frozen=True):
     path_mappings: Sequence[PathMapping]
 
 
-async def servers(connection: aiosqlite.Connection) -> list[ServerRow]:
+def read_servers(connection: sqlite3.Connection) -> list[StoredServer]:
     """Return all servers, also the inactive ones."""
-    query = "SELECT id, name, server_url, token, is_active, source, machine_identifier FROM plex_servers ORDER BY id"
+    query = (
+        "SELECT s.id, s.name, s.server_url, s.token, s.is_active, s.source, s.machine_identifier, s.version,"
+        " count(l.id), ifnull(sum(l.sync_enabled), 0), max(l.last_sync_at)"
+        " FROM plex_servers AS s LEFT JOIN libraries AS l ON l.server_id = s.id GROUP BY s.id ORDER BY s.name"
+    )
     return [
-        ServerRow(row_id, name, url, token, bool(is_active), source, machine_identifier)
-        for row_id, name, url, token, is_active, source, machine_identifier in await connection.execute_fetchall(
-            query
-        )
+        StoredServer(row_id, name, url, Secret(token) if token else None, bool(is_active), *rest)
+        for row_id, name, url, token, is_active, *rest in connection.execute(query)
     ]
 
 
-async def reconcile_servers(connection: aiosqlite.Connection, entries: Iterable[ServerEntry], now: int) -> None:
+def insert_server(connection: sqlite3.Connection, section: ServerSection, *, is_active: bool, now: int) -> int:
+    """Store a server with its token and return the row's id.
+
+    An inactive row of that name, which a configuration left behind, is taken over with all that belongs to it.
+    """
+    values = (section.url, section.token.reveal(), is_active, now, section.name)
+    left_behind = connection.execute(
+        "UPDATE plex_servers SET server_url = ?, token = ?, is_active = ?, source = 'database', updated_at = ?"
+        " WHERE name = ? AND source = 'config' AND is_active = 0 RETURNING id",
+        values,
+    ).fetchall()
+    for (row_id,) in left_behind:
+        return int(row_id)
+    cursor = connection.execute(
+        "INSERT INTO plex_servers (server_url, token, is_active, updated_at, created_at, name)"
+        " VALUES (?1, ?2, ?3, ?4, ?4, ?5)",
+        values,
+    )
+    return cursor.lastrowid or 0
+
+
+def set_server_active(connection: sqlite3.Connection, server_id: int, *, is_active: bool, now: int) -> None:
+    """Let a server be synced, or not; its rows stay either way."""
+    connection.execute(
+        "UPDATE plex_servers SET is_active = ?, updated_at = ? WHERE id = ?", (is_active, now, server_id)
+    )
+
+
+def update_server(connection: sqlite3.Connection, server_id: int, section: ServerSection, now: int) -> None:
+    """Give a server that the database defines another name, address or token."""
+    connection.execute(
+        "UPDATE plex_servers SET name = ?, server_url = ?, token = ?, updated_at = ? WHERE id = ?",
+        (section.name, section.url, section.token.reveal(), now, server_id),
+    )
+
+
+def update_token(connection: sqlite3.Connection, server_id: int, token: Secret, now: int) -> None:
+    """Exchange the token of a server that the database defines."""
+    connection.execute(
+        "UPDATE plex_servers SET token = ?, updated_at = ? WHERE id = ?", (token.reveal(), now, server_id)
+    )
+
+
+def belongings(connection: sqlite3.Connection, server_id: int) -> dict[str, int]:
+    """Count what goes with a server, by table."""
+    return {
+        table: connection.execute(f"SELECT count(*) FROM {table} WHERE server_id = ?", (server_id,)).fetchone()[0]
+        for table in _BELONGINGS
+    }
+
+
+def delete_server(path: Path, server_id: int, now: int) -> Iterator[int]:
+    """Delete a server with all that belongs to it, in small transactions; yields how many rows went in each.
+
+    It is switched off first, so that a daemon stops to sync it. An interruption leaves it so, with fewer rows.
+    """
+    with changing(path) as connection:
+        set_server_active(connection, server_id, is_active=False, now=now)
+    for table in _BELONGINGS:
+        query = f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE server_id = ? LIMIT ?)"
+        gone = _AT_ONCE
+        while gone == _AT_ONCE:
+            with changing(path) as connection:
+                gone = connection.execute(query, (server_id, _AT_ONCE)).rowcount
+            yield gone
+    with changing(path) as connection:
+        connection.execute("DELETE FROM plex_servers WHERE id = ?", (server_id,))
+
+
+def reconcile_servers(connection: sqlite3.Connection, entries: Iterable[ServerEntry], now: int) -> None:
     """Make the rows say what the configuration says; rows that already do are not written.
 
     A server that has left the configuration becomes inactive, its rows stay. One that the database defines itself
     keeps its url and token, for the day when the configuration no longer names it.
     """
-    rows = {row.name: row for row in await servers(connection)}
+    rows = {row.name: row for row in read_servers(connection)}
     named = set()
     for entry in entries:
         named.add(entry.name)
         row = rows.get(entry.name)
         if row is None:
-            await connection.execute(
+            connection.execute(
                 "INSERT INTO plex_servers (name, server_url, source, created_at, updated_at)"
                 " VALUES (?, ?, 'config', ?, ?)",
                 (entry.name, entry.url, now, now),
             )
         elif row.source == "config" and (row.url, row.is_active) != (entry.url, True):
-            await connection.execute(
+            connection.execute(
                 "UPDATE plex_servers SET server_url = ?, is_active = 1, updated_at = ? WHERE id = ?",
                 (entry.url, now, row.id),
             )
-        await _reconcile_mappings(connection, entry, now)
+        reconcile_mappings(connection, entry.name, entry.path_mappings, now)
     for row in rows.values():
         if row.name not in named:
-            await connection.execute(
-                "DELETE FROM plex_path_mappings WHERE server_id = ? AND source = 'config'", (row.id,)
-            )
+            connection.execute("DELETE FROM plex_path_mappings WHERE server_id = ? AND source = 'config'", (row.id,))
         if row.source == "config" and row.is_active and row.name not in named:
-            await connection.execute(
-                "UPDATE plex_servers SET is_active = 0, updated_at = ? WHERE id = ?", (now, row.id)
-            )
+            connection.execute("UPDATE plex_servers SET is_active = 0, updated_at = ? WHERE id = ?", (now, row.id))
 
 
-async def bind_identity(
-    connection: aiosqlite.Connection,
+def bind_identity(
+    connection: sqlite3.Connection,
     server_id: int,
     name: str,
     machine_identifier: str,
@@ -99,7 +187,7 @@ async def bind_identity(
     Raises WrongServer where the row belongs to another machine, DuplicateServer where another active row is this one,
     ServerForgotten where there is no such row any more.
     """
-    rows = {row.id: row for row in await servers(connection)}
+    rows = {row.id: row for row in read_servers(connection)}
     row = rows.get(server_id)
     if row is None:
         raise ServerForgotten(name)
@@ -108,9 +196,9 @@ async def bind_identity(
     if other is not None and (other.is_active or row.machine_identifier is not None):
         raise DuplicateServer(row.name, other.name)
     if other is not None:
-        await _adopt(connection, row, other, now)
+        _adopt(connection, row, other, now)
         server_id = other.id
-    await connection.execute(
+    connection.execute(
         "UPDATE plex_servers SET machine_identifier = ?1, version = ?2, updated_at = ?3"
         " WHERE id = ?4 AND (machine_identifier IS NOT ?1 OR version IS NOT ?2)",
         (machine_identifier, version, now, server_id),
@@ -118,52 +206,20 @@ async def bind_identity(
     return server_id
 
 
-def check_identity(row: ServerRow, machine_identifier: str) -> None:
+def check_identity(row: StoredServer, machine_identifier: str) -> None:
     """Raise WrongServer where a row belongs to another machine."""
     if row.machine_identifier not in {None, machine_identifier}:
         raise WrongServer(row.name, row.machine_identifier or "", machine_identifier)
 
 
-async def path_mappings(connection: aiosqlite.Connection, server_id: int) -> list[PathMapping]:
-    """Return the path mappings of a server, from the configuration and from the database."""
-    query = (
-        "SELECT plex_path, local_path, library_name, library_root FROM plex_path_mappings"
-        " WHERE server_id = ? ORDER BY id"
-    )
-    return [PathMapping(*row) for row in await connection.execute_fetchall(query, (server_id,))]
-
-
-async def _adopt(connection: aiosqlite.Connection, row: ServerRow, older: ServerRow, now: int) -> None:
+def _adopt(connection: sqlite3.Connection, row: StoredServer, older: StoredServer, now: int) -> None:
     """Give ``older`` the name and settings of ``row``, which goes: it never had a library."""
-    await connection.execute("DELETE FROM plex_path_mappings WHERE server_id = ? AND source = 'config'", (older.id,))
-    await connection.execute("UPDATE plex_path_mappings SET server_id = ? WHERE server_id = ?", (older.id, row.id))
-    await connection.execute("DELETE FROM plex_servers WHERE id = ?", (row.id,))
-    await connection.execute(
+    connection.execute("DELETE FROM plex_path_mappings WHERE server_id = ? AND source = 'config'", (older.id,))
+    connection.execute("UPDATE plex_path_mappings SET server_id = ? WHERE server_id = ?", (older.id, row.id))
+    connection.execute("DELETE FROM plex_servers WHERE id = ?", (row.id,))
+    token = row.token.reveal() if row.token else None
+    connection.execute(
         "UPDATE plex_servers SET name = ?, server_url = ?, token = ?, source = ?, is_active = 1, updated_at = ?"
         " WHERE id = ?",
-        (row.name, row.url, row.token, row.source, now, older.id),
-    )
-
-
-async def _reconcile_mappings(connection: aiosqlite.Connection, entry: ServerEntry, now: int) -> None:
-    query = (
-        "SELECT m.plex_path, m.local_path, m.library_name, m.library_root FROM plex_path_mappings AS m"
-        " JOIN plex_servers AS s ON s.id = m.server_id WHERE s.name = ? AND m.source = 'config' ORDER BY m.id"
-    )
-    stored = [PathMapping(*row) for row in await connection.execute_fetchall(query, (entry.name,))]
-    if stored == list(entry.path_mappings):
-        return
-    await connection.execute(
-        "DELETE FROM plex_path_mappings WHERE source = 'config'"
-        " AND server_id = (SELECT id FROM plex_servers WHERE name = ?)",
-        (entry.name,),
-    )
-    await connection.executemany(
-        "INSERT INTO plex_path_mappings"
-        " (server_id, plex_path, local_path, library_name, library_root, source, created_at)"
-        " SELECT id, ?, ?, ?, ?, 'config', ? FROM plex_servers WHERE name = ?",
-        [
-            (mapping.plex_path, mapping.local_path, mapping.library_name, mapping.library_root, now, entry.name)
-            for mapping in entry.path_mappings
-        ],
+        (row.name, row.url, token, row.source, now, older.id),
     )

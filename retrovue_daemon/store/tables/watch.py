@@ -5,18 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from retrovue_daemon.store.tables.libraries import read_libraries
+from retrovue_daemon.store.tables.mappings import read_mappings
+from retrovue_daemon.store.tables.servers import read_servers
+
 if TYPE_CHECKING:
-    import aiosqlite
+    import sqlite3
 
 Rows: TypeAlias = tuple[tuple[Any, ...], ...]
-
-_QUERIES = {
-    "servers": "SELECT id, name, server_url, token, is_active, source FROM plex_servers ORDER BY id",
-    "libraries": "SELECT id, sync_enabled, server_id FROM libraries ORDER BY id",
-    "mappings": (
-        "SELECT server_id, plex_path, local_path, library_name, library_root FROM plex_path_mappings ORDER BY id"
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -58,16 +54,16 @@ class Settings:
         }
 
 
-async def data_version(connection: aiosqlite.Connection) -> int:
+def data_version(connection: sqlite3.Connection) -> int:
     """Return a number that changes when any other connection has committed: https://sqlite.org/pragma.html."""
-    ((version,),) = await connection.execute_fetchall("PRAGMA data_version")
+    ((version,),) = connection.execute("PRAGMA data_version")
     return int(version)
 
 
-async def read_settings(connection: aiosqlite.Connection) -> Settings:
+def read_settings(connection: sqlite3.Connection) -> Settings:
     """Read what there is now."""
-    found = {
-        name: tuple([tuple(row) for row in await connection.execute_fetchall(query)])
-        for name, query in _QUERIES.items()
-    }
-    return Settings(**found)
+    return Settings(
+        tuple((row.id, row.name, row.url, row.token, row.is_active, row.source) for row in read_servers(connection)),
+        tuple((row.id, row.sync_enabled, row.server_id) for row in read_libraries(connection)),
+        tuple((row.server_id, row.mapping) for row in read_mappings(connection)),
+    )

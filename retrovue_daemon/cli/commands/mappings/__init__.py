@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.cli.commands.mappings.coverage import Group
     from retrovue_daemon.records import PathMapping
+    from retrovue_daemon.store.tables.libraries import StoredLibrary
     from retrovue_daemon.store.tables.mappings import StoredMapping
-    from retrovue_daemon.store.tables.settings import StoredLibrary, StoredServer
+    from retrovue_daemon.store.tables.servers import StoredServer
 
 app = command_group(
     "Path mappings: from where a server has its files to where readers of the database find them.",
@@ -53,12 +54,13 @@ def list_mappings(
     - `retrovue-daemon mappings list --server home --json`
     """
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.store.tables import mappings, settings  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.mappings import read_mappings  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.servers import read_servers  # noqa: PLC0415 -- not for --help
 
     place = find_place(config, database)
     with visits.reading(place.path) as connection:
-        chosen = {entry.id for entry in choices.choose_servers(settings.servers(connection), server)}
-        stored = [entry for entry in mappings.mappings(connection) if entry.server_id in chosen]
+        chosen = {entry.id for entry in choices.choose_servers(read_servers(connection), server)}
+        stored = [entry for entry in read_mappings(connection) if entry.server_id in chosen]
     if as_json:
         print_json({"mappings": [_plain(entry) for entry in stored]})
         return
@@ -98,15 +100,17 @@ def add_mapping(
     - `retrovue-daemon mappings add 'M:\Films' /mnt/films --server attic --library Movies`
     """
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.store.tables import mappings, settings  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.libraries import read_libraries  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.mappings import insert_mapping, read_mappings  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.servers import read_servers  # noqa: PLC0415 -- not for --help
 
     place = find_place(config, database)
     with visits.changing(place.path) as connection:
-        owner = _one_server(settings.servers(connection), server)
-        title = None if library is None else _title(settings.libraries(connection), library, owner)
+        owner = _one_server(read_servers(connection), server)
+        title = None if library is None else _title(read_libraries(connection), library, owner)
         mapping = _checked(plex_path, local_path, title, root)
-        _refuse_repeated([entry for entry in mappings.mappings(connection) if entry.server_id == owner.id], mapping)
-        mapping_id = mappings.add_mapping(connection, owner.id, mapping, int(time.time()))
+        _refuse_repeated([entry for entry in read_mappings(connection) if entry.server_id == owner.id], mapping)
+        mapping_id = insert_mapping(connection, owner.id, mapping, int(time.time()))
     print_line(f"added mapping {mapping_id} of server {owner.name!r}: {plex_path} is {local_path}")
     from retrovue_daemon.cli.commands.mappings.coverage import seen  # noqa: PLC0415 -- not for --help
 
@@ -127,17 +131,17 @@ def remove_mapping(
     - `retrovue-daemon mappings remove 3`
     """
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.store.tables import mappings  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.mappings import delete_mapping, read_mappings  # noqa: PLC0415 -- not for --help
 
     place = find_place(config, database)
     with visits.changing(place.path) as connection:
-        found = [entry for entry in mappings.mappings(connection) if entry.id == mapping_id]
+        found = [entry for entry in read_mappings(connection) if entry.id == mapping_id]
         if not found:
             raise BadInput(f"no mapping has the id {mapping_id}", hint="`retrovue-daemon mappings list` shows them")
         (entry,) = found
         if entry.source == "config":
             raise DefinedByConfig(entry.server, f"mapping {mapping_id}", place.source if place.is_of_config else None)
-        mappings.remove_mapping(connection, mapping_id)
+        delete_mapping(connection, mapping_id)
     print_line(f"removed mapping {mapping_id} of server {entry.server!r}: {entry.mapping.plex_path}")
 
 
@@ -162,15 +166,17 @@ def try_path(
     """
     from retrovue_daemon.cli.commands.mappings.coverage import try_mappings  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- likewise
-    from retrovue_daemon.store.tables import mappings, settings  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.store.tables.libraries import read_libraries  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.store.tables.mappings import read_mappings  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.store.tables.servers import read_servers  # noqa: PLC0415 -- likewise
 
     place = find_place(config, database)
     with visits.reading(place.path) as connection:
-        servers = choices.choose_servers(settings.servers(connection), server)
-        libraries = settings.libraries(connection)
+        servers = choices.choose_servers(read_servers(connection), server)
+        libraries = read_libraries(connection)
         if library is not None:
             libraries = choices.choose_libraries(libraries, library, server)
-        stored = mappings.mappings(connection)
+        stored = read_mappings(connection)
     results = try_mappings(path, servers, libraries, stored, given=library is not None)
     if as_json:
         print_json({"path": path, "results": [result.plain() for result in results]})
@@ -207,17 +213,19 @@ def suggest_mappings(
     """
     from retrovue_daemon.cli.commands.mappings import coverage  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- likewise
-    from retrovue_daemon.store.tables import mappings, settings  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.store.tables.libraries import read_libraries  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.store.tables.mappings import read_mappings, stored_paths  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.store.tables.servers import read_servers  # noqa: PLC0415 -- likewise
 
     place = find_place(config, database)
     with visits.reading(place.path) as connection:
-        chosen = {entry.id for entry in choices.choose_servers(settings.servers(connection), server)}
-        libraries = [library for library in settings.libraries(connection) if library.server_id in chosen]
-        stored = [entry for entry in mappings.mappings(connection) if entry.server_id in chosen]
+        chosen = {entry.id for entry in choices.choose_servers(read_servers(connection), server)}
+        libraries = [library for library in read_libraries(connection) if library.server_id in chosen]
+        stored = [entry for entry in read_mappings(connection) if entry.server_id in chosen]
         ids = [library.id for library in libraries]
-        paths = mappings.stored_paths(connection, ids)
+        paths = stored_paths(connection, ids)
         groups = coverage.survey(libraries, stored, (file for file in paths if is_whole(file[1])))
-        bare = sum(not is_whole(path) for _, path in mappings.stored_paths(connection, ids))
+        bare = sum(not is_whole(path) for _, path in stored_paths(connection, ids))
     used = {group.mapping.id for group in groups if group.mapping}
     unused = [entry for entry in stored if entry.id not in used]
     if as_json:

@@ -12,8 +12,9 @@ from retrovue_daemon.records import PathMapping
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from retrovue_daemon.store.tables.libraries import StoredLibrary
     from retrovue_daemon.store.tables.mappings import StoredMapping
-    from retrovue_daemon.store.tables.settings import StoredLibrary, StoredServer
+    from retrovue_daemon.store.tables.servers import StoredServer
 
 _FIRST_SAMPLES = 3
 _NAMES_OF_A_PREFIX = 3

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from retrovue_daemon.config import ServerSection
-    from retrovue_daemon.store.tables.settings import StoredServer
+    from retrovue_daemon.store.tables.servers import StoredServer
 
 app = command_group(
     "The servers that are mirrored: list, add and change those that the database defines.",
@@ -112,12 +112,12 @@ def add_server(
         validation.refuse_machine(_servers_if_any(place), section, answer)
 
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.store.tables import settings  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.servers import insert_server, read_servers  # noqa: PLC0415 -- not for --help
 
     place.make_if_missing()
     with visits.changing(place.path) as connection:
-        validation.refuse_taken(place, settings.servers(connection), section)
-        settings.add_server(connection, section, is_active=not disabled, now=int(time.time()))
+        validation.refuse_taken(place, read_servers(connection), section)
+        insert_server(connection, section, is_active=not disabled, now=int(time.time()))
     print_line(f"added server {section.name!r}{_told(answer)}")
     if not disabled:
         print("a running daemon syncs it within seconds; without one: retrovue-daemon sync")
@@ -141,18 +141,18 @@ def remove_server(
     - `retrovue-daemon servers remove attic --yes`
     """
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.store.tables import settings  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.servers import belongings, delete_server, read_servers  # noqa: PLC0415 -- not for --help
 
     place = find_place(config, database)
     with visits.reading(place.path) as connection:
-        server = choices.own_server(place, settings.servers(connection), name, "its entry")
-        counts = settings.belongings(connection, server.id)
+        server = choices.own_server(place, read_servers(connection), name, "its entry")
+        counts = belongings(connection, server.id)
     print(f"with server {server.name!r} go {_listed(counts)}")
     if dry_run:
         return
     if not yes:
         confirm(f"Delete server {server.name!r} and these rows?")
-    gone = sum(settings.remove_server(place.path, server.id, int(time.time())))
+    gone = sum(delete_server(place.path, server.id, int(time.time())))
     print(f"removed server {server.name!r} and {plural(gone, 'row')}")
 
 
@@ -194,7 +194,7 @@ def set_token(
     - `retrovue-daemon servers set-token attic --token-file attic.token`
     """
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.store.tables import settings  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.servers import update_token  # noqa: PLC0415 -- not for --help
 
     place = find_place(config, database)
     server = choices.own_server(place, validation.stored_servers(place), name, "its token")
@@ -202,7 +202,7 @@ def set_token(
     token = get_token(server.name, token_file)
     answer = None if no_test else _tested(validation.checked_entry(server.name, server.url, token.reveal()))
     with visits.changing(place.path) as connection:
-        settings.set_token(connection, server.id, token, int(time.time()))
+        update_token(connection, server.id, token, int(time.time()))
     print_line(f"exchanged the token of server {server.name!r}{_told(answer)}")
 
 
@@ -236,13 +236,13 @@ def _tested(section: ServerSection) -> ServerCheck:
 
 def _switch(place: Place, name: str, *, is_active: bool) -> None:
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.store.tables import settings  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.servers import read_servers, set_server_active  # noqa: PLC0415 -- not for --help
 
     with visits.changing(place.path) as connection:
-        server = choices.own_server(place, settings.servers(connection), name, "whether it is on")
+        server = choices.own_server(place, read_servers(connection), name, "whether it is on")
         if is_active:
             validation.refuse_without_token(place, server)
-        settings.switch_server(connection, server.id, is_active=is_active, now=int(time.time()))
+        set_server_active(connection, server.id, is_active=is_active, now=int(time.time()))
     word = "on" if is_active else "off"
     print(f"server {server.name!r} {'was' if server.is_active == is_active else 'is now'} {word}")
 

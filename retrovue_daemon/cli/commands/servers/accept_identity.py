@@ -26,7 +26,7 @@ from retrovue_daemon.cli.options import (
 if TYPE_CHECKING:
     from retrovue_daemon.cli.options import Place
     from retrovue_daemon.config import ServerSection
-    from retrovue_daemon.store.tables.settings import StoredServer
+    from retrovue_daemon.store.tables.servers import StoredServer
 
 
 def accept_identity(
@@ -52,12 +52,12 @@ def accept_identity(
     """
     from retrovue_daemon.store import reinstalling  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.store.tables import settings  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.servers import belongings, read_servers  # noqa: PLC0415 -- not for --help
 
     place = find_place(config, database, needs_tokens=True)
     with visits.reading(place.path) as connection:
-        server = choices.choose_server(settings.servers(connection), name)
-        counts = settings.belongings(connection, server.id)
+        server = choices.choose_server(read_servers(connection), name)
+        counts = belongings(connection, server.id)
     items = sum(counts[table] for table in ("movies", "shows", "seasons", "episodes"))
     found = _machine(_section(place, server))
     told = {"server": server.name, "was": server.machine_identifier, "is": found, "items": items}

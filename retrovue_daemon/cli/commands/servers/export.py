@@ -42,13 +42,15 @@ def export_servers(
     - `retrovue-daemon servers export attic --with-tokens >> config.toml`
     """
     from retrovue_daemon.store.file.visits import reading  # noqa: PLC0415 -- likewise
-    from retrovue_daemon.store.tables import mappings, settings  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.libraries import read_libraries  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.mappings import read_mappings  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.servers import read_servers  # noqa: PLC0415 -- not for --help
 
     place = find_place(config, database)
     with reading(place.path) as connection:
-        servers = settings.servers(connection)
-        stored = mappings.mappings(connection)
-        libraries = settings.libraries(connection)
+        servers = read_servers(connection)
+        stored = read_mappings(connection)
+        libraries = read_libraries(connection)
     if names:
         servers = [choices.choose_server(servers, name) for name in names]
     else:

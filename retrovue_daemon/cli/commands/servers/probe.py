@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from retrovue_daemon.config import ServerSection
-    from retrovue_daemon.store.tables.settings import StoredServer
+    from retrovue_daemon.store.tables.servers import StoredServer
 
 
 def probe_servers(
