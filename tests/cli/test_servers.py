@@ -235,7 +235,7 @@ def test_ctrl_c_at_a_question_is_no_answer(database, rows) -> None:
             told = b""
             while b"[y/N]" not in told and (more := os.read(process.stdout.fileno(), 65_536)):
                 told += more
-            _until_it_waits(process)
+            _until_it_reads(process)
             process.send_signal(signal.SIGINT)
             try:
                 _, err = process.communicate(timeout=20)
@@ -248,10 +248,13 @@ def test_ctrl_c_at_a_question_is_no_answer(database, rows) -> None:
     assert rows("SELECT count(*) FROM plex_servers") == [(1,)]
 
 
-def _until_it_waits(process: subprocess.Popen) -> None:
-    """Return once the process sleeps: a signal that comes before it reads its terminal is seen after the answer."""
-    stat = Path(f"/proc/{process.pid}/stat")
-    while process.poll() is None and stat.read_text().rpartition(")")[2].split()[0] != "S":
+def _until_it_reads(process: subprocess.Popen[bytes]) -> None:
+    """Return once the process waits for its standard input: a signal that comes before would be seen after it.
+
+    proc_pid_syscall(5) begins with the number of the system call and its first argument, here the file descriptor.
+    """
+    call = Path(f"/proc/{process.pid}/syscall")
+    while process.poll() is None and call.read_text().split()[1:2] != ["0x0"]:
         os.sched_yield()
 
 
