@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from retrovue_daemon.demo.changes import Changes
 from retrovue_daemon.errors import ServerWithdrawn
 from retrovue_daemon.logs.redaction import Redactor
+from retrovue_daemon.records import Kind
 from retrovue_daemon.service import worker
 from retrovue_daemon.service.schedule import LONGEST_BACKOFF_S
 from retrovue_daemon.service.selection import EVERYTHING, Selection
@@ -31,6 +33,23 @@ async def test_never_more_looks_than_configured_over_all_servers(serve, config, 
     await serve(config(*servers, sync={"concurrency": 2}))
     assert {line["status"] for line in await events.count(9, "sync.finished")} == {"ok"}
     assert gauge.libraries == 2
+
+
+async def test_rows_that_took_over_others_are_forgotten_once_no_pass_runs(serve, config, plex, clock, events) -> None:
+    """They matter to the passes beside it; a daemon that runs for years must not remember them all."""
+    service = await serve(config(table(plex)))
+    await events.count(3, "sync.finished")
+    heirs = service.supervisor.workers["home"]._discovery.heirs
+    dramas = plex.faults.hang("/library/sections/2/all")
+    Changes(plex.world).recreate(next(iter(plex.world.movies())).id)
+    await clock.tick("interval home")
+    await events.next("sync.finished", library="Comedies")
+    await dramas.reached.wait()
+    assert heirs._younger.keys() == {Kind.MOVIE}
+    running = [task for task in asyncio.all_tasks() if task.get_name().startswith("passes home/")]
+    dramas.release.set()
+    await asyncio.gather(*running)
+    assert heirs._younger == {}
 
 
 @pytest.mark.parametrize("concurrency", [1, 2])
