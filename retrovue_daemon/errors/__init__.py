@@ -18,6 +18,7 @@
     ├── TokenUnknown           this process does not have the server's token
     ├── ReportedError          an error that the running daemon reported
     ├── ConfigError            the configuration is invalid: all problems, with key paths
+    ├── ReloadRefused          the running daemon refused to reload: all problems
     ├── PlexError              a request to a server failed
     │   ├── ServerUnreachable      no connection, or it was lost
     │   │   └── AnswerBrokeOff         connected, but closed before the response was complete
@@ -37,6 +38,7 @@
         ├── DaemonGone             the daemon stopped before it finished the request
         ├── NoDaemon               no daemon is running
         ├── DaemonOutOfReach       a daemon is running, but cannot be signaled from here
+        ├── ReloadUnanswered       the daemon was signaled, but did not report the result in time
         ├── DatabasePlaceMissing   its directory does not exist (yet)
         ├── DatabaseMissing        the file does not exist yet
         ├── DatabaseUnusable       foreign, damaged, from a newer version, or not writable
@@ -48,7 +50,7 @@ holds a token. One module holds one branch of the tree; import the names from he
 """
 
 from retrovue_daemon.errors.base import DaemonError, InternalError, Interrupted, ReportedError
-from retrovue_daemon.errors.config import ConfigError, ConfigProblem
+from retrovue_daemon.errors.config import ConfigError, ConfigProblem, ReloadRefused
 from retrovue_daemon.errors.input import (
     AmbiguousName,
     BadInput,
@@ -83,6 +85,7 @@ from retrovue_daemon.errors.store import (
     DatabasePlaceMissing,
     DatabaseUnusable,
     NoDaemon,
+    ReloadUnanswered,
     StoreError,
     WriteFailed,
     WriterStopped,
@@ -112,6 +115,8 @@ __all__ = [
     "NoDaemon",
     "PagingIgnored",
     "PlexError",
+    "ReloadRefused",
+    "ReloadUnanswered",
     "ReportedError",
     "RequestRefused",
     "ServerBusy",

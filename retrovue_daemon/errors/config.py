@@ -36,6 +36,31 @@ class ConfigError(DaemonError):
         self.source = source
         self.problems = tuple(problems)
 
+    @property
+    def heading(self) -> str:
+        """What stands before the problems: the file, if there is one."""
+        return "" if self.source is None else str(self.source)
+
     def __str__(self) -> str:
-        where = f"{self.source}: " if self.source else ""
-        return where + "; ".join(str(problem) for problem in self.problems)
+        return ": ".join(filter(None, (self.heading, "; ".join(map(str, self.problems)))))
+
+
+class ReloadRefused(DaemonError):
+    """The daemon ``pid`` refused the new configuration because of ``problems`` and keeps the old one.
+
+    ``exit_code`` is 78 if the new configuration is invalid, else that of the error that the daemon met.
+    """
+
+    def __init__(self, pid: int, problems: Sequence[ConfigProblem], *, exit_code: int, hint: str | None) -> None:
+        super().__init__(pid, tuple(problems), hint=hint)
+        self.pid = pid
+        self.problems = tuple(problems)
+        self.exit_code = exit_code
+
+    @property
+    def heading(self) -> str:
+        """What stands before the problems."""
+        return f"the daemon (pid {self.pid}) refused the new configuration and keeps the old one"
+
+    def __str__(self) -> str:
+        return f"{self.heading}: {'; '.join(map(str, self.problems))}"

@@ -43,8 +43,8 @@ class DaemonGone(StoreError):
     exit_code = 75
     hint = "try again; the request stays in the database, so the next daemon processes it, too"
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, "the daemon stopped before it finished the request")
+    def __init__(self, path: Path, *, hint: str | None = None) -> None:
+        super().__init__(path, "the daemon stopped before it finished the request", hint=hint)
 
 
 class NoDaemon(StoreError):
@@ -71,6 +71,20 @@ class DaemonOutOfReach(StoreError):
         super().__init__(path, f"cannot signal the daemon{f' (pid {pid})' if pid else ''}: {reason}")
         self.pid = pid
         self.reason = reason
+
+
+class ReloadUnanswered(StoreError):
+    """The daemon ``pid`` was signaled, but did not report the result of the reload within ``timeout`` seconds."""
+
+    hint = (
+        "the reload may still be running: check `retrovue-daemon status` and the daemon's log;"
+        " if the daemon was started before an upgrade of this program, restart it"
+    )
+
+    def __init__(self, path: Path, pid: int, timeout: float) -> None:
+        super().__init__(path, f"the daemon (pid {pid}) did not report the result of the reload within {timeout:g} s")
+        self.pid = pid
+        self.timeout = timeout
 
 
 class DatabasePlaceMissing(StoreError):

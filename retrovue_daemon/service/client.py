@@ -1,4 +1,4 @@
-"""Asking the daemon that holds a database: through it, for what ``sync`` would do; by a signal, to reload."""
+"""Requesting a sync from the daemon that holds a database, through that database."""
 
 from __future__ import annotations
 
@@ -9,15 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from retrovue_daemon.errors import (
     DaemonGone,
-    DaemonOutOfReach,
-    DatabaseHeld,
     DatabaseUnusable,
-    NoDaemon,
     UnknownServer,
 )
-from retrovue_daemon.service.signals import hanging_up
 from retrovue_daemon.store.connection import connected
-from retrovue_daemon.store.file.lock import holder, is_held_by
+from retrovue_daemon.store.file.lock import holder
 from retrovue_daemon.store.tables.requests import add_request, read_result
 from retrovue_daemon.store.tables.servers import read_servers
 from retrovue_daemon.sync.progress import LibraryProgress, Progress
@@ -58,33 +54,6 @@ async def ask_daemon(
             return result
     except sqlite3.Error as error:
         raise DatabaseUnusable(path, str(error), hint="check that this user may write to it") from error
-
-
-def ask_to_reload(path: Path) -> int:
-    """Tell the daemon that holds the database at ``path`` to read its configuration again, and return its process id.
-
-    SIGHUP ends most programs, so it goes to nobody but the process that has the lock and says that it is a daemon.
-    What comes of it is in the daemon's log. Raises NoDaemon, DaemonOutOfReach, or DatabaseHeld where another command
-    has the database.
-    """
-    path = path.resolve()
-    held, pid, serves = holder(path)
-    if held is False:
-        raise NoDaemon(path)
-    if held is None:
-        raise DaemonOutOfReach(path, None, "its lock file cannot be read")
-    if pid is None or not serves:
-        raise DatabaseHeld(
-            path, pid, hint="that is no daemon, so there is nothing to reload; wait until it has ended"
-        )
-    try:
-        with hanging_up(pid) as hang_up:
-            if not is_held_by(path, pid):
-                raise DaemonOutOfReach(path, pid, "no process of that number has the lock here")
-            hang_up()
-    except OSError as error:
-        raise DaemonOutOfReach(path, pid, error.strerror or str(error)) from None
-    return pid
 
 
 def _address(path: Path) -> str:

@@ -81,7 +81,7 @@ async def _keep_in_step(config: Config, redactor: Redactor, process: Process, si
     try:
         async with _opened(config, serves=True) as database, asyncio.TaskGroup() as group:
             supervisor = Supervisor(database, config, ProgressBoard(), redactor, retry=PATIENT, clock=clock)
-            reloader = Reloader(process.load, process.relog, supervisor, notifier, clock)
+            reloader = Reloader(process.load, process.relog, supervisor, notifier, redactor, clock)
             group.create_task(database.writer.stopped(), name="the writer's end")
             group.create_task(supervisor.run(), name="supervisor")
             await supervisor.started.wait()

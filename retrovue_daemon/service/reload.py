@@ -1,20 +1,26 @@
-"""SIGHUP: read the configuration again, check all of it, and only then use it."""
+"""SIGHUP: read the configuration again, check all of it, only then use it, and store the verdict."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import structlog
 
-from retrovue_daemon.errors import ConfigError, DaemonError
+from retrovue_daemon.errors import ConfigError, ConfigProblem, DaemonError, InternalError, StoreError
 from retrovue_daemon.service.systemd import keep_asking
+from retrovue_daemon.store.tables.reloads import Reload, mark_start, store_reload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import sqlite3
+    from collections.abc import Callable, Sequence
 
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.config import Config
+    from retrovue_daemon.logs.redaction import Redactor
     from retrovue_daemon.service.supervisor import Supervisor
     from retrovue_daemon.service.systemd import Notifier
 
@@ -25,7 +31,11 @@ _LEVELS = ("debug", "info", "warning", "error")
 
 
 class Reloader:
-    """Reloads one at a time; ``load`` reads the file, ``relog`` takes over what it says of the logs."""
+    """Reloads one at a time; ``load`` reads the file, ``relog`` applies what it says of the logs.
+
+    Every verdict is stored, without the secrets that ``redactor`` knows, for `status` and for the command that waits
+    for it.
+    """
 
     def __init__(
         self,
@@ -33,35 +43,50 @@ class Reloader:
         relog: Callable[[Config], None],
         supervisor: Supervisor,
         notifier: Notifier,
+        redactor: Redactor,
         clock: Clock,
     ) -> None:
         self._load = load
         self._relog = relog
         self._supervisor = supervisor
         self._notifier = notifier
+        self._redactor = redactor
         self._clock = clock
 
     async def serve(self, wanted: asyncio.Event) -> None:
-        """Reload whenever that is wanted; what is wanted meanwhile is one more reload, however often it was said."""
+        """Reload each time that ``wanted`` is set; signals that arrive during a reload lead to one more."""
+        await self._write(mark_start)
         while True:
             await wanted.wait()
             wanted.clear()
+            # From here on a signal leads to another reload. Who sent one before gets the verdict of this one.
+            began_ns = time.monotonic_ns()
             self._notifier.reloading()
             asking = asyncio.create_task(keep_asking(self._notifier, self._clock), name="patience with a reload")
             try:
-                await self.reload()
-            except DaemonError as error:
-                self._refuse(_problems(error), error.hint)
-            except Exception:
-                self._supervisor.refused = ["internal error"]
-                log.exception("config.reload_failed", problems=["internal error"])
+                verdict = await self._verdict()
             finally:
                 asking.cancel()
                 self._notifier.ready()
                 await asyncio.gather(asking, return_exceptions=True)
+            await self._store(verdict, began_ns)
 
-    async def reload(self) -> None:
-        """Take over what the file says now, wholly or not at all. Raises ConfigError and StoreError."""
+    async def _verdict(self) -> dict[str, Any]:
+        """Reload, and return what became of it, as fields of `Reload`."""
+        try:
+            return await self.reload()
+        except ConfigError as error:
+            return self._refuse(error.problems, error.hint, error.exit_code)
+        except DaemonError as error:
+            return self._refuse([ConfigProblem("", str(error))], error.hint, error.exit_code)
+        except Exception as error:
+            self._supervisor.refused = ["internal error"]
+            log.exception("config.reload_failed", problems=["internal error"])
+            internal = InternalError(type(error).__name__)
+            return _refused([ConfigProblem("", str(internal))], internal.hint, internal.exit_code)
+
+    async def reload(self) -> dict[str, Any]:
+        """Apply what the file says now, wholly or not at all. Raises ConfigError and StoreError."""
         before = self._supervisor.config
         # Token files may lie on a slow disk.
         after = await asyncio.to_thread(self._load)
@@ -70,35 +95,54 @@ class Reloader:
         if after == before:
             self._supervisor.refused = ()
             log.info("config.unchanged")
-            return
+            return {"outcome": "unchanged"}
         if fixed := _fixed(before, after):
-            problems = [f"{key}: cannot change while the daemon runs" for key in fixed]
-            self._refuse(problems, "restart to apply it; until then everything stays as it was")
-            return
+            problems = [ConfigProblem(key, "cannot change while the daemon runs") for key in fixed]
+            hint = "restart to apply it; until then everything stays as it was"
+            return self._refuse(problems, hint, ConfigError.exit_code)
         changed = await self._supervisor.apply(after)
         self._supervisor.refused = ()
-        # The line that tells of it is as loud as the louder of the two configurations allows.
+        # The line that reports it is as loud as the louder of the two configurations allows.
         becomes_quieter = _LEVELS.index(after.logging.level) > _LEVELS.index(before.logging.level)
         if not becomes_quieter:
             self._relog(after)
+        sections = [
+            name for name in ("database", "sync", "logging", "web") if getattr(before, name) != getattr(after, name)
+        ]
+        servers = {name: list(names) for name, names in msgspec.structs.asdict(changed).items()}
         log.info(
             "config.reloaded",
-            sections=[
-                name
-                for name in ("database", "sync", "logging", "web")
-                if getattr(before, name) != getattr(after, name)
-            ],
-            added=list(changed.added),
-            changed=list(changed.changed),
-            removed=list(changed.removed),
+            sections=sections,
+            added=servers["added"],
+            changed=servers["changed"],
+            removed=servers["removed"],
         )
         if becomes_quieter:
             self._relog(after)
+        return {"outcome": "applied", "sections": sections, **servers}
 
-    def _refuse(self, problems: list[str], hint: str | None) -> None:
-        """Tell why the old configuration stays; the status shows it until a reload is good."""
-        self._supervisor.refused = problems
-        log.error("config.reload_failed", problems=problems, hint=hint)
+    def _refuse(self, problems: Sequence[ConfigProblem], hint: str | None, exit_code: int) -> dict[str, Any]:
+        """Log why the old configuration stays; the status line shows it until a reload is good."""
+        texts = [str(problem) for problem in problems]
+        self._supervisor.refused = texts
+        log.error("config.reload_failed", problems=texts, hint=hint)
+        return _refused(problems, hint, exit_code)
+
+    async def _store(self, verdict: dict[str, Any], began_ns: int) -> None:
+        plain = self._redactor.value({"at": self._clock.now(), "began_ns": began_ns, **verdict})
+        await self._write(partial(store_reload, done=msgspec.convert(plain, Reload)))
+
+    async def _write(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        try:
+            # Beside the writer's bound: an end of the daemon that begins now must not lose it.
+            await self._supervisor.database.writer.post(lambda connection: connection.run(work))
+        except StoreError as error:
+            log.warning("config.result_not_stored", error=str(error), hint=error.hint)
+
+
+def _refused(problems: Sequence[ConfigProblem], hint: str | None, exit_code: int) -> dict[str, Any]:
+    plain = [{"path": problem.path, "message": problem.message} for problem in problems]
+    return {"outcome": "refused", "problems": plain, "hint": hint, "exit_code": exit_code}
 
 
 def _fixed(before: Config, after: Config) -> list[str]:
@@ -110,7 +154,3 @@ def _fixed(before: Config, after: Config) -> list[str]:
         "web.listen": (before.web.listen, after.web.listen),
     }
     return [key for key, (old, new) in keys.items() if old != new]
-
-
-def _problems(error: DaemonError) -> list[str]:
-    return [str(problem) for problem in error.problems] if isinstance(error, ConfigError) else [str(error)]

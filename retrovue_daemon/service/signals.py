@@ -4,30 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
-from contextlib import contextmanager, suppress
-from functools import partial
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from retrovue_daemon.errors import Interrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from types import FrameType, TracebackType
 
 
-@contextmanager
-def hanging_up(pid: int) -> Iterator[Callable[[], None]]:
-    """Give what sends SIGHUP to the process that has this id now, and never to a later one with the same id.
+class OtherProcess:
+    """The process that has an id now, and never a later one with the same id; a context manager.
 
-    So there is time to look whether it is the right one. Raises OSError: ProcessLookupError where there is none, or
-    not any more, PermissionError where it is another user's.
+    So there is time to check whether it is the right one. Raises ProcessLookupError if no process has the id.
     """
-    process = os.pidfd_open(pid)
-    try:
-        yield partial(signal.pidfd_send_signal, process, signal.SIGHUP)
-    finally:
-        os.close(process)
+
+    def __init__(self, pid: int) -> None:
+        self._descriptor = os.pidfd_open(pid)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        os.close(self._descriptor)
+
+    def hang_up(self) -> None:
+        """Send SIGHUP. Raises ProcessLookupError if it has ended, PermissionError if it is another user's."""
+        signal.pidfd_send_signal(self._descriptor, signal.SIGHUP)
+
+    def ends_within(self, seconds: float) -> bool:
+        """Wait for its end, and return whether it came within that time; blocks."""
+        ended, _, _ = select.select([self._descriptor], [], [], seconds)
+        return bool(ended)
 
 
 class Signals:

@@ -169,7 +169,7 @@ def config_file(tmp_path: Path, database: Path) -> Callable[[str], Path]:
 
 
 # The kernel lets root write wherever it likes by a capability; a process that has given it up is like any other user.
-_WITHOUT_PRIVILEGE = """
+WITHOUT_PRIVILEGE = """
 import ctypes, os, sys
 if os.geteuid() == 0:
     for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
@@ -188,7 +188,7 @@ def as_reader(database: Path) -> Iterator[Callable[..., Finished]]:
             file.chmod(file.stat().st_mode & 0o444)
         database.parent.chmod(0o555)
         done = subprocess.run(
-            [sys.executable, "-c", _WITHOUT_PRIVILEGE, *map(str, arguments), "--database", str(database)],
+            [sys.executable, "-c", WITHOUT_PRIVILEGE, *map(str, arguments), "--database", str(database)],
             capture_output=True,
             check=False,
             env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "COLUMNS": "200"},

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import socket
+import sqlite3
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
 from retrovue_daemon.config import load_config
-from retrovue_daemon.errors import ServerWithdrawn
+from retrovue_daemon.errors import DatabaseUnusable, ReloadUnanswered, ServerWithdrawn
 from retrovue_daemon.service.reload import Reloader
+from retrovue_daemon.service.reload_request import request_reload
 from retrovue_daemon.service.selection import Selection
 from retrovue_daemon.service.status import status_line
 from retrovue_daemon.service.systemd import Notifier
-from tests.service.conftest import Service, table
+from retrovue_daemon.store.tables.reloads import KEPT, Reload, reloads_of, store_reload
+from tests.service.conftest import PATIENCE_S, Service, table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     from retrovue_daemon.config import Config
@@ -217,9 +223,10 @@ class File:
         self.path.write_text(f'[database]\npath = "{self._database}"\n{extra}\n{servers}')
 
     def load(self) -> Config:
+        found = load_config(self.path, environ={})
         self.reads += 1
         self.read_on.wait()
-        return load_config(self.path, environ={})
+        return found
 
     def relog(self, config: Config) -> None:
         self.levels.append(config.logging.level)
@@ -256,7 +263,9 @@ async def reloading(serve, file, tmp_path, heard, plex):
         service = await serve(file.load())
         wanted = asyncio.Event()
         notifier = Notifier(str(tmp_path / "notify").encode())
-        reloader = Reloader(file.load, file.relog, service.supervisor, notifier, service.clock)
+        reloader = Reloader(
+            file.load, file.relog, service.supervisor, notifier, service.supervisor._redactor, service.clock
+        )
         tasks.append(asyncio.create_task(reloader.serve(wanted)))
         return service, wanted
 
@@ -417,3 +426,183 @@ async def test_the_board_does_not_grow_over_reloads(serve, config, plex, events)
     assert latest.running == ()
     assert latest.libraries_done == latest.libraries_total
     assert service.board._running == {}
+
+
+# -- who waits for the verdict --------------------------------------------------------------------------------------
+
+
+class Requests:
+    """Commands that request a reload from this process, each in a thread of its own."""
+
+    def __init__(self, path: Path, wanted: asyncio.Event) -> None:
+        self.arrived = 0
+        self._path = path
+        self._wanted = wanted
+        self._arrival = asyncio.Event()
+
+    def hang_up(self) -> None:
+        """Take SIGHUP as the service does."""
+        self.arrived += 1
+        self._arrival.set()
+        self._wanted.set()
+
+    async def start(self, patience: float = PATIENCE_S) -> asyncio.Task[tuple[int, Reload]]:
+        """Begin a request; its signal has arrived."""
+        self._arrival.clear()
+        request = asyncio.create_task(asyncio.to_thread(request_reload, self._path, patience))
+        await asyncio.wait([request, asyncio.create_task(self._arrival.wait())], return_when=asyncio.FIRST_COMPLETED)
+        return request
+
+
+@pytest.fixture
+async def requests(path: Path) -> AsyncIterator[Callable[[asyncio.Event], Requests]]:
+    loop = asyncio.get_running_loop()
+    before = signal.getsignal(signal.SIGHUP)
+
+    def serve(wanted: asyncio.Event) -> Requests:
+        made = Requests(path, wanted)
+        loop.add_signal_handler(signal.SIGHUP, made.hang_up)
+        return made
+
+    yield serve
+    loop.remove_signal_handler(signal.SIGHUP)
+    signal.signal(signal.SIGHUP, before)
+
+
+async def _reading(file: File, reads: int) -> None:
+    """Wait until the file was read this many times."""
+    async with asyncio.timeout(PATIENCE_S):
+        while file.reads < reads:  # noqa: ASYNC110 -- another thread counts
+            await asyncio.sleep(0)
+
+
+async def test_a_request_gets_the_verdict_of_the_file_as_it_was_then(reloading, requests, file, plex) -> None:
+    """Not that of a reload that had begun before it, though that one ends after it."""
+    file.write()
+    _, wanted = await reloading()
+    made = requests(wanted)
+    file.reads = 0
+    file.read_on.clear()
+    wanted.set()
+    await _reading(file, 1)
+    file.write(table(plex, "late"))
+    request = await made.start()
+    file.read_on.set()
+    pid, done = await request
+    assert pid == os.getpid()
+    assert (done.outcome, done.added) == ("applied", ("late",))
+
+
+async def test_requests_at_once_get_the_verdicts_of_their_own_reloads(reloading, requests, file, path, plex) -> None:
+    """One that began later gets the next one, and of a reload that serves several each gets the verdict."""
+    file.write()
+    _, wanted = await reloading()
+    made = requests(wanted)
+    file.reads = 0
+    file.read_on.clear()
+    file.write(table(plex))
+    first = await made.start()
+    await _reading(file, 1)
+    others = [await made.start() for _ in range(3)]
+    assert made.arrived == 4
+    file.read_on.set()
+    verdicts = [(await request)[1] for request in (first, *others)]
+    assert [done.outcome for done in verdicts] == ["applied", *["unchanged"] * 3]
+    assert len({done.began_ns for done in verdicts}) == file.reads == 2
+    assert reloads_of(path) == [verdicts[0], verdicts[1]]
+
+
+async def test_a_verdict_from_before_the_last_boot_belongs_to_no_request(reloading, requests, file, path) -> None:
+    """The monotonic clock began anew since; and a daemon that stores nothing is told as one that does not answer."""
+    file.write()
+    service, wanted = await reloading()
+    old = Reload(at=1, began_ns=2**62, outcome="refused", exit_code=78)
+    await service.database.writer.write(lambda connection: connection.run(lambda plain: store_reload(plain, old)))
+    made = requests(wanted)
+    _, done = await (await made.start())
+    assert done.outcome == "unchanged"
+    deaf = requests(asyncio.Event())
+    with pytest.raises(ReloadUnanswered, match=f"pid {os.getpid()}.* within 1 s"):
+        await (await deaf.start(patience=1))
+    assert deaf.arrived == 1
+
+
+async def test_the_schema_of_another_release_keeps_no_verdict_back(reloading, requests, file, rows, path) -> None:
+    """The command may have been upgraded before the daemon; what another program wrote there is no verdict."""
+    file.write()
+    _, wanted = await reloading()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 999")
+        connection.execute("INSERT OR REPLACE INTO daemon_state VALUES ('reloads', '[{\"at\": \"soon\"}]')")
+        connection.commit()
+    _, done = await (await requests(wanted).start())
+    assert done.outcome == "unchanged"
+
+
+async def test_the_last_reloads_are_stored_and_no_more(reloading, requests, file, path, plex) -> None:
+    """With all that was wrong with a file, by keys."""
+    file.write()
+    _, wanted = await reloading()
+    made = requests(wanted)
+    for number in range(KEPT):
+        file.write(extra=f'[sync]\ninterval = "{number + 10}s"')
+        _, done = await (await made.start())
+        assert (done.outcome, done.sections, done.exit_code) == ("applied", ("sync",), 0)
+    file.write(table(plex) | {"colour": "blue"}, extra='[sync]\ninterval = "soon"')
+    _, done = await (await made.start())
+    assert (done.outcome, done.exit_code) == ("refused", 78)
+    assert {problem.path for problem in done.problems} == {"sync.interval", "servers[0].colour"}
+    assert [each.outcome for each in reloads_of(path)] == [*["applied"] * (KEPT - 1), "refused"]
+
+
+async def test_a_reload_that_fails_for_another_reason_is_no_bad_configuration(
+    reloading, requests, file, plex, monkeypatch
+) -> None:
+    """Its exit code is not that of a refused file."""
+    file.write()
+    service, wanted = await reloading()
+
+    async def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    file.write(table(plex))
+    monkeypatch.setattr(service.supervisor, "_read_roster", fail)
+    _, done = await (await requests(wanted).start())
+    assert (done.outcome, done.exit_code) == ("refused", 1)
+    assert [problem.message for problem in done.problems] == ["internal error: ZeroDivisionError"]
+
+
+async def test_no_token_is_stored_with_a_reload(reloading, requests, file, plex, rows) -> None:
+    """Even where someone has taken a token for a name."""
+    file.write()
+    _, wanted = await reloading()
+    file.write(table(plex, plex.token))
+    _, done = await (await requests(wanted).start())
+    assert done.added == ("***",)
+    assert plex.token not in str(rows("SELECT value FROM daemon_state"))
+
+
+async def test_a_database_that_cannot_be_read_for_a_moment_ends_no_request(
+    reloading, requests, file, monkeypatch
+) -> None:
+    """As while a daemon closes it; before the signal it does."""
+    file.write()
+    _, wanted = await reloading()
+    looks: list[Path] = []
+
+    def read(path: Path) -> list[Reload]:
+        looks.append(path)
+        if len(looks) == failing:
+            raise DatabaseUnusable(path, "disk I/O error")
+        return reloads_of(path)
+
+    monkeypatch.setattr("retrovue_daemon.service.reload_request.reloads_of", read)
+    made = requests(wanted)
+    failing = 2
+    _, done = await (await made.start())
+    assert (done.outcome, made.arrived) == ("unchanged", 1)
+    assert len(looks) > failing
+    failing = len(looks) + 1
+    with pytest.raises(DatabaseUnusable):
+        await (await made.start())
+    assert made.arrived == 1

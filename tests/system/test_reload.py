@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from retrovue_daemon.demo import SimulatedPlex, built_in_library
 from retrovue_daemon.store.file.lock import SERVES, database_lock, lock_path
+from tests.cli.conftest import WITHOUT_PRIVILEGE
 from tests.service.conftest import Gauge, MeasuredPlex, film_world
-from tests.system.service import Log
+from tests.system.service import PATIENCE_S, Log, has, mask_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
 
@@ -43,6 +46,18 @@ def write(tmp_path: Path, path: Path) -> Callable[..., Path]:
         return file
 
     return work
+
+
+@pytest.fixture
+def last_reload(commands, path) -> Callable[[], Awaitable[Any]]:
+    """Return what `status` says of the last reload."""
+
+    async def read() -> Any:
+        finished = await commands.run("status", "--json", "--database", path)
+        assert finished.code == 0, finished.err
+        return json.loads(finished.out)["last_reload"]
+
+    return read
 
 
 HOME = 'name = "home"\nurl = "{url}"\ntoken_file = "home.token"'
@@ -151,33 +166,162 @@ async def test_servers_come_and_go_and_mappings_and_levels_change(commands, plex
 # -- the command ----------------------------------------------------------------------------------------------------
 
 
-async def test_the_command_reloads_the_daemon_that_has_the_database(commands, plex, config_file, path) -> None:
+async def test_the_command_reloads_the_daemon_that_has_the_database(
+    commands, plex, config_file, path, last_reload
+) -> None:
     """Found by its lock, also by a link to the database; with a mistake in the file the daemon is not told at all."""
     file = config_file(plex)
     process = await commands.start("run", "--config", file)
     log = Log(process)
     await log.next("daemon.started")
     good = file.read_text()
+    assert await last_reload() is None
 
     file.write_text(good + "retires = 3\n")
     finished = await commands.run("reload", "--json", "--config", file)
     assert finished.code == 78
-    assert json.loads(finished.out)["told"] is False
+    told = json.loads(finished.out)
+    assert (told["told"], told["outcome"]) == (False, "refused")
     assert "retires" in finished.err
+    assert await last_reload() is None
 
     file.write_text(good + '[sync]\ninterval = "7m"\n')
     finished = await commands.run("reload", "--config", file)
-    assert (finished.code, finished.err) == (0, "")
-    assert f"process {process.pid}" in finished.out
+    applied = f"the daemon (pid {process.pid}) applied the new configuration: sections changed: sync\n"
+    assert (finished.code, finished.out, finished.err) == (0, applied, "")
     assert (await log.next("config.reloaded", "config.reload_failed"))["sections"] == ["sync"]
 
     link = path.with_name("link.db")
     link.symlink_to(path)
     finished = await commands.run("reload", "--json", "--config", file, "--database", link)
-    assert json.loads(finished.out) == {"told": True, "pid": process.pid, "database": str(link), "warnings": []}
-    await log.next("config.unchanged")
+    told = json.loads(finished.out)
+    assert finished.code == 0
+    asked = {"told": True, "pid": process.pid, "database": str(link), "warnings": []}
+    assert told == asked | await last_reload()
+    assert told["outcome"] == "unchanged"
+    finished = await commands.run("reload", "--config", file)
+    assert (finished.code, finished.out) == (0, f"the daemon (pid {process.pid}) found nothing changed\n")
     assert (await log.end())[0] == 0
     assert not [line for line in log.lines if line["event"] == "config.reload_failed"]
+
+
+async def test_the_command_tells_all_that_the_daemon_refused(commands, plexes, write, last_reload) -> None:
+    """Keys that need a restart, and what only the daemon cannot read; the status shows it until after a restart."""
+    home, attic = plexes
+    tables = [
+        f'name = "home"\nurl = "{home.url}"\ntoken = "{home.token}"',
+        f'name = "attic"\nurl = "{attic.url}"\ntoken_env = "ATTIC"',
+    ]
+    file = write(tables[0], sync='interval = "7d"')
+    process = await commands.start("run", "--config", file)
+    log = Log(process)
+    await log.next("daemon.started")
+
+    write(*tables)
+    finished = await commands.run("reload", "--config", file, ATTIC=attic.token)
+    assert (finished.code, finished.out) == (78, "")
+    refused = f"error: the daemon (pid {process.pid}) refused the new configuration and keeps the old one: "
+    assert finished.err.startswith(f"{refused}servers[1].token_env: names an environment variable")
+
+    write(tables[0], database=f'path = "{file.with_name("mirror.db")}"\nmode = "0640"', web='listen = "127.0.0.1:1"')
+    finished = await commands.run("reload", "--json", "--config", file)
+    assert finished.code == 78
+    assert finished.err.splitlines() == [
+        f"{refused}2 problems",
+        "  database.mode: cannot change while the daemon runs",
+        "  web.listen: cannot change while the daemon runs",
+        "hint: restart to apply it; until then everything stays as it was",
+    ]
+    told = json.loads(finished.out)
+    assert told["outcome"] == "refused"
+    assert [problem["path"] for problem in told["problems"]] == ["database.mode", "web.listen"]
+    shown = (await commands.run("status", "--config", file)).out
+    assert "reload    refused" in shown
+    assert "          web.listen: cannot change while the daemon runs" in shown
+    assert await log.end() == (0, "")
+
+    again = Log(await commands.start("run", "--config", file))
+    await again.next("daemon.started")
+    async with asyncio.timeout(PATIENCE_S):
+        while not (await last_reload())["before_start"]:
+            pass
+    assert "before the last start" in (await commands.run("status", "--config", file)).out
+    assert await again.end() == (0, "")
+
+
+async def test_a_reload_by_hand_is_stored_too(commands, plexes, write, last_reload) -> None:
+    """What came, what changed, what left."""
+    home, attic = plexes
+    home_table = f'name = "home"\nurl = "{home.url}"\ntoken = "{home.token}"'
+    file = write(home_table)
+    process = await commands.start("run", "--config", file)
+    log = Log(process)
+    await log.next("daemon.started")
+    write(f'{home_table}\ntimeout = "9s"', f'name = "attic"\nurl = "{attic.url}"\ntoken = "{attic.token}"')
+    process.send_signal(signal.SIGHUP)
+    await log.next("config.reloaded")
+    async with asyncio.timeout(PATIENCE_S):
+        while (stored := await last_reload()) is None:
+            pass
+    assert (stored["outcome"], stored["added"], stored["changed"]) == ("applied", ["attic"], ["home"])
+    finished = await commands.run("status", "--config", file)
+    assert ": servers added: attic; servers changed: home\n" in finished.out
+    assert await log.end() == (0, "")
+
+
+async def _got_the_signal(process: asyncio.subprocess.Process) -> None:
+    """Wait until SIGHUP waits for a process that is stopped."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not has(mask_of(process, "ShdPnd"), signal.SIGHUP):  # noqa: ASYNC110 -- no event tells of it
+            await asyncio.sleep(0)
+
+
+async def test_a_daemon_that_does_not_answer_or_ends_meanwhile_is_told(commands, plex, config_file) -> None:
+    """The command does not wait for ever; a signal that was sent still counts."""
+    file = config_file(plex)
+    process = await commands.start("run", "--config", file)
+    log = Log(process)
+    await log.next("daemon.started")
+    process.send_signal(signal.SIGSTOP)
+    finished = await commands.run("reload", "--timeout", "1", "--config", file)
+    assert (finished.code, finished.out) == (1, "")
+    assert f"the daemon (pid {process.pid}) did not report the result of the reload within 1 s" in finished.err
+    assert "`retrovue-daemon status`" in finished.err
+    process.send_signal(signal.SIGCONT)
+    await log.next("config.unchanged")
+
+    process.send_signal(signal.SIGSTOP)
+    waiting = await commands.start("reload", "--config", file)
+    await _got_the_signal(process)
+    process.kill()
+    _, err = await waiting.communicate()
+    assert waiting.returncode == 75
+    assert b"the daemon stopped before it finished the request" in err
+    assert b"hint: the next daemon reads the configuration when it starts" in err
+
+
+async def test_a_caller_who_may_only_read_the_database_gets_the_verdict(commands, plex, config_file, path) -> None:
+    """Nothing is written by the command."""
+    file = config_file(plex)
+    log = Log(await commands.start("run", "--config", file))
+    await log.next("daemon.started")
+    place = path.parent
+    for each in place.glob(f"{path.name}*"):
+        each.chmod(0o444)
+    place.chmod(0o555)
+    try:
+        reader = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", WITHOUT_PRIVILEGE, "reload", "--config", str(file)),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd="/",
+        )
+        out, err = await reader.communicate()
+    finally:
+        place.chmod(0o755)
+    assert (reader.returncode, err) == (0, b"")
+    assert b"found nothing changed" in out
+    assert await log.end() == (0, "")
 
 
 async def test_without_a_daemon_the_command_says_so(commands, plex, config_file, path) -> None:

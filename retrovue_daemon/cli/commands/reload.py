@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
 from retrovue_daemon.cli.commands.check import plain_problem
-from retrovue_daemon.cli.display.output import print_json, print_warnings
+from retrovue_daemon.cli.display.output import print_json, print_line, print_warnings
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, read_config
-from retrovue_daemon.errors import ConfigError
+from retrovue_daemon.errors import ConfigError, ConfigProblem, ReloadRefused
+
+if TYPE_CHECKING:
+    from retrovue_daemon.store.tables.reloads import Reload
 
 
-def reload(config: ConfigOption = None, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
-    """Check the configuration, then tell the daemon that runs on its database to read it again.
+def reload(
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+    timeout: Annotated[
+        int, typer.Option("--timeout", metavar="SECONDS", min=1, help="How long to wait for the result.")
+    ] = 120,
+    as_json: JsonOption = False,
+) -> None:
+    """Have the running daemon reload its configuration, and print the result.
 
-    Where there is a mistake in the file, the daemon is not told (exit code 78). It is found by the lock that it has
-    on the database, so `--config` and `--database` have to be those of `run`; `systemctl reload` knows them. What the
-    daemon made of the file is in its log (`config.reloaded`): some keys need a restart, and a credential of systemd
-    can be checked by nobody but the service.
+    The file is checked first: if it has a mistake, the daemon is not signaled. Then the daemon applies the whole
+    file, or refuses it and keeps its old configuration. Some keys need a restart, and only the service itself can
+    read a credential of systemd. The daemon is found by its lock on the database, so `--config` and `--database`
+    must be those of `run`. `status` shows the last reload, whether this command, SIGHUP or systemd caused it.
+
+    The exit code is 0 if the daemon applied the file, or found nothing changed; 78 if the file was refused; 1 if no
+    daemon runs, it cannot be signaled, it did not answer in time, or it failed for another reason than the file; 75
+    if it ended before it answered, or another command holds the database.
 
     Examples:
 
@@ -25,15 +43,50 @@ def reload(config: ConfigOption = None, database: DatabaseOption = None, as_json
         settings = read_config(config, database, trusts_credentials=True)
     except ConfigError as error:
         if as_json:
-            print_json({"told": False, "problems": [plain_problem(problem) for problem in error.problems]})
+            plain = [plain_problem(problem) for problem in error.problems]
+            print_json({"told": False, "outcome": "refused", "problems": plain})
         raise
-    from retrovue_daemon.service.client import ask_to_reload  # noqa: PLC0415 -- brings aiosqlite, which --help does not need
+    from retrovue_daemon.service.reload_request import request_reload  # noqa: PLC0415 -- brings asyncio, which --help does not need
 
     path = settings.database.path
-    pid = ask_to_reload(path)
+    print_warnings(() if as_json else settings.warnings)
+    pid, done = request_reload(path, timeout)
     if as_json:
         warnings = [plain_problem(warning) for warning in settings.warnings]
-        print_json({"told": True, "pid": pid, "database": str(path), "warnings": warnings})
-        return
-    print_warnings(settings.warnings)
-    print(f"the configuration is valid; told the daemon (process {pid}) to read it again")
+        print_json({"told": True, "pid": pid, "database": str(path), "warnings": warnings, **plain_reload(done)})
+    if done.outcome == "refused":
+        problems = [ConfigProblem(problem.path, problem.message) for problem in done.problems]
+        raise ReloadRefused(pid, problems, exit_code=done.exit_code or 1, hint=done.hint)
+    if not as_json:
+        what = f"applied the new configuration: {reload_changes(done)}"
+        print_line(f"the daemon (pid {pid}) " + (what if done.outcome == "applied" else "found nothing changed"))
+
+
+def reload_changes(done: Reload) -> str:
+    """Say in one line what a reload changed; nothing if it changed nothing."""
+    parts = [
+        f"{word} {', '.join(names)}"
+        for word, names in (
+            ("servers added:", done.added),
+            ("servers changed:", done.changed),
+            ("servers removed:", done.removed),
+            ("sections changed:", done.sections),
+        )
+        if names
+    ]
+    return "; ".join(parts)
+
+
+def plain_reload(done: Reload) -> dict[str, object]:
+    """Give a reload the shape that it has in ``--json``."""
+    return {
+        "at": done.at,
+        "outcome": done.outcome,
+        "before_start": done.before_start,
+        "sections": list(done.sections),
+        "added": list(done.added),
+        "changed": list(done.changed),
+        "removed": list(done.removed),
+        "problems": [{"path": problem.path, "message": problem.message} for problem in done.problems],
+        "hint": done.hint,
+    }

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retrovue_daemon.cli.commands.libraries import held_by, plain_library, switch_and_state
+from retrovue_daemon.cli.commands.reload import plain_reload, reload_changes
 from retrovue_daemon.cli.display.output import print_json, print_json_line, print_line, print_table
 from retrovue_daemon.cli.display.table import Table, printable
 from retrovue_daemon.cli.display.terminal import terminal
 from retrovue_daemon.cli.display.units import ago, plural, size
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, Place, find_place
+from retrovue_daemon.errors import ConfigProblem
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.file.lock import Holder
     from retrovue_daemon.store.overview import Contents, PassRecord
     from retrovue_daemon.store.tables.libraries import StoredLibrary
+    from retrovue_daemon.store.tables.reloads import Reload
     from retrovue_daemon.store.tables.servers import StoredServer
 
 _EVERY_S = 1.0
@@ -41,6 +44,7 @@ class Status:
     passes: dict[int, PassRecord]
     waiting: int
     next_looks: dict[str, float]
+    last_reload: Reload | None
 
     @property
     def totals(self) -> dict[str, int]:
@@ -102,6 +106,7 @@ def look(place: Place) -> Status:
     from retrovue_daemon.store import overview  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file import lock, maintenance, visits  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.libraries import read_libraries  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.reloads import read_reloads  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.servers import read_servers  # noqa: PLC0415 -- not for --help
 
     path = visits.find(place.path)
@@ -118,6 +123,7 @@ def look(place: Place) -> Status:
             overview.last_passes(connection),
             overview.waiting_requests(connection),
             _next_looks(place, holder, servers),
+            next(reversed(read_reloads(connection)), None),
         )
 
 
@@ -179,7 +185,18 @@ def _head(latest: Status) -> list[str]:
     return [
         f"database  {latest.place.path} ({size(latest.size)}{log})",
         f"daemon    {running}{pid}",
+        *(_reload(latest.last_reload) if latest.last_reload else ()),
     ]
+
+
+def _reload(done: Reload) -> list[str]:
+    """Say what the last reload did, or why it was refused."""
+    when = ago(done.at) + (", before the last start" if done.before_start else "")
+    lines = [
+        f"reload    {done.outcome} {when}" + (f": {differences}" if (differences := reload_changes(done)) else "")
+    ]
+    lines += [f"          {ConfigProblem(problem.path, problem.message)}" for problem in done.problems]
+    return lines
 
 
 def _table(latest: Status) -> Table:
@@ -270,6 +287,7 @@ def _plain(latest: Status) -> dict[str, object]:
         "doubted": [
             {"server": library.server, "library": library.name, "doubt": library.doubt} for library in latest.doubted
         ],
+        "last_reload": None if latest.last_reload is None else plain_reload(latest.last_reload),
         "totals": latest.totals,
         "waiting_requests": latest.waiting,
     }

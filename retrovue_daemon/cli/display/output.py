@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from retrovue_daemon.cli.display.table import printable
-from retrovue_daemon.errors import ConfigError
+from retrovue_daemon.errors import ConfigError, ReloadRefused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 def print_error(error: DaemonError) -> None:
     """Tell what went wrong and what can be done; every problem of a configuration gets a line of its own."""
-    if isinstance(error, ConfigError) and len(error.problems) > 1:
-        where = f"{error.source}: " if error.source else ""
+    if isinstance(error, ConfigError | ReloadRefused) and len(error.problems) > 1:
+        where = f"{error.heading}: " if error.heading else ""
         lines = (f"  {problem}" for problem in error.problems)
         _print_marked("<3>", f"error: {where}{len(error.problems)} problems", *lines)
         _print_hint(error.hint)

@@ -38,8 +38,16 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
     Raises DatabaseMissing, DatabasePlaceMissing or DatabaseUnusable.
     """
     path = find(path)
-    with _explained(path), closing(_reader(path)) as connection:
+    with reading_any_version(path) as connection:
         check_version(connection, path)
+        yield connection
+
+
+@contextmanager
+def reading_any_version(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a database for reading as `reading` does, also one with the schema of another release."""
+    path = find(path)
+    with _explained(path), closing(_reader(path)) as connection:
         yield connection
 
 
@@ -143,7 +151,7 @@ def _reader(path: Path) -> sqlite3.Connection:
         connection.close()
         if not error.sqlite_errorname.startswith(_REACHED_IN_VAIN):
             raise
-        if _log(path).stat().st_size:
+        if _has_content(_log(path)):
             raise DatabaseUnusable(
                 path,
                 "was not closed cleanly, and its log cannot be read without writing to its directory",
@@ -161,6 +169,13 @@ def _connect(path: Path, how: str) -> sqlite3.Connection:
 
 def _log(path: Path) -> Path:
     return path.with_name(path.name + "-wal")
+
+
+def _has_content(log: Path) -> bool:
+    try:
+        return log.stat().st_size > 0
+    except FileNotFoundError:
+        return False  # the daemon has ended meanwhile, and removed it
 
 
 @contextmanager
