@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from retrovue_daemon.errors import AmbiguousShow, PlexError, UnknownLibrary, UnknownShow
 
@@ -18,7 +16,8 @@ if TYPE_CHECKING:
     from retrovue_daemon.sync.verdict import PassReport
 
 
-class ServerReport(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class ServerReport:
     """What was brought for one server; ``error`` is set where it could not be used at all.
 
     ``unknown`` are the entries of ``libraries`` in the configuration that fit none of its libraries; only a sync of
