@@ -85,7 +85,9 @@ class Module:
             events = {
                 argument.value
                 for argument in call.args
-                if isinstance(argument, ast.Constant) and EVENT.fullmatch(str(argument.value))
+                if isinstance(argument, ast.Constant)
+                and isinstance(argument.value, str)
+                and EVENT.fullmatch(argument.value)
             }
             if len(events) != 1:
                 raise Unreadable(f"{self._place(call)}: write the event as one text beside the logger's method")
@@ -142,7 +144,7 @@ class Module:
 
     def _texts_of_name(self, node: ast.Name, name: str) -> set[str]:
         scope: ast.AST | None = node
-        while scope := self._parents.get(scope):
+        while scope is not None and (scope := self._parents.get(scope)):
             if not isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef | ast.Module):
                 continue
             assigned = [

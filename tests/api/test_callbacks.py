@@ -95,19 +95,21 @@ class Several:
 async def test_callbacks_may_be_plain_or_async(importer: PlexImporter, kind, in_loop) -> None:
     """Plain ones run in a thread, so that they may block; coroutines run in the loop, whatever makes them."""
     several = Several()
-    callback = {
+    callbacks: dict[str, Any] = {
         "plain": several.plain,
         "asynchronous": several.asynchronous,
         "partial": functools.partial(several.asynchronous, more=1),
         "object": several,
         "lambda": lambda **keywords: several(**keywords),  # noqa: PLW0108 -- plain, and gives a coroutine
-    }[kind]
-    await importer.sync_library("2", None, callback)
+    }
+    await importer.sync_library("2", None, callbacks[kind])
     assert len(several.threads) >= 2
     assert {thread is threading.current_thread() for thread in several.threads} == {in_loop}
 
 
-async def test_a_callback_that_blocks_delays_nothing_but_itself(importer: PlexImporter, calls: Calls) -> None:
+async def test_a_callback_that_blocks_delays_nothing_but_itself(
+    importer: PlexImporter, calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The sync is done while the first call still lasts; what was in between is missed, the end is not."""
     held, finished = threading.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -126,7 +128,7 @@ async def test_a_callback_that_blocks_delays_nothing_but_itself(importer: PlexIm
         finally:
             finished.set()
 
-    importer._done_here = until_done  # type: ignore[method-assign] -- to see when the work itself is over
+    monkeypatch.setattr(importer, "_done_here", until_done)
     sync = asyncio.create_task(importer.sync_all_libraries(blocking))
     async with asyncio.timeout(20):
         await begun.wait()

@@ -359,9 +359,9 @@ async def test_a_path_that_nothing_can_be_opened_by_is_no_mapping(
     database: Database, server_id: int, odd: Any
 ) -> None:
     """What the system or the database cannot hold is refused as any other bad input, in words that fit."""
-    for paths in ((odd, "/b"), ("/b", odd)):
+    for plex_path, local_path in ((odd, "/b"), ("/b", odd)):
         with pytest.raises(BadInput) as refused:
-            await database.add_plex_path_mapping(*paths, server_id)
+            await database.add_plex_path_mapping(plex_path, local_path, server_id)
         assert "date or time" not in str(refused.value)
     with pytest.raises(BadInput):
         await database.add_plex_path_mapping("/a", "/b", server_id, library_root="/a\0")

@@ -73,7 +73,12 @@ async def test_errors_do_not_hold_it(importer: PlexImporter, database: Database,
             except Exception as error:  # noqa: BLE001 -- whichever it is
                 errors.append(error)
         plex.faults.clear()
-    for values in ({"token": TOKEN + " x"}, {"server_url": f"http://{TOKEN}@127.0.0.1"}, {"name": " "}):
+    changes: list[dict[str, Any]] = [
+        {"token": TOKEN + " x"},
+        {"server_url": f"http://{TOKEN}@127.0.0.1"},
+        {"name": " "},
+    ]
+    for values in changes:
         try:
             await database.update_plex_server(importer.server_id, **values)
         except Exception as error:  # noqa: BLE001 -- likewise
@@ -84,8 +89,8 @@ async def test_errors_do_not_hold_it(importer: PlexImporter, database: Database,
     except Exception as error:  # noqa: BLE001 -- likewise
         errors.append(error)
     assert len(errors) >= 8
-    for error in errors:
-        assert TOKEN not in "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
+    for each in errors:
+        assert TOKEN not in "".join(traceback.format_exception(each)) + repr(each) + repr(vars(each))
 
 
 async def test_log_lines_do_not_hold_it(

@@ -14,6 +14,7 @@ import sys
 import threading
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -25,7 +26,6 @@ from retrovue_daemon.demo import SimulatedPlex, built_in_library
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from retrovue_daemon.demo import World
 
@@ -100,7 +100,7 @@ def mirrored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture
 def database(mirrored: Path, tmp_path: Path) -> Path:
     """A copy of the mirrored database, to read and to change."""
-    return shutil.copy(mirrored, tmp_path / "mirror.db")
+    return Path(shutil.copy(mirrored, tmp_path / "mirror.db"))
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from contextlib import closing
 
 import pytest
 
+from retrovue_daemon.errors import BadInput
 from retrovue_daemon.store.retrovue import original
 
 _COMMON = """
@@ -355,7 +356,7 @@ def test_a_file_that_is_being_written_is_not_believed(retrovue, monkeypatch) -> 
         return copyfile(origin, target)
 
     monkeypatch.setattr("retrovue_daemon.store.retrovue.original.shutil.copyfile", copy_while_written)
-    with pytest.raises(original.BadInput, match="being written"):
+    with pytest.raises(BadInput, match="being written"):
         original.read(source)
     assert len(copies) == 6
 

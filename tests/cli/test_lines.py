@@ -97,7 +97,8 @@ def test_a_title_makes_no_line_of_its_own(told: Told) -> None:
 
 async def test_lines_end_with_the_work_also_where_it_fails() -> None:
     """What was told last is complete, and the error is that of the work."""
-    board, lines = ProgressBoard(), []
+    board = ProgressBoard()
+    lines: list[str] = []
 
     async def work() -> None:
         board.begin("home", "Movies").advance("movies", 1, 2)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from retrovue_daemon.cli.display.reports import print_summary
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 COUNTS = dict.fromkeys(("listed", "added", "updated", "unchanged", "removed", "restored", "moved", "skipped"), 0)
 
@@ -36,11 +33,10 @@ TOLD = {
 
 
 @pytest.fixture(autouse=True)
-def unsaid(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def unsaid(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the environment say nothing of terminals."""
     for name in ("FORCE_COLOR", "TTY_COMPATIBLE"):
         monkeypatch.delenv(name, raising=False)
-    return
 
 
 def test_lines(capsys: pytest.CaptureFixture[str]) -> None:

@@ -173,8 +173,8 @@ def test_a_secret_in_a_stored_address_is_not_shown(on, rows) -> None:
         for options in ((), ("--json",)):
             finished = on(*command, *options)
             assert "s3cret" not in finished.out + finished.err
-    for command in (("servers", "export"), ("servers", "add", "home", "http://127.0.0.1:1")):
-        finished = on(*command)
+    for line in (["servers", "export"], ["servers", "add", "home", "http://127.0.0.1:1"]):
+        finished = on(*line)
         assert "s3cret" not in finished.out + finished.err
     assert "http://***@h:1/p" in on("servers", "list").out
 
@@ -232,6 +232,7 @@ def test_ctrl_c_at_a_question_is_no_answer(database, rows) -> None:
     try:
         process = subprocess.Popen(command, stdin=follower, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         with process:
+            assert process.stdout is not None
             told = b""
             while b"[y/N]" not in told and (more := os.read(process.stdout.fileno(), 65_536)):
                 told += more

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -138,7 +139,7 @@ def test_what_is_wrong_does_not_fit(mapping) -> None:
 def test_defaults_fit_themselves() -> None:
     """They are written in TOML's form."""
     for key in documented_keys():
-        schema = json_schema()
+        schema: Any = json_schema()
         for name in key.path.split("."):
             schema = schema["properties"][name]
             schema = schema.get("items", schema) if schema.get("items", {}).get("type") == "object" else schema

@@ -51,7 +51,7 @@ async def get(plex: SimulatedPlex) -> AsyncIterator[Get]:
     async with aiohttp.ClientSession(skip_auto_headers=["Accept-Encoding"], timeout=timeout) as session:
 
         async def request(path: str, *, method: str = "GET", **headers: str | None) -> Answer:
-            wanted = {"Accept": "application/json", "X-Plex-Token": plex.token}
+            wanted: dict[str, str | None] = {"Accept": "application/json", "X-Plex-Token": plex.token}
             wanted |= {name.replace("_", "-"): value for name, value in headers.items()}
             sent = {name: value for name, value in wanted.items() if value is not None}
             async with session.request(method, plex.url + path, headers=sent, allow_redirects=False) as response:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import chain
 
 import pytest
 
@@ -43,7 +42,8 @@ def test_it_has_every_kind_of_file(world: World) -> None:
     """Versions, stacked parts, optimized ones, some not analysed, versions without part and items without."""
     movies = list(world.movies())
     episodes = list(world.episodes())
-    media = [version for item in chain(movies, episodes) for version in item.media]
+    media = [version for movie in movies for version in movie.media]
+    media += [version for episode in episodes for version in episode.media]
     assert [movie.title for movie in movies if len(movie.media) == 2] == ["Charade", "His Girl Friday"]
     assert [movie.title for movie in movies if any(len(m.parts) == 2 for m in movie.media)] == ["Metropolis"]
     assert [m.target for m in media if m.proxy_type == 42] == ["Optimized for Mobile"]
@@ -137,7 +137,7 @@ def test_ids_are_unique(any_world: World) -> None:
 
 def test_every_file_lies_in_a_folder_of_its_library(any_world: World) -> None:
     """And no two items but the double episode have the same path."""
-    files = Counter()
+    files: Counter[str] = Counter()
     for item, _, part in any_world.parts():
         roots = [f"{location.path}/" for location in any_world.libraries[item.library].locations]
         assert part.file is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -20,7 +20,7 @@ from retrovue_daemon.demo import (
 )
 from retrovue_daemon.demo.encode import Encoder
 from retrovue_daemon.demo.entries import listing_entry
-from retrovue_daemon.demo.items import Episode, Movie, Tags
+from retrovue_daemon.demo.items import Episode, Item, Movie, Tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +66,7 @@ def test_every_item_has_its_bytes(world: World, encoder: Encoder, shape: Shape, 
 
 def test_most_items_fill_a_stencil(world: World, encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once its forms are known, a page of films and episodes in one file each asks nothing of the general encoder."""
-    playable = [*world.movies(), *world.episodes()]
+    playable: list[Movie | Episode] = [*world.movies(), *world.episodes()]
     usual = [item for item in playable if len(item.media) == 1 and len(item.media[0].parts) == 1]
     page = [item for item in usual if item.title.isascii()]
     assert len(page) > 20
@@ -225,9 +225,10 @@ def test_bytes_of_an_intruder_are_sent_as_they_are(alike: World) -> None:
     film = alike.item(1)
     entry = msgspec.json.encode(listing_entry(alike, film, WITH_GUIDS))
     raw = b'{\n"title":"a\nb"}'
-    for page, expected in (
+    pages: list[tuple[list[Item | dict[str, Any] | bytes], bytes]] = [
         ([raw], raw),
         ([film, raw], entry + b"," + raw),
         ([raw, raw, film], raw + b"," + raw + b"," + entry),
-    ):
+    ]
+    for page, expected in pages:
         assert encoder.json({}, {}, page, WITH_GUIDS) == b'{"MediaContainer":{"Metadata":[%b]}}' % expected

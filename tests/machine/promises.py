@@ -145,9 +145,10 @@ def _primaries(done: Round) -> Iterator[str]:
     parts = {file_id: part for part, file_id in done.after.file_ids.items()}
     for name, row in done.after.by_id.items():
         was = done.before.by_id.get(name)
-        if was is None or was.content.get("file") is None or row.content.get("file") is None:
+        old, new = (None if was is None else was.content.get("file")), row.content.get("file")
+        if not isinstance(old, int) or not isinstance(new, int):
             continue
-        before, after = done.before.file_ids[was.content["file"]], done.after.file_ids[row.content["file"]]
+        before, after = done.before.file_ids[old], done.after.file_ids[new]
         if before == after:
             continue
         part = parts.get(before)
@@ -281,7 +282,7 @@ def _was_asked_for(done: Round, row: Row, states: list[tuple[str, Content]]) -> 
 
 def _renamed(content: Content, done: Round) -> Content:
     """Return what a row would hold now, were it not touched, where its show or season has another rating key now."""
-    renamed = {}
+    renamed: dict[str, object] = {}
     for name, table in (("show", "shows"), ("season", "seasons")):
         parent = done.before.items.get((table, str(content.get(name))))
         if parent is not None and (table, parent.id) in done.after.by_id:

@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import json
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -49,7 +49,8 @@ async def test_a_compressed_body_is_read_whether_it_was_asked_for_or_not(
 @pytest.mark.parametrize("encoding", ["", "identity", "Identity"])
 async def test_a_server_need_not_compress(plex: FakePlex, transport: Connect, encoding: str) -> None:
     """Although it was asked to."""
-    plex.answer(PATH, plex.reply(BODY, **({"Content_Encoding": encoding} if encoding else {})))
+    headers: dict[str, Any] = {"Content_Encoding": encoding} if encoding else {}
+    plex.answer(PATH, plex.reply(BODY, **headers))
     assert await (await transport(compression=True)).get(PATH, whole) == BODY
 
 
@@ -110,7 +111,7 @@ async def test_a_body_that_grows_large_leaves_others_their_turn(size: int) -> No
             await asyncio.sleep(0)
 
     taking_turns = asyncio.create_task(others())
-    response = OneChunk(gzip.compress(bytes(size)))
+    response: Any = OneChunk(gzip.compress(bytes(size)))
     body = await read_body(response, server="home", most=size, received=lambda _size: None)
     taking_turns.cancel()
     assert body == bytes(size)

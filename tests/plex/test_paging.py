@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -171,10 +172,14 @@ async def test_more_than_asked() -> None:
     assert await keys(pages, 100) == numbers(400)
 
 
+def _all_at_once(total: int | None, _start: int, _size: int) -> Page:
+    return page(0, 400, total)
+
+
 async def test_everything_at_once() -> None:
     """A first page with more than asked, and no word of still more, is the whole listing; its total says so."""
     for total in (None, 400):
-        pages = Pages(lambda _, __, total=total: page(0, 400, total))
+        pages = Pages(partial(_all_at_once, total))
         pager = Pager(pages.fetch, server="home", page_size=100, ahead=2)
         async with aclosing(pager.pages()) as listed:
             assert [(part.entries, part.total) async for part in listed] == [(400, 400)]

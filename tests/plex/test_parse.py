@@ -10,6 +10,7 @@ import pytest
 
 from retrovue_daemon.records import (
     Episode,
+    Item,
     Kind,
     LibraryListing,
     MediaFile,
@@ -312,14 +313,20 @@ def test_date_with_a_time() -> None:
     assert movie(originallyAvailableAt="1927-01-10 00:00:00").originally_available_at == "1927-01-10"
 
 
+def _bare(kind: type[Item], **fields: object) -> Item:
+    """Make an item of which nothing but these fields is known."""
+    values: dict[str, Any] = {**dict.fromkeys(kind.__struct_fields__), "trashed": False, **fields}
+    return kind(**values)
+
+
 def test_minimal_entries() -> None:
     """An item needs a rating key and a type, nothing else."""
     page = parse_page(answer(*({"ratingKey": kind, "type": kind} for kind in ("movie", "show", "season", "episode"))))
     assert page.items == (
-        Movie("movie", None, "", *[None] * 10, trashed=False, guids=(), files=()),
-        Show("show", None, "", *[None] * 9, trashed=False, guids=()),
-        Season("season", None, None, None, "", None, trashed=False),
-        Episode("episode", None, None, None, "", *[None] * 7, trashed=False, guids=(), files=()),
+        _bare(Movie, rating_key="movie", title="", guids=(), files=()),
+        _bare(Show, rating_key="show", title="", guids=()),
+        _bare(Season, rating_key="season", title=""),
+        _bare(Episode, rating_key="episode", episode_title="", guids=(), files=()),
     )
 
 

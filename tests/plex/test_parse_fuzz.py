@@ -39,7 +39,7 @@ anything = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS) | st.text(), inner, max_size=8),
     max_leaves=12,
 )
-words = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), min_size=1, max_size=12)
+words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)
 numbers = st.integers(-(2**63), 2**63 - 1)
 part = st.fixed_dictionaries({}, optional={"id": numbers, "key": words, "file": words, "size": numbers})
 media = st.fixed_dictionaries({}, optional={"id": numbers, "container": words, "Part": st.lists(part, max_size=2)})

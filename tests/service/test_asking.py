@@ -10,11 +10,11 @@ from retrovue_daemon.errors import ServerUnreachable, ServerWithdrawn
 from retrovue_daemon.service.job import Job
 from retrovue_daemon.service.selection import EVERYTHING, Selection
 from retrovue_daemon.store.tables.libraries import StoredLibrary
-from retrovue_daemon.store.tables.runs import Counts, Run
+from retrovue_daemon.store.tables.runs import Counts, Run, RunStatus
 from retrovue_daemon.sync.verdict import PassReport
 
 
-def _report(library_id: int, status: str = "ok") -> asyncio.Future[PassReport]:
+def _report(library_id: int, status: RunStatus = "ok") -> asyncio.Future[PassReport]:
     run = Run(1, library_id, "full", 0, 0, status, Counts())
     report = asyncio.get_running_loop().create_future()
     report.set_result(PassReport("home", f"library {library_id}", run, None, 0.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,7 @@ async def in_the_middle(serve, config, plex, events):
     """A service in the middle of a first pass: one film of two was read, and waits for the rest of its batch."""
     stuck = plex.faults.hang("/library/sections/2/all", after=1)
 
-    async def begin(**tables: object):
+    async def begin(**tables: Any):
         service = await serve(config(table(plex), sync={"page_size": 1, **tables.pop("sync", {})}, **tables))
         await stuck.reached.wait()
         await events.count(2, "sync.finished")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,8 +18,12 @@ from retrovue_daemon.service.selection import EVERYTHING, Selection
 from retrovue_daemon.service.supervisor import Supervisor
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.sync.discovery import Discovery
+from retrovue_daemon.sync.passes.base import tell
 from retrovue_daemon.sync.progress import ProgressBoard
 from tests.service.conftest import IMPATIENT, PATIENCE_S, table
+
+if TYPE_CHECKING:
+    from retrovue_daemon.sync.verdict import PassReport
 
 INTERVAL = 300.0
 CERTIFICATE = Path(__file__).parents[1] / "plex" / "fixtures" / "certificate-of-plex-direct.pem"
@@ -254,12 +259,11 @@ async def test_a_mistake_in_one_library_costs_its_neighbours_nothing(
 ) -> None:
     """Whoever asked for it is told; the others' passes go on."""
 
-    def stumble(report: worker.PassReport) -> None:
+    def stumble(report: PassReport) -> None:
         if report.library == "Dramas":
             raise ZeroDivisionError
         tell(report)
 
-    tell = worker.tell
     monkeypatch.setattr(worker, "tell", stumble)
     stuck = plex.faults.hang("/library/sections/1/all")
     service = await serve(config(table(plex)))
@@ -322,7 +326,7 @@ async def test_a_server_that_takes_over_its_old_row_is_not_disturbed(
     await service.stop()
     contact, contacted, seen = Discovery.contact, asyncio.Event(), asyncio.Event()
 
-    async def contact_slowly(*arguments: object):
+    async def contact_slowly(*arguments: Any):
         found = await contact(*arguments)
         contacted.set()
         await seen.wait()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from retrovue_daemon.records import LibraryListing
@@ -18,7 +20,7 @@ def reconcile(database):
     return work
 
 
-def listing(key: str = "9", uuid: str | None = "u9", title: str = "Films", **changes: object) -> LibraryListing:
+def listing(key: str = "9", uuid: str | None = "u9", title: str = "Films", **changes: Any) -> LibraryListing:
     return LibraryListing(key, title, "movie", uuid, locations=("/plex/a", "/plex/b"), **changes)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -12,13 +13,13 @@ import sys
 import threading
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from retrovue_daemon.errors import DatabaseHeld, DatabasePlaceMissing, DatabaseUnusable
 from retrovue_daemon.store import database as opened_database
 from retrovue_daemon.store.database import open_database
-from retrovue_daemon.store.file import preparation
 from retrovue_daemon.store.file.lock import database_lock, holder
 from retrovue_daemon.store.file.preparation import prepare
 from retrovue_daemon.store.migrations import APPLICATION_ID, migrations
@@ -31,7 +32,7 @@ TABLES = {
 VIEWS = {"active_movies", "active_shows", "active_episodes", "preferred_movies", "preferred_episodes"}
 
 
-async def _open_and_close(path: Path, **options: object) -> None:
+async def _open_and_close(path: Path, **options: Any) -> None:
     async with open_database(path, **options):
         pass
 
@@ -95,7 +96,7 @@ async def test_a_group_that_this_user_is_no_member_of_is_said_so(tmp_path, monke
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
-    monkeypatch.setattr(preparation.shutil, "chown", refuse)  # root may do it, and tests may run as root
+    monkeypatch.setattr(shutil, "chown", refuse)  # root may do it, and tests may run as root
     with pytest.raises(DatabaseUnusable) as caught:
         await _open_and_close(tmp_path / "mirror.db", group="media")
     assert caught.value.detail == "cannot be given to the group 'media': Operation not permitted"
@@ -139,7 +140,7 @@ async def test_a_daemon_that_starts_does_not_say_that_it_serves_before_the_datab
             pass
         seen.append((caught.value.pid, caught.value.serves))
 
-    def prepare_and_meet(prepared: Path, **options: object) -> None:
+    def prepare_and_meet(prepared: Path, **options: Any) -> None:
         meet()
         prepare(prepared, **options)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from functools import partial
+from typing import TYPE_CHECKING
 
 import pytest
 import structlog
@@ -12,7 +14,14 @@ from retrovue_daemon.errors import WriteFailed, WriterStopped
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.store.writer import TRIES_UNTIL_TOLD
 
+if TYPE_CHECKING:
+    from aiosqlite import Connection
+
 INSERT = "INSERT INTO daemon_state (key, value) VALUES (?, 'x')"
+
+
+async def _insert(key: str, connection: Connection) -> None:
+    await connection.execute(INSERT, (key,))
 
 
 async def test_failed_work_leaves_nothing_and_later_work_goes_on(database, query) -> None:
@@ -82,10 +91,7 @@ async def test_a_cancelled_submitter_does_not_cancel_the_work(database, query) -
 async def test_closing_writes_what_is_queued(tmp_path) -> None:
     """Leaving the database's block drains the queue before the connection closes."""
     async with open_database(tmp_path / "mirror.db") as database:
-        futures = [
-            database.writer.post(lambda connection, key=str(number): connection.execute(INSERT, (key,)))
-            for number in range(10)
-        ]
+        futures = [database.writer.post(partial(_insert, str(number))) for number in range(10)]
     assert all(future.done() for future in futures)
 
     with sqlite3.connect(tmp_path / "mirror.db") as connection:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from retrovue_daemon.records import Kind, Movie, Page, Skipped
@@ -96,7 +98,7 @@ def _read(keys: str) -> ListingLog:
 
 
 def _movie(key: str) -> Movie:
-    nothing = dict.fromkeys(Movie.__struct_fields__)
+    nothing: dict[str, Any] = dict.fromkeys(Movie.__struct_fields__)
     return Movie(**{**nothing, "rating_key": key, "title": "", "trashed": False, "guids": (), "files": ()})
 
 

@@ -91,11 +91,10 @@ async def test_who_is_cancelled_ends_as_cancelled(compare: Callable[..., asyncio
         try:
             await asyncio.Event().wait()
         finally:
-            for _ in range(5):
+            for _turn in range(5):
                 await asyncio.sleep(0)
             ended.set()
             raise OSError("the disk")
-        return {}
 
     comparing = compare(look_up)
     await asyncio.sleep(0)

@@ -8,7 +8,7 @@ import sqlite3
 import sys
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 
@@ -188,7 +188,7 @@ class Commands:
         self._started.append(process)
         return process
 
-    async def run(self, *arguments: str | Path, **environment: str) -> Finished:
+    async def run(self, *arguments: str | Path, **environment: Any) -> Finished:
         process = await self.start(*arguments, **environment)
         out, err = await process.communicate()
         assert process.returncode is not None

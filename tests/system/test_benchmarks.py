@@ -6,13 +6,13 @@ import asyncio
 import sys
 from contextlib import AsyncExitStack, closing
 from sqlite3 import connect
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks import report
 from benchmarks.budgets import judge
-from benchmarks.cases import DAEMON, FLOOR, PLEXAPI, Case
+from benchmarks.cases import DAEMON, FLOOR, PLEXAPI, Case, Program
 from benchmarks.database import TABLES
-from benchmarks.figures import all_figures, find
+from benchmarks.figures import Figures, all_figures, find
 from benchmarks.rounds import run_case
 from benchmarks.server import worlds
 from retrovue_daemon.demo import SimulatedPlex
@@ -74,20 +74,26 @@ def test_every_program_of_a_case_runs_and_brings_the_same(
     outcome = run_case(case, 1, lambda _line: None)
     figures = all_figures([outcome])
     assert {each.program for each in figures} == {*FLOOR, *DAEMON, *PLEXAPI}
-    first, unchanged, changed, rewritten = (
-        find(figures, "20k", name) for name in ("first", "unchanged", "changed", "rewritten")
-    )
+
+    def of(program: Program) -> tuple[Figures, dict[str, Any]]:
+        found = find(figures, "20k", program)
+        assert found is not None
+        assert found.watched is not None
+        return found, found.watched
+
+    first, seen_first = of("first")
+    unchanged, seen_unchanged = of("unchanged")
     assert first.requests == unchanged.requests == 2 + 3
     assert first.of_floor is not None
     assert first.of_plexapi is not None
-    rows = [each.watched["rows"] for each in (unchanged, changed, first)]
+    rows = [each["rows"] for each in (seen_unchanged, of("changed")[1], seen_first)]
     # Of 400 episodes one per cent: their rows, their files, their guids.
     assert 0 < rows[0] <= 3 < 4 * 2 < rows[1] < 100 < 400 * 6 < rows[2]
     # What is there is written over, and its guids are replaced by others.
-    assert rewritten.watched["rows"] > rows[2]
+    assert of("rewritten")[1]["rows"] > rows[2]
     assert unchanged.of_first is not None
-    assert first.watched["wal_bytes"] > 100_000 > unchanged.watched["wal_bytes"] > 0
-    assert 0 < first.watched["own_ms"] <= first.watched["late_ms"]
+    assert seen_first["wal_bytes"] > 100_000 > seen_unchanged["wal_bytes"] > 0
+    assert 0 < seen_first["own_ms"] <= seen_first["late_ms"]
     for table in (report.measured_table(figures), report.budget_table(judge(figures, 0.1))):
         assert {len(line) for line in table.lines} == {len(table.heads)}
         assert report.as_markdown(table).count("\n") == 1 + len(table.lines)

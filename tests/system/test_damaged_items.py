@@ -92,7 +92,8 @@ async def test_each_damaged_value_keeps_the_whole_item(plex, sync, rows, film, w
 async def test_damage_that_changes_is_stored_the_third_time(plex, sync, rows, film) -> None:
     """Twice the good values stay; a warning each time; afterwards nothing is listed again for it."""
     await sync(plex)
-    title, warnings = [], []
+    title: list[str] = []
+    warnings: list[list[tuple[int, int]]] = []
     for end in ("\xff", "\xff\xff", "\xff?\xff", "\xff!\xff"):
         plex.faults.rewrite(LISTING, f'"title":"{film.title}"', f'"title":"{film.title}{end}"')
         with capture_logs() as logs:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
@@ -12,6 +13,9 @@ import pytest
 from retrovue_daemon.demo import SimulatedPlex, generated_library
 from retrovue_daemon.service.daemon import SyncOptions
 from retrovue_daemon.service.selection import Selection
+
+if TYPE_CHECKING:
+    from retrovue_daemon.store.tables.runs import Run
 
 AS_RUN = SyncOptions()
 
@@ -71,7 +75,7 @@ def _series(plex, title: str):
     return next(show for show in plex.world.shows() if show.title == title)
 
 
-def _runs(reports) -> dict[str, object]:
+def _runs(reports) -> dict[str, Run]:
     return {done.library: done.run for report in reports for done in report.passes}
 
 

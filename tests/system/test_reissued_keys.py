@@ -26,7 +26,7 @@ def named(rows):
     """Tell which item each id stands for: by what Plex's catalogue and the disk know it as."""
 
     def work() -> dict[tuple[str, int], tuple[object, ...]]:
-        found = {}
+        found: dict[tuple[str, int], tuple[object, ...]] = {}
         for kind, query in {
             "movies": "SELECT m.id, m.title, m.source_id, m.media_file_id, f.plex_path FROM movies m"
             " LEFT JOIN media_files f ON f.id = m.media_file_id",
