@@ -40,6 +40,7 @@ from retrovue_daemon.sources.plex.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
 
     from retrovue_daemon.records import ServerIdentity
     from retrovue_daemon.sources.plex.transport import Answer
@@ -66,6 +67,21 @@ async def failure(transport: Transport, **arguments: Any) -> PlexError:
     error = raised.value
     assert_no_token(error)
     return error
+
+
+async def by_steps(
+    transport: Transport,
+    parse: Callable[[Answer], ServerIdentity],
+    turn: Callable[[], AbstractAsyncContextManager[None]],
+    arrived: Callable[[Answer], Awaitable[object]],
+) -> ServerIdentity:
+    """Request something as pages are requested: other things happen before the answer is decoded."""
+    async for attempt in transport.attempts():
+        with attempt:
+            answer = await transport.send(PATH, turn=turn)
+            await arrived(answer)
+            return await transport.decode(answer, parse)
+    raise AssertionError
 
 
 def assert_no_token(error: BaseException) -> None:
@@ -131,7 +147,7 @@ async def test_an_answer_is_read_once_it_is_wanted(plex: FakePlex, transport: Co
         return read(answer)
 
     connection = await transport(concurrency=1)
-    waiting = asyncio.create_task(connection.get(PATH, note, turn=turn, arrived=arrived))
+    waiting = asyncio.create_task(by_steps(connection, note, turn, arrived))
     async with asyncio.timeout(PATIENCE_S):
         await turn_ended.wait()
     assert await connection.get(PATH, read)
@@ -157,7 +173,7 @@ async def test_an_answer_that_cannot_be_read_is_asked_for_again_in_another_turn(
     async def arrived(answer: Answer) -> None:
         arrivals.append(answer.body)
 
-    assert await (await transport()).get(PATH, read, turn=turn, arrived=arrived)
+    assert await by_steps(await transport(), read, turn, arrived)
     assert turns == [0, 1]
     assert arrivals[0] == b"nothing"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from contextlib import aclosing
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Self
@@ -11,18 +10,18 @@ from urllib.parse import quote
 import msgspec
 import structlog
 
-from retrovue_daemon.errors import BadAnswer, PlexError, RequestRefused, ServerTimeout, Unauthorized, WrongServer
+from retrovue_daemon.errors import BadAnswer, RequestRefused, Unauthorized, WrongServer
 from retrovue_daemon.records import Episode, Kind
-from retrovue_daemon.sources.plex.arguments import BY_TYPE, DETAILS, LEAVES, LEFT_OUT, paging
+from retrovue_daemon.sources.plex.arguments import BY_TYPE, LEAVES, LEFT_OUT, paging
 from retrovue_daemon.sources.plex.guid import GUIDParser
-from retrovue_daemon.sources.plex.narrowing import MOST_TIMEOUTS_IN_A_ROW, may_be_one_entry
+from retrovue_daemon.sources.plex.metadata import Metadata
 from retrovue_daemon.sources.plex.pages import LARGEST_FIRST_PAGE, PageSource
 from retrovue_daemon.sources.plex.parse import parse_found_shows, parse_identity, parse_libraries, parse_page
 from retrovue_daemon.sources.plex.retries import RetryPolicy
 from retrovue_daemon.sources.plex.transport import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+    from collections.abc import AsyncGenerator, Collection, Sequence
     from types import TracebackType
 
     from retrovue_daemon.clock import Clock
@@ -49,13 +48,6 @@ _KINDS: Final = {
 
 _LEAVES_REFUSED: Final = frozenset({400, 404, 501})
 _FILTER_REFUSED: Final = frozenset({400, 501})
-_NOT_FOUND: Final = 404
-
-_MOST_IDS: Final = 50
-"""Rating keys of one request: no document says how many a server takes, and addresses have a length."""
-
-_MOST_LEFT_OUT: Final = 5
-"""Items of one request that may fail one after the other; more, and it is the server."""
 
 _MATCHED: Final = "plex://"
 """How the guid of an item begins that Plex's own catalogue knows; other agents give no external ids."""
@@ -95,6 +87,7 @@ class PlexClient:
             clock=clock,
         )
         self._source = PageSource(self._transport, server, clock)
+        self._metadata = Metadata(self._transport, self._source.turn, server.name)
         self._leaves_useless: set[str] = set()
         """Keys of the libraries whose ``allLeaves`` is refused, or says less than the listing by type."""
         self._filter_refused = False
@@ -125,7 +118,7 @@ class PlexClient:
         """Ask who the server is. The token is not sent: until this is answered, nobody knows who would get it."""
         return await self._transport.get_without_token(
             "/identity",
-            self._source.noting_format(lambda answer: parse_identity(answer.body, content_type=answer.content_type)),
+            lambda answer: parse_identity(answer.body, content_type=answer.content_type),
         )
 
     async def confirm_machine(self, known: str | None) -> str:
@@ -144,7 +137,7 @@ class PlexClient:
         """List the libraries that the token may see, of every type."""
         found = await self._transport.get(
             "/library/sections",
-            self._source.noting_format(lambda answer: parse_libraries(answer.body, content_type=answer.content_type)),
+            lambda answer: parse_libraries(answer.body, content_type=answer.content_type),
         )
         skipped = {(each.title, each.reason) for each in found.skipped}
         for title, reason in sorted(skipped - self._skipped, key=str):
@@ -193,7 +186,7 @@ class PlexClient:
 
         return await self._transport.get(
             f"/library/sections/{quote(library_key, safe='')}/all",
-            self._source.noting_format(read),
+            read,
             params={**BY_TYPE[kind], **paging(0, size)},
             tries=1,
         )
@@ -289,7 +282,7 @@ class PlexClient:
         start = 0
         while True:
             asked = arguments | paging(start, self._source.page_size(LARGEST_FIRST_PAGE))
-            page = await self._transport.get(path, self._source.noting_format(read), params=asked)
+            page = await self._transport.get(path, read, params=asked)
             fresh = {each.show.rating_key: each for each in page.shows if each.show.rating_key not in found}
             found |= fresh
             start += page.entries
@@ -304,91 +297,12 @@ class PlexClient:
         unreadable: list[str] | None = None,
         mended: dict[str, str] | None = None,
     ) -> list[Item]:
-        """Ask for single items of one kind; those that the server does not have are left out.
-
-        Their tags are cut to as many as a listing shows. The keys of items that the server has but cannot send are
-        added to ``unreadable``; without that, too many of them are an error. To ``mended`` is added what was lost of
-        items that arrived damaged, by rating key.
-        """
-
-        def read(answer: Answer) -> Page:
-            return parse_page(answer.body, content_type=answer.content_type, kind=kind, details=True)
-
-        found: list[Item] = []
-        for start in range(0, len(rating_keys), _MOST_IDS):
-            for page in await self._pages_of(rating_keys[start : start + _MOST_IDS], read, unreadable):
-                found += page.items
-                if mended is not None:
-                    mended.update(page.mended)
-        return found
-
-    async def _pages_of(
-        self, rating_keys: Sequence[str], read: Callable[[Answer], Page], left_out: list[str] | None
-    ) -> list[Page]:
-        """Ask for items by one request; where that fails, for halves of them: one item may spoil the answer.
-
-        Items that cannot be had are left out. Where too many fail one after the other, the rest is left out unasked,
-        or, where nobody wants to know which they are, the first failure is raised.
-        """
-        found: list[Page] = []
-        waiting: deque[Sequence[str]] = deque([rating_keys])
-        cause: PlexError | None = None
-        unreadable = 0
-        while waiting:
-            keys = waiting.popleft()
-            try:
-                page = await self._metadata(keys, read, tries=1 if cause is not None and len(keys) > 1 else None)
-            except PlexError as error:
-                if not may_be_one_entry(error):
-                    raise
-                cause = cause or error
-                if len(keys) > 1:
-                    waiting.extendleft([keys[len(keys) // 2 :], keys[: len(keys) // 2]])
-                    continue
-                unreadable += 1
-                most = MOST_TIMEOUTS_IN_A_ROW if isinstance(error, ServerTimeout) else _MOST_LEFT_OUT
-                if left_out is None and unreadable > most:
-                    raise cause from None
-                _log.warning("item.unreadable", server=self.name, rating_key=keys[0], reason=error.detail)
-                if left_out is not None:
-                    left_out.append(keys[0])
-                    if unreadable >= most:
-                        left_out += [key for others in waiting for key in others]
-                        return found
-            else:
-                unreadable = 0
-                found += [] if page is None else [page]
-        return found
+        """Return single items of one kind; see `Metadata.items`."""
+        return await self._metadata.items(rating_keys, kind, unreadable=unreadable, mended=mended)
 
     async def has_item(self, rating_key: str, kind: Kind) -> bool:
-        """Return whether the server has an item of a kind; no readable answer raises PlexError.
-
-        Only 404 is a no, and an item of another kind: keys are one series over all kinds, and are given out again.
-        """
-
-        def read(answer: Answer) -> Page:
-            return parse_page(answer.body, content_type=answer.content_type)
-
-        page = await self._metadata([rating_key], read)
-        return page is not None and (not page.items or any(item.kind is kind for item in page.items))
-
-    async def _metadata(
-        self, rating_keys: Sequence[str], read: Callable[[Answer], Page], *, tries: int | None = None
-    ) -> Page | None:
-        """Ask for items by their rating keys; None where the server has none of them."""
-        keys = ",".join(quote(key, safe="") for key in rating_keys)
-        try:
-            return await self._transport.get(
-                f"/library/metadata/{keys}",
-                self._source.noting_format(read),
-                params=DETAILS,
-                tries=tries,
-                turn=self._source.turn,
-            )
-        except RequestRefused as refusal:
-            if refusal.status != _NOT_FOUND:
-                raise
-        return None
+        """Return whether the server has an item of a kind; see `Metadata.has_item`."""
+        return await self._metadata.has_item(rating_key, kind)
 
 
 async def _first_unless_refused(pages: AsyncGenerator[Page, None], refusals: Collection[int]) -> Page | None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from retrovue_daemon.errors import RequestRefused
 from retrovue_daemon.sources.plex.arguments import LEFT_OUT, paging
 from retrovue_daemon.sources.plex.pace import Pace
 from retrovue_daemon.sources.plex.paging import Pager
-from retrovue_daemon.sources.plex.parse import is_xml, parse_page
+from retrovue_daemon.sources.plex.parse import parse_page
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncGenerator, Mapping
     from contextlib import AbstractAsyncContextManager
 
     from retrovue_daemon.clock import Clock
@@ -29,7 +29,29 @@ LARGEST_FIRST_PAGE: Final = 500
 
 _BAD_REQUEST: Final = 400
 
-T = TypeVar("T")
+
+class _Listing(NamedTuple):
+    """One listing: its address, its arguments but for the page, and what its entries are.
+
+    ``page_size`` is the largest page in entries; ``parent`` is the rating key of the show whose children it lists.
+    """
+
+    path: str
+    arguments: Mapping[str, str]
+    kind: Kind
+    page_size: int
+    parent: str | None
+
+    def parse(self, start: int, answer: Answer) -> Page:
+        """Return the page that begins at entry ``start``."""
+        return parse_page(
+            answer.body,
+            content_type=answer.content_type,
+            offset=start,
+            total=answer.total,
+            kind=self.kind,
+            show_key=self.parent,
+        )
 
 
 class PageSource:
@@ -41,8 +63,7 @@ class PageSource:
         self._name = server.name
         self._concurrency = server.concurrency
         self._pace = Pace(server.name, clock)
-        self._answers_xml: bool | None = None
-        self._leaves_nothing_out = False
+        self._refuses_exclusions = False
         self._fetches: set[asyncio.Task[Page]] = set()
 
     async def close(self) -> None:
@@ -65,12 +86,10 @@ class PageSource:
 
         ``exists`` says that a 404 for the first page is due to one of its entries: the server has this listing.
         """
-        most = self.page_size(page_size)
+        listing = _Listing(path, arguments, kind, self.page_size(page_size), parent)
 
         def fetch(start: int, size: int, wanted: asyncio.Event, tries: int | None = None) -> asyncio.Task[Page]:
-            fetching = self._page(
-                path, arguments, start, size, kind, most=most, parent=parent, wanted=wanted, tries=tries
-            )
+            fetching = self._page(listing, start, size, wanted, tries)
             task = asyncio.create_task(fetching, name=f"plex:{self._name}:{path}:{start}")
             self._fetches.add(task)
             task.add_done_callback(self._fetches.discard)
@@ -79,7 +98,7 @@ class PageSource:
         pager = Pager(
             fetch,
             server=self._name,
-            page_size=most,
+            page_size=listing.page_size,
             ahead=self._concurrency,
             pace=self._pace,
             clock=self._clock,
@@ -93,74 +112,39 @@ class PageSource:
 
     def page_size(self, most: int) -> int:
         """Return how many entries a page may have where ``most`` are wanted, for the format that the server has."""
-        if self._answers_xml is False:
+        if self._transport.answers_xml is False:
             return most
-        return min(most, LARGEST_XML_PAGE if self._answers_xml else LARGEST_FIRST_PAGE)
+        return min(most, LARGEST_XML_PAGE if self._transport.answers_xml else LARGEST_FIRST_PAGE)
 
-    def noting_format(self, read: Callable[[Answer], T]) -> Callable[[Answer], T]:
-        """Return what reads an answer like ``read`` and remembers the format that it came in."""
-
-        def read_and_note(answer: Answer) -> T:
-            result = read(answer)
-            self._answers_xml = is_xml(answer.body)
-            return result
-
-        return read_and_note
-
-    async def _page(
-        self,
-        path: str,
-        arguments: Mapping[str, str],
-        start: int,
-        size: int,
-        kind: Kind,
-        *,
-        most: int,
-        parent: str | None,
-        wanted: asyncio.Event,
-        tries: int | None,
-    ) -> Page:
-        async def arrived(answer: Answer) -> None:
-            # It may be a while until somebody wants the page, and how fast the server is shows now.
-            entries = size if answer.total is None else max(0, min(size, answer.total - start))
-            self._pace.arrived(kind, asked=size, most=most, entries=entries, seconds=answer.seconds)
-            await wanted.wait()
-
-        def read(answer: Answer) -> tuple[Page, float]:
-            page = parse_page(
-                answer.body,
-                content_type=answer.content_type,
-                offset=start,
-                total=answer.total,
-                kind=kind,
-                show_key=parent,
-            )
-            return page, answer.seconds
-
+    async def _page(self, listing: _Listing, start: int, size: int, wanted: asyncio.Event, tries: int | None) -> Page:
+        """Fetch one page. Its body is decoded only once ``wanted`` is set. Raises PlexError."""
+        arguments = {**listing.arguments, **paging(start, size)}
         # A page that takes too long is not worth the same wait again: the pager asks for a smaller one.
-        get = partial(
-            self._transport.get,
-            path,
-            self.noting_format(read),
-            timeouts=1,
-            tries=tries,
-            turn=self.turn,
-            arrived=arrived,
-        )
-        page, seconds = await self._whole_or_not(get, {**arguments, **paging(start, size)})
-        self._pace.counted(kind, asked=size, most=most, entries=page.entries, seconds=seconds)
-        return page
+        async for attempt in self._transport.attempts(tries=tries, timeouts=1):
+            with attempt:
+                answer = await self._send(listing.path, arguments)
+                # It may be a while until the reader comes to the page, and how fast the server is shows now.
+                entries = size if answer.total is None else max(0, min(size, answer.total - start))
+                self._pace.arrived(
+                    listing.kind, asked=size, most=listing.page_size, entries=entries, seconds=answer.seconds
+                )
+                await wanted.wait()
+                page = await self._transport.decode(answer, partial(listing.parse, start))
+                self._pace.counted(
+                    listing.kind, asked=size, most=listing.page_size, entries=page.entries, seconds=answer.seconds
+                )
+                return page
+        raise AssertionError("stamina ends its loop by a result or an exception")
 
-    async def _whole_or_not(self, get: Callable[..., Awaitable[T]], asked: dict[str, str]) -> T:
-        """Ask without what is not stored, or for everything where the server, or a proxy, refuses that."""
-        wholly = {name: value for name, value in asked.items() if name != LEFT_OUT}
-        if self._leaves_nothing_out:
-            return await get(params=wholly)
-        try:
-            return await get(params=asked)
-        except RequestRefused as refusal:
-            if refusal.status != _BAD_REQUEST or LEFT_OUT not in asked:
-                raise
-        answer = await get(params=wholly)
-        self._leaves_nothing_out = True
+    async def _send(self, path: str, arguments: dict[str, str]) -> Answer:
+        """Request a page without the fields that are not stored; with all of them if the server refuses that."""
+        if not self._refuses_exclusions:
+            try:
+                return await self._transport.send(path, arguments, turn=self.turn)
+            except RequestRefused as refusal:
+                if refusal.status != _BAD_REQUEST or LEFT_OUT not in arguments:
+                    raise
+        whole = {name: value for name, value in arguments.items() if name != LEFT_OUT}
+        answer = await self._transport.send(path, whole, turn=self.turn)
+        self._refuses_exclusions = True
         return answer

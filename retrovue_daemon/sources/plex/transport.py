@@ -36,12 +36,12 @@ from retrovue_daemon.logs.redaction import Redactor
 from retrovue_daemon.sources.plex.body import read_body, read_start
 from retrovue_daemon.sources.plex.connector import Connector
 from retrovue_daemon.sources.plex.failures import failure_of, one_line, reason_of
-from retrovue_daemon.sources.plex.parse import NotAMediaContainer, takes_long
+from retrovue_daemon.sources.plex.parse import NotAMediaContainer, is_xml, takes_long
 from retrovue_daemon.sources.plex.retries import Retries, RetryPolicy, silence_stamina
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import AsyncIterator, Callable, Mapping
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from types import TracebackType
 
     from retrovue_daemon.config import ServerSection
@@ -63,10 +63,7 @@ _LONGEST_ERROR_BODY: Final = 4096
 _NOT_IMPLEMENTED: Final = 501
 T = TypeVar("T")
 Turn: TypeAlias = "Callable[[], AbstractAsyncContextManager[None]]"
-"""Gives what is entered while a server is being asked, and may keep one waiting."""
-
-Arrived: TypeAlias = "Callable[[Answer], Awaitable[object]]"
-"""Is told that an answer is there, and waited for before that is read."""
+"""Returns a context that holds while a request is under way; entering it may wait."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -102,6 +99,8 @@ class Transport:
         self._clock = clock or Clock()
         self.requests = 0
         self.bytes_received = 0
+        self.answers_xml: bool | None = None
+        """The format of the last answer that could be read; None before the first one."""
         self._server = server
         self._base = server.url.rstrip("/")
         self._retry = retry
@@ -148,54 +147,58 @@ class Transport:
     async def get(
         self,
         path: str,
-        read: Callable[[Answer], T],
+        parse: Callable[[Answer], T],
         *,
         params: Mapping[str, str] | None = None,
-        timeouts: int | None = None,
         tries: int | None = None,
+        timeouts: int | None = None,
         turn: Turn = nullcontext,
-        arrived: Arrived | None = None,
     ) -> T:
-        """Ask for ``path`` with the token, and give what ``read`` makes of the answer.
+        """Request ``path`` with the token and return what ``parse`` makes of the answer. Raises PlexError.
 
-        ``path`` is already quoted. ``read`` raises NotAMediaContainer for what it cannot read. ``timeouts`` is how
-        many tries may end by a timeout, ``tries`` how many there are (default: as many as the policy has). ``turn``
-        is entered for each try, from before the request until the end of the body; then ``arrived`` is told, and
-        waited for before anything is read. Raises PlexError.
+        ``path`` is already quoted. ``parse`` raises NotAMediaContainer for what it cannot read. For ``tries`` and
+        ``timeouts`` see `attempts`, for ``turn`` see `send`.
         """
-        return await self._tried(path, read, params, self._token_header(), timeouts, tries, turn, arrived)
-
-    async def get_without_token(self, path: str, read: Callable[[Answer], T]) -> T:
-        """Ask like ``get`` for what any client may see, before it is known who answers. Raises PlexError."""
-        return await self._tried(path, read, None, {})
-
-    # -- one request, several tries ---------------------------------------------------------------------------------
-
-    async def _tried(
-        self,
-        path: str,
-        read: Callable[[Answer], T],
-        params: Mapping[str, str] | None,
-        headers: Mapping[str, str],
-        timeouts: int | None = None,
-        tries: int | None = None,
-        turn: Turn = nullcontext,
-        arrived: Arrived | None = None,
-    ) -> T:
-        retries = Retries(self._retry, timeouts=self._retry.attempts if timeouts is None else timeouts)
-        async for attempt in stamina.retry_context(on=retries, attempts=tries or self._retry.attempts, timeout=None):
+        async for attempt in self.attempts(tries=tries, timeouts=timeouts):
             with attempt:
-                answer = await self._try(path, params, headers, turn)
-                if arrived is not None:
-                    await arrived(answer)
-                return await self._readable(answer, read)
+                return await self.decode(await self.send(path, params, turn=turn), parse)
         raise AssertionError("stamina ends its loop by a result or an exception")
 
-    async def _try(
-        self, path: str, params: Mapping[str, str] | None, headers: Mapping[str, str], turn: Turn
+    async def get_without_token(self, path: str, parse: Callable[[Answer], T]) -> T:
+        """Request what any client may see, as long as the server's identity is unknown. Raises PlexError."""
+        async for attempt in self.attempts():
+            with attempt:
+                return await self.decode(await self.send(path, with_token=False), parse)
+        raise AssertionError("stamina ends its loop by a result or an exception")
+
+    # -- the steps of a request -------------------------------------------------------------------------------------
+
+    def attempts(
+        self, *, tries: int | None = None, timeouts: int | None = None
+    ) -> AsyncIterator[AbstractContextManager[object]]:
+        """Yield one context per attempt until one succeeds; a PlexError in it is retried if that may help.
+
+        At most ``timeouts`` attempts may end by a timeout, and at most ``tries`` are made; both default to the
+        policy's number.
+        """
+        retries = Retries(self._retry, timeouts=self._retry.attempts if timeouts is None else timeouts)
+        return stamina.retry_context(on=retries, attempts=tries or self._retry.attempts, timeout=None).__aiter__()
+
+    async def send(
+        self,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        with_token: bool = True,
+        turn: Turn = nullcontext,
     ) -> Answer:
+        """Send one request and return its answer, whose status is 200. Raises PlexError.
+
+        ``turn`` is entered from before the request until the end of the body.
+        """
         if self._session is None:
             raise RuntimeError("the client is not open: use it in an async with statement")
+        headers = self._token_header() if with_token else {}
         # In this order: what waited for its place while the server was fast must know that it no longer is.
         async with self._slots, turn():
             self.requests += 1
@@ -226,14 +229,16 @@ class Transport:
             # Out of the handler: the aiohttp error, which may hold the headers, must not become the context.
             raise failure
 
-    async def _readable(self, answer: Answer, read: Callable[[Answer], T]) -> T:
+    async def decode(self, answer: Answer, parse: Callable[[Answer], T]) -> T:
+        """Return what ``parse`` makes of an answer. Raises BadAnswer where ``parse`` raises NotAMediaContainer."""
         try:
-            if takes_long(answer.body):
-                # In a thread the event loop gets its turn every few milliseconds.
-                return await asyncio.to_thread(read, answer)
-            return read(answer)
+            # In a thread the event loop gets its turn every few milliseconds.
+            result = await asyncio.to_thread(parse, answer) if takes_long(answer.body) else parse(answer)
         except NotAMediaContainer as error:
             reason = error.reason
+        else:
+            self.answers_xml = is_xml(answer.body)
+            return result
         raise BadAnswer(self._server.name, self._detail(reason))
 
     def _count(self, size: int) -> None:

@@ -1,0 +1,133 @@
+"""Single items, requested by their rating keys (``/library/metadata``)."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+import structlog
+
+from retrovue_daemon.errors import PlexError, RequestRefused, ServerTimeout
+from retrovue_daemon.sources.plex.arguments import DETAILS
+from retrovue_daemon.sources.plex.narrowing import MOST_TIMEOUTS_IN_A_ROW, may_be_one_entry
+from retrovue_daemon.sources.plex.parse import parse_page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from retrovue_daemon.records import Item, Kind, Page
+    from retrovue_daemon.sources.plex.transport import Answer, Transport, Turn
+
+_MOST_IDS: Final = 50
+"""Rating keys of one request: no document says how many a server takes, and addresses have a length."""
+
+_MOST_LEFT_OUT: Final = 5
+"""Items of one request that may fail one after the other; more, and it is the server."""
+
+_NOT_FOUND: Final = 404
+
+_log = structlog.get_logger(__name__)
+
+
+class Metadata:
+    """Requests single items from one server; ``turn`` is entered for each request."""
+
+    def __init__(self, transport: Transport, turn: Turn, name: str) -> None:
+        self._transport = transport
+        self._turn = turn
+        self._name = name
+
+    async def items(
+        self,
+        rating_keys: Sequence[str],
+        kind: Kind,
+        *,
+        unreadable: list[str] | None = None,
+        mended: dict[str, str] | None = None,
+    ) -> list[Item]:
+        """Ask for single items of one kind; those that the server does not have are left out.
+
+        Their tags are cut to as many as a listing shows. The keys of items that the server has but cannot send are
+        added to ``unreadable``; without that, too many of them are an error. To ``mended`` is added what was lost of
+        items that arrived damaged, by rating key.
+        """
+
+        def read(answer: Answer) -> Page:
+            return parse_page(answer.body, content_type=answer.content_type, kind=kind, details=True)
+
+        found: list[Item] = []
+        for start in range(0, len(rating_keys), _MOST_IDS):
+            for page in await self._pages_of(rating_keys[start : start + _MOST_IDS], read, unreadable):
+                found += page.items
+                if mended is not None:
+                    mended.update(page.mended)
+        return found
+
+    async def _pages_of(
+        self, rating_keys: Sequence[str], read: Callable[[Answer], Page], left_out: list[str] | None
+    ) -> list[Page]:
+        """Ask for items by one request; where that fails, for halves of them: one item may spoil the answer.
+
+        Items that cannot be had are left out. Where too many fail one after the other, the rest is left out unasked,
+        or, where nobody wants to know which they are, the first failure is raised.
+        """
+        found: list[Page] = []
+        waiting: deque[Sequence[str]] = deque([rating_keys])
+        cause: PlexError | None = None
+        unreadable = 0
+        while waiting:
+            keys = waiting.popleft()
+            try:
+                page = await self._request(keys, read, tries=1 if cause is not None and len(keys) > 1 else None)
+            except PlexError as error:
+                if not may_be_one_entry(error):
+                    raise
+                cause = cause or error
+                if len(keys) > 1:
+                    waiting.extendleft([keys[len(keys) // 2 :], keys[: len(keys) // 2]])
+                    continue
+                unreadable += 1
+                most = MOST_TIMEOUTS_IN_A_ROW if isinstance(error, ServerTimeout) else _MOST_LEFT_OUT
+                if left_out is None and unreadable > most:
+                    raise cause from None
+                _log.warning("item.unreadable", server=self._name, rating_key=keys[0], reason=error.detail)
+                if left_out is not None:
+                    left_out.append(keys[0])
+                    if unreadable >= most:
+                        left_out += [key for others in waiting for key in others]
+                        return found
+            else:
+                unreadable = 0
+                found += [] if page is None else [page]
+        return found
+
+    async def has_item(self, rating_key: str, kind: Kind) -> bool:
+        """Return whether the server has an item of a kind; no readable answer raises PlexError.
+
+        Only 404 is a no, and an item of another kind: keys are one series over all kinds, and are given out again.
+        """
+
+        def read(answer: Answer) -> Page:
+            return parse_page(answer.body, content_type=answer.content_type)
+
+        page = await self._request([rating_key], read)
+        return page is not None and (not page.items or any(item.kind is kind for item in page.items))
+
+    async def _request(
+        self, rating_keys: Sequence[str], read: Callable[[Answer], Page], *, tries: int | None = None
+    ) -> Page | None:
+        """Ask for items by their rating keys; None where the server has none of them."""
+        keys = ",".join(quote(key, safe="") for key in rating_keys)
+        try:
+            return await self._transport.get(
+                f"/library/metadata/{keys}",
+                read,
+                params=DETAILS,
+                tries=tries,
+                turn=self._turn,
+            )
+        except RequestRefused as refusal:
+            if refusal.status != _NOT_FOUND:
+                raise
+        return None
