@@ -252,7 +252,7 @@ class Page(msgspec.Struct, frozen=True):
 class ServerIdentity(msgspec.Struct, frozen=True):
     """What ``/identity`` says."""
 
-    machine_identifier: str | None
+    machine_identifier: str
     version: str | None
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from retrovue_daemon import __version__
 from retrovue_daemon.cli.startup import import_lightly
-from retrovue_daemon.errors import BadAnswer, DaemonError, StoreError
+from retrovue_daemon.errors import DaemonError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -107,8 +107,6 @@ async def _ask(section: ServerSection, *, whose_token: bool, former: FormerTitle
     try:
         async with PlexClient(section, client_identifier="retrovue-daemon-check", version=__version__) as client:
             identity = await client.identity()
-            if identity.machine_identifier is None:
-                raise BadAnswer(section.name, "/identity holds no machineIdentifier")
             libraries = await client.libraries()
             owner = await client.is_owner() if whose_token else None
             offer = _Offer(section, libraries, former)

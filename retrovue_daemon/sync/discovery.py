@@ -10,12 +10,11 @@ import msgspec
 import structlog
 
 from retrovue_daemon.config import idle_entries
-from retrovue_daemon.errors import BadAnswer
 from retrovue_daemon.records import LibraryListing
 from retrovue_daemon.store.items.moments import Moments, next_moment
 from retrovue_daemon.store.tables.former_names import still_meant
 from retrovue_daemon.store.tables.libraries import former_titles, read_libraries, reconcile_libraries
-from retrovue_daemon.store.tables.servers import bind_identity, check_identity, read_servers
+from retrovue_daemon.store.tables.servers import bind_identity, read_servers
 from retrovue_daemon.sync.local_paths import LibraryPaths
 from retrovue_daemon.sync.rounds import Heirs, Round
 from retrovue_daemon.sync.target import LISTINGS, LibraryTarget
@@ -121,14 +120,10 @@ class Discovery:
 
     async def _identify(self, client: PlexClient, server_id: int) -> tuple[str, str | None]:
         """Return the server's machineIdentifier and version, before it is shown the token."""
-        identity = await client.identity()
-        machine = identity.machine_identifier
-        if machine is None:
-            raise BadAnswer(self._section.name, "/identity holds no machineIdentifier")
-        for row in await self._database.reader.run(read_servers):
-            if row.id == server_id:
-                check_identity(row, machine)
-        return machine, identity.version
+        rows = await self._database.reader.run(read_servers)
+        known = next((row.machine_identifier for row in rows if row.id == server_id), None)
+        identity = await client.confirm_machine(known)
+        return identity.machine_identifier, identity.version
 
     def _target(
         self, paths: LibraryPaths, row: StoredLibrary, library: LibraryListing, round_: Round

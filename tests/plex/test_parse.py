@@ -644,16 +644,16 @@ def test_no_libraries() -> None:
 
 
 def test_identity() -> None:
-    """A server says who it is; one that hides its identifier has none."""
+    """A server says who it is."""
     body = b'{"MediaContainer":{"size":0,"apiVersion":"1.2.2","machineIdentifier":"9f","version":"1.43.3"}}'
     assert parse_identity(body) == ServerIdentity("9f", "1.43.3")
-    assert parse_identity(body.replace(b"9f", b"")) == ServerIdentity(None, "1.43.3")
 
 
 def test_identity_of_something_else() -> None:
-    """A container that names neither server nor version is none of a Plex Media Server."""
-    with pytest.raises(NotAMediaContainer):
-        parse_identity(b'{"MediaContainer":{"size":0}}')
+    """A container that does not name the server may be anybody's."""
+    for body in (b'{"MediaContainer":{"size":0}}', b'{"MediaContainer":{"machineIdentifier":"","version":"1.43.3"}}'):
+        with pytest.raises(NotAMediaContainer, match="without machineIdentifier"):
+            parse_identity(body)
 
 
 @pytest.mark.parametrize(

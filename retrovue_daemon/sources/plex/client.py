@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 import structlog
 
-from retrovue_daemon.errors import BadAnswer, RequestRefused, Unauthorized, WrongServer
+from retrovue_daemon.errors import RequestRefused, Unauthorized, WrongServer
 from retrovue_daemon.records import Episode, Kind
 from retrovue_daemon.sources.plex.arguments import BY_TYPE, LEAVES, LEFT_OUT, paging
 from retrovue_daemon.sources.plex.guid import GUIDParser
@@ -121,17 +121,12 @@ class PlexClient:
             lambda answer: parse_identity(answer.body, content_type=answer.content_type),
         )
 
-    async def confirm_machine(self, known: str | None) -> str:
-        """Ask who the server is and return its machineIdentifier; where another one is known, raise WrongServer.
-
-        Raises BadAnswer where it does not say.
-        """
-        machine = (await self.identity()).machine_identifier
-        if machine is None:
-            raise BadAnswer(self.name, "/identity holds no machineIdentifier")
-        if known not in {None, machine}:
-            raise WrongServer(self.name, known or "", machine)
-        return machine
+    async def confirm_machine(self, known: str | None) -> ServerIdentity:
+        """Return the server's identity. Raises WrongServer if its machineIdentifier is not the ``known`` one."""
+        identity = await self.identity()
+        if known not in {None, identity.machine_identifier}:
+            raise WrongServer(self.name, known or "", identity.machine_identifier)
+        return identity
 
     async def libraries(self) -> tuple[LibraryListing, ...]:
         """List the libraries that the token may see, of every type."""

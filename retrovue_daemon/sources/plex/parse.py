@@ -143,11 +143,11 @@ def parse_libraries(body: bytes, *, content_type: str = "") -> Libraries:
 
 
 def parse_identity(body: bytes, *, content_type: str = "") -> ServerIdentity:
-    """Read the answer to ``/identity``. Raises NotAMediaContainer, also where it names neither server nor version."""
+    """Read the answer to ``/identity``. Raises NotAMediaContainer, also if it does not name the server."""
     identity = _IDENTITY.read(body, content_type)
-    if not identity.machine_identifier and not identity.version:
-        raise NotAMediaContainer("a MediaContainer with neither machineIdentifier nor version")
-    return ServerIdentity(identity.machine_identifier or None, identity.version or None)
+    if not identity.machine_identifier:
+        raise NotAMediaContainer("a MediaContainer without machineIdentifier")
+    return ServerIdentity(identity.machine_identifier, identity.version or None)
 
 
 def takes_long(body: bytes) -> bool:
