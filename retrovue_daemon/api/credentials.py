@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from retrovue_daemon.api.validation import checked_server
-from retrovue_daemon.config import Secret, find_config, load_config, parse_config
+from retrovue_daemon.config import find_config, load_config, parse_config
 from retrovue_daemon.errors import ConfigError, TokenUnknown
+from retrovue_daemon.service.roster import section_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from retrovue_daemon.config import Config, ServerSection
+    from retrovue_daemon.config import Config, Secret, ServerSection
     from retrovue_daemon.store.tables.servers import StoredServer
 
 
@@ -37,15 +36,10 @@ def find_access(
     TokenUnknown where there is none; BadInput where the row cannot be used.
     """
     settings, problem = _configuration(database, config)
-    section = next((each for each in settings.servers if each.name == server.name), None)
-    if section is not None:
-        return Access(section if token is None else replace(section, token=token), settings)
-    known = server.token if token is None else token
-    if known is None and server.source == "config":
-        raise problem or TokenUnknown(server.name)
-    if known is None or not known.reveal():
-        raise TokenUnknown(server.name, is_defined=False)
-    return Access(checked_server(server.name, server.url, known), settings)
+    try:
+        return Access(section_of(server, settings.servers, token=token), settings)
+    except TokenUnknown as error:
+        raise (problem if error.is_defined and problem else error) from None
 
 
 def _configuration(database: Path, given: Path | None) -> tuple[Config, ConfigError | None]:

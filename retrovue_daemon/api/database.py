@@ -14,14 +14,20 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from retrovue_daemon.api.results import PathMappingRow, PlexServer, ServerLibrary
 from retrovue_daemon.api.snapshot import ServerPaths, Snapshot, find_server
-from retrovue_daemon.api.validation import as_input, checked_server, of_configuration, own_server, refuse_taken, scope
 from retrovue_daemon.config.given import path_mapping
-from retrovue_daemon.errors import BadInput
+from retrovue_daemon.errors import BadInput, DefinedByConfig
+from retrovue_daemon.service.refusals import (
+    as_input,
+    checked_server,
+    refuse_configured,
+    refuse_taken,
+    refuse_without_token,
+)
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.store.file.opening import make_ready, mode_of
 from retrovue_daemon.store.file.visits import changing
 from retrovue_daemon.store.tables.libraries import StoredLibrary, set_library_enabled
-from retrovue_daemon.store.tables.mappings import delete_mapping, insert_mapping, read_mappings
+from retrovue_daemon.store.tables.mappings import delete_mapping, find_same, insert_mapping, read_mappings
 from retrovue_daemon.store.tables.servers import (
     StoredServer,
     delete_server,
@@ -129,7 +135,9 @@ class Database:
 
         def update(connection: sqlite3.Connection) -> bool:
             servers = read_servers(connection)
-            before = own_server(servers, server_id, "this")
+            before = find_server(servers, server_id)
+            refuse_configured(before, "this")
+            refuse_without_token(before)
             if name is not None or server_url is not None or token is not None:
                 section = checked_server(
                     before.name if name is None else name,
@@ -141,7 +149,7 @@ class Database:
                     update_server(connection, server_id, section, _now())
             if is_active is not None and is_active != before.is_active:
                 set_server_active(connection, server_id, is_active=is_active, now=_now())
-            return own_server(read_servers(connection), server_id, "this") != before
+            return find_server(read_servers(connection), server_id) != before
 
         return await self._change(update)
 
@@ -162,8 +170,7 @@ class Database:
         if all(server.id != server_id for server in self._known.servers):
             return False
         server = self._known.server(server_id)
-        if server.source == "config" and server.is_active:
-            raise of_configuration(server, "it")
+        refuse_configured(server, "it")
         steps = delete_server(self.path, server_id, _now())
         while await asyncio.to_thread(next, steps, None) is not None:
             pass
@@ -249,14 +256,14 @@ class Database:
 
         def add(connection: sqlite3.Connection) -> int:
             find_server(read_servers(connection), server_id)
-            for stored in read_mappings(connection):
-                if stored.server_id == server_id and scope(stored.mapping) == scope(mapping):
-                    if stored.mapping.local_path == mapping.local_path:
-                        return stored.id
-                    raise BadInput(
-                        f"{plex_path!r} is mapped to {stored.mapping.local_path!r} already, for the same library",
-                        hint=f"delete mapping {stored.id} first",
-                    )
+            stored = find_same(read_mappings(connection, server_id), mapping)
+            if stored is not None and stored.mapping.local_path == mapping.local_path:
+                return stored.id
+            if stored is not None:
+                raise BadInput(
+                    f"{plex_path!r} is mapped to {stored.mapping.local_path!r} already, for the same library",
+                    hint=f"delete mapping {stored.id} first",
+                )
             return insert_mapping(connection, server_id, mapping, _now())
 
         return await self._change(add)
@@ -268,9 +275,7 @@ class Database:
             for stored in read_mappings(connection):
                 if stored.id == mapping_id:
                     if stored.source == "config":
-                        raise of_configuration(
-                            find_server(read_servers(connection), stored.server_id), "this mapping"
-                        )
+                        raise DefinedByConfig(stored.server, "this mapping", None)
                     delete_mapping(connection, mapping_id)
                     return True
             return False

@@ -10,18 +10,30 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from retrovue_daemon.cli.options import Place
+    from retrovue_daemon.config import ServerSection
     from retrovue_daemon.store.tables.libraries import StoredLibrary
     from retrovue_daemon.store.tables.servers import StoredServer
 
 T = TypeVar("T")
 
 
+def stored_servers(place: Place) -> list[StoredServer]:
+    """Return the servers of the database. Raises StoreError."""
+    from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.servers import read_servers  # noqa: PLC0415 -- likewise
+
+    with visits.reading(place.path) as connection:
+        return read_servers(connection)
+
+
 def choose_server(servers: Sequence[StoredServer], name: str) -> StoredServer:
     """Return the server of this name. Raises UnknownName."""
-    for server in servers:
-        if server.name == name.strip():
-            return server
-    raise UnknownName("server", name, [server.name for server in servers])
+    from retrovue_daemon.config.identity import find_named  # noqa: PLC0415 -- not for --help
+
+    found = find_named(servers, name)
+    if found is None:
+        raise UnknownName("server", name, [server.name for server in servers])
+    return found
 
 
 def choose_servers(servers: Sequence[StoredServer], name: str | None) -> list[StoredServer]:
@@ -31,11 +43,14 @@ def choose_servers(servers: Sequence[StoredServer], name: str | None) -> list[St
 
 def choose_libraries(libraries: Sequence[StoredLibrary], name: str | None, server: str | None) -> list[StoredLibrary]:
     """Return the libraries with this title or key, of one server or of all. Raises UnknownName."""
+    from retrovue_daemon.config.identity import find_name  # noqa: PLC0415 -- not for --help
+
     if server is not None:
         names = list(dict.fromkeys(library.server for library in libraries))
-        if server.strip() not in names:
+        owner = find_name(names, server)
+        if owner is None:
             raise UnknownName("server with libraries", server, names)
-        libraries = [library for library in libraries if library.server == server.strip()]
+        libraries = [library for library in libraries if library.server == owner]
     if name is None:
         return list(libraries)
     chosen = [library for library in libraries if name.strip() in {library.name.strip(), library.key}]
@@ -56,15 +71,27 @@ def choose_library(libraries: Sequence[StoredLibrary], name: str, server: str | 
     return chosen[0]
 
 
+def section_of_server(place: Place, server: StoredServer) -> ServerSection:
+    """Return how to talk to a server. Raises BadInput or TokenUnknown where it is not known here."""
+    from retrovue_daemon.service.refusals import refuse_without_token  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.service.roster import section_of  # noqa: PLC0415 -- likewise
+
+    if place.section(server.name) is None:
+        refuse_without_token(server, is_config_known=place.is_of_config)
+    return section_of(server, place.config.servers if place.config else ())
+
+
 def own_server(place: Place, servers: Sequence[StoredServer], name: str, what: str) -> StoredServer:
     """Return a server that no configuration defines, so that ``what`` of it can be changed in the database.
 
     Raises UnknownName, or DefinedByConfig where the configuration decides.
     """
-    section = place.section(name.strip())
+    from retrovue_daemon.service.refusals import refuse_configured  # noqa: PLC0415 -- not for --help
+
+    section = place.section(name)
     if section is not None:
         raise DefinedByConfig(section.name, what, place.source)
     server = choose_server(servers, name)
-    if server.source == "config" and server.is_active and not place.is_of_config:
-        raise DefinedByConfig(server.name, what, None)
+    if not place.is_of_config:
+        refuse_configured(server, what)
     return server

@@ -123,9 +123,10 @@ class Place:
         return self.config is not None and self.config.database.path == self.path
 
     def section(self, name: str) -> ServerSection | None:
-        """Return what the configuration says of a server, whose name is told from others without regard to case."""
-        sections = self.config.servers if self.config else ()
-        return next((section for section in sections if section.name.casefold() == name.casefold()), None)
+        """Return what the configuration says of a server; letter case does not count in its name."""
+        from retrovue_daemon.config.identity import find_named  # noqa: PLC0415 -- not for --help
+
+        return find_named(self.config.servers if self.config else (), name)
 
     def make_if_missing(self) -> None:
         """Make an empty database where there is none, with the permissions that the configuration gives it."""

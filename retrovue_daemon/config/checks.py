@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from retrovue_daemon.config.addresses import is_loopback, same_server
+from retrovue_daemon.config.identity import mapping_form, name_form
 from retrovue_daemon.config.sections import TOKEN_KEYS
-from retrovue_daemon.paths.form import path_form, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -49,7 +49,7 @@ def check_server(fields: Fields, at: str, reading: Reading) -> None:
     mappings: tuple[PathMapping, ...] = fields.get("path_mappings", ())
     _repeated(
         mappings,
-        lambda mapping: (comparable_path(mapping.plex_path), mapping.library_name, mapping.library_root),
+        mapping_form,
         lambda position, first: reading.problem(
             f"{at}.path_mappings[{position}].plex_path",
             f"is mapped by {at}.path_mappings[{first}] already, for the same library",
@@ -62,7 +62,7 @@ def check_servers(servers: Iterable[Fields], reading: Reading) -> None:
     listed = tuple(servers)
     _repeated(
         listed,
-        lambda fields: fields["name"].casefold() if "name" in fields else None,
+        lambda fields: name_form(fields["name"]) if "name" in fields else None,
         lambda position, first: reading.problem(
             f"servers[{position}].name",
             f'is taken by servers[{first}]: "{listed[first]["name"]}" (case does not count)',
@@ -84,8 +84,3 @@ def _repeated(entries: Iterable[T], identity: Callable[[T], object], report: Cal
         found = identity(entry)
         if found is not None and (first := first_with.setdefault(found, position)) != position:
             report(position, first)
-
-
-def comparable_path(path: str) -> str:
-    """Return the form in which two Plex paths of one directory are equal."""
-    return path_form(path) if split(path) else path.rstrip("/")

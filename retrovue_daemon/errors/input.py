@@ -58,10 +58,11 @@ class DefinedByConfig(BadInput):
     """The configuration decides ``what`` of a server; ``source`` is its file, or None if the file was not found."""
 
     def __init__(self, name: str, what: str, source: Path | None) -> None:
-        where = f"{source}" if source else "a configuration that was not found (pass it with --config)"
+        where = f"{source}" if source else "the daemon's configuration"
+        file = "" if source else " (commands find the file by --config)"
         super().__init__(
             f"server {name!r} is defined in {where}: {what} can only be changed there",
-            hint="edit its [[servers]] table, then reload or restart the daemon",
+            hint=f"edit its [[servers]] table{file}, then reload or restart the daemon",
         )
         self.name = name
         self.source = source
@@ -84,6 +85,8 @@ class TokenUnknown(DaemonError):
 
     With ``is_defined``, the token is in a configuration that was not found; otherwise the server's row holds none.
     """
+
+    exit_code = 2
 
     def __init__(self, name: str, *, is_defined: bool = True) -> None:
         alternative = "name the configuration that defines it" if is_defined else "store a token with the server"

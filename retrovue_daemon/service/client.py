@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from retrovue_daemon.errors import (
     DaemonGone,
     DatabaseUnusable,
-    UnknownServer,
 )
+from retrovue_daemon.service.roster import choose_active
 from retrovue_daemon.store.connection import connected
 from retrovue_daemon.store.file.lock import holder
 from retrovue_daemon.store.tables.requests import add_request, read_result
@@ -64,10 +64,8 @@ def _address(path: Path) -> str:
 async def _insert(connection: Connection, selection: Selection, server: str | None) -> int:
     server_id = None
     if server is not None:
-        active = {row.name: row.id for row in await connection.run(read_servers) if row.is_active}
-        if server not in active:
-            raise UnknownServer(server, list(active))
-        server_id = active[server]
+        active = [row for row in await connection.run(read_servers) if row.is_active]
+        server_id = choose_active(active, server).id
     options: dict[str, Any] = {"full": selection.full, "accept_removals": selection.accept_removals}
     if selection.library is not None:
         options["library"] = selection.library

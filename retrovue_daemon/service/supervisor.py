@@ -11,10 +11,10 @@ import msgspec
 import structlog
 
 from retrovue_daemon.clock import Clock
-from retrovue_daemon.errors import InternalError, StoreError, UnknownServer
+from retrovue_daemon.errors import InternalError, StoreError
 from retrovue_daemon.service.report import ServerReport
 from retrovue_daemon.service.requests import RequestServer
-from retrovue_daemon.service.roster import read_roster
+from retrovue_daemon.service.roster import choose_active, read_roster
 from retrovue_daemon.service.slots import FIRST_LOOK_S, Slots
 from retrovue_daemon.service.worker import ServerWorker, WorkerContext
 from retrovue_daemon.store.tables.daemon_state import client_identifier
@@ -96,7 +96,7 @@ class Supervisor:
         """
         roster = (await self._read_roster(self.config)).only(server)
         reports = await self.sync_servers(roster.servers, selection)
-        return [*reports, *(ServerReport(name, error) for name, error in roster.unusable)]
+        return [*reports, *(ServerReport(server.name, server.error) for server in roster.unusable)]
 
     async def sync_servers(self, servers: Sequence[ActiveServer], selection: Selection) -> list[ServerReport]:
         """Do what is asked for on these servers; what the configuration says of others is not looked at."""
@@ -144,9 +144,8 @@ class Supervisor:
 
     def ask(self, selection: Selection, server: str | None = None) -> list[Job]:
         """Have something synced as soon as may be, by all workers or by one. Raises UnknownServer."""
-        if server is not None and server not in self.workers:
-            raise UnknownServer(server, list(self.workers))
-        return [worker.ask(selection) for name, worker in self.workers.items() if server in {None, name}]
+        workers = list(self.workers.values())
+        return [worker.ask(selection) for worker in (workers if server is None else [choose_active(workers, server)])]
 
     def sync_now(self) -> None:
         """Sync everything as soon as may be."""
@@ -198,7 +197,7 @@ class Supervisor:
         roster = await read_roster(config, self.database, self._clock.now())
         for active in roster.servers:
             self._redactor.learn(active.section.token.reveal())
-        unusable = {(name, str(error)) for name, error in roster.unusable}
+        unusable = {(server.name, str(server.error)) for server in roster.unusable}
         for name, error in sorted(unusable - self._unusable):
             log.error("server.invalid", server=name, error=error)
         self._unusable = unusable

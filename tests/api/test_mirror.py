@@ -153,7 +153,7 @@ async def test_what_the_configuration_defines_is_changed_there(database: Databas
         database.delete_plex_path_mapping(1),
     )
     for change in changes:
-        with pytest.raises(BadInput, match="defined by the daemon's configuration"):
+        with pytest.raises(BadInput, match="defined in the daemon's configuration"):
             await change
     assert rows("SELECT name, is_active FROM plex_servers") == [("home", 1)]
     assert rows("SELECT count(*) FROM plex_path_mappings") == [(1,)]

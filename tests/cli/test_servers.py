@@ -311,6 +311,16 @@ def test_unknown_servers_are_told_with_near_names(on, command) -> None:
     _assert_refused(on("servers", name, "hone", *options), "no server is named 'hone'", "did you mean 'home'?")
 
 
+def test_letter_case_does_not_count_in_the_name_of_a_server(on, rows) -> None:
+    """Neither in commands nor in options; a row of the same spelling comes first."""
+    assert on("servers", "disable", "HOME").code == 0
+    assert rows("SELECT is_active FROM plex_servers") == [(0,)]
+    assert on("libraries", "list", "--server", "Home").code == on("mappings", "list", "--server", "HOME").code == 0
+    rows("INSERT INTO plex_servers (name, server_url, is_active) VALUES ('HOME', 'http://127.0.0.1:1', 0)")
+    assert on("servers", "enable", "HOME").code == 0
+    assert rows("SELECT name FROM plex_servers WHERE is_active = 1") == [("HOME",)]
+
+
 # -- test and export ------------------------------------------------------------------------------------------------
 
 

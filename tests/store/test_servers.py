@@ -63,6 +63,16 @@ async def test_a_server_of_the_database_keeps_its_own_definition(database, recon
     ]
 
 
+async def test_a_server_whose_name_is_spelled_anew_keeps_its_row(reconcile, query) -> None:
+    """Letter case does not count; one that the database defines keeps its own spelling."""
+    await reconcile(ServerEntry("attic", "http://a:1", ()), ServerEntry("HOME", "http://h:1", ()))
+    await reconcile(ServerEntry("Attic", "http://a:1", ()), ServerEntry("Home", "http://h:1", ()))
+    assert await query("SELECT id, name, is_active FROM plex_servers ORDER BY id") == [
+        (1, "home", 1),
+        (2, "Attic", 1),
+    ]
+
+
 async def test_nothing_is_written_where_nothing_changed(database, reconcile) -> None:
     """Starting again with the same configuration leaves every row as it is."""
     entry = ServerEntry("attic", "http://a:1", (PathMapping("/a", "/b"),))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 from structlog.testing import capture_logs
@@ -167,3 +169,15 @@ async def test_nothing_is_suggested_for_files_of_which_only_the_name_is_known(
     finished = await commands.run("mappings", "suggest", "--config", config_file(plex))
     assert "mappings add" not in finished.out
     assert "the token does not see" in finished.err
+
+
+async def test_the_configuration_wins_however_it_spells_the_name(plex, config, sync, rows, path) -> None:
+    """A server that the database defines under this name is the same one, with the same row."""
+    await sync(config(plex))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE plex_servers SET source = 'database', token = 'other', server_url = 'http://x'")
+        connection.commit()
+    (report,) = await sync(config(plex, server={"name": "Home"}), options=SyncOptions(server="HOME"))
+    assert report.error is None
+    assert report.server == "Home"
+    assert rows("SELECT id, name, source FROM plex_servers") == [(1, "home", "database")]

@@ -20,7 +20,7 @@ from retrovue_daemon.cli.options import (
     read_config,
 )
 from retrovue_daemon.cli.startup import import_lightly
-from retrovue_daemon.errors import ConfigError, DaemonError, DatabaseMissing, DatabasePlaceMissing, UnknownServer
+from retrovue_daemon.errors import DaemonError, DatabaseMissing, DatabasePlaceMissing
 from retrovue_daemon.service.report import describe
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from retrovue_daemon.api.results import DiscoveredShow
-    from retrovue_daemon.config import Config, ServerSection
+    from retrovue_daemon.config import ServerSection
+    from retrovue_daemon.service.roster import UnusableServer
     from retrovue_daemon.store.tables.servers import StoredServer
 
 
@@ -65,14 +66,17 @@ def discover(
     import_lightly()
     from retrovue_daemon.api.search import search_server  # noqa: PLC0415 -- brings aiohttp, which --help does not need
     from retrovue_daemon.logs.setup import configure_logging, log_uncaught  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.service.roster import active_servers, choose_active  # noqa: PLC0415 -- likewise
 
     stored = _stored_servers(settings.database.path)
-    servers = _servers(settings, stored, server)
+    usable, unusable = active_servers(settings.servers, stored)
+    servers: list[ServerSection | UnusableServer] = [*usable, *unusable]
+    if server is not None:
+        servers = [choose_active(servers, server)]
     redactor = configure_logging(level="warning")
     log_uncaught()
-    for section in servers:
-        if not isinstance(section, Answer):
-            redactor.learn(section.token.reveal())
+    for section in usable:
+        redactor.learn(section.token.reveal())
     search = partial(search_server, settings.database.path, title, year)
     answers = asyncio.run(_ask_all(search, servers, stored))
     if as_json:
@@ -95,46 +99,32 @@ def discover(
         raise typer.Exit(1)
 
 
-def _stored_servers(path: Path) -> dict[str, StoredServer]:
-    """Return the servers of the database, by name; none where it is not there yet."""
+def _stored_servers(path: Path) -> list[StoredServer]:
+    """Return the servers of the database; none where it is not there yet."""
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.servers import read_servers  # noqa: PLC0415 -- not for --help
 
     try:
         with visits.reading(path) as connection:
-            return {server.name: server for server in read_servers(connection)}
+            return read_servers(connection)
     except (DatabaseMissing, DatabasePlaceMissing):
-        return {}
-
-
-def _servers(settings: Config, stored: dict[str, StoredServer], only: str | None) -> list[ServerSection | Answer]:
-    """Return the active servers, the configuration's first; of one whose row is no good, what is wrong with it."""
-    from retrovue_daemon.config import server_from_row  # noqa: PLC0415 -- not for --help
-
-    servers: dict[str, ServerSection | Answer] = {section.name: section for section in settings.servers}
-    for row in stored.values():
-        if row.source == "database" and row.is_active and row.name not in servers:
-            try:
-                servers[row.name] = server_from_row(row.name, row.url, row.token.reveal() if row.token else "")
-            except ConfigError as error:
-                servers[row.name] = Answer(row.name, error=error)
-    if only is not None and only.strip() not in servers:
-        raise UnknownServer(only, list(servers))
-    return [server for name, server in servers.items() if only is None or name == only.strip()]
+        return []
 
 
 async def _ask_all(
     search: Callable[[ServerSection, StoredServer | None], Awaitable[list[DiscoveredShow]]],
-    servers: Sequence[ServerSection | Answer],
-    stored: dict[str, StoredServer],
+    servers: Sequence[ServerSection | UnusableServer],
+    stored: Sequence[StoredServer],
 ) -> list[Answer]:
     """Ask all servers at once; what goes wrong is part of the answer."""
+    from retrovue_daemon.config import ServerSection  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.config.identity import find_named  # noqa: PLC0415 -- likewise
 
-    async def ask(server: ServerSection | Answer) -> Answer:
-        if isinstance(server, Answer):
-            return server
+    async def ask(server: ServerSection | UnusableServer) -> Answer:
+        if not isinstance(server, ServerSection):
+            return Answer(server.name, error=server.error)
         try:
-            return Answer(server.name, tuple(await search(server, stored.get(server.name))))
+            return Answer(server.name, tuple(await search(server, find_named(stored, server.name))))
         except DaemonError as error:
             return Answer(server.name, error=error)
 

@@ -13,11 +13,11 @@ import msgspec
 
 from retrovue_daemon.config import server_from_row
 from retrovue_daemon.config.addresses import same_server
-from retrovue_daemon.config.checks import comparable_path
 from retrovue_daemon.config.given import path_mapping
+from retrovue_daemon.config.identity import find_named, mapping_form, name_form
 from retrovue_daemon.errors import ConfigError
 from retrovue_daemon.store.tables.libraries import StoredLibrary, read_libraries
-from retrovue_daemon.store.tables.mappings import StoredMapping, insert_mapping, read_mappings
+from retrovue_daemon.store.tables.mappings import StoredMapping, find_same, insert_mapping, read_mappings
 from retrovue_daemon.store.tables.servers import StoredServer, insert_server, read_servers
 
 if TYPE_CHECKING:
@@ -149,8 +149,7 @@ def _server(
             )
             result.steps.append(Step("server", server.name, "left", reason))
             return None
-    taken = {stored.name.casefold() for stored in here.servers} | {entry.name.casefold() for entry in configured}
-    if name.casefold() in taken:
+    if find_named(here.servers, name) or find_named(configured, name):
         reason = "another server has this name here; rename or remove it first"
         result.steps.append(Step("server", server.name, "refused", reason))
         return None
@@ -196,10 +195,9 @@ def _mapping(
     except ConfigError as error:
         result.steps.append(Step("mapping", name, "refused", "; ".join(map(str, error.problems))))
         return
-    stored = [entry.mapping for entry in here.mappings if entry.server_id == target.id]
-    if any(_same_directory(entry, checked) for entry in stored):
+    if find_same((entry for entry in here.mappings if entry.server_id == target.id), checked) is not None:
         result.steps.append(Step("mapping", name, "left", "this directory is mapped here already"))
-    elif any(_same_directory(entry, checked) for entry in target.mappings):
+    elif any(mapping_form(entry) == mapping_form(checked) for entry in target.mappings):
         result.steps.append(Step("mapping", name, "left", "Retrovue used another one for this directory"))
     else:
         target.mappings.append(checked)
@@ -212,17 +210,9 @@ def _paths(mapping: OriginalMapping) -> str:
 
 def _distinct_name(name: str, result: Import) -> str:
     """Give a name a number where it repeats another, which is allowed there and not here."""
-    taken = {server.name.casefold() for server in result.servers}
+    taken = {name_form(server.name) for server in result.servers}
     candidate, number = name, 1
-    while candidate.casefold() in taken:
+    while name_form(candidate) in taken:
         number += 1
         candidate = f"{name} ({number})"
     return candidate
-
-
-def _same_directory(one: PathMapping, other: PathMapping) -> bool:
-    return (comparable_path(one.plex_path), one.library_name, one.library_root) == (
-        comparable_path(other.plex_path),
-        other.library_name,
-        other.library_root,
-    )

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from retrovue_daemon.config.identity import mapping_form
 from retrovue_daemon.records import PathMapping
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 
 class StoredMapping(msgspec.Struct, frozen=True):
@@ -36,12 +37,20 @@ def read_mappings(connection: sqlite3.Connection, server_id: int | None = None) 
     ]
 
 
-def insert_mapping(connection: sqlite3.Connection, server_id: int, mapping: PathMapping, now: int) -> int:
-    """Store a mapping beside those of the configuration and return the row's id."""
+def find_same(stored: Iterable[StoredMapping], mapping: PathMapping) -> StoredMapping | None:
+    """Return the first of a server's mappings that maps the same directory for the same library, or None."""
+    return next((row for row in stored if mapping_form(row.mapping) == mapping_form(mapping)), None)
+
+
+def insert_mapping(
+    connection: sqlite3.Connection, server_id: int, mapping: PathMapping, now: int, *, source: str = "database"
+) -> int:
+    """Store a mapping after the server's others and return the row's id."""
     cursor = connection.execute(
-        "INSERT INTO plex_path_mappings (server_id, plex_path, local_path, library_name, library_root, created_at)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        (server_id, mapping.plex_path, mapping.local_path, mapping.library_name, mapping.library_root, now),
+        "INSERT INTO plex_path_mappings"
+        " (server_id, plex_path, local_path, library_name, library_root, source, created_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (server_id, mapping.plex_path, mapping.local_path, mapping.library_name, mapping.library_root, source, now),
     )
     return cursor.lastrowid or 0
 
@@ -51,21 +60,16 @@ def delete_mapping(connection: sqlite3.Connection, mapping_id: int) -> None:
     connection.execute("DELETE FROM plex_path_mappings WHERE id = ?", (mapping_id,))
 
 
-def reconcile_mappings(connection: sqlite3.Connection, server: str, wanted: Sequence[PathMapping], now: int) -> None:
+def reconcile_mappings(
+    connection: sqlite3.Connection, server_id: int, wanted: Sequence[PathMapping], now: int
+) -> None:
     """Make the mappings that the configuration defines for a server say what it says."""
-    stored = [row for row in read_mappings(connection) if row.server == server and row.source == "config"]
+    stored = [row for row in read_mappings(connection, server_id) if row.source == "config"]
     if [row.mapping for row in stored] == list(wanted):
         return
     connection.executemany("DELETE FROM plex_path_mappings WHERE id = ?", [(row.id,) for row in stored])
-    connection.executemany(
-        "INSERT INTO plex_path_mappings"
-        " (server_id, plex_path, local_path, library_name, library_root, source, created_at)"
-        " SELECT id, ?, ?, ?, ?, 'config', ? FROM plex_servers WHERE name = ?",
-        [
-            (mapping.plex_path, mapping.local_path, mapping.library_name, mapping.library_root, now, server)
-            for mapping in wanted
-        ],
-    )
+    for mapping in wanted:
+        insert_mapping(connection, server_id, mapping, now, source="config")
 
 
 def stored_paths(connection: sqlite3.Connection, library_ids: Sequence[int]) -> Iterator[tuple[int, str]]:

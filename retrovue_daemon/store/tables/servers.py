@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from retrovue_daemon.config import MASK, Secret
+from retrovue_daemon.config.identity import find_named
 from retrovue_daemon.errors import DuplicateServer, ServerForgotten, WrongServer
 from retrovue_daemon.store.file.visits import changing
 from retrovue_daemon.store.tables.mappings import reconcile_mappings
@@ -147,28 +148,31 @@ def reconcile_servers(connection: sqlite3.Connection, entries: Iterable[ServerEn
     A server that has left the configuration becomes inactive, its rows stay. One that the database defines itself
     keeps its url and token, for the day when the configuration no longer names it.
     """
-    rows = {row.name: row for row in read_servers(connection)}
-    named = set()
+    rows = read_servers(connection)
+    kept = set()
     for entry in entries:
-        named.add(entry.name)
-        row = rows.get(entry.name)
+        row = find_named(rows, entry.name)
         if row is None:
-            connection.execute(
+            server_id = connection.execute(
                 "INSERT INTO plex_servers (name, server_url, source, created_at, updated_at)"
                 " VALUES (?, ?, 'config', ?, ?)",
                 (entry.name, entry.url, now, now),
-            )
-        elif row.source == "config" and (row.url, row.is_active) != (entry.url, True):
-            connection.execute(
-                "UPDATE plex_servers SET server_url = ?, is_active = 1, updated_at = ? WHERE id = ?",
-                (entry.url, now, row.id),
-            )
-        reconcile_mappings(connection, entry.name, entry.path_mappings, now)
-    for row in rows.values():
-        if row.name not in named:
-            connection.execute("DELETE FROM plex_path_mappings WHERE server_id = ? AND source = 'config'", (row.id,))
-        if row.source == "config" and row.is_active and row.name not in named:
-            connection.execute("UPDATE plex_servers SET is_active = 0, updated_at = ? WHERE id = ?", (now, row.id))
+            ).lastrowid
+        else:
+            server_id = row.id
+            if row.source == "config" and (row.name, row.url, row.is_active) != (entry.name, entry.url, True):
+                connection.execute(
+                    "UPDATE plex_servers SET name = ?, server_url = ?, is_active = 1, updated_at = ? WHERE id = ?",
+                    (entry.name, entry.url, now, row.id),
+                )
+        kept.add(server_id)
+        reconcile_mappings(connection, server_id or 0, entry.path_mappings, now)
+    for row in rows:
+        if row.id in kept:
+            continue
+        reconcile_mappings(connection, row.id, (), now)
+        if row.source == "config" and row.is_active:
+            set_server_active(connection, row.id, is_active=False, now=now)
 
 
 def bind_identity(
@@ -191,7 +195,8 @@ def bind_identity(
     row = rows.get(server_id)
     if row is None:
         raise ServerForgotten(name)
-    check_identity(row, machine_identifier)
+    if row.machine_identifier not in {None, machine_identifier}:
+        raise WrongServer(row.name, row.machine_identifier or "", machine_identifier)
     other = next((r for r in rows.values() if r.machine_identifier == machine_identifier and r.id != server_id), None)
     if other is not None and (other.is_active or row.machine_identifier is not None):
         raise DuplicateServer(row.name, other.name)
@@ -204,12 +209,6 @@ def bind_identity(
         (machine_identifier, version, now, server_id),
     )
     return server_id
-
-
-def check_identity(row: StoredServer, machine_identifier: str) -> None:
-    """Raise WrongServer where a row belongs to another machine."""
-    if row.machine_identifier not in {None, machine_identifier}:
-        raise WrongServer(row.name, row.machine_identifier or "", machine_identifier)
 
 
 def _adopt(connection: sqlite3.Connection, row: StoredServer, older: StoredServer, now: int) -> None:

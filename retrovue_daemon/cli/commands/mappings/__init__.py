@@ -101,7 +101,7 @@ def add_mapping(
     """
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.libraries import read_libraries  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.store.tables.mappings import insert_mapping, read_mappings  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.mappings import find_same, insert_mapping, read_mappings  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.servers import read_servers  # noqa: PLC0415 -- not for --help
 
     place = find_place(config, database)
@@ -109,7 +109,12 @@ def add_mapping(
         owner = _one_server(read_servers(connection), server)
         title = None if library is None else _title(read_libraries(connection), library, owner)
         mapping = _checked(plex_path, local_path, title, root)
-        _refuse_repeated([entry for entry in read_mappings(connection) if entry.server_id == owner.id], mapping)
+        same = find_same(read_mappings(connection, owner.id), mapping)
+        if same is not None:
+            raise BadInput(
+                f"mapping {same.id} maps {same.mapping.plex_path} to {same.mapping.local_path} already",
+                hint="remove that one first: of two for one directory only the older one counts",
+            )
         mapping_id = insert_mapping(connection, owner.id, mapping, int(time.time()))
     print_line(f"added mapping {mapping_id} of server {owner.name!r}: {plex_path} is {local_path}")
     from retrovue_daemon.cli.commands.mappings.coverage import seen  # noqa: PLC0415 -- not for --help
@@ -306,20 +311,6 @@ def _checked(plex_path: str, local_path: str, title: str | None, root: str | Non
     except ConfigError as error:
         problems = (f"{names.get(problem.path, problem.path)} {problem.message}" for problem in error.problems)
         raise BadInput("; ".join(problems)) from None
-
-
-def _refuse_repeated(stored: Sequence[StoredMapping], mapping: PathMapping) -> None:
-    from retrovue_daemon.config.checks import comparable_path  # noqa: PLC0415 -- not for --help
-
-    def identity(entry: PathMapping) -> tuple[str, str | None, str | None]:
-        return comparable_path(entry.plex_path), entry.library_name, entry.library_root
-
-    for entry in stored:
-        if identity(entry.mapping) == identity(mapping):
-            raise BadInput(
-                f"mapping {entry.id} maps {entry.mapping.plex_path} to {entry.mapping.local_path} already",
-                hint="remove that one first: of two for one directory only the older one counts",
-            )
 
 
 # -- how it is told -------------------------------------------------------------------------------------------------

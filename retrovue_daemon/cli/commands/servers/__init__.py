@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from retrovue_daemon.cli import choices, validation
+from retrovue_daemon.cli import choices
 from retrovue_daemon.cli.commands.servers.accept_identity import accept_identity
 from retrovue_daemon.cli.commands.servers.export import export_servers
 from retrovue_daemon.cli.commands.servers.probe import probe_servers
@@ -61,7 +61,7 @@ def list_servers(config: ConfigOption = None, database: DatabaseOption = None, a
     - `retrovue-daemon servers list --json --database /srv/retrovue.db`
     """
     place = find_place(config, database)
-    servers = validation.stored_servers(place)
+    servers = choices.stored_servers(place)
     if as_json:
         print_json({"servers": [_plain(server) for server in servers]})
         return
@@ -103,20 +103,21 @@ def add_server(
     - `retrovue-daemon servers add attic https://plex.example.org/plex --token-file attic.token`
     - `pass show plex | retrovue-daemon servers add home http://127.0.0.1:32400 --token-file -`
     """
-    place = find_place(config, database)
-    section = validation.checked_entry(name, url, "not-known-yet")
-    validation.refuse_taken(place, _servers_if_any(place), section)
-    section = validation.checked_entry(name, url, get_token(section.name, token_file).reveal())
-    answer = None if no_test else _tested(section)
-    if answer:
-        validation.refuse_machine(_servers_if_any(place), section, answer)
-
+    from retrovue_daemon.service.refusals import checked_server, refuse_machine, refuse_taken  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.servers import insert_server, read_servers  # noqa: PLC0415 -- not for --help
 
+    place = find_place(config, database)
+    configured = place.config.servers if place.config else ()
+    section = checked_server(name, url, "not-known-yet")
+    refuse_taken(_servers_if_any(place), section, configured, place.source)
+    section = checked_server(name, url, get_token(section.name, token_file))
+    answer = None if no_test else _tested(section)
+    if answer:
+        refuse_machine(_servers_if_any(place), section, answer.machine_identifier)
     place.make_if_missing()
     with visits.changing(place.path) as connection:
-        validation.refuse_taken(place, read_servers(connection), section)
+        refuse_taken(read_servers(connection), section, configured, place.source)
         insert_server(connection, section, is_active=not disabled, now=int(time.time()))
     print_line(f"added server {section.name!r}{_told(answer)}")
     if not disabled:
@@ -193,14 +194,15 @@ def set_token(
     - `retrovue-daemon servers set-token attic`
     - `retrovue-daemon servers set-token attic --token-file attic.token`
     """
+    from retrovue_daemon.service.refusals import checked_server, refuse_without_token  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.servers import update_token  # noqa: PLC0415 -- not for --help
 
     place = find_place(config, database)
-    server = choices.own_server(place, validation.stored_servers(place), name, "its token")
-    validation.refuse_without_token(place, server)
+    server = choices.own_server(place, choices.stored_servers(place), name, "its token")
+    refuse_without_token(server)
     token = get_token(server.name, token_file)
-    answer = None if no_test else _tested(validation.checked_entry(server.name, server.url, token.reveal()))
+    answer = None if no_test else _tested(checked_server(server.name, server.url, token))
     with visits.changing(place.path) as connection:
         update_token(connection, server.id, token, int(time.time()))
     print_line(f"exchanged the token of server {server.name!r}{_told(answer)}")
@@ -217,7 +219,7 @@ app.command("accept-identity")(accept_identity)
 def _servers_if_any(place: Place) -> list[StoredServer]:
     """Return the stored servers, also where there is no database yet: the first one is added to a new one."""
     try:
-        return validation.stored_servers(place)
+        return choices.stored_servers(place)
     except DatabaseMissing:
         return []
 
@@ -235,13 +237,14 @@ def _tested(section: ServerSection) -> ServerCheck:
 
 
 def _switch(place: Place, name: str, *, is_active: bool) -> None:
+    from retrovue_daemon.service.refusals import refuse_without_token  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.servers import read_servers, set_server_active  # noqa: PLC0415 -- not for --help
 
     with visits.changing(place.path) as connection:
         server = choices.own_server(place, read_servers(connection), name, "whether it is on")
         if is_active:
-            validation.refuse_without_token(place, server)
+            refuse_without_token(server)
         set_server_active(connection, server.id, is_active=is_active, now=int(time.time()))
     word = "on" if is_active else "off"
     print(f"server {server.name!r} {'was' if server.is_active == is_active else 'is now'} {word}")

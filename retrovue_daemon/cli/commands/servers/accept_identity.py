@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retrovue_daemon.cli import choices, validation
+from retrovue_daemon.cli import choices
 from retrovue_daemon.cli.completion import server_names
 from retrovue_daemon.cli.contact import ask_servers
 from retrovue_daemon.cli.display.output import print_error, print_json, print_line
@@ -24,9 +24,7 @@ from retrovue_daemon.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from retrovue_daemon.cli.options import Place
     from retrovue_daemon.config import ServerSection
-    from retrovue_daemon.store.tables.servers import StoredServer
 
 
 def accept_identity(
@@ -59,7 +57,7 @@ def accept_identity(
         server = choices.choose_server(read_servers(connection), name)
         counts = belongings(connection, server.id)
     items = sum(counts[table] for table in ("movies", "shows", "seasons", "episodes"))
-    found = _machine(_section(place, server))
+    found = _machine(choices.section_of_server(place, server))
     told = {"server": server.name, "was": server.machine_identifier, "is": found, "items": items}
     changes = found != server.machine_identifier
     if changes and not dry_run:
@@ -78,14 +76,6 @@ def accept_identity(
         print_line(
             f"accepted {found} as server {server.name!r}; the next sync looks for its {plural(items, 'item')} there"
         )
-
-
-def _section(place: Place, server: StoredServer) -> ServerSection:
-    """Return how to talk to a server: as the configuration says, else its row."""
-    section = place.section(server.name)
-    if section is not None:
-        return section
-    return validation.checked_entry(server.name, server.url, server.token.reveal() if server.token else "")
 
 
 def _machine(section: ServerSection) -> str:

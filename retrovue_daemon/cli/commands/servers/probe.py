@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retrovue_daemon.cli import validation
+from retrovue_daemon.cli import choices
 from retrovue_daemon.cli.completion import server_names
 from retrovue_daemon.cli.contact import ServerCheck, ask_servers, stored_titles
 from retrovue_daemon.cli.display.output import print_failure, print_json, print_table
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, Place, find_place
-from retrovue_daemon.errors import BadInput, StoreError, UnknownName
+from retrovue_daemon.errors import StoreError, UnknownName
 from retrovue_daemon.service.report import describe
 
 if TYPE_CHECKING:
@@ -62,44 +62,38 @@ def probe_servers(
 
 def _named(place: Place, name: str) -> ServerSection:
     """Return the server of this name with its token; it may be switched off."""
-    if section := place.section(name.strip()):
+    if section := place.section(name):
         return section
+    from retrovue_daemon.config.identity import find_named  # noqa: PLC0415 -- not for --help
+
     stored = _stored(place)
-    for server in stored:
-        if server.name == name.strip():
-            validation.refuse_without_token(place, server)
-            return _section_of(server)
-    configured = [section.name for section in place.config.servers] if place.config else []
-    raise UnknownName("server", name, list(dict.fromkeys([*configured, *(server.name for server in stored)])))
+    server = find_named(stored, name)
+    if server is None:
+        configured = [section.name for section in place.config.servers] if place.config else []
+        raise UnknownName("server", name, list(dict.fromkeys([*configured, *(server.name for server in stored)])))
+    return choices.section_of_server(place, server)
 
 
 def _active(place: Place) -> tuple[list[ServerSection], list[ServerCheck]]:
-    """Return the active servers with their tokens, the configuration's first; and those whose rows cannot be used."""
-    sections = list(place.config.servers) if place.config else []
-    named = {section.name.casefold() for section in sections}
-    unusable = []
-    for server in _stored(place):
-        if server.source != "database" or not server.is_active or server.name.casefold() in named:
-            continue
-        try:
-            sections.append(_section_of(server))
-        except BadInput as error:
-            unusable.append(ServerCheck(server.name, server.shown_url, error=error))
-    return sections, unusable
+    """Return the active servers with their tokens, and what is wrong with those whose rows cannot be used."""
+    from retrovue_daemon.service.refusals import input_error  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.service.roster import active_servers  # noqa: PLC0415 -- likewise
+
+    usable, unusable = active_servers(place.config.servers if place.config else (), _stored(place))
+    return usable, [
+        ServerCheck(each.name, each.row.shown_url, error=input_error(f"server {each.name!r}", each.error))
+        for each in unusable
+    ]
 
 
 def _stored(place: Place) -> list[StoredServer]:
     """Return the servers of the database; without one, those of the configuration can be asked all the same."""
     try:
-        return validation.stored_servers(place)
+        return choices.stored_servers(place)
     except StoreError:
         if place.config is None or not place.config.servers:
             raise
         return []
-
-
-def _section_of(server: StoredServer) -> ServerSection:
-    return validation.checked_entry(server.name, server.url, server.token.reveal() if server.token else "")
 
 
 def _plain_check(check: ServerCheck) -> dict[str, object]:
