@@ -16,25 +16,34 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
-    """Limit the teardown too: pytest cancels the limit (``faulthandler_timeout``) of a test that has failed."""
-    seconds = float(item.config.getini("faulthandler_timeout"))
-    stderr = item.config.stash[fault_handler_stderr_fd_key]
-    faulthandler.dump_traceback_later(seconds, exit=True, file=stderr)
-    return (yield)
-
-
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup() -> None:
-    """Undo that SIGHUP and SIGINT are ignored, as under ``nohup`` and in a script's background: children inherit it.
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Limit the test, and undo that SIGHUP and SIGINT are ignored, as under ``nohup`` and in a script's background.
 
-    A handler is not inherited. So pytest itself still ignores SIGHUP: it runs on when the terminal is closed.
+    Children inherit what is ignored, but no handlers. So pytest itself still ignores SIGHUP: it runs on when the
+    terminal is closed.
     """
+    _limit(item)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, lambda _number, _frame: None)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """Limit the teardown too: pytest drops the limit of a test that has failed."""
+    _limit(item)
+    return (yield)
+
+
+def _limit(item: pytest.Item) -> None:
+    """End the process after ``faulthandler_timeout`` seconds, or as many as the test's own marker says."""
+    own = item.get_closest_marker("time_limit")
+    seconds = float(item.config.getini("faulthandler_timeout"))
+    if seconds:
+        stderr = item.config.stash[fault_handler_stderr_fd_key]
+        faulthandler.dump_traceback_later(own.args[0] if own else seconds, exit=True, file=stderr)
 
 
 class _Response(aiohttp.ClientResponse):

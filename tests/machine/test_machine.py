@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import HealthCheck, note, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
@@ -170,6 +171,7 @@ class Machine(RuleBasedStateMachine):
         note(f"  round {done.number}: { {key: each.status for key, each in done.passes.items()} }")
 
 
+@pytest.mark.time_limit(600 + 10 * EXAMPLES)  # where it finds something, up to five minutes go into a short example
 def test_the_mirror_is_true_whatever_happens() -> None:
     """See ``promises`` for what is checked after every round."""
     run_state_machine_as_test(
