@@ -15,14 +15,14 @@ from retrovue_daemon.paths.mapper import PlexPathMappingService
 from retrovue_daemon.service.daemon import sync_once
 from retrovue_daemon.store.file import visits
 from retrovue_daemon.store.file.preparation import prepare
-from retrovue_daemon.store.items.differences import changed_paths, copy_twice, differences
-from retrovue_daemon.store.tables.libraries import StoredLibrary, read_libraries
+from retrovue_daemon.store.items.differences import changed_paths, copy_twice, differences, held_back
+from retrovue_daemon.store.tables.libraries import read_libraries
 from retrovue_daemon.store.tables.mappings import read_mappings, stored_paths
 from retrovue_daemon.store.tables.servers import read_servers
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from retrovue_daemon.config import Config
     from retrovue_daemon.logs.setup import Redactor
@@ -37,12 +37,14 @@ if TYPE_CHECKING:
 class DryRun(msgspec.Struct, frozen=True):
     """What would be reported and what would change.
 
+    ``held_back`` are the items that the guard would keep, each with its reason.
     ``unmatched`` are (server, mapping) of path mappings that no file would be under; ``paths`` counts the files whose
     local path would change although they stay.
     """
 
     reports: tuple[ServerReport, ...]
     changes: tuple[Difference, ...]
+    held_back: tuple[tuple[Difference, str], ...]
     paths: int
     unmatched: tuple[tuple[str, PathMapping], ...]
 
@@ -60,14 +62,27 @@ async def try_sync(config: Config, options: SyncOptions, board: ProgressBoard, r
         on_copy = replace(config, database=replace(config.database, path=after, mode=0o600, group=None))
         with structlog.contextvars.bound_contextvars(dry_run=True):
             reports = await sync_once(on_copy, options, board, redactor)
-        changes, paths, unmatched = await asyncio.to_thread(_compare, before, after)
-    return DryRun(tuple(reports), changes, paths, unmatched)
+        return await asyncio.to_thread(_compare, before, after, reports)
 
 
-def _compare(before: Path, after: Path) -> tuple[tuple[Difference, ...], int, tuple[tuple[str, PathMapping], ...]]:
+def _compare(before: Path, after: Path, reports: Sequence[ServerReport]) -> DryRun:
     if not before.exists():
         prepare(before)  # nothing was there: whatever there is now is new
-    return tuple(differences(before, after)), changed_paths(before, after), tuple(_unmatched(after))
+    return DryRun(
+        tuple(reports),
+        tuple(differences(before, after)),
+        tuple(_held_back(after, reports)),
+        changed_paths(before, after),
+        tuple(_unmatched(after)),
+    )
+
+
+def _held_back(database: Path, reports: Sequence[ServerReport]) -> Iterator[tuple[Difference, str]]:
+    """Yield the items that the passes would have removed, and why they must wait."""
+    for done in (done for report in reports for done in report.passes):
+        if done.removal is not None and done.removal.refusal is not None:
+            for item in held_back(database, done.removal.leaving):
+                yield item, done.removal.refusal
 
 
 def _unmatched(database: Path) -> Iterator[tuple[str, PathMapping]]:

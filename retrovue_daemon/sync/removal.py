@@ -21,15 +21,18 @@ if TYPE_CHECKING:
 _PARENTS_LAST = (Kind.MOVIE, Kind.EPISODE, Kind.SEASON, Kind.SHOW)
 
 
-class Swept(msgspec.Struct, frozen=True):
-    """What was done; ``refusal`` says why what is left must wait for a person, and nothing was marked then."""
+class Removal(msgspec.Struct, frozen=True):
+    """The rows that leave a library, by kind, once those that live on under other keys were re-keyed.
 
+    ``refusal`` says why they must wait for a person; then none of them goes.
+    """
+
+    leaving: Mapping[Kind, list[int]]
     rekeyed: Rekeyed
-    removed: int = 0
     refusal: str | None = None
 
 
-async def sweep(
+async def plan_removal(
     connection: Connection,
     equipment: Equipment,
     library: LibraryTarget,
@@ -39,11 +42,11 @@ async def sweep(
     before: int | None = None,
     vanished: bool = False,
     waiting: int = 0,
-) -> Swept:
-    """Mark rows of a library missing (ids by kind), but for those that live on and where the guard refuses.
+) -> Removal:
+    """Re-key the rows of a library that live on, of those that were not listed (ids by kind), and judge the rest.
 
     ``displaced`` rows gave up their keys: they may live on under others, but do not go.
-    Where it refuses nothing is changed. Nothing is re-keyed either then, for the listing is doubted and with it that
+    Nothing is re-keyed where the guard refuses, for the listing is doubted and with it that
     anything moved, unless most of the library did: that is no hiccup. ``before`` is the moment at which the listing
     began: what came with it says nothing of what the library had. ``vanished`` says that the library itself is no
     longer listed: then only a person may let anything go. ``waiting`` rows are not listed
@@ -52,29 +55,31 @@ async def sweep(
     listed = Listed(library.row.listed_from, library.row.listed_until)
     kinds = leaving.keys() | (displaced or {}).keys()
     moving = {kind: [*leaving.get(kind, ()), *(displaced or {}).get(kind, ())] for kind in kinds}
-    accepted = equipment.settings.accept_removals
     refusal = None
     async with connection.savepoint() as undo:
         rekeyed = await rekey(connection, library.target, listed, moving)
         left = await _orphaned(connection, library, leaving, rekeyed)
-        if any(left.values()) and not accepted:
+        if any(left.values()) and not equipment.settings.accept_removals:
             refusal = await _refusal(connection, equipment, library, left, before, vanished=vanished, waiting=waiting)
         if refusal is not None and not await _most_moved(connection, library, moving, rekeyed):
             await undo()
             rekeyed = Rekeyed()
     library.round.note(rekeyed)
-    if refusal is not None:
-        return Swept(rekeyed, refusal=refusal)
-    if not any(left.values()):
-        return Swept(rekeyed)
-    if accepted:
+    return Removal(left, rekeyed, refusal)
+
+
+async def sweep(connection: Connection, equipment: Equipment, library: LibraryTarget, removal: Removal) -> int:
+    """Mark the rows missing that leave, unless they must wait, and return how many there were."""
+    if removal.refusal is not None or not any(removal.leaving.values()):
+        return 0
+    if equipment.settings.accept_removals:
         await accept_removals(connection, library.row.id, equipment.now())
     removed, now, observed = 0, equipment.now(), equipment.observed.now()
-    for kind, ids in left.items():
+    for kind, ids in removal.leaving.items():
         removed += await mark_missing(connection, library.target, kind, ids, now, observed, library.row.listed_from)
     # Stored with the rows, so that the next process does not begin before the time that they carry.
     await connection.run(equipment.observed.keep)
-    return Swept(rekeyed, removed)
+    return removed
 
 
 async def _most_moved(

@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     from retrovue_daemon.errors import PlexError
     from retrovue_daemon.records import Kind
     from retrovue_daemon.store.tables.runs import Run, RunStatus
+    from retrovue_daemon.sync.removal import Removal
 
 
 class PassReport(msgspec.Struct, frozen=True):
     """How a pass ended; ``run_id`` is its row in sync_runs, None where nothing was to be told or it failed.
 
-    ``cause`` is what the server did to end it early.
+    ``cause`` is what the server did to end it early, ``removal`` what left, or would leave, the library.
     """
 
     server: str
@@ -26,6 +27,7 @@ class PassReport(msgspec.Struct, frozen=True):
     run_id: int | None
     duration_s: float
     cause: PlexError | None = None
+    removal: Removal | None = None
 
 
 class Verdict(msgspec.Struct, frozen=True):

@@ -50,7 +50,7 @@ async def test_it_names_every_change_and_writes_nothing(synced, config_file, com
 
 
 async def test_it_tells_what_the_guard_would_hold_back(synced, config_file, commands, path) -> None:
-    """The exit code is that of the sync, and with --accept-removals each removal is named."""
+    """Each item with the reason; the exit code is that of the sync, and with --accept-removals they would go."""
     for movie in list(synced.world.movies("1")):
         synced.changes.delete(movie.id)
     file, before = config_file(synced), _content(path)
@@ -60,7 +60,12 @@ async def test_it_tells_what_the_guard_would_hold_back(synced, config_file, comm
 
     assert (held.code, accepted.code) == (1, 0)
     assert json.loads(held.out)["changes"] == []
+    waiting = json.loads(held.out)["held_back"]
+    assert {each["reason"] for each in waiting} == {"the server lists none of the 27 items that it had"}
+    assert len(waiting) == 27
     assert {each["change"] for each in json.loads(accepted.out)["changes"]} == {"removed"}
+    assert {each["id"] for each in json.loads(accepted.out)["changes"]} == {each["id"] for each in waiting}
+    assert json.loads(accepted.out)["held_back"] == []
     assert len(json.loads(accepted.out)["changes"]) == 27
     assert _content(path) == before
 

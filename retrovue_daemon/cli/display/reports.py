@@ -11,6 +11,7 @@ from retrovue_daemon.cli.display.terminal import terminal
 
 if TYPE_CHECKING:
     from retrovue_daemon.service.dry_run import DryRun
+    from retrovue_daemon.store.items.differences import Difference
 
 _COUNTS = ("listed", "added", "updated", "unchanged", "removed", "restored", "moved", "skipped")
 
@@ -73,7 +74,7 @@ def print_dry_run(result: DryRun, told: dict[str, Any], *, as_json: bool) -> Non
         print_json({"dry_run": True, **told, **_changes(result)})
         return
     print_summary(told, as_json=False)
-    if result.changes:
+    if result.changes or result.held_back:
         print_table(_named(result))
     if result.paths:
         print(f"the local paths of {result.paths:,} files would change")
@@ -86,17 +87,8 @@ def print_dry_run(result: DryRun, told: dict[str, Any], *, as_json: bool) -> Non
 
 def _changes(result: DryRun) -> dict[str, object]:
     return {
-        "changes": [
-            {
-                "change": change.change,
-                "kind": change.kind.value,
-                "id": change.id,
-                "server": change.server,
-                "library": change.library,
-                "title": change.title,
-            }
-            for change in result.changes
-        ],
+        "changes": [{"change": change.change, **_item(change)} for change in result.changes],
+        "held_back": [{**_item(item), "reason": reason} for item, reason in result.held_back],
         "paths": {
             "changed": result.paths,
             "unmatched_mappings": [
@@ -113,11 +105,21 @@ def _changes(result: DryRun) -> dict[str, object]:
     }
 
 
+def _item(change: Difference) -> dict[str, object]:
+    return {
+        "kind": change.kind.value,
+        "id": change.id,
+        "server": change.server,
+        "library": change.library,
+        "title": change.title,
+    }
+
+
 def _named(done: DryRun) -> Table:
     """Return the changes by name, the first few of each sort and how many more there are."""
     table = Table("would be", "kind", "server", "library", "item")
     shown: Counter[str] = Counter()
-    for change in done.changes:
+    for change in (*done.changes, *(item for item, _ in done.held_back)):
         shown[change.change] += 1
         if shown[change.change] <= _SHOWN:
             table.add_row(change.change, change.kind.value, change.server, change.library, change.title)

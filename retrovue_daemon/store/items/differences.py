@@ -11,13 +11,13 @@ import msgspec
 from retrovue_daemon.errors import DatabaseUnusable
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.file.visits import reading
-from retrovue_daemon.store.items.lookup import TABLES
+from retrovue_daemon.store.items.lookup import TABLES, json_list
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-ChangeName: TypeAlias = Literal["added", "updated", "removed", "restored", "moved", "deleted"]
+ChangeName: TypeAlias = Literal["added", "updated", "removed", "restored", "moved", "deleted", "held back"]
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -90,6 +90,20 @@ def differences(before: Path, after: Path) -> Iterator[Difference]:
             )
             for change, row_id, server, library, title in connection.execute(query):
                 yield Difference(change, kind, row_id, server, library, title)
+
+
+def held_back(database: Path, leaving: Mapping[Kind, Sequence[int]]) -> Iterator[Difference]:
+    """Yield the items of these rows, by kind, that would be removed if a person accepted it."""
+    with closing(sqlite3.connect(database)) as connection:
+        for kind, ids in leaving.items():
+            query = (
+                f"SELECT i.id, s.name, l.library_name, {_TITLES[kind].format(schema='main')}"
+                f" FROM {TABLES[kind]} AS i JOIN libraries AS l ON l.id = i.library_id"
+                " JOIN plex_servers AS s ON s.id = i.server_id"
+                " WHERE i.id IN (SELECT value FROM json_each(?)) ORDER BY i.id"
+            )
+            for row_id, server, library, title in connection.execute(query, (json_list(ids),)):
+                yield Difference("held back", kind, row_id, server, library, title)
 
 
 def changed_paths(before: Path, after: Path) -> int:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.store.tables.runs import RunKind
-    from retrovue_daemon.sync.removal import Swept
+    from retrovue_daemon.sync.removal import Removal
     from retrovue_daemon.sync.target import Equipment, LibraryTarget
 
 log = structlog.get_logger()
@@ -46,6 +46,7 @@ class Conclusion(msgspec.Struct, frozen=True):
 
     run: Run
     run_id: int | None
+    removal: Removal | None = None
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -57,14 +58,14 @@ class Result(msgspec.Struct, frozen=True):
     started_at: int
     observed: int
 
-    def run(self, verdict: Verdict, counts: Counts, swept: Swept | None = None) -> Run:
+    def run(self, verdict: Verdict, counts: Counts, removal: Removal | None = None, removed: int = 0) -> Run:
         """Return the record; what was listed and not written was unchanged, unless it may not have been written."""
         unwritten = max(0, counts.listed - counts.added - counts.updated - counts.restored)
         unchanged = unwritten if verdict.status == "ok" else min(unwritten, counts.unchanged)
         counts = msgspec.structs.replace(counts, unchanged=unchanged)
-        if swept is not None:
+        if removal is not None:
             added = max(0, counts.added - self.library.round.arrived[self.library.row.id])
-            counts = msgspec.structs.replace(counts, added=added, moved=swept.rekeyed.total, removed=swept.removed)
+            counts = msgspec.structs.replace(counts, added=added, moved=removal.rekeyed.total, removed=removed)
         return Run(
             server_id=self.library.target.server_id,
             library_id=self.library.target.library_id,
@@ -101,7 +102,8 @@ async def carry_out(
 
     def give(ended: Conclusion) -> None:
         duration_s = round(time.monotonic() - start, 3)
-        report.set_result(PassReport(library.server, library.row.name, ended.run, ended.run_id, duration_s, cause))
+        names = library.server, library.row.name
+        report.set_result(PassReport(*names, ended.run, ended.run_id, duration_s, cause, ended.removal))
 
     try:
         async with slot:

@@ -13,7 +13,7 @@ from retrovue_daemon.sync.confirmation import MOST_AT_ONCE, confirm, not_there
 from retrovue_daemon.sync.faults import cut_short, unreadable_parent
 from retrovue_daemon.sync.listing import ListingReader
 from retrovue_daemon.sync.passes.base import Conclusion
-from retrovue_daemon.sync.removal import sweep
+from retrovue_daemon.sync.removal import plan_removal, sweep
 from retrovue_daemon.sync.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ class FullPass:
             kind: library.round.heirs.unlisted(kind, ids, self._listed[kind].rows)
             for kind, ids in verdict.leaving.items()
         }
-        swept = await sweep(
+        removal = await plan_removal(
             connection,
             self._equipment,
             library,
@@ -227,10 +227,11 @@ class FullPass:
             before=self._began,
             waiting=self._waiting,
         )
-        if swept.refusal is not None:
-            verdict = Verdict("blocked", swept.refusal, fault=verdict.fault)
+        removed = await sweep(connection, self._equipment, library, removal)
+        if removal.refusal is not None:
+            verdict = Verdict("blocked", removal.refusal, fault=verdict.fault)
         verdict = self._reader.hidden_paths.judged(verdict)
-        run = result.run(verdict, self.counts, swept)
+        run = result.run(verdict, self.counts, removal, removed)
         run_id = await record_run(connection, run)
         if verdict.status == "ok" and verdict.settles:
             marks = Marks(
@@ -246,7 +247,7 @@ class FullPass:
             await settle(connection, run, marks)
         else:
             await note_trouble(connection, run, verdict.fault, list_again=verdict.list_again)
-        return Conclusion(run, run_id)
+        return Conclusion(run, run_id, removal)
 
 
 def _looks_alike(before: LibraryListing, after: LibraryListing) -> bool:

@@ -11,7 +11,7 @@ from retrovue_daemon.sync.confirmation import confirm
 from retrovue_daemon.sync.faults import told_unreadable
 from retrovue_daemon.sync.listing import ListingReader
 from retrovue_daemon.sync.passes.base import Conclusion
-from retrovue_daemon.sync.removal import sweep
+from retrovue_daemon.sync.removal import plan_removal, sweep
 from retrovue_daemon.sync.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -85,17 +85,18 @@ class ShowPass:
             kind: library.round.heirs.unlisted(kind, ids, self._listed[kind].rows)
             for kind, ids in verdict.leaving.items()
         }
-        swept = await sweep(connection, self._equipment, library, leaving)
-        if swept.refusal is not None:
-            verdict = Verdict("blocked", swept.refusal)
+        removal = await plan_removal(connection, self._equipment, library, leaving)
+        removed = await sweep(connection, self._equipment, library, removal)
+        if removal.refusal is not None:
+            verdict = Verdict("blocked", removal.refusal)
         verdict = self._reader.hidden_paths.judged(verdict)
-        run = result.run(verdict, self.counts, swept)
-        if swept.refusal is not None:
+        run = result.run(verdict, self.counts, removal, removed)
+        if removal.refusal is not None:
             await note_trouble(connection, run)
         if self._reader.displaced or self._reader.list_again:
             # What gave up its key may live on below another show.
             await list_library_again(connection, library.row.id)
-        return Conclusion(run, await record_run(connection, run))
+        return Conclusion(run, await record_run(connection, run), removal)
 
 
 async def _alone(show: Show) -> AsyncGenerator[Page, None]:

@@ -8,7 +8,7 @@ from retrovue_daemon.store.items.lookup import ids_of_library
 from retrovue_daemon.store.items.sweep import forget_library, still_of
 from retrovue_daemon.store.tables.runs import Counts, note_trouble, record_run
 from retrovue_daemon.sync.passes.base import Conclusion
-from retrovue_daemon.sync.removal import sweep
+from retrovue_daemon.sync.removal import plan_removal, sweep
 from retrovue_daemon.sync.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -44,12 +44,13 @@ class VanishedPass:
 
     async def conclude(self, connection: Connection, verdict: Verdict, result: Result) -> Conclusion:
         """Re-key what moved, and refuse the rest or mark it."""
-        swept = await sweep(connection, self._equipment, self._library, verdict.leaving, vanished=True)
-        if swept.refusal is not None:
-            verdict = Verdict("blocked", swept.refusal)
-        run = result.run(verdict, self.counts, swept)
-        if swept.refusal is None:
+        removal = await plan_removal(connection, self._equipment, self._library, verdict.leaving, vanished=True)
+        removed = await sweep(connection, self._equipment, self._library, removal)
+        if removal.refusal is not None:
+            verdict = Verdict("blocked", removal.refusal)
+        run = result.run(verdict, self.counts, removal, removed)
+        if removal.refusal is None:
             await forget_library(connection, self._library.row.id)
         else:
             await note_trouble(connection, run)
-        return Conclusion(run, await record_run(connection, run))
+        return Conclusion(run, await record_run(connection, run), removal)
