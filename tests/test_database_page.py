@@ -163,7 +163,7 @@ EXPECTED: dict[str, tuple[tuple[str, ...], Callable[[list[dict[str, Any]]], obje
         == [(1, 1), (1, 2), (1, 3), (1, 5), (2, 1), (2, 2), (2, 3), (2, 4), (0, 1), (0, 2)]
         and all(row["file_path"] for row in rows),
     ),
-    "The same, with each special where it was broadcast": (
+    "The same, with specials in order of broadcast": (
         ("originally_available_at", "season_number", "episode_number", "episode_title", "file_path"),
         lambda rows: len(rows) == EPISODES_OF_LIGHTHOUSE
         and [row["originally_available_at"] for row in rows] == sorted(row["originally_available_at"] for row in rows)
@@ -186,7 +186,7 @@ EXPECTED: dict[str, tuple[tuple[str, ...], Callable[[list[dict[str, Any]]], obje
         ("id", "title", "year", "edition_title", "library_name", "file_path"),
         lambda rows: len(rows) == 1 and rows[0]["year"] == 1922,
     ),
-    "A show by its tvdb id, with all that there is of it": (
+    "A show by its tvdb id, with its episodes and running time": (
         ("id", "title", "episodes", "minutes"),
         lambda rows: [(row["title"], row["episodes"]) for row in rows]
         == [("The Lighthouse Keepers", EPISODES_OF_LIGHTHOUSE)],
@@ -206,7 +206,7 @@ EXPECTED: dict[str, tuple[tuple[str, ...], Callable[[list[dict[str, Any]]], obje
         lambda rows: [row["video_resolution"] for row in rows] == ["1080", "sd", "4k"]
         and [row["is_primary"] for row in rows] == [1, 0, 1],
     ),
-    "Films that stand in several libraries or servers": (
+    "Films in several libraries or servers": (
         ("source_id", "title", "copies", "places"),
         lambda rows: {row["title"] for row in rows} == {"Charade", "Night of the Living Dead"}
         and {row["copies"] for row in rows} == {2},
@@ -220,7 +220,7 @@ EXPECTED: dict[str, tuple[tuple[str, ...], Callable[[list[dict[str, Any]]], obje
         lambda rows: {(row["kind"], row["title"]) for row in rows}
         == {("film", "The General"), ("episode", "The Lighthouse Keepers: Sardines")},
     ),
-    "Whether what a channel plans can still be played": (
+    "Whether planned items can still be played": (
         ("id", "state", "file_path"),
         lambda rows: [row["id"] for row in rows] == [1, 2, 3] and all(row["file_path"] for row in rows),
     ),
@@ -229,12 +229,12 @@ EXPECTED: dict[str, tuple[tuple[str, ...], Callable[[list[dict[str, Any]]], obje
         lambda rows: {row["kind"] for row in rows} == {"film", "episode"}
         and "Detour" in {row["title"] for row in rows},
     ),
-    "Films and shows that no catalogue knows": (
+    "Films and shows without an external id": (
         ("kind", "id", "title"),
         lambda rows: ("show", "tapes from the attic") in {(row["kind"], row["title"]) for row in rows}
         and sum(row["kind"] == "film" for row in rows) >= 4,
     ),
-    "What to put into a slot of half an hour": (
+    "Episodes for a half-hour slot": (
         ("id", "show_title", "episode_title", "seconds", "file_path"),
         lambda rows: len(rows) == 10
         and [row["seconds"] for row in rows] == sorted((row["seconds"] for row in rows), reverse=True)
@@ -245,17 +245,17 @@ EXPECTED: dict[str, tuple[tuple[str, ...], Callable[[list[dict[str, Any]]], obje
         lambda rows: {row["library_name"]: row["items"] for row in rows}["Documentaries"] == 0
         and {row["library_name"]: row["hours"] for row in rows}["TV Shows"] > 1,
     ),
-    "Paths that no mapping fits": (
+    "Paths without a mapping": (
         ("library_name", "root", "files"),
         lambda rows: {"/srv/media/tv", "/srv/archive/films"} < {row["root"] for row in rows},
     ),
-    "What the last pass over each library did": (
+    "The last pass of each library": (
         ("library_name", "kind", "status", "finished", "added", "updated", "removed", "restored", "moved", "error"),
         lambda rows: {row["library_name"]: row["status"] for row in rows}["Silent Archive"] == "blocked"
         and {row["library_name"]: row["removed"] for row in rows}["Movies"] == 1
         and len(rows) == 7,
     ),
-    "What is blocked, and what is wrong elsewhere": (
+    "Blocked libraries and other problems": (
         ("server", "library_name", "state", "last_error", "last_look"),
         lambda rows: [(row["library_name"], row["state"]) for row in rows] == [("Silent Archive", "blocked")]
         and "no longer lists" in rows[0]["last_error"],
