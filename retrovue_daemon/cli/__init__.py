@@ -1,4 +1,4 @@
-"""The ``retrovue-daemon`` command. Nothing else of the package prints for people."""
+"""The ``retrovue-daemon`` command: the only part of the package that prints to the terminal."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from retrovue_daemon.cli.startup import defer_collection, skip_final_collection
 
 
 def main() -> None:
-    """Run the command that the arguments name and end the process with its exit code."""
+    """Run the command named by the arguments, and exit with its exit code."""
     if sys.argv[1:2] == ["run"]:
-        _hold_back_signals()
+        _defer_signals()
     defer_collection()
     from retrovue_daemon.cli.app import run_app  # noqa: PLC0415 -- importing the package must stay cheap
 
@@ -21,15 +21,15 @@ def main() -> None:
         skip_final_collection()
 
 
-def _hold_back_signals() -> None:
-    """Keep SIGHUP and SIGUSR1 from ending a service that has just begun: it acts on them once it can.
+def _defer_signals() -> None:
+    """Keep SIGHUP and SIGUSR1 from killing a daemon that is still starting: it handles them once it is ready.
 
-    Until then, and at the very end, SIGTERM and SIGINT end the process on the spot, the latter without a traceback:
-    nothing is open.
+    Before that, and at the very end, SIGTERM and SIGINT end the process at once, SIGINT without a traceback: no
+    file is open yet.
     """
-    told = {signal.SIGHUP, signal.SIGUSR1}
-    signal.pthread_sigmask(signal.SIG_BLOCK, told)
-    for number in told:
+    requests = {signal.SIGHUP, signal.SIGUSR1}
+    signal.pthread_sigmask(signal.SIG_BLOCK, requests)
+    for number in requests:
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 

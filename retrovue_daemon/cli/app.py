@@ -1,4 +1,4 @@
-"""All commands, and what their failures look like."""
+"""The command line: all commands, and how their errors are printed."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 COMMANDS: Final = ("run", "sync", "check", "reload", "discover", "init", "demo", "status", "history")
-"""Each is the function of that name in the module of that name."""
+"""Each command is the function of that name in the module of that name."""
 
 GROUPS: Final = ("servers", "libraries", "mappings", "items", "guid", "config", "database")
-"""Each is the ``app`` of the module of that name."""
+"""Each group is the ``app`` of the module of that name."""
 
 
 def command_line(only: str | None = None) -> typer.Typer:
-    """Make the whole command line, or what one command or group of it needs, which starts sooner."""
+    """Return the command line: all of it, or ``only`` one command or group, which starts faster."""
     app = typer.Typer(
         name="retrovue-daemon",
         help=with_examples(
-            "Keep a local SQLite database in step with the libraries of Plex Media Servers.",
+            "Mirror the libraries of Plex Media Servers into a local SQLite database, and keep it up to date.",
             "init config.toml",
             "check --config config.toml",
             "run --config config.toml",
             "status",
         ),
-        epilog="Exit codes: 0 all well, 1 some work failed or was held back, 2 wrong usage, 3 no server could be"
-        " used, 75 the database is held by another process or its place is not there yet, 78 bad configuration or"
-        " database.",
+        epilog="Exit codes: 0 success, 1 part of the work failed, was held back or was left incomplete, 2 invalid"
+        " usage, 3 no server could be used, 75 the database is locked by another process or its directory does not"
+        " exist yet, 78 invalid configuration or unusable database.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         rich_markup_mode="markdown",
@@ -68,14 +68,14 @@ def _print_version(wanted: bool) -> None:
 
 def _top(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     pass
 
 
 def run_app() -> None:
-    """Run the command line; a failure of ours is told in a line or two, without a traceback."""
+    """Run the command line; print an expected error in a line or two, without a traceback."""
     _prepare_streams()
     first = sys.argv[1] if len(sys.argv) > 1 else None
     try:
@@ -83,7 +83,7 @@ def run_app() -> None:
             command_line(first if first in {*COMMANDS, *GROUPS} else None)()
         except SystemExit as ended:
             if not ended.code:
-                _write_out()
+                _flush_result()
             raise
     except DaemonError as error:
         print_error(error)
@@ -91,32 +91,32 @@ def run_app() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except OSError as error:
-        # What can be said of files and servers was said before this; a stream is what is left.
+        # Errors of files and servers are handled before; what is left is an error of a standard stream.
         with suppress(OSError):
             print(f"error: {error.strerror or error}", file=sys.stderr)
         sys.exit(1)
     finally:
-        _let_go_of_closed_streams()
+        _detach_closed_streams()
 
 
 def _prepare_streams() -> None:
-    """Make both streams usable whatever they are: closed by the caller, or of an encoding that lacks letters."""
+    """Make both streams usable even if the caller closed them, or if their encoding lacks characters."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 -- for the process's life
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 -- stays open until exit
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-def _write_out() -> None:
-    """Write what is left of the result, so that a full disk is told; a reader that went away wants no more."""
+def _flush_result() -> None:
+    """Write the rest of the result, so that a full disk is reported; a closed pipe is fine."""
     with suppress(BrokenPipeError):
         sys.stdout.flush()
 
 
-def _let_go_of_closed_streams() -> None:
-    """Keep a reader that went away from changing the exit code: Python flushes both streams once more at the end."""
+def _detach_closed_streams() -> None:
+    """Keep a closed pipe from changing the exit code: Python flushes both streams once more at exit."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -1,4 +1,4 @@
-"""What the shell offers for the name of a server or a library: those that the database knows."""
+"""Shell completion for the names of servers and libraries, read from the database."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ if TYPE_CHECKING:
 
 
 _SPECIAL: Final = re.compile(r"[^\w@%+=:,./-]")
-"""What a shell may take for something else than a letter of a word."""
+"""Characters that may have a special meaning in a shell."""
 
 _SPECIAL_IN_QUOTES: Final = re.compile(r'["\\$`]')
-"""The same between double quotation marks."""
+"""The same inside double quotes."""
 
 
 def server_names(context: typer.Context, incomplete: str) -> list[str]:
-    """Return the names of servers that begin with what was typed, those of the configuration too."""
+    """Return the names of servers, of the database and the configuration, that start with the typed text."""
     place = _place(context)
     if place is None:
         return []
     configured = [section.name for section in place.config.servers] if place.config else []
-    return _beginning(incomplete, [*configured, *(server for server, _ in _stored(place))])
+    return _matching(incomplete, [*configured, *(server for server, _ in _stored(place))])
 
 
 def library_names(context: typer.Context, incomplete: str) -> list[str]:
-    """Return the titles of libraries that begin with what was typed, of the server that was named, if one was."""
+    """Return the titles of libraries that start with the typed text, only of the given server if there is one."""
     place = _place(context)
     server = context.params.get("server")
     if place is None:
         return []
-    return _beginning(
+    return _matching(
         incomplete, [title for owner, title in _stored(place) if title is not None and server in {None, owner}]
     )
 
 
 def _place(context: typer.Context) -> Place | None:
-    """Find the database that the options so far name; where that fails, nothing is offered and nothing said."""
-    from retrovue_daemon.cli.options import find_place  # noqa: PLC0415 -- it offers these names itself
+    """Return the database that the options so far select; on errors, complete nothing and print nothing."""
+    from retrovue_daemon.cli.options import find_place  # noqa: PLC0415 -- it imports this module
 
-    # While a line is being completed, options are still the texts that were typed.
+    # During completion, option values are still raw strings.
     config, database = (context.params.get(option) for option in ("config", "database"))
     try:
         return find_place(config and Path(config), database and Path(database))
@@ -69,7 +69,7 @@ def _stored(place: Place) -> list[tuple[str, str | None]]:
 
 
 class _Word(str):
-    """A name that typer compares with what was typed as it is, and writes as bash takes it for one word."""
+    """A name that typer compares with the typed text unchanged, but prints escaped as one word for bash."""
 
     __slots__ = ()
 
@@ -80,16 +80,16 @@ class _Word(str):
         return (_SPECIAL_IN_QUOTES if quote else _SPECIAL).sub(r"\\\g<0>", self)
 
 
-def _beginning(incomplete: str, names: list[str]) -> list[str]:
-    """Return each name once that begins so."""
-    beginning = [name for name in dict.fromkeys(names) if name.startswith(incomplete)]
+def _matching(incomplete: str, names: list[str]) -> list[str]:
+    """Return the names that start with ``incomplete``, each once."""
+    matches = [name for name in dict.fromkeys(names) if name.startswith(incomplete)]
     # Other shells quote what they insert.
     in_bash = os.environ.get("_RETROVUE_DAEMON_COMPLETE", "").endswith("_bash")
-    return [_Word(name) for name in beginning] if in_bash else beginning
+    return [_Word(name) for name in matches] if in_bash else matches
 
 
 def _open_quote(words: str) -> str:
-    """Return the quotation mark that a command line has opened and not closed; nothing where there is none."""
+    """Return the quotation mark that is open at the end of a command line, or an empty string."""
     quote, is_escaped = "", False
     for letter in words:
         if is_escaped:

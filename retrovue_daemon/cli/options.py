@@ -1,4 +1,4 @@
-"""Options that several commands share, and the configuration that they lead to."""
+"""Options that several commands share, and the configuration and database that they select."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ ConfigOption: TypeAlias = Annotated[
         "--config",
         "-c",
         metavar="FILE",
-        help="The configuration. Default: $RETROVUE_DAEMON_CONFIG, /etc/retrovue-daemon/config.toml,"
-        " ~/.config/retrovue-daemon/config.toml, the first that exists.",
+        help="The configuration file. Default: the first that exists of $RETROVUE_DAEMON_CONFIG,"
+        " /etc/retrovue-daemon/config.toml and ~/.config/retrovue-daemon/config.toml.",
         show_default=False,
         readable=False,
     ),
@@ -32,9 +32,9 @@ DatabaseOption: TypeAlias = Annotated[
     typer.Option(
         "--database",
         metavar="FILE",
-        help="The database, over [database] path.",
+        help="The database file; overrides [database] path.",
         show_default=False,
-        readable=False,  # what cannot be read is told in words of our own
+        readable=False,  # unreadable files are reported by our own errors
     ),
 ]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
@@ -55,7 +55,7 @@ LibraryOption: TypeAlias = Annotated[
         "--library",
         "-l",
         metavar="NAME",
-        help="Only this library: title or key.",
+        help="Only the library with this title or key.",
         show_default=False,
         autocompletion=library_names,
     ),
@@ -64,7 +64,7 @@ LibraryOption: TypeAlias = Annotated[
 
 def _read_year(text: str) -> int:
     """Read a year, or "none"."""
-    from retrovue_daemon.service.selection import NO_YEAR, check_year  # noqa: PLC0415 -- brings asyncio, which --help lacks
+    from retrovue_daemon.service.selection import NO_YEAR, check_year  # noqa: PLC0415 -- imports asyncio, which --help does not need
 
     if text.strip().lower() == "none":
         return NO_YEAR
@@ -72,7 +72,7 @@ def _read_year(text: str) -> int:
         year = int(text)
         check_year(year or -1)
     except (ValueError, BadInput):
-        raise typer.BadParameter("must be a number from 1 to 9999, or none for a show without a year") from None
+        raise typer.BadParameter('must be a year from 1 to 9999, or "none" for a show without a year') from None
     return year
 
 
@@ -81,26 +81,28 @@ YearOption: TypeAlias = Annotated[
     typer.Option(
         "--year",
         metavar="YEAR",
-        help="The year in which the show began; none: one without a year.",
+        help="The first year of the show, or 'none' for a show without a year.",
         show_default=False,
         parser=_read_year,
     ),
 ]
 QuietOption: TypeAlias = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Show no progress: only the result, warnings and errors.")
+    bool, typer.Option("--quiet", "-q", help="Hide progress; print only the result, warnings and errors.")
 ]
-DryRunOption: TypeAlias = Annotated[bool, typer.Option("--dry-run", help="Only say what would be changed.")]
-YesOption: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+DryRunOption: TypeAlias = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would change, without changing anything.")
+]
+YesOption: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
 def with_examples(explanation: str, *examples: str) -> str:
-    """Return the help of a group of commands, with examples that are given without the program's name."""
+    """Return a help text with examples; pass the examples without the program name."""
     listed = "\n".join(f"- `retrovue-daemon {example}`" for example in examples)
     return f"{explanation}\n\n{'Examples' if len(examples) > 1 else 'Example'}:\n\n{listed}"
 
 
 def command_group(explanation: str, *examples: str) -> typer.Typer:
-    """Make a group of commands."""
+    """Return a new group of commands."""
     return typer.Typer(
         help=with_examples(explanation, *examples),
         no_args_is_help=True,
@@ -111,7 +113,7 @@ def command_group(explanation: str, *examples: str) -> typer.Typer:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the database is, and the configuration as far as it can be read; ``source`` is its file."""
+    """The path of the database, and the configuration if it could be read; ``source`` is the configuration file."""
 
     path: Path
     config: Config | None = None
@@ -119,17 +121,17 @@ class Place:
 
     @property
     def is_of_config(self) -> bool:
-        """Tell whether the configuration was read and is this database's, so that it knows all that it defines."""
+        """Return whether the configuration was read and belongs to this database."""
         return self.config is not None and self.config.database.path == self.path
 
     def section(self, name: str) -> ServerSection | None:
-        """Return what the configuration says of a server; letter case does not count in its name."""
+        """Return the configuration of a server; case is ignored in names."""
         from retrovue_daemon.config.identity import find_named  # noqa: PLC0415 -- not for --help
 
         return find_named(self.config.servers if self.config else (), name)
 
     def make_if_missing(self) -> None:
-        """Make an empty database where there is none, with the permissions that the configuration gives it."""
+        """Create an empty database if there is none, with the permissions that the configuration sets."""
         from retrovue_daemon.config import default_database_path  # noqa: PLC0415 -- not for --help
         from retrovue_daemon.store.file.visits import make_if_missing  # noqa: PLC0415 -- likewise
 
@@ -142,10 +144,10 @@ class Place:
 
 
 def find_place(config: Path | None, database: Path | None, *, needs_tokens: bool = False) -> Place:
-    """Find the database that the options name; then a configuration that cannot be read does not matter.
+    """Return the database that the options select. With ``database``, an unreadable configuration is ignored.
 
-    Unless it ``needs_tokens``, credentials that systemd shows to its service only count as good. Raises ConfigError
-    where the configuration was asked for, or has to say where the database is.
+    Unless the command ``needs_tokens``, systemd credentials count as valid, although only the service can read them.
+    Raise ConfigError if the configuration is invalid and is needed: named by ``config``, or to find the database.
     """
     from retrovue_daemon.config import find_config, load_config  # noqa: PLC0415 -- not for --help
 
@@ -154,14 +156,14 @@ def find_place(config: Path | None, database: Path | None, *, needs_tokens: bool
         settings = load_config(source, trusts_credentials=not needs_tokens)
     except ConfigError as error:
         if database is None or config is not None:
-            error.hint = error.hint or "--database FILE names the database without any configuration"
+            error.hint = error.hint or "--database FILE selects a database without a configuration"
             raise
         return Place(database.absolute())
     return Place(settings.database.path if database is None else database.absolute(), settings, source)
 
 
 def read_config(path: Path | None, database: Path | None = None, *, trusts_credentials: bool = False) -> Config:
-    """Load the configuration that the options name; a database alone is enough where it defines servers."""
+    """Load the configuration that the options select; without one, ``database`` alone is enough."""
     from retrovue_daemon.config import find_config, load_config, parse_config  # noqa: PLC0415 -- not for --help
 
     try:

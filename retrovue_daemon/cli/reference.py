@@ -1,6 +1,6 @@
-"""The page about all commands, made of the texts that ``--help`` shows.
+"""The reference page of all commands, generated from the texts of ``--help``.
 
-``python -m retrovue_daemon.cli.reference`` prints it; ``make docs`` puts it into ``docs/cli.md``.
+``python -m retrovue_daemon.cli.reference`` prints it; ``make docs`` writes it to ``docs/cli.md``.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ PROGRAM: Final = "retrovue-daemon"
 _HEAD: Final = """\
 # Commands
 
-This page is made by `make docs`, of the texts that `--help` shows. Results go to standard output, everything else to
-standard error. What was typed wrong is told in one line, with what to do.
+`make docs` generates this page from the texts of `--help`. Commands print results to standard output and everything
+else to standard error. Errors take one line, followed by a hint how to fix them.
 """
 
 _OF_MANY: Final = 4
-"""An option that so many commands share, in the same words, is described once."""
+"""An option with the same text in at least so many commands is described once."""
 
 
 def reference() -> str:
@@ -41,7 +41,7 @@ def reference() -> str:
     shared = [record for record, number in times.items() if number >= _OF_MANY]
     parts = [
         *(_HEAD, inspect.cleandoc(root.epilog or "")),
-        *("## Options of many commands", _listed(shared)),
+        *("## Common options", _listed(shared)),
     ]
     for path, command in commands:
         parts += _section(path, command, shared)
@@ -49,7 +49,7 @@ def reference() -> str:
 
 
 def _below(group: TyperGroup, path: str) -> Iterator[tuple[str, Command]]:
-    """Yield every command and group below a group, with what is typed to reach it."""
+    """Yield every command and group below a group, each with its full command line."""
     for name, command in group.commands.items():
         if isinstance(command, TyperGroup):
             yield f"{path} {name}", command
@@ -79,12 +79,12 @@ def _section(path: str, command: Command, shared: Sequence[tuple[str, str]]) -> 
         help_text,
         "Arguments and options:" if arguments or own else "",
         _listed([*arguments, *own]),
-        f"And {of_many}, as above." if of_many else "",
+        f"Common options: {of_many}." if of_many else "",
     ]
 
 
 def _options(path: str, command: Command) -> list[tuple[str, str]]:
-    """Return the options of a command, each as it is typed and what it does; ``--help`` goes without saying."""
+    """Return the options of a command, except ``--help``: how each is typed, and its help text."""
     if isinstance(command, TyperGroup):
         return []
     context = _context(path, command)

@@ -63,4 +63,4 @@ def test_such_a_place_is_told_in_words(run, tmp_path, database) -> None:
     place = tmp_path / f"mirror{BYTE}.db"
     shutil.copy(database, place)
     assert r"mirror\udcff.db" in run("status", "--database", place).out
-    assert r"wrote copy\udcff.db" in run("database", "backup", f"copy{BYTE}.db", "--database", place).out
+    assert r"wrote and verified copy\udcff.db" in run("database", "backup", f"copy{BYTE}.db", "--database", place).out

@@ -66,7 +66,7 @@ def test_a_search_can_be_narrowed(on) -> None:
     }
     for arguments in (("x", "--library", "Moves"), ("x", "--server", "hone"), (" ",), ("x", "--kind", "series")):
         assert on("items", "search", *arguments).code == 2
-    assert "nothing is stored" in on("items", "search", "zzzzzz").out
+    assert "no stored item matches 'zzzzzz'" in on("items", "search", "zzzzzz").out
 
 
 def test_items_are_found_by_external_ids(on, rows) -> None:

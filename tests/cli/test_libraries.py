@@ -77,7 +77,7 @@ def test_a_switch_that_the_configuration_overrules_is_told(on, config_file) -> N
     """Both have to want the library."""
     finished = on("libraries", "enable", "TV Shows", "--config", config_file(CONFIG))
     assert finished.code == 0
-    assert "does not select this library" in finished.err
+    assert "does not select it" in finished.err
     assert on("libraries", "enable", "Movies", "--config", config_file(CONFIG)).err == ""
 
 

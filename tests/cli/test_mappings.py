@@ -44,7 +44,7 @@ def test_mappings_are_added_listed_and_removed(on) -> None:
 
 def test_a_local_path_that_is_not_there_is_told(on, tmp_path) -> None:
     """It is stored all the same: a disk may not be mounted. What another system has cannot be seen."""
-    assert "there is no /mnt/not/there" in on("mappings", "add", "/a", "/mnt/not/there").err
+    assert "/mnt/not/there does not exist" in on("mappings", "add", "/a", "/mnt/not/there").err
     assert on("mappings", "add", "/b", tmp_path).err == ""
     assert on("mappings", "add", "/c", "D:\\").err == ""
     assert len(_listed(on)) == 3
@@ -135,27 +135,27 @@ def test_test_shows_which_mapping_applies_and_whether_the_file_is_there(on, tmp_
             "exists": True,
         }
     ]
-    assert "is there" in on("mappings", "test", "/srv/media/movies/a film.mkv").out
+    assert "exists" in on("mappings", "test", "/srv/media/movies/a film.mkv").out
     finished = on("mappings", "test", "/srv/media/movies/a film.mkv", "--library", "TV Shows")
     assert finished.code == 1
     assert "/mnt/nas/movies/a film.mkv" in finished.out
-    assert "is not there" in finished.out
+    assert "does not exist" in finished.out
 
 
-def test_a_path_of_another_system_cannot_be_seen_from_here(on) -> None:
+def test_a_path_of_another_system_cannot_be_checked_here(on) -> None:
     """That is no failure."""
     on("mappings", "add", "/srv/media", "D:\\Media")
     finished = on("mappings", "test", "/srv/media/tv/a.mkv")
     assert finished.code == 0
     assert "D:\\Media\\tv\\a.mkv" in finished.out
-    assert "cannot be seen from here" in finished.out
+    assert "cannot be checked here" in finished.out
 
 
 def test_a_path_without_mapping_is_told(on) -> None:
     """With what to do, and as exit code 1."""
     finished = on("mappings", "test", "/elsewhere/a.mkv")
     assert (finished.code, finished.out) == (1, "")
-    assert "no mapping covers '/elsewhere/a.mkv'" in finished.err
+    assert "no mapping applies to '/elsewhere/a.mkv'" in finished.err
     assert "mappings suggest" in finished.err
     finished = on("mappings", "test", "/elsewhere/a.mkv", "--json")
     assert finished.code == 1
@@ -211,7 +211,7 @@ def test_suggest_looks_for_a_few_files_of_what_is_covered(on, rows, tmp_path) ->
     assert covered["/srv/archive"]["libraries"] == ["Movies", "Silent Archive"]
     assert [entry["plex_path"] for entry in result["unused"]] == ["/nothing"]
     told = on("mappings", "suggest").out
-    for word in ("3 of 3 looked for", "cannot be seen from here", "covers nothing"):
+    for word in ("3 of 3 tested", "cannot be checked here", "matches no file"):
         assert word in told
 
 
@@ -221,7 +221,7 @@ def test_files_that_are_found_as_they_are_need_no_mapping(on, rows, tmp_path) ->
     rows("UPDATE media_files SET plex_path = ?, state = 'active'", f"{tmp_path}/here.mkv")
     finished = on("mappings", "suggest")
     assert "mappings add" not in finished.out
-    assert "3 of 3 looked for" in finished.out or "4 of 4 looked for" in finished.out
+    assert "3 of 3 tested" in finished.out or "4 of 4 tested" in finished.out
 
 
 def test_suggest_knows_windows_paths_and_roots_that_are_gone(on, rows) -> None:

@@ -402,7 +402,7 @@ def test_export_gives_a_configuration(on, rows, plex) -> None:
     assert (section.name, section.url, section.token.reveal()) == ("home", plex.url, plex.token)
     assert not section.selects("Movies 4K", "2")
     assert section.path_mappings[0].local_path == r"\\nas\media"
-    assert "keep it where nobody else" in finished.err
+    assert "contains tokens; keep it private" in finished.err
 
 
 def test_export_of_several_servers_is_one_file(on, rows) -> None:

@@ -282,8 +282,8 @@ async def test_a_name_that_nothing_can_have_is_refused_before_anybody_is_asked(c
         ("--show", " "): "no show can be called ' '",
         ("--library", "\udcff"): r"no library can be called '\udcff'",
         ("--show", "a\udcff"): r"no show can be called 'a\udcff'",
-        ("--show", "a", "--year", "10000"): "must be a number from 1 to 9999, or none",
-        ("--show", "a", "--year", "0"): "must be a number from 1 to 9999, or none",
+        ("--show", "a", "--year", "10000"): 'must be a year from 1 to 9999, or "none"',
+        ("--show", "a", "--year", "0"): 'must be a year from 1 to 9999, or "none"',
     }.items():
         finished = await commands.run("sync", *arguments, "--config", file)
         assert finished.code == 2

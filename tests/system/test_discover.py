@@ -46,7 +46,7 @@ async def test_nothing_found_is_no_success(commands, plex, config_file) -> None:
     """Exit code 1, as of other commands that search."""
     finished = await commands.run("discover", "lighthouse", "--year", "1961", "--config", config_file(plex))
     assert (finished.code, finished.out) == (1, "")
-    assert finished.err == "error: no show has 'lighthouse' in its title and began in 1961\n"
+    assert finished.err == "error: no show from 1961 has 'lighthouse' in its title\n"
     finished = await commands.run("discover", "nobody", "--json", "--config", config_file(plex))
     assert finished.code == 1
     assert json.loads(finished.out) == {"shows": [], "errors": []}

@@ -96,7 +96,7 @@ async def test_the_command_asks_the_server_which_machine_it_is(reinstalled, conf
     tried = await commands.run("servers", "accept-identity", "home", "--dry-run", "--config", file)
     assert (asked.code, tried.code) == (2, 0)
     assert "--yes" in asked.err
-    assert "would be looked for on reinstalled" in tried.out
+    assert "to reinstalled; the next sync would match" in tried.out
     assert rows(identity) == before
 
     done = await commands.run("servers", "accept-identity", "home", "--yes", "--json", "--config", file)

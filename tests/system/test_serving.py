@@ -130,4 +130,4 @@ async def test_a_port_that_is_taken_is_named(commands: Commands, plex: Simulated
     assert finished.code == 1
     assert finished.out == ""
     assert finished.err.startswith(f"error: cannot serve on port {port}: ")
-    assert f"hint: {option} 0 takes a free one\n" in finished.err
+    assert f"hint: {option} 0 selects a free port\n" in finished.err

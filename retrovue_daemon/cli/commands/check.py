@@ -9,6 +9,7 @@ import typer
 from retrovue_daemon.cli.contact import ServerCheck, ask_servers, stored_titles
 from retrovue_daemon.cli.display.output import print_json, print_table, print_warnings
 from retrovue_daemon.cli.display.table import Table
+from retrovue_daemon.cli.display.units import plural
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, read_config
 from retrovue_daemon.errors import ConfigError, ConfigProblem
 from retrovue_daemon.service.report import describe
@@ -17,14 +18,14 @@ from retrovue_daemon.service.report import describe
 def check(
     config: ConfigOption = None,
     database: DatabaseOption = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Check the file only, ask no server.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Check the file only; contact no server.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Check the configuration, then each server: who it is, whether it takes the token, what libraries it has.
+    """Check the configuration, then each server: its identity, its token and its libraries.
 
-    A few entries of the libraries show whether the token sees where files are; one that is not the owner's may not.
-    Exit code 1 also says that it does not, or that an entry of `libraries` fits no library of its server. Nothing is
-    written anywhere; of the database only former titles of libraries are read, if it is there.
+    The check reads a few items of each library to see whether the token shows the paths of files; only the owner's
+    token is sure to. Exit code 1 also means that it does not, or that an entry of `libraries` matches no library of
+    its server. Nothing is written. From an existing database only the former titles of libraries are read.
 
     Examples:
 
@@ -32,7 +33,7 @@ def check(
     - `retrovue-daemon check --offline --config /etc/retrovue-daemon/config.toml`
     """
     try:
-        # Offline nobody is shown a token; systemd's `ExecReload=`, which asks this, sees none of its service's.
+        # Offline no token is used; systemd's `ExecReload=`, which runs this, cannot read the service's credentials.
         settings = read_config(config, database, trusts_credentials=offline)
     except ConfigError as error:
         if as_json:
@@ -53,7 +54,7 @@ def check(
         if checks:
             print_table(_table(checks))
         else:
-            print(f"the configuration is valid; {len(settings.servers)} servers, none asked")
+            print(f"the configuration is valid ({plural(len(settings.servers), 'server')}, none contacted)")
     if failed:
         raise typer.Exit(3 if failed == len(checks) else 1)
     if any(result.problems for result in checks):
@@ -61,7 +62,7 @@ def check(
 
 
 def plain_problem(problem: ConfigProblem) -> dict[str, str]:
-    """Give a problem of a configuration the shape that it has in ``--json``."""
+    """Return a problem of a configuration as ``--json`` prints it."""
     return {"path": problem.path, "message": problem.message}
 
 
@@ -82,10 +83,10 @@ def _plain(result: ServerCheck) -> dict[str, object]:
 
 
 def _table(checks: list[ServerCheck]) -> Table:
-    table = Table("server", "url", "version", "libraries to sync", "left out", "result")
+    table = Table("server", "url", "version", "synced libraries", "not synced", "result")
     for result in checks:
         chosen = ", ".join(title for title, _, selected in result.libraries if selected)
-        left_out = ", ".join(title for title, _, selected in result.libraries if not selected)
+        others = ", ".join(title for title, _, selected in result.libraries if not selected)
         verdict = result.failure or (*(result.problems or ("ok",)), *result.warnings)
-        table.add_row(result.name, result.url, result.version or "", chosen, left_out, verdict)
+        table.add_row(result.name, result.url, result.version or "", chosen, others, verdict)
     return table

@@ -1,4 +1,4 @@
-"""``retrovue-daemon config …``: the configuration that is in force, what it may hold, and where it is."""
+"""``retrovue-daemon config …``: show the effective configuration, its schema and its path."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 app = command_group(
-    "The configuration: what is in force, what it may hold, and where it is.",
+    "Show the effective configuration, its schema or its path.",
     "config dump",
     "config path --json",
 )
@@ -21,7 +21,7 @@ app = command_group(
 
 @app.command("dump")
 def dump_config(config: ConfigOption = None, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
-    """Print every key that is in force as TOML, those with their default values included. Tokens are `***`.
+    """Print the effective configuration as TOML, including default values. Tokens are shown as `***`.
 
     Examples:
 
@@ -38,12 +38,12 @@ def dump_config(config: ConfigOption = None, database: DatabaseOption = None, as
 
 @app.command("schema")
 def print_schema(
-    config: ConfigOption = None,  # noqa: ARG001 -- every command takes it
+    config: ConfigOption = None,  # noqa: ARG001 -- every command accepts it
     database: DatabaseOption = None,  # noqa: ARG001 -- likewise
 ) -> None:
-    """Print a JSON Schema of the configuration, for editors that complete and check TOML by one.
+    """Print a JSON Schema of the configuration, with which editors complete and check TOML files.
 
-    Editors that use Taplo look for a first line such as `#:schema ./retrovue-daemon.schema.json`.
+    Editors based on Taplo read the schema's path from a first line such as `#:schema ./retrovue-daemon.schema.json`.
 
     Example:
 
@@ -57,7 +57,7 @@ def print_schema(
 @app.command("path")
 def print_path(
     config: ConfigOption = None,
-    database: DatabaseOption = None,  # noqa: ARG001 -- every command takes it
+    database: DatabaseOption = None,  # noqa: ARG001 -- every command accepts it
     as_json: JsonOption = False,
 ) -> None:
     """Print the path of the configuration that other commands would use.
@@ -70,7 +70,7 @@ def print_path(
     from retrovue_daemon.config import find_config  # noqa: PLC0415 -- not for --help
 
     path = find_config(config).absolute()
-    if not _is_there(path):
+    if not _may_exist(path):
         raise ConfigError(path, [ConfigProblem("", "does not exist")])
     if as_json:
         print_json({"path": str(path)})
@@ -78,8 +78,8 @@ def print_path(
         print(path)
 
 
-def _is_there(path: Path) -> bool:
-    """Tell whether a file may be there: what this user may not look at is left to whoever may."""
+def _may_exist(path: Path) -> bool:
+    """Return whether a file exists, or may exist where this user may not look."""
     try:
         return path.exists()
     except PermissionError:

@@ -1,4 +1,4 @@
-"""``retrovue-daemon database …``: looking after the file."""
+"""``retrovue-daemon database …``: maintain the database file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.retrovue.importing import Existing, Import
 
 app = command_group(
-    "The database file: check it, copy it, shrink it, measure it, fill it from a Retrovue database.",
+    "Check, back up, shrink or measure the database file, or import settings from an original Retrovue database.",
     "database check",
     "database backup /backup/retrovue.db",
 )
@@ -41,15 +41,15 @@ app = command_group(
 @app.command("check")
 def check_database(
     quick: Annotated[
-        bool, typer.Option("--quick", help="Do not compare the indexes with their tables: about half of the time.")
+        bool, typer.Option("--quick", help="Skip the comparison of indexes and tables; takes half the time.")
     ] = False,
     config: ConfigOption = None,
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check whether the database is whole, every reference leads somewhere, and every row belongs to something.
+    """Check the integrity of the database: damage, dangling references and orphaned rows.
 
-    It reads only, and may run beside the daemon. Exit code 78 says that something is wrong.
+    The check only reads, so the daemon may keep running. Exit code 78 means that a problem was found.
 
     Examples:
 
@@ -71,23 +71,23 @@ def check_database(
     else:
         print_table(_findings_table(findings))
     if any(finding.problems for finding in findings if finding.name == maintenance.INTEGRITY):
-        print_failure("the database is damaged", "put a backup in its place, or move it away and sync anew")
+        print_failure("the database is damaged", "restore a backup, or move the file away and sync again")
     if not sound:
         raise typer.Exit(DatabaseUnusable.exit_code)
 
 
 @app.command("backup")
 def backup_database(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to; it must not be there yet.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to create; it must not exist.")],
     config: ConfigOption = None,
     database: DatabaseOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Copy the database as it is now into one file, also while the daemon writes to it.
+    """Copy the current state of the database to one file, also while the daemon is running.
 
-    Only its owner may read the copy, since it holds the tokens of servers that the database defines. To restore it,
-    stop the daemon, put it in the place of the database, and remove the database's -wal and -shm files.
+    Only you can read the copy, since it contains the tokens of servers that the database defines. To restore it, stop
+    the daemon, replace the database file with the copy, and delete the -wal and -shm files beside it.
 
     Examples:
 
@@ -98,11 +98,11 @@ def backup_database(
     if as_json:
         print_json({"file": str(file.absolute()), "bytes": number})
     else:
-        print_line(f"wrote {file}: {size(number)}, checked")
+        print_line(f"wrote and verified {file}: {size(number)}")
 
 
 def _copy(path: Path, file: Path, *, quiet: bool, as_json: bool) -> int:
-    """Make the copy; what shows how far it is, is what a sync would show."""
+    """Copy the database, and show the progress as a sync does."""
     from retrovue_daemon.cli.display.lines import Pace  # noqa: PLC0415 -- likewise
     from retrovue_daemon.cli.display.progress import write_line  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.clock import Clock  # noqa: PLC0415 -- likewise
@@ -114,11 +114,11 @@ def _copy(path: Path, file: Path, *, quiet: bool, as_json: bool) -> int:
     if screen is None:
         pace = Pace(Clock())
 
-        def tell(done: int, total: int) -> None:
+        def report(done: int, total: int) -> None:
             if pace.is_due():
                 write_line(f"copied {done / max(total, 1):.0%}")
 
-        return maintenance.backup(path, file, progress=tell)
+        return maintenance.backup(path, file, progress=report)
     from rich.progress import Progress  # noqa: PLC0415 -- takes a tenth of a second
 
     with Progress(console=screen, transient=True) as bar:
@@ -132,13 +132,13 @@ def _copy(path: Path, file: Path, *, quiet: bool, as_json: bool) -> int:
 def vacuum_database(
     config: ConfigOption = None, database: DatabaseOption = None, as_json: JsonOption = False
 ) -> None:
-    """Write the database anew, to give back the room that deleted rows left. The daemon must not run.
+    """Rewrite the database file to free the space of deleted rows. Stop the daemon first.
 
-    It needs as much room again as the database takes, for as long as it works.
+    While it works, this needs free disk space of the size of the database.
 
     Examples:
 
-    - `retrovue-daemon database stats`, which tells how much that would give back
+    - `retrovue-daemon database stats`, which shows how much space this would free
     - `systemctl stop retrovue-daemon && retrovue-daemon database vacuum; systemctl start retrovue-daemon`
     """
     from retrovue_daemon.store.file import maintenance  # noqa: PLC0415 -- not for --help
@@ -153,13 +153,14 @@ def vacuum_database(
 @app.command("stats")
 def measure_database(
     by_table: Annotated[
-        bool, typer.Option("--by-table", help="Also the bytes of each table with its indexes; reads the whole file.")
+        bool,
+        typer.Option("--by-table", help="Also show the bytes of each table with its indexes; reads the whole file."),
     ] = False,
     config: ConfigOption = None,
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show how many rows the tables hold, and how much the database takes on the disk.
+    """Show the number of rows per table, and the size of the database on disk.
 
     Examples:
 
@@ -172,26 +173,26 @@ def measure_database(
     if as_json:
         print_json(_plain_sizes(sizes))
         return
-    print(f"{size(sizes.bytes)} in the file, {size(sizes.free_bytes)} of it free; log {size(sizes.log_bytes)}")
+    print(f"file {size(sizes.bytes)}, of which {size(sizes.free_bytes)} free; log {size(sizes.log_bytes)}")
     print_table(_sizes_table(sizes, by_table=by_table))
 
 
 @app.command("import-retrovue")
 def import_retrovue(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", readable=False, help="The database of the original Retrovue.")
+        Path, typer.Argument(metavar="FILE", readable=False, help="The database file of the original Retrovue.")
     ],
     dry_run: DryRunOption = False,
     config: ConfigOption = None,
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take servers, libraries and path mappings from a database of the original Retrovue.
+    """Import servers, libraries and path mappings from a database of the original Retrovue.
 
-    Schema versions 2 and 3 can be read, and releases 1.2.x. That file is only read. What is here already is left as
-    it is. Mappings mean what they meant there: those of schema 2 and 3 hold for a whole server, also where a row
-    names a library, those of 1.2.x for one library; rows that Retrovue itself did not use are left, with the reason.
-    The items themselves come with the next sync. Exit code 1 says that something could not be taken.
+    Schema versions 2 and 3 and releases 1.2.x are supported. FILE is only read, and existing entries of this database
+    stay unchanged. Path mappings keep their meaning: those of schema 2 and 3 apply to a whole server, even if the row
+    names a library; those of 1.2.x apply to one library. Rows that Retrovue itself ignored are skipped, with the
+    reason. Items are not imported; the next sync adds them. Exit code 1 means that an entry was refused.
 
     Examples:
 
@@ -220,7 +221,7 @@ def import_retrovue(
 
 
 def _existing(place: Place) -> Existing:
-    """Return what is set up here, also where there is no database yet."""
+    """Return the existing settings; none if the database does not exist yet."""
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.retrovue import importing  # noqa: PLC0415 -- not for --help
 
@@ -231,7 +232,7 @@ def _existing(place: Place) -> Existing:
         return importing.Existing()
 
 
-# -- how it is told -------------------------------------------------------------------------------------------------
+# -- output ---------------------------------------------------------------------------------------------------------
 
 
 def _plain_finding(finding: Finding) -> dict[str, object]:
@@ -291,4 +292,4 @@ def _print_import(result: Import, *, dry_run: bool) -> None:
     added = "would be added" if dry_run else "added"
     for what, many in (("server", "servers"), ("library", "libraries"), ("mapping", "mappings")):
         left, refused = counts[what, "left"], counts[what, "refused"]
-        print(f"{many}: {counts[what, 'added']} {added}, {left} left as they are, {refused} refused")
+        print(f"{many}: {counts[what, 'added']} {added}, {left} left unchanged, {refused} refused")

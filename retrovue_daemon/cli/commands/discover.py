@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one server found; ``error`` is set where it could not be asked."""
+    """The shows that one server found, or the ``error`` if the search failed."""
 
     server: str
     shows: tuple[DiscoveredShow, ...] = ()
@@ -43,17 +43,17 @@ class Answer:
 
 
 def discover(
-    title: Annotated[str, typer.Argument(metavar="TITLE", help="What the shows' titles contain.")],
+    title: Annotated[str, typer.Argument(metavar="TITLE", help="A part of the show's title.")],
     year: YearOption = None,
     server: ServerOption = None,
     config: ConfigOption = None,
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask the servers for shows by their title, in all their libraries, also those that are not synced.
+    """Search the servers for shows by title, in all libraries, including those that are not synced.
 
-    Says what tells equal titles apart, and which shows the database has. Nothing is written. Where nothing is found
-    the exit code is 1.
+    The result shows how to distinguish shows with the same title, and which shows the database contains. Nothing is
+    written. The exit code is 1 if no show is found.
 
     Examples:
 
@@ -61,10 +61,10 @@ def discover(
     - `retrovue-daemon discover lighthouse --server home --json`
     """
     if not title.strip():
-        raise typer.BadParameter("is empty", param_hint="TITLE")
+        raise typer.BadParameter("must not be empty", param_hint="TITLE")
     settings = read_config(config, database)
     import_lightly()
-    from retrovue_daemon.api.search import search_server  # noqa: PLC0415 -- brings aiohttp, which --help does not need
+    from retrovue_daemon.api.search import search_server  # noqa: PLC0415 -- imports aiohttp, which --help does not need
     from retrovue_daemon.logs.setup import configure_logging, log_uncaught  # noqa: PLC0415 -- likewise
     from retrovue_daemon.service.roster import active_servers, choose_active  # noqa: PLC0415 -- likewise
 
@@ -78,7 +78,7 @@ def discover(
     for section in usable:
         redactor.learn(section.token.reveal())
     search = partial(search_server, settings.database.path, title, year)
-    answers = asyncio.run(_ask_all(search, servers, stored))
+    answers = asyncio.run(_search_all(search, servers, stored))
     if as_json:
         print_json({"shows": list(_plain(answers)), "errors": [_failed(each) for each in answers if each.error]})
     for answer in answers:
@@ -89,8 +89,8 @@ def discover(
         print_table(_table(answers))
     failed = sum(answer.error is not None for answer in answers)
     if not found and failed < len(answers):
-        began = "" if year is None else f" and began in {year}" if year else " and no year"
-        print_failure(f"no show has {title!r} in its title{began}", None)
+        with_year = "" if year is None else f" from {year}" if year else " without a year"
+        print_failure(f"no show{with_year} has {title!r} in its title", None)
     if not answers:
         print_failure("there is no active server", "add a [[servers]] table to the configuration")
     if failed == len(answers):
@@ -100,7 +100,7 @@ def discover(
 
 
 def _stored_servers(path: Path) -> list[StoredServer]:
-    """Return the servers of the database; none where it is not there yet."""
+    """Return the servers of the database; none if the database does not exist yet."""
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.servers import read_servers  # noqa: PLC0415 -- not for --help
 
@@ -111,16 +111,16 @@ def _stored_servers(path: Path) -> list[StoredServer]:
         return []
 
 
-async def _ask_all(
+async def _search_all(
     search: Callable[[ServerSection, StoredServer | None], Awaitable[list[DiscoveredShow]]],
     servers: Sequence[ServerSection | UnusableServer],
     stored: Sequence[StoredServer],
 ) -> list[Answer]:
-    """Ask all servers at once; what goes wrong is part of the answer."""
+    """Search all servers at once; an error becomes part of the server's answer."""
     from retrovue_daemon.config import ServerSection  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.config.identity import find_named  # noqa: PLC0415 -- likewise
 
-    async def ask(server: ServerSection | UnusableServer) -> Answer:
+    async def search_one(server: ServerSection | UnusableServer) -> Answer:
         if not isinstance(server, ServerSection):
             return Answer(server.name, error=server.error)
         try:
@@ -128,7 +128,7 @@ async def _ask_all(
         except DaemonError as error:
             return Answer(server.name, error=error)
 
-    return list(await asyncio.gather(*map(ask, servers)))
+    return list(await asyncio.gather(*map(search_one, servers)))
 
 
 def _plain(answers: Sequence[Answer]) -> Iterator[dict[str, object]]:

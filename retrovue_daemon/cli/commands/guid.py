@@ -1,4 +1,4 @@
-"""``retrovue-daemon guid …``: how Plex's guids are read."""
+"""``retrovue-daemon guid …``: parse the guids of Plex."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption
 from retrovue_daemon.errors import BadInput
 
 app = command_group(
-    "Plex's guids, which name what an item is.",
+    "Parse the guids with which Plex identifies films and shows.",
     "guid parse imdb://tt0017136",
 )
 
@@ -19,13 +19,13 @@ app = command_group(
 @app.command("parse")
 def parse_guid(
     guid: Annotated[
-        str, typer.Argument(metavar="GUID", help='Such as "com.plexapp.agents.thetvdb://268592?lang=en".')
+        str, typer.Argument(metavar="GUID", help='A guid, such as "com.plexapp.agents.thetvdb://268592?lang=en".')
     ],
-    config: ConfigOption = None,  # noqa: ARG001 -- every command takes it
+    config: ConfigOption = None,  # noqa: ARG001 -- every command accepts it
     database: DatabaseOption = None,  # noqa: ARG001 -- likewise
     as_json: JsonOption = False,
 ) -> None:
-    """Show which catalogue a guid is of, and the id there: what `movie_guids` and the like hold of it.
+    """Split a guid into its provider and external id, as the tables `movie_guids`, `show_guids` and so on store it.
 
     Examples:
 
@@ -41,11 +41,11 @@ def parse_guid(
 
 
 def read_guid(guid: str) -> tuple[str, str]:
-    """Split a guid into provider and external id. Raises BadInput where it is none."""
+    """Return the provider and external id of a guid. Raise BadInput if it is invalid."""
     from retrovue_daemon.sources.plex.guid import UNKNOWN, GUIDParser  # noqa: PLC0415 -- not for --help
 
     provider, external_id = GUIDParser.parse_guid(guid)
     if provider == UNKNOWN or not external_id:
         missing = "a scheme such as imdb://" if provider == UNKNOWN else "an id after ://"
-        raise BadInput(f"{guid!r} is no guid: it lacks {missing}", hint="a guid looks like imdb://tt0017136")
+        raise BadInput(f"{guid!r} is not a guid: it lacks {missing}", hint="a guid looks like imdb://tt0017136")
     return provider, external_id

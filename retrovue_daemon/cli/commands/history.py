@@ -1,4 +1,4 @@
-"""``retrovue-daemon history``: what the last passes did."""
+"""``retrovue-daemon history``: the results of past passes."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 def history(
     server: ServerOption = None,
     library: LibraryOption = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many passes, counted from the last.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="The number of passes to show.")] = 20,
     config: ConfigOption = None,
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the last passes, the newest first: how each ended, how long it took, and what it counted.
+    """Show past passes, the newest first: the status, duration and counts of each.
 
-    Passes are kept for 90 days. One that found nothing to do may leave no record of its own.
+    A pass is one sync of one library. Records are kept for 90 days; a pass without changes may leave none.
 
     Examples:
 
@@ -60,13 +60,13 @@ def history(
     elif passes:
         print_table(_table(passes))
     else:
-        print("no pass is recorded yet")
+        print("no passes are recorded yet")
 
 
 def _table(passes: Sequence[PassRecord]) -> Table:
-    """Return the passes as a table that fits a terminal: a column that would hold only zeros is left out."""
+    """Return the passes as a table, without columns that contain only zeros, so that it fits a terminal."""
     counted = [name for name in passes[0].counts if name == "listed" or any(done.counts[name] for done in passes)]
-    table = Table("run", "began", "took", "server", "library", "kind", "status")
+    table = Table("run", "started", "duration", "server", "library", "kind", "status")
     for name in counted:
         table.add_numbers(name)
     remarks = any(done.error for done in passes)

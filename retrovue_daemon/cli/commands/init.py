@@ -17,13 +17,13 @@ def init(
     file: Annotated[
         Path | None,
         typer.Argument(
-            help="Where to write it; '-' prints it. Default: ~/.config/retrovue-daemon/config.toml, which is"
-            " found without --config.",
+            help="The file to write; '-' prints to standard output. Default: ~/.config/retrovue-daemon/config.toml,"
+            " which commands find without --config.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
-    """Write a commented example of a configuration to start from; never over an existing file.
+    """Write a commented example configuration. Existing files are never overwritten.
 
     Examples:
 
@@ -40,17 +40,19 @@ def init(
     try:
         if file is None:
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # 0600 from the first byte: a token is likely to be written into it.
+        # 0600 from the start: the user will probably write a token into it.
         descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
-        _refuse(f"{target} exists and was left as it is", "name another file, or print the example: init -")
+        _fail(f"{target} already exists and was not changed", "choose another file, or print the example: init -")
     except OSError as error:
-        _refuse(f"cannot write {target}: {error.strerror}", f"check that {target.parent} exists and is writable")
+        _fail(f"cannot write {target}: {error.strerror}", f"check that {target.parent} exists and is writable")
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write(example)
-    print(f"wrote {target}; edit url and token, then run: retrovue-daemon check --config {target}", file=sys.stderr)
+    print(
+        f"wrote {target}; set url and token in it, then run: retrovue-daemon check --config {target}", file=sys.stderr
+    )
 
 
-def _refuse(message: str, hint: str) -> None:
+def _fail(message: str, hint: str) -> None:
     print_failure(message, hint)
     raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""``retrovue-daemon items …``: what is stored of films, shows, seasons and episodes."""
+"""``retrovue-daemon items …``: search the stored films, shows, seasons and episodes."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.items.catalog import Found, Row, Where
 
 app = command_group(
-    "Films, shows, seasons and episodes as they are stored: find them, and show all about one.",
+    "Search the stored films, shows, seasons and episodes, or show one in detail.",
     "items search lighthouse",
     "items show 1 --kind show",
 )
 
 
 class KindName(StrEnum):
-    """The kinds of items, as they are typed."""
+    """The values of ``--kind``."""
 
     MOVIE = "movie"
     SHOW = "show"
@@ -46,7 +46,7 @@ class KindName(StrEnum):
 
 
 class Number(StrEnum):
-    """What a number can be."""
+    """The values of ``--by``: what a number means."""
 
     ID = "id"
     RATING_KEY = "rating-key"
@@ -68,14 +68,14 @@ def search_items(
     kind: KindOption = None,
     server: ServerOption = None,
     library: LibraryOption = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many are shown at most.")] = 25,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="The maximum number of results.")] = 25,
     config: ConfigOption = None,
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find films, shows and episodes by their titles, whatever their case, or by an external id.
+    """Find films, shows and episodes by title or external id; case is ignored.
 
-    The nearest titles come first. Seasons are searched with `--kind season` only.
+    The best matches come first. Seasons are included only with `--kind season`.
 
     Examples:
 
@@ -87,7 +87,7 @@ def search_items(
     from retrovue_daemon.store.items import catalog  # noqa: PLC0415 -- not for --help
 
     if not text.strip():
-        raise BadInput("there is nothing to search for", hint="give a part of a title")
+        raise BadInput("TEXT must not be empty", hint="pass a part of a title, or a guid")
     place = find_place(config, database)
     with visits.reading(place.path) as connection:
         where = _where(connection, kind, server, library)
@@ -101,7 +101,7 @@ def search_items(
         print_json({"total": total, "items": found})
         return
     if not found:
-        print(f"nothing is stored that is called like {text!r}")
+        print(f"no stored item matches {text!r}")
         return
     print_table(_found_table(found))
     if total > len(found):
@@ -110,19 +110,22 @@ def search_items(
 
 @app.command("show")
 def show_item(
-    number: Annotated[str, typer.Argument(metavar="ID|RATING_KEY", help="Its id here, or its rating key at Plex.")],
+    number: Annotated[
+        str, typer.Argument(metavar="ID|RATING_KEY", help="The item's id in the database, or its rating key in Plex.")
+    ],
     kind: KindOption = None,
     server: ServerOption = None,
     by: Annotated[
-        Number | None, typer.Option("--by", help="Which of the two the number is.", show_default="both are tried")
+        Number | None,
+        typer.Option("--by", help="Read the number as an id or as a rating key.", show_default="both are tried"),
     ] = None,
     config: ConfigOption = None,
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show everything that is stored of one item: its row, external ids, files, and what it belongs to or holds.
+    """Show one item in detail: its row, external ids and files, its show or library, and its seasons and episodes.
 
-    A number can mean several items; then they are listed, and `--kind`, `--server` and `--by` say which is meant.
+    If the number matches several items, they are listed; select one with `--kind`, `--server` and `--by`.
 
     Examples:
 
@@ -140,10 +143,10 @@ def show_item(
         if not found:
             raise BadInput(f"no item has the id or rating key {number!r}", hint="`items search` finds items by title")
         if len(found) > 1:
-            told = [
+            matches = [
                 f"{_name(item)} (id {item.id}, rating key {item.rating_key}, server {item.server})" for item in found
             ]
-            raise AmbiguousName(number, told, hint="--kind, --server and --by say which is meant")
+            raise AmbiguousName(number, matches, hint="select one with --kind, --server and --by")
         everything = catalog.everything(connection, Kind(found[0].kind), found[0].id)
     if as_json:
         print_json(everything)
@@ -175,11 +178,11 @@ def _where(
     return Where(kinds, server_id, library_ids)
 
 
-# -- how it is told -------------------------------------------------------------------------------------------------
+# -- output ---------------------------------------------------------------------------------------------------------
 
 
 def _name(item: Found) -> str:
-    """Write what an item is called, with the show that it is of."""
+    """Return an item's kind and title, with the show that it belongs to."""
     parts = [item.show or "", _position(item), item.title] if item.kind in {"season", "episode"} else [item.title]
     year = f" ({item.year})" if item.year is not None else ""
     edition = f" [{item.edition_title}]" if item.edition_title else ""
@@ -205,7 +208,7 @@ def _found_table(found: Sequence[Found]) -> Table:
 
 
 def _print_everything(everything: Mapping[str, object]) -> None:
-    """Print an item's row as lines of name and value, then a table of each list that hangs on it."""
+    """Print an item's row as lines of name and value, then one table per list that belongs to it."""
     table = Table("", "")
     table.show_header = False
     for name in ("kind", "server", "library", "show"):
@@ -242,7 +245,7 @@ def _print_rows(rows: Sequence[Row]) -> None:
 
 
 def _shown(name: str, value: object) -> str:
-    """Write a stored value, and beside it what people read it as."""
+    """Return a stored value as text, followed by its readable form."""
     if value is None:
         return ""
     if isinstance(value, int) and name in _TIMES:

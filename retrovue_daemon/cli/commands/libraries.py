@@ -1,4 +1,4 @@
-"""``retrovue-daemon libraries …``: which of them are synced, and which are preferred."""
+"""``retrovue-daemon libraries …``: list libraries, enable and disable them, and set their priorities."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.tables.libraries import StoredLibrary
 
 app = command_group(
-    "The libraries of the servers: list them, switch them on and off, prefer one to another.",
+    "List the libraries of the servers, enable and disable them, and set their priorities.",
     "libraries list",
     'libraries disable "Home Videos"',
 )
 
 LibraryArgument: TypeAlias = Annotated[
-    str, typer.Argument(metavar="LIBRARY", help="Its title or its key.", autocompletion=library_names)
+    str, typer.Argument(metavar="LIBRARY", help="The title or key of the library.", autocompletion=library_names)
 ]
 OwnerOption: TypeAlias = Annotated[
     str | None,
@@ -42,7 +42,7 @@ OwnerOption: TypeAlias = Annotated[
         "--server",
         "-s",
         metavar="NAME",
-        help="The server, where several have a library of this title.",
+        help="The server, if several have a library with this title.",
         show_default=False,
         autocompletion=server_names,
     ),
@@ -56,9 +56,9 @@ def list_libraries(
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the libraries that the database knows, whether they are synced, and what is in them.
+    """List the libraries in the database: whether they are synced, and how many items they contain.
 
-    A library appears here once its server has been asked.
+    A library appears after the first contact with its server.
 
     Examples:
 
@@ -76,7 +76,7 @@ def list_libraries(
     if as_json:
         print_json({"libraries": [plain_library(library, contents.get(library.id)) for library in libraries]})
         return
-    table = Table("server", "library", "key", "type", "state", "priority", "holds", "last synced", "roots")
+    table = Table("server", "library", "key", "type", "state", "priority", "contents", "last synced", "roots")
     for library in libraries:
         table.add_row(
             library.server,
@@ -85,7 +85,7 @@ def list_libraries(
             library.kind,
             switch_and_state(place, library),
             str(library.priority),
-            held_by(contents.get(library.id)),
+            contents_text(contents.get(library.id)),
             ago(library.last_sync_at),
             library.roots,
         )
@@ -99,7 +99,7 @@ def enable_library(
     config: ConfigOption = None,
     database: DatabaseOption = None,
 ) -> None:
-    """Switch a library on, so that it is synced if the configuration selects it, too.
+    """Enable a library. It is synced if the configuration selects it, too.
 
     Examples:
 
@@ -116,7 +116,7 @@ def disable_library(
     config: ConfigOption = None,
     database: DatabaseOption = None,
 ) -> None:
-    """Switch a library off: it is no longer synced, and what was mirrored from it stays.
+    """Disable a library: it is no longer synced, but its items stay in the database.
 
     Example:
 
@@ -128,14 +128,17 @@ def disable_library(
 @app.command("priority")
 def set_priority(
     library: LibraryArgument,
-    priority: Annotated[int, typer.Argument(metavar="NUMBER", min=0, max=1_000_000, help="The lowest one wins.")],
+    priority: Annotated[
+        int, typer.Argument(metavar="NUMBER", min=0, max=1_000_000, help="The priority; the lowest number wins.")
+    ],
     server: OwnerOption = None,
     config: ConfigOption = None,
     database: DatabaseOption = None,
 ) -> None:
-    """Say which library the views `preferred_movies` and `preferred_episodes` choose from where several hold a work.
+    """Set the priority of a library in the views `preferred_movies` and `preferred_episodes`.
 
-    Libraries begin with 100. Where the configuration lists a server's libraries, their order there decides.
+    If several libraries contain the same work, these views use the library with the lowest number. The default is
+    100. If the configuration lists a server's libraries, their order there sets the priorities instead.
 
     Examples:
 
@@ -165,7 +168,7 @@ def _switch(place: Place, name: str, server: str | None, *, enabled: bool) -> No
     word, was = "on" if enabled else "off", library.sync_enabled == enabled
     print(f"library {library.name!r} of server {library.server!r} {'was' if was else 'is now'} {word}")
     if enabled and not _selected(place, library):
-        print_warning(f"{place.source} does not select this library, so it is not synced")
+        print_warning(f"this library is still not synced: {place.source} does not select it")
 
 
 def _selected(place: Place, library: StoredLibrary) -> bool:
@@ -174,7 +177,7 @@ def _selected(place: Place, library: StoredLibrary) -> bool:
 
 
 def switch_and_state(place: Place, library: StoredLibrary) -> str:
-    """Say in a word or two whether a library is synced."""
+    """Return in a word or two whether a library is synced."""
     if not library.sync_enabled:
         return "off"
     if not _selected(place, library):
@@ -182,8 +185,8 @@ def switch_and_state(place: Place, library: StoredLibrary) -> str:
     return "on" if library.state == "active" else library.state
 
 
-def held_by(contents: Contents | None) -> str:
-    """Say in words what a library holds."""
+def contents_text(contents: Contents | None) -> str:
+    """Return in words what a library contains."""
     if contents is None:
         return "nothing"
     words = {"movies": "film", "shows": "show", "seasons": "season", "episodes": "episode"}
@@ -194,7 +197,7 @@ def held_by(contents: Contents | None) -> str:
 
 
 def plain_library(library: StoredLibrary, contents: Contents | None) -> dict[str, object]:
-    """Give a library the shape that it has in ``--json``."""
+    """Return a library as ``--json`` prints it."""
     return {
         "id": library.id,
         "server": library.server,

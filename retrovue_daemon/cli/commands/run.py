@@ -19,27 +19,27 @@ if TYPE_CHECKING:
     from retrovue_daemon.logs.setup import Redactor
     from retrovue_daemon.logs.streams import Outlet
 
-LEAVING_S = 3.0
-"""Seconds that threads of libraries may take to end once the service has."""
+EXIT_TIMEOUT_S = 3.0
+"""Seconds that threads of libraries may take to end after the daemon has stopped."""
 
 
 def run(config: ConfigOption = None, database: DatabaseOption = None) -> None:
-    """Keep the database in step until SIGTERM or SIGINT.
+    """Run the daemon: keep the database up to date until SIGTERM or SIGINT.
 
-    SIGHUP reloads the configuration, as `retrovue-daemon reload` does; SIGUSR1 syncs at once. Log lines go to
-    standard output: JSON, or for people where that is a terminal.
+    SIGHUP reloads the configuration, as `retrovue-daemon reload` does; SIGUSR1 starts a sync at once. The daemon logs
+    to standard output: as JSON, or in a readable format if that is a terminal.
 
     Examples:
 
     - `retrovue-daemon run --config /etc/retrovue-daemon/config.toml`
-    - `retrovue-daemon run --database /srv/retrovue.db`, with servers that were added to the database
+    - `retrovue-daemon run --database /srv/retrovue.db`, with the servers that the database defines
     """
     load = partial(read_config, config, database)
     settings = load()
     import_lightly()
     from retrovue_daemon.logs.setup import log_uncaught  # noqa: PLC0415 -- likewise
     from retrovue_daemon.logs.streams import Outlet  # noqa: PLC0415 -- likewise
-    from retrovue_daemon.service import daemon  # noqa: PLC0415 -- brings aiohttp, which --help does not need
+    from retrovue_daemon.service import daemon  # noqa: PLC0415 -- imports aiohttp, which --help does not need
     from retrovue_daemon.service.systemd import Notifier  # noqa: PLC0415 -- likewise
 
     with Outlet(sys.stdout) as outlet:
@@ -55,33 +55,33 @@ def run(config: ConfigOption = None, database: DatabaseOption = None) -> None:
             try:
                 await daemon.run(settings, redactor, daemon.Process(load, relog, Notifier.from_environ(os.environ)))
             except Exception as error:
-                _leave_soon(error)
+                _exit_soon(error)
                 raise
-            _leave_soon()
+            _exit_soon()
 
         asyncio.run(until_stopped())
 
 
 def _log(settings: Config, outlet: Outlet, redactor: Redactor | None = None) -> Redactor:
-    from retrovue_daemon.logs.setup import configure_logging  # noqa: PLC0415 -- brings structlog, which --help does not need
+    from retrovue_daemon.logs.setup import configure_logging  # noqa: PLC0415 -- imports structlog, which --help does not need
 
     return configure_logging(
         level=settings.logging.level, format=settings.logging.format, stream=outlet.as_stream(), redactor=redactor
     )
 
 
-def _leave_soon(error: Exception | None = None) -> None:
-    """End the process within seconds: everything is closed, but a thread may still wait for a name server.
+def _exit_soon(error: Exception | None = None) -> None:
+    """Exit within seconds: everything is closed, but a thread may still wait for a name server.
 
-    asyncio joins the threads of its executor, and a name look-up cannot be interrupted. ``error`` is what the service
-    ends with: it is told then, too.
+    asyncio joins the threads of its executor, and a name look-up cannot be interrupted. ``error`` is the error with
+    which the daemon stopped; it is printed in this case, too.
     """
-    timer = threading.Timer(LEAVING_S, _leave, (error,))
+    timer = threading.Timer(EXIT_TIMEOUT_S, _exit, (error,))
     timer.daemon = True
     timer.start()
 
 
-def _leave(error: Exception | None) -> None:
+def _exit(error: Exception | None) -> None:
     code = 0
     if isinstance(error, DaemonError):
         print_error(error)

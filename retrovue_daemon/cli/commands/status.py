@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retrovue_daemon.cli.commands.libraries import held_by, plain_library, switch_and_state
+from retrovue_daemon.cli.commands.libraries import contents_text, plain_library, switch_and_state
 from retrovue_daemon.cli.commands.reload import plain_reload, reload_changes
 from retrovue_daemon.cli.display.output import print_json, print_json_line, print_line, print_table
 from retrovue_daemon.cli.display.table import Table, printable
@@ -213,7 +213,7 @@ def _table(latest: Status) -> Table:
                 name,
                 library.name,
                 switch_and_state(latest.place, library),
-                held_by(latest.contents.get(library.id)),
+                contents_text(latest.contents.get(library.id)),
                 _last(library, latest.passes.get(library.id)),
                 due if library.sync_enabled else "",
             )

@@ -1,4 +1,4 @@
-"""``retrovue-daemon demo``: the main job on simulated servers, to see it before trusting it with a real one."""
+"""``retrovue-daemon demo``: the daemon at work on simulated Plex servers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 import typer
 
 from retrovue_daemon.cli.commands.demo.serve import serve_until_signal
-from retrovue_daemon.cli.commands.demo.story import Story, Told, ask_questions, print_told
+from retrovue_daemon.cli.commands.demo.story import Story, StoryResult, print_queries, print_result
 from retrovue_daemon.cli.display.output import print_failure
 from retrovue_daemon.cli.display.reports import print_summary
 from retrovue_daemon.cli.options import JsonOption, QuietOption
@@ -24,37 +24,34 @@ if TYPE_CHECKING:
     from retrovue_daemon.demo import SimulatedPlex, World
 
 ATTIC = {"movies": 400, "shows": 20, "episodes": 60}
-"""How large the second server of the story is."""
+"""The size of the second server of the story."""
 
 
 def _refuse_nan(seconds: float) -> float:
-    """Refuse what is no number: it compares to nothing, so no range keeps it out."""
+    """Refuse NaN, which passes every range check because it compares to nothing."""
     if math.isnan(seconds):
-        raise typer.BadParameter("nan is no number of seconds from 0 to 600", param_hint="--latency")
+        raise typer.BadParameter("nan is not a number of seconds from 0 to 600", param_hint="--latency")
     return seconds
 
 
 def demo(  # noqa: PLR0917 -- typer passes every option by its name
     database: Annotated[
         Path | None,
-        typer.Option("--database", metavar="FILE", help="Make the database here.", show_default="a temporary file"),
+        typer.Option("--database", metavar="FILE", help="Create the database here.", show_default="a temporary file"),
     ] = None,
     keep: Annotated[
         bool,
-        typer.Option(
-            "--keep", help="Give the temporary database a place of its own; else the next demo replaces it."
-        ),
+        typer.Option("--keep", help="Keep the temporary database; otherwise the next demo replaces it."),
     ] = False,
-    fast: Annotated[
-        bool, typer.Option("--fast", help="Leave out the pauses and delays that are there to be watched.")
-    ] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="Skip the pauses and artificial delays.")] = False,
     serve: Annotated[
-        bool, typer.Option("--serve", help="Only serve: print URL and token, then answer until a signal.")
+        bool,
+        typer.Option("--serve", help="Only run a simulated server: print its URL and token, and serve until Ctrl-C."),
     ] = False,
     port: Annotated[
         int | None,
         typer.Option(
-            "--port", min=0, max=65535, help="With --serve: the port; 0 takes a free one.", show_default="0"
+            "--port", min=0, max=65535, help="With --serve: the port; 0 selects a free one.", show_default="0"
         ),
     ] = None,
     control_port: Annotated[
@@ -63,25 +60,29 @@ def demo(  # noqa: PLR0917 -- typer passes every option by its name
             "--control-port",
             min=0,
             max=65535,
-            help="With --serve: a port where the library can be changed over HTTP; 0 takes a free one.",
+            help="With --serve: a port for an HTTP API that changes the library; 0 selects a free one.",
             show_default="off",
         ),
     ] = None,
     movies: Annotated[
-        int | None, typer.Option("--movies", min=0, help="Sync or serve one generated library of this many films.")
+        int | None, typer.Option("--movies", min=0, help="Sync or serve a generated library with this many films.")
     ] = None,
-    shows: Annotated[int | None, typer.Option("--shows", min=0, help="Generate this many shows.")] = None,
+    shows: Annotated[
+        int | None, typer.Option("--shows", min=0, help="Sync or serve a generated library with this many shows.")
+    ] = None,
     episodes: Annotated[
-        int | None, typer.Option("--episodes", min=0, help="Episodes of each generated show.", show_default="90")
+        int | None,
+        typer.Option("--episodes", min=0, help="Episodes per generated show.", show_default="90"),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", help="Generate another library of the same size.", show_default="0")
+        int | None,
+        typer.Option("--seed", help="Vary the generated library, not its size.", show_default="0"),
     ] = None,
     release: Annotated[
         Literal["2016", "2023", "2026"],
         typer.Option(
             "--release",
-            help="Play a version of that year: 2016 had neither external ids nor a mark of changes.",
+            help="Simulate a Plex version of that year; 2016 had no external ids and no change counter.",
         ),
     ] = "2026",
     latency: Annotated[
@@ -92,24 +93,23 @@ def demo(  # noqa: PLR0917 -- typer passes every option by its name
             min=0,
             max=600,
             callback=_refuse_nan,
-            help="Answer every request this much later.",
+            help="Delay every response by this time.",
         ),
     ] = 0,
     page_cap: Annotated[
         int | None,
-        typer.Option(
-            "--page-cap", metavar="ENTRIES", min=1, help="Put no more entries on a page.", show_default="none"
-        ),
+        typer.Option("--page-cap", metavar="ENTRIES", min=1, help="Limit the entries per page.", show_default="none"),
     ] = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell what the daemon does as a story of a minute at most, on two simulated Plex servers, over real HTTP.
+    """Demonstrate the daemon on two simulated Plex servers, in less than a minute.
 
-    A first sync with bars; a second one after edits, removals and moves; and a server that suddenly answers with an
-    empty library. The database stays, with queries to try. With a size, one generated library is synced instead; with
-    --serve the simulated server only answers, for other programs. In the story --release and --page-cap are about the
-    server 'home'.
+    The demo runs a first sync with progress bars, a second one after edits, removals and moves, and a third one
+    against a server that suddenly returns an empty library. It keeps the database and shows queries to try.
+
+    With --movies or --shows, the demo syncs one generated library instead. With --serve, it only runs a simulated
+    server for other programs. In the demo with two servers, --release and --page-cap apply to the server 'home'.
 
     Examples:
 
@@ -120,16 +120,16 @@ def demo(  # noqa: PLR0917 -- typer passes every option by its name
     - `retrovue-daemon demo --serve --json --shows 10000 --episodes 100 --latency 0.02`
     - `retrovue-daemon demo --serve --port 32400 --control-port 32401`, then change something:
       `curl -d '{"library": "1", "title": "The Bat", "year": 1926}' http://127.0.0.1:32401/changes/add_movie`
-      (`curl http://127.0.0.1:32401` lists all that can be done there)
+      (`curl http://127.0.0.1:32401` lists all possible changes)
     """
     import_lightly()
-    from retrovue_daemon.demo import RELEASES, Quirks, SimulatedPlex  # noqa: PLC0415 -- brings aiohttp
+    from retrovue_daemon.demo import RELEASES, Quirks, SimulatedPlex  # noqa: PLC0415 -- imports aiohttp
 
-    _needed("--serve", serve, port=port, control_port=control_port)
+    _require("only with --serve", serve, port=port, control_port=control_port)
     sized = movies is not None or shows is not None
-    _needed("--movies or --shows", sized, seed=seed, episodes=episodes)
-    _needed("the story or a size", not serve, database=database, keep=keep or None, fast=fast or None)
-    _needed("a temporary database", database is None, keep=keep or None)
+    _require("only with --movies or --shows", sized, seed=seed, episodes=episodes)
+    _require("not with --serve", not serve, database=database, keep=keep or None, fast=fast or None)
+    _require("not with --database", database is None, keep=keep or None)
     world = _library(movies, shows, 90 if episodes is None else episodes, seed or 0)
     world.release = RELEASES[release]
     plex = SimulatedPlex(world, port=port or 0, quirks=Quirks(latency=latency, page_cap=page_cap))
@@ -138,39 +138,39 @@ def demo(  # noqa: PLR0917 -- typer passes every option by its name
         return
     place = _place(database, keep=keep)
     if sized:
-        told = asyncio.run(_sync(plex, place, quiet=quiet, as_json=as_json))
-        print_summary({**told, "database": str(place)}, as_json=as_json)
+        results = asyncio.run(_sync(plex, place, quiet=quiet, as_json=as_json))
+        print_summary({**results, "database": str(place)}, as_json=as_json)
         if not as_json:
-            ask_questions(place)
-            _say_where(place, database, keep=keep)
-        raise typer.Exit(told["exit_code"])
+            print_queries(place)
+            _print_location(place, database, keep=keep)
+        raise typer.Exit(results["exit_code"])
     attic = SimulatedPlex(_library(**ATTIC, seed=1))
-    story = asyncio.run(_tell(Story(plex, attic, place, fast=fast, bars=not quiet, as_json=as_json)))
+    result = asyncio.run(_play(Story(plex, attic, place, fast=fast, bars=not quiet, as_json=as_json)))
     if as_json:
-        print_told(story, place)
+        print_result(result, place)
     else:
-        _say_where(place, database, keep=keep)
-    raise typer.Exit(0 if story.went_well else 1)
+        _print_location(place, database, keep=keep)
+    raise typer.Exit(0 if result.went_well else 1)
 
 
-def _say_where(place: Path, named: Path | None, *, keep: bool) -> None:
-    until = "" if named or keep else ", until the next demo replaces it (--keep gives it a place of its own)"
-    print(f"\nThe database stays at {place}{until}.")
-    print("Any SQLite client can ask it more: docs/database.md has queries to try.")
+def _print_location(place: Path, named: Path | None, *, keep: bool) -> None:
+    until = "" if named or keep else "; the next demo replaces it, unless you pass --keep"
+    print(f"\nThe database is {place}{until}.")
+    print("Query it with any SQLite client; docs/database.md has more examples.")
 
 
-async def _tell(story: Story) -> Told:
+async def _play(story: Story) -> StoryResult:
     async with story.home, story.attic:
-        return await story.tell()
+        return await story.play()
 
 
 def _place(database: Path | None, *, keep: bool) -> Path:
-    """Return where the database is to be made; nothing that was there before is touched, but for the last demo's."""
+    """Return the path for the new database; only the database of the last demo is ever replaced."""
     if database is not None:
         if database.exists():
-            _refuse(f"{database} exists and was left as it is", "name another file")
+            _fail(f"{database} already exists and was not changed", "choose another file")
         if not os.access(database.absolute().parent, os.W_OK | os.X_OK):
-            _refuse(f"nothing can be written to {database.absolute().parent}", "name a file in another directory")
+            _fail(f"cannot write to {database.absolute().parent}", "choose a file in another directory")
         return database.absolute()
     place = Path(tempfile.gettempdir()) / f"retrovue-demo-{os.getuid()}"
     if keep or not _is_ours(place) or holder(place / "retrovue.db").held:
@@ -182,26 +182,26 @@ def _place(database: Path | None, *, keep: bool) -> Path:
 
 
 def _is_ours(place: Path) -> bool:
-    """Tell whether a directory is free to be made, or was made by this user: others may write there, too."""
+    """Return whether a directory does not exist or belongs to this user: others can write to its parent, too."""
     if place.is_symlink() or (place.exists() and not place.is_dir()):
         return False
     return not place.exists() or place.stat().st_uid == os.getuid()
 
 
-def _refuse(message: str, hint: str) -> NoReturn:
+def _fail(message: str, hint: str) -> NoReturn:
     print_failure(message, hint)
     raise typer.Exit(1)
 
 
-def _needed(needed: str, given: bool, **options: object) -> None:
-    """Refuse options that mean nothing without another one."""
+def _require(rule: str, holds: bool, **options: object) -> None:
+    """Refuse options that have no effect because a rule, such as "only with --serve", is broken."""
     for option, value in options.items():
-        if value is not None and not given:
-            raise typer.BadParameter(f"only with {needed}", param_hint=f"'--{option.replace('_', '-')}'")
+        if value is not None and not holds:
+            raise typer.BadParameter(f"works {rule}", param_hint=f"'--{option.replace('_', '-')}'")
 
 
 def _library(movies: int | None, shows: int | None, episodes: int, seed: int) -> World:
-    from retrovue_daemon.demo import built_in_library, generated_library  # noqa: PLC0415 -- brings aiohttp
+    from retrovue_daemon.demo import built_in_library, generated_library  # noqa: PLC0415 -- imports aiohttp
 
     if movies is None and shows is None:
         return built_in_library()
@@ -209,10 +209,10 @@ def _library(movies: int | None, shows: int | None, episodes: int, seed: int) ->
 
 
 async def _sync(plex: SimulatedPlex, database: Path, *, quiet: bool, as_json: bool) -> dict[str, Any]:
-    """Sync one simulated server with the ordinary code, as ``retrovue-daemon sync`` would."""
+    """Sync one simulated server with the same code as ``retrovue-daemon sync``."""
     from retrovue_daemon.cli.display.progress import with_progress  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.config import parse_config  # noqa: PLC0415 -- likewise
-    from retrovue_daemon.service.daemon import SyncOptions, sync_once  # noqa: PLC0415 -- brings aiohttp
+    from retrovue_daemon.service.daemon import SyncOptions, sync_once  # noqa: PLC0415 -- imports aiohttp
     from retrovue_daemon.service.report import exit_code, summary  # noqa: PLC0415 -- likewise
 
     async with plex:

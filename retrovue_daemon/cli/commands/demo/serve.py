@@ -1,4 +1,4 @@
-"""``retrovue-daemon demo --serve``: the simulated server by itself, for other programs, until a signal."""
+"""``retrovue-daemon demo --serve``: a simulated Plex server for other programs."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 async def serve_until_signal(plex: SimulatedPlex, *, port: int, control_port: int | None, as_json: bool) -> None:
-    """Answer as a Plex server would until SIGTERM or SIGINT; the address is printed as soon as that is so.
+    """Serve until SIGTERM or SIGINT; print the address once the server accepts connections.
 
-    With a control port, the simulated server can be changed over HTTP there (0: on a free one).
+    With a control port, serve an HTTP API there that changes the simulated library (0 selects a free port).
     """
-    from retrovue_daemon.demo import Control  # noqa: PLC0415 -- brings aiohttp
+    from retrovue_daemon.demo import Control  # noqa: PLC0415 -- imports aiohttp
 
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -35,7 +35,7 @@ async def serve_until_signal(plex: SimulatedPlex, *, port: int, control_port: in
             control = Control(plex, port=control_port)
             await _open(opened, control, "--control-port", control_port)
             addresses["control"] = control.url
-        # The library stays as it is: there is nothing for the collector to find in it.
+        # The library stays in memory until the end, so the collector need not scan it.
         gc.freeze()
         _print(addresses, as_json=as_json)
         await ended.wait()
@@ -45,7 +45,7 @@ async def _open(opened: AsyncExitStack, server: AbstractAsyncContextManager[obje
     try:
         await opened.enter_async_context(server)
     except OSError as error:
-        print_failure(f"cannot serve on port {port}: {error.strerror}", f"{option} 0 takes a free one")
+        print_failure(f"cannot serve on port {port}: {error.strerror}", f"{option} 0 selects a free port")
         raise typer.Exit(1) from None
 
 
@@ -58,4 +58,4 @@ def _print(addresses: dict[str, str], *, as_json: bool) -> None:
     print(f"serving {addresses['url']}\ntoken   {addresses['token']}")
     if "control" in addresses:
         print(f"control {addresses['control']}")
-    print("Ctrl-C ends it", flush=True)
+    print("Ctrl-C stops the server", flush=True)

@@ -1,4 +1,4 @@
-"""The story that ``retrovue-daemon demo`` tells: two servers, an evening's changes, and a missing disk."""
+"""The story of ``retrovue-daemon demo``: two servers, some changes on one, and a missing disk on the other."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
 
 ATTIC_FILMS = "SELECT count(*) FROM active_movies WHERE server_name = 'attic'"
 
-QUESTIONS = {
-    "What could fill a slot of 60 to 80 minutes?": """\
+QUERIES = {
+    "Which films fit a slot of 60 to 80 minutes?": """\
 SELECT title, year, duration / 60000 AS minutes, file_path
 FROM preferred_movies
 WHERE duration BETWEEN 60 * 60000 AND 80 * 60000
 ORDER BY duration LIMIT 4""",
-    "Which shows have the most to air, and how long would they run?": """\
+    "Which shows have the most episodes, and how long do they run in total?": """\
 SELECT show_title, count(*) AS episodes, sum(duration) / 60000 AS minutes
 FROM active_episodes GROUP BY show_id ORDER BY episodes DESC, show_title LIMIT 4""",
-    "Which files hold more than one episode, so that they must air as one?": """\
+    "Which files contain more than one episode, so that these must air together?": """\
 SELECT file_path, group_concat(episode_number, ' + ') AS episodes
 FROM active_episodes GROUP BY server_id, plex_path HAVING count(*) > 1 LIMIT 4""",
 }
-"""What a channel builder would ask, as SQL."""
+"""Questions of a program that builds channels, as SQL."""
 
 LATENCY_S = 0.3
-"""Seconds that a simulated server takes to answer, so that the bars can be watched."""
+"""Seconds by which a simulated server delays each response, so that the bars are visible."""
 
 PAUSE_S = 5.0
 """Seconds between two acts."""
@@ -49,8 +49,8 @@ WIDEST = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What the story brought, act by act, as ``--json`` prints it."""
+class StoryResult:
+    """The result of each act, as ``--json`` prints it."""
 
     first: dict[str, Any]
     second: dict[str, Any]
@@ -59,7 +59,7 @@ class Told:
 
     @property
     def went_well(self) -> bool:
-        """Whether each act ended as it should: two clean syncs, and a third one that kept everything."""
+        """Whether each act ended as expected: two syncs without errors, and a third one that removed nothing."""
         guarded = [done for server in self.guarded["servers"] for done in server["libraries"]]
         return (
             self.first["exit_code"] == self.second["exit_code"] == 0
@@ -69,7 +69,7 @@ class Told:
 
 
 class Story:
-    """Tells the story of two simulated servers; ``fast`` leaves out all that is only there to be watched."""
+    """Plays the story on two simulated servers; ``fast`` skips pauses and delays."""
 
     def __init__(
         self, home: SimulatedPlex, attic: SimulatedPlex, database: Path, *, fast: bool, bars: bool, as_json: bool
@@ -81,43 +81,42 @@ class Story:
         self._bars = bars
         self._quiet = as_json
 
-    async def tell(self) -> Told:
+    async def play(self) -> StoryResult:
         """Play all acts."""
         for server in (self.home, self.attic):
             server.quirks.latency = 0 if self._fast else (server.quirks.latency or LATENCY_S)
-        await self._say(
-            "1. Two Plex servers, and an empty database",
-            f"'home' has {_sizes(self.home)}, 'attic' has {_sizes(self.attic)}. The first sync lists everything.",
+        await self._print_act(
+            "1. Two Plex servers and an empty database",
+            f"'home' has {_sizes(self.home)}; 'attic' has {_sizes(self.attic)}. The first sync lists everything.",
         )
         first = await self._sync()
-        self._show(first)
-        await self._say(
-            "2. An evening passes on 'home'",
-            "Somebody edits a film, puts another file in the place of a second one's, which leaves the film's own"
-            " updatedAt alone, deletes a third, moves a fourth to another library, where it gets a new rating key,"
-            " and a new episode arrives.",
+        self._print_counts(first)
+        await self._print_act(
+            "2. Five changes on 'home'",
+            "One film is edited. The file of another is replaced, without a change of the film's updatedAt. A third"
+            " film is deleted, and a fourth moves to another library, where it gets a new rating key. A show gets a"
+            " new episode.",
         )
         self._change()
         with tempfile.TemporaryDirectory(prefix="retrovue-demo-") as name:
             second, changes = await self._sync_and_compare(Path(name) / "before.db")
-        self._tell_changes(second, changes)
+        self._print_changes(second, changes)
         had = self._count(ATTIC_FILMS)
-        await self._say(
-            "3. The disk behind 'attic' is not mounted",
-            "It answers as if its film library were empty. That looks just like somebody who deleted everything.",
+        await self._print_act(
+            "3. The disk of 'attic' is not mounted",
+            "The server reports an empty film library, exactly as if all films had been deleted.",
         )
         self.attic.quirks.empty_libraries = {"1"}
         guarded = await self._sync(server="attic", full=True)
-        self._show(guarded)
-        told = Told(first, second, changes, guarded)
+        self._print_counts(guarded)
         if not self._quiet:
-            self._tell_what_stayed(had, self._count(ATTIC_FILMS))
-            print("\n== 4. Ask it")
-            ask_questions(self._database)
-        return told
+            self._print_kept(had, self._count(ATTIC_FILMS))
+            print("\n== 4. Query the database")
+            print_queries(self._database)
+        return StoryResult(first, second, changes, guarded)
 
     def _change(self) -> None:
-        """Let the evening pass."""
+        """Make the changes of the second act."""
         changes, world = self.home.changes, self.home.world
         edited, replaced, deleted, moved = list(world.movies("1"))[3:7]
         show = next(world.shows("3"))
@@ -131,18 +130,18 @@ class Story:
         )
 
     async def _sync(self, *, server: str | None = None, full: bool = False) -> dict[str, Any]:
-        """Sync with the ordinary code, as ``retrovue-daemon sync`` would, with bars where they can be seen."""
+        """Sync with the same code as ``retrovue-daemon sync``, with progress bars on a terminal."""
         from rich.console import Console  # noqa: PLC0415 -- takes a tenth of a second
 
         from retrovue_daemon.cli.display.bars import AboveBars, with_bars  # noqa: PLC0415 -- likewise
         from retrovue_daemon.logs.setup import configure_logging  # noqa: PLC0415 -- likewise
         from retrovue_daemon.service.daemon import SyncOptions, sync_once  # noqa: PLC0415 -- likewise
         from retrovue_daemon.service.report import exit_code, summary  # noqa: PLC0415 -- likewise
-        from retrovue_daemon.service.selection import Selection  # noqa: PLC0415 -- brings aiohttp
+        from retrovue_daemon.service.selection import Selection  # noqa: PLC0415 -- imports aiohttp
         from retrovue_daemon.sync.progress import ProgressBoard  # noqa: PLC0415 -- likewise
 
         console, board = Console(stderr=True), ProgressBoard()
-        # The tables say what the lines would.
+        # The tables replace the log lines.
         redactor = configure_logging(level="critical", stream=AboveBars(console).as_stream())
         options = SyncOptions(server=server, selection=Selection(full=full))
         work = sync_once(self._settings(), options, board, redactor)
@@ -183,57 +182,58 @@ class Story:
         with closing(sqlite3.connect(self._database)) as connection:
             return int(connection.execute(query).fetchone()[0])
 
-    # -- telling ----------------------------------------------------------------------------------------------------
+    # -- output -----------------------------------------------------------------------------------------------------
 
-    async def _say(self, title: str, text: str) -> None:
+    async def _print_act(self, title: str, text: str) -> None:
         if self._quiet:
             return
         if not self._fast and sys.stdout.isatty():
-            # Somebody is reading: the next act can wait.
+            # Give the reader time before the next act.
             await asyncio.sleep(PAUSE_S)
         print(f"\n== {title}\n\n{_filled(text)}", flush=True)
 
-    def _show(self, told: dict[str, Any]) -> None:
+    def _print_counts(self, results: dict[str, Any]) -> None:
         if not self._quiet:
-            print_counts(told)
+            print_counts(results)
 
-    def _tell_changes(self, told: dict[str, Any], changes: tuple[Difference, ...]) -> None:
-        """Print in one table what was changed, and how much was left alone."""
+    def _print_changes(self, results: dict[str, Any], changes: tuple[Difference, ...]) -> None:
+        """Print a table of all changed items, and the number of unchanged ones."""
         if self._quiet:
             return
-        result = Table("was", "server", "library", "item")
+        table = Table("change", "server", "library", "item")
         for change in changes:
-            result.add_row(change.change, change.server, change.library, f"{change.title} ({change.kind.value})")
-        listed = sum(done["unchanged"] for server in told["servers"] for done in server["libraries"])
+            table.add_row(change.change, change.server, change.library, f"{change.title} ({change.kind.value})")
+        listed = sum(done["unchanged"] for server in results["servers"] for done in server["libraries"])
         total = self._count(
             "SELECT (SELECT count(*) FROM movies) + (SELECT count(*) FROM shows) + (SELECT count(*) FROM seasons)"
             " + (SELECT count(*) FROM episodes)"
         )
         touched = len({(change.kind, change.id) for change in changes})
-        result.add_row("left alone", "both", "", f"{total - touched:,} items, of which {listed:,} had to be listed")
-        print_table(result)
+        table.add_row("unchanged", "both", "", f"{total - touched:,} items, of which {listed:,} had to be listed")
+        print_table(table)
         print(
             _filled(
-                "The replaced file was found because its library is listed whole when something left it;"
-                " by itself it would be found by the next complete listing ([sync] full_interval)."
+                "The sync noticed the replaced file because the deletion caused a full listing of that library. A"
+                " replaced file alone is noticed by the next scheduled full listing ([sync] full_interval)."
             )
         )
 
-    def _tell_what_stayed(self, had: int, has: int) -> None:
+    def _print_kept(self, had: int, has: int) -> None:
         if has == had:
             print(
                 _filled(
-                    f"Nothing was removed: all {has:,} films of 'attic' are still there. Whoever really deleted them"
-                    " runs `retrovue-daemon sync --accept-removals`; otherwise it is over when the disk is back."
+                    f"Nothing was removed: the database still has all {has:,} films of 'attic'. Once the disk is"
+                    " mounted again, syncs continue as usual. If the films had really been deleted, you would confirm"
+                    " that with `retrovue-daemon sync --accept-removals`."
                 )
             )
         else:
-            print(f"{had - has:,} of {had:,} films of 'attic' are gone: the guard failed, please report this")
+            print(f"{had - has:,} of {had:,} films of 'attic' were removed: the guard failed, please report this")
 
 
-def ask_questions(database: Path) -> None:
-    """Ask a database some questions."""
-    for question, query in QUESTIONS.items():
+def print_queries(database: Path) -> None:
+    """Run the example queries on a database, and print them with their results."""
+    for question, query in QUERIES.items():
         with closing(sqlite3.connect(database)) as connection:
             cursor = connection.execute(query)
             answer = Table(*(column for column, *_ in cursor.description))
@@ -243,16 +243,16 @@ def ask_questions(database: Path) -> None:
         print_table(answer)
 
 
-def print_told(told: Told, database: Path) -> None:
-    """Print the story as one JSON object."""
+def print_result(result: StoryResult, database: Path) -> None:
+    """Print the results as one JSON object."""
     print_json(
         {
-            "exit_code": 0 if told.went_well else 1,
+            "exit_code": 0 if result.went_well else 1,
             "database": str(database),
-            "first": told.first,
-            "second": told.second,
-            "changes": told.changes,
-            "guarded": told.guarded,
+            "first": result.first,
+            "second": result.second,
+            "changes": result.changes,
+            "guarded": result.guarded,
         }
     )
 

@@ -1,4 +1,4 @@
-"""``retrovue-daemon mappings …``: where readers of the database find the servers' files."""
+"""``retrovue-daemon mappings …``: list, change and test path mappings."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.tables.servers import StoredServer
 
 app = command_group(
-    "Path mappings: from where a server has its files to where readers of the database find them.",
+    "List, change and test path mappings, which translate a server's file paths to local paths.",
     "mappings suggest",
     "mappings add --server home /srv/media /mnt/nas",
 )
@@ -46,7 +46,7 @@ def list_mappings(
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the path mappings: those of the database, and those that the configuration has brought in.
+    """List all path mappings, including those that the configuration defines.
 
     Examples:
 
@@ -65,7 +65,7 @@ def list_mappings(
         print_json({"mappings": [_plain(entry) for entry in stored]})
         return
     if not stored:
-        print("there are no path mappings: readers find the paths as the servers name them")
+        print("there are no path mappings: local paths are the same as on the servers")
         return
     table = Table("id", "server", "plex path", "local path", "only for", "defined in")
     for entry in stored:
@@ -76,23 +76,24 @@ def list_mappings(
 
 @app.command("add")
 def add_mapping(
-    plex_path: Annotated[str, typer.Argument(metavar="PLEX_PATH", help="A directory as the server sees it.")],
-    local_path: Annotated[
-        str, typer.Argument(metavar="LOCAL_PATH", help="The same directory as readers of the database see it.")
-    ],
+    plex_path: Annotated[str, typer.Argument(metavar="PLEX_PATH", help="A directory on the server.")],
+    local_path: Annotated[str, typer.Argument(metavar="LOCAL_PATH", help="The same directory on this system.")],
     server: ServerOption = None,
     library: LibraryOption = None,
     root: Annotated[
         str | None,
-        typer.Option("--root", metavar="PATH", help="Only for the library with this root.", show_default=False),
+        typer.Option(
+            "--root", metavar="PATH", help="Only for the library with this root directory.", show_default=False
+        ),
     ] = None,
     config: ConfigOption = None,
     database: DatabaseOption = None,
 ) -> None:
     r"""Add a path mapping to the database.
 
-    The longest path that fits is used, on whole directory names; mappings of a library come before those of its
-    server. A running daemon computes the stored local paths anew within seconds; without one, the next sync does.
+    The mapping with the longest matching PLEX_PATH applies; only whole directory names match. Mappings for a library
+    take precedence over those for its whole server. A running daemon updates the stored local paths within seconds;
+    otherwise the next sync does.
 
     Examples:
 
@@ -112,20 +113,20 @@ def add_mapping(
         same = find_same(read_mappings(connection, owner.id), mapping)
         if same is not None:
             raise BadInput(
-                f"mapping {same.id} maps {same.mapping.plex_path} to {same.mapping.local_path} already",
-                hint="remove that one first: of two for one directory only the older one counts",
+                f"mapping {same.id} already maps {same.mapping.plex_path} to {same.mapping.local_path}",
+                hint=f"remove it first: retrovue-daemon mappings remove {same.id}",
             )
         mapping_id = insert_mapping(connection, owner.id, mapping, int(time.time()))
-    print_line(f"added mapping {mapping_id} of server {owner.name!r}: {plex_path} is {local_path}")
+    print_line(f"added mapping {mapping_id} of server {owner.name!r}: {plex_path} -> {local_path}")
     from retrovue_daemon.cli.commands.mappings.coverage import seen  # noqa: PLC0415 -- not for --help
 
     if seen(mapping.local_path) is False:
-        print_warning(f"there is no {mapping.local_path} on this machine")
+        print_warning(f"{mapping.local_path} does not exist on this system")
 
 
 @app.command("remove")
 def remove_mapping(
-    mapping_id: Annotated[int, typer.Argument(metavar="ID", help="Its number in `mappings list`.")],
+    mapping_id: Annotated[int, typer.Argument(metavar="ID", help="The id from `mappings list`.")],
     config: ConfigOption = None,
     database: DatabaseOption = None,
 ) -> None:
@@ -142,7 +143,9 @@ def remove_mapping(
     with visits.changing(place.path) as connection:
         found = [entry for entry in read_mappings(connection) if entry.id == mapping_id]
         if not found:
-            raise BadInput(f"no mapping has the id {mapping_id}", hint="`retrovue-daemon mappings list` shows them")
+            raise BadInput(
+                f"no mapping has the id {mapping_id}", hint="`retrovue-daemon mappings list` shows all ids"
+            )
         (entry,) = found
         if entry.source == "config":
             raise DefinedByConfig(entry.server, f"mapping {mapping_id}", place.source if place.is_of_config else None)
@@ -152,17 +155,17 @@ def remove_mapping(
 
 @app.command("test")
 def try_path(
-    path: Annotated[str, typer.Argument(metavar="PATH", help="A file as the server sees it.")],
+    path: Annotated[str, typer.Argument(metavar="PATH", help="The path of a file on the server.")],
     server: ServerOption = None,
     library: LibraryOption = None,
     config: ConfigOption = None,
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    r"""Show which mapping applies to a path, where it leads, and whether the file is there.
+    r"""Show which mapping applies to a path, the local path that results, and whether the file exists.
 
-    The library is the one whose root holds the path, unless you name one. Exit code 1 says that no mapping applies or
-    that the file is not there.
+    Unless you pass `--library`, the root directories decide which library the path belongs to. Exit code 1 means that
+    no mapping applies, or that the file does not exist.
 
     Examples:
 
@@ -187,8 +190,8 @@ def try_path(
         print_json({"path": path, "results": [result.plain() for result in results]})
     elif not any(result.mapping for result in results):
         print_failure(
-            f"no mapping covers {path!r}: readers find it under this path",
-            "`retrovue-daemon mappings add` makes one; `mappings suggest` shows which are needed",
+            f"no mapping applies to {path!r}: the local path is the same",
+            "add one with `retrovue-daemon mappings add`; `mappings suggest` shows which are needed",
         )
     else:
         table = Table("server", "library", "mapping", "local path", "file")
@@ -207,9 +210,9 @@ def suggest_mappings(
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show which stored paths no mapping covers, and whether files of the covered ones are where mappings say.
+    """Find stored paths without a mapping, and check that mapped files exist.
 
-    A few files of each are looked for. A path that no mapping covers is fine where its files are found as they are.
+    A few files per directory are looked up. A path without a mapping is fine if its files are found under that path.
 
     Examples:
 
@@ -251,30 +254,30 @@ def _print_suggestions(groups: Sequence[Group], unused: Sequence[StoredMapping],
 
     if bare:
         print_warning(
-            f"only the names of {bare:,} files are known: the token does not see where they are, and no mapping fits"
+            f"only the names of {bare:,} files are known: the token hides their paths, and no mapping applies"
         )
     elif not groups:
-        print("no file is stored yet: run `retrovue-daemon sync` first")
+        print("no files are stored yet: run `retrovue-daemon sync` first")
     table = Table("server", "plex path", "libraries", "files", "mapped to", "files found here")
-    wanted = []
+    unmapped = []
     for group in groups:
         there = coverage.look_for(group.samples)
         target = "no mapping" if group.mapping is None else group.mapping.mapping.local_path
-        verdict = f"{there.found} of {there.looked_at} looked for" if there.looked_at else "cannot be seen from here"
+        verdict = f"{there.found} of {there.looked_at} tested" if there.looked_at else "cannot be checked here"
         table.add_row(group.server, group.prefix, ", ".join(group.libraries), f"{group.files:,}", target, verdict)
         if group.mapping is None and there.found < max(there.looked_at, 1):
-            wanted.append(group)
+            unmapped.append(group)
     for entry in unused:
-        table.add_row(entry.server, entry.mapping.plex_path, "", "0", entry.mapping.local_path, "covers nothing")
+        table.add_row(entry.server, entry.mapping.plex_path, "", "0", entry.mapping.local_path, "matches no file")
     if groups or unused:
         print_table(table)
-    if wanted:
-        print("where readers find these files elsewhere than the server does, say so, with the right LOCAL_PATH:")
-    for server, prefix in coverage.common_prefixes(wanted):
+    if unmapped:
+        print("if these files have another path on this system, add mappings with the right LOCAL_PATH:")
+    for server, prefix in coverage.common_prefixes(unmapped):
         print_line(f"  retrovue-daemon mappings add --server {shlex.quote(server)} {shlex.quote(prefix)} LOCAL_PATH")
 
 
-# -- what was typed -------------------------------------------------------------------------------------------------
+# -- arguments ------------------------------------------------------------------------------------------------------
 
 
 def _one_server(servers: Sequence[StoredServer], name: str | None) -> StoredServer:
@@ -283,21 +286,19 @@ def _one_server(servers: Sequence[StoredServer], name: str | None) -> StoredServ
     if len(servers) == 1:
         return servers[0]
     if not servers:
-        raise BadInput("there is no server yet", hint="`retrovue-daemon servers add` adds one")
-    raise AmbiguousName(
-        "the server", [repr(server.name) for server in servers], hint="--server says which of them is meant"
-    )
+        raise BadInput("there is no server yet", hint="add one with `retrovue-daemon servers add`")
+    raise AmbiguousName("the server", [repr(server.name) for server in servers], hint="select one with --server")
 
 
 def _title(libraries: Sequence[StoredLibrary], name: str, server: StoredServer) -> str:
-    """Return the title of a library; before the first contact nobody knows which there are."""
+    """Return the title of a library; before the first contact with the server, any title is accepted."""
     if not any(library.server_id == server.id for library in libraries):
         return name
     return choices.choose_library(libraries, name, server.name).name
 
 
 def _checked(plex_path: str, local_path: str, title: str | None, root: str | None) -> PathMapping:
-    """Check a mapping as if it stood in a configuration file. Raises BadInput with all that is wrong."""
+    """Return a mapping after the same checks as in a configuration file. Raise BadInput with all problems."""
     from retrovue_daemon.config.given import path_mapping  # noqa: PLC0415 -- not for --help
 
     names = {
@@ -313,7 +314,7 @@ def _checked(plex_path: str, local_path: str, title: str | None, root: str | Non
         raise BadInput("; ".join(problems)) from None
 
 
-# -- how it is told -------------------------------------------------------------------------------------------------
+# -- output ---------------------------------------------------------------------------------------------------------
 
 
 def _sides(mapping: PathMapping) -> tuple[str, str]:
@@ -327,7 +328,7 @@ def _narrowed(mapping: PathMapping) -> str:
 
 
 def _existence(exists: bool | None) -> str:
-    return {True: "is there", False: "is not there", None: "cannot be seen from here"}[exists]
+    return {True: "exists", False: "does not exist", None: "cannot be checked here"}[exists]
 
 
 def _plain(entry: StoredMapping) -> dict[str, object]:

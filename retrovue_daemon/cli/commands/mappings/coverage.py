@@ -1,4 +1,4 @@
-"""How far path mappings cover the stored files, and whether the files are where the mappings say."""
+"""Which stored files path mappings cover, and whether the files exist under their local paths."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _NAMES_OF_A_PREFIX = 3
 
 @dataclass(slots=True)
 class Group:
-    """Files that one mapping covers, or, where ``mapping`` is None, those below one prefix that none covers.
+    """The files that one mapping covers; if ``mapping`` is None, the files below a prefix without a mapping.
 
-    ``samples`` are local paths of a few of them.
+    ``samples`` are the local paths of a few of them.
     """
 
     server: str
@@ -35,7 +35,7 @@ class Group:
     samples: list[str] = field(default_factory=list)
 
     def count(self, library: str, plex_path: str, mapper: PathMapper) -> None:
-        """Add a file; the first few and then every tenfold one become samples, so that they are spread."""
+        """Count a file; the samples are the first few files, then the 10th, 100th and so on."""
         self.files += 1
         if library not in self.libraries:
             self.libraries.append(library)
@@ -45,7 +45,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """How many of some local paths exist here; ``looked_at`` leaves out those of other systems."""
+    """How many of some local paths exist; ``looked_at`` does not count paths of other systems."""
 
     found: int
     looked_at: int
@@ -54,13 +54,13 @@ class Seen:
 def survey(
     libraries: Sequence[StoredLibrary], mappings: Sequence[StoredMapping], files: Iterable[tuple[int, str]]
 ) -> list[Group]:
-    """Sort stored files, as (library id, Plex path), by the mapping that covers them or the prefix that lacks one."""
+    """Group stored files, given as (library id, Plex path), by their mapping, or by the prefix that has none."""
     views = {library.id: _LibraryView(library, mappings) for library in libraries}
     groups: dict[tuple[str, object], Group] = {}
     by_directory: dict[tuple[int, str], Group] = {}
     for library_id, plex_path in files:
         view = views[library_id]
-        # Files of one directory share the answer.
+        # All files of a directory belong to the same group.
         directory = plex_path[: max(plex_path.rfind("/"), plex_path.rfind("\\")) + 1]
         group = by_directory.get((library_id, directory))
         if group is None:
@@ -71,7 +71,7 @@ def survey(
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What becomes of one path on one server: the mapping that applies, if any, and the local path."""
+    """The result for one path on one server: the mapping that applies, if any, and the local path."""
 
     server: str
     library: str | None
@@ -80,7 +80,7 @@ class Trial:
     exists: bool | None
 
     def plain(self) -> dict[str, object]:
-        """Give it the shape that it has in ``--json``."""
+        """Return the result as ``--json`` prints it."""
         return {
             "server": self.server,
             "library": self.library,
@@ -98,7 +98,7 @@ def try_mappings(
     *,
     given: bool,
 ) -> list[Trial]:
-    """Map one path on each server, as a file of the library whose root holds it, or of each that was ``given``."""
+    """Map one path on each server, for the library whose root contains it, or for all libraries if ``given``."""
     trials = []
     for server in servers:
         own = [library for library in libraries if library.server_id == server.id]
@@ -119,7 +119,7 @@ def try_mappings(
 
 
 def seen(local_path: str) -> bool | None:
-    """Tell whether a file is there; None where that cannot be told from here."""
+    """Return whether a file exists; None if this process cannot know."""
     if not local_path.startswith("/"):
         return None
     try:
@@ -132,13 +132,13 @@ def seen(local_path: str) -> bool | None:
 
 
 def look_for(local_paths: Iterable[str]) -> Seen:
-    """Look which of some files are there."""
+    """Count which of some files exist."""
     answers = [answer for answer in map(seen, local_paths) if answer is not None]
     return Seen(sum(answers), len(answers))
 
 
 def common_prefixes(groups: Sequence[Group]) -> list[tuple[str, str]]:
-    """Return server and prefix of as few mappings as could cover these groups: one of the parent covers siblings."""
+    """Return (server, prefix) of as few mappings as could cover these groups: a parent directory covers siblings."""
     siblings: dict[tuple[str, str], list[str]] = {}
     for group in groups:
         siblings.setdefault((group.server, _parent(group.prefix)), []).append(group.prefix)
@@ -150,7 +150,7 @@ def common_prefixes(groups: Sequence[Group]) -> list[tuple[str, str]]:
 
 
 class _LibraryView:
-    """How one library's paths are mapped, and under which roots they stand."""
+    """The path mappings and root directories of one library."""
 
     def __init__(self, library: StoredLibrary, mappings: Sequence[StoredMapping]) -> None:
         self.title = library.name
@@ -180,7 +180,7 @@ def _holds(library: StoredLibrary, plex_path: str) -> bool:
 
 
 def _parent(prefix: str) -> str:
-    """Return the directory above a prefix, nothing where that is a root, a drive or a machine."""
+    """Return the parent directory of a prefix, or an empty string for a root, a drive or a network host."""
     separator = "/" if prefix.startswith("/") else "\\"
     parent = prefix.rstrip(separator).rpartition(separator)[0]
     is_machine = parent.startswith("\\\\") and "\\" not in parent[2:]
@@ -188,7 +188,7 @@ def _parent(prefix: str) -> str:
 
 
 def _beginning(plex_path: str) -> str:
-    """Return the first directories of a path that stands under no root of its library."""
+    """Return the first directories of a path that is outside the roots of its library."""
     separator = "/" if plex_path.startswith("/") else "\\"
     names = plex_path.split(separator)[:-1]
     return separator.join(names[:_NAMES_OF_A_PREFIX]) or separator

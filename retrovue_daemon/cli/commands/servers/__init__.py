@@ -1,4 +1,4 @@
-"""``retrovue-daemon servers …``: the servers that the database defines, beside those of the configuration."""
+"""``retrovue-daemon servers …``: list servers, and add or change those that the database defines."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.tables.servers import StoredServer
 
 app = command_group(
-    "The servers that are mirrored: list, add and change those that the database defines.",
+    "List the mirrored servers, and add or change those that the database defines.",
     "servers list",
     "servers add home http://192.168.1.10:32400",
 )
 
-NewNameArgument: TypeAlias = Annotated[str, typer.Argument(metavar="NAME", help="What the server is called here.")]
+NewNameArgument: TypeAlias = Annotated[str, typer.Argument(metavar="NAME", help="A name for the server.")]
 NameArgument: TypeAlias = Annotated[
-    str, typer.Argument(metavar="NAME", help="What the server is called here.", autocompletion=server_names)
+    str, typer.Argument(metavar="NAME", help="The name of the server.", autocompletion=server_names)
 ]
 NoTestOption: TypeAlias = Annotated[
-    bool, typer.Option("--no-test", help="Believe it: do not ask the server whether it takes the token.")
+    bool, typer.Option("--no-test", help="Do not contact the server to check the token.")
 ]
 
 
 @app.command("list")
 def list_servers(config: ConfigOption = None, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
-    """List the servers of the database: its own, and those that the configuration has brought in.
+    """List all servers in the database, including those that the configuration defines.
 
     Examples:
 
@@ -66,7 +66,9 @@ def list_servers(config: ConfigOption = None, database: DatabaseOption = None, a
         print_json({"servers": [_plain(server) for server in servers]})
         return
     if not servers:
-        print("there are no servers yet; `retrovue-daemon servers add` or [[servers]] in the configuration adds one")
+        print(
+            "there are no servers yet; add one with `retrovue-daemon servers add` or [[servers]] in the configuration"
+        )
         return
     table = Table("server", "url", "defined in", "state", "version", "libraries", "last synced")
     for server in servers:
@@ -85,17 +87,17 @@ def list_servers(config: ConfigOption = None, database: DatabaseOption = None, a
 @app.command("add")
 def add_server(
     name: NewNameArgument,
-    url: Annotated[str, typer.Argument(metavar="URL", help='Its address, such as "http://192.168.1.10:32400".')],
+    url: Annotated[str, typer.Argument(metavar="URL", help='The address, such as "http://192.168.1.10:32400".')],
     token_file: TokenFileOption = None,
     no_test: NoTestOption = False,
-    disabled: Annotated[bool, typer.Option("--disabled", help="Add it switched off.")] = False,
+    disabled: Annotated[bool, typer.Option("--disabled", help="Add the server, but do not sync it yet.")] = False,
     config: ConfigOption = None,
     database: DatabaseOption = None,
 ) -> None:
-    """Add a server to the database, after asking it who it is and whether it takes the token.
+    """Add a server to the database, after checking that it responds and accepts the token.
 
-    The token is asked for, or read from a file or from standard input, so that it never stands on a command line.
-    A running daemon begins with the server within seconds.
+    The command prompts for the token, or reads it from a file or standard input, so that it never appears on a
+    command line. A running daemon starts to sync the server within seconds.
 
     Examples:
 
@@ -119,9 +121,9 @@ def add_server(
     with visits.changing(place.path) as connection:
         refuse_taken(read_servers(connection), section, configured, place.source)
         insert_server(connection, section, is_active=not disabled, now=int(time.time()))
-    print_line(f"added server {section.name!r}{_told(answer)}")
+    print_line(f"added server {section.name!r}{_summary(answer)}")
     if not disabled:
-        print("a running daemon syncs it within seconds; without one: retrovue-daemon sync")
+        print("a running daemon syncs it within seconds; without a daemon, run: retrovue-daemon sync")
 
 
 @app.command("remove")
@@ -132,9 +134,9 @@ def remove_server(
     config: ConfigOption = None,
     database: DatabaseOption = None,
 ) -> None:
-    """Delete a server from the database, with everything that was mirrored from it.
+    """Delete a server from the database, with all its items.
 
-    Nothing happens to the server itself. To keep what was mirrored, switch it off instead: `servers disable`.
+    The Plex server itself is not changed. To keep the items, use `servers disable` instead.
 
     Examples:
 
@@ -148,7 +150,7 @@ def remove_server(
     with visits.reading(place.path) as connection:
         server = choices.own_server(place, read_servers(connection), name, "its entry")
         counts = belongings(connection, server.id)
-    print(f"with server {server.name!r} go {_listed(counts)}")
+    print(f"rows of server {server.name!r}: {_listed(counts)}")
     if dry_run:
         return
     if not yes:
@@ -159,7 +161,7 @@ def remove_server(
 
 @app.command("enable")
 def enable_server(name: NameArgument, config: ConfigOption = None, database: DatabaseOption = None) -> None:
-    """Switch a server of the database on, so that it is synced.
+    """Enable a server that the database defines, so that it is synced.
 
     Example:
 
@@ -170,7 +172,7 @@ def enable_server(name: NameArgument, config: ConfigOption = None, database: Dat
 
 @app.command("disable")
 def disable_server(name: NameArgument, config: ConfigOption = None, database: DatabaseOption = None) -> None:
-    """Switch a server of the database off: it is no longer synced, and what was mirrored from it stays.
+    """Disable a server that the database defines: it is no longer synced, but its items stay in the database.
 
     Example:
 
@@ -187,7 +189,7 @@ def set_token(
     config: ConfigOption = None,
     database: DatabaseOption = None,
 ) -> None:
-    """Exchange the token of a server of the database, after asking the server whether it takes the new one.
+    """Replace the token of a server that the database defines, after checking that the server accepts it.
 
     Examples:
 
@@ -205,7 +207,7 @@ def set_token(
     answer = None if no_test else _tested(checked_server(server.name, server.url, token))
     with visits.changing(place.path) as connection:
         update_token(connection, server.id, token, int(time.time()))
-    print_line(f"exchanged the token of server {server.name!r}{_told(answer)}")
+    print_line(f"replaced the token of server {server.name!r}{_summary(answer)}")
 
 
 app.command("test")(probe_servers)
@@ -213,11 +215,11 @@ app.command("export")(export_servers)
 app.command("accept-identity")(accept_identity)
 
 
-# -- which servers there are ----------------------------------------------------------------------------------------
+# -- checks before a change -----------------------------------------------------------------------------------------
 
 
 def _servers_if_any(place: Place) -> list[StoredServer]:
-    """Return the stored servers, also where there is no database yet: the first one is added to a new one."""
+    """Return the stored servers; none if the database does not exist yet."""
     try:
         return choices.stored_servers(place)
     except DatabaseMissing:
@@ -225,11 +227,11 @@ def _servers_if_any(place: Place) -> list[StoredServer]:
 
 
 def _tested(section: ServerSection) -> ServerCheck:
-    """Ask a server before its row is written; ends the command where it cannot be used."""
+    """Contact a server before its row is written; exit if it cannot be used."""
     (answer,) = ask_servers([section], whose_token=True)
     if answer.error is not None:
         print_error(answer.error)
-        print("hint: nothing was written; --no-test does it without asking the server", file=sys.stderr)
+        print("hint: nothing was written; --no-test skips this check", file=sys.stderr)
         raise typer.Exit(3)
     if answer.problems:
         print_warning("; ".join(answer.problems))
@@ -250,18 +252,18 @@ def _switch(place: Place, name: str, *, is_active: bool) -> None:
     print(f"server {server.name!r} {'was' if server.is_active == is_active else 'is now'} {word}")
 
 
-# -- how it is told -------------------------------------------------------------------------------------------------
+# -- output ---------------------------------------------------------------------------------------------------------
 
 
-def _told(answer: ServerCheck | None) -> str:
+def _summary(answer: ServerCheck | None) -> str:
     if answer is None:
         return ""
     titles = ", ".join(title for title, _, selected in answer.libraries if selected)
-    return f": Plex Media Server {answer.version}; libraries to sync: {titles or 'none'}"
+    return f": Plex Media Server {answer.version}; synced libraries: {titles or 'none'}"
 
 
 def _listed(counts: Mapping[str, int]) -> str:
-    words = {"media_files": "files", "sync_requests": "requests", "sync_runs": "records of passes"}
+    words = {"media_files": "files", "sync_requests": "requests", "sync_runs": "sync records"}
     shown = [
         f"{number:,} {words.get(table, table.removeprefix('plex_').replace('_', ' '))}"
         for table, number in counts.items()

@@ -28,20 +28,18 @@ if TYPE_CHECKING:
 
 
 def accept_identity(
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help="What the server is called here.", autocompletion=server_names)
-    ],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the server.", autocompletion=server_names)],
     yes: YesOption = False,
     dry_run: DryRunOption = False,
     config: ConfigOption = None,
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Believe that a server is the one that it was, although its machineIdentifier is another one.
+    """Accept a server's new machineIdentifier, for example after Plex was reinstalled.
 
-    That is so after Plex was installed anew. All rating keys mean other items then, so the next sync finds each item
-    again by its guid or its file: ids stay. What it does not find again is held back, until sync --accept-removals.
-    Where the address leads to another server by mistake, give that one an entry of its own instead.
+    A reinstalled server gives its items new rating keys. The next sync matches items by guid and file instead, so
+    ids stay the same. Items that it cannot match are not removed until `sync --accept-removals`. If the address
+    belongs to a different server, do not accept it; add that server under another name instead.
 
     Examples:
 
@@ -58,28 +56,34 @@ def accept_identity(
         counts = belongings(connection, server.id)
     items = sum(counts[table] for table in ("movies", "shows", "seasons", "episodes"))
     found = _machine(choices.section_of_server(place, server))
-    told = {"server": server.name, "was": server.machine_identifier, "is": found, "items": items}
+    identity = {"server": server.name, "was": server.machine_identifier, "is": found, "items": items}
     changes = found != server.machine_identifier
     if changes and not dry_run:
         if not yes and not as_json:
-            print_line(f"server {server.name!r} was {server.machine_identifier}, and is {found} now")
-            confirm(f"Look for its {items:,} items there, by guid and file?")
+            print_line(
+                f"the machineIdentifier of server {server.name!r} was {server.machine_identifier}, now {found}"
+            )
+            confirm(f"Accept it, and match its {plural(items, 'item')} by guid and file?")
         with visits.changing(place.path) as connection:
             reinstalling.accept_identity(connection, server, found, int(time.time()))
     if as_json:
-        print_json({**told, "accepted": changes and not dry_run})
+        print_json({**identity, "accepted": changes and not dry_run})
     elif not changes:
-        print(f"server {server.name!r} is the same machine as before; there is nothing to accept")
+        print(f"the machineIdentifier of server {server.name!r} has not changed; there is nothing to accept")
     elif dry_run:
-        print_line(f"{plural(items, 'item')} of {server.name!r} would be looked for on {found}; it was {told['was']}")
+        print_line(
+            f"the machineIdentifier of server {server.name!r} would change from {identity['was']} to {found};"
+            f" the next sync would match {plural(items, 'item')}"
+        )
     else:
         print_line(
-            f"accepted {found} as server {server.name!r}; the next sync looks for its {plural(items, 'item')} there"
+            f"accepted machineIdentifier {found} for server {server.name!r};"
+            f" the next sync matches {plural(items, 'item')}"
         )
 
 
 def _machine(section: ServerSection) -> str:
-    """Ask a server which machine it is; ends the command where it does not answer, or does not take the token."""
+    """Return a server's current machineIdentifier; exit if the server cannot be used."""
     (answer,) = ask_servers([section])
     if answer.error is not None:
         print_error(answer.error)

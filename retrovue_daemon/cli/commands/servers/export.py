@@ -1,4 +1,4 @@
-"""``retrovue-daemon servers export``: from the database to a configuration."""
+"""``retrovue-daemon servers export``: print servers of the database as configuration."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ def export_servers(
         list[str] | None,
         typer.Argument(
             metavar="NAME",
-            help="Which servers. Default: those that the database defines and that are on.",
+            help="The servers to export. Default: all enabled servers that the database defines.",
             autocompletion=server_names,
         ),
     ] = None,
     with_tokens: Annotated[
-        bool, typer.Option("--with-tokens", help="Print the tokens, too: for a file that nobody else can read.")
+        bool, typer.Option("--with-tokens", help="Also print tokens; keep the output private.")
     ] = False,
     config: ConfigOption = None,
     database: DatabaseOption = None,
 ) -> None:
-    """Print servers of the database as `[[servers]]` tables, to copy into a configuration.
+    """Print servers of the database as `[[servers]]` tables for a configuration file.
 
-    Path mappings and libraries that are switched off come along. Tokens are left out unless you ask for them.
+    The tables include path mappings and disabled libraries. Tokens are omitted unless you pass `--with-tokens`.
 
     Examples:
 
     - `retrovue-daemon servers export`
     - `retrovue-daemon servers export attic --with-tokens >> config.toml`
     """
-    from retrovue_daemon.store.file.visits import reading  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.store.file.visits import reading  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.libraries import read_libraries  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.mappings import read_mappings  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.servers import read_servers  # noqa: PLC0415 -- not for --help
@@ -60,7 +60,7 @@ def export_servers(
         if with_tokens and server.token is not None:
             table["token"] = server.token.reveal()
         else:
-            print(f"# The token of {server.name!r} is left out: add token_file, token_env or token_credential.")
+            print(f"# The token of {server.name!r} is omitted: add token_file, token_env or token_credential.")
         off = [library.name for library in libraries if library.server_id == server.id and not library.sync_enabled]
         if off:
             table["exclude_libraries"] = off
@@ -69,10 +69,10 @@ def export_servers(
             table["path_mappings"] = [_plain(mapping) for mapping in own]
         print(server_text(table))
     if not servers:
-        print_failure("the database defines no server that is switched on", "name one to export it all the same")
+        print_failure("the database defines no enabled server", "to export a disabled server, pass its NAME")
         raise typer.Exit(1)
     if with_tokens:
-        print("this holds tokens: keep it where nobody else can read it", file=sys.stderr)
+        print("warning: the output contains tokens; keep it private", file=sys.stderr)
 
 
 def _plain(mapping: PathMapping) -> dict[str, str]:

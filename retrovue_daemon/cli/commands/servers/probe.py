@@ -1,4 +1,4 @@
-"""``retrovue-daemon servers test``: whether the servers answer, and whether they take their tokens."""
+"""``retrovue-daemon servers test``: check that servers respond and accept their tokens."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def probe_servers(
         str | None,
         typer.Argument(
             metavar="NAME",
-            help="Only this server. Default: all that are switched on.",
+            help="Only this server. Default: all active servers.",
             autocompletion=server_names,
         ),
     ] = None,
@@ -35,10 +35,11 @@ def probe_servers(
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask servers who they are, whether they take the token and whose it is, and what libraries it may see.
+    """Test whether servers respond and accept the token, and which libraries the token gives access to.
 
-    A token of somebody whom libraries are shared with may not see where files are, which a few entries of the
-    libraries show: then known paths are kept, and new files have none. Nothing is written.
+    The table also shows whether the token belongs to the owner. Other users' tokens may hide the paths of files; the
+    test reads a few items of each library to find out. If so, stored paths are kept, and new files have no path.
+    Nothing is written.
 
     Examples:
 
@@ -49,7 +50,7 @@ def probe_servers(
     sections, unusable = ([_named(place, name)], []) if name is not None else _active(place)
     checks = [*ask_servers(sections, whose_token=True, former=stored_titles(place.path)), *unusable]
     if not checks:
-        print_failure("there is no active server", "`retrovue-daemon servers add` adds one")
+        print_failure("there is no active server", "add one with `retrovue-daemon servers add`")
         raise typer.Exit(3)
     if as_json:
         print_json({"servers": [_plain_check(check) for check in checks]})
@@ -61,7 +62,7 @@ def probe_servers(
 
 
 def _named(place: Place, name: str) -> ServerSection:
-    """Return the server of this name with its token; it may be switched off."""
+    """Return the server of this name with its token; it may be disabled."""
     if section := place.section(name):
         return section
     from retrovue_daemon.config.identity import find_named  # noqa: PLC0415 -- not for --help
@@ -75,7 +76,7 @@ def _named(place: Place, name: str) -> ServerSection:
 
 
 def _active(place: Place) -> tuple[list[ServerSection], list[ServerCheck]]:
-    """Return the active servers with their tokens, and what is wrong with those whose rows cannot be used."""
+    """Return the active servers with their tokens, and the errors of invalid rows."""
     from retrovue_daemon.service.refusals import input_error  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.service.roster import active_servers  # noqa: PLC0415 -- likewise
 
@@ -87,7 +88,7 @@ def _active(place: Place) -> tuple[list[ServerSection], list[ServerCheck]]:
 
 
 def _stored(place: Place) -> list[StoredServer]:
-    """Return the servers of the database; without one, those of the configuration can be asked all the same."""
+    """Return the servers of the database; none if it is unusable but the configuration defines servers."""
     try:
         return choices.stored_servers(place)
     except StoreError:
