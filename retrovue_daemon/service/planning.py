@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.service.selection import Selection
     from retrovue_daemon.store.tables.libraries import StoredLibrary
     from retrovue_daemon.sync.discovery import Contact
-    from retrovue_daemon.sync.target import Equipment, LibraryTarget
+    from retrovue_daemon.sync.target import LibraryTarget, PassContext
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -54,15 +54,15 @@ def full_is_due(row: StoredLibrary, listing: LibraryListing, *, now: int, full_i
 class Work(msgspec.Struct, frozen=True, eq=False):
     """What is to be done for one library, and who asked for it.
 
-    ``plan`` is the pass over all of it, if there is to be one, and ``equipment`` is for that; ``shows`` are single
+    ``plan`` is the pass over all of it, if there is to be one, and ``context`` is for that; ``shows`` are single
     shows, each with its own. ``vanished`` says that the server no longer lists it.
     """
 
     target: LibraryTarget
     asked: tuple[Job, ...]
     plan: Plan | None
-    equipment: Equipment
-    shows: tuple[tuple[Show, Equipment], ...]
+    context: PassContext
+    shows: tuple[tuple[Show, PassContext], ...]
     vanished: bool
 
     @property
@@ -83,7 +83,7 @@ class Planner(msgspec.Struct, frozen=True):
     """
 
     contact: Contact
-    equipment: Equipment
+    context: PassContext
     busy: Container[int]
     scheduled: bool
     timing: SyncSection
@@ -118,11 +118,11 @@ class Planner(msgspec.Struct, frozen=True):
         each = tuple((show, self._for(selections)) for show, selections in single.values())
         return Work(target, askers, plan, self._for(wholly), each, vanished)
 
-    def _for(self, selections: Sequence[Selection]) -> Equipment:
+    def _for(self, selections: Sequence[Selection]) -> PassContext:
         """Return what a pass works with that so many asked for: one of them is enough to accept removals."""
         accept = any(selection.accept_removals for selection in selections)
-        settings = msgspec.structs.replace(self.equipment.settings, accept_removals=accept)
-        return msgspec.structs.replace(self.equipment, settings=settings)
+        settings = msgspec.structs.replace(self.context.settings, accept_removals=accept)
+        return msgspec.structs.replace(self.context, settings=settings)
 
     def _plan(self, target: LibraryTarget, wholly: Sequence[Selection], *, vanished: bool) -> Plan | None:
         """Choose the pass over a library; None where nothing is to be done now."""
@@ -146,7 +146,7 @@ class Planner(msgspec.Struct, frozen=True):
         try:
             for target in self.contact.targets:
                 if asked.selection.wants(target.row, target.former):
-                    async with aclosing(self.equipment.client.shows_titled(target.row.key, title)) as pages:
+                    async with aclosing(self.context.client.shows_titled(target.row.key, title)) as pages:
                         listed = [show async for page in pages for show in page.items if isinstance(show, Show)]
                     shows = [show for show in listed if _is_called(show, title, year)]
                     if shows:

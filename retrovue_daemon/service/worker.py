@@ -25,7 +25,7 @@ from retrovue_daemon.sync.passes.full import FullPass
 from retrovue_daemon.sync.passes.quick import QuickPass
 from retrovue_daemon.sync.passes.show import ShowPass
 from retrovue_daemon.sync.passes.vanished import VanishedPass
-from retrovue_daemon.sync.target import Equipment
+from retrovue_daemon.sync.target import PassContext
 from retrovue_daemon.version import __version__
 
 if TYPE_CHECKING:
@@ -212,9 +212,13 @@ class ServerWorker:
         self._asked = [each for each in self._asked if not each.done.done() and each.left != set()]
 
     def _choice(self, client: PlexClient, contact: Contact, *, scheduled: bool) -> Planner:
-        place = self.context
-        equipment = Equipment(client, place.database, place.settings, place.skips, place.clock.now, place.observed)
-        return Planner(contact, equipment, self._running.keys(), scheduled, place.timing, self._backoff, place.clock)
+        shared = self.context
+        pass_context = PassContext(
+            client, shared.database, shared.settings, shared.skips, shared.clock.now, shared.observed
+        )
+        return Planner(
+            contact, pass_context, self._running.keys(), scheduled, shared.timing, self._backoff, shared.clock
+        )
 
     # -- passes -----------------------------------------------------------------------------------------------------
 
@@ -235,9 +239,9 @@ class ServerWorker:
         reports: list[asyncio.Future[PassReport]] = []
         try:
             with _Contained(self, *work.asked):
-                for job, equipment, slot in self._jobs(work, meters):
+                for job, pass_context, slot in self._jobs(work, meters):
                     reports.append(asyncio.get_running_loop().create_future())
-                    await carry_out(job, equipment, work.target, slot, reports[-1])
+                    await carry_out(job, pass_context, work.target, slot, reports[-1])
                     self._note(work, reports[-1].result())
         except asyncio.CancelledError:
             if reports:
@@ -262,29 +266,29 @@ class ServerWorker:
             meter.finish()
         if not reports:
             reports = [asyncio.get_running_loop().create_future()]
-            reports[0].set_result(not_begun(work.equipment, work.target, work.plan.kind if work.plan else "show"))
+            reports[0].set_result(not_begun(work.context, work.target, work.plan.kind if work.plan else "show"))
         for asked in work.asked:
             asked.end(work.library_id, reports)
         self._news.set()
 
     def _jobs(
         self, work: Work, meters: Sequence[Meter]
-    ) -> Iterator[tuple[LibraryPass, Equipment, AbstractAsyncContextManager[object]]]:
+    ) -> Iterator[tuple[LibraryPass, PassContext, AbstractAsyncContextManager[object]]]:
         """Give the passes over a library, each with what it works with and the place that it needs."""
         shown = iter(meters)
         slot = partial(self.context.slots.of, self.name)
         if work.plan is not None:
             meter = next(shown)
             if work.vanished:
-                yield VanishedPass(work.equipment, work.target), work.equipment, nullcontext()
+                yield VanishedPass(work.context, work.target), work.context, nullcontext()
             elif work.plan.kind == "full":
-                yield FullPass(work.equipment, work.target, meter), work.equipment, slot()
+                yield FullPass(work.context, work.target, meter), work.context, slot()
             else:
-                quick = QuickPass(work.equipment, work.target, meter, settled=work.plan.settled)
-                yield quick, work.equipment, slot()
+                quick = QuickPass(work.context, work.target, meter, settled=work.plan.settled)
+                yield quick, work.context, slot()
             meter.finish()
-        for (show, equipment), meter in zip(work.shows, shown, strict=True):
-            yield ShowPass(equipment, work.target, meter, show), equipment, slot()
+        for (show, pass_context), meter in zip(work.shows, shown, strict=True):
+            yield ShowPass(pass_context, work.target, meter, show), pass_context, slot()
             meter.finish()
 
     def _note(self, work: Work, report: PassReport) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.sources.plex.client import PlexClient
     from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.sync.seen import SeenIds
-    from retrovue_daemon.sync.target import Equipment, LibraryTarget
+    from retrovue_daemon.sync.target import LibraryTarget, PassContext
 
 MOST_AT_ONCE = 200
 """Requests of one pass: more would be as bad as the importers that ask for every item."""
@@ -40,7 +40,7 @@ class Confirmed(msgspec.Struct, frozen=True):
 
 
 async def confirm(
-    equipment: Equipment,
+    context: PassContext,
     library: LibraryTarget,
     doubtful: Mapping[Kind, list[int]],
     listed: Mapping[Kind, SeenIds],
@@ -54,16 +54,16 @@ async def confirm(
     Rows without a key of their own are not asked for, and stay, and so do those for which there is no answer. Raises
     PlexError where there is none for several.
     """
-    reader, question = equipment.database.reader, _Question(equipment.client)
+    reader, question = context.database.reader, _Question(context.client)
     for kind in doubtful:
-        control = await _listed_key(equipment, library, kind, listed[kind])
+        control = await _listed_key(context, library, kind, listed[kind])
         if control is not None and not await question.may_exist(control, kind):
             return None
     gone: dict[Kind, list[int]] = {}
     present: dict[Kind, int] = {}
     left, waiting = MOST_AT_ONCE, 0
     # A person who accepts removals wants them all.
-    most = None if equipment.settings.accept_removals else MOST_AT_ONCE
+    most = None if context.settings.accept_removals else MOST_AT_ONCE
     for kind, ids in doubtful.items():
         keys = {row_id: key for row_id, key in (await _keys(reader, kind, ids)).items() if not is_displaced(key)}
         now = random.sample(list(keys), len(keys) if most is None else min(len(keys), left))
@@ -78,10 +78,10 @@ async def confirm(
     return Confirmed(gone, waiting, present)
 
 
-async def not_there(equipment: Equipment, kind: Kind, ids: list[int]) -> list[int]:
+async def not_there(context: PassContext, kind: Kind, ids: list[int]) -> list[int]:
     """Return those of a few rows whose items the server does not have. Raises PlexError where it gives no answer."""
-    question = _Question(equipment.client)
-    keys = await _keys(equipment.database.reader, kind, ids)
+    question = _Question(context.client)
+    keys = await _keys(context.database.reader, kind, ids)
     return [row_id for row_id, key in keys.items() if not await question.may_exist(key, kind)]
 
 
@@ -114,9 +114,9 @@ async def _keys(reader: Connection, kind: Kind, ids: list[int]) -> dict[int, str
     return keys
 
 
-async def _listed_key(equipment: Equipment, library: LibraryTarget, kind: Kind, listed: SeenIds) -> str | None:
+async def _listed_key(context: PassContext, library: LibraryTarget, kind: Kind, listed: SeenIds) -> str | None:
     """Return the rating key of some item that the listing showed, None where it showed none."""
-    reader = equipment.database.reader
+    reader = context.database.reader
     async for ids in ids_of_library(reader, kind, library.row.id, chunk=100):
         for row_id in ids:
             if row_id in listed:

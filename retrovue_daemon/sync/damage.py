@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.items.lookup import KnownRow
     from retrovue_daemon.store.items.upserts import Change
     from retrovue_daemon.store.tables.runs import Counts
-    from retrovue_daemon.sync.target import Equipment, LibraryTarget
+    from retrovue_daemon.sync.target import LibraryTarget, PassContext
     from retrovue_daemon.sync.verdict import Verdict
 
 log = structlog.get_logger()
@@ -36,8 +36,8 @@ _NAMED = 5
 class DamageWatch:
     """Decides in one pass which damaged items are stored; what it knows of them is from before the pass."""
 
-    def __init__(self, equipment: Equipment, library: LibraryTarget, counts: Counts) -> None:
-        self._equipment = equipment
+    def __init__(self, context: PassContext, library: LibraryTarget, counts: Counts) -> None:
+        self._context = context
         self._library = library
         self._counts = counts
         self._before: dict[str, Damage] | None = None
@@ -48,7 +48,7 @@ class DamageWatch:
     async def begin(self) -> None:
         """Read once what is remembered of the server's items."""
         if self._before is None:
-            self._before = await known_damage(self._equipment.database.reader, self._library.target.server_id)
+            self._before = await known_damage(self._context.database.reader, self._library.target.server_id)
 
     @property
     def remembers(self) -> bool:
@@ -103,7 +103,7 @@ class DamageWatch:
     async def _forget(self, keys: Collection[str]) -> None:
         if keys:
             server_id = self._library.target.server_id
-            await self._equipment.database.writer.write(lambda connection: forget_damage(connection, server_id, keys))
+            await self._context.database.writer.write(lambda connection: forget_damage(connection, server_id, keys))
 
     async def _remember(self, kind: Kind, new: dict[str, Damage], kept: list[tuple[KnownRow, Item]]) -> None:
         target, list_again = self._library.target, self._list_again
@@ -113,7 +113,7 @@ class DamageWatch:
             await remember_damage(connection, target, new, list_again=list_again)
             return await return_kept(connection, kind, missing) if missing else 0
 
-        self._counts.restored += await self._equipment.database.writer.write(work)
+        self._counts.restored += await self._context.database.writer.write(work)
 
     def _warn(self, kind: Kind, page: Page, kept: Collection[str], stored: Collection[str]) -> None:
         stored = {key for key in stored if (kind, key) not in self._stored}

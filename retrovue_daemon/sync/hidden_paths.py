@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.records import Item, MediaFile, Page
     from retrovue_daemon.store.items.known_files import KnownFile
-    from retrovue_daemon.sync.target import Equipment, LibraryTarget
+    from retrovue_daemon.sync.target import LibraryTarget, PassContext
     from retrovue_daemon.sync.verdict import Verdict
 
 log = structlog.get_logger()
@@ -36,8 +36,8 @@ class HiddenPaths:
     without a file, prove nothing.
     """
 
-    def __init__(self, equipment: Equipment, library: LibraryTarget, *, complete: bool) -> None:
-        self._equipment = equipment
+    def __init__(self, context: PassContext, library: LibraryTarget, *, complete: bool) -> None:
+        self._context = context
         self._library = library
         self._complete = complete
         self.forget()
@@ -84,13 +84,13 @@ class HiddenPaths:
             return page
         paths = (file.plex_path for item in page.items if isinstance(item, Movie | Episode) for file in item.files)
         self._whole = self._whole or any(map(is_whole, paths))
-        reader, server_id = self._equipment.database.reader, self._library.target.server_id
+        reader, server_id = self._context.database.reader, self._library.target.server_id
         known = await known_files(reader, hidden[0].kind, server_id, [item.rating_key for item in hidden])
         return replace(page, items=tuple(self._restored(item, known) for item in page.items))
 
     def tell(self) -> None:
         """Log once, when it begins, that paths are hidden."""
-        key, begun = (self._library.server, self._library.row.id), self._equipment.skips.paths_hidden
+        key, begun = (self._library.server, self._library.row.id), self._context.skips.paths_hidden
         if self.doubt is None:
             if self._whole:
                 begun.discard(key)

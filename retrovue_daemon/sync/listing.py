@@ -16,7 +16,7 @@ from retrovue_daemon.sync.damage import DamageWatch
 from retrovue_daemon.sync.digest import digests
 from retrovue_daemon.sync.hidden_paths import HiddenPaths
 from retrovue_daemon.sync.listed import Listed
-from retrovue_daemon.sync.parents import Adoption
+from retrovue_daemon.sync.parents import ParentLookup
 from retrovue_daemon.sync.suspects import Suspects
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.tables.runs import Counts
     from retrovue_daemon.sync.progress import Meter
     from retrovue_daemon.sync.seen import SeenIds
-    from retrovue_daemon.sync.target import Equipment, LibraryTarget
+    from retrovue_daemon.sync.target import LibraryTarget, PassContext
 
 
 class ListingReader:
@@ -40,7 +40,7 @@ class ListingReader:
 
     def __init__(
         self,
-        equipment: Equipment,
+        context: PassContext,
         library: LibraryTarget,
         counts: Counts,
         meter: Meter,
@@ -53,17 +53,17 @@ class ListingReader:
         """Rows whose keys belong to other items now: their own may stand elsewhere in the library."""
         self._complete = complete
         self._listed: dict[Kind, Listed] = {}
-        self._suspects = Suspects(equipment, library)
-        self._equipment = equipment
+        self._suspects = Suspects(context, library)
+        self._context = context
         self._library = library
         self._target = library.target
         self._counts = counts
         self._meter = meter
-        self.damage = DamageWatch(equipment, library, counts)
-        self._adoption = Adoption(equipment, library, self.damage)
-        self.hidden_paths = HiddenPaths(equipment, library, complete=complete)
+        self.damage = DamageWatch(context, library, counts)
+        self._parents = ParentLookup(context, library, self.damage)
+        self.hidden_paths = HiddenPaths(context, library, complete=complete)
         # What lies further ahead says nothing about what was looked at.
-        self._latest_believed = equipment.now() + FUTURE_S
+        self._latest_believed = context.now() + FUTURE_S
 
     async def read(self, kind: Kind, name: str, pages: AsyncGenerator[Page, None]) -> Listed:
         """Read one listing of one kind; ``name`` is what the progress calls it. Raises PlexError and StoreError.
@@ -75,7 +75,7 @@ class ListingReader:
             await self._suspects.remember_files()
         # Where there is nothing to compare with, nothing need be looked up. What a moving listing shows twice is
         # found by the writer.
-        is_new = not await holds_items(self._equipment.database.reader, kind, self._target.library_id)
+        is_new = not await holds_items(self._context.database.reader, kind, self._target.library_id)
         await self.damage.begin()
         feed = self._feed(kind, listed.rows)
         try:
@@ -97,7 +97,7 @@ class ListingReader:
             # The pass's record stands behind these in the writer's queue.
             feed.hand_over()
             for entry in listed.log.unreadable:
-                self._equipment.skips.note_unreadable(self._library.server, self._library.row.name, kind, entry)
+                self._context.skips.note_unreadable(self._library.server, self._library.row.name, kind, entry)
             self.displaced += feed.displaced
             self.list_again = self.list_again or (feed.displaced > 0 and not self._complete)
             self._counts.pages += listed.log.pages
@@ -115,7 +115,7 @@ class ListingReader:
     @property
     def unreadable_parents(self) -> list[tuple[Kind, str]]:
         """Shows and seasons that no listing showed and that the server cannot send, by kind and rating key."""
-        return self._adoption.unreadable
+        return self._parents.unreadable
 
     async def _settle_suspects(self, listed: Listed) -> None:
         # A listing that lacks something which it does not always lack may lack the very episode that would tell.
@@ -128,7 +128,7 @@ class ListingReader:
     async def _write_released(self, listed: Listed, feed: BatchFeed) -> None:
         """Write the episodes that waited until it was known whose they are."""
         if released := self._suspects.released():
-            await self._adoption.adopt_parents([change.item for change in released])
+            await self._parents.store_parents([change.item for change in released])
             await feed.put(released)
             await feed.settle()
             listed.waiting.clear()
@@ -140,11 +140,11 @@ class ListingReader:
 
     def _feed(self, kind: Kind, seen: SeenIds) -> BatchFeed:
         return BatchFeed(
-            self._equipment.database.writer,
+            self._context.database.writer,
             self._target,
             kind,
-            batch_size=self._equipment.settings.batch_size,
-            now=self._equipment.now,
+            batch_size=self._context.settings.batch_size,
+            now=self._context.now,
             seen=seen,
             counts=self._counts,
         )
@@ -188,7 +188,7 @@ class ListingReader:
             self._count(await self._suspects.compare(page.items, self._listed))
             changes = self._suspects.wait(changes, listed.waiting)
         for skipped in page.skipped:
-            self._equipment.skips.note(self._library.server, self._library.row.name, skipped)
+            self._context.skips.note(self._library.server, self._library.row.name, skipped)
             if skipped.rating_key is not None and skipped.rating_key not in known:
                 listed.unstored.add(skipped.rating_key)
         listed.rows.update(seen)
@@ -198,9 +198,9 @@ class ListingReader:
         self._counts.unchanged += unchanged
         self._raise_watermark(item.updated_at for item in page.items)
         if is_new:
-            self._adoption.know(kind, page.items)
+            self._parents.add_listed(kind, page.items)
         if kind in {Kind.SEASON, Kind.EPISODE} and changes:
-            await self._adoption.adopt_parents([change.item for change in changes])
+            await self._parents.store_parents([change.item for change in changes])
         return changes
 
     async def _known_rows(self, kind: Kind, page: Page, *, is_new: bool) -> dict[str, KnownRow]:
@@ -208,7 +208,7 @@ class ListingReader:
         keys += [skipped.rating_key for skipped in page.skipped if skipped.rating_key is not None]
         if is_new or not keys:
             return {}
-        return await known_rows(self._equipment.database.reader, kind, self._target.server_id, keys)
+        return await known_rows(self._context.database.reader, kind, self._target.server_id, keys)
 
     def _raise_watermark(self, times: Iterable[int | None]) -> None:
         believed = [time for time in times if time is not None and time <= self._latest_believed]

@@ -21,58 +21,58 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.items.rows import Target
     from retrovue_daemon.store.items.upserts import BatchResult
     from retrovue_daemon.sync.damage import DamageWatch
-    from retrovue_daemon.sync.target import Equipment, LibraryTarget
+    from retrovue_daemon.sync.target import LibraryTarget, PassContext
 
 _CHILDREN = (Season, Episode)
 
 
-class Adoption:
+class ParentLookup:
     """Sees to it that the parents of a pass's items are stored; each parent is looked for once a pass."""
 
-    def __init__(self, equipment: Equipment, library: LibraryTarget, damage: DamageWatch) -> None:
-        self._equipment = equipment
+    def __init__(self, context: PassContext, library: LibraryTarget, damage: DamageWatch) -> None:
+        self._context = context
         self._damage = damage
         self._library = library
         self.unreadable: list[tuple[Kind, str]] = []
         """Parents that the server has but cannot send, by kind and rating key."""
-        self._settled: dict[Kind, set[str]] = {Kind.SHOW: set(), Kind.SEASON: set()}
+        self._resolved: dict[Kind, set[str]] = {Kind.SHOW: set(), Kind.SEASON: set()}
 
-    def know(self, kind: Kind, items: Sequence[Item]) -> None:
+    def add_listed(self, kind: Kind, items: Sequence[Item]) -> None:
         """Take in what a listing showed: it is stored before that of its children begins, and needs no look-up."""
-        if kind in self._settled:
-            self._settled[kind].update([item.rating_key for item in items])
+        if kind in self._resolved:
+            self._resolved[kind].update([item.rating_key for item in items])
 
-    async def adopt_parents(self, items: Sequence[Item]) -> None:
+    async def store_parents(self, items: Sequence[Item]) -> None:
         """Store the shows, then the seasons, that these items name and that have no row, or a missing one.
 
         What the server does not have either stays unresolved: such an item's row is written anew at the next pass.
         Raises PlexError and StoreError.
         """
-        await self._adopt(Kind.SHOW, {item.show_rating_key for item in items if isinstance(item, _CHILDREN)})
-        await self._adopt(Kind.SEASON, {item.season_rating_key for item in items if isinstance(item, Episode)})
+        await self._store(Kind.SHOW, {item.show_rating_key for item in items if isinstance(item, _CHILDREN)})
+        await self._store(Kind.SEASON, {item.season_rating_key for item in items if isinstance(item, Episode)})
 
-    async def _adopt(self, kind: Kind, keys: set[str | None]) -> None:
-        wanted = sorted({key for key in keys if key} - self._settled[kind])
+    async def _store(self, kind: Kind, keys: set[str | None]) -> None:
+        wanted = sorted({key for key in keys if key} - self._resolved[kind])
         if not wanted:
             return
-        equipment, target = self._equipment, self._library.target
-        known = await known_rows(equipment.database.reader, kind, target.server_id, wanted)
+        context, target = self._context, self._library.target
+        known = await known_rows(context.database.reader, kind, target.server_id, wanted)
         orphaned = [key for key in wanted if key not in known or known[key].state == "missing"]
-        page = await self._asked_for(kind, orphaned)
+        page = await self._fetch(kind, orphaned)
         changes = [Change(item, digest) for item, digest in zip(page.items, digests(page.items), strict=True)]
         if page.mended:
             changes = await self._damage.sift(kind, page, known, changes)
-        others = await self._others(kind, changes, known)
+        others = await self._other_items(kind, changes, known)
         changes = [change for change in changes if change.item.rating_key not in others]
-        now, writer = equipment.now(), equipment.database.writer
+        now, writer = context.now(), context.database.writer
         if changes:
             await writer.write(lambda connection: write_items(connection, target, kind, changes, now))
         for key, change in others.items():
             work = partial(_replace, target=target, kind=kind, row_id=known[key].id, change=change, now=now)
             await writer.write(work)
-        self._settled[kind].update(wanted)
+        self._resolved[kind].update(wanted)
 
-    async def _others(
+    async def _other_items(
         self, kind: Kind, changes: Sequence[Change], known: Mapping[str, KnownRow]
     ) -> dict[str, Change]:
         """Return the changes of items that are others than the missing rows with their keys, by rating key.
@@ -80,7 +80,7 @@ class Adoption:
         No listing shows them or their rows, so guids alone decide.
         """
         found = {change.item.rating_key: change for change in changes if change.item.rating_key in known}
-        stored = await stored_parents(self._equipment.database.reader, kind, [known[key].id for key in found])
+        stored = await stored_parents(self._context.database.reader, kind, [known[key].id for key in found])
         guids = {key: (change.item.guid, stored[known[key].id].guid) for key, change in found.items()}
         return {
             key: found[key]
@@ -88,7 +88,7 @@ class Adoption:
             if guid and old and guid != old and not (is_of_key(guid) and is_of_key(old))
         }
 
-    async def _asked_for(self, kind: Kind, keys: Sequence[str]) -> Page:
+    async def _fetch(self, kind: Kind, keys: Sequence[str]) -> Page:
         """Return what the server has of these items, as a page; damaged ones are asked for a second time.
 
         No listing shows them, so none would read them again.
@@ -100,7 +100,7 @@ class Adoption:
         for _ in range(2):
             if wanted:
                 lost: dict[str, str] = {}
-                items = await self._equipment.client.items(wanted, kind, unreadable=unreadable, mended=lost)
+                items = await self._context.client.items(wanted, kind, unreadable=unreadable, mended=lost)
                 for item in items:
                     if item.rating_key in wanted:
                         found[item.rating_key] = item

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from retrovue_daemon.store.connection import Connection
-    from retrovue_daemon.sync.target import Equipment, LibraryTarget
+    from retrovue_daemon.sync.target import LibraryTarget, PassContext
 
 _PARENTS_LAST = (Kind.MOVIE, Kind.EPISODE, Kind.SEASON, Kind.SHOW)
 
@@ -34,7 +34,7 @@ class Removal(msgspec.Struct, frozen=True):
 
 async def plan_removal(
     connection: Connection,
-    equipment: Equipment,
+    context: PassContext,
     library: LibraryTarget,
     leaving: Mapping[Kind, list[int]],
     *,
@@ -59,8 +59,8 @@ async def plan_removal(
     async with connection.savepoint() as undo:
         rekeyed = await rekey(connection, library.target, listed, moving)
         left = await _orphaned(connection, library, leaving, rekeyed)
-        if any(left.values()) and not equipment.settings.accept_removals:
-            refusal = await _refusal(connection, equipment, library, left, before, vanished=vanished, waiting=waiting)
+        if any(left.values()) and not context.settings.accept_removals:
+            refusal = await _refusal(connection, context, library, left, before, vanished=vanished, waiting=waiting)
         if refusal is not None and not await _most_moved(connection, library, moving, rekeyed):
             await undo()
             rekeyed = Rekeyed()
@@ -68,17 +68,17 @@ async def plan_removal(
     return Removal(left, rekeyed, refusal)
 
 
-async def sweep(connection: Connection, equipment: Equipment, library: LibraryTarget, removal: Removal) -> int:
+async def sweep(connection: Connection, context: PassContext, library: LibraryTarget, removal: Removal) -> int:
     """Mark the rows missing that leave, unless they must wait, and return how many there were."""
     if removal.refusal is not None or not any(removal.leaving.values()):
         return 0
-    if equipment.settings.accept_removals:
-        await accept_removals(connection, library.row.id, equipment.now())
-    removed, now, observed = 0, equipment.now(), equipment.observed.now()
+    if context.settings.accept_removals:
+        await accept_removals(connection, library.row.id, context.now())
+    removed, now, observed = 0, context.now(), context.observed.now()
     for kind, ids in removal.leaving.items():
         removed += await mark_missing(connection, library.target, kind, ids, now, observed, library.row.listed_from)
     # Stored with the rows, so that the next process does not begin before the time that they carry.
-    await connection.run(equipment.observed.keep)
+    await connection.run(context.observed.keep)
     return removed
 
 
@@ -127,7 +127,7 @@ async def _orphaned(
 
 async def _refusal(
     connection: Connection,
-    equipment: Equipment,
+    context: PassContext,
     library: LibraryTarget,
     leaving: Mapping[Kind, list[int]],
     before: int | None,
@@ -144,12 +144,12 @@ async def _refusal(
     if vanished:
         return f"the server no longer lists this library, which had {sum(has.values())} items"
     # What left exactly a window ago is outside: a weekly sync observes one day from one to the next.
-    since = equipment.observed.now() - GUARD_WINDOW + 1
+    since = context.observed.now() - GUARD_WINDOW + 1
     if library.row.state == "blocked":
         began = await blocked_since(connection, library.row.id)
         since = min(since, began - GUARD_WINDOW) if began is not None else since
     recently = await removed_since(connection, library.row.id, since)
-    max_removed = equipment.settings.max_removed
+    max_removed = context.settings.max_removed
     for kind, ids in leaving.items():
         if ids and len(ids) == has[kind]:
             return guard(present=has[kind], leaving=len(ids), left_recently=recently, max_removed=max_removed)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.items.lookup import KnownRow
     from retrovue_daemon.store.items.upserts import Change
     from retrovue_daemon.sync.listed import Listed
-    from retrovue_daemon.sync.target import Equipment, LibraryTarget
+    from retrovue_daemon.sync.target import LibraryTarget, PassContext
 
 _PARENTS = (Kind.SHOW, Kind.SEASON)
 
@@ -62,8 +62,8 @@ class _Suspect(msgspec.Struct):
 class Suspects:
     """The shows and seasons of one pass whose rows wait for their episodes."""
 
-    def __init__(self, equipment: Equipment, library: LibraryTarget) -> None:
-        self._equipment = equipment
+    def __init__(self, context: PassContext, library: LibraryTarget) -> None:
+        self._context = context
         self._library = library
         self._open: dict[Kind, dict[str, _Suspect]] = {kind: {} for kind in _PARENTS}
         self._waiting: list[Change] = []
@@ -77,7 +77,7 @@ class Suspects:
         if kind not in _PARENTS:
             return changes
         rows = {key: known[key].id for item, _ in changes if item.guid and (key := item.rating_key) in known}
-        stored = await stored_parents(self._equipment.database.reader, kind, rows.values()) if rows else {}
+        stored = await stored_parents(self._context.database.reader, kind, rows.values()) if rows else {}
         certain = []
         for change in changes:
             item = change.item
@@ -113,7 +113,7 @@ class Suspects:
         self._waiting = []
         for kind in _PARENTS:
             suspects = self._open[kind].values()
-            files = await episode_files(self._equipment.database.reader, kind, [one.row_id for one in suspects])
+            files = await episode_files(self._context.database.reader, kind, [one.row_id for one in suspects])
             for one in suspects:
                 one.files = files[one.row_id]
 
@@ -170,7 +170,7 @@ class Suspects:
             return None, True
         same: dict[Kind, list[_Suspect]] = {kind: [] for kind in _PARENTS}
         others: dict[Kind, list[_Suspect]] = {kind: [] for kind in _PARENTS}
-        reader = self._equipment.database.reader
+        reader = self._context.database.reader
         for kind in _PARENTS:
             for one in self._open[kind].values():
                 is_other = one.has_files and (one.files or await stands_elsewhere(reader, kind, one.row_id))
@@ -195,7 +195,7 @@ class Suspects:
         self, certain: Mapping[Kind, Sequence[_Suspect]], listed: Mapping[Kind, Listed]
     ) -> BatchResult | None:
         result: BatchResult | None = None
-        writer, target, now = self._equipment.database.writer, self._library.target, self._equipment.now()
+        writer, target, now = self._context.database.writer, self._library.target, self._context.now()
         for kind, suspects in certain.items():
             if suspects:
                 changes = [one.change for one in suspects]
@@ -206,8 +206,8 @@ class Suspects:
         return result
 
     async def _replace(self, kind: Kind, one: _Suspect, listed: Mapping[Kind, Listed]) -> BatchResult:
-        target, now = self._library.target, self._equipment.now()
-        written = await self._equipment.database.writer.write(
+        target, now = self._library.target, self._context.now()
+        written = await self._context.database.writer.write(
             lambda connection: replace_parent(
                 connection,
                 target,

@@ -56,7 +56,7 @@ class PassSettings(msgspec.Struct, frozen=True):
     accept_removals: bool = False
 
 
-class Equipment(msgspec.Struct, frozen=True):
+class PassContext(msgspec.Struct, frozen=True):
     """What all passes over one server work with; ``now`` gives Unix seconds, ``observed`` the observed time."""
 
     client: PlexClient

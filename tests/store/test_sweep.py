@@ -85,9 +85,9 @@ async def test_a_vanished_library_lets_go_of_what_is_not_missing_yet(write, make
     """What left long ago is not to leave, and to be counted, once more."""
     await write(*(make.movie(str(number)) for number in range(5)))
     await database.writer.write(lambda c: mark_missing(c, target, Kind.MOVIE, [2, 4], 100, 100))
-    equipment: Any = SimpleNamespace(database=database)
+    context: Any = SimpleNamespace(database=database)
     library: Any = SimpleNamespace(listings=((Kind.MOVIE, Listing.MOVIES),), row=SimpleNamespace(id=1))
-    verdict = await VanishedPass(equipment, library).look()
+    verdict = await VanishedPass(context, library).look()
     assert verdict.leaving == {Kind.MOVIE: [1, 3, 5]}
 
 

@@ -34,8 +34,8 @@ def compare(monkeypatch: pytest.MonkeyPatch) -> Callable[..., asyncio.Task[Any]]
     def begin(look_up: LookUp, *pages: tuple[Season, ...]) -> asyncio.Task[Any]:
         monkeypatch.setattr(listed_module, "known_rows", look_up)
         library: Any = SimpleNamespace(target=SimpleNamespace(server_id=1, library_id=1))
-        equipment: Any = SimpleNamespace(now=lambda: 0, database=SimpleNamespace(reader=None))
-        reader = ListingReader(equipment, library, Counts(), ProgressBoard().begin("home", "TV Shows"))
+        context: Any = SimpleNamespace(now=lambda: 0, database=SimpleNamespace(reader=None))
+        reader = ListingReader(context, library, Counts(), ProgressBoard().begin("home", "TV Shows"))
 
         async def all_of_them() -> list[Change]:
             listed = Listed()

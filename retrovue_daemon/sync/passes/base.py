@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.store.tables.runs import RunKind
     from retrovue_daemon.sync.removal import Removal
-    from retrovue_daemon.sync.target import Equipment, LibraryTarget
+    from retrovue_daemon.sync.target import LibraryTarget, PassContext
 
 log = structlog.get_logger()
 
@@ -52,7 +52,7 @@ class Conclusion(msgspec.Struct, frozen=True):
 class Result(msgspec.Struct, frozen=True):
     """Makes the record of a pass from what is known when it ends."""
 
-    equipment: Equipment
+    context: PassContext
     library: LibraryTarget
     kind: RunKind
     started_at: int
@@ -71,7 +71,7 @@ class Result(msgspec.Struct, frozen=True):
             library_id=self.library.target.library_id,
             kind=self.kind,
             started_at=self.started_at,
-            finished_at=self.equipment.now(),
+            finished_at=self.context.now(),
             status=verdict.status,
             counts=counts,
             error=verdict.error,
@@ -79,14 +79,14 @@ class Result(msgspec.Struct, frozen=True):
         )
 
     @classmethod
-    def begun(cls, equipment: Equipment, library: LibraryTarget, kind: RunKind) -> Result:
+    def begun(cls, context: PassContext, library: LibraryTarget, kind: RunKind) -> Result:
         """Return what makes the record of a pass that begins now."""
-        return cls(equipment, library, kind, equipment.now(), equipment.observed.now())
+        return cls(context, library, kind, context.now(), context.observed.now())
 
 
 async def carry_out(
     job: LibraryPass,
-    equipment: Equipment,
+    context: PassContext,
     library: LibraryTarget,
     slot: AbstractAsyncContextManager[object],
     report: asyncio.Future[PassReport],
@@ -96,7 +96,7 @@ async def carry_out(
     ``slot`` is held while the pass looks; what it concludes from that needs the writer only. A pass that is cancelled
     does not wait for the writer: its report comes once the record is written.
     """
-    result, start = Result.begun(equipment, library, job.kind), time.monotonic()
+    result, start = Result.begun(context, library, job.kind), time.monotonic()
     concluding: asyncio.Future[Conclusion] | None = None
     cause: PlexError | None = None
 
@@ -107,27 +107,27 @@ async def carry_out(
 
     try:
         async with slot:
-            result, start = Result.begun(equipment, library, job.kind), time.monotonic()
+            result, start = Result.begun(context, library, job.kind), time.monotonic()
             verdict = await _look(job)
         cause = verdict.cause
         await _turn(library, verdict, job.counts)
         work = partial(_conclude, job=job, verdict=verdict, result=result)
-        concluding = await equipment.database.writer.submit(work)
+        concluding = await context.database.writer.submit(work)
         # Not awaited itself: a cancellation must not take the answer from it.
         await asyncio.wait([concluding])
         give(concluding.result())
     except asyncio.CancelledError:
-        _when_recorded(concluding or _record_cancelled(job, equipment, result), job, result, give)
+        _when_recorded(concluding or _record_cancelled(job, context, result), job, result, give)
         raise
     except Exception as error:  # noqa: BLE001 -- a mistake of ours in one library must not cost the others
-        give(Conclusion(result.run(_failure(error, equipment, library), job.counts), None))
+        give(Conclusion(result.run(_failure(error, context, library), job.counts), None))
     finally:
         library.round.end(library.row.kind, library.row.id)
 
 
-def not_begun(equipment: Equipment, library: LibraryTarget, kind: RunKind) -> PassReport:
+def not_begun(context: PassContext, library: LibraryTarget, kind: RunKind) -> PassReport:
     """Report a pass that was cancelled before its first step: it has left no record."""
-    run = Result.begun(equipment, library, kind).run(Verdict("cancelled"), Counts())
+    run = Result.begun(context, library, kind).run(Verdict("cancelled"), Counts())
     return PassReport(library.server, library.row.name, run, None, 0.0)
 
 
@@ -161,17 +161,17 @@ async def _look(job: LibraryPass) -> Verdict:
         return Verdict("incomplete" if job.counts.pages else "failed", str(error), cause=error)
 
 
-def _failure(error: Exception, equipment: Equipment, library: LibraryTarget) -> Verdict:
+def _failure(error: Exception, context: PassContext, library: LibraryTarget) -> Verdict:
     """Say how a pass ends that broke down; to be called where ``error`` is being handled."""
     if isinstance(error, sqlite3.Error):
-        error = unreadable(equipment.database.path, error)
+        error = unreadable(context.database.path, error)
     if isinstance(error, DaemonError):
         return Verdict("failed", str(error))
     log.error("sync.crashed", server=library.server, library=library.row.name, exc_info=error)
     return Verdict("failed", str(InternalError(type(error).__name__)))
 
 
-def _record_cancelled(job: LibraryPass, equipment: Equipment, result: Result) -> asyncio.Future[Conclusion]:
+def _record_cancelled(job: LibraryPass, context: PassContext, result: Result) -> asyncio.Future[Conclusion]:
     """Leave the record to the writer, behind the batches it still has: a cancelled task should not wait."""
 
     async def work(connection: Connection) -> Conclusion:
@@ -179,7 +179,7 @@ def _record_cancelled(job: LibraryPass, equipment: Equipment, result: Result) ->
         return Conclusion(run, await record_run(connection, run))
 
     try:
-        return equipment.database.writer.post(work)
+        return context.database.writer.post(work)
     except WriterStopped as error:
         failed: asyncio.Future[Conclusion] = asyncio.get_running_loop().create_future()
         failed.set_exception(error)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.sync.listed import Listed
     from retrovue_daemon.sync.passes.base import Result
     from retrovue_daemon.sync.progress import Meter
-    from retrovue_daemon.sync.target import Equipment, LibraryTarget
+    from retrovue_daemon.sync.target import LibraryTarget, PassContext
 
 
 class FullPass:
@@ -32,11 +32,11 @@ class FullPass:
 
     kind: ClassVar[RunKind] = "full"
 
-    def __init__(self, equipment: Equipment, library: LibraryTarget, meter: Meter) -> None:
+    def __init__(self, context: PassContext, library: LibraryTarget, meter: Meter) -> None:
         self.counts = Counts()
-        self._equipment = equipment
+        self._context = context
         self._library = library
-        self._reader = ListingReader(equipment, library, self.counts, meter)
+        self._reader = ListingReader(context, library, self.counts, meter)
         self._listed: dict[Kind, Listed] = {}
         self._began = 0
         self._before: LibraryListing | None = library.listing
@@ -92,7 +92,7 @@ class FullPass:
         They have to be found now: later the new rows are no longer new. Those are rows whose keys belong to other
         items, and rows beside an entry that cannot be read whose guids are listed elsewhere and that are not there.
         """
-        reader = self._equipment.database.reader
+        reader = self._context.database.reader
         found: dict[Kind, list[int]] = {}
         for kind, row_ids in leaving.items():
             staying = {*self._unlisted[kind]} - {*row_ids}
@@ -100,7 +100,7 @@ class FullPass:
             if staying and self._listed[kind].log.unreadable:
                 others = sorted(staying - {*found[kind]})[:MOST_AT_ONCE]
                 twins = [row_id for row_id in others if await stands_elsewhere(reader, kind, row_id)]
-                found[kind] += await not_there(self._equipment, kind, twins)
+                found[kind] += await not_there(self._context, kind, twins)
         return found
 
     def _incomplete(self, *doubts: str) -> Verdict:
@@ -129,14 +129,12 @@ class FullPass:
             self._told.append(f"the server cannot send the {kind} with rating key {key}")
 
     async def _read(self, kind: Kind, listing: Listing) -> Listed:
-        pages = self._equipment.client.pages(
-            self._library.row.key, listing, page_size=self._equipment.settings.page_size
-        )
+        pages = self._context.client.pages(self._library.row.key, listing, page_size=self._context.settings.page_size)
         return await self._reader.read(kind, listing.value, pages)
 
     async def _unseen(self, kind: Kind) -> list[int]:
         """Return the ids of rows of this library that its listing did not show, and that are not missing yet."""
-        reader, seen = self._equipment.database.reader, self._listed[kind].rows
+        reader, seen = self._context.database.reader, self._listed[kind].rows
         ids: list[int] = []
         async for chunk in ids_of_library(reader, kind, self._library.row.id):
             ids += await still_of(reader, kind, self._library.row.id, seen.unseen(chunk))
@@ -181,14 +179,14 @@ class FullPass:
 
     async def _looked_up(self) -> LibraryListing | None:
         """Ask what the server says of this library now."""
-        listed = await self._equipment.client.libraries()
+        listed = await self._context.client.libraries()
         return next((library for library in listed if library.key == self._library.listing.key), None)
 
     async def _confirmed(self, leaving: dict[Kind, list[int]], unproved: list[Kind]) -> Verdict:
         """Judge where the listing alone proves nothing: gone is only what the server says it does not have."""
         doubtful = {kind: leaving[kind] for kind in unproved}
         listed = {kind: self._listed[kind].rows for kind in doubtful}
-        confirmed = await confirm(self._equipment, self._library, doubtful, listed)
+        confirmed = await confirm(self._context, self._library, doubtful, listed)
         if confirmed is None:
             return self._incomplete(*self._told, "the server answers 404 for an item that it lists")
         for kind, number in confirmed.present.items():
@@ -220,14 +218,14 @@ class FullPass:
         }
         removal = await plan_removal(
             connection,
-            self._equipment,
+            self._context,
             library,
             leaving,
             displaced=verdict.displaced,
             before=self._began,
             waiting=self._waiting,
         )
-        removed = await sweep(connection, self._equipment, library, removal)
+        removed = await sweep(connection, self._context, library, removal)
         if removal.refusal is not None:
             verdict = Verdict("blocked", removal.refusal, fault=verdict.fault)
         verdict = self._reader.hidden_paths.judged(verdict)

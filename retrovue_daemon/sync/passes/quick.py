@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.tables.runs import RunKind
     from retrovue_daemon.sync.passes.base import Result
     from retrovue_daemon.sync.progress import Meter
-    from retrovue_daemon.sync.target import Equipment, LibraryTarget
+    from retrovue_daemon.sync.target import LibraryTarget, PassContext
 
 OVERLAP_S = 10 * 60
 """Seconds before the highest updatedAt that is known: items are not always listed in the order of their times."""
@@ -29,12 +29,12 @@ class QuickPass:
 
     kind: ClassVar[RunKind] = "quick"
 
-    def __init__(self, equipment: Equipment, library: LibraryTarget, meter: Meter, *, settled: bool) -> None:
+    def __init__(self, context: PassContext, library: LibraryTarget, meter: Meter, *, settled: bool) -> None:
         self.counts = Counts()
-        self._equipment = equipment
+        self._context = context
         self._library = library
         self._settled = settled
-        self._reader = ListingReader(equipment, library, self.counts, meter, complete=False)
+        self._reader = ListingReader(context, library, self.counts, meter, complete=False)
 
     async def look(self) -> Verdict:
         """Read what was updated."""
@@ -43,8 +43,8 @@ class QuickPass:
         told: list[str] = []
         list_again = False
         for kind, listing in self._library.listings:
-            pages = self._equipment.client.pages_since(
-                self._library.row.key, listing, since, page_size=self._equipment.settings.page_size
+            pages = self._context.client.pages_since(
+                self._library.row.key, listing, since, page_size=self._context.settings.page_size
             )
             listed = await self._reader.read(kind, listing.value, pages)
             if unreadable := listed.log.unreadable:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.sync.listed import Listed
     from retrovue_daemon.sync.passes.base import Result
     from retrovue_daemon.sync.progress import Meter
-    from retrovue_daemon.sync.target import Equipment, LibraryTarget
+    from retrovue_daemon.sync.target import LibraryTarget, PassContext
 
 
 class ShowPass:
@@ -31,18 +31,18 @@ class ShowPass:
 
     kind: ClassVar[RunKind] = "show"
 
-    def __init__(self, equipment: Equipment, library: LibraryTarget, meter: Meter, show: Show) -> None:
+    def __init__(self, context: PassContext, library: LibraryTarget, meter: Meter, show: Show) -> None:
         self.counts = Counts()
-        self._equipment = equipment
+        self._context = context
         self._library = library
         self._show = show
-        self._reader = ListingReader(equipment, library, self.counts, meter)
+        self._reader = ListingReader(context, library, self.counts, meter)
         self._listed: dict[Kind, Listed] = {}
 
     async def look(self) -> Verdict:
         """List the show, and find what of it is gone."""
-        client, key = self._equipment.client, self._show.rating_key
-        page_size = self._equipment.settings.page_size
+        client, key = self._context.client, self._show.rating_key
+        page_size = self._context.settings.page_size
         await self._reader.read(Kind.SHOW, "shows", _alone(self._show))
         told: list[str] = []
         for kind, name, pages in (
@@ -57,7 +57,7 @@ class ShowPass:
         doubt = "; ".join(told) or None
         if self._library.listing.refreshing:
             return Verdict("incomplete", "the server is scanning this library")
-        reader, target = self._equipment.database.reader, self._library.target
+        reader, target = self._context.database.reader, self._library.target
         row = (await known_rows(reader, Kind.SHOW, target.server_id, [key]))[key]
         leaving = {
             kind: [
@@ -73,7 +73,7 @@ class ShowPass:
             return Verdict("ok", doubt, leaving=leaving)
         # What is no longer below this show may be below another one now, which this pass does not look at.
         listed_rows = {kind: listed.rows for kind, listed in self._listed.items()}
-        confirmed = await confirm(self._equipment, self._library, leaving, listed_rows)
+        confirmed = await confirm(self._context, self._library, leaving, listed_rows)
         if confirmed is None:
             return Verdict("incomplete", "the server answers 404 for an item that it lists")
         return Verdict("ok", doubt, leaving={**leaving, **confirmed.gone})
@@ -85,8 +85,8 @@ class ShowPass:
             kind: library.round.heirs.unlisted(kind, ids, self._listed[kind].rows)
             for kind, ids in verdict.leaving.items()
         }
-        removal = await plan_removal(connection, self._equipment, library, leaving)
-        removed = await sweep(connection, self._equipment, library, removal)
+        removal = await plan_removal(connection, self._context, library, leaving)
+        removed = await sweep(connection, self._context, library, removal)
         if removal.refusal is not None:
             verdict = Verdict("blocked", removal.refusal)
         verdict = self._reader.hidden_paths.judged(verdict)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.store.tables.runs import RunKind
     from retrovue_daemon.sync.passes.base import Result
-    from retrovue_daemon.sync.target import Equipment, LibraryTarget
+    from retrovue_daemon.sync.target import LibraryTarget, PassContext
 
 
 class VanishedPass:
@@ -27,14 +27,14 @@ class VanishedPass:
 
     kind: ClassVar[RunKind] = "full"
 
-    def __init__(self, equipment: Equipment, library: LibraryTarget) -> None:
+    def __init__(self, context: PassContext, library: LibraryTarget) -> None:
         self.counts = Counts()
-        self._equipment = equipment
+        self._context = context
         self._library = library
 
     async def look(self) -> Verdict:
         """Collect all that the library has."""
-        reader = self._equipment.database.reader
+        reader = self._context.database.reader
         leaving: dict[Kind, list[int]] = {}
         for kind, _ in self._library.listings:
             leaving[kind] = []
@@ -44,8 +44,8 @@ class VanishedPass:
 
     async def conclude(self, connection: Connection, verdict: Verdict, result: Result) -> Conclusion:
         """Re-key what moved, and refuse the rest or mark it."""
-        removal = await plan_removal(connection, self._equipment, self._library, verdict.leaving, vanished=True)
-        removed = await sweep(connection, self._equipment, self._library, removal)
+        removal = await plan_removal(connection, self._context, self._library, verdict.leaving, vanished=True)
+        removed = await sweep(connection, self._context, self._library, removal)
         if removal.refusal is not None:
             verdict = Verdict("blocked", removal.refusal)
         run = result.run(verdict, self.counts, removal, removed)
