@@ -151,7 +151,7 @@ def test_lines_of_other_libraries_are_json_too(stream) -> None:
     configure_logging(stream=stream).learn("abc-secret-123")
     logging.getLogger("asyncio").error("Task exception was never retrieved: %s", "abc-secret-123")
     line = json.loads(stream.getvalue())
-    assert line["event"] == "library.message"
+    assert line["event"] == "python.message"
     assert line["level"] == "error"
     assert "***" in line["message"]
 
@@ -201,7 +201,7 @@ def test_what_other_libraries_warn_of_is_a_line_too(stream) -> None:
         warnings.simplefilter("always")
         warnings.warn("abc-secret-123 is odd", stacklevel=1)
     line = json.loads(stream.getvalue())
-    assert (line["event"], line["level"]) == ("library.message", "warning")
+    assert (line["event"], line["level"]) == ("python.message", "warning")
     assert "*** is odd" in line["message"]
 
 
@@ -210,7 +210,7 @@ def test_a_message_that_does_not_fit_its_arguments_is_a_line_too(stream, capsys)
     configure_logging(stream=stream).learn("abc-secret-123")
     logging.getLogger("asyncio").error("odd %d", "abc-secret-123")
     line = json.loads(stream.getvalue())
-    assert (line["event"], line["level"], line["message"]) == ("library.message", "warning", "odd %d")
+    assert (line["event"], line["level"], line["message"]) == ("python.message", "warning", "odd %d")
     assert "real number is required" in line["error"]
     assert capsys.readouterr().err == ""
 
@@ -249,7 +249,7 @@ def test_a_line_is_written_in_one_piece(stream) -> None:
     configure_logging(stream=Pieces())
     structlog.get_logger().info("sync.finished")
     logging.getLogger("asyncio").error("odd")
-    assert [json.loads(piece)["event"] for piece in pieces] == ["sync.finished", "library.message"]
+    assert [json.loads(piece)["event"] for piece in pieces] == ["sync.finished", "python.message"]
     assert all(piece.endswith("}\n") for piece in pieces)
 
 

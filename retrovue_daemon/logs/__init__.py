@@ -1,1 +1,1 @@
-"""Log lines: how they look, what must not stand in them, and where they go."""
+"""Logging: the format of log lines, the redaction of secrets, and output streams that never fail."""

@@ -1,4 +1,4 @@
-"""Taking secrets out of what is logged: those that are known, and whatever looks like one."""
+"""Redaction of secrets in log lines: known tokens, and anything that looks like one."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 HIDDEN: Final = "***"
 
 _SHORTEST: Final = 4
-"""Characters of a secret; hiding a shorter one would blank innocent text."""
+"""Characters of a secret; hiding shorter ones would also hide ordinary text."""
 
 _SHORTEST_BASE64: Final = 8
-"""Letters of its encoding: fewer may well be part of a word."""
+"""Characters of its base64 form; fewer may be part of a word."""
 
 _DEEPEST: Final = 8
-"""Levels of nesting that are looked into: a structure may hold itself."""
+"""Levels of nesting that are searched: a structure may contain itself."""
 
 _SECRET_KEYS: Final = re.compile(r"(?i)token|passw|secret|authorization|cookie|api_?key")
 
-# Tokens that nobody told us of, by what stands before them in a URL, a header, JSON, XML or a line of Python. A bare
-# word "token" needs a quoted value: "check the token: see the manual" is innocent.
+# Unknown tokens, recognized by what precedes them in a URL, a header, JSON, XML or Python code. The bare word "token"
+# needs a quoted value: "check the token: see the manual" contains no secret.
 _NAMED: Final = re.compile(
     r"""(?xi)
     (
@@ -48,9 +48,9 @@ _JSON_WEB_TOKEN: Final = re.compile(r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]+\.[\w-]*")
 
 
 class Redactor:
-    """Takes secrets out of everything that is logged.
+    """Removes secrets from everything that is logged.
 
-    One object belongs to one logging set-up; whoever reads a configuration teaches it the tokens.
+    Each logging set-up has one redactor. Code that reads a configuration must pass every token to ``learn``.
     """
 
     def __init__(self) -> None:
@@ -58,12 +58,12 @@ class Redactor:
         self._known: re.Pattern[str] | None = None
 
     def learn(self, secret: str) -> None:
-        """Hide this value from now on, also as URLs, JSON, Python, HTML and base64 write it."""
+        """Hide this value from now on, also as encoded in URLs, JSON, Python, HTML and base64."""
         if len(secret) < _SHORTEST:
             return
         escaped = (quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], repr(secret)[1:-1])
         self._forms.update((secret, *escaped, html.escape(secret), *_in_base64(secret)))
-        # The longest first: one secret may be the beginning of another.
+        # The longest first: one secret may be a prefix of another.
         forms = sorted(self._forms, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, forms)), re.IGNORECASE)
 
@@ -76,7 +76,7 @@ class Redactor:
         return _JSON_WEB_TOKEN.sub(HIDDEN, text)
 
     def value(self, value: object, depth: int = 0) -> object:
-        """Return a value of a log line without secrets, as something that JSON can hold, whatever its shape."""
+        """Return a value of a log line without secrets, in a form that JSON can represent."""
         if isinstance(value, str):
             return self.text(value)
         if value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
@@ -94,18 +94,18 @@ class Redactor:
         return self.text(_words(value))
 
     def __call__(self, _logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        """Work as a structlog processor."""
+        """Redact an event; the signature is that of a structlog processor."""
         return {key: self._keyed(key, item, 0) for key, item in event.items()}
 
     def _keyed(self, key: str, item: object, depth: int) -> object:
-        # Whether there is one is no secret.
+        # Whether a secret is set is not a secret.
         if _SECRET_KEYS.search(key) and item is not None and not isinstance(item, bool):
             return HIDDEN
         return self.value(item, depth)
 
 
 def _in_base64(secret: str) -> Iterator[str]:
-    """Give what base64 makes of a secret, alone and within more: there without the letters that neighbours share."""
+    """Yield the base64 forms of a secret: alone, and inside longer data without shared characters."""
     content = secret.encode("utf-8", "surrogatepass")
     for encode in (base64.standard_b64encode, base64.urlsafe_b64encode):
         for before in range(3):
@@ -116,8 +116,8 @@ def _in_base64(secret: str) -> Iterator[str]:
 
 
 def _words(value: object) -> str:
-    """Return what an object says of itself; an exception without words is known by its name at least."""
+    """Return an object as text; an exception without a message is represented by its class name."""
     try:
         return str(value) or type(value).__name__
-    except Exception as error:  # noqa: BLE001 -- a foreign object's mistake must not end what is being logged
+    except Exception as error:  # noqa: BLE001 -- a bug in a foreign object must not stop the code that logs
         return f"<{type(value).__name__}: {type(error).__name__} in its __str__>"

@@ -1,6 +1,6 @@
-"""Log lines: one JSON object each, or coloured text for people on a terminal; never a secret in either.
+"""Log lines: one JSON object each, or colored text on a terminal; neither ever contains a secret.
 
-Events are stable dotted names with keys, never sentences; docs/logs.md lists them. The keys that many share:
+Events are stable dotted names with keys, never sentences; docs/logs.md lists them. Common keys:
 
 ``server``, ``library``  names        ``run_id``      the row in sync_runs
 ``error``, ``hint``      one line     ``duration_s``  seconds
@@ -34,18 +34,18 @@ _TRACEBACKS: Final = ("exception", "stack")
 _LONGEST_TRACEBACK: Final = 8_000
 _LONGEST_VALUE: Final = 4_000
 _LONGEST_LINE: Final = 40_000
-"""Bytes. journald cuts a line of more than 48 KiB in two (journald.conf(5), LineMax=): neither half is JSON then."""
+"""Bytes. journald splits lines of more than 48 KiB (journald.conf(5), LineMax=), and the parts are not valid JSON."""
 
 _PRIORITIES: Final = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 """The numbers of syslog(3)."""
 
 
 class _LibraryHandler(logging.StreamHandler[TextIO]):
-    """Writes what other libraries log."""
+    """Writes log messages of Python libraries."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 -- the name that logging calls
-        """Tell of a message that does not fit its arguments; logging itself would print those as they are."""
-        log.warning("library.message", message=record.msg, error=sys.exception())
+        """Log a message that does not match its arguments; logging would print the arguments without redaction."""
+        log.warning("python.message", message=record.msg, error=sys.exception())
 
 
 def configure_logging(
@@ -56,11 +56,11 @@ def configure_logging(
     environ: Mapping[str, str] = os.environ,
     redactor: Redactor | None = None,
 ) -> Redactor:
-    """Send every log line of the process to ``stream`` (standard error) and return what keeps secrets out of them.
+    """Send every log line of the process to ``stream`` (default: standard error), and return the redactor.
 
-    ``format`` is ``json``, ``console`` or ``auto``: console on a terminal, else json. Where the stream leads into
-    systemd's journal, each line begins with its priority, which the journal takes off and keeps. A ``redactor`` that
-    was in use before goes on knowing what it knows.
+    ``format`` is ``json``, ``console`` or ``auto``: console on a terminal, else json. If the stream leads to
+    systemd's journal, each line starts with its priority, which the journal strips and stores. Pass the previous
+    ``redactor`` to keep the secrets that it knows.
     """
     stream = stream or sys.stderr
     unicode = (getattr(stream, "encoding", None) or "utf-8").lower().replace("-", "") == "utf8"
@@ -75,7 +75,7 @@ def configure_logging(
         structlog.processors.format_exc_info,
     ]
     render = _for_people(stream, environ) if _is_console(format, stream) else _as_json(unicode=unicode)
-    # Cut only what holds no secret any more: half a token is still one, and would not be known again.
+    # Shorten only after the redaction: half a token is still a secret, but would no longer be recognized.
     end: list[Processor] = [redactor, _cap, _order, _with_priority(render) if journal else render]
     structlog.configure(
         processors=[*begin, *end],
@@ -98,11 +98,11 @@ def configure_logging(
 
 
 def redactor_in_use() -> Redactor:
-    """Return what keeps secrets out of the log lines of a program that embeds this package.
+    """Return the redactor for the log lines of a program that embeds this package.
 
-    A program that has set up structlog decides itself where lines go. Where none did, they go to the standard
-    library's loggers below ``retrovue_daemon``, as ``key=value`` pairs: printing them on standard output, with the
-    local variables of tracebacks, as structlog does on its own, is not for a library to do.
+    If the program has configured structlog, its configuration is used. Otherwise log lines go to the standard
+    library's loggers below ``retrovue_daemon``, as ``key=value`` pairs, since a library must not print to standard
+    output, least of all the local variables of tracebacks, as structlog does by default.
     """
     if not structlog.is_configured():
         # Without a handler of the program's, Python would print warnings on standard error.
@@ -125,19 +125,19 @@ def redactor_in_use() -> Redactor:
 
 
 def log_uncaught() -> None:
-    """Log what nobody caught, in whichever thread: printed as it is, a traceback may show a secret."""
+    """Log uncaught exceptions of all threads; Python would print tracebacks without redaction."""
 
-    def tell(where: str, error: BaseException | None) -> None:
+    def report(where: str, error: BaseException | None) -> None:
         log.critical("process.uncaught", where=where, exc_info=error)
 
     def in_main(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
         if issubclass(kind, KeyboardInterrupt):
             sys.__excepthook__(kind, error, traceback)
         else:
-            tell(threading.main_thread().name, error)
+            report(threading.main_thread().name, error)
 
     def in_thread(arguments: threading.ExceptHookArgs) -> None:
-        tell(arguments.thread.name if arguments.thread else "a thread", arguments.exc_value)
+        report(arguments.thread.name if arguments.thread else "a thread", arguments.exc_value)
 
     sys.excepthook = in_main
     threading.excepthook = in_thread
@@ -147,7 +147,7 @@ def _level(name: str) -> int:
     return logging.getLevelNamesMapping()[name.upper()]
 
 
-# -- what a line looks like -----------------------------------------------------------------------------------------
+# -- format of lines ------------------------------------------------------------------------------------------------
 
 
 def _is_console(format: str, stream: TextIO) -> bool:  # noqa: A002 -- the key's name
@@ -158,7 +158,7 @@ def _as_json(*, unicode: bool) -> Processor:
     render = structlog.processors.JSONRenderer(ensure_ascii=not unicode)
 
     def line(logger: object, method: str, event: MutableMapping[str, Any]) -> str:
-        # One object is one line also for readers to whom more than "\n" ends one.
+        # Keep one object on one line, also for readers that split lines at more than "\n".
         return _visible(str(render(logger, method, event)), lambda letter: json.dumps(letter)[1:-1])
 
     return line
@@ -171,7 +171,7 @@ def _for_people(stream: TextIO, environ: Mapping[str, str]) -> Processor:
     )
 
     def line(logger: object, method: str, event: MutableMapping[str, Any]) -> str:
-        # Titles and answers are not ours: no line end may forge a line, nothing may steer the terminal.
+        # Titles and responses are foreign text: they must not forge lines or control the terminal.
         shown = {
             key: _visible(value, _escape, keep="\n" if key in _TRACEBACKS else "")
             if isinstance(value, str)
@@ -184,7 +184,7 @@ def _for_people(stream: TextIO, environ: Mapping[str, str]) -> Processor:
 
 
 def _visible(text: str, escape: Callable[[str], str], *, keep: str = "") -> str:
-    """Return ``text`` with every letter escaped that would not be seen, but for those to keep."""
+    """Return ``text`` with invisible characters escaped, except those in ``keep``."""
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() or letter in keep else escape(letter) for letter in text)
@@ -195,7 +195,7 @@ def _escape(letter: str) -> str:
 
 
 def _with_priority(render: Processor) -> Processor:
-    """Begin every line with ``<N>``, which sd-daemon(3) describes; a traceback for people has many."""
+    """Start every line with ``<N>``, as sd-daemon(3) describes; a traceback in console format has many lines."""
 
     def lines(logger: object, method: str, event: MutableMapping[str, Any]) -> str:
         prefix = f"<{_PRIORITIES.get(event['level'], _PRIORITIES['info'])}>"
@@ -204,20 +204,20 @@ def _with_priority(render: Processor) -> Processor:
     return lines
 
 
-# -- what is in it --------------------------------------------------------------------------------------------------
+# -- content of lines -----------------------------------------------------------------------------------------------
 
 
 def _library_event(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Give lines of other libraries (asyncio, aiohttp) a stable name too; their text becomes ``message``."""
+    """Give messages of Python libraries (asyncio, aiohttp) a stable event name; their text becomes ``message``."""
     event["message"] = event["event"]
-    event["event"] = "library.message"
+    event["event"] = "python.message"
     return event
 
 
 def _cap(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Shorten what is too long to be read, and all values where the line would still be too long for the journal."""
+    """Shorten long values, and shorten all values more if the line would still be too long for the journal."""
     capped = _with_values_up_to(_LONGEST_VALUE, _LONGEST_TRACEBACK, event)
-    # With every other letter escaped a line is as long as it can get.
+    # json.dumps escapes all non-ASCII characters, so this is the greatest possible length.
     if len(json.dumps(capped)) > _LONGEST_LINE:
         capped = _with_values_up_to(_LONGEST_VALUE // 10, _LONGEST_TRACEBACK // 10, event)
     return capped
@@ -225,14 +225,14 @@ def _cap(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Muta
 
 def _with_values_up_to(value: int, traceback: int, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     return {
-        # Of a traceback both ends are kept: where it began, and what it was.
+        # Keep both ends of a traceback: where it starts, and the exception itself.
         key: _shortened(item, traceback, end=traceback * 3 // 4) if key in _TRACEBACKS else _shortened(item, value)
         for key, item in event.items()
     }
 
 
 def _shortened(item: object, longest: int, *, end: int = 0) -> object:
-    """Return at most ``longest`` characters of a text, ``end`` of them from its end; anything else if it is short."""
+    """Return a short value unchanged, and ``longest`` characters of a long one, ``end`` of them from its end."""
     text = item if isinstance(item, str) else repr(item)
     if len(text) <= longest:
         return item
@@ -240,6 +240,6 @@ def _shortened(item: object, longest: int, *, end: int = 0) -> object:
 
 
 def _order(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Put what every line has first, so that lines are easy to read raw."""
+    """Put the common keys first, so that raw lines are easy to read."""
     first = {key: event.pop(key) for key in ("timestamp", "level", "event", "server", "library") if key in event}
     return {**first, **event}

@@ -1,4 +1,4 @@
-"""Where log lines go: streams that neither fail nor hold anything up, whoever reads them."""
+"""Output streams for log lines that never fail and never block, even if nothing reads them."""
 
 from __future__ import annotations
 
@@ -18,46 +18,46 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 LONGEST_QUEUE: Final = 10_000
-"""Lines that wait for a reader."""
+"""The maximum number of lines that wait for a reader."""
 
 CLOSING_S: Final = 2.0
-"""Seconds that the last lines may take: a reader who has not read so far may never do."""
+"""Seconds to wait for the last lines at the end: a reader that is blocked may stay so."""
 
 
 class Unfailing:
-    """A stream whose reader may go away or whose disk may fill: lines are lost then, the work goes on."""
+    """A stream that drops lines on errors, such as a closed pipe or a full disk, so that the work goes on."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write if that is possible."""
+        """Write the text; ignore errors."""
         with suppress(OSError, ValueError):
             self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Flush if that is possible."""
+        """Flush the stream; ignore errors."""
         with suppress(OSError, ValueError):
             self._stream.flush()
 
     def isatty(self) -> bool:
-        """Tell whether people read it."""
+        """Return whether the stream is a terminal."""
         with suppress(ValueError):
             return self._stream.isatty()
         return False
 
     def as_stream(self) -> TextIO:
-        """Return the object as what loggers expect; they use no more than is here."""
+        """Return the object typed as TextIO; loggers use only the methods defined here."""
         return cast("TextIO", self)
 
 
 class Outlet:
-    """Writes to a stream in a thread of its own, for as long as its ``with`` block.
+    """Writes to a stream in a separate thread, during its ``with`` block.
 
-    A pipe whose reader sleeps, or a terminal that was stopped, would otherwise stop the event loop with a line, and
-    with that signals and all that tells systemd of life. Lines that find no room are lost, and counted. The thread
-    writes to the descriptor itself: the end of the process never waits for a lock of the stream's.
+    Otherwise a pipe that is not read, or a stopped terminal, would block the event loop, and with it signals and the
+    watchdog messages to systemd. If the queue is full, lines are dropped and counted. The thread writes directly to
+    the file descriptor, so that the exit of the process never waits for a lock of the stream.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -77,13 +77,13 @@ class Outlet:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._tell_lost(LONGEST_QUEUE)
+        self._report_lost(LONGEST_QUEUE)
         self._is_closed = True
         self._lines.put(None)
         self._thread.join(CLOSING_S)
 
     def write(self, text: str) -> int:
-        """Have a text written as soon as may be; after the block at once, unless the reader has stopped reading."""
+        """Queue a text; after the ``with`` block, write it at once, unless the reader is still blocked."""
         if not self._is_closed:
             self._queue(text)
         elif not self._thread.is_alive():
@@ -91,18 +91,18 @@ class Outlet:
         return len(text)
 
     def flush(self) -> None:
-        """Do nothing: what was handed in is on its way."""
+        """Do nothing: the thread writes queued lines as soon as it can."""
 
     def fileno(self) -> int:
         """Return the stream's descriptor."""
         return self._stream.fileno()
 
     def isatty(self) -> bool:
-        """Tell whether people read it."""
+        """Return whether the stream is a terminal."""
         return self._stream.isatty()
 
     def as_stream(self) -> TextIO:
-        """Return the object as what loggers expect; they use no more than is here."""
+        """Return the object typed as TextIO; loggers use only the methods defined here."""
         return cast("TextIO", self)
 
     def _queue(self, text: str) -> None:
@@ -112,41 +112,41 @@ class Outlet:
             with self._counting:
                 self._lost += 1
 
-    def _tell_lost(self, most_waiting: int) -> None:
-        """Say how many lines were lost, once no more than these wait.
+    def _report_lost(self, most_waiting: int) -> None:
+        """Log the number of lost lines, once at most ``most_waiting`` lines are queued.
 
-        Never while a line is handed in: whoever does that holds the lock of a logger, and this is a line itself.
+        Never call this from ``write``: its caller holds a logger's lock, and this logs a line itself.
         """
         if not self._lost or self._lines.qsize() > most_waiting:
             return
         with self._counting:
             lost, self._lost = self._lost, 0
         if lost:
-            log.warning("log.lines_lost", lines=lost, hint="whoever reads the log did not read for a while")
+            log.warning("log.lines_lost", lines=lost, hint="the reader of the log was blocked for a while")
 
     def _write_lines(self) -> None:
         while (text := self._lines.get()) is not None:
             self._put(text)
-            self._tell_lost(LONGEST_QUEUE // 2)
+            self._report_lost(LONGEST_QUEUE // 2)
 
     def _put(self, text: str) -> None:
-        """Write all of a text, however long it takes; a stream that takes nothing costs the line."""
+        """Write a whole text, however long that takes; on an error, drop it."""
         content = memoryview(text.encode(self.encoding, "backslashreplace"))
         with suppress(OSError, ValueError):
             while content:
                 try:
                     content = content[os.write(self.fileno(), content) :]
-                except BlockingIOError:  # whoever shares it has made it so
+                except BlockingIOError:  # another process that shares the stream made it non-blocking
                     select.select([], [self.fileno()], [])
 
 
 def journal_stream(environ: Mapping[str, str], stream: TextIO) -> bool:
-    """Tell whether a stream leads into the journal, and not where somebody has redirected it to.
+    """Return whether a stream leads to systemd's journal and has not been redirected.
 
-    systemd names the device and the inode of the socket that it connected (systemd.exec(5), ``$JOURNAL_STREAM``).
+    ``$JOURNAL_STREAM`` holds the device and inode of the socket that systemd connected (systemd.exec(5)).
     """
     try:
         found = os.fstat(stream.fileno())
-    except (AttributeError, OSError, ValueError):  # no file at all, or a closed one
+    except (AttributeError, OSError, ValueError):  # not a file, or closed
         return False
     return environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"

@@ -108,11 +108,11 @@ class Notifier:
                 sender.sendto(message, self.address)
         except OSError as error:
             if not self._has_failed:
-                log.warning("systemd.not_told", error=str(error), hint="systemd may take the service for hung")
+                log.warning("systemd.notify_failed", error=str(error), hint="systemd may take the service for hung")
             self._has_failed = True
             return False
         if self._has_failed:
-            log.info("systemd.told_again")
+            log.info("systemd.notify_recovered")
         self._has_failed = False
         return True
 

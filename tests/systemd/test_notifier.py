@@ -139,7 +139,7 @@ def test_a_broken_socket_is_told_once_and_disturbs_nothing(tmp_path, name) -> No
             notifier.ready()
             notifier.status("well")
             notifier.watchdog()
-    assert [(line["event"], line["log_level"]) for line in lines] == [("systemd.not_told", "warning")]
+    assert [(line["event"], line["log_level"]) for line in lines] == [("systemd.notify_failed", "warning")]
 
 
 def test_a_full_socket_keeps_nobody_waiting_and_loses_no_change_of_state(listener, notifier) -> None:
@@ -175,7 +175,7 @@ def test_trouble_with_the_socket_is_told_when_it_starts_and_when_it_ends(listen,
                 notifier.watchdog()
             assert listening.heard() == ["WATCHDOG=1"] * 3
             path.unlink()
-    assert [line["event"] for line in lines] == ["systemd.not_told", "systemd.told_again"] * 2
+    assert [line["event"] for line in lines] == ["systemd.notify_failed", "systemd.notify_recovered"] * 2
 
 
 def test_what_is_remembered_for_a_broken_socket_is_bounded(listen, tmp_path) -> None:
