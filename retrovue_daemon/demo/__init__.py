@@ -1,26 +1,26 @@
-"""A simulated Plex Media Server, for the demo, the tests and the benchmarks. It imports nothing of the daemon.
+"""A simulated Plex Media Server for the demo, the tests and the benchmarks. It imports nothing from the daemon.
 
-| module | what it knows |
+| module | responsibility |
 |---|---|
-| `world` | the model of the truth: libraries and items, without HTTP |
-| `items` | the values in it: films, shows, seasons, episodes, versions, files |
-| `shelf` | putting new things into a library: ids, guids, paths |
+| `world` | the reference data: libraries and items, without HTTP |
+| `items` | its value types: films, shows, seasons, episodes, versions, files |
+| `shelf` | adding new items to a library: ids, guids, paths |
 | `builtin`, `builtin_films`, `builtin_shows`, `public_domain` | the built-in library |
 | `generate` | libraries of any size |
-| `changes` | what happens to a library in the course of time |
-| `marks` | which marks move then |
-| `versions` | the new values of versions and files that changes put in the place of the old |
-| `release` | versions of the server and what each can do |
-| `entries`, `files`, `details`, `shape` | item -> entry, as listings and as details show it |
-| `containers`, `meta` | the attributes and lists around entries, endpoint by endpoint |
+| `changes` | changes that a library goes through over time |
+| `marks` | the timestamps and counters that each change moves |
+| `versions` | the new versions and files that a change produces |
+| `release` | Plex versions and what each supports |
+| `entries`, `files`, `details`, `shape` | item -> entry, in listings and in details |
+| `containers`, `meta` | the attributes and lists around entries, per endpoint |
 | `encode` | entries -> JSON and XML |
-| `stencil` | the same for films and episodes, several times as fast |
-| `query` | which page, filters, order and elements a request asks for |
+| `stencil` | the same for films and episodes, several times faster |
+| `query` | the page, filters, order and elements that a request asks for |
 | `endpoints` | the paths |
 | `pages` | error pages and common headers |
-| `faults`, `quirks`, `misbehaviour` | what goes wrong once; what is always odd; how both show |
-| `server` | SimulatedPlex: the port, the recording, the tokens |
-| `control` | changes, faults and quirks over HTTP, on another port |
+| `faults`, `quirks`, `misbehaviour` | one-off failures; permanent oddities; how both are carried out |
+| `server` | SimulatedPlex: the port, the recorded requests, the tokens |
+| `control` | changes, faults and quirks over HTTP, on a second port |
 """
 
 from retrovue_daemon.demo.builtin import built_in_library

@@ -1,4 +1,4 @@
-"""The built-in library: small, pleasant to look at, and with one of everything that a sync can stumble over."""
+"""The built-in library: small, pleasant to look at, with one of everything that can trip up a sync."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DAY = 86_400  # s
 
 
 def built_in_library() -> World:
-    """Build a world of nine libraries: films, shows and clips of many kinds, an empty one, two that no sync wants."""
+    """Return a world of nine libraries: various films, shows and clips, an empty one, and two that are not synced."""
     world = World(name="The Regal, Little Marsden")
     add_films(world)
     add_films_in_4k(world)
@@ -32,7 +32,7 @@ def built_in_library() -> World:
 
 
 def add_music(world: World) -> None:
-    """Add a music library, which a sync passes over."""
+    """Add a music library, which is not synced."""
     library = new_library(world, "artist", "Music", "/srv/media/music")
     for name in ("Bessie Smith", "Scott Joplin", "Original Dixieland Jass Band"):
         item_id = world.new_id("item")
@@ -41,7 +41,7 @@ def add_music(world: World) -> None:
 
 
 def add_photos(world: World) -> None:
-    """Add a photo library, likewise."""
+    """Add a photo library, which is not synced."""
     library = new_library(world, "photo", "Photos", "/srv/media/photos")
     shelf = Shelf(world, library)
     for number in range(1, 4):

@@ -1,4 +1,4 @@
-"""The built-in libraries of films and clips. What is odd in each is said by its function's docstring."""
+"""The built-in libraries of films and clips. Each function's docstring lists the special cases in its library."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ LEGACY_IMDB = "com.plexapp.agents.imdb"
 def add_films(world: World) -> None:
     """Add the main film library, in two folders.
 
-    A film in two versions, one in two files, one with a version that Plex optimized, one in two editions, one
-    that is not analysed yet, one without any file, one in the trash, and four that no agent could match.
+    It has a film in two versions, one in two files, one with a version optimized by Plex, one in two editions, one
+    not analysed yet, one without a file, one in the trash, and four that no agent could match.
     """
     library = new_library(world, "movie", "Movies", "/srv/media/movies", "/srv/archive/films")
     shelf, archive = Shelf(world, library), Shelf(world, library, root=1)
@@ -56,7 +56,7 @@ def add_films(world: World) -> None:
 
 
 def add_films_in_4k(world: World) -> None:
-    """Add a library of restorations, of films that stand in the main one too: other files, the same guid."""
+    """Add a library of restorations of films from the main library: other files, the same guids."""
     library = new_library(world, "movie", "Movies 4K", "/srv/media/movies-4k")
     shelf = Shelf(world, library)
     for film in FILMS:
@@ -65,7 +65,7 @@ def add_films_in_4k(world: World) -> None:
 
 
 def add_silent_archive(world: World) -> None:
-    """Add films matched by legacy agents, and one by an agent that somebody wrote at home."""
+    """Add films matched by legacy agents, and one matched by a custom agent."""
     library = new_library(world, "movie", "Silent Archive", "/srv/archive/silent", agent=LEGACY_IMDB)
     shelf = Shelf(world, library)
     for title, year, minutes, guid in (
@@ -80,7 +80,7 @@ def add_silent_archive(world: World) -> None:
 
 
 def add_clips(world: World) -> None:
-    """Add "Other Videos": clips that nobody matched. Its owner typed the blank at the end of the title."""
+    """Add "Other Videos": unmatched clips. The trailing space in the title was typed by its owner."""
     library = new_library(world, "movie", "Trailers & Bumpers ", "/srv/media/bumpers", agent=NO_AGENT)
     shelf = Shelf(world, library)
     for title, seconds in (("Please Stand By", 30), ("Let's All Go to the Lobby", 62), ("Sign-Off (1976)", 95)):
@@ -133,7 +133,7 @@ def _version(shelf: Shelf, film: Film, form: Format, suffix: str = "") -> Media:
 
 
 def _optimized(shelf: Shelf, film: Film) -> tuple[Media, Media]:
-    """Make the original and the smaller version that Plex made of it, in a folder of its own."""
+    """Return the original and the smaller version that Plex made of it, in a separate folder."""
     original = msgspec.structs.replace(_version(shelf, film, HD), title="Original")
     name = file_name(film.title, film.year)
     file = File(path=f"Plex Versions/Optimized for Mobile/{name}.mp4", duration=film.minutes * MINUTE, format=MOBILE)
@@ -144,7 +144,7 @@ def _optimized(shelf: Shelf, film: Film) -> tuple[Media, Media]:
 
 
 def _not_analysed(shelf: Shelf, film: Film) -> Media:
-    """Make a file that the scanner has found and nobody has looked into."""
+    """Return a file that was scanned but not analysed yet."""
     media = _version(shelf, film, HD)
     part = msgspec.structs.replace(media.parts[0], duration=None, container=None)
     return msgspec.structs.replace(media, format=None, parts=(part,))

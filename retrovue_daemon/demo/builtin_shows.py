@@ -1,4 +1,4 @@
-"""The built-in libraries of shows. What is odd in each is said by its function's docstring."""
+"""The built-in libraries of shows. Each function's docstring lists the special cases in its library."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ LEGACY_HAMA = "com.plexapp.agents.hama"
 
 
 def add_shows(world: World) -> None:
-    """Add the show library: plain series, specials, a file with two episodes, a show known by dates only.
+    """Add the show library: ordinary series, specials, a file with two episodes, a show with dates but no numbers.
 
-    Further a show whose name is full of signs, names in several scripts, a season without episodes, an episode
-    without a file, and one whose second version has no file left.
+    It also has a show with special characters in its name, names in several scripts, a season without episodes, an
+    episode without a file, and one whose second version has lost its file.
     """
     library = new_library(world, "show", "TV Shows", "/srv/media/tv")
     shelf = Shelf(world, library)
@@ -32,7 +32,7 @@ def add_shows(world: World) -> None:
 
 
 def add_anime(world: World) -> None:
-    """Add shows matched by the HAMA and the TheTVDB agents, whose guids carry season and episode."""
+    """Add shows matched by the HAMA and TheTVDB agents, whose guids contain season and episode numbers."""
     library = new_library(world, "show", "Anime", "/srv/media/anime", agent=LEGACY_HAMA)
     shelf = Shelf(world, library)
     for title, year, guid, titles in (
@@ -70,7 +70,7 @@ def _lighthouse(shelf: Shelf) -> None:
 
 
 def _two_in_one_file(shelf: Shelf, season: Season, first: int, titles: tuple[str, str]) -> None:
-    """Add two episodes, each with a Media and a Part of its own, over one and the same file."""
+    """Add two episodes that share one file, each with its own Media and Part."""
     path = f"{_folder(shelf, season)} - S{season.index:02d}E{first:02d}-E{first + 1:02d}.mkv"
     file = File(path=path, duration=58 * MINUTE)
     for offset, title in enumerate(titles):
@@ -81,7 +81,7 @@ def _two_in_one_file(shelf: Shelf, season: Season, first: int, titles: tuple[str
 
 
 def _almanac(shelf: Shelf) -> None:
-    """Add a daily programme: its episodes have dates and no numbers, its season is a year, and is not shown."""
+    """Add a daily programme: its episodes have dates and no numbers; its season is a year and is not displayed."""
     show = shelf.show("The Nightly Almanac", 2025, studio="Marsden Bay Television", summary="The news, but calmer.")
     shelf.world.put(msgspec.structs.replace(show, flattened=True))
     season = shelf.season(show, 2025)

@@ -1,4 +1,4 @@
-"""What happens to the libraries of a real server in the course of time. Which marks move then stands in `marks`."""
+"""Changes that a real server's libraries go through. `marks` defines which timestamps and counters each moves."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 FILM_MS = 5_400_000
 EPISODE_MS = 1_500_000
 NOT_EDITED = frozenset({"id", "library"})
-"""The fields that no edit changes; `recreate` and `move` do."""
+"""The fields that `edit` does not change; `recreate` and `move` do."""
 
 AnItem = TypeVar("AnItem", bound=Item)
 
 
 class Changes:
-    """Changes one world. Items are named by their id; what a method returns is the item as it stands afterwards.
+    """Changes one world. Methods identify items by id and return the item in its new state.
 
-    What cannot be is refused before anything is changed: as a KeyError where something is not there, else as another
-    ValueError, TypeError or IndexError. The types of arguments are for the caller to keep.
+    An impossible change is refused before anything is modified: with a KeyError if something does not exist,
+    otherwise with another ValueError, TypeError or IndexError. Callers must pass arguments of the right types.
     """
 
     def __init__(self, world: World) -> None:
@@ -35,7 +35,7 @@ class Changes:
         self._marks = Marks(world)
         self._deleted: dict[int, Item] = {}
 
-    # Things come and go
+    # Adding, removing and moving items
 
     def add_movie(self, library: str, title: str, year: int | None = None, *, guid: str | None = None) -> Movie:
         """Add a film with one file, in the library's first folder."""
@@ -48,13 +48,13 @@ class Changes:
         return movie
 
     def add_show(self, library: str, title: str, year: int | None = None, *, guid: str | None = None) -> Show:
-        """Add a show without seasons, as they appear for a moment during a scan."""
+        """Add a show without seasons, as it briefly appears during a scan."""
         show = self._shelf(library, "show").show(title, year, guid=guid)
         self._marks.scan_found(library)
         return show
 
     def add_episode(self, show_id: int, season_index: int, index: int | None, title: str) -> Episode:
-        """Add an episode with one file, and its season if there is none yet."""
+        """Add an episode with one file, and its season if it does not exist yet."""
         show = self._item(Show, show_id)
         shelf = self._shelf(show.library, "show")
         seasons = {season.index: season for season in self._world.seasons_of(show_id)}
@@ -68,9 +68,9 @@ class Changes:
         return episode
 
     def delete(self, item_id: int) -> list[Item]:
-        """Delete an item with all that hangs below it, and what is empty without it: the season, then the show.
+        """Delete an item and everything below it, then the season and the show that are left empty.
 
-        The deleted items are returned, parents first, so that `add_again` can bring them back.
+        Return the deleted items, parents first, so that `add_again` can restore them.
         """
         world = self._world
         item = world.item(item_id)
@@ -89,9 +89,9 @@ class Changes:
         return gone
 
     def add_again(self, *gone: Item | int) -> list[Item]:
-        """Bring deleted items back as a scan does that finds their files again: new ids, same guids and files.
+        """Restore deleted items like a scan that finds their files again: with new ids, but the same guids and files.
 
-        They are what `delete` returned, or the ids of these, parents first. Each can come back once.
+        Pass the items that `delete` returned, or their ids, parents first. Each item can be restored once.
         """
         items = [self._deleted[each] if isinstance(each, int) else each for each in gone]
         if len({item.id for item in items}) < len(items):
@@ -99,7 +99,7 @@ class Changes:
         for item in items:
             if type(item) is not type(self._deleted.get(item.id)):
                 raise KeyError(item.id)
-        again = self._put_anew(items, items[0].library)
+        again = self._put_under_new_ids(items, items[0].library)
         for item in items:
             del self._deleted[item.id]
         self._marks.scan_found(items[0].library)
@@ -110,25 +110,25 @@ class Changes:
         return self.add_again(*self.delete(item_id))
 
     def move(self, item_id: int, library: str) -> Item:
-        """Move a film's or a show's files to another library's folder: it gets a new id there, with the same guid."""
+        """Move a film's or show's files to another library's folder. It gets a new id there and keeps its guid."""
         item = self._world.item(item_id)
         if not isinstance(item, Movie | Show):
-            raise TypeError(item.type)  # seasons and episodes go where their show goes
+            raise TypeError(item.type)  # seasons and episodes move with their show
         if self._world.libraries[library].type != self._world.libraries[item.library].type:
             raise ValueError(library)
         if not self._world.libraries[library].locations:
             raise ValueError(library)
         gone = self.delete(item_id)
-        moved = self._put_anew(gone, library)
+        moved = self._put_under_new_ids(gone, library)
         for each in gone:
             del self._deleted[each.id]
         self._marks.scan_found(library)
         return next(each for each in moved if type(each) is type(item))
 
     def move_episode(self, item_id: int, show_id: int, season_index: int, index: int | None) -> Episode:
-        """Put an episode under another number, season or show of its library, as another order of episodes does.
+        """Move an episode to another number, season or show of its library, as a different episode order does.
 
-        Id and files stay. A season that is not there yet is made, and what is empty without the episode goes.
+        The episode keeps its id and files. A missing season is created; an emptied season or show is removed.
         """
         world = self._world
         episode, show = self._item(Episode, item_id), self._item(Show, show_id)
@@ -145,7 +145,7 @@ class Changes:
         return moved
 
     def merge(self, into_id: int, other_id: int) -> Movie:
-        """Make another film's files versions of this one. The other film's id is gone."""
+        """Merge another film into this one: its files become versions of this film, and its id disappears."""
         into, other = self._item(Movie, into_id), self._item(Movie, other_id)
         if other.library != into.library or other.id == into.id:
             raise ValueError(other_id)
@@ -155,7 +155,7 @@ class Changes:
         return merged
 
     def split(self, item_id: int) -> list[Movie]:
-        """Make every version a film of its own. The first keeps the id, the others get new ones and no match."""
+        """Turn every version into a film of its own. The first keeps the id; the others get new ids and no match."""
         movie = self._item(Movie, item_id)
         now = self._marks.tick()
         films = [self._replace(movie, media=movie.media[:1], duration=movie.media[0].duration, updated_at=now)]
@@ -176,12 +176,12 @@ class Changes:
         self._marks.count(movie.library)
         return films
 
-    # Things are described anew
+    # Editing descriptions
 
     def edit(self, item_id: int, **fields: object) -> Item:
         """Edit an item's fields by their names in `items`: `edit(17, title="Nosferatu", year=1922)`.
 
-        Values may be as JSON has them: `edit(17, tags={"genres": ["Horror"]})`.
+        Values may be given in their JSON form: `edit(17, tags={"genres": ["Horror"]})`.
         """
         item = self._world.item(item_id)
         types = {field.name: field.type for field in msgspec.structs.fields(item) if field.name not in NOT_EDITED}
@@ -190,13 +190,13 @@ class Changes:
         return self._replace(item, **{"updated_at": self._marks.tick(), **values})
 
     def rematch(self, item_id: int, guid: str, *external_guids: str) -> Item:
-        """Match an item to something else. The id stays, all guids change."""
+        """Match an item to something else. The id stays; all guids change."""
         return self.edit(item_id, guid=guid, external_guids=external_guids)
 
-    # Files change
+    # Changing files
 
     def replace_file(self, item_id: int, *, size: int, duration: int) -> Item:
-        """Put another file in the place of the first, under its name: size, length and mtime change."""
+        """Replace the first file under the same name: its size, duration and mtime change."""
         now = self._marks.tick()
         item = self._world.item(item_id)
         item = self._replace(
@@ -208,7 +208,7 @@ class Changes:
         return item
 
     def upgrade_file(self, item_id: int) -> Item:
-        """Put a better file in the place of the first, under a new name: a new version and part, the same item."""
+        """Replace the first file with a better one under a new name: a new version and part of the same item."""
         now = self._marks.tick()
         item = self._world.item(item_id)
         item = self._replace(item, media=upgraded(media_of(item), self._world.new_id, now), updated_at=now)
@@ -216,7 +216,7 @@ class Changes:
         return item
 
     def split_file(self, item_id: int) -> Item:
-        """Put two files in the place of the first, that play one after the other: a new version, the same item."""
+        """Replace the first file with two consecutive ones: a new version of the same item."""
         now = self._marks.tick()
         item = self._world.item(item_id)
         item = self._replace(item, media=in_two_files(media_of(item), self._world.new_id), updated_at=now)
@@ -224,7 +224,7 @@ class Changes:
         return item
 
     def separate_episodes(self, item_id: int) -> list[Episode]:
-        """Put a file for each episode in the place of one that holds several: new versions, the same episodes."""
+        """Replace a file that holds several episodes with one file per episode: new versions of the same episodes."""
         now = self._marks.tick()
         episode = self._item(Episode, item_id)
         shared = episode.media[0].parts[0].file
@@ -243,7 +243,7 @@ class Changes:
         return separated
 
     def rename_file(self, item_id: int, path: str) -> Item:
-        """Rename the first file; `path` is the whole new path on the server's machine."""
+        """Rename the first file; `path` is its full new path on the server's machine."""
         item = self._world.item(item_id)
         media = with_first_part(media_of(item), {}, id=self._world.new_id("part"), file=path)
         item = self._replace(item, media=media)
@@ -251,7 +251,7 @@ class Changes:
         return item
 
     def analyse(self, item_id: int) -> Item:
-        """Look into an item's files again: the bitrate comes out a little different, and no mark moves."""
+        """Analyse an item's files again: the bitrate changes slightly, and no timestamp moves."""
         self._marks.tick()
         item = self._world.item(item_id)
         return self._replace(item, media=analysed_again(media_of(item)))
@@ -259,7 +259,7 @@ class Changes:
     # The trash
 
     def trash(self, item_id: int) -> Item:
-        """Find an item's files gone while the trash is not emptied: the item is listed on, with deletedAt."""
+        """Mark an item whose files have disappeared as trashed: it stays listed, with deletedAt."""
         now = self._marks.tick()
         item = self._world.item(item_id)
         media = tuple(msgspec.structs.replace(version, deleted_at=now) for version in media_of(item))
@@ -268,7 +268,7 @@ class Changes:
         return item
 
     def restore(self, item_id: int) -> Item:
-        """Find the files of a trashed item back in their place."""
+        """Take an item out of the trash because its files are back in place."""
         item = self._world.item(item_id)
         media = tuple(msgspec.structs.replace(version, deleted_at=None) for version in media_of(item))
         item = self._replace(item, deleted_at=None, **({"media": media} if media else {}))
@@ -284,42 +284,42 @@ class Changes:
     # Libraries
 
     def add_library(self, library_type: str, title: str, *paths: str) -> Library:
-        """Add an empty library, with a folder or several."""
+        """Add an empty library with one or more folders."""
         if not paths or library_type not in AGENTS:
             raise ValueError(library_type, *paths)
         self._marks.tick()
         return new_library(self._world, library_type, title, *paths)
 
     def remove_library(self, key: str) -> None:
-        """Remove a library with everything in it. Its key is not used again."""
+        """Remove a library and everything in it. Its key is not reused."""
         self._world.drop_library(key)
         self._marks.tick()
 
     def rename_library(self, key: str, title: str) -> Library:
-        """Give a library another title. Key and uuid stay."""
+        """Rename a library. Its key and uuid stay."""
         library = self._world.libraries[key]
         library.title = title
         library.updated_at = self._marks.tick()
         return library
 
     def start_scan(self, key: str) -> Library:
-        """Begin a scan: the library is `refreshing` until `finish_scan`."""
+        """Start a scan: the library is `refreshing` until `finish_scan`."""
         library = self._world.libraries[key]
         self._marks.tick()
         library.refreshing = True
         return library
 
     def finish_scan(self, key: str) -> Library:
-        """End a scan that found nothing new."""
+        """Finish a scan that found nothing new."""
         self._marks.scanned(key)
         library = self._world.libraries[key]
         library.refreshing = False
         return library
 
-    # How items get their new values
+    # Storing new values
 
-    def _put_anew(self, gone: tuple[Item, ...] | list[Item], library: str) -> list[Item]:
-        """Put items, parents first, under new ids into a library; their files go into its folder."""
+    def _put_under_new_ids(self, gone: tuple[Item, ...] | list[Item], library: str) -> list[Item]:
+        """Put items into a library under new ids, parents first; their files move into its folder."""
         world = self._world
         found: set[int | None] = {None}
         for item in gone:
@@ -350,7 +350,7 @@ class Changes:
         return new
 
     def _check_parents(self, item: Item, values: dict[str, Any]) -> None:
-        """Refuse to hang an item below what is no show or season, or below one of elsewhere."""
+        """Refuse a parent that is not a show or season, or that belongs to another library or show."""
         if not isinstance(item, Season | Episode) or not values.keys() & {"show_id", "season_id"}:
             return
         show = self._item(Show, values.get("show_id", item.show_id))

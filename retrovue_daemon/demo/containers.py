@@ -1,4 +1,4 @@
-"""The attributes of a MediaContainer, and the lists beside its entries, endpoint by endpoint."""
+"""The attributes of a MediaContainer, and the lists beside its entries, per endpoint."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PICTURES = {"movie": "movie", "show": "show", "artist": "artist", "photo": "phot
 
 
 def identity(world: World) -> Entry:
-    """Return /identity: the only answer that needs no token."""
+    """Return /identity, the only response that requires no token."""
     api = {"apiVersion": world.release.api_version} if world.release.api_version else {}
     return {
         "size": 0,
@@ -75,7 +75,7 @@ def sections() -> Entry:
 
 
 def section(world: World, library: Library) -> Entry:
-    """Return one library among the sections."""
+    """Return one library in the list of sections."""
     counter = {"contentChangedAt": library.content_changed_at} if world.release.content_changed_at else {}
     pictures, provider = {}, {}
     if not world.release.metadata_providers:
@@ -111,7 +111,7 @@ def section(world: World, library: Library) -> Entry:
 
 
 def of_library(library: Library) -> Entry:
-    """Return the attributes that a library's listings share, and that their entries then do not carry."""
+    """Return the attributes that a library's listings carry once instead of on each entry."""
     return {
         "allowSync": True,
         **LIBRARY_PLUGIN,
@@ -122,9 +122,9 @@ def of_library(library: Library) -> Entry:
 
 
 def listing(library: Library) -> Entry:
-    """Return those of /library/sections/{key}/all and allLeaves.
+    """Return the attributes of /library/sections/{key}/all and allLeaves.
 
-    The words are those of the library's own type, whatever type is listed.
+    The titles depend on the library's type, whatever type is listed.
     """
     kind = PICTURES[library.type]
     is_other_videos = library.type == "movie" and library.agent == NO_AGENT
@@ -141,7 +141,7 @@ def listing(library: Library) -> Entry:
 
 
 def seasons(library: Library, show: Show) -> Entry:
-    """Return those of /library/metadata/{show}/children: the show's facts, once for all its seasons."""
+    """Return the attributes of /library/metadata/{show}/children: the show's data, once for all its seasons."""
     return {
         **of_library(library),
         "art": art(show),
@@ -160,9 +160,9 @@ def seasons(library: Library, show: Show) -> Entry:
 
 
 def episodes(library: Library, show: Show, season: Season) -> Entry:
-    """Return those of /library/metadata/{season}/children.
+    """Return the attributes of /library/metadata/{season}/children.
 
-    Two oddities are Plex's own: the ratingKey that is a number, and the empty title.
+    Plex itself sends the numeric ratingKey and the empty title.
     """
     return {
         **of_library(library),
@@ -185,7 +185,7 @@ def episodes(library: Library, show: Show, season: Season) -> Entry:
 
 
 def leaves(library: Library, show: Show) -> Entry:
-    """Return those of /library/metadata/{show}/allLeaves: episodes of several seasons, so no season's facts."""
+    """Return the attributes of /library/metadata/{show}/allLeaves: its episodes span seasons, so no season's data."""
     return {
         **of_library(library),
         "art": art(show),
@@ -204,7 +204,7 @@ def leaves(library: Library, show: Show) -> Entry:
 
 
 def all_episodes(world: World, show: Show) -> Entry:
-    """Return the pseudo entry among a show's seasons: it has no ratingKey and no type, but it is counted."""
+    """Return the pseudo entry in a show's list of seasons: it has no ratingKey and no type, but is counted."""
     return {
         "leafCount": world.count_leaves(show.id),
         "thumb": thumb(show),
@@ -215,7 +215,7 @@ def all_episodes(world: World, show: Show) -> Entry:
 
 
 def choices(library: Library, field: str) -> Entry:
-    """Return those of /library/sections/{key}/genre and its like."""
+    """Return the attributes of /library/sections/{key}/genre and similar paths."""
     kind = PICTURES[library.type]
     return {
         "allowSync": False,
@@ -231,7 +231,7 @@ def choices(library: Library, field: str) -> Entry:
 
 
 def tag_choices(library: Library, field: str, items: list[Item]) -> list[Entry]:
-    """Return the tags that stand in a library, by name."""
+    """Return the tags that occur in a library, by name."""
     _, attribute = TAG_FIELDS[field]
     tags = sorted({tag for item in items for tag in getattr(item.tags, attribute)})
     return [

@@ -1,20 +1,20 @@
-"""The control side of a simulated server: its changes, faults and quirks over HTTP, on a port of its own.
+"""The control side of a simulated server: its changes, faults and quirks over HTTP, on a separate port.
 
-For programs that can't hold the Python objects: a demo served in another process, a shell script, a benchmark. It is
-for loopback only and asks for no token.
+It serves programs that cannot use the Python objects: a demo in another process, a shell script, a benchmark. It is
+meant for loopback only and requires no token.
 
-| request | body | answer |
+| request | body | response |
 |---|---|---|
-| POST /changes/{method of Changes} | its arguments, as a JSON object | what it returns: items or libraries |
-| POST /faults/{method of Faults} | likewise | {} |
+| POST /changes/{method of Changes} | its arguments, as a JSON object | its result: items or libraries |
+| POST /faults/{method of Faults} | its arguments, as a JSON object | {} |
 | POST /quirks | the quirks to set | all quirks |
 | POST /restart | | {} |
-| GET /truth/{type} | ?library= | all films, shows, seasons or episodes of the model |
+| GET /truth/{type} | ?library= | all films, shows, seasons or episodes of the world |
 | GET /truth | | the libraries, with the number of items of each type |
 | GET / | | all changes and faults with their arguments, and the quirks |
 
-Arguments without a name stand in a list under "args". An unknown name is 404, arguments that do not fit are 400 with
-the reason as text, and nothing is changed: they are held to the annotations of the methods before these are called.
+Positional arguments go into a list named "args". An unknown name gets a 404. Arguments that do not fit get a 400 with
+the reason as text and change nothing, because they are checked against the annotations before the method is called.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from retrovue_daemon.demo.server import SimulatedPlex
 
 NOT_OFFERED = frozenset({"take", "intruders"})
-"""The methods of Faults by which the server itself learns what goes wrong."""
+"""The methods of Faults that the server itself uses to look up faults."""
 TYPES = ("movie", "show", "season", "episode")
 
 
 class Control:
-    """Serves the control side of a simulated server while its context is open. `port=0` takes a free one."""
+    """Serves the control side of a simulated server while its context is open. `port=0` picks a free port."""
 
     def __init__(self, plex: SimulatedPlex, *, port: int = 0, host: str = "127.0.0.1") -> None:
         self._plex = plex
@@ -63,7 +63,7 @@ class Control:
 
     @property
     def url(self) -> str:
-        """The address without a slash at its end."""
+        """The address, without a trailing slash."""
         return f"http://{self._host}:{self._port}"
 
     async def __aenter__(self) -> Self:
@@ -78,7 +78,7 @@ class Control:
         await self._runner.cleanup()
 
     async def names(self, request: web.Request) -> web.Response:  # noqa: ARG002  # the signature of a handler
-        """Tell what can be done."""
+        """Return the available methods and quirks."""
         return _json(
             {
                 "changes": _described(Changes),
@@ -93,12 +93,12 @@ class Control:
         return _json(_plain(await _called(method, request)))
 
     async def fault(self, request: web.Request) -> web.Response:
-        """Let something go wrong."""
+        """Set a fault."""
         await _called(_method(self._plex.faults, Faults, request.match_info["name"]), request)
         return _json({})
 
     async def quirks(self, request: web.Request) -> web.Response:
-        """Set some quirks and tell them all."""
+        """Set some quirks and return all of them."""
         wanted = msgspec.to_builtins(self._plex.quirks) | await _body(request)
         try:
             after = msgspec.convert(wanted, type(self._plex.quirks))
@@ -114,7 +114,7 @@ class Control:
         return _json({})
 
     async def libraries(self, request: web.Request) -> web.Response:  # noqa: ARG002  # likewise
-        """Tell the libraries."""
+        """Return the libraries."""
         world = self._plex.world
         return _json(
             [
@@ -124,7 +124,7 @@ class Control:
         )
 
     async def truth(self, request: web.Request) -> web.Response:
-        """Tell all items of one type."""
+        """Return all items of one type."""
         item_type, wanted = request.match_info["type"], request.query.get("library")
         if item_type not in TYPES:
             raise web.HTTPNotFound
@@ -149,7 +149,7 @@ def _method(target: object, owner: type, name: str) -> Callable[..., Any]:
 
 
 def _described(owner: type) -> dict[str, dict[str, str]]:
-    """Return the methods of a class with their arguments and what they do."""
+    """Return the methods of a class with their arguments and descriptions."""
     return {
         name: {
             "arguments": ", ".join(
@@ -162,7 +162,7 @@ def _described(owner: type) -> dict[str, dict[str, str]]:
 
 
 async def _called(method: Callable[..., Any], request: web.Request) -> Any:
-    """Call with the arguments in the body."""
+    """Call a method with the arguments in the body."""
     arguments = await _body(request)
     try:
         bound = _bound(method, arguments)
@@ -172,7 +172,7 @@ async def _called(method: Callable[..., Any], request: web.Request) -> Any:
 
 
 def _bound(method: Callable[..., Any], arguments: dict[str, Any]) -> inspect.BoundArguments:
-    """Give each argument to its parameter, as a value of the parameter's type."""
+    """Bind each argument to its parameter, converted to the parameter's type."""
     unnamed = msgspec.convert(arguments.pop("args", []), list[Any])
     bound = inspect.signature(method).bind(*unnamed, **arguments)
     types = get_type_hints(method)

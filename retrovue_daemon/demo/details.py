@@ -1,4 +1,4 @@
-"""The detail entry of an item, as /library/metadata/{id} gives it: all tags with ids, streams, and its library."""
+"""The detail entry of an item, as /library/metadata/{id} returns it: all tags with ids, streams, and its library."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.demo.world import World
 
 TAG_FIELDS = {
-    # The field of filters: Plex's name of the list in an entry, ours in `Tags`
+    # The field of filters: the list's name in an entry (Plex) and in `Tags` (here)
     "genre": ("Genre", "genres"),
     "country": ("Country", "countries"),
     "director": ("Director", "directors"),
@@ -25,7 +25,7 @@ TAG_FIELDS = {
 
 
 def detail_entry(world: World, item: Item, shape: Shape) -> Entry:
-    """Return the one element of a detail answer. It has its Guid array whether or not it was asked for."""
+    """Return the single element of a detail response. It has its Guid array whether or not that was requested."""
     entry = located_entry(world, item, Shape(guids=world.release.guids))
     for field, (name, attribute) in TAG_FIELDS.items():
         if tags := getattr(item.tags, attribute):
@@ -40,7 +40,7 @@ def detail_entry(world: World, item: Item, shape: Shape) -> Entry:
 
 
 def located_entry(world: World, item: Item, shape: Shape) -> Entry:
-    """Return a listing entry that says itself which library it is in, for answers that span several."""
+    """Return a listing entry that names its library, for responses that span several libraries."""
     library = world.libraries[item.library]
     return listing_entry(world, item, shape) | {
         "librarySectionTitle": library.title,
@@ -50,7 +50,7 @@ def located_entry(world: World, item: Item, shape: Shape) -> Entry:
 
 
 def tag_id(field: str, tag: str) -> int:
-    """Return the id that a tag has in filters and details; the same in every run."""
+    """Return the id of a tag in filters and details; it is the same in every run."""
     return zlib.crc32(f"{field}:{tag}".encode()) % 900_000 + 1
 
 
@@ -73,7 +73,7 @@ def _ratings(item: Item) -> list[Entry]:
 
 
 def _streams(part: Entry, media: Entry) -> list[Entry]:
-    """Return the picture and the sound of a file; their ids follow from the part's."""
+    """Return the video and audio streams of a file; their ids derive from the part's id."""
     picture = f"{media['videoResolution']} ({media['videoCodec'].upper()})"
     sound = f"English ({media['audioCodec'].upper()})"
     return [

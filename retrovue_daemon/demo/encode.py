@@ -1,7 +1,7 @@
-"""From entries to bytes: JSON pages of what stencils give and of kept bytes, and XML from the same entries.
+"""From entries to bytes: JSON pages from stencils and cached bytes, and XML from the same entries.
 
-What is said of 100,000 entries a second on one core holds for JSON; of XML it is about a fifth of that, for it is
-written anew each time, without stencils.
+The rate of 100,000 entries per second on one core applies to JSON. XML reaches about a fifth of that, because it is
+written from scratch each time, without stencils.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.demo.world import World
 
 KEPT_SHAPES = 4
-"""For how many shapes of entries the bytes are kept: a client asks for one or two, again and again."""
+"""How many shapes of entries have their bytes cached: a client keeps asking for the same one or two."""
 
 COMMA = msgspec.Raw(b",")
 END_OF_PAGE = msgspec.Raw(b"]}}")
@@ -41,14 +41,14 @@ SPECIAL_IN_XML = re.compile('[\x00-\x1f&<>"\ufffe\uffff]')
 IN_ATTRIBUTES = {'"': "&quot;", "\n": "&#10;", "\r": "&#13;", "\t": "&#9;"}
 
 Raw = Entry | bytes
-"""An entry that no item stands behind, or its very bytes: what a fault puts into a listing."""
+"""An entry that belongs to no item, or its raw bytes: what a fault inserts into a listing."""
 
 
 class Encoder:
     """Encodes one world's items.
 
-    Films and episodes fill stencils: that takes no memory, and is as fast the first time as ever after. The bytes of
-    all else, and what a season brings to its episodes, are kept until an item changes that they mention.
+    Films and episodes fill stencils, which takes no memory and is as fast the first time as later. The bytes of all
+    other items, and what a season contributes to its episodes, are cached until an item that they mention changes.
     """
 
     def __init__(self, world: World) -> None:
@@ -58,13 +58,13 @@ class Encoder:
         self._kept_release = world.release
 
     def close(self) -> None:
-        """Let the world forget this encoder."""
+        """Stop watching the world."""
         self._world.unwatch(self._stale)
 
     def json(
         self, attributes: Entry, lists: dict[str, Sequence[Entry]], page: Sequence[Item | Raw], shape: Shape
     ) -> bytes:
-        """Encode a MediaContainer: its attributes, then lists of ready entries, then the page as `Metadata`."""
+        """Encode a MediaContainer: its attributes, then lists of finished entries, then the page as `Metadata`."""
         head = msgspec.json.encode(attributes | {name: entries for name, entries in lists.items() if entries})
         if not page:
             return b'{"MediaContainer":%b}' % head
@@ -74,7 +74,7 @@ class Encoder:
     def xml(
         self, attributes: Entry, lists: dict[str, Sequence[Entry]], page: Sequence[Item | Raw], shape: Shape
     ) -> bytes:
-        """Encode the same in XML, but for raw bytes, which are JSON."""
+        """Encode the same as XML, without raw bytes, which are JSON."""
         chunks: list[str] = ['<?xml version="1.0" encoding="UTF-8"?>\n']
         entries = [listing_entry(self._world, i, shape) if isinstance(i, Item) else i for i in page]
         with_tags = [(_tag_of(entry), entry) for entry in entries if not isinstance(entry, bytes)]
@@ -95,7 +95,7 @@ class Encoder:
             elif isinstance(item, Item):
                 pieces.append(kept.entries.get(item.id) or self._keep(item, shape, kept))
             else:
-                # json knows integers of any size, msgspec those of 64 bits.
+                # json supports integers of any size, msgspec only 64 bits.
                 raw = item if isinstance(item, bytes) else json.dumps(item, separators=(",", ":")).encode()
                 done += (joined(pieces), raw)
                 pieces = []
@@ -130,7 +130,7 @@ class Encoder:
 
 
 class _Kept:
-    """What is kept for one shape of entries."""
+    """The cache for one shape of entries."""
 
     def __init__(self, stencils: Stencils) -> None:
         self.stencils = stencils

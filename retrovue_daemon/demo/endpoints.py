@@ -1,26 +1,26 @@
 """The Plex paths that the simulated server answers.
 
-The answers have been compared, key by key, with what real servers from 2013 to 2026 sent for the like requests. What
-they have and these have not, and why:
+The responses were compared, key by key, with what real servers from 2013 to 2026 sent for similar requests. What real
+responses contain and these do not, and why:
 
 - Play state (viewCount, lastViewedAt, viewOffset, skipCount): nobody watches a simulated server.
-- Pointers to pictures, tunes and extras that would not be there: banner, theme and their parents', thumb of a role,
-  primaryExtraKey, hasPremiumPrimaryExtra; on parts `indexes` and `hasThumbnail`; chapterSource.
-- showOrdering; of `Meta` its subtype, the level of folders, most `subType` of its fields, and `advanced`: no client
-  that we know of reads them.
-- Of a stream only what names it, not its colours and levels. No Producer.
-- Words of old or particular versions: sortAsc and `title` of a container, `content` (1.41, where others have
+- Links to pictures, themes and extras that do not exist here: banner, theme and their parents', thumb of a role,
+  primaryExtraKey, hasPremiumPrimaryExtra; `indexes` and `hasThumbnail` of parts; chapterSource.
+- showOrdering; in `Meta` its subtype, the folder level, most `subType` values of its fields, and `advanced`: no known
+  client reads them.
+- Streams carry only what identifies them, not colours and levels. There is no Producer.
+- Attributes of old or particular versions: sortAsc and `title` of a container, `content` (1.41, where others have
   viewMode), identifier and mediaTag* on /library/sections.
-- In XML one count of films has nocache and no title2, and one empty list has nothing of its library.
-- The records of 2013, in which most attributes are still missing: no server is that old any more.
-- parentYear of an episode; of an audio stream its title, audioChannelLayout and hearingImpaired.
-- In / and /library the pointers to what is not simulated.
-- The release of 2016 lacks the guids of parents, but has the plex:// guids of later agents on the items themselves.
-- Filters joined by push, or and pop are 400.
-- Whole ratings are written 7.0. The records that have 7 were written anew by their recorders.
+- In XML, one count of films has nocache and no title2, and one empty list has no attributes of its library.
+- The recordings of 2013, which lack most attributes: no server in use is that old.
+- parentYear of an episode; title, audioChannelLayout and hearingImpaired of an audio stream.
+- In / and /library, links to what is not simulated.
+- The 2016 release lacks parent guids but has the plex:// guids of later agents on the items themselves.
+- Filters joined by push, or and pop get a 400.
+- Whole ratings are written as 7.0. The recordings that contain 7 were rewritten by the people who made them.
 
-What no record shows, and is inferred: 403 for a shared user at /status/sessions, the container of a show's allLeaves,
-and that an item without a value matches no comparison.
+Inferred, because no recording shows it: 403 for a shared user at /status/sessions, the container of a show's
+allLeaves, and that an item without a value matches no comparison.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ LEAF_TYPES = {"show": "episode", "movie": "movie", "photo": "photo"}
 OF_SEASONS = frozenset({"parentRatingKey", "parentKey", "parentGuid"})
 PLAIN = Shape()
 ORDERS_KEPT = 16
-"""How many listings in the making; one of a million entries takes 8 MB."""
+"""How many filtered and sorted listings are cached; one of a million entries takes 8 MB."""
 
 
 class Endpoints:
-    """Answers requests from a world. Who may ask, and what goes wrong, is decided before."""
+    """Answers requests from a world. Authorization and faults are handled before a request gets here."""
 
     def __init__(self, world: World, encoder: Encoder, quirks: Quirks, faults: Faults) -> None:
         self._world = world
@@ -88,20 +88,20 @@ class Endpoints:
         ]
 
     async def root(self, request: web.Request) -> web.Response:
-        """Tell what the server is and can do."""
+        """Return what the server is and can do."""
         below = [{"count": 1, "key": name, "title": name} for name in ("identity", "library", "status")]
         return self._respond(request, {"size": len(below), **containers.root(self._world)}, {"Directory": below})
 
     async def identity(self, request: web.Request) -> web.Response:
-        """Tell which server this is, to everybody."""
+        """Return the server's identity, without requiring a token."""
         return self._respond(request, containers.identity(self._world))
 
     async def nothing(self, request: web.Request) -> web.Response:
-        """Answer with an empty list: nobody is watching."""
+        """Return an empty list: there are no sessions."""
         return self._respond(request, {"size": 0})
 
     async def library(self, request: web.Request) -> web.Response:
-        """Tell what lies below /library."""
+        """Return the directories below /library."""
         return self._respond(
             request,
             {"size": 1, "allowSync": False, **containers.LIBRARY_PLUGIN, "title1": "Plex Library"},
@@ -109,7 +109,7 @@ class Endpoints:
         )
 
     async def sections(self, request: web.Request) -> web.Response:
-        """Answer with all libraries. This list is never paged."""
+        """Return all libraries. This list is never paged."""
         listed = [
             containers.section(self._world, library)
             for library in self._world.libraries.values()
@@ -121,13 +121,13 @@ class Endpoints:
         return self._respond(request, attributes, {"Directory": listed})
 
     async def sections_or_items(self, request: web.Request) -> web.Response:
-        """Answer with all libraries; where a type is asked for, with the items of all libraries, as of old."""
+        """Return all libraries or, if a type is requested, the items of all libraries, as servers long did."""
         if "type" in request.query and not self._quirks.no_legacy_search:
             return await self.everything(request)
         return await self.sections(request)
 
     async def section(self, request: web.Request) -> web.Response:
-        """Answer with the ways into one library."""
+        """Return the directories of one library."""
         library = self._library(request)
         ways = [
             {"key": "all", "title": f"All {containers.TYPE_TITLES[library.type]}"},
@@ -136,12 +136,12 @@ class Endpoints:
         return self._respond(request, {"size": len(ways), **containers.of_library(library)}, {"Directory": ways})
 
     async def all(self, request: web.Request) -> web.Response:
-        """Answer with the items of one type in a library, filtered, ordered and paged."""
+        """Return the items of one type in a library, filtered, sorted and paged."""
         library = self._library(request)
         return self._list_library(request, library, default_type=library.type)
 
     async def all_leaves(self, request: web.Request) -> web.Response:
-        """Answer with the episodes of a library, filtered, ordered and paged."""
+        """Return the episodes of a library, filtered, sorted and paged."""
         library = self._library(request)
         if self._quirks.refuses_all_leaves is not None:
             return error_page(self._quirks.refuses_all_leaves)
@@ -153,18 +153,18 @@ class Endpoints:
         )
 
     async def everything(self, request: web.Request) -> web.Response:
-        """Answer with the items of one type in all libraries. Each says itself which library it is in."""
+        """Return the items of one type in all libraries. Each item names its library."""
         listed_type = query.item_type(request.query, "movie")
         found = () if listed_type is None else self._in_order([*self._world.libraries], listed_type, request)
         return self._paged(request, {"allowSync": False, **containers.LIBRARY_PLUGIN}, found, located=True)
 
     async def collections(self, request: web.Request) -> web.Response:
-        """Answer with the collections of a library. The simulated server has none."""
+        """Return the collections of a library. The simulated server has none."""
         library = self._library(request)
         return self._paged(request, containers.listing(library) | self._meta(request, library, "collection"), [])
 
     async def choices(self, request: web.Request) -> web.Response:
-        """Answer with the genres (countries, directors, …) that stand in a library."""
+        """Return the genres (countries, directors, …) that occur in a library."""
         library = self._library(request)
         field = request.match_info["field"]
         listed_type = query.item_type(request.query, library.type) or library.type
@@ -174,7 +174,7 @@ class Endpoints:
         return self._respond(request, attributes, {"Directory": listed})
 
     async def metadata(self, request: web.Request) -> web.Response:
-        """Answer with one or several items in full."""
+        """Return one or more items with full details."""
         ids = [query.natural(text) for text in request.match_info["ids"].split(",")]
         found = [
             self._world.items[item_id] for item_id in ids if item_id is not None and item_id in self._world.items
@@ -190,11 +190,11 @@ class Endpoints:
             else containers.LIBRARY_PLUGIN
         )
         shape = self._shape(request)
-        entries = [detail_entry(self._world, item, shape) for item in self._as_seen(found)]
+        entries = [detail_entry(self._world, item, shape) for item in self._as_visible(found)]
         return self._respond(request, {"size": len(entries), **common}, page=entries)
 
     async def children(self, request: web.Request) -> web.Response:
-        """Answer with the seasons of a show (with a pseudo entry for all episodes) or the episodes of a season."""
+        """Return the seasons of a show (plus a pseudo entry for all episodes) or the episodes of a season."""
         item = self._item(request)
         library = self._world.libraries[item.library]
         if isinstance(item, Season):
@@ -208,7 +208,7 @@ class Endpoints:
         return self._paged(request, containers.of_library(library), [])
 
     async def leaves(self, request: web.Request) -> web.Response:
-        """Answer with the episodes of a show."""
+        """Return the episodes of a show."""
         item = self._item(request)
         if not isinstance(item, Show):
             return error_page(404)
@@ -229,9 +229,9 @@ class Endpoints:
         return self._paged(request, attributes, listed, without_guids=without_guids, without=hidden)
 
     def _in_order(self, keys: Sequence[str], listed_type: str, request: web.Request) -> Sequence[Item]:
-        """Return the filtered and ordered items of some libraries.
+        """Return the filtered and sorted items of some libraries.
 
-        They are kept until something changes: the next page of the same listing asks for them again.
+        The result is cached until something changes, because the next page of the same listing needs it again.
         """
         if self._orders_revision != self._world.revision:
             self._orders.clear()
@@ -263,9 +263,9 @@ class Endpoints:
         without: frozenset[str] = frozenset(),
         located: bool = False,
     ) -> web.Response:
-        """Answer with the asked-for page of a list. `directories` come before it and are counted with it.
+        """Return the requested page of a list. `directories` precede the list and count towards its size.
 
-        Where the list spans libraries, its entries are to be `located`.
+        If the list spans several libraries, pass `located` so that each entry names its library.
         """
         window = query.window(request.query, request.headers)
         everything: Sequence[Any] = [*directories, *listed] if directories else listed
@@ -293,7 +293,7 @@ class Endpoints:
         shown = (
             [entry for entry in page if any(entry is directory for directory in directories)] if directories else []
         )
-        page = self._as_seen(page)
+        page = self._as_visible(page)
         if (poison := self._faults.poisoned(item.id for item in page if isinstance(item, Item))) is not None:
             request[FAULT] = poison
         if self._faults.keyless:
@@ -311,8 +311,8 @@ class Endpoints:
             headers,
         )
 
-    def _as_seen(self, page: Sequence[Any]) -> Sequence[Any]:
-        """Return a page as the token sees it."""
+    def _as_visible(self, page: Sequence[Any]) -> Sequence[Any]:
+        """Return a page as the token's owner may see it."""
         hides = self._quirks.hides
         if hides is None:
             return page

@@ -1,8 +1,8 @@
 """From an item to its listing entry: the nested dict that becomes an element of `Metadata`, or a `<Video>` in XML.
 
-Listing entries are what the pages of a library carry: a few tags of each kind, `Media` and `Part` but no `Stream`.
-Keys that Plex leaves out when it has no value are left out here too. What all episodes of a season have in common is
-made by `shared_entry`, so that the encoder can do it once for a season: that doubles the speed of a first page.
+Listing entries are what the pages of a library contain: a few tags of each kind, `Media` and `Part` but no `Stream`.
+Keys that Plex omits when they have no value are omitted here too. `inherited` builds what all episodes of a season
+share, so that the encoder needs it only once per season: that makes the first page twice as fast.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NOT_IN_SLUGS = re.compile(r"[^a-z0-9]+")
 
 
 class Inherited(msgspec.Struct, frozen=True):
-    """What the entries of a season's episodes take over: two pictures, and the fields that are the same in all."""
+    """What the entries of a season's episodes inherit: two pictures and the fields that all of them share."""
 
     poster: str
     background: str
@@ -46,7 +46,7 @@ def listing_entry(world: World, item: Item, shape: Shape) -> Entry:
 
 
 def movie_entry(release: Release, movie: Movie, shape: Shape) -> Entry:
-    """Return the element that is a film, or a clip."""
+    """Return the element of a film or a clip."""
     entry: Entry = {
         "ratingKey": movie.rating_key,
         "key": f"/library/metadata/{movie.id}",
@@ -78,7 +78,7 @@ def movie_entry(release: Release, movie: Movie, shape: Shape) -> Entry:
 
 
 def episode_entry(release: Release, episode: Episode, above: Inherited, shape: Shape) -> Entry:
-    """Return the element that is an episode, without the fields that it inherits."""
+    """Return the element of an episode, without the fields that it inherits."""
     entry: Entry = {
         "ratingKey": episode.rating_key,
         "key": f"/library/metadata/{episode.id}",
@@ -101,7 +101,7 @@ def episode_entry(release: Release, episode: Episode, above: Inherited, shape: S
 
 
 def inherited(world: World, season: Season, shape: Shape) -> Inherited:
-    """Return what a season's episodes have from it and from its show."""
+    """Return what episodes inherit from their season and show."""
     show = world.show_of(season)
     background = art(show)
     fields: Entry = {
@@ -133,22 +133,22 @@ def thumb(item: Item) -> str:
 
 
 def art(item: Item) -> str:
-    """Return the path of an item's background, likewise."""
+    """Return the path of an item's background, which changes with the item."""
     return f"/library/metadata/{item.id}/art/{_changed_at(item)}"
 
 
 def slug(item: Item) -> str | None:
-    """Return the words of the title as a web address has them; only matched items have one."""
+    """Return the title as it appears in web addresses, or None for unmatched items."""
     return NOT_IN_SLUGS.sub("-", item.title.lower()).strip("-") or None if item.guid.startswith("plex://") else None
 
 
 def rating_image(movie: Movie) -> str | None:
-    """Tell whose `rating` a film has; legacy agents do not say."""
+    """Return the source of a film's `rating`, or None for legacy agents."""
     return "imdb://image.rating" if movie.guid.startswith("plex://") else None
 
 
 def blur(item: Item) -> Entry:
-    """Return the colours of an item's corners, which follow from its guid."""
+    """Return the corner colours of an item, derived from its guid."""
     colour = f"{zlib.crc32(item.guid.encode()):08x}" * 3
     return {
         "topLeft": colour[:6],
@@ -163,7 +163,7 @@ def _changed_at(item: Item) -> int:
 
 
 def _finished(entry: Entry, item: Item, shape: Shape) -> Entry:
-    """Add what all kinds of items may have, and take out what the shape goes without."""
+    """Add the optional elements of all kinds of items and remove what the shape excludes."""
     _add_tags(entry, item.tags)
     if shape.guids and item.external_guids:
         entry["Guid"] = [{"id": guid} for guid in item.external_guids]
@@ -265,7 +265,7 @@ _BUILDERS: dict[str, Callable[[World, Any], Entry]] = {
 
 
 def _add_description(entry: Entry, item: Item) -> None:
-    """Add what all kinds of items may have. One test a field is twice as fast as a comprehension over all of them."""
+    """Add the optional fields of all kinds of items. One test per field is twice as fast as a comprehension."""
     entry["addedAt"] = item.added_at
     if item.updated_at is not None:
         entry["updatedAt"] = item.updated_at
@@ -291,7 +291,7 @@ def _add_description(entry: Entry, item: Item) -> None:
 
 
 def _add_tags(entry: Entry, tags: Tags) -> None:
-    """Add the first two of each kind of tag, and three of the cast: no recorded listing has more."""
+    """Add the first two tags of each kind and three of the cast: no recorded listing has more."""
     if tags.genres:
         entry["Genre"] = [{"tag": tag} for tag in tags.genres[:2]]
     if tags.countries:

@@ -1,12 +1,12 @@
-"""Things that go wrong once, or a number of times, on the paths that a test names.
+"""Failures that happen once, or a given number of times, on the paths that a test names.
 
     plex.faults.fail("/library/sections/1/all", status=503, times=3)
     stuck = plex.faults.hang("/library/sections/2/*")
     await stuck.reached.wait()
     stuck.release.set()
 
-Paths are patterns as in `fnmatch`. Faults wait in the order in which they were set; each request meets one at most.
-`times` says how many requests are hit (None: all), `after` how many go by before.
+Paths are `fnmatch` patterns. Faults apply in the order in which they were set, at most one per request. `times` is
+the number of requests affected (None: all), `after` the number that pass unaffected first.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True, eq=False)
 class Fault:
-    """What happens to requests whose path matches: the first `after` go by, then `times` (None: all) are hit."""
+    """What happens to requests whose path matches: the first `after` pass, then `times` (None: all) are affected."""
 
     path: str
     times: int | None = 1
@@ -38,7 +38,7 @@ class Fault:
 
 @dataclass(kw_only=True, eq=False)
 class Fail(Fault):
-    """An error status with a body of HTML (or `xml`, as a server that starts up sends it)."""
+    """An error status with an HTML body, or with XML, as a server sends while it starts."""
 
     status: int
     retry_after: str | None = None
@@ -55,12 +55,12 @@ class Redirect(Fault):
 
 @dataclass(kw_only=True, eq=False)
 class Drop(Fault):
-    """The connection is closed without any answer."""
+    """The connection is closed without a response."""
 
 
 @dataclass(kw_only=True, eq=False)
 class Hang(Fault):
-    """No answer until `release` is set; `reached` is set when a request waits."""
+    """No response until `release` is set; `reached` is set when a request is waiting."""
 
     reached: asyncio.Event = field(default_factory=asyncio.Event)
     release: asyncio.Event = field(default_factory=asyncio.Event)
@@ -68,22 +68,22 @@ class Hang(Fault):
 
 @dataclass(kw_only=True, eq=False)
 class Truncate(Fault):
-    """The head promises the whole body, half of it comes, then the connection closes."""
+    """The headers promise the whole body, but the connection closes after half of it."""
 
 
 @dataclass(kw_only=True, eq=False)
 class Garble(Fault):
-    """A complete body that is no JSON (and no XML either): its last third is gone."""
+    """A complete body that is neither valid JSON nor valid XML: its last third is missing."""
 
 
 @dataclass(kw_only=True, eq=False)
 class BadBytes(Fault):
-    """A body in which a byte that is no UTF-8 stands in the first title."""
+    """A body whose first title contains a byte that is not valid UTF-8."""
 
 
 @dataclass(kw_only=True, eq=False)
 class Rewrite(Fault):
-    """A body in which one text stands instead of another, wherever that is found."""
+    """A body in which every occurrence of one text is replaced with another."""
 
     old: str
     new: str
@@ -98,11 +98,11 @@ class Miscount(Fault):
 
 @dataclass(kw_only=True, eq=False)
 class Empty(Fault):
-    """A page of a listing without any entry."""
+    """A page of a listing without entries."""
 
 
 class Faults:
-    """The faults that are waiting for requests."""
+    """The faults waiting for requests."""
 
     def __init__(self) -> None:
         self._waiting: list[Fault] = []
@@ -115,13 +115,13 @@ class Faults:
     def fail(
         self, path: str, *, status: int, times: int | None = 1, retry_after: str | None = None, after: int = 0
     ) -> None:
-        """Answer with an error status and a page of HTML. A status that is no error is a ValueError."""
+        """Answer with an error status and an HTML page. Raise ValueError if the status is not an error."""
         if HTTPStatus(status) < HTTPStatus.BAD_REQUEST:
             raise ValueError(status)
         self._waiting.append(Fail(path=path, times=times, after=after, status=status, retry_after=retry_after))
 
     def maintenance(self, path: str = "*", *, times: int | None = 1, after: int = 0) -> None:
-        """Answer as a server that is migrating its database: 503 with XML, whatever was accepted."""
+        """Answer like a server that is migrating its database: 503 with XML, regardless of the Accept header."""
         status = "Plex Media Server is currently running database migrations."
         body = f'<Response code="503" title="Maintenance" status="{status}"/>'
         self._waiting.append(
@@ -129,38 +129,38 @@ class Faults:
         )
 
     def redirect(self, path: str, location: str, *, times: int | None = 1, after: int = 0) -> None:
-        """Send the client elsewhere."""
+        """Redirect the client to another address."""
         self._waiting.append(Redirect(path=path, times=times, after=after, location=location))
 
     def drop(self, path: str, *, times: int | None = 1, after: int = 0) -> None:
-        """Close the connection without an answer, as a server that insists on TLS does."""
+        """Close the connection without a response, like a server that requires TLS."""
         self._waiting.append(Drop(path=path, times=times, after=after))
 
     def hang(self, path: str, *, times: int | None = 1, after: int = 0) -> Hang:
-        """Let requests wait until the returned fault's `release` is set."""
+        """Hold requests until the returned fault's `release` is set."""
         fault = Hang(path=path, times=times, after=after)
         self._waiting.append(fault)
         self._hanging.append(fault)
         return fault
 
     def truncate(self, path: str, *, times: int | None = 1, after: int = 0) -> None:
-        """Break off in the middle of the body."""
+        """Close the connection in the middle of the body."""
         self._waiting.append(Truncate(path=path, times=times, after=after))
 
     def garble(self, path: str, *, times: int | None = 1, after: int = 0) -> None:
-        """Send a body that does not parse."""
+        """Send a body that cannot be parsed."""
         self._waiting.append(Garble(path=path, times=times, after=after))
 
     def bad_bytes(self, path: str, *, times: int | None = 1, after: int = 0) -> None:
-        """Put a byte that is no UTF-8 into a title."""
+        """Put a byte that is not valid UTF-8 into a title."""
         self._waiting.append(BadBytes(path=path, times=times, after=after))
 
     def rewrite(self, path: str, old: str, new: str, *, times: int | None = 1, after: int = 0) -> None:
-        """Put one text in the place of another; characters of the new one are bytes, so that it may be no UTF-8."""
+        """Replace one text with another. The characters of `new` are sent as bytes, so it may be invalid UTF-8."""
         self._waiting.append(Rewrite(path=path, times=times, after=after, old=old, new=new))
 
     def miscount(self, path: str, *, by: int, times: int | None = 1, after: int = 0) -> None:
-        """Give a total that is off."""
+        """Report a wrong total."""
         self._waiting.append(Miscount(path=path, times=times, after=after, by=by))
 
     def empty(self, path: str, *, times: int | None = 1, after: int = 0) -> None:
@@ -168,7 +168,7 @@ class Faults:
         self._waiting.append(Empty(path=path, times=times, after=after))
 
     def poison(self, item_id: int, how: str = "error") -> None:
-        """Spoil each answer that holds this item, until `clear`.
+        """Spoil every response that contains this item, until `clear`.
 
         `how` is error (500), refusal (404), drop, truncate, garble or hang.
         """
@@ -182,24 +182,24 @@ class Faults:
         self._poison[item_id] = fault
 
     def poisoned(self, item_ids: Iterable[int]) -> Fault | None:
-        """Return what spoils an answer that holds these items."""
+        """Return the fault that spoils a response with these items, if any."""
         if not self._poison:
             return None
         return next((self._poison[item_id] for item_id in item_ids if item_id in self._poison), None)
 
     def intrude(self, path: str, *entries: Raw) -> None:
-        """List entries that no item stands behind: dicts of any content, or bytes to be sent as they are.
+        """List entries that do not belong to any item: dicts of any content, or bytes sent as they are.
 
-        They stand at the end of the listing (not of each page) and count in its total, until `clear`.
+        They come at the end of the listing (not of each page) and count towards its total, until `clear`.
         """
         self._intruders.append((path, entries))
 
     def intruders(self, path: str) -> list[Raw]:
-        """Return the entries that `intrude` put into the listing at a path."""
+        """Return the entries that `intrude` added to the listing at a path."""
         return [entry for pattern, entries in self._intruders if fnmatchcase(path, pattern) for entry in entries]
 
     def clear(self) -> None:
-        """Forget all faults and intruders. What hangs goes on."""
+        """Remove all faults and intruders, and release the requests that hang."""
         for fault in self._hanging:
             fault.release.set()
         self._hanging.clear()
@@ -209,7 +209,7 @@ class Faults:
         self.keyless.clear()
 
     def take(self, path: str) -> Fault | None:
-        """Return the fault that a request for this path meets now; it counts as used."""
+        """Return the fault for a request to this path, if any, and count it as used."""
         for fault in self._waiting:
             if not fnmatchcase(path, fault.path):
                 continue

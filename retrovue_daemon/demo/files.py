@@ -1,4 +1,4 @@
-"""The entries of versions and files: `Media` and `Part`. Streams are added to them in `details`."""
+"""The entries of versions and files: `Media` and `Part`. `details` adds the streams."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def media_entry(release: Release, media: Media) -> Entry:
-    """Return an element of `Media`, with its `Part` if it has any."""
+    """Return an element of `Media`, with its `Part` elements if it has files."""
     entry: Entry = {"id": media.id}
     if media.duration is not None:
         entry["duration"] = media.duration

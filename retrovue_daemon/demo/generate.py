@@ -1,4 +1,4 @@
-"""Libraries of any size, the same ones for the same numbers and seed."""
+"""Libraries of any size, identical for the same numbers and seed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 EPISODES_A_SEASON = 22
 SPECIALS_EVERY = 5  # shows
 TWO_VERSIONS, TWO_FILES, UNMATCHED = 7, 11, 13  # which of every 25, 40 and 50 films
-SECONDS_BETWEEN = 97  # additions, so that libraries look grown and not poured
+SECONDS_BETWEEN = 97  # between additions, so that libraries look as if they had grown over time
 
 ADJECTIVES = (
     "Amber", "Borrowed", "Crooked", "Distant", "Electric", "Forgotten", "Gentle", "Hollow", "Invisible", "Jagged",
@@ -42,7 +42,7 @@ SUMMARY = (
 )
 QUOTING = SUMMARY.replace("a long way round", 'what they will call "the long way round"')
 QUOTES_EVERY = 20
-"""Summaries: JSON escapes their quotation marks, which takes its time to read."""
+"""Summaries contain quotation marks, which JSON escapes, so that parsing them takes realistic time."""
 
 EPISODE_TITLES = tuple(f"{ADJECTIVES[number % 30]} {NOUNS[number * 7 % 31]}" for number in range(930))
 RATINGS = tuple(number / 10 + 5 for number in range(50))
@@ -50,7 +50,7 @@ DAYS = tuple(f"-{month:02d}-{day:02d}" for month in range(1, 13) for day in (3, 
 
 
 def summary(number: int) -> str:
-    """Return the summary of the film, the show or the season's episodes of a number."""
+    """Return the summary of a film, a show or a season's episodes by number."""
     return QUOTING if number % QUOTES_EVERY == 0 else SUMMARY
 
 
@@ -63,14 +63,14 @@ def generated_library(
     show_libraries: int = 1,
     season: int = EPISODES_A_SEASON,
 ) -> World:
-    """Build a world of one film library and one show library; `episodes` is the number of each show.
+    """Return a world with one film library and one show library; `episodes` is the number per show.
 
-    More `show_libraries` get the shows in turn; a `season` has at most so many episodes. A million episodes take a
-    few seconds and 1.5 GB. Odd ones are strewn in: every 25th film has two versions, every 40th two files, every 50th
-    no match; every fifth show has specials; every eighth episode has no updatedAt.
+    Several `show_libraries` receive the shows in turn; `season` is the largest number of episodes per season. A
+    million episodes take a few seconds and 1.5 GB. Special cases are mixed in: every 25th film has two versions,
+    every 40th two files, every 50th no match; every fifth show has specials; every eighth episode has no updatedAt.
     """
     world = World(name=f"Generated {seed}", machine_identifier=f"{random.Random(seed).getrandbits(160):040x}")  # noqa: S311  # not a secret
-    # It has grown until the clock's beginning: a million additions after it would lie years ahead of any client.
+    # The library has grown until the clock's start: a million later additions would lie years in the clients' future.
     world.now = OPENING - SECONDS_BETWEEN * (movies + shows * (episodes + 1))
     generator = _Generator(world, seed, season)
     film_library = new_library(world, "movie", "Movies", "/data/movies")
@@ -89,7 +89,7 @@ def generated_library(
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """Keep the garbage collector from looking for cycles, of which items have none: at a million it takes a third."""
+    """Pause the garbage collector's search for cycles, which items never form: it would take a third of the time."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -100,7 +100,7 @@ def _without_collector() -> Iterator[None]:
 
 
 class _Generator:
-    """Makes items out of numbers. It builds the values itself: at a million, each call that is saved counts."""
+    """Makes items from numbers. It builds values directly, because at a million items every saved call counts."""
 
     def __init__(self, world: World, seed: int, season_length: int) -> None:
         self.world = world
@@ -220,7 +220,7 @@ class _Generator:
             self.season(show, season, first, min(first + length, episodes), folder)
 
     def season(self, show: Show, index: int, first: int, end: int, folder: str) -> None:
-        """Season `index` with the show's episodes from number `first` to before `end`; nothing if it is empty."""
+        """Add season `index` with the show's episodes numbered from `first` to before `end`; add nothing if empty."""
         if first == end:
             return
         world = self.world
@@ -273,7 +273,7 @@ class _Generator:
                 duration=duration,
                 container="mkv",
             )
-            # A copy with some fields changed takes a quarter of the time of a call with all of them.
+            # Copying with a few fields changed takes a quarter of the time of a call with all of them.
             episode = msgspec.structs.replace(
                 alike,
                 id=item_id,

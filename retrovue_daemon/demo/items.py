@@ -1,10 +1,10 @@
-"""What a simulated server holds: films, shows, seasons, episodes, their versions and their files.
+"""The items of a simulated server: films, shows, seasons, episodes, their versions and their files.
 
-All values are frozen: a change puts a new value in the old one's place, so that it is known what to encode again.
-None of them refers to another item as an object (an episode knows the ids of its season and show), so there are no
-cycles, and a million of them cost the garbage collector nothing (`gc=False`).
+All values are frozen: a change replaces the old value, which shows what has to be encoded again. No value refers to
+another item as an object (an episode stores the ids of its season and show), so there are no cycles, and a million
+items cost the garbage collector nothing (`gc=False`).
 
-Times are epoch seconds, durations milliseconds, sizes bytes, as in Plex's own answers.
+Times are epoch seconds, durations milliseconds and sizes bytes, as in Plex's responses.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 
 
 class Format(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """The technical side of one version, shared by all that have the same."""
+    """The technical properties of a version, shared by all versions that have the same."""
 
     container: str = "mkv"
     video_resolution: str = "1080"
@@ -32,7 +32,7 @@ class Format(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Part(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """One file of a version. `stamp` is the file's mtime, which Plex puts into the part's key."""
+    """One file of a version. `stamp` is the file's mtime, which Plex includes in the part's key."""
 
     id: int
     file: str | None
@@ -45,7 +45,7 @@ class Part(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 class Media(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One version of an item: a resolution or an encode, in one or more stacked files.
 
-    `format` is None as long as Plex has not analysed the file. `proxy_type` 42 marks a version that Plex optimized.
+    `format` is None until Plex has analysed the file. `proxy_type` 42 marks a version that Plex optimized.
     `display_offset` (percent) is where the episode starts in a file that holds several.
     """
 
@@ -61,7 +61,7 @@ class Media(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Tags(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """The people and labels of an item. Listings show only the first few of each."""
+    """The people and labels of an item. Listings show only the first few of each kind."""
 
     genres: tuple[str, ...] = ()
     countries: tuple[str, ...] = ()
@@ -75,7 +75,7 @@ NO_TAGS = Tags()
 
 
 class Item(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What every entry of a library has. What is None is absent from Plex's answers, as in real ones."""
+    """What every entry of a library has. A value of None is absent from Plex's responses."""
 
     type: ClassVar[str] = ""
 
@@ -100,12 +100,12 @@ class Item(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     @property
     def rating_key(self) -> str:
-        """The id as Plex's clients see it: a string."""
+        """The id as Plex clients see it: a string."""
         return str(self.id)
 
     @property
     def parent_id(self) -> int | None:
-        """The id of the season or show that the item hangs below."""
+        """The id of the parent season or show."""
         return None
 
 
@@ -122,7 +122,7 @@ class Movie(Item, frozen=True, gc=False, kw_only=True):
 
 
 class Show(Item, frozen=True, gc=False, kw_only=True):
-    """A series. `duration` is the usual length of one episode; `flattened` ones are shown without their seasons."""
+    """A series. `duration` is the usual length of an episode; a `flattened` show is displayed without its seasons."""
 
     type = "show"
 
@@ -145,7 +145,7 @@ class Season(Item, frozen=True, gc=False, kw_only=True):
 
 
 class Episode(Item, frozen=True, gc=False, kw_only=True):
-    """An episode; `index` is None where the episode is known by its date only."""
+    """An episode; `index` is None if the episode is known only by its date."""
 
     type = "episode"
 
@@ -163,13 +163,13 @@ class Episode(Item, frozen=True, gc=False, kw_only=True):
 
 
 class Artist(Item, frozen=True, gc=False, kw_only=True):
-    """An entry of a music library, which a sync of films and shows passes over."""
+    """An entry of a music library, which a sync of films and shows ignores."""
 
     type = "artist"
 
 
 class Photo(Item, frozen=True, gc=False, kw_only=True):
-    """An entry of a photo library, which a sync of films and shows passes over."""
+    """An entry of a photo library, which a sync of films and shows ignores."""
 
     type = "photo"
 

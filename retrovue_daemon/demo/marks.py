@@ -1,23 +1,23 @@
-"""Which marks move when a library changes, as records of a real server's database say they do.
+"""Which timestamps and counters ("marks") move when a library changes, according to recordings of a real server.
 
-That is not always as a client would wish:
+This is not always what a client would wish:
 
 | change | the item's updatedAt | contentChangedAt | scannedAt |
 |---|---|---|---|
 | add, delete, add again, move to another library | new | moves | moves |
-| upgrade a file (another name and container), split it, separate episodes in one | moves | moves | moves |
-| edit, match anew | moves | stays | stays |
+| upgrade a file (new name and container), split it, separate its episodes | moves | moves | moves |
+| edit, rematch | moves | stays | stays |
 | merge, split | moves | moves | stays |
-| move an episode to another season or show | moves | moves if a season comes or goes | stays |
+| move an episode to another season or show | moves | moves if a season is added or removed | stays |
 | replace a file in place | stays | stays | moves |
-| analyse anew | stays | stays | stays |
+| analyse again | stays | stays | stays |
 | scan that finds nothing | stays | stays | moves |
 | rename a file, trash, restore, empty the trash | stays | moves | moves |
 
-A library's updatedAt follows its scans since 1.43 (55 s later); before, it moves when its settings are edited. The
-rows on merging, splitting, moving episodes, renaming and trash are inferred from the rule that contentChangedAt
-counts what is in a library: no record shows them. An added or deleted episode leaves updatedAt of its show and season
-alone.
+Since 1.43 a library's updatedAt follows its scans (55 s later); before that, it moved when its settings were edited.
+The rows about merging, splitting, moving episodes, renaming and trash are inferred from the rule that
+contentChangedAt reflects what a library contains; no recording shows them. Adding or deleting an episode does not
+change updatedAt of its show and season.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ class Marks:
         self._world = world
 
     def tick(self) -> int:
-        """Let the minute pass that everything takes, and return the new time."""
+        """Advance the clock by a minute, the time that every change takes, and return the new time."""
         return self._world.pass_time(MINUTE_S)
 
     def scanned(self, key: str) -> None:
-        """Move the marks of a library that was scanned without finding anything."""
+        """Move the marks of a library whose scan found nothing."""
         library = self._world.libraries[key]
         library.scanned_at = self.tick()
         if self._world.release.metadata_providers:
             library.updated_at = self._world.now + UPDATED_AFTER_SCAN_S
 
     def count(self, key: str) -> None:
-        """Move the mark of a library that holds something else than before."""
+        """Move the mark of a library whose content changed."""
         self._world.libraries[key].content_changed_at = self._world.count_change()
 
     def scan_found(self, key: str) -> None:
-        """Move the marks of a library in which a scan found something."""
+        """Move the marks of a library whose scan found something."""
         self.scanned(key)
         self.count(key)

@@ -1,4 +1,4 @@
-"""`Meta`: what a library can be filtered and sorted by, as clients ask for with includeMeta=1."""
+"""`Meta`: what a library can be filtered and sorted by; clients request it with includeMeta=1."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SORTS = (
     ("addedAt", "desc", "Date Added"),
 )
 FIELDS = (
-    # updatedAt and id are accepted but, as on real servers, not advertised
+    # updatedAt and id are accepted but not advertised, as on real servers
     ("title", "string", "Title"),
     ("studio", "string", "Studio"),
     ("contentRating", "tag", "Content Rating"),

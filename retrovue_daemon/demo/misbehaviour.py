@@ -1,4 +1,4 @@
-"""How faults and quirks show: instead of an answer, or in its body."""
+"""How faults and quirks are carried out: instead of a response, or in its body."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from retrovue_daemon.demo.quirks import Quirks
 
 FAULT: web.RequestKey[Fault] = web.RequestKey("fault", Fault)
-"""Where a request carries the fault that it meets."""
+"""The request key of the fault that applies to the request."""
 NOT_UTF8 = b"\xff"
 
 
 async def before_answer(request: web.Request, quirks: Quirks, fault: Fault | None) -> web.StreamResponse | None:
-    """Return what the client gets instead of an answer; None if it is to have one. A `Hang` is waited out."""
+    """Return what the client gets instead of a response, or None. Wait until a `Hang` is released."""
     if quirks.not_plex is not None:
         return other_program(quirks.not_plex)
     match fault:
@@ -39,7 +39,7 @@ async def before_answer(request: web.Request, quirks: Quirks, fault: Fault | Non
 
 
 async def spoil(request: web.Request, response: web.StreamResponse, fault: Fault | None) -> web.StreamResponse:
-    """Return the answer as it leaves: spoiled where a fault says so, compressed where the client accepts it."""
+    """Return the response as sent: spoiled if a fault says so, compressed if the client accepts it."""
     if not isinstance(response, web.Response) or not isinstance(response.body, bytes):
         return response
     match fault:
@@ -55,7 +55,7 @@ async def spoil(request: web.Request, response: web.StreamResponse, fault: Fault
 
 def _with_bad_byte(body: bytes) -> bytes:
     for opening in (b'"title":"', b' title="'):
-        # Sections and items have a title; the container has title1, which no reader needs.
+        # Sections and items have a title; the container has title1, which no client needs.
         before, found, after = body.partition(opening)
         if found:
             return before + found + NOT_UTF8 + after
@@ -64,7 +64,7 @@ def _with_bad_byte(body: bytes) -> bytes:
 
 async def _break_off(request: web.Request, whole: web.Response) -> web.StreamResponse:
     body = whole.body
-    assert isinstance(body, bytes)  # noqa: S101  # as checked in spoil
+    assert isinstance(body, bytes)  # noqa: S101  # checked in spoil
     torn = web.StreamResponse(status=whole.status, headers=whole.headers)
     torn.content_length = len(body)
     await torn.prepare(request)

@@ -1,4 +1,4 @@
-"""Answers around the MediaContainer: its headers, error pages, and what some other program would say."""
+"""Everything around a MediaContainer: its headers, error pages, and responses of other programs."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ KEEP_ALIVE_SECONDS = 20
 TO_WEB_CLIENT = """window.location.replace(location.pathname.replace(/[^\\/]*$/, "") + 'web/index.html');"""
 GZIP_FROM_BYTES = 512
 REFUSED = re.compile(r"q=0(?:\.0*)?")
-GZIP_WINDOW = 16 + zlib.MAX_WBITS  # zlib's way to say: with a gzip head
+GZIP_WINDOW = 16 + zlib.MAX_WBITS  # zlib's notation for: with a gzip header
 
 
 def error_page(status: int, *, retry_after: str | None = None) -> web.Response:
-    """Return the page of HTML that a Plex server sends with every error, whatever was accepted.
+    """Return the HTML page that a Plex server sends with every error, regardless of the Accept header.
 
     It closes the connection.
     """
@@ -34,7 +34,7 @@ def error_page(status: int, *, retry_after: str | None = None) -> web.Response:
 
 
 def unauthorized(path: str) -> web.Response:
-    """401: the root page (193 bytes) sends browsers on to the web client, all other paths give the plain page."""
+    """Return a 401: at the root path, a page (193 bytes) that redirects to the web client; elsewhere a plain one."""
     page = error_page(HTTPStatus.UNAUTHORIZED)
     if path == "/" and page.text is not None:
         script = f"<script>{TO_WEB_CLIENT}</script>"
@@ -43,20 +43,20 @@ def unauthorized(path: str) -> web.Response:
 
 
 def other_program(kind: str) -> web.Response:
-    """Tell what an address answers on which no Plex server listens but something else."""
+    """Return the response of an address where another program listens instead of a Plex server."""
     if kind == "json":
         return web.json_response({"application": "weather station", "status": "ok", "sensors": []})
     return web.Response(text="<!DOCTYPE html><html><body><h1>It works!</h1></body></html>", content_type="text/html")
 
 
 def container(request: web.Request, body: bytes, content_type: str, headers: dict[str, str]) -> web.Response:
-    """Return a MediaContainer, encoded."""
+    """Return an encoded MediaContainer."""
     keep = {"Connection": "Keep-Alive", "Keep-Alive": f"timeout={KEEP_ALIVE_SECONDS}"} if request.keep_alive else {}
     return web.Response(body=body, content_type=content_type, headers=COMMON_HEADERS | keep | headers)
 
 
 def accepts(request: web.Request, header: str, name: str) -> bool:
-    """Tell whether a header of the request names an encoding or media type, and not only to refuse it with q=0."""
+    """Return whether a header of the request offers an encoding or media type (an offer with q=0 is a refusal)."""
     for offer in request.headers.get(header, "").lower().split(","):
         offered, *parameters = (word.replace(" ", "") for word in offer.split(";"))
         if offered == name:
@@ -65,7 +65,7 @@ def accepts(request: web.Request, header: str, name: str) -> bool:
 
 
 def compress(request: web.Request, response: web.Response) -> None:
-    """Compress the body with gzip where the client accepts that and it pays."""
+    """Compress the body with gzip if the client accepts it and the body is large enough."""
     body = response.body
     if not isinstance(body, bytes) or not accepts(request, "Accept-Encoding", "gzip") or len(body) < GZIP_FROM_BYTES:
         return

@@ -1,6 +1,6 @@
-"""The films of the built-in library: in the public domain, with their real titles, years and ids.
+"""The films of the built-in library: public domain, with their real titles, years and ids.
 
-Running times are in minutes; prints of old films differ, so they are about right.
+Running times are in minutes and approximate, because prints of old films differ.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import msgspec
 
 
 class Film(msgspec.Struct, frozen=True):
-    """What is known of a film. `imdb` and `tmdb` are None where we would have to guess."""
+    """What is known about a film. `imdb` and `tmdb` are None where they would be a guess."""
 
     title: str
     year: int
@@ -166,7 +166,7 @@ FILMS = (
 
 
 UNMATCHED = (
-    # Title as a scanner reads it off the file, and the file itself; no agent ever found what they are.
+    # The title that a scanner reads from the file, and the file itself; no agent ever identified these.
     ("청춘의 십자로", "청춘의 십자로.mkv"),
     ("دختر لر", "دختر لر 1933.mkv"),
     ("राजा हरिश्चन्द्र", "राजा हरिश्चन्द्र.mkv"),

@@ -1,8 +1,8 @@
-"""What a request asks of a list: which page, which filters, which order, which elements of each entry.
+"""What a request asks of a list: the page, the filters, the order, and the elements of each entry.
 
-Operators stand left of the equals sign: `updatedAt>=5` arrives as the key `updatedAt>` with the value `5`, `title==x`
-as `title` with `=x`. Dates compare as integers and may be relative (`-30d`). An item without a value matches no
-comparison: no record says what a real server does there, and that is what its database would do.
+An operator precedes the equals sign: `updatedAt>=5` arrives as the key `updatedAt>` with the value `5`, `title==x` as
+`title` with `=x`. Dates compare as integers and may be relative (`-30d`). An item without a value matches no
+comparison: no recording shows what a real server does, and this is what its database would do.
 """
 
 from __future__ import annotations
@@ -31,26 +31,26 @@ TYPE_NUMBERS = {"movie": 1, "show": 2, "season": 3, "episode": 4, "artist": 8, "
 TYPES_BY_NUMBER = {number: name for name, number in TYPE_NUMBERS.items()}
 
 NATURAL = re.compile(r"[0-9]{1,18}")
-"""ASCII digits only, and no number that a database could not hold."""
+"""ASCII digits only, and no number too large for a database."""
 NUMBER = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?")
 SECONDS = {"m": 60, "h": 3_600, "d": 86_400, "w": 604_800, "mon": 2_592_000, "y": 31_536_000}
 RELATIVE = re.compile(r"-([0-9]{1,9})(m|h|d|w|mon|y)")
 FILTER = re.compile(r"(?:(?P<level>[a-z]+)\.)?(?P<field>[A-Za-z]+)(?P<operator>[^A-Za-z.]*)$")
 DIGITS = re.compile(r"[0-9]+")
 BRACKETS = frozenset({"push", "or", "pop"})
-"""Words between filters that make other than AND of them, which the simulated server can't."""
+"""Words that combine filters other than by AND, which the simulated server does not support."""
 ACCENTS = re.compile("[\u0300-\u036f]")
 
 NEVER_EXCLUDED = frozenset({"ratingKey", "type"})
-"""A client asks for exclusions, and the server decides: without these it could not tell what an entry is."""
+"""A client asks for exclusions and the server decides: these are never excluded, because they identify an entry."""
 
 
 class BadQuery(Exception):
-    """A filter or a sort that the server can make nothing of: it answers 400."""
+    """A filter or sort that the server does not understand: it answers 400."""
 
 
 class Window(msgspec.Struct, frozen=True):
-    """The asked-for page. `size` is None where only a start was given."""
+    """The requested page. `size` is None if only a start was given."""
 
     start: int
     size: int | None
@@ -86,7 +86,7 @@ DEFAULT_SORTS = {
 
 
 def window(query: Mapping[str, str], headers: Mapping[str, str]) -> Window | None:
-    """Return the page that was asked for, in headers or query; None where paging was not mentioned."""
+    """Return the page requested in headers or query, or None if the request does not mention paging."""
     start, size = (
         _natural_or_bad(name, query.get(name, headers.get(name)))
         for name in ("X-Plex-Container-Start", "X-Plex-Container-Size")
@@ -95,7 +95,7 @@ def window(query: Mapping[str, str], headers: Mapping[str, str]) -> Window | Non
 
 
 def shape(query: Mapping[str, str]) -> Shape:
-    """Return the elements that the entries are to have."""
+    """Return which elements the entries should have."""
     without = [
         name for key in ("excludeElements", "excludeFields") for name in query.get(key, "").split(",") if name.strip()
     ]
@@ -103,23 +103,23 @@ def shape(query: Mapping[str, str]) -> Shape:
 
 
 def item_type(query: Mapping[str, str], default: str) -> str | None:
-    """Return the type of item that `type=` names; None where the server has none of that type."""
+    """Return the item type that `type=` names, or None if the server has no such type."""
     number = _natural_or_bad("type", query.get("type"))
     return default if number is None else TYPES_BY_NUMBER.get(number)
 
 
 def limit(query: Mapping[str, str]) -> int | None:
-    """Return after how many entries the whole list is to end; None where it has no such end."""
+    """Return the number of entries after which the whole list ends, or None without such a limit."""
     return _natural_or_bad("limit", query.get("limit"))
 
 
 def natural(text: str) -> int | None:
-    """Return the number that is written in ASCII digits; None for all other texts, and where it is absurdly long."""
+    """Return the number written in ASCII digits, or None for any other text and for absurdly long numbers."""
     return int(text) if NATURAL.fullmatch(text) else None
 
 
 def filtered(world: World, items: Iterable[Item], query: MultiMapping[str]) -> list[Item]:
-    """Return the items that pass every filter of the query. Arguments that are no fields are no filters."""
+    """Return the items that pass every filter of the query. Arguments that are not fields are not filters."""
     kept = list(items)
     for key, value in query.items():
         if key in BRACKETS:
@@ -142,10 +142,10 @@ def filtered(world: World, items: Iterable[Item], query: MultiMapping[str]) -> l
 
 
 def ordered(world: World, items: Iterable[Item], sort: str | None, listed_type: str) -> list[Item]:
-    """Return the items in the asked-for order, or in the one that is usual for their type.
+    """Return the items in the requested order, or in the default order of their type.
 
-    The usual order of episodes has six terms: of a million it takes several seconds, in which nothing else is
-    answered. By id it is fast, as they lie in that order already.
+    The default order of episodes has six terms: sorting a million of them takes several seconds, during which no
+    other request is answered. Sorting by id is fast because the items are already in that order.
     """
     result = list(items)
     for term in reversed((sort or DEFAULT_SORTS.get(listed_type, "titleSort,id")).split(",")):
@@ -156,7 +156,7 @@ def ordered(world: World, items: Iterable[Item], sort: str | None, listed_type: 
         of_level = [_at_level(world, item, level) for item in result] if level else result
         numbers: list[Any] = [*map(NUMBERS[field], of_level)] if field in NUMBERS else _places(of_level, TEXTS[field])
         if None in numbers:
-            # What has no value comes first, as in SQLite, unless nullsLast says otherwise.
+            # Items without a value come first, as in SQLite, unless the request says nullsLast.
             missing = math.inf if direction == "nullsLast" else -math.inf
             numbers = [missing if number is None else number for number in numbers]
         if direction == "desc" or not all(map(le, numbers, numbers[1:])):
@@ -166,7 +166,7 @@ def ordered(world: World, items: Iterable[Item], sort: str | None, listed_type: 
 
 
 def _places(items: Sequence[Item], get: Callable[[Item], str | None]) -> list[int | None]:
-    """Return the place of each item's text among all: in a million there are far fewer different ones to compare."""
+    """Return the rank of each item's text: a million items have far fewer distinct texts to compare."""
     texts = [*map(get, items)]
     keys = {text: natural_key(text) for text in set(texts) if text is not None}
     place_of_key = {key: place for place, (key, _) in enumerate(groupby(sorted(keys.values())))}
@@ -175,9 +175,10 @@ def _places(items: Sequence[Item], get: Callable[[Item], str | None]) -> list[in
 
 
 def natural_key(text: str) -> str:
-    """Return a key by which "Part 9" comes before "Part 10", and "Häxan" before "House".
+    """Return a sort key that puts "Part 9" before "Part 10" and "Häxan" before "House".
 
-    It has of ICU's order what shows in titles: numbers by value, then letters without their case and their accents.
+    It implements the parts of ICU's order that show in titles: numbers by value, then letters without case and
+    accents.
     """
     folded = text.casefold()
     if not folded.isascii():
@@ -187,7 +188,7 @@ def natural_key(text: str) -> str:
 
 def _number_key(digits: re.Match[str]) -> str:
     number = digits[0].lstrip("0")
-    return f"0{chr(len(number))}{number}"  # of two numbers the longer one is the greater
+    return f"0{chr(len(number))}{number}"  # the longer of two numbers is the greater one
 
 
 def _at_level(world: World, item: Item, level: str) -> Item:
@@ -199,7 +200,7 @@ def _at_level(world: World, item: Item, level: str) -> Item:
 
 
 def _test(world: World, field: str, operator: str, value: str) -> Callable[[Item], bool] | None:
-    """Return a filter as a function; None where field and operator do not make one."""
+    """Return a filter as a function, or None if the field does not support the operator."""
     if field in NUMBERS:
         return _number_test(NUMBERS[field], operator, [_number(world, text) for text in value.split(",")])
     if field in TEXTS:

@@ -1,7 +1,7 @@
-"""Standing oddities of a simulated server: it keeps behaving so until told otherwise.
+"""Permanent oddities of a simulated server: each stays active until it is switched off.
 
-Each is something that a real server, an old version or a proxy in between has been seen doing. What goes wrong once
-or a few times is in `faults`.
+Each has been observed on a real server, an old version or a proxy in between. `faults` holds what fails once or a few
+times.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ import msgspec
 
 
 class Quirks(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Set and unset at any time: `plex.quirks.page_cap = 100`.
+    """Set and reset at any time: `plex.quirks.page_cap = 100`.
 
-    - `latency`: seconds by which every answer comes later.
-    - `bandwidth`: bytes a second that all answers share, as over a line between two houses.
-    - `always_xml`: XML whatever the Accept header says.
+    - `latency`: seconds by which every response is delayed.
+    - `bandwidth`: bytes per second shared by all responses, as on a slow line.
+    - `always_xml`: XML regardless of the Accept header.
     - `ignores_start`: every page is the first one.
-    - `page_cap`: no page holds more entries than this.
+    - `page_cap`: the largest number of entries on a page.
     - `no_totals`: neither totalSize nor the total header.
-    - `refuses_all_leaves`: the status (400, 404, 501) of every allLeaves of a library.
-    - `leaves_without_guids`: allLeaves of a library has no Guid arrays, though asked.
-    - `not_plex`: something else listens here, and answers all paths: a page in "html", or "json" of its own.
-    - `empty_libraries`: keys of libraries that are listed, but answer as if nothing were in them.
-    - `hidden_libraries`: keys of libraries that /library/sections leaves out.
-    - `unlisted`: ids of items that are there, but that no listing of libraries shows.
-    - `ignores_filters`: a listing shows everything, whatever was asked for.
-    - `refuses_time_filters`: 400 where a listing is asked for by updatedAt or addedAt.
-    - `hidden_seasons`: episodes do not name the season that they belong to, as on servers before 2017.
-    - `no_locations`: /library/sections does not say where libraries have their folders.
-    - `hides`: what a token that is not the owner's does not see of files: their "folders", or their "paths" at all.
-    - `no_legacy_search`: /library/sections/all lists the libraries also where a type is asked for, as documented.
+    - `refuses_all_leaves`: the status (400, 404, 501) of every allLeaves request for a library.
+    - `leaves_without_guids`: allLeaves of a library has no Guid arrays, even if requested.
+    - `not_plex`: another program answers on every path: "html" pages, or "json" of its own.
+    - `empty_libraries`: keys of libraries that are listed but respond as if they were empty.
+    - `hidden_libraries`: keys of libraries missing from /library/sections.
+    - `unlisted`: ids of existing items missing from the listings of libraries.
+    - `ignores_filters`: a listing contains everything, whatever was requested.
+    - `refuses_time_filters`: 400 for a listing filtered by updatedAt or addedAt.
+    - `hidden_seasons`: episodes do not name their season, as on servers before 2017.
+    - `no_locations`: /library/sections does not list the folders of libraries.
+    - `hides`: what a shared user's token does not see of files: their "folders" or their whole "paths".
+    - `no_legacy_search`: /library/sections/all lists libraries even if a type is requested, as documented.
     """
 
     latency: Annotated[float, msgspec.Meta(ge=0, le=600)] = 0.0

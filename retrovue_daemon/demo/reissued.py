@@ -1,7 +1,7 @@
-"""Rating keys that a server gives out again, as after its database was put back from a backup.
+"""Rating keys that a server assigns again, for example after its database was restored from a backup.
 
-What was added since the backup is scanned again and gets the keys that come next, in another order: machineIdentifier
-and the libraries' uuids are as before (https://github.com/mynttt/UpdateTool/issues/33).
+Items added since the backup are scanned again and get the next keys in a different order; machineIdentifier and the
+libraries' uuids stay (https://github.com/mynttt/UpdateTool/issues/33).
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 def reissue_keys(world: World, *order: int) -> None:
-    """Give the ids of some items of one kind out again: each gets the id of the next one named, the last the first's.
+    """Rotate the ids of some items of one type: each gets the id of the next one given, the last gets the first's.
 
-    The ids of their Media and Parts go the same way, as far as the next one has as many. What hangs below an item
-    stays below it, under its own id. A guid that is made of the id is made of the new one.
+    The ids of their Media and Parts rotate too, if both items have the same number of them. Items below an item stay
+    below it and keep their ids. A guid derived from the id is derived from the new one.
     """
     items = [world.item(item_id) for item_id in order]
     if len({item.type for item in items}) != 1:
@@ -57,7 +57,7 @@ def _parents(item: Item) -> Mapping[int, str]:
 
 
 def _media(owner: Item, item: Item) -> tuple[Media, ...]:
-    """Return an item's versions under the ids of another item's, where both have as many of everything."""
+    """Return an item's versions under another item's ids, if both have the same numbers of versions and files."""
     versions, ids = media_of(item), media_of(owner)
     if [len(version.parts) for version in versions] != [len(version.parts) for version in ids]:
         return versions

@@ -1,4 +1,4 @@
-"""Versions of the Plex Media Server that the simulated one can play, and what each can do."""
+"""Versions of Plex Media Server that the simulated one can imitate, and what each supports."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import msgspec
 class Release(msgspec.Struct, frozen=True, kw_only=True):
     """One version of the server.
 
-    `api_version` is in /identity since 1.43; `content_changed_at` is missing from the sections of old servers; Guid
-    arrays, and with them the guids of parents, came with 1.24.3, `slugs` some time after it; `Image`,
-    `UltraBlurColors` and `hasVoiceActivity` with 1.41. `metadata_providers` stands for what 1.43 changed about
-    libraries: their agents belong to a group, they have no pictures any more, and their updatedAt follows their scans
-    instead of their settings.
+    `api_version` has been in /identity since 1.43; `content_changed_at` is missing from the sections of old servers.
+    Guid arrays, and with them parent guids, came with 1.24.3, `slugs` some time later; `Image`, `UltraBlurColors` and
+    `hasVoiceActivity` with 1.41. `metadata_providers` stands for what 1.43 changed about libraries: their agents
+    belong to a group, they no longer have pictures, and their updatedAt follows their scans instead of their
+    settings.
     """
 
     version: str
@@ -35,4 +35,4 @@ RELEASE_2016 = Release(
     metadata_providers=False,
 )
 RELEASES = {"2016": RELEASE_2016, "2023": RELEASE_2023, "2026": RELEASE_2026}
-"""The releases by the year that each is of."""
+"""The releases by year."""

@@ -3,7 +3,7 @@
     async with SimulatedPlex(built_in_library()) as plex:
         ...  # plex.url, plex.token, plex.world, plex.changes, plex.faults, plex.quirks, plex.requests
 
-The middlewares, outermost first: what is recorded, what goes wrong, who may ask. The answers are made in `endpoints`.
+The middlewares, outermost first: record requests, apply faults, check tokens. `endpoints` produces the responses.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ ADMIN_PATHS = frozenset({"/status/sessions"})
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a client sent. Header names are in lower case; paths are decoded and without their query."""
+    """A request that a client sent. Header names are lower case; paths are decoded and have no query."""
 
     method: str
     path: str
@@ -53,10 +53,10 @@ class Request:
 
 
 class SimulatedPlex:
-    """Serves a world on 127.0.0.1 while its context is open. `port=0` takes a free one.
+    """Serves a world on 127.0.0.1 while its context is open. `port=0` picks a free port.
 
-    `token` is the owner's, `shared_token` that of somebody whom the libraries are shared with. Both can be exchanged
-    at any time, as an owner does who signs all devices out. `requests` keeps the latest ones, in order of arrival.
+    `token` belongs to the owner, `shared_token` to a user with whom the libraries are shared. Both can be replaced at
+    any time, as when an owner signs out all devices. `requests` holds the latest requests, in order of arrival.
     """
 
     def __init__(
@@ -83,15 +83,15 @@ class SimulatedPlex:
 
     @property
     def url(self) -> str:
-        """The address without a slash at its end. It stays the same over `stop` and `start`."""
+        """The address, without a trailing slash. It stays the same across `stop` and `start`."""
         return f"http://{self._host}:{self._port}"
 
     def requests_for(self, path: str) -> list[Request]:
-        """Return the requests so far whose path matches a pattern, as in `fnmatch`."""
+        """Return the requests so far whose path matches an `fnmatch` pattern."""
         return [request for request in self.requests if fnmatchcase(request.path, path)]
 
     async def start(self) -> None:
-        """Listen. After `stop`, on the same port as before."""
+        """Start listening. After `stop`, use the same port as before."""
         self._encoder = Encoder(self.world)
         endpoints = Endpoints(self.world, self._encoder, self.quirks, self.faults)
         app = web.Application(middlewares=[self._record, self._misbehave, self._authorize])
@@ -103,7 +103,7 @@ class SimulatedPlex:
         self._port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
-        """Close all connections and stop listening: from now on they are refused."""
+        """Close all connections and stop listening: new connections are refused."""
         if self._runner is not None and self._encoder is not None:
             self._encoder.close()
             await self._runner.cleanup()
@@ -129,13 +129,13 @@ class SimulatedPlex:
         self.requests.append(Request(request.method, request.path, dict(request.query), headers))
         try:
             response = await handler(request)
-        except web.HTTPException as error:  # unknown paths and methods, too
+        except web.HTTPException as error:  # includes unknown paths and methods
             response = error_page(error.status)
         except BadQuery:
             response = error_page(400)
         except ConnectionError:
-            raise  # the client is gone, and nobody is left to be answered
-        except Exception:  # noqa: BLE001  # whatever it is: the client gets a page, the log the traceback
+            raise  # the client has disconnected, so there is nobody to answer
+        except Exception:  # noqa: BLE001  # whatever it is: the client gets an error page, the log gets the traceback
             _log.exception("simulated_plex.failed")
             response = error_page(500)
         return response

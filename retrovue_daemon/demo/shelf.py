@@ -1,4 +1,4 @@
-"""Putting new things on a world's shelves: ids, guids, paths and sizes as a scan would give them."""
+"""Adding new items to a world, with ids, guids, paths and sizes as a scan would assign them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ ARTICLES = re.compile(r"^(?:The|A|An) (?=.)")
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
-    """A file to be scanned: where it lies below the library's root, how long it runs and how it is encoded."""
+    """A file to be scanned: its path below the library's root, its duration and its encoding."""
 
     path: str
     duration: int
@@ -50,7 +50,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Shelf:
-    """One library of a world, with what it takes to fill it. `root` chooses among the library's folders."""
+    """One library of a world and the methods that fill it. `root` selects one of the library's folders."""
 
     def __init__(self, world: World, library: Library, *, root: int = 0) -> None:
         self.world = world
@@ -58,7 +58,7 @@ class Shelf:
         self.root = library.locations[root].path
 
     def part(self, file: File) -> Part:
-        """Make a file as Plex lists it once it is analysed; its size follows from length and bitrate."""
+        """Return a file as Plex lists it once analysed; its size follows from duration and bitrate."""
         container = file.format.container
         return Part(
             id=self.world.new_id("part"),
@@ -70,7 +70,7 @@ class Shelf:
         )
 
     def media(self, *files: File) -> Media:
-        """Make a version made of one file, or of several that play one after the other."""
+        """Return a version consisting of one file, or of several consecutive ones."""
         return Media(
             id=self.world.new_id("media"),
             parts=tuple(self.part(file) for file in files),
@@ -226,7 +226,7 @@ class Shelf:
 
 
 def new_library(world: World, library_type: str, title: str, *paths: str, agent: str | None = None) -> Library:
-    """Add an empty library; `agent` is one of the legacy ones, else the modern agent of that type is used."""
+    """Add an empty library. `agent` names a legacy agent; by default the modern agent of that type is used."""
     modern, scanner = AGENTS[library_type]
     key = str(world.new_id("library"))
     language = "en-US"
@@ -253,18 +253,18 @@ def new_library(world: World, library_type: str, title: str, *paths: str, agent:
 
 
 def is_modern(guid: str | None) -> bool:
-    """Tell whether the item of a guid is matched by one of the modern agents, as it is if none is given."""
+    """Return whether a guid comes from one of the modern agents; an item without a given guid counts as modern."""
     return guid is None or guid.startswith("plex://")
 
 
 def plex_guid(item_type: str, *identity: object) -> str:
-    """Make a guid of the modern agents. It depends on what the item is, not where it lies: copies have the same."""
+    """Return a guid of the modern agents. It depends only on what the item is, so copies have the same guid."""
     name = "/".join(map(str, (item_type, *identity)))
     return f"plex://{item_type}/{blake2b(name.encode(), digest_size=12).hexdigest()}"
 
 
 def child_guid(show_guid: str, item_type: str, *path: object, item_id: int) -> str:
-    """Make a season's or an episode's guid: legacy agents append the numbers, and what is unmatched is only local."""
+    """Return a season's or episode's guid. Legacy agents append the numbers; unmatched items get a local guid."""
     if show_guid.startswith("local://"):
         return f"local://{item_id}"
     if show_guid.startswith("plex://"):
@@ -274,13 +274,13 @@ def child_guid(show_guid: str, item_type: str, *path: object, item_id: int) -> s
 
 
 def title_sort(title: str) -> str | None:
-    """Make the title without its article; None where that is the title itself, as Plex then leaves it out."""
+    """Return the title without its article, or None if that equals the title, in which case Plex omits it."""
     stripped = ARTICLES.sub("", title)
     return stripped if stripped != title else None
 
 
 def file_name(title: str, year: int | None = None) -> str:
-    """Make a title as people name files and folders after it."""
+    """Return a title as it is commonly used in file and folder names."""
     safe = UNSAFE_IN_NAMES.sub("", title).strip(" .")
     return f"{safe} ({year})" if year is not None else safe
 

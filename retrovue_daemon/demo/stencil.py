@@ -1,13 +1,13 @@
-"""Encoding like items fast: JSON with holes, learnt from what the general encoder makes of one of them.
+"""Fast encoding of similar items: JSON with holes, derived from the general encoder's output for one of them.
 
-The entries of a large library differ in a few dozen values and hardly ever in their form. Of the first item of a form
-a dummy is made, of which every value is unmistakable, and encoded. Wherever a value of the dummy turns up in the JSON
-is a hole, and all items of that form only fill the holes. If the holes, filled with the first item's own values, do
-not give what the general encoder makes of it, then something goes into the entry in another way than as itself, and
-that form is left to the general encoder. So are items that are not one version in one file.
+The entries of a large library differ in a few dozen values and hardly ever in their form. For the first item of a
+form, a dummy whose values are all unique is created and encoded. Each place where one of these values appears in the
+JSON is a hole, and all items of that form only fill the holes. If the holes, filled with the first item's own values,
+do not give the general encoder's output for it, some value is transformed on its way into the entry, and that form is
+left to the general encoder. So are items that do not have exactly one version in one file.
 
-What is made here are the pieces of a page, which `joined` encodes and joins all at once: at this speed each call and
-each copy for every value, or even for every entry, would show.
+The result is the pieces of a page, which `joined` encodes and joins in one go: at this speed, a call or copy per
+value, or even per entry, would be noticeable.
 """
 
 from __future__ import annotations
@@ -40,31 +40,31 @@ if TYPE_CHECKING:
     from retrovue_daemon.demo.world import World
 
 MOST_FORMS: Final = 1_000
-"""How many forms are remembered; a generated library has some two hundred."""
+"""How many forms are cached; a generated library has about two hundred."""
 
 DECISIVE: Final = frozenset({"subtype", "tags", "format", "container"})
-"""The fields that are more than a value in an entry: its form depends on what they are."""
+"""The fields that are more than a value in an entry: they determine its form."""
 
 DUMMY_NUMBERS: Final = 7_770_007_770_000_000
-"""From here on numbers are used that no item has."""
+"""Numbers from here on occur in no item."""
 
 Piece = Any
-"""Part of a page: JSON as it is (`msgspec.Raw`), or a value that becomes JSON."""
+"""Part of a page: encoded JSON (`msgspec.Raw`), or a value to be encoded."""
 
 Row = tuple[Any, ...]
-"""All that an entry is made of: the fields of an item, its version and its file, what follows from them, guids."""
+"""Everything that makes up an entry: the fields of an item, its version and its file, derived values, guids."""
 
 AStruct = TypeVar("AStruct", bound=msgspec.Struct)
 _json: Final = msgspec.json.Encoder()
 
 
 def joined(pieces: Sequence[Piece]) -> bytes:
-    """Return the JSON that the pieces make. What is JSON already must not contain the end of a line."""
+    """Return the JSON that the pieces form. Pieces that are JSON already must not contain newlines."""
     return _json.encode_lines(pieces).replace(b"\n", b"")
 
 
 class InheritedPieces(NamedTuple):
-    """What the entries of a season's episodes take over; the common fields are the end of an entry already."""
+    """What the entries of a season's episodes inherit; `fields` is already encoded as the end of an entry."""
 
     poster: str
     background: str
@@ -72,7 +72,7 @@ class InheritedPieces(NamedTuple):
 
     @classmethod
     def of(cls, above: Inherited) -> InheritedPieces:
-        """Prepare it once for all episodes."""
+        """Return the pieces, prepared once for all episodes."""
         return cls(above.poster, above.background, msgspec.Raw(b",%b" % _json.encode(above.fields)[1:]))
 
 
@@ -83,7 +83,7 @@ class Stencils:
         self._world = world
         self._shape = shape
         self._learnt: dict[tuple[int, int], list[Stencil]] = {}
-        """By the length of their rows and the `id()` of their tags, which they keep."""
+        """Stencils by the length of their rows and the `id()` of their tags, which they keep alive."""
         self._forms = 0
 
     def movie(self, movie: Movie) -> list[Piece]:
@@ -130,7 +130,7 @@ class Stencils:
 class Stencil:
     """The JSON of an entry with holes.
 
-    `row` is that of the first item of its form, `entry` and `dummy_row` are those of the dummy that was made of it.
+    `row` belongs to the first item of its form; `entry` and `dummy_row` belong to the dummy made from it.
     """
 
     def __init__(self, item: Movie | Episode, row: Row, dummy_row: Row, entry: Entry) -> None:
@@ -153,11 +153,11 @@ class Stencil:
         self.is_right = False
 
     def fits(self, row: Row) -> bool:
-        """Tell whether an item is of this form: it has the same values, and the same in what is decisive."""
+        """Return whether an item has this form: the same fields are set, and the decisive ones are equal."""
         return self._decisive(row) == self._decided and None not in self._given(row)
 
     def filled(self, row: Row) -> list[Piece]:
-        """Return the pieces of the entry of an item of this form."""
+        """Return the pieces of an entry of this form, filled with the item's values."""
         pieces = self._pieces.copy()
         pieces[1::2] = self._holes(row)
         return pieces
@@ -186,7 +186,7 @@ def _episode_row(episode: Episode, above: InheritedPieces) -> Row:
 
 
 def _dummy(struct: AStruct, numbers: Iterator[int]) -> AStruct:
-    """Return a copy of which every value occurs nowhere else."""
+    """Return a copy in which every value is unique."""
     values = {name: getattr(struct, name) for name in struct.__struct_fields__ if name not in DECISIVE}
     return msgspec.structs.replace(struct, **{name: _other(value, numbers) for name, value in values.items()})
 
@@ -194,7 +194,7 @@ def _dummy(struct: AStruct, numbers: Iterator[int]) -> AStruct:
 def _other(value: object, numbers: Iterator[int]) -> object:
     match value:
         case str():
-            # A guid's scheme tells whether its item is matched.
+            # The scheme of a guid shows whether its item is matched.
             scheme, separator, _ = value.rpartition("://")
             return f"{scheme}{separator}dummy {next(numbers)}"
         case int():

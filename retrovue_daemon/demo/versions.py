@@ -1,7 +1,7 @@
-"""What changes make of an item's versions: new values for those that a change takes the place of.
+"""What changes do to an item's versions: the new values that replace the old ones.
 
-All of them change the first version only, but for `analysed_again` and `elsewhere`. `new_id` gives an unused id of a
-kind, as `World.new_id` does. An item without a version, or a version without a file, is an IndexError.
+All functions except `analysed_again` and `elsewhere` change the first version only. `new_id` returns an unused id of
+a kind, like `World.new_id`. An item without a version, or a version without a file, raises IndexError.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ Versions = tuple["Media", ...]
 
 
 def with_first_part(media: Versions, version_fields: dict[str, object], **part_fields: object) -> Versions:
-    """Change fields of the first file, and of its version."""
+    """Change fields of the first file and of its version."""
     first = media[0]
     parts = (replace(first.parts[0], **part_fields), *first.parts[1:])
     return replace(first, parts=parts, **version_fields), *media[1:]
 
 
 def without_folders(media: Versions, *, names: bool) -> Versions:
-    """Take the folders from all files, or, without ``names``, the files' names too."""
+    """Remove the folders from all file paths or, without ``names``, the whole paths."""
 
     def hidden(part: Part) -> Part:
         return replace(part, file=part.file.rpartition("/")[2] if names and part.file else None)
@@ -37,7 +37,7 @@ def without_folders(media: Versions, *, names: bool) -> Versions:
 
 
 def upgraded(media: Versions, new_id: Callable[[str], int], now: int) -> Versions:
-    """Put a better file, of another container, in the place of the first."""
+    """Replace the first file with a better one in another container."""
     first, part = media[0], media[0].parts[0]
     stem = (part.file or "").rpartition(".")[0]
     version = {"id": new_id("media"), "format": replace(first.format or HD, container="mp4")}
@@ -48,7 +48,7 @@ def upgraded(media: Versions, new_id: Callable[[str], int], now: int) -> Version
 
 
 def in_two_files(media: Versions, new_id: Callable[[str], int]) -> Versions:
-    """Put two files in the place of the first."""
+    """Replace the first file with two."""
     first, part = media[0], media[0].parts[0]
     stem, _, suffix = (part.file or "").rpartition(".")
     halves = [_share(part, 2, f"{stem} - pt{number}.{suffix}", new_id) for number in (1, 2)]
@@ -56,7 +56,7 @@ def in_two_files(media: Versions, new_id: Callable[[str], int]) -> Versions:
 
 
 def share_of(media: Versions, shares: int, name: str, new_id: Callable[[str], int]) -> Versions:
-    """Put a file of a name, with one of so many equal shares, in the place of the first, and into its folder."""
+    """Replace the first file with one named `name` in the same folder, which holds one of `shares` equal shares."""
     first, part = media[0], media[0].parts[0]
     folder, _, old_name = (part.file or "").rpartition("/")
     own = _share(part, shares, f"{folder}/{name}.{old_name.rpartition('.')[2]}", new_id)
@@ -65,7 +65,7 @@ def share_of(media: Versions, shares: int, name: str, new_id: Callable[[str], in
 
 
 def analysed_again(media: Versions) -> Versions:
-    """Let the bitrate come out a little different."""
+    """Change the bitrate slightly."""
     forms = [version.format or HD for version in media]
     return tuple(
         replace(version, format=replace(form, bitrate=form.bitrate + 17))
@@ -74,7 +74,7 @@ def analysed_again(media: Versions) -> Versions:
 
 
 def elsewhere(version: Media, old_roots: Sequence[str], new_root: str | None, new_id: Callable[[str], int]) -> Media:
-    """Give a version and its files new ids, and move the files to another root if there is one."""
+    """Give a version and its files new ids, and move the files to another root if one is given."""
     parts = [replace(part, id=new_id("part"), file=_moved(part.file, old_roots, new_root)) for part in version.parts]
     return replace(version, id=new_id("media"), parts=tuple(parts))
 

@@ -1,6 +1,6 @@
-"""The model of the truth: one simulated server's libraries and everything in them.
+"""The reference data: one simulated server's libraries and everything in them.
 
-Tests compare a mirror with it, the endpoints answer from it, and `changes` alters it. It knows nothing of HTTP.
+The endpoints answer from it, `changes` modifies it, and tests compare a mirror with it. It knows nothing of HTTP.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Location(msgspec.Struct, frozen=True):
 class Library(msgspec.Struct, kw_only=True):
     """A library ("section" in the API).
 
-    `content_changed_at` is no time but the value of a counter of the whole server. `hidden`: 0 visible, 1 not on the
-    home screen, 2 nor in searches; all three are listed.
+    `content_changed_at` is not a time but a value of a server-wide counter. `hidden`: 0 visible, 1 not on the home
+    screen, 2 not in searches either; all three are listed.
     """
 
     key: str
@@ -52,10 +52,10 @@ class Library(msgspec.Struct, kw_only=True):
 
 
 class World:
-    """One server's content: `libraries` by key, in the order in which they are listed, and the items in them.
+    """One server's content: `libraries` by key, in listing order, and the items in them.
 
-    The clock is the world's own, so that two runs are alike: it stands still until something changes or `pass_time`
-    is called. `revision` grows with every change.
+    A world has its own clock, so that two runs are identical: the clock stands still until something changes or
+    `pass_time` is called. `revision` increases with every change.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class World:
         self._change_counter = 0
         self._watchers: list[set[int]] = []
 
-    # What is there
+    # Reading
 
     @property
     def items(self) -> Mapping[int, Item]:
@@ -86,11 +86,11 @@ class World:
         return self._items
 
     def item(self, rating_key: str | int) -> Item:
-        """Return the item with that rating key. Raises KeyError."""
+        """Return the item with that rating key. Raise KeyError if there is none."""
         return self._items[int(rating_key)]
 
     def in_library(self, key: str, item_type: str) -> Collection[Item]:
-        """Return all items of one type ("movie", "episode", …) in a library, in no promised order."""
+        """Return all items of one type ("movie", "episode", …) in a library, in no particular order."""
         return self._by_library[key, item_type].values()
 
     def movies(self, library: str | None = None) -> Iterator[Movie]:
@@ -118,12 +118,12 @@ class World:
                     yield item, media, part
 
     def seasons_of(self, show_id: int) -> list[Season]:
-        """Return a show's seasons by their number, specials first."""
+        """Return a show's seasons by number, specials first."""
         seasons = [item for item in self._below(show_id) if isinstance(item, Season)]
         return sorted(seasons, key=lambda season: season.index)
 
     def episodes_of(self, season_id: int) -> list[Episode]:
-        """Return a season's episodes by number, then (those without one) by date."""
+        """Return a season's episodes by number, followed by those without a number, by date."""
         episodes = [item for item in self._below(season_id) if isinstance(item, Episode)]
         return sorted(episodes, key=_episode_order)
 
@@ -132,39 +132,39 @@ class World:
         return [episode for season in self.seasons_of(show_id) for episode in self.episodes_of(season.id)]
 
     def count_children(self, item_id: int) -> int:
-        """Count how many seasons a show has, or episodes a season."""
+        """Return the number of seasons in a show, or of episodes in a season."""
         return len(self._children.get(item_id, ()))
 
     def count_leaves(self, show_id: int) -> int:
-        """Count how many episodes a show has."""
+        """Return the number of episodes in a show."""
         return sum(self.count_children(season) for season in self._children.get(show_id, ()))
 
     def has_specials(self, show_id: int) -> bool:
-        """Tell whether a show has a season 0."""
+        """Return whether a show has a season 0."""
         return any(season.index == 0 for season in self._below(show_id) if isinstance(season, Season))
 
     def show_of(self, item: Season | Episode) -> Show:
-        """Return the show that a season or an episode belongs to."""
+        """Return the show of a season or episode."""
         show = self._items[item.show_id]
-        assert isinstance(show, Show)  # noqa: S101  # ids of shows are put in show_id, and only there
+        assert isinstance(show, Show)  # noqa: S101  # show_id only ever holds ids of shows
         return show
 
     def season_of(self, episode: Episode) -> Season:
-        """Return the season that an episode belongs to."""
+        """Return the season of an episode."""
         season = self._items[episode.season_id]
-        assert isinstance(season, Season)  # noqa: S101  # likewise
+        assert isinstance(season, Season)  # noqa: S101  # season_id only ever holds ids of seasons
         return season
 
-    # How it is built and altered
+    # Building and changing
 
     def add_library(self, library: Library) -> Library:
-        """Put a library at the end of the list."""
+        """Append a library to the list."""
         self.libraries[library.key] = library
         self.revision += 1
         return library
 
     def drop_library(self, key: str) -> None:
-        """Take a library away with everything in it."""
+        """Remove a library and everything in it."""
         for item in [
             item for (owner, _), items in self._by_library.items() if owner == key for item in items.values()
         ]:
@@ -173,11 +173,11 @@ class World:
         self.revision += 1
 
     def put(self, item: Item) -> None:
-        """Add an item, or put a new value in the place of the one with its id."""
+        """Add an item, or replace the one with its id."""
         before = self._items.get(item.id)
         if before is not None:
             if before.parent_id != item.parent_id:
-                self._tell_watchers(before)
+                self._notify_watchers(before)
             self._unfile(before)
         self._items[item.id] = item
         self._by_library[item.library, item.type][item.id] = item
@@ -185,26 +185,26 @@ class World:
         if parent is not None:
             self._children[parent].append(item.id)
         self.revision += 1
-        self._tell_watchers(item)
+        self._notify_watchers(item)
 
     def put_episodes(self, season: Season, episodes: list[Episode]) -> None:
-        """Add new episodes of one season: much faster than one by one, where there are a million."""
+        """Add new episodes of one season at once, which is much faster than one by one for a million of them."""
         by_id = {episode.id: episode for episode in episodes}
         self._items.update(by_id)
         self._by_library[season.library, "episode"].update(by_id)
         self._children[season.id].extend(by_id)
         self.revision += 1
-        self._tell_watchers(season)
+        self._notify_watchers(season)
 
     def drop(self, item_id: int) -> None:
-        """Take one item away; what hangs below it must have gone before."""
+        """Remove one item; everything below it must have been removed before."""
         item = self._items.pop(item_id)
         self._unfile(item)
         self.revision += 1
-        self._tell_watchers(item)
+        self._notify_watchers(item)
 
     def drop_empty(self, season_id: int, show_id: int) -> list[Item]:
-        """Take a season without episodes away, then a show without seasons; return what went, the show first."""
+        """Remove a season without episodes, then a show without seasons, and return what was removed, show first."""
         gone: list[Item] = []
         for item_id in (season_id, show_id):
             if item_id in self._items and not self.count_children(item_id):
@@ -213,9 +213,9 @@ class World:
         return gone
 
     def watch(self) -> set[int]:
-        """Return a set that gathers, from now on, the ids of all items that may look different.
+        """Return a set that collects, from now on, the ids of all items that may look different.
 
-        Who empties it has caught up.
+        The caller empties the set whenever it has caught up.
         """
         stale: set[int] = set()
         self._watchers.append(stale)
@@ -226,23 +226,23 @@ class World:
         self._watchers = [watcher for watcher in self._watchers if watcher is not stale]
 
     def new_id(self, kind: str) -> int:
-        """Return the next free id of a kind: "item", "media", "part" or "location". None is ever used twice."""
+        """Return the next free id of a kind: "item", "media", "part" or "location". No id is ever reused."""
         self._last_ids[kind] += 1
         return self._last_ids[kind]
 
     def new_ids(self, kind: str, count: int) -> range:
-        """Return as many ids, one after the other."""
+        """Return a range of that many new ids."""
         first = self._last_ids[kind] + 1
         self._last_ids[kind] += count
         return range(first, first + count)
 
     def pass_time(self, seconds: int) -> int:
-        """Move the clock and return the new time."""
+        """Advance the clock and return the new time."""
         self.now += seconds
         return self.now
 
     def count_change(self) -> int:
-        """Return the next value of the counter behind contentChangedAt: it grows unevenly, as a real one does."""
+        """Return the next value of the counter behind contentChangedAt, which grows unevenly, as on a real server."""
         self._change_counter += 3 + self._change_counter % 7
         return self._change_counter
 
@@ -258,10 +258,10 @@ class World:
         if item.parent_id is not None:
             self._children[item.parent_id].remove(item.id)
 
-    def _tell_watchers(self, item: Item) -> None:
+    def _notify_watchers(self, item: Item) -> None:
         if not self._watchers:
             return
-        # The entry above counts its leaves, those below carry its title and pictures.
+        # The entries above count their leaves; those below carry the item's title and pictures.
         looks_different = {item.id, *self._ids_above(item), *self._ids_below(item.id)}
         for stale in self._watchers:
             stale.update(looks_different)
@@ -282,5 +282,5 @@ def _episode_order(episode: Episode) -> tuple[bool, int, str, int]:
 
 
 def media_of(item: Item) -> tuple[Media, ...]:
-    """Return the versions of an item; none for those that have no files of their own."""
+    """Return the versions of an item; empty for items without files."""
     return item.media if isinstance(item, Movie | Episode | Photo) else ()
