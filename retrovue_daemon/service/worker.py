@@ -253,7 +253,7 @@ class ServerWorker:
         with _Contained(self):
             await self._paths.settle(self.server.server_id, work.library_id, changes)
             if not self._running:
-                self._discovery.heirs.forget()
+                self._discovery.merged_rows.forget()
                 await self._purge()
                 await self._keep_time()
 

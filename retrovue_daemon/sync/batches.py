@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.sync.seen import SeenIds
 
 
-class BatchFeed:
+class Batches:
     """Collects the changes of one listing, has full batches written and takes in what they brought."""
 
     def __init__(
@@ -56,34 +56,34 @@ class BatchFeed:
         while len(self._waiting) >= self._batch_size:
             await self._write(self._batch_size)
 
-    async def settle(self) -> None:
+    async def flush(self) -> None:
         """Write what is left, and wait until it is committed."""
         if self._waiting:
             await self._write(len(self._waiting))
 
-    def hand_over(self) -> None:
+    def post_rest(self) -> None:
         """Leave what is left to the writer without waiting: it is written and counted, its errors are not ours."""
         if self._waiting:
             with suppress(WriterStopped):
-                self._count_in(self._writer.post(self._work(self._waiting)))
+                self._count_when_done(self._writer.post(self._work(self._waiting)))
             self._waiting = []
 
     async def _write(self, size: int) -> None:
         writing = await self._writer.submit(self._work(self._waiting[:size]))
-        self._count_in(writing)
+        self._count_when_done(writing)
         del self._waiting[:size]
         # Shielded: it is committed and counted also where nobody waits for it any more.
         await asyncio.shield(writing)
 
-    def _count_in(self, writing: asyncio.Future[BatchResult]) -> None:
+    def _count_when_done(self, writing: asyncio.Future[BatchResult]) -> None:
         """Have what comes of a batch counted, before anybody who waits for it goes on."""
-        writing.add_done_callback(self._take_in)
+        writing.add_done_callback(self._add_result)
 
     def _work(self, batch: list[Change]) -> Work[BatchResult]:
         target, kind, now = self._target, self._kind, self._now()
         return lambda connection: write_items(connection, target, kind, batch, now)
 
-    def _take_in(self, done: asyncio.Future[BatchResult]) -> None:
+    def _add_result(self, done: asyncio.Future[BatchResult]) -> None:
         if done.cancelled() or done.exception() is not None:
             return
         result = done.result()

@@ -16,7 +16,7 @@ from retrovue_daemon.store.tables.former_names import still_meant
 from retrovue_daemon.store.tables.libraries import former_titles, read_libraries, reconcile_libraries
 from retrovue_daemon.store.tables.servers import bind_identity, read_servers
 from retrovue_daemon.sync.local_paths import LibraryPaths
-from retrovue_daemon.sync.rounds import Heirs, Round
+from retrovue_daemon.sync.rounds import MergedRows, Round
 from retrovue_daemon.sync.target import LISTINGS, LibraryTarget
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Discovery:
         self._database = database
         self._section = section
         self._now = now
-        self.heirs = Heirs()
+        self.merged_rows = MergedRows()
         self._moments: Moments | None = None
         self._told: set[str] = set()
 
@@ -87,7 +87,7 @@ class Discovery:
         former = {key: still_meant(row.former_names, titles) for key, row in rows.items()}
         unknown = self._unknown_entries(listed, former)
         known = await self._database.reader.run(partial(read_libraries, server_id=server_id))
-        round_ = Round(self.heirs, is_first=not any(row.listed_until for row in known))
+        round_ = Round(self.merged_rows, is_first=not any(row.listed_until for row in known))
         paths = await LibraryPaths.of(self._database, server_id, moments)
         for library in usable:
             self._tell_of_former_names(library, former[library.key], paths.former_name_in_use(rows[library.key]))

@@ -21,7 +21,7 @@ class Listed:
         """Of those the ones that were not as they are stored: what shows one of them once more is written, too."""
         self.unstored: set[str] = set()
         self.waiting: set[str] = set()
-        """Keys of episodes that are not written yet (``sync/suspects.py``)."""
+        """Keys of episodes that are not written yet (``sync/key_conflicts.py``)."""
         self.unchanged = 0
         self.log = ListingLog()
 

@@ -11,13 +11,13 @@ from retrovue_daemon.records import Episode, Kind
 from retrovue_daemon.store.items.lookup import holds_items, known_rows
 from retrovue_daemon.store.items.upserts import Change
 from retrovue_daemon.store.tables.runs import FUTURE_S
-from retrovue_daemon.sync.batches import BatchFeed
+from retrovue_daemon.sync.batches import Batches
 from retrovue_daemon.sync.damage import DamageWatch
 from retrovue_daemon.sync.digest import digests
 from retrovue_daemon.sync.hidden_paths import HiddenPaths
+from retrovue_daemon.sync.key_conflicts import KeyConflicts
 from retrovue_daemon.sync.listed import Listed
 from retrovue_daemon.sync.parents import ParentLookup
-from retrovue_daemon.sync.suspects import Suspects
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
@@ -53,7 +53,7 @@ class ListingReader:
         """Rows whose keys belong to other items now: their own may stand elsewhere in the library."""
         self._complete = complete
         self._listed: dict[Kind, Listed] = {}
-        self._suspects = Suspects(context, library)
+        self._conflicts = KeyConflicts(context, library)
         self._context = context
         self._library = library
         self._target = library.target
@@ -71,13 +71,13 @@ class ListingReader:
         What was read before something went wrong is handed to the writer all the same.
         """
         listed = self._listed[kind] = Listed()
-        if kind is Kind.EPISODE and self._suspects:
-            await self._suspects.remember_files()
+        if kind is Kind.EPISODE and self._conflicts:
+            await self._conflicts.remember_files()
         # Where there is nothing to compare with, nothing need be looked up. What a moving listing shows twice is
         # found by the writer.
         is_new = not await holds_items(self._context.database.reader, kind, self._target.library_id)
         await self.damage.begin()
-        feed = self._feed(kind, listed.rows)
+        batches = self._batches(kind, listed.rows)
         try:
             async with aclosing(pages):
                 async for page in pages:
@@ -87,19 +87,19 @@ class ListingReader:
                         self._counts.skipped += 1
                         continue
                     page = await self.hidden_paths.restore(page)  # noqa: PLW2901 -- what the server showed ends here
-                    await feed.put(await self._compare(kind, page, listed, is_new=is_new))
+                    await batches.put(await self._compare(kind, page, listed, is_new=is_new))
                     self._meter.advance(name, listed.log.entries, page.total, _last_title(page))
-            await feed.settle()
+            await batches.flush()
             if kind is Kind.EPISODE:
-                await self._settle_suspects(listed)
-                await self._write_released(listed, feed)
+                await self._resolve_conflicts(listed)
+                await self._write_released(listed, batches)
         finally:
             # The pass's record stands behind these in the writer's queue.
-            feed.hand_over()
+            batches.post_rest()
             for entry in listed.log.unreadable:
                 self._context.skips.note_unreadable(self._library.server, self._library.row.name, kind, entry)
-            self.displaced += feed.displaced
-            self.list_again = self.list_again or (feed.displaced > 0 and not self._complete)
+            self.displaced += batches.displaced
+            self.list_again = self.list_again or (batches.displaced > 0 and not self._complete)
             self._counts.pages += listed.log.pages
             self._counts.bytes += listed.log.bytes
             self.hidden_paths.tell()
@@ -117,20 +117,20 @@ class ListingReader:
         """Shows and seasons that no listing showed and that the server cannot send, by kind and rating key."""
         return self._parents.unreadable
 
-    async def _settle_suspects(self, listed: Listed) -> None:
+    async def _resolve_conflicts(self, listed: Listed) -> None:
         # A listing that lacks something which it does not always lack may lack the very episode that would tell.
         known = set(listed.faults(Kind.EPISODE)) <= set(self._library.row.fault)
         complete = self._complete and known and (listed.doubt is None or listed.miscount != 0)
-        result, waits = await self._suspects.settle(self._listed, complete=complete)
+        result, waits = await self._conflicts.resolve(self._listed, complete=complete)
         self._count(result)
         self.list_again = self.list_again or waits
 
-    async def _write_released(self, listed: Listed, feed: BatchFeed) -> None:
+    async def _write_released(self, listed: Listed, batches: Batches) -> None:
         """Write the episodes that waited until it was known whose they are."""
-        if released := self._suspects.released():
+        if released := self._conflicts.released():
             await self._parents.store_parents([change.item for change in released])
-            await feed.put(released)
-            await feed.settle()
+            await batches.put(released)
+            await batches.flush()
             listed.waiting.clear()
 
     def _count(self, result: BatchResult | None) -> None:
@@ -138,8 +138,8 @@ class ListingReader:
             self._counts.take_in(result)
             self._counts.unchanged += len(result.ids) - result.added - result.updated - result.restored
 
-    def _feed(self, kind: Kind, seen: SeenIds) -> BatchFeed:
-        return BatchFeed(
+    def _batches(self, kind: Kind, seen: SeenIds) -> Batches:
+        return Batches(
             self._context.database.writer,
             self._target,
             kind,
@@ -161,7 +161,7 @@ class ListingReader:
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)
             raise
-        changes, altered, has_suspects = list[Change](), listed.altered, bool(self._suspects)
+        changes, altered, has_conflicts = list[Change](), listed.altered, bool(self._conflicts)
         # What is written marks the row that it is written to: the one with its key may be another item's.
         seen = [known[skipped.rating_key].id for skipped in page.skipped if skipped.rating_key in known]
         for item, digest in zip(page.items, fresh, strict=True):
@@ -171,7 +171,7 @@ class ListingReader:
             elif (
                 not row.shows(item, digest, self._target.library_id)
                 or (altered and row.id in altered)
-                or (has_suspects and self._suspects.doubts(item))
+                or (has_conflicts and self._conflicts.may_affect(item))
             ):
                 changes.append(Change(item, digest))
                 altered.update((row.id,))
@@ -183,10 +183,10 @@ class ListingReader:
             kept -= {change.item.rating_key for change in changes}
             seen += [known[key].id for key in kept]
         unchanged = len(page.items) - len(changes)
-        changes = await self._suspects.hold_back(kind, changes, known)
-        if kind is Kind.EPISODE and self._suspects:
-            self._count(await self._suspects.compare(page.items, self._listed))
-            changes = self._suspects.wait(changes, listed.waiting)
+        changes = await self._conflicts.hold_back(kind, changes, known)
+        if kind is Kind.EPISODE and self._conflicts:
+            self._count(await self._conflicts.match_episodes(page.items, self._listed))
+            changes = self._conflicts.hold_back_episodes(changes, listed.waiting)
         for skipped in page.skipped:
             self._context.skips.note(self._library.server, self._library.row.name, skipped)
             if skipped.rating_key is not None and skipped.rating_key not in known:

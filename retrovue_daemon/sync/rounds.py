@@ -19,7 +19,7 @@ LONGEST_WAIT_S = 60.0
 """Seconds that a pass waits for the others before it removes anything: one that hangs must not hold up the rest."""
 
 
-class Heirs:
+class MergedRows:
     """Rows that took over a younger one (``store/items/rekeying.py``), by kind: their ids, and the ids that are gone.
 
     A pass of another library may have seen the younger one listed.
@@ -48,11 +48,11 @@ class Heirs:
 class Round(msgspec.Struct):
     """One look at a server and the passes that follow.
 
-    ``heirs`` are shared by all rounds over a server, because their passes may overlap. ``is_first`` says that no
-    library of the server was ever listed completely: nothing can have moved.
+    ``merged_rows`` is shared by all rounds of a server, because their passes may overlap. ``is_first`` means that no
+    library of the server has ever been listed completely, so nothing can have moved.
     """
 
-    heirs: Heirs
+    merged_rows: MergedRows
     is_first: bool = False
     arrived: Counter[int] = msgspec.field(default_factory=Counter)
     """How many of the rows that a library's pass took for new had been others before, by the library's id."""
@@ -84,7 +84,7 @@ class Round(msgspec.Struct):
     def note(self, rekeyed: Rekeyed) -> None:
         """Remember which rows took over which."""
         self.arrived.update(rekeyed.arrived)
-        self.heirs.note(rekeyed)
+        self.merged_rows.note(rekeyed)
 
 
 def _end(running: dict[tuple[str, int], asyncio.Event], kind: str, library_id: int) -> None:

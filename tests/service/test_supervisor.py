@@ -44,17 +44,17 @@ async def test_rows_that_took_over_others_are_forgotten_once_no_pass_runs(serve,
     """They matter to the passes beside it; a daemon that runs for years must not remember them all."""
     service = await serve(config(table(plex)))
     await events.count(3, "sync.finished")
-    heirs = service.supervisor.workers["home"]._discovery.heirs
+    merged_rows = service.supervisor.workers["home"]._discovery.merged_rows
     dramas = plex.faults.hang("/library/sections/2/all")
     Changes(plex.world).recreate(next(iter(plex.world.movies())).id)
     await clock.tick("interval home")
     await events.next("sync.finished", library="Comedies")
     await dramas.reached.wait()
-    assert heirs._younger.keys() == {Kind.MOVIE}
+    assert merged_rows._younger.keys() == {Kind.MOVIE}
     running = [task for task in asyncio.all_tasks() if task.get_name().startswith("passes home/")]
     dramas.release.set()
     await asyncio.gather(*running)
-    assert heirs._younger == {}
+    assert merged_rows._younger == {}
 
 
 @pytest.mark.parametrize("concurrency", [1, 2])

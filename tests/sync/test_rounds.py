@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.items.rekeying import Rekeyed
 from retrovue_daemon.sync import rounds
-from retrovue_daemon.sync.rounds import Heirs, Round
+from retrovue_daemon.sync.rounds import MergedRows, Round
 from retrovue_daemon.sync.seen import SeenIds
 
 if TYPE_CHECKING:
@@ -28,25 +28,25 @@ def _rekeyed(pairs: dict[Kind, dict[int, int]], **arrived: int) -> Rekeyed:
 
 def test_a_row_that_took_over_a_listed_one_is_listed() -> None:
     """The listing showed the younger one, under the id that is gone; every other row must have been shown itself."""
-    heirs = Heirs()
-    assert heirs.unlisted(Kind.MOVIE, [1, 2], _seen(9)) == [1, 2]
-    heirs.note(_rekeyed({Kind.MOVIE: {1: 9, 2: 8}}))
-    assert heirs.unlisted(Kind.MOVIE, [1, 2, 3], _seen(9)) == [2, 3]
-    assert heirs.unlisted(Kind.SHOW, [1], _seen(9)) == [1]
+    merged_rows = MergedRows()
+    assert merged_rows.unlisted(Kind.MOVIE, [1, 2], _seen(9)) == [1, 2]
+    merged_rows.note(_rekeyed({Kind.MOVIE: {1: 9, 2: 8}}))
+    assert merged_rows.unlisted(Kind.MOVIE, [1, 2, 3], _seen(9)) == [2, 3]
+    assert merged_rows.unlisted(Kind.SHOW, [1], _seen(9)) == [1]
 
 
 def test_heirs_of_several_passes_are_remembered_until_none_runs() -> None:
     """They are shared by all rounds over a server: passes of two rounds may overlap."""
-    heirs = Heirs()
-    first, second = Round(heirs), Round(heirs)
+    merged_rows = MergedRows()
+    first, second = Round(merged_rows), Round(merged_rows)
     first.note(_rekeyed({Kind.MOVIE: {1: 9}}, library5=1))
     second.note(_rekeyed({Kind.MOVIE: {2: 8}}, library5=2, library6=1))
-    assert heirs.unlisted(Kind.MOVIE, [1, 2], _seen(8, 9)) == []
+    assert merged_rows.unlisted(Kind.MOVIE, [1, 2], _seen(8, 9)) == []
     assert (first.arrived, second.arrived) == (Counter({5: 1}), Counter({5: 2, 6: 1}))
     first.note(_rekeyed({Kind.SHOW: {3: 7}}, library5=1))
     assert first.arrived == Counter({5: 2})
-    heirs.forget()
-    assert heirs.unlisted(Kind.MOVIE, [1, 2], _seen(8, 9)) == [1, 2]
+    merged_rows.forget()
+    assert merged_rows.unlisted(Kind.MOVIE, [1, 2], _seen(8, 9)) == [1, 2]
 
 
 async def _waits(waiting: asyncio.Task[None]) -> bool:
@@ -58,7 +58,7 @@ async def _waits(waiting: asyncio.Task[None]) -> bool:
 
 async def test_who_removes_waits_until_the_others_have_looked() -> None:
     """At libraries of the same type only: films do not become episodes."""
-    round_ = Round(Heirs())
+    round_ = Round(MergedRows())
     for kind, library in (("movie", 1), ("movie", 2), ("show", 3)):
         round_.begin(kind, library)
     round_.end_look("movie", 1)
@@ -70,7 +70,7 @@ async def test_who_removes_waits_until_the_others_have_looked() -> None:
 
 async def test_who_adds_waits_until_the_others_have_judged() -> None:
     """Having looked is not enough. A pass that ends has looked, too, and one that never began is not waited for."""
-    round_ = Round(Heirs())
+    round_ = Round(MergedRows())
     round_.begin("movie", 1)
     round_.begin("movie", 2)
     round_.end("movie", 1)
@@ -86,7 +86,7 @@ async def test_who_adds_waits_until_the_others_have_judged() -> None:
 async def test_a_pass_that_hangs_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """The others go on without it."""
     monkeypatch.setattr(rounds, "LONGEST_WAIT_S", 0.01)
-    round_ = Round(Heirs())
+    round_ = Round(MergedRows())
     round_.begin("movie", 1)
     await round_.others_looked("movie")
     await round_.others_judged("movie")

@@ -213,7 +213,7 @@ class FullPass:
         verdict = self._reader.damage.judged(verdict)
         library, listing = self._library, self._library.listing
         leaving = {
-            kind: library.round.heirs.unlisted(kind, ids, self._listed[kind].rows)
+            kind: library.round.merged_rows.unlisted(kind, ids, self._listed[kind].rows)
             for kind, ids in verdict.leaving.items()
         }
         removal = await plan_removal(

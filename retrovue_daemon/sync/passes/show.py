@@ -82,7 +82,7 @@ class ShowPass:
         """Re-key, guard, sweep and record the run; the library's marks stay, for it was not listed."""
         library = self._library
         leaving = {
-            kind: library.round.heirs.unlisted(kind, ids, self._listed[kind].rows)
+            kind: library.round.merged_rows.unlisted(kind, ids, self._listed[kind].rows)
             for kind, ids in verdict.leaving.items()
         }
         removal = await plan_removal(connection, self._context, library, leaving)

@@ -46,7 +46,7 @@ _MOST_WAITING = 20_000
 _NOTHING = BatchResult(0, 0, 0, [])
 
 
-class _Suspect(msgspec.Struct):
+class _KeyConflict(msgspec.Struct):
     """A change that waits; ``has_files`` says that a listed episode of it has one.
 
     ``is_unmatched``: no catalogue knows it. There files that were only renamed, and have their sizes, tell as well.
@@ -59,13 +59,13 @@ class _Suspect(msgspec.Struct):
     has_files: bool = False
 
 
-class Suspects:
+class KeyConflicts:
     """The shows and seasons of one pass whose rows wait for their episodes."""
 
     def __init__(self, context: PassContext, library: LibraryTarget) -> None:
         self._context = context
         self._library = library
-        self._open: dict[Kind, dict[str, _Suspect]] = {kind: {} for kind in _PARENTS}
+        self._open: dict[Kind, dict[str, _KeyConflict]] = {kind: {} for kind in _PARENTS}
         self._waiting: list[Change] = []
         """Episodes below keys of which it is not known yet whose they are."""
 
@@ -85,13 +85,13 @@ class Suspects:
             before = stored.get(rows[key]) if key in rows else None
             if before is not None and self._may_be_another(item, before):
                 is_unmatched = is_of_key(item.guid or "") and is_of_key(before.guid or "")
-                self._open[kind][key] = _Suspect(change, rows[key], is_unmatched)
+                self._open[kind][key] = _KeyConflict(change, rows[key], is_unmatched)
             else:
                 self._open[kind].pop(key, None)
                 certain.append(change)
         return certain
 
-    def doubts(self, item: Item) -> bool:
+    def may_affect(self, item: Item) -> bool:
         """Return whether an item that is listed as it is stored may be another one nevertheless."""
         return (
             isinstance(item, Season) and item.show_rating_key in self._open[Kind.SHOW] and is_of_key(item.guid or "")
@@ -106,20 +106,20 @@ class Suspects:
             return item.title.casefold() != str(before.name).casefold()
         if isinstance(item, Season) and (item.season_number, item.show_rating_key) != (before.name, before.show_key):
             return True
-        return self.doubts(item)
+        return self.may_affect(item)
 
     async def remember_files(self) -> None:
         """Note which files the rows' episodes have, before a listing of episodes moves any of them."""
         self._waiting = []
         for kind in _PARENTS:
-            suspects = self._open[kind].values()
-            files = await episode_files(self._context.database.reader, kind, [one.row_id for one in suspects])
-            for one in suspects:
+            conflicts = self._open[kind].values()
+            files = await episode_files(self._context.database.reader, kind, [one.row_id for one in conflicts])
+            for one in conflicts:
                 one.files = files[one.row_id]
 
-    async def compare(self, items: Sequence[Item], listed: Mapping[Kind, Listed]) -> BatchResult | None:
+    async def match_episodes(self, items: Sequence[Item], listed: Mapping[Kind, Listed]) -> BatchResult | None:
         """Write those of which one of these episodes shows that they are what their row says."""
-        certain: dict[Kind, list[_Suspect]] = {kind: [] for kind in _PARENTS}
+        certain: dict[Kind, list[_KeyConflict]] = {kind: [] for kind in _PARENTS}
         for item in items:
             if isinstance(item, Episode):
                 for kind, key in ((Kind.SHOW, item.show_rating_key), (Kind.SEASON, item.season_rating_key)):
@@ -129,7 +129,7 @@ class Suspects:
                         certain[kind].append(one)
         return await self._write(certain, listed)
 
-    def wait(self, changes: list[Change], waiting: set[str]) -> list[Change]:
+    def hold_back_episodes(self, changes: list[Change], waiting: set[str]) -> list[Change]:
         """Return the changes of episodes that can be written now.
 
         The others wait for ``released``; their rating keys are added to ``waiting``.
@@ -144,7 +144,7 @@ class Suspects:
         return certain
 
     def released(self) -> list[Change]:
-        """Return the episodes that waited, once, after ``settle``."""
+        """Return the episodes that waited, once, after ``resolve``."""
         waited, self._waiting = self._waiting, []
         return waited
 
@@ -153,7 +153,7 @@ class Suspects:
             item.show_rating_key in self._open[Kind.SHOW] or item.season_rating_key in self._open[Kind.SEASON]
         )
 
-    async def settle(self, listed: Mapping[Kind, Listed], *, complete: bool) -> tuple[BatchResult | None, bool]:
+    async def resolve(self, listed: Mapping[Kind, Listed], *, complete: bool) -> tuple[BatchResult | None, bool]:
         """Decide about the rest; return what was written, and whether something must wait for a full listing.
 
         Without a file on either side nothing differs, unless the row's own item is listed elsewhere. A listing that
@@ -168,8 +168,8 @@ class Suspects:
                 self._open[kind].clear()
             self._waiting = []
             return None, True
-        same: dict[Kind, list[_Suspect]] = {kind: [] for kind in _PARENTS}
-        others: dict[Kind, list[_Suspect]] = {kind: [] for kind in _PARENTS}
+        same: dict[Kind, list[_KeyConflict]] = {kind: [] for kind in _PARENTS}
+        others: dict[Kind, list[_KeyConflict]] = {kind: [] for kind in _PARENTS}
         reader = self._context.database.reader
         for kind in _PARENTS:
             for one in self._open[kind].values():
@@ -183,7 +183,7 @@ class Suspects:
         return result, False
 
     @staticmethod
-    def _shares(one: _Suspect, episode: Episode) -> bool:
+    def _shares(one: _KeyConflict, episode: Episode) -> bool:
         paths = [file.plex_path for file in episode.files if file.plex_path is not None]
         one.has_files = one.has_files or bool(paths)
         if one.files is None:
@@ -192,20 +192,20 @@ class Suspects:
         return any(path in one.files for path in paths) or any(size in one.files for size in sizes)
 
     async def _write(
-        self, certain: Mapping[Kind, Sequence[_Suspect]], listed: Mapping[Kind, Listed]
+        self, certain: Mapping[Kind, Sequence[_KeyConflict]], listed: Mapping[Kind, Listed]
     ) -> BatchResult | None:
         result: BatchResult | None = None
         writer, target, now = self._context.database.writer, self._library.target, self._context.now()
-        for kind, suspects in certain.items():
-            if suspects:
-                changes = [one.change for one in suspects]
+        for kind, conflicts in certain.items():
+            if conflicts:
+                changes = [one.change for one in conflicts]
                 work = partial(write_items, target=target, kind=kind, changes=changes, now=now)
                 written = await writer.write(work)
                 listed[kind].rows.update(written.ids)
                 result = written if result is None else _sum(result, written)
         return result
 
-    async def _replace(self, kind: Kind, one: _Suspect, listed: Mapping[Kind, Listed]) -> BatchResult:
+    async def _replace(self, kind: Kind, one: _KeyConflict, listed: Mapping[Kind, Listed]) -> BatchResult:
         target, now = self._library.target, self._context.now()
         written = await self._context.database.writer.write(
             lambda connection: replace_parent(
