@@ -26,7 +26,7 @@ from retrovue_daemon.errors import (
     UnknownServer,
 )
 from retrovue_daemon.logs.setup import redactor_in_use
-from retrovue_daemon.service.client import ask_daemon
+from retrovue_daemon.service.client import request_sync
 from retrovue_daemon.service.report import exit_code, summary, unmet
 from retrovue_daemon.service.roster import ActiveServer
 from retrovue_daemon.service.selection import Selection, check_year
@@ -226,7 +226,7 @@ class PlexImporter:
     async def _done_by_daemon(
         self, path: Path, server: StoredServer, selection: Selection, board: ProgressBoard
     ) -> dict[str, Any]:
-        told = await ask_daemon(path, selection, server.name, board)
+        told = await request_sync(path, selection, server.name, board)
         errors = [told.get("error"), *(each["error"] for each in told["servers"] if not each["libraries"])]
         for error in filter(None, errors):
             if selection.show is not None and error.get("type") == AmbiguousShow.__name__:

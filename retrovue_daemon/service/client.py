@@ -30,7 +30,7 @@ POLL_S = 0.2
 BUSY_S = 30.0
 
 
-async def ask_daemon(
+async def request_sync(
     path: Path,
     selection: Selection,
     server: str | None,

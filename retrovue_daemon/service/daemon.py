@@ -18,7 +18,7 @@ from retrovue_daemon.service.selection import EVERYTHING, Selection
 from retrovue_daemon.service.signals import Signals
 from retrovue_daemon.service.status import beat, show_status
 from retrovue_daemon.service.supervisor import Supervisor
-from retrovue_daemon.service.systemd import keep_asking
+from retrovue_daemon.service.systemd import keep_extending_timeout
 from retrovue_daemon.sources.plex.retries import RetryPolicy
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.sync.progress import ProgressBoard
@@ -77,7 +77,7 @@ async def run(config: Config, redactor: Redactor, process: Process) -> None:
 
 async def _keep_in_step(config: Config, redactor: Redactor, process: Process, signals: Signals) -> None:
     notifier, clock = process.notifier, Clock()
-    starting = asyncio.create_task(keep_asking(notifier, clock), name="start")
+    starting = asyncio.create_task(keep_extending_timeout(notifier, clock), name="start")
     try:
         async with _opened(config, serves=True) as database, asyncio.TaskGroup() as group:
             supervisor = Supervisor(database, config, ProgressBoard(), redactor, retry=PATIENT, clock=clock)
@@ -104,7 +104,7 @@ def _tell_stopping(notifier: Notifier) -> None:
 
 async def _ask_while_stopping(stop: asyncio.Future[int], notifier: Notifier) -> None:
     await asyncio.wait([stop])
-    await keep_asking(notifier, Clock(), LONGEST_STOP_S)
+    await keep_extending_timeout(notifier, Clock(), LONGEST_STOP_S)
 
 
 def _tell_started(supervisor: Supervisor) -> None:

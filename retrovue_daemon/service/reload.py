@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from retrovue_daemon.errors import ConfigError, ConfigProblem, DaemonError, InternalError, StoreError
-from retrovue_daemon.service.systemd import keep_asking
+from retrovue_daemon.service.systemd import keep_extending_timeout
 from retrovue_daemon.store.tables.reloads import Reload, mark_start, store_reload
 
 if TYPE_CHECKING:
@@ -62,7 +62,9 @@ class Reloader:
             # From here on a signal leads to another reload. Who sent one before gets the verdict of this one.
             began_ns = time.monotonic_ns()
             self._notifier.reloading()
-            asking = asyncio.create_task(keep_asking(self._notifier, self._clock), name="patience with a reload")
+            asking = asyncio.create_task(
+                keep_extending_timeout(self._notifier, self._clock), name="patience with a reload"
+            )
             try:
                 verdict = await self._verdict()
             finally:

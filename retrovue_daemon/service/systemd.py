@@ -117,7 +117,7 @@ class Notifier:
         return True
 
 
-async def keep_asking(notifier: Notifier, clock: Clock, longest: float = math.inf) -> None:
+async def keep_extending_timeout(notifier: Notifier, clock: Clock, longest: float = math.inf) -> None:
     """Ask for patience again and again, until cancelled or for so many seconds: what is at work may take long.
 
     At a start the schema of a large database is brought up to date; a reload may wait for another program's lock, and

@@ -20,7 +20,7 @@ from retrovue_daemon.sources.plex.client import PlexClient
 from retrovue_daemon.store.items.sweep import purge, purgeable
 from retrovue_daemon.sync.discovery import Discovery
 from retrovue_daemon.sync.local_paths import FollowedPaths
-from retrovue_daemon.sync.passes.base import carry_out, not_begun, tell
+from retrovue_daemon.sync.passes.base import log_report, report_unstarted, run_pass
 from retrovue_daemon.sync.passes.full import FullPass
 from retrovue_daemon.sync.passes.quick import QuickPass
 from retrovue_daemon.sync.passes.show import ShowPass
@@ -241,11 +241,11 @@ class ServerWorker:
             with _Contained(self, *work.asked):
                 for job, pass_context, slot in self._jobs(work, meters):
                     reports.append(asyncio.get_running_loop().create_future())
-                    await carry_out(job, pass_context, work.target, slot, reports[-1])
+                    await run_pass(job, pass_context, work.target, slot, reports[-1])
                     self._note(work, reports[-1].result())
         except asyncio.CancelledError:
             if reports:
-                reports[-1].add_done_callback(lambda done: tell(done.result()))
+                reports[-1].add_done_callback(lambda done: log_report(done.result()))
             self._paths.doubt(work.library_id, changes)
             raise
         finally:
@@ -266,7 +266,9 @@ class ServerWorker:
             meter.finish()
         if not reports:
             reports = [asyncio.get_running_loop().create_future()]
-            reports[0].set_result(not_begun(work.context, work.target, work.plan.kind if work.plan else "show"))
+            reports[0].set_result(
+                report_unstarted(work.context, work.target, work.plan.kind if work.plan else "show")
+            )
         for asked in work.asked:
             asked.end(work.library_id, reports)
         self._news.set()
@@ -302,7 +304,7 @@ class ServerWorker:
             self._schedule.postpone(report.cause.retry_after)
         is_whole = work.plan is not None and work.plan.settled and report.run.kind != "show"
         self.health.note(report, is_whole=is_whole)
-        tell(report)
+        log_report(report)
 
     def _client(self) -> PlexClient:
         place = self.context

@@ -200,7 +200,7 @@ class Discovery:
             details = {"library": library.title, "former_title": used, "hint": hint}
             self._once(log.warning, f"renamed {library.key} {library.title}", "library.renamed", **details)
 
-    def _once(self, tell: Callable[..., object], key: str, event: str, **details: object) -> None:
+    def _once(self, log_method: Callable[..., object], key: str, event: str, **details: object) -> None:
         if key not in self._told:
             self._told.add(key)
-            tell(event, server=self._section.name, **details)
+            log_method(event, server=self._section.name, **details)

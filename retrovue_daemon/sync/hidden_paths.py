@@ -88,7 +88,7 @@ class HiddenPaths:
         known = await known_files(reader, hidden[0].kind, server_id, [item.rating_key for item in hidden])
         return replace(page, items=tuple(self._restored(item, known) for item in page.items))
 
-    def tell(self) -> None:
+    def log_change(self) -> None:
         """Log once, when it begins, that paths are hidden."""
         key, begun = (self._library.server, self._library.row.id), self._context.skips.paths_hidden
         if self.doubt is None:

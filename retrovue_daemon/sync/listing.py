@@ -102,7 +102,7 @@ class ListingReader:
             self.list_again = self.list_again or (batches.displaced > 0 and not self._complete)
             self._counts.pages += listed.log.pages
             self._counts.bytes += listed.log.bytes
-            self.hidden_paths.tell()
+            self.hidden_paths.log_change()
         return listed
 
     def discount(self, listed: Listed) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from retrovue_daemon.errors import DaemonGone, DatabaseUnusable, Interrupted, UnknownServer
 from retrovue_daemon.service import client
-from retrovue_daemon.service.client import ask_daemon
+from retrovue_daemon.service.client import request_sync
 from retrovue_daemon.service.selection import EVERYTHING, Selection
 from retrovue_daemon.service.signals import Signals
 from retrovue_daemon.store.database import open_database
@@ -49,7 +49,7 @@ async def ask(in_step, path, clock):
             asked.set()
             await (asyncio.sleep if signals is None else signals.pause)(0.01)
 
-        work = ask_daemon(path, selection, None, board or ProgressBoard(), pause=pause)
+        work = request_sync(path, selection, None, board or ProgressBoard(), pause=pause)
         tasks.append(asyncio.create_task(work))
         await asked.wait()
         await clock.tick()
@@ -128,7 +128,7 @@ async def test_the_round_before_is_no_progress(ask, plex, clock, in_step, rows) 
 async def test_an_unknown_server_is_not_asked_for(ask, path, name) -> None:
     """The names that there are, are told; an argument that is no text is the name of nothing."""
     with pytest.raises(UnknownServer) as error:
-        await ask_daemon(path, EVERYTHING, name, ProgressBoard())
+        await request_sync(path, EVERYTHING, name, ProgressBoard())
     assert error.value.known == ("home",)
 
 
@@ -157,7 +157,7 @@ async def test_an_answer_that_was_the_daemons_last_word_is_heard(path, monkeypat
         return holder(database)
 
     monkeypatch.setattr(client, "holder", answer_and_end)
-    assert (await ask_daemon(path, EVERYTHING, None, ProgressBoard()))["exit_code"] == 0
+    assert (await request_sync(path, EVERYTHING, None, ProgressBoard()))["exit_code"] == 0
 
 
 async def test_a_request_that_somebody_deletes_is_told(ask, plex, edit) -> None:
@@ -212,5 +212,5 @@ async def test_ctrl_c_ends_the_waiting_and_not_the_work(ask, plex, events) -> No
 async def test_a_database_that_may_not_be_written_to_is_told(tmp_path) -> None:
     """With what can be done about it."""
     with pytest.raises(DatabaseUnusable) as error:
-        await ask_daemon(tmp_path / "nothing.db", EVERYTHING, None, ProgressBoard())
+        await request_sync(tmp_path / "nothing.db", EVERYTHING, None, ProgressBoard())
     assert error.value.hint == "check that this user may write to it"

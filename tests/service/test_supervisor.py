@@ -18,7 +18,7 @@ from retrovue_daemon.service.selection import EVERYTHING, Selection
 from retrovue_daemon.service.supervisor import Supervisor
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.sync.discovery import Discovery
-from retrovue_daemon.sync.passes.base import tell
+from retrovue_daemon.sync.passes.base import log_report
 from retrovue_daemon.sync.progress import ProgressBoard
 from tests.service.conftest import IMPATIENT, PATIENCE_S, table
 
@@ -262,9 +262,9 @@ async def test_a_mistake_in_one_library_costs_its_neighbours_nothing(
     def stumble(report: PassReport) -> None:
         if report.library == "Dramas":
             raise ZeroDivisionError
-        tell(report)
+        log_report(report)
 
-    monkeypatch.setattr(worker, "tell", stumble)
+    monkeypatch.setattr(worker, "log_report", stumble)
     stuck = plex.faults.hang("/library/sections/1/all")
     service = await serve(config(table(plex)))
     await events.next("server.crashed")
@@ -273,7 +273,7 @@ async def test_a_mistake_in_one_library_costs_its_neighbours_nothing(
     monkeypatch.undo()
     (asked,) = service.supervisor.ask(EVERYTHING)
     assert {done.run.status for done in (await asked.done).passes} == {"ok"}
-    monkeypatch.setattr(worker, "tell", stumble)
+    monkeypatch.setattr(worker, "log_report", stumble)
     (asked,) = service.supervisor.ask(EVERYTHING)
     assert str((await asked.done).error) == "internal error: ZeroDivisionError"
 

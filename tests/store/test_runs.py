@@ -13,7 +13,7 @@ from retrovue_daemon.store.tables.runs import (
     Marks,
     Run,
     note_look,
-    note_trouble,
+    record_failure,
     record_run,
     removed_since,
     settle,
@@ -99,7 +99,7 @@ def test_a_look_that_changed_nothing_is_told_apart(changes, what) -> None:
 async def test_a_complete_listing_sets_all_marks(database, library) -> None:
     """And ends whatever was wrong; its time is the one at which it began, because later changes were not seen."""
     trouble = replace(RUN, status="blocked", error="too much")
-    await database.writer.write(lambda c: note_trouble(c, trouble, ["movie +1"]))
+    await database.writer.write(lambda c: record_failure(c, trouble, ["movie +1"]))
     assert await library("state", "last_error", "fault") == ("blocked", "too much", '["movie +1"]')
     await database.writer.write(lambda c: settle(c, RUN, MARKS))
     assert await library("state", "last_error", "fault") == ("active", None, None)
@@ -113,7 +113,7 @@ async def test_trouble_moves_no_mark(database, library) -> None:
     await database.writer.write(lambda c: settle(c, RUN, replace(MARKS, fault=["movie +1"])))
     marks = "content_changed_at", "watermark", "listed_from", "listed_until", "last_full_sync_at", "last_sync_at"
     before = await library(*marks)
-    await database.writer.write(lambda c: note_trouble(c, replace(RUN, status="failed", error="no", finished_at=9)))
+    await database.writer.write(lambda c: record_failure(c, replace(RUN, status="failed", error="no", finished_at=9)))
     assert await library(*marks) == before
     assert await library("state", "last_error", "fault") == ("active", "no", '["movie +1"]')
 
@@ -122,7 +122,7 @@ async def test_a_blocked_library_stays_so_until_it_is_listed_in_full(database, l
     """A failure afterwards does not release it."""
     for status in ("blocked", "failed", "incomplete"):
         run = replace(RUN, status=status, error=status)
-        await database.writer.write(lambda c, run=run: note_trouble(c, run))
+        await database.writer.write(lambda c, run=run: record_failure(c, run))
     assert await library("state", "last_error") == ("blocked", "incomplete")
 
 
@@ -163,7 +163,7 @@ async def test_the_watermark_follows_the_clock(database, library, watermark, beg
 async def test_a_quick_look_moves_the_watermark_only(database, library, settled, error) -> None:
     """It forgives what was wrong where nothing else is due."""
     await database.writer.write(lambda c: settle(c, RUN, MARKS))
-    await database.writer.write(lambda c: note_trouble(c, replace(RUN, status="incomplete", error="no")))
+    await database.writer.write(lambda c: record_failure(c, replace(RUN, status="incomplete", error="no")))
     look = replace(RUN, kind="quick", started_at=2_000, finished_at=2_001)
     await database.writer.write(lambda c: note_look(c, look, 44, settled=settled))
     assert await library("watermark", "last_sync_at", "last_full_sync_at", "last_error") == (44, 2_001, 1_000, error)
@@ -209,6 +209,6 @@ async def test_removals_that_a_person_believed_do_not_count(database, record) ->
 
 async def test_a_library_that_is_let_go_is_missing(database, library) -> None:
     """And nothing is wrong with it any more."""
-    await database.writer.write(lambda c: note_trouble(c, replace(RUN, status="blocked", error="gone")))
+    await database.writer.write(lambda c: record_failure(c, replace(RUN, status="blocked", error="gone")))
     await database.writer.write(lambda c: forget_library(c, 1))
     assert await library("state", "last_error") == ("missing", None)

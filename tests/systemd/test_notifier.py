@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from retrovue_daemon.clock import Clock
 from retrovue_daemon.logs.streams import journal_stream
-from retrovue_daemon.service.systemd import Notifier, keep_asking
+from retrovue_daemon.service.systemd import Notifier, keep_extending_timeout
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -194,7 +194,7 @@ def test_what_is_remembered_for_a_broken_socket_is_bounded(listen, tmp_path) -> 
 async def test_patience_is_asked_for_again_and_again_and_not_for_ever(listener, notifier) -> None:
     """Each time for longer than until the next time. An end that does not come after a minute is none."""
     clock = Jumping()
-    await keep_asking(notifier, clock, 60)
+    await keep_extending_timeout(notifier, clock, 60)
     assert listener.heard() == ["EXTEND_TIMEOUT_USEC=30000000"] * 6
     assert set(clock.slept) == {10.0}
 

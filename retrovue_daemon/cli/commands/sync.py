@@ -146,12 +146,12 @@ async def _request(
     settings: Config, options: SyncOptions, board: ProgressBoard, _redactor: Redactor
 ) -> dict[str, Any]:
     """Request the sync from the running daemon."""
-    from retrovue_daemon.service.client import ask_daemon  # noqa: PLC0415 -- imports aiosqlite
+    from retrovue_daemon.service.client import request_sync  # noqa: PLC0415 -- imports aiosqlite
     from retrovue_daemon.service.signals import Signals  # noqa: PLC0415 -- likewise
 
     path = settings.database.path.resolve()
     with Signals() as signals:
-        return await ask_daemon(path, options.selection, options.server, board, pause=signals.pause)
+        return await request_sync(path, options.selection, options.server, board, pause=signals.pause)
 
 
 async def _sync_or_request(

@@ -162,7 +162,7 @@ async def note_look(
     )
 
 
-async def note_trouble(
+async def record_failure(
     connection: aiosqlite.Connection, run: Run, fault: Sequence[str] = (), *, list_again: bool = False
 ) -> None:
     """Set what kept a pass from being complete, where a reader of the library's row looks for it."""

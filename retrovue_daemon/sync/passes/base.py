@@ -13,7 +13,7 @@ import structlog
 
 from retrovue_daemon.errors import DaemonError, InternalError, PlexError, WriterStopped
 from retrovue_daemon.store.database import unreadable
-from retrovue_daemon.store.tables.runs import Counts, Run, note_trouble, record_run
+from retrovue_daemon.store.tables.runs import Counts, Run, record_failure, record_run
 from retrovue_daemon.sync.verdict import PassReport, Verdict
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Result(msgspec.Struct, frozen=True):
         return cls(context, library, kind, context.now(), context.observed.now())
 
 
-async def carry_out(
+async def run_pass(
     job: LibraryPass,
     context: PassContext,
     library: LibraryTarget,
@@ -125,7 +125,7 @@ async def carry_out(
         library.round.end(library.row.kind, library.row.id)
 
 
-def not_begun(context: PassContext, library: LibraryTarget, kind: RunKind) -> PassReport:
+def report_unstarted(context: PassContext, library: LibraryTarget, kind: RunKind) -> PassReport:
     """Report a pass that was cancelled before its first step: it has left no record."""
     run = Result.begun(context, library, kind).run(Verdict("cancelled"), Counts())
     return PassReport(library.server, library.row.name, run, None, 0.0)
@@ -149,7 +149,7 @@ async def _conclude(connection: Connection, *, job: LibraryPass, verdict: Verdic
         return await job.conclude(connection, verdict, result)
     run = result.run(verdict, job.counts)
     run_id = await record_run(connection, run)
-    await note_trouble(connection, run, verdict.fault, list_again=verdict.list_again)
+    await record_failure(connection, run, verdict.fault, list_again=verdict.list_again)
     return Conclusion(run, run_id)
 
 
@@ -203,7 +203,7 @@ def _when_recorded(
 _LEVELS = {"ok": "info", "incomplete": "warning", "blocked": "error", "failed": "error", "cancelled": "info"}
 
 
-def tell(report: PassReport) -> None:
+def log_report(report: PassReport) -> None:
     """Write the one line that says all about a pass."""
     run = report.run
     names = {"server": report.server, "library": report.library, "run_id": report.run_id}

@@ -8,7 +8,7 @@ from retrovue_daemon.store.items.displacement import displaced_rows
 from retrovue_daemon.store.items.lookup import ids_of_library, rating_keys
 from retrovue_daemon.store.items.shared_files import stands_elsewhere
 from retrovue_daemon.store.items.sweep import still_of
-from retrovue_daemon.store.tables.runs import Counts, Marks, note_trouble, record_run, settle
+from retrovue_daemon.store.tables.runs import Counts, Marks, record_failure, record_run, settle
 from retrovue_daemon.sync.confirmation import MOST_AT_ONCE, confirm, not_there
 from retrovue_daemon.sync.faults import cut_short, unreadable_parent
 from retrovue_daemon.sync.listing import ListingReader
@@ -244,7 +244,7 @@ class FullPass:
             )
             await settle(connection, run, marks)
         else:
-            await note_trouble(connection, run, verdict.fault, list_again=verdict.list_again)
+            await record_failure(connection, run, verdict.fault, list_again=verdict.list_again)
         return Conclusion(run, run_id, removal)
 
 

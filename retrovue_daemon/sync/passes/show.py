@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from retrovue_daemon.records import Kind, Page
 from retrovue_daemon.store.items.lookup import ids_of_show, known_rows
-from retrovue_daemon.store.tables.runs import Counts, list_library_again, note_trouble, record_run
+from retrovue_daemon.store.tables.runs import Counts, list_library_again, record_failure, record_run
 from retrovue_daemon.sync.confirmation import confirm
 from retrovue_daemon.sync.faults import told_unreadable
 from retrovue_daemon.sync.listing import ListingReader
@@ -92,7 +92,7 @@ class ShowPass:
         verdict = self._reader.hidden_paths.judged(verdict)
         run = result.run(verdict, self.counts, removal, removed)
         if removal.refusal is not None:
-            await note_trouble(connection, run)
+            await record_failure(connection, run)
         if self._reader.displaced or self._reader.list_again:
             # What gave up its key may live on below another show.
             await list_library_again(connection, library.row.id)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from retrovue_daemon.store.items.lookup import ids_of_library
 from retrovue_daemon.store.items.sweep import forget_library, still_of
-from retrovue_daemon.store.tables.runs import Counts, note_trouble, record_run
+from retrovue_daemon.store.tables.runs import Counts, record_failure, record_run
 from retrovue_daemon.sync.passes.base import Conclusion
 from retrovue_daemon.sync.removal import plan_removal, sweep
 from retrovue_daemon.sync.verdict import Verdict
@@ -52,5 +52,5 @@ class VanishedPass:
         if removal.refusal is None:
             await forget_library(connection, self._library.row.id)
         else:
-            await note_trouble(connection, run)
+            await record_failure(connection, run)
         return Conclusion(run, await record_run(connection, run), removal)
