@@ -66,9 +66,17 @@ class DamageWatch:
         return msgspec.structs.replace(verdict, list_again=True, error=error)
 
     async def sift(
-        self, kind: Kind, page: Page, known: Mapping[str, KnownRow], changes: list[Change]
+        self,
+        kind: Kind,
+        page: Page,
+        known: Mapping[str, KnownRow],
+        changes: list[Change],
+        others: Collection[str],
     ) -> list[Change]:
-        """Take out of a page's changes the items that keep their values, and remember the damaged ones."""
+        """Take out of a page's changes the items that keep their values, and remember the damaged ones.
+
+        ``others`` are the rating keys of items that their rows may not belong to.
+        """
         before, mended = self._before or {}, dict(page.mended)
         if before:
             await self._forget(before.keys() & {item.rating_key for item in page.items} - mended.keys())
@@ -82,7 +90,7 @@ class DamageWatch:
             if key not in mended:
                 continue
             row, last = known.get(key), before.get(key)
-            if row is None or row.library_id != self._library.target.library_id:
+            if row is None or key in others or row.library_id != self._library.target.library_id:
                 # There is nothing to keep, or it stands elsewhere; the next pass may know better.
                 new[key] = Damage(digest, STORED_AT)
                 self._list_again |= last is None

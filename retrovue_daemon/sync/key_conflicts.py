@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 _PARENTS = (Kind.SHOW, Kind.SEASON)
 
+_NAMES = {Kind.SHOW: {"title"}, Kind.SEASON: {"index", "parentRatingKey"}}
+"""What Plex calls the values that tell where a guid is made of the key."""
+
 _MOST_WAITING = 20_000
 """Episodes that wait at most, so that memory stays flat where all keys of a large library were given out again."""
 
@@ -90,6 +93,23 @@ class KeyConflicts:
                 self._open[kind].pop(key, None)
                 certain.append(change)
         return certain
+
+    async def among(
+        self, kind: Kind, items: Sequence[Item], known: Mapping[str, KnownRow], lost: Mapping[str, Sequence[str]]
+    ) -> list[str]:
+        """Return the rating keys of those of these shows or seasons, all with a row, that may be other ones.
+
+        ``lost`` are the values that arrived damaged, by rating key: these do not tell.
+        """
+        rows = {item.rating_key: known[item.rating_key].id for item in items if item.guid}
+        stored = await stored_parents(self._context.database.reader, kind, rows.values()) if rows else {}
+        return [
+            item.rating_key
+            for item in items
+            if (before := stored.get(rows.get(item.rating_key, 0))) is not None
+            and not (is_of_key(before.guid or "") and not _NAMES[kind].isdisjoint(lost[item.rating_key]))
+            and self._may_be_another(item, before)
+        ]
 
     def may_affect(self, item: Item) -> bool:
         """Return whether an item that is listed as it is stored may be another one nevertheless."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from retrovue_daemon.errors import WrongLibrary
 from retrovue_daemon.records import Episode, Kind
 from retrovue_daemon.store.items.lookup import holds_items, known_rows
-from retrovue_daemon.store.items.upserts import Change
+from retrovue_daemon.store.items.upserts import Change, other_items
 from retrovue_daemon.store.tables.runs import FUTURE_S
 from retrovue_daemon.sync.batches import Batches
 from retrovue_daemon.sync.damage import DamageWatch
@@ -20,9 +20,9 @@ from retrovue_daemon.sync.listed import Listed
 from retrovue_daemon.sync.parents import ParentLookup
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable
+    from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 
-    from retrovue_daemon.records import Page
+    from retrovue_daemon.records import Movie, Page
     from retrovue_daemon.store.items.lookup import KnownRow
     from retrovue_daemon.store.items.upserts import BatchResult
     from retrovue_daemon.store.tables.runs import Counts
@@ -179,7 +179,8 @@ class ListingReader:
                 seen.append(row.id)
         if page.mended or self.damage.remembers:
             kept = {change.item.rating_key for change in changes}
-            changes = await self.damage.sift(kind, page, known, changes)
+            others = await self._others(kind, page, known, changes)
+            changes = await self.damage.sift(kind, page, known, changes, others)
             kept -= {change.item.rating_key for change in changes}
             seen += [known[key].id for key in kept]
         unchanged = len(page.items) - len(changes)
@@ -202,6 +203,23 @@ class ListingReader:
         if kind in {Kind.SEASON, Kind.EPISODE} and changes:
             await self._parents.store_parents([change.item for change in changes])
         return changes
+
+    async def _others(
+        self, kind: Kind, page: Page, known: Mapping[str, KnownRow], changes: Sequence[Change]
+    ) -> Sequence[str]:
+        """Return the keys of damaged items that are, or may be, others than their rows: those keep nothing."""
+        lost = {key: names.split(", ") for key, names in page.mended}
+        items = [
+            change.item
+            for change in changes
+            if (key := change.item.rating_key) in known and key in lost and "guid" not in lost[key]
+        ]
+        if not items:
+            return ()
+        if kind in {Kind.SHOW, Kind.SEASON}:
+            return await self._conflicts.among(kind, items, known, lost)
+        with_files = cast("list[Movie | Episode]", items)
+        return await other_items(self._context.database.reader, kind, self._target.server_id, with_files)
 
     async def _known_rows(self, kind: Kind, page: Page, *, is_new: bool) -> dict[str, KnownRow]:
         keys = [item.rating_key for item in page.items]

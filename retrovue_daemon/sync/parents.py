@@ -60,9 +60,11 @@ class ParentLookup:
         orphaned = [key for key in wanted if key not in known or known[key].state == "missing"]
         page = await self._fetch(kind, orphaned)
         changes = [Change(item, digest) for item, digest in zip(page.items, digests(page.items), strict=True)]
-        if page.mended:
-            changes = await self._damage.sift(kind, page, known, changes)
+        without_guid = {key for key, lost in page.mended if "guid" in lost.split(", ")}
         others = await self._other_items(kind, changes, known)
+        others = {key: change for key, change in others.items() if key not in without_guid}
+        if page.mended:
+            changes = await self._damage.sift(kind, page, known, changes, others)
         changes = [change for change in changes if change.item.rating_key not in others]
         now, writer = context.now(), context.database.writer
         if changes:

@@ -114,6 +114,31 @@ class _Before(msgspec.Struct, frozen=True):
         return {key: item.media_file_id for key, item in self.items.items()}
 
 
+async def other_items(
+    connection: Connection, kind: Kind, server_id: int, items: Sequence[Movie | Episode]
+) -> list[str]:
+    """Return the keys of those of these films or episodes that are other items than the rows with their keys."""
+
+    def work(plain: sqlite3.Connection) -> list[str]:
+        keys = [item.rating_key for item in items]
+        stored = stored_items(plain, kind, server_id, keys)
+        known = [item for item in items if item.rating_key in stored]
+        return _others(plain, known, _Before(stored, stored_files(plain, kind, server_id, stored)))
+
+    return await connection.run(work)
+
+
+def _others(connection: sqlite3.Connection, items: Sequence[Movie | Episode], before: _Before) -> list[str]:
+    keys = [item.rating_key for item in items]
+    taken = [(key, before.items[key].media_file_id) for key in keys if key not in before.files]
+    files = before.files | taken_files(connection, taken)
+    return [
+        item.rating_key
+        for item in items
+        if is_another(item, before.items[item.rating_key], files.get(item.rating_key, ()))
+    ]
+
+
 def _displace_others(
     connection: sqlite3.Connection,
     kind: Kind,
@@ -123,13 +148,8 @@ def _displace_others(
     before: _Before,
 ) -> int:
     """Take their keys from rows that are other items than what is listed under these keys now; return how many."""
-    taken = [(key, before.items[key].media_file_id) for key in known if key not in before.files]
-    files = before.files | taken_files(connection, taken)
-    others = [
-        key
-        for key in known
-        if is_another(cast("Movie | Episode", latest[key].item), before.items[key], files.get(key, ()))
-    ]
+    items = [cast("Movie | Episode", latest[key].item) for key in known]
+    others = _others(connection, items, before)
     if others:
         displace(connection, kind, server_id, others)
     for key in others:
