@@ -32,7 +32,7 @@ class Job(msgspec.Struct, eq=False):
     done: asyncio.Future[ServerReport] = msgspec.field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
-    left: set[int] | None = None
+    pending: set[int] | None = None
     shows: dict[int, list[Show]] = msgspec.field(default_factory=dict)
     _order: dict[int, int] = msgspec.field(default_factory=dict)
     _running: set[int] = msgspec.field(default_factory=set)
@@ -41,24 +41,26 @@ class Job(msgspec.Struct, eq=False):
     _passes: list[PassReport] = msgspec.field(default_factory=list)
     _meters: set[int] = msgspec.field(default_factory=set)
 
-    def looked(self, offers: tuple[Offer, ...], libraries: Sequence[int], unknown: tuple[str, ...] = ()) -> None:
+    def set_libraries(
+        self, offers: tuple[Offer, ...], libraries: Sequence[int], unknown: tuple[str, ...] = ()
+    ) -> None:
         """Learn what the server offers and which libraries it is about, in the order of their report.
 
         ``unknown`` are the entries of the configuration that fit no library.
         """
-        if self.left is None:
-            self._offers, self.left = offers, set(libraries)
+        if self.pending is None:
+            self._offers, self.pending = offers, set(libraries)
             self._unknown = unknown if (self.selection.library, self.selection.show) == (None, None) else ()
             self._order = {library_id: position for position, library_id in enumerate(libraries)}
         else:
-            self.left &= set(libraries)
+            self.pending &= set(libraries)
 
     def begin(self, library_id: int, meters: Sequence[int] = ()) -> None:
         """Note that the passes of a library have begun, and by which numbers the progress board shows them."""
         self._running.add(library_id)
         self._meters.update(meters)
-        if self.left is not None:
-            self.left.discard(library_id)
+        if self.pending is not None:
+            self.pending.discard(library_id)
 
     def end(self, library_id: int, reports: Sequence[asyncio.Future[PassReport]]) -> None:
         """Note how they ended; the last one's report may still come, where it was cancelled."""
@@ -72,30 +74,30 @@ class Job(msgspec.Struct, eq=False):
         self._passes += [report.result() for report in reports]
         self.finish_if_done()
 
-    def again(self) -> None:
+    def requeue_running(self) -> None:
         """Have the passes that run done again: another worker goes on with this, and they are about to be stopped."""
-        if self.left is not None:
-            self.left |= self._running
+        if self.pending is not None:
+            self.pending |= self._running
         self._running.clear()
 
     def finish_if_done(self) -> None:
         """Report where nothing is left and nothing runs."""
-        if not self.left and not self._running and self.left is not None:
+        if not self.pending and not self._running and self.pending is not None:
             passes = sorted(self._passes, key=lambda done: self._order.get(done.run.library_id, 0))
-            self._answer(ServerReport(self.server, None, self._offers, tuple(passes), self._unknown))
+            self._resolve(ServerReport(self.server, None, self._offers, tuple(passes), self._unknown))
 
     def progress(self, latest: Progress) -> Progress:
         """Return how far this is, of what a board shows of everything: its own libraries and no others."""
         running = tuple(one for one in latest.running if one.number in self._meters)
         total = len(self._order)
-        return Progress(total - len(self.left or ()) - len(self._running), total, running)
+        return Progress(total - len(self.pending or ()) - len(self._running), total, running)
 
     def fail(self, error: DaemonError) -> None:
         """Report that the server could not be used."""
-        self.left = set()
-        self._answer(ServerReport(self.server, error, self._offers, tuple(self._passes)))
+        self.pending = set()
+        self._resolve(ServerReport(self.server, error, self._offers, tuple(self._passes)))
 
-    def _answer(self, report: ServerReport) -> None:
+    def _resolve(self, report: ServerReport) -> None:
         """Give the report, unless nobody waits any more."""
         if not self.done.done():
             self.done.set_result(report)

@@ -59,7 +59,7 @@ class Work(msgspec.Struct, frozen=True, eq=False):
     """
 
     target: LibraryTarget
-    asked: tuple[Job, ...]
+    jobs: tuple[Job, ...]
     plan: Plan | None
     context: PassContext
     shows: tuple[tuple[Show, PassContext], ...]
@@ -90,33 +90,33 @@ class Planner(msgspec.Struct, frozen=True):
     backoff: LibraryBackoff
     clock: Clock
 
-    async def work(self, asked: Sequence[Job]) -> list[Work]:
+    async def work(self, jobs: Sequence[Job]) -> list[Work]:
         """Return what to begin, and let everybody who asked know which libraries it is about."""
         targets = (*self.contact.targets, *self.contact.vanished)
-        for one in asked:
-            await self._find_shows(one)
-            wanted = [target.row.id for target in targets if one.selection.wants(target.row, target.former)]
-            if one.selection.show is not None:
-                wanted = [library_id for library_id in wanted if library_id in one.shows]
-            one.looked(self.contact.offers, wanted, self.contact.unknown)
-        return [work for target in targets if (work := self._of(target, asked)) is not None]
+        for job in jobs:
+            await self._find_shows(job)
+            wanted = [target.row.id for target in targets if job.selection.wants(target.row, target.former)]
+            if job.selection.show is not None:
+                wanted = [library_id for library_id in wanted if library_id in job.shows]
+            job.set_libraries(self.contact.offers, wanted, self.contact.unknown)
+        return [work for target in targets if (work := self._of(target, jobs)) is not None]
 
-    def _of(self, target: LibraryTarget, asked: Sequence[Job]) -> Work | None:
+    def _of(self, target: LibraryTarget, jobs: Sequence[Job]) -> Work | None:
         library_id = target.row.id
         if library_id in self.busy:
             return None
-        askers = tuple(one for one in asked if one.left is not None and library_id in one.left)
-        wholly = [one.selection for one in askers if one.selection.show is None]
+        waiting = tuple(job for job in jobs if job.pending is not None and library_id in job.pending)
+        wholly = [job.selection for job in waiting if job.selection.show is None]
         vanished = any(target is one for one in self.contact.vanished)
         plan = self._plan(target, wholly, vanished=vanished) if wholly or self.scheduled else None
         single: dict[str, tuple[Show, list[Selection]]] = {}
-        for one in askers:
-            for show in one.shows.get(library_id, ()):
-                single.setdefault(show.rating_key, (show, []))[1].append(one.selection)
+        for job in waiting:
+            for show in job.shows.get(library_id, ()):
+                single.setdefault(show.rating_key, (show, []))[1].append(job.selection)
         if plan is None and not single:
             return None
         each = tuple((show, self._for(selections)) for show, selections in single.values())
-        return Work(target, askers, plan, self._for(wholly), each, vanished)
+        return Work(target, waiting, plan, self._for(wholly), each, vanished)
 
     def _for(self, selections: Sequence[Selection]) -> PassContext:
         """Return what a pass works with that so many asked for: one of them is enough to accept removals."""
@@ -134,29 +134,29 @@ class Planner(msgspec.Struct, frozen=True):
         due = full_is_due(target.row, target.listing, now=self.clock.now(), full_interval=self.timing.full_interval)
         return Plan("full") if due and ready else Plan("quick", settled=not due)
 
-    async def _find_shows(self, asked: Job) -> None:
+    async def _find_shows(self, job: Job) -> None:
         """Find the shows that are asked for, once.
 
         Where the server cannot say, or a year must tell which one is meant, only who asked is told so.
         """
-        if asked.selection.show is None or asked.left is not None:
+        if job.selection.show is None or job.pending is not None:
             return
-        title, year = asked.selection.show
+        title, year = job.selection.show
         found: list[NamedShow] = []
         try:
             for target in self.contact.targets:
-                if asked.selection.wants(target.row, target.former):
+                if job.selection.wants(target.row, target.former):
                     async with aclosing(self.context.client.shows_titled(target.row.key, title)) as pages:
                         listed = [show async for page in pages for show in page.items if isinstance(show, Show)]
                     shows = [show for show in listed if _is_called(show, title, year)]
                     if shows:
-                        asked.shows[target.row.id] = shows
+                        job.shows[target.row.id] = shows
                         found += [NamedShow(show.title, show.year, target.row.name.strip()) for show in shows]
         except PlexError as error:
-            asked.fail(error)
+            job.fail(error)
             return
         if len({show.year for show in found}) > 1:
-            asked.fail(AmbiguousShow(title, sorted(found, key=lambda show: (show.year or math.inf, show.library))))
+            job.fail(AmbiguousShow(title, sorted(found, key=lambda show: (show.year or math.inf, show.library))))
 
 
 def _is_called(show: Show, title: str, year: int | None) -> bool:

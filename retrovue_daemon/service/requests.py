@@ -46,18 +46,18 @@ class RequestServer:
         self,
         database: Database,
         board: ProgressBoard,
-        ask: Callable[[Selection, str | None], list[Job]],
+        submit: Callable[[Selection, str | None], list[Job]],
         clock: Clock,
     ) -> None:
         self._database = database
         self._board = board
-        self._ask = ask
+        self._submit = submit
         self._clock = clock
         self._serving: dict[int, asyncio.Task[None]] = {}
         self._ended: set[int] = set()
         """Requests that ended since the last look at the table began: what it saw of them may be old."""
-        self._asked: dict[int, list[Job]] = {}
-        self._telling: asyncio.Task[None] | None = None
+        self._jobs: dict[int, list[Job]] = {}
+        self._publishing: asyncio.Task[None] | None = None
 
     async def take_requests(self) -> None:
         """Begin to serve what has come since the last time."""
@@ -67,12 +67,12 @@ class RequestServer:
                 task = asyncio.create_task(self._serve(request), name=f"request {request.id}")
                 self._serving[request.id] = task
                 task.add_done_callback(partial(self._forget, request.id))
-        if self._serving and (self._telling is None or self._telling.done()):
-            self._telling = asyncio.create_task(self._tell_progress(), name="progress of requests")
+        if self._serving and (self._publishing is None or self._publishing.done()):
+            self._publishing = asyncio.create_task(self._publish_progress(), name="progress of requests")
 
     async def close(self) -> None:
         """Stop serving; requests that are not answered wait for the next daemon."""
-        tasks = [*self._serving.values(), *([self._telling] if self._telling else ())]
+        tasks = [*self._serving.values(), *([self._publishing] if self._publishing else ())]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -80,7 +80,7 @@ class RequestServer:
     def _forget(self, request_id: int, _task: asyncio.Task[None]) -> None:
         self._serving.pop(request_id, None)
         self._ended.add(request_id)
-        self._asked.pop(request_id, None)
+        self._jobs.pop(request_id, None)
 
     async def _serve(self, request: RequestRow) -> None:
         try:
@@ -96,28 +96,28 @@ class RequestServer:
             selection = selection_of(request)
             server = request.owner if request.server is None else request.server
             log.info("request.taken", request_id=request.id, server=server, **_named(selection))
-            asked = self._asked[request.id] = self._ask(selection, server)
+            jobs = self._jobs[request.id] = self._submit(selection, server)
         except (BadRequest, UnknownServer) as error:
             result: dict[str, Any] = {"exit_code": error.exit_code, "error": describe(error), "servers": []}
             await self._finish(request, result, None)
             log.warning("request.refused", request_id=request.id, error=str(error), hint=error.hint)
             return
-        reports = [await one.done for one in asked]
-        told = summary(reports, exit_code(reports))
-        unmet(selection, told)
+        reports = [await job.done for job in jobs]
+        result = summary(reports, exit_code(reports))
+        unmet(selection, result)
         run_ids = [done.run_id for report in reports for done in report.passes if done.run_id is not None]
-        await self._finish(request, told, max(run_ids, default=None))
-        log.info("request.finished", request_id=request.id, exit_code=told["exit_code"])
+        await self._finish(request, result, max(run_ids, default=None))
+        log.info("request.finished", request_id=request.id, exit_code=result["exit_code"])
 
     async def _finish(self, request: RequestRow, result: dict[str, Any], run_id: int | None) -> None:
         work = partial(finish_request, request_id=request.id, result=result, run_id=run_id, now=self._clock.now())
         await self._database.writer.run(work)
 
-    async def _tell_progress(self) -> None:
+    async def _publish_progress(self) -> None:
         """Say how far each request is, as long as there are any."""
         shown: dict[int, Progress] = {}
         while self._serving:
-            latest = {request_id: self._progress(asked) for request_id, asked in self._asked.items()}
+            latest = {request_id: self._progress(jobs) for request_id, jobs in self._jobs.items()}
             news = {request_id: each for request_id, each in latest.items() if each != shown.get(request_id)}
             shown = latest
             # Until a server has said what it has, there is nothing to tell.
@@ -134,9 +134,9 @@ class RequestServer:
                     log.debug("request.progress_lost", error=str(error))
             await self._clock.sleep(PROGRESS_S)
 
-    def _progress(self, asked: Sequence[Job]) -> Progress:
+    def _progress(self, jobs: Sequence[Job]) -> Progress:
         """Return how far a request is, over all servers that it is about."""
-        each = [one.progress(self._board.latest) for one in asked]
+        each = [job.progress(self._board.latest) for job in jobs]
         return Progress(
             sum(one.libraries_done for one in each),
             sum(one.libraries_total for one in each),

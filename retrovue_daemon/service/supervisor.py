@@ -86,8 +86,8 @@ class Supervisor:
         self._applying = asyncio.Lock()
         self._identifier: str | None = None
         self._unusable: set[tuple[str, str]] = set()
-        self._trouble = ""
-        self._requests = RequestServer(database, board, self.ask, self._clock)
+        self._failure = ""
+        self._requests = RequestServer(database, board, self.submit, self._clock)
 
     async def sync_once(self, selection: Selection, server: str | None = None) -> list[ServerReport]:
         """Do what is asked for, on all active servers side by side or on one; return a report of each, in order.
@@ -124,7 +124,7 @@ class Supervisor:
             try:
                 # What others write from here on is noticed, also what they write while the workers start.
                 before = await self.database.reader.run(read_settings)
-                await self._exchange(self.config)
+                await self._apply(self.config)
                 self.started.set()
                 self._follow_paths()
                 await self._watch(before)
@@ -138,14 +138,16 @@ class Supervisor:
         Stopped passes end at their next page. Returns when local paths follow the mappings. What fails is raised, and
         has changed nothing.
         """
-        changed = await self._exchange(config)
+        changed = await self._apply(config)
         await asyncio.gather(*self._follow_paths())
         return changed
 
-    def ask(self, selection: Selection, server: str | None = None) -> list[Job]:
+    def submit(self, selection: Selection, server: str | None = None) -> list[Job]:
         """Have something synced as soon as may be, by all workers or by one. Raises UnknownServer."""
         workers = list(self.workers.values())
-        return [worker.ask(selection) for worker in (workers if server is None else [choose_active(workers, server)])]
+        return [
+            worker.submit(selection) for worker in (workers if server is None else [choose_active(workers, server)])
+        ]
 
     def sync_now(self) -> None:
         """Sync everything as soon as may be."""
@@ -157,14 +159,14 @@ class Supervisor:
         """All that is wrong, in a line each: with what is written where, with servers and with libraries."""
         return [
             *([f"reload refused: {', '.join(self.refused)}"] if self.refused else ()),
-            *([self._trouble] if self._trouble else ()),
+            *([self._failure] if self._failure else ()),
             *(f"server {name!r}: {error}" for name, error in sorted(self._unusable)),
             *(words for worker in self.workers.values() for words in worker.health.words),
         ]
 
     # -- who is on --------------------------------------------------------------------------------------------------
 
-    async def _exchange(self, config: Config | None = None) -> Changed:
+    async def _apply(self, config: Config | None = None) -> Changed:
         """Start, stop and rearrange workers as a configuration (default: the one in force) and the database say."""
         async with self._applying:
             config = self.config if config is None else config
@@ -174,21 +176,23 @@ class Supervisor:
             removed = [name for name in self.workers if name not in wanted]
             kept = [name for name in self.workers if name in wanted]
             changed = [name for name in kept if self.workers[name].server.section != wanted[name].section]
-            anew = [name for name in changed if _begins_anew(self.workers[name].server.section, wanted[name].section)]
+            restarted = [
+                name for name in changed if _needs_restart(self.workers[name].server.section, wanted[name].section)
+            ]
             added = [name for name in wanted if name not in self.workers]
             self.config = config
             self._slots.share(config.sync.concurrency, wanted)
             for name in removed:
                 del self.workers[name]
-            for name in anew:
+            for name in restarted:
                 # It stays where it is until the next one takes its place: somebody may ask for something meanwhile.
-                self.workers[name].make_way()
-            await self._stop(*removed, *anew)
+                self.workers[name].hand_over()
+            await self._stop(*removed, *restarted)
             for name, worker in list(self.workers.items()):
-                if name in anew:
+                if name in restarted:
                     self._start(wanted[name], context, worker)
                 else:
-                    worker.rearrange(wanted[name], context)
+                    worker.reconfigure(wanted[name], context)
             for name in added:
                 self._start(wanted[name], context)
         return Changed(tuple(added), tuple(changed), tuple(removed))
@@ -256,9 +260,9 @@ class Supervisor:
                     seen = await self._follow(seen)
                     await self._requests.take_requests()
                 version = newest
-                if self._trouble:
+                if self._failure:
                     log.info("store.recovered")
-                self._trouble = ""
+                self._failure = ""
             except Exception as error:  # noqa: BLE001 -- whatever others have written must not end the service
                 self._tell(error)
             self._slots.admit()
@@ -274,7 +278,7 @@ class Supervisor:
             hint = "the configuration says that it is synced: take it out there to stop that"
             log.warning("server.kept_active", server=name, hint=hint)
         if (settings.servers, settings.mappings) != (before.servers, before.mappings):
-            changed = await self._exchange()
+            changed = await self._apply()
             self._follow_paths()
             if changed:
                 log.info("servers.changed", **msgspec.structs.asdict(changed))
@@ -289,15 +293,15 @@ class Supervisor:
     def _tell(self, error: Exception) -> None:
         is_known = isinstance(error, sqlite3.Error | StoreError)
         words = str(error) if is_known else str(InternalError(type(error).__name__))
-        if words == self._trouble:
+        if words == self._failure:
             return
-        self._trouble = words
+        self._failure = words
         if is_known:
             log.error("store.failed", error=words, hint=getattr(error, "hint", None))
         else:
             log.error("watch.crashed", exc_info=error)
 
 
-def _begins_anew(before: ServerSection, after: ServerSection) -> bool:
+def _needs_restart(before: ServerSection, after: ServerSection) -> bool:
     """Tell whether a worker has to be exchanged; path mappings are followed without that."""
     return replace(before, path_mappings=()) != replace(after, path_mappings=())

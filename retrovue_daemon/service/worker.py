@@ -83,47 +83,47 @@ class ServerWorker:
         self._discovery = Discovery(context.database, server.section, now=context.clock.now)
         self._schedule = ServerSchedule(context.clock)
         self._backoff = LibraryBackoff(context.timing.interval)
-        self._asked: list[Job] = []
-        self._makes_way = False
-        self._wish: Job | None = None
+        self._jobs: list[Job] = []
+        self._is_replaced = False
+        self._sync_now_job: Job | None = None
         self._running: dict[int, tuple[Work, asyncio.Task[None]]] = {}
         self._paths = FollowedPaths(context.database, self.name, self._running.keys())
-        self._news = asyncio.Event()
+        self._wake = asyncio.Event()
 
     # -- what others want of it -------------------------------------------------------------------------------------
 
-    def ask(self, selection: Selection) -> Job:
+    def submit(self, selection: Selection) -> Job:
         """Have something synced as soon as may be; ``done`` of what is returned gives the report."""
-        asked = Job(self.name, selection)
-        self._asked.append(asked)
-        self._news.set()
-        return asked
+        job = Job(self.name, selection)
+        self._jobs.append(job)
+        self._wake.set()
+        return job
 
     def sync_now(self) -> None:
         """Sync everything as soon as may be, also what is busy or waits after a failure; often said is said once."""
         # One that was answered by a failure before the server was looked at is over.
-        if self._wish is None or self._wish.done.done():
-            self._wish = self.ask(EVERYTHING)
+        if self._sync_now_job is None or self._sync_now_job.done.done():
+            self._sync_now_job = self.submit(EVERYTHING)
 
-    def rearrange(self, server: ActiveServer, context: WorkerContext) -> None:
+    def reconfigure(self, server: ActiveServer, context: WorkerContext) -> None:
         """Work by a new configuration from now on; what is running goes on with the one that it began with."""
         if context.timing.interval < self.context.timing.interval:
             self._schedule.shorten(context.timing.interval)
-            self._news.set()
+            self._wake.set()
         self._backoff.first = context.timing.interval
         self.server, self.context = server, context
 
-    def make_way(self) -> None:
+    def hand_over(self) -> None:
         """Leave what is asked for, also what runs, to the worker that takes this one's place: see `take_over`."""
-        self._makes_way = True
-        running = (asked for work, _ in self._running.values() for asked in work.asked)
-        self._asked = list(dict.fromkeys((*self._asked, *running)))
-        for asked in self._asked:
-            asked.again()
+        self._is_replaced = True
+        running = (job for work, _ in self._running.values() for job in work.jobs)
+        self._jobs = list(dict.fromkeys((*self._jobs, *running)))
+        for job in self._jobs:
+            job.requeue_running()
 
     def take_over(self, other: ServerWorker) -> None:
         """Go on with what another worker of the same server was asked for, and in the trouble that it told of."""
-        self._asked = list(other._asked)
+        self._jobs = list(other._jobs)
         self.health.error = other.health.error
 
     def stop_library(self, library_id: int) -> None:
@@ -133,50 +133,50 @@ class ServerWorker:
 
     async def follow_paths(self) -> None:
         """Bring the stored local paths in step with the path mappings, whether or not the server answers."""
-        with _Contained(self):
+        with _ReportFailures(self):
             await self._paths.follow(self.server.server_id)
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
         try:
             while True:
-                with _Contained(self, *self._asked):
+                with _ReportFailures(self, *self._jobs):
                     async with self._client() as client, asyncio.TaskGroup() as group:
-                        await self._look_again(client, group)
+                        await self._poll_until_cancelled(client, group)
                 # The session could not be opened: a certificate that is not there, for example.
-                await self._due_or_asked()
+                await self._wait_for_work()
         finally:
-            self._withdraw()
+            self._fail_jobs()
 
     async def once(self, selection: Selection) -> ServerReport:
         """Do what is asked for, and nothing else, over a session of its own."""
         await self.follow_paths()
-        asked = self.ask(selection)
-        with _Contained(self, asked):
+        job = self.submit(selection)
+        with _ReportFailures(self, job):
             async with self._client() as client, asyncio.TaskGroup() as group:
-                await self._look(client, group, scheduled=False)
-        return await asked.done
+                await self._poll(client, group, scheduled=False)
+        return await job.done
 
     # -- a look -----------------------------------------------------------------------------------------------------
 
-    async def _look_again(self, client: PlexClient, group: asyncio.TaskGroup) -> Never:
+    async def _poll_until_cancelled(self, client: PlexClient, group: asyncio.TaskGroup) -> Never:
         try:
             while True:
-                await self._due_or_asked()
+                await self._wait_for_work()
                 self.context.board.new_round()
                 scheduled = self._schedule.begin(self.context.timing.interval)
-                await self._look(client, group, scheduled=scheduled)
+                await self._poll(client, group, scheduled=scheduled)
         except asyncio.CancelledError:
             # Before the group ends the passes: those who asked for them must not take that for a good end.
-            self._withdraw()
+            self._fail_jobs()
             raise
 
-    async def _due_or_asked(self) -> None:
+    async def _wait_for_work(self) -> None:
         """Wait until there is something to do."""
-        while (seconds := self._schedule.due_in) and not any(self._can_begin(asked) for asked in self._asked):
-            self._news.clear()
+        while (seconds := self._schedule.due_in) and not any(self._can_start(job) for job in self._jobs):
+            self._wake.clear()
             waits = (
-                asyncio.create_task(self._news.wait(), name=f"news {self.name}"),
+                asyncio.create_task(self._wake.wait(), name=f"wake {self.name}"),
                 asyncio.create_task(self.context.clock.sleep(seconds), name=f"interval {self.name}"),
             )
             try:
@@ -186,14 +186,14 @@ class ServerWorker:
                     wait.cancel()
                 await asyncio.gather(*waits, return_exceptions=True)
 
-    def _can_begin(self, asked: Job) -> bool:
-        return asked.left is None or not asked.left <= self._running.keys()
+    def _can_start(self, job: Job) -> bool:
+        return job.pending is None or not job.pending <= self._running.keys()
 
-    async def _look(self, client: PlexClient, group: asyncio.TaskGroup, *, scheduled: bool) -> None:
+    async def _poll(self, client: PlexClient, group: asyncio.TaskGroup, *, scheduled: bool) -> None:
         """Contact the server and begin the passes that are asked for; if ``scheduled``, also those that are due."""
         # Who asks from here on gets a look of their own: this one may have read already what has just changed.
-        asked, self._wish = list(self._asked), None
-        with _Contained(self, *asked):
+        jobs, self._sync_now_job = list(self._jobs), None
+        with _ReportFailures(self, *jobs):
             changes = self._paths.changes
             server_id = self.server.server_id
             contact = await self._discovery.contact(client, server_id)
@@ -204,14 +204,14 @@ class ServerWorker:
             self.health.end()
             self.health.only(target.row.id for target in (*contact.targets, *contact.vanished))
             await self._paths.follow(contact.server_id)
-            work = await self._choice(client, contact, scheduled=scheduled).work(asked)
+            work = await self._planner(client, contact, scheduled=scheduled).work(jobs)
             for one in work:
-                self._begin(one, changes, group)
-            for asker in asked:
-                asker.finish_if_done()
-        self._asked = [each for each in self._asked if not each.done.done() and each.left != set()]
+                self._start_passes(one, changes, group)
+            for job in jobs:
+                job.finish_if_done()
+        self._jobs = [each for each in self._jobs if not each.done.done() and each.pending != set()]
 
-    def _choice(self, client: PlexClient, contact: Contact, *, scheduled: bool) -> Planner:
+    def _planner(self, client: PlexClient, contact: Contact, *, scheduled: bool) -> Planner:
         shared = self.context
         pass_context = PassContext(
             client, shared.database, shared.settings, shared.skips, shared.clock.now, shared.observed
@@ -222,42 +222,44 @@ class ServerWorker:
 
     # -- passes -----------------------------------------------------------------------------------------------------
 
-    def _begin(self, work: Work, changes: int, group: asyncio.TaskGroup) -> None:
+    def _start_passes(self, work: Work, changes: int, group: asyncio.TaskGroup) -> None:
         """Begin the passes over one library; they were planned when so many changes of its paths were known."""
         if work.plan is not None and work.plan.kind == "full":
             work.target.round.begin(work.target.row.kind, work.library_id)
         meters = [self.context.board.begin(self.name, title) for title in work.titles]
-        for asked in work.asked:
-            asked.begin(work.library_id, [meter.number for meter in meters])
-        task = group.create_task(self._do(work, meters, changes), name=f"passes {self.name}/{work.target.row.name}")
+        for job in work.jobs:
+            job.begin(work.library_id, [meter.number for meter in meters])
+        task = group.create_task(
+            self._run_passes(work, meters, changes), name=f"passes {self.name}/{work.target.row.name}"
+        )
         self._running[work.library_id] = work, task
         # A task that is cancelled before its first step never gets to its own clean-up.
-        task.add_done_callback(lambda _: self._end(work, meters, []))
+        task.add_done_callback(lambda _: self._finish_passes(work, meters, []))
 
-    async def _do(self, work: Work, meters: Sequence[Meter], changes: int) -> None:
+    async def _run_passes(self, work: Work, meters: Sequence[Meter], changes: int) -> None:
         """Do the passes over one library, one after the other."""
         reports: list[asyncio.Future[PassReport]] = []
         try:
-            with _Contained(self, *work.asked):
-                for job, pass_context, slot in self._jobs(work, meters):
+            with _ReportFailures(self, *work.jobs):
+                for library_pass, pass_context, slot in self._passes(work, meters):
                     reports.append(asyncio.get_running_loop().create_future())
-                    await run_pass(job, pass_context, work.target, slot, reports[-1])
-                    self._note(work, reports[-1].result())
+                    await run_pass(library_pass, pass_context, work.target, slot, reports[-1])
+                    self._handle_report(work, reports[-1].result())
         except asyncio.CancelledError:
             if reports:
                 reports[-1].add_done_callback(lambda done: log_report(done.result()))
             self._paths.doubt(work.library_id, changes)
             raise
         finally:
-            self._end(work, meters, reports)
-        with _Contained(self):
+            self._finish_passes(work, meters, reports)
+        with _ReportFailures(self):
             await self._paths.settle(self.server.server_id, work.library_id, changes)
             if not self._running:
                 self._discovery.merged_rows.forget()
-                await self._purge()
-                await self._keep_time()
+                await self._purge_missing()
+                await self._store_observed_time()
 
-    def _end(self, work: Work, meters: Sequence[Meter], reports: list[asyncio.Future[PassReport]]) -> None:
+    def _finish_passes(self, work: Work, meters: Sequence[Meter], reports: list[asyncio.Future[PassReport]]) -> None:
         """Make room for the next passes over a library, and tell who asked for these; once."""
         if work is not self._running.get(work.library_id, (None,))[0]:
             return
@@ -269,11 +271,11 @@ class ServerWorker:
             reports[0].set_result(
                 report_unstarted(work.context, work.target, work.plan.kind if work.plan else "show")
             )
-        for asked in work.asked:
-            asked.end(work.library_id, reports)
-        self._news.set()
+        for job in work.jobs:
+            job.end(work.library_id, reports)
+        self._wake.set()
 
-    def _jobs(
+    def _passes(
         self, work: Work, meters: Sequence[Meter]
     ) -> Iterator[tuple[LibraryPass, PassContext, AbstractAsyncContextManager[object]]]:
         """Give the passes over a library, each with what it works with and the place that it needs."""
@@ -293,7 +295,7 @@ class ServerWorker:
             yield ShowPass(pass_context, work.target, meter, show), pass_context, slot()
             meter.finish()
 
-    def _note(self, work: Work, report: PassReport) -> None:
+    def _handle_report(self, work: Work, report: PassReport) -> None:
         """Act on how a pass ended, and tell it."""
         if report.run.kind == "full":
             if report.run.status == "ok":
@@ -316,7 +318,7 @@ class ServerWorker:
             clock=place.clock,
         )
 
-    async def _purge(self) -> None:
+    async def _purge_missing(self) -> None:
         """Delete the rows of what has been missing for longer than ``retention``, a few at a time."""
         retention = self.context.timing.retention
         if retention is None:
@@ -331,37 +333,37 @@ class ServerWorker:
         if purged:
             log.info("items.purged", server=self.name, items=purged)
 
-    async def _keep_time(self) -> None:
+    async def _store_observed_time(self) -> None:
         """Store the observed time now and then: rarely, for a look without news should write next to nothing."""
         if self.context.observed.is_due:
             await self.context.database.writer.run(self.context.observed.keep)
 
     # -- trouble ----------------------------------------------------------------------------------------------------
 
-    def fail(self, error: Exception, *askers: Job) -> None:
+    def fail(self, error: Exception, *jobs: Job) -> None:
         """Tell of trouble, also those who asked for what went wrong, and look again later."""
         failure = self.health.begin(error)
         self._schedule.failed(failure, self.context.timing.interval)
         self.context.slots.give_up(self.name)
-        for asked in askers:
-            asked.fail(failure)
-        self._asked = [asked for asked in self._asked if not asked.done.done()]
+        for job in jobs:
+            job.fail(failure)
+        self._jobs = [job for job in self._jobs if not job.done.done()]
 
-    def _withdraw(self) -> None:
+    def _fail_jobs(self) -> None:
         """Tell whoever waits for something that it will not be done, unless another worker does it."""
-        if self._makes_way:
+        if self._is_replaced:
             return
-        for asked in (*self._asked, *(asked for work, _ in self._running.values() for asked in work.asked)):
-            asked.fail(ServerWithdrawn(self.name))
-        self._asked = []
+        for job in (*self._jobs, *(job for work, _ in self._running.values() for job in work.jobs)):
+            job.fail(ServerWithdrawn(self.name))
+        self._jobs = []
 
 
-class _Contained:
-    """Keeps what goes wrong within its block from costing more than one server's look; ``askers`` wait for that."""
+class _ReportFailures:
+    """Keeps what goes wrong within its block from costing more than one server's look; ``jobs`` wait for that."""
 
-    def __init__(self, worker: ServerWorker, *askers: Job) -> None:
+    def __init__(self, worker: ServerWorker, *jobs: Job) -> None:
         self._worker = worker
-        self._askers = askers
+        self._jobs = jobs
 
     def __enter__(self) -> None:
         pass
@@ -370,6 +372,6 @@ class _Contained:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
         if isinstance(error, Exception):
-            self._worker.fail(error, *self._askers)
+            self._worker.fail(error, *self._jobs)
             return True
         return False

@@ -22,100 +22,100 @@ def _report(library_id: int, status: RunStatus = "ok") -> asyncio.Future[PassRep
 
 
 @pytest.fixture
-async def asked() -> Job:
+async def job() -> Job:
     return Job("home", EVERYTHING)
 
 
-async def test_it_is_answered_when_everything_has_ended(asked) -> None:
+async def test_it_is_answered_when_everything_has_ended(job) -> None:
     """With the passes in the order in which the server lists the libraries, however they ended."""
-    asked.looked(("Films", "Shows"), [1, 2])
+    job.set_libraries(("Films", "Shows"), [1, 2])
     for library_id in (2, 1):
-        asked.begin(library_id)
-    asked.end(2, [_report(2, "failed")])
-    assert not asked.done.done()
-    asked.end(1, [_report(1)])
-    report = asked.done.result()
+        job.begin(library_id)
+    job.end(2, [_report(2, "failed")])
+    assert not job.done.done()
+    job.end(1, [_report(1)])
+    report = job.done.result()
     assert [done.run.library_id for done in report.passes] == [1, 2]
     assert (report.server, report.error, report.offers) == ("home", None, ("Films", "Shows"))
 
 
-async def test_a_pass_that_was_stopped_is_waited_for_until_it_is_recorded(asked) -> None:
+async def test_a_pass_that_was_stopped_is_waited_for_until_it_is_recorded(job) -> None:
     """Its report comes later than its end, and is part of the answer."""
-    asked.looked(("Films",), [1])
-    asked.begin(1)
+    job.set_libraries(("Films",), [1])
+    job.begin(1)
     stopped: asyncio.Future[PassReport] = asyncio.get_running_loop().create_future()
-    asked.end(1, [_report(1), stopped])
+    job.end(1, [_report(1), stopped])
     await asyncio.sleep(0)
-    assert not asked.done.done()
+    assert not job.done.done()
     stopped.set_result(_report(1, "cancelled").result())
-    assert [done.run.status for done in (await asked.done).passes] == ["ok", "cancelled"]
+    assert [done.run.status for done in (await job.done).passes] == ["ok", "cancelled"]
 
 
-async def test_what_is_to_be_done_again_is_waited_for_again(asked) -> None:
+async def test_what_is_to_be_done_again_is_waited_for_again(job) -> None:
     """The end of the passes that were stopped for that is no answer; what was done before is part of it."""
-    asked.looked(("Films", "Shows"), [1, 2])
+    job.set_libraries(("Films", "Shows"), [1, 2])
     for library_id in (1, 2):
-        asked.begin(library_id)
-    asked.end(1, [_report(1)])
-    asked.again()
-    asked.end(2, [_report(2, "cancelled")])
-    assert asked.left == {2}
-    asked.looked(("Films", "Shows"), [1, 2])
-    asked.begin(2)
-    asked.end(2, [_report(2)])
-    assert [done.run.status for done in (await asked.done).passes] == ["ok", "ok"]
+        job.begin(library_id)
+    job.end(1, [_report(1)])
+    job.requeue_running()
+    job.end(2, [_report(2, "cancelled")])
+    assert job.pending == {2}
+    job.set_libraries(("Films", "Shows"), [1, 2])
+    job.begin(2)
+    job.end(2, [_report(2)])
+    assert [done.run.status for done in (await job.done).passes] == ["ok", "ok"]
 
 
-async def test_a_library_that_was_busy_is_waited_for(asked) -> None:
+async def test_a_library_that_was_busy_is_waited_for(job) -> None:
     """Its pass began before anybody asked, and may have missed what is asked about."""
-    asked.looked(("Films", "Shows"), [1, 2])
-    asked.begin(1)
-    asked.end(1, [_report(1)])
-    assert asked.left == {2}
-    assert not asked.done.done()
-    asked.looked(("Films", "Shows"), [1, 2])
-    asked.begin(2)
-    asked.end(2, [_report(2)])
-    assert len(asked.done.result().passes) == 2
+    job.set_libraries(("Films", "Shows"), [1, 2])
+    job.begin(1)
+    job.end(1, [_report(1)])
+    assert job.pending == {2}
+    assert not job.done.done()
+    job.set_libraries(("Films", "Shows"), [1, 2])
+    job.begin(2)
+    job.end(2, [_report(2)])
+    assert len(job.done.result().passes) == 2
 
 
-async def test_a_library_that_vanishes_while_it_is_waited_for_is_not_waited_for_for_ever(asked) -> None:
+async def test_a_library_that_vanishes_while_it_is_waited_for_is_not_waited_for_for_ever(job) -> None:
     """The next look no longer offers it."""
-    asked.looked(("Films",), [1])
-    asked.looked((), [])
-    asked.finish_if_done()
-    assert asked.done.result().passes == ()
+    job.set_libraries(("Films",), [1])
+    job.set_libraries((), [])
+    job.finish_if_done()
+    assert job.done.result().passes == ()
 
 
-async def test_a_library_that_appears_meanwhile_is_not_part_of_it(asked) -> None:
+async def test_a_library_that_appears_meanwhile_is_not_part_of_it(job) -> None:
     """Otherwise a server that is being filled would never be done."""
-    asked.looked(("Films",), [1])
-    asked.looked(("Films", "Shows"), [1, 2])
-    assert asked.left == {1}
+    job.set_libraries(("Films",), [1])
+    job.set_libraries(("Films", "Shows"), [1, 2])
+    assert job.pending == {1}
 
 
-async def test_nothing_is_answered_before_the_server_was_looked_at(asked) -> None:
+async def test_nothing_is_answered_before_the_server_was_looked_at(job) -> None:
     """Nobody knows yet what it is about."""
-    asked.finish_if_done()
-    assert not asked.done.done()
+    job.finish_if_done()
+    assert not job.done.done()
 
 
-async def test_the_first_answer_counts(asked) -> None:
+async def test_the_first_answer_counts(job) -> None:
     """A pass that ends after the server was withdrawn changes nothing any more."""
-    asked.looked(("Films",), [1])
-    asked.begin(1)
-    asked.fail(ServerWithdrawn("home"))
-    asked.end(1, [_report(1)])
-    asked.fail(ServerUnreachable("home"))
-    assert isinstance(asked.done.result().error, ServerWithdrawn)
+    job.set_libraries(("Films",), [1])
+    job.begin(1)
+    job.fail(ServerWithdrawn("home"))
+    job.end(1, [_report(1)])
+    job.fail(ServerUnreachable("home"))
+    assert isinstance(job.done.result().error, ServerWithdrawn)
 
 
-async def test_nobody_has_to_wait_for_the_answer(asked) -> None:
+async def test_nobody_has_to_wait_for_the_answer(job) -> None:
     """Who asked may have been cancelled."""
-    asked.done.cancel()
-    asked.fail(ServerUnreachable("home"))
-    asked.looked(("Films",), [])
-    asked.finish_if_done()
+    job.done.cancel()
+    job.fail(ServerUnreachable("home"))
+    job.set_libraries(("Films",), [])
+    job.finish_if_done()
 
 
 @pytest.mark.parametrize(

@@ -72,13 +72,13 @@ async def test_a_pass_of_an_unchanged_server_goes_on_and_one_of_a_removed_server
     service = await serve(config(table(kept, "kept"), table(removed, "removed")))
     await events.count(4, "sync.finished")
     stuck = [kept.faults.hang("/library/sections/2/all"), removed.faults.hang("/library/sections/2/all")]
-    asked = service.supervisor.ask(Selection(full=True))
+    jobs = service.supervisor.submit(Selection(full=True))
     await asyncio.gather(*(each.reached.wait() for each in stuck))
     await events.count(2, "sync.finished")
     changed = await service.supervisor.apply(config(table(kept, "kept")))
     assert changed.removed == ("removed",)
     stuck[0].release.set()
-    reports = [await each.done for each in asked]
+    reports = [await job.done for job in jobs]
     assert [done.run.status for done in reports[0].passes] == ["ok", "ok"]
     assert isinstance(reports[1].error, ServerWithdrawn)
     assert rows("SELECT name, is_active FROM plex_servers ORDER BY id") == [("kept", 1), ("removed", 0)]
@@ -102,22 +102,22 @@ async def test_a_changed_server_does_what_it_was_asked_for_before(serve, config,
     service = await serve(config(table(plex)))
     await events.count(3, "sync.finished")
     stuck = plex.faults.hang("/library/sections/2/all")
-    (under_way,) = service.supervisor.ask(Selection(full=True))
+    (under_way,) = service.supervisor.submit(Selection(full=True))
     await stuck.reached.wait()
     await events.count(2, "sync.finished", status="ok")
-    (waiting,) = service.supervisor.ask(Selection(library="Dramas"), "home")
+    (waiting,) = service.supervisor.submit(Selection(library="Dramas"), "home")
     asked_meanwhile, stop = [], service.supervisor._stop
 
     async def ask_meanwhile(*names: str) -> None:
-        asked_meanwhile.extend(service.supervisor.ask(Selection(library="Westerns"), "home"))
+        asked_meanwhile.extend(service.supervisor.submit(Selection(library="Westerns"), "home"))
         await stop(*names)
 
     service.supervisor._stop = ask_meanwhile
     changed = await service.supervisor.apply(config(table(plex, concurrency=1)))
     assert changed.changed == ("home",)
     libraries = []
-    for asked in (under_way, waiting, *asked_meanwhile):
-        report = await asked.done
+    for job in (under_way, waiting, *asked_meanwhile):
+        report = await job.done
         assert report.error is None
         assert {done.run.status for done in report.passes} == {"ok"}
         libraries.append([done.library for done in report.passes])

@@ -48,8 +48,8 @@ async def test_it_names_all_that_is_wrong_until_it_no_longer_is(serve, config, p
     plex.faults.fail("/library/sections/3/all", status=500, times=None)
     service = await serve(config(table(plex), table(dead, "attic")))
     await events.next("server.unreachable")
-    (asked,) = service.supervisor.ask(EVERYTHING, "home")
-    await asked.done
+    (job,) = service.supervisor.submit(EVERYTHING, "home")
+    await job.done
     idle, library, server = status_line(service.supervisor).split("; ")
     assert idle == "idle"
     assert library.startswith("home/Westerns failed: server 'home' is temporarily unavailable: HTTP 500")
@@ -57,8 +57,8 @@ async def test_it_names_all_that_is_wrong_until_it_no_longer_is(serve, config, p
 
     await dead.start()
     plex.faults.clear()
-    for asked in service.supervisor.ask(Selection(full=True)):
-        await asked.done
+    for job in service.supervisor.submit(Selection(full=True)):
+        await job.done
     assert status_line(service.supervisor) == "idle"
 
 
@@ -67,8 +67,8 @@ async def test_a_blocked_library_stays_in_it_until_it_is_released(serve, config,
     service = await serve(config(table(plex)))
 
     async def sync(selection: Selection = EVERYTHING) -> str:
-        for asked in service.supervisor.ask(selection):
-            await asked.done
+        for job in service.supervisor.submit(selection):
+            await job.done
         return status_line(service.supervisor)
 
     assert await sync() == "idle"
@@ -89,12 +89,12 @@ async def test_a_show_that_is_well_does_not_hide_that_its_library_is_not(serve, 
     await events.next("sync.finished")
     # The first one is the search for the show.
     plex.faults.fail(f"/library/sections/{library.key}/all", status=503, times=2, after=1)
-    asked = [
-        service.supervisor.ask(selection)[0]
+    jobs = [
+        service.supervisor.submit(selection)[0]
         for selection in (Selection(full=True), Selection(show=("Les Vampires", None)))
     ]
-    for one in asked:
-        assert [(done.run.kind, done.run.status) for done in (await one.done).passes] == [
+    for job in jobs:
+        assert [(done.run.kind, done.run.status) for done in (await job.done).passes] == [
             ("full", "failed"),
             ("show", "ok"),
         ]
@@ -104,8 +104,8 @@ async def test_a_show_that_is_well_does_not_hide_that_its_library_is_not(serve, 
 async def test_systemd_hears_of_changes_only(serve, config, plex, clock, events, recorder) -> None:
     """The status is looked at every second; said is what is new."""
     service = await serve(config(table(plex)))
-    (asked,) = service.supervisor.ask(EVERYTHING)
-    await asked.done
+    (job,) = service.supervisor.submit(EVERYTHING)
+    await job.done
     showing = asyncio.create_task(show_status(recorder, service.supervisor, Redactor(), clock), name="status")
     for _ in range(3):
         await clock.tick("status")
@@ -131,8 +131,8 @@ async def test_no_secret_is_shown(serve, config, plex, clock, events, recorder) 
     redactor = Redactor()
     redactor.learn(plex.token)
     service = await serve(config(table(plex)))
-    (asked,) = service.supervisor.ask(EVERYTHING)
-    await asked.done
+    (job,) = service.supervisor.submit(EVERYTHING)
+    await job.done
     showing = asyncio.create_task(show_status(recorder, service.supervisor, redactor, clock), name="status")
     await clock.asleep("status")
     (said,) = recorder.said

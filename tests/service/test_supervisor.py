@@ -214,11 +214,11 @@ async def test_who_asks_in_vain_is_told_why_and_who_asks_later_ends_the_backoff(
     await plex.stop()
     service = await serve(config(table(plex)))
     await events.next("server.unreachable")
-    (asked,) = service.supervisor.ask(Selection(library="Dramas"))
-    assert "cannot be reached" in str((await asked.done).error)
+    (job,) = service.supervisor.submit(Selection(library="Dramas"))
+    assert "cannot be reached" in str((await job.done).error)
     await plex.start()
-    (asked,) = service.supervisor.ask(Selection(library="Dramas"))
-    assert [done.library for done in (await asked.done).passes] == ["Dramas"]
+    (job,) = service.supervisor.submit(Selection(library="Dramas"))
+    assert [done.library for done in (await job.done).passes] == ["Dramas"]
     await events.count(3, "sync.finished")
     assert {line["library"] for line in events.of("sync.finished")} == {"Comedies", "Dramas", "Westerns"}
 
@@ -241,13 +241,13 @@ async def test_a_library_has_one_pass_at_a_time_and_who_asks_meanwhile_shares_th
     stuck = plex.faults.hang("/library/sections/2/all")
     service = await serve(config(table(plex)))
     await stuck.reached.wait()
-    asked = [service.supervisor.ask(Selection(library="Dramas"))[0] for _ in range(3)]
-    asked += service.supervisor.ask(EVERYTHING)
+    jobs = [service.supervisor.submit(Selection(library="Dramas"))[0] for _ in range(3)]
+    jobs += service.supervisor.submit(EVERYTHING)
     for _ in range(3):
         await clock.tick("interval home")
     assert len(plex.requests_for("/library/sections/2/all")) == 1
     stuck.release.set()
-    reports = [await one.done for one in asked]
+    reports = [await job.done for job in jobs]
     passes = {id(done) for report in reports for done in report.passes if done.library == "Dramas"}
     assert len(passes) == 1
     assert len(events.of("sync.finished", library="Dramas")) == 2
@@ -271,11 +271,11 @@ async def test_a_mistake_in_one_library_costs_its_neighbours_nothing(
     stuck.release.set()
     await events.next("sync.finished", library="Comedies", status="ok")
     monkeypatch.undo()
-    (asked,) = service.supervisor.ask(EVERYTHING)
-    assert {done.run.status for done in (await asked.done).passes} == {"ok"}
+    (job,) = service.supervisor.submit(EVERYTHING)
+    assert {done.run.status for done in (await job.done).passes} == {"ok"}
     monkeypatch.setattr(worker, "log_report", stumble)
-    (asked,) = service.supervisor.ask(EVERYTHING)
-    assert str((await asked.done).error) == "internal error: ZeroDivisionError"
+    (job,) = service.supervisor.submit(EVERYTHING)
+    assert str((await job.done).error) == "internal error: ZeroDivisionError"
 
 
 async def test_a_pass_that_is_stopped_before_its_first_step_blocks_nothing(
@@ -308,12 +308,12 @@ async def test_who_asked_for_what_the_end_breaks_off_learns_so(serve, config, pl
     service = await serve(config(table(plex)))
     await events.count(3, "sync.finished")
     stuck = plex.faults.hang("/library/sections/2/all")
-    (under_way,) = service.supervisor.ask(Selection(full=True))
+    (under_way,) = service.supervisor.submit(Selection(full=True))
     await stuck.reached.wait()
-    (waiting,) = service.supervisor.ask(EVERYTHING)
+    (waiting,) = service.supervisor.submit(EVERYTHING)
     await service.stop()
-    for asked in (under_way, waiting):
-        assert isinstance((await asked.done).error, ServerWithdrawn)
+    for job in (under_way, waiting):
+        assert isinstance((await job.done).error, ServerWithdrawn)
 
 
 @pytest.mark.parametrize("is_seen_during_contact", [True, False])
@@ -358,7 +358,7 @@ async def test_sync_now_reaches_a_library_that_is_busy(serve, config, plex, even
     service = await serve(config(table(plex)))
     await events.count(3, "sync.finished")
     stuck = plex.faults.hang("/library/sections/2/all")
-    service.supervisor.ask(Selection(full=True))
+    service.supervisor.submit(Selection(full=True))
     await stuck.reached.wait()
     await events.count(2, "sync.finished")
     for _ in range(20):
@@ -407,7 +407,7 @@ async def test_a_wish_that_a_failure_has_answered_does_not_stand_in_the_way_of_t
     worker = service.supervisor.workers["home"]
     for _ in range(2):
         service.supervisor.sync_now()
-        await worker._wish.done
+        await worker._sync_now_job.done
     authorities.write_text(CERTIFICATE.read_text())
     service.supervisor.sync_now()
     await events.count(3, "sync.finished", status="ok")

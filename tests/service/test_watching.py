@@ -59,7 +59,7 @@ async def test_an_edited_server_is_followed_and_the_others_are_not_disturbed(
     await ticks()
     await events.next("sync.finished", server="attic")
     stuck = plex.faults.hang("/library/sections/2/all")
-    (asked,) = service.supervisor.ask(EVERYTHING, "home")
+    (job,) = service.supervisor.submit(EVERYTHING, "home")
     await stuck.reached.wait()
     # The others of its libraries may take a connection of their own meanwhile.
     await events.count(2, "sync.finished", server="home")
@@ -73,7 +73,7 @@ async def test_an_edited_server_is_followed_and_the_others_are_not_disturbed(
     if kind == "changed":
         await events.next("server.unauthorized", server="attic")
     stuck.release.set()
-    assert {done.run.status for done in (await asked.done).passes} == {"ok"}
+    assert {done.run.status for done in (await job.done).passes} == {"ok"}
     assert service.supervisor.workers["home"] is worker
     assert len(plex.connections) == connections
 
@@ -114,9 +114,9 @@ async def test_a_switched_off_library_stops_and_a_switched_on_one_is_synced(
     await events.count(3, "sync.finished")
     broken_off = service.passes("home", "Dramas")
     await edit("UPDATE libraries SET sync_enabled = 0 WHERE library_name = 'Dramas'")
-    (asked,) = service.supervisor.ask(EVERYTHING, "home")
+    (job,) = service.supervisor.submit(EVERYTHING, "home")
     await ticks()
-    report = await asked.done
+    report = await job.done
     assert {done.library for done in report.passes} == {"Comedies", "Westerns"}
     await asyncio.wait([broken_off])
     told = await events.next("sync.finished", library="Dramas")
@@ -166,12 +166,12 @@ async def test_who_asked_for_a_pass_that_is_stopped_learns_so(
             return begin(server, library)
 
         monkeypatch.setattr(service.board, "begin", stop_first)
-    (asked,) = service.supervisor.ask(Selection(full=True), "home")
+    (job,) = service.supervisor.submit(Selection(full=True), "home")
     if has_begun:
         await stuck.reached.wait()
         await edit("UPDATE libraries SET sync_enabled = 0 WHERE library_name = 'Dramas'")
         await ticks()
-    report = await asked.done
+    report = await job.done
     assert {done.library: done.run.status for done in report.passes} == {
         "Comedies": "ok",
         "Dramas": "cancelled",
@@ -199,11 +199,11 @@ async def test_a_pass_that_is_stopped_while_it_is_concluded_is_told_as_it_ended(
         return await conclude(*arguments)
 
     monkeypatch.setattr(FullPass, "conclude", conclude_slowly)
-    (asked,) = service.supervisor.ask(Selection(full=True))
+    (job,) = service.supervisor.submit(Selection(full=True))
     await concluded.wait()
     service.supervisor.workers["home"].stop_library(2)
     go_on.set()
-    (done,) = (await asked.done).passes
+    (done,) = (await job.done).passes
     told = await events.next("sync.finished")
     assert (
         (told["status"], told["added"], told["run_id"]) == (done.run.status, 1, done.run_id) == ("ok", 1, done.run_id)
