@@ -1,14 +1,13 @@
-"""What the operator decides: where the mirror is, which servers are mirrored, how often, and how it is told.
+"""The configuration: the path of the database, the servers to mirror, the schedule, and the logging.
 
 ::
 
-    path = find_config(explicit)     # where it is
+    path = find_config(explicit)     # the path of the file
     config = load_config(path)       # checked as a whole, or ConfigError with all problems
     config.servers[0].selects("Movies", "1")
 
-How it is built: `values`, `files`, `addresses` and `tokens` know kinds of values, `sections` lists the keys,
-`reading` fills sections from tables, `checks` looks at what no key can tell alone, `loading` joins them, and `places`
-knows where things are by default.
+Modules: `values`, `files`, `addresses` and `tokens` define types of values; `sections` lists the keys; `reading`
+fills sections from tables; `checks` compares several keys; `loading` joins them; `places` holds the default paths.
 """
 
 from retrovue_daemon.config.addresses import is_loopback

@@ -1,4 +1,4 @@
-"""Values that name a place: the address of a server, where to listen, a path on a server or for a reader."""
+"""Types of values for addresses and paths: server URLs, listen addresses, server paths and local paths."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ _WEB_APP: Final = re.compile(r"/web(?:/index\.html)?/?")
 def _convert_url(raw: str, _context: Context) -> str:
     url = raw.strip()
     if "://" not in url:
-        raise URL.refusal(raw, "begin it with http:// or https://")
+        raise URL.refusal(raw, "it must start with http:// or https://")
     if not url.isprintable() or " " in url:
-        raise URL.refusal(raw, "it holds spaces or control characters")
+        raise URL.refusal(raw, "it contains spaces or control characters")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise URL.refusal(raw, "its host or port is wrong") from None
+        raise URL.refusal(raw, "its host or port is invalid") from None
     if parts.scheme not in _DEFAULT_PORTS:
         raise URL.refusal(raw, "it is neither http nor https")
     if "@" in parts.netloc:
-        raise BadValue("must not hold a user name or password; the token has keys of its own")
+        raise BadValue("must not contain a user name or password; set the token with its own key")
     if not parts.hostname or not _HOST.fullmatch(parts.hostname) or port == 0:
-        raise URL.refusal(raw, "its host or port is missing or wrong")
+        raise URL.refusal(raw, "its host or port is missing or invalid")
     origin = f"{parts.scheme}://{parts.netloc.lower()}"
     if _WEB_APP.fullmatch(parts.path):
         raise BadValue(f'must be the address of the server, not of its web page; did you mean "{origin}"?')
     if "?" in url or "#" in url:
-        raise BadValue("must end before any ? or #; the token has keys of its own")
+        raise BadValue("must not contain ? or #; set the token with its own key")
     return origin + parts.path.rstrip("/")
 
 
@@ -46,7 +46,7 @@ URL: Final[Value[str]] = Value(
     'an address such as "http://192.168.1.10:32400", with http or https',
     str,
     _convert_url,
-    # A token may stand in it by mistake.
+    # The user may have put a token in it by mistake.
     private=True,
     schema={"pattern": "^https?://"},
 )
@@ -108,7 +108,7 @@ def _plain_listen(listen: tuple[str, int] | None) -> str:
 
 
 LISTEN: Final[Value[tuple[str, int] | None]] = Value(
-    'an address with a port, such as "127.0.0.1:8181" or "[::1]:8181", or "" for off',
+    'an address with a port, such as "127.0.0.1:8181" or "[::1]:8181", or "" to disable it',
     str,
     _convert_listen,
     _plain_listen,
@@ -116,7 +116,7 @@ LISTEN: Final[Value[tuple[str, int] | None]] = Value(
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether only programs of this system can connect to an address."""
+    """Return whether only programs on this system can connect to an address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -128,7 +128,7 @@ _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
 def _is_path(raw: str) -> bool:
-    """Tell whether a path can be stored, and given to the system: it has neither a NUL nor bytes that are no text."""
+    """Return whether a path can be stored and passed to the system: it contains no NUL and is valid text."""
     return "\0" not in raw and is_utf8(raw)
 
 
@@ -139,7 +139,7 @@ def _convert_plex_path(raw: str, _context: Context) -> str:
 
 
 PLEX_PATH: Final[Value[str]] = Value(
-    'an absolute path as the server sees it, such as "/media/movies", "M:\\Movies" or "\\\\nas\\movies"',
+    'an absolute path on the server, such as "/media/movies", "M:\\Movies" or "\\\\nas\\movies"',
     str,
     _convert_plex_path,
     schema={"pattern": f"^(?:{_ABSOLUTE.pattern})"},
@@ -153,7 +153,7 @@ def _convert_local_path(raw: str, _context: Context) -> str:
 
 
 LOCAL_PATH: Final[Value[str]] = Value(
-    'an absolute path as the readers of the database see it, such as "/mnt/movies" or "D:\\Movies"',
+    'an absolute path on the systems that read the database, such as "/mnt/movies" or "D:\\Movies"',
     str,
     _convert_local_path,
     schema={"pattern": f"^(?:{_ABSOLUTE.pattern}|[A-Za-z][A-Za-z0-9+.-]+://)"},

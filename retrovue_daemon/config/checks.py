@@ -1,4 +1,4 @@
-"""What no key can tell alone: keys that need or exclude each other, and entries that repeat each other."""
+"""Checks of several keys: keys that require or exclude each other, and duplicate entries."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _GROUP_BITS: Final = 0o070
 
 
 def check_database(fields: Fields, reading: Reading) -> None:
-    """Warn of a group that the mode gives no rights."""
+    """Warn about a group to which the mode gives no permissions."""
     if "group" in fields and not fields.get("mode", 0) & _GROUP_BITS:
-        reading.warning("database.group", 'has no effect while mode gives a group no rights; set mode = "0640"')
+        reading.warning("database.group", 'has no effect: mode gives the group no permissions; set mode = "0640"')
 
 
 def check_web(fields: Fields, raw: object, reading: Reading) -> None:
-    """Demand a token where other systems can reach the page; one that could not be read is a problem already."""
+    """Require a token if other systems can reach the page; an unreadable token is already reported."""
     listen = fields.get("listen")
     has_token = isinstance(raw, dict) and any(name in raw for name in TOKEN_KEYS)
     if listen and not is_loopback(listen[0]) and not has_token:
         reading.problem(
-            "web.token_file", "is missing; other systems can reach this listen address, so it needs a token"
+            "web.token_file", "is missing; a listen address that other systems can reach requires a token"
         )
 
 

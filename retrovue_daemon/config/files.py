@@ -1,4 +1,4 @@
-"""Values that name something on this system: a file, its mode, a group."""
+"""Types of values for files, file modes and groups."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _SENSELESS_BITS: Final = 0o113  # execution by anyone, and writing by every user
 
 
 def home(environ: Mapping[str, str]) -> Path:
-    """Give the home directory, by ``$HOME`` or the user database."""
+    """Return the home directory, from ``$HOME`` or the user database."""
     return Path(environ.get("HOME") or Path.home())
 
 
 def resolve(raw: str, context: Context) -> Path:
-    """Make an absolute path of what a configuration says: ``~`` expanded, relative to the file's directory.
+    """Return a configured path as an absolute path: ``~`` is expanded, relative paths start at the file's directory.
 
-    Raises `BadValue` for an empty text, a NUL in it, and a user that does not exist.
+    Raise `BadValue` if it is empty, contains a NUL, or names a user that does not exist.
     """
     word = raw.strip()
     if not word or "\0" in word:
@@ -45,7 +45,7 @@ def resolve(raw: str, context: Context) -> Path:
 
 
 def reason(error: OSError) -> str:
-    """Say in a few words why a file could not be used."""
+    """Return in a few words why a file could not be used."""
     return (error.strerror or type(error).__name__).lower()
 
 
@@ -99,4 +99,4 @@ def _convert_group(raw: str, _context: Context) -> str:
     return name
 
 
-GROUP: Final[Value[str]] = Value("the name of a group of this system", str, _convert_group)
+GROUP: Final[Value[str]] = Value("the name of a group on this system", str, _convert_group)

@@ -1,4 +1,4 @@
-"""What is given to a command, or by another program, checked as if it stood in a configuration file."""
+"""Values from the command line or from programs, checked by the rules of the configuration file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def token_from_file(path: Path) -> Secret:
-    """Read a token from a file with nothing else in it. Raises `ConfigError`."""
+    """Return the token in a file that contains nothing else. Raise `ConfigError` if it is invalid."""
     try:
         return TOKEN_FILE.read(str(path), Context(base_dir=Path.cwd(), environ=os.environ))
     except BadValue as bad:
@@ -26,9 +26,9 @@ def token_from_file(path: Path) -> Secret:
 
 
 def token_from_text(text: str) -> Secret:
-    """Make a token of what somebody typed. Raises `ConfigError`."""
+    """Return a token that the user entered. Raise `ConfigError` if it is invalid."""
     try:
-        return secret(text, "what was given")
+        return secret(text, "the input")
     except BadValue as bad:
         raise ConfigError(None, [ConfigProblem("token", str(bad))]) from None
 
@@ -36,7 +36,7 @@ def token_from_text(text: str) -> Secret:
 def path_mapping(
     plex_path: str, local_path: str, *, library_name: str | None = None, library_root: str | None = None
 ) -> PathMapping:
-    """Make a path mapping. Raises `ConfigError` where a configuration file with these values would."""
+    """Return a path mapping. Raise `ConfigError` if the values would be invalid in a configuration file."""
     given = {
         "plex_path": plex_path,
         "local_path": local_path,

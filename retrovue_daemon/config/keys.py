@@ -1,7 +1,6 @@
-"""How the fields of a section are described, once and for all uses: reading, messages, documentation.
+"""Descriptions of configuration fields, used for reading, messages and documentation.
 
-A section is a frozen dataclass; what stands behind each field's ``=`` says under which TOML keys it is found, what
-they may hold, what is true without them, and what they are for.
+A section is a frozen dataclass. The default of each field describes its TOML keys: their type, default and purpose.
 """
 
 from __future__ import annotations
@@ -35,25 +34,25 @@ _NOWHERE: Final = Context(base_dir=Path("/"), environ={})
 
 
 class Key(msgspec.Struct, frozen=True):
-    """One TOML key; ``default`` is in TOML's form, None where the absence of the key has a meaning of its own."""
+    """One TOML key; ``default`` is a TOML value, or None if the absence of the key has its own meaning."""
 
     value: Value[Any]
     doc: str
     required: bool = False
     default: object = None
     derived: Callable[[Context], object] | None = None
-    """What the field holds where the key is absent, if that depends on the surroundings."""
+    """Returns the field's value for an absent key, if that depends on the environment."""
 
 
 class OneOf(msgspec.Struct, frozen=True):
-    """Several TOML keys, of which one fills the field."""
+    """Several TOML keys, one of which sets the field."""
 
     keys: Mapping[str, Key]
     required: bool
 
 
 class Tables(msgspec.Struct, frozen=True):
-    """An array of tables, each of which becomes one object by ``make``."""
+    """An array of tables, each of which ``make`` turns into an object."""
 
     make: Callable[..., object]
     specs: Mapping[str, Key]
@@ -72,10 +71,10 @@ def key(value: Value[T], doc: str, *, default: object) -> T: ...
 def key(
     value: Value[T], doc: str, *, default: object = _REQUIRED, derived: Callable[[Context], T] | None = None
 ) -> T | None:
-    """Describe a field with a key of its own.
+    """Describe a field with a single key.
 
-    Without ``default`` or ``derived`` the key must be there. A default is given as it would be written in TOML; None
-    means that the field is None where the key is absent.
+    Without ``default`` or ``derived``, the key is required. Write a default as in TOML; with None, the field is None
+    if the key is absent.
     """
     if default is _REQUIRED:
         return cast("T", _field(Key(value, doc, required=derived is None, derived=derived)))
@@ -88,7 +87,7 @@ def one_of(keys: Mapping[str, tuple[Value[T], str]]) -> T: ...
 @overload
 def one_of(keys: Mapping[str, tuple[Value[T], str]], *, default: None) -> T | None: ...
 def one_of(keys: Mapping[str, tuple[Value[T], str]], *, default: object = _REQUIRED) -> T | None:
-    """Describe a field that one of several keys fills, and no two of them; with a default, none need to."""
+    """Describe a field that exactly one of several keys sets; with a default, all may be absent."""
     options = {name: Key(value, doc) for name, (value, doc) in keys.items()}
     if default is _REQUIRED:
         return cast("T", _field(OneOf(options, required=True)))
@@ -96,7 +95,7 @@ def one_of(keys: Mapping[str, tuple[Value[T], str]], *, default: object = _REQUI
 
 
 def tables(make: Callable[..., T], specs: Mapping[str, Key], doc: str, *, default: tuple[T, ...]) -> tuple[T, ...]:
-    """Describe a field of objects, each of which has a table of its own."""
+    """Describe a field of objects, each with its own table."""
     return cast("tuple[T, ...]", _field(Tables(make, specs, doc), default=default))
 
 
@@ -106,24 +105,24 @@ def _field(spec: Spec, **default: object) -> object:
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(key, one_of, tables))
 def section(described: type[T]) -> type[T]:
-    """Make a section of a class whose fields are described by `key`, `one_of` and `tables`."""
+    """Turn a class into a section; `key`, `one_of` and `tables` describe its fields."""
     return dataclasses.dataclass(frozen=True, slots=True, kw_only=True)(described)
 
 
 def specs_of(described: type) -> dict[str, Spec]:
-    """Give the descriptions of a section by field."""
+    """Return the descriptions of a section by field."""
     return {field.name: field.metadata[_SPEC] for field in dataclasses.fields(described)}
 
 
 def toml_keys(specs: Mapping[str, Spec]) -> tuple[str, ...]:
-    """Give the names that may stand in the table of a section."""
+    """Return the valid keys in the table of a section."""
     return tuple(
         name for field, spec in specs.items() for name in (spec.keys if isinstance(spec, OneOf) else (field,))
     )
 
 
 class Documented(NamedTuple):
-    """One key as documentation shows it; ``default`` is in TOML's form, None where there is none."""
+    """One key for documentation; ``default`` is a TOML value, or None if there is no default."""
 
     path: str
     valid: str
@@ -133,7 +132,7 @@ class Documented(NamedTuple):
 
 
 def documented(specs: Mapping[str, Spec], at: str) -> Iterator[Documented]:
-    """List all keys of a section, those of nested tables included; ``at`` is the section's own path."""
+    """Yield all keys of a section, including nested tables; ``at`` is the section's path."""
     for field, spec in specs.items():
         match spec:
             case Key():
@@ -145,7 +144,7 @@ def documented(specs: Mapping[str, Spec], at: str) -> Iterator[Documented]:
 
 
 def to_plain(held_by: object, specs: Mapping[str, Spec]) -> dict[str, object]:
-    """Write an object as a TOML table; what is None where None means absent is left out, secrets are masked."""
+    """Return an object as a TOML table, without absent keys and with masked secrets."""
     plain: dict[str, object] = {}
     for field, spec in specs.items():
         held = getattr(held_by, field)

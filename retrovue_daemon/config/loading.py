@@ -1,4 +1,4 @@
-"""From a file, or a mapping, to a `Config`."""
+"""Loading a `Config` from a file or a mapping."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _TOML_ERROR: Final = re.compile(r"(?P<what>.*?) \(at (?P<where>line \d+, column 
 def load_config(path: Path, environ: Mapping[str, str] | None = None, *, trusts_credentials: bool = False) -> Config:
     """Read and check a configuration file.
 
-    ``environ`` is the environment that variables are taken from, by default that of the process. With
-    ``trusts_credentials``, credentials of systemd that cannot be seen here count as good, and their tokens are empty:
-    for a look at a file that the service is to use. Raises `ConfigError` with everything that is wrong at once.
+    ``environ`` is the environment, by default that of the process. With ``trusts_credentials``, systemd credentials
+    that this process cannot read count as valid, with empty tokens: use it to check a file on behalf of the service.
+    Raise `ConfigError` with all problems.
     """
     try:
         content = path.read_bytes()
@@ -42,7 +42,7 @@ def load_config(path: Path, environ: Mapping[str, str] | None = None, *, trusts_
         mapping = tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise ConfigError(path, [ConfigProblem(f"line {line}", "is not UTF-8, as TOML has to be")]) from None
+        raise ConfigError(path, [ConfigProblem(f"line {line}", "is not valid UTF-8, which TOML requires")]) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(path, [_syntax_problem(str(error))]) from None
     except (ValueError, RecursionError):
@@ -67,11 +67,11 @@ def parse_config(
     is_public: bool = False,
     trusts_credentials: bool = False,
 ) -> Config:
-    """Check a configuration that is a mapping already, as `tomllib` gives it.
+    """Check a configuration that is already parsed, as `tomllib` returns it.
 
-    ``source`` is the file that messages name. Relative paths begin at ``base_dir``, by default the directory of
-    ``source``, else the current one. ``is_public`` says that every user can read the file; ``trusts_credentials`` is
-    that of `load_config`. Raises `ConfigError`.
+    ``source`` is the file to name in messages. Relative paths start at ``base_dir``, by default the directory of
+    ``source`` or the current directory. ``is_public`` means that every user can read the file; ``trusts_credentials``
+    is that of `load_config`. Raise `ConfigError` with all problems.
     """
     environ = os.environ if environ is None else environ
     base_dir = Path(os.path.abspath(base_dir or (source.parent if source else ".")))  # noqa: PTH100  # keeps links
@@ -112,9 +112,9 @@ def server_from_row(
     notifications: bool = True,
     path_mappings: Sequence[PathMapping] = (),
 ) -> ServerSection:
-    """Make the section of a server that stands in the database, with defaults for all that a row does not hold.
+    """Return the section of a server that the database defines, with defaults for everything that a row lacks.
 
-    Raises `ConfigError` where a configuration file with these values would.
+    Raise `ConfigError` if the values would be invalid in a configuration file.
     """
     reading = Reading(Context(base_dir=Path("/"), environ={}))
     row = {"name": name, "url": url, "notifications": notifications} | ({} if token is None else {"token": token})
@@ -124,18 +124,18 @@ def server_from_row(
     return ServerSection(**fields | {"path_mappings": tuple(path_mappings)})
 
 
-# -- what there is to configure -------------------------------------------------------------------------------------
+# -- documentation --------------------------------------------------------------------------------------------------
 
 
 def documented_keys() -> Iterator[Documented]:
-    """List every key that a configuration may hold, in the order of the example, for help and documentation."""
+    """Yield every configuration key, in the order of the example, for help and documentation."""
     for name, section in SECTIONS.items():
         yield from documented(specs_of(section), name)
     yield from documented(specs_of(ServerSection), "servers")
 
 
 def _homes() -> dict[str, str]:
-    """Give each key that one section alone has, with its path; keys of several sections are nobody's slip."""
+    """Map each key to its section, for hints about misplaced keys; a key of several sections maps to ""."""
     homes: dict[str, str] = {}
     sections = {**{f"[{name}]": section for name, section in SECTIONS.items()}, "[[servers]]": ServerSection}
     for table, section in sections.items():

@@ -1,4 +1,4 @@
-"""Where things are by default: the configuration that is looked for, and the database."""
+"""Default paths of the configuration and the database."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _APPLICATION: Final = "retrovue-daemon"
 def find_config(
     explicit: Path | None = None, environ: Mapping[str, str] | None = None, *, system: Path = SYSTEM_CONFIG
 ) -> Path:
-    """Give the configuration file to use: the one asked for, else the first that exists of the usual places.
+    """Return the configuration file to use: the explicit one, or the first of the default paths that exists.
 
     The order is ``explicit``, ``$RETROVUE_DAEMON_CONFIG``, ``/etc/retrovue-daemon/config.toml``,
-    ``$XDG_CONFIG_HOME/retrovue-daemon/config.toml``. What is named by the first two is given whether it exists or
-    not. Raises `ConfigError` that names every place where none was found.
+    ``$XDG_CONFIG_HOME/retrovue-daemon/config.toml``. The first two are returned even if the file does not exist.
+    Raise `ConfigError` with all these paths if there is no configuration.
     """
     environ = os.environ if environ is None else environ
     named = explicit or environ.get(VARIABLE)
@@ -38,23 +38,23 @@ def find_config(
     looked += [
         f"{place} ({'permission denied' if _is_closed(place.parent) else 'does not exist'})" for place in places
     ]
-    message = f"no configuration found; looked at {', '.join(looked)}; `retrovue-daemon init` writes an example"
+    message = f"no configuration found; looked at {', '.join(looked)}; create one with `retrovue-daemon init`"
     raise ConfigError(None, [ConfigProblem("", message)])
 
 
 def _is_closed(directory: Path) -> bool:
-    """Tell whether there is a directory that may not be looked into."""
+    """Return whether a directory exists, but this user may not enter it."""
     return os.access(directory, os.F_OK) and not os.access(directory, os.X_OK)
 
 
 def user_config(environ: Mapping[str, str]) -> Path:
-    """Give the place of a user's own configuration."""
+    """Return the path of the user's own configuration."""
     return _xdg(environ, "XDG_CONFIG_HOME", ".config") / "config.toml"
 
 
 def default_database_path(environ: Mapping[str, str]) -> Path:
-    """Give the database's place where none is configured: systemd's state directory, else the user's data."""
-    # systemd separates several directories by colons (systemd.exec(5), RuntimeDirectory=).
+    """Return the default path of the database: in systemd's state directory, or else in the user's data directory."""
+    # systemd separates several directories with colons (systemd.exec(5), RuntimeDirectory=).
     state = environ.get("STATE_DIRECTORY", "").split(":")[0]
     directory = Path(state) if state else _xdg(environ, "XDG_DATA_HOME", ".local/share")
     return directory / "retrovue.db"
@@ -62,5 +62,5 @@ def default_database_path(environ: Mapping[str, str]) -> Path:
 
 def _xdg(environ: Mapping[str, str], variable: str, default: str) -> Path:
     base = Path(environ.get(variable, ""))
-    # Relative paths in these variables are to be ignored (XDG Base Directory Specification).
+    # The XDG Base Directory Specification says to ignore relative paths in these variables.
     return (base if base.is_absolute() else home(environ) / default) / _APPLICATION

@@ -1,4 +1,4 @@
-"""From tables to fields: every key is read alone, and whatever is wrong is written down instead of raised."""
+"""Reading tables into fields: every key is read separately, and problems are collected instead of raised."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 _NOTHING: Final = object()
 
 Fields = dict[str, Any]
-"""The fields of a section that could be read, by name; those that are absent or wrong are not in it."""
+"""The valid fields of a section, by name; absent and invalid fields are not included."""
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """One reading of one configuration: what it depends on, and what it found to be wrong or worth a warning."""
+    """The state of reading one configuration: its context, and the problems and warnings found so far."""
 
     context: Context
     elsewhere: Mapping[str, str] = msgspec.field(default_factory=dict)
-    """Keys by their bare name, with the full path where each belongs: for keys that stand in the wrong table."""
+    """The sections of all keys, for hints about keys in the wrong table."""
     problems: list[ConfigProblem] = msgspec.field(default_factory=list)
     warnings: list[ConfigProblem] = msgspec.field(default_factory=list)
 
     def problem(self, path: str, message: str) -> None:
-        """Note what is wrong."""
+        """Add a problem."""
         self.problems.append(ConfigProblem(path, message))
 
     def warning(self, path: str, message: str) -> None:
-        """Note what is allowed but should be looked at."""
+        """Add a warning: a value that is allowed but questionable."""
         self.warnings.append(ConfigProblem(path, message))
 
     def table(self, raw: object, specs: Mapping[str, Spec], at: str) -> Fields:
@@ -60,7 +60,7 @@ class Reading(msgspec.Struct, frozen=True):
         return fields
 
     def array(self, raw: object, at: str) -> list[object]:
-        """Read an array of tables, whose elements are not looked at yet."""
+        """Return an array of tables, whose elements are not checked yet."""
         if isinstance(raw, list):
             return raw
         hint = f"; write [[{at}]] instead of [{at}]" if isinstance(raw, dict) and "[" not in at else ""
@@ -68,7 +68,7 @@ class Reading(msgspec.Struct, frozen=True):
         return []
 
     def unknown_keys(self, raw: Mapping[str, object], known: tuple[str, ...], at: str) -> None:
-        """Note the keys that nothing reads, with what might have been meant."""
+        """Report unknown keys, each with a suggestion."""
         for name in raw:
             if name in known:
                 continue
@@ -76,7 +76,8 @@ class Reading(msgspec.Struct, frozen=True):
             hint = f"did you mean {where}?" if where else did_you_mean(name, known)
             shown = name if name.isprintable() else ascii(name)
             self.problem(
-                f"{at}.{shown}" if at else shown, f"is no key here; {hint or 'valid are ' + ', '.join(sorted(known))}"
+                f"{at}.{shown}" if at else shown,
+                f"is not a key here; {hint or 'valid keys: ' + ', '.join(sorted(known))}",
             )
 
     def _key(self, raw: Mapping[str, object], name: str, spec: Key, at: str) -> object:

@@ -1,8 +1,7 @@
-"""What a configuration may hold, as a JSON Schema: editors of TOML complete and check by it.
+"""The JSON Schema of the configuration, with which TOML editors complete and check it.
 
-It is made of the same descriptions that the configuration is read by. Spellings that are accepted but that the
-documentation does not use, such as capitals in ``level``, are not in it; what only several keys together can tell is
-left to ``retrovue-daemon check``.
+It is generated from the same descriptions that are used to read the configuration. It excludes accepted but
+undocumented spellings, such as capitals in ``level``; only ``retrovue-daemon check`` checks rules on several keys.
 """
 
 from __future__ import annotations
@@ -17,14 +16,14 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.config.keys import Spec
 
-# Draft 7 is the newest that the common editors' TOML support reads.
+# Draft 7 is the newest version that common TOML editors support.
 _DIALECT: Final = "http://json-schema.org/draft-07/schema#"
 
 _TYPES: Final = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
 
 
 def json_schema() -> dict[str, object]:
-    """Give the schema of a whole configuration file."""
+    """Return the schema of a configuration file."""
     tables: dict[str, object] = {name: _table(specs_of(section)) for name, section in SECTIONS.items()}
     tables["servers"] = {
         "type": "array",
@@ -72,6 +71,6 @@ def _value(spec: Key) -> dict[str, object]:
 
 
 def _alternatives(spec: OneOf) -> list[object]:
-    """Allow exactly one of the keys, or none where that is allowed."""
+    """Return the alternatives of a group of keys: exactly one of them, or none if the group is optional."""
     each: list[object] = [{"required": [name]} for name in spec.keys]
     return each if spec.required else [*each, {"not": {"anyOf": list(each)}}]

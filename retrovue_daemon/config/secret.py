@@ -1,4 +1,4 @@
-"""A text that must not be seen."""
+"""Text that must stay secret."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ MASK: Final = "***"
 
 
 class Secret:
-    """Holds a token so that it cannot slip into a log, a message or a file.
+    """Holds a token so that it cannot end up in a log, a message or a file by accident.
 
-    Whatever prints or formats it shows ``***``; JSON, TOML and pickle refuse it. Only ``reveal()`` gives the text.
-    Two secrets of the same text are equal.
+    Printed or formatted, it appears as ``***``; JSON, TOML and pickle cannot serialize it. Only ``reveal()`` returns
+    the text. Secrets with the same text are equal.
     """
 
     __slots__ = ("__text",)
@@ -20,7 +20,7 @@ class Secret:
         self.__text = text
 
     def reveal(self) -> str:
-        """Give the text itself."""
+        """Return the text itself."""
         return self.__text
 
     def __eq__(self, other: object) -> bool:
@@ -42,5 +42,5 @@ class Secret:
         return self
 
     def __reduce__(self) -> NoReturn:
-        message = "a secret is not pickled"
+        message = "a secret cannot be pickled"
         raise TypeError(message)

@@ -1,4 +1,4 @@
-"""The sections of a configuration as frozen values: what they hold, in which units, and what is true by default."""
+"""The sections of the configuration as frozen values, with types, units and defaults."""
 
 from __future__ import annotations
 
@@ -23,120 +23,120 @@ if TYPE_CHECKING:
 
 @section
 class DatabaseSection:
-    """``[database]``: the mirror, and who may read it."""
+    """``[database]``: the database file and its permissions."""
 
     path: Path = key(
         files.FILE,
         "the SQLite file; absent: retrovue.db in $STATE_DIRECTORY, else in $XDG_DATA_HOME/retrovue-daemon",
         derived=lambda context: default_database_path(context.environ),
     )
-    batch_size: int = key(integer(1, 10_000), "rows that are written in one transaction", default=2000)
+    batch_size: int = key(integer(1, 10_000), "the number of rows written per transaction", default=2000)
     mode: int = key(files.MODE, "the mode of the database's files", default="0600")
-    group: str | None = key(files.GROUP, "the group of the database's files; absent: the daemon's own", default=None)
+    group: str | None = key(files.GROUP, "the group of the files; absent: the daemon's group", default=None)
 
 
 @section
 class SyncSection:
-    """``[sync]``: when, how much at once, and what happens to items that are gone.
+    """``[sync]``: the schedule, the concurrency, and the treatment of missing items.
 
-    Times are in seconds, ``max_removed`` is a fraction; a ``retention`` of None keeps the rows for ever.
+    Times are in seconds, ``max_removed`` is a fraction; a ``retention`` of None keeps rows forever.
     """
 
-    interval: float = key(duration("1s", "7d"), "how often each library is looked at", default="5m")
+    interval: float = key(duration("1s", "7d"), "how often each library is synced", default="5m")
     full_interval: float = key(
-        duration("1s", "90d"), "how often a library is listed completely, whatever it claims", default="6h"
+        duration("1s", "90d"), "how often each library gets a full listing, even without changes", default="6h"
     )
-    concurrency: int = key(integer(1, 64), "libraries that are synced at once, over all servers", default=4)
-    page_size: int = key(integer(1, 1000), "items that are asked for in one request", default=500)
+    concurrency: int = key(integer(1, 64), "libraries synced at the same time, across all servers", default=4)
+    page_size: int = key(integer(1, 1000), "items per request", default=500)
     max_removed: float = key(
-        share(), "the part of a library that may vanish within a day unquestioned", default="20%"
+        share(), "the share of a library that may be removed within a day without confirmation", default="20%"
     )
-    retention: float | None = key(retention(), "how long the row of a missing item is kept", default="30d")
-    notifications: bool = key(BOOLEAN, "listen to what the servers announce", default=True)
+    retention: float | None = key(retention(), "how long rows of missing items are kept", default="30d")
+    notifications: bool = key(BOOLEAN, "subscribe to the servers' notifications", default=True)
 
 
 @section
 class LoggingSection:
-    """``[logging]``: how much is logged, and in which form."""
+    """``[logging]``: the level and format of log lines."""
 
-    level: str = key(choice("debug", "info", "warning", "error"), "the least severe level logged", default="info")
+    level: str = key(choice("debug", "info", "warning", "error"), "the lowest level to log", default="info")
     format: str = key(
         choice("auto", "json", "console"),
-        "json: an object a line; console: for people; auto: console on a terminal, else json",
+        "json: one object per line; console: readable text; auto: console on a terminal, else json",
         default="auto",
     )
 
 
 TOKEN_KEYS: Final[Mapping[str, tuple[Value[Secret], str]]] = {
     "token": (tokens.TOKEN, "the token itself"),
-    "token_file": (tokens.TOKEN_FILE, "a file with the token and nothing else"),
-    "token_env": (tokens.TOKEN_ENV, "an environment variable with the token"),
-    "token_credential": (tokens.TOKEN_CREDENTIAL, "a credential that systemd hands over (LoadCredential=)"),
+    "token_file": (tokens.TOKEN_FILE, "a file that contains only the token"),
+    "token_env": (tokens.TOKEN_ENV, "an environment variable that contains the token"),
+    "token_credential": (tokens.TOKEN_CREDENTIAL, "a systemd credential (LoadCredential=) that contains the token"),
 }
 
 
 @section
 class WebSection:
-    """``[web]``: the status page, as (host, port); off where ``listen`` is None."""
+    """``[web]``: the status page; ``listen`` is (host, port), or None to disable it."""
 
     listen: tuple[str, int] | None = key(
-        addresses.LISTEN, "where the status page is served; port 0: any free one", default=""
+        addresses.LISTEN, "the address of the status page; port 0 selects a free port", default=""
     )
     token: Secret | None = one_of(TOKEN_KEYS, default=None)
 
 
 PATH_MAPPING: Final = {
-    "plex_path": Key(addresses.PLEX_PATH, "a directory as the server sees it", required=True),
-    "local_path": Key(addresses.LOCAL_PATH, "the same directory as readers of the database see it", required=True),
-    "library_name": Key(text("the title of a library"), "only for the library of this title"),
-    "library_root": Key(addresses.PLEX_PATH, "only for the library with this root"),
+    "plex_path": Key(addresses.PLEX_PATH, "a directory on the server", required=True),
+    "local_path": Key(addresses.LOCAL_PATH, "the same directory where the database is read", required=True),
+    "library_name": Key(text("the title of a library"), "only for the library with this title"),
+    "library_root": Key(addresses.PLEX_PATH, "only for the library with this root directory"),
 }
 """The keys of ``[[servers.path_mappings]]``."""
 
 
 @section
 class ServerSection:
-    """``[[servers]]``: one Plex Media Server. ``timeout`` is in seconds, ``url`` has no slash at its end."""
+    """``[[servers]]``: one Plex Media Server. ``timeout`` is in seconds, ``url`` has no trailing slash."""
 
-    name: str = key(text("a name"), "what the server is called here")
-    url: str = key(addresses.URL, "its address; a path prefix is kept")
+    name: str = key(text("a name"), "a name for the server")
+    url: str = key(addresses.URL, "the server's address; it may include a path prefix")
     token: Secret = one_of(TOKEN_KEYS)
-    concurrency: int = key(integer(1, 32), "requests in flight to this server", default=2)
-    timeout: float = key(duration("1s", "10m"), "how long the server may keep silent", default="30s")
-    compression: bool = key(BOOLEAN, "ask for compressed answers, for servers behind a slow link", default=False)
+    concurrency: int = key(integer(1, 32), "simultaneous requests to this server", default=2)
+    timeout: float = key(duration("1s", "10m"), "how long to wait for data from the server", default="30s")
+    compression: bool = key(BOOLEAN, "request compressed responses; useful on slow connections", default=False)
     verify_tls: bool = key(BOOLEAN, "check the server's certificate", default=True)
     ca_file: Path | None = key(
-        files.CA_FILE, "who may sign the certificate; absent: whom the system trusts", default=None
+        files.CA_FILE, "the trusted certificate authorities; absent: those of the system", default=None
     )
     tls_server_name: str | None = key(
         addresses.HOST_NAME,
-        "the name in the certificate; absent: the host of url",
+        "the host name in the certificate; absent: the host of url",
         default=None,
     )
     libraries: tuple[str, ...] | None = key(
         names('an array of titles, keys or patterns, such as ["Movies", "TV*"]', may_be_empty=False),
-        "which libraries are mirrored, the most important first; absent: all",
+        "the libraries to mirror, in order of priority; absent: all",
         default=None,
     )
     exclude_libraries: tuple[str, ...] = key(
         names('an array of titles, keys or patterns, such as ["Home Videos"]', may_be_empty=True),
-        "which libraries are left out, also where libraries selects them",
+        "libraries to skip, even if libraries selects them",
         default=[],
     )
-    notifications: bool = key(BOOLEAN, "over [sync].notifications, which is the default", default=True)
+    notifications: bool = key(BOOLEAN, "overrides [sync] notifications for this server", default=True)
     path_mappings: tuple[PathMapping, ...] = tables(
-        PathMapping, PATH_MAPPING, "where readers of the database find the server's files", default=()
+        PathMapping, PATH_MAPPING, "the local paths of the server's files", default=()
     )
 
     def rank(self, title: str, library_key: str, former: Sequence[str] = ()) -> int | None:
-        """Return a library's place in the order of priority, 0 first, or None if it is not selected.
+        """Return a library's position in the order of priority, starting at 0, or None if it is not selected.
 
-        An entry may be the exact title, the library's key, or a pattern with ``*``, ``?`` and ``[…]``; of the entries
-        that fit, an exact title counts before a key, and a key before a pattern. Spaces around titles do not count.
+        An entry is an exact title, a library key, or a pattern with ``*``, ``?`` and ``[…]``. If several entries
+        match, an exact title wins over a key, and a key over a pattern. Spaces around titles are ignored.
 
-        ``former`` are titles that the library had before it was renamed, the latest first. They select and exclude
-        as the title does, after it; an entry of ``libraries`` that is exactly the title or the key overrides the
-        exclusion of a former title.
+        ``former`` are the library's titles before it was renamed, the latest first. They select and exclude the
+        library like its title, but with lower precedence; an entry of ``libraries`` that is exactly the title or key
+        overrides the exclusion of a former title.
         """
         if _first_match(self.exclude_libraries, title, library_key) is not None:
             return None
@@ -151,11 +151,11 @@ class ServerSection:
         return next((rank for rank in ranks if rank is not None), None)
 
     def selects(self, title: str, library_key: str, former: Sequence[str] = ()) -> bool:
-        """Return whether a library is to be mirrored; see ``rank``."""
+        """Return whether a library is selected; see ``rank``."""
         return self.rank(title, library_key, former) is not None
 
     def former_name_in_use(self, title: str, library_key: str, former: Sequence[str]) -> str | None:
-        """Return the former title without which a library would be selected otherwise, or rank otherwise; or None."""
+        """Return the former title that affects a library's selection or rank, or None."""
         for number, name in enumerate(former):
             if self.rank(title, library_key, former[: number + 1]) != self.rank(title, library_key, former[:number]):
                 return name
@@ -163,7 +163,7 @@ class ServerSection:
 
 
 def idle_entries(entries: Sequence[str], libraries: Sequence[tuple[str, Sequence[str]]]) -> tuple[str, ...]:
-    """Return the entries that fit none of some libraries, each given as its key and its titles."""
+    """Return the entries that match none of the libraries, each of which is given as (key, titles)."""
     return tuple(
         entry
         for entry in entries
@@ -183,7 +183,7 @@ def _first_match(entries: tuple[str, ...], title: str, library_key: str) -> int 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """A whole configuration, checked; equal where all sections are."""
+    """A complete, valid configuration; two are equal if all sections are."""
 
     database: DatabaseSection
     sync: SyncSection = field(default_factory=SyncSection)
@@ -191,10 +191,10 @@ class Config:
     web: WebSection = field(default_factory=WebSection)
     servers: tuple[ServerSection, ...] = ()
     warnings: tuple[ConfigProblem, ...] = field(default=(), compare=False)
-    """What is allowed but should be looked at, such as a token that every user can read."""
+    """Values that are allowed but questionable, such as a token that every user can read."""
 
     def to_plain(self) -> dict[str, object]:
-        """Write it as tables for TOML or JSON, every key with its value in force; tokens are ``***``."""
+        """Return the configuration as tables for TOML or JSON, with the effective value of every key; mask tokens."""
         plain: dict[str, object] = {
             name: to_plain(getattr(self, name), specs_of(section)) for name, section in SECTIONS.items()
         }
@@ -208,4 +208,4 @@ SECTIONS: Final[Mapping[str, type]] = {
     "logging": LoggingSection,
     "web": WebSection,
 }
-"""The tables of a configuration besides ``[[servers]]``."""
+"""All tables of a configuration except ``[[servers]]``."""

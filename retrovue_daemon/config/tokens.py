@@ -1,7 +1,7 @@
-"""The four ways to give a token: in the file itself, in a file of its own, in a variable, as a systemd credential.
+"""Four ways to set a token: inline, in a separate file, in an environment variable, or as a systemd credential.
 
-No message holds a token, nor what was written where the name of a file, variable or credential is expected: it might
-be a token in the wrong place.
+Messages never contain a token. They also never quote the name of a file, variable or credential, since the user may
+have put a token there by mistake.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.config.values import Context
 
 PLACEHOLDER: Final = "replace-me"
-"""How the token of the example begins."""
+"""The start of the token in the example."""
 
 _LARGEST_FILE: Final = 64 * 1024
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -31,30 +31,30 @@ _JWT_START: Final = "eyJ"
 
 
 def secret(raw: str, where: str) -> Secret:
-    """Make a secret of a token, which must fit into an HTTP header; ``where`` names its place in the message."""
+    """Return a token, which must fit into an HTTP header, as a secret; ``where`` names its source in messages."""
     token = raw.strip()
     if not token:
         raise BadValue(f"must be a token, but {where} is empty")
     if not token.isascii() or not token.isprintable() or " " in token:
-        raise BadValue(f"must be one token and nothing else, but {where} holds spaces, lines or other characters")
+        raise BadValue(f"must be a single token, but {where} contains spaces, line breaks or invalid characters")
     return Secret(token)
 
 
 def remarks_on(token: Secret) -> Iterator[str]:
-    """Say of a token what is allowed but should be looked at."""
+    """Yield warnings about a token that is valid but questionable."""
     text = token.reveal()
     # Plex issues tokens of this form for seven days only (https://developer.plex.tv/pms/).
     if text.startswith(_JWT_START):
-        yield "is a JSON Web Token, which expires after 7 days; use a token of the server that does not expire"
+        yield "is a JSON Web Token, which expires after 7 days; use a server token that does not expire"
     if text.startswith(PLACEHOLDER):
-        yield "is still the placeholder of the example; put the server's token in its place"
+        yield "is still the placeholder of the example; replace it with the server's token"
 
 
 def _remarks(_raw: object, token: Secret, _context: Context) -> Iterator[str]:
     yield from remarks_on(token)
 
 
-# -- in the configuration itself ------------------------------------------------------------------------------------
+# -- inline ---------------------------------------------------------------------------------------------------------
 
 
 def _inline_remarks(raw: object, token: Secret, context: Context) -> Iterator[str]:
@@ -77,13 +77,13 @@ TOKEN: Final[Value[Secret]] = Value(
 
 
 def _read_file(path: Path) -> str:
-    """Read a small text file; raises `BadValue` with the reason where that fails."""
+    """Return the content of a small text file. Raise `BadValue` with the reason if that fails."""
     where = f"in {path.parent}"
     try:
         found = path.stat()
         if stat.S_ISDIR(found.st_mode):
             raise BadValue(f"must be a file, but it names a directory {where}")
-        # Opening a pipe would wait for a writer, perhaps for ever.
+        # Opening a pipe would wait for a writer, perhaps forever.
         if not stat.S_ISREG(found.st_mode):
             raise BadValue(f"must be a regular file, but it names something else {where}")
         if found.st_size > _LARGEST_FILE:
@@ -92,7 +92,7 @@ def _read_file(path: Path) -> str:
     except OSError as error:
         raise BadValue(f"cannot be read: {reason(error)} (looked {where})") from None
     except UnicodeDecodeError:
-        raise BadValue(f"must be a file with a token, but it names one that is no text {where}") from None
+        raise BadValue(f"must be a file with a token, but it names one that is not text {where}") from None
 
 
 def _convert_file(raw: str, context: Context) -> Secret:
@@ -103,7 +103,7 @@ def _file_remarks(raw: str, token: Secret, context: Context) -> Iterator[str]:
     yield from _remarks(raw, token, context)
     path = resolve(raw, context)
     if path.stat().st_mode & stat.S_IROTH:
-        yield f"{path} can be read by every user of the system; give it the mode 0600"
+        yield f"{path} can be read by every user of the system; set its mode to 0600"
 
 
 TOKEN_FILE: Final[Value[Secret]] = Value(
@@ -138,19 +138,19 @@ def _convert_credential(raw: str, context: Context) -> Secret:
         return Secret("")
     directory = context.environ.get("CREDENTIALS_DIRECTORY")
     if not directory:
-        raise BadValue("is handed over by systemd (LoadCredential=), but $CREDENTIALS_DIRECTORY is not set here")
+        raise BadValue("is provided by systemd (LoadCredential=), but $CREDENTIALS_DIRECTORY is not set")
     return secret(_read_file(Path(directory) / raw.strip()), "the credential")
 
 
 def _is_out_of_sight(context: Context) -> bool:
-    """Tell whether credentials are taken on trust: the commands of ExecReload= cannot see those of their service."""
+    """Return whether to trust credentials unread: the commands of ExecReload= cannot read those of their service."""
     directory = context.environ.get("CREDENTIALS_DIRECTORY", "")
     return context.trusts_credentials and not (directory and os.access(directory, os.X_OK))
 
 
 def _credential_remarks(raw: object, token: Secret, context: Context) -> Iterator[str]:
     if _is_out_of_sight(context):
-        yield "was not checked: systemd shows it to the service only"
+        yield "was not checked: only the service can read it"
     yield from _remarks(raw, token, context)
 
 

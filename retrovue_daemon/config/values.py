@@ -1,7 +1,7 @@
-"""What a key may hold: numbers, texts, durations, shares.
+"""Types of values: numbers, strings, durations, percentages.
 
-A `Value` reads one TOML value and nothing else. It knows in words what would be valid, so that messages, help and
-documentation say the same, and how to write a value back in the form that it reads.
+A `Value` reads a single TOML value. It holds a description of valid values, which messages, help and documentation
+share, and it can write a value back to TOML.
 """
 
 from __future__ import annotations
@@ -32,54 +32,54 @@ _TYPE_NAMES: Final[dict[type, str]] = {
 
 
 class BadValue(ValueError):
-    """A value that cannot be used; the text says why. It never leaves this package: it becomes a ConfigProblem."""
+    """An invalid value; the text says why. It never leaves this package: it becomes a ConfigProblem."""
 
 
 class Context(msgspec.Struct, frozen=True):
-    """What a value may depend on besides itself."""
+    """The environment in which a value is read."""
 
     base_dir: Path
-    """Where relative paths begin: the directory of the configuration file."""
+    """The directory of the configuration file, where relative paths start."""
     environ: Mapping[str, str]
     is_public: bool = False
-    """Every user of the system may read the configuration file."""
+    """Whether every user of the system may read the configuration file."""
     trusts_credentials: bool = False
-    """A credential that only the service itself can see is taken for good: somebody else reads on its behalf."""
+    """Whether credentials that only the service can read count as valid: another process reads on its behalf."""
 
 
 def _no_remarks(_raw: object, _value: object, _context: Context) -> Iterable[str]:
     return ()
 
 
-def _as_it_is(value: object) -> object:
+def _unchanged(value: object) -> object:
     return value
 
 
 class Value(msgspec.Struct, Generic[T], frozen=True):
-    """One kind of value: ``convert`` makes it of a TOML value of type ``toml``, or raises `BadValue`.
+    """A type of values: ``convert`` reads a TOML value of type ``toml``, or raises `BadValue`.
 
-    ``valid`` completes the sentence "must be …". ``plain`` is the way back to TOML. ``remarks`` gives what is allowed
-    but worth a warning. The content of a ``private`` value never appears in a message. ``schema`` is what JSON Schema
-    can say of it besides its type, in the spelling that the documentation uses.
+    ``valid`` completes the sentence "must be …". ``plain`` converts a value back to TOML. ``remarks`` yields warnings
+    about valid values. A ``private`` value never appears in a message. ``schema`` holds the rules for JSON Schema, in
+    addition to the type.
     """
 
     valid: str
     toml: type
     convert: Callable[[Any, Context], T]
-    plain: Callable[[Any], object] = _as_it_is
+    plain: Callable[[Any], object] = _unchanged
     remarks: Callable[[Any, Any, Context], Iterable[str]] = _no_remarks
     private: bool = False
     schema: Mapping[str, object] = msgspec.field(default_factory=dict)
 
     def read(self, raw: object, context: Context) -> T:
-        """Convert ``raw``; raises `BadValue` with a message that says what would be valid."""
-        # A bool is an int to isinstance, but nobody who writes `true` means 1.
+        """Return ``raw`` converted. Raise `BadValue` with a message that says what would be valid."""
+        # For isinstance a bool is an int, but `true` does not mean 1.
         if type(raw) is not self.toml:
             raise self.refusal(raw)
         return self.convert(raw, context)
 
     def refusal(self, raw: object, hint: str = "") -> BadValue:
-        """Make the exception for ``raw``: what would be valid, what was found, and a hint."""
+        """Return the exception for ``raw``: what would be valid, what was found, and a hint."""
         if not self.private:
             found = f", not {quoted(raw)}"
         else:
@@ -88,14 +88,14 @@ class Value(msgspec.Struct, Generic[T], frozen=True):
 
 
 def type_of(raw: object) -> str:
-    """Name the TOML type of a value, as in ``an integer``; a program may give what TOML does not have."""
+    """Return the TOML type of a value, as in ``an integer``; programs may pass types that TOML does not have."""
     if isinstance(raw, date | time):
         return "a date or time"
     return _TYPE_NAMES.get(type(raw), "None" if raw is None else f"a {type(raw).__name__}")
 
 
 def quoted(raw: object) -> str:
-    """Show a value in a message: shortened, and with its type where that is not plain to see."""
+    """Return a value as messages show it: shortened, and with its type if that is not obvious."""
     if isinstance(raw, str):
         shown = raw if len(raw) <= _LONGEST_QUOTE else raw[: _LONGEST_QUOTE - 1] + "…"
         return f'"{shown if shown.isprintable() else shown.encode("unicode_escape").decode()}"'
@@ -107,7 +107,7 @@ def quoted(raw: object) -> str:
 
 
 def did_you_mean(word: str, among: Iterable[str]) -> str:
-    """Suggest the closest of some names, as ``did you mean "url"?``, or nothing where none is close."""
+    """Return a suggestion such as ``did you mean "url"?``, or an empty string if no name is similar."""
     names = {name.lower(): name for name in among}
     closest = get_close_matches(word.lower(), names, n=1, cutoff=0.6)
     return f'did you mean "{names[closest[0]]}"?' if closest else ""
@@ -117,12 +117,12 @@ def did_you_mean(word: str, among: Iterable[str]) -> str:
 
 
 def is_utf8(text: str) -> bool:
-    """Tell whether a text can be stored and sent: a byte that is no text is half of a surrogate pair in Python."""
+    """Return whether a text can be encoded: Python represents undecodable bytes as lone surrogates."""
     return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def text(valid: str) -> Value[str]:
-    """Accept a text with something in it; spaces around it are dropped."""
+    """Accept a text that is not empty; surrounding spaces are removed."""
 
     def convert(raw: str, _context: Context) -> str:
         stripped = raw.strip()
@@ -148,11 +148,11 @@ def choice(*words: str) -> Value[str]:
 
 
 def names(valid: str, *, may_be_empty: bool) -> Value[tuple[str, ...]]:
-    """Accept an array of texts with something in each."""
+    """Accept an array of texts that are not empty."""
 
     def convert(raw: list[object], _context: Context) -> tuple[str, ...]:
         if not raw and not may_be_empty:
-            raise BadValue(f"must be {valid}, not an empty array; leave the key out for all")
+            raise BadValue(f"must be {valid}, not an empty array; to select all, remove the key")
         for position, entry in enumerate(raw):
             if not isinstance(entry, str) or not entry.strip():
                 raise BadValue(f"must be {valid}, but entry {position} is {quoted(entry)}")
@@ -168,7 +168,7 @@ BOOLEAN: Final[Value[bool]] = Value("true or false", bool, lambda raw, _context:
 
 
 def integer(lowest: int, highest: int) -> Value[int]:
-    """Accept an integer within bounds, both included."""
+    """Accept an integer from ``lowest`` to ``highest``, inclusive."""
 
     def convert(raw: int, _context: Context) -> int:
         if not lowest <= raw <= highest:
@@ -203,9 +203,9 @@ def duration(lowest: str, highest: str) -> Value[float]:
 
 
 def retention() -> Value[float | None]:
-    """Accept a duration in seconds, where ``0s`` means at once and ``never`` is None."""
+    """Accept a duration in seconds, where ``0s`` means immediately and ``never`` is None."""
     bounded = duration("0s", "3650d")
-    valid = 'a duration such as "30d", "0s" for at once, or "never"'
+    valid = 'a duration such as "30d", "0s" for immediately, or "never"'
 
     def convert(raw: str, context: Context) -> float | None:
         if raw.strip().lower() == "never":
@@ -226,12 +226,12 @@ def retention() -> Value[float | None]:
 
 
 def seconds(word: str) -> float:
-    """Give the length of a well-formed duration."""
+    """Return the seconds of a well-formed duration."""
     return sum(float(amount) * _SECONDS[unit] for amount, unit in _DURATION_STEP.findall(word))
 
 
 def span(length: float) -> str:
-    """Write a number of seconds in the largest unit that needs no fraction."""
+    """Return a number of seconds in the largest unit that needs no fraction."""
     for unit, size in _SECONDS.items():
         if length and length % size == 0:
             return f"{length / size:.0f}{unit}"
@@ -251,7 +251,7 @@ def share() -> Value[float]:
         return float(match[1]) / 100
 
     value = Value(
-        'a share from "0%" to "100%"',
+        'a percentage from "0%" to "100%"',
         str,
         convert,
         lambda fraction: f"{fraction * 100:.10g}%",

@@ -254,7 +254,7 @@ def test_a_file_that_is_no_text_has_a_line(tmp_path: Path) -> None:
     """Bytes that are not UTF-8 are reported with their line."""
     path = write(tmp_path, "")
     path.write_bytes(b"[sync]\n# caf\xe9\n")
-    assert refused(path) == "line 2: is not UTF-8, as TOML has to be"
+    assert refused(path) == "line 2: is not valid UTF-8, which TOML requires"
 
 
 def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:
