@@ -12,7 +12,7 @@ from retrovue_daemon.records import Kind
 from retrovue_daemon.service.selection import is_of_year
 from retrovue_daemon.sources.plex.client import PlexClient
 from retrovue_daemon.store.file.visits import reading
-from retrovue_daemon.store.items.catalog import plainly
+from retrovue_daemon.store.items.catalog import simplified
 from retrovue_daemon.store.items.lookup import stored_ids
 from retrovue_daemon.version import __version__
 
@@ -49,13 +49,15 @@ async def find_shows(client: PlexClient, title: str, year: int | None) -> list[F
     """
     if not is_utf8(title):
         return []
-    wanted = plainly(title.strip())
+    wanted = simplified(title.strip())
     found = [
         each
         for each in await client.shows_called(title.strip(), year or None)
-        if wanted in plainly(each.show.title) and is_of_year(each.show.year, year)
+        if wanted in simplified(each.show.title) and is_of_year(each.show.year, year)
     ]
-    return sorted(found, key=lambda each: (plainly(each.show.title) != wanted, each.show.title, each.show.year or 0))
+    return sorted(
+        found, key=lambda each: (simplified(each.show.title) != wanted, each.show.title, each.show.year or 0)
+    )
 
 
 def stored_shows(database: Path, server_id: int, found: Sequence[FoundShow]) -> dict[str, int]:

@@ -74,7 +74,7 @@ class Discovery:
         usable = self._distinct([library for library in listed if self._usable(library)])
         titles = [library.title for library in listed]
         moments = await self._present(server_id)
-        moment = moments.go_on()
+        moment = moments.advance()
 
         def work(connection: sqlite3.Connection) -> tuple[int, dict[str, StoredLibrary], dict[str, int]]:
             bound = bind_identity(connection, server_id, self._section.name, machine, version, self._now())

@@ -23,8 +23,8 @@ from retrovue_daemon.store.items.shared_files import (
     FileSet,
     StoredParent,
     episode_files,
+    is_guid_elsewhere,
     replace_parent,
-    stands_elsewhere,
     stored_parents,
 )
 from retrovue_daemon.store.items.upserts import BatchResult, write_items
@@ -193,7 +193,7 @@ class KeyConflicts:
         reader = self._context.database.reader
         for kind in _PARENTS:
             for one in self._open[kind].values():
-                is_other = one.has_files and (one.files or await stands_elsewhere(reader, kind, one.row_id))
+                is_other = one.has_files and (one.files or await is_guid_elsewhere(reader, kind, one.row_id))
                 (others if is_other else same)[kind].append(one)
             self._open[kind].clear()
         result = await self._write(same, listed) or _NOTHING

@@ -10,7 +10,7 @@ from retrovue_daemon.store.items.moments import Moments, next_moment
 def test_a_moment_is_over_when_something_begins_or_ends() -> None:
     """Whoever asks gets the present one; what comes afterwards belongs to the next."""
     moments = Moments(7)
-    assert (moments.now, moments.go_on(), moments.now) == (7, 7, 8)
+    assert (moments.now, moments.advance(), moments.now) == (7, 7, 8)
 
 
 async def test_time_begins_with_the_first_moment(database) -> None:

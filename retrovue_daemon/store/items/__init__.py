@@ -1,1 +1,1 @@
-"""Films, shows, seasons, episodes and their files: records into rows."""
+"""Films, shows, seasons, episodes and their files: from records to rows."""

@@ -1,8 +1,8 @@
-"""Rows by the hundred in one statement.
+"""Writing hundreds of rows per statement.
 
-The interpreter's lock is given back at every step of a statement and taken again after it, and taking it means
-waiting, up to 5 ms, where another thread computes. ``executemany`` takes a step for each row: beside a listing that
-is being decoded it wrote a few hundred rows a second. A statement of many rows takes one.
+The interpreter lock is released at every step of a statement and reacquired after it, and reacquiring it means
+waiting up to 5 ms while another thread computes. ``executemany`` takes a step per row: while a listing was being
+decoded, it wrote only a few hundred rows per second. A statement with many rows takes a single step.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 Row: TypeAlias = tuple[str | int | None, ...]
 
 VALUES_AT_ONCE = 5_000
-"""Values of the largest statement: twice as many bring nothing, and it stays in memory (about 100 bytes each)."""
+"""Values in the largest statement: twice as many gain nothing, and it stays in memory (about 100 bytes each)."""
 
 FEWER = 5
-"""What is left over goes in statements of a fifth of the rows, of a fifth of that, and so on: a few texts a table."""
+"""The remainder is written in statements of a fifth of the rows, a fifth of that, and so on: few texts per table."""
 
 
 class Insertion(msgspec.Struct, frozen=True):
-    """Inserts rows of these columns into a table; ``conflict`` is what it does about rows that are there."""
+    """Inserts rows of these columns into a table; ``conflict`` is the clause for rows that already exist."""
 
     table: str
     columns: tuple[str, ...]
@@ -35,7 +35,7 @@ class Insertion(msgspec.Struct, frozen=True):
 
 
 def write_rows(connection: sqlite3.Connection, insertion: Insertion, rows: Sequence[Row]) -> None:
-    """Write finished rows, in their order, within the transaction of the caller."""
+    """Write finished rows in order, within the caller's transaction."""
     start = 0
     for size in _sizes(len(insertion.columns)):
         while len(rows) - start >= size:

@@ -1,4 +1,4 @@
-"""What is stored of single items: finding them by title, by external id or by number, and all about one."""
+"""Reading single items: finding them by title, external id or number, and everything stored about one of them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _TITLES = {Kind.MOVIE: "i.title", Kind.SHOW: "i.title", Kind.SEASON: "i.title", 
 
 
 class Found(msgspec.Struct, frozen=True):
-    """An item as a list shows it; ``show``, ``season_number`` and ``episode_number`` are of seasons and episodes."""
+    """An item in a list; only seasons and episodes have ``show``, ``season_number`` and ``episode_number``."""
 
     kind: str
     id: int
@@ -58,14 +58,14 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Where(msgspec.Struct, frozen=True):
-    """Which items are looked at; None means all servers, or all libraries."""
+    """Which items to search; None means all servers or all libraries."""
 
     kinds: Collection[Kind]
     server_id: int | None = None
     library_ids: Collection[int] | None = None
 
     def conditions(self) -> tuple[str, list[object]]:
-        """Return the condition in SQL, and its values."""
+        """Return the SQL condition and its values."""
         parts, values = ["1"], list[object]()
         if self.server_id is not None:
             parts.append("i.server_id = ?")
@@ -77,26 +77,28 @@ class Where(msgspec.Struct, frozen=True):
 
 
 def search(connection: sqlite3.Connection, text: str, where: Where, *, limit: int) -> tuple[list[Found], int]:
-    """Find items whose title holds a text, whatever its case, and without its accents where nothing else fits.
+    """Find items whose title contains a text, ignoring case and, if nothing else matches, accents.
 
-    Returns the best ones (equal titles, then those that begin so), and how many there are altogether.
+    Return the best matches (equal titles, then titles starting with the text) and the total number of matches.
     """
     if not is_utf8(text):
         return [], 0
-    connection.create_function("plainly", 1, plainly, deterministic=True)
+    connection.create_function("simplified", 1, simplified, deterministic=True)
     like = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     found, total = list[Found](), 0
     if text.isascii():
         found, total = _titled(connection, f"%{like}%", "{title} LIKE ? ESCAPE '\\'", f"{like}%", where, limit)
     if not total:
-        found, total = _titled(connection, plainly(text), "instr(plainly({title}), ?)", f"{like}%", where, limit)
-    plain = plainly(text)
-    found.sort(key=lambda item: _rank(plainly(item.title), plain))
+        found, total = _titled(
+            connection, simplified(text), "instr(simplified({title}), ?)", f"{like}%", where, limit
+        )
+    plain = simplified(text)
+    found.sort(key=lambda item: _rank(simplified(item.title), plain))
     return found[:limit], total
 
 
 def with_external_id(connection: sqlite3.Connection, provider: str, external_id: str, where: Where) -> list[Found]:
-    """Find the items that a catalogue knows under an id."""
+    """Find the items that have this id at an external provider."""
     if not is_utf8(provider + external_id):
         return []
     condition, values = where.conditions()
@@ -137,7 +139,7 @@ def numbered(
 
 
 def everything(connection: sqlite3.Connection, kind: Kind, item_id: int) -> dict[str, object]:
-    """Return all that is stored of an item: its row, external ids, files, and what it belongs to or holds."""
+    """Return everything stored about an item: its row, external ids, files, parents and children."""
     (item,) = _rows(connection, f"SELECT * FROM {TABLES[kind]} WHERE id = ?", item_id)
     result: dict[str, object] = {"kind": kind.value, "item": item}
     result["server"] = _one(connection, "SELECT name FROM plex_servers WHERE id = ?", item["server_id"])
@@ -173,7 +175,7 @@ def everything(connection: sqlite3.Connection, kind: Kind, item_id: int) -> dict
 def _titled(
     connection: sqlite3.Connection, wanted: str, fits: str, start: str, where: Where, limit: int
 ) -> tuple[list[Found], int]:
-    """Return the best items of each kind, and how many there are of all kinds."""
+    """Return the best matches of each kind, and the total number of matches of all kinds."""
     condition, values = where.conditions()
     found: list[Found] = []
     total = 0
@@ -182,7 +184,7 @@ def _titled(
         test = f"WHERE {condition} AND {fits.format(title=title)}"
         query = f"SELECT count(*) FROM {TABLES[kind]} AS i {test}"
         total += connection.execute(query, (*values, wanted)).fetchone()[0]
-        # Of those that begin with the text the shortest is the nearest to it.
+        # Among titles starting with the text, the shortest is the closest match.
         best = f"ORDER BY {title} LIKE ? ESCAPE '\\' DESC, length({title}), {title}, i.id LIMIT ?"
         rows = connection.execute(f"{_HEADS[kind]} {test} {best}", (*values, wanted, start, limit))
         found += [Found(*row) for row in rows]
@@ -193,8 +195,8 @@ def _rank(title: str, text: str) -> tuple[bool, bool, str]:
     return title != text, not title.startswith(text), title
 
 
-def plainly(text: str) -> str:
-    """Return a text without case and accents."""
+def simplified(text: str) -> str:
+    """Return a text in lower case and without accents."""
     parts = unicodedata.normalize("NFKD", text.casefold())
     return "".join(part for part in parts if not unicodedata.combining(part))
 

@@ -1,7 +1,7 @@
-"""Items whose values arrived damaged: what is remembered of them, and what is written although they are kept.
+"""Items that arrived with damaged values: what is stored about them, and when their damage is written to their rows.
 
 A row keeps its good values until the same damage arrives a second time, or any damage a third time. From then on the
-row holds what the server has, and further damage is stored as it comes, until the item arrives undamaged once.
+row holds what the server reports, including further damage, until the item arrives undamaged once.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.items.rows import Target
 
 STORED_AT = 3
-"""The arrival at which any damage is stored; as ``times`` it says that the row holds damaged values."""
+"""The arrival at which any damage is written; as ``times`` it says that the row holds damaged values."""
 
 
 class Damage(msgspec.Struct, frozen=True):
-    """The last damaged arrival of an item, and the how many-th it was."""
+    """The last damaged arrival of an item, and the number of damaged arrivals so far."""
 
     digest: int
     times: int
 
     def again(self, digest: int) -> Damage:
-        """Return what is to be remembered after the next damaged arrival."""
+        """Return what to store after the next damaged arrival."""
         return Damage(digest, STORED_AT if digest == self.digest else min(self.times + 1, STORED_AT))
 
 
 async def known_damage(connection: aiosqlite.Connection, server_id: int) -> dict[str, Damage]:
-    """Return what is remembered of the items of a server, by rating key."""
+    """Return the stored damage of a server's items, by rating key."""
     query = "SELECT rating_key, digest, times FROM damaged_items WHERE server_id = ?"
     return {
         key: Damage(digest, times) for key, digest, times in await connection.execute_fetchall(query, (server_id,))
@@ -47,7 +47,7 @@ async def known_damage(connection: aiosqlite.Connection, server_id: int) -> dict
 async def remember_damage(
     connection: aiosqlite.Connection, target: Target, damage: dict[str, Damage], *, list_again: bool
 ) -> None:
-    """Remember damaged items by rating key; ``list_again`` has the next pass list their library completely."""
+    """Store the damage of items by rating key; ``list_again`` makes the next pass list their library completely."""
     await connection.executemany(
         "INSERT INTO damaged_items (server_id, rating_key, digest, times) VALUES (?, ?, ?, ?)"
         " ON CONFLICT DO UPDATE SET digest = excluded.digest, times = excluded.times",
@@ -58,7 +58,7 @@ async def remember_damage(
 
 
 async def forget_damage(connection: aiosqlite.Connection, server_id: int, rating_keys: Iterable[str]) -> None:
-    """Forget items that arrived undamaged."""
+    """Delete the stored damage of items that arrived undamaged."""
     await connection.execute(
         "DELETE FROM damaged_items WHERE server_id = ? AND rating_key IN (SELECT value FROM json_each(?))",
         (server_id, json_list(rating_keys)),
@@ -66,9 +66,9 @@ async def forget_damage(connection: aiosqlite.Connection, server_id: int, rating
 
 
 async def return_kept(connection: aiosqlite.Connection, kind: Kind, found: Sequence[tuple[int, Item]]) -> int:
-    """Make missing rows present again without their items' values; return how many there were.
+    """Mark missing rows as present again without writing their items' values; return how many there were.
 
-    They go without a digest: the next pass finds them different.
+    Their digests are cleared, so that the next pass sees a difference.
     """
     cursor = await connection.executemany(
         f"UPDATE {TABLES[kind]} SET state = ?, missing_since = NULL, missing_observed = NULL, digest = NULL"

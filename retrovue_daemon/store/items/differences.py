@@ -1,4 +1,4 @@
-"""What differs between two states of a database, item by item: before a sync and after it."""
+"""The differences between two states of a database, item by item: before and after a sync."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ChangeName: TypeAlias = Literal["added", "updated", "removed", "restored", "move
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """One item that is not as it was; ``id`` is its row's, in the later state where it has one."""
+    """One changed item; ``id`` is that of its row, in the later state if it has one there."""
 
     change: ChangeName
     kind: Kind
@@ -50,8 +50,8 @@ CASE WHEN o.id IS NULL THEN 'added'
 
 
 def backup(source: Path, target: Path) -> None:
-    """Copy a database as it is at this moment, also while another process writes to it. Raises sqlite3.Error."""
-    # Not mode=ro: such a connection cannot remove the files of the write-ahead log that it had to make.
+    """Copy a database in its current state, even while another process writes to it. Raise sqlite3.Error."""
+    # Not mode=ro: such a connection cannot remove the write-ahead log files that it had to create.
     with (
         closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=rw", uri=True, timeout=30)) as from_,
         closing(sqlite3.connect(target)) as to,
@@ -61,7 +61,7 @@ def backup(source: Path, target: Path) -> None:
 
 
 def copy_twice(source: Path, before: Path, after: Path) -> None:
-    """Make two equal copies of a database, or none where there is nothing yet. Raises DatabaseUnusable."""
+    """Make two identical copies of a database, or none if it does not exist yet. Raise DatabaseUnusable."""
     if not source.exists() or source.stat().st_size == 0:
         return
     try:
@@ -74,7 +74,7 @@ def copy_twice(source: Path, before: Path, after: Path) -> None:
 
 
 def differences(before: Path, after: Path) -> Iterator[Difference]:
-    """Give what changed from one state to the other, kind by kind, in order of id. Raises sqlite3.Error."""
+    """Yield the changes from one state to the other, kind by kind, in order of id. Raise sqlite3.Error on failure."""
     with closing(sqlite3.connect(after)) as connection:
         connection.execute("ATTACH DATABASE ? AS old", (f"{before.absolute()}",))
         for kind, table in TABLES.items():
@@ -93,7 +93,7 @@ def differences(before: Path, after: Path) -> Iterator[Difference]:
 
 
 def held_back(database: Path, leaving: Mapping[Kind, Sequence[int]]) -> Iterator[Difference]:
-    """Yield the items of these rows, by kind, that would be removed if a person accepted it."""
+    """Yield the items of these rows, by kind, that would be removed if the held-back removals were accepted."""
     with closing(sqlite3.connect(database)) as connection:
         for kind, ids in leaving.items():
             query = (
@@ -107,7 +107,7 @@ def held_back(database: Path, leaving: Mapping[Kind, Sequence[int]]) -> Iterator
 
 
 def changed_paths(before: Path, after: Path) -> int:
-    """Count the files that stay but get another local path."""
+    """Count the files that stay but get a different local path."""
     with closing(sqlite3.connect(after)) as connection:
         connection.execute("ATTACH DATABASE ? AS old", (f"{before.absolute()}",))
         query = (

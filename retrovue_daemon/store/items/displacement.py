@@ -1,12 +1,12 @@
-"""Rows whose rating key belongs to another item now.
+"""Rows whose rating key now belongs to another item.
 
-Where Plex's database is put back from a backup, what is added afterwards gets keys that were given out before. A
-rating key alone is therefore no identity: an entry under a known key whose guid and files both differ from its row's
-is another item. Its row gives up the key (``41 (once, row 7)``) and waits: re-keying finds its item under another key
-(``store/rekeying.py``), or it goes missing. What is absent on either side does not differ.
+After Plex's database is restored from a backup, new items get keys that were assigned before. A rating key alone is
+therefore no identity: an entry under a known key whose guid and files both differ from its row's is another item. The
+row gives up the key (``41 (once, row 7)``) and waits until re-keying finds its item under another key
+(``store/items/rekeying.py``) or it goes missing. A value absent on either side does not count as a difference.
 
-A guid that is made of the key says nothing. There, and where neither side has a guid, an item with another file is
-the same one if a file of its size was only renamed, or if it is called as before.
+A guid derived from the key proves nothing. With such guids, or if neither side has a guid, an item with a different
+file is still the same one if a file of its size was merely renamed, or if its title and numbers are unchanged.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ _NAMES: Final = {
 
 
 def is_displaced(rating_key: str) -> bool:
-    """Return whether a row's rating key was given to another item: no server can be asked for it."""
+    """Return whether a row's rating key was assigned to another item: no server can be queried for the row."""
     return _MARK in rating_key
 
 
 async def displaced_rows(connection: aiosqlite.Connection, kind: Kind, ids: Collection[int]) -> list[int]:
-    """Return those of these rows whose rating keys were given to other items."""
+    """Return those of these rows whose rating keys were assigned to other items."""
     if not ids:
         return []
     query = f"SELECT id FROM {TABLES[kind]} WHERE id IN (SELECT value FROM json_each(?)) AND instr(rating_key, ?) > 0"
@@ -49,7 +49,7 @@ async def displaced_rows(connection: aiosqlite.Connection, kind: Kind, ids: Coll
 
 
 class StoredItem(NamedTuple):
-    """What a row says of its item; ``numbers`` are a film's year, or an episode's season, number and show."""
+    """What a row says about its item; ``numbers`` are a film's year, or an episode's season, number and show."""
 
     guid: str | None
     title: str
@@ -60,7 +60,7 @@ class StoredItem(NamedTuple):
 def stored_items(
     connection: sqlite3.Connection, kind: Kind, server_id: int, rating_keys: Iterable[str]
 ) -> dict[str, StoredItem]:
-    """Return what is stored of films or episodes, by rating key."""
+    """Return what is stored about films or episodes, by rating key."""
     query = (
         f"SELECT rating_key, source_id, media_file_id, {_NAMES[kind]} FROM {TABLES[kind]}"
         " WHERE server_id = ? AND rating_key IN (SELECT value FROM json_each(?))"
@@ -72,7 +72,7 @@ def stored_items(
 
 
 def is_another(item: Movie | Episode, stored: StoredItem, files: Sequence[StoredFile]) -> bool:
-    """Return whether an entry is another item than the row with its rating key and these files."""
+    """Return whether an entry is a different item than the row with its rating key and these files."""
     if bool(item.guid) != bool(stored.guid):
         return False
     names_nothing = not (item.guid and stored.guid) or (is_of_key(item.guid) and is_of_key(stored.guid))
@@ -82,18 +82,18 @@ def is_another(item: Movie | Episode, stored: StoredItem, files: Sequence[Stored
     listed = {path_form(file.plex_path) for file in item.files if file.plex_path is not None}
     if not known or not listed or not known.isdisjoint(listed):
         return False
-    return not (names_nothing and (_has_renamed_file(item, files) or _bears_its_name(item, stored, known, listed)))
+    return not (names_nothing and (_has_renamed_file(item, files) or _has_same_name(item, stored, known, listed)))
 
 
 def _has_renamed_file(item: Movie | Episode, files: Sequence[StoredFile]) -> bool:
     return not {file.size for file in files if file.size}.isdisjoint(file.size for file in item.files)
 
 
-def _bears_its_name(item: Movie | Episode, stored: StoredItem, known: set[str], listed: set[str]) -> bool:
-    """Return whether an item that no catalogue knows has the title, the numbers and the place that its row has.
+def _has_same_name(item: Movie | Episode, stored: StoredItem, known: set[str], listed: set[str]) -> bool:
+    """Return whether an item without a catalogue guid has the title, numbers and location of its row.
 
-    Episodes of different shows may all be called "Episode 1", with files of one name: one that got another file has
-    it in the folder where it was.
+    Episodes of different shows may all be titled "Episode 1" and have files of the same name, so a replaced file must
+    be in the same folder as before.
     """
     if not isinstance(item, Episode):
         return (item.title.casefold(), (item.year,)) == (stored.title.casefold(), stored.numbers)
@@ -110,7 +110,7 @@ def _folders(paths: set[str]) -> set[str]:
 
 
 def displace(connection: sqlite3.Connection, kind: Kind, server_id: int, rating_keys: Iterable[str]) -> None:
-    """Take their rating keys from rows, and from the rows of their files; these give up their Parts as well."""
+    """Take their rating keys away from rows, and from the rows of their files, which also lose their Part ids."""
     table, keys = TABLES[kind], json_list(rating_keys)
     if kind in {Kind.MOVIE, Kind.EPISODE}:
         connection.execute(

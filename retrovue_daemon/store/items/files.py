@@ -1,11 +1,11 @@
 """The rows of media_files that belong to a batch of films or episodes.
 
-Programs refer to ``media_files.id``, so a file keeps its row as long as it can be told what became of it: within one
-item files are matched by their Part, then by their path, then, where one is left on both sides, to each other. A Part
-that another item lists now takes its row along. The primary file stays the primary while it can be played.
+Programs refer to ``media_files.id``, so a file keeps its row whenever it can be recognized: within an item, files are
+matched by Part, then by path, and finally a single unmatched file is matched to a single unmatched row. A Part that
+is now listed by another item takes its row along. The primary file stays primary as long as it can be played.
 
-A rating key alone does not say whose a file is: a film's key may have been given out again to an episode, so the kind
-of the item (``media_type``) is always asked for, too.
+A rating key alone does not identify the owner of a file: a film's key may have been reassigned to an episode, so
+every query also checks the kind of the item (``media_type``).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class StoredFile(NamedTuple):
-    """The row of a file, as far as it is compared."""
+    """The compared columns of a file's row."""
 
     id: int
     part_id: int | None
@@ -40,7 +40,7 @@ class StoredFile(NamedTuple):
     size: int | None
 
     def belongs_to(self, item: Movie | Episode) -> bool:
-        """Return whether this is a file of the item."""
+        """Return whether this file belongs to the item."""
         return (self.media_type, self.rating_key) == (item.kind.value, item.rating_key)
 
 
@@ -54,7 +54,7 @@ _OF_PARTS = f"{_FILES} AND part_id IN (SELECT value FROM json_each(?))"
 def stored_files(
     connection: sqlite3.Connection, kind: Kind, server_id: int, rating_keys: Iterable[str]
 ) -> dict[str, list[StoredFile]]:
-    """Return the rows of the files of these items of a kind, by rating key."""
+    """Return the file rows of these items of one kind, by rating key."""
     found: defaultdict[str, list[StoredFile]] = defaultdict(list)
     for row in connection.execute(_OF_ITEMS, (server_id, kind.value, json_list(rating_keys))):
         file = StoredFile(*row)
@@ -65,9 +65,9 @@ def stored_files(
 def taken_files(
     connection: sqlite3.Connection, primaries: Iterable[tuple[str, int | None]]
 ) -> dict[str, list[StoredFile]]:
-    """Return the primary files of items of which another one listed all files since, by the items' rating keys.
+    """Return the primary files of items whose files were all listed by other items since, by the items' rating keys.
 
-    ``primaries`` are rating keys and ids of files. An item is known by its file until it is listed anew itself.
+    ``primaries`` are rating keys and ids of files. An item is known by its file until it is listed again itself.
     """
     found = {}
     for rating_key, file_id in primaries:
@@ -86,10 +86,11 @@ def write_files(
 ) -> dict[str, int]:
     """Write the files of these items and delete the rows of files that they no longer have.
 
-    An item is listed without any file between two files: then the row of its last one waits for the next.
+    Plex may list an item without a file while a file is being replaced: the row of its last file then waits for the
+    new one.
 
-    ``known`` are the rows of items that were stored before, ``primaries`` the ids of their primary files. Return the
-    id of each item's primary file, by rating key; an item without a playable file is not in it.
+    ``known`` are the file rows of items stored before, ``primaries`` the ids of their primary files. Return the id of
+    each item's primary file by rating key; items without a playable file are not included.
     """
     batch = _Batch(connection, target.server_id, items, known)
     rows: dict[int, Row] = {}
@@ -122,9 +123,9 @@ def write_files(
 
 
 def primary_file(item: Movie | Episode) -> MediaFile | None:
-    """Return the file that stands for a new item: the first playable one that is no optimized version.
+    """Return the primary file of a new item: the first playable one that is not an optimized version.
 
-    Plex lists the version that it would play first; a stacked file's later parts never come first.
+    Plex lists first the version that it would play first; later parts of a stacked file never come first.
     """
     return next((file for file in item.files if _stands_for(item, file)), None)
 
@@ -136,7 +137,7 @@ def _stands_for(item: Movie | Episode, file: MediaFile) -> bool:
 def _primary(
     item: Movie | Episode, ids: Sequence[int], before: int | None, stored: Sequence[StoredFile]
 ) -> int | None:
-    """Return the id of the primary file: the one from before, else one that stays, else the first playable one."""
+    """Return the id of the primary file: the previous one, else one that stays, else the first playable one."""
     can = [row_id for row_id, file in zip(ids, item.files, strict=True) if _stands_for(item, file)]
     if before in can:
         return before
@@ -145,7 +146,7 @@ def _primary(
 
 
 def _waiting(item: Movie | Episode, before: int | None, stored: Sequence[StoredFile]) -> int | None:
-    """Return the id of the file that an item had, the primary one first, where it has none but optimized ones now."""
+    """Return the id of the file to keep, the primary one first, for an item that has only optimized files or none."""
     if any(not file.optimized for file in item.files):
         return None
     own = [file.id for file in stored if not file.optimized and file.belongs_to(item)]
@@ -153,7 +154,7 @@ def _waiting(item: Movie | Episode, before: int | None, stored: Sequence[StoredF
 
 
 class _Batch:
-    """Finds the rows of the files of one batch of items."""
+    """Finds the rows for the files of one batch of items."""
 
     def __init__(
         self,
@@ -177,7 +178,7 @@ class _Batch:
         self._losing_part: list[int] = []
 
     def ids_of(self, item: Movie | Episode, primary: int | None) -> list[int]:
-        """Return the row ids of an item's files, in their order; new ones where none is known."""
+        """Return the row ids of an item's files, in order, with new ids for unknown files."""
         found: dict[int, int] = {}
         if self._by_part or item.rating_key in self._known:
             own = [file for file in self._known.get(item.rating_key, ()) if file.id not in self._taken]
@@ -185,7 +186,7 @@ class _Batch:
         ids = []
         for file in item.files:
             row_id = self._given.get(file.part_id) if file.part_id is not None else None
-            if row_id is None:  # else the server lists one Part twice
+            if row_id is None:  # not None if the server lists the same Part twice
                 row_id = found.get(id(file)) or self._new_ids.take()
             if file.part_id is not None:
                 self._given[file.part_id] = row_id
@@ -194,7 +195,7 @@ class _Batch:
         return ids
 
     def free_parts(self) -> None:
-        """Take their Part from rows that get another one, or none: a Part is unique at every moment."""
+        """Clear the Part ids of rows that get another one, or none: Part ids are unique at any moment."""
         if self._losing_part:
             self._connection.execute(
                 "UPDATE media_files SET part_id = NULL WHERE id IN (SELECT value FROM json_each(?))",
@@ -202,7 +203,7 @@ class _Batch:
             )
 
     def _matched(self, item: Movie | Episode, own: list[StoredFile], primary: int | None) -> dict[int, int]:
-        """Return the ids of the rows of an item's files, by the identity of the records."""
+        """Return the row ids of an item's files, keyed by the identity of the records."""
         found: dict[int, int] = {}
         open_files = list(item.files)
 
@@ -231,7 +232,7 @@ class _Batch:
             if row.plex_path is None or file.plex_path is None or _same_path(row.plex_path, file.plex_path):
                 match(file, row)
             else:
-                # Part ids are given out again where Plex's database was put back from a backup.
+                # Part ids are reassigned after Plex's database is restored from a backup.
                 self._losing_part.append(row.id)
         for file, row in _left_over(open_files, own):
             match(file, row)
@@ -246,7 +247,7 @@ class _Batch:
         found: dict[int, int],
         primary: int | None,
     ) -> None:
-        """Give the row of a primary file that left, or waits, to the one that takes its place if no version stays."""
+        """If no version stays, give the row of the departed or waiting primary file to the file that replaces it."""
         left = [row for row in own if row.id == primary or (primary is None and not row.optimized)]
         heir = next((file for file in open_files if _stands_for(item, file)), None)
         stays = any(id(file) in found and _stands_for(item, file) for file in item.files)
@@ -255,7 +256,7 @@ class _Batch:
 
 
 def _left_over(files: Iterable[MediaFile], rows: Iterable[StoredFile]) -> list[tuple[MediaFile, StoredFile]]:
-    """Pair what is left of the originals, and of the optimized versions, where that is one on both sides."""
+    """Pair the last unmatched file and row of the originals, and of the optimized versions, if each side has one."""
     pairs = []
     for optimized in (False, True):
         listed = [file for file in files if file.optimized == optimized]

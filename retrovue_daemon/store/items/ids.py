@@ -1,4 +1,4 @@
-"""Ids that a table never used before, taken in advance within one write transaction."""
+"""New row ids, allocated in advance within one write transaction."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
 
 class NewIds:
-    """Hands out the next ids of an ``AUTOINCREMENT`` table.
+    """Allocates the next ids of an ``AUTOINCREMENT`` table.
 
-    SQLite remembers the highest id of such a table in ``sqlite_sequence``, also after its row is gone, and raises it
-    for explicit ids too (https://sqlite.org/autoinc.html): an id is never used again.
+    SQLite keeps the highest id of such a table in ``sqlite_sequence``, even after its row is deleted, and raises it
+    for explicit ids too (https://sqlite.org/autoinc.html): no id is ever reused.
     """
 
     def __init__(self, last: int) -> None:
@@ -20,7 +20,7 @@ class NewIds:
 
     @classmethod
     def of(cls, connection: sqlite3.Connection, table: str) -> Self:
-        """Start after the highest id that the table ever had."""
+        """Return an allocator that starts after the highest id that the table ever had."""
         rows = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,))
         return cls(max((seq for (seq,) in rows), default=0))
 

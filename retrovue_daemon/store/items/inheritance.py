@@ -1,9 +1,9 @@
-"""The files of a re-keyed item: its rows live on under what the younger row has of them.
+"""The files of a re-keyed item: its old file rows survive, with the values of the younger item's rows.
 
-Programs refer to ``media_files.id``. The files of both rows of a pair are matched as within one item: by their path,
-then, where one is left on both sides, to each other. A matched row of the older item takes over what the younger one
-holds; the others of the older item go, the others of the younger one come over. The primary file stays the primary
-while it can be played.
+Programs refer to ``media_files.id``. The files of both rows of a pair are matched as within one item: by path, then a
+single unmatched file on each side to each other. A matched row of the older item takes over the values of the younger
+one; unmatched rows of the older item are deleted, unmatched rows of the younger one move over. The primary file stays
+primary as long as it can be played.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ SELECT p.old_id FROM rekey_pairs AS p
 JOIN {{table}} AS o ON o.id = p.old_id JOIN {{table}} AS y ON y.id = p.young_id
 WHERE p.kind = :kind AND {_ONE_FILE.format(item="o")} AND {_ONE_FILE.format(item="y")}
 """
-"""Pairs with one file on each side, as nearly all are: nothing of them need be compared."""
+"""Pairs with one file on each side, as most have: no comparison is needed."""
 
 _SINGLE_FILES = """
 INSERT INTO inherited_rows
@@ -62,7 +62,7 @@ _KEEPS_PATH = (
     "y.plex_path IS NULL OR NOT y.plex_path GLOB '*[/\\]*'"
     " AND substr(media_files.plex_path, -length(y.plex_path) - 1) IN ('/' || y.plex_path, '\\' || y.plex_path))"
 )
-"""Whether a token hid the folder of a younger row's file, or its whole path, which the older row knows."""
+"""Whether the token hid the folder, or the whole path, of a younger row's file whose path the older row knows."""
 
 _BY_PATH = """
 INSERT OR IGNORE INTO inherited_rows
@@ -89,13 +89,13 @@ WHERE o.id NOT IN (SELECT old_id FROM inherited_rows) AND NOT EXISTS (
     WHERE s.pair = o.pair AND s.optimized = 0
 )
 """
-"""Where no version of the older item stays, what stands for the younger one takes the place of the primary file."""
+"""If no version of the older item stays, the younger item's primary file takes the place of the older one's."""
 
 
 def inherit_files(connection: sqlite3.Connection, kind: Kind) -> None:
     """Match and merge the files of all pairs of a kind in ``rekey_pairs``, and set the younger rows' primary files.
 
-    To be run before the older rows take over the younger ones' columns, within the same transaction.
+    Call this before the older rows take over the younger ones' columns, within the same transaction.
     """
     table, value = TABLES[kind], {"kind": kind.value}
     for statement in filter(str.strip, _TABLES.split(";")):
@@ -135,7 +135,7 @@ def inherit_files(connection: sqlite3.Connection, kind: Kind) -> None:
 
 
 def _merge(connection: sqlite3.Connection) -> None:
-    """Give the older rows what the younger ones hold, and delete the rows that are left over."""
+    """Copy the values of the younger rows to the older ones, and delete the remaining rows."""
     connection.execute(
         "UPDATE inherited_rows SET part_id = (SELECT f.part_id FROM media_files AS f WHERE f.id = young_id)"
     )

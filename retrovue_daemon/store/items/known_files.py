@@ -1,4 +1,4 @@
-"""The files that are stored for some items, as the records that they were."""
+"""The stored files of items, as records."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class KnownFile(NamedTuple):
-    """A stored file with a whole path, and the Plex guid of its item."""
+    """A stored file with a complete path, and the Plex guid of its item."""
 
     file: MediaFile
     plex_path: str
@@ -35,13 +35,13 @@ FROM media_files
 WHERE server_id = ? AND media_type = ? AND rating_key IN (SELECT value FROM json_each(?)) AND plex_path IS NOT NULL
 ORDER BY id
 """
-"""From the third column on in the order of MediaFile; ids are given in the order of a listing."""
+"""From the third column on, in the order of MediaFile; ids follow the order of the listing."""
 
 
 async def known_files(
     connection: Connection, kind: Kind, server_id: int, rating_keys: Iterable[str]
 ) -> Mapping[str, Sequence[KnownFile]]:
-    """Return the stored files of these items of a kind whose whole paths are known, by rating key."""
+    """Return the stored files of these items of one kind whose complete paths are known, by rating key."""
     keys = json_list(rating_keys)
 
     def read(plain: sqlite3.Connection) -> dict[str, list[KnownFile]]:

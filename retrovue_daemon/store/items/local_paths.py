@@ -1,4 +1,4 @@
-"""Local paths of stored files, computed anew when the mappings or the library's name change."""
+"""Local paths of stored files, recomputed when the mappings or the library's name change."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ SELECT id, plex_path, file_path, library_name FROM media_files WHERE library_id 
 
 
 async def recompute_paths(database: Database, target: Target) -> int:
-    """Bring ``file_path`` and ``library_name`` of a library's files up to date; return how many rows changed.
+    """Update ``file_path`` and ``library_name`` of a library's files; return how many rows changed.
 
-    No network is needed, and the items' digests are not touched: local paths are no part of them.
+    This needs no network. The items' digests stay the same because they do not include local paths.
     """
-    # What passes that were broken off have handed in may still wait for the writer.
+    # Work submitted by cancelled passes may still be waiting for the writer.
     await database.writer.catch_up()
     changed = last = 0
     while rows := list(await database.reader.execute_fetchall(_FILES, (target.library_id, last, _BATCH))):
@@ -39,12 +39,12 @@ async def recompute_paths(database: Database, target: Target) -> int:
 
 
 async def settle_paths(database: Database, library_id: int, fingerprint: int) -> None:
-    """Remember what all local paths of a library were computed from, so that nobody does it again."""
+    """Store what all local paths of a library were computed from, so that they are not computed again needlessly."""
     await _set_fingerprint(database, library_id, fingerprint)
 
 
 async def outdate_paths(database: Database, library_id: int) -> None:
-    """Have the local paths of a library computed anew the next time that somebody looks."""
+    """Have the local paths of a library recomputed at the next check."""
     await _set_fingerprint(database, library_id, None)
 
 

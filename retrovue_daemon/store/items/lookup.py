@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.connection import Connection
 
 TABLES = {Kind.MOVIE: "movies", Kind.SHOW: "shows", Kind.SEASON: "seasons", Kind.EPISODE: "episodes"}
-"""The table that holds each kind of item. Names of tables in SQL come from here, never from outside."""
+"""The table of each kind of item. Table names in SQL come only from here, never from outside."""
 
 GUID_TABLES = {
     Kind.MOVIE: ("movie_guids", "movie_id"),
     Kind.SHOW: ("show_guids", "show_id"),
     Kind.EPISODE: ("episode_guids", "episode_id"),
 }
-"""The table of a kind's external ids, and its column that names the item; seasons have none."""
+"""The table of a kind's external ids, and its column that refers to the item; seasons have none."""
 
 
 def stored_ids(
     connection: sqlite3.Connection, kind: Kind, server_id: int, rating_keys: Iterable[str]
 ) -> dict[str, int]:
-    """Return the ids of the rows of these items, by rating key, over a plain connection."""
+    """Return the row ids of these items, by rating key, over a plain connection."""
     query = (
         f"SELECT rating_key, id FROM {TABLES[kind]}"
         " WHERE server_id = ? AND rating_key IN (SELECT value FROM json_each(?))"
@@ -40,7 +40,7 @@ def stored_ids(
 
 
 class KnownRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The stored row of an item, as far as a comparison needs it."""
+    """The columns of an item's row that are compared."""
 
     id: int
     library_id: int
@@ -48,7 +48,7 @@ class KnownRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     digest: int | None
 
     def shows(self, item: Item, digest: int, library_id: int) -> bool:
-        """Whether the row is as an item of a library with this digest is to be stored."""
+        """Return whether the row already represents an item of this library with this digest."""
         return self.digest == digest and self.library_id == library_id and self.state == item.state
 
 
@@ -59,7 +59,7 @@ _KNOWN_ROWS = msgspec.json.Decoder(dict[str, KnownRow])
 async def known_rows(
     connection: Connection, kind: Kind, server_id: int, rating_keys: Iterable[str]
 ) -> dict[str, KnownRow]:
-    """Return the stored rows of these rating keys, by rating key; one query whatever their number."""
+    """Return the stored rows of these rating keys, by rating key, in a single query."""
     return await connection.run(lambda plain: stored_rows(plain, kind, server_id, rating_keys))
 
 
@@ -68,7 +68,7 @@ def stored_rows(
 ) -> dict[str, KnownRow]:
     """Return the stored rows of these rating keys, by rating key, over a plain connection.
 
-    SQLite makes one text of them: taken row by row they cost two and a half times as much.
+    SQLite combines them into one text: reading them row by row takes two and a half times as long.
     """
     query = (
         f"SELECT json_group_object(rating_key, json_array(id, library_id, state, digest)) FROM {TABLES[kind]}"
@@ -79,23 +79,23 @@ def stored_rows(
 
 
 async def holds_items(connection: aiosqlite.Connection, kind: Kind, library_id: int) -> bool:
-    """Tell whether a library has any row of a kind, missing ones too."""
+    """Return whether a library has any row of a kind, including missing ones."""
     query = f"SELECT EXISTS (SELECT 1 FROM {TABLES[kind]} WHERE library_id = ?)"
     ((found,),) = await connection.execute_fetchall(query, (library_id,))
     return bool(found)
 
 
 def json_list(values: Iterable[str | int]) -> str:
-    """Return what ``json_each`` makes rows of."""
+    """Return a JSON array from which ``json_each`` makes rows."""
     return msgspec.json.encode(list(values)).decode()
 
 
 async def ids_of_library(
     connection: aiosqlite.Connection, kind: Kind, library_id: int, *, chunk: int = 10_000
 ) -> AsyncIterator[list[int]]:
-    """Yield the ids of a library's rows, missing ones too, in pieces, so that a million never stand in memory.
+    """Yield the ids of a library's rows, including missing ones, in chunks, so that a million are never in memory.
 
-    An index holds all that is asked for: to look at each row's state as well takes twice as long.
+    A covering index answers this query: reading each row's state as well takes twice as long.
     """
     query = (
         f"SELECT json_group_array(id) FROM (SELECT id FROM {TABLES[kind]}"

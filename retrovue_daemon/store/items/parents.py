@@ -1,4 +1,4 @@
-"""Which show and season an episode belongs to, and which show a season."""
+"""The show and season of an episode, and the show of a season."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class Parents(msgspec.Struct, frozen=True):
     def of_episode(self, episode: Episode) -> tuple[tuple[int | None, int | None], bool]:
         """Return the ids of the episode's show and season, and whether both were found.
 
-        Where seasons are hidden the episode does not name its own, or names one that is not listed; then its number
-        finds it. An episode that names no season needs none: one that appears later takes it in by its number.
+        If seasons are hidden, the episode names no season, or one that is not listed; it is then found by its number.
+        An episode without a named season needs none: a season that appears later claims it by number.
         """
         show_id = self.shows.get(episode.show_rating_key or "")
         season_id = self.seasons.get(episode.season_rating_key or "")
@@ -54,7 +54,7 @@ def parents_of_seasons(connection: sqlite3.Connection, server_id: int, seasons: 
 
 
 def parents_of_episodes(connection: sqlite3.Connection, server_id: int, episodes: Sequence[Episode]) -> Parents:
-    """Look up the shows and seasons of these episodes: two queries, three where a named season is not to be found."""
+    """Look up the shows and seasons of these episodes in two queries, or three if a named season is not found."""
     shows = _ids(connection, Kind.SHOW, server_id, (episode.show_rating_key for episode in episodes))
     seasons = _ids(connection, Kind.SEASON, server_id, (episode.season_rating_key for episode in episodes))
     unnamed = {

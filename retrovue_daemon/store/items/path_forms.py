@@ -1,4 +1,4 @@
-"""The form of stored paths in SQL: nearly all paths are their own form, and need no call into Python."""
+"""The normal form of stored paths in SQL: nearly all paths are in it already and need no call into Python."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ PATH_FORM = (
     " AND NOT f.plex_path GLOB '*[^ -~]*' THEN f.plex_path"
     " WHEN f.plex_path IS NOT NULL THEN path_form(f.plex_path) END"
 )
-"""Of the row ``f`` of media_files; NULL where it has no path."""
+"""The form for the row ``f`` of media_files; NULL if it has no path."""
 
 
 def provide_path_form(connection: sqlite3.Connection) -> None:
-    """Let statements of this connection use ``PATH_FORM``."""
+    """Enable ``PATH_FORM`` in the statements of this connection."""
     connection.create_function("path_form", 1, path_form, deterministic=True)

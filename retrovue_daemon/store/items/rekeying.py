@@ -1,15 +1,15 @@
-"""One item, two rows: the old row of an item that got a new rating key takes the younger row's place.
+"""Re-keying: the old row of an item that got a new rating key replaces the younger row.
 
-Plex gives an item a new rating key when it was deleted and added again, or when its file was moved to another
-library. Channels refer to our ids, so the older id survives: rows that are about to go missing, or are missing
-already, are paired with rows that were first seen after their library's last complete listing. A pair must agree
-on the Plex guid and edition, or on the path of the file in whatever spelling, and must be the only one that does.
-An equal path decides also where the guids differ: the same file was matched to another work. Seasons and shows have
-no file; where no catalogue knows them, they follow their episodes.
+Plex gives an item a new rating key when it is deleted and added again, or when its file moves to another library.
+Channels refer to our ids, so the older id must survive: rows that are about to go missing, or are missing already,
+are paired with rows first seen after their library's last complete listing. A pair must agree on the Plex guid and
+edition, or on the path of the file in any spelling, and must be the only one that does. An equal path decides even if
+the guids differ: the same file was matched to another work. Seasons and shows have no file; if no catalogue knows
+them, they follow their episodes.
 
-Long-standing copies never merge: the younger row must have come after the last listing that showed the older one,
-which is a matter of moments (``store/items/moments.py``). A row of the same library must have come after the end of
-that listing, for otherwise it stood in it beside the older one; a row of another library after its beginning.
+Long-standing copies never merge: the younger row must have appeared after the last listing that showed the older one,
+which moments decide (``store/items/moments.py``). A row of the same library must have appeared after the end of that
+listing, otherwise it was listed beside the older one; a row of another library after its beginning.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ if TYPE_CHECKING:
 
 
 class Listed(NamedTuple):
-    """The moments at which a library's last complete listing began and ended; 0 where there was none."""
+    """The moments at which a library's last complete listing began and ended; 0 if there was none."""
 
     start: int
     until: int
 
 
 class Rekeyed(msgspec.Struct):
-    """Which rows took over which, by kind: older id to younger id; ``arrived`` counts them by library, by its id."""
+    """The pairs by kind, as older id to younger id; ``arrived`` counts them by library id."""
 
     pairs: dict[Kind, dict[int, int]] = msgspec.field(default_factory=dict)
     arrived: Counter[int] = msgspec.field(default_factory=Counter)
 
     @property
     def total(self) -> int:
-        """How many rows kept their id under another rating key."""
+        """The number of rows that kept their id under a new rating key."""
         return sum(map(len, self.pairs.values()))
 
 
@@ -58,7 +58,7 @@ _PARENT_OF = {
     Kind.SEASON: (("episodes", "season_id"),),
 }
 
-# Filled for one kind after the other. "work" and "place" are compared as wholes: guid and edition, path and number.
+# Filled for one kind at a time. "work" and "place" are compared as a whole: guid and edition, path and number.
 _TABLES = """
 CREATE TEMP TABLE IF NOT EXISTS rekey_old (
     id INTEGER PRIMARY KEY, leaving INTEGER NOT NULL, library_id INTEGER NOT NULL, first_moment INTEGER NOT NULL,
@@ -79,19 +79,19 @@ CREATE INDEX IF NOT EXISTS temp.rekey_pairs_young ON rekey_pairs (kind, young_id
 
 _WORK = f"CASE WHEN NOT {NAMES_NO_WORK} THEN i.source_id || char(10) || ifnull({{edition}}, '') END"
 _PATH = f"CASE WHEN f.plex_path GLOB '*[/\\]*' THEN {PATH_FORM} END"
-"""NULL for a file of which the token sees no more than its name: films in many folders have a file of that name."""
+"""NULL if the token sees only the name of a file: films in many folders may have a file of that name."""
 _PLACE = f"{_PATH} || char(10) || ifnull({{number}}, '')"
 _FILE = (
     "LEFT JOIN media_files AS f ON f.id = ifnull(i.media_file_id, (SELECT min(w.id) FROM media_files AS w"
     " WHERE w.server_id = i.server_id AND w.rating_key = i.rating_key AND w.media_type = '{kind}'"
     " AND w.optimized = 0))"
 )
-"""An item that was in the trash, or without a file, when it left is known by the file that it had."""
+"""An item that left while it was in the trash, or without a file, is identified by the file that it had."""
 _NO_FILE = "LEFT JOIN media_files AS f ON f.id IS NULL AND 0"
 
 
 class _Shape(msgspec.Struct, frozen=True):
-    """Where a kind keeps what is compared."""
+    """Where a kind stores the compared values."""
 
     show: str
     season: str
@@ -115,7 +115,7 @@ _STAGES = (
     ("o.leaving = 0 AND o.library_id = :library", "y.library_id = :library"),
     ("o.leaving = 0", "y.library_id = :library"),
 )
-"""Who is paired with whom, the likeliest first; what is missing already comes back in the pass's own library only.
+"""The pairs, the likeliest first. Items that are missing already can only return in the library of this pass.
 
 Rows that no complete listing has shown come after those that one has: an item may be added again twice in between.
 """
@@ -124,10 +124,10 @@ Rows that no complete listing has shown come after those that one has: an item m
 async def rekey(
     connection: Connection, target: Target, listed: Listed, leaving: Mapping[Kind, Sequence[int]]
 ) -> Rekeyed:
-    """Pair the rows of a library that are ``leaving`` (ids by kind), and what is missing, with younger rows.
+    """Pair the rows of a library that are ``leaving`` (ids by kind), and missing rows, with younger rows.
 
-    ``listed`` is the library's last complete listing before this one. To be run within the
-    transaction that removes what is left over.
+    ``listed`` is the library's previous complete listing. Call this within the transaction that removes the remaining
+    rows.
     """
     return await connection.run(lambda plain: _rekey(plain, target, listed, leaving))
 
@@ -140,7 +140,10 @@ def _rekey(
         kind
         for kind in _CHILDREN_FIRST
         if kind in leaving
-        and (leaving[kind] or (_misses(connection, target, kind) and _came(connection, target, kind, listed)))
+        and (
+            leaving[kind]
+            or (_has_missing_rows(connection, target, kind) and _has_new_rows(connection, target, kind, listed))
+        )
     ]
     if not kinds:
         return result
@@ -183,7 +186,7 @@ def _gather(connection: sqlite3.Connection, target: Target, listed: Listed, kind
     )
     if not _any(connection, "rekey_old"):
         return False
-    # Of films and episodes only those that could fit: there may be a million younger ones.
+    # For films and episodes only possible matches: there may be a million younger rows.
     fitting = (
         f" AND (i.source_id IN (SELECT guid FROM rekey_old) OR {_PATH} IN (SELECT path FROM rekey_old))"
         if shape.file != _NO_FILE
@@ -191,7 +194,7 @@ def _gather(connection: sqlite3.Connection, target: Target, listed: Listed, kind
     )
     libraries = connection.execute("SELECT id FROM libraries WHERE server_id = ?", (target.server_id,)).fetchall()
     for (library_id,) in libraries:
-        # Ids and moments grow together, so the younger rows are those behind the newest of the older ones.
+        # Ids and moments increase together, so the younger rows follow the newest of the older ones.
         connection.execute(
             f"INSERT INTO rekey_young SELECT i.id, i.library_id, i.first_moment, {shape.show}, {shape.season},"
             f" i.rating_key, i.source_id, {work}, {_PATH}, {place} FROM {table} AS i {shape.file}"
@@ -203,14 +206,14 @@ def _gather(connection: sqlite3.Connection, target: Target, listed: Listed, kind
     return _any(connection, "rekey_young")
 
 
-def _misses(connection: sqlite3.Connection, target: Target, kind: Kind) -> bool:
-    """Tell whether anything of a server is missing already: else nothing can come back."""
+def _has_missing_rows(connection: sqlite3.Connection, target: Target, kind: Kind) -> bool:
+    """Return whether a server has missing rows; without any, nothing can return."""
     query = f"SELECT 1 FROM {TABLES[kind]} WHERE server_id = ? AND state = 'missing' LIMIT 1"
     return bool(connection.execute(query, (target.server_id,)).fetchall())
 
 
-def _came(connection: sqlite3.Connection, target: Target, kind: Kind, listed: Listed) -> bool:
-    """Tell whether a library has rows that came after its last complete listing."""
+def _has_new_rows(connection: sqlite3.Connection, target: Target, kind: Kind, listed: Listed) -> bool:
+    """Return whether a library has rows that appeared after its last complete listing."""
     query = f"SELECT first_moment FROM {TABLES[kind]} WHERE library_id = ? ORDER BY id DESC LIMIT 1"
     rows = connection.execute(query, (target.library_id,)).fetchall()
     return any(moment > listed.until for (moment,) in rows)
@@ -221,7 +224,7 @@ def _any(connection: sqlite3.Connection, table: str) -> bool:
 
 
 def _pair(connection: sqlite3.Connection, target: Target, listed: Listed, kind: Kind) -> None:
-    """Pair what is unique on both sides, by the surest likeness first."""
+    """Pair what is unique on both sides, by the most reliable match first."""
     values = {"library": target.library_id, "kind": kind.value, "until": listed.until}
     keys = ("work", "path", "place") if kind in {Kind.MOVIE, Kind.EPISODE} else ("work",)
     for old, young in _STAGES:
@@ -250,7 +253,7 @@ def _pair(connection: sqlite3.Connection, target: Target, listed: Listed, kind: 
 
 
 def _link(connection: sqlite3.Connection, links: str, values: Mapping[str, str | int]) -> None:
-    """Keep those pairs of which the younger row came later; both sides are then taken."""
+    """Keep the pairs whose younger row appeared later, and mark both sides as taken."""
     connection.execute(
         "INSERT INTO rekey_pairs SELECT :kind, o.id, y.id, y.rating_key, y.library_id, o.show_id,"
         f" y.show_id, o.season_id, y.season_id FROM ({links}) AS l JOIN rekey_old AS o ON o.id = l.old_id"
@@ -266,7 +269,7 @@ def _link(connection: sqlite3.Connection, links: str, values: Mapping[str, str |
 
 
 def _take_over(connection: sqlite3.Connection, kind: Kind) -> None:
-    """Give the older row of each pair all that the younger one has, and delete that; parents go before children."""
+    """Copy everything from the younger row of each pair to the older one and delete it, parents before children."""
     table, value = TABLES[kind], {"kind": kind.value}
     old_ids = "(SELECT old_id FROM rekey_pairs WHERE kind = :kind)"
     young_ids = "(SELECT young_id FROM rekey_pairs WHERE kind = :kind)"
@@ -283,7 +286,7 @@ def _take_over(connection: sqlite3.Connection, kind: Kind) -> None:
         connection.execute(
             f"UPDATE {child} SET {column} = {heir.format(column=column)} WHERE {column} IN {young_ids}", value
         )
-    # The rating key is unique: it becomes the older row's once the younger one is gone.
+    # The rating key is unique: the older row can take it once the younger one is deleted.
     names = [name for name in COLUMNS[kind] if name not in SAID_ONCE | {"rating_key"}]
     connection.execute(
         f"UPDATE {table} SET {', '.join(f'{name} = y.{name}' for name in names)}, missing_since = NULL,"

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class Target(msgspec.Struct, frozen=True):
-    """The library that a batch belongs to, and how its paths translate to this machine's.
+    """The library of a batch, and how its paths translate to local ones.
 
-    New rows remember the moment at which they were first seen. Of a library that was never listed completely that is
-    the moment at which it was ``known``: its items may be older than any of its passes.
+    New rows store the moment at which they were first seen. For a library that was never listed completely, that is
+    the moment at which it became ``known``, because its items may be older than any of its passes.
     """
 
     server_id: int
@@ -34,18 +34,18 @@ class Target(msgspec.Struct, frozen=True):
 
     @property
     def first_moment(self) -> int:
-        """The moment at which a row that is written now was first seen."""
+        """The moment at which a row written now counts as first seen."""
         return self.moments.now if self.known is None else self.known
 
 
 SAID_ONCE = frozenset({"id", "created_at", "first_moment"})
-"""Columns that are written with a row and never again."""
+"""Columns that are written when a row is inserted and never updated."""
 
 
 def upsert(table: str, columns: tuple[str, ...], *, fixed: str = "") -> Insertion:
-    """Return what inserts rows or, where their id exists, changes all but what is said once for all.
+    """Return an insertion that updates rows with existing ids, except for columns that never change.
 
-    ``fixed`` is an assignment that every change makes beside them.
+    ``fixed`` is an additional assignment made by every update.
     """
     changes = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in SAID_ONCE)
     return Insertion(table, columns, f"ON CONFLICT (id) DO UPDATE SET {changes}{', ' + fixed if fixed else ''}")
@@ -123,7 +123,7 @@ def episode_row(
     parents: tuple[int | None, int | None],
     media_file_id: int | None,
 ) -> Row:
-    """Return the row of an episode; ``parents`` are the ids of its show and its season."""
+    """Return the row of an episode; ``parents`` are the ids of its show and season."""
     return (
         row_id, target.server_id, target.library_id, episode.rating_key, *parents, media_file_id,
         episode.episode_title, episode.season_number, episode.episode_number, episode.rating, episode.summary,

@@ -1,4 +1,4 @@
-"""Which files the episodes of shows and seasons have: what tells a show that was matched anew from another one."""
+"""The files of a show's or season's episodes, which distinguish a rematched show from a different one."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _STORED_PARENT = {
 
 
 class FileSet(msgspec.Struct, frozen=True):
-    """Paths and sizes in as little memory as can be: eight bytes each, and one of 2**64 is taken for another."""
+    """Paths and sizes in minimal memory: eight bytes each, with a collision probability of one in 2**64."""
 
     hashes: array[int]
 
     @classmethod
     def of(cls, paths_and_sizes: Iterable[str | int]) -> FileSet:
-        """Collect paths, whatever their spelling, and sizes."""
+        """Collect sizes and paths, regardless of their spelling."""
         return cls(array("q", sorted(map(_hash, paths_and_sizes))))
 
     def __contains__(self, path_or_size: str | int) -> bool:
@@ -54,8 +54,8 @@ def _hash(path_or_size: str | int) -> int:
     return hash(path_form(path_or_size) if isinstance(path_or_size, str) else (path_or_size,))
 
 
-async def stands_elsewhere(connection: Connection, kind: Kind, row_id: int) -> bool:
-    """Return whether another row of the server, which is not missing, has the guid of a show's or season's row."""
+async def is_guid_elsewhere(connection: Connection, kind: Kind, row_id: int) -> bool:
+    """Return whether another row of the server that is not missing has the guid of a show's or season's row."""
     query = (
         f"SELECT 1 FROM {TABLES[kind]} AS o JOIN {TABLES[kind]} AS i ON i.server_id = o.server_id"
         " AND i.source_id = o.source_id AND i.id <> o.id AND i.state <> 'missing' WHERE o.id = ? LIMIT 1"
@@ -64,7 +64,7 @@ async def stands_elsewhere(connection: Connection, kind: Kind, row_id: int) -> b
 
 
 class StoredParent(NamedTuple):
-    """What the row of a show or season says of it: ``name`` is a show's title or a season's number."""
+    """What the row of a show or season says about it: ``name`` is a show's title or a season's number."""
 
     guid: str | None
     name: str | int | None
@@ -72,14 +72,14 @@ class StoredParent(NamedTuple):
 
 
 async def stored_parents(connection: Connection, kind: Kind, ids: Iterable[int]) -> dict[int, StoredParent]:
-    """Return what these rows of shows or seasons say, by id."""
+    """Return what is stored about these shows or seasons, by id."""
     query = f"{_STORED_PARENT[kind]} WHERE i.id IN (SELECT value FROM json_each(?))"
     return {row[0]: StoredParent(*row[1:]) for row in await connection.execute_fetchall(query, (json_list(ids),))}
 
 
 async def episode_files(connection: Connection, kind: Kind, ids: Sequence[int]) -> dict[int, FileSet]:
-    """Return the paths and sizes of all files of the episodes of these shows or seasons, by the id of their row."""
-    # The primary file is an episode's own also where another episode has been listed with it since.
+    """Return the paths and sizes of all episode files of these shows or seasons, by row id."""
+    # A primary file still belongs to its episode if it was listed with another episode since.
     query = (
         f"SELECT f.plex_path, f.size FROM episodes AS e JOIN media_files AS f ON f.server_id = e.server_id"
         f" AND f.rating_key = e.rating_key AND f.media_type = 'episode'"
@@ -91,7 +91,7 @@ async def episode_files(connection: Connection, kind: Kind, ids: Sequence[int]) 
     def read(plain: sqlite3.Connection, row_id: int) -> FileSet:
         return FileSet.of(each for file in plain.execute(query, (row_id,)) for each in file if each)
 
-    # One by one, so that what else is read gets its turn.
+    # One query at a time, so that other readers get their turn.
     return {row_id: await connection.run(lambda plain, one=row_id: read(plain, one)) for row_id in ids}  # type: ignore[misc]
 
 
@@ -104,9 +104,9 @@ async def replace_parent(
     now: int,
     is_listed: Callable[[Kind, int], bool],
 ) -> BatchResult:
-    """Give the key of a show's or season's row to a new row, and to that the children listed under the key.
+    """Move the key of a show's or season's row, and the children listed under it, to a new row.
 
-    To be run as one of the writer's transactions. ``is_listed`` says whether a season or an episode was listed.
+    Call this as one of the writer's transactions. ``is_listed`` returns whether a season or episode was listed.
     """
     await connection.run(lambda plain: displace(plain, kind, target.server_id, [change.item.rating_key]))
     result = await write_items(connection, target, kind, [change], now)

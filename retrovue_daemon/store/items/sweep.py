@@ -1,4 +1,4 @@
-"""What is no longer listed: counting it, marking it missing, and deleting rows that have been missing for long."""
+"""Rows that are no longer listed: counting them, marking them missing, and deleting those missing for long."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.items.rows import Target
 
 _PURGED_AT_ONCE = 500
-"""Rows of one transaction: deleting is slow, and others wait for the writer meanwhile."""
+"""Rows per transaction: deleting is slow, and others wait for the writer meanwhile."""
 
 _CHILDLESS = {
     Kind.MOVIE: "",
@@ -27,7 +27,7 @@ _CHILDLESS = {
         " AND NOT EXISTS (SELECT 1 FROM episodes AS c WHERE c.show_id = i.id)"
     ),
 }
-"""A row that another one hangs on is not deleted: what is deleted with it might be no longer missing."""
+"""A row that other rows refer to is not deleted, because some of those may no longer be missing."""
 
 
 async def mark_missing(
@@ -39,10 +39,10 @@ async def mark_missing(
     observed: int,
     last_moment: int = 0,
 ) -> int:
-    """Mark rows of a library missing, with their files; return how many there were.
+    """Mark rows of a library and their files missing; return how many rows there were.
 
-    ``observed`` is the observed time, by which retention is counted. ``last_moment`` is when the last complete
-    listing that showed them began. A row that another library's pass took over since it was judged is left alone.
+    ``observed`` is the observed time, which retention counts from. ``last_moment`` is when the last complete listing
+    that showed them began. Rows that another library's pass has taken over in the meantime are left alone.
     """
     if not ids:
         return 0
@@ -62,19 +62,19 @@ async def mark_missing(
 
 
 async def forget_library(connection: aiosqlite.Connection, library_id: int) -> None:
-    """Mark a library itself missing; being listed again makes it active."""
+    """Mark a library itself missing; it becomes active again when it is listed."""
     await connection.execute("UPDATE libraries SET state = 'missing', last_error = NULL WHERE id = ?", (library_id,))
 
 
 async def accept_removals(connection: aiosqlite.Connection, library_id: int, now: int) -> None:
-    """Remember that a person believed what left: it does not count towards the guard any more."""
+    """Record that a person accepted the removals, so that they no longer count towards the guard."""
     await connection.execute("UPDATE libraries SET removals_accepted_at = ? WHERE id = ?", (now, library_id))
 
 
 async def still_of(
     connection: aiosqlite.Connection, kind: Kind, library_id: int, ids: Sequence[int], *, chunk: int = 10_000
 ) -> list[int]:
-    """Return those of these rows that are still the library's own, and not missing."""
+    """Return those of these rows that still belong to the library and are not missing."""
     query = (
         f"SELECT id FROM {TABLES[kind]} WHERE id IN (SELECT value FROM json_each(?))"
         " AND library_id = ? AND state <> 'missing'"
@@ -102,7 +102,7 @@ async def children_of(
 
 
 async def present(connection: aiosqlite.Connection, kind: Kind, library_id: int, before: int | None = None) -> int:
-    """Return how many rows of a kind a library has that are not missing, and were first seen up to a moment."""
+    """Return the number of rows of a kind in a library that are not missing and were first seen by ``before``."""
     query = (
         f"SELECT count(*) FROM {TABLES[kind]} WHERE library_id = ?1 AND state <> 'missing'"
         " AND (?2 IS NULL OR first_moment <= ?2)"
@@ -112,10 +112,10 @@ async def present(connection: aiosqlite.Connection, kind: Kind, library_id: int,
 
 
 async def purge(connection: aiosqlite.Connection, server_id: int, before: int) -> int:
-    """Delete some rows of a server that went missing by an observed time; return how many, 0 when none is left.
+    """Delete a batch of a server's rows that went missing by an observed time; return how many, 0 when none are left.
 
-    Their files and external ids go with them. Libraries that are blocked keep everything, and so does a show or
-    season on which any row still hangs: children go first.
+    Their files and external ids are deleted with them. Blocked libraries keep everything, and shows and seasons stay
+    as long as any row refers to them: children are deleted first.
     """
     for kind in (Kind.MOVIE, Kind.EPISODE, Kind.SEASON, Kind.SHOW):
         query = (
@@ -137,7 +137,7 @@ async def purge(connection: aiosqlite.Connection, server_id: int, before: int) -
 
 
 async def purgeable(connection: aiosqlite.Connection, server_id: int, before: int) -> bool:
-    """Tell whether a server has rows that went missing by an observed time: an unchanged round writes nothing."""
+    """Return whether a server has rows that went missing by an observed time, so that idle rounds write nothing."""
     for table in TABLES.values():
         query = f"SELECT 1 FROM {table} WHERE server_id = ? AND state = 'missing' AND missing_observed <= ? LIMIT 1"
         if list(await connection.execute_fetchall(query, (server_id, before))):

@@ -1,8 +1,8 @@
-"""Records into rows: a batch of items of one kind, with their files and external ids.
+"""From records to rows: a batch of items of one kind, with their files and external ids.
 
-The ids are chosen here, before the rows are written: stored items keep theirs, new ones get the next that their
-table never used. So items, files and external ids all go in as finished rows, hundreds in a statement, and nothing
-must be read back. The writer's transaction makes this safe: nobody else can take an id meanwhile.
+Ids are chosen before the rows are written: stored items keep theirs, new ones get the next ids that their table never
+used. Items, files and external ids can therefore be written as finished rows, hundreds per statement, and nothing has
+to be read back. The writer's transaction makes this safe: no other connection can allocate an id meanwhile.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
 
 class Change(NamedTuple):
-    """An item that differs from its row, or has none; ``digest`` stands for what the server says of it."""
+    """An item that is new or differs from its row; ``digest`` represents what the server reports about it."""
 
     item: Item
     digest: int
 
 
 class BatchResult(msgspec.Struct, frozen=True):
-    """What one batch brought; ``ids`` are those of its items, ``displaced`` counts rows that gave up their keys."""
+    """The result of one batch; ``ids`` are those of its items, ``displaced`` counts rows that gave up their keys."""
 
     added: int
     updated: int
@@ -57,16 +57,16 @@ UPDATE episodes SET season_id = s.id FROM seasons AS s
 WHERE s.id IN (SELECT value FROM json_each(?)) AND episodes.show_id = s.show_id
   AND episodes.season_number IS s.season_number AND episodes.season_id IS NULL
 """
-"""An episode that names no season of its own waits for the one of its number."""
+"""An episode without a named season waits for the season with its number."""
 
 
 async def write_items(
     connection: Connection, target: Target, kind: Kind, changes: Sequence[Change], now: int
 ) -> BatchResult:
-    """Write a batch of items of one kind; to be run as one of the writer's transactions.
+    """Write a batch of items of one kind. Call this as one of the writer's transactions.
 
-    An item that a moving listing shows twice is written once, as it was seen last; one that another batch or pass has
-    stored meanwhile, just as it is, is not written again.
+    An item that a changing listing shows twice is written once, in its last state. An item that another batch or pass
+    has stored in the same state meanwhile is not written again.
     """
     return await connection.run(lambda plain: _write(plain, target, kind, changes, now))
 
@@ -103,7 +103,7 @@ def _write(
 
 
 class _Before(msgspec.Struct, frozen=True):
-    """What was stored of known films or episodes, and of their files, by rating key."""
+    """What was stored about known films or episodes and their files, by rating key."""
 
     items: dict[str, StoredItem] = msgspec.field(default_factory=dict)
     files: dict[str, list[StoredFile]] = msgspec.field(default_factory=dict)
@@ -117,7 +117,7 @@ class _Before(msgspec.Struct, frozen=True):
 async def other_items(
     connection: Connection, kind: Kind, server_id: int, items: Sequence[Movie | Episode]
 ) -> list[str]:
-    """Return the keys of those of these films or episodes that are other items than the rows with their keys."""
+    """Return the keys of these films or episodes that are different items than the rows with their keys."""
 
     def work(plain: sqlite3.Connection) -> list[str]:
         keys = [item.rating_key for item in items]
@@ -147,7 +147,7 @@ def _displace_others(
     known: dict[str, KnownRow],
     before: _Before,
 ) -> int:
-    """Take their keys from rows that are other items than what is listed under these keys now; return how many."""
+    """Take the keys from rows that are different items than those now listed under them; return how many."""
     items = [cast("Movie | Episode", latest[key].item) for key in known]
     others = _others(connection, items, before)
     if others:
@@ -167,9 +167,9 @@ def _rows(
     before: _Before,
     now: int,
 ) -> list[Row]:
-    """Return the rows of one kind, after what they refer to has been written or found.
+    """Return the rows of one kind, after their parents and files have been written or found.
 
-    A row whose show or season is not stored goes without a digest: the next pass will find it different and mend it.
+    A row whose show or season is not stored gets no digest, so that the next pass sees a difference and fixes it.
     """
     items = [change.item for change in changes]
     match kind:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from retrovue_daemon.store.items.displacement import displaced_rows
 from retrovue_daemon.store.items.lookup import ids_of_library, rating_keys
-from retrovue_daemon.store.items.shared_files import stands_elsewhere
+from retrovue_daemon.store.items.shared_files import is_guid_elsewhere
 from retrovue_daemon.store.items.sweep import still_of
 from retrovue_daemon.store.tables.runs import Counts, Marks, record_failure, record_run, settle
 from retrovue_daemon.sync.confirmation import MOST_AT_ONCE, confirm, not_there
@@ -51,7 +51,7 @@ class FullPass:
 
     async def look(self) -> Verdict:
         """List everything, and judge what may be believed to be gone."""
-        self._began = self._library.target.moments.go_on()
+        self._began = self._library.target.moments.advance()
         await self._list_all()
         if any(listed.log.moved for listed in self._listed.values()):
             for listed in self._listed.values():
@@ -99,7 +99,7 @@ class FullPass:
             found[kind] = await displaced_rows(reader, kind, staying)
             if staying and self._listed[kind].log.unreadable:
                 others = sorted(staying - {*found[kind]})[:MOST_AT_ONCE]
-                twins = [row_id for row_id in others if await stands_elsewhere(reader, kind, row_id)]
+                twins = [row_id for row_id in others if await is_guid_elsewhere(reader, kind, row_id)]
                 found[kind] += await not_there(self._context, kind, twins)
         return found
 
@@ -238,7 +238,7 @@ class FullPass:
                 scanned_at=listing.scanned_at,
                 watermark=self._reader.watermark,
                 listed_from=self._began,
-                listed_until=library.target.moments.go_on(),
+                listed_until=library.target.moments.advance(),
                 fault=verdict.fault,
                 list_again=verdict.list_again,
             )
