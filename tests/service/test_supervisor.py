@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.sync.verdict import PassReport
 
 INTERVAL = 300.0
-CERTIFICATE = Path(__file__).parents[1] / "plex" / "fixtures" / "certificate-of-plex-direct.pem"
+CERTIFICATE = Path(__file__).parents[1] / "sources" / "plex" / "fixtures" / "certificate-of-plex-direct.pem"
 
 
 async def test_never_more_looks_than_configured_over_all_servers(serve, config, start_plex, gauge, events) -> None:

@@ -18,8 +18,8 @@ from retrovue_daemon.logs.setup import Redactor
 from retrovue_daemon.service.daemon import SyncOptions, sync_once
 from retrovue_daemon.service.selection import Selection
 from retrovue_daemon.sync.progress import ProgressBoard
-from tests.machine.happenings import Happening, Happenings
-from tests.machine.mirror import Mirror, read_mirror
+from tests.properties.happenings import Happening, Happenings
+from tests.properties.mirror import Mirror, read_mirror
 
 if TYPE_CHECKING:
     from pathlib import Path

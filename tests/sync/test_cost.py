@@ -250,7 +250,7 @@ class HeldPage(Page, frozen=True, weakref=True):
 async def test_few_pages_are_held_at_once(engine, in_pages, monkeypatch) -> None:
     """The one that comes, the one that is read and the one that is just done, of more than forty.
 
-    Those fetched ahead are bodies yet; how many there are, tests/plex/test_paging.py counts.
+    Those fetched ahead are bodies yet; how many there are, tests/sources/plex/test_paging.py counts.
     """
     pages: WeakSet[HeldPage] = WeakSet()
     counts: list[int] = []

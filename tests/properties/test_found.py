@@ -9,11 +9,11 @@ import pytest
 
 from retrovue_daemon.demo.shelf import plex_guid
 from retrovue_daemon.demo.world import media_of
-from tests.machine.rounds import Interruption, Manner
+from tests.properties.rounds import Interruption, Manner
 
 if TYPE_CHECKING:
     from retrovue_daemon.demo.items import Episode, Item, Movie, Show
-    from tests.machine.rounds import Rounds
+    from tests.properties.rounds import Rounds
 
 DAY_S = 86_400
 

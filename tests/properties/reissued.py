@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tests.machine.mirror import Mirror, Row
-    from tests.machine.rounds import Round
-    from tests.machine.truth import Content, Key, Listed, Truth
+    from tests.properties.mirror import Mirror, Row
+    from tests.properties.rounds import Round
+    from tests.properties.truth import Content, Key, Listed, Truth
 
 PARENTS = {"shows": "show", "seasons": "season"}
 

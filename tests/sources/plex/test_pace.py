@@ -15,13 +15,13 @@ from retrovue_daemon.records import Kind
 from retrovue_daemon.sources.plex.client import Listing, PlexClient
 from retrovue_daemon.sources.plex.pace import LONGEST_REST_S, Pace
 from retrovue_daemon.sources.plex.paging import Pager
-from tests.plex.test_client import movies
-from tests.plex.test_paging import Pages, listing
+from tests.sources.plex.test_client import movies
+from tests.sources.plex.test_paging import Pages, listing
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from tests.plex.conftest import FakePlex
+    from tests.sources.plex.conftest import FakePlex
 
 PATIENCE_S = 10
 

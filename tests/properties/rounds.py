@@ -23,11 +23,11 @@ from retrovue_daemon.service.daemon import SyncOptions, sync_once
 from retrovue_daemon.service.selection import Selection
 from retrovue_daemon.sources.plex.retries import RetryPolicy
 from retrovue_daemon.sync.progress import ProgressBoard
-from tests.machine import promises
-from tests.machine.happenings import Happening, Happenings, neighbour
-from tests.machine.identity import History
-from tests.machine.mirror import Mirror, read_mirror
-from tests.machine.truth import LOCAL_ROOT, PLEX_ROOT, KnownPaths, Truth, truth
+from tests.properties import promises
+from tests.properties.happenings import Happening, Happenings, neighbour
+from tests.properties.identity import History
+from tests.properties.mirror import Mirror, read_mirror
+from tests.properties.truth import LOCAL_ROOT, PLEX_ROOT, KnownPaths, Truth, truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence

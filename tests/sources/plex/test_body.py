@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from retrovue_daemon.sources.plex.transport import Answer, Transport
-    from tests.plex.conftest import FakePlex
+    from tests.sources.plex.conftest import FakePlex
 
     Connect = Callable[..., Awaitable[Transport]]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.machine.truth import KINDS_OF
+from tests.properties.truth import KINDS_OF
 
 if TYPE_CHECKING:
-    from tests.machine.identity import History, Pairs
-    from tests.machine.rounds import Round
+    from tests.properties.identity import History, Pairs
+    from tests.properties.rounds import Round
 
 LENIENT = True
 """As long as passes do not keep all of this: what slips between pages is not noticed; a row that takes the place of

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.demo.changes import Changes
 
-PAGE = (Path(__file__).parents[1] / "docs" / "database.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "database.md").read_text("utf-8")
 
 _SECTION = re.compile(r"^## (.+)$", re.MULTILINE)
 _HEADING = re.compile(r"^### (.+)$", re.MULTILINE)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-from tests.machine.truth import KnownPath
+from tests.properties.truth import KnownPath
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.machine.truth import Content, Key, KnownPaths
+    from tests.properties.truth import Content, Key, KnownPaths
 
 Record: TypeAlias = dict[str, Any]
 

@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, Phase, note, seed, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from retrovue_daemon.demo import RELEASE_2016, RELEASE_2023, RELEASE_2026
-from tests.machine.happenings import Happening
-from tests.machine.rounds import Interruption, Manner, Rounds, Trouble
+from tests.properties.happenings import Happening
+from tests.properties.rounds import Interruption, Manner, Rounds, Trouble
 
 if TYPE_CHECKING:
     from retrovue_daemon.demo import Release
-    from tests.machine.rounds import Round
+    from tests.properties.rounds import Round
 
 SEEDS = os.environ.get("RETROVUE_MACHINE_SEEDS", "0-5")
 """The first and the last seed. Each is a test of its own with a few examples, so that it stays within the time limit

@@ -12,13 +12,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from tests.machine.mirror import ITEM_TABLES
-from tests.machine.reissued import given_away
+from tests.properties.mirror import ITEM_TABLES
+from tests.properties.reissued import given_away
 
 if TYPE_CHECKING:
-    from tests.machine.mirror import Row
-    from tests.machine.rounds import Round
-    from tests.machine.truth import Content, Key, Listed
+    from tests.properties.mirror import Row
+    from tests.properties.rounds import Round
+    from tests.properties.truth import Content, Key, Listed
 
 RowId: TypeAlias = tuple[str, int]
 """Table and id."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.machine.guard import DAY_S, EITHER, LENIENT, SECONDS_OF_A_ROUND, expected
+from tests.properties.guard import DAY_S, EITHER, LENIENT, SECONDS_OF_A_ROUND, expected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.machine.identity import History, Pairs
-    from tests.machine.mirror import Mirror, Row
-    from tests.machine.rounds import Round
-    from tests.machine.truth import Content, Key, Truth
+    from tests.properties.identity import History, Pairs
+    from tests.properties.mirror import Mirror, Row
+    from tests.properties.rounds import Round
+    from tests.properties.truth import Content, Key, Truth
 
 OVERLAP_S = 600
 """A quick pass asks for what was updated since so long before the newest that is known."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from aioresponses import aioresponses
 
     from retrovue_daemon.records import Item, Page
-    from tests.plex.conftest import FakePlex
+    from tests.sources.plex.conftest import FakePlex
 
     Connect = Callable[..., Awaitable[PlexClient]]
 

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.records import ServerIdentity
     from retrovue_daemon.sources.plex.transport import Answer
-    from tests.plex.conftest import FakePlex
+    from tests.sources.plex.conftest import FakePlex
 
     Connect = Callable[..., Awaitable[Transport]]
 

@@ -17,7 +17,7 @@ from retrovue_daemon.sources.plex.retries import RetryPolicy
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from tests.plex.conftest import FakePlex
+    from tests.sources.plex.conftest import FakePlex
 
     Connect = Callable[..., Awaitable[PlexClient]]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PACKAGE = Path(retrovue_daemon.__file__).parent
-PAGE = Path(__file__).parents[1] / "docs" / "logs.md"
+PAGE = Path(__file__).parents[2] / "docs" / "logs.md"
 
 LEVELS = {
     "debug": "debug",

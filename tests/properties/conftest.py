@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.machine.rounds import Rounds
+from tests.properties.rounds import Rounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
