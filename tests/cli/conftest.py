@@ -86,7 +86,8 @@ def mirrored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     directory = tmp_path_factory.mktemp("mirrored")
     path = directory / "mirror.db"
     with served(built_in_library()) as plex:
-        (directory / "config.toml").write_text(f'[database]\npath = "{path}"\n')
+        # Ids follow the order in which libraries are written: one after the other it is always the same.
+        (directory / "config.toml").write_text(f'[database]\npath = "{path}"\n[sync]\nconcurrency = 1\n')
         command = [sys.executable, "-m", "retrovue_daemon"]
         arguments = ["--config", str(directory / "config.toml")]
         for step in (["servers", "add", "home", plex.url, "--token-file", "-"], ["sync"]):

@@ -55,7 +55,9 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
     async def make() -> None:
         async with SimulatedPlex(built_in_library()) as plex:
             servers = [{"name": "home", "url": plex.url, "token": plex.token}]
-            config = parse_config({"database": {"path": str(path)}, "servers": servers}, environ={})
+            # Ids follow the order in which libraries are written: one after the other it is always the same.
+            tables = {"database": {"path": str(path)}, "sync": {"concurrency": 1}, "servers": servers}
+            config = parse_config(tables, environ={})
             await sync_once(config, SyncOptions(), ProgressBoard(), Redactor())
             _change(plex.changes, plex)
             await sync_once(config, SyncOptions(selection=Selection(full=True)), ProgressBoard(), Redactor())

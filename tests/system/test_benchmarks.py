@@ -8,6 +8,8 @@ from contextlib import AsyncExitStack, closing
 from sqlite3 import connect
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from benchmarks import report
 from benchmarks.budgets import judge
 from benchmarks.cases import DAEMON, FLOOR, PLEXAPI, Case, Program
@@ -22,8 +24,6 @@ from retrovue_daemon.store.file.preparation import prepare
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 OF_THE_DAEMON = {"digest", "created_at", "synced_at", "first_moment", "last_moment"}
 """Columns that Plex says nothing of: when the daemon did something, and what it remembers for the next time."""
@@ -65,6 +65,7 @@ async def test_the_floor_inserts_the_rows_of_the_daemon(tmp_path, path, config, 
         assert _rows(path, table) == rows, table
 
 
+@pytest.mark.time_limit(300)  # it starts a dozen processes
 def test_every_program_of_a_case_runs_and_brings_the_same(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
