@@ -153,6 +153,28 @@ async def test_a_film_that_returns_days_later_keeps_its_id(synced, sync, ids, ro
     whole()
 
 
+async def test_the_guid_decides_if_guid_and_file_point_at_two_rows(synced, sync, ids, rows, whole) -> None:
+    """Two films are added again with their matches swapped: each id follows its guid and gets the other's file."""
+    films = [_film(synced, "The General"), _film(synced, "Nosferatu")]
+    before = [ids()["movies", film.rating_key] for film in films]
+    query = "SELECT f.plex_path FROM movies m JOIN media_files f ON f.id = m.media_file_id WHERE m.id = ?"
+    paths = [rows(query, row_id) for row_id in before]
+    for film in films:
+        synced.changes.delete(film.id)
+    one, other = films
+    again = synced.changes.add_again(
+        msgspec.structs.replace(other, guid=one.guid, title=one.title),
+        msgspec.structs.replace(one, guid=other.guid, title=other.title),
+    )
+
+    run = _runs(await sync(synced, options=AS_RUN))["Movies"]
+
+    assert (run.counts.moved, run.counts.added, run.counts.removed) == (2, 0, 0)
+    assert [ids()["movies", film.rating_key] for film in again] == before
+    assert [rows(query, row_id) for row_id in before] == paths[::-1]
+    whole()
+
+
 async def test_a_whole_library_that_was_scanned_anew_keeps_all_ids(synced, sync, ids, whole) -> None:
     """Far more than the guard would let go; but nothing is gone."""
     before = ids()
