@@ -98,6 +98,15 @@ def write_files(
     waiting: list[int] = []
     media_type = items[0].kind.value if items else ""
     for item in items:
+        if len(item.files) == 1 and item.rating_key not in known and item.rating_key not in primaries:
+            # As nearly all of a first sync are: a new item with one file, which no row can be matched to.
+            file = item.files[0]
+            new_id = batch.id_of_new(file)
+            if new_id is not None:
+                rows[new_id] = file_row(target, new_id, item, file, now, media_type)
+                if _stands_for(item, file):
+                    primary[item.rating_key] = new_id
+                continue
         ids = batch.ids_of(item, primaries.get(item.rating_key))
         for row_id, file in zip(ids, item.files, strict=True):
             rows[row_id] = file_row(target, row_id, item, file, now, media_type)
@@ -176,6 +185,17 @@ class _Batch:
         self._given: dict[int, int] = {}
         self._taken: set[int] = set()
         self._losing_part: list[int] = []
+
+    def id_of_new(self, file: MediaFile) -> int | None:
+        """Return a new row id for a file whose Part is unknown so far, None if it is known."""
+        part_id = file.part_id
+        if part_id in self._by_part or part_id in self._given:
+            return None
+        row_id = self._new_ids.take()
+        if part_id is not None:
+            self._given[part_id] = row_id
+        self._taken.add(row_id)
+        return row_id
 
     def ids_of(self, item: Movie | Episode, primary: int | None) -> list[int]:
         """Return the row ids of an item's files, in order, with new ids for unknown files."""
