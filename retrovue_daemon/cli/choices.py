@@ -9,7 +9,7 @@ from retrovue_daemon.errors import AmbiguousName, DefinedByConfig, UnknownName
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from retrovue_daemon.cli.options import Place
+    from retrovue_daemon.cli.place import Place
     from retrovue_daemon.config import ServerSection
     from retrovue_daemon.store.tables.libraries import StoredLibrary
     from retrovue_daemon.store.tables.servers import StoredServer

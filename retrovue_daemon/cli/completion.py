@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
+from retrovue_daemon.cli.place import find_place
 from retrovue_daemon.errors import DaemonError
 
 if TYPE_CHECKING:
-    from retrovue_daemon.cli.options import Place
+    from retrovue_daemon.cli.place import Place
 
 
 _SPECIAL: Final = re.compile(r"[^\w@%+=:,./-]")
@@ -44,8 +45,6 @@ def library_names(context: typer.Context, incomplete: str) -> list[str]:
 
 def _place(context: typer.Context) -> Place | None:
     """Return the database that the options so far select; on errors, complete nothing and print nothing."""
-    from retrovue_daemon.cli.options import find_place  # noqa: PLC0415 -- it imports this module
-
     # During completion, option values are still raw strings.
     config, database = (context.params.get(option) for option in ("config", "database"))
     try:

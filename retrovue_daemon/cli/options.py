@@ -1,19 +1,14 @@
-"""Options that several commands share, and the configuration and database that they select."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import Annotated, TypeAlias
 
 import typer
 
 from retrovue_daemon.cli.completion import library_names, server_names
-from retrovue_daemon.errors import BadInput, ConfigError
-
-if TYPE_CHECKING:
-    from retrovue_daemon.config import Config, ServerSection
+from retrovue_daemon.errors import BadInput
 
 ConfigOption: TypeAlias = Annotated[
     Path | None,
@@ -109,71 +104,3 @@ def command_group(explanation: str, *examples: str) -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode="markdown",
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """The path of the database, and the configuration if it could be read; ``source`` is the configuration file."""
-
-    path: Path
-    config: Config | None = None
-    source: Path | None = None
-
-    @property
-    def is_of_config(self) -> bool:
-        """Return whether the configuration was read and belongs to this database."""
-        return self.config is not None and self.config.database.path == self.path
-
-    def section(self, name: str) -> ServerSection | None:
-        """Return the configuration of a server; case is ignored in names."""
-        from retrovue_daemon.config.identity import find_named  # noqa: PLC0415 -- not for --help
-
-        return find_named(self.config.servers if self.config else (), name)
-
-    def make_if_missing(self) -> None:
-        """Create an empty database if there is none, with the permissions that the configuration sets."""
-        from retrovue_daemon.config import default_database_path  # noqa: PLC0415 -- not for --help
-        from retrovue_daemon.store.file.visits import make_if_missing  # noqa: PLC0415 -- likewise
-
-        own_place = self.path == default_database_path(os.environ)
-        if self.config is None:
-            make_if_missing(self.path, own_place=own_place)
-        else:
-            place = self.config.database
-            make_if_missing(self.path, mode=place.mode, group=place.group, own_place=own_place)
-
-
-def find_place(config: Path | None, database: Path | None, *, needs_tokens: bool = False) -> Place:
-    """Return the database that the options select. With ``database``, an unreadable configuration is ignored.
-
-    Unless the command ``needs_tokens``, systemd credentials count as valid, although only the service can read them.
-    Raise ConfigError if the configuration is invalid and is needed: named by ``config``, or to find the database.
-    """
-    from retrovue_daemon.config import find_config, load_config  # noqa: PLC0415 -- not for --help
-
-    try:
-        source = find_config(config)
-        settings = load_config(source, trusts_credentials=not needs_tokens)
-    except ConfigError as error:
-        if database is None or config is not None:
-            error.hint = error.hint or "--database FILE selects a database without a configuration"
-            raise
-        return Place(database.absolute())
-    return Place(settings.database.path if database is None else database.absolute(), settings, source)
-
-
-def read_config(path: Path | None, database: Path | None = None, *, trusts_credentials: bool = False) -> Config:
-    """Load the configuration that the options select; without one, ``database`` alone is enough."""
-    from retrovue_daemon.config import find_config, load_config, parse_config  # noqa: PLC0415 -- not for --help
-
-    try:
-        found = find_config(path)
-    except ConfigError:
-        if database is None:
-            raise
-        config = parse_config({})
-    else:
-        config = load_config(found, trusts_credentials=trusts_credentials)
-    if database is None:
-        return config
-    return replace(config, database=replace(config.database, path=database.absolute()))

@@ -10,7 +10,8 @@ from retrovue_daemon.cli.contact import ServerCheck, ask_servers, stored_titles
 from retrovue_daemon.cli.display.output import print_json, print_table, print_warnings
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.display.units import plural
-from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, read_config
+from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption
+from retrovue_daemon.cli.place import read_config
 from retrovue_daemon.errors import ConfigError, ConfigProblem
 from retrovue_daemon.service.report import describe
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from retrovue_daemon.cli.display.output import print_json, print_warnings
 from retrovue_daemon.cli.display.toml import config_text
-from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, command_group, read_config
+from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, command_group
+from retrovue_daemon.cli.place import read_config
 from retrovue_daemon.errors import ConfigError, ConfigProblem
 
 if TYPE_CHECKING:

@@ -17,11 +17,10 @@ from retrovue_daemon.cli.options import (
     DatabaseOption,
     DryRunOption,
     JsonOption,
-    Place,
     QuietOption,
     command_group,
-    find_place,
 )
+from retrovue_daemon.cli.place import Place, find_place
 from retrovue_daemon.errors import DatabaseMissing, DatabaseUnusable
 from retrovue_daemon.service.report import describe
 

@@ -11,14 +11,8 @@ import typer
 
 from retrovue_daemon.cli.display.output import print_failure, print_json, print_table
 from retrovue_daemon.cli.display.table import Table
-from retrovue_daemon.cli.options import (
-    ConfigOption,
-    DatabaseOption,
-    JsonOption,
-    ServerOption,
-    YearOption,
-    read_config,
-)
+from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, ServerOption, YearOption
+from retrovue_daemon.cli.place import read_config
 from retrovue_daemon.cli.startup import import_lightly
 from retrovue_daemon.errors import DaemonError, DatabaseMissing, DatabasePlaceMissing
 from retrovue_daemon.service.report import describe

@@ -19,8 +19,8 @@ from retrovue_daemon.cli.options import (
     LibraryOption,
     ServerOption,
     command_group,
-    find_place,
 )
+from retrovue_daemon.cli.place import find_place
 from retrovue_daemon.errors import AmbiguousName, BadInput
 
 if TYPE_CHECKING:

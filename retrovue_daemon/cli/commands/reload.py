@@ -8,7 +8,8 @@ import typer
 
 from retrovue_daemon.cli.commands.check import plain_problem
 from retrovue_daemon.cli.display.output import print_json, print_line, print_warnings
-from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, read_config
+from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption
+from retrovue_daemon.cli.place import read_config
 from retrovue_daemon.errors import ConfigError, ConfigProblem, ReloadRefused
 
 if TYPE_CHECKING:

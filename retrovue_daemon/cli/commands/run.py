@@ -10,7 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from retrovue_daemon.cli.display.output import log_warnings, print_error
-from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, read_config
+from retrovue_daemon.cli.options import ConfigOption, DatabaseOption
+from retrovue_daemon.cli.place import read_config
 from retrovue_daemon.cli.startup import import_lightly, tune_memory
 from retrovue_daemon.errors import DaemonError
 

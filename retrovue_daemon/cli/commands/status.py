@@ -14,7 +14,8 @@ from retrovue_daemon.cli.display.output import print_json, print_json_line, prin
 from retrovue_daemon.cli.display.table import Table, printable
 from retrovue_daemon.cli.display.terminal import terminal
 from retrovue_daemon.cli.display.units import ago, plural, size
-from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, Place, find_place
+from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption
+from retrovue_daemon.cli.place import Place, find_place
 from retrovue_daemon.errors import ConfigProblem
 
 if TYPE_CHECKING:

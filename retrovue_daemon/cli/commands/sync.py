@@ -20,8 +20,8 @@ from retrovue_daemon.cli.options import (
     QuietOption,
     ServerOption,
     YearOption,
-    read_config,
 )
+from retrovue_daemon.cli.place import read_config
 from retrovue_daemon.cli.startup import import_lightly, tune_memory
 from retrovue_daemon.errors import AmbiguousShow, ConfigError, DatabaseHeld, UnknownShow
 from retrovue_daemon.service.report import exit_code, shortfalls, summary, unmet

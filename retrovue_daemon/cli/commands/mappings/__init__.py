@@ -18,8 +18,8 @@ from retrovue_daemon.cli.options import (
     LibraryOption,
     ServerOption,
     command_group,
-    find_place,
 )
+from retrovue_daemon.cli.place import find_place
 from retrovue_daemon.errors import AmbiguousName, BadInput, ConfigError, DefinedByConfig
 from retrovue_daemon.paths.form import is_whole
 

@@ -23,11 +23,10 @@ from retrovue_daemon.cli.options import (
     DatabaseOption,
     DryRunOption,
     JsonOption,
-    Place,
     YesOption,
     command_group,
-    find_place,
 )
+from retrovue_daemon.cli.place import Place, find_place
 from retrovue_daemon.errors import DatabaseMissing
 
 if TYPE_CHECKING:

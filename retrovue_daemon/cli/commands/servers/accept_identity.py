@@ -14,14 +14,8 @@ from retrovue_daemon.cli.contact import ask_servers
 from retrovue_daemon.cli.display.output import print_error, print_json, print_line
 from retrovue_daemon.cli.display.prompts import confirm
 from retrovue_daemon.cli.display.units import plural
-from retrovue_daemon.cli.options import (
-    ConfigOption,
-    DatabaseOption,
-    DryRunOption,
-    JsonOption,
-    YesOption,
-    find_place,
-)
+from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, DryRunOption, JsonOption, YesOption
+from retrovue_daemon.cli.place import find_place
 
 if TYPE_CHECKING:
     from retrovue_daemon.config import ServerSection

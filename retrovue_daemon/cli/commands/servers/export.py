@@ -11,7 +11,8 @@ from retrovue_daemon.cli import choices
 from retrovue_daemon.cli.completion import server_names
 from retrovue_daemon.cli.display.output import print_failure
 from retrovue_daemon.cli.display.toml import server_text
-from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, find_place
+from retrovue_daemon.cli.options import ConfigOption, DatabaseOption
+from retrovue_daemon.cli.place import find_place
 
 if TYPE_CHECKING:
     from retrovue_daemon.records import PathMapping

@@ -11,7 +11,8 @@ from retrovue_daemon.cli.completion import server_names
 from retrovue_daemon.cli.contact import ServerCheck, ask_servers, stored_titles
 from retrovue_daemon.cli.display.output import print_failure, print_json, print_table
 from retrovue_daemon.cli.display.table import Table
-from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, Place, find_place
+from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption
+from retrovue_daemon.cli.place import Place, find_place
 from retrovue_daemon.errors import StoreError, UnknownName
 from retrovue_daemon.service.report import describe
 
