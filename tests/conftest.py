@@ -12,6 +12,8 @@ import pytest
 from _pytest.faulthandler import fault_handler_stderr_fd_key
 from aioresponses import aioresponses, core
 
+pytest.register_assert_rewrite("tests.support")
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 

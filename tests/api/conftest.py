@@ -18,14 +18,11 @@ import structlog
 from retrovue_daemon import Database
 from retrovue_daemon.api.importer import PlexImporter
 from retrovue_daemon.demo import SimulatedPlex, built_in_library
-from retrovue_daemon.sources.plex.retries import RetryPolicy
+from tests.support.patience import IMPATIENT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
-
-IMPATIENT = RetryPolicy(attempts=2, wait_initial=0, wait_max=0)
-"""Every retry happens, none is waited for."""
 
 
 @pytest.fixture(autouse=True)

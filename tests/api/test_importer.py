@@ -31,11 +31,13 @@ from retrovue_daemon.errors import (
     WrongServer,
 )
 from retrovue_daemon.store.file.lock import database_lock
-from tests.api.conftest import IMPATIENT, Calls
+from tests.support.patience import IMPATIENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from tests.api.conftest import Calls
 
     Rows = Callable[..., list[tuple[Any, ...]]]
 

@@ -7,7 +7,6 @@ import contextvars
 import signal
 import sys
 import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
@@ -15,29 +14,12 @@ import pytest
 from retrovue_daemon import Database, SyncResult, create_plex_importer, run_sync
 from retrovue_daemon.demo import SimulatedPlex, built_in_library
 from retrovue_daemon.errors import UnknownId
+from tests.support.servers import served
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.api.conftest import Calls
-
-
-@contextmanager
-def served() -> Iterator[SimulatedPlex]:
-    """Serve from a thread of its own: the callers of these tests stand still."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="simulated server")
-    thread.start()
-    plex = SimulatedPlex(built_in_library())
-    try:
-        asyncio.run_coroutine_threadsafe(plex.start(), loop).result(10)
-        yield plex
-        asyncio.run_coroutine_threadsafe(plex.stop(), loop).result(10)
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
 
 
 async def mirrored(path: Path, plex: SimulatedPlex, calls: Calls) -> SyncResult:
@@ -49,7 +31,7 @@ async def mirrored(path: Path, plex: SimulatedPlex, calls: Calls) -> SyncResult:
 
 def test_outside_a_loop(path: Path, calls: Calls) -> None:
     """A whole sync with callbacks is one call; the thread and all that it opened are gone."""
-    with served() as plex:
+    with served(built_in_library()) as plex:
         before = set(threading.enumerate())
         assert run_sync(mirrored, path, plex, calls=calls)["added"] == 112
         assert set(threading.enumerate()) == before
@@ -58,7 +40,7 @@ def test_outside_a_loop(path: Path, calls: Calls) -> None:
 
 async def test_below_a_running_loop(path: Path, calls: Calls) -> None:
     """It blocks as every plain call does, and the loop goes on afterwards."""
-    with served() as plex:
+    with served(built_in_library()) as plex:
         assert run_sync(mirrored, path, plex, calls)["added"] == 112
     await asyncio.sleep(0)
 

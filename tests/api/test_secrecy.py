@@ -15,7 +15,7 @@ import structlog
 from retrovue_daemon import Database, create_plex_importer
 from retrovue_daemon.api.importer import PlexImporter
 from retrovue_daemon.demo import SimulatedPlex, built_in_library
-from tests.api.conftest import IMPATIENT
+from tests.support.patience import IMPATIENT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import logging
 import os
@@ -11,9 +10,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import threading
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -23,20 +20,11 @@ import structlog
 
 from retrovue_daemon.cli.app import run_app
 from retrovue_daemon.demo import SimulatedPlex, built_in_library
+from tests.support.processes import WITHOUT_PRIVILEGE, Finished
+from tests.support.servers import served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from retrovue_daemon.demo import World
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
 
 
 class Terminal(io.TextIOWrapper):
@@ -44,23 +32,6 @@ class Terminal(io.TextIOWrapper):
 
     def isatty(self) -> bool:
         return True
-
-
-@contextmanager
-def served(world: World) -> Iterator[SimulatedPlex]:
-    """Serve a world from a thread of its own: commands run their own event loops in this one."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="simulated server")
-    thread.start()
-    plex = SimulatedPlex(world)
-    try:
-        asyncio.run_coroutine_threadsafe(plex.start(), loop).result(10)
-        yield plex
-        asyncio.run_coroutine_threadsafe(plex.stop(), loop).result(10)
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
 
 
 @pytest.fixture
@@ -167,17 +138,6 @@ def config_file(tmp_path: Path, database: Path) -> Callable[[str], Path]:
         return file
 
     return write
-
-
-# The kernel lets root write wherever it likes by a capability; a process that has given it up is like any other user.
-WITHOUT_PRIVILEGE = """
-import ctypes, os, sys
-if os.geteuid() == 0:
-    for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
-        if ctypes.CDLL(None, use_errno=True).prctl(24, capability, 0, 0, 0):  # PR_CAPBSET_DROP
-            sys.exit(f"cannot give up a capability: {os.strerror(ctypes.get_errno())}")
-os.execv(sys.executable, [sys.executable, "-X", "dev", "-W", "error", "-m", "retrovue_daemon", *sys.argv[1:]])
-"""
 
 
 @pytest.fixture

@@ -21,13 +21,13 @@ from retrovue_daemon.demo import RELEASE_2026, Release, SimulatedPlex, World
 from retrovue_daemon.logs.setup import Redactor
 from retrovue_daemon.service.daemon import SyncOptions, sync_once
 from retrovue_daemon.service.selection import Selection
-from retrovue_daemon.sources.plex.retries import RetryPolicy
 from retrovue_daemon.sync.progress import ProgressBoard
 from tests.properties import promises
 from tests.properties.happenings import Happening, Happenings, neighbour
 from tests.properties.identity import History
 from tests.properties.mirror import Mirror, read_mirror
 from tests.properties.truth import LOCAL_ROOT, PLEX_ROOT, KnownPaths, Truth, truth
+from tests.support.patience import IMPATIENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 
 SERVER, NEIGHBOUR = "home", "neighbour"
 COUNTED = ("listed", "added", "updated", "unchanged", "restored", "moved", "removed", "skipped", "pages", "bytes")
-IMPATIENT = RetryPolicy(attempts=2, wait_initial=0, wait_max=0)
-"""Every retry happens, none is waited for."""
 
 
 @dataclass(frozen=True, slots=True)

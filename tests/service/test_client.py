@@ -20,7 +20,8 @@ from retrovue_daemon.service.signals import Signals
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.store.file.lock import Holder, holder
 from retrovue_daemon.sync.progress import ProgressBoard
-from tests.service.conftest import PATIENCE_S, table
+from tests.service.conftest import table
+from tests.support.patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,7 +22,8 @@ from retrovue_daemon.store import writer
 from retrovue_daemon.store.file.lock import holder
 from retrovue_daemon.store.items import upserts
 from retrovue_daemon.sync import batches
-from tests.service.conftest import IMPATIENT, PATIENCE_S, table
+from tests.service.conftest import table
+from tests.support.patience import IMPATIENT, PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

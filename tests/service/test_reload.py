@@ -21,7 +21,8 @@ from retrovue_daemon.service.selection import Selection
 from retrovue_daemon.service.status import status_line
 from retrovue_daemon.service.systemd import Notifier
 from retrovue_daemon.store.tables.reloads import KEPT, Reload, reloads_of, store_reload
-from tests.service.conftest import PATIENCE_S, Service, table
+from tests.service.conftest import Service, table
+from tests.support.patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from retrovue_daemon.service.slots import FIRST_LOOK_S, Slots
-from tests.service.conftest import FakeClock
+from tests.support.clocks import FakeClock
 
 
 class Guests:

@@ -20,7 +20,8 @@ from retrovue_daemon.store.database import open_database
 from retrovue_daemon.sync.discovery import Discovery
 from retrovue_daemon.sync.passes.base import log_report
 from retrovue_daemon.sync.progress import ProgressBoard
-from tests.service.conftest import IMPATIENT, PATIENCE_S, table
+from tests.service.conftest import table
+from tests.support.patience import IMPATIENT, PATIENCE_S
 
 if TYPE_CHECKING:
     from retrovue_daemon.sync.verdict import PassReport

@@ -1,14 +1,5 @@
-"""Whole rounds: see ``tests/system/conftest.py``."""
+"""Whole rounds: a simulated server on loopback, the ordinary code, a real database file."""
 
 from __future__ import annotations
 
-from tests.system.conftest import (  # noqa: F401 -- fixtures
-    commands,
-    config,
-    config_file,
-    engine,
-    path,
-    plex,
-    rows,
-    sync,
-)
+from tests.support.rounds import commands, config, config_file, engine, path, plex, rows, sync  # noqa: F401 -- fixtures

@@ -18,14 +18,14 @@ from retrovue_daemon.records import Page
 from retrovue_daemon.service.selection import Selection
 from retrovue_daemon.sources.plex import pages as pages_of_plex
 from retrovue_daemon.sources.plex.parse import parse_page
-from tests.service.conftest import Gauge, MeasuredPlex
+from tests.support.servers import Gauge, MeasuredPlex
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from retrovue_daemon.config import Config
     from retrovue_daemon.service.report import ServerReport
-    from tests.system.conftest import Engine
+    from tests.support.rounds import Engine
 
 FULL = Selection(full=True)
 LIBRARIES = 2

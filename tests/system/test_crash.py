@@ -24,7 +24,7 @@ from tests.properties.mirror import Mirror, read_mirror
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.system.conftest import Commands
+    from tests.support.processes import Commands
 
 WHAT_HAPPENS = {
     "film_edited": 12, "film_deleted": 6, "film_recreated": 6, "film_moved": 6, "film_copied": 2, "films_merged": 2,

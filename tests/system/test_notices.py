@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.system.service import Log, NotifySocket
+from tests.support.logs import Log
+from tests.support.processes import NotifySocket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,9 +12,10 @@ import pytest
 
 from retrovue_daemon.demo import SimulatedPlex, built_in_library
 from retrovue_daemon.store.file.lock import SERVES, database_lock, lock_path
-from tests.cli.conftest import WITHOUT_PRIVILEGE
-from tests.service.conftest import Gauge, MeasuredPlex, film_world
-from tests.system.service import PATIENCE_S, Log, has, mask_of
+from tests.support.logs import Log
+from tests.support.patience import PATIENCE_S
+from tests.support.processes import WITHOUT_PRIVILEGE, has, mask_of
+from tests.support.servers import Gauge, MeasuredPlex, film_world
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

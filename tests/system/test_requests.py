@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from retrovue_daemon.demo import SimulatedPlex
-from tests.service.conftest import film_world
-from tests.system.service import Log
+from tests.support.logs import Log
+from tests.support.servers import film_world
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

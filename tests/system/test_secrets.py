@@ -7,8 +7,9 @@ import sqlite3
 from contextlib import closing
 
 from retrovue_daemon.demo import SimulatedPlex
-from tests.service.conftest import film_world
-from tests.system.service import Log, NotifySocket
+from tests.support.logs import Log
+from tests.support.processes import NotifySocket
+from tests.support.servers import film_world
 
 TOKENS = {
     "token": "tok-inline-Zq8Wm3",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from retrovue_daemon.demo import SimulatedPlex
-    from tests.system.conftest import Commands
+    from tests.support.processes import Commands
 
     Ask = Callable[..., Awaitable[Any]]
 

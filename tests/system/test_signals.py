@@ -13,7 +13,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.system.service import PATIENCE_S, Log, has, mask_of
+from tests.support.logs import Log
+from tests.support.patience import PATIENCE_S
+from tests.support.processes import has, mask_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,11 +18,10 @@ from rich.console import Console
 from retrovue_daemon.cli.display.bars import with_bars
 from retrovue_daemon.clock import Clock
 from retrovue_daemon.sync.progress import ProgressBoard
+from tests.support.patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-PATIENCE_S = 20
 
 
 class StoppedClock(Clock):

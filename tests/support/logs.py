@@ -1,19 +1,18 @@
-"""A real process of the service, and what it says: log lines, and notices for systemd."""
+"""Log lines as they are written: by a process, or in this one."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import signal
-import socket
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import structlog
+
+from tests.support.patience import PATIENCE_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-PATIENCE_S = 20
-"""Seconds after which a test gives up on what it waits for."""
+    from collections.abc import MutableMapping
 
 
 class Log:
@@ -56,37 +55,40 @@ class Log:
         return self._process.returncode, err.decode()
 
 
-class NotifySocket:
-    """The service manager's end of the socket to which ``$NOTIFY_SOCKET`` leads."""
+class Events:
+    """The log lines of this process, as they come."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.heard: list[dict[str, str]] = []
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        self._socket.bind(str(path))
+    def __init__(self) -> None:
+        self.lines: list[dict[str, Any]] = []
+        self._read = 0
+        self._arrived = asyncio.Event()
 
-    async def next(self, wanted: Callable[[dict[str, str]], object]) -> dict[str, str]:
-        """Read on until a message is what is wanted."""
+    def __call__(self, _logger: object, method: str, line: MutableMapping[str, Any]) -> NoReturn:
+        """Work as a structlog processor."""
+        self.lines.append({"level": method, **line})
+        self._arrived.set()
+        raise structlog.DropEvent
+
+    async def next(self, event: str, **keys: object) -> dict[str, Any]:
+        """Wait for the next line that says this; lines before it are passed over."""
         async with asyncio.timeout(PATIENCE_S):
             while True:
-                message = (await asyncio.get_running_loop().sock_recv(self._socket, 65_536)).decode()
-                told = dict(line.split("=", 1) for line in message.split("\n"))
-                self.heard.append(told)
-                if wanted(told):
-                    return told
+                while self._read < len(self.lines):
+                    line = self.lines[self._read]
+                    self._read += 1
+                    if line["event"] == event and all(line.get(key) == value for key, value in keys.items()):
+                        return line
+                self._arrived.clear()
+                await self._arrived.wait()
 
-    def close(self) -> None:
-        self._socket.close()
+    async def count(self, number: int, event: str, **keys: object) -> list[dict[str, Any]]:
+        """Wait for so many lines that say this."""
+        return [await self.next(event, **keys) for _ in range(number)]
 
-
-def mask_of(process: asyncio.subprocess.Process, kind: str) -> int:
-    """Return which signals a process blocks (SigBlk), ignores (SigIgn) or catches (SigCgt): proc_pid_status(5)."""
-    for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
-        if line.startswith(f"{kind}:"):
-            return int(line.split()[1], 16)
-    return 0
-
-
-def has(mask: int, number: int) -> bool:
-    """Tell whether a signal is in a mask."""
-    return bool(mask >> (number - 1) & 1)
+    def of(self, event: str, **keys: object) -> list[dict[str, Any]]:
+        """Return all lines so far that say this."""
+        return [
+            line
+            for line in self.lines
+            if line["event"] == event and all(line.get(key) == value for key, value in keys.items())
+        ]

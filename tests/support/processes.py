@@ -1,0 +1,115 @@
+"""Processes of the daemon: how they are started, end, and hear from systemd."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from tests.support.patience import PATIENCE_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a process ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Commands:
+    """Starts real processes of the daemon; in them too every warning is an error."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._started: list[asyncio.subprocess.Process] = []
+
+    async def start(
+        self, *arguments: str | Path, stdout: int | IO[bytes] = asyncio.subprocess.PIPE, **environment: str
+    ) -> asyncio.subprocess.Process:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-X", "dev", "-W", "error", "-m", "retrovue_daemon"),
+            *map(str, arguments),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=asyncio.subprocess.PIPE,
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(self._home),
+                "NO_COLOR": "1",
+                "COLUMNS": "200",
+                **environment,
+            },
+            cwd=self._home,
+            limit=2**20,
+        )
+        self._started.append(process)
+        return process
+
+    async def run(self, *arguments: str | Path, **environment: Any) -> Finished:
+        process = await self.start(*arguments, **environment)
+        out, err = await process.communicate()
+        assert process.returncode is not None
+        return Finished(process.returncode, out.decode(), err.decode())
+
+    async def end_all(self) -> None:
+        for process in self._started:
+            if process.returncode is None:
+                process.kill()
+                await process.communicate()
+
+
+# The kernel lets root write wherever it likes by a capability; a process that has given it up is like any other user.
+WITHOUT_PRIVILEGE = """
+import ctypes, os, sys
+if os.geteuid() == 0:
+    for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+        if ctypes.CDLL(None, use_errno=True).prctl(24, capability, 0, 0, 0):  # PR_CAPBSET_DROP
+            sys.exit(f"cannot give up a capability: {os.strerror(ctypes.get_errno())}")
+os.execv(sys.executable, [sys.executable, "-X", "dev", "-W", "error", "-m", "retrovue_daemon", *sys.argv[1:]])
+"""
+
+
+class NotifySocket:
+    """The service manager's end of the socket to which ``$NOTIFY_SOCKET`` leads."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.heard: list[dict[str, str]] = []
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._socket.bind(str(path))
+
+    async def next(self, wanted: Callable[[dict[str, str]], object]) -> dict[str, str]:
+        """Read on until a message is what is wanted."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                message = (await asyncio.get_running_loop().sock_recv(self._socket, 65_536)).decode()
+                told = dict(line.split("=", 1) for line in message.split("\n"))
+                self.heard.append(told)
+                if wanted(told):
+                    return told
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def mask_of(process: asyncio.subprocess.Process, kind: str) -> int:
+    """Return which signals a process blocks (SigBlk), ignores (SigIgn) or catches (SigCgt): proc_pid_status(5)."""
+    for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
+        if line.startswith(f"{kind}:"):
+            return int(line.split()[1], 16)
+    return 0
+
+
+def has(mask: int, number: int) -> bool:
+    """Tell whether a signal is in a mask."""
+    return bool(mask >> (number - 1) & 1)

@@ -1,0 +1,105 @@
+"""Simulated servers: in a thread of their own, of a few films, or measured."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from retrovue_daemon.demo import SimulatedPlex
+from retrovue_daemon.demo.changes import Changes
+from retrovue_daemon.demo.world import World
+from tests.support.patience import PATIENCE_S
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aiohttp.typedefs import Handler
+
+
+@contextmanager
+def served(world: World) -> Iterator[SimulatedPlex]:
+    """Serve a world from a thread of its own: commands run their own event loops in this one."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="simulated server")
+    thread.start()
+    plex = SimulatedPlex(world)
+    try:
+        asyncio.run_coroutine_threadsafe(plex.start(), loop).result(10)
+        yield plex
+        asyncio.run_coroutine_threadsafe(plex.stop(), loop).result(10)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+def film_world(*titles: str, name: str = "Roxy") -> World:
+    """Make a server's world with a library of two films for each title."""
+    world = World(name=name, machine_identifier=f"machine of {name}")
+    changes = Changes(world)
+    for title in titles:
+        library = changes.add_library("movie", title, f"/srv/{title.lower()}")
+        for number in (1, 2):
+            changes.add_movie(library.key, f"{title} {number}", 1920 + number)
+    return world
+
+
+class Gauge:
+    """How many libraries of all servers, and how many requests to each, were being answered at once, at most."""
+
+    def __init__(self) -> None:
+        self.libraries = 0
+        self.requests: Counter[str] = Counter()
+        self._libraries: Counter[tuple[str, str]] = Counter()
+        self._requests: Counter[str] = Counter()
+
+    def begin(self, server: str, library: str | None) -> None:
+        self._requests[server] += 1
+        self.requests[server] = max(self.requests[server], self._requests[server])
+        if library is not None:
+            self._libraries[server, library] += 1
+            self.libraries = max(self.libraries, sum(number > 0 for number in self._libraries.values()))
+
+    def end(self, server: str, library: str | None) -> None:
+        self._requests[server] -= 1
+        if library is not None:
+            self._libraries[server, library] -= 1
+
+
+class MeasuredPlex(SimulatedPlex):
+    """A simulated server that measures what is asked of it at once, and over which connections."""
+
+    def __init__(self, world: World, gauge: Gauge, **options: Any) -> None:
+        super().__init__(world, **options)
+        self.gauge = gauge
+        self.connections: list[object] = []
+        """The other ends of all connections, in the order of their first requests."""
+        self._arrived = asyncio.Event()
+
+    async def asked(self, path: str, times: int = 1) -> None:
+        """Wait until a path was asked for so often."""
+        async with asyncio.timeout(PATIENCE_S):
+            while len(self.requests_for(path)) < times:
+                self._arrived.clear()
+                await self._arrived.wait()
+
+    @web.middleware
+    async def _record(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        assert request.transport is not None
+        peer = request.transport.get_extra_info("peername")
+        if peer not in self.connections:
+            self.connections.append(peer)
+        section = request.path.removeprefix("/library/sections/").split("/")
+        library = section[0] if request.path.startswith("/library/sections/") and len(section) > 1 else None
+        self.gauge.begin(self.url, library)
+        try:
+            answering = super()._record(request, handler)
+            self._arrived.set()
+            return await answering
+        finally:
+            self.gauge.end(self.url, library)
