@@ -113,6 +113,6 @@ async def test_whoever_asks_the_daemon_needs_no_credential(commands, small_plex,
     for needy in (["sync", "--dry-run"], ["servers", "test"], ["discover", "a"]):
         finished = await commands.run(*needy, "--config", file)
         assert finished.code == 78, needy
-        assert "$CREDENTIALS_DIRECTORY is not set here" in finished.err
+        assert "$CREDENTIALS_DIRECTORY is not set" in finished.err
     assert await log.end() == (0, "")
     assert (await commands.run("sync", "--config", file)).code == 78
