@@ -1,9 +1,8 @@
-"""One server: when it is looked at, which passes run, and what trouble it is in."""
+"""The worker of one server: polls it, runs its passes and reports its failures."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Never
 
@@ -13,24 +12,20 @@ import structlog
 from retrovue_daemon.errors import ServerBusy, ServerWithdrawn
 from retrovue_daemon.service.health import Health
 from retrovue_daemon.service.job import Job
+from retrovue_daemon.service.pass_sequence import passes_of
 from retrovue_daemon.service.planning import Planner
+from retrovue_daemon.service.retention import purge_missing
 from retrovue_daemon.service.schedule import LibraryBackoff, ServerSchedule
 from retrovue_daemon.service.selection import EVERYTHING
 from retrovue_daemon.sources.plex.client import PlexClient
-from retrovue_daemon.store.items.sweep import purge, purgeable
 from retrovue_daemon.sync.discovery import Discovery
 from retrovue_daemon.sync.local_paths import FollowedPaths
 from retrovue_daemon.sync.passes.base import log_report, report_unstarted, run_pass
-from retrovue_daemon.sync.passes.full import FullPass
-from retrovue_daemon.sync.passes.quick import QuickPass
-from retrovue_daemon.sync.passes.show import ShowPass
-from retrovue_daemon.sync.passes.vanished import VanishedPass
 from retrovue_daemon.sync.target import PassContext
 from retrovue_daemon.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import Sequence
     from types import TracebackType
 
     from retrovue_daemon.clock import Clock
@@ -44,7 +39,6 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.database import Database
     from retrovue_daemon.store.tables.observed_clock import ObservedClock
     from retrovue_daemon.sync.discovery import Contact
-    from retrovue_daemon.sync.passes.base import LibraryPass
     from retrovue_daemon.sync.progress import Meter, ProgressBoard
     from retrovue_daemon.sync.skips import SkipLog
     from retrovue_daemon.sync.target import PassSettings
@@ -54,7 +48,7 @@ log = structlog.get_logger()
 
 
 class WorkerContext(msgspec.Struct, frozen=True):
-    """What the workers of all servers share."""
+    """What all workers share."""
 
     database: Database
     settings: PassSettings
@@ -69,10 +63,10 @@ class WorkerContext(msgspec.Struct, frozen=True):
 
 
 class ServerWorker:
-    """Syncs one server; says when trouble starts and when it ends.
+    """Syncs one server, and logs when it starts to fail and when it recovers.
 
-    Whatever goes wrong with its server, also a mistake of ours, ends in a report and costs the other servers nothing.
-    A library has one pass at a time; whoever asks for it meanwhile shares the one after that.
+    Every failure, including a bug in this program, ends in a report and does not affect other servers. A library has
+    one pass at a time; jobs submitted while it runs share the next one.
     """
 
     def __init__(self, server: ActiveServer, context: WorkerContext) -> None:
@@ -90,23 +84,26 @@ class ServerWorker:
         self._paths = FollowedPaths(context.database, self.name, self._running.keys())
         self._wake = asyncio.Event()
 
-    # -- what others want of it -------------------------------------------------------------------------------------
+    # -- jobs and changes -------------------------------------------------------------------------------------------
 
     def submit(self, selection: Selection) -> Job:
-        """Have something synced as soon as may be; ``done`` of what is returned gives the report."""
+        """Sync a selection as soon as possible; the report is the result of the job's ``done``."""
         job = Job(self.name, selection)
         self._jobs.append(job)
         self._wake.set()
         return job
 
     def sync_now(self) -> None:
-        """Sync everything as soon as may be, also what is busy or waits after a failure; often said is said once."""
-        # One that was answered by a failure before the server was looked at is over.
+        """Sync everything as soon as possible, including libraries that are busy or backing off.
+
+        Repeated calls are merged until the next poll.
+        """
+        # A job that failed before the poll is over: it must not absorb this call.
         if self._sync_now_job is None or self._sync_now_job.done.done():
             self._sync_now_job = self.submit(EVERYTHING)
 
     def reconfigure(self, server: ActiveServer, context: WorkerContext) -> None:
-        """Work by a new configuration from now on; what is running goes on with the one that it began with."""
+        """Use a new configuration from now on; running passes keep the one they started with."""
         if context.timing.interval < self.context.timing.interval:
             self._schedule.shorten(context.timing.interval)
             self._wake.set()
@@ -114,7 +111,7 @@ class ServerWorker:
         self.server, self.context = server, context
 
     def hand_over(self) -> None:
-        """Leave what is asked for, also what runs, to the worker that takes this one's place: see `take_over`."""
+        """Keep all jobs, including the running ones, for the worker that replaces this one: see `take_over`."""
         self._is_replaced = True
         running = (job for work, _ in self._running.values() for job in work.jobs)
         self._jobs = list(dict.fromkeys((*self._jobs, *running)))
@@ -122,34 +119,34 @@ class ServerWorker:
             job.requeue_running()
 
     def take_over(self, other: ServerWorker) -> None:
-        """Go on with what another worker of the same server was asked for, and in the trouble that it told of."""
+        """Continue the jobs of the worker that this one replaces, and its reported failure."""
         self._jobs = list(other._jobs)
         self.health.error = other.health.error
 
     def stop_library(self, library_id: int) -> None:
-        """Stop the pass of a library at its next page."""
+        """Stop a library's pass at its next page."""
         if library_id in self._running:
             self._running[library_id][1].cancel()
 
     async def follow_paths(self) -> None:
-        """Bring the stored local paths in step with the path mappings, whether or not the server answers."""
+        """Update the stored local paths to match the path mappings, whether or not the server responds."""
         with _ReportFailures(self):
             await self._paths.follow(self.server.server_id)
 
     async def run(self) -> None:
-        """Look again and again, until cancelled."""
+        """Poll the server until cancelled."""
         try:
             while True:
                 with _ReportFailures(self, *self._jobs):
                     async with self._client() as client, asyncio.TaskGroup() as group:
                         await self._poll_until_cancelled(client, group)
-                # The session could not be opened: a certificate that is not there, for example.
+                # The session could not be opened, for example because a certificate file is missing.
                 await self._wait_for_work()
         finally:
             self._fail_jobs()
 
     async def once(self, selection: Selection) -> ServerReport:
-        """Do what is asked for, and nothing else, over a session of its own."""
+        """Sync a selection, and nothing else, over a separate session."""
         await self.follow_paths()
         job = self.submit(selection)
         with _ReportFailures(self, job):
@@ -157,7 +154,7 @@ class ServerWorker:
                 await self._poll(client, group, scheduled=False)
         return await job.done
 
-    # -- a look -----------------------------------------------------------------------------------------------------
+    # -- polling ----------------------------------------------------------------------------------------------------
 
     async def _poll_until_cancelled(self, client: PlexClient, group: asyncio.TaskGroup) -> Never:
         try:
@@ -167,12 +164,12 @@ class ServerWorker:
                 scheduled = self._schedule.begin(self.context.timing.interval)
                 await self._poll(client, group, scheduled=scheduled)
         except asyncio.CancelledError:
-            # Before the group ends the passes: those who asked for them must not take that for a good end.
+            # Before the group cancels the passes: their jobs must not count that as success.
             self._fail_jobs()
             raise
 
     async def _wait_for_work(self) -> None:
-        """Wait until there is something to do."""
+        """Wait until a poll is due or a job can start."""
         while (seconds := self._schedule.due_in) and not any(self._can_start(job) for job in self._jobs):
             self._wake.clear()
             waits = (
@@ -190,14 +187,14 @@ class ServerWorker:
         return job.pending is None or not job.pending <= self._running.keys()
 
     async def _poll(self, client: PlexClient, group: asyncio.TaskGroup, *, scheduled: bool) -> None:
-        """Contact the server and begin the passes that are asked for; if ``scheduled``, also those that are due."""
-        # Who asks from here on gets a look of their own: this one may have read already what has just changed.
+        """Contact the server and start the passes of all jobs; if ``scheduled``, also those that are due."""
+        # Later jobs get a poll of their own: this one may already have read what has just changed.
         jobs, self._sync_now_job = list(self._jobs), None
         with _ReportFailures(self, *jobs):
             changes = self._paths.changes
             server_id = self.server.server_id
             contact = await self._discovery.contact(client, server_id)
-            if self.server.server_id == server_id:  # else the supervisor has met the row that it is now
+            if self.server.server_id == server_id:  # otherwise the supervisor has already set the new row
                 self.server = msgspec.structs.replace(self.server, server_id=contact.server_id)
             self._schedule.succeeded()
             self.context.slots.keep(self.name)
@@ -223,7 +220,7 @@ class ServerWorker:
     # -- passes -----------------------------------------------------------------------------------------------------
 
     def _start_passes(self, work: Work, changes: int, group: asyncio.TaskGroup) -> None:
-        """Begin the passes over one library; they were planned when so many changes of its paths were known."""
+        """Start the passes over one library; ``changes`` is the count of path changes when they were planned."""
         if work.plan is not None and work.plan.kind == "full":
             work.target.round.begin(work.target.row.kind, work.library_id)
         meters = [self.context.board.begin(self.name, title) for title in work.titles]
@@ -233,15 +230,16 @@ class ServerWorker:
             self._run_passes(work, meters, changes), name=f"passes {self.name}/{work.target.row.name}"
         )
         self._running[work.library_id] = work, task
-        # A task that is cancelled before its first step never gets to its own clean-up.
+        # A task that is cancelled before its first step never reaches its own clean-up.
         task.add_done_callback(lambda _: self._finish_passes(work, meters, []))
 
     async def _run_passes(self, work: Work, meters: Sequence[Meter], changes: int) -> None:
-        """Do the passes over one library, one after the other."""
+        """Run the passes over one library, one after the other."""
         reports: list[asyncio.Future[PassReport]] = []
+        slot_of = partial(self.context.slots.of, self.name)
         try:
             with _ReportFailures(self, *work.jobs):
-                for library_pass, pass_context, slot in self._passes(work, meters):
+                for library_pass, pass_context, slot in passes_of(work, meters, slot_of):
                     reports.append(asyncio.get_running_loop().create_future())
                     await run_pass(library_pass, pass_context, work.target, slot, reports[-1])
                     self._handle_report(work, reports[-1].result())
@@ -256,11 +254,11 @@ class ServerWorker:
             await self._paths.settle(self.server.server_id, work.library_id, changes)
             if not self._running:
                 self._discovery.merged_rows.forget()
-                await self._purge_missing()
+                await self._purge()
                 await self._store_observed_time()
 
     def _finish_passes(self, work: Work, meters: Sequence[Meter], reports: list[asyncio.Future[PassReport]]) -> None:
-        """Make room for the next passes over a library, and tell who asked for these; once."""
+        """Release a library for its next passes and complete the jobs of these; a second call does nothing."""
         if work is not self._running.get(work.library_id, (None,))[0]:
             return
         del self._running[work.library_id]
@@ -275,28 +273,8 @@ class ServerWorker:
             job.end(work.library_id, reports)
         self._wake.set()
 
-    def _passes(
-        self, work: Work, meters: Sequence[Meter]
-    ) -> Iterator[tuple[LibraryPass, PassContext, AbstractAsyncContextManager[object]]]:
-        """Give the passes over a library, each with what it works with and the place that it needs."""
-        shown = iter(meters)
-        slot = partial(self.context.slots.of, self.name)
-        if work.plan is not None:
-            meter = next(shown)
-            if work.vanished:
-                yield VanishedPass(work.context, work.target), work.context, nullcontext()
-            elif work.plan.kind == "full":
-                yield FullPass(work.context, work.target, meter), work.context, slot()
-            else:
-                quick = QuickPass(work.context, work.target, meter, settled=work.plan.settled)
-                yield quick, work.context, slot()
-            meter.finish()
-        for (show, pass_context), meter in zip(work.shows, shown, strict=True):
-            yield ShowPass(pass_context, work.target, meter, show), pass_context, slot()
-            meter.finish()
-
     def _handle_report(self, work: Work, report: PassReport) -> None:
-        """Act on how a pass ended, and tell it."""
+        """Update schedule and health after a pass, and log it."""
         if report.run.kind == "full":
             if report.run.status == "ok":
                 self._backoff.succeeded(work.library_id)
@@ -309,39 +287,34 @@ class ServerWorker:
         log_report(report)
 
     def _client(self) -> PlexClient:
-        place = self.context
+        shared = self.context
         return PlexClient(
             self.server.section,
-            client_identifier=place.identifier,
+            client_identifier=shared.identifier,
             version=__version__,
-            retry=place.retry,
-            clock=place.clock,
+            retry=shared.retry,
+            clock=shared.clock,
         )
 
-    async def _purge_missing(self) -> None:
-        """Delete the rows of what has been missing for longer than ``retention``, a few at a time."""
+    async def _purge(self) -> None:
+        """Delete the rows of items that have been missing for longer than ``retention``."""
         retention = self.context.timing.retention
         if retention is None:
             return
-        database, server_id = self.context.database, self.server.server_id
         before = self.context.observed.now() - int(retention)
-        if not await purgeable(database.reader, server_id, before):
-            return
-        purged = 0
-        while rows := await database.writer.write(lambda connection: purge(connection, server_id, before)):
-            purged += rows
+        purged = await purge_missing(self.context.database, self.server.server_id, before)
         if purged:
             log.info("items.purged", server=self.name, items=purged)
 
     async def _store_observed_time(self) -> None:
-        """Store the observed time now and then: rarely, for a look without news should write next to nothing."""
+        """Store the observed time when due: rarely, because a poll without changes should write almost nothing."""
         if self.context.observed.is_due:
             await self.context.database.writer.run(self.context.observed.keep)
 
-    # -- trouble ----------------------------------------------------------------------------------------------------
+    # -- failures ---------------------------------------------------------------------------------------------------
 
     def fail(self, error: Exception, *jobs: Job) -> None:
-        """Tell of trouble, also those who asked for what went wrong, and look again later."""
+        """Report a failure, also to the given jobs, and schedule the next try."""
         failure = self.health.begin(error)
         self._schedule.failed(failure, self.context.timing.interval)
         self.context.slots.give_up(self.name)
@@ -350,7 +323,7 @@ class ServerWorker:
         self._jobs = [job for job in self._jobs if not job.done.done()]
 
     def _fail_jobs(self) -> None:
-        """Tell whoever waits for something that it will not be done, unless another worker does it."""
+        """Fail all open jobs, unless another worker takes them over."""
         if self._is_replaced:
             return
         for job in (*self._jobs, *(job for work, _ in self._running.values() for job in work.jobs)):
@@ -359,7 +332,7 @@ class ServerWorker:
 
 
 class _ReportFailures:
-    """Keeps what goes wrong within its block from costing more than one server's look; ``jobs`` wait for that."""
+    """Reports an exception raised in its block as a failure of the worker and of ``jobs``, and suppresses it."""
 
     def __init__(self, worker: ServerWorker, *jobs: Job) -> None:
         self._worker = worker
