@@ -1,1 +1,1 @@
-"""The running daemon: when each server is looked at, what runs, and what came of it."""
+"""The running daemon: when each server is polled, which passes run, and their results."""

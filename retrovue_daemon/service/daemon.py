@@ -1,4 +1,4 @@
-"""The composition root: opens everything in order, keeps it going, and closes it in the reverse order."""
+"""The composition root: opens everything in order, runs it, and closes it in reverse order."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ T = TypeVar("T")
 PATIENT = RetryPolicy()
 
 LONGEST_STOP_S = 60.0
-"""Seconds for which systemd is asked for patience with an end: it should take ten, and what takes longer hangs."""
+"""Seconds by which systemd's stop timeout is extended. A stop should take ten; one that takes longer is hung."""
 
 
 class SyncOptions(msgspec.Struct, frozen=True):
-    """What one ``sync`` command asks for; ``server`` None means every server."""
+    """The selection of one ``sync`` command; ``server`` is None for all servers."""
 
     server: str | None = None
     selection: Selection = EVERYTHING
 
 
 class Process(msgspec.Struct, frozen=True):
-    """What a service has besides its configuration.
+    """What the service needs besides its configuration.
 
-    ``load`` reads that again, ``relog`` takes over what it says of the logs, ``notifier`` tells systemd.
+    ``load`` reads the configuration again, ``relog`` applies its logging settings, ``notifier`` notifies systemd.
     """
 
     load: Callable[[], Config]
@@ -61,13 +61,13 @@ class Process(msgspec.Struct, frozen=True):
 
 
 async def run(config: Config, redactor: Redactor, process: Process) -> None:
-    """Keep the database in step until SIGTERM or SIGINT: the work of the service."""
+    """Keep the database in sync until SIGTERM or SIGINT: the work of the service."""
     with Signals() as signals:
         log.info("daemon.starting", version=__version__)
-        signals.stop.add_done_callback(lambda _: _tell_stopping(process.notifier))
-        stopping = asyncio.create_task(_ask_while_stopping(signals.stop, process.notifier), name="stop")
+        signals.stop.add_done_callback(lambda _: _report_stopping(process.notifier))
+        stopping = asyncio.create_task(_extend_stop_timeout(signals.stop, process.notifier), name="stop")
         try:
-            await _until_stopped(signals.stop, _keep_in_step(config, redactor, process, signals))
+            await _until_stopped(signals.stop, _keep_in_sync(config, redactor, process, signals))
         except Interrupted as interrupted:
             log.info("daemon.stopped", signal=interrupted.name)
         finally:
@@ -75,7 +75,7 @@ async def run(config: Config, redactor: Redactor, process: Process) -> None:
             await asyncio.gather(stopping, return_exceptions=True)
 
 
-async def _keep_in_step(config: Config, redactor: Redactor, process: Process, signals: Signals) -> None:
+async def _keep_in_sync(config: Config, redactor: Redactor, process: Process, signals: Signals) -> None:
     notifier, clock = process.notifier, Clock()
     starting = asyncio.create_task(keep_extending_timeout(notifier, clock), name="start")
     try:
@@ -86,10 +86,10 @@ async def _keep_in_step(config: Config, redactor: Redactor, process: Process, si
             group.create_task(supervisor.run(), name="supervisor")
             await supervisor.started.wait()
             starting.cancel()
-            _tell_started(supervisor)
+            _log_started(supervisor)
             notifier.ready()
             group.create_task(reloader.serve(signals.reload), name="reloads")
-            group.create_task(_sync_when_told(signals.sync_now, supervisor), name="SIGUSR1")
+            group.create_task(_sync_on_signal(signals.sync_now, supervisor), name="SIGUSR1")
             group.create_task(beat(notifier, database.writer, clock), name="watchdog")
             group.create_task(show_status(notifier, supervisor, redactor, clock), name="status")
     finally:
@@ -97,27 +97,27 @@ async def _keep_in_step(config: Config, redactor: Redactor, process: Process, si
         await asyncio.gather(starting, return_exceptions=True)
 
 
-def _tell_stopping(notifier: Notifier) -> None:
+def _report_stopping(notifier: Notifier) -> None:
     log.info("daemon.stopping")
-    notifier.stopping("stopping: what was read is being written")
+    notifier.stopping("stopping: writing what was read")
 
 
-async def _ask_while_stopping(stop: asyncio.Future[int], notifier: Notifier) -> None:
+async def _extend_stop_timeout(stop: asyncio.Future[int], notifier: Notifier) -> None:
     await asyncio.wait([stop])
     await keep_extending_timeout(notifier, Clock(), LONGEST_STOP_S)
 
 
-def _tell_started(supervisor: Supervisor) -> None:
+def _log_started(supervisor: Supervisor) -> None:
     names = list(supervisor.workers)
     log.info("daemon.started", database=str(supervisor.database.path), servers=names)
     if not names:
-        log.warning("daemon.no_servers", hint="add a [[servers]] table to the configuration, and reload")
+        log.warning("daemon.no_servers", hint="add a [[servers]] table to the configuration and reload")
 
 
-async def _sync_when_told(told: asyncio.Event, supervisor: Supervisor) -> None:
+async def _sync_on_signal(requested: asyncio.Event, supervisor: Supervisor) -> None:
     while True:
-        await told.wait()
-        told.clear()
+        await requested.wait()
+        requested.clear()
         log.info("sync.requested")
         supervisor.sync_now()
 
@@ -130,10 +130,10 @@ async def sync_once(
     *,
     retry: RetryPolicy = PATIENT,
 ) -> list[ServerReport]:
-    """Do what is asked for once, and report on each server.
+    """Sync the selection once and return a report per server.
 
-    Raises UnknownServer where no active server has the name that was asked for, DatabaseHeld where another process
-    syncs this database, Interrupted where SIGTERM or SIGINT ended the work early.
+    Raises UnknownServer if no active server has the given name, DatabaseHeld if another process syncs this database,
+    Interrupted if SIGTERM or SIGINT ended the work early.
     """
 
     async def work() -> list[ServerReport]:
@@ -156,13 +156,13 @@ async def _opened(config: Config, *, serves: bool = False) -> AsyncIterator[Data
 
 
 async def _until_stopped(stop: asyncio.Future[int], work: Coroutine[Any, Any, T]) -> T:
-    """Do the work until it is done or a signal arrives; raises Interrupted after it has cleaned up."""
+    """Run until the work is done or a signal arrives. Raises Interrupted after the clean-up."""
     task = asyncio.create_task(work, name="work")
     ends: list[asyncio.Future[Any]] = [task, stop]
     try:
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
-            return await _alone(task)
+            return await _unwrapped(task)
         task.cancel()
         (ended,) = await asyncio.gather(task, return_exceptions=True)
         if isinstance(ended, Exception):
@@ -173,8 +173,8 @@ async def _until_stopped(stop: asyncio.Future[int], work: Coroutine[Any, Any, T]
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _alone(task: asyncio.Task[T]) -> T:
-    """Return a task's result; an error that a task group wraps is raised as itself."""
+async def _unwrapped(task: asyncio.Task[T]) -> T:
+    """Return a task's result; an error wrapped by a task group is raised without the wrapper."""
     try:
         return await task
     except BaseExceptionGroup as group:

@@ -1,4 +1,4 @@
-"""What a sync would do: the ordinary code does it, on a copy of the database that is then dropped."""
+"""A dry run: an ordinary sync on a copy of the database, which is then deleted."""
 
 from __future__ import annotations
 
@@ -35,11 +35,10 @@ if TYPE_CHECKING:
 
 
 class DryRun(msgspec.Struct, frozen=True):
-    """What would be reported and what would change.
+    """The reports and changes that a sync would produce.
 
-    ``held_back`` are the items that the guard would keep, each with its reason.
-    ``unmatched`` are (server, mapping) of path mappings that no file would be under; ``paths`` counts the files whose
-    local path would change although they stay.
+    ``held_back`` are the items that the guard would keep, each with the reason. ``paths`` counts remaining files
+    whose local path would change. ``unmatched`` are (server, mapping) pairs of path mappings that match no file.
     """
 
     reports: tuple[ServerReport, ...]
@@ -50,10 +49,10 @@ class DryRun(msgspec.Struct, frozen=True):
 
 
 async def try_sync(config: Config, options: SyncOptions, board: ProgressBoard, redactor: Redactor) -> DryRun:
-    """Sync a copy of the database and tell how it differs; the database itself is only read.
+    """Sync a copy of the database and return the differences; the database itself is only read.
 
-    It needs no lock, so that it works beside a running daemon, and about as much room as the database in the
-    directory for temporary files. Raises what a sync raises.
+    No lock is needed, so this works beside a running daemon. The copies need space in the temporary directory, about
+    as much as the database. Raises what a sync raises.
     """
     source = config.database.path
     with tempfile.TemporaryDirectory(prefix="retrovue-dry-run-") as name:
@@ -67,7 +66,7 @@ async def try_sync(config: Config, options: SyncOptions, board: ProgressBoard, r
 
 def _compare(before: Path, after: Path, reports: Sequence[ServerReport]) -> DryRun:
     if not before.exists():
-        prepare(before)  # nothing was there: whatever there is now is new
+        prepare(before)  # there was no database: everything is new
     return DryRun(
         tuple(reports),
         tuple(differences(before, after)),
@@ -78,7 +77,7 @@ def _compare(before: Path, after: Path, reports: Sequence[ServerReport]) -> DryR
 
 
 def _held_back(database: Path, reports: Sequence[ServerReport]) -> Iterator[tuple[Difference, str]]:
-    """Yield the items that the passes would have removed, and why they must wait."""
+    """Yield the items that the passes would have removed, and why they are held back."""
     for done in (done for report in reports for done in report.passes):
         if done.removal is not None and done.removal.refusal is not None:
             for item in held_back(database, done.removal.leaving):
@@ -86,7 +85,7 @@ def _held_back(database: Path, reports: Sequence[ServerReport]) -> Iterator[tupl
 
 
 def _unmatched(database: Path) -> Iterator[tuple[str, PathMapping]]:
-    """Yield the mappings of active servers that no listed file is under."""
+    """Yield the mappings of active servers that match no listed file."""
     with visits.reading(database) as connection:
         active = {server.id for server in read_servers(connection) if server.is_active}
         libraries = read_libraries(connection)
@@ -97,6 +96,6 @@ def _unmatched(database: Path) -> Iterator[tuple[str, PathMapping]]:
 
 
 def _covers(connection: sqlite3.Connection, mapping: PathMapping, library: StoredLibrary) -> bool:
-    """Return whether a listed file of a library is under a mapping."""
+    """Return whether a mapping matches a listed file of a library."""
     mapper = PlexPathMappingService([mapping]).for_library(library.name, library.roots, former=library.former)
     return any(mapper.covering(path) for _, path in stored_paths(connection, [library.id]))

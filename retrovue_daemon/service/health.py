@@ -1,4 +1,4 @@
-"""What is wrong with one server: told when it begins, when it becomes another and when it ends, not at every look."""
+"""The failures of one server: logged when they start, change or end, not at every poll."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ EVENTS = {
     "DuplicateServer": "server.duplicate",
     "ServerForgotten": "server.forgotten",
 }
-"""The event of each failure that has one of its own, by the name of its class."""
+"""The log events of failures that have their own, by class name."""
 
 
 class Health:
-    """The trouble that a server is in; ``error`` is None where it can be used."""
+    """The current failures of a server and its libraries; ``error`` is None while the server is usable."""
 
     def __init__(self, server: str, database: Path) -> None:
         self.error: DaemonError | None = None
@@ -41,11 +41,11 @@ class Health:
 
     @property
     def words(self) -> list[str]:
-        """All that is wrong, in a line each: the server itself, then its libraries."""
+        """All failures, one line each: the server itself, then its libraries."""
         return [*([str(self.error)] if self.error is not None else ()), *self._libraries.values()]
 
     def begin(self, error: Exception) -> DaemonError:
-        """Note what went wrong, and return what to report; a mistake of ours is logged with its traceback."""
+        """Record a failure and return the error to report; a bug in this program is logged with its traceback."""
         if isinstance(error, sqlite3.Error):
             error = unreadable(self._database, error)
         failure = error if isinstance(error, DaemonError) else InternalError(type(error).__name__)
@@ -60,13 +60,13 @@ class Health:
         return failure
 
     def end(self) -> None:
-        """Note that the server can be used."""
+        """Record that the server is usable."""
         if self.error is not None:
             log.info("server.recovered", server=self._server)
         self.error = None
 
     def note(self, report: PassReport, *, is_whole: bool) -> None:
-        """Note how a pass over a library ended; only one that left nothing open (``is_whole``) ends its trouble."""
+        """Record how a pass over a library ended; only one that left nothing open (``is_whole``) ends a failure."""
         run = report.run
         if run.status != "ok":
             self._libraries[run.library_id] = f"{self._server}/{report.library} {run.status}: {run.error}"
@@ -74,7 +74,7 @@ class Health:
             self._libraries.pop(run.library_id, None)
 
     def only(self, library_ids: Iterable[int]) -> None:
-        """Forget the trouble of libraries that are not synced any more."""
+        """Forget the failures of libraries that are no longer synced."""
         synced = set(library_ids)
         self._libraries = {library_id: text for library_id, text in self._libraries.items() if library_id in synced}
 

@@ -1,4 +1,4 @@
-"""One request on its way through the worker of a server, from its selection to its report."""
+"""A job of one server's worker, from its selection to its report."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class Job(msgspec.Struct, eq=False):
-    """One selection on its way through one server's worker.
+    """A selection that one server's worker syncs.
 
-    ``shows`` are those that it names, by the id of their library. ``left`` are the ids of the libraries whose passes
-    have not begun, None as long as the server was not looked at: a library that is busy is done once more after that.
+    ``shows`` are the selected shows, by library id. ``pending`` are the ids of libraries whose passes have not
+    started, None until the server has been polled. A library that is busy at that time gets one more pass later.
     """
 
     server: str
@@ -44,9 +44,9 @@ class Job(msgspec.Struct, eq=False):
     def set_libraries(
         self, offers: tuple[Offer, ...], libraries: Sequence[int], unknown: tuple[str, ...] = ()
     ) -> None:
-        """Learn what the server offers and which libraries it is about, in the order of their report.
+        """Set what the server offers and the libraries to sync, in the order of the report.
 
-        ``unknown`` are the entries of the configuration that fit no library.
+        ``unknown`` are the configuration entries that match no library.
         """
         if self.pending is None:
             self._offers, self.pending = offers, set(libraries)
@@ -56,16 +56,16 @@ class Job(msgspec.Struct, eq=False):
             self.pending &= set(libraries)
 
     def begin(self, library_id: int, meters: Sequence[int] = ()) -> None:
-        """Note that the passes of a library have begun, and by which numbers the progress board shows them."""
+        """Record that the passes of a library have started, and their numbers on the progress board."""
         self._running.add(library_id)
         self._meters.update(meters)
         if self.pending is not None:
             self.pending.discard(library_id)
 
     def end(self, library_id: int, reports: Sequence[asyncio.Future[PassReport]]) -> None:
-        """Note how they ended; the last one's report may still come, where it was cancelled."""
+        """Record how the passes ended. If the last one was cancelled, its report may come later."""
         if library_id not in self._running:
-            return  # they are to be done again
+            return  # they will be repeated
         for report in reports:
             if not report.done():
                 report.add_done_callback(lambda _: self.end(library_id, reports))
@@ -75,29 +75,29 @@ class Job(msgspec.Struct, eq=False):
         self.finish_if_done()
 
     def requeue_running(self) -> None:
-        """Have the passes that run done again: another worker goes on with this, and they are about to be stopped."""
+        """Repeat the running passes: they are about to be stopped, and another worker takes over the job."""
         if self.pending is not None:
             self.pending |= self._running
         self._running.clear()
 
     def finish_if_done(self) -> None:
-        """Report where nothing is left and nothing runs."""
+        """Complete the job if nothing is pending or running."""
         if not self.pending and not self._running and self.pending is not None:
             passes = sorted(self._passes, key=lambda done: self._order.get(done.run.library_id, 0))
             self._resolve(ServerReport(self.server, None, self._offers, tuple(passes), self._unknown))
 
     def progress(self, latest: Progress) -> Progress:
-        """Return how far this is, of what a board shows of everything: its own libraries and no others."""
+        """Return the progress of this job's libraries, out of the progress of everything."""
         running = tuple(one for one in latest.running if one.number in self._meters)
         total = len(self._order)
         return Progress(total - len(self.pending or ()) - len(self._running), total, running)
 
     def fail(self, error: DaemonError) -> None:
-        """Report that the server could not be used."""
+        """Complete the job with an error: the server could not be used."""
         self.pending = set()
         self._resolve(ServerReport(self.server, error, self._offers, tuple(self._passes)))
 
     def _resolve(self, report: ServerReport) -> None:
-        """Give the report, unless nobody waits any more."""
+        """Set the report, unless the job is already done or cancelled."""
         if not self.done.done():
             self.done.set_result(report)

@@ -1,4 +1,4 @@
-"""What there is to do after a look at a server: which passes, over which libraries, and who asked for them."""
+"""Planning after a poll: which passes to run over which libraries, and for which jobs."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """The pass to do; ``settled`` says that nothing more is due for the library."""
+    """The pass to run; ``settled`` means that nothing else is due for the library."""
 
     kind: Literal["full", "quick"]
     settled: bool = True
 
 
 def full_is_due(row: StoredLibrary, listing: LibraryListing, *, now: int, full_interval: float) -> bool:
-    """Tell whether a library must be listed from beginning to end.
+    """Return whether a library needs a full listing.
 
-    That is so where it never was, where the last pass left something to be read again, where the server's marks of it
-    are others than before its last complete listing (unequal is enough: a restored server counts backwards), and once
+    It does if it never had one, if the last pass left something to read again, if the server's change marks differ
+    from those before the last full listing (any difference counts: a restored server may count backwards), or if
     ``full_interval`` seconds have passed, because not every change moves a mark.
     """
     if row.last_full_sync_at is None or row.state != "active" or row.list_again:
@@ -47,15 +47,15 @@ def full_is_due(row: StoredLibrary, listing: LibraryListing, *, now: int, full_i
             return True
     elif (row.section_updated_at, row.scanned_at) != (listing.updated_at, listing.scanned_at):
         return True
-    # A clock that was set back makes the last time lie ahead: then it says nothing.
+    # If the clock was set back, the last time lies in the future and is ignored.
     return not 0 <= now - row.last_full_sync_at < full_interval
 
 
 class Work(msgspec.Struct, frozen=True, eq=False):
-    """What is to be done for one library, and who asked for it.
+    """The passes to run for one library, and the jobs that wait for them.
 
-    ``plan`` is the pass over all of it, if there is to be one, and ``context`` is for that; ``shows`` are single
-    shows, each with its own. ``vanished`` says that the server no longer lists it.
+    ``plan`` is the pass over the whole library, if any, and ``context`` belongs to it. ``shows`` are single shows,
+    each with its own context. ``vanished`` means that the server no longer lists the library.
     """
 
     target: LibraryTarget
@@ -72,14 +72,14 @@ class Work(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def titles(self) -> tuple[str, ...]:
-        """What each pass is called, in their order."""
+        """The title of each pass, in order."""
         return (*((self.target.row.name,) if self.plan else ()), *(show.title for show, _ in self.shows))
 
 
 class Planner(msgspec.Struct, frozen=True):
-    """Chooses what to begin after one look: what is due, if it was a ``scheduled`` one, and what was asked for.
+    """Chooses what to start after a poll: what jobs request and, if the poll was ``scheduled``, what is due.
 
-    A library that is ``busy`` waits, and so does one whose last listing did not end well, unless somebody asks.
+    A ``busy`` library waits. One whose last listing failed waits for its backoff, unless a job requests it.
     """
 
     contact: Contact
@@ -91,7 +91,7 @@ class Planner(msgspec.Struct, frozen=True):
     clock: Clock
 
     async def work(self, jobs: Sequence[Job]) -> list[Work]:
-        """Return what to begin, and let everybody who asked know which libraries it is about."""
+        """Return what to start, and set the libraries of each job."""
         targets = (*self.contact.targets, *self.contact.vanished)
         for job in jobs:
             await self._find_shows(job)
@@ -119,13 +119,13 @@ class Planner(msgspec.Struct, frozen=True):
         return Work(target, waiting, plan, self._for(wholly), each, vanished)
 
     def _for(self, selections: Sequence[Selection]) -> PassContext:
-        """Return what a pass works with that so many asked for: one of them is enough to accept removals."""
+        """Return the context of a pass that serves these selections; one of them is enough to accept removals."""
         accept = any(selection.accept_removals for selection in selections)
         settings = msgspec.structs.replace(self.context.settings, accept_removals=accept)
         return msgspec.structs.replace(self.context, settings=settings)
 
     def _plan(self, target: LibraryTarget, wholly: Sequence[Selection], *, vanished: bool) -> Plan | None:
-        """Choose the pass over a library; None where nothing is to be done now."""
+        """Return the pass over a library, or None if nothing is to be done now."""
         if any(selection.full or selection.accept_removals for selection in wholly):
             return Plan("full")
         ready = bool(wholly) or self.backoff.ready(target.row.id, self.clock.monotonic())
@@ -135,9 +135,9 @@ class Planner(msgspec.Struct, frozen=True):
         return Plan("full") if due and ready else Plan("quick", settled=not due)
 
     async def _find_shows(self, job: Job) -> None:
-        """Find the shows that are asked for, once.
+        """Find the shows that a job selects, once.
 
-        Where the server cannot say, or a year must tell which one is meant, only who asked is told so.
+        If the server fails, or the title is ambiguous without a year, only this job fails.
         """
         if job.selection.show is None or job.pending is not None:
             return

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ServerReport:
-    """What was brought for one server; ``error`` is set where it could not be used at all.
+    """The result of a sync for one server; ``error`` is set if the server could not be used at all.
 
-    ``unknown`` are the entries of ``libraries`` in the configuration that fit none of its libraries; only a sync of
-    everything reports them.
+    ``unknown`` are the entries of ``libraries`` in the configuration that match none of its libraries; only a sync
+    of everything reports them.
     """
 
     server: str
@@ -32,9 +32,9 @@ class ServerReport:
 
 
 def exit_code(reports: Sequence[ServerReport]) -> int:
-    """Return 0 where all went well, 3 where no server could be used, 2 where the question was unclear, else 1.
+    """Return 0 if everything succeeded, 3 if no server was usable, 2 if the selection was ambiguous, otherwise 1.
 
-    All does not go well where the configuration names a library that its server does not have.
+    A configured library that its server does not have counts as a failure.
     """
     if any(isinstance(report.error, AmbiguousShow) for report in reports):
         return AmbiguousShow.exit_code
@@ -48,17 +48,17 @@ def exit_code(reports: Sequence[ServerReport]) -> int:
 
 
 def describe(error: DaemonError | None) -> dict[str, Any] | None:
-    """Give an error the shape that it has in JSON."""
+    """Return an error as a JSON object."""
     if error is None:
         return None
-    told: dict[str, Any] = {"type": type(error).__name__, "message": str(error), "hint": error.hint}
+    described: dict[str, Any] = {"type": type(error).__name__, "message": str(error), "hint": error.hint}
     if isinstance(error, AmbiguousShow):
-        told |= {"years": list(error.years), "shows": [asdict(show) for show in error.shows]}
-    return told
+        described |= {"years": list(error.years), "shows": [asdict(show) for show in error.shows]}
+    return described
 
 
 def summary(reports: Sequence[ServerReport], code: int) -> dict[str, Any]:
-    """Return the object that ``sync --json`` prints: the counts of sync_runs for every server and library."""
+    """Return the object that ``sync --json`` prints: the counts of sync_runs per server and library."""
     return {
         "exit_code": code,
         "servers": [
@@ -84,10 +84,10 @@ def summary(reports: Sequence[ServerReport], code: int) -> dict[str, Any]:
     }
 
 
-def shortfalls(told: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return what a sync found nothing for, as (message, hint): entries of ``libraries``, or all of them."""
+def shortfalls(result: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return a (message, hint) pair per ``libraries`` entry that matched nothing, and one if nothing was synced."""
     found = []
-    for server in told["servers"]:
+    for server in result["servers"]:
         titles = ", ".join(repr(offer["title"].strip()) for offer in server.get("offers", ()))
         found += [
             (
@@ -96,10 +96,10 @@ def shortfalls(told: dict[str, Any]) -> list[tuple[str, str]]:
             )
             for entry in server.get("unknown_libraries", ())
         ]
-    if told["servers"] and not any(server["error"] or server["libraries"] for server in told["servers"]):
+    if result["servers"] and not any(server["error"] or server["libraries"] for server in result["servers"]):
         reasons = [
             f"{offer['title'].strip()!r} {offer['left_out']}"
-            for server in told["servers"]
+            for server in result["servers"]
             for offer in server.get("offers", ())
             if offer["left_out"]
         ]
@@ -107,12 +107,12 @@ def shortfalls(told: dict[str, Any]) -> list[tuple[str, str]]:
     return found
 
 
-def unmet(selection: Selection, told: dict[str, Any]) -> UnknownLibrary | UnknownShow | None:
-    """Tell whether a library or a show was asked for that no server has to sync; its exit code is then the one."""
+def unmet(selection: Selection, result: dict[str, Any]) -> UnknownLibrary | UnknownShow | None:
+    """Return an error if no server syncs the selected library or show, and set its exit code in the result."""
     found: UnknownLibrary | UnknownShow | None = None
-    if not told["servers"] or any(server["error"] or server["libraries"] for server in told["servers"]):
+    if not result["servers"] or any(server["error"] or server["libraries"] for server in result["servers"]):
         return None
-    offers = [offer for server in told["servers"] for offer in server.get("offers", ())]
+    offers = [offer for server in result["servers"] for offer in server.get("offers", ())]
     meant = [
         offer
         for offer in offers
@@ -127,5 +127,5 @@ def unmet(selection: Selection, told: dict[str, Any]) -> UnknownLibrary | Unknow
     elif selection.show is not None:
         found = UnknownShow(*selection.show)
     if found is not None:
-        told["exit_code"] = found.exit_code
+        result["exit_code"] = found.exit_code
     return found

@@ -1,4 +1,4 @@
-"""Requests that other programs have put into the database, and their answers."""
+"""Serving the sync requests that other programs write into the database."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 PROGRESS_S = 1.0
-"""Seconds between two words on how far requests are."""
+"""Seconds between two progress updates."""
 
 _KINDS = ("quick", "full", "show")
 _OPTIONS: dict[str, tuple[type, str]] = {
@@ -40,7 +40,7 @@ _OPTIONS: dict[str, tuple[type, str]] = {
 
 
 class RequestServer:
-    """Takes requests, has them done, and writes progress and result into their rows."""
+    """Reads requests, submits their jobs, and writes progress and results into their rows."""
 
     def __init__(
         self,
@@ -55,12 +55,12 @@ class RequestServer:
         self._clock = clock
         self._serving: dict[int, asyncio.Task[None]] = {}
         self._ended: set[int] = set()
-        """Requests that ended since the last look at the table began: what it saw of them may be old."""
+        """Requests that finished since the table was last read: that reading may show them as open."""
         self._jobs: dict[int, list[Job]] = {}
         self._publishing: asyncio.Task[None] | None = None
 
     async def take_requests(self) -> None:
-        """Begin to serve what has come since the last time."""
+        """Start to serve new requests."""
         self._ended.clear()
         for request in await self._database.reader.run(open_requests):
             if request.id not in self._serving and request.id not in self._ended:
@@ -71,7 +71,7 @@ class RequestServer:
             self._publishing = asyncio.create_task(self._publish_progress(), name="progress of requests")
 
     async def close(self) -> None:
-        """Stop serving; requests that are not answered wait for the next daemon."""
+        """Stop serving; unfinished requests wait for the next daemon."""
         tasks = [*self._serving.values(), *([self._publishing] if self._publishing else ())]
         for task in tasks:
             task.cancel()
@@ -86,7 +86,7 @@ class RequestServer:
         try:
             await self._answer(request)
         except DaemonError as error:
-            # The request stays open: it is taken again when something else is written, or by the next daemon.
+            # The request stays open: it is retried at the next write to the database, or by the next daemon.
             log.error("request.failed", request_id=request.id, error=str(error), hint=error.hint)
         except Exception:
             log.exception("request.failed", request_id=request.id)
@@ -114,13 +114,13 @@ class RequestServer:
         await self._database.writer.run(work)
 
     async def _publish_progress(self) -> None:
-        """Say how far each request is, as long as there are any."""
+        """Write the progress of each request into its row while there are any."""
         shown: dict[int, Progress] = {}
         while self._serving:
             latest = {request_id: self._progress(jobs) for request_id, jobs in self._jobs.items()}
             news = {request_id: each for request_id, each in latest.items() if each != shown.get(request_id)}
             shown = latest
-            # Until a server has said what it has, there is nothing to tell.
+            # Before a server has listed its libraries, there is no progress to show.
             progress = {
                 request_id: {"progress": msgspec.to_builtins(each)}
                 for request_id, each in news.items()
@@ -130,12 +130,12 @@ class RequestServer:
                 try:
                     await self._database.writer.run(partial(show_progress, progress=progress))
                 except StoreError as error:
-                    # What is wrong with the database is told by those whose work it hinders.
+                    # The task whose work the database failure affects reports it.
                     log.debug("request.progress_lost", error=str(error))
             await self._clock.sleep(PROGRESS_S)
 
     def _progress(self, jobs: Sequence[Job]) -> Progress:
-        """Return how far a request is, over all servers that it is about."""
+        """Return the progress of a request over all its servers."""
         each = [job.progress(self._board.latest) for job in jobs]
         return Progress(
             sum(one.libraries_done for one in each),
@@ -145,16 +145,16 @@ class RequestServer:
 
 
 def selection_of(request: RequestRow) -> Selection:
-    """Make what a worker is asked for of a row that any program may have written. Raises BadRequest.
+    """Return the selection of a request that any program may have written. Raises BadRequest.
 
-    Nothing in it is guessed or passed over: what was meant for one library must not remove from all of them.
+    Nothing is guessed or ignored: a request meant for one library must not remove items from all.
     """
     options = request.options
     if options is None:
         raise BadRequest("options is no JSON object, or too long")
     if request.kind not in _KINDS:
         raise BadRequest(f"there is no kind {request.kind!r}")
-    # Without foreign keys, as plain SQLite is, an id may lead nowhere: that is not the same as none.
+    # SQLite does not enforce foreign keys by default: an id may refer to nothing, which is not the same as NULL.
     if request.server_id is not None and request.server is None:
         raise BadRequest(f"there is no server with the id {request.server_id}")
     if request.library_id is not None and (request.library_key is None or request.owner is None):

@@ -1,4 +1,4 @@
-"""When a server is contacted next, and when a library whose listing failed is tried again."""
+"""When a server is polled next, and when a library whose listing failed is retried."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 
 FIRST_BACKOFF_S = 15.0
 LONGEST_BACKOFF_S = 15 * 60.0
-"""Seconds between two tries to contact a server."""
+"""The longest wait between two attempts to contact a server, in seconds."""
 
 LONGEST_LIBRARY_BACKOFF_S = 3600.0
-"""Seconds between two tries to list a library."""
+"""The longest wait between two attempts to list a library, in seconds."""
 
 
 class ServerSchedule:
-    """The time of the next look, by a clock that does not jump.
+    """The time of a server's next poll, by the monotonic clock.
 
-    Failures double the wait, up to a quarter of an hour; a token that is refused is tried no more often than that
-    from the start. Jitter keeps the servers of one host from being asked at the same moment for ever.
+    Failures double the wait, up to 15 minutes; after a rejected token, the wait is 15 minutes from the start. Jitter
+    keeps several servers on one host from always being polled at the same moment.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -33,14 +33,14 @@ class ServerSchedule:
 
     @property
     def due_in(self) -> float:
-        """Seconds until the next look; 0 where it is due."""
+        """Seconds until the next poll; 0 if it is due."""
         return max(0.0, self._next - self._clock.monotonic(), self._not_before - self._clock.monotonic())
 
     def begin(self, interval: float) -> bool:
-        """Tell whether the look that begins is for all that is due, and not only for what somebody asks for.
+        """Start a poll, and return whether it is for everything that is due, not only for submitted jobs.
 
-        It is when its time has come, and while the server fails: reaching it then makes up for what was missed. The
-        next one is planned now, so that whoever asks for another meanwhile gets it.
+        It is if the poll was due, and also while the server fails: reaching it then makes up for missed polls. The
+        next poll is scheduled now, so that a request for an earlier one during this poll is kept.
         """
         self._is_early = self.due_in > 0
         if self._is_early and not self.failures:
@@ -49,33 +49,33 @@ class ServerSchedule:
         return True
 
     def succeeded(self) -> None:
-        """Note that the server was reached: what comes next is what was planned."""
+        """Record that the server was reached; the next poll stays as scheduled."""
         self.failures = 0
 
     def failed(self, error: Exception, interval: float) -> None:
-        """Plan the next look after one that did not reach the server.
+        """Schedule the next poll after one that failed to reach the server.
 
-        A server that says when to come back is believed, unless that is sooner than after any failure. A look that
-        somebody asked for before its time does not lengthen the wait.
+        The server's Retry-After counts unless it is shorter than the first backoff. A failed poll that a job
+        requested before the due time does not lengthen the wait.
         """
         if not (self._is_early and self.failures):
             self.failures += 1
         self._is_early = False
-        asked_for = error.retry_after or 0.0 if isinstance(error, ServerBusy) else 0.0
-        if asked_for >= FIRST_BACKOFF_S:
-            self._after(asked_for)
+        retry_after = error.retry_after or 0.0 if isinstance(error, ServerBusy) else 0.0
+        if retry_after >= FIRST_BACKOFF_S:
+            self._after(retry_after)
             return
         wait = min(min(FIRST_BACKOFF_S, interval) * 2 ** (min(self.failures, 20) - 1), LONGEST_BACKOFF_S)
         if isinstance(error, Unauthorized):
             wait = LONGEST_BACKOFF_S
-        self._after(max(wait * random.uniform(0.5, 1.0), asked_for))  # noqa: S311 -- likewise
+        self._after(max(wait * random.uniform(0.5, 1.0), retry_after))  # noqa: S311 -- likewise
 
     def postpone(self, seconds: float) -> None:
-        """Do not look before so many seconds have passed."""
+        """Do not poll for the given number of seconds."""
         self._not_before = max(self._not_before, self._clock.monotonic() + seconds)
 
     def shorten(self, interval: float) -> None:
-        """Look within an interval that is shorter than the one before; a server that fails is left alone as long."""
+        """Poll within a new, shorter interval; a failing server keeps its backoff."""
         if not self.failures:
             self._next = min(self._next, self._clock.monotonic() + interval)
 
@@ -84,9 +84,9 @@ class ServerSchedule:
 
 
 class LibraryBackoff:
-    """When libraries whose listing did not end well may be listed again: the wait doubles from try to try.
+    """When libraries whose listing failed may be listed again; the wait doubles with each failure.
 
-    ``first`` is the first wait. Times are seconds of a clock that does not jump (``time.monotonic``).
+    ``first`` is the first wait. Times are seconds of the monotonic clock.
     """
 
     def __init__(self, first: float) -> None:
@@ -95,13 +95,13 @@ class LibraryBackoff:
         self._not_before: dict[int, float] = {}
 
     def ready(self, library_id: int, clock: float) -> bool:
-        """Tell whether a library may be listed now."""
+        """Return whether a library may be listed now."""
         return clock >= self._not_before.get(library_id, clock)
 
     def failed(self, library_id: int, clock: float) -> None:
-        """Count a listing that did not end well."""
+        """Count a failed listing."""
         failures = self._failures[library_id] = self._failures.get(library_id, 0) + 1
-        # The first wait is a little shorter than the interval, so that the next look is not missed by a hair.
+        # The wait is a little shorter than the interval, so that the next poll is not just missed.
         wait = (
             min(self.first * 2 ** (min(failures, 30) - 1), max(LONGEST_LIBRARY_BACKOFF_S, self.first))
             - self.first / 5
@@ -109,6 +109,6 @@ class LibraryBackoff:
         self._not_before[library_id] = clock + wait
 
     def succeeded(self, library_id: int) -> None:
-        """Forget what failed before."""
+        """Forget earlier failures."""
         self._failures.pop(library_id, None)
         self._not_before.pop(library_id, None)

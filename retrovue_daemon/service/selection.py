@@ -1,4 +1,4 @@
-"""What a person or a program asks to be synced, and what comes of it."""
+"""The selection that a person or a program requests to be synced."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 
 NO_YEAR: Final = 0
-"""The year of a show that has none, where somebody asks for just that one."""
+"""Selects the show that has no year."""
 
 _LATEST_YEAR: Final = 9_999
 _LONGEST_NAME: Final = 1_000
 
 
 class Selection(msgspec.Struct, frozen=True):
-    """What is asked for; None means everything.
+    """What to sync; None means everything.
 
-    ``show`` is a title and, where that is not enough, a year, or NO_YEAR. ``full`` asks for complete listings, also
-    where nothing is due; ``accept_removals`` too, and believes what they lack.
+    ``show`` is a title and, if that is ambiguous, a year or NO_YEAR. ``full`` requests full listings even if none
+    are due. ``accept_removals`` does the same and applies removals that the guard would hold back.
     """
 
     library: str | None = None
@@ -35,22 +35,22 @@ class Selection(msgspec.Struct, frozen=True):
     accept_removals: bool = False
 
     def wants(self, library: StoredLibrary, former: Sequence[str] = ()) -> bool:
-        """Return whether a library is asked for, by its title, its key, or a ``former`` title."""
+        """Return whether a library is selected by its title, its key or a ``former`` title."""
         if self.show is not None and library.kind != "show":
             return False
         names = {library.name.strip(), library.key, *(name.strip() for name in former)}
         return self.library is None or self.library.strip() in names
 
     def check(self) -> None:
-        """Refuse what nothing can be, before anybody is asked for it. Raises BadInput."""
+        """Refuse impossible names and years before a server is contacted. Raises BadInput."""
         if self.library is not None and not is_name(self.library.strip()):
             raise BadInput(
-                f"no library can be called {self.library[:60]!r}", hint="give its title or key, or nothing for all"
+                f"invalid library name {self.library[:60]!r}", hint="give its title or key, or nothing for all"
             )
         if self.show is not None:
             title, year = self.show
             if not is_name(title.strip()):
-                raise BadInput(f"no show can be called {title[:60]!r}", hint="give its whole title as Plex shows it")
+                raise BadInput(f"invalid show title {title[:60]!r}", hint="give the whole title as Plex shows it")
             check_year(year)
 
 
@@ -58,18 +58,19 @@ EVERYTHING = Selection()
 
 
 def is_name(text: str) -> bool:
-    """Tell whether something at Plex can be called so."""
+    """Return whether a text can be a name in Plex."""
     return 0 < len(text) <= _LONGEST_NAME and is_utf8(text)
 
 
 def check_year(year: object) -> None:
-    """Refuse what is no year that a show can have begun in, nor NO_YEAR or None. Raises BadInput."""
+    """Refuse a value that is not a possible year, NO_YEAR or None. Raises BadInput."""
     if year is not None and not (type(year) is int and NO_YEAR <= year <= _LATEST_YEAR):
         raise BadInput(
-            f"the year must be a number from 1 to {_LATEST_YEAR}, not {year!r:.60}", hint="0 means without a year"
+            f"the year must be a number from 1 to {_LATEST_YEAR}, not {year!r:.60}",
+            hint="0 selects shows without a year",
         )
 
 
 def is_of_year(began: int | None, year: int | None) -> bool:
-    """Tell whether a show that ``began`` then, or has no year, is of the year that is asked for; None is any."""
+    """Return whether the year a show ``began``, or None, matches the selected year; None selects any."""
     return year is None or (began or NO_YEAR) == year

@@ -1,4 +1,4 @@
-"""The one place that knows signals."""
+"""All handling of Unix signals."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 class OtherProcess:
-    """The process that has an id now, and never a later one with the same id; a context manager.
+    """The process that currently has an id, never a later one that reuses it; a context manager.
 
-    So there is time to check whether it is the right one. Raises ProcessLookupError if no process has the id.
+    This leaves time to check that it is the right process. Raises ProcessLookupError if no process has the id.
     """
 
     def __init__(self, pid: int) -> None:
@@ -38,17 +38,17 @@ class OtherProcess:
         signal.pidfd_send_signal(self._descriptor, signal.SIGHUP)
 
     def ends_within(self, seconds: float) -> bool:
-        """Wait for its end, and return whether it came within that time; blocks."""
+        """Wait for the process to end, and return whether it did within that time; blocks."""
         ended, _, _ = select.select([self._descriptor], [], [], seconds)
         return bool(ended)
 
 
 class Signals:
-    """What the process was told by signals, as things that tasks can wait for; a context manager.
+    """Signals as events that tasks can wait for; a context manager.
 
-    ``stop`` becomes the number of the first SIGTERM or SIGINT. A second SIGINT ends the process on the spot: somebody
-    at a keyboard does not want to wait. ``reload`` is set by SIGHUP, ``sync_now`` by SIGUSR1; whoever acts on one
-    clears it first, so that a storm of them is one. Signals that were held back before the block arrive in it.
+    ``stop`` becomes the number of the first SIGTERM or SIGINT. A second SIGINT ends the process at once: a person at
+    a keyboard does not want to wait. ``reload`` is set by SIGHUP, ``sync_now`` by SIGUSR1. The task that handles an
+    event clears it first, so that a burst of signals counts once. Signals blocked before the block arrive in it.
     """
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class Signals:
     def __enter__(self) -> Self:
         for number, handler in self._handlers.items():
             self._loop.add_signal_handler(number, handler, number)
-        # Python itself calls this one, also while the event loop is held up; the loop still hears of the signal.
+        # Python calls this handler directly, even while the event loop is blocked; the loop still gets the signal.
         signal.signal(signal.SIGINT, self._interrupt)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, self._handlers)
         return self
@@ -76,7 +76,7 @@ class Signals:
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        # asyncio would let them have their default effect for a moment, and SIGHUP's is to end the process.
+        # asyncio would restore the default actions for a moment, and SIGHUP's is to end the process.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, self._handlers)
         for number, before in self._before.items():
             self._loop.remove_signal_handler(number)
@@ -85,7 +85,7 @@ class Signals:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     async def pause(self, seconds: float) -> None:
-        """Wait; raises Interrupted where the end comes first."""
+        """Wait. Raises Interrupted if a stop signal arrives first."""
         with suppress(TimeoutError):
             raise Interrupted(await asyncio.wait_for(asyncio.shield(self.stop), seconds))
 

@@ -1,4 +1,4 @@
-"""How many passes look at once, over all servers."""
+"""The limit on passes that read from servers at the same time."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from retrovue_daemon.clock import Clock
 
 FIRST_LOOK_S = 1.0
-"""Seconds that a place is kept for a server that was not reached yet: most are by then."""
+"""Seconds that a slot is reserved for a server that has not been reached yet: most respond by then."""
 
 
 class Slots:
-    """A bounded number of places for the passes of all servers; of those, no server takes the others' last ones.
+    """A bounded number of slots for the passes of all servers; no server can take the last slots from the others.
 
-    A server that hangs may keep its places for minutes. So one that already has a place gets another only if one is
-    left for each server that has none and may soon want one: that was reached the last time, or is looked at for the
-    first. Nothing is kept for a server that cannot be reached. Where places are short, the server is next that has
-    not got one for the longest time. The number can change while places are in use: who is in stays in.
+    A server that hangs may hold its slots for minutes. So a server that already has a slot gets another only if one
+    remains for each server that has none and may soon need one: a server that was reached last time, or is polled for
+    the first time. No slot is reserved for an unreachable server. If slots are scarce, the server that has waited
+    longest since its last slot is next. The number can change while slots are held: holders keep theirs.
     """
 
     def __init__(self, number: int, clock: Clock) -> None:
@@ -36,7 +36,7 @@ class Slots:
         self._last_given: dict[str, int] = {}
 
     def share(self, number: int, servers: Iterable[str]) -> None:
-        """Let so many in at once, and keep places for no other servers than these, from now on."""
+        """Set the number of slots, and the servers for which slots are reserved."""
         first_look = self._clock.monotonic() + FIRST_LOOK_S
         self._number = number
         self._kept_until = {server: self._kept_until.get(server, first_look) for server in servers}
@@ -44,19 +44,19 @@ class Slots:
         self.admit()
 
     def keep(self, server: str) -> None:
-        """Keep a place for a server from now on, because it was reached."""
+        """Reserve a slot for a server from now on, because it was reached."""
         if server in self._kept_until:
             self._kept_until[server] = math.inf
 
     def give_up(self, server: str) -> None:
-        """Keep none for a server that was not, until it is."""
+        """Reserve no slot for a server that was not reached, until it is."""
         if server in self._kept_until:
             self._kept_until[server] = -math.inf
             self.admit()
 
     @asynccontextmanager
     async def of(self, server: str) -> AsyncIterator[None]:
-        """Wait for a place, and hold it as long as the block lasts."""
+        """Wait for a slot and hold it during the block."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[turn] = server
         self.admit()
@@ -64,13 +64,13 @@ class Slots:
             await turn
             yield
         finally:
-            # Cancelled while it waited, or at the very moment at which it was let in.
+            # Not waiting any more: a slot was assigned, even if the task was cancelled at that very moment.
             if self._waiting.pop(turn, None) is None:
                 self._taken -= Counter((server,))
             self.admit()
 
     def admit(self) -> None:
-        """Let in whoever may; to be called also now and then, because places are kept for a time only."""
+        """Assign free slots. Call this regularly too, because reservations expire."""
         while (turn := self._next()) is not None:
             server = self._waiting.pop(turn)
             self._taken[server] += 1
@@ -79,7 +79,7 @@ class Slots:
             turn.set_result(None)
 
     def _next(self) -> asyncio.Future[None] | None:
-        """Return whose turn it is: of the server that got a place least recently, who came first."""
+        """Return the next waiter: the first one of the server that got a slot least recently."""
         first: dict[str, asyncio.Future[None]] = {}
         for turn, server in self._waiting.items():
             if not turn.done() and server not in first:
@@ -89,6 +89,6 @@ class Slots:
         return first[min(ready, key=lambda server: self._last_given.get(server, 0))] if ready else None
 
     def _kept(self) -> int:
-        """Return how many servers have no place and have one kept."""
+        """Return the number of servers without a slot for which one is reserved."""
         now = self._clock.monotonic()
         return sum(until > now and not self._taken[server] for server, until in self._kept_until.items())

@@ -1,4 +1,4 @@
-"""The workers of all servers: who is on, who starts and who stops, and what others have written meanwhile."""
+"""The supervisor: starts and stops the workers of all servers, and reacts to what other programs write."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 WATCH_S = 1.0
-"""Seconds between two looks at what others have written; each takes microseconds."""
+"""Seconds between two checks for what other programs have written; a check takes microseconds."""
 
 
 class Changed(msgspec.Struct, frozen=True):
-    """What a new configuration meant for the servers, by name."""
+    """The servers that a new configuration affected, by name."""
 
     added: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
@@ -54,9 +54,9 @@ class Changed(msgspec.Struct, frozen=True):
 
 
 class Supervisor:
-    """Keeps one worker for every active server. Not more than ``[sync] concurrency`` passes look at once.
+    """Keeps one worker per active server. At most ``[sync] concurrency`` passes read from servers at once.
 
-    ``refused`` says why the newest configuration is not in force, where that is so; whoever loads it says it here.
+    ``refused`` holds the problems of the newest configuration while it is not in force; the reloader sets it.
     """
 
     def __init__(
@@ -90,20 +90,20 @@ class Supervisor:
         self._requests = RequestServer(database, board, self.submit, self._clock)
 
     async def sync_once(self, selection: Selection, server: str | None = None) -> list[ServerReport]:
-        """Do what is asked for, on all active servers side by side or on one; return a report of each, in order.
+        """Sync a selection on all active servers in parallel, or on one; return one report each, in order.
 
-        Raises UnknownServer where no active server has that name.
+        Raises UnknownServer if no active server has that name.
         """
         roster = (await self._read_roster(self.config)).only(server)
         reports = await self.sync_servers(roster.servers, selection)
         return [*reports, *(ServerReport(server.name, server.error) for server in roster.unusable)]
 
     async def sync_servers(self, servers: Sequence[ActiveServer], selection: Selection) -> list[ServerReport]:
-        """Do what is asked for on these servers; what the configuration says of others is not looked at."""
+        """Sync a selection on these servers; the configuration's other servers are ignored."""
         self._slots.share(self.config.sync.concurrency, [active.name for active in servers])
         context = await self._worker_context(self.config)
         async with asyncio.TaskGroup() as group:
-            admitting = group.create_task(self._admit(), name="places that are free again")
+            admitting = group.create_task(self._admit(), name="expired slot reservations")
             rounds = [
                 group.create_task(ServerWorker(active, context).once(selection), name=f"server {active.name}")
                 for active in servers
@@ -114,28 +114,28 @@ class Supervisor:
         return [task.result() for task in rounds]
 
     async def _admit(self) -> None:
-        """Give the places away that were kept for servers that are not reached in time."""
+        """Assign the slots reserved for servers that are not reached in time."""
         await self._clock.sleep(FIRST_LOOK_S)
         self._slots.admit()
 
     async def run(self) -> None:
-        """Keep every server in step, each by its own schedule, until cancelled."""
+        """Keep all servers in sync, each by its own schedule, until cancelled."""
         async with self._group:
             try:
-                # What others write from here on is noticed, also what they write while the workers start.
+                # From here on, changes by other programs are noticed, including those made while the workers start.
                 before = await self.database.reader.run(read_settings)
                 await self._apply(self.config)
                 self.started.set()
                 self._follow_paths()
                 await self._watch(before)
             finally:
-                # Before the workers end: what they leave undone is for the next daemon, not an answer.
+                # Before the workers end: unfinished requests are left to the next daemon, not answered.
                 await self._requests.close()
 
     async def apply(self, config: Config) -> Changed:
-        """Sync by a configuration from now on; servers that it says nothing new of are not disturbed.
+        """Use a new configuration from now on; servers that it does not change are not disturbed.
 
-        Stopped passes end at their next page. Returns when local paths follow the mappings. What fails is raised, and
+        Stopped passes end at their next page. Returns once local paths match the mappings. A failure is raised and
         has changed nothing.
         """
         changed = await self._apply(config)
@@ -143,20 +143,20 @@ class Supervisor:
         return changed
 
     def submit(self, selection: Selection, server: str | None = None) -> list[Job]:
-        """Have something synced as soon as may be, by all workers or by one. Raises UnknownServer."""
+        """Submit a selection to all workers or to one, to be synced as soon as possible. Raises UnknownServer."""
         workers = list(self.workers.values())
         return [
             worker.submit(selection) for worker in (workers if server is None else [choose_active(workers, server)])
         ]
 
     def sync_now(self) -> None:
-        """Sync everything as soon as may be."""
+        """Sync everything as soon as possible."""
         for worker in self.workers.values():
             worker.sync_now()
 
     @property
     def wrong(self) -> list[str]:
-        """All that is wrong, in a line each: with what is written where, with servers and with libraries."""
+        """All current failures, one line each: of the configuration, the database, the servers and the libraries."""
         return [
             *([f"reload refused: {', '.join(self.refused)}"] if self.refused else ()),
             *([self._failure] if self._failure else ()),
@@ -164,10 +164,10 @@ class Supervisor:
             *(words for worker in self.workers.values() for words in worker.health.words),
         ]
 
-    # -- who is on --------------------------------------------------------------------------------------------------
+    # -- workers ----------------------------------------------------------------------------------------------------
 
     async def _apply(self, config: Config | None = None) -> Changed:
-        """Start, stop and rearrange workers as a configuration (default: the one in force) and the database say."""
+        """Start, stop and reconfigure workers to match the database and a configuration (default: the current)."""
         async with self._applying:
             config = self.config if config is None else config
             roster = await self._read_roster(config)
@@ -185,7 +185,7 @@ class Supervisor:
             for name in removed:
                 del self.workers[name]
             for name in restarted:
-                # It stays where it is until the next one takes its place: somebody may ask for something meanwhile.
+                # It stays registered until its replacement starts: jobs may be submitted meanwhile.
                 self.workers[name].hand_over()
             await self._stop(*removed, *restarted)
             for name, worker in list(self.workers.items()):
@@ -242,16 +242,16 @@ class Supervisor:
         await asyncio.gather(*stopped, return_exceptions=True)
 
     def _follow_paths(self) -> list[asyncio.Task[None]]:
-        """Have all workers compute local paths anew where that is necessary; a large library takes its time."""
+        """Start a task per worker that recomputes local paths where necessary; a large library takes a while."""
         return [
             self._group.create_task(worker.follow_paths(), name=f"paths {name}")
             for name, worker in self.workers.items()
         ]
 
-    # -- what others write ------------------------------------------------------------------------------------------
+    # -- changes by other programs ----------------------------------------------------------------------------------
 
     async def _watch(self, seen: Settings) -> Never:
-        """Act on what other programs write; a failure there is told once, and what it kept from us is tried again."""
+        """React to what other programs write. A failure is logged once and retried."""
         version = -1
         while True:
             try:
@@ -264,18 +264,18 @@ class Supervisor:
                     log.info("store.recovered")
                 self._failure = ""
             except Exception as error:  # noqa: BLE001 -- whatever others have written must not end the service
-                self._tell(error)
+                self._log_failure(error)
             self._slots.admit()
             await self._clock.sleep(WATCH_S)
 
     async def _follow(self, before: Settings) -> Settings:
-        """Act on the differences; return what was acted on. What is written meanwhile is a difference of its own."""
+        """React to changed settings and return those handled; later writes are handled at the next check."""
         settings = await self.database.reader.run(read_settings)
-        # Those whose rows were deleted, and entered again if they are the configuration's, lack everything.
+        # Servers whose rows were deleted (and inserted again, if the configuration defines them) need a full sync.
         gone = settings.deleted(before)
-        bereft = [worker for name, worker in self.workers.items() if (worker.server.server_id, name) in gone]
+        emptied = [worker for name, worker in self.workers.items() if (worker.server.server_id, name) in gone]
         for name in sorted(settings.deactivated(before) & {section.name for section in self.config.servers}):
-            hint = "the configuration says that it is synced: take it out there to stop that"
+            hint = "the configuration defines this server: remove it there to stop syncing it"
             log.warning("server.kept_active", server=name, hint=hint)
         if (settings.servers, settings.mappings) != (before.servers, before.mappings):
             changed = await self._apply()
@@ -286,11 +286,11 @@ class Supervisor:
         for worker in self.workers.values():
             for library_id in off:
                 worker.stop_library(library_id)
-            if worker in bereft or worker.server.server_id in on.values():
+            if worker in emptied or worker.server.server_id in on.values():
                 worker.sync_now()
         return settings
 
-    def _tell(self, error: Exception) -> None:
+    def _log_failure(self, error: Exception) -> None:
         is_known = isinstance(error, sqlite3.Error | StoreError)
         words = str(error) if is_known else str(InternalError(type(error).__name__))
         if words == self._failure:
@@ -303,5 +303,5 @@ class Supervisor:
 
 
 def _needs_restart(before: ServerSection, after: ServerSection) -> bool:
-    """Tell whether a worker has to be exchanged; path mappings are followed without that."""
+    """Return whether a worker must be replaced; changed path mappings alone do not require it."""
     return replace(before, path_mappings=()) != replace(after, path_mappings=())

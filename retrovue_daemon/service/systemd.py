@@ -1,4 +1,4 @@
-"""What systemd hears of the service, and what it wants of it: sd_notify(3) and its watchdog."""
+"""Notifications to systemd: sd_notify(3) and its watchdog."""
 
 from __future__ import annotations
 
@@ -20,84 +20,84 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _LONGEST_STATUS: Final = 400
-"""Characters. systemd throws a message of more than 4,096 bytes away, and one character may take four."""
+"""Characters. systemd discards a message of more than 4,096 bytes, and one character may take four."""
 
 _REMEMBERED: Final = 8
-"""Changes of state that wait for a socket that takes them: more than lie between a start and an end."""
+"""State changes kept while the socket does not accept them: more than occur between a start and a stop."""
 
 
-ASKING_S: Final = 10.0
-"""Seconds between two words that ask for patience."""
+EXTENSION_PERIOD_S: Final = 10.0
+"""Seconds between two extensions of a timeout."""
 
 
 @dataclass(slots=True)
 class Notifier:
-    """Tells systemd how the service is; without a socket, which means that systemd did not ask, it does nothing.
+    """Reports the state of the service to systemd; does nothing without a notification socket.
 
-    Nothing here waits or raises. What the socket does not take at once is lost, but for changes of state (ready,
-    reloading, stopping): those go ahead of the next message, because systemd acts on them. After `stopping` no other
-    state is told: it is the last one. ``watchdog_interval`` is how often `watchdog` should be called, in seconds;
-    None where systemd keeps no watch on this process.
+    Nothing here waits or raises. Messages that the socket does not accept at once are lost, except state changes
+    (ready, reloading, stopping): systemd acts on those, so they are sent before the next message. `stopping` is the
+    last state: no other follows it. ``watchdog_interval`` is the number of seconds between calls of `watchdog`, None
+    if systemd does not watch this process.
     """
 
     address: bytes | None = None
     watchdog_interval: float | None = None
-    _owed: deque[bytes] = field(default_factory=lambda: deque(maxlen=_REMEMBERED), init=False, repr=False)
+    _unsent: deque[bytes] = field(default_factory=lambda: deque(maxlen=_REMEMBERED), init=False, repr=False)
     _has_failed: bool = field(default=False, init=False, repr=False)
     _is_stopping: bool = field(default=False, init=False, repr=False)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
-        """Make one from what systemd puts into the environment of a service."""
+        """Return a notifier set up from the environment that systemd gives a service."""
         address = os.fsencode(environ.get("NOTIFY_SOCKET", ""))
         if address.startswith(b"@"):
-            address = b"\0" + address[1:]  # how the kernel marks a name that is no file
+            address = b"\0" + address[1:]  # the kernel's form of an abstract socket name
         return cls(address or None, _watchdog_interval(environ))
 
     def ready(self, status: str | None = None) -> None:
-        """Say that the start, or a reload, is over: also after a reload that was refused."""
-        self._tell_state("READY=1", status)
+        """Report that the start or a reload is over, including a refused reload."""
+        self._send_state("READY=1", status)
 
     def reloading(self, status: str | None = None) -> None:
-        """Say that a reload has begun; `ready` has to follow."""
+        """Report that a reload has started; `ready` must follow."""
         # systemd compares the time with that of its own request (Type=notify-reload).
         began = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1_000
-        self._tell_state(f"RELOADING=1\nMONOTONIC_USEC={began}", status)
+        self._send_state(f"RELOADING=1\nMONOTONIC_USEC={began}", status)
 
     def stopping(self, status: str | None = None) -> None:
-        """Say that the service is on its way to its end."""
-        self._tell_state("STOPPING=1", status)
+        """Report that the service is stopping."""
+        self._send_state("STOPPING=1", status)
         self._is_stopping = True
 
     def status(self, text: str) -> None:
-        """Show one line, without secrets, to whoever asks systemd how the service is."""
-        self._tell(_status(text))
+        """Set the one-line status that systemctl shows; it must hold no secrets."""
+        self._notify(_status(text))
 
     def watchdog(self) -> None:
-        """Say that the service is alive."""
+        """Report that the service is alive."""
         if not self._is_stopping:
-            self._tell("WATCHDOG=1")
+            self._notify("WATCHDOG=1")
 
     def extend_timeout(self, seconds: float) -> None:
-        """Ask for this long, from now, before systemd gives up a start, a reload or a stop that is still at work."""
-        self._tell(f"EXTEND_TIMEOUT_USEC={round(seconds * 1_000_000)}")
+        """Extend systemd's timeout of a start, reload or stop to this many seconds from now."""
+        self._notify(f"EXTEND_TIMEOUT_USEC={round(seconds * 1_000_000)}")
 
-    def _tell_state(self, state: str, status: str | None) -> None:
+    def _send_state(self, state: str, status: str | None) -> None:
         if self._is_stopping:
             return
-        self._owed.append((state if status is None else f"{state}\n{_status(status)}").encode())
-        self._pay()
+        self._unsent.append((state if status is None else f"{state}\n{_status(status)}").encode())
+        self._send_unsent()
 
-    def _tell(self, message: str) -> None:
-        if self._pay():
+    def _notify(self, message: str) -> None:
+        if self._send_unsent():
             self._send(message.encode())
 
-    def _pay(self) -> bool:
-        """Send what systemd has to know and has not heard yet; tell whether it knows all now."""
-        while self._owed:
-            if not self._send(self._owed[0]):
+    def _send_unsent(self) -> bool:
+        """Send the state changes that were not sent yet, and return whether all are sent now."""
+        while self._unsent:
+            if not self._send(self._unsent[0]):
                 return False
-            self._owed.popleft()
+            self._unsent.popleft()
         return True
 
     def _send(self, message: bytes) -> bool:
@@ -118,25 +118,25 @@ class Notifier:
 
 
 async def keep_extending_timeout(notifier: Notifier, clock: Clock, longest: float = math.inf) -> None:
-    """Ask for patience again and again, until cancelled or for so many seconds: what is at work may take long.
+    """Extend systemd's timeout regularly, until cancelled or for ``longest`` seconds.
 
-    At a start the schema of a large database is brought up to date; a reload may wait for another program's lock, and
-    computes local paths anew.
+    A start may upgrade the schema of a large database; a reload may wait for another program's lock and recomputes
+    local paths.
     """
     until = clock.monotonic() + longest
     while clock.monotonic() < until:
-        notifier.extend_timeout(3 * ASKING_S)
-        await clock.sleep(ASKING_S)
+        notifier.extend_timeout(3 * EXTENSION_PERIOD_S)
+        await clock.sleep(EXTENSION_PERIOD_S)
 
 
 def _status(text: str) -> str:
-    """Make an assignment of one line: a line end in it would begin another assignment."""
+    """Return a one-line assignment: a line end in it would start another assignment."""
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     return "STATUS=" + (line if len(line) <= _LONGEST_STATUS else line[: _LONGEST_STATUS - 1] + "…")
 
 
 def _watchdog_interval(environ: Mapping[str, str]) -> float | None:
-    """Return half of what systemd waits for a sign of life, as sd_watchdog_enabled(3) recommends."""
+    """Return half of systemd's watchdog timeout, as sd_watchdog_enabled(3) recommends."""
     microseconds = environ.get("WATCHDOG_USEC", "")
     if environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return None  # meant for the process that started this one

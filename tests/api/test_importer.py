@@ -531,9 +531,9 @@ async def test_what_is_no_year_is_refused(importer: PlexImporter, plex: Simulate
 @pytest.mark.parametrize("name", ["", " ", "\ud800", "x" * 1_001])
 async def test_what_nothing_can_be_called_is_refused(importer: PlexImporter, name: str) -> None:
     """In words about the argument."""
-    with pytest.raises(BadInput, match="no library can be called"):
+    with pytest.raises(BadInput, match="invalid library name"):
         await importer.sync_library(name)
-    with pytest.raises(BadInput, match="no show can be called"):
+    with pytest.raises(BadInput, match="invalid show title"):
         await importer.sync_show_by_title_and_year(name)
 
 

@@ -278,10 +278,10 @@ async def test_a_name_that_nothing_can_have_is_refused_before_anybody_is_asked(c
     """In the words of who typed it."""
     file = config_file(plex)
     for arguments, words in {
-        ("--library", ""): "no library can be called ''",
-        ("--show", " "): "no show can be called ' '",
-        ("--library", "\udcff"): r"no library can be called '\udcff'",
-        ("--show", "a\udcff"): r"no show can be called 'a\udcff'",
+        ("--library", ""): "invalid library name ''",
+        ("--show", " "): "invalid show title ' '",
+        ("--library", "\udcff"): r"invalid library name '\udcff'",
+        ("--show", "a\udcff"): r"invalid show title 'a\udcff'",
         ("--show", "a", "--year", "10000"): 'must be a year from 1 to 9999, or "none"',
         ("--show", "a", "--year", "0"): 'must be a year from 1 to 9999, or "none"',
     }.items():

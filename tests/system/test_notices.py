@@ -65,7 +65,7 @@ async def test_systemd_hears_all_that_it_has_to_know(commands, plex, config_file
     before = len(systemd.heard)
     process.terminate()
     await systemd.next(lambda told: "STOPPING" in told)
-    assert systemd.heard[-1]["STATUS"] == "stopping: what was read is being written"
+    assert systemd.heard[-1]["STATUS"] == "stopping: writing what was read"
     extended = await systemd.next(lambda told: "EXTEND_TIMEOUT_USEC" in told)
     assert extended == {"EXTEND_TIMEOUT_USEC": "30000000"}
     assert (await log.end())[0] in {0, -signal.SIGTERM}
