@@ -79,7 +79,7 @@ def test_a_token_is_asked_for_on_a_terminal_and_not_shown(plex, tmp_path) -> Non
     ) as process:
         os.close(terminal)
         shown = b""
-        while b"not shown" not in shown:
+        while b"input is hidden" not in shown:
             shown += os.read(controller, 1024)
         os.write(controller, plex.token.encode() + b"\n")
         out, _ = process.communicate()
@@ -92,7 +92,7 @@ def test_a_token_is_asked_for_on_a_terminal_and_not_shown(plex, tmp_path) -> Non
 
 def test_without_a_terminal_nobody_is_asked(on, plex) -> None:
     """What to do instead is told."""
-    _assert_refused(on("servers", "add", "attic", plex.url), "no terminal", "--token-file -")
+    _assert_refused(on("servers", "add", "attic", plex.url), "without a terminal", "--token-file -")
 
 
 @pytest.mark.parametrize("token", ["", "two words", "wörter", "\0\0", "x" * 70_000 + " y"])

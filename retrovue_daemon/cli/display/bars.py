@@ -1,4 +1,4 @@
-"""Two levels of progress on a terminal: libraries, and the items of each library whose pass is running."""
+"""Progress bars: one for all libraries, and one per running pass for the items of its library."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 WIDE: Final = 70
-"""Columns of a terminal that has room for bars and remaining times beside the numbers."""
+"""Minimum columns of a terminal for bars and remaining times in addition to the numbers."""
 
 _NUMBERS: Final = 28
 """Columns that the numbers of a large library take: "1000000/1000000 12,345/s"."""
 
 _ROOMY: Final = 24
-"""Columns from which on there is room for what of a library is read, besides its name."""
+"""Minimum columns to show, after the library's name, which items are being read."""
 
 _REMAINING: Final = 16
-"""The same of a spinner, the shortest bar and the remaining time."""
+"""Columns of a spinner, the shortest bar and the remaining time."""
 
 
 class RateColumn(ProgressColumn):
-    """Items a second."""
+    """Items per second."""
 
     def render(self, task: Task) -> Text:
-        """Show nothing until there is something to measure."""
+        """Return the rate; nothing until it can be measured."""
         speed = task.finished_speed or task.speed
         return Text(f"{speed:,.0f}/s" if speed else "", style="progress.data.speed")
 
@@ -56,8 +56,8 @@ class RateColumn(ProgressColumn):
 async def with_bars(
     work: Coroutine[Any, Any, T], board: ProgressBoard, console: Console, clock: Clock | None = None
 ) -> T:
-    """Do the work while the bars show what the board says."""
-    # Of columns that are too wide together, rich cuts those that may be wrapped: here the bar and no other.
+    """Await the work, and show the board's progress as bars meanwhile."""
+    # If the columns are too wide, rich shrinks those that may wrap: here only the bar.
     whole = Column(no_wrap=True)
     name, numbers = TextColumn("{task.description}", markup=False), MofNCompleteColumn(table_column=whole)
     rate, left = RateColumn(table_column=whole), TimeRemainingColumn(table_column=whole)
@@ -92,7 +92,7 @@ def _draw(progress: Progress, bars: dict[int, TaskID], running: LibraryProgress)
 
 
 def _description(running: LibraryProgress, width: int) -> str:
-    """Say which library it is and what of it is read: names are shortened, so that no number is."""
+    """Return the library's name and what is being read; long names are shortened to make room for the numbers."""
     name, listing = Text(printable(f"  {running.server} / {running.library}")), f": {running.listing}"
     room = width - _NUMBERS - (_REMAINING if width >= WIDE else 0)
     if not running.listing or room < _ROOMY:
@@ -102,13 +102,13 @@ def _description(running: LibraryProgress, width: int) -> str:
 
 
 class AboveBars:
-    """A stream for log lines that appear above the bars instead of tearing them."""
+    """A stream that prints log lines above the bars, so that they do not disrupt them."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
     def write(self, text: str) -> int:
-        """Print whole lines; the bars move down."""
+        """Print complete lines; the bars move down."""
         if line := text.rstrip("\n"):
             self._console.print(Text.from_ansi(line))
         return len(text)
@@ -117,9 +117,9 @@ class AboveBars:
         """Do nothing: the console writes at once."""
 
     def isatty(self) -> bool:
-        """Tell whether colours are welcome."""
+        """Return whether the stream is a terminal."""
         return self._console.is_terminal
 
     def as_stream(self) -> TextIO:
-        """Return the object as what log handlers expect; they use no more than is here."""
+        """Return the object typed as TextIO; log handlers use only the methods defined here."""
         return cast("TextIO", self)

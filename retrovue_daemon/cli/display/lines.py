@@ -1,4 +1,4 @@
-"""Progress in plain lines, where no terminal shows bars: a few for each library, whatever number of pages it has."""
+"""Progress as plain lines, for output without a terminal: a few lines per library, whatever its size."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 EVERY_S: Final = 10.0
-"""Seconds between two lines about the same work."""
+"""Minimum seconds between two lines about the same library."""
 
 
 class Pace:
-    """Keeps the lines about one piece of work rare, and measures how fast that goes."""
+    """Limits the rate of lines about one task, and measures the speed of the task."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._told = clock.monotonic()
+        self._reported = clock.monotonic()
         self.begin(0)
 
     def begin(self, done: int) -> None:
-        """Measure from here on."""
+        """Start a new measurement."""
         self._began, self._before = self._clock.monotonic(), done
 
     def is_due(self) -> bool:
-        """Tell whether it is time for a line, which is then taken as told."""
+        """Return whether a new line is due; if so, count it as written."""
         now = self._clock.monotonic()
-        if now - self._told < EVERY_S:
+        if now - self._reported < EVERY_S:
             return False
-        self._told = now
+        self._reported = now
         return True
 
     def rate(self, done: int) -> float:
-        """Return how much was done in a second."""
+        """Return the speed per second."""
         took = self._clock.monotonic() - self._began
         return (done - self._before) / took if took > 0 else 0.0
 
 
 class Lines:
-    """Tells of what a board shows: each library when its reading begins and ends, and rarely in between."""
+    """Writes the progress of a board: a line when a library starts, one when it ends, and a few in between."""
 
     def __init__(self, write: Callable[[str], object], clock: Clock) -> None:
         self._write = write
@@ -55,8 +55,8 @@ class Lines:
         self._shown: dict[int, tuple[LibraryProgress, Pace]] = {}
 
     def tell(self, progress: Progress) -> None:
-        """Write what is new and worth a line."""
-        # One that only waits for its turn has no listing yet.
+        """Write lines about what has changed."""
+        # A library that waits for its turn has no listing yet.
         running = {each.number: each for each in progress.running if each.listing}
         for number in self._shown.keys() - running.keys():
             ended, _ = self._shown.pop(number)
@@ -64,11 +64,11 @@ class Lines:
             self._write(f"{_name(ended)}: ended ({of_all})")
         for number, latest in running.items():
             before, pace = self._shown.get(number) or (None, None)
-            # Of hundreds that run, one has moved.
+            # Most of the running libraries have not changed.
             if before is not latest:
-                self._shown[number] = latest, self._tell_of(latest, before, pace or Pace(self._clock))
+                self._shown[number] = latest, self._report(latest, before, pace or Pace(self._clock))
 
-    def _tell_of(self, latest: LibraryProgress, before: LibraryProgress | None, pace: Pace) -> Pace:
+    def _report(self, latest: LibraryProgress, before: LibraryProgress | None, pace: Pace) -> Pace:
         if before is None:
             self._write(f"{_name(latest)}: reading")
         if before is None or before.listing != latest.listing:
@@ -81,7 +81,7 @@ class Lines:
 async def with_lines(
     work: Coroutine[object, object, T], board: ProgressBoard, write: Callable[[str], object], clock: Clock
 ) -> T:
-    """Do the work while lines tell what the board shows."""
+    """Await the work, and write the board's progress as lines meanwhile."""
 
     async def watch() -> None:
         lines = Lines(write, clock)
@@ -97,7 +97,7 @@ async def with_lines(
 
 
 def _name(library: LibraryProgress) -> str:
-    # Titles are not ours: one that holds a line break makes no line of its own.
+    # Titles are foreign text: a line break in one must not start a new line.
     return printable(f"{library.server} / {' '.join(library.library.split())}")
 
 
@@ -105,7 +105,7 @@ def _how_far(library: LibraryProgress, rate: float) -> str:
     of_all = "" if library.total is None else f" of {library.total:,}"
     parts = [f"{library.done:,}{of_all} {library.listing}"]
     if rate > 0:
-        parts.append(f"{rate:,.0f} a second")
+        parts.append(f"{rate:,.0f} per second")
         if library.total is not None and library.total > library.done:
             parts.append(f"{lasting((library.total - library.done) / rate)} left")
     return ", ".join(parts)

@@ -1,4 +1,4 @@
-"""How results and failures reach people and programs: results on standard output, everything else on error."""
+"""Printing: results to standard output; errors, warnings and hints to standard error."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def print_error(error: DaemonError) -> None:
-    """Tell what went wrong and what can be done; every problem of a configuration gets a line of its own."""
+    """Print an error and its hint; each problem of a configuration gets its own line."""
     if isinstance(error, ConfigError | ReloadRefused) and len(error.problems) > 1:
         where = f"{error.heading}: " if error.heading else ""
         lines = (f"  {problem}" for problem in error.problems)
@@ -30,7 +30,7 @@ def print_error(error: DaemonError) -> None:
 
 
 def print_failure(message: str, hint: str | None) -> None:
-    """Tell what went wrong, and what can be done, where no exception of ours says it."""
+    """Print an error message and a hint, for errors without an exception."""
     _print_marked("<3>", f"error: {message}")
     _print_hint(hint)
 
@@ -41,24 +41,24 @@ def _print_hint(hint: str | None) -> None:
 
 
 def print_warnings(warnings: Sequence[ConfigProblem]) -> None:
-    """Tell what is allowed but should be looked at."""
+    """Print the warnings of a configuration."""
     for warning in warnings:
         _print_marked("<4>", f"warning: {warning}")
 
 
 def print_line(text: str) -> None:
-    """Print one line on standard output, whatever others have put into it."""
+    """Print one line to standard output; escape control characters in foreign text."""
     print(printable(text))
 
 
 def print_warning(text: str) -> None:
-    """Print one line on standard error about what should be looked at."""
+    """Print one warning to standard error."""
     print(f"warning: {printable(text)}", file=sys.stderr)
 
 
 def _print_marked(priority: str, *lines: str) -> None:
-    """Print lines on standard error, in systemd's journal with the priority that sd-daemon(3) describes."""
-    from retrovue_daemon.logs.streams import journal_stream  # noqa: PLC0415 -- brings structlog, which --help does not need
+    """Print lines to standard error; in systemd's journal, with the priority that sd-daemon(3) describes."""
+    from retrovue_daemon.logs.streams import journal_stream  # noqa: PLC0415 -- imports structlog, which --help does not need
 
     mark = priority if journal_stream(os.environ, sys.stderr) else ""
     for line in lines:
@@ -66,7 +66,7 @@ def _print_marked(priority: str, *lines: str) -> None:
 
 
 def log_warnings(warnings: Sequence[ConfigProblem]) -> None:
-    """Log the same, where a program reads the log lines."""
+    """Log the warnings of a configuration."""
     import structlog  # noqa: PLC0415 -- only some commands need it
 
     for warning in warnings:
@@ -74,17 +74,17 @@ def log_warnings(warnings: Sequence[ConfigProblem]) -> None:
 
 
 def print_json(value: object) -> None:
-    """Print one JSON object on standard output."""
+    """Print one JSON object to standard output."""
     _write_json(_encoded(value, indent=2))
 
 
 def print_json_line(value: object) -> None:
-    """Print one JSON object in one line on standard output, at once: for a stream of them."""
+    """Print one JSON object to standard output as a single line, for a stream of objects."""
     _write_json(_encoded(value, indent=None))
 
 
 def _encoded(value: object, *, indent: int | None) -> bytes:
-    """Return a value as JSON in UTF-8; bytes of a path or an argument that are no text are escaped."""
+    """Return a value as JSON in UTF-8; undecodable bytes of paths and arguments are escaped."""
     import json  # noqa: PLC0415 -- only some commands need it
 
     import msgspec  # noqa: PLC0415 -- likewise
@@ -92,24 +92,24 @@ def _encoded(value: object, *, indent: int | None) -> bytes:
     try:
         text = msgspec.json.encode(value)
     except UnicodeEncodeError:
-        # Python reads such a byte as half of a surrogate pair, which only JSON's escapes can hold.
+        # Python represents such a byte as a lone surrogate, which JSON can only hold as an escape.
         plain = json.dumps(msgspec.to_builtins(value), ensure_ascii=False, indent=indent)
         return plain.encode("utf-8", "backslashreplace")
     return text if indent is None else msgspec.json.format(text, indent=indent)
 
 
 def _write_json(text: bytes) -> None:
-    """Write at once. JSON is UTF-8 (RFC 8259), whatever the terminal's encoding is."""
+    """Write and flush the text. JSON is UTF-8 (RFC 8259), whatever the terminal's encoding."""
     sys.stdout.flush()
     sys.stdout.buffer.write(text + b"\n")
     sys.stdout.buffer.flush()
 
 
 def print_table(table: Table | RenderableType) -> None:
-    """Print a table, or several things, on standard output, at full width where that is not a terminal."""
+    """Print a table, or anything else that rich can draw, to standard output; 200 columns wide without a terminal."""
     from rich.console import Console  # noqa: PLC0415 -- takes a tenth of a second
 
-    # Titles and paths are not ours: brackets in them are no markup.
+    # Titles and paths are foreign text: brackets in them are not markup.
     console = Console(markup=False, emoji=False, highlight=False)
     if not console.is_terminal:
         console.width = 200

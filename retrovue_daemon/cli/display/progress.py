@@ -1,4 +1,4 @@
-"""How the progress of a sync is shown: by bars on a terminal, by plain lines elsewhere, or not at all."""
+"""Showing the progress of a sync: as bars on a terminal, as plain lines elsewhere, or not at all."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ async def with_progress(
     quiet: bool = False,
     as_json: bool = False,
 ) -> T:
-    """Do work that shows its progress on a board, and show that: bars, or lines unless the result is JSON.
+    """Run work that reports to a progress board, and show its progress: as bars, or as lines unless ``as_json``.
 
-    ``quiet`` shows none of it, and logs what is wrong only.
+    ``quiet`` shows no progress, and logs only warnings and errors.
     """
     from retrovue_daemon.cli.display.lines import with_lines  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.clock import Clock  # noqa: PLC0415 -- likewise
@@ -37,7 +37,7 @@ async def with_progress(
     log_uncaught()
     screen, board = terminal(stderr=True), ProgressBoard()
     level, form = settings.logging.level, settings.logging.format
-    # The bars and the table at the end say what the ordinary lines would.
+    # The bars and the final table replace the log lines of level info.
     rare = "warning" if level == "info" else level
     if screen is not None:
         from retrovue_daemon.cli.display.bars import AboveBars, with_bars  # noqa: PLC0415 -- likewise
@@ -57,7 +57,7 @@ async def with_progress(
 
 
 def write_line(text: str) -> None:
-    """Write a line at once; where nobody can read it, the work goes on, and the result meets the trouble."""
+    """Print and flush a line; ignore errors, since printing the result will report them."""
     from retrovue_daemon.logs.streams import Unfailing  # noqa: PLC0415 -- not for --help
 
     print(text, file=Unfailing(sys.stdout).as_stream(), flush=True)

@@ -1,4 +1,4 @@
-"""What commands ask the person at the terminal: a token, which is not shown, and whether to go on."""
+"""Prompts: for a token, whose input is hidden, and for confirmations."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
     from retrovue_daemon.config import Secret
 
 _LARGEST_TOKEN = 64 * 1024
-"""Bytes that standard input may hold: as many as a file with a token."""
+"""The maximum bytes to read from standard input, as for a token file."""
 
 TokenFileOption: TypeAlias = Annotated[
     Path | None,
     typer.Option(
         "--token-file",
         metavar="FILE",
-        help="Read the token from this file; '-' reads standard input. Without it the token is asked for.",
+        help="Read the token from this file, or from standard input if it is '-'. Default: prompt for it.",
         show_default=False,
-        readable=False,  # what cannot be read is told in words of our own
+        readable=False,  # unreadable files are reported by our own errors
     ),
 ]
 
 
 def get_token(server: str, file: Path | None) -> Secret:
-    """Get a token from where it is said to be, or from the person at the terminal. Raises BadInput."""
+    """Return the token from a file or standard input, or prompt for it. Raise BadInput if it is invalid."""
     from retrovue_daemon.config.given import token_from_file, token_from_text  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.config.tokens import remarks_on  # noqa: PLC0415 -- likewise
 
     try:
         if file is None:
-            token = token_from_text(_typed(server))
+            token = token_from_text(_prompted(server))
         elif file == Path("-"):
             token = token_from_text(_piped())
         else:
@@ -49,10 +49,10 @@ def get_token(server: str, file: Path | None) -> Secret:
 
 
 def confirm(question: str) -> None:
-    """Go on only where the person at the terminal agrees, or said so before by --yes."""
+    """Ask for confirmation on the terminal; exit unless the answer is yes."""
     if not sys.stdin.isatty():
-        raise BadInput("there is no terminal to ask on", hint="--yes goes on without asking")
-    # typer's own question takes Ctrl-C for a no.
+        raise BadInput("cannot ask for confirmation without a terminal", hint="--yes skips the confirmation")
+    # typer's own prompt treats Ctrl-C as a no.
     try:
         answer = input(f"{question} [y/N]: ")
     except EOFError:
@@ -65,19 +65,19 @@ def confirm(question: str) -> None:
 def _piped() -> str:
     content = sys.stdin.buffer.read(_LARGEST_TOKEN + 1)
     if len(content) > _LARGEST_TOKEN:
-        raise BadInput("the token must be one, but standard input holds far more")
+        raise BadInput("the token is too long: standard input holds more than a single token")
     return content.decode("utf-8", "replace")
 
 
-def _typed(server: str) -> str:
+def _prompted(server: str) -> str:
     from getpass import getpass  # noqa: PLC0415 -- not for --help
 
     if not sys.stdin.isatty():
         raise BadInput(
-            "there is no terminal to ask for the token on",
-            hint="--token-file FILE reads it from a file, --token-file - from standard input",
+            "cannot prompt for the token without a terminal",
+            hint="pass it with --token-file FILE, or with --token-file - on standard input",
         )
     try:
-        return getpass(f"Token of server {server!r} (it is not shown): ")
+        return getpass(f"Token of server {server!r} (input is hidden): ")
     except EOFError:
-        raise BadInput("no token was given") from None
+        raise BadInput("no token was entered") from None

@@ -1,4 +1,4 @@
-"""Text that people read on a terminal, and tables of it: what others have written steers nothing."""
+"""Text and tables for terminals; control characters in foreign text are escaped."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     import rich.table
 
 _STEERING: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-"""Categories of letters that end lines, move the cursor, turn the direction of writing or are half a letter."""
+"""Unicode categories of characters that break lines, move the cursor, change the text direction or are incomplete."""
 
 _JOINERS: Final = "\u200c\u200d"
-"""Steer as well, but many scripts and faces are not written without them."""
+"""Control characters that stay, since many scripts and emoji need them."""
 
 
 def printable(text: str) -> str:
-    """Return a text in one line that steers no terminal: what would is shown as its escape, as in log lines."""
+    """Return a text as one line that cannot control the terminal: control characters are escaped, as in log lines."""
     if text.isprintable():
         return text
     return "".join(
@@ -30,7 +30,7 @@ def printable(text: str) -> str:
 
 
 class Table:
-    """Columns of text, in which nothing is cut off; rich, which takes a tenth of a second, comes when it is drawn."""
+    """A table that never truncates its cells; rich, whose import takes a tenth of a second, is loaded to draw it."""
 
     def __init__(self, *columns: str) -> None:
         self.show_header = True
@@ -42,7 +42,7 @@ class Table:
         self._columns.append((name, False))
 
     def add_numbers(self, name: str) -> None:
-        """Add a column of numbers: they stand below each other, and none is broken in two."""
+        """Add a column of numbers, which are right-aligned and never wrapped."""
         self._columns.append((name, True))
 
     def add_row(self, *cells: str | Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Configurations written as TOML, in the form in which people write them by hand."""
+"""Configurations as TOML text, in the usual handwritten form."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ if TYPE_CHECKING:
 
 
 def config_text(plain: Mapping[str, object]) -> str:
-    """Write a whole configuration, as ``Config.to_plain`` gives it."""
+    """Return a configuration, given as by ``Config.to_plain``, as TOML."""
     parts = [_table(f"[{name}]", table) for name, table in plain.items() if isinstance(table, dict)]
     parts += [server_text(table) for table in cast("Sequence[Mapping[str, object]]", plain.get("servers", ()))]
     return "\n".join(parts)
 
 
 def server_text(server: Mapping[str, object]) -> str:
-    """Write one ``[[servers]]`` table and the tables of its path mappings."""
-    # An array of tables that fits one line would be written into one, which nothing can be appended to.
+    """Return one ``[[servers]]`` table, with the tables of its path mappings, as TOML."""
+    # tomli_w would write a short array of tables as one line, to which the user could not append.
     own = {name: value for name, value in server.items() if name != "path_mappings"}
     mappings = cast("Sequence[Mapping[str, object]]", server.get("path_mappings", ()))
     return "\n".join(

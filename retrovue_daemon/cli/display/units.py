@@ -1,4 +1,4 @@
-"""Times, sizes and durations as people read them."""
+"""Times, sizes and durations as readable text."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ _STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
 def moment(seconds: float | None) -> str:
-    """Write a Unix time as the clock on the wall here shows it; nothing for None."""
+    """Return a Unix time as local date and time; an empty string for None."""
     if seconds is None:
         return ""
     try:
         return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
     except (ValueError, OverflowError, OSError):
-        return str(seconds)  # Plex sends times beyond every calendar
+        return str(seconds)  # Plex sends times outside the range of dates
 
 
 def ago(seconds: float | None, now: float | None = None) -> str:
-    """Say how long ago a Unix time was, or how far ahead it is."""
+    """Return how long ago a Unix time was, or how far it is in the future."""
     if seconds is None:
         return "never"
     distance = (time.time() if now is None else now) - seconds
@@ -29,7 +29,7 @@ def ago(seconds: float | None, now: float | None = None) -> str:
 
 
 def lasting(seconds: float) -> str:
-    """Write a duration in its two largest units."""
+    """Return a duration in its two largest units."""
     whole = round(seconds)
     for position, (size, name) in enumerate(_STEPS):
         if whole >= size:
@@ -40,13 +40,13 @@ def lasting(seconds: float) -> str:
 
 
 def running_time(milliseconds: int) -> str:
-    """Write the length of a film or an episode as h:mm:ss."""
+    """Return the duration of a film or an episode as h:mm:ss."""
     seconds = milliseconds // 1000
     return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
 
 
 def size(number: float) -> str:
-    """Write a number of bytes in a unit that suits it."""
+    """Return a number of bytes with a suitable unit."""
     for unit in ("bytes", "KiB", "MiB", "GiB"):
         if number < 1024:  # noqa: PLR2004 -- the step between units
             return f"{number:.0f} {unit}" if unit == "bytes" else f"{number:.1f} {unit}"
@@ -55,5 +55,5 @@ def size(number: float) -> str:
 
 
 def plural(number: int, one: str, many: str | None = None) -> str:
-    """Write a number with its word."""
+    """Return a number with its noun, in the singular or plural."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"

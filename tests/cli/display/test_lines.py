@@ -57,14 +57,14 @@ def test_a_page_is_no_reason_for_a_line(told: Told, episodes: Meter) -> None:
     for page in range(1, 101):
         episodes.advance("episodes", 500 + page * 100, 20_000)
         lines += told.after(EVERY_S / 100)
-    assert lines == ["home / TV Shows: 10,500 of 20,000 episodes, 1,000 a second, 10 s left"]
+    assert lines == ["home / TV Shows: 10,500 of 20,000 episodes, 1,000 per second, 10 s left"]
 
 
 def test_time_without_progress_is_no_reason_either(told: Told, episodes: Meter) -> None:
     """Nothing new is to be told; what comes after it is told at once."""
     assert told.after(EVERY_S * 5) == []
     episodes.advance("episodes", 1_000, 20_000)
-    assert told.after(0) == ["home / TV Shows: 1,000 of 20,000 episodes, 10 a second, 31 min 40 s left"]
+    assert told.after(0) == ["home / TV Shows: 1,000 of 20,000 episodes, 10 per second, 31 min 40 s left"]
 
 
 def test_each_listing_is_measured_by_itself(told: Told, episodes: Meter) -> None:
@@ -73,9 +73,9 @@ def test_each_listing_is_measured_by_itself(told: Told, episodes: Meter) -> None
     episodes.advance("seasons", 100, None)
     assert told.after(0) == ["home / TV Shows: 100 seasons"]
     episodes.advance("seasons", 200, None)
-    assert told.after(EVERY_S) == ["home / TV Shows: 200 seasons, 10 a second"]
+    assert told.after(EVERY_S) == ["home / TV Shows: 200 seasons, 10 per second"]
     episodes.advance("seasons", 300, 300)
-    assert told.after(EVERY_S) == ["home / TV Shows: 300 of 300 seasons, 10 a second"]
+    assert told.after(EVERY_S) == ["home / TV Shows: 300 of 300 seasons, 10 per second"]
 
 
 def test_the_end_of_a_library_says_how_many_there_are(told: Told, episodes: Meter) -> None:
