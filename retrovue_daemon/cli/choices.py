@@ -1,4 +1,4 @@
-"""Which server or library a name means that somebody typed."""
+"""Finding servers and libraries by the names given on the command line."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def choose_server(servers: Sequence[StoredServer], name: str) -> StoredServer:
 
 
 def choose_servers(servers: Sequence[StoredServer], name: str | None) -> list[StoredServer]:
-    """Return the server of this name, or all where none is named. Raises UnknownName."""
+    """Return the server of this name, or all servers if ``name`` is None. Raise UnknownName if there is none."""
     return list(servers) if name is None else [choose_server(servers, name)]
 
 
@@ -66,7 +66,7 @@ def choose_library(libraries: Sequence[StoredLibrary], name: str, server: str | 
         raise AmbiguousName(
             name,
             [f"{library.name!r} (key {library.key}) of server {library.server!r}" for library in chosen],
-            hint="--server says which server, and a key which of several libraries of one title",
+            hint="select one with --server, or pass the key instead of the title",
         )
     return chosen[0]
 

@@ -1,4 +1,4 @@
-"""What passes brought, or would bring, as tables for people and as JSON for programs."""
+"""The results of syncs and dry runs, as tables, plain lines or JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _COUNTS = ("listed", "added", "updated", "unchanged", "removed", "restored", "moved", "skipped")
 
 _SHOWN = 20
-"""Changes of each sort that a table names; JSON names them all."""
+"""The maximum changes of each kind in a table; JSON lists all."""
 
 
 def print_summary(told: dict[str, Any], *, as_json: bool) -> None:
