@@ -1,1 +1,1 @@
-"""The database: opening it, writing to it in batches, and the queries that the sync needs."""
+"""The database: opening it, writing to it in batches, and the queries of the sync."""

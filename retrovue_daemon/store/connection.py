@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _CHUNK = 64
-"""Rows that an iteration over a cursor fetches at a time, as in ``aiosqlite.connect``."""
+"""Rows fetched at a time when iterating over a cursor, as in ``aiosqlite.connect``."""
 
 
 class Connection(aiosqlite.Connection):
-    """A connection that also takes whole pieces of work to its thread."""
+    """A connection that can also run several statements in one call to its thread."""
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do work of many statements in the connection's own thread.
+        """Run work of several statements in the connection's own thread.
 
-        Awaiting each of them would wait for the event loop's next turn just as often, and the database for that.
+        Awaiting each statement would wait for a turn of the event loop, and for the database, each time.
         """
         return await self._execute(work, self._conn)  # type: ignore[no-any-return, no-untyped-call]
 
@@ -40,10 +40,10 @@ class Connection(aiosqlite.Connection):
 
 @asynccontextmanager
 async def connected(database: Path | str, **options: Any) -> AsyncIterator[Connection]:
-    """Open a database, with the options of ``sqlite3.connect``; leaving the block closes it.
+    """Open a database with the options of ``sqlite3.connect``; leaving the block closes it.
 
-    aiosqlite lets go of a thread that is still at work where opening fails or is cancelled: it would report to an
-    event loop that may be closed by then, and what it has opened would stay open.
+    If opening fails or is cancelled, aiosqlite abandons a thread that is still working: it would report to an event
+    loop that may be closed by then, and what it has opened would stay open.
     """
     connection = Connection(partial(sqlite3.connect, database, **options), _CHUNK)
     opening = asyncio.create_task(_opened(connection), name="opening of the database")
@@ -53,7 +53,7 @@ async def connected(database: Path | str, **options: Any) -> AsyncIterator[Conne
     finally:
         await asyncio.gather(opening, return_exceptions=True)
         await connection.close()
-        await asyncio.to_thread(connection._thread.join)  # noqa: SLF001 -- nothing public tells of its end
+        await asyncio.to_thread(connection._thread.join)  # noqa: SLF001 -- no public attribute exposes the thread
 
 
 async def _opened(connection: Connection) -> bool:

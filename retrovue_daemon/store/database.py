@@ -1,4 +1,4 @@
-"""Opening the database: one connection to read with, one for the writer."""
+"""Opening the database: one connection for reading, one for the writer."""
 
 from __future__ import annotations
 
@@ -46,20 +46,20 @@ class Database(msgspec.Struct, frozen=True):
 async def open_database(
     path: Path, *, mode: int = 0o600, group: str | None = None, own_place: bool = False, serves: bool = False
 ) -> AsyncIterator[Database]:
-    """Open ``path`` for this process alone, creating or upgrading it as needed.
+    """Open ``path`` exclusively for this process, creating or upgrading it as needed.
 
-    Leaving the block lets the writer finish its queue, folds the write-ahead log in and closes both connections.
-    ``own_place`` says that the directory is the default one, which is made where it is missing,
-    ``serves`` that this process answers the requests that others put into ``sync_requests``.
+    Leaving the block lets the writer finish its queue, merges the write-ahead log and closes both connections.
+    ``own_place`` says that the directory is the default one, which is created if missing, ``serves`` that this
+    process answers the requests that others put into ``sync_requests``.
 
-    Raises DatabaseHeld, DatabasePlaceMissing or DatabaseUnusable.
+    Raise DatabaseHeld, DatabasePlaceMissing or DatabaseUnusable.
     """
-    # One file is one database, whatever links lead to it: the lock stands beside the file itself.
+    # One file is one database, whatever links lead to it: the lock is beside the file itself.
     path = await asyncio.to_thread(check_place, path, own=own_place)
     async with AsyncExitStack() as stack:
         stack.enter_context(_readable(path))
         lock = stack.enter_context(database_lock(path, mode=mode))
-        # A signal ends the waiting for it, but not the thread: nobody else may begin before that has ended.
+        # A signal interrupts the wait but not the thread: no other process may start before the thread has ended.
         await lock.during(partial(prepare, path, mode=mode, group=group))
         if serves:
             lock.serve()
@@ -71,7 +71,7 @@ async def open_database(
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Say what an error of SQLite's means that nobody met closer to its cause: a page that cannot be read."""
+    """Translate SQLite errors that were not handled closer to their cause, such as an unreadable page."""
     try:
         yield
     except sqlite3.Error as error:
@@ -79,8 +79,8 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def unreadable(path: Path, error: sqlite3.Error) -> DatabaseUnusable:
-    """Return what an error of SQLite's means that came from reading."""
-    hint = "check the disk; put a backup in its place, or move it away and sync anew"
+    """Return the error of this package that describes an SQLite error while reading."""
+    hint = "check the disk; restore a backup, or move the file away and sync again"
     return DatabaseUnusable(path, str(error), hint=hint)
 
 
@@ -89,12 +89,12 @@ async def _connect(path: Path, *, readonly: bool) -> AsyncIterator[Connection]:
     # isolation_level None leaves BEGIN and COMMIT to the writer.
     async with connected(path, isolation_level=None) as connection:
         await connection.executescript(_PRAGMAS)
-        # The writer asks again itself, so that it can end within a second of being told to.
+        # The writer retries by itself, so that it can end within a second of being asked to.
         await connection.execute("PRAGMA query_only = ON" if readonly else "PRAGMA busy_timeout = 1000")
         try:
             yield connection
         finally:
             if not readonly:
-                # Statistics can wait for the next time where another program is writing just now.
+                # Statistics can wait until next time if another program is writing now.
                 with suppress(sqlite3.Error):
                     await connection.execute("PRAGMA optimize")

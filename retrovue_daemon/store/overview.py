@@ -1,4 +1,4 @@
-"""What the database says of the state of things: what is there, what the last passes did, what is held back."""
+"""The state that the database records: its contents, the last passes, and what is held back."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COUNTS = ("listed", "added", "updated", "unchanged", "removed", "restored", "moved", "skipped", "pages", "bytes")
-"""What a pass counts, in the order in which it is shown; a column that the schema lacks is left out."""
+"""The counts of a pass in display order; columns that the schema lacks are omitted."""
 
 
 class PassRecord(msgspec.Struct, frozen=True):
-    """One pass as sync_runs keeps it; ``library`` is None for one that was about no single library."""
+    """One pass as sync_runs stores it; ``library`` is None if it concerned no single library."""
 
     id: int
     server: str
@@ -33,7 +33,7 @@ class PassRecord(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class Contents:
-    """How many rows of each table a library has, and how many of them are not active."""
+    """The number of rows per table in a library, and how many of them are not active."""
 
     present: dict[str, int] = field(default_factory=dict)
     missing: int = 0
@@ -41,10 +41,10 @@ class Contents:
 
 
 def contents(connection: sqlite3.Connection) -> dict[int, Contents]:
-    """Count the items of each library; rows that are missing do not count as present."""
+    """Count the items of each library; missing rows do not count as present."""
     found: dict[int, Contents] = {}
     for table in TABLES.values():
-        # The index on the library alone answers this; only the rows that are not active are looked at themselves.
+        # The index on the library alone answers this; only rows that are not active are read themselves.
         for library_id, number in connection.execute(f"SELECT library_id, count(*) FROM {table} GROUP BY library_id"):
             found.setdefault(library_id, Contents()).present[table] = number
         query = f"SELECT library_id, state, count(*) FROM {table} WHERE state <> 'active' GROUP BY library_id, state"
@@ -61,7 +61,7 @@ def contents(connection: sqlite3.Connection) -> dict[int, Contents]:
 def passes(
     connection: sqlite3.Connection, *, library_ids: Sequence[int] | None = None, limit: int
 ) -> list[PassRecord]:
-    """Return the last passes, the newest first: of some libraries, or of all."""
+    """Return the last passes of some or all libraries, newest first."""
     chosen, values = "", []
     if library_ids is not None:
         chosen = f"WHERE r.library_id IN ({', '.join('?' * len(library_ids))})"
@@ -99,6 +99,6 @@ def _passes(connection: sqlite3.Connection, which: str, values: Sequence[int]) -
 
 
 def waiting_requests(connection: sqlite3.Connection) -> int:
-    """Count the requests for a pass that nobody has finished yet."""
+    """Count the requests for a pass that are not finished yet."""
     query = "SELECT count(*) FROM sync_requests WHERE finished_at IS NULL"
     return int(connection.execute(query).fetchone()[0])

@@ -1,4 +1,4 @@
-"""A server that was installed anew: another machineIdentifier, the same films."""
+"""A reinstalled server: a new machineIdentifier, the same films."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ if TYPE_CHECKING:
 
 
 def accept_identity(connection: sqlite3.Connection, server: StoredServer, machine_identifier: str, now: int) -> int:
-    """Believe that the machine that answers now is this server; return how many items it had.
+    """Accept the machine that answers now as this server; return how many items the server had.
 
-    Rating keys, part ids and marks of the former installation mean nothing any more: they are taken out of the way,
-    so that the next passes list everything and find each item's row by its guid or path
-    (``store/items/rekeying.py``).
+    Rating keys, part ids and marks of the former installation are meaningless now. They are moved out of the way, so
+    that the next passes list everything and find each item's row by its guid or path (``store/items/rekeying.py``).
 
-    Raises DuplicateServer where another row is that machine.
+    Raise DuplicateServer if another row has that machineIdentifier.
     """
     query = "SELECT name FROM plex_servers WHERE machine_identifier = ? AND id <> ?"
     for (other,) in connection.execute(query, (machine_identifier, server.id)):

@@ -1,8 +1,8 @@
-"""The one task that writes to the database.
+"""The single task that writes to the database.
 
-Everything that changes a row goes through its bounded queue as a piece of work, a coroutine function that gets the
-connection. Each piece is one transaction, and whoever handed it in gets its result or its error. A slow disk thus
-slows the network down instead of filling the memory, and SQLite never sees two writers of ours.
+Every change of a row goes through its bounded queue as a piece of work, a coroutine function that gets the
+connection. Each piece is one transaction, and its submitter gets the result or the error. A slow disk therefore slows
+down the network instead of filling the memory, and SQLite never sees two writers of ours.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ T = TypeVar("T")
 Work: TypeAlias = "Callable[[Connection], Awaitable[T]]"
 
 BUSY_TRIES = 60
-"""Each waits for the write connection's busy_timeout (1 s): another program may hold the lock for a minute."""
+"""Each attempt waits for the connection's busy_timeout (1 s): another program may hold the lock for a minute."""
 
 TRIES_UNTIL_TOLD = 5
-"""Tries, and so seconds, in vain after which somebody should know what is waited for."""
+"""Failed attempts, and so seconds, after which the wait is logged."""
 
 CLOSING_S = 5.0
-"""Seconds that a lock is waited for once the writer is to end: a service has ten to stop in."""
+"""Seconds to wait for a lock once the writer is to end: a service has ten to stop in."""
 
 
 class Writer:
-    """Owns the write connection and the task that uses it, for as long as its ``async with`` block.
+    """Owns the write connection and the task that uses it, for the duration of its ``async with`` block.
 
-    The task does not belong to the tasks that hand work in: when one of them fails or is cancelled, the others' work
-    still gets done. Leaving the block finishes what is queued. ``steps`` grows while it is alive: with each piece of
-    work that it ends, and with each try to get the lock.
+    The task is independent of the tasks that submit work: if one of them fails or is cancelled, the work of the
+    others still gets done. Leaving the block finishes the queue. ``steps`` increases while the task is alive: with
+    each finished piece of work and with each attempt to get the lock.
     """
 
     def __init__(self, connection: Connection, path: Path, *, depth: int = 4) -> None:
@@ -65,7 +65,7 @@ class Writer:
         await self.stopped()
 
     async def stopped(self) -> None:
-        """Wait until the task has ended; raises WriterStopped where that was no clean end."""
+        """Wait until the task has ended; raise WriterStopped if it did not end cleanly."""
         if self._task is None:
             return
         try:
@@ -75,10 +75,10 @@ class Writer:
                 raise WriterStopped(self._path, "the writer was cancelled") from None
             raise
         except Exception as error:
-            raise WriterStopped(self._path, f"the writer broke down: {error}") from error
+            raise WriterStopped(self._path, f"the writer failed: {error}") from error
 
     async def guard(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do work for as long as the task lives, which no work survives; raises WriterStopped where it ends first."""
+        """Do work only as long as the task lives; raise WriterStopped if the task ends first."""
         doing = asyncio.create_task(work, name="guarded by the writer")
         ended = asyncio.create_task(self.stopped(), name="the writer's end")
         ends: list[asyncio.Future[Any]] = [doing, ended]
@@ -93,7 +93,7 @@ class Writer:
             await asyncio.gather(*ends, return_exceptions=True)
 
     async def submit(self, work: Work[T]) -> asyncio.Future[T]:
-        """Hand in one transaction as soon as the queue has room; the future gives its result or its error."""
+        """Submit one transaction as soon as the queue has room; the future gets its result or error."""
         await self._room.acquire()
         try:
             future = self.post(work)
@@ -104,7 +104,7 @@ class Writer:
         return future
 
     def post(self, work: Work[T]) -> asyncio.Future[T]:
-        """Hand in one transaction at once, beside the bound: for the few small ones that close a pass."""
+        """Submit one transaction at once, regardless of the bound: for the few small ones that end a pass."""
         if self._task is None or self._task.done():
             raise WriterStopped(self._path, "the writer is not running")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
@@ -112,15 +112,15 @@ class Writer:
         return future
 
     async def write(self, work: Work[T]) -> T:
-        """Do one transaction and return its result."""
+        """Run one transaction and return its result."""
         return await (await self.submit(work))
 
     async def run(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        """Do one transaction that a plain function writes, and return its result."""
+        """Run one transaction written by a plain function, and return its result."""
         return await self.write(lambda connection: connection.run(query))
 
     async def catch_up(self) -> None:
-        """Wait until all is done that was handed in before; raises WriteFailed where the database stays locked."""
+        """Wait until all work submitted before is done; raise WriteFailed if the database stays locked."""
         await self.write(_nothing)
 
     async def _work_off(self) -> None:
@@ -134,13 +134,13 @@ class Writer:
                     entry[1].set_exception(WriterStopped(self._path, "the writer ended before this was written"))
 
     async def _transact(self, work: Work[Any], future: asyncio.Future[Any]) -> None:
-        """Do one piece of work; only what makes the connection unusable escapes and ends the writer."""
+        """Do one piece of work; only errors that make the connection unusable escape and end the writer."""
         try:
             await self._begin()
             result = await work(self._connection)
             await self._connection.commit()
         except sqlite3.Error as error:
-            # Answered first: a connection that cannot even roll back ends the writer, and nobody must wait for it.
+            # Answer first: a connection that cannot even roll back ends the writer, and the submitter must not hang.
             self._answer(future, WriteFailed(self._path, str(error), hint=_hint(error)))
             await self._roll_back()
         except BaseException as error:
@@ -175,7 +175,7 @@ class Writer:
 
     @staticmethod
     def _answer(future: asyncio.Future[Any], error: Exception) -> None:
-        """Tell the submitter, unless it has gone away."""
+        """Report the error to the submitter, unless it is gone."""
         if not future.done():
             future.set_exception(error)
 
@@ -187,7 +187,7 @@ async def _nothing(_connection: Connection) -> None:
 def _hint(error: sqlite3.Error) -> str | None:
     match error.sqlite_errorname:
         case "SQLITE_FULL":
-            return "the disk is full; make room, the next pass writes what is missing"
+            return "the disk is full; free some space, and the next pass writes what is missing"
         case "SQLITE_BUSY":
             return "another program has kept the database locked for a minute; let it commit"
         case "SQLITE_READONLY" | "SQLITE_CANTOPEN" | "SQLITE_IOERR":

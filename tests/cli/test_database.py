@@ -35,7 +35,7 @@ def test_a_sound_database_is_told_as_one(on, options) -> None:
 @pytest.mark.parametrize(
     ("change", "check", "word"),
     [
-        ("DELETE FROM shows WHERE id = 1", "foreign keys", "name a row of shows that is gone"),
+        ("DELETE FROM shows WHERE id = 1", "foreign keys", "refer to a missing row of shows"),
         ("DELETE FROM movies WHERE id = 1", "files of no item", "rows, such as"),
         (
             "UPDATE movies SET server_id = 2 WHERE library_id = 2",
@@ -86,7 +86,7 @@ def test_a_log_of_another_database_is_no_part_of_a_copy(on, tmp_path, suffix) ->
     (tmp_path / f"copy.db{suffix}").touch()
     finished = on("database", "backup", tmp_path / "copy.db")
     assert finished.code == 2
-    assert f"copy.db{suffix} is there" in finished.err
+    assert f"copy.db{suffix} exists" in finished.err
     assert not (tmp_path / "copy.db").exists()
 
 
@@ -161,7 +161,7 @@ def test_a_backup_never_overwrites(on, tmp_path) -> None:
     for name in ("file", "link", "directory"):
         finished = on("database", "backup", tmp_path / name)
         assert finished.code == 2
-        assert "exists and was left as it is" in finished.err
+        assert "already exists and was left unchanged" in finished.err
     assert (tmp_path / "file").read_text() == "mine"
     assert not (tmp_path / "nowhere").exists()
     finished = on("database", "backup", tmp_path / "none" / "copy.db")
@@ -202,7 +202,7 @@ def test_a_daemon_that_starts_during_a_backup_spoils_it(database, tmp_path) -> N
             daemon.execute("DELETE FROM movies")
             daemon.commit()
 
-    with pytest.raises(WriteFailed, match="began to write"):
+    with pytest.raises(WriteFailed, match="started writing"):
         maintenance.backup(database, tmp_path / "copy.db", progress=start)
     assert not list(tmp_path.glob("copy*"))
 

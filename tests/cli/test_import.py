@@ -133,7 +133,7 @@ def test_what_a_row_lacks_is_not_made_up(run, retrovue, tmp_path) -> None:
     steps = json.loads(finished.out)["steps"]
     refused = {(step["what"], step["name"]): step["reason"] for step in steps if step["outcome"] == "refused"}
     assert refused["library", "Home / Movies"] == refused["library", "Home / key 2"] == "it has no key, or no name"
-    assert refused["library", "Lost"] == refused["mapping", "/gone -> /m"] == "its server is not there"
+    assert refused["library", "Lost"] == refused["mapping", "/gone -> /m"] == "its server is missing"
     assert refused["server", ""].startswith("name must be")
     assert refused["server", "Attic"].startswith("url must be")
     assert "plex_path: must be" in refused["mapping", "Home:  -> /m"]
@@ -214,7 +214,7 @@ def test_release_1_2_is_taken(run, retrovue, tmp_path, version) -> None:
     assert finished.code == 1
     steps = json.loads(finished.out)["steps"]
     assert [(step["name"], step["reason"]) for step in steps if step["outcome"] == "refused"] == [
-        ("Home: /gone -> /x", "its library is not there")
+        ("Home: /gone -> /x", "its library is missing")
     ]
     assert _rows(path, "SELECT name, server_url, token, is_active FROM plex_servers") == [
         ("Home", "http://10.0.0.1:32400", "first-token", 1)
@@ -279,7 +279,7 @@ def test_what_cannot_be_used_costs_nothing_else(run, retrovue, tmp_path) -> None
     assert steps["server", "bad"]["outcome"] == "refused"
     assert "url must be" in steps["server", "bad"]["reason"]
     assert "token" in steps["server", "empty"]["reason"]
-    assert steps["library", "bad / Lost"]["reason"] == "its server was not taken"
+    assert steps["library", "bad / Lost"]["reason"] == "its server was not imported"
     assert "'artist' are not mirrored" in steps["library", "Home / Music"]["reason"]
     assert "absolute path" in steps["mapping", "Home: relative -> x"]["reason"]
     assert "Retrovue used another one" in steps["mapping", "Home: /dir -> /old"]["reason"]
@@ -295,7 +295,7 @@ def test_what_is_set_up_here_wins(on, retrovue, rows, config_file) -> None:
     assert finished.code == 1
     steps = {(step["what"], step["name"]): step for step in json.loads(finished.out)["steps"]}
     assert steps["server", "Home"]["outcome"] == "left"
-    assert "another server has this name" in steps["server", "Attic"]["reason"]
+    assert "another server already has this name" in steps["server", "Attic"]["reason"]
     assert steps["library", "Home / Movies"]["outcome"] == "left"
     assert rows("SELECT plex_path, server_id FROM plex_path_mappings ORDER BY 1") == [("/all", 1), ("/m", 1)]
 
@@ -364,8 +364,8 @@ def test_a_file_that_is_being_written_is_not_believed(retrovue, monkeypatch) -> 
 @pytest.mark.parametrize(
     ("schema", "word"),
     [
-        ("CREATE TABLE theirs (x);", "no database of the original Retrovue"),
-        ("CREATE TABLE schema_version (version); CREATE TABLE plex_servers (id);", "whose tables are known"),
+        ("CREATE TABLE theirs (x);", "not a known database of the original Retrovue"),
+        ("CREATE TABLE schema_version (version); CREATE TABLE plex_servers (id);", "not a known database"),
         (
             RELEASE_1_2 + "INSERT INTO system_config (key, value) VALUES ('schema_version', '2.0');",
             "schema version 2.0",

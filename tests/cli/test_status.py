@@ -247,7 +247,7 @@ def test_a_reader_needs_no_right_to_write(as_reader, database) -> None:
     assert _status(finished)["totals"]["movies"] == 36
     finished = as_reader("servers", "disable", "home")
     assert finished.code == 78
-    assert "may not be written by this user" in finished.err
+    assert "is not writable for this user" in finished.err
 
 
 def test_a_reader_sees_what_a_running_daemon_has_written(as_reader, database) -> None:

@@ -217,7 +217,7 @@ async def test_a_writer_that_breaks_down_fails_everybody_who_waits(database) -> 
         await first
     with pytest.raises(WriterStopped):
         await second
-    with pytest.raises(WriterStopped, match="broke down: disk I/O error"):
+    with pytest.raises(WriterStopped, match="failed: disk I/O error"):
         await database.writer.stopped()
     with pytest.raises(WriterStopped):
         await database.writer.write(lambda connection: connection.execute(INSERT, ("third",)))

@@ -394,7 +394,7 @@ async def test_another_programs_database_is_refused(commands, plex, config_file,
     before = path.read_bytes()
     finished = await commands.run("sync", "--config", config_file(plex))
     assert finished.code == 78
-    _assert_one_clear_error(finished, "another program", "it was not touched")
+    _assert_one_clear_error(finished, "another program", "left unchanged")
     assert path.read_bytes() == before
 
 
@@ -406,7 +406,7 @@ async def test_a_place_that_cannot_be_written_is_refused(commands, plex, config_
     _assert_one_clear_error(finished, "/proc/mirror.db", "hint:")
     finished = await commands.run("sync", "--config", file, "--database", "/nowhere/mirror.db")
     assert finished.code == 75
-    _assert_one_clear_error(finished, "there is no directory /nowhere")
+    _assert_one_clear_error(finished, "the directory /nowhere does not exist")
 
 
 # -- demo -----------------------------------------------------------------------------------------------------------

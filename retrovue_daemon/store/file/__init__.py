@@ -1,1 +1,1 @@
-"""The database as a file: its lock, its preparation, its upkeep, and short visits of commands."""
+"""The database as a file: its lock, its preparation, its maintenance, and short access by commands."""

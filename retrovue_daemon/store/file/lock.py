@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SERVES = " serves"
-"""Behind the process id of a holder that answers requests."""
+"""Follows the process id of a holder that answers requests."""
 
 _LOCKS = Path("/proc/locks")
-"""Every lock of every process that can be seen from here, one a line: proc_locks(5)."""
+"""Every lock of every process visible from here, one per line: proc_locks(5)."""
 
 _GLANCE_S = 0.05
-"""Seconds after which a look at who holds the lock is over for certain."""
+"""Seconds after which a check of the lock's holder is certainly over."""
 
 
 class Holder(NamedTuple):
-    """Whether a process holds a database, None where that cannot be seen from here, which, and if it ``serves``."""
+    """Whether a process holds a database (None if not visible from here), its process id, whether it ``serves``."""
 
     held: bool | None
     pid: int | None = None
@@ -37,40 +37,40 @@ class Holder(NamedTuple):
 
 
 class Lock:
-    """A lock that is held."""
+    """A held lock."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
     def serve(self) -> None:
-        """Say from now on that the holder answers requests: the database is there, with all of its tables."""
+        """Announce that the holder answers requests from now on: the database exists, with all of its tables."""
         os.pwrite(self._descriptor, f"{os.getpid()}{SERVES}\n".encode(), 0)
 
     async def during(self, work: Callable[[], T]) -> T:
-        """Do blocking work in a thread that keeps the lock until it has ended, also where nobody waits for that."""
+        """Run blocking work in a thread that keeps the lock until the work ends, even if the caller is cancelled."""
         own = os.dup(self._descriptor)
         with_lock = ThreadPoolExecutor(max_workers=1, thread_name_prefix="with lock")
         future = with_lock.submit(work)
-        # Called also where it is cancelled before it has begun.
+        # Also called if the work is cancelled before it has started.
         future.add_done_callback(lambda _: os.close(own))
         with_lock.shutdown(wait=False)
         return await asyncio.wrap_future(future)
 
 
 def lock_path(database: Path) -> Path:
-    """Return the lock file that belongs to a database."""
+    """Return the lock file of a database."""
     return database.with_name(database.name + ".lock")
 
 
 @contextmanager
 def database_lock(database: Path, *, mode: int = 0o600) -> Iterator[Lock]:
-    """Hold the exclusive lock of ``database``; the kernel drops it however the process ends.
+    """Hold the exclusive lock of ``database``; the kernel releases it however the process ends.
 
-    The file stays when the lock goes: removing it would let a third process lock a new file while a second one
-    still waits for the old. It holds the process id of the holder, for the error message of the others, and whether
-    that serves their requests: not before it says so.
+    The file stays when the lock is released: removing it would let a third process lock a new file while a second one
+    still waits for the old. It contains the process id of the holder, for the error message of other processes, and,
+    once announced, that the holder answers requests.
 
-    Raises DatabaseHeld where another process has it, DatabaseUnusable where the file cannot be made.
+    Raise DatabaseHeld if another process has the lock, DatabaseUnusable if the file cannot be created.
     """
     path = lock_path(database)
     try:
@@ -91,7 +91,7 @@ def database_lock(database: Path, *, mode: int = 0o600) -> Iterator[Lock]:
             raise DatabaseUnusable(
                 database,
                 f"cannot be locked: {error.strerror}",
-                hint="use a local disk: some network ones cannot lock",
+                hint="use a local disk: some network file systems cannot lock files",
             ) from error
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
@@ -101,7 +101,7 @@ def database_lock(database: Path, *, mode: int = 0o600) -> Iterator[Lock]:
 
 
 def holder(database: Path) -> Holder:
-    """Look who holds a database, without keeping anybody from it."""
+    """Return who holds a database, without blocking other processes."""
     try:
         descriptor = os.open(lock_path(database), os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -109,7 +109,7 @@ def holder(database: Path) -> Holder:
     except OSError:
         return Holder(held=None)
     try:
-        # There is no call that only asks for a lock of this kind: it is taken, and dropped at once.
+        # No call only queries a lock of this kind, so it is acquired and released at once.
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         pid, serving = _holder(descriptor)
@@ -123,17 +123,17 @@ def holder(database: Path) -> Holder:
 
 
 def is_held_by(database: Path, pid: int) -> bool:
-    """Tell whether the kernel, too, says that a process holds a database.
+    """Return whether the kernel confirms that a process holds a database.
 
-    The process id in the file may be that of another container, or, for an instant, that of the holder before. Only
-    the file's number is compared: some file systems have other devices in this list than a look at the file shows.
+    The process id in the file may belong to another container or, for an instant, to the previous holder. Only the
+    inode number is compared: on some file systems, this list shows a different device than stat does.
     """
     try:
         number = lock_path(database).stat().st_ino
         lines = _LOCKS.read_text("ascii").splitlines()
     except OSError:
         return False
-    # As in "5: FLOCK  ADVISORY  WRITE 508 fe:00:2377841 0 EOF"; whoever only waits has "->" in the second place.
+    # Such as "5: FLOCK  ADVISORY  WRITE 508 fe:00:2377841 0 EOF"; a waiting process has "->" in the second place.
     wanted = ("FLOCK", "WRITE", str(pid), str(number))
     return any(
         (kind, mode, owner, place.rpartition(":")[2]) == wanted
@@ -142,7 +142,7 @@ def is_held_by(database: Path, pid: int) -> bool:
 
 
 def _take(descriptor: int) -> None:
-    """Take the lock; somebody who only looks at it has it for an instant, so the second refusal counts."""
+    """Acquire the lock. A process that checks its holder has it for an instant, so the second refusal counts."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -151,7 +151,7 @@ def _take(descriptor: int) -> None:
 
 
 def _holder(descriptor: int) -> tuple[int | None, bool]:
-    """Return the process id of the holder, as far as it is known, and whether it serves requests."""
+    """Return the process id of the holder, if known, and whether it answers requests."""
     text = os.pread(descriptor, 64, 0).decode("ascii", "replace").strip()
     number = text.removesuffix(SERVES)
     return int(number) if number.isdecimal() else None, text.endswith(SERVES)

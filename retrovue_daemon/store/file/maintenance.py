@@ -1,4 +1,4 @@
-"""Looking after the database file: is it sound, a copy of it, giving room back, what takes how much."""
+"""Maintaining the database file: checking it, copying it, reclaiming space, measuring it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PAGES_AT_ONCE = 1_024
-"""Pages that are copied between two reports of progress: 4 MiB."""
+"""Pages copied between two progress reports: 4 MiB."""
 
 _SHOWN = 20
-"""Messages of one check that are told; a damaged database has as many as it has pages."""
+"""Messages reported per check; a damaged database has as many as it has pages."""
 
 ORPHANS = {
     "files of no item": "SELECT f.id FROM media_files AS f WHERE "
@@ -38,16 +38,16 @@ ORPHANS = {
         for table in ("movies", "shows", "seasons", "episodes", "media_files")
     ),
 }
-"""Rows that no foreign key holds to anything, by what they are."""
+"""Rows whose references no foreign key enforces, by description."""
 
 INTEGRITY = "integrity"
-"""The name of what is found of the pages of the file, whatever they hold."""
+"""The name of the finding about the file's pages, whatever they contain."""
 
 _MENDED_BY_SYNC = {"seasons of no show", "episodes of no show"}
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One thing that was checked; ``problems`` says what is wrong, ``remark`` what should be known."""
+    """The result of one check; ``problems`` says what is wrong, ``remark`` what is worth knowing."""
 
     name: str
     problems: tuple[str, ...] = ()
@@ -55,7 +55,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class TableSize(msgspec.Struct, frozen=True):
-    """How much one table holds; ``bytes`` includes its indexes and is None where SQLite cannot tell."""
+    """The size of one table; ``bytes`` includes its indexes and is None if SQLite cannot measure it."""
 
     name: str
     rows: int
@@ -63,7 +63,7 @@ class TableSize(msgspec.Struct, frozen=True):
 
 
 class Sizes(msgspec.Struct, frozen=True):
-    """What the database takes on the disk, in bytes; ``free_bytes`` is what a vacuum would give back."""
+    """The disk space of the database in bytes; ``free_bytes`` is what a vacuum would reclaim."""
 
     bytes: int
     log_bytes: int
@@ -73,10 +73,10 @@ class Sizes(msgspec.Struct, frozen=True):
 
 
 def check(path: Path, *, quick: bool = False) -> list[Finding]:
-    """Check a database; ``quick`` leaves out whether every index agrees with its table.
+    """Check a database; ``quick`` skips whether every index agrees with its table.
 
-    What SQLite cannot read is a problem of ``INTEGRITY``. Raises DatabaseUnusable where the file is none of ours, or
-    of another schema version.
+    What SQLite cannot read is a problem of ``INTEGRITY``. Raise DatabaseUnusable if the file is not one of ours, or
+    has another schema version.
     """
     try:
         with reading_undisturbed(path) as connection:
@@ -101,11 +101,11 @@ def check(path: Path, *, quick: bool = False) -> list[Finding]:
 def backup(
     path: Path, target: Path, *, mode: int = 0o600, progress: Callable[[int, int], object] | None = None
 ) -> int:
-    """Copy the database as it is at this moment into a new file, and return its size in bytes.
+    """Copy the database in its current state to a new file, and return its size in bytes.
 
-    A daemon may write meanwhile. The copy is checked, and needs no log beside it. ``progress`` is called with the
-    pages done and the pages in all. Raises BadInput where the target exists or cannot be made, WriteFailed where it
-    cannot be filled; there is no target then.
+    A daemon may write meanwhile. The copy is checked and needs no write-ahead log. ``progress`` is called with the
+    pages done and the total number of pages. Raise BadInput if the target exists or cannot be created, WriteFailed if
+    it cannot be filled; in that case no target is left.
     """
     find(path)
     _make(target, mode)
@@ -119,9 +119,9 @@ def backup(
 
 
 def vacuum(path: Path) -> tuple[int, int]:
-    """Write the database anew without the room that deleted rows left; return its size before and after.
+    """Rewrite the database without the space left by deleted rows; return its size before and after.
 
-    Raises DatabaseHeld beside a running daemon, WriteFailed where the disk has no room for a second one.
+    Raise DatabaseHeld if a daemon is running, WriteFailed if the disk has no room for a second copy.
     """
     path = find(path)
     with database_lock(path):
@@ -137,7 +137,7 @@ def vacuum(path: Path) -> tuple[int, int]:
 
 
 def sizes(path: Path, *, by_table: bool = False) -> Sizes:
-    """Measure a database; ``by_table`` reads all of it to say how many bytes each table takes."""
+    """Measure a database; ``by_table`` reads all of it to measure each table."""
     path = find(path)
     with reading(path) as connection:
         page_size, free = (
@@ -160,19 +160,19 @@ def sizes(path: Path, *, by_table: bool = False) -> Sizes:
 
 
 def file_sizes(path: Path) -> tuple[int, int]:
-    """Return the bytes of the database and of its write-ahead log."""
+    """Return the size in bytes of the database and of its write-ahead log."""
     path = find(path)
     return _size(path), _size(path.with_name(path.name + "-wal"))
 
 
 def _is_damage(error: sqlite3.Error) -> bool:
-    """Tell whether an error says that the file is not as SQLite has written it."""
+    """Return whether an error means that the file is not as SQLite wrote it."""
     name: str = getattr(error, "sqlite_errorname", "")
     return name.startswith(("SQLITE_CORRUPT", "SQLITE_ERROR", "SQLITE_IOERR"))
 
 
 def _integrity(connection: sqlite3.Connection, *, quick: bool) -> list[str]:
-    """Return what is wrong, each in one line."""
+    """Return the problems found, one line each."""
     pragma = "quick_check" if quick else "integrity_check"
     try:
         answers = [answer for (answer,) in connection.execute(f"PRAGMA {pragma}({_SHOWN})")]
@@ -188,7 +188,7 @@ def _foreign_keys(connection: sqlite3.Connection, name: str) -> Finding:
     return Finding(
         name,
         tuple(
-            f"{number} rows of {table} name a row of {parent} that is gone"
+            f"{number} rows of {table} refer to a missing row of {parent}"
             for (table, parent), number in problems.items()
         ),
     )
@@ -200,28 +200,30 @@ def _orphans(connection: sqlite3.Connection, name: str) -> Finding:
     if not number:
         return Finding(name)
     if name in _MENDED_BY_SYNC:
-        return Finding(name, remark=f"{number} rows; they get one as soon as their server shows it")
+        return Finding(name, remark=f"{number} rows; they get one as soon as their server lists it")
     some = ", ".join(str(row_id) for (row_id,) in connection.execute(f"{query} LIMIT 5"))
     return Finding(name, (f"{number} rows, such as {some}",))
 
 
 _LOOKS = {"foreign keys": _foreign_keys, **dict.fromkeys(ORPHANS, _orphans)}
-"""What is looked at besides the pages, by what it is called."""
+"""The checks besides that of the pages, by name."""
 
 
 def _make(target: Path, mode: int) -> None:
-    """Make the empty file, with its permissions before anything is in it, and never over another."""
+    """Create the empty file with its final permissions, never over an existing file."""
     for suffix in ("-wal", "-shm", "-journal"):
         left = target.with_name(target.name + suffix)
         if left.exists():
             raise BadInput(
-                f"{left} is there: SQLite would take it for a part of the copy",
-                hint="it belongs to another database of that name; name another file, or remove it",
+                f"{left} exists: SQLite would treat it as part of the copy",
+                hint="it belongs to another database of that name; specify another file, or remove it",
             )
     try:
         os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode))
     except FileExistsError:
-        raise BadInput(f"{target} exists and was left as it is", hint="name a file that is not there yet") from None
+        raise BadInput(
+            f"{target} already exists and was left unchanged", hint="specify a file that does not exist yet"
+        ) from None
     except OSError as error:
         raise BadInput(
             f"cannot write {target}: {error.strerror}", hint=f"check that {target.parent} exists and is writable"
@@ -234,7 +236,7 @@ def _copy(path: Path, target: Path, progress: Callable[[int, int], object] | Non
             progress(total - remaining, total)
 
     with reading_undisturbed(path) as source, closing(sqlite3.connect(target, isolation_level=None)) as copy:
-        # Within a transaction the source stands still: what a daemon writes meanwhile starts nothing over.
+        # Within a transaction the source does not change: a writing daemon does not make the copy start over.
         source.execute("BEGIN")
         source.execute("SELECT count(*) FROM sqlite_schema")
         try:
@@ -242,15 +244,17 @@ def _copy(path: Path, target: Path, progress: Callable[[int, int], object] | Non
             copy.execute("PRAGMA journal_mode = DELETE")
             answer = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
         except sqlite3.Error as error:
-            raise WriteFailed(target, f"could not be filled: {error}", hint="check the disk and its room") from error
+            raise WriteFailed(
+                target, f"could not be written: {error}", hint="check the disk and its free space"
+            ) from error
     if answer != "ok":
         raise DatabaseUnusable(
-            path, f"is damaged: {in_one_line(answer)}", hint="there is no copy; `database check` tells more"
+            path, f"is damaged: {in_one_line(answer)}", hint="no copy was made; `database check` shows details"
         )
 
 
 def _bytes_by_table(connection: sqlite3.Connection) -> dict[str, int]:
-    """Return the bytes of each table and its indexes; nothing where SQLite was built without ``dbstat``."""
+    """Return the bytes of each table and its indexes, or nothing if SQLite was built without ``dbstat``."""
     query = (
         "SELECT z.tbl_name, sum(d.pgsize) FROM dbstat AS d JOIN sqlite_schema AS z ON z.name = d.name"
         " WHERE d.aggregate = TRUE GROUP BY z.tbl_name"

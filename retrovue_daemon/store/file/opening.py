@@ -1,4 +1,4 @@
-"""A database made ready for a program that is not the daemon: made, or brought up to date, unless somebody has it."""
+"""Preparing a database for a program other than the daemon: creating or upgrading it, unless a process holds it."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from retrovue_daemon.errors import StoreError
 
 PATIENCE_S = 3.0
-"""Seconds that whoever is making or upgrading the database just now is waited for."""
+"""Seconds to wait for a process that is creating or upgrading the database."""
 
 _LOOK_S = 0.05
 _PRIVATE = 0o600
 
 
 def make_ready(path: Path) -> Path:
-    """Make the database where there is none, upgrade an older one, and return its own path, behind links; blocks.
+    """Create the database if missing, upgrade an older one, and return its resolved path; blocks.
 
-    One that is up to date is only looked at, so that it does not matter who has it. Nothing is changed while somebody
-    holds it: the schema stays below a daemon that runs.
+    An up-to-date database is only inspected, so its holder does not matter. Nothing is changed while a process holds
+    the database: the schema stays the same under a running daemon.
 
-    Raises DatabaseHeld where that keeps it from being made ready, DatabasePlaceMissing or DatabaseUnusable.
+    Raise DatabaseHeld if a holder prevents this, DatabasePlaceMissing or DatabaseUnusable.
     """
     path = check_place(path, own=False)
     deadline = time.monotonic() + PATIENCE_S
@@ -47,7 +47,7 @@ def make_ready(path: Path) -> Path:
 
 
 def mode_of(path: Path) -> int:
-    """Return the permissions that a database has or is to get: whoever may read it now is not for visitors to say."""
+    """Return the permissions that a database has or should get: other programs must not change who can read it."""
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -56,7 +56,7 @@ def mode_of(path: Path) -> int:
 
 
 def _flaw(path: Path) -> StoreError | None:
-    """Return what keeps the database from being used as it is; raise what this user could not mend anyway."""
+    """Return what prevents the database from being used as it is; raise what this user could not fix anyway."""
     try:
         with reading(path):
             return None
@@ -71,5 +71,5 @@ def _flaw(path: Path) -> StoreError | None:
 def _in_the_way(held: DatabaseHeld, flaw: StoreError) -> DatabaseHeld:
     if isinstance(flaw, DatabaseMissing):
         return held
-    hint = f"it {flaw.detail}, and no schema is changed below a daemon: restart that one with this release"
+    hint = f"it {flaw.detail}, and the schema cannot change while a daemon runs: restart it with this release"
     return DatabaseHeld(held.path, held.pid, serves=held.serves, hint=hint)

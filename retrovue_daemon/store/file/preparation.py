@@ -1,6 +1,6 @@
-"""Making a database file ready for use, before any connection of the daemon's own opens it.
+"""Preparing a database file before any connection of the daemon opens it.
 
-Everything here blocks and runs once, at start, in a thread.
+Everything here blocks and runs once, at startup, in a thread.
 """
 
 from __future__ import annotations
@@ -20,37 +20,39 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BUSY_S = 5.0
-"""Seconds that another program's lock is waited for."""
+"""Seconds to wait for another program's lock."""
 
 _APPLICATION_ID_AT = 68
-"""Where it is in the file's header: https://sqlite.org/fileformat2.html#the_database_header."""
+"""Its offset in the file header: https://sqlite.org/fileformat2.html#the_database_header."""
 
 OLDEST_SQLITE = (3, 38, 0)
 """The first with ``unixepoch()`` and ``json_each`` always built in: https://sqlite.org/releaselog/3_38_0.html."""
 
 
 def check_place(path: Path, *, own: bool) -> Path:
-    """Check that the database can be where it is said to be, and return the path of the file itself, behind links.
+    """Check that the database can exist at the given path, and return the resolved path of the file.
 
-    A directory of our ``own`` choosing (no path was configured) is made; a configured one must exist, because a
-    missing directory may well be a disk that is not mounted yet.
+    Our ``own`` default directory (no path was configured) is created; a configured directory must exist, because a
+    missing one may be a disk that is not mounted yet.
     """
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         wanted = ".".join(map(str, OLDEST_SQLITE[:2]))
         raise DatabaseUnusable(
             path,
             f"SQLite {sqlite3.sqlite_version} is too old, {wanted} is needed",
-            hint="use a Python that brings a newer SQLite",
+            hint="use a Python with a newer SQLite",
         )
     try:
         if own:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.parent.is_dir():
-            raise DatabasePlaceMissing(path, f"there is no directory {path.parent}")
+            raise DatabasePlaceMissing(path, f"the directory {path.parent} does not exist")
         if path.is_dir():
-            raise DatabaseUnusable(path, "is a directory", hint="name a file in it")
+            raise DatabaseUnusable(path, "is a directory", hint="specify a file in it")
         if path.exists() and not path.is_file():
-            raise DatabaseUnusable(path, "is no regular file", hint="name one, or a path where there is nothing yet")
+            raise DatabaseUnusable(
+                path, "is not a regular file", hint="specify a regular file, or a path that does not exist yet"
+            )
         path = path.resolve()
     except OSError as error:
         raise _not_writable(path, error) from error
@@ -61,8 +63,8 @@ def check_place(path: Path, *, own: bool) -> Path:
 def prepare(path: Path, *, mode: int = 0o600, group: str | None = None) -> None:
     """Create or check the database file and bring its schema up to date.
 
-    Raises DatabaseHeld where another program keeps it locked, and DatabaseUnusable where the file is not ours,
-    damaged, of a newer release or not writable. Such a file is left exactly as it was.
+    Raise DatabaseHeld if another program keeps it locked, DatabaseUnusable if the file is not ours, damaged, written
+    by a newer release or not writable. Such a file is left unchanged.
     """
     try:
         unclean = _wal_left(path)
@@ -80,7 +82,7 @@ def prepare(path: Path, *, mode: int = 0o600, group: str | None = None) -> None:
             if version > newest:
                 raise DatabaseUnusable(
                     path,
-                    f"has schema version {version}, this release knows {newest} at most",
+                    f"has schema version {version}, this release supports up to {newest}",
                     hint="use the newer release that wrote it, or the copy that was made before its upgrade",
                 )
             if 0 < version < newest:
@@ -102,19 +104,19 @@ def prepare(path: Path, *, mode: int = 0o600, group: str | None = None) -> None:
 
 
 def _wal_left(path: Path) -> bool:
-    """Tell whether the last user left a write-ahead log: a clean close folds it in and removes it."""
+    """Return whether the last user left a write-ahead log: a clean close merges and removes it."""
     log = path.with_name(path.name + "-wal")
     return log.exists() and log.stat().st_size > 0
 
 
 def _create(path: Path, mode: int, group: str | None) -> None:
-    """Give the file its permissions before anything is in it; SQLite's -wal and -shm take theirs from it."""
+    """Create the file with its final permissions; SQLite's -wal and -shm files inherit them."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
     try:
         if os.fstat(descriptor).st_uid != os.geteuid():
             return
         if os.fstat(descriptor).st_mode & 0o777 != mode:
-            os.fchmod(descriptor, mode)  # the umask may have taken bits away, or the configuration changed
+            os.fchmod(descriptor, mode)  # the umask may have cleared bits, or the configuration changed
     finally:
         os.close(descriptor)
     if group is not None:
@@ -122,7 +124,7 @@ def _create(path: Path, mode: int, group: str | None) -> None:
 
 
 def _give(file: Path, database: Path, group: str) -> None:
-    """Give a file to a group. Raises DatabaseUnusable: no right of the directory's helps there."""
+    """Give a file to a group. Raise DatabaseUnusable on failure: permissions on the directory do not help."""
     try:
         shutil.chown(file, group=group)
     except PermissionError as error:
@@ -135,10 +137,11 @@ def _give(file: Path, database: Path, group: str) -> None:
 
 
 def refuse_foreign(path: Path) -> None:
-    """Raise DatabaseUnusable where the file is another program's, before anything is put beside it.
+    """Raise DatabaseUnusable if the file belongs to another program, before anything is created beside it.
 
-    SQLite is told that the file does not change, because it would leave a log and its index. So what only a log holds
-    is not seen, nor is a file understood that is just being written: for both, `prepare` looks again, with the lock.
+    SQLite is told that the file does not change, because it would otherwise leave a log and its index. Content that
+    is only in a log is therefore not seen, and a file that is just being written is not understood: for both,
+    `prepare` checks again while it has the lock.
     """
     with suppress(OSError, sqlite3.Error):
         with path.open("rb") as file:
@@ -150,7 +153,7 @@ def refuse_foreign(path: Path) -> None:
 
 
 def own_version(connection: sqlite3.Connection, path: Path) -> int:
-    """Return the schema version of our database, 0 for an empty file; refuse any other program's."""
+    """Return the schema version of our database, 0 for an empty file; refuse other programs' databases."""
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
@@ -160,18 +163,18 @@ def own_version(connection: sqlite3.Connection, path: Path) -> int:
         raise DatabaseUnusable(
             path,
             "is a database of the original Retrovue",
-            hint=f"it was not touched; `retrovue-daemon database import-retrovue {shlex.quote(str(path))}` takes over"
-            " what is set up in it; give [database] path (or --database) a file of its own",
+            hint=f"the file was left unchanged; `retrovue-daemon database import-retrovue {shlex.quote(str(path))}`"
+            " imports its settings; set [database] path (or --database) to another file",
         )
     raise DatabaseUnusable(
         path,
-        "is a SQLite database of another program",
-        hint="it was not touched; give [database] path (or --database) a file of its own",
+        "is an SQLite database of another program",
+        hint="the file was left unchanged; set [database] path (or --database) to another file",
     )
 
 
 def in_one_line(answer: str) -> str:
-    """Return what SQLite's checks say of a damaged page, which may have several lines, as one."""
+    """Return the message of an SQLite check, which may have several lines, as one line."""
     return " ".join(answer.split())
 
 
@@ -181,12 +184,12 @@ def _quick_check(connection: sqlite3.Connection, path: Path) -> None:
         raise DatabaseUnusable(
             path,
             f"is damaged: {in_one_line(answer)}",
-            hint="it was not touched; put a backup in its place, or move it away and sync anew",
+            hint="the file was left unchanged; restore a backup, or move it away and sync again",
         )
 
 
 def _keep_copy(connection: sqlite3.Connection, path: Path, version: int, mode: int, group: str | None) -> None:
-    """Keep the database as it is before an upgrade of its schema, for the same readers."""
+    """Copy the database before a schema upgrade, readable by the same users."""
     copy = path.with_name(f"{path.name}.v{version}.bak")
     copy.unlink(missing_ok=True)
     descriptor = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode & 0o600)
@@ -205,5 +208,5 @@ def _not_writable(path: Path, error: OSError) -> DatabaseUnusable:
 
 def _hint(error: sqlite3.Error, path: Path) -> str:
     if error.sqlite_errorname == "SQLITE_NOTADB":
-        return "it was not touched; give [database] path (or --database) a file of its own"
-    return f"check that {path.parent} is on a disk that works, has room and is writable for this user"
+        return "the file was left unchanged; set [database] path (or --database) to another file"
+    return f"check that {path.parent} is writable for this user, on a disk that works and has free space"

@@ -1,4 +1,4 @@
-"""The numbered schema files, and the runner that brings a database up to the newest of them."""
+"""The numbered schema files, and the function that upgrades a database to the newest one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 APPLICATION_ID = 0x52565044
-"""Written into the file's header (``PRAGMA application_id``): the letters RVPD."""
+"""Written to the file header (``PRAGMA application_id``): the letters RVPD."""
 
 
 class Migration(msgspec.Struct, frozen=True):
@@ -31,9 +31,9 @@ def migrations() -> tuple[Migration, ...]:
 
 
 def migrate(connection: sqlite3.Connection, version: int) -> int:
-    """Apply what is newer than ``version`` and return the last one's number.
+    """Apply all migrations newer than ``version`` and return the number of the last one.
 
-    Each migration shares one transaction with its number, so that one that fails leaves the version before it.
+    Each migration shares a transaction with its version number, so that a failure leaves the previous version intact.
     """
     for migration in migrations():
         if migration.version <= version:

@@ -1,1 +1,1 @@
-"""The database of the original Retrovue: read, and imported."""
+"""The database of the original Retrovue: reading and importing it."""

@@ -1,6 +1,6 @@
-"""Taking over what was set up in an original Retrovue database: first a plan, then one transaction.
+"""Importing the settings of an original Retrovue database: first a plan, then one transaction.
 
-What is here already is left as it is; what cannot be used is told with its reason, and costs nothing else.
+Existing settings stay unchanged. What cannot be used is reported with its reason and does not affect the rest.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ What: TypeAlias = Literal["server", "library", "mapping"]
 Outcome: TypeAlias = Literal["added", "left", "refused"]
 
 _KINDS = ("movie", "show")
-"""The types of libraries that are mirrored."""
+"""The library types that are mirrored."""
 
 
 class Existing(msgspec.Struct, frozen=True):
-    """What is set up here already."""
+    """The settings that exist here already."""
 
     servers: Sequence[StoredServer] = ()
     libraries: Sequence[StoredLibrary] = ()
@@ -44,7 +44,7 @@ class Existing(msgspec.Struct, frozen=True):
 
 
 class Step(msgspec.Struct, frozen=True):
-    """What becomes of one row of the original database; ``reason`` says why it is left or refused."""
+    """The outcome for one row of the original database; ``reason`` says why it is skipped or refused."""
 
     what: What
     name: str
@@ -54,7 +54,7 @@ class Step(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class _NewServer:
-    """A server to add, or one that is here (``id``), with what is to be added below it."""
+    """A server to add, or an existing one (``id``), with what to add below it."""
 
     name: str
     id: int | None = None
@@ -66,33 +66,33 @@ class _NewServer:
 
 @dataclass(slots=True)
 class Import:
-    """What is to be done, and what is told of it."""
+    """The planned changes and their report."""
 
     steps: list[Step] = field(default_factory=list)
     servers: list[_NewServer] = field(default_factory=list)
 
     def counts(self) -> Counter[tuple[str, str]]:
-        """Count the steps by what they are about and what becomes of it."""
+        """Count the steps by subject and outcome."""
         return Counter((step.what, step.outcome) for step in self.steps)
 
 
 def existing(connection: sqlite3.Connection) -> Existing:
-    """Read what is set up here already."""
+    """Return the settings that exist here already."""
     return Existing(read_servers(connection), read_libraries(connection), read_mappings(connection))
 
 
 def plan(here: Existing, original: Original, configured: Sequence[ServerSection]) -> Import:
-    """Decide what becomes of each row of an original database; ``configured`` are the configuration's servers."""
+    """Decide the outcome for each row of an original database; ``configured`` are the configuration's servers."""
     result = Import()
     ids = {server.id for server in original.servers}
     for library in original.libraries:
         if library.server_id not in ids:
-            result.steps.append(Step("library", library.name or library.key, "refused", "its server is not there"))
+            result.steps.append(Step("library", library.name or library.key, "refused", "its server is missing"))
     for mapping in original.mappings:
         if mapping.unused:
             result.steps.append(Step("mapping", _paths(mapping), "left", mapping.unused))
         elif not (ids if mapping.server_id is None else mapping.server_id in ids):
-            result.steps.append(Step("mapping", _paths(mapping), "refused", "its server is not there"))
+            result.steps.append(Step("mapping", _paths(mapping), "refused", "its server is missing"))
     titles = {(library.server_id, library.id): library.name for library in original.libraries}
     for server in original.servers:
         target = _server(server, here, configured, result)
@@ -109,7 +109,7 @@ def plan(here: Existing, original: Original, configured: Sequence[ServerSection]
 
 
 def carry_out(connection: sqlite3.Connection, result: Import, now: int) -> None:
-    """Write what was planned, within the caller's transaction."""
+    """Write the plan, within the caller's transaction."""
     for server in result.servers:
         server_id = server.id
         if server_id is None and server.section is not None:
@@ -129,7 +129,7 @@ def carry_out(connection: sqlite3.Connection, result: Import, now: int) -> None:
 def _server(
     server: OriginalServer, here: Existing, configured: Sequence[ServerSection], result: Import
 ) -> _NewServer | None:
-    """Decide about a server; return where its libraries and mappings go, None where they have no place."""
+    """Decide about a server; return the target of its libraries and mappings, or None if they have none."""
     name = _distinct_name(server.name, result)
     try:
         section = server_from_row(name, server.url, server.token.reveal())
@@ -150,10 +150,10 @@ def _server(
             result.steps.append(Step("server", server.name, "left", reason))
             return None
     if find_named(here.servers, name) or find_named(configured, name):
-        reason = "another server has this name here; rename or remove it first"
+        reason = "another server already has this name; rename or remove it first"
         result.steps.append(Step("server", server.name, "refused", reason))
         return None
-    result.steps.append(Step("server", name, "added", "" if server.is_active else "switched off, as it was there"))
+    result.steps.append(Step("server", name, "added", "" if server.is_active else "switched off, as in Retrovue"))
     return _NewServer(name, section=section, is_active=server.is_active)
 
 
@@ -162,13 +162,13 @@ def _library(
 ) -> None:
     name = f"{server.name} / {library.name or f'key {library.key}'}"
     if target is None:
-        result.steps.append(Step("library", name, "refused", "its server was not taken"))
+        result.steps.append(Step("library", name, "refused", "its server was not imported"))
     elif not library.key.strip() or not library.name.strip():
         result.steps.append(Step("library", name, "refused", "it has no key, or no name"))
     elif library.kind not in _KINDS:
         result.steps.append(Step("library", name, "left", f"libraries of type {library.kind!r} are not mirrored"))
     elif any(stored.server_id == target.id and stored.key == library.key for stored in here.libraries):
-        result.steps.append(Step("library", name, "left", "it is here already"))
+        result.steps.append(Step("library", name, "left", "it already exists"))
     else:
         target.libraries.append(library)
         result.steps.append(Step("library", name, "added", "" if library.sync_enabled else "switched off"))
@@ -182,13 +182,13 @@ def _mapping(
     here: Existing,
     result: Import,
 ) -> None:
-    """Decide about a mapping; ``title`` is that of the library that it is for, if it is for one."""
+    """Decide about a mapping; ``title`` is that of its library, if it belongs to one."""
     name = f"{server.name}: {_paths(mapping)}"
     if target is None:
-        result.steps.append(Step("mapping", name, "refused", "its server was not taken"))
+        result.steps.append(Step("mapping", name, "refused", "its server was not imported"))
         return
     if mapping.of_library and title is None:
-        result.steps.append(Step("mapping", name, "refused", "its library is not there"))
+        result.steps.append(Step("mapping", name, "refused", "its library is missing"))
         return
     try:
         checked = path_mapping(mapping.plex_path, mapping.local_path, library_name=title)
@@ -196,7 +196,7 @@ def _mapping(
         result.steps.append(Step("mapping", name, "refused", "; ".join(map(str, error.problems))))
         return
     if find_same((entry for entry in here.mappings if entry.server_id == target.id), checked) is not None:
-        result.steps.append(Step("mapping", name, "left", "this directory is mapped here already"))
+        result.steps.append(Step("mapping", name, "left", "this directory already has a mapping"))
     elif any(mapping_form(entry) == mapping_form(checked) for entry in target.mappings):
         result.steps.append(Step("mapping", name, "left", "Retrovue used another one for this directory"))
     else:
@@ -209,7 +209,7 @@ def _paths(mapping: OriginalMapping) -> str:
 
 
 def _distinct_name(name: str, result: Import) -> str:
-    """Give a name a number where it repeats another, which is allowed there and not here."""
+    """Append a number to a duplicate name: the original allows duplicates, this schema does not."""
     taken = {name_form(server.name) for server in result.servers}
     candidate, number = name, 1
     while name_form(candidate) in taken:

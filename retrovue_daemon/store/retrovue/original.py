@@ -1,4 +1,4 @@
-"""A database of the original Retrovue: what people set up in it. It is read, and nothing beside it is touched."""
+"""The settings in a database of the original Retrovue. The file is read, and nothing beside it is changed."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.file.layouts import Layout
 
 VERSIONS = {"2": ("2", "3"), "3": ("2", "3"), "1.2": ("1.2", "1.2.0", "1.2.1", "1.2.2", "1.2.3")}
-"""What a file of each layout may state as its version; a schema is brought up to date before its number is."""
+"""The versions that a file of each layout may state; a schema is upgraded before its version number is."""
 
 KNOWN = "schema versions 2 and 3, and releases 1.2.x,"
 
 _TRIES = 3
 _JOURNALS = ("-wal", "-journal")
-"""What a database that was not closed, or that is open just now, has beside it."""
+"""The files beside a database that was not closed cleanly or is open."""
 
 
 class OriginalServer(msgspec.Struct, frozen=True):
-    """A row of its plex_servers."""
+    """A row of plex_servers."""
 
     id: int
     name: str
@@ -43,7 +43,7 @@ class OriginalServer(msgspec.Struct, frozen=True):
 
 
 class OriginalLibrary(msgspec.Struct, frozen=True):
-    """A row of its libraries."""
+    """A row of libraries."""
 
     id: int
     server_id: int
@@ -55,9 +55,9 @@ class OriginalLibrary(msgspec.Struct, frozen=True):
 
 
 class OriginalMapping(msgspec.Struct, frozen=True):
-    """A path mapping of a server; of all of them without one, or, in releases 1.2.x, of one library of a server.
+    """A path mapping of one server, of all servers if it names none, or (releases 1.2.x) of one library of a server.
 
-    ``unused`` says why Retrovue itself never used it, if it did not.
+    ``unused`` says why Retrovue itself never used it, if so.
     """
 
     server_id: int | None
@@ -69,7 +69,7 @@ class OriginalMapping(msgspec.Struct, frozen=True):
 
 
 class Original(msgspec.Struct, frozen=True):
-    """What is set up in a Retrovue database; of mappings of one path, the first is what Retrovue used."""
+    """The settings of a Retrovue database; among mappings of the same path, Retrovue used the first."""
 
     path: Path
     layout: Layout
@@ -79,9 +79,9 @@ class Original(msgspec.Struct, frozen=True):
 
 
 def read(path: Path) -> Original:
-    """Read a database of the original Retrovue. Raises BadInput where it is none, or of an unknown layout."""
+    """Read a database of the original Retrovue. Raise BadInput if it is none, or has an unknown layout."""
     if not path.is_file():
-        raise BadInput(f"there is no file {path}", hint="name the database of the original Retrovue")
+        raise BadInput(f"{path} does not exist", hint="specify the database of the original Retrovue")
     try:
         with _opened(path) as connection:
             return _read(connection, path)
@@ -93,10 +93,10 @@ def read(path: Path) -> Original:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open the file so that SQLite neither writes to it nor puts anything beside it.
+    """Open the file so that SQLite neither writes to it nor creates anything beside it.
 
-    Where a journal holds a part of its content, a copy of both is opened instead: to read a journal is to write to
-    the database, or to the index of the journal.
+    If a journal holds part of its content, a copy of both is opened instead: reading a journal means writing to the
+    database, or to the index of the journal.
     """
     if not any(_journal(path, suffix) for suffix in _JOURNALS):
         with closing(_connect(path)) as connection:
@@ -112,7 +112,7 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
             if _marks(path) == before:
                 break
         else:
-            raise BadInput(f"{path} is being written to just now", hint="stop Retrovue first, then try again")
+            raise BadInput(f"{path} is being written to", hint="stop Retrovue first, then try again")
         with closing(sqlite3.connect(copy)) as connection:
             yield connection
 
@@ -122,7 +122,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _journal(path: Path, suffix: str) -> bool:
-    """Tell whether there is a journal of this kind with something in it."""
+    """Return whether a journal of this kind exists and is not empty."""
     journal = path.with_name(path.name + suffix)
     return journal.exists() and journal.stat().st_size > 0
 
@@ -140,7 +140,7 @@ def _read(connection: sqlite3.Connection, path: Path) -> Original:
     if version is not None and version not in VERSIONS[found]:
         raise BadInput(
             f"{path} has schema version {version}; {KNOWN} can be read",
-            hint="add the servers by `retrovue-daemon servers add`",
+            hint="add the servers with `retrovue-daemon servers add`",
         )
     return Original(
         path, found, _servers(connection, found), _libraries(connection, found), _mappings(connection, found)
@@ -149,16 +149,16 @@ def _read(connection: sqlite3.Connection, path: Path) -> Original:
 
 def _refused(connection: sqlite3.Connection, path: Path) -> BadInput:
     if connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID:
-        hint = f"it is used as it is: --database {shlex.quote(str(path))}"
+        hint = f"use it directly: --database {shlex.quote(str(path))}"
         return BadInput(f"{path} is a database of retrovue-daemon itself", hint=hint)
     return BadInput(
-        f"{path} is no database of the original Retrovue whose tables are known: {KNOWN} can be read",
-        hint="name the right file, or add the servers by `retrovue-daemon servers add`",
+        f"{path} is not a known database of the original Retrovue: {KNOWN} can be read",
+        hint="specify the right file, or add the servers with `retrovue-daemon servers add`",
     )
 
 
 def _version(connection: sqlite3.Connection, found: Layout) -> str | None:
-    """Return the version that the file itself states, None where it states none."""
+    """Return the version that the file itself states, or None."""
     query = "SELECT max(version) FROM schema_version"
     if found == "1.2":
         if not columns(connection, "system_config"):
@@ -199,7 +199,7 @@ def _libraries(connection: sqlite3.Connection, found: Layout) -> tuple[OriginalL
 
 
 def _mappings(connection: sqlite3.Connection, found: Layout) -> tuple[OriginalMapping, ...]:
-    """Return the mappings, those first that Retrovue used before others of the same server."""
+    """Return the mappings of each server in the order in which Retrovue applied them."""
     if found == "1.2":
         rows = _rows(
             connection,
@@ -226,9 +226,9 @@ def _mappings(connection: sqlite3.Connection, found: Layout) -> tuple[OriginalMa
 
 
 def _older_mappings(connection: sqlite3.Connection) -> list[OriginalMapping]:
-    """Read plex_path_mappings, whose first form had no servers: there was only one, and all paths were its own.
+    """Read plex_path_mappings. Its first form had no servers: there was only one, and all paths belonged to it.
 
-    What a row says of its library is not read: Retrovue looked at the server and the path only when it synced.
+    A row's library is not read: during a sync, Retrovue considered only the server and the path.
     """
     table = "plex_path_mappings"
     rows = _rows(connection, table, ("server_id", None), ("plex_path", ""), ("local_path", ""))
@@ -249,12 +249,12 @@ def _without_server(server_id: int | None) -> str:
 
 
 def _longest_first(mappings: Iterable[OriginalMapping]) -> tuple[OriginalMapping, ...]:
-    """Put longer prefixes first, as Retrovue tried them; others stay in their order."""
+    """Put longer prefixes first, as Retrovue tried them; the rest keep their order."""
     return tuple(sorted(mappings, key=lambda mapping: -len(mapping.plex_path)))
 
 
 def _rows(connection: sqlite3.Connection, table: str, *wanted: tuple[str, object]) -> list[tuple[Any, ...]]:
-    """Return a table's rows in the order in which they came; a column that it lacks holds what is given for it."""
+    """Return a table's rows in insertion order, with the given default for columns that it lacks."""
     there = columns(connection, table)
     if not there:
         return []
@@ -264,7 +264,7 @@ def _rows(connection: sqlite3.Connection, table: str, *wanted: tuple[str, object
 
 
 def _required(value: object) -> str:
-    """Return what a column has to hold, nothing where it does not: that is refused with a reason."""
+    """Return a required column's text, or an empty one, which is refused with a reason."""
     return "" if value is None else str(value)
 
 

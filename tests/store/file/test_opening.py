@@ -165,7 +165,7 @@ async def test_a_special_file_is_left_alone(tmp_path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe, 0o666)
     before = pipe.stat().st_mode
-    with pytest.raises(DatabaseUnusable, match="no regular file"):
+    with pytest.raises(DatabaseUnusable, match="not a regular file"):
         await _open_and_close(pipe)
     assert pipe.stat().st_mode == before
 
