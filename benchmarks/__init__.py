@@ -16,3 +16,10 @@
 | `report` | the tables |
 | `growth` | the plot |
 """
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The directory from which ``python -m benchmarks`` finds this package."""

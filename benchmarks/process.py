@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks import ROOT
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -26,9 +28,6 @@ LONGEST_S = 1200.0
 
 MIB = 1024 * 1024
 LAST_WORDS = 2000
-
-ROOT = Path(__file__).resolve().parent.parent
-"""Where ``python -m benchmarks.…`` finds this package."""
 
 
 @dataclass(frozen=True, slots=True)

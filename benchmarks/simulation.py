@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from benchmarks.process import ROOT
+from benchmarks import ROOT
 
 if TYPE_CHECKING:
     from types import TracebackType
