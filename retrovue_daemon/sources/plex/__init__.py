@@ -1,1 +1,1 @@
-"""Talks to Plex Media Servers, and reads what they answer."""
+"""Requests to Plex Media Servers, and parsing of their responses."""

@@ -1,4 +1,4 @@
-"""The arguments of requests: what answers are to hold, and what they may leave out."""
+"""The arguments of requests: what responses should contain and what they may omit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LEFT_OUT: Final = "excludeElements"
-"""The argument that says what an answer may leave out."""
+"""The argument that lists what a response may omit."""
 
 _TYPE: Final = "type"
 _NOT_STORED: Final = "Country,Rating,Collection,Writer,Role,Producer,Similar,Image,UltraBlurColors"
@@ -18,16 +18,16 @@ _TAGS: Final = "Genre,Director"
 
 _LISTED: Final = {
     "includeGuids": "1",
-    # By default collections stand between the items and count in the total.
+    # By default, collections appear between the items and count towards the total.
     "includeCollections": "0",
-    # Pages are cut by position: by id new ones come last, by title they move the rest.
+    # Pages are cut by position: sorted by id, new items come last; sorted by title, they would shift the rest.
     "sort": "id",
-    # A fifth of a listing that is not stored. It is a request and no condition: some servers send it all the same.
+    # A fifth of a listing that is not stored. It is only a request: some servers send these fields anyway.
     LEFT_OUT: _NOT_STORED,
 }
 
 LEAVES: Final[Mapping[str, str]] = {**_LISTED, LEFT_OUT: f"{_NOT_STORED},{_TAGS}"}
-"""For the listing of all episodes, whose path says so; they are stored without tags."""
+"""For the listing of all episodes, whose path implies the type; tags of episodes are not stored."""
 
 BY_TYPE: Final[Mapping[Kind, Mapping[str, str]]] = {
     Kind.MOVIE: {**_LISTED, _TYPE: "1"},
@@ -35,16 +35,16 @@ BY_TYPE: Final[Mapping[Kind, Mapping[str, str]]] = {
     Kind.SEASON: {**LEAVES, _TYPE: "3"},
     Kind.EPISODE: {**LEAVES, _TYPE: "4"},
 }
-"""For the listing of a kind, with the API's number of it (https://developer.plex.tv/pms/, section "Types")."""
+"""For the listing of a kind, by its number in the API (https://developer.plex.tv/pms/, section "Types")."""
 
 DETAILS: Final[Mapping[str, str]] = {
     "includeGuids": "1",
-    # Else the server takes the question for a visit, and looks at the item's files and agents anew.
+    # Otherwise the server treats the request as a visit and refreshes the item's files and agents.
     "skipRefresh": "1",
 }
 """For single items."""
 
 
 def paging(start: int, size: int) -> dict[str, str]:
-    """Return what asks for a page: as arguments and not as headers, so that no cache takes one page for another."""
+    """Return the arguments for a page. They are not sent as headers, so that caches do not confuse pages."""
     return {"X-Plex-Container-Start": str(start), "X-Plex-Container-Size": str(size)}

@@ -1,4 +1,4 @@
-"""The body of an answer: whole, not larger than is allowed, and out of its compression."""
+"""Reading the body of a response: complete, within the size limit, and decompressed."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
     import aiohttp
 
 UNPACKED_AT_ONCE: Final = 1024 * 1024
-"""Bytes, some two milliseconds of work: a few kilobytes may hold hundreds of megabytes."""
+"""Bytes, about two milliseconds of work: a few kilobytes may decompress to hundreds of megabytes."""
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _PLAIN: Final = frozenset({"", "identity"})
 _ZIPPED: Final = frozenset({"gzip", "x-gzip"})
-"""Two names of one thing (RFC 9110, 8.4.1.3)."""
+"""Two names for the same encoding (RFC 9110, 8.4.1.3)."""
 
 
 async def read_body(
     response: aiohttp.ClientResponse, *, server: str, most: int, received: Callable[[int], None]
 ) -> bytes:
-    """Read a body of at most ``most`` bytes, as it is once it is decompressed; ``received`` is told of what came.
+    """Read a body of at most ``most`` bytes after decompression; ``received`` is called with each number of bytes.
 
-    A body shorter than announced raises in aiohttp. Raises BadAnswer for one that is too large, or whose compression
-    is unknown, broken, or does not come to its end: a connection that breaks off would not always be noticed by that.
+    aiohttp raises if a body is shorter than announced. Raise BadAnswer if it is too large, or if its compression is
+    unknown, broken or incomplete: aiohttp does not always notice a broken connection in that case.
     """
     encoding = _encoding(response)
     if encoding in _PLAIN:
@@ -43,7 +43,7 @@ async def read_body(
 
 
 async def read_start(response: aiohttp.ClientResponse, most: int) -> bytes:
-    """Read the beginning of a body, ``most`` bytes of it before and after decompression; nothing of a broken one."""
+    """Read the beginning of a body, at most ``most`` bytes before and after decompression; b"" if it is broken."""
     start = b""
     while len(start) < most and (piece := await response.content.read(most - len(start))):
         start += piece
@@ -88,7 +88,7 @@ async def _unzipped(
                 raise _too_large(server, most)
             packed, is_more = unzip.unconsumed_tail, len(chunks[-1]) == UNPACKED_AT_ONCE
             if is_more:
-                await asyncio.sleep(0)  # others get their turn
+                await asyncio.sleep(0)  # give other tasks a turn
         if unzip.unused_data:
             raise BadAnswer(server, "data behind the end of a compressed body")
     if not unzip.eof:

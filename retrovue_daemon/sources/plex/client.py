@@ -1,4 +1,4 @@
-"""What the rest of the package asks a Plex Media Server for."""
+"""The requests that the rest of the package makes to a Plex Media Server."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Listing(StrEnum):
-    """What of a library is listed."""
+    """Which items of a library are listed."""
 
     MOVIES = "movies"
     SHOWS = "shows"
@@ -50,10 +50,10 @@ _LEAVES_REFUSED: Final = frozenset({400, 404, 501})
 _FILTER_REFUSED: Final = frozenset({400, 501})
 
 _MATCHED: Final = "plex://"
-"""How the guid of an item begins that Plex's own catalogue knows; other agents give no external ids."""
+"""The prefix of guids from Plex's own catalogue; other agents provide no external ids."""
 
 _EVERYWHERE: Final = ("/library/sections/all", "/library/all")
-"""Where all libraries are searched at once: as servers have long answered it, and as the API's description has it."""
+"""Paths that search all libraries: the one that servers have long answered, and the one of the API description."""
 
 _SEARCH_REFUSED: Final = frozenset({400, 404, 501})
 
@@ -61,10 +61,10 @@ _log = structlog.get_logger(__name__)
 
 
 class PlexClient:
-    """One Plex Media Server, asked over one session; an async context manager.
+    """One Plex Media Server, accessed over one session; an async context manager.
 
-    ``client_identifier`` names this installation to the server and stays the same over restarts. Every method raises
-    nothing but PlexError, whose texts never hold the token.
+    ``client_identifier`` identifies this installation to the server and stays the same across restarts. All methods
+    raise only PlexError, whose texts never contain the token.
     """
 
     def __init__(
@@ -89,10 +89,10 @@ class PlexClient:
         self._source = PageSource(self._transport, server, clock)
         self._metadata = Metadata(self._transport, self._source.turn, server.name)
         self._leaves_useless: set[str] = set()
-        """Keys of the libraries whose ``allLeaves`` is refused, or says less than the listing by type."""
+        """Keys of libraries whose ``allLeaves`` is refused or contains less than the listing by type."""
         self._filter_refused = False
         self._skipped: set[tuple[str | None, str]] = set()
-        """Titles of libraries that could not be read the last time, and why: told when that begins."""
+        """Titles of libraries that could not be read last time, and why; logged when that begins."""
 
     async def __aenter__(self) -> Self:
         await self._transport.__aenter__()
@@ -106,7 +106,7 @@ class PlexClient:
 
     @property
     def requests(self) -> int:
-        """Requests sent so far, further tries included."""
+        """Requests sent so far, including retries."""
         return self._transport.requests
 
     @property
@@ -115,21 +115,21 @@ class PlexClient:
         return self._transport.bytes_received
 
     async def identity(self) -> ServerIdentity:
-        """Ask who the server is. The token is not sent: until this is answered, nobody knows who would get it."""
+        """Request the server's identity, without the token: until it is known, the token could reach anyone."""
         return await self._transport.get_without_token(
             "/identity",
             lambda answer: parse_identity(answer.body, content_type=answer.content_type),
         )
 
     async def confirm_machine(self, known: str | None) -> ServerIdentity:
-        """Return the server's identity. Raises WrongServer if its machineIdentifier is not the ``known`` one."""
+        """Return the server's identity. Raise WrongServer if its machineIdentifier is not the ``known`` one."""
         identity = await self.identity()
         if known not in {None, identity.machine_identifier}:
             raise WrongServer(self.name, known or "", identity.machine_identifier)
         return identity
 
     async def libraries(self) -> tuple[LibraryListing, ...]:
-        """List the libraries that the token may see, of every type."""
+        """Return the libraries that the token may see, of every type."""
         found = await self._transport.get(
             "/library/sections",
             lambda answer: parse_libraries(answer.body, content_type=answer.content_type),
@@ -141,7 +141,7 @@ class PlexClient:
         return found.listings
 
     async def is_owner(self) -> bool:
-        """Tell whether the token is the owner's: nobody else may see who is watching what."""
+        """Return whether the token is the owner's: only the owner may see the sessions."""
         try:
             await self._transport.get("/status/sessions", lambda _answer: None)
         except Unauthorized:
@@ -149,11 +149,11 @@ class PlexClient:
         return True
 
     async def pages(self, library_key: str, listing: Listing, *, page_size: int) -> AsyncGenerator[Page, None]:
-        """Give the pages of a listing in order, while the next ones are fetched.
+        """Yield the pages of a listing in order while prefetching the next ones.
 
-        ``page_size`` is the number of entries that are asked for; the server may send fewer or more. The first page
-        comes even if it is empty. Where the server never says a total, the last page is an empty one. Close the
-        generator (``contextlib.aclosing``) when you leave it early: that ends the fetches.
+        ``page_size`` is the number of entries requested; the server may send fewer or more. The first page is yielded
+        even if it is empty. If the server never reports a total, the last page is an empty one. Close the generator
+        (``contextlib.aclosing``) when leaving it early, which ends the fetches.
         """
         section = f"/library/sections/{quote(library_key, safe='')}"
         if listing is Listing.EPISODES and library_key not in self._leaves_useless:
@@ -174,7 +174,7 @@ class PlexClient:
                 yield page
 
     async def beginning(self, library_key: str, kind: Kind, *, size: int) -> Page:
-        """Return the first entries of one kind in a library, asked for once: a sample, not the start of a listing."""
+        """Return the first entries of one kind in a library by a single request: a sample, not a listing's start."""
 
         def read(answer: Answer) -> Page:
             return parse_page(answer.body, content_type=answer.content_type, kind=kind)
@@ -189,15 +189,15 @@ class PlexClient:
     async def pages_since(
         self, library_key: str, listing: Listing, since: int, *, page_size: int
     ) -> AsyncGenerator[Page, None]:
-        """Give the pages of what was updated at ``since`` (the server's seconds) or later.
+        """Yield the pages of items updated at ``since`` (in the server's seconds) or later.
 
-        A server that ignores the filter lists everything; so does this for one that refuses it.
+        A server that ignores the filter lists everything; if a server refuses the filter, this lists everything too.
         """
         section = f"/library/sections/{quote(library_key, safe='')}"
         if not self._filter_refused:
             kind = _KINDS[listing]
             arguments = {**BY_TYPE[kind], "updatedAt>": str(since)}
-            # A few entries, and a refusal has to mean the filter.
+            # A few entries are requested, and a refusal must be due to the filter.
             del arguments[LEFT_OUT]
             pages = self._source.pages(f"{section}/all", arguments, page_size, kind, exists=True)
             async with aclosing(pages):
@@ -214,13 +214,13 @@ class PlexClient:
                 yield page
 
     def seasons_of(self, show_key: str, *, page_size: int) -> AsyncGenerator[Page, None]:
-        """Give the seasons of one show, without the pseudo entry for all of its episodes."""
+        """Return the seasons of one show, without the pseudo entry for all of its episodes."""
         path = f"/library/metadata/{quote(show_key, safe='')}/children"
         arguments = {"excludeAllLeaves": "1"}
         return self._source.pages(path, arguments, page_size, Kind.SEASON, parent=show_key)
 
     async def episodes_of(self, show_key: str, *, page_size: int) -> AsyncGenerator[Page, None]:
-        """Give the episodes of one show; old servers do not say in them which show that is."""
+        """Return the episodes of one show; on old servers they do not name their show."""
         path = f"/library/metadata/{quote(show_key, safe='')}/allLeaves"
         arguments = {"includeGuids": "1"}
         async with aclosing(self._source.pages(path, arguments, page_size, Kind.EPISODE, parent=show_key)) as pages:
@@ -228,12 +228,12 @@ class PlexClient:
                 yield await self._with_external_ids(page)
 
     async def _with_external_ids(self, page: Page) -> Page:
-        """Ask for the episodes of a page one by one where their listing leaves the external ids out."""
+        """Request the episodes of a page individually if their listing omits the external ids."""
         if not _lacks_external_ids(page):
             return page
         wanted = [item.rating_key for item in page.items]
         found = await self.items(wanted, Kind.EPISODE)
-        # All else of them stands in the listing: an answer that arrives damaged must not take its place.
+        # Everything else is in the listing: a response that arrives damaged must not replace it.
         guids = {item.rating_key: item.guids for item in found if isinstance(item, Episode)}
         items = (
             msgspec.structs.replace(item, guids=guids[item.rating_key])
@@ -244,16 +244,16 @@ class PlexClient:
         return msgspec.structs.replace(page, items=tuple(items))
 
     def shows_titled(self, library_key: str, title: str) -> AsyncGenerator[Page, None]:
-        """Give the shows of a library whose titles contain a text, as the listing of the library shows them."""
+        """Yield the shows of a library whose titles contain a text, as the library's listing shows them."""
         path = f"/library/sections/{quote(library_key, safe='')}/all"
         arguments = {**BY_TYPE[Kind.SHOW], "title": title}
         return self._source.pages(path, arguments, LARGEST_FIRST_PAGE, Kind.SHOW)
 
     async def shows_called(self, title: str, year: int | None = None) -> tuple[FoundShow, ...]:
-        """Find the shows of all libraries whose titles contain a text, and which began in a year.
+        """Find the shows of all libraries whose titles contain a text and which started in a given year.
 
-        Servers take the first way for the list of their libraries, or refuse it; then the second is gone. Raises
-        PlexError, also where both are refused.
+        Some servers mistake the first path for the list of libraries, or refuse it; the second path is used then.
+        Raise PlexError, also if both are refused.
         """
         arguments = {"type": "2", "title": title, "includeGuids": "1"} | ({} if year is None else {"year": str(year)})
         for path in _EVERYWHERE:
@@ -268,7 +268,7 @@ class PlexClient:
         return ()
 
     async def _shows_found(self, path: str, arguments: dict[str, str]) -> tuple[FoundShow, ...]:
-        """Read the answer to a search page by page, until one brings nothing new: not every server pages it."""
+        """Read the response to a search page by page until one brings nothing new: not every server pages it."""
 
         def read(answer: Answer) -> FoundPage:
             return parse_found_shows(answer.body, content_type=answer.content_type, total=answer.total)
@@ -301,7 +301,7 @@ class PlexClient:
 
 
 async def _first_unless_refused(pages: AsyncGenerator[Page, None], refusals: Collection[int]) -> Page | None:
-    """Give the first page; None where the server answers with one of these statuses."""
+    """Return the first page, or None if the server responds with one of these statuses."""
     try:
         return await anext(pages)
     except RequestRefused as refusal:
@@ -311,9 +311,10 @@ async def _first_unless_refused(pages: AsyncGenerator[Page, None], refusals: Col
 
 
 async def _first_of_leaves(pages: AsyncGenerator[Page, None]) -> list[Page] | None:
-    """Return the first pages of ``allLeaves``; None where the server refuses it, or leaves the external ids out.
+    """Return the first pages of ``allLeaves``, or None if the server refuses it or omits the external ids.
 
-    That is one page, and before it the entries that cannot be had: they do not show which ids a listing gives.
+    This is one page, preceded by the entries that cannot be fetched, which do not show the ids that a listing
+    provides.
     """
     page = await _first_unless_refused(pages, _LEAVES_REFUSED)
     if page is None:
@@ -325,6 +326,6 @@ async def _first_of_leaves(pages: AsyncGenerator[Page, None]) -> list[Page] | No
 
 
 def _lacks_external_ids(page: Page) -> bool:
-    """Tell whether no episode of a page that a catalogue knows has other ids than the one that its own guid gives."""
+    """Return whether no catalogued episode of a page has external ids other than the one from its own guid."""
     matched = [item for item in page.items if isinstance(item, Episode) and (item.guid or "").startswith(_MATCHED)]
     return bool(matched) and all(episode.guids == GUIDParser.external_ids(episode.guid, ()) for episode in matched)

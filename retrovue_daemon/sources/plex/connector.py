@@ -1,4 +1,4 @@
-"""The pool of connections to one server."""
+"""The connection pool of one server."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class Connector(aiohttp.TCPConnector):
-    """aiohttp's pool, without connections on which something arrived while nobody had asked for it.
+    """aiohttp's pool, without connections that received data before a request was sent.
 
-    aiohttp takes the second copy of an answer for the answer to the next request: that one would then get another
-    page than it requested, or wait for an end that no timeout of aiohttp's watches.
+    aiohttp takes a duplicate response for the response to the next request: that request would get the wrong page, or
+    wait for an end that none of aiohttp's timeouts covers.
     """
 
     async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:

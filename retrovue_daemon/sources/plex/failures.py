@@ -1,7 +1,7 @@
-"""What went wrong below HTTP, as one of our errors.
+"""Failures below HTTP, translated to errors of this package.
 
-Nothing of an aiohttp exception but its kind and the words of the system are taken over: some of them hold the headers
-of the request, and with them the token.
+Only the type of an aiohttp exception and the system's error text are used: some exceptions contain the request's
+headers, including the token.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aiohttp import ClientTimeout
 
 LONGEST_DETAIL: Final = 200
-"""Characters of others' words that an error repeats."""
+"""The number of characters of foreign text that an error repeats."""
 
 _HTTPS_HINT: Final = "if the server requires secure connections, url must begin with https://"
 _HTTP_HINT: Final = "if the server speaks no TLS on this port, url must begin with http://"
@@ -28,7 +28,7 @@ _TLS_HINT: Final = (
 
 
 def failure_of(error: Exception, server: str, timeout: ClientTimeout) -> PlexError:
-    """Say what an exception of aiohttp, or of the socket below it, means for ``server``."""
+    """Return the error that an exception of aiohttp, or of the socket below it, means for ``server``."""
     if isinstance(error, aiohttp.ClientConnectorError):
         return _not_connected(error, server)
     if isinstance(error, aiohttp.ConnectionTimeoutError):
@@ -52,14 +52,14 @@ def failure_of(error: Exception, server: str, timeout: ClientTimeout) -> PlexErr
 
 
 def reason_of(error: OSError) -> str:
-    """Say in the system's words why, as in "Connection refused"; asyncio's own text repeats the address instead."""
+    """Return the system's reason, such as "Connection refused"; asyncio's own text repeats the address instead."""
     if error.errno and error.errno > 0 and not isinstance(error, ssl.SSLError):
         return os.strerror(error.errno)
     return one_line(error.strerror or str(error) or type(error).__name__)
 
 
 def one_line(text: str) -> str:
-    """Make one short line of a text that others wrote."""
+    """Return a foreign text as one short line."""
     return " ".join(text.split())[:LONGEST_DETAIL]
 
 

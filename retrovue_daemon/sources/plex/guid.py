@@ -1,11 +1,11 @@
 """Plex guids as (provider, external id) pairs.
 
-A guid names what an item *is*: ``plex://movie/5d77…`` by Plex's own catalogue, ``imdb://tt0111161`` by another, and
-``com.plexapp.agents.imdb://tt0111161?lang=en`` by the same catalogue through an agent of the time before 2020. The
-forms were collected from recorded answers of servers and from clients that match by guid.
+A guid identifies a *work*: ``plex://movie/5d77…`` in Plex's own catalogue, ``imdb://tt0111161`` in another, and
+``com.plexapp.agents.imdb://tt0111161?lang=en`` in that same catalogue through an agent from before 2020. The forms
+were collected from recorded server responses and from clients that match by guid.
 
-Nothing here raises, whatever the string: a form that is not known is kept under its scheme, so that no query which
-asks for ``imdb`` or ``tvdb`` ever meets it.
+No function here raises, whatever the string: an unknown form is kept under its scheme, so that a query for ``imdb``
+or ``tvdb`` never finds it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _PROVIDER_OF_SCHEME: Final = {
 }
 
 _NAMING: Final = {scheme: provider for scheme, provider in _PROVIDER_OF_SCHEME.items() if provider != "none"}
-"""The schemes whose guids name something."""
+"""The schemes whose guids identify something."""
 
 _HAMA_SCHEMES: Final = frozenset({"com.plexapp.agents.hama", "hama"})
 _PROVIDER_OF_HAMA: Final = {"tsdb": "tmdb"}
@@ -50,21 +50,21 @@ _HAMA_ID: Final = re.compile(r"([a-z]+)([2-6]?)-(.+)", re.IGNORECASE | re.DOTALL
 
 
 class GUIDParser:
-    """Reads guids; it holds nothing, so one can be shared or made wherever it is needed.
+    """Parses guids; it has no state, so an instance can be shared or created where needed.
 
-    No result is cached: nearly every guid of a library is different, so a cache would cost more than the one look-up
-    that it saves, and hold them all in memory.
+    Results are not cached: nearly every guid of a library is different, so a cache would cost more than the look-up
+    it saves and keep all guids in memory.
     """
 
     __slots__ = ()
 
     @staticmethod
     def parse_guid(guid: str | None) -> tuple[str, str]:
-        """Split a guid into its provider and the id that the provider knows the item by.
+        """Split a guid into its provider and the provider's id of the item.
 
-        Providers are lower case. Agents of catalogues count as the catalogue (``com.plexapp.agents.thetvdb`` is
+        Providers are lower case. Agents of a catalogue count as the catalogue (``com.plexapp.agents.thetvdb`` is
         ``tvdb``) and lose their ``?lang=``; their episodes are ``("tvdb", "268592/1/2")``: series, season, episode.
-        An unknown scheme is its own provider, a text without a scheme belongs to ``unknown``. Never raises.
+        An unknown scheme is its own provider; a text without a scheme gets the provider ``unknown``. Never raises.
         """
         if not guid:
             return UNKNOWN, ""
@@ -76,16 +76,16 @@ class GUIDParser:
 
     @classmethod
     def external_ids(cls, primary: str | None, ids: Iterable[str | None]) -> Guids:
-        """Parse an item's primary guid and the ids of its ``Guid`` list, in this order, each pair once.
+        """Parse an item's primary guid and the ids of its ``Guid`` list, in this order, without duplicate pairs.
 
-        Pairs without an id, and those of the agent ``none``, which looks nothing up, name nothing and are left out.
-        ``("local", key)`` stays, although it means something on its own server only.
+        Pairs without an id, and those of the agent ``none``, which looks nothing up, are omitted because they
+        identify nothing. ``("local", key)`` is kept, although it has a meaning only on its own server.
         """
         pairs: dict[tuple[str, str], None] = {}
         for guid in (primary, *ids):
             if not guid:
                 continue
-            # What nearly every guid looks like, without another call: halves the time of this loop.
+            # The form of nearly every guid, handled without another call: this halves the time of the loop.
             scheme, _, external_id = guid.strip().partition("://")
             provider = _NAMING.get(scheme)
             if provider is None or not external_id or "?" in external_id:
@@ -97,10 +97,10 @@ class GUIDParser:
 
     @staticmethod
     def extract_guids_from_plex_metadata(metadata: Mapping[str, object]) -> list[str]:
-        """List the raw guids of one entry of a ``Metadata`` array: the primary one, then its ``Guid`` list.
+        """Return the raw guids of one entry of a ``Metadata`` array: the primary one, then its ``Guid`` list.
 
-        ``guid`` and ``Guid`` differ by case only. What is missing or of another type than Plex sends is passed over;
-        a single object in place of the list, and plain strings in it, are read as well.
+        ``guid`` and ``Guid`` differ only by case. Missing values and unexpected types are ignored; a single object
+        instead of the list, and plain strings in it, are accepted.
         """
         children = metadata.get("Guid")
         entries = children if isinstance(children, list | tuple) else (children,)
@@ -110,11 +110,11 @@ class GUIDParser:
 
 
 extract_guids_from_plex_metadata = GUIDParser.extract_guids_from_plex_metadata
-"""By the name under which programs know it."""
+"""The name under which other programs know it."""
 
 
 def _parse_unusual(scheme: str, separator: str, rest: str) -> tuple[str, str]:
-    """Parse what the table does not hold as it is written."""
+    """Parse a guid that is not literally in the table."""
     if not separator or not scheme:
         return UNKNOWN, f"{scheme}{separator}{rest}"
     scheme = scheme.lower()
@@ -127,8 +127,8 @@ def _parse_unusual(scheme: str, separator: str, rest: str) -> tuple[str, str]:
 def _parse_hama(identifier: str) -> tuple[str, str]:
     """Parse the id of the HAMA agent: ``anidb-69``, ``tvdb-81797/1/2``, ``tvdb4-81797``.
 
-    A digit selects how episodes are renumbered (https://github.com/ZeroQI/Absolute-Series-Scanner). The series is the
-    same one; of its episodes only those of ``tvdb2`` bear the catalogue's own numbers, the others keep the digit.
+    A digit selects how episodes are renumbered (https://github.com/ZeroQI/Absolute-Series-Scanner). The series stays
+    the same; only the episodes of ``tvdb2`` have the catalogue's own numbers, the others keep the digit.
     """
     match = _HAMA_ID.fullmatch(identifier)
     if match is None:
@@ -141,5 +141,5 @@ def _parse_hama(identifier: str) -> tuple[str, str]:
 
 
 def _without_language(identifier: str) -> str:
-    """Cut the ``?lang=`` that every legacy agent appends: the language of the texts, no part of the id."""
+    """Remove the ``?lang=`` that every legacy agent appends: the language of the texts is not part of the id."""
     return identifier.partition("?lang=")[0]

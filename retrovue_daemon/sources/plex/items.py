@@ -1,7 +1,7 @@
-"""Entries of a listing as records.
+"""From the entries of a listing to records.
 
-This runs once for every item of every full pass: the records are built positionally, straight from the decoded
-structs.
+This runs once for every item of every full pass, so records are built with positional arguments, directly from the
+decoded structs.
 """
 
 from __future__ import annotations
@@ -31,12 +31,11 @@ _external_ids: Final = GUIDParser.external_ids
 def build_items(
     container: Container, entries: Sequence[Entry], kind: Kind | None = None
 ) -> tuple[list[Item], list[Skipped]]:
-    """Make the records of one page, in the server's order, and say what was left out and why.
+    """Return the records of one page, in the server's order, and the entries that were skipped, with reasons.
 
-    Where a ``kind`` is asked for, items of another one are left out: a proxy may drop ``type=``, and the rows of a
-    listing all go to one table.
-    ``container`` gives what its entries share and do not repeat (Plex may hoist any such attribute); where an entry
-    has a value of its own, that one counts.
+    If a ``kind`` is given, items of another kind are skipped: a proxy may drop ``type=``, and all rows of a listing
+    go to one table. ``container`` holds the values that its entries share (Plex may hoist any attribute); an entry's
+    own value takes precedence.
     """
     items: list[Item] = []
     skipped: list[Skipped] = []
@@ -156,7 +155,7 @@ _BUILDERS: Final[dict[str, Callable[[Entry, str, Container], Item]]] = {
 
 
 def _guid(guid: str | None) -> str | None:
-    """Return a guid, or None for one without an id (``none://``), which all items of its kind may have."""
+    """Return a guid, or None for one without an id (``none://``), which all items of a kind may share."""
     if not guid or guid.endswith("://") or "://?" in guid:
         return None
     return guid
@@ -168,11 +167,11 @@ def _guids(entry: Entry) -> Guids:
 
 
 def _files(versions: list[Media] | None) -> tuple[MediaFile, ...]:
-    """Give every Part of every Media, in the server's order: the best version first, stacked files as they play."""
+    """Return every Part of every Media in the server's order: the best version first, stacked files as they play."""
     if not versions:
         return ()
     if len(versions) == 1:
-        # As nearly all are: one file costs half as much as by the loops.
+        # The common case: handling one file directly takes half as long as the loops.
         (media,) = versions
         if media.parts and len(media.parts) == 1:
             return (_file(media, media.parts[0], 0),)
@@ -197,7 +196,7 @@ def _file(media: Media, part: Part, position: int) -> MediaFile:
             part_id = _number(pieces[3])
     duration = part.duration
     if duration is None and len(media.parts or ()) == 1:
-        # A version of one file lasts as long as the file; of several, only the first tells its own duration.
+        # A version of one file is as long as the file; of several, only the first states its own duration.
         duration = media.duration
     return MediaFile(
         media.id,
@@ -233,7 +232,7 @@ def _text(key: Key) -> str | None:
 
 
 def _date(value: str | None) -> str | None:
-    """Return a day as ``YYYY-MM-DD``, without the time that some servers append; None for what is no day."""
+    """Return a day as ``YYYY-MM-DD``, without the time that some servers append, or None for anything else."""
     if not value:
         return None
     if len(value) != _DATE_LENGTH:
@@ -245,12 +244,12 @@ def _date(value: str | None) -> str | None:
         _parse_date(value)
     except ValueError:
         return None
-    # It reads days of a week (2016-W01-1) and days without dashes, too.
+    # It also reads days of a week (2016-W01-1) and days without dashes.
     return value if value[4:5] == value[7:8] == "-" else None
 
 
 def _joined(tags: list[Tag] | None) -> str | None:
-    """Name each tag once, as it is spelt first; upper and lower case are the same."""
+    """Return the tags without duplicates, in their first spelling; upper and lower case are equal."""
     if not tags:
         return None
     names = [tag.tag for tag in tags if tag.tag]

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from retrovue_daemon.sources.plex.transport import Answer, Transport, Turn
 
 _MOST_IDS: Final = 50
-"""Rating keys of one request: no document says how many a server takes, and addresses have a length."""
+"""Rating keys per request: no document states how many a server accepts, and the length of addresses is limited."""
 
 _MOST_LEFT_OUT: Final = 5
-"""Items of one request that may fail one after the other; more, and it is the server."""
+"""Consecutive failures of items of one request; after more, the server itself is assumed to fail."""
 
 _NOT_FOUND: Final = 404
 
@@ -46,11 +46,11 @@ class Metadata:
         unreadable: list[str] | None = None,
         mended: dict[str, str] | None = None,
     ) -> list[Item]:
-        """Ask for single items of one kind; those that the server does not have are left out.
+        """Request single items of one kind; items that the server does not have are omitted.
 
-        Their tags are cut to as many as a listing shows. The keys of items that the server has but cannot send are
-        added to ``unreadable``; without that, too many of them are an error. To ``mended`` is added what was lost of
-        items that arrived damaged, by rating key.
+        Their tags are cut to as many as a listing shows. Keys of items that the server has but cannot send are added
+        to ``unreadable``; without it, too many of them are an error. For items that arrived damaged, the lost values
+        are added to ``mended`` by rating key.
         """
 
         def read(answer: Answer) -> Page:
@@ -67,10 +67,10 @@ class Metadata:
     async def _pages_of(
         self, rating_keys: Sequence[str], read: Callable[[Answer], Page], left_out: list[str] | None
     ) -> list[Page]:
-        """Ask for items by one request; where that fails, for halves of them: one item may spoil the answer.
+        """Request items at once; if that fails, request them in halves, because one item may spoil the response.
 
-        Items that cannot be had are left out. Where too many fail one after the other, the rest is left out unasked,
-        or, where nobody wants to know which they are, the first failure is raised.
+        Items that cannot be fetched are skipped. If too many fail in a row, the rest is skipped without being
+        requested or, if the caller does not collect the skipped keys, the first failure is raised.
         """
         found: list[Page] = []
         waiting: deque[Sequence[str]] = deque([rating_keys])
@@ -103,9 +103,9 @@ class Metadata:
         return found
 
     async def has_item(self, rating_key: str, kind: Kind) -> bool:
-        """Return whether the server has an item of a kind; no readable answer raises PlexError.
+        """Return whether the server has an item of a kind. Raise PlexError without a readable response.
 
-        Only 404 is a no, and an item of another kind: keys are one series over all kinds, and are given out again.
+        Only a 404 or an item of another kind means no: all kinds share one series of keys, and keys are reassigned.
         """
 
         def read(answer: Answer) -> Page:
@@ -117,7 +117,7 @@ class Metadata:
     async def _request(
         self, rating_keys: Sequence[str], read: Callable[[Answer], Page], *, tries: int | None = None
     ) -> Page | None:
-        """Ask for items by their rating keys; None where the server has none of them."""
+        """Request items by their rating keys; return None if the server has none of them."""
         keys = ",".join(quote(key, safe="") for key in rating_keys)
         try:
             return await self._transport.get(

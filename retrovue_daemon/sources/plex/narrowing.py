@@ -1,7 +1,7 @@
-"""One entry that spoils its page: the search for it within the page that failed.
+"""Finding the one entry that spoils a page.
 
-A server that cannot build one entry answers every request whose page holds it with an error, a broken body or
-nothing. The page is asked for in halves, down to the entry that cannot be had.
+A server that cannot build an entry answers every request whose page contains it with an error, a broken body or not
+at all. The page is requested in halves, down to the entry that cannot be fetched.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from retrovue_daemon.errors import PlexError
 
 MOST_UNREADABLE: Final = 50
-"""Entries of one listing that are skipped; a listing with more is in trouble as a whole."""
+"""Skipped entries per listing; with more, the listing as a whole is assumed to fail."""
 
 MOST_IN_A_ROW: Final = 20
-"""Entries without a good page in between: then the server is in trouble, and not an entry."""
+"""Skipped entries without a good page in between; with more, the server is assumed to fail, not an entry."""
 
 MOST_TIMEOUTS_IN_A_ROW: Final = 2
-"""The same where the server does not answer at all: each costs a whole timeout."""
+"""The same for a server that does not answer at all, because each entry costs a whole timeout."""
 
 LONGEST_S: Final = 600.0
-"""Seconds of one listing that failing tries may take."""
+"""Seconds per listing that failing attempts may take."""
 
 _NOT_FOUND: Final = 404
 _SERVER_ERROR: Final = 500
@@ -33,7 +33,7 @@ _UNAVAILABLE: Final = 503
 def may_be_one_entry(error: PlexError) -> bool:
     """Return whether a request for fewer entries may succeed where this one failed.
 
-    Not where the server as a whole says no: connection refused, token refused, busy, starting, redirecting.
+    It cannot if the server as a whole refuses: connection or token refused, busy, starting, redirecting.
     """
     if isinstance(error, ServerBusy):
         return error.status >= _SERVER_ERROR and error.status != _UNAVAILABLE and error.retry_after is None
@@ -43,16 +43,16 @@ def may_be_one_entry(error: PlexError) -> bool:
 
 
 class Narrowing:
-    """The search for the bad entries of one listing: which size to ask for next, and when to give up.
+    """The search for the bad entries of one listing: the next size to request, and when to give up.
 
-    ``failed`` takes in each failure and ``succeeded`` each page that came, both with the position behind it.
+    Call ``failed`` for each failure and ``succeeded`` for each page received, both with the position after it.
     """
 
     def __init__(self) -> None:
         self.end = 0
-        """Position behind the page that failed: the search is over when the reader comes there."""
+        """Position after the failed page: the search ends when the reader gets there."""
         self._bad_end: int | None = None
-        """An entry before this position is bad; None where no bad one is known of."""
+        """An entry before this position is bad; None if no bad entry is known."""
         self._size = 1
         self._in_a_row = 0
         self._skipped = 0
@@ -61,24 +61,24 @@ class Narrowing:
         self._timed_out = False
 
     def covers(self, start: int) -> bool:
-        """Return whether the position lies in a page that failed."""
+        """Return whether the position is in a failed page."""
         return start < self.end
 
     def size(self, start: int, total: int | None) -> int:
-        """Return how many entries to ask for from ``start`` on."""
+        """Return how many entries to request from ``start`` on."""
         end = self.end if total is None else max(min(self.end, total), start + 1)
         if self._bad_end is not None:
             return max(1, (min(self._bad_end, end) - start) // 2)
         return max(1, min(self._size, end - start))
 
     def tries(self, size: int) -> int | None:
-        """Return how often to try for so many entries; None for as often as usual, before an entry is given up."""
+        """Return how often to try for this many entries; None for the usual number, before an entry is given up."""
         return None if size == 1 and not self._timed_out and self._in_a_row == 0 else 1
 
     def failed(self, error: PlexError, *, start: int, size: int, seconds: float) -> bool:
-        """Take in a failure; return whether the entry at ``start`` is to be skipped.
+        """Record a failure; return whether to skip the entry at ``start``.
 
-        Raises the error that the trouble began with, where there is too much of it.
+        Raise the first error of the series if there are too many failures.
         """
         cause = self._cause = self._cause or error
         self._lost_s += seconds
@@ -99,7 +99,7 @@ class Narrowing:
         return True
 
     def succeeded(self, start: int) -> None:
-        """Take in that a page came, and that the reader is now at ``start``."""
+        """Record that a page arrived and that the reader is now at ``start``."""
         self._in_a_row = 0
         self._cause = None
         self._timed_out = False

@@ -1,7 +1,7 @@
-"""How a server is asked for its pages: as fast as it likes to be asked, and no faster.
+"""How fast pages are requested from a server: as fast as it comfortably answers, and no faster.
 
-A Plex server is somebody's living room. Its answer times are watched: pages shrink where one takes long, and a server
-that gets much slower than it was, because it transcodes or scans, is asked for one page at a time, with a rest after
+A Plex server often runs in a living room. Its response times are watched: pages shrink if one takes long, and a
+server that becomes much slower, because it is transcoding or scanning, gets one request at a time, with a pause after
 each.
 """
 
@@ -20,34 +20,34 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 SMALLEST_PAGE: Final = 25
-"""Entries; a server that cannot send so few in time will not send fewer either."""
+"""Entries; a server that cannot send this few in time will not send fewer either."""
 
 LONG_S: Final = 6.0
-"""Seconds after which a page was too large: the next ones are half as large. The timeout is far away yet."""
+"""Seconds after which a page was too large, so that the next ones are halved. The timeout is much longer."""
 
 SHORT_S: Final = 1.5
-"""Seconds within which a page may be twice as large again."""
+"""Seconds within which a page may be doubled again."""
 
 PATIENCE: Final = 100
-"""Short pages in a row that it takes to try larger ones where such did not come in time before."""
+"""Consecutive fast pages needed to try a size again that timed out before."""
 
 SLOW_S: Final = 1.0
-"""Seconds within which no page is slow, however fast others were."""
+"""Seconds within which no page counts as slow, however fast others were."""
 
 SLOWER: Final = 4.0
-"""How many times as long as the fastest ones an entry takes on a server that is busy with something else."""
+"""The slowdown per entry, relative to the fastest pages, at which a server counts as busy with something else."""
 
 TELLING: Final = 100
-"""Entries from which on a page says something about the time of an entry, and not only about that of a request."""
+"""Entries from which on a page says something about the time per entry, not only about that per request."""
 
 SHORTEST_REST_S: Final = 0.5
-"""Seconds below which a rest is none."""
+"""Seconds below which a pause is skipped."""
 
 FORGETTING: Final = 1.02
-"""By how much the fastest time is taken to be longer with every page: servers change, and one page may be lucky."""
+"""The factor by which the fastest time grows with every page: servers change, and a single page may be lucky."""
 
 FORGETTING_SLOWLY: Final = 1.001
-"""The same while the server is slow: after 1,400 pages, an hour or more, that is what it is like."""
+"""The same while the server is slow: after 1,400 pages, an hour or more, this is its normal speed."""
 
 LONGEST_REST_S: Final = 10.0
 
@@ -55,43 +55,44 @@ _log = structlog.get_logger(__name__)
 
 
 class Pace:
-    """The answer times of one server, and what follows from them."""
+    """The response times of one server, and their consequences."""
 
     def __init__(self, server: str, clock: Clock | None = None) -> None:
         self._server = server
         self._clock = clock or Clock()
         self._fastest: dict[str, float] = {}
-        """Seconds an entry, by what is listed: a season is a third of an episode with its files."""
+        """Seconds per entry, by kind: a season takes a third of an episode with its files."""
         self._shrunk = 1
         self._short = 0
-        """Full pages in a row that came within SHORT_S, since the size last changed."""
+        """Consecutive full pages that arrived within SHORT_S since the size last changed."""
         self._patience = 1
         self._rest = 0.0
         self._alone = asyncio.Lock()
 
     @property
     def slow(self) -> bool:
-        """Whether the server is much slower than it was."""
+        """Whether the server is much slower than before."""
         return self._rest > 0
 
     def page_size(self, most: int) -> int:
-        """Return how many entries the next page should have, where ``most`` are allowed."""
+        """Return how many entries to request for the next page, at most ``most``."""
         return max(most // self._shrunk, min(most, SMALLEST_PAGE))
 
     def ahead(self, most: int) -> int:
-        """Return how many pages may be asked for before the first of them is there, where ``most`` are allowed."""
+        """Return how many pages may be requested before the first of them arrives, at most ``most``."""
         return 1 if self.slow else most
 
     def timed_out(self, asked: int, most: int) -> None:
-        """Take in that a page of ``asked`` entries did not come in time, where ``most`` are allowed."""
+        """Record that a page of ``asked`` entries timed out, of at most ``most``."""
         self._shrink(asked, most)
         self._patience = PATIENCE
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Wait until the next page may be asked for: at once, or alone and after a rest where the server is slow.
+        """Wait until the next page may be requested: at once or, if the server is slow, alone and after a pause.
 
-        Where it does not come in time the server is slow from then on: it may still be working on the answer.
+        If the page times out, the server counts as slow from then on, because it may still be working on the
+        response.
         """
         try:
             if not self.slow:
@@ -105,9 +106,9 @@ class Pace:
             raise
 
     def arrived(self, kind: str, *, asked: int, most: int, entries: int, seconds: float) -> None:
-        """Take in how long a page of a kind took, as soon as its body is there.
+        """Record how long a page of a kind took, as soon as its body has arrived.
 
-        ``asked`` entries were asked for where ``most`` are allowed; ``entries`` are those that it should have.
+        ``asked`` entries were requested, of at most ``most``; ``entries`` is the number that the page should have.
         """
         if seconds > LONG_S:
             self._shrink(asked, most)
@@ -116,15 +117,15 @@ class Pace:
             slow = seconds > SLOW_S and each > SLOWER * self._fastest.get(kind, each)
             self._judge(slow=slow, entries=entries, seconds=seconds)
         elif self.slow and seconds < self._rest:
-            # One small answer does not show that the server is well again; a few do.
+            # One small response does not show that the server has recovered; a few do.
             self._rest /= 2
             if self._rest < SHORTEST_REST_S:
                 self._judge(slow=False, entries=entries, seconds=seconds)
 
     def counted(self, kind: str, *, asked: int, most: int, entries: int, seconds: float) -> None:
-        """Take in how many ``entries`` such a page has indeed, once it was read.
+        """Record how many ``entries`` such a page really has, once it was parsed.
 
-        One that is not full, such as the answer to what has changed, says nothing of how large pages may be.
+        A page that is not full, such as a response to an update filter, says nothing about how large pages may be.
         """
         if seconds <= LONG_S and asked <= entries and asked <= self.page_size(most):
             self._short = self._short + 1 if seconds < SHORT_S else 0
@@ -137,13 +138,13 @@ class Pace:
             self._fastest[kind] = min(each, self._fastest.get(kind, each) * forgetting)
 
     def _shrink(self, asked: int, most: int) -> None:
-        """Halve the pages, once for all that were asked for in the same size."""
+        """Halve the page size, once for all pages requested with the same size."""
         if SMALLEST_PAGE < asked <= self.page_size(most):
             self._shrunk *= 2
             self._short = 0
 
     def _judge(self, *, slow: bool, entries: int | None, seconds: float | None) -> None:
-        """Set the rest, and tell where it begins or ends; ``seconds`` is None where the page did not come."""
+        """Set the pause, and log when pauses begin or end; ``seconds`` is None if the page did not arrive."""
         if slow != self.slow:
             told = {"server": self._server, "entries": entries, "seconds": seconds and round(seconds, 1)}
             if slow:

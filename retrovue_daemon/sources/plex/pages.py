@@ -1,4 +1,4 @@
-"""The pages of one server's listings: fetched ahead, as large as suits its format and its pace."""
+"""The pages of one server's listings: prefetched, in sizes that suit the server's format and pace."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from retrovue_daemon.sources.plex.transport import Answer, Transport
 
 LARGEST_XML_PAGE: Final = 250
-"""Entries: reading 1,000 entries of XML would keep the event loop busy for 100 ms, of JSON for 10."""
+"""Entries: parsing 1,000 entries of XML would block the event loop for 100 ms, of JSON for 10."""
 
 LARGEST_FIRST_PAGE: Final = 500
-"""Entries of a listing that is begun before the server has answered anything, in whichever format."""
+"""Entries requested before the server has sent anything, when its format is still unknown."""
 
 _BAD_REQUEST: Final = 400
 
 
 class _Listing(NamedTuple):
-    """One listing: its address, its arguments but for the page, and what its entries are.
+    """One listing: its address, its arguments except for the page, and what its entries are.
 
     ``page_size`` is the largest page in entries; ``parent`` is the rating key of the show whose children it lists.
     """
@@ -55,7 +55,7 @@ class _Listing(NamedTuple):
 
 
 class PageSource:
-    """Asks one server for pages. ``close`` ends what is under way."""
+    """Requests pages from one server. ``close`` ends all running fetches."""
 
     def __init__(self, transport: Transport, server: ServerSection, clock: Clock | None) -> None:
         self._transport = transport
@@ -67,7 +67,7 @@ class PageSource:
         self._fetches: set[asyncio.Task[Page]] = set()
 
     async def close(self) -> None:
-        """Cancel the fetches that are under way, and wait for them."""
+        """Cancel all running fetches and wait for them."""
         for fetch in self._fetches:
             fetch.cancel()
         await asyncio.gather(*self._fetches, return_exceptions=True)
@@ -82,9 +82,10 @@ class PageSource:
         parent: str | None = None,
         exists: bool = False,
     ) -> AsyncGenerator[Page, None]:
-        """Give the pages of a listing in order, while the next ones are fetched; ``page_size`` is the largest.
+        """Yield the pages of a listing in order while prefetching the next ones; ``page_size`` is the largest.
 
-        ``exists`` says that a 404 for the first page is due to one of its entries: the server has this listing.
+        ``exists`` says that the server has this listing, so that a 404 for the first page is due to one of its
+        entries.
         """
         listing = _Listing(path, arguments, kind, self.page_size(page_size), parent)
 
@@ -107,23 +108,23 @@ class PageSource:
         return pager.pages()
 
     def turn(self) -> AbstractAsyncContextManager[None]:
-        """Wait until the server may be asked for a page or an item."""
+        """Wait until the server may be sent a request for a page or an item."""
         return self._pace.turn()
 
     def page_size(self, most: int) -> int:
-        """Return how many entries a page may have where ``most`` are wanted, for the format that the server has."""
+        """Return how many entries a page may have, at most ``most``, for the server's format."""
         if self._transport.answers_xml is False:
             return most
         return min(most, LARGEST_XML_PAGE if self._transport.answers_xml else LARGEST_FIRST_PAGE)
 
     async def _page(self, listing: _Listing, start: int, size: int, wanted: asyncio.Event, tries: int | None) -> Page:
-        """Fetch one page. Its body is decoded only once ``wanted`` is set. Raises PlexError."""
+        """Fetch one page. Its body is decoded only once ``wanted`` is set. Raise PlexError on failure."""
         arguments = {**listing.arguments, **paging(start, size)}
-        # A page that takes too long is not worth the same wait again: the pager asks for a smaller one.
+        # A page that timed out is not worth the same wait again: the pager requests a smaller one.
         async for attempt in self._transport.attempts(tries=tries, timeouts=1):
             with attempt:
                 answer = await self._send(listing.path, arguments)
-                # It may be a while until the reader comes to the page, and how fast the server is shows now.
+                # The reader may get to the page much later, but the server's speed shows now.
                 entries = size if answer.total is None else max(0, min(size, answer.total - start))
                 self._pace.arrived(
                     listing.kind, asked=size, most=listing.page_size, entries=entries, seconds=answer.seconds
@@ -137,7 +138,7 @@ class PageSource:
         raise AssertionError("stamina ends its loop by a result or an exception")
 
     async def _send(self, path: str, arguments: dict[str, str]) -> Answer:
-        """Request a page without the fields that are not stored; with all of them if the server refuses that."""
+        """Request a page without the fields that are not stored; with all fields if the server refuses that."""
         if not self._refuses_exclusions:
             try:
                 return await self._transport.send(path, arguments, turn=self.turn)

@@ -1,7 +1,7 @@
-"""A listing, page by page: which page to ask for next, and when the listing has ended.
+"""Reading a listing page by page: which page to request next, and when the listing ends.
 
-Pages are cut by position. The rules stand in Plex's description of ``X-Plex-Container-Start`` and ``-Size``: an
-answer may hold another number of entries than asked for, may say its total or not, and may not be paged at all.
+Pages are cut by position. Plex's description of ``X-Plex-Container-Start`` and ``-Size`` sets the rules: a response
+may contain another number of entries than requested, may omit the total, and may not be paged at all.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ MOST_PAGES: Final = 100_000
 
 
 class StartFetch(Protocol):
-    """Starts the fetch of one page and gives its task."""
+    """Starts the fetch of one page and returns its task."""
 
     def __call__(self, start: int, size: int, wanted: asyncio.Event, tries: int | None = None) -> asyncio.Task[Page]:
-        """Start it; ``wanted`` is set once the page may be decoded, ``tries`` is None for as many as usual."""
+        """Start it; ``wanted`` is set once the page may be decoded, ``tries`` is None for the usual number."""
 
 
 class _Fetch(NamedTuple):
-    """A page on its way: how many entries were asked for, and what is set once the reader waits for it."""
+    """A page in flight: the number of entries requested, and the event set once the reader waits for it."""
 
     asked: int
     wanted: asyncio.Event
@@ -45,13 +45,13 @@ class _Fetch(NamedTuple):
 class Pager:
     """Reads one listing once.
 
-    ``fetch(start, size, wanted, tries)`` starts the fetch of one page and gives its task, which this owns from then
-    on: it is awaited, or cancelled and awaited. ``wanted`` is set when the reader comes to the page: until then its
-    body need not be decoded. ``page_size`` and ``size`` are entries; at most ``ahead`` fetches run at once. ``pace``
-    may want smaller pages and fewer fetches.
+    ``fetch(start, size, wanted, tries)`` starts the fetch of one page and returns its task, which the pager then
+    owns: it awaits the task, or cancels and awaits it. ``wanted`` is set when the reader gets to the page: until then
+    its body need not be decoded. ``page_size`` and ``size`` are entries; at most ``ahead`` fetches run at once.
+    ``pace`` may reduce the page size and the number of fetches.
 
-    A page that fails for good is asked for in halves, down to the entry that cannot be had: that one comes as a page
-    of its own that says why. ``exists`` says that a 404 for the first page is no word on the whole listing.
+    A page that fails for good is requested in halves, down to the entry that cannot be fetched, which is yielded as a
+    page of its own with the reason. ``exists`` says that a 404 for the first page does not concern the whole listing.
     """
 
     def __init__(
@@ -76,18 +76,18 @@ class Pager:
         self._exists = exists
         self._narrowing = Narrowing()
         self._unreadable: list[Page] = []
-        """Entries that were skipped and not given yet: if no page follows them, the server was in trouble."""
+        """Skipped entries not yielded yet: if no page follows them, the server itself has failed."""
         self._start = 0
         self._total: int | None = None
         self._asked = 0
-        """Entries that the page has which comes next, if the server sends as many as it was asked for."""
+        """The expected number of entries on the next page, if the server sends as many as requested."""
         self._is_steady = True
-        """The last page had as many entries as were asked for: what is asked for ahead begins at the right place."""
+        """Whether the last page had as many entries as requested, so that prefetches start at the right position."""
         self._fetches: deque[_Fetch] = deque()
         """Fetches of consecutive pages from ``start`` on."""
 
     async def pages(self) -> AsyncGenerator[Page, None]:
-        """Give the pages in order. Raises PlexError: what the fetch of a page raised, or PagingIgnored."""
+        """Yield the pages in order. Raise PlexError: the failure of a page's fetch, or PagingIgnored."""
         first_key: str | None = None
         try:
             for number in range(self._most_pages):
@@ -114,12 +114,12 @@ class Pager:
             await self._drop_fetches()
 
     async def _next_page(self) -> Page | None:
-        """Wait for the page at ``start``; None where nothing is left but entries that cannot be had.
+        """Wait for the page at ``start``; return None if only entries that cannot be fetched are left.
 
-        On a timeout ask for half as much; where a page fails for good, look for the entry that is to blame.
+        On a timeout, request half as much; if a page fails for good, find the entry that causes it.
         """
         while True:
-            # A first failure costs nothing here: the time counts once a part of a page was asked for.
+            # The first failure costs nothing here: time counts once part of a page was requested.
             began = self._clock.monotonic() if self._narrowing.covers(self._start) else None
             try:
                 page = await self._fetched()
@@ -142,7 +142,7 @@ class Pager:
             return page
 
     async def _fetched(self) -> Page:
-        """Wait for the page at ``start``: a part of one that failed, or the next one that is on its way."""
+        """Wait for the page at ``start``: a part of a failed page, or the next page in flight."""
         if self._narrowing.covers(self._start):
             self._asked = self._narrowing.size(self._start, self._total)
             wanted = asyncio.Event()
@@ -167,13 +167,13 @@ class Pager:
         self._start += 1
 
     def _whole_listing(self, first: Page) -> Page:
-        """Set the total of a first page that was not paged at all: more than asked for, and no word of still more."""
+        """Set the total from a first page that was not paged: more than requested, and no sign of further entries."""
         if first.entries > self._asked and (first.total is None or first.total <= first.entries):
             return msgspec.structs.replace(first, total=first.entries)
         return first
 
     async def _advance(self, page: Page) -> None:
-        """Move on by the entries that came; where the server has a limit of its own, go on in pages of that size."""
+        """Advance by the entries received; if the server has its own page limit, continue with pages of that size."""
         if page.total is not None:
             self._total = page.total
         self._start += page.entries
@@ -188,9 +188,9 @@ class Pager:
         return page.entries == 0 or (self._total is not None and self._start >= self._total)
 
     def _fetch_ahead(self) -> None:
-        """Keep fetches running: one at least, and more as long as it is known that there is more to fetch."""
+        """Keep fetches running: at least one, and more as long as there is known to be more to fetch."""
         if self._narrowing.covers(self._start):
-            # What is on its way behind the page that failed stays; more would be asked for at the wrong place.
+            # Fetches after the failed page continue; new ones would start at the wrong position.
             return
         while len(self._fetches) < (self._pace.ahead(self._ahead) if self._is_steady else 1):
             start = self._start + sum(fetch.asked for fetch in self._fetches)
@@ -200,7 +200,7 @@ class Pager:
             self._fetches.append(_Fetch(size, wanted, self._fetch(start, size, wanted)))
 
     async def _outwait_fetches(self) -> None:
-        """Let what was asked for at the wrong places end: a server goes on with what nobody waits for any more."""
+        """Let requests for the wrong positions finish: a server keeps working on them even if they are cancelled."""
         for fetch in self._fetches:
             fetch.wanted.set()
         await asyncio.gather(*[fetch.task for fetch in self._fetches], return_exceptions=True)

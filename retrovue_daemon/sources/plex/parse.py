@@ -1,8 +1,8 @@
-"""Answers of a Plex Media Server, bytes to records: pure, without I/O and without logging.
+"""Responses of a Plex Media Server, from bytes to records: pure functions, without I/O and logging.
 
-A page that fits the declared types, as nearly all do, is decoded in one go. Where that fails the answer is read
-again by a forgiving decoder, and ``repair`` makes the best of each entry. An entry that cannot be used comes back as
-a value that says why. An answer that cannot be read at all raises NotAMediaContainer; nothing else is ever raised.
+A page that fits the declared types, as nearly all do, is decoded in one go. Otherwise a forgiving decoder reads it
+again, and ``repair`` saves what it can of each entry. An unusable entry is returned as a value with the reason. An
+unreadable response raises NotAMediaContainer; nothing else is ever raised.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from retrovue_daemon.sources.plex.wire import Entry, Section
 
 TAGS_LISTED: Final = 2
-"""Of each kind, in the entries of a listing."""
+"""Per kind, in the entries of a listing."""
 
 LARGEST_AT_ONCE: Final = 4 * 1024 * 1024
 """Bytes of JSON that are decoded in one go, in about 15 ms."""
 
 LARGEST_MENDED_AT_ONCE: Final = 128 * 1024
-"""Bytes of JSON that has to be mended, which takes ten times as long and more."""
+"""Bytes of JSON that needs repair, which takes at least ten times as long."""
 
 _BOM: Final = b"\xef\xbb\xbf"
 _DIGITS_OF_INT64: Final = 20
@@ -41,7 +41,7 @@ _FEW_ESCAPES: Final = 200
 
 _AS_SURROGATE: Final = "retrovue_daemon.surrogate"
 codecs.register_error(_AS_SURROGATE, lambda error: ("\udcff", cast("UnicodeDecodeError", error).end))
-"""Puts where ``replace`` would put U+FFFD what no answer holds, so that a U+FFFD of the server's own is no damage."""
+"""Inserts a character that no response contains instead of U+FFFD, so that a server's own U+FFFD is no damage."""
 
 _UNSTORABLE_ESCAPE: Final = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 
@@ -50,7 +50,7 @@ T = TypeVar("T")
 
 
 class NotAMediaContainer(ValueError):
-    """The answer is none of Plex's, or cannot be read; ``reason`` is one short line that repeats little of it."""
+    """The response is not Plex's, or is unreadable; ``reason`` is one short line that quotes little of it."""
 
     def __init__(self, reason: str) -> None:
         line = " ".join(reason.split())[:_LONGEST_REASON]
@@ -59,7 +59,7 @@ class NotAMediaContainer(ValueError):
 
 
 class Libraries(msgspec.Struct, frozen=True):
-    """What ``/library/sections`` lists; ``skipped`` are those without a key or a type."""
+    """The libraries in ``/library/sections``; ``skipped`` are those without a key or a type."""
 
     listings: tuple[LibraryListing, ...]
     skipped: tuple[Skipped, ...] = ()
@@ -75,13 +75,12 @@ def parse_page(
     show_key: str | None = None,
     details: bool = False,
 ) -> Page:
-    """Read one page of a listing, of one ``kind`` of items where that is given.
+    """Parse one page of a listing, of one ``kind`` of items if given.
 
-    ``show_key`` is the show that all entries belong to, for servers that do not say it again. ``details`` says that
-    the entries have all of their tags, where a listing has the first few: they are cut to those. ``offset`` is where
-    the page was asked to start, ``total`` the size of the whole listing as the response's headers gave it.
-    ``Page.offset`` is the server's own word where it says one, so that a server that ignored the question shows.
-    Raises NotAMediaContainer.
+    ``show_key`` is the show of all entries, for servers that do not repeat it. ``details`` says that the entries have
+    all of their tags, which are then cut to the few that a listing has. ``offset`` is the requested start of the
+    page, ``total`` the size of the whole listing from the response's headers. ``Page.offset`` is the offset that the
+    server states, if any, which reveals a server that ignores the requested one. Raise NotAMediaContainer.
     """
     container = _PAGE.read(body, content_type)
     if show_key is not None:
@@ -90,7 +89,7 @@ def parse_page(
     if details:
         _cut_tags(entries)
     if not entries and (container.size is None or container.size > 0):
-        # Taken for an empty page it would end a listing too early, and items be taken for deleted.
+        # Treated as an empty page, it would end the listing early, and items would count as deleted.
         raise NotAMediaContainer(f"a MediaContainer of size {container.size} without entries")
     items, skipped = build_items(container, _all_of(entries, container.nested), kind)
     return Page(
@@ -108,10 +107,10 @@ def parse_page(
 
 
 def parse_found_shows(body: bytes, *, content_type: str = "", total: int | None = None) -> FoundPage:
-    """Read a page of the answer to a search for shows over all libraries; what is no show is left out.
+    """Parse a page of the response to a search for shows in all libraries; other entries are omitted.
 
-    A server that takes the question for another one lists its libraries: none of them is a show, because none has a
-    rating key. Raises NotAMediaContainer.
+    A server that misunderstands the request lists its libraries: none of them counts as a show, because they have no
+    rating key. Raise NotAMediaContainer.
     """
     page = parse_page(body, content_type=content_type, total=total)
     container = _PLACES.read(body, content_type)
@@ -127,7 +126,7 @@ def parse_found_shows(body: bytes, *, content_type: str = "", total: int | None 
 
 
 def parse_libraries(body: bytes, *, content_type: str = "") -> Libraries:
-    """Read the answer to ``/library/sections``. Raises NotAMediaContainer."""
+    """Parse the response to ``/library/sections``. Raise NotAMediaContainer."""
     container = _SECTIONS.read(body, content_type)
     sections = _all_of(container.directories, container.entries)
     if not sections and (container.size is None or container.size > 0):
@@ -151,13 +150,13 @@ def parse_identity(body: bytes, *, content_type: str = "") -> ServerIdentity:
 
 
 def takes_long(body: bytes) -> bool:
-    """Whether a body had better be read in a thread: XML, very large JSON, and such as is known to need mending."""
+    """Return whether to parse a body in a thread: XML, very large JSON, and JSON that is known to need repair."""
     size = len(body)
     return size > LARGEST_AT_ONCE or is_xml(body) or (size > LARGEST_MENDED_AT_ONCE and _may_hold_nul(body))
 
 
 def is_xml(body: bytes) -> bool:
-    """Whether the body is marked up, XML or HTML, whatever its headers say."""
+    """Return whether the body is XML or HTML, whatever its headers say."""
     return body[:64].removeprefix(_BOM).lstrip().startswith(b"<")
 
 
@@ -170,7 +169,7 @@ class _Reader(Generic[C]):
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(envelope, strict=False)
 
     def read(self, body: bytes, content_type: str) -> C:
-        """Decode a body of either format. Raises NotAMediaContainer."""
+        """Decode a body of either format. Raise NotAMediaContainer."""
         marked_up = is_xml(body)
         if not marked_up and not _may_hold_nul(body):
             try:
@@ -181,7 +180,7 @@ class _Reader(Generic[C]):
                 return container
         read = _xml_container if marked_up else _json_container
         raw, unstorable = read(body, content_type)
-        # Few answers need it, and every process would have to wait for it.
+        # Few responses need it, and importing it would delay every process.
         from retrovue_daemon.sources.plex.repair import mend_container  # noqa: PLC0415
 
         try:
@@ -191,10 +190,10 @@ class _Reader(Generic[C]):
 
 
 def _may_hold_nul(body: bytes) -> bool:
-    """Tell whether JSON may hold an escaped NUL, which is no text that SQLite could store.
+    """Return whether JSON may contain an escaped NUL, which SQLite cannot store as text.
 
-    Servers escape little: to look at every backslash is ten times as fast as to look for the whole, where they are
-    few.
+    Servers escape little: checking each backslash is ten times faster than searching for the whole escape if there
+    are few.
     """
     at = -1
     for _ in range(_FEW_ESCAPES):
@@ -203,7 +202,7 @@ def _may_hold_nul(body: bytes) -> bool:
             return False
         if body.startswith(b"u0000", at + 1):
             return True
-    # From the end because bytes.find takes three times as long for this.
+    # Backwards, because bytes.find takes three times as long for this.
     return body.rfind(b"\\u0000", at + 1) >= 0
 
 
@@ -214,10 +213,10 @@ _PLACES: Final = _Reader(Places)
 
 
 def _xml_container(body: bytes, content_type: str) -> tuple[dict[str, Any], bool]:
-    """Read XML; the second value says that it held bytes that are no UTF-8, which are surrogates now."""
+    """Read XML; the second value says that it contained invalid UTF-8, which is now surrogates."""
     if re.match(rb"\s*<(?:!doctype\s+)?html", body.removeprefix(_BOM)[:1024], re.IGNORECASE):
         raise NotAMediaContainer("an HTML page" + _called(content_type, unless="html"))
-    # Few servers answer in XML, and every process would have to wait for its parser.
+    # Few servers send XML, and importing its parser would delay every process.
     from retrovue_daemon.sources.plex.xmltree import UnreadableXml, read_xml  # noqa: PLC0415
 
     try:
@@ -227,16 +226,17 @@ def _xml_container(body: bytes, content_type: str) -> tuple[dict[str, Any], bool
     else:
         if tag == "MediaContainer":
             return container, damaged
-        # While it starts, a server says so by <Response code="503" title="Maintenance" status="…"/>.
+        # A starting server sends <Response code="503" title="Maintenance" status="…"/>.
         status = container.get("status")
         reason = f"XML <{tag[:40]}>" + (f": {status}" if status else "") + " instead of a MediaContainer"
     raise NotAMediaContainer(reason)
 
 
 def _json_container(body: bytes, content_type: str) -> tuple[dict[str, Any], bool]:
-    """Decode JSON that the fast decoder refused: bad UTF-8, control characters, numbers without end, NaN.
+    """Decode JSON that the fast decoder refused: invalid UTF-8, control characters, overlong numbers, NaN.
 
-    The second value says that texts may hold NUL or surrogates; one stands for each piece that is no UTF-8.
+    The second value says that texts may contain NUL or surrogates; one surrogate replaces each invalid piece of
+    UTF-8.
     """
     if not body.strip():
         raise NotAMediaContainer("an empty body")
@@ -267,12 +267,12 @@ def _media_container(answer: object) -> dict[str, Any]:
 
 
 def _int_or_infinity(digits: str) -> int | float:
-    # int() refuses thousands of digits; what does not fit 64 bits is mended where it stands.
+    # int() refuses thousands of digits; numbers beyond 64 bits are repaired in place.
     return int(digits) if len(digits) <= _DIGITS_OF_INT64 else math.inf
 
 
 def _called(content_type: str, *, unless: str) -> str:
-    """Name a content type that promised something else."""
+    """Return a remark on a content type that promised something else."""
     return f" (called {content_type[:60]})" if content_type and unless not in content_type else ""
 
 
@@ -283,7 +283,7 @@ def _all_of(first: Sequence[T] | None, second: Sequence[T] | None) -> Sequence[T
 
 
 def _belongs_to(show_key: str, container: Container, kind: Kind | None) -> None:
-    """Put the show where its children look for what they do not say themselves."""
+    """Store the show where its children look up what they do not state themselves."""
     if kind == "episode" and container.grandparent_rating_key is None:
         container.grandparent_rating_key = show_key
     elif kind == "season" and container.parent_rating_key is None:

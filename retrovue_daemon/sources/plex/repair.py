@@ -1,12 +1,12 @@
-"""Raw values, as any decoder gives them, as wire structs: what does not fit is mended, or becomes None.
+"""From raw decoded values to wire structs: values that do not fit are repaired, or become None.
 
-Where an answer does not fit the declared types, each struct in it is converted alone, and where that fails too, each
-field alone. So a bad value costs itself, never its entry, and a bad entry never costs the others.
+If a response does not fit the declared types, each struct in it is converted on its own and, if that fails too, each
+field on its own. A bad value therefore affects only itself, never its entry, and a bad entry never affects the
+others.
 
-An entry is damaged where a value had to be lost: bytes that are no UTF-8, lone surrogates, NaN, too large numbers,
-values of another type, elements of a list that are none. Other spellings of a value (``"8"``, ``8.0``, an object
-instead of a list of one) are no damage, nor are negative lengths and dropped control characters: nothing that could
-be stored is lost by them.
+An entry is damaged if a value was lost: invalid UTF-8, lone surrogates, NaN, numbers that are too large, values of
+another type, list elements that are not objects. Other spellings of a value (``"8"``, ``8.0``, an object instead of a
+list of one) are no damage, nor are negative lengths and dropped control characters: they lose nothing storable.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ S = TypeVar("S", bound=msgspec.Struct)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
-"""NUL ends a text in half of SQLite's functions; lone surrogates are no UTF-8."""
+"""NUL ends a text in half of SQLite's functions; lone surrogates are not valid UTF-8."""
 
 
 def mend_container(raw: dict[str, Any], struct: type[S], *, unstorable: bool) -> S:
-    """Make a container of a raw answer, whose damaged entries say so in ``mended``.
+    """Return a container for a raw response; its damaged entries say so in ``mended``.
 
-    ``unstorable`` says that some text may hold NUL or a surrogate, which also stands for a byte that is no UTF-8.
-    Raises RecursionError.
+    ``unstorable`` says that some text may contain NUL or a surrogate, which also stands for an invalid byte. Raise
+    RecursionError if the response is nested too deeply.
     """
     if not unstorable:
         try:
@@ -83,7 +83,7 @@ def _elements(value: Any) -> list[Any]:
 
 
 def _lost_fields(raw: dict[str, Any], struct: type[msgspec.Struct]) -> list[str]:
-    """Return the keys of the values that cannot be kept as they came, each once."""
+    """Return the keys of the values that cannot be kept as received, without duplicates."""
     lost: dict[str, None] = {}
     for field in msgspec.structs.fields(struct):
         key, value = field.encode_name, raw.get(field.encode_name)
@@ -104,7 +104,7 @@ def _lost_fields(raw: dict[str, Any], struct: type[msgspec.Struct]) -> list[str]
 
 
 def _storable(value: Any) -> Any:
-    """Drop NUL characters and replace lone surrogates in every text of a JSON value, keys too."""
+    """Drop NUL characters and replace lone surrogates in all texts of a JSON value, including keys."""
     if isinstance(value, str):
         return _UNSTORABLE.sub(lambda match: "" if match.group() == "\0" else "\N{REPLACEMENT CHARACTER}", value)
     if isinstance(value, list):
@@ -115,7 +115,7 @@ def _storable(value: Any) -> Any:
 
 
 def mend(raw: object, struct: type[S]) -> S:
-    """Make a ``struct`` of a raw JSON value; of anything that is no object, one without values. Never raises."""
+    """Return a ``struct`` for a raw JSON value; for anything but an object, one without values. Never raises."""
     try:
         return msgspec.convert(raw, struct, strict=False)
     except (msgspec.ValidationError, RecursionError):
@@ -126,7 +126,7 @@ def _mended_fields(raw: object, struct: type[msgspec.Struct]) -> dict[str, Any]:
     fields = _FIELDS[struct]
     if isinstance(raw, dict):
         return {name: mend_field(raw.get(key)) for name, key, mend_field in fields}
-    # Elements of Guid, Genre and Location have one value each: without the object around it it is as good.
+    # Elements of Guid, Genre and Location have a single value, which is accepted without the enclosing object.
     return {fields[0][0]: raw} if len(fields) == 1 and isinstance(raw, str) else {}
 
 
@@ -167,7 +167,7 @@ def _flag(value: object) -> bool | None:
 
 
 def _each(struct: type[S]) -> Callable[[object], list[S] | None]:
-    """Mend every element of a list; a single object is a list of one, and what is no object becomes an empty one."""
+    """Repair every element of a list; a single object counts as a list of one; other values become empty structs."""
 
     def mend_list(value: object) -> list[S] | None:
         if value is None:
@@ -178,7 +178,7 @@ def _each(struct: type[S]) -> Callable[[object], list[S] | None]:
 
 
 def _usable(struct: type[S]) -> Callable[[object], list[S] | None]:
-    """Mend like ``_each``, but leave out what is neither an object nor a text."""
+    """Repair like ``_each``, but omit what is neither an object nor a text."""
     mend_each = _each(struct)
 
     def mend_list(value: object) -> list[S] | None:
@@ -216,4 +216,4 @@ _FIELDS: Final[dict[type[msgspec.Struct], list[tuple[str, str, Callable[[object]
     struct: [(field.name, field.encode_name, _MENDERS[field.type]) for field in msgspec.structs.fields(struct)]
     for struct in (GuidRef, Tag, Part, Media, Entry, Container, Place, Places, Location, Section, Sections, Identity)
 }
-"""Per struct: attribute, key of the answer, and what makes a value of the declared type."""
+"""Per struct: the attribute, the key in the response, and the function that returns the declared type."""

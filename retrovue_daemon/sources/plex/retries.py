@@ -1,4 +1,4 @@
-"""Which failed tries of a request are worth another, and after what wait."""
+"""Which failed attempts of a request are retried, and after what wait."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from retrovue_daemon.errors import (
 )
 
 LONGEST_RETRY_AFTER: Final = 10.0
-"""Seconds that a request waits because the server says so; a longer wait is the caller's affair."""
+"""Seconds that a request waits if the server demands it; the caller handles longer waits."""
 
 _TRIES_WHERE_ONE_MAY_MISLEAD: Final = 2
-"""A server under strain was seen to refuse good tokens, and to break off an answer: one more try tells."""
+"""An overloaded server was seen to refuse valid tokens and to cut off a response: one more attempt decides."""
 
 
 class RetryPolicy(msgspec.Struct, frozen=True):
-    """How often a request is tried, and how long it waits in between, in seconds.
+    """How often a request is tried, and how many seconds it waits in between.
 
-    The wait before a further try is drawn evenly between 0 and a limit that doubles from ``wait_initial`` up to
-    ``wait_max``, so that many requests that failed together do not come back together.
+    The wait before a retry is uniformly random between 0 and a limit that doubles from ``wait_initial`` up to
+    ``wait_max``, so that requests that failed together are not retried together.
     """
 
     attempts: int = 4
@@ -37,15 +37,15 @@ class RetryPolicy(msgspec.Struct, frozen=True):
     wait_max: float = 8.0
 
     def wait(self, failures: int) -> float:
-        """Draw the seconds to wait after the given number of failures (from 1)."""
+        """Return a random wait in seconds after the given number of failures (from 1)."""
         limit = min(self.wait_max, self.wait_initial * 2 ** (failures - 1))
         return random.uniform(0.0, limit)  # noqa: S311 - spreads load, guards nothing
 
 
 class Retries:
-    """The failures of one request so far; as stamina's backoff hook it answers False, or the seconds to wait.
+    """The failures of one request so far; as stamina's backoff hook it returns False or the seconds to wait.
 
-    ``timeouts`` is how many tries may end by a timeout: one, where the caller would rather ask for less.
+    ``timeouts`` is how many attempts may time out: one, if the caller would rather request less.
     """
 
     def __init__(self, policy: RetryPolicy, *, timeouts: int) -> None:
@@ -61,7 +61,7 @@ class Retries:
         self._failures: Counter[type[Exception]] = Counter()
 
     def __call__(self, failure: Exception) -> bool | float:
-        """Count a failure, and tell whether and when to try again."""
+        """Count a failure, and return whether and when to retry."""
         kind = type(failure)
         self._failures[kind] += 1
         if self._failures[kind] >= self._tries_by_type.get(kind, 1):
@@ -73,10 +73,10 @@ class Retries:
 
 
 def silence_stamina() -> None:
-    """Turn off the hooks by which stamina logs each retry, for the whole process: it knows no other way.
+    """Turn off stamina's hooks that log each retry, for the whole process, because stamina offers no narrower way.
 
-    Its line would name neither server nor library and bypass the stable log events; failures that last are logged
-    where they end a pass. A program that embeds this package and wants the hooks sets them again after opening a
-    client (``stamina.instrumentation.set_on_retry_hooks``); nothing secret is in what they are given.
+    Their log line names neither server nor library and bypasses the stable log events; lasting failures are logged
+    where they end a pass. A program that embeds this package and wants the hooks can set them again after opening a
+    client (``stamina.instrumentation.set_on_retry_hooks``); they receive nothing secret.
     """
     stamina.instrumentation.set_on_retry_hooks(())

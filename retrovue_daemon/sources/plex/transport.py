@@ -1,8 +1,8 @@
-"""One request to a Plex Media Server, done well: bounded, timed, retried, and every failure one of our errors.
+"""One request to a Plex Media Server: limited, timed, retried, with every failure translated to an error of ours.
 
-The token travels in a header, never in an address, because HTTP libraries put addresses into the texts of exceptions.
-aiohttp also keeps the request's headers in some exceptions, so none of them is ever the cause or the context of
-another: what is worth knowing is copied into a new error, which is raised after the handler has ended.
+The token is sent in a header, never in an address, because HTTP libraries put addresses into exception texts. aiohttp
+also keeps the request's headers in some exceptions, so none of them may become the cause or context of another: the
+useful parts are copied into a new error, which is raised after the handler has ended.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT: Final = 5.0
 ANSWER_TIMEOUT: Final = 120.0
-"""Seconds for a whole answer: a server may send a byte now and then, and no read timeout would ever notice."""
+"""Seconds for a whole response: a server may send a byte now and then, which no read timeout would notice."""
 
 KEEPALIVE: Final = 15.0
-"""Seconds; the server closes idle connections after 20 and would break a request that just then goes out on one."""
+"""Seconds; the server closes idle connections after 20, which would break a request sent at that moment."""
 
 MAX_BODY: Final = 64 * 1024 * 1024
 READ_BUFFER: Final = 2 * 1024 * 1024
-"""Bytes that may wait in a connection: a page of 500 entries fits, and its body is not read in pieces of 128 kB."""
+"""Bytes buffered per connection: a page of 500 entries fits, so its body is not read in pieces of 128 kB."""
 
 LONGEST_BACKOFF: Final = 300.0
 
@@ -63,13 +63,13 @@ _LONGEST_ERROR_BODY: Final = 4096
 _NOT_IMPLEMENTED: Final = 501
 T = TypeVar("T")
 Turn: TypeAlias = "Callable[[], AbstractAsyncContextManager[None]]"
-"""Returns a context that holds while a request is under way; entering it may wait."""
+"""Returns a context that is held during a request; entering it may wait."""
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """A 200 and its whole body; ``total`` is ``X-Plex-Container-Total-Size``, None where the server does not say.
+    """A response with status 200 and its whole body; ``total`` is ``X-Plex-Container-Total-Size``, None if missing.
 
-    ``seconds`` is how long it took from the request to the end of the body.
+    ``seconds`` is the time from the request to the end of the body.
     """
 
     body: bytes
@@ -81,8 +81,8 @@ class Answer(msgspec.Struct, frozen=True):
 class Transport:
     """The session with one server; an async context manager.
 
-    ``server.concurrency`` bounds the requests in flight; a request that waits for its next try is not in flight.
-    ``max_body`` is in bytes.
+    ``server.concurrency`` limits the requests in flight; a request waiting for a retry is not in flight. ``max_body``
+    is in bytes.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Transport:
         self.requests = 0
         self.bytes_received = 0
         self.answers_xml: bool | None = None
-        """The format of the last answer that could be read; None before the first one."""
+        """The format of the last readable response; None before the first one."""
         self._server = server
         self._base = server.url.rstrip("/")
         self._retry = retry
@@ -114,7 +114,7 @@ class Transport:
         self._session: aiohttp.ClientSession | None = None
         self._headers = {
             "Accept": "application/json",
-            # Compression costs the server more time than a local network needs for the rest of the bytes.
+            # Compression costs the server more time than a local network needs for the additional bytes.
             "Accept-Encoding": "gzip" if server.compression else "identity",
             "User-Agent": f"retrovue-daemon/{version}",
             "X-Plex-Client-Identifier": client_identifier,
@@ -154,9 +154,9 @@ class Transport:
         timeouts: int | None = None,
         turn: Turn = nullcontext,
     ) -> T:
-        """Request ``path`` with the token and return what ``parse`` makes of the answer. Raises PlexError.
+        """Request ``path`` with the token and return what ``parse`` makes of the response. Raise PlexError.
 
-        ``path`` is already quoted. ``parse`` raises NotAMediaContainer for what it cannot read. For ``tries`` and
+        ``path`` is already quoted. ``parse`` raises NotAMediaContainer for unreadable responses. For ``tries`` and
         ``timeouts`` see `attempts`, for ``turn`` see `send`.
         """
         async for attempt in self.attempts(tries=tries, timeouts=timeouts):
@@ -165,7 +165,7 @@ class Transport:
         raise AssertionError("stamina ends its loop by a result or an exception")
 
     async def get_without_token(self, path: str, parse: Callable[[Answer], T]) -> T:
-        """Request what any client may see, as long as the server's identity is unknown. Raises PlexError."""
+        """Request without the token, as long as the server's identity is unknown. Raise PlexError on failure."""
         async for attempt in self.attempts():
             with attempt:
                 return await self.decode(await self.send(path, with_token=False), parse)
@@ -178,8 +178,8 @@ class Transport:
     ) -> AsyncIterator[AbstractContextManager[object]]:
         """Yield one context per attempt until one succeeds; a PlexError in it is retried if that may help.
 
-        At most ``timeouts`` attempts may end by a timeout, and at most ``tries`` are made; both default to the
-        policy's number.
+        At most ``timeouts`` attempts may time out, and at most ``tries`` are made; both default to the policy's
+        number.
         """
         retries = Retries(self._retry, timeouts=self._retry.attempts if timeouts is None else timeouts)
         return stamina.retry_context(on=retries, attempts=tries or self._retry.attempts, timeout=None).__aiter__()
@@ -192,19 +192,19 @@ class Transport:
         with_token: bool = True,
         turn: Turn = nullcontext,
     ) -> Answer:
-        """Send one request and return its answer, whose status is 200. Raises PlexError.
+        """Send one request and return its response, which has status 200. Raise PlexError on failure.
 
-        ``turn`` is entered from before the request until the end of the body.
+        ``turn`` is held from before the request until the end of the body.
         """
         if self._session is None:
             raise RuntimeError("the client is not open: use it in an async with statement")
         headers = self._token_header() if with_token else {}
-        # In this order: what waited for its place while the server was fast must know that it no longer is.
+        # In this order, so that a request that waited while the server was fast notices if the server is slow now.
         async with self._slots, turn():
             self.requests += 1
             began = self._clock.monotonic()
             try:
-                # A deadline of our own: aiohttp's timeouts watch no body that began to arrive before its request.
+                # A deadline of our own: aiohttp's timeouts do not cover a body that arrived before its request.
                 # Leaving the response before its end closes the connection.
                 async with (
                     asyncio.timeout(self._timeout.total),
@@ -224,15 +224,15 @@ class Transport:
                         _whole(response.headers.get("X-Plex-Container-Total-Size")),
                         self._clock.monotonic() - began,
                     )
-            except (aiohttp.ClientError, OSError, ValueError) as error:  # OSError: timeouts too
+            except (aiohttp.ClientError, OSError, ValueError) as error:  # includes timeouts
                 failure = failure_of(error, self._server.name, self._timeout)
-            # Out of the handler: the aiohttp error, which may hold the headers, must not become the context.
+            # Outside the handler: the aiohttp error, which may hold the headers, must not become the context.
             raise failure
 
     async def decode(self, answer: Answer, parse: Callable[[Answer], T]) -> T:
-        """Return what ``parse`` makes of an answer. Raises BadAnswer where ``parse`` raises NotAMediaContainer."""
+        """Return what ``parse`` makes of a response. Raise BadAnswer if ``parse`` raises NotAMediaContainer."""
         try:
-            # In a thread the event loop gets its turn every few milliseconds.
+            # In a thread, so that the event loop can run every few milliseconds.
             result = await asyncio.to_thread(parse, answer) if takes_long(answer.body) else parse(answer)
         except NotAMediaContainer as error:
             reason = error.reason
@@ -244,10 +244,10 @@ class Transport:
     def _count(self, size: int) -> None:
         self.bytes_received += size
 
-    # -- what an answer means ---------------------------------------------------------------------------------------
+    # -- the meaning of a response ----------------------------------------------------------------------------------
 
     async def _raise_for_status(self, response: aiohttp.ClientResponse, path: str) -> None:
-        """Raise what a status other than 200 means. Bodies of errors are HTML whatever was asked for: not read."""
+        """Raise the error for a status other than 200. Error bodies are always HTML, so they are not read."""
         name, status = self._server.name, response.status
         if status == 200:  # noqa: PLR2004 - the one good status
             return
@@ -264,19 +264,19 @@ class Transport:
             raise BadAnswer(name, f"HTTP {status} for {path}")
         raise RequestRefused(name, status, path)
 
-    # -- small things -----------------------------------------------------------------------------------------------
+    # -- helpers ----------------------------------------------------------------------------------------------------
 
     def _token_header(self) -> dict[str, str]:
         token = self._server.token.reveal()
         if not token.isprintable():
-            # aiohttp would refuse such a header; nothing that has been there may be sent or shown.
+            # aiohttp would refuse such a header; no part of the token may be sent or shown.
             raise PlexError(self._server.name, "the token holds control characters", hint="check the token")
         return {"X-Plex-Token": token}
 
     def _tls(self) -> ssl.SSLContext | bool:
-        """Give what aiohttp takes for ``ssl``: a context that trusts ``ca_file`` alone, or whom the system trusts.
+        """Return aiohttp's ``ssl`` argument: a context that trusts ``ca_file`` alone, or the system's certificates.
 
-        True, which stands for aiohttp's own context, is for servers without TLS; False is to verify nothing.
+        True, which means aiohttp's own context, is for servers without TLS; False disables verification.
         """
         if not self._server.verify_tls:
             return False
@@ -291,23 +291,23 @@ class Transport:
         )
 
     def _detail(self, text: str) -> str:
-        """Make one short line of a text that the server wrote; it goes into rows and answers, and not only into logs.
+        """Return a text that the server wrote as one short line; it goes into rows and responses, not only into logs.
 
-        The server has been shown the token and may repeat it, in whatever spelling.
+        The server has seen the token and may repeat it in any spelling.
         """
         return one_line(self._redactor.text(text))
 
 
 @cache
 def _trusting_the_system() -> ssl.SSLContext:
-    """Read the system's certificates: once, for it takes 16 ms and half a megabyte."""
+    """Load the system's certificates: only once, because it takes 16 ms and half a megabyte."""
     context = ssl.create_default_context()
     context.set_alpn_protocols(("http/1.1",))
     return context
 
 
 async def _maintenance(response: aiohttp.ClientResponse) -> str:
-    """Read why a server cannot answer: ``<Response code="503" title="Maintenance" status="…"/>`` while it starts."""
+    """Return why a server cannot answer: ``<Response code="503" title="Maintenance" status="…"/>`` at startup."""
     if "xml" not in response.headers.get("Content-Type", ""):
         return ""
     try:
@@ -319,7 +319,7 @@ async def _maintenance(response: aiohttp.ClientResponse) -> str:
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Read ``Retry-After``, seconds or a date (RFC 9110, 10.2.3), as seconds from now, at most LONGEST_BACKOFF."""
+    """Return ``Retry-After``, seconds or a date (RFC 9110, 10.2.3), as seconds from now, at most LONGEST_BACKOFF."""
     if not value:
         return None
     try:
@@ -329,7 +329,7 @@ def _retry_after(value: str | None) -> float | None:
             seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
         except (ValueError, OverflowError):
             return None
-    # NaN compares to nothing.
+    # NaN is not equal to itself.
     return min(max(seconds, 0.0), LONGEST_BACKOFF) if seconds == seconds else None  # noqa: PLR0124
 
 

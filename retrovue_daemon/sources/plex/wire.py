@@ -1,11 +1,11 @@
-"""The part of a MediaContainer that is read, as msgspec structs.
+"""The parts of a MediaContainer that are read, as msgspec structs.
 
-Only the fields that end up in a record are declared; msgspec skips the others without building them. Everything is
-optional, because any field of a real answer can be missing. The fields stand in the order in which servers send them:
+Only fields that end up in a record are declared; msgspec skips the others without building them. Everything is
+optional, because real responses may lack any field. Fields are in the order in which servers send them, because
 msgspec looks for the next key where it found the last one.
 
-Decode and convert with ``strict=False``: servers send the same number as ``8``, ``"8"`` or ``8.0``. What does not fit
-even then is the business of ``repair``.
+Decode and convert with ``strict=False``: servers send the same number as ``8``, ``"8"`` or ``8.0``. ``repair``
+handles what does not fit even then.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Whole: TypeAlias = Annotated[int, msgspec.Meta(ge=INT64_MIN, le=INT64_MAX)] | No
 """A number that SQLite can store: larger ones fail the decode, so that ``repair`` makes them None."""
 
 Natural: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)] | None
-"""A size or a length: a negative one is none, and becomes None."""
+"""A size or a length: a negative value is invalid and becomes None."""
 
 Text: TypeAlias = str | None
 
@@ -32,20 +32,20 @@ Key: TypeAlias = str | int | None
 Flag: TypeAlias = bool | None
 
 NESTED = "Directory/Video"
-"""Key of the entries that an XML answer nests in other entries: they are items, but no part of ``size``."""
+"""Key of the entries that an XML response nests in other entries: they are items, but not counted in ``size``."""
 
 MENDED = "Directory/Mended"
-"""Key of the names of an entry's fields whose values were lost; it is no key of Plex's."""
+"""Key of the names of an entry's lost fields; it is not one of Plex's keys."""
 
 
 class GuidRef(msgspec.Struct, gc=False):
-    """One element of ``Guid``, the external ids; ``guid``, which differs by case only, is Plex's own."""
+    """An element of ``Guid``, the external ids; ``guid``, which differs only by case, is Plex's own."""
 
     id: Text = None
 
 
 class Tag(msgspec.Struct, gc=False):
-    """One element of ``Genre``, ``Director`` and their like."""
+    """An element of ``Genre``, ``Director`` and similar lists."""
 
     tag: Text = None
 
@@ -110,7 +110,7 @@ class Entry(msgspec.Struct, gc=False, rename="camel"):
 
 
 class Container(msgspec.Struct, gc=False, rename="camel"):
-    """A page of a listing; keys that belong to entries stand here where all entries share them."""
+    """A page of a listing; keys of entries are here if all entries share them."""
 
     size: Whole = None
     total_size: Whole = None
@@ -125,7 +125,7 @@ class Container(msgspec.Struct, gc=False, rename="camel"):
 
 
 class Place(msgspec.Struct, gc=False, rename="camel"):
-    """The part of an entry that says in which library it is; only answers that span several libraries have it."""
+    """The part of an entry that names its library; present only in responses that span several libraries."""
 
     rating_key: Key = None
     library_section_id: Key = field(default=None, name="librarySectionID")
@@ -133,7 +133,7 @@ class Place(msgspec.Struct, gc=False, rename="camel"):
 
 
 class Places(msgspec.Struct, gc=False, rename="camel"):
-    """The container of such an answer; where all entries are in one library it may say so for them."""
+    """The container of such a response; it may name the library if all entries are in the same one."""
 
     library_section_id: Key = field(default=None, name="librarySectionID")
     library_section_title: Text = None

@@ -1,8 +1,8 @@
-"""XML answers in the shape of JSON answers, so that the same code reads both.
+"""XML responses in the shape of JSON responses, so that the same code reads both.
 
-Servers answer in XML wherever JSON was not asked for or a proxy dropped the ``Accept`` header. Elements and
-attributes have the names of the JSON keys, but all values are strings, and entries are ``Video``, ``Directory``,
-``Track`` or ``Photo`` instead of ``Metadata``.
+Servers send XML if JSON was not requested or a proxy dropped the ``Accept`` header. Elements and attributes have the
+names of the JSON keys, but all values are strings, and entries are ``Video``, ``Directory``, ``Track`` or ``Photo``
+instead of ``Metadata``.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _CHILD_TAGS: Final = {
 
 _CONTROLS: Final = bytes(set(range(0x20)) - set(b"\t\n\r"))
 _NONCHARACTERS: Final = ("\ufffe".encode(), "\uffff".encode())
-"""What XML 1.0 forbids (https://www.w3.org/TR/xml/#charsets), but servers send all the same, in titles and paths.
+"""What XML 1.0 forbids (https://www.w3.org/TR/xml/#charsets) but servers send in titles and paths anyway.
 
-The third kind, surrogates, is no UTF-8 and goes with the other bad bytes.
+The third kind, surrogates, is invalid UTF-8 and handled with the other invalid bytes.
 """
 
 _REFERENCE: Final = re.compile(r"&#(?:0*([0-9]|[12][0-9]|3[01]|[0-9]{5,})|[xX]([0-9a-fA-F]+));")
-"""References to characters that may be forbidden ones: those of common letters and signs are not looked at."""
+"""References to characters that may be forbidden; those of common letters and signs are not examined."""
 
 _HIGHEST_CODE_POINT: Final = 0x10FFFF
 _LEGAL: Final = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -43,20 +43,20 @@ _LEGAL: Final = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff
 _NONCHARACTER: Final = "\ufdd0"
 _AS_NONCHARACTER: Final = "retrovue_daemon.noncharacter"
 codecs.register_error(_AS_NONCHARACTER, lambda error: (_NONCHARACTER, cast("UnicodeDecodeError", error).end))
-"""Puts a character that XML allows and no text has where bytes are no UTF-8: the parser takes no surrogates."""
+"""Replaces invalid UTF-8 with a character that XML allows and no text contains: the parser accepts no surrogates."""
 
 
 class UnreadableXml(ValueError):
-    """The text is no XML, or holds what is refused: a DTD, entities."""
+    """The text is not XML, or contains what is refused: a DTD, entities."""
 
 
 def read_xml(body: bytes) -> tuple[str, dict[str, Any], bool]:
-    """Give the root's tag, and its attributes and children in the shape of the JSON answer.
+    """Return the root's tag, and its attributes and children in the shape of the JSON response.
 
-    Characters that XML forbids are dropped first. Bytes that are no UTF-8 come out as lone surrogates; the last value
-    says that there were any. Raises UnreadableXml.
+    Characters that XML forbids are dropped first. Invalid UTF-8 is returned as lone surrogates; the last value says
+    whether there was any. Raise UnreadableXml.
     """
-    # Bytes of these values are never part of another character of UTF-8, and bytes are quicker to sift than text.
+    # Bytes with these values are never part of another UTF-8 character, and bytes are faster to filter than text.
     body = body.translate(None, _CONTROLS)
     for noncharacter in _NONCHARACTERS:
         body = body.replace(noncharacter, b"")
@@ -71,7 +71,7 @@ def read_xml(body: bytes) -> tuple[str, dict[str, Any], bool]:
         line, column = error.position
         raise UnreadableXml(f"not well-formed at line {line}, column {column}") from None
     except (DefusedXmlException, ValueError, LookupError):
-        # ValueError and LookupError: the XML declaration names an encoding that does not exist.
+        # ValueError and LookupError: the XML declaration names a nonexistent encoding.
         raise UnreadableXml("holds a DTD, entities or an unknown encoding") from None
     nested = [_entry(video) for outer in root.iterfind("Directory") for video in outer.iterfind("Video")]
     entries = [_entry(element) for element in root if element.tag in _ENTRY_TAGS]
@@ -88,7 +88,7 @@ def _with_surrogates(value: Any) -> Any:
 
 
 def _entry(element: Element) -> dict[str, Any]:
-    """Give attributes as they are, and the children that are read as one list a tag."""
+    """Return the attributes unchanged, and the children that are read as one list per tag."""
     entry: dict[str, Any] = dict(element.attrib)
     for tag in _CHILD_TAGS.get(element.tag, ()):
         children = element.findall(tag)
@@ -100,7 +100,7 @@ def _entry(element: Element) -> dict[str, Any]:
 def _legal_reference(match: re.Match[str]) -> str:
     decimal, hexadecimal = match.groups()
     digits, base = (hexadecimal, 16) if hexadecimal else (decimal, 10)
-    # Seven digits hold the highest code point in either base; int() refuses thousands of them.
+    # Seven digits can express the highest code point in either base; int() refuses thousands of them.
     number = int(digits, base) if len(digits.lstrip("0")) <= len(str(_HIGHEST_CODE_POINT)) else -1
     legal = 0 <= number <= _HIGHEST_CODE_POINT and _LEGAL.match(chr(number))
     return match.group() if legal else ""
