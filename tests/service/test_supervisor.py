@@ -426,7 +426,7 @@ async def test_a_single_sync_waits_for_no_place_that_a_silent_server_does_not_us
         supervisor = Supervisor(database, settings, ProgressBoard(), Redactor(), retry=IMPATIENT, clock=clock)
         syncing = asyncio.create_task(supervisor.sync_once(EVERYTHING))
         await held[0].reached.wait()
-        await clock.wake("places that are free again")
+        await clock.wake("expired slot reservations")
         await held[1].reached.wait()
         for fault in (*held, stuck):
             fault.release.set()
