@@ -1,4 +1,4 @@
-"""One pass over one library: listing it, comparing, writing what differs, and marking what left.
+"""One pass over one library: list it, compare it, write the differences and mark removed items.
 
-Here the Plex side and the database side meet; neither knows the other.
+This is where the Plex side and the database side meet; neither knows the other.
 """

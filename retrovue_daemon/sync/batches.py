@@ -1,8 +1,8 @@
-"""The way of changed items to the writer, batch by batch.
+"""Passing changed items to the writer in batches.
 
-A pass waits for each batch before it compares more; meanwhile its next pages are fetched. More batches on their way
-were tried: the interpreter lets one thread compute at a time, and two that both have much to do cost each
-other more than they gain. What several passes hand in lies in the writer's queue.
+A pass waits for each batch before it compares more items; meanwhile its next pages are fetched. More batches in
+flight were tried and are slower: the interpreter runs one thread at a time, and two busy threads cost each other more
+than they gain. The batches of several passes wait in the writer's queue.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Batches:
-    """Collects the changes of one listing, has full batches written and takes in what they brought."""
+    """Collects the changes of one listing, submits full batches to the writer and adds up the results."""
 
     def __init__(
         self,
@@ -48,21 +48,21 @@ class Batches:
         self._counts = counts
         self._waiting: list[Change] = []
         self.displaced = 0
-        """Rows whose keys belong to other items now."""
+        """The number of rows whose keys now belong to other items."""
 
     async def put(self, changes: Iterable[Change]) -> None:
-        """Add changes; waits until each batch that they fill is committed, and raises what it failed with."""
+        """Add changes, and wait until each batch that they fill is committed. Raises the batch's error."""
         self._waiting.extend(changes)
         while len(self._waiting) >= self._batch_size:
             await self._write(self._batch_size)
 
     async def flush(self) -> None:
-        """Write what is left, and wait until it is committed."""
+        """Write the remaining changes and wait until they are committed."""
         if self._waiting:
             await self._write(len(self._waiting))
 
     def post_rest(self) -> None:
-        """Leave what is left to the writer without waiting: it is written and counted, its errors are not ours."""
+        """Queue the remaining changes without waiting: they are written and counted, their errors are ignored."""
         if self._waiting:
             with suppress(WriterStopped):
                 self._count_when_done(self._writer.post(self._work(self._waiting)))
@@ -72,11 +72,11 @@ class Batches:
         writing = await self._writer.submit(self._work(self._waiting[:size]))
         self._count_when_done(writing)
         del self._waiting[:size]
-        # Shielded: it is committed and counted also where nobody waits for it any more.
+        # Shielded: a batch is committed and counted even if the waiting pass is cancelled.
         await asyncio.shield(writing)
 
     def _count_when_done(self, writing: asyncio.Future[BatchResult]) -> None:
-        """Have what comes of a batch counted, before anybody who waits for it goes on."""
+        """Count a batch's result before the tasks that wait for it continue."""
         writing.add_done_callback(self._add_result)
 
     def _work(self, batch: list[Change]) -> Work[BatchResult]:

@@ -1,6 +1,6 @@
-"""Whether a listing was whole, and whether what it lacks may be believed to be gone.
+"""Whether a listing was complete, and whether the items it lacks may be removed.
 
-Nothing is removed on doubt. Both judgements are pure: they are given numbers and return a reason, or None.
+Nothing is removed in doubt. Both checks are pure functions of numbers and return a reason against it, or None.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from retrovue_daemon.records import Page, Skipped
 
 GUARD_FLOOR = 20
-"""So many removals are always believed, as long as something is left: a fifth of a tiny library is soon reached."""
+"""This many removals are always applied as long as something remains: a small library soon exceeds a fraction."""
 
 MOST_KEYLESS = 1_000
-"""Entries without a rating key of one listing that are told apart."""
+"""The number of entries without a rating key that are kept per listing; further ones are only counted."""
 
 GUARD_WINDOW = 24 * 60 * 60
 """Seconds over which removals add up, so that a library cannot trickle away below the guard."""
 
 
 class ListingLog(msgspec.Struct):
-    """What was noticed while one listing was read."""
+    """Observations made while one listing was read."""
 
     pages: int = 0
     entries: int = 0
@@ -33,9 +33,9 @@ class ListingLog(msgspec.Struct):
     skipped: int = 0
     bytes: int = 0
     keyless: list[Skipped] = msgspec.field(default_factory=list)
-    """Entries without a rating key, the first ones of many."""
+    """The first entries without a rating key."""
     keyless_more: int = 0
-    """How many more of them there were: whatever a server sends, memory stays flat."""
+    """How many more there were: memory use stays bounded whatever a server sends."""
     unreadable: list[Unreadable] = msgspec.field(default_factory=list)
     first_total: int | None = None
     last_total: int | None = None
@@ -43,15 +43,15 @@ class ListingLog(msgspec.Struct):
     last_key: str | None = None
     """Rating key of the last item of the last page that had one."""
     is_sorted: bool = True
-    """Whether the pages follow each other by rating key, as they were asked for."""
+    """Whether the pages are sorted by rating key, as requested."""
 
     def note(self, page: Page) -> None:
-        """Take account of the next page."""
-        if page.total is not None:  # a server that says it once need not say it again
+        """Record the next page."""
+        if page.total is not None:  # a server need not repeat the total on each page
             if self.first_total is None:
                 self.first_total = self.last_total = page.total
             elif self.last_total == self.first_total:
-                self.last_total = page.total  # once it moved, the first move is what is told
+                self.last_total = page.total  # only the first change is reported
         if page.unreadable is not None:
             self.unreadable.append(Unreadable(page.offset, self.last_key, page.unreadable))
             self.entries += 1
@@ -82,20 +82,20 @@ class ListingLog(msgspec.Struct):
 
     @property
     def moved(self) -> bool:
-        """Whether the total changed while it was read: something came or went, and positions moved."""
+        """Whether the total changed during the listing: items were added or removed, and positions shifted."""
         return self.last_total != self.first_total
 
     @property
     def expected(self) -> int | None:
-        """How many items with a key the server counts; None where it does not say."""
+        """The number of items with a key according to the server; None if it reports no total."""
         if self.first_total is None:
             return None
         return self.first_total - len(self.keyless) - self.keyless_more - len(self.unreadable)
 
     def incomplete(self, distinct: int) -> str | None:
-        """Return why the listing cannot count as whole, or None; ``distinct`` counts its different rating keys.
+        """Return why the listing is not complete, or None; ``distinct`` is its number of distinct rating keys.
 
-        Entries without a key, or that the server cannot send, are no items here: ``sync/faults.py`` has them.
+        Entries without a key, or that the server cannot send, do not count as items here: see ``sync/faults.py``.
         """
         if self.moved:
             return f"the total moved from {self.first_total} to {self.last_total} while it was read"
@@ -110,11 +110,11 @@ class ListingLog(msgspec.Struct):
 def guard(
     *, present: int, leaving: int, left_recently: int, max_removed: float, emptied: bool | None = None
 ) -> str | None:
-    """Return why these removals must not happen by themselves, or None.
+    """Return why these removals need confirmation, or None.
 
     ``leaving`` of the ``present`` rows were not listed, and ``left_recently`` rows went missing within GUARD_WINDOW
-    before. ``emptied`` says whether nothing is left, where ``present`` does not count all that is there now.
-    ``max_removed`` is a fraction of the library as it was at the beginning of that window.
+    before. ``emptied`` says whether nothing remains; give it if ``present`` does not count all current rows.
+    ``max_removed`` is a fraction of the library's size at the start of that window.
     """
     if leaving == 0:
         return None

@@ -1,4 +1,4 @@
-"""Asking for single items whether they are still there, where a server's totals cannot be trusted."""
+"""Requesting single items to confirm that they are gone, if a server's totals cannot be trusted."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from retrovue_daemon.sync.target import LibraryTarget, PassContext
 
 MOST_AT_ONCE = 200
-"""Requests of one pass: more would be as bad as the importers that ask for every item."""
+"""Requests per pass: more would burden the server like importers that request every item."""
 
 _MOST_UNANSWERED = 5
-"""Items in a row for which the server may have no answer; more, and it is in trouble itself."""
+"""Consecutive items for which requests may fail; if more do, the server itself has a problem."""
 
 
 class Confirmed(msgspec.Struct, frozen=True):
-    """The rows whose items the server does not have, and those that it still has, by kind.
+    """The rows whose items the server no longer has, and the number of those that it still has, by kind.
 
-    ``waiting`` is how many could not be asked for yet.
+    ``waiting`` is the number of items not requested yet.
     """
 
     gone: dict[Kind, list[int]]
@@ -45,24 +45,24 @@ async def confirm(
     doubtful: Mapping[Kind, list[int]],
     listed: Mapping[Kind, SeenIds],
 ) -> Confirmed | None:
-    """Ask for these rows' items: gone is what the server answers 404 for.
+    """Request the items of these rows; those answered with 404 are gone.
 
-    Which ones are asked for where they are too many is left to chance: those that the server still has would else
-    stand before the others for ever.
+    If there are too many, a random sample is requested: otherwise items that the server still has could block the
+    others forever.
 
-    None where the server, or a proxy before it, answers 404 for a listed item too: then its word proves nothing.
-    Rows without a key of their own are not asked for, and stay, and so do those for which there is no answer. Raises
-    PlexError where there is none for several.
+    Returns None if the server, or a proxy in front of it, also answers 404 for a listed item: then a 404 proves
+    nothing. Rows without a key of their own are not requested and stay, as do rows whose request fails. Raises
+    PlexError if several requests fail.
     """
-    reader, question = context.database.reader, _Question(context.client)
+    reader, check = context.database.reader, _ExistenceCheck(context.client)
     for kind in doubtful:
         control = await _listed_key(context, library, kind, listed[kind])
-        if control is not None and not await question.may_exist(control, kind):
+        if control is not None and not await check.may_exist(control, kind):
             return None
     gone: dict[Kind, list[int]] = {}
     present: dict[Kind, int] = {}
     left, waiting = MOST_AT_ONCE, 0
-    # A person who accepts removals wants them all.
+    # Accepting removals means all of them.
     most = None if context.settings.accept_removals else MOST_AT_ONCE
     for kind, ids in doubtful.items():
         keys = {row_id: key for row_id, key in (await _keys(reader, kind, ids)).items() if not is_displaced(key)}
@@ -71,7 +71,7 @@ async def confirm(
         waiting += len(keys) - len(now)
         gone[kind], present[kind] = [], 0
         for row_id in now:
-            if await question.may_exist(keys[row_id], kind):
+            if await check.may_exist(keys[row_id], kind):
                 present[kind] += 1
             else:
                 gone[kind].append(row_id)
@@ -79,21 +79,21 @@ async def confirm(
 
 
 async def not_there(context: PassContext, kind: Kind, ids: list[int]) -> list[int]:
-    """Return those of a few rows whose items the server does not have. Raises PlexError where it gives no answer."""
-    question = _Question(context.client)
+    """Return those of a few rows whose items the server does not have. Raises PlexError if requests fail."""
+    check = _ExistenceCheck(context.client)
     keys = await _keys(context.database.reader, kind, ids)
-    return [row_id for row_id, key in keys.items() if not await question.may_exist(key, kind)]
+    return [row_id for row_id, key in keys.items() if not await check.may_exist(key, kind)]
 
 
-class _Question:
-    """Asks one server whether it has items; a few may spoil their own answers."""
+class _ExistenceCheck:
+    """Checks whether one server has items; a few requests may fail because of the item itself."""
 
     def __init__(self, client: PlexClient) -> None:
         self._client = client
         self._failures = 0
 
     async def may_exist(self, rating_key: str, kind: Kind) -> bool:
-        """Return False where the server does not have an item, True where it has it or cannot say."""
+        """Return False if the server does not have an item, True if it has it or the request failed."""
         try:
             exists = await self._client.has_item(rating_key, kind)
         except PlexError as error:
@@ -107,7 +107,7 @@ class _Question:
 
 
 async def _keys(reader: Connection, kind: Kind, ids: list[int]) -> dict[int, str]:
-    """Return the rating keys of these rows, by their ids."""
+    """Return the rating keys of these rows by row id."""
     keys: dict[int, str] = {}
     for start in range(0, len(ids), 1000):
         keys |= await rating_keys(reader, kind, ids[start : start + 1000])
@@ -115,7 +115,7 @@ async def _keys(reader: Connection, kind: Kind, ids: list[int]) -> dict[int, str
 
 
 async def _listed_key(context: PassContext, library: LibraryTarget, kind: Kind, listed: SeenIds) -> str | None:
-    """Return the rating key of some item that the listing showed, None where it showed none."""
+    """Return the rating key of one listed item, or None if none was listed."""
     reader = context.database.reader
     async for ids in ids_of_library(reader, kind, library.row.id, chunk=100):
         for row_id in ids:

@@ -1,8 +1,8 @@
-"""A short stand-in for everything that is stored of an item, to tell at a glance whether it changed.
+"""A digest of everything that is stored of an item, to detect changes quickly.
 
 It covers the whole record: every stored field, the external ids, and the id, path, size and change stamp of every
-file. Plex's ``updatedAt`` covers less: it may be absent, and does not reliably move when a file is replaced. The
-local path is no part of it, because path mappings change without the server.
+file. Plex's ``updatedAt`` covers less: it may be absent, and does not always move when a file is replaced. The local
+path is not included, because path mappings change independently of the server.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from retrovue_daemon.records import Item
 
 DIGEST_VERSION = 1
-"""To be raised when the records get other fields: every row then counts as changed, once."""
+"""Raise this when the fields of the records change: every row then counts as changed once."""
 
 _EMPTY = blake2b(digest_size=8, person=DIGEST_VERSION.to_bytes(2, "big"))
 _ENCODER = msgspec.msgpack.Encoder()
 
 
 def digests(items: Sequence[Item]) -> tuple[int, ...]:
-    """Return the digest of each item as a signed 64-bit integer, which SQLite stores as it is.
+    """Return the digest of each item as a signed 64-bit integer, which SQLite stores directly.
 
     Two states of one item collide once in 2**64 changes.
     """

@@ -1,6 +1,6 @@
-"""What of a listing could not be read or counted, as values that can be compared with those of the listing before.
+"""Faults: what could not be read or counted in a listing, as values to compare with the previous listing's.
 
-A fault is a short text without positions, which shift. The same faults a second time are how the server is.
+A fault is a short text without positions, because those shift. Faults that repeat are permanent on that server.
 """
 
 from __future__ import annotations
@@ -27,31 +27,31 @@ class Unreadable(msgspec.Struct):
     after: str | None = None
 
     def may_be(self, rating_key: str) -> bool:
-        """Return whether the entry may be the item with this key: listings are sorted by it."""
+        """Return whether the entry may be the item with this key: listings are sorted by key."""
         if not rating_key.isdecimal():
             return True
         return comes_before(self.before, rating_key) and comes_before(rating_key, self.after)
 
 
 def comes_before(one: str | None, other: str | None) -> bool:
-    """Return whether a rating key may stand before, or at, another one where a listing is sorted by them."""
+    """Return whether a rating key may come before another, or equal it, in a listing sorted by key."""
     return one is None or other is None or (one.isdecimal() and other.isdecimal() and int(one) <= int(other))
 
 
 def miscount(kind: Kind, number: int) -> str:
-    """Return the fault of a total that is ``number`` too high, or too low (negative)."""
+    """Return the fault of a total that is too high by ``number`` (negative: too low)."""
     return f"{kind} {number:+}"
 
 
 def cut_short(kind: Kind, number: int) -> str:
-    """Return the fault of a listing without a total that lacks ``number`` items that the server has."""
+    """Return the fault of a listing without a total that lacks ``number`` of the server's items."""
     return f"{kind} lists {number} fewer than it has"
 
 
 def keyless(kind: Kind, entries: Iterable[Skipped], more: int = 0) -> tuple[str, ...]:
-    """Return the faults of entries without a rating key, each known by its title and by what is wrong with it.
+    """Return the faults of entries without a rating key, each identified by its title and reason.
 
-    ``more`` of them are only counted.
+    ``more`` is the number of entries that were only counted.
     """
     marks = (blake2b(repr((each.title, each.reason)).encode(), digest_size=6).hexdigest() for each in entries)
     counted = (f"{kind} keyless, {more} more",) if more else ()
@@ -59,13 +59,13 @@ def keyless(kind: Kind, entries: Iterable[Skipped], more: int = 0) -> tuple[str,
 
 
 def unreadable(kind: Kind, entries: Iterable[Unreadable]) -> tuple[str, ...]:
-    """Return the faults of entries that the server cannot send, each known by its neighbours."""
+    """Return the faults of entries that the server cannot send, each identified by its neighbours."""
     places = (f"{kind} unreadable between {each.before} and {each.after}" for each in entries)
     return tuple(_numbered(places))
 
 
-def told_unreadable(entries: list[Unreadable]) -> str:
-    """Say in words which entries the server cannot send."""
+def describe_unreadable(entries: list[Unreadable]) -> str:
+    """Describe the entries that the server cannot send."""
     first = entries[0]
     where = f"the server cannot send the entry at position {first.position}"
     if first.before is not None:
@@ -76,15 +76,15 @@ def told_unreadable(entries: list[Unreadable]) -> str:
     return f"{where}: {first.reason}{more}"
 
 
-def told_keyless(entries: list[Skipped], more: int = 0) -> str:
-    """Say in words which entries have no rating key; a title is cut where it is no title any more."""
+def describe_keyless(entries: list[Skipped], more: int = 0) -> str:
+    """Describe the entries without a rating key; an overlong title is cut."""
     number = len(entries) + more
     title = f", such as {entries[0].title[:_LONGEST_TITLE]!r}" if entries[0].title else ""
     return f"{number} {'entries have' if number > 1 else 'entry has'} no rating key{title}"
 
 
 def _numbered(texts: Iterable[str]) -> Iterator[str]:
-    """Make texts that come more than once different: one more of them is another fault."""
+    """Yield the texts, numbering repeated ones: each repetition is a fault of its own."""
     times: dict[str, int] = {}
     for text in texts:
         times[text] = times.get(text, 0) + 1
@@ -92,5 +92,5 @@ def _numbered(texts: Iterable[str]) -> Iterator[str]:
 
 
 def unreadable_parent(kind: Kind, rating_key: str) -> str:
-    """Return the fault of a show or season that no listing showed and that cannot be read by its key."""
+    """Return the fault of a show or season that was not listed and cannot be read by its key."""
     return f"{kind} unreadable by key {rating_key}"

@@ -42,7 +42,7 @@ def test_many_entries_without_a_key_are_counted_and_not_kept() -> None:
 
     log = read(7)
     assert (len(log.keyless), log.keyless_more, log.expected) == (MOST_KEYLESS, 5, 5_000 - MOST_KEYLESS - 5)
-    told = faults.told_keyless(log.keyless, log.keyless_more)
+    told = faults.describe_keyless(log.keyless, log.keyless_more)
     assert told.startswith(f"{MOST_KEYLESS + 5} entries have no rating key")
     assert len(told) < 200
 

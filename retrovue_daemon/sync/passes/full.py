@@ -120,7 +120,7 @@ class FullPass:
             listed = self._listed[kind]
             if faults := listed.faults(kind):
                 self._faults[kind] = faults
-                self._told += [f"{listing.value}: {told}" for told in listed.told_faults]
+                self._told += [f"{listing.value}: {told}" for told in listed.described_faults]
             if listed.doubt is not None and not listed.miscount:
                 self._doubts.append(f"{listing.value}: {listed.doubt}")
         for kind, key in dict.fromkeys(self._reader.unreadable_parents):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from retrovue_daemon.store.tables.runs import Counts, note_look, record_run
-from retrovue_daemon.sync.faults import told_unreadable, unreadable_parent
+from retrovue_daemon.sync.faults import describe_unreadable, unreadable_parent
 from retrovue_daemon.sync.listing import ListingReader
 from retrovue_daemon.sync.passes.base import Conclusion
 from retrovue_daemon.sync.verdict import Verdict
@@ -48,7 +48,7 @@ class QuickPass:
             )
             listed = await self._reader.read(kind, listing.value, pages)
             if unreadable := listed.log.unreadable:
-                told.append(f"{listing.value}: {told_unreadable(unreadable)}")
+                told.append(f"{listing.value}: {describe_unreadable(unreadable)}")
                 # A full pass finds out which entry it is, once.
                 known = any(fault.startswith(f"{kind} unreadable") for fault in self._library.row.fault)
                 list_again = list_again or not known

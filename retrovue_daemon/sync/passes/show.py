@@ -8,7 +8,7 @@ from retrovue_daemon.records import Kind, Page
 from retrovue_daemon.store.items.lookup import ids_of_show, known_rows
 from retrovue_daemon.store.tables.runs import Counts, list_library_again, record_failure, record_run
 from retrovue_daemon.sync.confirmation import confirm
-from retrovue_daemon.sync.faults import told_unreadable
+from retrovue_daemon.sync.faults import describe_unreadable
 from retrovue_daemon.sync.listing import ListingReader
 from retrovue_daemon.sync.passes.base import Conclusion
 from retrovue_daemon.sync.removal import plan_removal, sweep
@@ -53,7 +53,7 @@ class ShowPass:
             if listed.doubt is not None:
                 return Verdict("incomplete", f"{name}: {listed.doubt}")
             if listed.log.unreadable:
-                told.append(f"{name}: {told_unreadable(listed.log.unreadable)}")
+                told.append(f"{name}: {describe_unreadable(listed.log.unreadable)}")
         doubt = "; ".join(told) or None
         if self._library.listing.refreshing:
             return Verdict("incomplete", "the server is scanning this library")
