@@ -1,7 +1,7 @@
 """The value types that travel from a Plex server to the database.
 
 All are frozen and compare by value. Durations are milliseconds, sizes bytes, bitrates kbit/s, times Unix seconds,
-exactly as Plex sends them; ``None`` means that the server did not say. The structs of items are ``array_like``, so
+exactly as Plex sends them; ``None`` means that the server sent no value. The structs of items are ``array_like``, so
 that their MessagePack form is a compact, stable input for the digest: changing their fields changes every digest,
 hence DIGEST_VERSION in ``sync/digest.py``.
 """
@@ -24,11 +24,11 @@ class Kind(StrEnum):
 
 
 Guids: TypeAlias = tuple[tuple[str, str], ...]
-"""(provider, external_id) pairs as ``plex.guid.GUIDParser`` makes them, each once, in the server's order."""
+"""(provider, external_id) pairs from ``plex.guid.GUIDParser``, without duplicates, in the server's order."""
 
 
 State: TypeAlias = Literal["active", "unavailable", "missing"]
-"""``unavailable``: listed, but trashed or without a file to play; ``missing``: no longer listed."""
+"""``unavailable``: listed, but in the trash or without a playable file; ``missing``: no longer listed."""
 
 _PREFERRED_PROVIDERS = {
     Kind.MOVIE: ("imdb", "tmdb", "tvdb", "plex", "anidb"),
@@ -37,7 +37,7 @@ _PREFERRED_PROVIDERS = {
 
 
 def _guid_primary(kind: Kind, guids: Guids) -> str | None:
-    """Return the external id that identifies an item best, as ``provider://id``; None for an unmatched one."""
+    """Return the external id that identifies an item best, as ``provider://id``, or None for an unmatched item."""
     for preferred in _PREFERRED_PROVIDERS[kind]:
         for provider, external_id in guids:
             if provider == preferred:
@@ -46,7 +46,7 @@ def _guid_primary(kind: Kind, guids: Guids) -> str | None:
 
 
 def _file_state(files: tuple[MediaFile, ...], *, trashed: bool) -> State:
-    # Asked twice of every item of a listing: a loop over the fields, and not any() over the property.
+    # Called twice for every item of a listing: a loop over the fields is faster than any() over the property.
     if not trashed:
         for file in files:
             if file.plex_path is not None and not file.trashed and not file.optimized:
@@ -77,7 +77,7 @@ class MediaFile(msgspec.Struct, frozen=True, array_like=True, gc=False):
     optimized: bool
     """A version that Plex made for another device (``proxyType`` 42); never the primary file."""
     change_stamp: int | None
-    """The file's modification time, from ``Part.key``; it moves when the file is replaced."""
+    """The file's modification time, from ``Part.key``; it changes when the file is replaced."""
     trashed: bool
     """The file is gone from the disk, but the server's trash was not emptied (``deletedAt``)."""
 
@@ -114,7 +114,7 @@ class Movie(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def state(self) -> State:
-        """What the row's state is while the item is listed."""
+        """The state of the row while the item is listed."""
         return _file_state(self.files, trashed=self.trashed)
 
     @property
@@ -146,7 +146,7 @@ class Show(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def state(self) -> State:
-        """What the row's state is while the item is listed."""
+        """The state of the row while the item is listed."""
         return "unavailable" if self.trashed else "active"
 
     @property
@@ -156,7 +156,7 @@ class Show(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class FoundShow(msgspec.Struct, frozen=True):
-    """A series as a search over all libraries shows it; the library's key and title where the server says them."""
+    """A series found by a search over all libraries, with its library's key and title if the server states them."""
 
     show: Show
     library_key: str | None = None
@@ -164,7 +164,7 @@ class FoundShow(msgspec.Struct, frozen=True):
 
 
 class FoundPage(msgspec.Struct, frozen=True):
-    """One page of the answer to such a search; ``entries`` and ``total`` are those of a Page."""
+    """One page of the response to such a search; ``entries`` and ``total`` are those of a Page."""
 
     shows: tuple[FoundShow, ...]
     entries: int
@@ -186,12 +186,12 @@ class Season(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def state(self) -> State:
-        """What the row's state is while the item is listed."""
+        """The state of the row while the item is listed."""
         return "unavailable" if self.trashed else "active"
 
 
 class Episode(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """An episode; ``season_number`` 0 and ``episode_number`` 0 are real, date-based episodes have none."""
+    """An episode; ``season_number`` 0 and ``episode_number`` 0 are valid, date-based episodes have neither."""
 
     kind: ClassVar[Kind] = Kind.EPISODE
 
@@ -213,7 +213,7 @@ class Episode(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def state(self) -> State:
-        """What the row's state is while the item is listed."""
+        """The state of the row while the item is listed."""
         return _file_state(self.files, trashed=self.trashed)
 
 
@@ -221,7 +221,7 @@ Item: TypeAlias = Movie | Show | Season | Episode
 
 
 class Skipped(msgspec.Struct, frozen=True, gc=False):
-    """An entry of a listing that could not be used, and why; with a rating key it still counts as listed."""
+    """An unusable entry of a listing, and why; with a rating key it still counts as listed."""
 
     rating_key: str | None
     title: str | None
@@ -231,8 +231,8 @@ class Skipped(msgspec.Struct, frozen=True, gc=False):
 class Page(msgspec.Struct, frozen=True):
     """One page of a listing.
 
-    ``entries`` counts the raw entries of the answer, usable or not: the next page starts at ``offset + entries``.
-    ``total`` is the size of the whole listing, or None where the server does not say.
+    ``entries`` counts the raw entries of the response, usable or not: the next page starts at ``offset + entries``.
+    ``total`` is the size of the whole listing, or None if the server does not state it.
     """
 
     offset: int
@@ -244,22 +244,22 @@ class Page(msgspec.Struct, frozen=True):
     size: int = 0
     """Bytes of the body."""
     unreadable: str | None = None
-    """Why the server cannot send this one entry, where there is no other on the page."""
+    """Why the server cannot send this entry, if it is the only one on the page."""
     mended: tuple[tuple[str, str], ...] = ()
-    """The entries with values that were lost, by rating key: the names of the fields."""
+    """The entries with lost values, by rating key: the names of the fields."""
 
 
 class ServerIdentity(msgspec.Struct, frozen=True):
-    """What ``/identity`` says."""
+    """The content of ``/identity``."""
 
     machine_identifier: str
     version: str | None
 
 
 class LibraryListing(msgspec.Struct, frozen=True):
-    """One library as ``/library/sections`` shows it.
+    """One library in ``/library/sections``.
 
-    ``content_changed_at`` is a counter, not a time: compare for inequality only. ``kind`` is Plex's ``type``
+    ``content_changed_at`` is a counter, not a time: compare it only for inequality. ``kind`` is Plex's ``type``
     (``movie``, ``show``, ``artist``, ``photo`` …).
     """
 
@@ -276,9 +276,9 @@ class LibraryListing(msgspec.Struct, frozen=True):
 
 
 class PathMapping(msgspec.Struct, frozen=True):
-    """Where the files below ``plex_path``, as the server names it, stand for the readers of the database.
+    """The path under which readers of the database find the files below ``plex_path``, which is the server's path.
 
-    ``library_name`` and ``library_root`` narrow it to the library of that title, or with that root; None means any.
+    ``library_name`` and ``library_root`` restrict it to the library with that title or root; None means any.
     """
 
     plex_path: str

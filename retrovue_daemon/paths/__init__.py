@@ -1,1 +1,1 @@
-"""Paths: one form to compare them in, and the mapping from a server's paths to local ones."""
+"""Paths: their normal form for comparisons, and the mapping from a server's paths to local ones."""

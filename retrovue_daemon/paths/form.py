@@ -1,10 +1,10 @@
-r"""Paths as they are compared: one form for mappings, for the identity of items and for settings.
+r"""The form in which paths are compared: one form for mappings, for the identity of items and for settings.
 
-A path is taken apart into its anchor (``/``, ``M:``, ``\\nas``) and the names below it. Where it is one of Windows,
-both kinds of slash separate names and case does not count, letter by letter (``ß`` is not ``SS``); elsewhere a
-backslash is part of a name. Doubled separators count as one. Names are compared in Unicode's composed form (NFC):
-macOS spells an accented letter as two characters, Linux as one, and both mean one file. ``.`` and ``..`` are names
-like any other: nothing is resolved.
+A path is split into its anchor (``/``, ``M:``, ``\\nas``) and the names below it. In a Windows path, both kinds of
+slash separate names and case is ignored, letter by letter (``ß`` is not ``SS``); in other paths a backslash is part
+of a name. Repeated separators count as one. Names are compared in Unicode's composed form (NFC): macOS writes an
+accented letter as two characters, Linux as one, and both mean the same file. ``.`` and ``..`` are ordinary names:
+nothing is resolved.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def split(path: str) -> Parts:
 
 
 def comparable(parts: Parts) -> Parts:
-    """Return parts as they are compared."""
+    """Return the parts in the form in which they are compared."""
     if not all(part.isascii() for part in parts):
         parts = tuple(unicodedata.normalize("NFC", part) for part in parts)
     return parts if parts[:1] == ("/",) else tuple(_without_case(part) for part in parts)
@@ -45,7 +45,7 @@ def _without_case(name: str) -> str:
 
 
 class _LowerCase(dict[int, str]):
-    """Letters in lower case, one by one, as Windows compares names; those without such a partner as they are."""
+    """Lower-case letters, one by one, as Windows compares names; letters without a counterpart stay as they are."""
 
     def __missing__(self, letter: int) -> str:
         upper = chr(letter).upper()
@@ -61,7 +61,7 @@ _LOWER: Final = _LowerCase()
 
 
 def prefixes(path: str) -> Iterator[Parts]:
-    r"""Yield the comparable parts of a path that a person wrote, who may spell ``\\nas`` as ``//nas``."""
+    r"""Yield the comparable parts of a path typed by a person, who may write ``\\nas`` as ``//nas``."""
     if parts := split(path):
         yield comparable(parts)
     if path.startswith("//"):
@@ -69,7 +69,7 @@ def prefixes(path: str) -> Iterator[Parts]:
 
 
 def path_form(path: str) -> str:
-    """Return the form in which two spellings of one path are equal; a relative path is its own, but for Unicode."""
+    """Return the form in which two spellings of a path are equal; a relative path is only normalized to NFC."""
     parts = comparable(split(path))
     if not parts:
         return unicodedata.normalize("NFC", path)
@@ -79,5 +79,5 @@ def path_form(path: str) -> str:
 
 
 def is_whole(path: str | None) -> bool:
-    """Return whether a path says where a file is: servers tell some tokens no more than its name."""
+    """Return whether a path states a file's location: to some tokens, servers reveal only its name."""
     return bool(path) and bool(split(path or "") or "/" in (path or "") or "\\" in (path or ""))

@@ -1,7 +1,6 @@
-r"""From the path under which a server knows a file to the one under which readers of the database open it.
+r"""From the path under which a server knows a file to the path under which readers of the database open it.
 
-A path is taken apart (``paths/form.py``); what is below a mapping is put together again in the style of its local
-side.
+A path is split (``paths/form.py``), and the part below a mapping is joined again in the style of the local side.
 """
 
 from __future__ import annotations
@@ -22,28 +21,29 @@ _MAPPERS_KEPT: Final = 64
 class PlexPathMappingService:
     """Maps the paths of one server by its path mappings.
 
-    Among the mappings that hold for a library, those that name it (by title or root) come before those of the whole
-    server, and the longest prefix of whole names comes first. A path that no mapping covers stays as it is.
+    Among the mappings that apply to a library, those that name it (by title or root) take precedence over those of
+    the whole server, and the longest prefix of whole names over shorter ones. A path without a mapping stays
+    unchanged.
     """
 
     __slots__ = ("_mapper", "_mappings")
 
     def __init__(self, mappings: Iterable[PathMapping | Mapping[str, Any]] = ()) -> None:
-        """Take mappings, or rows of plex_path_mappings as dictionaries."""
+        """Accept mappings, or rows of plex_path_mappings as dictionaries."""
         self._mappings = tuple(each if isinstance(each, PathMapping) else _of_row(each) for each in mappings)
         self._mapper = lru_cache(maxsize=_MAPPERS_KEPT)(self.for_library)
 
     def get_local_path(
         self, plex_path: str, library_root: str | None = None, *, library_name: str | None = None
     ) -> str:
-        """Give the local path of a file of the library with this root or title, or of any where neither is given."""
+        """Return the local path of a file in the library with this root or title; in any library if none is given."""
         return self._mapper(library_name, () if library_root is None else (library_root,)).local_path(plex_path)
 
     def for_library(self, name: str | None, roots: Sequence[str] = (), *, former: Sequence[str] = ()) -> PathMapper:
-        """Make the mapper of one library, for many paths; ``roots`` are all its locations.
+        """Return the mapper of one library, for many paths; ``roots`` are all its locations.
 
-        ``former`` are titles that it had before: mappings that name it by one of them come after those that name it
-        as it is called now.
+        ``former`` are its earlier titles: mappings that name it by one of them come after those that use its current
+        title.
         """
         title = None if name is None else name.strip()
         former_titles = {each.strip() for each in former}
@@ -68,21 +68,21 @@ class PlexPathMappingService:
 class PathMapper:
     """Maps paths of one library; ``mapper(path)`` is the same as ``mapper.local_path(path)``.
 
-    Files of one directory share the answer for it: the directory is looked at once, and the last few thousand are
-    remembered.
+    The result for a directory applies to all of its files: each directory is looked up once, and the last few
+    thousand are cached.
     """
 
     __slots__ = ("_levels", "_local_directory", "_parents")
 
     def __init__(self, *levels: Iterable[PathMapping]) -> None:
-        """Take mappings by precedence: all of an earlier level come before those of a later one."""
+        """Accept mappings by precedence: all of an earlier level come before those of a later one."""
         self._levels = tuple(filter(None, map(_by_prefix, levels)))
-        # A mapping of /media/movies says nothing about the files of /media, but all about the path itself.
+        # A mapping of /media/movies does not apply to the files of /media, but it does apply to the path itself.
         self._parents = frozenset(prefix[:-1] for level in self._levels for prefix in level)
         self._local_directory = lru_cache(maxsize=_DIRECTORIES_KEPT)(self._find_directory)
 
     def local_path(self, plex_path: str) -> str:
-        """Give the local path, or the path itself where no mapping covers it."""
+        """Return the local path, or the path itself if no mapping applies."""
         if not self._levels:
             return plex_path
         cut = plex_path.rfind("/") + 1
@@ -94,12 +94,12 @@ class PathMapper:
     __call__ = local_path
 
     def covering(self, plex_path: str) -> PathMapping | None:
-        """Give the mapping that ``local_path`` would use."""
+        """Return the mapping that ``local_path`` would use."""
         found = self._longest(split(plex_path))
         return None if found is None else found[0].mapping
 
     def _find_directory(self, directory: str) -> str | None:
-        """Map a directory that ends in its separator; None where each path in it needs a look of its own."""
+        """Return the local form of a directory ending in its separator; None if its files need separate look-ups."""
         return None if comparable(split(directory)) in self._parents else self._find(directory)
 
     def _find(self, plex_path: str) -> str:
@@ -112,7 +112,7 @@ class PathMapper:
         return local.path_of(parts[length:], ends_in_separator=ends)
 
     def _longest(self, parts: Parts) -> tuple[_Local, int] | None:
-        """Find the mapping of the longest prefix on the first level that has any, and the prefix's length."""
+        """Return the mapping with the longest prefix on the first level that has any, and the prefix's length."""
         form = comparable(parts)
         for level in self._levels:
             for length in range(len(parts), 0, -1):
@@ -127,7 +127,7 @@ def _of_row(row: Mapping[str, Any]) -> PathMapping:
 
 
 class _Local(NamedTuple):
-    """The local side of a mapping: without separators at its end, and the one that joins names to it."""
+    """The local side of a mapping, without trailing separators, and the separator that joins names to it."""
 
     base: str
     separator: str
@@ -140,7 +140,7 @@ class _Local(NamedTuple):
 
 
 def _by_prefix(mappings: Iterable[PathMapping]) -> dict[Parts, _Local]:
-    """Give the local sides by the form of the Plex side; of two for one prefix the first counts."""
+    """Return the local sides by the form of the Plex side; the first one wins for equal prefixes."""
     by_prefix: dict[Parts, _Local] = {}
     for mapping in mappings:
         for form in prefixes(mapping.plex_path):

@@ -1,4 +1,4 @@
-"""What the daemon must remember about itself."""
+"""What the daemon stores about itself."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _READ = "SELECT value FROM daemon_state WHERE key = 'client_identifier'"
 
 
 def client_identifier(connection: sqlite3.Connection) -> str:
-    """Return this database's ``X-Plex-Client-Identifier``, made once and kept; to be run by the writer.
+    """Return this database's ``X-Plex-Client-Identifier``, created once and kept. Call this from the writer.
 
-    Plex shows its owner one device for each identifier, so it must not change from start to start.
+    Plex shows its owner one device per identifier, so it must not change between starts.
     """
     connection.execute(_MAKE, (str(uuid.uuid4()),))
     ((identifier,),) = connection.execute(_READ)
@@ -26,7 +26,7 @@ def client_identifier(connection: sqlite3.Connection) -> str:
 
 
 def visitors_identifier(path: Path) -> str:
-    """Return the same to a program that only visits the database; blocks."""
+    """Return the same for a program other than the daemon; blocks."""
     with reading(path) as connection:
         row = connection.execute(_READ).fetchone()
     if row is not None:

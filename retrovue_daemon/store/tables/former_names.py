@@ -1,4 +1,4 @@
-"""The titles that a library had before it was renamed: what still names it by one of them goes on to mean it."""
+"""The titles that a library had before it was renamed: settings that still use one of them keep referring to it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TEXTS = msgspec.json.Decoder(tuple[str, ...])
 
 
 def read_names(stored: str | None) -> tuple[str, ...]:
-    """Read a list of texts; what another program put there instead counts as none."""
+    """Return a stored list of texts; empty if another program stored something else."""
     try:
         return _TEXTS.decode(stored) if stored else ()
     except msgspec.MsgspecError:
@@ -22,13 +22,13 @@ def read_names(stored: str | None) -> tuple[str, ...]:
 
 
 def renamed(former: Sequence[str], old: str, new: str) -> tuple[str, ...]:
-    """Return the former titles of a library that is called ``new`` now and was called ``old``, the latest first."""
+    """Return the former titles of a library that was renamed from ``old`` to ``new``, the latest first."""
     if old.strip() == new.strip():
         return tuple(former)
     return tuple([name for name in dict.fromkeys((old, *former)) if name.strip() != new.strip()][:_KEPT])
 
 
 def still_meant(former: Sequence[str], titles: Collection[str]) -> tuple[str, ...]:
-    """Return the former titles that none of ``titles`` is: the server has given the others to another library."""
+    """Return the former titles that are not among ``titles``, which now belong to other libraries of the server."""
     taken = {title.strip() for title in titles}
     return tuple(name for name in former if name.strip() not in taken)

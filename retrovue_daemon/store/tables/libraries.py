@@ -1,4 +1,4 @@
-"""The tables libraries and library_locations: reading them, changing them, and what the servers list of them."""
+"""The tables libraries and library_locations: reading them, changing them, and applying the servers' listings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 DEFAULT_PRIORITY = 100
-"""Of a library that neither the configuration's order nor a person ranks."""
+"""The priority of a library that neither the configuration nor a person ranks."""
 
 _COLUMNS = (
     "id", "library_key", "uuid", "library_name", "library_type", "library_root", "sync_enabled", "priority",
@@ -30,13 +30,12 @@ _COLUMNS = (
 class StoredLibrary(msgspec.Struct, frozen=True):
     """A row of libraries, with its server's name and all its roots, the first one first.
 
-    ``content_changed_at``, ``section_updated_at`` and ``scanned_at`` are what the server said of it before its last
-    complete listing, ``watermark`` the highest ``updatedAt`` of an item in it, or a later time
-    (``store/tables/runs.py``).
+    ``content_changed_at``, ``section_updated_at`` and ``scanned_at`` are the server's values before the last complete
+    listing, ``watermark`` the highest ``updatedAt`` of an item in it, or a later time (``store/tables/runs.py``).
     ``known_moment`` is when the library was first seen, ``listed_from`` and ``listed_until`` when that listing began
-    and ended. ``fault`` holds what could not be read or counted the last time (``sync/faults.py``), ``doubt`` says in
-    words what of it stays open, ``list_again`` that the next pass must be a full one whatever the server's marks say.
-    ``former_names`` are the titles that it had before, the latest first, ``former`` those by which it is still meant.
+    and ended. ``fault`` holds what could not be read or counted last time (``sync/faults.py``), ``doubt`` describes
+    which part of it is still open, ``list_again`` says that the next pass must be a full one whatever the server's
+    marks say. ``former_names`` are its earlier titles, the latest first, ``former`` those that still refer to it.
     """
 
     id: int
@@ -71,7 +70,7 @@ class StoredLibrary(msgspec.Struct, frozen=True):
 
 
 def read_libraries(connection: sqlite3.Connection, server_id: int | None = None) -> list[StoredLibrary]:
-    """Return the libraries of all servers, or of one, in the order of server and title."""
+    """Return the libraries of all servers, or of one, ordered by server and title."""
     query = (
         f"SELECT {', '.join(f'l.{name}' for name in _COLUMNS)}, s.name"
         " FROM libraries AS l JOIN plex_servers AS s ON s.id = l.server_id"
@@ -96,19 +95,19 @@ def read_libraries(connection: sqlite3.Connection, server_id: int | None = None)
 
 
 def set_library_enabled(connection: sqlite3.Connection, library_id: int, *, enabled: bool, now: int) -> None:
-    """Let a library be synced, or not; its rows stay either way."""
+    """Switch the sync of a library on or off; its rows stay either way."""
     connection.execute(
         "UPDATE libraries SET sync_enabled = ?, updated_at = ? WHERE id = ?", (enabled, now, library_id)
     )
 
 
 def set_library_priority(connection: sqlite3.Connection, library_id: int, priority: int, now: int) -> None:
-    """Say which library is preferred where several hold the same work: the one with the lowest number."""
+    """Set which library is preferred if several hold the same work: the one with the lowest number."""
     connection.execute("UPDATE libraries SET priority = ?, updated_at = ? WHERE id = ?", (priority, now, library_id))
 
 
 def titles_by_uuid(connection: sqlite3.Connection) -> dict[str, tuple[str, ...]]:
-    """Return all titles of each library, the present one first, by its uuid."""
+    """Return all titles of each library by its uuid, the current title first."""
     query = "SELECT uuid, library_name, former_names FROM libraries WHERE uuid IS NOT NULL"
     return {uuid: (title, *read_names(former)) for uuid, title, former in connection.execute(query)}
 
@@ -140,13 +139,13 @@ def reconcile_libraries(
     now: int,
     moment: int = 0,
 ) -> dict[str, StoredLibrary]:
-    """Make the rows say what the server lists, and return them by the key that they are listed under.
+    """Update the rows to what the server lists, and return them by the key under which they are listed.
 
-    A row is found by its uuid, so that a library which got a new key keeps it, else by its key. A key that was given
-    to a library with another uuid is taken from its old row, which then counts as no longer listed: two libraries'
-    items never mix. Rows of libraries that are not listed stay otherwise as they are. A library that is listed
-    without any location keeps its last known ones: there is none without a folder, so the server left them out.
-    ``priorities`` holds, by key, what the configuration's order says; a new library is known from ``moment`` on.
+    A row is found by its uuid, so that a library with a new key keeps it, else by its key. A key that now belongs to
+    a library with another uuid is taken from its old row, which then counts as no longer listed: the items of two
+    libraries never mix. Rows of libraries that are not listed otherwise stay unchanged. A library that is listed
+    without locations keeps its last known ones: every library has a folder, so the server omitted them.
+    ``priorities`` holds, by key, the order set in the configuration; a new library is known from ``moment`` on.
     """
     stored = read_libraries(connection, server_id)
     matched = _match(stored, listed)
@@ -166,7 +165,7 @@ def reconcile_libraries(
 
 
 def _match(stored: Sequence[StoredLibrary], listed: Sequence[LibraryListing]) -> dict[str, StoredLibrary]:
-    """Find the row of each listed library, by its key; no row serves two of them."""
+    """Return the row of each listed library by its key; no row serves two libraries."""
     by_uuid = {row.uuid: row for row in stored if row.uuid is not None}
     by_key = {row.key: row for row in stored}
     matched = {listing.key: by_uuid[listing.uuid] for listing in listed if listing.uuid in by_uuid}
@@ -202,10 +201,10 @@ def _free_keys(
     listed_keys: AbstractSet[str],
     matched: Mapping[str, StoredLibrary],
 ) -> None:
-    """Take listed keys from rows that they no longer belong to, also where libraries have exchanged theirs."""
+    """Take listed keys from rows that they no longer belong to, even if libraries have swapped theirs."""
     for row in stored:
         if row.key in listed_keys and matched.get(row.key) is not row:
-            # Unique, readable, and never a key of Plex's: those are numbers.
+            # Unique, readable, and never one of Plex's keys, which are numbers.
             connection.execute(
                 "UPDATE libraries SET library_key = ? WHERE id = ?", (f"{row.key} (once, row {row.id})", row.id)
             )
@@ -240,7 +239,7 @@ def _insert(
 def _update(
     connection: sqlite3.Connection, row: StoredLibrary, listing: LibraryListing, priority: int | None, now: int
 ) -> None:
-    """Write what differs, if anything does: an unchanged library costs no write."""
+    """Write only the differences, so that an unchanged library costs no write."""
     changed = msgspec.structs.replace(
         row,
         key=listing.key,
@@ -263,7 +262,7 @@ def _update(
 
 
 def _ranked(row: StoredLibrary, priority: int | None) -> dict[str, Any]:
-    """Return a library's priority and who says so; one that the configuration no longer ranks falls back."""
+    """Return a library's priority and its source; one that the configuration no longer ranks gets the default."""
     if priority is not None:
         return {"priority": priority, "priority_source": "config"}
     if row.priority_source == "config":

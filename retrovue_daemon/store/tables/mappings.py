@@ -1,4 +1,4 @@
-"""The table plex_path_mappings, and how far the stored files' paths are covered by them."""
+"""The table plex_path_mappings, and how far its mappings cover the stored files' paths."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class StoredMapping(msgspec.Struct, frozen=True):
 
 
 def read_mappings(connection: sqlite3.Connection, server_id: int | None = None) -> list[StoredMapping]:
-    """Return the mappings of all servers, or of one; a server's own are in the order in which equal ones count."""
+    """Return the mappings of all servers, or of one, ordered by precedence within each server."""
     query = (
         "SELECT m.id, m.server_id, s.name, m.plex_path, m.local_path, m.library_name, m.library_root, m.source"
         " FROM plex_path_mappings AS m JOIN plex_servers AS s ON s.id = m.server_id"
@@ -45,7 +45,7 @@ def find_same(stored: Iterable[StoredMapping], mapping: PathMapping) -> StoredMa
 def insert_mapping(
     connection: sqlite3.Connection, server_id: int, mapping: PathMapping, now: int, *, source: str = "database"
 ) -> int:
-    """Store a mapping after the server's others and return the row's id."""
+    """Append a mapping to a server's mappings and return the row's id."""
     cursor = connection.execute(
         "INSERT INTO plex_path_mappings"
         " (server_id, plex_path, local_path, library_name, library_root, source, created_at)"
@@ -63,7 +63,7 @@ def delete_mapping(connection: sqlite3.Connection, mapping_id: int) -> None:
 def reconcile_mappings(
     connection: sqlite3.Connection, server_id: int, wanted: Sequence[PathMapping], now: int
 ) -> None:
-    """Make the mappings that the configuration defines for a server say what it says."""
+    """Update the mappings that the configuration defines for a server."""
     stored = [row for row in read_mappings(connection, server_id) if row.source == "config"]
     if [row.mapping for row in stored] == list(wanted):
         return

@@ -1,8 +1,8 @@
-"""The observed clock: Unix seconds that only pass while the daemon looks, so that nobody can set it.
+"""The observed clock: Unix seconds that pass only while the daemon runs, unaffected by changes of the system clock.
 
-Within a process it follows the monotonic clock, between two processes the wall clock: never backwards, and a day at
-most. A wall clock that jumps by a year is therefore no year in which something was missing, but a daily ``sync`` and
-a daemon that was stopped for a while see time pass. Retention and the removal guard count by it.
+Within a process it follows the monotonic clock, between two processes the wall clock: never backwards, and by a day
+at most. If the wall clock jumps by a year, nothing counts as missing for a year, yet a daily ``sync`` and a daemon
+that was stopped for a while see time pass. Retention and the removal guard use this clock.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 DAY_S = 24 * 60 * 60
 
 KEPT_EVERY_S = 60 * 60
-"""Seconds after which the time is stored although nothing else has to be: what a crash loses counts as downtime."""
+"""Seconds after which the time is stored even if nothing else is: what a crash loses counts as downtime."""
 
 _READ = "SELECT value FROM daemon_state WHERE key = 'observed_clock'"
 _KEEP = (
     "INSERT INTO daemon_state (key, value) VALUES ('observed_clock', ?)"
     " ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 )
-"""One row holds both times, observed and wall: each process writes it, also one that finds nothing new."""
+"""One row holds both times, observed and wall: each process writes it, even if it finds nothing new."""
 
 
 class ObservedClock:
-    """The observed time of one process; ``start`` comes first."""
+    """The observed time of one process; call ``start`` first."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -38,10 +38,10 @@ class ObservedClock:
         self._base = 0
 
     def start(self, connection: sqlite3.Connection) -> None:
-        """Go on from what the last process stored; to be run by the writer.
+        """Continue from what the last process stored. Call this from the writer.
 
-        A database without a stored time begins with the wall clock. No row may be missing since a later time: a crash
-        can lose the newest stored time, but not time itself.
+        A database without a stored time starts at the wall clock. No row may be missing since a later time: a crash
+        can lose the latest stored time, but not the time itself.
         """
         observed = wall = self._clock.now()
         for (value,) in connection.execute(_READ):
@@ -60,10 +60,10 @@ class ObservedClock:
 
     @property
     def is_due(self) -> bool:
-        """Whether the time was not stored for so long that it should be, even if nothing else is written."""
+        """Whether the time should be stored even if nothing else is written, because it has not been for long."""
         return self._clock.monotonic() - self._kept >= KEPT_EVERY_S
 
     def keep(self, connection: sqlite3.Connection) -> None:
-        """Store the time, and the wall clock's at this moment: the next process starts from both."""
+        """Store the time and the current wall clock: the next process starts from both."""
         connection.execute(_KEEP, (f"{self.now()} {self._clock.now()}",))
         self._kept = self._clock.monotonic()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEPT = 16
-"""Reloads that are stored. A command that waits for one looks ten times a second, and others may follow it."""
+"""Stored reloads. A command that waits for one checks ten times per second, and others may follow it."""
 
 _READ = "SELECT value FROM daemon_state WHERE key = 'reloads'"
 _STORE = (
@@ -53,7 +53,7 @@ class Reload(msgspec.Struct, frozen=True):
 
 
 def read_reloads(connection: sqlite3.Connection) -> list[Reload]:
-    """Return the stored reloads, the oldest first; none if their text was written by something else."""
+    """Return the stored reloads, oldest first; none if another program wrote the text."""
     row = connection.execute(_READ).fetchone()
     if row is None:
         return []
@@ -64,18 +64,18 @@ def read_reloads(connection: sqlite3.Connection) -> list[Reload]:
 
 
 def reloads_of(path: Path) -> list[Reload]:
-    """Return the same from the database at ``path``, whatever its schema's version; blocks. Raises StoreError."""
+    """Return the same from the database at ``path``, whatever its schema version; blocks. Raise StoreError."""
     with reading_any_version(path) as connection:
         return read_reloads(connection)
 
 
 def store_reload(connection: sqlite3.Connection, done: Reload) -> None:
-    """Store a reload; to be run by the writer."""
+    """Store a reload. Call this from the writer."""
     _store(connection, [*read_reloads(connection), done][-KEPT:])
 
 
 def mark_start(connection: sqlite3.Connection) -> None:
-    """Mark all stored reloads as older than the daemon's start; to be run by the writer."""
+    """Mark all stored reloads as older than the daemon's start. Call this from the writer."""
     if stored := read_reloads(connection):
         _store(connection, [msgspec.structs.replace(each, before_start=True) for each in stored])
 

@@ -1,4 +1,4 @@
-"""The rows of sync_requests, by which commands and other programs ask a running daemon for a pass."""
+"""The rows of sync_requests, with which commands and other programs request passes from a running daemon."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ KEPT_S = 90 * 24 * 60 * 60
 """Seconds that a finished request is kept."""
 
 _LONGEST = 10_000
-"""Bytes of options that are looked at; what a request may say needs less."""
+"""Bytes of options that are read; valid requests need less."""
 
 
 class RequestRow(msgspec.Struct, frozen=True):
-    """A request that waits; ``server_id`` and ``library_id`` are None where it is about all of them.
+    """A waiting request; ``server_id`` and ``library_id`` are None if it concerns all of them.
 
-    Any program may have written it: the ids may lead nowhere (``server``, ``owner`` or ``library_key`` is None then),
-    ``kind`` and ``options`` may hold anything. ``options`` is None where the column is no JSON object of a sensible
-    size, and ``owner`` the server of the library, which may be another one.
+    Any program may have written it: the ids may be invalid (``server``, ``owner`` or ``library_key`` is None then),
+    ``kind`` and ``options`` may hold anything. ``options`` is None if the column is not a JSON object of reasonable
+    size; ``owner`` is the server of the library, which may be a different one.
     """
 
     id: int
@@ -37,21 +37,21 @@ class RequestRow(msgspec.Struct, frozen=True):
 
 
 def add_request(connection: sqlite3.Connection, server_id: int | None, kind: str, options: Mapping[str, Any]) -> int:
-    """Store a request, of one server or of all, and return its id."""
+    """Store a request for one server or all, and return its id."""
     query = "INSERT INTO sync_requests (server_id, kind, options) VALUES (?, ?, ?)"
     return connection.execute(query, (server_id, kind, json.dumps(options))).lastrowid or 0
 
 
 def read_result(connection: sqlite3.Connection, request_id: int) -> tuple[int | None, str | None] | None:
-    """Return when a request was finished and what its result says so far; None where the request was deleted."""
+    """Return when a request finished and its result so far, or None if the request was deleted."""
     query = "SELECT finished_at, result FROM sync_requests WHERE id = ?"
     row: tuple[int | None, str | None] | None = connection.execute(query, (request_id,)).fetchone()
     return row
 
 
 def open_requests(connection: sqlite3.Connection) -> list[RequestRow]:
-    """Return the requests that nobody has answered, oldest first."""
-    # As bytes: SQLite keeps texts that are no UTF-8, and Python would refuse the whole answer.
+    """Return the unanswered requests, oldest first."""
+    # As bytes: SQLite stores texts with invalid UTF-8, and Python would refuse the whole result.
     query = (
         "SELECT r.id, r.server_id, s.name, r.library_id, ls.name, l.library_key, CAST(substr(r.kind, 1, 20) AS BLOB),"
         f" CASE WHEN length(CAST(r.options AS BLOB)) <= {_LONGEST} THEN CAST(r.options AS BLOB) END"
@@ -69,7 +69,7 @@ def open_requests(connection: sqlite3.Connection) -> list[RequestRow]:
 
 
 def show_progress(connection: sqlite3.Connection, progress: Mapping[int, dict[str, Any]]) -> None:
-    """Say how far requests are, by their ids, where who made them looks for the result."""
+    """Store the progress of requests by id, where the requesting programs read the result."""
     connection.executemany(
         "UPDATE sync_requests SET result = ? WHERE id = ? AND finished_at IS NULL",
         [(json.dumps(told), request_id) for request_id, told in progress.items()],
@@ -79,7 +79,7 @@ def show_progress(connection: sqlite3.Connection, progress: Mapping[int, dict[st
 def finish_request(
     connection: sqlite3.Connection, request_id: int, result: dict[str, Any], run_id: int | None, now: int
 ) -> None:
-    """Answer a request, and forget those that were answered long ago."""
+    """Store the result of a request, and delete requests that were answered long ago."""
     connection.execute(
         "UPDATE sync_requests SET result = ?, run_id = (SELECT id FROM sync_runs WHERE id = ?), finished_at = ?"
         " WHERE id = ? AND finished_at IS NULL",

@@ -24,8 +24,8 @@ KEPT_S = 90 * 24 * 60 * 60
 class Counts(msgspec.Struct):
     """What a pass has done so far; each item counts once, as added, updated, restored, moved or unchanged.
 
-    ``moved`` are rows that live on under another rating key, or in another library: an item that was deleted and
-    added again, or whose file was moved.
+    ``moved`` rows survive under another rating key or in another library: the item was deleted and added again, or
+    its file was moved.
     """
 
     listed: int = 0
@@ -52,7 +52,7 @@ class Counts(msgspec.Struct):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """One pass as sync_runs keeps it; ``observed`` is ``started_at`` by the observed clock."""
+    """One pass as sync_runs stores it; ``observed`` is ``started_at`` by the observed clock."""
 
     server_id: int
     library_id: int
@@ -71,7 +71,7 @@ class Run(msgspec.Struct, frozen=True):
 
 
 class Marks(msgspec.Struct, frozen=True):
-    """What a complete listing proves of a library: what the server said of it before, and the listing's moments."""
+    """What a complete listing proves about a library: the server's values before it, and the listing's moments."""
 
     content_changed_at: int | None
     section_updated_at: int | None
@@ -86,7 +86,7 @@ class Marks(msgspec.Struct, frozen=True):
 async def record_run(connection: aiosqlite.Connection, run: Run) -> int:
     """Write a finished pass and return its id.
 
-    Old records are deleted by observed time: the guard needs those of its window, also after the wall clock jumped.
+    Old records are deleted by observed time: the guard needs those of its window even after the wall clock jumped.
     """
     values = run.values()
     query = f"INSERT INTO sync_runs ({', '.join(values)}) VALUES ({', '.join('?' * len(values))}) RETURNING id"
@@ -104,24 +104,24 @@ _WATERMARK = (
     " WHEN watermark > :began + :future THEN :began - :lag"
     " ELSE max(:seen, min(watermark + max(:began - last_sync_at, 0), :began - :lag)) END"
 )
-"""The new watermark of a library after a quick look: the highest ``updatedAt`` that was seen, or a later time that
-the server's clock has passed, as long as nobody sets it: it goes on between two looks as ours does.
+"""The new watermark of a library after a quick pass: the highest ``updatedAt`` seen, or a later time that the
+server's clock has passed, provided that it was not set: between two passes it advances as ours does.
 
-Else a library whose metadata were refreshed all at once would show all of its items to each quick look, until
-something else changes. It stays LAG_S behind our own clock, for what takes long to be listed; one that lies ahead,
-because our clock was, comes back. Where a clock was set otherwise, the next complete listing begins anew from what it
-saw.
+Otherwise a library whose metadata were refreshed all at once would show all of its items to every quick pass until
+something else changes. The watermark stays LAG_S behind our own clock, for changes that take long to be listed; if it
+is ahead, because our clock was, it is moved back. After any other change of a clock, the next complete listing starts
+again from what it saw.
 """
 
 LAG_S = 60 * 60
 FUTURE_S = 5 * 60
-"""Seconds: a time further ahead of our clock is nobody's."""
+"""Seconds: a time further ahead of our clock is not plausible."""
 
 
 async def settle(connection: aiosqlite.Connection, run: Run, marks: Marks) -> None:
-    """Set the marks of a library after a complete listing; whatever was wrong with it is over.
+    """Set the marks of a library after a complete listing, which ends its earlier faults.
 
-    What the run says nevertheless stays in doubt: it is shown until the next complete listing.
+    Faults that the run reports nevertheless stay in doubt: they are shown until the next complete listing.
     """
     await connection.execute(
         "UPDATE libraries SET state = 'active', content_changed_at = :content_changed_at,"
@@ -142,9 +142,9 @@ async def settle(connection: aiosqlite.Connection, run: Run, marks: Marks) -> No
 async def note_look(
     connection: aiosqlite.Connection, run: Run, watermark: int | None, *, settled: bool, list_again: bool = False
 ) -> None:
-    """Set when a library was looked at without listing it all; ``settled`` says that nothing else is due.
+    """Record a pass over a library that did not list all of it; ``settled`` says that nothing else is due.
 
-    ``list_again`` has the next pass list it all.
+    ``list_again`` makes the next pass list all of it.
     """
     forgiven = ", last_error = doubt" if settled else ""
     await connection.execute(
@@ -165,7 +165,7 @@ async def note_look(
 async def record_failure(
     connection: aiosqlite.Connection, run: Run, fault: Sequence[str] = (), *, list_again: bool = False
 ) -> None:
-    """Set what kept a pass from being complete, where a reader of the library's row looks for it."""
+    """Store what kept a pass from being complete, for readers of the library's row."""
     await connection.execute(
         "UPDATE libraries SET state = CASE ? WHEN 'blocked' THEN 'blocked' ELSE state END, last_error = ?,"
         " fault = ifnull(?, fault), list_again = max(list_again, ?) WHERE id = ?",
@@ -174,7 +174,7 @@ async def record_failure(
 
 
 async def list_library_again(connection: aiosqlite.Connection, library_id: int) -> None:
-    """Have the next pass list a library completely."""
+    """Make the next pass list a library completely."""
     await connection.execute("UPDATE libraries SET list_again = 1 WHERE id = ?", (library_id,))
 
 
@@ -185,7 +185,7 @@ def _json(texts: Sequence[str]) -> str | None:
 async def removed_since(connection: aiosqlite.Connection, library_id: int, since: int) -> int:
     """Return how many items of a library were marked missing since an observed time.
 
-    What a person accepted does not count. Records of former releases have no observed time; it began as Unix seconds.
+    Accepted removals do not count. Records of former releases have no observed time; it started as Unix seconds.
     """
     query = (
         "SELECT ifnull(sum(r.removed), 0) FROM sync_runs AS r JOIN libraries AS l ON l.id = r.library_id"
@@ -197,7 +197,7 @@ async def removed_since(connection: aiosqlite.Connection, library_id: int, since
 
 
 async def blocked_since(connection: aiosqlite.Connection, library_id: int) -> int | None:
-    """Return when, in observed time, the first pass began that was held back since a library was listed in full."""
+    """Return the observed time of the first pass held back since the last full listing of a library."""
     query = (
         "SELECT min(ifnull(r.observed, r.started_at)) FROM sync_runs AS r JOIN libraries AS l ON l.id = r.library_id"
         " WHERE r.library_id = ? AND r.status = 'blocked' AND r.started_at >= ifnull(l.last_full_sync_at, 0)"

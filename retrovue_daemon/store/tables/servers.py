@@ -1,4 +1,4 @@
-"""The table plex_servers: reading it, changing it, and what the configuration and the servers say of its rows."""
+"""The table plex_servers: reading it, changing it, and applying the configuration and the servers' identities."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.records import PathMapping
 
 _AT_ONCE = 5_000
-"""Rows that are deleted in one transaction: a daemon that writes beside it waits for each, not for all."""
+"""Rows deleted per transaction: a daemon that writes meanwhile waits for one transaction, not for all."""
 
 _BELONGINGS = (
     "episodes", "movies", "media_files", "seasons", "shows", "sync_requests", "sync_runs", "plex_path_mappings",
@@ -48,7 +48,7 @@ class StoredServer(msgspec.Struct, frozen=True):
 
     @property
     def shown_url(self) -> str:
-        """The address without what may be a secret in it, if another program has stored one there."""
+        """The address without possible secrets that another program may have stored in it."""
         return re.sub(r"//[^/@]*@", f"//{MASK}@", re.split("[?#]", self.url)[0])
 
 
@@ -61,7 +61,7 @@ class ServerEntry(msgspec.Struct, frozen=True):
 
 
 def read_servers(connection: sqlite3.Connection) -> list[StoredServer]:
-    """Return all servers, also the inactive ones."""
+    """Return all servers, including inactive ones."""
     query = (
         "SELECT s.id, s.name, s.server_url, s.token, s.is_active, s.source, s.machine_identifier, s.version,"
         " count(l.id), ifnull(sum(l.sync_enabled), 0), max(l.last_sync_at)"
@@ -76,7 +76,7 @@ def read_servers(connection: sqlite3.Connection) -> list[StoredServer]:
 def insert_server(connection: sqlite3.Connection, section: ServerSection, *, is_active: bool, now: int) -> int:
     """Store a server with its token and return the row's id.
 
-    An inactive row of that name, which a configuration left behind, is taken over with all that belongs to it.
+    An inactive row of that name, left over from a configuration, is reused with everything that belongs to it.
     """
     values = (section.url, section.token.reveal(), is_active, now, section.name)
     left_behind = connection.execute(
@@ -95,14 +95,14 @@ def insert_server(connection: sqlite3.Connection, section: ServerSection, *, is_
 
 
 def set_server_active(connection: sqlite3.Connection, server_id: int, *, is_active: bool, now: int) -> None:
-    """Let a server be synced, or not; its rows stay either way."""
+    """Switch the sync of a server on or off; its rows stay either way."""
     connection.execute(
         "UPDATE plex_servers SET is_active = ?, updated_at = ? WHERE id = ?", (is_active, now, server_id)
     )
 
 
 def update_server(connection: sqlite3.Connection, server_id: int, section: ServerSection, now: int) -> None:
-    """Give a server that the database defines another name, address or token."""
+    """Change the name, address or token of a server that the database defines."""
     connection.execute(
         "UPDATE plex_servers SET name = ?, server_url = ?, token = ?, updated_at = ? WHERE id = ?",
         (section.name, section.url, section.token.reveal(), now, server_id),
@@ -110,14 +110,14 @@ def update_server(connection: sqlite3.Connection, server_id: int, section: Serve
 
 
 def update_token(connection: sqlite3.Connection, server_id: int, token: Secret, now: int) -> None:
-    """Exchange the token of a server that the database defines."""
+    """Replace the token of a server that the database defines."""
     connection.execute(
         "UPDATE plex_servers SET token = ?, updated_at = ? WHERE id = ?", (token.reveal(), now, server_id)
     )
 
 
 def belongings(connection: sqlite3.Connection, server_id: int) -> dict[str, int]:
-    """Count what goes with a server, by table."""
+    """Count the rows that would be deleted with a server, by table."""
     return {
         table: connection.execute(f"SELECT count(*) FROM {table} WHERE server_id = ?", (server_id,)).fetchone()[0]
         for table in _BELONGINGS
@@ -125,9 +125,10 @@ def belongings(connection: sqlite3.Connection, server_id: int) -> dict[str, int]
 
 
 def delete_server(path: Path, server_id: int, now: int) -> Iterator[int]:
-    """Delete a server with all that belongs to it, in small transactions; yields how many rows went in each.
+    """Delete a server with everything that belongs to it, in small transactions; yield the number of rows in each.
 
-    It is switched off first, so that a daemon stops to sync it. An interruption leaves it so, with fewer rows.
+    It is switched off first, so that a daemon stops syncing it. If interrupted, it stays switched off with fewer
+    rows.
     """
     with changing(path) as connection:
         set_server_active(connection, server_id, is_active=False, now=now)
@@ -143,10 +144,10 @@ def delete_server(path: Path, server_id: int, now: int) -> Iterator[int]:
 
 
 def reconcile_servers(connection: sqlite3.Connection, entries: Iterable[ServerEntry], now: int) -> None:
-    """Make the rows say what the configuration says; rows that already do are not written.
+    """Update the rows to the configuration; rows that match it already are not written.
 
-    A server that has left the configuration becomes inactive, its rows stay. One that the database defines itself
-    keeps its url and token, for the day when the configuration no longer names it.
+    A server that was removed from the configuration becomes inactive and keeps its rows. A server defined in the
+    database keeps its url and token there, for the time when the configuration no longer names it.
     """
     rows = read_servers(connection)
     kept = set()
@@ -183,13 +184,13 @@ def bind_identity(
     version: str | None,
     now: int,
 ) -> int:
-    """Tie a server's row to the machine that answers at its address; return the id of the row that is the server's.
+    """Bind a server's row to the machine that answers at its address; return the id of the server's row.
 
-    That is another row where the server was known under another name before: the inactive row with this
-    machineIdentifier, to which all its items belong, takes over the new name and settings.
+    That is a different row if the server was known under another name before: the inactive row with this
+    machineIdentifier, which owns all of its items, takes over the new name and settings.
 
-    Raises WrongServer where the row belongs to another machine, DuplicateServer where another active row is this one,
-    ServerForgotten where there is no such row any more.
+    Raise WrongServer if the row belongs to another machine, DuplicateServer if another active row is this machine,
+    ServerForgotten if the row no longer exists.
     """
     rows = {row.id: row for row in read_servers(connection)}
     row = rows.get(server_id)
@@ -212,7 +213,7 @@ def bind_identity(
 
 
 def _adopt(connection: sqlite3.Connection, row: StoredServer, older: StoredServer, now: int) -> None:
-    """Give ``older`` the name and settings of ``row``, which goes: it never had a library."""
+    """Give ``older`` the name and settings of ``row``, which is deleted: it never had a library."""
     connection.execute("DELETE FROM plex_path_mappings WHERE server_id = ? AND source = 'config'", (older.id,))
     connection.execute("UPDATE plex_path_mappings SET server_id = ? WHERE server_id = ?", (older.id, row.id))
     connection.execute("DELETE FROM plex_servers WHERE id = ?", (row.id,))

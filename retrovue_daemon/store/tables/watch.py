@@ -1,4 +1,4 @@
-"""What other programs write that the daemon must act on: servers, switches, mappings, requests."""
+"""Changes by other programs that the daemon must act on: servers, switches, mappings, requests."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ Rows: TypeAlias = tuple[tuple[Any, ...], ...]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Settings:
-    """All that others may have written, to be compared with what was there before. It holds tokens: never log it."""
+    """Everything that others may write, to be compared with its previous state. It contains tokens: never log it."""
 
     servers: Rows
     libraries: Rows
     mappings: Rows
 
     def switched_off(self, before: Settings) -> set[int]:
-        """Return the ids of the libraries whose switch was turned off since, also of those that are new."""
+        """Return the ids of the libraries that were switched off since, including new ones."""
         return self._off - before._off
 
     def switched_on(self, before: Settings) -> dict[int, int]:
-        """Return the ids of the libraries whose switch was turned on since, and of their servers."""
+        """Return the ids of the libraries that were switched on since, and of their servers."""
         return {
             library_id: server_id
             for library_id, enabled, server_id in self.libraries
@@ -48,20 +48,20 @@ class Settings:
         return {library_id for library_id, enabled, _ in self.libraries if not enabled}
 
     def deleted(self, before: Settings) -> set[tuple[int, str]]:
-        """Return ids and names of the servers whose rows are gone since; the next row may have got the id."""
+        """Return the ids and names of the servers whose rows were deleted since; a new row may have reused the id."""
         return {(row_id, name) for row_id, name, *_ in before.servers} - {
             (row_id, name) for row_id, name, *_ in self.servers
         }
 
 
 def data_version(connection: sqlite3.Connection) -> int:
-    """Return a number that changes when any other connection has committed: https://sqlite.org/pragma.html."""
+    """Return a number that changes whenever another connection commits: https://sqlite.org/pragma.html."""
     ((version,),) = connection.execute("PRAGMA data_version")
     return int(version)
 
 
 def read_settings(connection: sqlite3.Connection) -> Settings:
-    """Read what there is now."""
+    """Return the current state."""
     return Settings(
         tuple((row.id, row.name, row.url, row.token, row.is_active, row.source) for row in read_servers(connection)),
         tuple((row.id, row.sync_enabled, row.server_id) for row in read_libraries(connection)),
