@@ -1,18 +1,18 @@
-"""How fast the daemon is, beside a bare script and beside python-plexapi: ``python -m benchmarks``.
+"""The daemon's speed, compared with a bare script and with python-plexapi: ``python -m benchmarks``.
 
-| module | what it knows |
+| module | responsibility |
 |---|---|
 | `server` | the simulated servers, in a process of their own |
 | `simulation` | that process, as the benchmark sees it |
-| `floor` | the bare script: the least that a program must do |
-| `plexapi_script` | the script of a user of python-plexapi |
-| `process` | running a whole program and measuring it |
+| `floor` | the bare script: the minimum that a program must do |
+| `plexapi_script` | the script of a python-plexapi user |
+| `process` | running and measuring a whole program |
 | `watched` | the daemon's command with a heartbeat on its event loop and counted rows |
 | `database` | what a program left in its database |
-| `cases` | which libraries there are, and which programs run on each |
-| `rounds` | running them in alternation |
+| `cases` | the libraries, and the programs that run on each |
+| `rounds` | running the programs in alternation |
 | `figures` | medians and ratios |
-| `budgets` | what is promised, and whether it holds |
+| `budgets` | the promised figures, and whether they hold |
 | `report` | the tables |
 | `growth` | the plot |
 """
@@ -22,4 +22,4 @@ from __future__ import annotations
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-"""The directory from which ``python -m benchmarks`` finds this package."""
+"""The directory in which ``python -m benchmarks`` finds this package."""

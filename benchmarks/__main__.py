@@ -32,7 +32,7 @@ BEGAN = time.monotonic()
 
 
 def main() -> None:
-    """Run what is asked for, and tell. Whether a budget holds is for people to judge: machines are noisy."""
+    """Run the selected cases and print the results. People judge whether a budget holds: machines are noisy."""
     arguments = _arguments()
     cases = chosen(arguments.only, full=arguments.full)
     compile_all()
@@ -58,7 +58,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw how time and memory grow")
     arguments = parser.parse_args()
-    # Before minutes are spent on what could not be kept.
+    # Before minutes are spent on results that could not be saved.
     for kept in filter(None, (arguments.json, arguments.plot)):
         if kept.is_dir() or not os.access(kept if kept.exists() else kept.parent, os.W_OK):
             parser.error(f"{kept} cannot be written: name a file in a directory that is there, and yours")
@@ -105,7 +105,7 @@ def _print(figures: list[Figures], budgets: list[Budget], *, markdown: bool) -> 
 
 
 def _plot(results: dict[str, object], picture: Path) -> None:
-    # In a process of its own: this one must stay small, and not everybody who measures has matplotlib.
+    # In a process of its own: this one must stay small, and matplotlib may not be installed.
     with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as kept:
         json.dump(results, kept)
         kept.flush()
@@ -117,7 +117,7 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    # End what runs and leave nothing behind, as Ctrl-C does; SIGHUP comes when a terminal is closed.
+    # End running programs and leave nothing behind, as Ctrl-C does; SIGHUP arrives when a terminal is closed.
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
             signal.signal(number, signal.default_int_handler)

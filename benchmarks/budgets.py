@@ -1,4 +1,4 @@
-"""What is promised, and whether this run kept it."""
+"""The promised figures, and whether this run met them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 FLOOR_RATIO = 0.7
 FEW_SERVERS = 5
-"""Of many servers with small libraries it is only promised that they can be synced, in time that grows with them."""
+"""For many servers with small libraries, the only promise is that a sync works, in time proportional to them."""
 PLEXAPI_RATIO = 6.0
 UNCHANGED_RATIO = 2.0
 ROWS_A_LIBRARY = 3
-"""An unchanged full pass records itself and the library's marks, and looks the server up; none of it is an item."""
+"""An unchanged full pass records itself and the library's marks and looks up the server, but touches no item."""
 
 SMALL_MIB, LARGE_MIB = 120.0, 250.0
 BLOCK_MS = 50.0
@@ -30,16 +30,16 @@ CONCURRENCY = 2
 """The default of [[servers]] concurrency."""
 
 LINEAR = 1.1
-"""The exponent; a little more than 1, for the trees of the database grow higher."""
+"""The exponent; slightly above 1 because the database's trees get deeper."""
 
 SIZES = ("20k", "200k", "500k", "1m")
 GROWING = ("20k", "200k", "1m")
-"""The sizes between which it is promised to be linear."""
+"""The sizes between which growth is promised to be linear."""
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """One promise, as a line of the report; ``holds`` is None where nothing is promised, and it is only told."""
+    """One promise, as a line of the report; ``holds`` is None for figures without a promise."""
 
     what: str
     promised: str
@@ -48,7 +48,7 @@ class Budget:
 
 
 def judge(figures: list[Figures], help_s: float | None) -> list[Budget]:
-    """Hold the budgets against what was measured; what was not measured is left out."""
+    """Compare the budgets with the measurements; those not measured are omitted."""
     budgets = [*_rates(figures), *_passes(figures), *_growth(figures), *_process(figures)]
     if help_s is not None:
         budgets.append(Budget("--help", f"≤ {HELP_S} s", f"{help_s:.2f} s", help_s <= HELP_S))
@@ -68,9 +68,9 @@ def _rates(figures: list[Figures]) -> Iterator[Budget]:
                 yield Budget(what, "nothing", measured, None)
             else:
                 yield Budget(what, f"≥ {FLOOR_RATIO}", measured, each.of_floor >= FLOOR_RATIO)
-        # Over a line that is the limit all passes take as long.
+        # If the line is the bottleneck, all passes take equally long.
         if each.program == "unchanged" and each.case.name in SIZES and each.started_of_first is not None:
-            # A service does not start anew for each pass.
+            # A service does not restart for each pass.
             measured = (
                 f"{each.started_of_first:.2f} from the first request on ({each.of_first or 0:.2f} with the start)"
             )
@@ -79,7 +79,7 @@ def _rates(figures: list[Figures]) -> Iterator[Budget]:
 
 
 def _passes(figures: list[Figures]) -> Iterator[Budget]:
-    """Of all cases the one that comes nearest to its limit, or is furthest above it."""
+    """Return the case that comes closest to its limit, or exceeds it the most."""
     looks = [each for each in figures if each.program == "quick"]
     if looks:
         worst = max(looks, key=lambda each: each.requests / _most_requests(each))

@@ -1,4 +1,4 @@
-"""Which libraries there are, and which programs run on each."""
+"""The libraries, and the programs that run on each."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ PLEXAPI: Final[tuple[Program, ...]] = ("plexapi",)
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Servers of one kind, and the programs that run on them, in groups that change places from round to round.
+    """Servers of one kind, and the programs that run on them, in groups whose order changes from round to round.
 
-    ``episodes`` are those of all ``servers``, ``a_show`` those of each show, ``season`` the most of a season;
-    ``libraries`` are those of each server. ``latency`` is in seconds, ``bandwidth`` in bytes a second. ``compressed``
-    says that programs ask for compressed bodies, ``watched`` that the event loop is watched and rows are counted, in
-    a round of its own.
+    ``episodes`` counts those of all ``servers``, ``a_show`` those of each show, ``season`` is the maximum per season;
+    ``libraries`` counts those of each server. ``latency`` is in seconds, ``bandwidth`` in bytes per second.
+    ``compressed`` says that programs request compressed bodies, ``watched`` that the event loop is watched and rows
+    are counted, in a separate round.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Case:
 
 SMALL: Final = 20_000
 NARROW: Final = 5_000_000.0
-"""Bytes a second: what many houses can send out, to somebody who mirrors a friend's server."""
+"""Bytes per second: a common upload rate, for a mirror of a friend's server."""
 
 _VARIANT: Final[tuple[tuple[Program, ...], ...]] = (("floor",), ("first", "unchanged", "quick"))
 
@@ -69,7 +69,7 @@ CASES: Final = (
     Case("200k", "200,000 episodes", 200_000, (FLOOR, DAEMON), rounds=3, watched=True),
     Case("500k", "500,000 episodes", 500_000, (("floor",), ("first", "unchanged")), rounds=3, only_full=True),
     Case("1m", "1,000,000 episodes", 1_000_000, (FLOOR, DAEMON), rounds=2, watched=True, only_full=True),
-    # The simulated server takes five times as long for a page of XML, and the floor reads JSON: no ratio to it.
+    # The simulated server takes five times as long for a page of XML, and the floor reads JSON: no ratio is possible.
     Case("xml", "20,000, XML", SMALL, (("first", "unchanged"),), rounds=3, xml=True, watched=True),
     Case("gzip", "20,000, compressed", SMALL, _VARIANT, rounds=3, compressed=True),
     Case("narrow", "20,000 over 40 Mbit/s", SMALL, _VARIANT, rounds=1, bandwidth=NARROW),
@@ -90,11 +90,11 @@ CASES: Final = (
         rounds=3, a_show=40, season=13,
     ),
 )  # fmt: skip
-"""``polite`` has a season of 13 so that its numbers are those for which other importers' requests are known."""
+"""``polite`` has seasons of 13 episodes, for which the request counts of other importers are known."""
 
 
 def chosen(names: list[str], *, full: bool) -> list[Case]:
-    """Return the cases of these names; without names all, or all but the largest."""
+    """Return the cases with these names; without names, all except the largest."""
     if names:
         return [case for case in CASES if case.name in names]
     return [case for case in CASES if full or not case.only_full]

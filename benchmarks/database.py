@@ -20,23 +20,23 @@ PREPARE = (
 
 
 class OtherRows(Exception):
-    """Two programs did not bring the same: their times cannot be compared."""
+    """Two programs stored different numbers of rows: their times cannot be compared."""
 
 
 def create(path: Path) -> None:
-    """Make an empty database by the project's own migrations."""
+    """Create an empty database with the project's own migrations."""
     # In a process of its own: this one must stay small.
     subprocess.run([sys.executable, "-c", PREPARE, str(path)], check=True)
 
 
 def counts(path: Path) -> dict[str, int]:
-    """Count the rows that come from Plex, table by table."""
+    """Count the rows that come from Plex, per table."""
     with closing(sqlite3.connect(path)) as connection:
         return {table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in TABLES}
 
 
 def compare(floor: Path, daemon: Path, listed: dict[str, int]) -> None:
-    """Check that both brought as many rows, and all that is listed. Raises OtherRows."""
+    """Check that both programs stored equally many rows, and everything listed. Raise OtherRows otherwise."""
     one, other = counts(floor), counts(daemon)
     if one != other or any(other[kind] != listed[kind] for kind in ("shows", "seasons", "episodes")):
         raise OtherRows(f"floor {one}, daemon {other}, listed {listed}")

@@ -1,4 +1,4 @@
-"""Medians and ratios of what was measured."""
+"""Medians and ratios of the measurements."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class Figures:
     """One program of one case: medians over the rounds; ratios are medians of the rounds' own ratios.
 
-    ``of_floor`` and ``of_plexapi`` compare whole processes, ``started_of_floor`` what comes after the first request,
-    ``cpu_of_floor`` the processor time, ``of_first`` and ``started_of_first`` a later pass with the first sync: how
-    much faster this was than the other, above 1, or slower, below. None where there is nothing to compare with.
+    ``of_floor`` and ``of_plexapi`` compare whole processes, ``started_of_floor`` the time after the first request,
+    ``cpu_of_floor`` the processor time, ``of_first`` and ``started_of_first`` a later pass with the first sync: above
+    1 the later pass is faster, below 1 slower. None if there is nothing to compare with.
     """
 
     case: Case
@@ -45,7 +45,7 @@ class Figures:
 
 
 def figures_of(outcome: Outcome, program: Program) -> Figures:
-    """Work out what one program's runs come to."""
+    """Return the figures of one program's runs."""
     runs = outcome.runs[program]
     arrivals = [run.first_request_s for run in runs if run.first_request_s is not None]
     wall = _median(runs, lambda run: run.wall_s)
@@ -78,12 +78,12 @@ def all_figures(outcomes: list[Outcome]) -> list[Figures]:
 
 
 def find(figures: list[Figures], case: str, program: Program) -> Figures | None:
-    """Return the figures of one program of one case, where it was run."""
+    """Return the figures of one program of one case, if it was run."""
     return next((each for each in figures if (each.case.name, each.program) == (case, program)), None)
 
 
 def exponent(small: Figures, large: Figures) -> float:
-    """Tell how the processor time after the start, which is always as long, grows: 1 is linear, 2 quadratic."""
+    """Return how processor time, without the constant startup, grows: 1 is linear, 2 quadratic."""
     taken = [each.cpu_s - (each.first_request_s or 0.0) for each in (small, large)]
     return math.log(taken[1] / taken[0]) / math.log(large.case.episodes / small.case.episodes)
 

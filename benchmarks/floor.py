@@ -1,13 +1,13 @@
-"""The floor: what a program has to do at the very least to bring the same rows into the same tables.
+"""The floor: the minimum that a program has to do to write the same rows into the same tables.
 
-One process without threads asks over one connection for the same pages as the daemon, decodes the same fields, and
-inserts the same rows into an empty database of the same schema. It looks nothing up, compares nothing, and is no
-help when anything goes wrong.
+A single-threaded process requests the same pages as the daemon over one connection, decodes the same fields, and
+inserts the same rows into an empty database with the same schema. It looks nothing up, compares nothing, and does not
+handle failures.
 
     python -m benchmarks.floor [--step fetch|decode|insert] [--compressed] DATABASE URL TOKEN [URL TOKEN ...]
 
-The database must have its schema already. Its digests are a constant: only the daemon needs them, but a row of the
-same size has one.
+The database must already have its schema. Digests are a constant: only the daemon needs them, but rows of equal size
+must contain one.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ DECODER = msgspec.json.Decoder(Envelope)
 
 
 class Server:
-    """One kept connection to one server."""
+    """A persistent connection to one server."""
 
     def __init__(self, url: str, token: str, encoding: str) -> None:
         self.url = url
@@ -145,7 +145,7 @@ class Server:
 
 
 class Tables:
-    """Makes rows of entries, batch by batch."""
+    """Builds rows from entries, batch by batch."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -283,7 +283,7 @@ def _external(entry: Entry) -> list[tuple[str, str]]:
 
 
 def fetch(servers: list[Server], *, decoded: bool) -> None:
-    """Ask for all pages, and decode them or not."""
+    """Request all pages, and optionally decode them."""
     for server in servers:
         for library in server.libraries():
             for kind in LISTINGS:
@@ -293,7 +293,7 @@ def fetch(servers: list[Server], *, decoded: bool) -> None:
 
 
 def insert(servers: list[Server], connection: sqlite3.Connection) -> None:
-    """Ask for all pages, decode them and insert what they hold."""
+    """Request all pages, decode them and insert their content."""
     tables = Tables(connection)
     known = 0
     for number, server in enumerate(servers, start=1):

@@ -1,4 +1,4 @@
-"""How time and memory grow with the library: one picture of the results that ``--json`` keeps.
+"""How time and memory grow with the library: a plot of the results saved by ``--json``.
 
 python -m benchmarks.growth RESULTS PICTURE
 """
@@ -30,7 +30,7 @@ BUDGETS_MIB = {20_000: 120, 500_000: 250}
 
 
 def draw(results: dict[str, Any], picture: Path) -> None:
-    """Draw seconds and mebibytes over episodes."""
+    """Plot seconds and mebibytes against episodes."""
     found = {(each["case"], each["program"]): each for each in results["figures"]}
     figure, (time, memory) = plt.subplots(1, 2, figsize=(11, 4.6), layout="constrained")
     for program, (label, colour, marker) in PASSES.items():
@@ -58,7 +58,7 @@ def draw(results: dict[str, Any], picture: Path) -> None:
 
 
 def _linear(axes: Axes, found: dict[tuple[str, str], dict[str, Any]]) -> None:
-    """Draw what time would be if it grew with the library, from the first sync of 200,000 episodes, or of fewer."""
+    """Plot the time under linear growth, extrapolated from the first sync of at most 200,000 episodes."""
     start = found.get(("200k", "first")) or found["20k", "first"]
     rate = start["wall_s"] / start["episodes"]
     ends = (20_000, max(each["episodes"] for (_, program), each in found.items() if program == "first"))

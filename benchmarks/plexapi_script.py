@@ -1,10 +1,10 @@
-"""What somebody writes who has python-plexapi and wants a library in SQLite.
+"""What a python-plexapi user might write to get a library into SQLite.
 
     python -m benchmarks.plexapi_script DATABASE URL TOKEN [URL TOKEN ...]
 
-It is written in that library's favour: it asks for episodes in bulk and not show by show, it switches off that an
-item is fetched again when a field of it is empty (``autoreload``, which is on by default), its tables have no index
-but their keys, and it commits once a library.
+It favours python-plexapi: it requests episodes in bulk instead of show by show, it turns off ``autoreload`` (on by
+default), which fetches an item again if one of its fields is empty, its tables have no indexes except their keys, and
+it commits once per library.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Running a whole program, and what it took.
+"""Running and measuring a whole program.
 
-The benchmark's own process must stay small: the kernel counts a new program's peak memory from what the process had
-that started it.
+The benchmark's own process must stay small: the kernel includes the memory of the process that starts a program in
+the program's peak memory.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from benchmarks.simulation import Simulation
 
 LONGEST_S = 1200.0
-"""A program that takes longer is ended, and the benchmark with it."""
+"""A program that takes longer is terminated, and the benchmark with it."""
 
 MIB = 1024 * 1024
 LAST_WORDS = 2000
@@ -34,8 +34,8 @@ LAST_WORDS = 2000
 class Measured:
     """One run. ``wall_s`` and ``first_request_s`` count from the start of the process.
 
-    ``cpu_s`` is user and system time, ``peak_mib`` the largest resident memory, ``written_mib`` what was handed to
-    the kernel for files. The rest is what the simulated servers saw.
+    ``cpu_s`` is user and system time, ``peak_mib`` the largest resident memory, ``written_mib`` the data handed to
+    the kernel for files. The rest was observed by the simulated servers.
     """
 
     wall_s: float
@@ -49,18 +49,18 @@ class Measured:
 
 
 def compile_all() -> None:
-    """Compile what the programs import, as an installation does: else each process would do so for itself."""
+    """Compile the modules that programs import, as an installation does; otherwise each process would do so."""
     for package in ("retrovue_daemon", "benchmarks"):
         compileall.compile_dir(ROOT / package, quiet=2)
 
 
 class ProgramFailed(Exception):
-    """A program ended with another code than 0."""
+    """A program ended with an exit code other than 0."""
 
 
 def measure(command: Sequence[str], simulation: Simulation | None = None) -> Measured:
-    """Run a program to its end. Raises ProgramFailed, with the last it said."""
-    # What the program before wrote is on the disk first: that takes processor time, and is not this one's.
+    """Run a program to its end. Raise ProgramFailed with its last output."""
+    # Flush what the previous program wrote first: that takes processor time, which does not belong to this one.
     os.sync()
     if simulation is not None:
         simulation.forget()
@@ -76,7 +76,7 @@ def measure(command: Sequence[str], simulation: Simulation | None = None) -> Mea
         limit = threading.Timer(LONGEST_S, process.kill)
         limit.start()
         try:
-            # Not reaped yet: what the kernel counted of its files can only be read while it is there.
+            # Not reaped yet: the kernel's file counters can only be read while the process exists.
             os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
             ended = time.monotonic()
             written = _written(process.pid)

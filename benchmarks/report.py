@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from benchmarks.figures import Figures
 
 WIDEST = 1000
-"""Letters of a line, more than any table has: a narrow terminal, or file, shows the rest in the next one."""
+"""Characters per line, more than any table has: a narrow terminal or file shows the rest on the next line."""
 
 NOTHING = "-"
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A title, the heads of the columns and the lines; the first ``words`` columns are words, the others numbers."""
+    """A title, the column heads and the lines; the first ``words`` columns contain words, the others numbers."""
 
     title: str
     heads: tuple[str, ...]
@@ -35,7 +35,7 @@ class Table:
 
 
 def measured_table(figures: list[Figures]) -> Table:
-    """Return all that was measured."""
+    """Return all measurements."""
     heads = (
         "library", "program", "items/s", "of floor", "started", "CPU", "of plexapi", "wall s", "CPU s",
         "first request s", "peak MiB", "requests", "bodies MiB", "written MiB", "rows", "log MiB",
@@ -83,11 +83,11 @@ KNOWN_IMPORTERS = (
     "about 5,000 to 30,000",
     "known, not measured here",
 )
-"""Requests for one look at such a library: the figures that this project was begun with."""
+"""Requests per pass over such a library: the figures that this project started from."""
 
 
 def politeness_table(figures: list[Figures]) -> Table | None:
-    """Return how many requests a look at an unchanged library costs, beside others; None where it was not run."""
+    """Return how many requests a pass over an unchanged library takes, beside other programs; None if not run."""
     lines: list[tuple[str, ...]] = [KNOWN_IMPORTERS]
     for program in ("plexapi", "unchanged", "quick"):
         found = find(figures, "polite", program)
@@ -99,7 +99,7 @@ def politeness_table(figures: list[Figures]) -> Table | None:
 
 
 def machine() -> str:
-    """Say in one line on what this was measured."""
+    """Return a line that describes the machine."""
     model = platform.machine()
     information = Path("/proc/cpuinfo")
     if information.exists():
@@ -112,14 +112,14 @@ def machine() -> str:
 
 
 def as_markdown(table: Table) -> str:
-    """Write a table as Markdown."""
+    """Return a table as Markdown."""
     rule = ["---" if number < table.words else "---:" for number in range(len(table.heads))]
     rows: list[Sequence[str]] = [table.heads, rule, *table.lines]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def show(table: Table) -> None:
-    """Print a table as wide as it is: what it says was measured for minutes, and nothing of it is cut off."""
+    """Print a table at its full width: the measurements took minutes, so nothing is cut off."""
     from rich import box  # noqa: PLC0415 -- what measures must stay small
     from rich.console import Console  # noqa: PLC0415 -- likewise
     from rich.table import Table as RichTable  # noqa: PLC0415 -- likewise

@@ -34,7 +34,7 @@ ARGUMENTS: dict[Program, list[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a case: the runs of each program round by round, and what the watched ones showed."""
+    """The results of a case: the runs of each program by round, and the observations of the watched ones."""
 
     case: Case
     listed: dict[str, int]
@@ -43,7 +43,7 @@ class Outcome:
 
 
 def run_case(case: Case, rounds: int, say: Say) -> Outcome:
-    """Run a case so many times; raises ProgramFailed and OtherRows."""
+    """Run a case for a number of rounds. Raise ProgramFailed or OtherRows."""
     shows = case.episodes // case.a_show
     with (
         tempfile.TemporaryDirectory(prefix="retrovue-bench-") as directory,
@@ -53,7 +53,7 @@ def run_case(case: Case, rounds: int, say: Say) -> Outcome:
     ):
         place = _Place(case, simulation, Path(directory))
         outcome = Outcome(case, simulation.counts, {program: [] for program in case.programs})
-        # The simulated servers are a little slower when they are asked for the first time.
+        # The simulated servers are slightly slower on the first requests.
         place.run("fetch")
         simulation.set(latency=case.latency, bandwidth=case.bandwidth, always_xml=case.xml)
         for number in range(rounds):
@@ -90,7 +90,7 @@ class _Place:
         self._config.write_text(self._settings(case), encoding="utf-8")
 
     def run(self, program: Program) -> Measured:
-        """Run a program; the later ones of the daemon go on with the database of its first sync."""
+        """Run a program; later passes of the daemon reuse the database of its first sync."""
         match program:
             case "fetch" | "decode":
                 command = [*self._floor, "--step", program, "no database", *self._addresses]

@@ -1,15 +1,15 @@
-"""Simulated Plex servers in a process of their own; a JSON line on stdin asks, a JSON line on stdout answers.
+"""Simulated Plex servers in a process of their own, controlled by JSON lines: requests on stdin, responses on stdout.
 
     python -m benchmarks.server '{"servers": 1, "libraries": 1, "shows": 200, "episodes": 100, "season": 22}'
 
-The first line says where they listen and how much is in them. It ends at the end of its input.
+The first line states their addresses and the size of their content. The process ends when its input ends.
 
-| asked | answered |
+| request | response |
 |---|---|
-| {"do": "stats"} | requests, bytes of bodies, when the first came (CLOCK_MONOTONIC), the most at once at one server |
-| {"do": "forget"} | {}; counting begins anew |
-| {"do": "set", "latency": 0.05, "always_xml": true} | {}; the quirks that are named are set |
-| {"do": "change"} | how many episodes were changed: every hundredth |
+| {"do": "stats"} | requests, bytes of bodies, time of the first (CLOCK_MONOTONIC), the most at once at one server |
+| {"do": "forget"} | {}; counting starts again |
+| {"do": "set", "latency": 0.05, "always_xml": true} | {}; the given quirks are set |
+| {"do": "change"} | the number of changed episodes: every hundredth |
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
 EVERY = 100
-"""Which of the episodes are changed: one per cent."""
+"""Which episodes are changed: one per cent."""
 
 
 @dataclass(slots=True)
 class Traffic:
-    """What has been asked of all servers."""
+    """The requests to all servers."""
 
     requests: int = 0
     bytes: int = 0
@@ -46,7 +46,7 @@ class Traffic:
 
 
 class CountedPlex(SimulatedPlex):
-    """A simulated server that counts what is asked of it."""
+    """A simulated server that counts its requests."""
 
     def __init__(self, world: World, **options: Any) -> None:
         super().__init__(world, **options)
@@ -62,7 +62,7 @@ class CountedPlex(SimulatedPlex):
         self.traffic.most_at_once = max(self.traffic.most_at_once, self._under_way)
         try:
             response = await super()._record(request, handler)
-            # A request is under way until its body is out; afterwards aiohttp finds this done.
+            # A request is in progress until its body is sent; afterwards aiohttp finds this finished.
             await response.prepare(request)
             await response.write_eof()
         finally:
@@ -75,14 +75,14 @@ class CountedPlex(SimulatedPlex):
 
 
 class Servers:
-    """All servers of one process, and what can be asked of them."""
+    """All servers of one process, and the commands on them."""
 
     def __init__(self, plexes: list[CountedPlex]) -> None:
         self._plexes = plexes
         self._changed = 0
 
     def describe(self) -> dict[str, Any]:
-        """Say where the servers are, and how much they list."""
+        """Return where the servers are, and how much they list."""
         worlds = [plex.world for plex in self._plexes]
         return {
             "servers": [{"url": plex.url, "token": plex.token} for plex in self._plexes],
@@ -93,7 +93,7 @@ class Servers:
         }
 
     def answer(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """Do what is asked."""
+        """Execute a command."""
         match asked.pop("do"):
             case "stats":
                 return self._stats()
@@ -122,7 +122,7 @@ class Servers:
         return asdict(total)
 
     def _change(self, plex: CountedPlex) -> int:
-        """Give every hundredth episode another file or another title, each time different ones."""
+        """Give every hundredth episode another file or title, different each time."""
         self._changed += 1
         chosen = [episode.id for episode in plex.world.episodes()][self._changed % EVERY :: EVERY]
         for number, episode in enumerate(chosen):
@@ -134,9 +134,9 @@ class Servers:
 
 
 def worlds(*, servers: int, libraries: int, shows: int, episodes: int, season: int) -> list[World]:
-    """Make a world for each server: so many libraries of shows each, and nothing else.
+    """Return a world for each server, with a number of show libraries and nothing else.
 
-    ``shows`` are those of all servers, ``episodes`` those of each show, ``season`` the most of a season.
+    ``shows`` counts those of all servers, ``episodes`` those of each show; ``season`` is the maximum per season.
     """
     made = []
     for number in range(servers):
@@ -151,12 +151,12 @@ def worlds(*, servers: int, libraries: int, shows: int, episodes: int, season: i
 
 
 async def serve(wanted: dict[str, int]) -> None:
-    """Serve until nobody asks any more; Ctrl-C is for whoever asks, who ends this."""
+    """Serve until the input ends. Ctrl-C is left to the controlling process, which ends this one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     async with AsyncExitStack() as opened:
         plexes = [await opened.enter_async_context(CountedPlex(world)) for world in worlds(**wanted)]
         servers = Servers(plexes)
-        # The libraries stay as they are: there is nothing for the collector to find in them.
+        # The libraries stay in memory: the garbage collector finds nothing in them.
         gc.freeze()
         reader = asyncio.StreamReader()
         await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)

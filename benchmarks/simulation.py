@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Address(NamedTuple):
-    """Where a server listens, and what opens it."""
+    """A server's address and token."""
 
     url: str
     token: str
@@ -23,7 +23,7 @@ class Address(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What the servers have been asked since ``forget``; ``first_at`` is a time of ``time.monotonic``."""
+    """The requests to the servers since ``forget``; ``first_at`` is a time of ``time.monotonic``."""
 
     requests: int
     bytes: int
@@ -32,9 +32,9 @@ class Traffic:
 
 
 class Simulation:
-    """Simulated servers while its context is open: ``servers`` of them, each with so many ``libraries`` of shows.
+    """Simulated servers while its context is open: ``servers`` of them, each with ``libraries`` of shows.
 
-    ``shows`` are spread over all of them, each has ``episodes`` episodes, a season ``season`` at most.
+    ``shows`` are spread over all of them; each has ``episodes`` episodes, at most ``season`` per season.
     """
 
     def __init__(self, *, servers: int, libraries: int, shows: int, episodes: int, season: int) -> None:
@@ -48,7 +48,7 @@ class Simulation:
         self._process: subprocess.Popen[str] | None = None
         self.addresses: list[Address] = []
         self.counts: dict[str, int] = {}
-        """How many shows, seasons and episodes there are, and items in all."""
+        """The number of shows, seasons and episodes, and of all items."""
 
     def __enter__(self) -> Self:
         command = [sys.executable, "-m", "benchmarks.server", json.dumps(self._wanted)]
@@ -62,15 +62,15 @@ class Simulation:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         process = self._running()
-        # The end of its input ends it.
+        # Closing its input ends it.
         process.communicate()
 
     def traffic(self) -> Traffic:
-        """Tell what has been asked."""
+        """Return the requests so far."""
         return Traffic(**self._ask("stats"))
 
     def forget(self) -> None:
-        """Count anew."""
+        """Restart the counts."""
         self._ask("forget")
 
     def set(self, **quirks: object) -> None:

@@ -2,18 +2,18 @@
 
     python -m benchmarks.watched REPORT sync --config FILE
 
-Everything after REPORT is what ``retrovue-daemon`` would be given. REPORT becomes a JSON object in the end:
+Everything after REPORT is passed to ``retrovue-daemon``. At the end, REPORT contains a JSON object:
 
-| key | what |
+| key | meaning |
 |---|---|
-| `late_ms` | the longest time by which the event loop came late to its heartbeat |
-| `own_ms` | the same, but no wait counts for more than the processor time that the process used meanwhile |
-| `loop_ms` | the most processor time of the event loop's own thread between two beats |
+| `late_ms` | the longest delay of a heartbeat on the event loop |
+| `own_ms` | the same, but no delay counts for more than the processor time that the process used meanwhile |
+| `loop_ms` | the most processor time of the event loop's own thread between two heartbeats |
 | `rows` | rows that the connections of the process have inserted, changed and deleted |
-| `wal_bytes` | how long the write-ahead log was at its longest |
+| `wal_bytes` | the largest size of the write-ahead log |
 
-Where others use the processor too, `late_ms` is more than the daemon's doing, and `own_ms` is not. Times of such a
-run are not the daemon's own: the heartbeat costs some.
+If other programs use the processor too, `late_ms` includes delays that the daemon did not cause; `own_ms` does not.
+Do not compare the times of such a run with others: the heartbeat costs some.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ BEAT_S = 0.002
 
 
 class Heartbeat:
-    """Asks to be woken every few milliseconds, and notes by how much that failed."""
+    """Schedules itself every few milliseconds and records the delays."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.late_s = 0.0
@@ -75,14 +75,14 @@ class Ledger:
         self.wal_bytes = 0
 
     def connect(self, database: Any, *arguments: Any, **options: Any) -> sqlite3.Connection:
-        """Open a connection that enters what it wrote when it closes."""
+        """Open a connection that records what it wrote when it closes."""
         ledger = self
         log = Path(f"{os.fspath(database)}-wal")
 
         class Counted(sqlite3.Connection):
             def close(self) -> None:
                 ledger.rows += self.total_changes
-                # The log keeps its greatest length until the last connection closes.
+                # The log keeps its largest size until the last connection closes.
                 if log.exists():
                     ledger.wal_bytes = max(ledger.wal_bytes, log.stat().st_size)
                 super().close()
@@ -97,10 +97,10 @@ CONNECT = sqlite3.connect
 def main() -> None:
     report, *arguments = sys.argv[1:]
     ledger, policy = Ledger(), BeatingPolicy()
-    sqlite3.connect = ledger.connect  # type: ignore[assignment]  # the one place that all connections come from
+    sqlite3.connect = ledger.connect  # type: ignore[assignment]  # the single place where all connections are opened
     asyncio.set_event_loop_policy(policy)
     sys.argv = ["retrovue-daemon", *arguments]
-    from retrovue_daemon.cli import main as command  # noqa: PLC0415 -- what it imports must meet the policy
+    from retrovue_daemon.cli import main as command  # noqa: PLC0415 -- its imports must find the policy set
 
     try:
         command()
