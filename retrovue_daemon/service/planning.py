@@ -10,6 +10,7 @@ import msgspec
 
 from retrovue_daemon.errors import AmbiguousShow, NamedShow, PlexError
 from retrovue_daemon.records import Show
+from retrovue_daemon.service.schedule import full_is_due
 from retrovue_daemon.service.selection import is_of_year
 
 if TYPE_CHECKING:
@@ -17,11 +18,9 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.config import SyncSection
-    from retrovue_daemon.records import LibraryListing
     from retrovue_daemon.service.job import Job
     from retrovue_daemon.service.schedule import LibraryBackoff
     from retrovue_daemon.service.selection import Selection
-    from retrovue_daemon.store.tables.libraries import StoredLibrary
     from retrovue_daemon.sync.discovery import Contact
     from retrovue_daemon.sync.target import LibraryTarget, PassContext
 
@@ -31,24 +30,6 @@ class Plan(msgspec.Struct, frozen=True):
 
     kind: Literal["full", "quick"]
     settled: bool = True
-
-
-def full_is_due(row: StoredLibrary, listing: LibraryListing, *, now: int, full_interval: float) -> bool:
-    """Return whether a library needs a full listing.
-
-    It does if it never had one, if the last pass left something to read again, if the server's change marks differ
-    from those before the last full listing (any difference counts: a restored server may count backwards), or if
-    ``full_interval`` seconds have passed, because not every change moves a mark.
-    """
-    if row.last_full_sync_at is None or row.state != "active" or row.list_again:
-        return True
-    if listing.content_changed_at is not None or row.content_changed_at is not None:
-        if row.content_changed_at != listing.content_changed_at:
-            return True
-    elif (row.section_updated_at, row.scanned_at) != (listing.updated_at, listing.scanned_at):
-        return True
-    # If the clock was set back, the last time lies in the future and is ignored.
-    return not 0 <= now - row.last_full_sync_at < full_interval
 
 
 class Work(msgspec.Struct, frozen=True, eq=False):

@@ -1,7 +1,4 @@
-"""Whether a listing was complete, and whether the items it lacks may be removed.
-
-Nothing is removed in doubt. Both checks are pure functions of numbers and return a reason against it, or None.
-"""
+"""Whether a listing was complete; a pure judgement of what was counted while it was read."""
 
 from __future__ import annotations
 
@@ -14,14 +11,8 @@ from retrovue_daemon.sync.faults import Unreadable, comes_before
 if TYPE_CHECKING:
     from retrovue_daemon.records import Page, Skipped
 
-GUARD_FLOOR = 20
-"""This many removals are always applied as long as something remains: a small library soon exceeds a fraction."""
-
 MOST_KEYLESS = 1_000
 """The number of entries without a rating key that are kept per listing; further ones are only counted."""
-
-GUARD_WINDOW = 24 * 60 * 60
-"""Seconds over which removals add up, so that a library cannot trickle away below the guard."""
 
 
 class ListingLog(msgspec.Struct):
@@ -105,23 +96,3 @@ class ListingLog(msgspec.Struct):
         if distinct != expected:
             return f"{distinct} different items came where the server counts {expected}"
         return None
-
-
-def guard(
-    *, present: int, leaving: int, left_recently: int, max_removed: float, emptied: bool | None = None
-) -> str | None:
-    """Return why these removals need confirmation, or None.
-
-    ``leaving`` of the ``present`` rows were not listed, and ``left_recently`` rows went missing within GUARD_WINDOW
-    before. ``emptied`` says whether nothing remains; give it if ``present`` does not count all current rows.
-    ``max_removed`` is a fraction of the library's size at the start of that window.
-    """
-    if leaving == 0:
-        return None
-    if leaving == present if emptied is None else emptied:
-        return f"the server lists none of the {present} items that it had"
-    allowed = max(GUARD_FLOOR, int((present + left_recently) * max_removed))
-    if leaving + left_recently > allowed:
-        recently = f", after {left_recently} within a day," if left_recently else ""
-        return f"{leaving} of {present} items would be removed{recently} where at most {allowed} may"
-    return None

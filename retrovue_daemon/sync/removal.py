@@ -9,8 +9,7 @@ import msgspec
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.items.rekeying import Listed, Rekeyed, rekey
 from retrovue_daemon.store.items.sweep import accept_removals, children_of, mark_missing, present, still_of
-from retrovue_daemon.store.tables.runs import blocked_since, removed_since
-from retrovue_daemon.sync.completeness import GUARD_WINDOW, guard
+from retrovue_daemon.sync.guard import refusal_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +59,7 @@ async def plan_removal(
         rekeyed = await rekey(connection, library.target, listed, moving)
         left = await _orphaned(connection, library, leaving, rekeyed)
         if any(left.values()) and not context.settings.accept_removals:
-            refusal = await _refusal(connection, context, library, left, before, vanished=vanished, waiting=waiting)
+            refusal = await refusal_of(connection, context, library, left, before, vanished=vanished, waiting=waiting)
         if refusal is not None and not await _most_moved(connection, library, moving, rekeyed):
             await undo()
             rekeyed = Rekeyed()
@@ -123,40 +122,3 @@ async def _orphaned(
             ids = [row_id for row_id in ids if row_id not in living]
         left[kind] = ids
     return left
-
-
-async def _refusal(
-    connection: Connection,
-    context: PassContext,
-    library: LibraryTarget,
-    leaving: Mapping[Kind, list[int]],
-    before: int | None,
-    *,
-    vanished: bool,
-    waiting: int,
-) -> str | None:
-    """Return why these removals must wait for a person; a kind of which nothing is left is as bad as all.
-
-    Time alone ends no refusal: the window of a library that is held back is the one in which that began. It is
-    counted by the observed clock: a wall clock that jumps forward ends no window.
-    """
-    has = {kind: await present(connection, kind, library.row.id) for kind in leaving}
-    if vanished:
-        return f"the server no longer lists this library, which had {sum(has.values())} items"
-    # What left exactly a window ago is outside: a weekly sync observes one day from one to the next.
-    since = context.observed.now() - GUARD_WINDOW + 1
-    if library.row.state == "blocked":
-        began = await blocked_since(connection, library.row.id)
-        since = min(since, began - GUARD_WINDOW) if began is not None else since
-    recently = await removed_since(connection, library.row.id, since)
-    max_removed = context.settings.max_removed
-    for kind, ids in leaving.items():
-        if ids and len(ids) == has[kind]:
-            return guard(present=has[kind], leaving=len(ids), left_recently=recently, max_removed=max_removed)
-    return guard(
-        present=sum([await present(connection, kind, library.row.id, before) for kind in leaving]),
-        leaving=sum(map(len, leaving.values())) + waiting,
-        left_recently=recently,
-        max_removed=max_removed,
-        emptied=False,
-    )

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 from retrovue_daemon.records import Episode, Item, Kind, MediaFile, Movie, Season, Show, Skipped
 from retrovue_daemon.sources.plex.guid import GUIDParser
-from retrovue_daemon.sources.plex.wire import INT64_MAX
+from retrovue_daemon.sources.plex.json_structs import INT64_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from retrovue_daemon.records import Guids
-    from retrovue_daemon.sources.plex.wire import Container, Entry, Key, Media, Part, Tag
+    from retrovue_daemon.sources.plex.json_structs import Container, Entry, Key, Media, Part, Tag
 
 OPTIMIZED: Final = 42
 """``Media.proxyType`` of a version that Plex made for another device."""

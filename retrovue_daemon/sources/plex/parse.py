@@ -17,13 +17,13 @@ import msgspec
 
 from retrovue_daemon.records import FoundPage, FoundShow, LibraryListing, Page, ServerIdentity, Show, Skipped
 from retrovue_daemon.sources.plex.items import build_items
-from retrovue_daemon.sources.plex.wire import Container, Identity, Place, Places, Sections
+from retrovue_daemon.sources.plex.json_structs import Container, Identity, Place, Places, Sections
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from retrovue_daemon.records import Kind
-    from retrovue_daemon.sources.plex.wire import Entry, Section
+    from retrovue_daemon.sources.plex.json_structs import Entry, Section
 
 TAGS_LISTED: Final = 2
 """Per kind, in the entries of a listing."""

@@ -1,4 +1,4 @@
-"""From raw decoded values to wire structs: values that do not fit are repaired, or become None.
+"""From raw decoded values to the structs of ``json_structs.py``: values that do not fit are repaired, or become None.
 
 If a response does not fit the declared types, each struct in it is converted on its own and, if that fails too, each
 field on its own. A bad value therefore affects only itself, never its entry, and a bad entry never affects the
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
-from retrovue_daemon.sources.plex.wire import (
+from retrovue_daemon.sources.plex.json_structs import (
     INT64_MAX,
     INT64_MIN,
     MENDED,

@@ -15,7 +15,7 @@ from xml.etree.ElementTree import ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from retrovue_daemon.sources.plex.wire import NESTED
+from retrovue_daemon.sources.plex.json_structs import NESTED
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

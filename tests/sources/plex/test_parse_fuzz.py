@@ -12,7 +12,7 @@ import msgspec
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from retrovue_daemon.sources.plex import wire
+from retrovue_daemon.sources.plex import json_structs
 from retrovue_daemon.sources.plex.parse import NotAMediaContainer, parse_identity, parse_libraries, parse_page
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 KINDS = ("movie", "show", "season", "episode")
 KEYS = [
     field.encode_name
-    for struct in (wire.Entry, wire.Media, wire.Part, wire.Tag)
+    for struct in (json_structs.Entry, json_structs.Media, json_structs.Part, json_structs.Tag)
     for field in msgspec.structs.fields(struct)
     if "/" not in field.encode_name
 ]
