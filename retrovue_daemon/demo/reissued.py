@@ -23,15 +23,17 @@ if TYPE_CHECKING:
 def reissue_keys(world: World, *order: int) -> None:
     """Rotate the ids of some items of one type: each gets the id of the next one given, the last gets the first's.
 
-    The ids of their Media and Parts rotate too, if both items have the same number of them. Items below an item stay
-    below it and keep their ids. A guid derived from the id is derived from the new one.
+    The ids of their Media and Parts rotate too, if all items have the same numbers of them; otherwise each keeps its
+    own, because no id may be assigned twice. Items below an item stay below it and keep their ids. A guid derived
+    from the id is derived from the new one.
     """
     items = [world.item(item_id) for item_id in order]
     if len({item.type for item in items}) != 1:
         raise TypeError({item.type for item in items})
     new_ids = dict(zip(order, (*order[1:], order[0]), strict=True))
     below = [item for item in world.items.values() if _parents(item).keys() & new_ids.keys() and item not in items]
-    heirs = [_media(world.item(new_ids[item.id]), item) for item in items]
+    alike = len({_shape(item) for item in items}) == 1
+    heirs = [_media(world.item(new_ids[item.id]), item) if alike else media_of(item) for item in items]
     moved = [
         msgspec.structs.replace(
             item,
@@ -56,11 +58,13 @@ def _parents(item: Item) -> Mapping[int, str]:
     return {getattr(item, name): name for name in ("show_id", "season_id") if hasattr(item, name)}
 
 
+def _shape(item: Item) -> tuple[int, ...]:
+    """Return the number of files of each of an item's versions."""
+    return tuple(len(version.parts) for version in media_of(item))
+
+
 def _media(owner: Item, item: Item) -> tuple[Media, ...]:
-    """Return an item's versions under another item's ids, if both have the same numbers of versions and files."""
-    versions, ids = media_of(item), media_of(owner)
-    if [len(version.parts) for version in versions] != [len(version.parts) for version in ids]:
-        return versions
+    """Return an item's versions under the ids of another item, which has the same numbers of versions and files."""
     return tuple(
         msgspec.structs.replace(
             version,
@@ -70,5 +74,5 @@ def _media(owner: Item, item: Item) -> tuple[Media, ...]:
                 for part, other in zip(version.parts, like.parts, strict=True)
             ),
         )
-        for version, like in zip(versions, ids, strict=True)
+        for version, like in zip(media_of(item), media_of(owner), strict=True)
     )

@@ -8,7 +8,9 @@ import pytest
 
 from retrovue_daemon.demo import RELEASE_2023, Changes, World, built_in_library, generated_library
 from retrovue_daemon.demo.items import Tags
+from retrovue_daemon.demo.reissued import reissue_keys
 from retrovue_daemon.demo.shelf import new_library
+from retrovue_daemon.demo.world import media_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -288,6 +290,17 @@ def test_a_split_file_is_a_version_in_two_files(world: World, changes: Changes) 
     assert (first.duration or 0) + (second.duration or 0) == before.duration == after.duration
     with pytest.raises(IndexError):
         changes.split_file(film(world, "Detour").id)
+
+
+def test_keys_given_out_again_leave_no_part_id_twice(world: World, changes: Changes) -> None:
+    """Also where one of three films is in two files."""
+    films = [film for film in world.movies("1") if len(film.media) == 1 and len(film.media[0].parts) == 1][:3]
+    changes.split_file(films[0].id)
+
+    reissue_keys(world, *(film.id for film in films))
+
+    parts = [part.id for film in world.movies("1") for version in media_of(film) for part in version.parts]
+    assert len(parts) == len(set(parts))
 
 
 def test_episodes_that_share_a_file_get_one_each(world: World, changes: Changes) -> None:

@@ -33,15 +33,19 @@ def _listing(done: Round, key: Key) -> list[Truth]:
 
 
 def _is_another(before: Mirror, row: Row, item: Listed, truth: Truth) -> bool | None:
-    """Return None where no catalogue knows either: then guids say nothing, and titles and the like may decide."""
+    """Return None where guids say nothing, so that titles, or the library that is looked at, may decide.
+
+    So it is where no catalogue knows either, and where the key went to a copy of the same work in another library.
+    """
     guid, other = str(row.content["source_id"]), str(item.content["source_id"])
     is_unknown = guid.startswith("local://") and other.startswith("local://")
-    if guid == other and not is_unknown:
+    is_copy = guid == other and row.library != item.library
+    if guid == other and not (is_unknown or is_copy):
         return False
     ours = _paths(before.files.values(), _owners(row, {key: each.content for key, each in before.items.items()}))
     theirs = _paths(truth.files.values(), _owners(row, {key: each.content for key, each in truth.items.items()}))
     differs = bool(ours and theirs) and not ours & theirs
-    return None if differs and is_unknown else differs
+    return None if differs and (is_unknown or is_copy) else differs
 
 
 def _owners(row: Row, contents: dict[Key, Content]) -> set[Key]:

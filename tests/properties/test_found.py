@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from retrovue_daemon.demo.reissued import reissue_keys
 from retrovue_daemon.demo.shelf import plex_guid
 from retrovue_daemon.demo.world import media_of
 from tests.properties.rounds import Interruption, Manner
@@ -93,6 +94,18 @@ def test_an_episode_may_change_its_show(rounds) -> None:
     rounds.sync()
     assert _ids(rounds, episode) == before
     assert _states(rounds, episode, emptied, one) == ["active", "missing", "missing"]
+
+
+def test_a_key_may_go_to_a_copy_in_another_library(rounds) -> None:
+    """The show keeps its id under the key that it got, although only its library is looked at."""
+    here, there = _library(rounds, "show"), _library(rounds, "show")
+    show, copy = (_show(rounds, library, 2, guid=plex_guid("show", 1)) for library in (here, there))
+    rounds.sync()
+    before = _ids(rounds, show)
+    reissue_keys(rounds.world, show.id, copy.id)
+    again, *_ = rounds.plex.changes.recreate(copy.id)
+    rounds.sync(Manner(only=here))
+    assert _ids(rounds, again) == before
 
 
 # Other rating keys, the same items
