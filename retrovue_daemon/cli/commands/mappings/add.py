@@ -1,0 +1,104 @@
+"""``retrovue-daemon mappings add``: add a path mapping, after the checks of a configuration file."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from retrovue_daemon.cli import choices
+from retrovue_daemon.cli.display.output import print_line, print_warning
+from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, LibraryOption, ServerOption
+from retrovue_daemon.cli.place import find_place
+from retrovue_daemon.errors import AmbiguousName, BadInput, ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from retrovue_daemon.records import PathMapping
+    from retrovue_daemon.store.tables.libraries import StoredLibrary
+    from retrovue_daemon.store.tables.servers import StoredServer
+
+
+def add_mapping(
+    plex_path: Annotated[str, typer.Argument(metavar="PLEX_PATH", help="A directory on the server.")],
+    local_path: Annotated[str, typer.Argument(metavar="LOCAL_PATH", help="The same directory on this system.")],
+    server: ServerOption = None,
+    library: LibraryOption = None,
+    root: Annotated[
+        str | None,
+        typer.Option(
+            "--root", metavar="PATH", help="Only for the library with this root directory.", show_default=False
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    r"""Add a path mapping to the database.
+
+    The mapping with the longest matching PLEX_PATH applies; only whole directory names match. Mappings for a library
+    take precedence over those for its whole server. A running daemon updates the stored local paths within seconds;
+    otherwise the next sync does.
+
+    Examples:
+
+    - `retrovue-daemon mappings add /data/media /mnt/nas/media`
+    - `retrovue-daemon mappings add 'M:\Films' /mnt/films --server attic --library Movies`
+    """
+    from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.libraries import read_libraries  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.mappings import find_same, insert_mapping, read_mappings  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.servers import read_servers  # noqa: PLC0415 -- not for --help
+
+    place = find_place(config, database)
+    with visits.changing(place.path) as connection:
+        owner = _one_server(read_servers(connection), server)
+        title = None if library is None else _title(read_libraries(connection), library, owner)
+        mapping = _checked(plex_path, local_path, title, root)
+        same = find_same(read_mappings(connection, owner.id), mapping)
+        if same is not None:
+            raise BadInput(
+                f"mapping {same.id} already maps {same.mapping.plex_path} to {same.mapping.local_path}",
+                hint=f"remove it first: retrovue-daemon mappings remove {same.id}",
+            )
+        mapping_id = insert_mapping(connection, owner.id, mapping, int(time.time()))
+    print_line(f"added mapping {mapping_id} of server {owner.name!r}: {plex_path} -> {local_path}")
+    from retrovue_daemon.cli.commands.mappings.coverage import seen  # noqa: PLC0415 -- not for --help
+
+    if seen(mapping.local_path) is False:
+        print_warning(f"{mapping.local_path} does not exist on this system")
+
+
+def _one_server(servers: Sequence[StoredServer], name: str | None) -> StoredServer:
+    if name is not None:
+        return choices.choose_server(servers, name)
+    if len(servers) == 1:
+        return servers[0]
+    if not servers:
+        raise BadInput("there is no server yet", hint="add one with `retrovue-daemon servers add`")
+    raise AmbiguousName("the server", [repr(server.name) for server in servers], hint="select one with --server")
+
+
+def _title(libraries: Sequence[StoredLibrary], name: str, server: StoredServer) -> str:
+    """Return the title of a library; before the first contact with the server, any title is accepted."""
+    if not any(library.server_id == server.id for library in libraries):
+        return name
+    return choices.choose_library(libraries, name, server.name).name
+
+
+def _checked(plex_path: str, local_path: str, title: str | None, root: str | None) -> PathMapping:
+    """Return a mapping after the same checks as in a configuration file. Raise BadInput with all problems."""
+    from retrovue_daemon.config.given import path_mapping  # noqa: PLC0415 -- not for --help
+
+    names = {
+        "plex_path": "PLEX_PATH",
+        "local_path": "LOCAL_PATH",
+        "library_name": "--library",
+        "library_root": "--root",
+    }
+    try:
+        return path_mapping(plex_path, local_path, library_name=title, library_root=root)
+    except ConfigError as error:
+        problems = (f"{names.get(problem.path, problem.path)} {problem.message}" for problem in error.problems)
+        raise BadInput("; ".join(problems)) from None
