@@ -8,6 +8,7 @@
 | `builtin`, `builtin_films`, `builtin_shows`, `public_domain` | the built-in library |
 | `generate` | libraries of any size |
 | `changes` | changes that a library goes through over time |
+| `rescan` | deleted items that a scan finds again |
 | `marks` | the timestamps and counters that each change moves |
 | `versions` | the new versions and files that a change produces |
 | `release` | Plex versions and what each supports |

@@ -8,8 +8,9 @@ import msgspec
 
 from retrovue_daemon.demo.items import Episode, Item, Movie, Season, Show
 from retrovue_daemon.demo.marks import Marks
+from retrovue_daemon.demo.rescan import put_again
 from retrovue_daemon.demo.shelf import AGENTS, File, Shelf, file_name, new_library
-from retrovue_daemon.demo.versions import analysed_again, elsewhere, in_two_files, share_of, upgraded, with_first_part
+from retrovue_daemon.demo.versions import analysed_again, in_two_files, share_of, upgraded, with_first_part
 from retrovue_daemon.demo.world import Library, media_of
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Changes:
         for item in items:
             if type(item) is not type(self._deleted.get(item.id)):
                 raise KeyError(item.id)
-        again = self._put_under_new_ids(items, items[0].library)
+        again = put_again(self._world, items, items[0].library)
         for item in items:
             del self._deleted[item.id]
         self._marks.scan_found(items[0].library)
@@ -119,7 +120,7 @@ class Changes:
         if not self._world.libraries[library].locations:
             raise ValueError(library)
         gone = self.delete(item_id)
-        moved = self._put_under_new_ids(gone, library)
+        moved = put_again(self._world, gone, library)
         for each in gone:
             del self._deleted[each.id]
         self._marks.scan_found(library)
@@ -315,34 +316,6 @@ class Changes:
         library = self._world.libraries[key]
         library.refreshing = False
         return library
-
-    # Storing new values
-
-    def _put_under_new_ids(self, gone: tuple[Item, ...] | list[Item], library: str) -> list[Item]:
-        """Put items into a library under new ids, parents first; their files move into its folder."""
-        world = self._world
-        found: set[int | None] = {None}
-        for item in gone:
-            if item.parent_id not in found and item.parent_id not in world.items:
-                raise KeyError(item.parent_id)
-            found.add(item.id)
-        old_roots = [location.path for location in world.libraries[gone[0].library].locations]
-        new_root = world.libraries[library].locations[0].path if library != gone[0].library else None
-        new_ids: dict[int, int] = {}
-        again: list[Item] = []
-        for item in gone:
-            new_id = new_ids[item.id] = world.new_id("item")
-            above = {
-                name: new_ids.get(getattr(item, name), getattr(item, name))
-                for name in ("show_id", "season_id")
-                if hasattr(item, name)
-            }
-            media = tuple(elsewhere(version, old_roots, new_root, world.new_id) for version in media_of(item))
-            guid = f"local://{new_id}" if item.guid.startswith("local://") else item.guid
-            files = {"media": media} if media else {}
-            anew = {"id": new_id, "guid": guid, "library": library, "added_at": world.now, "updated_at": world.now}
-            again.append(self._replace(item, **anew, **above, **files))
-        return again
 
     def _replace(self, item: AnItem, **fields: object) -> AnItem:
         new = msgspec.structs.replace(item, **fields)
