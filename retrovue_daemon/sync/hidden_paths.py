@@ -1,7 +1,7 @@
-"""Files whose paths a server does not show: tokens that are not the owner's see bare names, or no files at all.
+"""Files whose paths a server hides: tokens that are not the owner's see bare file names, or no files at all.
 
-A path that is known is kept. That is decided before digests are made, so that an item of which nothing else changed
-counts as unchanged.
+A known path is kept. This happens before digests are computed, so that an otherwise unchanged item counts as
+unchanged.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _WORDS = "the token does not see where files are"
 
 
 class HiddenPaths:
-    """Puts the stored paths in place of hidden ones, over one pass, and counts both.
+    """Replaces hidden paths by the stored ones during one pass, and counts both.
 
-    An item that lists no file keeps those that it had as long as the pass has seen no whole path: the token may see
-    no files at all. ``complete`` says that the pass lists all of what it looks at: a few items without a path, or
-    without a file, prove nothing.
+    An item listed without files keeps its stored files as long as the pass has seen no whole path: the token may not
+    see any files. ``complete`` means that the pass lists everything in its scope; otherwise a few items without a
+    path or file prove nothing.
     """
 
     def __init__(self, context: PassContext, library: LibraryTarget, *, complete: bool) -> None:
@@ -43,7 +43,7 @@ class HiddenPaths:
         self.forget()
 
     def forget(self) -> None:
-        """Begin to count anew, for a listing that is read once more."""
+        """Restart the count, for a listing that is read again."""
         self._kept = 0
         self._unlisted = 0
         self._unknown = 0
@@ -51,18 +51,18 @@ class HiddenPaths:
 
     @property
     def doubt(self) -> str | None:
-        """What the pass says of hidden paths, or None; of an owner's token a file without a path is no news."""
+        """What the pass reports about hidden paths, or None; even an owner's token sees some files without a path."""
         says_so = self._unlisted or (self._unknown and not self._whole)
         if not self._kept and not (self._complete and says_so):
             return None
         kept = self._kept + self._unlisted
-        told = [_WORDS]
-        told += [f"the paths of {kept:,} files were kept"] if kept else []
-        told += [f"of {self._unknown:,} files no path is known"] if self._unknown else []
-        return "; ".join(told)
+        parts = [_WORDS]
+        parts += [f"the paths of {kept:,} files were kept"] if kept else []
+        parts += [f"of {self._unknown:,} files no path is known"] if self._unknown else []
+        return "; ".join(parts)
 
     def judged(self, verdict: Verdict) -> Verdict:
-        """Return how a pass ends that met hidden paths: it says so, and a complete listing finds out how many."""
+        """Return the verdict with hidden paths reported; a quick pass requests a full one to count them."""
         if verdict.status != "ok":
             return verdict
         error = "; ".join(part for part in (verdict.error, self.doubt) if part) or None
@@ -71,11 +71,11 @@ class HiddenPaths:
 
     @property
     def _is_known(self) -> bool:
-        """Whether the last complete listing met them, too."""
+        """Whether the last complete listing also found hidden paths."""
         return _WORDS in (self._library.row.doubt or "")
 
     async def restore(self, page: Page) -> Page:
-        """Return a page in which files that are known have whole paths."""
+        """Return the page with the stored paths of known files filled in."""
         if not _holds_files(page):
             return page
         hidden = [item for item in page.items if isinstance(item, Movie | Episode) and _hides(item)]
@@ -89,7 +89,7 @@ class HiddenPaths:
         return replace(page, items=tuple(self._restored(item, known) for item in page.items))
 
     def log_change(self) -> None:
-        """Log once, when it begins, that paths are hidden."""
+        """Log that paths are hidden, once when it starts."""
         key, begun = (self._library.server, self._library.row.id), self._context.skips.paths_hidden
         if self.doubt is None:
             if self._whole:
@@ -136,7 +136,7 @@ def _holds_files(page: Page) -> bool:
 
 
 def _hides(item: Movie | Episode) -> bool:
-    # Asked of every item: no more than two searches for a character.
+    # Called for every item, so at most two searches for a character.
     for file in item.files:
         path = file.plex_path
         if path is None or ("/" not in path and "\\" not in path):
@@ -145,14 +145,14 @@ def _hides(item: Movie | Episode) -> bool:
 
 
 def _is_another(item: Movie | Episode, file: MediaFile, stored: KnownFile) -> bool:
-    """Return whether an item has another guid and another file than its key and part had: keys given out again."""
+    """Return whether guid and file differ from those stored for the key and part: the keys were reassigned."""
     if file.plex_path is None or item.guid == stored.guid:
         return False
     return _name(stored.plex_path) != file.plex_path
 
 
 def _known_as(file: MediaFile, known: Sequence[KnownFile]) -> KnownFile | None:
-    """Return what is stored of a file of an item: by its Part, else as the only one that has its name."""
+    """Return an item's stored file: by its Part id, otherwise the only one with its name."""
     for each in known:
         if file.part_id is not None and each.file.part_id == file.part_id:
             return each

@@ -1,4 +1,4 @@
-"""Local paths that follow the path mappings: nothing but the database is needed for it."""
+"""Keeping local paths in line with the path mappings; needs only the database."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 
 class LibraryPaths:
-    """Makes the targets of a server's libraries, whose ``local_path`` knows the mappings that hold for each."""
+    """Creates the targets of a server's libraries, whose ``local_path`` applies the mappings of each library."""
 
     def __init__(self, server_id: int, mappings: Sequence[PathMapping], moments: Moments) -> None:
         self._server_id = server_id
@@ -43,31 +43,30 @@ class LibraryPaths:
         return cls(server_id, [row.mapping for row in stored], moments)
 
     def target(self, row: StoredLibrary) -> Target:
-        """Return where the rows of a library go."""
+        """Return the target of a library's rows."""
         mapper = self._service.for_library(row.name, row.roots, former=row.former)
-        # As long as nothing was listed completely, nobody knows how long the items have been there.
+        # Before the first complete listing, the age of the items is unknown.
         known = None if row.listed_until else row.known_moment
         return Target(self._server_id, row.id, row.name, mapper.local_path, self._moments, known)
 
     def fingerprint(self, row: StoredLibrary) -> int:
-        """Return what stands for all that local paths of a library are computed from."""
+        """Return a fingerprint of everything that a library's local paths are computed from."""
         names = [row.name, *row.former]
         packed = msgspec.msgpack.encode([names, sorted(set(row.roots)), list(self._mappings)])
         return int.from_bytes(blake2b(packed, digest_size=8).digest(), "big", signed=True)
 
     def former_name_in_use(self, row: StoredLibrary) -> str | None:
-        """Return a former title by which a mapping still names a library, or None."""
+        """Return the former title of a library that a mapping still uses, or None."""
         named = {(mapping.library_name or "").strip() for mapping in self._mappings}
         return next((name for name in row.former if name.strip() in named), None)
 
 
 class FollowedPaths:
-    """Keeps the local paths of one server's files in step with its mappings, also while passes write them.
+    """Keeps the local paths of one server's files in line with its mappings, even while passes write them.
 
-    A pass writes paths by the mappings that held when it was planned. ``changes`` counts how often something changed:
-    whoever plans passes notes it before, and `settle` computes once more what a pass wrote that it no longer fits.
-    As long as such a pass writes, the library's fingerprint is not stored, so that not even a crash leaves paths
-    behind that nobody doubts.
+    A pass writes paths by the mappings in force when it was planned. ``changes`` counts the changes: the worker notes
+    it before planning, and `settle` recomputes paths if it has grown since. While such a pass writes, the library's
+    fingerprint is not stored, so that outdated paths are found even after a crash.
     """
 
     def __init__(self, database: Database, server: str, writing: Container[int] = ()) -> None:
@@ -79,7 +78,7 @@ class FollowedPaths:
         self._one_at_a_time = asyncio.Lock()
 
     async def follow(self, server_id: int) -> None:
-        """Compute anew what no longer fits the mappings, roots and titles; no network is needed."""
+        """Recompute the paths that no longer match mappings, roots and titles; no network is needed."""
         async with self._one_at_a_time:
             for library_id in tuple(self._doubted):
                 await outdate_paths(self._database, library_id)
@@ -99,7 +98,7 @@ class FollowedPaths:
                     await settle_paths(self._database, row.id, fingerprint)
 
     async def settle(self, server_id: int, library_id: int, changes: int) -> None:
-        """After a pass that was planned when there had been so many changes: compute again what it wrote since."""
+        """Recompute the paths written by a pass that was planned at this count of ``changes``, if it has grown."""
         async with self._one_at_a_time:
             if changes == self.changes:
                 return
@@ -107,6 +106,6 @@ class FollowedPaths:
         await self.follow(server_id)
 
     def doubt(self, library_id: int, changes: int) -> None:
-        """After such a pass that was broken off, which should not wait: leave it to the next `follow`."""
+        """Let the next `follow` recompute the paths of a cancelled pass, which must not wait for it."""
         if changes != self.changes or self._one_at_a_time.locked():
             self._doubted.add(library_id)

@@ -1,4 +1,4 @@
-"""Shows and seasons that no listing showed, although their children name them: they are asked for by key."""
+"""Looking up shows and seasons by key that were not listed although listed children refer to them."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ _CHILDREN = (Season, Episode)
 
 
 class ParentLookup:
-    """Sees to it that the parents of a pass's items are stored; each parent is looked for once a pass."""
+    """Makes sure that the parents of a pass's items are stored; each parent is looked up once per pass."""
 
     def __init__(self, context: PassContext, library: LibraryTarget, damage: DamageWatch) -> None:
         self._context = context
         self._damage = damage
         self._library = library
         self.unreadable: list[tuple[Kind, str]] = []
-        """Parents that the server has but cannot send, by kind and rating key."""
+        """Parents that the server has but cannot send, as (kind, rating key)."""
         self._resolved: dict[Kind, set[str]] = {Kind.SHOW: set(), Kind.SEASON: set()}
 
     def add_listed(self, kind: Kind, items: Sequence[Item]) -> None:
-        """Take in what a listing showed: it is stored before that of its children begins, and needs no look-up."""
+        """Add listed items: they are stored before their children are listed, and need no look-up."""
         if kind in self._resolved:
             self._resolved[kind].update([item.rating_key for item in items])
 
     async def store_parents(self, items: Sequence[Item]) -> None:
-        """Store the shows, then the seasons, that these items name and that have no row, or a missing one.
+        """Store the shows, then the seasons, that these items refer to and that have no row or a missing one.
 
-        What the server does not have either stays unresolved: such an item's row is written anew at the next pass.
-        Raises PlexError and StoreError.
+        A parent that the server does not have either stays unresolved; its child's row is written again at the next
+        pass. Raises PlexError and StoreError.
         """
         await self._store(Kind.SHOW, {item.show_rating_key for item in items if isinstance(item, _CHILDREN)})
         await self._store(Kind.SEASON, {item.season_rating_key for item in items if isinstance(item, Episode)})
@@ -77,9 +77,9 @@ class ParentLookup:
     async def _other_items(
         self, kind: Kind, changes: Sequence[Change], known: Mapping[str, KnownRow]
     ) -> dict[str, Change]:
-        """Return the changes of items that are others than the missing rows with their keys, by rating key.
+        """Return, by rating key, the changes of items that differ from the missing row with the same key.
 
-        No listing shows them or their rows, so guids alone decide.
+        Neither the items nor their rows are listed, so only guids can decide.
         """
         found = {change.item.rating_key: change for change in changes if change.item.rating_key in known}
         stored = await stored_parents(self._context.database.reader, kind, [known[key].id for key in found])
@@ -91,9 +91,9 @@ class ParentLookup:
         }
 
     async def _fetch(self, kind: Kind, keys: Sequence[str]) -> Page:
-        """Return what the server has of these items, as a page; damaged ones are asked for a second time.
+        """Return the server's items for these keys as a page; damaged ones are requested a second time.
 
-        No listing shows them, so none would read them again.
+        They are not listed, so no later listing would read them again.
         """
         found: dict[str, Item] = {}
         mended: dict[str, str] = {}
@@ -117,5 +117,5 @@ class ParentLookup:
 async def _replace(
     connection: Connection, *, target: Target, kind: Kind, row_id: int, change: Change, now: int
 ) -> BatchResult:
-    """Give an item the key of a row that went missing, which keeps its id and what hangs on it."""
+    """Store an item under the key of a missing row, which keeps its id and its children."""
     return await replace_parent(connection, target, kind, row_id, change, now, lambda _kind, _id: False)

@@ -1,6 +1,6 @@
-"""How far a round of passes has come: one value, and a board that shows everybody the newest one.
+"""The progress of a round of passes: one value, and a board that publishes the newest one.
 
-A reader that is slow misses values in between, never the last one, and holds nobody up.
+A slow reader misses intermediate values, never the last one, and does not delay the work.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class LibraryProgress(msgspec.Struct, frozen=True):
     """A library whose pass is running.
 
-    ``number`` tells it from another one of the same name; ``listing`` says what of it is being read, ``title`` which
-    item came last. ``total`` is None until the first page is there, or where the server does not say.
+    ``number`` distinguishes libraries of the same name; ``listing`` is what is being read, ``title`` the last item.
+    ``total`` is None until the first page has arrived, or if the server does not report it.
     """
 
     number: int
@@ -31,7 +31,7 @@ class LibraryProgress(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """Both levels: libraries of the round, and items of each library whose pass is running."""
+    """Progress on both levels: libraries of the round, and items of each library whose pass is running."""
 
     libraries_done: int = 0
     libraries_total: int = 0
@@ -40,7 +40,7 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Meter:
-    """Shows one library's pass on the board under a ``number``, from its beginning to its end."""
+    """Shows one library's pass on the board under a ``number``, from start to end."""
 
     def __init__(self, board: ProgressBoard, start: LibraryProgress) -> None:
         self.number = start.number
@@ -48,17 +48,17 @@ class Meter:
         self._latest = start
 
     def advance(self, listing: str, done: int, total: int | None, title: str = "") -> None:
-        """Show how many items of a listing have been looked at, of how many, and which one was the last."""
+        """Show how many items of a listing have been read, out of how many, and the title of the last one."""
         self._latest = msgspec.structs.replace(self._latest, listing=listing, done=done, total=total, title=title)
         self._board.show(self, self._latest)
 
     def finish(self) -> None:
-        """Count the library as done, however its pass ended; a second time changes nothing."""
+        """Count the library as done, however its pass ended; a second call does nothing."""
         self._board.drop(self)
 
 
 class ProgressBoard:
-    """Holds the newest Progress; whoever syncs writes it, whoever shows it watches."""
+    """Holds the newest Progress: passes write it, displays watch it."""
 
     def __init__(self) -> None:
         self._latest = Progress()
@@ -72,7 +72,7 @@ class ProgressBoard:
         return self._latest
 
     def new_round(self) -> None:
-        """Count from the beginning again, unless something is under way: a service runs for months."""
+        """Restart the count unless a pass is running: a service runs for months."""
         if not self._running and self._latest.libraries_total:
             self._publish(Progress())
 
@@ -90,22 +90,22 @@ class ProgressBoard:
         self._tell(progress)
 
     def close(self) -> None:
-        """Let every watcher end after the last value."""
+        """End every watcher after the last value."""
         self._publish(msgspec.structs.replace(self._latest, closed=True))
 
     def show(self, meter: Meter, progress: LibraryProgress) -> None:
-        """Show where a meter stands, as long as it is on the board."""
+        """Show a meter's progress while it is on the board."""
         if meter in self._running:
             self._running[meter] = progress
             self._publish(self._latest)
 
     def drop(self, meter: Meter) -> None:
-        """Take a meter off the board and count its library."""
+        """Remove a meter from the board and count its library as done."""
         if self._running.pop(meter, None) is not None:
             self._publish(msgspec.structs.replace(self._latest, libraries_done=self._latest.libraries_done + 1))
 
     async def watch(self) -> AsyncIterator[Progress]:
-        """Yield the newest value whenever it has changed, until the board is closed."""
+        """Yield the newest value each time it changes, until the board is closed."""
         shown: Progress | None = None
         while shown is None or not shown.closed:
             if shown is self._latest:

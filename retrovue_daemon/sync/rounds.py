@@ -1,4 +1,4 @@
-"""What the passes of one round over a server share."""
+"""The state shared by the passes of one round over a server."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ if TYPE_CHECKING:
 
 
 LONGEST_WAIT_S = 60.0
-"""Seconds that a pass waits for the others before it removes anything: one that hangs must not hold up the rest."""
+"""Seconds that a pass waits for the others before it removes anything: one that hangs must not block the rest."""
 
 
 class MergedRows:
-    """Rows that took over a younger one (``store/items/rekeying.py``), by kind: their ids, and the ids that are gone.
+    """Rows that took over a younger row (``store/items/rekeying.py``): per kind, their ids and the deleted ids.
 
-    A pass of another library may have seen the younger one listed.
+    A pass over another library may have seen the younger row listed.
     """
 
     def __init__(self) -> None:
         self._younger: dict[Kind, dict[int, int]] = {}
 
     def note(self, rekeyed: Rekeyed) -> None:
-        """Remember which rows took over which."""
+        """Record which rows took over which."""
         for kind, pairs in rekeyed.pairs.items():
             self._younger.setdefault(kind, {}).update(pairs)
 
     def forget(self) -> None:
-        """Forget them all, once no pass is under way."""
+        """Forget all of them; call this when no pass is running."""
         self._younger.clear()
 
     def unlisted(self, kind: Kind, row_ids: list[int], seen: SeenIds) -> list[int]:
-        """Return those of the rows that were not seen, neither as themselves nor as the one they took over."""
+        """Return the rows that were not seen, neither under their own id nor under that of the row they took over."""
         younger = self._younger.get(kind)
         if not younger:
             return row_ids
@@ -46,7 +46,7 @@ class MergedRows:
 
 
 class Round(msgspec.Struct):
-    """One look at a server and the passes that follow.
+    """One poll of a server and the passes that follow.
 
     ``merged_rows`` is shared by all rounds of a server, because their passes may overlap. ``is_first`` means that no
     library of the server has ever been listed completely, so nothing can have moved.
@@ -55,34 +55,34 @@ class Round(msgspec.Struct):
     merged_rows: MergedRows
     is_first: bool = False
     arrived: Counter[int] = msgspec.field(default_factory=Counter)
-    """How many of the rows that a library's pass took for new had been others before, by the library's id."""
+    """Per library id, how many rows that its pass counted as new turned out to be existing items."""
     _looking: dict[tuple[str, int], asyncio.Event] = msgspec.field(default_factory=dict)
     _judging: dict[tuple[str, int], asyncio.Event] = msgspec.field(default_factory=dict)
 
     def begin(self, kind: str, library_id: int) -> None:
-        """Announce a full pass over a library of a kind, before the first of them has ended its look."""
+        """Announce a full pass over a library of this kind, before any of them has finished reading."""
         self._looking[kind, library_id] = asyncio.Event()
         self._judging[kind, library_id] = asyncio.Event()
 
     def end_look(self, kind: str, library_id: int) -> None:
-        """Say that such a pass has seen all that it will see."""
+        """Report that such a pass has finished reading."""
         _end(self._looking, kind, library_id)
 
     def end(self, kind: str, library_id: int) -> None:
-        """Say that such a pass is over, or will remove nothing."""
+        """Report that such a pass is over, or will remove nothing."""
         self.end_look(kind, library_id)
         _end(self._judging, kind, library_id)
 
     async def others_looked(self, kind: str) -> None:
-        """Wait, but not for ever, until the other libraries of a kind were looked at: what left may be there now."""
+        """Wait, within limits, until the other libraries of a kind are read: removed items may be there now."""
         await _all_set(self._looking, kind)
 
     async def others_judged(self, kind: str) -> None:
-        """Wait, but not for ever, until the others have removed what left: what came may have been there before."""
+        """Wait, within limits, until the others have removed items: added items may have been there before."""
         await _all_set(self._judging, kind)
 
     def note(self, rekeyed: Rekeyed) -> None:
-        """Remember which rows took over which."""
+        """Record which rows took over which."""
         self.arrived.update(rekeyed.arrived)
         self.merged_rows.note(rekeyed)
 

@@ -1,4 +1,4 @@
-"""Which rows a listing has shown, in as little memory as can be."""
+"""The set of rows that a listing has shown, in very little memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class SeenIds:
-    """A set of row ids, one bit each: a million take 125 kB, where a set of integers takes 60 MB."""
+    """A set of row ids, one bit each: a million take 125 kB instead of the 60 MB of a set of integers."""
 
     def __init__(self) -> None:
         self._bits = bytearray()
@@ -29,7 +29,7 @@ class SeenIds:
         self._count = count
 
     def unseen(self, row_ids: Iterable[int]) -> list[int]:
-        """Return those of these rows that were not seen, in their order."""
+        """Return the given rows that were not seen, in order."""
         bits, size = self._bits, len(self._bits) << 3
         return [row_id for row_id in row_ids if row_id >= size or not bits[row_id >> 3] >> (row_id & 7) & 1]
 

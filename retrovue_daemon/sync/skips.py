@@ -1,4 +1,4 @@
-"""Entries that could not be used: each is told of once, not at every pass."""
+"""The log of unusable entries: each is logged once, not at every pass."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _REMEMBERED = 10_000
 
 
 class SkipLog:
-    """Remembers which entries have been logged; when it is full it begins anew, so that its memory is bounded."""
+    """Remembers which entries have been logged; cleared when full, so that its memory is bounded."""
 
     def __init__(self) -> None:
-        self._told: set[tuple[str | None, ...]] = set()
+        self._logged: set[tuple[str | None, ...]] = set()
         self.paths_hidden: set[tuple[str, int]] = set()
-        """Server and id of the libraries whose files' paths the token does not see: logged when that begins."""
+        """(Server, library id) of the libraries whose file paths the token cannot see: logged when that starts."""
 
     def note(self, server: str, library: str, skipped: Skipped) -> None:
         """Log an entry the first time it is seen."""
@@ -37,7 +37,7 @@ class SkipLog:
         )
 
     def note_unreadable(self, server: str, library: str, kind: Kind, entry: Unreadable) -> None:
-        """Log an entry that the server cannot send, the first time it is met between these neighbours."""
+        """Log an entry that the server cannot send, the first time it is found between these neighbours."""
         if self._is_known(server, library, kind, entry.before, entry.after):
             return
         log.warning(
@@ -53,9 +53,9 @@ class SkipLog:
 
     def _is_known(self, *key: str | None) -> bool:
         """Return whether an entry was logged before, and remember it."""
-        if key in self._told:
+        if key in self._logged:
             return True
-        if len(self._told) >= _REMEMBERED:
-            self._told.clear()
-        self._told.add(key)
+        if len(self._logged) >= _REMEMBERED:
+            self._logged.clear()
+        self._logged.add(key)
         return False

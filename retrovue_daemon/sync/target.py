@@ -1,4 +1,4 @@
-"""Which library a pass is for, and with what it works."""
+"""The library that a pass syncs, and the context it works in."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ LISTINGS = {
     "movie": ((Kind.MOVIE, Listing.MOVIES),),
     "show": ((Kind.SHOW, Listing.SHOWS), (Kind.SEASON, Listing.SEASONS), (Kind.EPISODE, Listing.EPISODES)),
 }
-"""What to list of a library of each type, parents first: a child finds its parent's row already written."""
+"""The listings per library type, parents first: a parent's row is written before its children's."""
 
 
 class LibraryTarget(msgspec.Struct, frozen=True):
-    """A library that is to be synced: its row, what the server said of it, where its rows go, and in which round.
+    """A library to sync: its row, the server's entry, the target of its item rows, and the round.
 
-    ``former`` are titles that it had before and that no other library of the server has now.
+    ``former`` are its earlier titles that no other library of the server has now.
     """
 
     server: str
@@ -43,12 +43,12 @@ class LibraryTarget(msgspec.Struct, frozen=True):
 
     @property
     def listings(self) -> tuple[tuple[Kind, Listing], ...]:
-        """The kinds of its items and what lists them, parents first."""
+        """The kinds of its items and their listings, parents first."""
         return LISTINGS[self.row.kind]
 
 
 class PassSettings(msgspec.Struct, frozen=True):
-    """The part of the configuration that a pass works by; ``max_removed`` is a fraction."""
+    """The settings of a pass; ``max_removed`` is a fraction."""
 
     page_size: int
     batch_size: int
@@ -57,7 +57,7 @@ class PassSettings(msgspec.Struct, frozen=True):
 
 
 class PassContext(msgspec.Struct, frozen=True):
-    """What all passes over one server work with; ``now`` gives Unix seconds, ``observed`` the observed time."""
+    """What the passes over one server share; ``now`` returns Unix seconds, ``observed`` the observed time."""
 
     client: PlexClient
     database: Database

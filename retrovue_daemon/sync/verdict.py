@@ -1,4 +1,4 @@
-"""How a pass ends: what it concludes from what it saw, and its report."""
+"""The end of a pass: its verdict and its report."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class PassReport(msgspec.Struct, frozen=True):
-    """How a pass ended; ``run_id`` is its row in sync_runs, None where nothing was to be told or it failed.
+    """How a pass ended; ``run_id`` is its row in sync_runs, None if there was nothing to record or that failed.
 
-    ``cause`` is what the server did to end it early, ``removal`` what left, or would leave, the library.
+    ``cause`` is the server's error that ended it early, ``removal`` what was or would be removed from the library.
     """
 
     server: str
@@ -31,13 +31,12 @@ class PassReport(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What a pass concludes from what it saw.
+    """What a pass concludes from what it read.
 
-    ``leaving`` are the rows that may go missing, by kind; ``displaced`` are those that may only live on under another
-    key, because their own was given to another item and nothing proves that theirs is gone. ``settles`` says that the
-    listing was complete and that nothing of it waits to be judged; ``fault`` is what could not be read or counted
-    (``sync/faults.py``), and ``list_again`` that the next pass must be a full one. The ``error`` of one that is
-    ``ok`` is what stays in doubt.
+    ``leaving`` are the rows that may be marked missing, by kind. ``displaced`` are rows that may only be re-keyed:
+    their key was given to another item, and nothing proves that their own item is gone. ``settles`` means that the
+    listing was complete and fully decided. ``fault`` is what could not be read or counted (``sync/faults.py``),
+    ``list_again`` makes the next pass a full one. If the status is ``ok``, ``error`` is what remains in doubt.
     """
 
     status: RunStatus

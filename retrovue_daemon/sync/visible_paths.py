@@ -1,4 +1,4 @@
-"""Whether a token sees where files are, found out by a few files: without a sync, and without a database."""
+"""Checking, with a few files, whether a token can see file paths; needs no sync and no database."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from retrovue_daemon.sources.plex.client import PlexClient
 
 _SAMPLE = 20
-"""Items: an owner's library may begin with some whose files have no path."""
+"""Items per library: even for an owner, the first ones may have files without a path."""
 
 _WITH_FILES = {"movie": Kind.MOVIE, "show": Kind.EPISODE}
-"""What has files in a library of each type."""
+"""The kind of item that has files, per library type."""
 
 
 class VisiblePaths(StrEnum):
-    """What a token sees of paths of files."""
+    """How much of the file paths a token can see."""
 
     WHOLE = "whole"
     NAMES = "names"
@@ -31,7 +31,7 @@ class VisiblePaths(StrEnum):
 
     @property
     def problem(self) -> str | None:
-        """What the token does not see, or None."""
+        """What the token cannot see, or None."""
         return {
             VisiblePaths.WHOLE: None,
             VisiblePaths.NAMES: "the token does not see where files are, only their names",
@@ -40,10 +40,10 @@ class VisiblePaths(StrEnum):
 
 
 async def visible_paths(client: PlexClient, libraries: Iterable[LibraryListing]) -> VisiblePaths | None:
-    """Return what the token sees of paths; None where none of the libraries shows a file.
+    """Return how much of the file paths the token can see; None if no library shows a file.
 
-    One request per library, until one shows a whole path: Plex shows paths to a user, or does not. A library that
-    cannot be listed shows nothing.
+    Sends one request per library until one shows a whole path: Plex either shows paths to a user or does not. A
+    library that cannot be listed is skipped.
     """
     best = None
     for library in libraries:

@@ -1,4 +1,4 @@
-"""What all passes over a library have in common: they look, they conclude, and all trouble ends in their report."""
+"""What all passes over a library share: they look, then conclude, and every failure ends in their report."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ log = structlog.get_logger()
 
 
 class LibraryPass(Protocol):
-    """One kind of pass. Use one object for one pass."""
+    """One kind of pass. Each object runs one pass."""
 
     kind: ClassVar[RunKind]
     counts: Counts
 
     async def look(self) -> Verdict:
-        """Read, write what differs, and judge. Raises PlexError and StoreError."""
+        """Read the library, write the differences and return the verdict. Raises PlexError and StoreError."""
 
     async def conclude(self, connection: Connection, verdict: Verdict, result: Result) -> Conclusion:
-        """Draw the consequences of a look that raised nothing, within one transaction."""
+        """Apply the verdict of a successful look in one transaction."""
 
 
 class Conclusion(msgspec.Struct, frozen=True):
-    """A pass as it is told; ``run_id`` is None where it is not recorded."""
+    """The outcome of a pass; ``run_id`` is None if it was not recorded."""
 
     run: Run
     run_id: int | None
@@ -50,7 +50,7 @@ class Conclusion(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """Makes the record of a pass from what is known when it ends."""
+    """Builds the record of a pass when it ends."""
 
     context: PassContext
     library: LibraryTarget
@@ -59,7 +59,7 @@ class Result(msgspec.Struct, frozen=True):
     observed: int
 
     def run(self, verdict: Verdict, counts: Counts, removal: Removal | None = None, removed: int = 0) -> Run:
-        """Return the record; what was listed and not written was unchanged, unless it may not have been written."""
+        """Return the record. Listed items that were not written count as unchanged if the pass succeeded."""
         unwritten = max(0, counts.listed - counts.added - counts.updated - counts.restored)
         unchanged = unwritten if verdict.status == "ok" else min(unwritten, counts.unchanged)
         counts = msgspec.structs.replace(counts, unchanged=unchanged)
@@ -80,7 +80,7 @@ class Result(msgspec.Struct, frozen=True):
 
     @classmethod
     def begun(cls, context: PassContext, library: LibraryTarget, kind: RunKind) -> Result:
-        """Return what makes the record of a pass that begins now."""
+        """Return the result of a pass that starts now."""
         return cls(context, library, kind, context.now(), context.observed.now())
 
 
@@ -91,10 +91,10 @@ async def run_pass(
     slot: AbstractAsyncContextManager[object],
     report: asyncio.Future[PassReport],
 ) -> None:
-    """Do a pass and give its ``report``; whatever goes wrong ends in that, only a cancellation is raised on.
+    """Run a pass and set its ``report``. Every failure ends in the report; only a cancellation is raised.
 
-    ``slot`` is held while the pass looks; what it concludes from that needs the writer only. A pass that is cancelled
-    does not wait for the writer: its report comes once the record is written.
+    ``slot`` is held while the pass looks; concluding needs only the writer. A cancelled pass does not wait for the
+    writer: its report is set once the record is written.
     """
     result, start = Result.begun(context, library, job.kind), time.monotonic()
     concluding: asyncio.Future[Conclusion] | None = None
@@ -113,26 +113,26 @@ async def run_pass(
         await _turn(library, verdict, job.counts)
         work = partial(_conclude, job=job, verdict=verdict, result=result)
         concluding = await context.database.writer.submit(work)
-        # Not awaited itself: a cancellation must not take the answer from it.
+        # Not awaited directly: a cancellation must not cancel the future.
         await asyncio.wait([concluding])
         give(concluding.result())
     except asyncio.CancelledError:
         _when_recorded(concluding or _record_cancelled(job, context, result), job, result, give)
         raise
-    except Exception as error:  # noqa: BLE001 -- a mistake of ours in one library must not cost the others
+    except Exception as error:  # noqa: BLE001 -- a bug that affects one library must not affect the others
         give(Conclusion(result.run(_failure(error, context, library), job.counts), None))
     finally:
         library.round.end(library.row.kind, library.row.id)
 
 
 def report_unstarted(context: PassContext, library: LibraryTarget, kind: RunKind) -> PassReport:
-    """Report a pass that was cancelled before its first step: it has left no record."""
+    """Return the report of a pass that was cancelled before its first step: it has no record."""
     run = Result.begun(context, library, kind).run(Verdict("cancelled"), Counts())
     return PassReport(library.server, library.row.name, run, None, 0.0)
 
 
 async def _turn(library: LibraryTarget, verdict: Verdict, counts: Counts) -> None:
-    """Wait for the moment to conclude: a pass that removes, until the others have seen what came elsewhere."""
+    """Wait until the pass may conclude: before removing, the other passes must have read what was added elsewhere."""
     round_, kind = library.round, library.row.kind
     if any(verdict.leaving.values()) or any(verdict.displaced.values()):
         round_.end_look(kind, library.row.id)
@@ -144,7 +144,7 @@ async def _turn(library: LibraryTarget, verdict: Verdict, counts: Counts) -> Non
 
 
 async def _conclude(connection: Connection, *, job: LibraryPass, verdict: Verdict, result: Result) -> Conclusion:
-    """Let the pass conclude; one that did not end well is recorded, and the library's row says so."""
+    """Let a successful pass conclude; record any other in sync_runs and the library's row."""
     if verdict.status == "ok":
         return await job.conclude(connection, verdict, result)
     run = result.run(verdict, job.counts)
@@ -157,12 +157,12 @@ async def _look(job: LibraryPass) -> Verdict:
     try:
         return await job.look()
     except PlexError as error:
-        # What was read before is stored; it only was not everything.
+        # What was read before the error is stored.
         return Verdict("incomplete" if job.counts.pages else "failed", str(error), cause=error)
 
 
 def _failure(error: Exception, context: PassContext, library: LibraryTarget) -> Verdict:
-    """Say how a pass ends that broke down; to be called where ``error`` is being handled."""
+    """Return the verdict of a pass that raised ``error``; call this from an except block."""
     if isinstance(error, sqlite3.Error):
         error = unreadable(context.database.path, error)
     if isinstance(error, DaemonError):
@@ -172,7 +172,7 @@ def _failure(error: Exception, context: PassContext, library: LibraryTarget) -> 
 
 
 def _record_cancelled(job: LibraryPass, context: PassContext, result: Result) -> asyncio.Future[Conclusion]:
-    """Leave the record to the writer, behind the batches it still has: a cancelled task should not wait."""
+    """Queue the record behind the pass's remaining batches: a cancelled task must not wait."""
 
     async def work(connection: Connection) -> Conclusion:
         run = result.run(Verdict("cancelled"), job.counts)
@@ -189,7 +189,7 @@ def _record_cancelled(job: LibraryPass, context: PassContext, result: Result) ->
 def _when_recorded(
     recorded: asyncio.Future[Conclusion], job: LibraryPass, result: Result, give: Callable[[Conclusion], None]
 ) -> None:
-    """Have a cancelled pass reported when its end is recorded, or could not be."""
+    """Report a cancelled pass once its record is written or has failed."""
 
     def end(done: asyncio.Future[Conclusion]) -> None:
         if done.cancelled() or done.exception() is not None:
@@ -204,7 +204,7 @@ _LEVELS = {"ok": "info", "incomplete": "warning", "blocked": "error", "failed": 
 
 
 def log_report(report: PassReport) -> None:
-    """Write the one line that says all about a pass."""
+    """Log a pass in one line; a blocked one in two."""
     run = report.run
     names = {"server": report.server, "library": report.library, "run_id": report.run_id}
     error = {} if run.error is None else {"error": run.error}

@@ -1,4 +1,4 @@
-"""The full pass: a complete listing of one library, and what follows from it."""
+"""The full pass: lists one library completely, and removes what the listing proves to be gone."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class FullPass:
-    """List everything, write what differs, mark what left, set the marks."""
+    """Lists everything, writes the differences, marks removed items and sets the library's change marks."""
 
     kind: ClassVar[RunKind] = "full"
 
@@ -42,15 +42,15 @@ class FullPass:
         self._before: LibraryListing | None = library.listing
         self._doubts: list[str] = []
         self._faults: dict[Kind, tuple[str, ...]] = {}
-        self._told: list[str] = []
+        self._fault_notes: list[str] = []
         """The faults in words."""
         self._unlisted: dict[Kind, list[int]] = {}
-        """Rows that the listings did not show, also those of which nothing can be said."""
+        """Rows that were not listed, including those that cannot be decided."""
         self._waiting = 0
-        """Rows that would go if the server were asked for them, too."""
+        """The number of unlisted rows whose items were not requested yet."""
 
     async def look(self) -> Verdict:
-        """List everything, and judge what may be believed to be gone."""
+        """List everything, and decide which items are gone."""
         self._began = self._library.target.moments.advance()
         await self._list_all()
         if any(listed.log.moved for listed in self._listed.values()):
@@ -64,8 +64,8 @@ class FullPass:
         if self._doubts:
             return self._incomplete(*self._doubts)
         if not set(self._fault) <= set(self._library.row.fault):
-            # The server may have been in the middle of something; the same faults a second time are its nature.
-            return self._incomplete(*self._told)
+            # The server may have been busy; faults that repeat are permanent.
+            return self._incomplete(*self._fault_notes)
         leaving = {kind: await self._unseen(kind) for kind in self._listed}
         if not any(leaving.values()):
             return await self._whole(leaving)
@@ -78,19 +78,19 @@ class FullPass:
 
     @property
     def _fault(self) -> tuple[str, ...]:
-        """What could not be read or counted, as the library's row keeps it."""
+        """What could not be read or counted, as stored in the library's row."""
         return tuple(fault for faults in self._faults.values() for fault in faults)
 
     async def _whole(self, leaving: dict[Kind, list[int]]) -> Verdict:
-        """Judge a listing that counts as complete; what it could not read or count stays in doubt."""
-        error, displaced = "; ".join(self._told) or None, await self._displaced(leaving)
+        """Return the verdict of a complete listing; what it could not read or count remains in doubt."""
+        error, displaced = "; ".join(self._fault_notes) or None, await self._displaced(leaving)
         return Verdict("ok", error, leaving=leaving, displaced=displaced, fault=self._fault)
 
     async def _displaced(self, leaving: dict[Kind, list[int]]) -> dict[Kind, list[int]]:
-        """Return the rows that stay although they were not listed, and whose items may be listed under new keys.
+        """Return the unlisted rows that stay, and whose items may be listed under new keys.
 
-        They have to be found now: later the new rows are no longer new. Those are rows whose keys belong to other
-        items, and rows beside an entry that cannot be read whose guids are listed elsewhere and that are not there.
+        These are rows whose keys belong to other items, and, if entries are unreadable, rows whose guids are listed
+        elsewhere and whose items the server does not have. They must be found now: later, the new rows are not new.
         """
         reader = self._context.database.reader
         found: dict[Kind, list[int]] = {}
@@ -120,20 +120,20 @@ class FullPass:
             listed = self._listed[kind]
             if faults := listed.faults(kind):
                 self._faults[kind] = faults
-                self._told += [f"{listing.value}: {told}" for told in listed.described_faults]
+                self._fault_notes += [f"{listing.value}: {note}" for note in listed.described_faults]
             if listed.doubt is not None and not listed.miscount:
                 self._doubts.append(f"{listing.value}: {listed.doubt}")
         for kind, key in dict.fromkeys(self._reader.unreadable_parents):
-            # Children of theirs are stored without them until they can be read.
+            # Their children are stored without a parent until the parent can be read.
             self._faults[kind] = (*self._faults.get(kind, ()), unreadable_parent(kind, key))
-            self._told.append(f"the server cannot send the {kind} with rating key {key}")
+            self._fault_notes.append(f"the server cannot send the {kind} with rating key {key}")
 
     async def _read(self, kind: Kind, listing: Listing) -> Listed:
         pages = self._context.client.pages(self._library.row.key, listing, page_size=self._context.settings.page_size)
         return await self._reader.read(kind, listing.value, pages)
 
     async def _unseen(self, kind: Kind) -> list[int]:
-        """Return the ids of rows of this library that its listing did not show, and that are not missing yet."""
+        """Return the ids of this library's rows that were not listed and are not yet missing."""
         reader, seen = self._context.database.reader, self._listed[kind].rows
         ids: list[int] = []
         async for chunk in ids_of_library(reader, kind, self._library.row.id):
@@ -142,15 +142,15 @@ class FullPass:
         log = self._listed[kind].log
         if not ids or not log.unreadable:
             return ids
-        # What may be the entry that the server cannot send is not gone, whatever it answers for the item alone.
+        # A row that may be an unreadable entry is not gone, whatever the server answers for the single item.
         keys = await rating_keys(reader, kind, ids)
         return [row_id for row_id, key in keys.items() if not log.may_be_unread(key)]
 
     async def _unproved(self, leaving: dict[Kind, list[int]]) -> list[Kind] | None:
-        """Return the kinds whose rows may go only by an answer for each of them.
+        """Return the kinds whose rows may be removed only after a request for each item.
 
-        Where a server never says how much there is, a listing may have ended too early: for a few rows the server is
-        asked, for more the listing is read a second time. None where that shows something else.
+        If a server reports no total, a listing may have ended too early: a few items are requested one by one; for
+        more, the listing is read a second time. Returns None if that listing differs.
         """
         unproved = [kind for kind in self._faults if leaving[kind]]
         unsized = [
@@ -183,29 +183,29 @@ class FullPass:
         return next((library for library in listed if library.key == self._library.listing.key), None)
 
     async def _confirmed(self, leaving: dict[Kind, list[int]], unproved: list[Kind]) -> Verdict:
-        """Judge where the listing alone proves nothing: gone is only what the server says it does not have."""
+        """Return the verdict if the listing alone proves nothing: only items that the server denies are gone."""
         doubtful = {kind: leaving[kind] for kind in unproved}
         listed = {kind: self._listed[kind].rows for kind in doubtful}
         confirmed = await confirm(self._context, self._library, doubtful, listed)
         if confirmed is None:
-            return self._incomplete(*self._told, "the server answers 404 for an item that it lists")
+            return self._incomplete(*self._fault_notes, "the server answers 404 for an item that it lists")
         for kind, number in confirmed.present.items():
             if number and kind not in self._faults:
-                # No total, and not all that there is: the listing ended too early.
+                # There was no total, and items are missing: the listing ended too early.
                 self._faults[kind] = (cut_short(kind, number),)
-                self._told.append(f"the server lists {number} items fewer than it has")
+                self._fault_notes.append(f"the server lists {number} items fewer than it has")
         if not set(self._fault) <= set(self._library.row.fault):
-            return self._incomplete(*self._told)
+            return self._incomplete(*self._fault_notes)
         gone = {**leaving, **confirmed.gone}
         if not confirmed.waiting or not any(confirmed.gone.values()):
-            # Where none of so many was gone there is no hurry about the rest.
+            # If none of so many was gone, the rest is not urgent.
             return await self._whole(gone)
         note = f"{confirmed.waiting} items that are no longer listed wait to be asked for at the next pass"
-        told = "; ".join([*self._told, note])
+        notes = "; ".join([*self._fault_notes, note])
         self._waiting = confirmed.waiting
         displaced = await self._displaced(gone)
         return Verdict(
-            "ok", told, leaving=gone, displaced=displaced, settles=False, fault=self._fault, list_again=True
+            "ok", notes, leaving=gone, displaced=displaced, settles=False, fault=self._fault, list_again=True
         )
 
     async def conclude(self, connection: Connection, verdict: Verdict, result: Result) -> Conclusion:
@@ -249,7 +249,7 @@ class FullPass:
 
 
 def _looks_alike(before: LibraryListing, after: LibraryListing) -> bool:
-    """Tell whether a library is the same one as before, with the same marks."""
+    """Return whether a library is the same as before, with the same change marks."""
     if before.uuid is not None and before.uuid != after.uuid:
         return False
     if before.content_changed_at is not None:

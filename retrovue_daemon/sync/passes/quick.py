@@ -1,4 +1,4 @@
-"""The quick pass: only what the server says was updated since the last look. It removes nothing."""
+"""The quick pass: reads only items updated since the last poll. It removes nothing."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from retrovue_daemon.sync.target import LibraryTarget, PassContext
 
 OVERLAP_S = 10 * 60
-"""Seconds before the highest updatedAt that is known: items are not always listed in the order of their times."""
+"""Seconds before the highest known updatedAt: items are not always listed in time order."""
 
 
 class QuickPass:
-    """Ask for what is new, a request or so a listing; a server that ignores the question is listed wholly.
+    """Requests updated items, about one request per listing; a server that ignores the filter is listed in full.
 
-    ``settled`` says that the library needs no full pass just now: then what was wrong with it before is over.
+    ``settled`` means that the library needs no full pass now: then its earlier failure is over.
     """
 
     kind: ClassVar[RunKind] = "quick"
@@ -40,7 +40,7 @@ class QuickPass:
         """Read what was updated."""
         watermark = self._library.row.watermark
         since = 0 if watermark is None else watermark - OVERLAP_S
-        told: list[str] = []
+        notes: list[str] = []
         list_again = False
         for kind, listing in self._library.listings:
             pages = self._context.client.pages_since(
@@ -48,16 +48,16 @@ class QuickPass:
             )
             listed = await self._reader.read(kind, listing.value, pages)
             if unreadable := listed.log.unreadable:
-                told.append(f"{listing.value}: {describe_unreadable(unreadable)}")
-                # A full pass finds out which entry it is, once.
+                notes.append(f"{listing.value}: {describe_unreadable(unreadable)}")
+                # A full pass then identifies the entry, once.
                 known = any(fault.startswith(f"{kind} unreadable") for fault in self._library.row.fault)
                 list_again = list_again or not known
         parents = {unreadable_parent(*parent) for parent in self._reader.unreadable_parents}
         list_again = list_again or not parents <= set(self._library.row.fault)
-        return self._reader.hidden_paths.judged(Verdict("ok", "; ".join(told) or None, list_again=list_again))
+        return self._reader.hidden_paths.judged(Verdict("ok", "; ".join(notes) or None, list_again=list_again))
 
     async def conclude(self, connection: Connection, verdict: Verdict, result: Result) -> Conclusion:
-        """Move the watermark; a pass that changed nothing leaves no other trace."""
+        """Move the watermark; record the pass only if it changed something."""
         run = result.run(verdict, self.counts)
         run_id = await record_run(connection, run) if self.counts.any_change else None
         marks = [mark for mark in (self._library.row.watermark, self._reader.watermark) if mark is not None]

@@ -1,4 +1,4 @@
-"""The pass over one show on request: its seasons and episodes, and nothing of the library beside them."""
+"""The pass over one requested show: its seasons and episodes, and nothing else of the library."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class ShowPass:
-    """List one show completely; only seasons and episodes of this show can go missing."""
+    """Lists one show completely; only seasons and episodes of this show can go missing."""
 
     kind: ClassVar[RunKind] = "show"
 
@@ -40,11 +40,11 @@ class ShowPass:
         self._listed: dict[Kind, Listed] = {}
 
     async def look(self) -> Verdict:
-        """List the show, and find what of it is gone."""
+        """List the show, and find its seasons and episodes that are gone."""
         client, key = self._context.client, self._show.rating_key
         page_size = self._context.settings.page_size
         await self._reader.read(Kind.SHOW, "shows", _alone(self._show))
-        told: list[str] = []
+        notes: list[str] = []
         for kind, name, pages in (
             (Kind.SEASON, "seasons", client.seasons_of(key, page_size=page_size)),
             (Kind.EPISODE, "episodes", client.episodes_of(key, page_size=page_size)),
@@ -53,8 +53,8 @@ class ShowPass:
             if listed.doubt is not None:
                 return Verdict("incomplete", f"{name}: {listed.doubt}")
             if listed.log.unreadable:
-                told.append(f"{name}: {describe_unreadable(listed.log.unreadable)}")
-        doubt = "; ".join(told) or None
+                notes.append(f"{name}: {describe_unreadable(listed.log.unreadable)}")
+        doubt = "; ".join(notes) or None
         if self._library.listing.refreshing:
             return Verdict("incomplete", "the server is scanning this library")
         reader, target = self._context.database.reader, self._library.target
@@ -66,12 +66,12 @@ class ShowPass:
                 if row_id not in listed.rows
             ]
             for kind, listed in self._listed.items()
-            # These listings are not sorted by key: each row may be the entry that the server cannot send.
+            # These listings are not sorted by key: any row may be the entry that the server cannot send.
             if not listed.log.unreadable
         }
         if not any(leaving.values()):
             return Verdict("ok", doubt, leaving=leaving)
-        # What is no longer below this show may be below another one now, which this pass does not look at.
+        # An item no longer listed under this show may now be under another, which this pass does not read.
         listed_rows = {kind: listed.rows for kind, listed in self._listed.items()}
         confirmed = await confirm(self._context, self._library, leaving, listed_rows)
         if confirmed is None:
@@ -79,7 +79,7 @@ class ShowPass:
         return Verdict("ok", doubt, leaving={**leaving, **confirmed.gone})
 
     async def conclude(self, connection: Connection, verdict: Verdict, result: Result) -> Conclusion:
-        """Re-key, guard, sweep and record the run; the library's marks stay, for it was not listed."""
+        """Re-key, guard, sweep and record the run; the library's marks stay, because it was not listed."""
         library = self._library
         leaving = {
             kind: library.round.merged_rows.unlisted(kind, ids, self._listed[kind].rows)
@@ -94,11 +94,11 @@ class ShowPass:
         if removal.refusal is not None:
             await record_failure(connection, run)
         if self._reader.displaced or self._reader.list_again:
-            # What gave up its key may live on below another show.
+            # An item that lost its key may be under another show now.
             await list_library_again(connection, library.row.id)
         return Conclusion(run, await record_run(connection, run), removal)
 
 
 async def _alone(show: Show) -> AsyncGenerator[Page, None]:
-    """Give a page of one show, which was found before."""
+    """Yield a page with one show that was found before."""
     yield Page(offset=0, total=1, entries=1, items=(show,))

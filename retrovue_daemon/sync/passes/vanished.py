@@ -1,4 +1,4 @@
-"""A library that its server no longer lists: its rows stay until a person says that it is really gone."""
+"""A library that its server no longer lists: its rows stay until a person confirms the removal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class VanishedPass:
-    """Let go of a whole library, but for what has moved elsewhere, if a person accepts it; else hold it back.
+    """Removes a whole library, except items that moved elsewhere, if removals are accepted; otherwise holds it back.
 
     It counts as a full pass that listed nothing.
     """
@@ -33,7 +33,7 @@ class VanishedPass:
         self._library = library
 
     async def look(self) -> Verdict:
-        """Collect all that the library has."""
+        """Collect all rows of the library."""
         reader = self._context.database.reader
         leaving: dict[Kind, list[int]] = {}
         for kind, _ in self._library.listings:
@@ -43,7 +43,7 @@ class VanishedPass:
         return Verdict("ok", leaving=leaving)
 
     async def conclude(self, connection: Connection, verdict: Verdict, result: Result) -> Conclusion:
-        """Re-key what moved, and refuse the rest or mark it."""
+        """Re-key moved items, and refuse the rest or mark it missing."""
         removal = await plan_removal(connection, self._context, self._library, verdict.leaving, vanished=True)
         removed = await sweep(connection, self._context, self._library, removal)
         if removal.refusal is not None:
