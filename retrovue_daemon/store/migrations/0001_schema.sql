@@ -1,7 +1,7 @@
 -- The first schema. Times are Unix seconds (UTC), durations milliseconds, sizes bytes, bitrates kbit/s.
 -- Columns that other programs fill (servers, switches, mappings) come with defaults for everything else.
 
--- What the daemon must remember about itself, such as its X-Plex-Client-Identifier.
+-- What the daemon stores about itself, such as its X-Plex-Client-Identifier.
 CREATE TABLE daemon_state (
     key   TEXT NOT NULL PRIMARY KEY,
     value TEXT NOT NULL
@@ -294,9 +294,9 @@ LEFT JOIN shows AS w ON w.id = e.show_id
 LEFT JOIN media_files AS f ON f.id = e.media_file_id
 WHERE e.state = 'active';
 
--- Of the rows that are the same work (equal guid and edition) the one that the libraries' priority, then the
--- height of the picture, then the lowest id prefers. A local:// guid is no more than a row number of its server.
--- NOT EXISTS over the index on the guid answers for one row at a time; a window function would sort them all.
+-- Of the rows with the same work (equal guid and edition), the preferred one: by the libraries' priority, then the
+-- picture height, then the lowest id. A local:// guid is only a row number of its server, so each of these stays.
+-- NOT EXISTS with the index on the guid answers row by row; a window function would have to sort all rows.
 CREATE VIEW preferred_movies AS
 SELECT m.*
 FROM active_movies AS m

@@ -1,6 +1,6 @@
--- Passes that ask only for what changed, ids that outlive rating keys, and removals that are remembered.
+-- Quick passes that request only changes, ids that outlive rating keys, and a record of removals.
 
--- What a library looked like at its last complete listing, where contentChangedAt is not told.
+-- The library's values at its last complete listing, for servers without contentChangedAt.
 ALTER TABLE libraries ADD COLUMN section_updated_at INTEGER;
 ALTER TABLE libraries ADD COLUMN scanned_at INTEGER;
 ALTER TABLE libraries ADD COLUMN miscount TEXT;            -- by how much the server's totals were wrong the last time
@@ -8,13 +8,13 @@ ALTER TABLE libraries ADD COLUMN removals_accepted_at INTEGER;
 ALTER TABLE libraries ADD COLUMN priority_source TEXT NOT NULL DEFAULT 'database'
     CHECK (priority_source IN ('config', 'database'));
 
--- Moments are a server's own time, which only grows, whatever clocks do: it goes on when a listing begins or ends. They
--- tell which rows came after a library's last complete listing: see store/rekeying.py.
+-- Moments are a server's logical time, which only increases, whatever the clocks do: it advances when a listing begins
+-- or ends. It shows which rows appeared after a library's last complete listing: see store/items/rekeying.py.
 ALTER TABLE libraries ADD COLUMN known_moment INTEGER NOT NULL DEFAULT 0;  -- when the library was first seen
 ALTER TABLE libraries ADD COLUMN listed_from INTEGER NOT NULL DEFAULT 0;   -- when its last complete listing began
 ALTER TABLE libraries ADD COLUMN listed_until INTEGER NOT NULL DEFAULT 0;  -- and ended
 
--- first_moment: when a row was first seen; last_moment: the last one at which a missing row was surely there.
+-- first_moment: when a row was first seen; last_moment: the last moment at which a missing row certainly existed.
 ALTER TABLE movies ADD COLUMN first_moment INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE movies ADD COLUMN last_moment INTEGER;
 ALTER TABLE shows ADD COLUMN first_moment INTEGER NOT NULL DEFAULT 0;
@@ -29,14 +29,14 @@ UPDATE shows SET last_moment = 0 WHERE state = 'missing';
 UPDATE seasons SET last_moment = 0 WHERE state = 'missing';
 UPDATE episodes SET last_moment = 0 WHERE state = 'missing';
 
--- Missing rows are few: these indexes cost the others nothing.
+-- Few rows are missing, so these indexes cost the others nothing.
 CREATE INDEX movies_missing ON movies (server_id, missing_since) WHERE state = 'missing';
 CREATE INDEX shows_missing ON shows (server_id, missing_since) WHERE state = 'missing';
 CREATE INDEX seasons_missing ON seasons (server_id, missing_since) WHERE state = 'missing';
 CREATE INDEX episodes_missing ON episodes (server_id, missing_since) WHERE state = 'missing';
 
--- A pass that changed nothing leaves one row here: without the index on the server and the sequence of
--- AUTOINCREMENT that costs two pages instead of four.
+-- A pass without changes adds one row here: without the index on the server and the sequence of AUTOINCREMENT, that
+-- writes two pages instead of four.
 CREATE TABLE sync_runs_next (
     id          INTEGER PRIMARY KEY,
     server_id   INTEGER NOT NULL,                             -- the library's; its rows go with the library
@@ -68,7 +68,7 @@ DROP TABLE sync_runs;
 ALTER TABLE sync_runs_next RENAME TO sync_runs;
 CREATE INDEX sync_runs_library ON sync_runs (library_id, started_at);
 
--- The views name new columns, and prefer what is kept up: active servers, libraries that are synced and in order.
+-- The views name the new columns and prefer maintained rows: active servers, synced and active libraries.
 DROP VIEW preferred_movies;
 DROP VIEW preferred_episodes;
 

@@ -1,16 +1,16 @@
--- What a listing left in doubt, what its titles were before, and how long something has been missing by a clock that
--- nobody sets.
+-- Doubts left by a listing, former titles of libraries, and how long items have been missing by a clock that nobody can
+-- set.
 
--- fault: what could not be read or counted at the last listing, as a list (JSON): the same a second time is the server's
--- nature. It replaces miscount, which knew of totals only.
+-- fault: what could not be read or counted at the last listing, as a JSON list; the same fault twice is a permanent trait
+-- of the server. It replaces miscount, which covered only totals.
 ALTER TABLE libraries ADD COLUMN fault TEXT;
 ALTER TABLE libraries ADD COLUMN doubt TEXT;               -- what stays in doubt although the last listing counted as whole
 ALTER TABLE libraries ADD COLUMN list_again INTEGER NOT NULL DEFAULT 0 CHECK (list_again IN (0, 1));
 ALTER TABLE libraries ADD COLUMN former_names TEXT;        -- titles that it had before (JSON), the latest first
 ALTER TABLE libraries DROP COLUMN miscount;
 
--- Items whose values arrived damaged: their rows keep what they have until the same damage comes a second time, or any
--- damage a third time. From then on (times = 3) damage is stored as it comes, until the item arrives undamaged.
+-- Items that arrived with damaged values: their rows keep the good values until the same damage arrives a second time, or
+-- any damage a third time. From then on (times = 3) damage is stored, until the item arrives undamaged.
 CREATE TABLE damaged_items (
     server_id  INTEGER NOT NULL REFERENCES plex_servers (id) ON DELETE CASCADE,
     rating_key TEXT    NOT NULL,
@@ -19,8 +19,8 @@ CREATE TABLE damaged_items (
     PRIMARY KEY (server_id, rating_key)
 ) STRICT, WITHOUT ROWID;
 
--- missing_observed: missing_since by the observed clock (see daemon_state), which only grows while the daemon looks. A
--- time that lies ahead is from a clock that was set wrong: the observed clock begins now, and must not begin there.
+-- missing_observed: missing_since by the observed clock (see daemon_state), which advances only while the daemon runs.
+-- Times in the future come from a wrong clock: the observed clock starts now, and must not start there.
 ALTER TABLE movies ADD COLUMN missing_observed INTEGER;
 ALTER TABLE shows ADD COLUMN missing_observed INTEGER;
 ALTER TABLE seasons ADD COLUMN missing_observed INTEGER;
