@@ -449,7 +449,7 @@ async def test_the_demo_touches_nothing_that_was_there(commands, path) -> None:
     assert path.read_text() == "mine"
 
 
-@pytest.mark.time_limit(300)  # the demo waits between its steps
+@pytest.mark.time_limit(300)  # it runs three demos, one after the other
 async def test_a_kept_demo_is_not_replaced_by_the_next(commands, tmp_path) -> None:
     """Without --keep the next demo takes the place of the last one."""
     places = []
