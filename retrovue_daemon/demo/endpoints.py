@@ -3,7 +3,7 @@
 The responses were compared, key by key, with what real servers from 2013 to 2026 sent for similar requests. What real
 responses contain and these do not, and why:
 
-- Play state (viewCount, lastViewedAt, viewOffset, skipCount): nobody watches a simulated server.
+- Play state (viewCount, lastViewedAt, viewOffset, skipCount): a simulated server has no viewers.
 - Links to pictures, themes and extras that do not exist here: banner, theme and their parents', thumb of a role,
   primaryExtraKey, hasPremiumPrimaryExtra; `indexes` and `hasThumbnail` of parts; chapterSource.
 - showOrdering; in `Meta` its subtype, the folder level, most `subType` values of its fields, and `advanced`: no known

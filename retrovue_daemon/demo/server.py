@@ -134,7 +134,7 @@ class SimulatedPlex:
         except BadQuery:
             response = error_page(400)
         except ConnectionError:
-            raise  # the client has disconnected, so there is nobody to answer
+            raise  # the client has disconnected, so no response is possible
         except Exception:  # noqa: BLE001  # whatever it is: the client gets an error page, the log gets the traceback
             _log.exception("simulated_plex.failed")
             response = error_page(500)

@@ -142,7 +142,7 @@ def parse_libraries(body: bytes, *, content_type: str = "") -> Libraries:
 
 
 def parse_identity(body: bytes, *, content_type: str = "") -> ServerIdentity:
-    """Read the answer to ``/identity``. Raises NotAMediaContainer, also if it does not name the server."""
+    """Parse the response to ``/identity``. Raise NotAMediaContainer, also if it does not name the server."""
     identity = _IDENTITY.read(body, content_type)
     if not identity.machine_identifier:
         raise NotAMediaContainer("a MediaContainer without machineIdentifier")
