@@ -1,8 +1,8 @@
-"""Telling a program's callbacks how far a sync is, without ever waiting for them.
+"""Reporting the progress of a sync to a program's callbacks, without delaying the sync.
 
-A task of its own looks at the progress board and calls; while a call lasts, values in between are missed, never the
-last one. What is still to be told when the work ends is told for a second. Plain functions run in a thread, so that
-one that blocks delays nothing but itself.
+A separate task watches the progress board and calls. During a call, intermediate values are skipped, never the last
+one. After the work ends, remaining calls are made for one second. Plain functions run in a thread, so that a blocking
+one delays only itself.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 LATE_S = 1.0
-"""Seconds after the end of the work for which calls besides the last one are made: enough for what takes no time."""
+"""Seconds after the end of the work during which calls other than the last are still made."""
 
 Step: TypeAlias = tuple[int, int, str]
-"""How many of how many, and the name of what is meant."""
+"""The number done, the total, and the name of the current library or item."""
 
 
 class ProgressCallback(Protocol):
-    """A plain or an async function that is called with these keywords."""
+    """A plain or async function that takes these keywords."""
 
     def __call__(self, *, library_progress: Step | None, item_progress: Step | None, message: str | None) -> object:
-        """Learn how far a sync is."""
+        """Receive the progress of a sync."""
 
 
 StatusCallback: TypeAlias = "Callable[[str], object]"
-"""A plain or an async function that is called with one line of text."""
+"""A plain or async function that takes one line of text."""
 
 
 class _News(msgspec.Struct, frozen=True):
@@ -47,10 +47,10 @@ class _News(msgspec.Struct, frozen=True):
 
 
 class Callbacks:
-    """Calls while its ``async with`` block lasts; leaving the block waits for the last call.
+    """Makes the calls during its ``async with`` block; leaving the block waits for the last call.
 
-    Where the block raises, its error is the last message; where it is cancelled, nothing is waited for. What a
-    callback raises is logged the first time, and ends nothing.
+    If the block raises, its error is the last message; if it is cancelled, no call is awaited. An exception from a
+    callback is logged the first time and does not stop the sync.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Callbacks:
         self._failed: set[str] = set()
 
     def conclude(self, message: str, library: str = "") -> None:
-        """Say what the last call is to say, and about which library where none was seen on the board."""
+        """Set the message of the last call, and its library if the board has shown none."""
         self._last_words = message
         self._name = self._name or library.strip()
 
@@ -104,8 +104,8 @@ class Callbacks:
         return self._deadline is not None and asyncio.get_running_loop().time() >= self._deadline
 
     def _news(self, latest: Progress) -> Iterator[_News]:
-        """Give what is new since the last look: libraries that ended, that began to be read and that went on."""
-        # One that only waits for its turn has no listing yet.
+        """Yield the changes since the last call: libraries that ended, started or advanced."""
+        # A library that is still waiting for a slot has no listing yet.
         running = {each.number: each for each in latest.running if each.listing}
         before, self._shown = self._shown, running
         for number, last in before.items():
@@ -118,7 +118,7 @@ class Callbacks:
                 yield self._of(latest, now, _items(now))
 
     def _whole(self, latest: Progress) -> Iterator[_News]:
-        """Give how many libraries are done, where that is all that is new."""
+        """Yield the number of finished libraries if nothing else has changed."""
         step = (latest.libraries_done, latest.libraries_total)
         if step != self._step and latest.libraries_total and not latest.closed:
             self._name = latest.running[0].library.strip() if latest.running else self._name
@@ -160,7 +160,7 @@ class Callbacks:
 def _outcome(
     callback: Callable[..., object], args: tuple[object, ...], keywords: dict[str, Any]
 ) -> tuple[object, BaseException | None]:
-    """Call in a thread; an exception is a value, because not every one can cross to the event loop as such."""
+    """Call in a thread; return an exception as a value, because not every one can be raised in the event loop."""
     try:
         return callback(*args, **keywords), None
     except (Exception, SystemExit) as error:  # noqa: BLE001 -- likewise
@@ -168,6 +168,6 @@ def _outcome(
 
 
 def _items(running: LibraryProgress) -> Step | None:
-    """Return how far a library is; where the server does not say how many items there are, as many as came so far."""
+    """Return the progress of a library; if the server reports no total, the number of items so far replaces it."""
     total = running.done if running.total is None else running.total
     return (running.done, total, running.title or running.listing) if total else None

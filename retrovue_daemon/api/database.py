@@ -1,7 +1,7 @@
-"""The database as programs use it that are not the daemon: beside one that runs, or where there is none.
+"""The database for programs other than the daemon, whether or not a daemon runs.
 
-Nothing is held between two calls but what was read the last time: each call is a short visit to the file, in a
-thread. So the daemon may start, stop and upgrade meanwhile, and what it changes is seen at the next call.
+Between two calls, only what was last read is kept: each call opens the file briefly, in a thread. So the daemon may
+start, stop and upgrade meanwhile, and its changes are seen at the next call.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ T = TypeVar("T")
 
 
 class Database:
-    """A mirror at ``path``, to be used in an ``async with`` statement, which makes or upgrades it where needed.
+    """A mirror at ``path``. Use it in an ``async with`` statement, which creates or upgrades the file if needed.
 
     Settings are changed in short transactions, which a running daemon notices within two seconds. All methods raise
-    StoreError where the file cannot be used, and BadInput for what cannot be written. Entering the block raises
-    DatabaseHeld where the database would have to be upgraded while a process holds it.
+    StoreError if the file cannot be used, and BadInput for invalid values. Entering the block raises DatabaseHeld if
+    the database needs an upgrade while a process holds it.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -81,20 +81,20 @@ class Database:
 
     @property
     def path(self) -> Path:
-        """The file itself, behind links."""
+        """The file itself, with links resolved."""
         if self._path is None:
             raise RuntimeError("the database is not open: use it in an async with statement")
         return self._path
 
     async def refresh(self) -> None:
-        """Read anew what plain methods go by: servers, libraries and mappings. Every awaited method does so, too."""
+        """Read the servers, libraries and mappings that plain methods use. Every awaited method does this too."""
         self._known = await asyncio.to_thread(Snapshot.read, self.path)
         self._paths = {}
 
     # -- servers ----------------------------------------------------------------------------------------------------
 
     async def get_plex_servers(self) -> list[PlexServer]:
-        """Return all servers, also the inactive ones and those that a configuration defines."""
+        """Return all servers, including inactive ones and those that a configuration defines."""
         await self.refresh()
         return [
             PlexServer(
@@ -111,9 +111,9 @@ class Database:
         ]
 
     async def add_plex_server(self, name: str, url: str, token: str | Secret) -> int:
-        """Store a server and return its id; it is not asked whether it is there.
+        """Store a server and return its id, without contacting it.
 
-        A name that a configuration has left behind takes over what was mirrored under it.
+        If a configuration used to define a server of this name, the new one takes over its rows.
         """
         section = checked_server(name, url, token)
 
@@ -131,7 +131,7 @@ class Database:
         token: str | Secret | None = None,
         is_active: bool | None = None,  # noqa: FBT001 -- as programs call it
     ) -> bool:
-        """Change a server that the database defines, and tell whether anything is another than before."""
+        """Change a server that the database defines, and return whether anything changed."""
 
         def update(connection: sqlite3.Connection) -> bool:
             servers = read_servers(connection)
@@ -158,13 +158,13 @@ class Database:
         server_id: int,
         active: bool,  # noqa: FBT001 -- as programs call it
     ) -> bool:
-        """Let a server be synced, or not, and tell whether that is another than before; its rows stay."""
+        """Switch the syncing of a server on or off, and return whether that changed anything; its rows stay."""
         return await self.update_plex_server(server_id, is_active=active)
 
     async def delete_plex_server(self, server_id: int) -> bool:
-        """Delete a server and all that was mirrored from it; tell whether it was there.
+        """Delete a server and everything mirrored from it; return whether it existed.
 
-        Large ones take a while: rows go in small transactions, so that a daemon is not kept from writing.
+        A large server takes a while: rows are deleted in small transactions, so that a daemon can write meanwhile.
         """
         await self.refresh()
         if all(server.id != server_id for server in self._known.servers):
@@ -180,7 +180,7 @@ class Database:
     # -- libraries --------------------------------------------------------------------------------------------------
 
     async def get_server_libraries(self, server_id: int | None = None) -> list[ServerLibrary]:
-        """Return the libraries of a server, or of all, as the last sync left them."""
+        """Return the libraries of one server or of all, as of the last sync."""
         await self.refresh()
         if server_id is not None:
             self._known.server(server_id)
@@ -209,7 +209,7 @@ class Database:
         library_id: int,
         enabled: bool,  # noqa: FBT001 -- as programs call it
     ) -> bool:
-        """Let a library be synced, or not, and tell whether that is another than before; its rows stay."""
+        """Switch the syncing of a library on or off, and return whether that changed anything; its rows stay."""
         await self.refresh()
         if self._known.library(library_id).sync_enabled == enabled:
             return False
@@ -221,7 +221,7 @@ class Database:
     # -- path mappings ----------------------------------------------------------------------------------------------
 
     async def get_plex_path_mappings(self, server_id: int | None = None) -> list[PathMappingRow]:
-        """Return the path mappings of a server, or of all, also those of a configuration."""
+        """Return the path mappings of one server or of all, including those of a configuration."""
         await self.refresh()
         if server_id is not None:
             self._known.server(server_id)
@@ -247,9 +247,9 @@ class Database:
         library_root: str | None = None,
         library_name: str | None = None,
     ) -> int:
-        """Store a path mapping and return its id; one that is there already is left as it is.
+        """Store a path mapping and return its id; an identical one is kept.
 
-        ``library_root`` and ``library_name`` narrow it to the library with that root, or of that title.
+        ``library_root`` and ``library_name`` limit it to the library with that root or title.
         """
         with as_input("path mapping"):
             mapping = path_mapping(plex_path, local_path, library_name=library_name, library_root=library_root)
@@ -269,7 +269,7 @@ class Database:
         return await self._change(add)
 
     async def delete_plex_path_mapping(self, mapping_id: int) -> bool:
-        """Delete a path mapping that the database defines; tell whether it was there."""
+        """Delete a path mapping that the database defines; return whether it existed."""
 
         def delete(connection: sqlite3.Connection) -> bool:
             for stored in read_mappings(connection):
@@ -283,10 +283,10 @@ class Database:
         return await self._change(delete)
 
     def get_local_path(self, server_id: int, plex_path: str, library_root: str | None = None) -> str:
-        """Return the path under which a file of a server is to be opened here, as ``file_path`` of a sync holds it.
+        """Return the local path of a file of a server, as a sync stores it in ``file_path``.
 
-        The library is the one with ``library_root``, else the one below whose roots the path is. By the mappings that
-        were read the last time. Raises UnknownId.
+        The library is the one with ``library_root``; by default, the one whose root contains the path. Uses the
+        mappings that were last read. Raises UnknownId.
         """
         self.path  # noqa: B018 -- raises where the database is not open
         if server_id not in self._paths:
@@ -300,28 +300,28 @@ class Database:
     # -- for the importer -------------------------------------------------------------------------------------------
 
     def stored_server(self, server_id: int, name: str | None = None) -> StoredServer:
-        """Return a server as it was read the last time, by its id, or by its name where its row is another one now.
+        """Return a server as last read, by id, or by name if its row has changed.
 
-        A server that turns out to be one that was mirrored before takes over that one's row. Raises UnknownId.
+        A server that proves to be one mirrored before takes over the earlier row. Raises UnknownId.
         """
         self.path  # noqa: B018 -- raises where the database is not open
         ids = {server.id for server in self._known.servers}
-        heirs = [server for server in self._known.servers if server.name == name]
-        return heirs[0] if server_id not in ids and heirs else self._known.server(server_id)
+        named = [server for server in self._known.servers if server.name == name]
+        return named[0] if server_id not in ids and named else self._known.server(server_id)
 
     def stored_libraries(self, server_id: int) -> list[StoredLibrary]:
-        """Return the libraries of a server as they were read the last time."""
+        """Return the libraries of a server as last read."""
         return [library for library in self._known.libraries if library.server_id == server_id]
 
     def active_names(self) -> list[str]:
-        """Return the names of the servers that may be synced."""
+        """Return the names of the active servers."""
         return [server.name for server in self._known.servers if server.is_active]
 
     @asynccontextmanager
     async def opened_alone(self) -> AsyncIterator[OpenDatabase]:
-        """Open the database as the daemon would, to sync; whoever else uses this object waits for its turn.
+        """Open the database as the daemon would, to sync; concurrent callers wait for their turn.
 
-        Raises DatabaseHeld where another process has it.
+        Raises DatabaseHeld if another process holds it.
         """
         async with self._turn:
             mode = await asyncio.to_thread(mode_of, self.path)
@@ -329,7 +329,7 @@ class Database:
                 yield database
 
     async def _change(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do one write transaction, and learn what came of it."""
+        """Run one write transaction, then read the settings again."""
         path = self.path
 
         def visit() -> T:

@@ -1,7 +1,6 @@
-"""Syncing one server from within another program: what the daemon does, asked for and awaited.
+"""Syncing one server from another program, with the same results as the daemon.
 
-Where a daemon has the database it is asked to do the work; else this process takes the database for as long as the
-sync lasts.
+If a daemon holds the database, the daemon does the work; otherwise this process holds the database during the sync.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ if TYPE_CHECKING:
 _COUNTS = ("updated", "added", "removed", "unchanged", "restored", "moved", "skipped", "listed")
 
 _PROMPT = RetryPolicy(attempts=2)
-"""For somebody who waits for a yes or a no: one more try tells a stumble from a failure."""
+"""For callers who wait for a yes or no: one retry distinguishes a glitch from a failure."""
 
 
 def create_plex_importer(
@@ -64,23 +63,23 @@ def create_plex_importer(
     token: str | Secret | None = None,
     config: str | os.PathLike[str] | None = None,
 ) -> PlexImporter:
-    """Make the importer of a server, which is not asked for anything yet. Raises UnknownId.
+    """Return the importer of a server, without contacting the server. Raises UnknownId.
 
-    For the parameters see PlexImporter.
+    See PlexImporter for the parameters.
     """
     database.stored_server(server_id)
     return PlexImporter(server_id, database, status_callback, token=token, config=config)
 
 
 class PlexImporter:
-    """Asks and syncs one server of an open ``Database``.
+    """Queries and syncs one server of an open ``Database``.
 
-    ``status_callback`` is called with a line of text when something begins, ends or fails. ``token`` and ``config``
-    (a file) are for servers that a configuration defines whose place is not one of the usual ones; the database
-    never holds their tokens. ``retry`` says how often requests are tried.
+    ``status_callback`` is called with a line of text when something starts, ends or fails. ``token`` and ``config``
+    (a file) are for servers defined by a configuration outside the default locations; the database never holds their
+    tokens. ``retry`` sets how requests are retried.
 
-    What goes wrong raises DaemonError: PlexError where the server cannot be used, StoreError where the database
-    cannot, TokenUnknown or ConfigError where nobody knows how to talk to the server.
+    Failures raise a DaemonError: PlexError if the server cannot be used, StoreError if the database cannot,
+    TokenUnknown or ConfigError if the server's settings cannot be found.
     """
 
     def __init__(
@@ -104,13 +103,13 @@ class PlexImporter:
     def __repr__(self) -> str:
         return f"PlexImporter({self.server_id!r}, {self.database!r})"
 
-    # -- asking -----------------------------------------------------------------------------------------------------
+    # -- queries ----------------------------------------------------------------------------------------------------
 
     async def test_connection(self) -> bool:
-        """Tell whether the server answers, is the one that it was, and takes the token; never raises PlexError.
+        """Return whether the server responds, is the known machine and accepts the token.
 
-        A token of somebody whom libraries are shared with may not see where files are. Why it is none of that, the
-        status callback is told.
+        A PlexError is not raised here: the result is False and the status callback receives the reason. The token of
+        a user with whom libraries are shared may not see file paths.
         """
         board = ProgressBoard()
         async with Callbacks(board, status=self.status_callback) as callbacks:
@@ -133,9 +132,9 @@ class PlexImporter:
         return [_library(library, _row_of(library, stored), section) for library in listed]
 
     async def discover_shows_by_title(self, title: str, year: int | None = None) -> list[DiscoveredShow]:
-        """Return the shows whose titles contain a text, of all libraries; equal titles come first.
+        """Return the shows of all libraries whose titles contain a text; exact matches come first.
 
-        A ``year`` of 0 means those without a year.
+        A ``year`` of 0 selects shows without a year.
         """
         check_year(year)
         async with self._connected() as (client, server):
@@ -144,10 +143,10 @@ class PlexImporter:
         return discovered(found, stored)
 
     def get_local_path(self, plex_path: str, library_root: str | None = None) -> str:
-        """Return the path under which a file of the server is to be opened here.
+        """Return the local path of a file of the server.
 
-        ``library_root`` says in which library it is; else the one counts below whose roots it lies. A path that no
-        mapping covers stays as it is. The mappings are those of the last awaited call.
+        ``library_root`` names its library; by default, the library whose root contains the path. A path that matches
+        no mapping is returned unchanged. The mappings are those read by the last awaited call.
         """
         return self.database.get_local_path(self.server_id, plex_path, library_root)
 
@@ -158,9 +157,9 @@ class PlexImporter:
     ) -> SyncResult:
         """Sync all libraries that are switched on, each as it is due.
 
-        ``full`` lists them completely whatever the server says has changed; ``accept_removals`` too, and believes
-        removals that would be held back because there are so many. Raises DatabaseHeld where another process has the
-        database that is no daemon.
+        ``full`` lists them completely even if the server reports no changes. ``accept_removals`` does the same and
+        applies removals that the safety guard would hold back. Raises DatabaseHeld if a process other than a daemon
+        holds the database.
         """
         return await self._sync(Selection(full=full, accept_removals=accept_removals), progress_callback)
 
@@ -173,7 +172,7 @@ class PlexImporter:
         full: bool = False,
         accept_removals: bool = False,
     ) -> SyncResult:
-        """Sync one library, by its key or title; what its type is, the server says. Raises UnknownLibrary too."""
+        """Sync one library, by key or title; the server determines its type. Also raises UnknownLibrary."""
         selection = Selection(library=str(library_key), full=full, accept_removals=accept_removals)
         return await self._sync(selection, progress_callback)
 
@@ -182,8 +181,8 @@ class PlexImporter:
     ) -> SyncResult:
         """Sync one show with its seasons and episodes.
 
-        Upper and lower case are the same. Raises UnknownShow, and AmbiguousShow where only a year would tell which
-        one is meant; 0 means the one without a year.
+        Letter case is ignored. Raises UnknownShow, and AmbiguousShow if the title needs a year; 0 selects the show
+        without a year.
         """
         return await self._sync(Selection(show=(title, year)), progress_callback)
 
@@ -192,26 +191,26 @@ class PlexImporter:
         server = await self._server()
         if not server.is_active:
             error = UnknownServer(server.name, self.database.active_names())
-            error.hint = "it is switched off; set_plex_server_active switches it on"
+            error.hint = "it is switched off; switch it on with set_plex_server_active"
             raise error
         board = ProgressBoard()
         async with Callbacks(board, progress_callback, self.status_callback) as callbacks:
             try:
-                told = await self._done_here(server, selection, board)
+                summarized = await self._sync_here(server, selection, board)
             except DatabaseHeld as held:
                 if not held.serves:
                     raise
-                told = await self._done_by_daemon(held.path, server, selection, board)
-            unknown = unmet(selection, told)
+                summarized = await self._sync_by_daemon(held.path, server, selection, board)
+            unknown = unmet(selection, summarized)
             if unknown is not None:
                 raise unknown
-            result = _result(told)
-            names = [done["library"] for each in told["servers"] for done in each["libraries"]]
+            result = _result(summarized)
+            names = [done["library"] for each in summarized["servers"] for done in each["libraries"]]
             callbacks.conclude(_in_words(server.name, result), names[-1] if names else "")
         await self._server()
         return result
 
-    async def _done_here(self, server: StoredServer, selection: Selection, board: ProgressBoard) -> dict[str, Any]:
+    async def _sync_here(self, server: StoredServer, selection: Selection, board: ProgressBoard) -> dict[str, Any]:
         async with self.database.opened_alone() as opened:
             access = await self._access(server)
             supervisor = Supervisor(
@@ -223,16 +222,16 @@ class PlexImporter:
             raise report.error
         return summary([report], exit_code([report]))
 
-    async def _done_by_daemon(
+    async def _sync_by_daemon(
         self, path: Path, server: StoredServer, selection: Selection, board: ProgressBoard
     ) -> dict[str, Any]:
-        told = await request_sync(path, selection, server.name, board)
-        errors = [told.get("error"), *(each["error"] for each in told["servers"] if not each["libraries"])]
+        result = await request_sync(path, selection, server.name, board)
+        errors = [result.get("error"), *(each["error"] for each in result["servers"] if not each["libraries"])]
         for error in filter(None, errors):
             if selection.show is not None and error.get("type") == AmbiguousShow.__name__:
                 raise AmbiguousShow(selection.show[0], [NamedShow(**show) for show in error.get("shows", ())])
             raise ReportedError(error.get("type") or "", error["message"], hint=error["hint"])
-        return told
+        return result
 
     # -- talking to the server --------------------------------------------------------------------------------------
 
@@ -252,7 +251,7 @@ class PlexImporter:
 
     @asynccontextmanager
     async def _connected(self, retry: RetryPolicy | None = None) -> AsyncIterator[tuple[PlexClient, StoredServer]]:
-        """Open a session with the server; the token is shown only to the machine that it is known to be."""
+        """Open a session with the server; the token is sent only if the machine is the known one."""
         server = await self._server()
         section = (await self._access(server)).section
         identifier = await asyncio.to_thread(visitors_identifier, self.database.path)
@@ -282,11 +281,11 @@ def _library(library: LibraryListing, row: StoredLibrary | None, section: Server
     )
 
 
-def _result(told: dict[str, Any]) -> SyncResult:
-    """Add up what ``outcome.summary`` says of one server."""
-    passes = [done for server in told["servers"] for done in server["libraries"]]
+def _result(summarized: dict[str, Any]) -> SyncResult:
+    """Add up the libraries of one server's ``service.report.summary``."""
+    passes = [done for server in summarized["servers"] for done in server["libraries"]]
     total = {name: sum(done[name] for done in passes) for name in _COUNTS}
-    errors = [server["error"]["message"] for server in told["servers"] if server["error"]]
+    errors = [server["error"]["message"] for server in summarized["servers"] if server["error"]]
     errors += [f"{done['library']}: {done['error'] or done['status']}" for done in passes if done["status"] != "ok"]
     return SyncResult(
         updated=total["updated"],

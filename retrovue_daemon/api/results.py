@@ -1,6 +1,6 @@
-"""What the library API returns: dictionaries whose keys are fixed, so that type checkers know them.
+"""The results of the library API: dictionaries with fixed keys, so that type checkers know them.
 
-Times are Unix seconds (UTC), None where there is none.
+Times are Unix seconds (UTC), or None.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class PlexServer(TypedDict):
-    """A row of plex_servers; ``source`` is ``config`` or ``database``, and only the latter have a token here."""
+    """A row of plex_servers; ``source`` is ``config`` or ``database``, and only the latter has a token here."""
 
     id: int
     name: str
@@ -57,8 +57,8 @@ class ServerLibrary(TypedDict):
 class PlexLibrary(TypedDict):
     """A library as the server lists it now.
 
-    ``sync_enabled`` tells whether a sync would read it: its type is ``movie`` or ``show``, the configuration selects
-    it, and its switch is on. ``id`` is its row's, None where it was never synced.
+    ``sync_enabled`` means that a sync would read it: its type is ``movie`` or ``show``, the configuration selects it,
+    and it is switched on. ``id`` is the id of its row, None if it was never synced.
     """
 
     id: int | None
@@ -72,10 +72,10 @@ class PlexLibrary(TypedDict):
 
 
 class DiscoveredShow(TypedDict):
-    """A show that a search found.
+    """A show found by a search.
 
-    ``guids`` are (provider, external id) pairs, ``disambiguation`` a text that tells it from the other ones found,
-    ``stored_id`` the id of its row in ``shows``.
+    ``guids`` are (provider, external id) pairs, ``disambiguation`` is a text that distinguishes it from the other
+    results, ``stored_id`` the id of its row in ``shows``.
     """
 
     rating_key: str
@@ -92,11 +92,11 @@ class DiscoveredShow(TypedDict):
 
 
 class SyncResult(TypedDict):
-    """What a sync brought, as numbers of films, shows, seasons and episodes.
+    """The result of a sync, as numbers of films, shows, seasons and episodes.
 
-    ``listed`` is what the server showed, ``moved`` what lives on under another rating key or in another library,
-    ``restored`` what had been missing, ``skipped`` entries that could not be used. ``errors`` says, a text each, what
-    did not go well.
+    ``listed`` counts the items that the server listed, ``moved`` those now under another rating key or in another
+    library, ``restored`` those that had been missing, ``skipped`` unusable entries. ``errors`` holds one text per
+    failure.
     """
 
     updated: int

@@ -1,4 +1,4 @@
-"""Coroutines for callers that cannot await: each call has an event loop and a thread of its own."""
+"""Running coroutines for callers that cannot await: each call has its own event loop and thread."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
 NOTICE_S = 0.5
-"""Seconds after which a signal is noticed at the latest: one that comes just before a wait does not end it."""
+"""Seconds within which a signal is noticed: one that arrives just before a wait does not end the wait."""
 
 START_S = 5.0
-"""Seconds within which a thread has started, if it was started."""
+"""Seconds to wait for a thread that may not have started yet."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 def run_sync(function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **keywords: P.kwargs) -> T:
-    """Await ``function(*args, **keywords)`` in a thread of its own and return its result, or raise its error.
+    """Await ``function(*args, **keywords)`` in a separate thread and return its result, or raise its error.
 
-    It works wherever it is called: outside of any event loop, and also below one that runs, which stands still
-    meanwhile like at any blocking call. Nothing is left behind: the loop is closed and the thread has ended when this
-    returns. A KeyboardInterrupt while it waits cancels the work, lets it clean up, and goes on.
+    It works outside an event loop and also inside a running one, which is blocked meanwhile as by any blocking call.
+    When this returns, the loop is closed and the thread has ended. A KeyboardInterrupt during the wait cancels the
+    work, waits for its clean-up, and propagates.
     """
     result: concurrent.futures.Future[T] = concurrent.futures.Future()
     begun: concurrent.futures.Future[Callable[[], object]] = concurrent.futures.Future()
@@ -53,11 +53,11 @@ def run_sync(function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **key
         while not concurrent.futures.wait([result], timeout=NOTICE_S).done:
             pass
     except BaseException:
-        # The thread may be about to start, or not have been started at all.
+        # The thread may be about to start, or may never have been started.
         either: list[concurrent.futures.Future[Any]] = [result, begun]
         concurrent.futures.wait(either, timeout=START_S, return_when=concurrent.futures.FIRST_COMPLETED)
         if begun.done() and not result.done():
-            with suppress(RuntimeError):  # the loop has just been closed: nothing is left to be cancelled
+            with suppress(RuntimeError):  # the loop has just been closed: there is nothing left to cancel
                 begun.result()()
         raise
     finally:

@@ -1,4 +1,4 @@
-"""Shows found by their title on one server: told apart, and compared with what is stored."""
+"""Finding shows by title on one server, with texts that distinguish them and the ids of stored rows."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.tables.servers import StoredServer
 
 VISITOR: Final = "retrovue-daemon-check"
-"""The client identifier of whoever only asks: a database may not be there yet."""
+"""The client identifier for queries without a database, which may not exist yet."""
 
 
 async def search_server(
     database: Path, title: str, year: int | None, section: ServerSection, stored: StoredServer | None
 ) -> list[DiscoveredShow]:
-    """Find shows on a server over a session of its own, and what the database has of them, where it knows the server.
+    """Find shows on a server over a separate session, and their stored rows if the database knows the server.
 
-    Raises PlexError, also where the machine is not the one that the row belongs to; StoreError.
+    Raises StoreError and PlexError, the latter also if the machine is not the one that the row belongs to.
     """
     async with PlexClient(section, client_identifier=VISITOR, version=__version__) as client:
         await client.confirm_machine(stored.machine_identifier if stored else None)
@@ -43,9 +43,9 @@ async def search_server(
 
 
 async def find_shows(client: PlexClient, title: str, year: int | None) -> list[FoundShow]:
-    """Ask a server for the shows whose titles contain a text, and which began in a year; equal titles come first.
+    """Return a server's shows whose titles contain a text and that began in a year; exact matches come first.
 
-    What does not fit is left out, for a proxy may drop the question. Raises PlexError.
+    Results that do not match are dropped, because a proxy may strip the query. Raises PlexError.
     """
     if not is_utf8(title):
         return []
@@ -61,13 +61,13 @@ async def find_shows(client: PlexClient, title: str, year: int | None) -> list[F
 
 
 def stored_shows(database: Path, server_id: int, found: Sequence[FoundShow]) -> dict[str, int]:
-    """Return the ids of the rows of shows, by rating key; blocks. Raises StoreError."""
+    """Return the row ids of shows by rating key; blocks. Raises StoreError."""
     with reading(database) as connection:
         return stored_ids(connection, Kind.SHOW, server_id, [each.show.rating_key for each in found])
 
 
 def discovered(found: Sequence[FoundShow], stored: Mapping[str, int]) -> list[DiscoveredShow]:
-    """Make what is returned of what was found and what is stored."""
+    """Return the search results, combined with the ids of stored rows."""
     texts = [_text(each) for each in found]
     alike = Counter(texts)
     return [
@@ -89,7 +89,7 @@ def discovered(found: Sequence[FoundShow], stored: Mapping[str, int]) -> list[Di
 
 
 def _text(found: FoundShow) -> str:
-    """Say in one line which show is meant, as in "Title (2008), TV Shows, 5 seasons, 62 episodes, tvdb://81189"."""
+    """Describe a show in one line, as in "Title (2008), TV Shows, 5 seasons, 62 episodes, tvdb://81189"."""
     show = found.show
     parts = (
         show.title if show.year is None else f"{show.title} ({show.year})",

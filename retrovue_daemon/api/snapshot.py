@@ -1,4 +1,4 @@
-"""Servers, libraries and path mappings as they were read the last time, and the local paths that follow from them."""
+"""A snapshot of servers, libraries and path mappings, and the local paths computed from it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """All of them, of one moment."""
+    """All servers, libraries and path mappings at one moment."""
 
     servers: tuple[StoredServer, ...] = ()
     libraries: tuple[StoredLibrary, ...] = ()
@@ -62,18 +62,18 @@ def find_server(servers: Sequence[StoredServer], server_id: int) -> StoredServer
 
 
 class ServerPaths:
-    """The local paths of one server's files, each by the mappings that hold for its library."""
+    """The local paths of one server's files, each computed with the mappings of its library."""
 
     def __init__(self, own: Sequence[PathMapping], libraries: Sequence[StoredLibrary]) -> None:
         self._service = PlexPathMappingService(own)
         self._libraries = libraries
-        # Each root as a mapping that says whose it is: the rules for prefixes are the same.
+        # Each root as a mapping to its library's index: the rules for prefixes are the same.
         roots = [PathMapping(root, str(place)) for place, each in enumerate(libraries) for root in each.roots]
         self._roots = PlexPathMappingService(roots).for_library(None)
         self._mappers: dict[int, PathMapper] = {}
 
     def local_path(self, plex_path: str, library_root: str | None) -> str:
-        """Return the local path of a file; its library is the one with that root, else the one it lies below."""
+        """Return the local path of a file; its library is the one with that root, or the one that contains it."""
         library = self._roots.covering(library_root or plex_path)
         if library is None:
             return self._service.get_local_path(plex_path, library_root)

@@ -120,7 +120,7 @@ async def test_a_callback_that_blocks_delays_nothing_but_itself(
         assert held.wait(20)
 
     begun = asyncio.Event()
-    real = importer._done_here
+    real = importer._sync_here
 
     async def until_done(*args: Any) -> Any:
         try:
@@ -128,7 +128,7 @@ async def test_a_callback_that_blocks_delays_nothing_but_itself(
         finally:
             finished.set()
 
-    monkeypatch.setattr(importer, "_done_here", until_done)
+    monkeypatch.setattr(importer, "_sync_here", until_done)
     sync = asyncio.create_task(importer.sync_all_libraries(blocking))
     async with asyncio.timeout(20):
         await begun.wait()
