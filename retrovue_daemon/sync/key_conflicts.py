@@ -50,15 +50,18 @@ _NOTHING = BatchResult(0, 0, 0, [])
 
 
 class _KeyConflict(msgspec.Struct):
-    """A change that waits; ``has_files`` says that a listed episode of it has one.
+    """A change that waits for its row, which has the guid ``guid``.
 
-    ``is_unmatched``: no catalogue knows it. There files that were only renamed, and have their sizes, tell as well.
+    ``has_episodes`` and ``has_files`` say what was listed below it. ``is_unmatched``: no catalogue knows it. There
+    files that were only renamed, and have their sizes, tell as well.
     """
 
     change: Change
     row_id: int
+    guid: str
     is_unmatched: bool
     files: FileSet | None = None
+    has_episodes: bool = False
     has_files: bool = False
 
 
@@ -87,8 +90,9 @@ class KeyConflicts:
             key = item.rating_key
             before = stored.get(rows[key]) if key in rows else None
             if before is not None and self._may_be_another(item, before):
-                is_unmatched = is_of_key(item.guid or "") and is_of_key(before.guid or "")
-                self._open[kind][key] = _KeyConflict(change, rows[key], is_unmatched)
+                guid = before.guid or ""
+                is_unmatched = is_of_key(item.guid or "") and is_of_key(guid)
+                self._open[kind][key] = _KeyConflict(change, rows[key], guid, is_unmatched)
             else:
                 self._open[kind].pop(key, None)
                 certain.append(change)
@@ -190,11 +194,10 @@ class KeyConflicts:
             return None, True
         same: dict[Kind, list[_KeyConflict]] = {kind: [] for kind in _PARENTS}
         others: dict[Kind, list[_KeyConflict]] = {kind: [] for kind in _PARENTS}
-        reader = self._context.database.reader
         for kind in _PARENTS:
+            guids = {one.change.item.guid or "" for one in self._open[kind].values()}
             for one in self._open[kind].values():
-                is_other = one.has_files and (one.files or await is_guid_elsewhere(reader, kind, one.row_id))
-                (others if is_other else same)[kind].append(one)
+                (others if await self._is_another(kind, one, guids) else same)[kind].append(one)
             self._open[kind].clear()
         result = await self._write(same, listed) or _NOTHING
         for kind in _PARENTS:
@@ -202,9 +205,19 @@ class KeyConflicts:
                 result = _sum(result, await self._replace(kind, one, listed))
         return result, False
 
+    async def _is_another(self, kind: Kind, one: _KeyConflict, guids: set[str]) -> bool:
+        """Return whether an entry that shares no file with its row is another item; ``guids`` are those waiting."""
+        is_waiting = one.guid in guids and not is_of_key(one.guid)
+        if not one.has_files:
+            # A token that sees no files tells nothing; an entry without episodes has none to share.
+            return is_waiting and not one.has_episodes
+        reader = self._context.database.reader
+        return bool(one.files) or is_waiting or await is_guid_elsewhere(reader, kind, one.row_id)
+
     @staticmethod
     def _shares(one: _KeyConflict, episode: Episode) -> bool:
         paths = [file.plex_path for file in episode.files if file.plex_path is not None]
+        one.has_episodes = True
         one.has_files = one.has_files or bool(paths)
         if one.files is None:
             return False

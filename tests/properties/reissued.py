@@ -35,7 +35,8 @@ def _listing(done: Round, key: Key) -> list[Truth]:
 def _is_another(before: Mirror, row: Row, item: Listed, truth: Truth) -> bool | None:
     """Return None where guids say nothing, so that titles, or the library that is looked at, may decide.
 
-    So it is where no catalogue knows either, and where the key went to a copy of the same work in another library.
+    So it is where no catalogue knows either, where the key went to a copy of the same work in another library, and
+    where a show or season has no file to compare but is listed under another key.
     """
     guid, other = str(row.content["source_id"]), str(item.content["source_id"])
     is_unknown = guid.startswith("local://") and other.startswith("local://")
@@ -45,7 +46,15 @@ def _is_another(before: Mirror, row: Row, item: Listed, truth: Truth) -> bool | 
     ours = _paths(before.files.values(), _owners(row, {key: each.content for key, each in before.items.items()}))
     theirs = _paths(truth.files.values(), _owners(row, {key: each.content for key, each in truth.items.items()}))
     differs = bool(ours and theirs) and not ours & theirs
-    return None if differs and (is_unknown or is_copy) else differs
+    is_elsewhere = (
+        not (ours and theirs)
+        and row.table in PARENTS
+        and any(
+            key[0] == row.table and key[1] != row.key and each.content["source_id"] == guid
+            for key, each in truth.items.items()
+        )
+    )
+    return None if is_elsewhere or (differs and (is_unknown or is_copy)) else differs
 
 
 def _owners(row: Row, contents: dict[Key, Content]) -> set[Key]:

@@ -108,6 +108,17 @@ def test_a_key_may_go_to_a_copy_in_another_library(rounds) -> None:
     assert _ids(rounds, again) == before
 
 
+def test_a_show_without_episodes_leaves_its_id_to_no_other(rounds) -> None:
+    """Its row has no file to compare, but its guid is listed under another key."""
+    library = _library(rounds, "show")
+    shows = [_show(rounds, library, episodes, f"Show {episodes}") for episodes in (1, 2, 0)]
+    rounds.sync()
+    before = _ids(rounds, *shows)
+    reissue_keys(rounds.world, *(show.id for show in shows))
+    rounds.sync()
+    assert _ids(rounds, *shows) == [before[2], *before[:2]]
+
+
 # Other rating keys, the same items
 
 
