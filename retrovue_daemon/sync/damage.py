@@ -1,4 +1,4 @@
-"""Items that arrive with lost values: their rows keep their good values until the damage is certain."""
+"""Items that arrive with missing values: their rows keep the good values until the damage is confirmed."""
 
 from __future__ import annotations
 

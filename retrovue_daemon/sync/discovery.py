@@ -1,4 +1,4 @@
-"""First contact of a round: whether this is the server we know, and which of its libraries are to be synced."""
+"""First contact of a round: checks the server's identity and selects the libraries to sync."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class Offer(msgspec.Struct, frozen=True):
 
 
 class Contact(msgspec.Struct, frozen=True):
-    """What a server answered: its row, what it offers, the libraries to sync, and those it no longer lists.
+    """A server's response: its row, its libraries, those to sync, and those it no longer lists.
 
-    ``unknown`` are the entries of ``libraries`` in the configuration that fit no library of the server.
+    ``unknown`` are the entries of ``libraries`` in the configuration that match no library of the server.
     """
 
     server_id: int
@@ -53,7 +53,7 @@ class Contact(msgspec.Struct, frozen=True):
 
 
 class Discovery:
-    """Looks at one server, round after round, and says only once what it leaves out."""
+    """Contacts one server each round, and logs skipped libraries only once."""
 
     def __init__(self, database: Database, section: ServerSection, *, now: Callable[[], int]) -> None:
         self._database = database
@@ -61,13 +61,13 @@ class Discovery:
         self._now = now
         self.merged_rows = MergedRows()
         self._moments: Moments | None = None
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
 
     async def contact(self, client: PlexClient, server_id: int) -> Contact:
-        """Check the server's identity, bring its libraries' rows up to date and choose those to sync.
+        """Check the server's identity, update the rows of its libraries and select those to sync.
 
-        Raises PlexError where the server does not answer, is another one than before, or stands in the
-        configuration twice; nothing has been written then.
+        Raises PlexError if the server does not respond, is not the known machine, or is configured twice; nothing
+        has been written then.
         """
         machine, version = await self._identify(client, server_id)
         listed = await client.libraries()
@@ -90,7 +90,7 @@ class Discovery:
         round_ = Round(self.merged_rows, is_first=not any(row.listed_until for row in known))
         paths = await LibraryPaths.of(self._database, server_id, moments)
         for library in usable:
-            self._tell_of_former_names(library, former[library.key], paths.former_name_in_use(rows[library.key]))
+            self._warn_of_former_names(library, former[library.key], paths.former_name_in_use(rows[library.key]))
         chosen = sorted(usable, key=lambda library: priorities.get(library.key, 0))
         found = {row.id for row in rows.values()}
         return Contact(
@@ -113,7 +113,7 @@ class Discovery:
         )
 
     async def _present(self, server_id: int) -> Moments:
-        """Return the server's own time, which goes on from what its rows remember."""
+        """Return the server's moments, which continue from the last one stored in its rows."""
         if self._moments is None:
             self._moments = Moments(await next_moment(self._database.reader, server_id))
         return self._moments
@@ -131,7 +131,7 @@ class Discovery:
         return LibraryTarget(self._section.name, row, library, paths.target(row), round_, row.former)
 
     def _missed(self, row: StoredLibrary, former: tuple[str, ...]) -> bool:
-        """Tell whether a library that is not listed should be."""
+        """Return whether a library that is not listed should be."""
         return (
             row.kind in LISTINGS
             and row.state != "missing"
@@ -146,7 +146,7 @@ class Discovery:
         return False
 
     def _distinct(self, listed: Iterable[LibraryListing]) -> list[LibraryListing]:
-        """Leave out a library whose key came before, and distrust a uuid that several share: two rows never mix."""
+        """Skip a library with a repeated key, and ignore a uuid that several share, so that rows never mix."""
         by_key: dict[str, LibraryListing] = {}
         for library in listed:
             if library.key in by_key:
@@ -159,7 +159,7 @@ class Discovery:
         ]
 
     def _priorities(self, listed: Iterable[LibraryListing], former: Mapping[str, tuple[str, ...]]) -> dict[str, int]:
-        """Return the priorities that the configuration's order gives; none where it names no libraries."""
+        """Return the priorities given by the configuration's order; none if it names no libraries."""
         if self._section.libraries is None:
             return {}
         ranks = {
@@ -171,7 +171,7 @@ class Discovery:
     def _left_out(
         self, library: LibraryListing, row: StoredLibrary | None, former: Mapping[str, tuple[str, ...]]
     ) -> str | None:
-        """Say why a library is not for syncing; None where configuration and switch both want it."""
+        """Return why a library is not synced, or None if it is selected and switched on."""
         if library.kind not in LISTINGS:
             return "holds neither films nor shows"
         if row is not None and not row.sync_enabled:
@@ -182,7 +182,7 @@ class Discovery:
     def _unknown_entries(
         self, listed: Sequence[LibraryListing], former: Mapping[str, tuple[str, ...]]
     ) -> tuple[str, ...]:
-        """Return the entries of ``libraries`` that fit none of the server's, and warn of each once."""
+        """Return the entries of ``libraries`` that match none of the server's, and warn about each once."""
         known = sorted({library.title.strip() for library in listed})
         named = [(library.key, (library.title, *former.get(library.key, ()))) for library in listed]
         unknown = idle_entries(self._section.libraries or (), named)
@@ -190,8 +190,8 @@ class Discovery:
             self._once(log.warning, f"unknown {entry}", "library.not_found", library=entry, known=known)
         return unknown
 
-    def _tell_of_former_names(self, library: LibraryListing, former: tuple[str, ...], of_mapping: str | None) -> None:
-        """Warn once of a renamed library that the configuration or a path mapping names by an old title."""
+    def _warn_of_former_names(self, library: LibraryListing, former: tuple[str, ...], of_mapping: str | None) -> None:
+        """Warn once about a renamed library that the configuration or a path mapping refers to by an old title."""
         used = self._section.former_name_in_use(library.title, library.key, former) or of_mapping
         if used is not None:
             hint = (
@@ -201,6 +201,6 @@ class Discovery:
             self._once(log.warning, f"renamed {library.key} {library.title}", "library.renamed", **details)
 
     def _once(self, log_method: Callable[..., object], key: str, event: str, **details: object) -> None:
-        if key not in self._told:
-            self._told.add(key)
+        if key not in self._logged:
+            self._logged.add(key)
             log_method(event, server=self._section.name, **details)

@@ -66,14 +66,14 @@ class _KeyConflict(msgspec.Struct):
 
 
 class KeyConflicts:
-    """The shows and seasons of one pass whose rows wait for their episodes."""
+    """The shows and seasons of one pass that cannot be written until their episodes are listed."""
 
     def __init__(self, context: PassContext, library: LibraryTarget) -> None:
         self._context = context
         self._library = library
         self._open: dict[Kind, dict[str, _KeyConflict]] = {kind: {} for kind in _PARENTS}
         self._waiting: list[Change] = []
-        """Episodes below keys of which it is not known yet whose they are."""
+        """Episodes of undecided shows and seasons."""
 
     def __bool__(self) -> bool:
         return any(self._open.values())
@@ -116,7 +116,7 @@ class KeyConflicts:
         ]
 
     def may_affect(self, item: Item) -> bool:
-        """Return whether an item that is listed as it is stored may be another one nevertheless."""
+        """Return whether an item that matches its row may still be a different item."""
         return (
             isinstance(item, Season) and item.show_rating_key in self._open[Kind.SHOW] and is_of_key(item.guid or "")
         )
@@ -133,7 +133,7 @@ class KeyConflicts:
         return self.may_affect(item)
 
     async def remember_files(self) -> None:
-        """Note which files the rows' episodes have, before a listing of episodes moves any of them."""
+        """Record the files of the rows' episodes, before a listing of episodes moves any of them."""
         self._waiting = []
         for kind in _PARENTS:
             conflicts = self._open[kind].values()
@@ -142,7 +142,7 @@ class KeyConflicts:
                 one.files = files[one.row_id]
 
     async def match_episodes(self, items: Sequence[Item], listed: Mapping[Kind, Listed]) -> BatchResult | None:
-        """Write those of which one of these episodes shows that they are what their row says."""
+        """Write the parents that one of these episodes proves to be the same item as their row."""
         certain: dict[Kind, list[_KeyConflict]] = {kind: [] for kind in _PARENTS}
         for item in items:
             if isinstance(item, Episode):
@@ -156,7 +156,7 @@ class KeyConflicts:
     def hold_back_episodes(self, changes: list[Change], waiting: set[str]) -> list[Change]:
         """Return the changes of episodes that can be written now.
 
-        The others wait for ``released``; their rating keys are added to ``waiting``.
+        The others are kept until `released` is called; their rating keys are added to ``waiting``.
         """
         certain = []
         for change in changes:
@@ -168,7 +168,7 @@ class KeyConflicts:
         return certain
 
     def released(self) -> list[Change]:
-        """Return the episodes that waited, once, after ``resolve``."""
+        """Return the kept episodes once; call this after `resolve`."""
         waited, self._waiting = self._waiting, []
         return waited
 
@@ -178,16 +178,16 @@ class KeyConflicts:
         )
 
     async def resolve(self, listed: Mapping[Kind, Listed], *, complete: bool) -> tuple[BatchResult | None, bool]:
-        """Decide about the rest; return what was written, and whether something must wait for a full listing.
+        """Decide the rest; return what was written, and whether something must wait for a full listing.
 
-        Without a file on either side nothing differs, unless the row's own item is listed elsewhere. A listing that
-        is not ``complete`` proves nothing; then the episodes that waited are left to the next one.
+        If either side has no file, the item is the same unless the row's own item is listed elsewhere. A listing that
+        is not ``complete`` proves nothing; the kept episodes are then left to the next one.
         """
         if not self:
             return None, False
         if not complete:
             for kind in _PARENTS:
-                # What is listed stays listed, although its row is left alone.
+                # These rows count as listed although they are not written.
                 listed[kind].rows.update([one.row_id for one in self._open[kind].values()])
                 self._open[kind].clear()
             self._waiting = []

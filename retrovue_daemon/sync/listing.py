@@ -1,4 +1,4 @@
-"""One listing, read to its end: items that differ from their rows are written, rows that it shows are marked."""
+"""Reading one listing: items that differ from their rows are written, listed rows are marked as seen."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ class ListingReader:
         self._latest_believed = context.now() + FUTURE_S
 
     async def read(self, kind: Kind, name: str, pages: AsyncGenerator[Page, None]) -> Listed:
-        """Read one listing of one kind; ``name`` is what the progress calls it. Raises PlexError and StoreError.
+        """Read one listing of one kind; ``name`` is its name in the progress. Raises PlexError and StoreError.
 
-        What was read before something went wrong is handed to the writer all the same.
+        Items read before a failure are still handed to the writer.
         """
         listed = self._listed[kind] = Listed()
         if kind is Kind.EPISODE and self._conflicts:
@@ -106,7 +106,7 @@ class ListingReader:
         return listed
 
     def discount(self, listed: Listed) -> None:
-        """Take a listing that is read once more out of the counts of what was listed."""
+        """Subtract a listing that is read again from the counts."""
         self.hidden_paths.forget()
         self._counts.listed -= listed.log.items
         self._counts.skipped -= listed.log.skipped
@@ -126,7 +126,7 @@ class ListingReader:
         self.list_again = self.list_again or waits
 
     async def _write_released(self, listed: Listed, batches: Batches) -> None:
-        """Write the episodes that waited until it was known whose they are."""
+        """Write the episodes that waited until their parents were decided."""
         if released := self._conflicts.released():
             await self._parents.store_parents([change.item for change in released])
             await batches.put(released)
@@ -150,7 +150,7 @@ class ListingReader:
         )
 
     async def _compare(self, kind: Kind, page: Page, listed: Listed, *, is_new: bool) -> list[Change]:
-        """Return the items of a page that are new or differ; mark all that have a row as seen."""
+        """Return the changes of a page's new or different items; mark the rows of the others as seen."""
         looking = asyncio.create_task(self._known_rows(kind, page, is_new=is_new), name="look-up")
         try:
             # It begins, and the database looks while the digests are made.
