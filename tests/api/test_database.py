@@ -51,9 +51,9 @@ async def test_a_server_is_added_as_the_daemon_reads_it(database: Database, rows
     [
         ("home", "192.168.1.10:32400", "tok-1234567", "url must be an address"),
         ("home", URL, "", "token must be a token"),
-        ("home", URL, "tok 1234567", "token must be one token"),
+        ("home", URL, "tok 1234567", "token must be a single token"),
         ("  ", URL, "tok-1234567", "name must be a name"),
-        ("home", URL + "/?X-Plex-Token=tok-1234567", "tok-7654321", "url must end before any"),
+        ("home", URL + "/?X-Plex-Token=tok-1234567", "tok-7654321", "url must not contain ? or #"),
     ],
 )
 async def test_what_a_configuration_could_not_hold_is_refused(
