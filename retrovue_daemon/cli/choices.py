@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def stored_servers(place: Place) -> list[StoredServer]:
-    """Return the servers of the database. Raises StoreError."""
+    """Return the servers of the database. Raise StoreError if it is unusable."""
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.servers import read_servers  # noqa: PLC0415 -- likewise
 
@@ -27,7 +27,7 @@ def stored_servers(place: Place) -> list[StoredServer]:
 
 
 def choose_server(servers: Sequence[StoredServer], name: str) -> StoredServer:
-    """Return the server of this name. Raises UnknownName."""
+    """Return the server of this name. Raise UnknownName if there is none."""
     from retrovue_daemon.config.identity import find_named  # noqa: PLC0415 -- not for --help
 
     found = find_named(servers, name)
@@ -42,7 +42,7 @@ def choose_servers(servers: Sequence[StoredServer], name: str | None) -> list[St
 
 
 def choose_libraries(libraries: Sequence[StoredLibrary], name: str | None, server: str | None) -> list[StoredLibrary]:
-    """Return the libraries with this title or key, of one server or of all. Raises UnknownName."""
+    """Return the libraries with this title or key, of one server or of all. Raise UnknownName if there is none."""
     from retrovue_daemon.config.identity import find_name  # noqa: PLC0415 -- not for --help
 
     if server is not None:
@@ -60,7 +60,7 @@ def choose_libraries(libraries: Sequence[StoredLibrary], name: str | None, serve
 
 
 def choose_library(libraries: Sequence[StoredLibrary], name: str, server: str | None) -> StoredLibrary:
-    """Return the one library with this title or key. Raises UnknownName or AmbiguousName."""
+    """Return the one library with this title or key. Raise UnknownName or AmbiguousName."""
     chosen = choose_libraries(libraries, name, server)
     if len(chosen) > 1:
         raise AmbiguousName(
@@ -72,7 +72,7 @@ def choose_library(libraries: Sequence[StoredLibrary], name: str, server: str | 
 
 
 def section_of_server(place: Place, server: StoredServer) -> ServerSection:
-    """Return how to talk to a server. Raises BadInput or TokenUnknown where it is not known here."""
+    """Return a server's URL, token and settings. Raise TokenUnknown or BadInput if they are missing or invalid."""
     from retrovue_daemon.service.refusals import refuse_without_token  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.service.roster import section_of  # noqa: PLC0415 -- likewise
 
@@ -82,9 +82,9 @@ def section_of_server(place: Place, server: StoredServer) -> ServerSection:
 
 
 def own_server(place: Place, servers: Sequence[StoredServer], name: str, what: str) -> StoredServer:
-    """Return a server that no configuration defines, so that ``what`` of it can be changed in the database.
+    """Return a server that no configuration defines, so that a command can change it in the database.
 
-    Raises UnknownName, or DefinedByConfig where the configuration decides.
+    Raise UnknownName, or DefinedByConfig with ``what`` (as in "its token") if the configuration defines the server.
     """
     from retrovue_daemon.service.refusals import refuse_configured  # noqa: PLC0415 -- not for --help
 

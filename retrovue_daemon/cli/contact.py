@@ -1,4 +1,4 @@
-"""Asking servers who they are, whether they take the token, and what libraries they have."""
+"""Checks of servers: their identity, whether they accept the token, and which libraries they have."""
 
 from __future__ import annotations
 
@@ -19,17 +19,16 @@ if TYPE_CHECKING:
     from retrovue_daemon.sync.visible_paths import VisiblePaths
 
 
-HIDDEN_HINT = "use the token of the server's owner: with this one known paths are kept, and new files have none"
+HIDDEN_HINT = "use the token of the server's owner: with this one, stored paths are kept and new files have none"
 
 
 @dataclass(frozen=True, slots=True)
 class ServerCheck:
-    """What one server answered; ``libraries`` are (title, type, selected).
+    """The result of one server's check; ``libraries`` are (title, type, selected).
 
-    ``unknown`` are the entries of ``libraries`` in the configuration that fit none of them, ``warnings`` what else in
-    it fits none.
-    ``owner`` says whether the token is the owner's or somebody's whom libraries are shared with, ``paths`` what it
-    sees of the paths of files; None where no file is listed.
+    ``unknown`` are the entries of ``libraries`` in the configuration that match no library of the server;
+    ``warnings`` are about its other names that match none, or only by a former title. ``owner`` is whether the token
+    is the owner's; None if that was not checked. ``paths`` is what the token sees of file paths; None without files.
     """
 
     name: str
@@ -45,30 +44,30 @@ class ServerCheck:
 
     @property
     def sees_paths(self) -> bool | None:
-        """Whether the token sees where files are; None where that is not known."""
+        """Whether the token sees file paths; None if unknown."""
         return None if self.paths is None else self.paths.problem is None
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What keeps a sync from bringing all that it could, although the server answers."""
+        """Why a sync would be incomplete, although the server responds."""
         hidden = self.paths.problem if self.paths is not None else None
         return (
-            *(f"{entry!r} in libraries selects no library" for entry in self.unknown),
+            *(f"{entry!r} in libraries matches no library" for entry in self.unknown),
             *((hidden, HIDDEN_HINT) if hidden is not None else ()),
         )
 
     @property
     def failure(self) -> tuple[str, ...]:
-        """Why the server could not be used, and what can be done; nothing where it answers."""
+        """Why the server could not be used, followed by the hint; empty if it responded."""
         return () if self.error is None else (str(self.error), *filter(None, (self.error.hint,)))
 
 
 FormerTitles: TypeAlias = "Mapping[str, Sequence[str]]"
-"""Titles that libraries had before, by their uuid."""
+"""The titles that libraries have or had, by uuid."""
 
 
 def stored_titles(path: Path) -> dict[str, tuple[str, ...]]:
-    """Return all titles that a database knows of libraries, by uuid; none where it cannot be read."""
+    """Return all current and former titles of the stored libraries, by uuid; none if the database is unusable."""
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.libraries import titles_by_uuid  # noqa: PLC0415 -- likewise
 
@@ -79,15 +78,15 @@ def stored_titles(path: Path) -> dict[str, tuple[str, ...]]:
         return {}
 
 
-def ask_servers(
+def check_servers(
     sections: Sequence[ServerSection], *, whose_token: bool = False, former: FormerTitles | None = None
 ) -> list[ServerCheck]:
-    """Ask all servers at once; what goes wrong is part of the answer. ``whose_token`` asks for ``owner`` too."""
+    """Check all servers at once; errors become part of the results. ``whose_token`` also determines ``owner``."""
     import_lightly()
-    return asyncio.run(_ask_all(sections, whose_token=whose_token, former=former or {}))
+    return asyncio.run(_check_all(sections, whose_token=whose_token, former=former or {}))
 
 
-async def _ask_all(
+async def _check_all(
     sections: Sequence[ServerSection], *, whose_token: bool, former: FormerTitles
 ) -> list[ServerCheck]:
     from retrovue_daemon.logs.setup import configure_logging  # noqa: PLC0415 -- not for --help
@@ -96,12 +95,12 @@ async def _ask_all(
     for section in sections:
         redactor.learn(section.token.reveal())
     return list(
-        await asyncio.gather(*(_ask(section, whose_token=whose_token, former=former) for section in sections))
+        await asyncio.gather(*(_check(section, whose_token=whose_token, former=former) for section in sections))
     )
 
 
-async def _ask(section: ServerSection, *, whose_token: bool, former: FormerTitles) -> ServerCheck:
-    from retrovue_daemon.sources.plex.client import PlexClient  # noqa: PLC0415 -- brings aiohttp, which --help does not need
+async def _check(section: ServerSection, *, whose_token: bool, former: FormerTitles) -> ServerCheck:
+    from retrovue_daemon.sources.plex.client import PlexClient  # noqa: PLC0415 -- imports aiohttp, which --help does not need
     from retrovue_daemon.sync.visible_paths import visible_paths  # noqa: PLC0415 -- likewise
 
     try:
@@ -109,7 +108,7 @@ async def _ask(section: ServerSection, *, whose_token: bool, former: FormerTitle
             identity = await client.identity()
             libraries = await client.libraries()
             owner = await client.is_owner() if whose_token else None
-            offer = _Offer(section, libraries, former)
+            offer = _ListedLibraries(section, libraries, former)
             paths = await visible_paths(client, filter(offer.is_selected, libraries))
     except DaemonError as error:
         return ServerCheck(section.name, section.url, error=error)
@@ -126,8 +125,8 @@ async def _ask(section: ServerSection, *, whose_token: bool, former: FormerTitle
     )
 
 
-class _Offer:
-    """The libraries that a server lists, beside what the configuration says of them."""
+class _ListedLibraries:
+    """The libraries that a server lists, compared with the names in the configuration."""
 
     def __init__(self, section: ServerSection, libraries: Sequence[LibraryListing], former: FormerTitles) -> None:
         self._section = section
@@ -148,33 +147,33 @@ class _Offer:
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """The entries of ``libraries`` that fit none."""
+        """The entries of ``libraries`` that match no library."""
         from retrovue_daemon.config import idle_entries  # noqa: PLC0415 -- not for --help
 
         return idle_entries(self._section.libraries or (), self._named)
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What else in the configuration fits none, and what fits one by a title that it no longer has."""
+        """Warnings about the other names in the configuration: those that match no library, and former titles."""
         from retrovue_daemon.config import idle_entries  # noqa: PLC0415 -- not for --help
 
         mapped = [mapping.library_name for mapping in self._section.path_mappings if mapping.library_name is not None]
         known = {title.strip() for _, titles in self._named for title in titles}
         return (
             *(
-                f"{entry!r} in exclude_libraries excludes no library"
+                f"{entry!r} in exclude_libraries matches no library"
                 for entry in idle_entries(self._section.exclude_libraries, self._named)
             ),
-            *(f"a path mapping is for {name!r}, which is no library" for name in mapped if name.strip() not in known),
+            *(f"{name!r} in a path mapping matches no library" for name in mapped if name.strip() not in known),
             *(
-                f"{used!r} means the library that is named {library.title.strip()!r} now"
+                f"{used!r} is the former title of library {library.title.strip()!r}"
                 for library in self._libraries
                 if (used := self._former_name_in_use(library, mapped)) is not None
             ),
         )
 
     def _former_name_in_use(self, library: LibraryListing, mapped: Sequence[str]) -> str | None:
-        """Return a former title by which the configuration still names a library, or None."""
+        """Return a former title that the configuration still uses for a library, or None."""
         had = self._had[library.key]
         named = {name.strip() for name in mapped}
         return self._section.former_name_in_use(library.title, library.key, had) or next(

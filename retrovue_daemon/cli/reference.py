@@ -26,7 +26,7 @@ _HEAD: Final = """\
 # Commands
 
 `make docs` generates this page from the texts of `--help`. Commands print results to standard output and everything
-else to standard error. Errors take one line, followed by a hint how to fix them.
+else to standard error. Each error takes one line, followed by a hint on how to fix it.
 """
 
 _OF_MANY: Final = 4

@@ -38,7 +38,7 @@ class ConfigError(DaemonError):
 
     @property
     def heading(self) -> str:
-        """What stands before the problems: the file, if there is one."""
+        """The text before the list of problems: the file, if there is one."""
         return "" if self.source is None else str(self.source)
 
     def __str__(self) -> str:
@@ -48,7 +48,7 @@ class ConfigError(DaemonError):
 class ReloadRefused(DaemonError):
     """The daemon ``pid`` refused the new configuration because of ``problems`` and keeps the old one.
 
-    ``exit_code`` is 78 if the new configuration is invalid, else that of the error that the daemon met.
+    ``exit_code`` is 78 if the new configuration is invalid, else that of the error that occurred in the daemon.
     """
 
     def __init__(self, pid: int, problems: Sequence[ConfigProblem], *, exit_code: int, hint: str | None) -> None:
@@ -59,7 +59,7 @@ class ReloadRefused(DaemonError):
 
     @property
     def heading(self) -> str:
-        """What stands before the problems."""
+        """The text before the list of problems."""
         return f"the daemon (pid {self.pid}) refused the new configuration and keeps the old one"
 
     def __str__(self) -> str:

@@ -69,7 +69,7 @@ class DefinedByConfig(BadInput):
 
 
 class BadRequest(BadInput):
-    """A row of sync_requests is invalid; ``detail`` says why. A wrong guess might remove something."""
+    """A row of sync_requests is invalid; ``detail`` says why. Guessing its meaning might remove items."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(

@@ -32,7 +32,7 @@ class DatabaseHeld(StoreError):
     hint = "stop that process first, or use another database"
 
     def __init__(self, path: Path, pid: int | None, *, serves: bool = False, hint: str | None = None) -> None:
-        super().__init__(path, f"locked by process {pid}" if pid else "locked by another process", hint=hint)
+        super().__init__(path, f"locked by another process{f' (pid {pid})' if pid else ''}", hint=hint)
         self.pid = pid
         self.serves = serves
 
@@ -41,7 +41,7 @@ class DaemonGone(StoreError):
     """The daemon stopped before it finished a request."""
 
     exit_code = 75
-    hint = "try again; the request stays in the database, so the next daemon processes it, too"
+    hint = "try again; the request also stays in the database, and the next daemon processes it"
 
     def __init__(self, path: Path, *, hint: str | None = None) -> None:
         super().__init__(path, "the daemon stopped before it finished the request", hint=hint)
@@ -115,4 +115,4 @@ class WriteFailed(StoreError):
 
 
 class WriterStopped(StoreError):
-    """The writer task has ended before it did the work it was given."""
+    """The writer task ended before it did the requested work."""

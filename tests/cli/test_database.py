@@ -248,7 +248,7 @@ def test_vacuum_waits_for_no_daemon(on, database) -> None:
     with database_lock(database):
         finished = on("database", "vacuum")
     assert finished.code == 75
-    assert "locked by process" in finished.err
+    assert "locked by another process (pid " in finished.err
     assert "stop that process" in finished.err
 
 

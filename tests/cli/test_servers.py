@@ -368,8 +368,8 @@ def test_test_knows_a_renamed_library(on, plex, rows, config_file) -> None:
         f'[[servers]]\nname = "home"\nurl = "{plex.url}"\ntoken = "{plex.token}"\nlibraries = ["Movies"]\n'
     )
     finished = on("servers", "test", "--config", config)
-    assert "selects no library" not in finished.out
-    assert "'Movies' means the library that is named 'Films' now" in finished.out
+    assert "in libraries matches no library" not in finished.out
+    assert "'Movies' is the former title of library 'Films'" in finished.out
 
 
 def test_test_asks_the_servers_of_the_configuration_too(on, plex, second_plex, rows, config_file) -> None:

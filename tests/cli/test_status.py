@@ -90,7 +90,7 @@ def test_a_running_daemon_is_seen_with_the_next_look(run, database, config_file)
         (server,) = status["servers"]
         last = max(library["last_sync_at"] for library in server["libraries"])
         assert server["next_look_at"] == last + 7 * 60
-        assert f"is running (process {os.getpid()})" in run("status", "--config", config).out
+        assert f"is running (pid {os.getpid()})" in run("status", "--config", config).out
     (server,) = _status(run("status", "--json", "--config", config))["servers"]
     assert server["next_look_at"] is None
 
@@ -109,7 +109,7 @@ def test_the_next_look_stands_beside_each_library_that_is_on(run, database, rows
 def test_requests_that_wait_are_told(on, rows) -> None:
     """Somebody asked for a pass, and nobody has done it."""
     rows("INSERT INTO sync_requests (kind) VALUES ('full')")
-    assert "1 request for a pass not yet served" in on("status").out
+    assert "1 sync request not finished yet" in on("status").out
 
 
 def test_a_library_that_the_configuration_leaves_out_is_told(run, config_file) -> None:
@@ -124,9 +124,9 @@ def test_an_empty_database_is_told_as_one(run, tmp_path, config_file) -> None:
     """With what to do."""
     path = tmp_path / "new.db"
     run("servers", "add", "a", "http://127.0.0.1:1", "--no-test", "--token-file", "-", "--database", path, stdin="t")
-    assert "not asked yet" in run("status", "--database", path).out
+    assert "not contacted yet" in run("status", "--database", path).out
     run("servers", "remove", "a", "--yes", "--database", path)
-    assert "no server is known yet" in run("status", "--database", path).out
+    assert "there are no servers yet" in run("status", "--database", path).out
 
 
 def test_watching_prints_one_object_for_each_change(database, rows, tmp_path) -> None:

@@ -127,7 +127,7 @@ async def test_a_second_instance_is_told_who_holds_the_database(commands, plex, 
     await _next_event(process, "daemon.started")
     second = await commands.run("run", "--config", file)
     assert second.code == 75
-    assert f"locked by process {process.pid}" in second.err
+    assert f"locked by another process (pid {process.pid})" in second.err
 
 
 ENDS_BADLY = """

@@ -157,7 +157,7 @@ async def test_check_knows_a_renamed_library(renamed, sync, commands, plex, conf
     (server,) = json.loads(finished.out)["servers"]
     assert finished.code == 0
     assert [library["title"] for library in server["libraries"] if library["selected"]] == ["Films"]
-    assert server["warnings"] == ["'Movies' means the library that is named 'Films' now"]
+    assert server["warnings"] == ["'Movies' is the former title of library 'Films'"]
 
 
 async def test_nothing_is_suggested_for_files_of_which_only_the_name_is_known(
@@ -168,7 +168,7 @@ async def test_nothing_is_suggested_for_files_of_which_only_the_name_is_known(
     await sync(plex)
     finished = await commands.run("mappings", "suggest", "--config", config_file(plex))
     assert "mappings add" not in finished.out
-    assert "the token hides their paths" in finished.err
+    assert "the token does not see their paths" in finished.err
 
 
 async def test_the_configuration_wins_however_it_spells_the_name(plex, config, sync, rows, path) -> None:

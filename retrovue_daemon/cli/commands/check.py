@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from retrovue_daemon.cli.contact import ServerCheck, ask_servers, stored_titles
+from retrovue_daemon.cli.contact import ServerCheck, check_servers, stored_titles
 from retrovue_daemon.cli.display.output import print_json, print_table, print_warnings
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.display.units import plural
@@ -24,9 +24,9 @@ def check(
 ) -> None:
     """Check the configuration, then each server: its identity, its token and its libraries.
 
-    The check reads a few items of each library to see whether the token shows the paths of files; only the owner's
-    token is sure to. Exit code 1 also means that it does not, or that an entry of `libraries` matches no library of
-    its server. Nothing is written. From an existing database only the former titles of libraries are read.
+    The check reads a few items of each library to find out whether the token can see file paths; the owner's token
+    always can. Exit code 1 also means that a token cannot, or that an entry of `libraries` matches no library of its
+    server. Nothing is written; from an existing database, only former titles of libraries are read.
 
     Examples:
 
@@ -40,7 +40,7 @@ def check(
         if as_json:
             print_json({"valid": False, "problems": [plain_problem(problem) for problem in error.problems]})
         raise
-    checks = [] if offline else ask_servers(settings.servers, former=stored_titles(settings.database.path))
+    checks = [] if offline else check_servers(settings.servers, former=stored_titles(settings.database.path))
     failed = sum(result.error is not None for result in checks)
     if as_json:
         print_json(

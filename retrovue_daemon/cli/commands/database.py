@@ -133,7 +133,7 @@ def vacuum_database(
 ) -> None:
     """Rewrite the database file to free the space of deleted rows. Stop the daemon first.
 
-    While it works, this needs free disk space of the size of the database.
+    Meanwhile, this needs as much free disk space as the database takes up.
 
     Examples:
 

@@ -92,7 +92,7 @@ def enable_library(
     config: ConfigOption = None,
     database: DatabaseOption = None,
 ) -> None:
-    """Enable a library. It is synced if the configuration selects it, too.
+    """Enable a library. It is synced only if the configuration also selects it.
 
     Examples:
 
@@ -130,8 +130,8 @@ def set_priority(
 ) -> None:
     """Set the priority of a library in the views `preferred_movies` and `preferred_episodes`.
 
-    If several libraries contain the same work, these views use the library with the lowest number. The default is
-    100. If the configuration lists a server's libraries, their order there sets the priorities instead.
+    If several libraries contain the same film or episode, these views use the library with the lowest number. The
+    default is 100. If the configuration lists a server's libraries, their order there sets the priorities instead.
 
     Examples:
 

@@ -28,12 +28,12 @@ def reload(
 
     The file is checked first: if it has a mistake, the daemon is not signaled. Then the daemon applies the whole
     file, or refuses it and keeps its old configuration. Some keys need a restart, and only the service itself can
-    read a credential of systemd. The daemon is found by its lock on the database, so `--config` and `--database`
-    must be those of `run`. `status` shows the last reload, whether this command, SIGHUP or systemd caused it.
+    read systemd credentials. The daemon is found by its lock on the database, so `--config` and `--database` must be
+    those of `run`. `status` shows the last reload, no matter whether this command, SIGHUP or systemd requested it.
 
     The exit code is 0 if the daemon applied the file, or found nothing changed; 78 if the file was refused; 1 if no
-    daemon runs, it cannot be signaled, it did not answer in time, or it failed for another reason than the file; 75
-    if it ended before it answered, or another command holds the database.
+    daemon runs, it cannot be signaled, it did not report the result in time, or it failed for a reason other than the
+    file; 75 if it stopped before it reported the result, or if another command has locked the database.
 
     Examples:
 
@@ -47,7 +47,7 @@ def reload(
             plain = [plain_problem(problem) for problem in error.problems]
             print_json({"told": False, "outcome": "refused", "problems": plain})
         raise
-    from retrovue_daemon.service.reload_request import request_reload  # noqa: PLC0415 -- brings asyncio, which --help does not need
+    from retrovue_daemon.service.reload_request import request_reload  # noqa: PLC0415 -- imports asyncio, which --help does not need
 
     path = settings.database.path
     print_warnings(() if as_json else settings.warnings)
@@ -64,7 +64,7 @@ def reload(
 
 
 def reload_changes(done: Reload) -> str:
-    """Say in one line what a reload changed; nothing if it changed nothing."""
+    """Return in one line what a reload changed, or an empty string."""
     parts = [
         f"{word} {', '.join(names)}"
         for word, names in (
@@ -79,7 +79,7 @@ def reload_changes(done: Reload) -> str:
 
 
 def plain_reload(done: Reload) -> dict[str, object]:
-    """Give a reload the shape that it has in ``--json``."""
+    """Return a reload as ``--json`` prints it."""
     return {
         "at": done.at,
         "outcome": done.outcome,

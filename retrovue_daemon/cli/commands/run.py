@@ -28,7 +28,7 @@ def run(config: ConfigOption = None, database: DatabaseOption = None) -> None:
     """Run the daemon: keep the database up to date until SIGTERM or SIGINT.
 
     SIGHUP reloads the configuration, as `retrovue-daemon reload` does; SIGUSR1 starts a sync at once. The daemon logs
-    to standard output: as JSON, or in a readable format if that is a terminal.
+    to standard output: in a readable format on a terminal, otherwise as JSON.
 
     Examples:
 

@@ -1,4 +1,4 @@
-"""``retrovue-daemon status``: how things stand, read from the database, so also beside a running daemon."""
+"""``retrovue-daemon status``: the state of the mirror, read from the database, with or without a running daemon."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.tables.servers import StoredServer
 
 _EVERY_S = 1.0
-"""Seconds between two looks: opening the database anew each time keeps no log open that the daemon wants to close."""
+"""Seconds between two reads. Each opens and closes the database, so that the daemon can close its write-ahead log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How things stand; sizes are bytes, ``next_looks`` Unix times by server where they can be told."""
+    """The state of the mirror; sizes are bytes, ``next_polls`` are Unix times by server, as far as they are known."""
 
     place: Place
     holder: Holder
@@ -44,7 +44,7 @@ class Status:
     contents: dict[int, Contents]
     passes: dict[int, PassRecord]
     waiting: int
-    next_looks: dict[str, float]
+    next_polls: dict[str, float]
     last_reload: Reload | None
 
     @property
@@ -63,7 +63,7 @@ class Status:
 
     @property
     def doubted(self) -> list[StoredLibrary]:
-        """The libraries whose last complete listing left something in doubt, and of which another one may come."""
+        """The synced libraries whose last complete listing left something in doubt."""
         return [
             library
             for library in self.libraries
@@ -73,7 +73,7 @@ class Status:
 
 def status(
     watch: Annotated[
-        bool, typer.Option("--watch", "-w", help="Show it again whenever it changes, until Ctrl-C.")
+        bool, typer.Option("--watch", "-w", help="Update the output whenever something changes, until Ctrl-C.")
     ] = False,
     config: ConfigOption = None,
     database: DatabaseOption = None,
@@ -81,8 +81,8 @@ def status(
 ) -> None:
     """Show servers, libraries, the last passes, what is held back or in doubt and why, and the size of the database.
 
-    All is read from the database, so it works beside a running daemon and without one. With `--watch --json` one
-    object a line is printed whenever something has changed.
+    The command only reads the database, so it works with or without a running daemon. With `--watch --json`, it
+    prints one JSON object per line, whenever something changes.
 
     Examples:
 
@@ -94,16 +94,16 @@ def status(
     if watch:
         _watch(place, as_json=as_json)
     elif as_json:
-        print_json(_plain(look(place)))
+        print_json(_plain(read_status(place)))
     else:
-        latest = look(place)
+        latest = read_status(place)
         _print_lines(_head(latest))
         print_table(_table(latest))
         _print_lines(_foot(latest))
 
 
-def look(place: Place) -> Status:
-    """Read how things stand."""
+def read_status(place: Place) -> Status:
+    """Read the state of the mirror from the database and its lock."""
     from retrovue_daemon.store import overview  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file import lock, maintenance, visits  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.libraries import read_libraries  # noqa: PLC0415 -- not for --help
@@ -123,13 +123,13 @@ def look(place: Place) -> Status:
             overview.contents(connection),
             overview.last_passes(connection),
             overview.waiting_requests(connection),
-            _next_looks(place, holder, servers),
+            _next_polls(place, holder, servers),
             next(reversed(read_reloads(connection)), None),
         )
 
 
-def _next_looks(place: Place, holder: Holder, servers: list[StoredServer]) -> dict[str, float]:
-    """Say when each server will be looked at next, as far as that follows from the last time and the interval."""
+def _next_polls(place: Place, holder: Holder, servers: list[StoredServer]) -> dict[str, float]:
+    """Return when a running daemon polls each server next: one interval after the last time."""
     if not holder.held or place.config is None or not place.is_of_config:
         return {}
     interval = place.config.sync.interval
@@ -153,12 +153,12 @@ def _watch(place: Place, *, as_json: bool) -> None:
     shown: object = None
     try:
         if screen is not None and not as_json:
-            with Live(picture(look(place)), console=screen, screen=True, auto_refresh=False) as live:
+            with Live(picture(read_status(place)), console=screen, screen=True, auto_refresh=False) as live:
                 while True:
                     time.sleep(_EVERY_S)
-                    live.update(picture(look(place)), refresh=True)
+                    live.update(picture(read_status(place)), refresh=True)
         while True:
-            latest = look(place)
+            latest = read_status(place)
             plain = _plain(latest)
             if plain != shown:
                 shown = plain
@@ -171,7 +171,7 @@ def _watch(place: Place, *, as_json: bool) -> None:
         return
 
 
-# -- how it is told -------------------------------------------------------------------------------------------------
+# -- output ---------------------------------------------------------------------------------------------------------
 
 
 def _print_lines(lines: list[str]) -> None:
@@ -180,8 +180,10 @@ def _print_lines(lines: list[str]) -> None:
 
 
 def _head(latest: Status) -> list[str]:
-    running = {True: "is running", False: "is not running", None: "cannot be seen from here"}[latest.holder.held]
-    pid = f" (process {latest.holder.pid})" if latest.holder.pid else ""
+    running = {True: "is running", False: "is not running", None: "may be running: its lock cannot be read"}[
+        latest.holder.held
+    ]
+    pid = f" (pid {latest.holder.pid})" if latest.holder.pid else ""
     log = f", log {size(latest.log_size)}" if latest.log_size else ""
     return [
         f"database  {latest.place.path} ({size(latest.size)}{log})",
@@ -191,7 +193,7 @@ def _head(latest: Status) -> list[str]:
 
 
 def _reload(done: Reload) -> list[str]:
-    """Say what the last reload did, or why it was refused."""
+    """Return lines that describe what the last reload changed, or why it was refused."""
     when = ago(done.at) + (", before the last start" if done.before_start else "")
     lines = [
         f"reload    {done.outcome} {when}" + (f": {differences}" if (differences := reload_changes(done)) else "")
@@ -201,14 +203,14 @@ def _reload(done: Reload) -> list[str]:
 
 
 def _table(latest: Status) -> Table:
-    table = Table("server", "library", "state", "holds", "last pass", "next")
+    table = Table("server", "library", "state", "contents", "last pass", "next")
     for server in latest.servers:
         own = [library for library in latest.libraries if library.server_id == server.id]
         name = server.name if server.is_active else f"{server.name} (off)"
-        following = latest.next_looks.get(server.name)
+        following = latest.next_polls.get(server.name)
         due = "" if following is None else ago(max(following, time.time()))
         if not own:
-            table.add_row(name, "", "", "not asked yet", "never", due)
+            table.add_row(name, "", "", "not contacted yet", "never", due)
         for library in own:
             table.add_row(
                 name,
@@ -223,14 +225,14 @@ def _table(latest: Status) -> Table:
 
 
 def _last(library: StoredLibrary, done: PassRecord | None) -> str:
-    """Say when a library was looked at last, and how its last recorded pass ended."""
+    """Return when a library was last synced, and how its last recorded pass ended."""
     if done is None:
         return ago(library.last_sync_at)
     ended = done.finished_at or done.started_at
     when = ago(max(ended, library.last_sync_at or 0) if done.status == "ok" else ended)
-    # What is held back or stays in doubt stands below the table, also when a later pass was about something else.
-    is_told_below = done.status == "blocked" or done.error == library.doubt
-    return f"{when}, {done.status}" + (f": {done.error}" if done.error and not is_told_below else "")
+    # The lines below the table show what is held back or in doubt, even if a later pass did not concern it.
+    is_shown_below = done.status == "blocked" or done.error == library.doubt
+    return f"{when}, {done.status}" + (f": {done.error}" if done.error and not is_shown_below else "")
 
 
 def _foot(latest: Status) -> list[str]:
@@ -239,16 +241,18 @@ def _foot(latest: Status) -> list[str]:
     parts = [plural(totals.get(name, 0), word) for name, word in words.items()]
     lines = [", ".join(parts) + f"; {totals.get('missing', 0):,} missing"]
     if latest.waiting:
-        lines.append(f"{plural(latest.waiting, 'request')} for a pass not yet served")
+        lines.append(f"{plural(latest.waiting, 'sync request')} not finished yet")
     lines += [
         f"held back: {library.server} / {library.name}: {library.last_error or 'a removal'}"
         for library in latest.blocked
     ]
     if latest.blocked:
-        lines.append("if that is really gone: retrovue-daemon sync --accept-removals")
+        lines.append("if these items are really gone, run: retrovue-daemon sync --accept-removals")
     lines += [f"in doubt: {library.server} / {library.name}: {library.doubt}" for library in latest.doubted]
     if not latest.servers:
-        lines.append("no server is known yet: `retrovue-daemon servers add`, or [[servers]] in the configuration")
+        lines.append(
+            "there are no servers yet; add one with `retrovue-daemon servers add` or [[servers]] in the configuration"
+        )
     return lines
 
 
@@ -269,7 +273,7 @@ def _plain(latest: Status) -> dict[str, object]:
                 "is_active": server.is_active,
                 "version": server.version,
                 "machine_identifier": server.machine_identifier,
-                "next_look_at": latest.next_looks.get(server.name),
+                "next_look_at": latest.next_polls.get(server.name),
                 "libraries": [
                     {
                         **plain_library(library, latest.contents.get(library.id)),
@@ -295,7 +299,7 @@ def _plain(latest: Status) -> dict[str, object]:
 
 
 def plain_pass(done: PassRecord | None) -> dict[str, object] | None:
-    """Give a pass the shape that it has in ``--json``."""
+    """Return a pass as ``--json`` prints it."""
     if done is None:
         return None
     return {

@@ -1,1 +1,1 @@
-"""How results, progress and questions look on a terminal."""
+"""Output on a terminal: results, progress and prompts."""

@@ -54,7 +54,7 @@ class Lines:
         self._clock = clock
         self._shown: dict[int, tuple[LibraryProgress, Pace]] = {}
 
-    def tell(self, progress: Progress) -> None:
+    def update(self, progress: Progress) -> None:
         """Write lines about what has changed."""
         # A library that waits for its turn has no listing yet.
         running = {each.number: each for each in progress.running if each.listing}
@@ -86,7 +86,7 @@ async def with_lines(
     async def watch() -> None:
         lines = Lines(write, clock)
         async for latest in board.watch():
-            lines.tell(latest)
+            lines.update(latest)
 
     watcher = asyncio.create_task(watch(), name="progress lines")
     try:

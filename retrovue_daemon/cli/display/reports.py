@@ -19,35 +19,35 @@ _SHOWN = 20
 """The maximum changes of each kind in a table; JSON lists all."""
 
 
-def print_summary(told: dict[str, Any], *, as_json: bool) -> None:
-    """Print what a sync brought (``outcome.summary``): a table for a terminal, else a line for each library."""
+def print_summary(results: dict[str, Any], *, as_json: bool) -> None:
+    """Print the results of a sync (``report.summary``): as a table on a terminal, else as one line per library."""
     if as_json:
-        print_json(told)
+        print_json(results)
     elif terminal() is not None:
-        print_counts(told)
+        print_counts(results)
     else:
-        for server in told["servers"]:
+        for server in results["servers"]:
             if server["error"]:
                 print_line(f"{server['server']}: failed: {server['error']['message']}")
             for done in server["libraries"]:
                 print_line(f"{server['server']} / {done['library']}: {_in_words(done)}")
 
 
-def print_counts(told: dict[str, Any]) -> None:
-    """Print the same as a table, wherever it goes."""
-    if any(server["error"] or server["libraries"] for server in told["servers"]):
-        print_table(_table(told["servers"]))
+def print_counts(results: dict[str, Any]) -> None:
+    """Print the results of a sync as a table, with or without a terminal."""
+    if any(server["error"] or server["libraries"] for server in results["servers"]):
+        print_table(_table(results["servers"]))
 
 
 def _in_words(done: dict[str, Any]) -> str:
-    """Return what a pass brought; of the counts those that are not 0, and what was listed."""
+    """Return the result of a pass as text, with the number of listed items and the other counts that are not 0."""
     counts = [f"{done[name]:,} {name}" for name in _COUNTS if name == "listed" or done[name]]
     result = f"{done['kind']} pass {done['status']} in {done['duration_s']:.1f} s: {', '.join(counts)}"
     return f"{result}; {done['error']}" if done["error"] else result
 
 
 def _table(servers: list[dict[str, Any]]) -> Table:
-    """Return the counts as a table that fits a terminal: a column that would hold only zeros is left out."""
+    """Return the counts as a table, without columns that contain only zeros, so that it fits a terminal."""
     passes = [done for server in servers for done in server["libraries"]]
     counted = [name for name in _COUNTS if name == "listed" or any(done[name] for done in passes)]
     remarks = any(server["error"] for server in servers) or any(done["error"] for done in passes)
@@ -68,12 +68,12 @@ def _table(servers: list[dict[str, Any]]) -> Table:
     return result
 
 
-def print_dry_run(result: DryRun, told: dict[str, Any], *, as_json: bool) -> None:
-    """Print what a sync would bring: its counts, the items by name, and what the path mappings would do."""
+def print_dry_run(result: DryRun, results: dict[str, Any], *, as_json: bool) -> None:
+    """Print what a sync would change: the counts, the items, and the effects of path mappings."""
     if as_json:
-        print_json({"dry_run": True, **told, **_changes(result)})
+        print_json({"dry_run": True, **results, **_changes(result)})
         return
-    print_summary(told, as_json=False)
+    print_summary(results, as_json=False)
     if result.changes or result.held_back:
         print_table(_named(result))
     if result.paths:
@@ -116,7 +116,7 @@ def _item(change: Difference) -> dict[str, object]:
 
 
 def _named(done: DryRun) -> Table:
-    """Return the changes by name, the first few of each sort and how many more there are."""
+    """Return a table of the changed items: the first few of each kind of change, and how many more there are."""
     table = Table("would be", "kind", "server", "library", "item")
     shown: Counter[str] = Counter()
     for change in (*done.changes, *(item for item, _ in done.held_back)):
@@ -125,5 +125,5 @@ def _named(done: DryRun) -> Table:
             table.add_row(change.change, change.kind.value, change.server, change.library, change.title)
     for name, number in shown.items():
         if number > _SHOWN:
-            table.add_row(name, "", "", "", f"… and {number - _SHOWN:,} more (--json names them all)")
+            table.add_row(name, "", "", "", f"… and {number - _SHOWN:,} more (--json lists all)")
     return table

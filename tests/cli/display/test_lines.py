@@ -26,13 +26,13 @@ class Told:
         self.clock = StoppedClock()
         self.board = ProgressBoard()
         self.lines: list[str] = []
-        self._teller = Lines(self.lines.append, self.clock)
+        self._lines = Lines(self.lines.append, self.clock)
 
     def after(self, seconds: float) -> list[str]:
         """Let time pass and return the lines that come then."""
         self.clock.seconds += seconds
         before = len(self.lines)
-        self._teller.tell(self.board.latest)
+        self._lines.update(self.board.latest)
         return self.lines[before:]
 
 

@@ -13,7 +13,7 @@ from retrovue_daemon.cli.commands.servers.accept_identity import accept_identity
 from retrovue_daemon.cli.commands.servers.export import export_servers
 from retrovue_daemon.cli.commands.servers.probe import probe_servers
 from retrovue_daemon.cli.completion import server_names
-from retrovue_daemon.cli.contact import ServerCheck, ask_servers
+from retrovue_daemon.cli.contact import ServerCheck, check_servers
 from retrovue_daemon.cli.display.output import print_error, print_json, print_line, print_table, print_warning
 from retrovue_daemon.cli.display.prompts import TokenFileOption, confirm, get_token
 from retrovue_daemon.cli.display.table import Table
@@ -227,7 +227,7 @@ def _servers_if_any(place: Place) -> list[StoredServer]:
 
 def _tested(section: ServerSection) -> ServerCheck:
     """Contact a server before its row is written; exit if it cannot be used."""
-    (answer,) = ask_servers([section], whose_token=True)
+    (answer,) = check_servers([section], whose_token=True)
     if answer.error is not None:
         print_error(answer.error)
         print("hint: nothing was written; --no-test skips this check", file=sys.stderr)

@@ -10,7 +10,7 @@ import typer
 
 from retrovue_daemon.cli import choices
 from retrovue_daemon.cli.completion import server_names
-from retrovue_daemon.cli.contact import ask_servers
+from retrovue_daemon.cli.contact import check_servers
 from retrovue_daemon.cli.display.output import print_error, print_json, print_line
 from retrovue_daemon.cli.display.prompts import confirm
 from retrovue_daemon.cli.display.units import plural
@@ -32,7 +32,7 @@ def accept_identity(
     """Accept a server's new machineIdentifier, for example after Plex was reinstalled.
 
     A reinstalled server gives its items new rating keys. The next sync matches items by guid and file instead, so
-    ids stay the same. Items that it cannot match are not removed until `sync --accept-removals`. If the address
+    ids stay the same. Unmatched items are not removed until you run `sync --accept-removals`. If the address
     belongs to a different server, do not accept it; add that server under another name instead.
 
     Examples:
@@ -78,7 +78,7 @@ def accept_identity(
 
 def _machine(section: ServerSection) -> str:
     """Return a server's current machineIdentifier; exit if the server cannot be used."""
-    (answer,) = ask_servers([section])
+    (answer,) = check_servers([section])
     if answer.error is not None:
         print_error(answer.error)
         print("hint: nothing was changed", file=sys.stderr)

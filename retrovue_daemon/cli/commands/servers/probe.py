@@ -8,7 +8,7 @@ import typer
 
 from retrovue_daemon.cli import choices
 from retrovue_daemon.cli.completion import server_names
-from retrovue_daemon.cli.contact import ServerCheck, ask_servers, stored_titles
+from retrovue_daemon.cli.contact import ServerCheck, check_servers, stored_titles
 from retrovue_daemon.cli.display.output import print_failure, print_json, print_table
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption
@@ -36,10 +36,10 @@ def probe_servers(
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Test whether servers respond and accept the token, and which libraries the token gives access to.
+    """Test whether servers respond and accept the token, and show which libraries the token gives access to.
 
-    The table also shows whether the token belongs to the owner. Other users' tokens may hide the paths of files; the
-    test reads a few items of each library to find out. If so, stored paths are kept, and new files have no path.
+    The table also shows whether the token is the owner's. Another user's token may not see file paths; the test reads
+    a few items of each library to find out. Without them, a sync keeps the stored paths, and new files have none.
     Nothing is written.
 
     Examples:
@@ -49,7 +49,7 @@ def probe_servers(
     """
     place = find_place(config, database, needs_tokens=True)
     sections, unusable = ([_named(place, name)], []) if name is not None else _active(place)
-    checks = [*ask_servers(sections, whose_token=True, former=stored_titles(place.path)), *unusable]
+    checks = [*check_servers(sections, whose_token=True, former=stored_titles(place.path)), *unusable]
     if not checks:
         print_failure("there is no active server", "add one with `retrovue-daemon servers add`")
         raise typer.Exit(3)
