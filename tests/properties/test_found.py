@@ -119,6 +119,20 @@ def test_a_show_without_episodes_leaves_its_id_to_no_other(rounds) -> None:
     assert _ids(rounds, *shows) == [before[2], *before[:2]]
 
 
+def test_a_film_that_lost_its_key_goes_without_a_total(rounds) -> None:
+    """The server cannot be asked for it, so the listing is read twice."""
+    library = _library(rounds)
+    film, _ = _films(rounds, library, 2)
+    rounds.plex.quirks.no_totals = True
+    rounds.sync()
+    other = rounds.plex.changes.add_movie(library, "Another", 1970)
+    reissue_keys(rounds.world, film.id, other.id)
+    rounds.plex.changes.delete(other.id)
+    rounds.sync()
+    (row,) = [row for row in rounds.mirror().items.values() if row.content["title"] == film.title]
+    assert (row.key, row.state) == (f"{film.id} (once, row {row.id})", "missing")
+
+
 # Other rating keys, the same items
 
 

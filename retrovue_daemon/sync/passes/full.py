@@ -150,7 +150,8 @@ class FullPass:
         """Return the kinds whose rows may be removed only after a request for each item.
 
         If a server reports no total, a listing may have ended too early: a few items are requested one by one; for
-        more, the listing is read a second time. Returns None if that listing differs.
+        more, or for a row that lost its key and cannot be requested, the listing is read a second time. Returns None
+        if that listing differs.
         """
         unproved = [kind for kind in self._faults if leaving[kind]]
         unsized = [
@@ -159,7 +160,10 @@ class FullPass:
             if listed.log.first_total is None and leaving[kind] and kind not in self._faults
         ]
         if sum(len(leaving[kind]) for kind in unsized) <= MOST_AT_ONCE:
-            return unproved + unsized
+            reader = self._context.database.reader
+            nameless = [kind for kind in unsized if await displaced_rows(reader, kind, leaving[kind])]
+            unproved += [kind for kind in unsized if kind not in nameless]
+            unsized = nameless
         for kind, listing in self._library.listings:
             if kind in unsized:
                 first = self._listed[kind]
