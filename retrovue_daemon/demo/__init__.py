@@ -5,7 +5,7 @@
 | `world` | the reference data: libraries and items, without HTTP |
 | `items` | its value types: films, shows, seasons, episodes, versions, files |
 | `shelf` | adding new items to a library: ids, guids, paths |
-| `builtin`, `builtin_films`, `builtin_shows`, `public_domain` | the built-in library |
+| `builtin`, `builtin_films`, `builtin_shows`, `builtin_film_data` | the built-in library |
 | `generate` | libraries of any size |
 | `changes` | changes that a library goes through over time |
 | `rescan` | deleted items that a scan finds again |

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from retrovue_daemon.demo.builtin_film_data import FILMS, UNMATCHED, Film
 from retrovue_daemon.demo.items import Tags
-from retrovue_daemon.demo.public_domain import FILMS, UNMATCHED, Film
 from retrovue_daemon.demo.shelf import HD, MOBILE, NO_AGENT, SD, UHD, File, Shelf, file_name, new_library, plex_guid
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from retrovue_daemon.errors import DaemonError, Interrupted
 from retrovue_daemon.service.reload import Reloader
 from retrovue_daemon.service.selection import EVERYTHING, Selection
 from retrovue_daemon.service.signals import Signals
-from retrovue_daemon.service.status import beat, show_status
 from retrovue_daemon.service.supervisor import Supervisor
 from retrovue_daemon.service.systemd import keep_extending_timeout
+from retrovue_daemon.service.systemd_status import beat, show_status
 from retrovue_daemon.sources.plex.retries import RetryPolicy
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.sync.progress import ProgressBoard

@@ -19,8 +19,8 @@ from retrovue_daemon.service.schedule import LibraryBackoff, ServerSchedule
 from retrovue_daemon.service.selection import EVERYTHING
 from retrovue_daemon.sources.plex.client import PlexClient
 from retrovue_daemon.sync.discovery import Discovery
-from retrovue_daemon.sync.local_paths import FollowedPaths
 from retrovue_daemon.sync.passes.base import log_report, report_unstarted, run_pass
+from retrovue_daemon.sync.path_updates import FollowedPaths
 from retrovue_daemon.sync.target import PassContext
 from retrovue_daemon.version import __version__
 

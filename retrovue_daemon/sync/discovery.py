@@ -15,7 +15,7 @@ from retrovue_daemon.store.items.moments import Moments, next_moment
 from retrovue_daemon.store.tables.former_names import still_meant
 from retrovue_daemon.store.tables.libraries import former_titles, read_libraries, reconcile_libraries
 from retrovue_daemon.store.tables.servers import bind_identity, read_servers
-from retrovue_daemon.sync.local_paths import LibraryPaths
+from retrovue_daemon.sync.path_updates import LibraryPaths
 from retrovue_daemon.sync.rounds import MergedRows, Round
 from retrovue_daemon.sync.target import LISTINGS, LibraryTarget
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from retrovue_daemon.store.items.local_paths import recompute_paths
-from retrovue_daemon.sync import local_paths
+from retrovue_daemon.sync import path_updates
 from tests.service.conftest import table
 
 EDIT = "INSERT INTO plex_path_mappings (server_id, plex_path, local_path) VALUES (1, '/srv', '/mnt')"
@@ -115,7 +115,7 @@ async def test_a_pass_that_is_broken_off_while_paths_are_computed_leaves_no_stal
             await go_on.wait()
         return files
 
-    monkeypatch.setattr(local_paths, "recompute_paths", recompute_slowly)
+    monkeypatch.setattr(path_updates, "recompute_paths", recompute_slowly)
     await edit(EDIT)
     await clock.tick()
     await looked_through.wait()

@@ -18,8 +18,8 @@ from retrovue_daemon.errors import DatabaseUnusable, ReloadUnanswered, ServerWit
 from retrovue_daemon.service.reload import Reloader
 from retrovue_daemon.service.reload_request import request_reload
 from retrovue_daemon.service.selection import Selection
-from retrovue_daemon.service.status import status_line
 from retrovue_daemon.service.systemd import Notifier
+from retrovue_daemon.service.systemd_status import status_line
 from retrovue_daemon.store.tables.reloads import KEPT, Reload, reloads_of, store_reload
 from tests.service.conftest import Service, table
 from tests.support.patience import PATIENCE_S

@@ -13,7 +13,7 @@ import pytest
 
 from retrovue_daemon.clock import Clock
 from retrovue_daemon.errors import WriteFailed
-from retrovue_daemon.service import status
+from retrovue_daemon.service import systemd_status
 from retrovue_daemon.service.systemd import Notifier
 from retrovue_daemon.store import writer
 from retrovue_daemon.store.database import Database, open_database
@@ -70,7 +70,7 @@ async def heart(listen, tmp_path: Path, limit: int, database: Database) -> Async
     """A heart that beats by a clock of its own; what systemd hears of it, and that clock."""
     listener, clock = listen(str(tmp_path / "notify")), Stepped()
     environ = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": f"{limit}000000"}
-    beating = asyncio.create_task(status.beat(Notifier.from_environ(environ), database.writer, clock))
+    beating = asyncio.create_task(systemd_status.beat(Notifier.from_environ(environ), database.writer, clock))
     yield listener, clock
     beating.cancel()
     await asyncio.gather(beating, return_exceptions=True)
@@ -83,7 +83,7 @@ async def test_beats_are_closer_than_systemd_waits(heart, database, limit) -> No
         await database.writer.catch_up()
         listener.heard()
         seconds = await clock.step()
-        assert seconds + status.LONGEST_PING_S < limit
+        assert seconds + systemd_status.LONGEST_PING_S < limit
         assert listener.heard() == ["WATCHDOG=1"]
 
 
@@ -95,12 +95,12 @@ async def test_a_writer_that_waits_for_a_lock_lives_for_a_minute(heart, database
         await database.writer.catch_up()
         other.execute("BEGIN IMMEDIATE")
         began = clock.time
-        while clock.time - began < 2 * status.LONGEST_PING_S:
+        while clock.time - began < 2 * systemd_status.LONGEST_PING_S:
             listener.heard()
             await clock.step()
             beats.append((clock.time - began, listener.heard()))
         other.execute("ROLLBACK")
-    assert all(heard == ["WATCHDOG=1"] for seconds, heard in beats if seconds <= status.LONGEST_PING_S)
+    assert all(heard == ["WATCHDOG=1"] for seconds, heard in beats if seconds <= systemd_status.LONGEST_PING_S)
     assert beats[-1][1] == []
     await database.writer.catch_up()
     await clock.step()
@@ -116,7 +116,7 @@ async def test_a_writer_that_waits_with_one_piece_of_work_after_the_other_lives(
         await database.writer.catch_up()
         other.execute("BEGIN IMMEDIATE")
         began, waiting = clock.time, [asyncio.create_task(database.writer.catch_up()) for _ in range(3)]
-        while clock.time - began < 4 * status.LONGEST_PING_S:
+        while clock.time - began < 4 * systemd_status.LONGEST_PING_S:
             steps = database.writer.steps
             while database.writer.steps == steps:  # noqa: ASYNC110 -- there is no event for a try
                 await asyncio.sleep(0)
@@ -138,7 +138,7 @@ async def test_a_writer_that_could_not_get_the_lock_lives(heart, database, monke
         await clock.step()
         with pytest.raises(WriteFailed):
             await database.writer.catch_up()
-        clock.time += 2 * status.LONGEST_PING_S
+        clock.time += 2 * systemd_status.LONGEST_PING_S
         listener.heard()
         await clock.step()
         assert listener.heard() == ["WATCHDOG=1"]
@@ -158,7 +158,7 @@ async def test_a_writer_that_is_stuck_is_no_life(heart, database) -> None:
         # What stands before it in the queue is done in a real thread, which the clock of the test does not wait for.
         await reached.wait()
         began = clock.time
-        while clock.time - began <= 2 * status.LONGEST_PING_S:
+        while clock.time - began <= 2 * systemd_status.LONGEST_PING_S:
             await clock.step()
         listener.heard()
         for _ in range(10):
@@ -172,5 +172,5 @@ async def test_nobody_who_watches_gets_no_beats(database, listen, tmp_path) -> N
     """Without the watchdog's variables there is nothing to do."""
     listener = listen(str(tmp_path / "notify"))
     notifier = Notifier.from_environ({"NOTIFY_SOCKET": str(tmp_path / "notify")})
-    await status.beat(notifier, database.writer, Stepped())
+    await systemd_status.beat(notifier, database.writer, Stepped())
     assert listener.heard() == []

@@ -9,7 +9,7 @@ import pytest
 
 from retrovue_daemon.logs.setup import Redactor
 from retrovue_daemon.service.selection import EVERYTHING, Selection
-from retrovue_daemon.service.status import show_status, status_line
+from retrovue_daemon.service.systemd_status import show_status, status_line
 from tests.service.conftest import table
 
 
