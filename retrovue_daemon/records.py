@@ -24,7 +24,7 @@ class Kind(StrEnum):
 
 
 Guids: TypeAlias = tuple[tuple[str, str], ...]
-"""(provider, external_id) pairs from ``plex.guid.GUIDParser``, without duplicates, in the server's order."""
+"""(provider, external_id) pairs from ``sources.plex.guid.GUIDParser``, without duplicates, in the server's order."""
 
 
 State: TypeAlias = Literal["active", "unavailable", "missing"]

@@ -67,8 +67,8 @@ class Callbacks:
         self._step = (0, 0)
         self._failed: set[str] = set()
 
-    def conclude(self, message: str, library: str = "") -> None:
-        """Set the message of the last call, and its library if the board has shown none."""
+    def set_final(self, message: str, library: str = "") -> None:
+        """Set the message of the last call, and its library if the progress board has shown none."""
         self._last_words = message
         self._name = self._name or library.strip()
 
@@ -160,7 +160,7 @@ class Callbacks:
 def _outcome(
     callback: Callable[..., object], args: tuple[object, ...], keywords: dict[str, Any]
 ) -> tuple[object, BaseException | None]:
-    """Call in a thread; return an exception as a value, because not every one can be raised in the event loop."""
+    """Call ``callback`` and return its result and error; asyncio cannot pass on every exception from a thread."""
     try:
         return callback(*args, **keywords), None
     except (Exception, SystemExit) as error:  # noqa: BLE001 -- likewise

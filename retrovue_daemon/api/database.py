@@ -1,7 +1,7 @@
-"""The database for programs other than the daemon, whether or not a daemon runs.
+"""Access to the database for programs that embed the library, whether or not a daemon runs.
 
-Between two calls, only what was last read is kept: each call opens the file briefly, in a thread. So the daemon may
-start, stop and upgrade meanwhile, and its changes are seen at the next call.
+Each call opens the file briefly, in a thread, and nothing stays open between calls. The daemon may therefore start,
+stop or upgrade the database at any time, and each awaited call sees its latest changes.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class Database:
         ]
 
     async def add_plex_server(self, name: str, url: str, token: str | Secret) -> int:
-        """Store a server and return its id, without contacting it.
+        """Store a server without contacting it, and return its id.
 
         If a configuration used to define a server of this name, the new one takes over its rows.
         """

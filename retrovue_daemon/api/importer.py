@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from retrovue_daemon.api.callbacks import Callbacks
 from retrovue_daemon.api.credentials import find_access
 from retrovue_daemon.api.results import DiscoveredShow, PlexLibrary, SyncResult
-from retrovue_daemon.api.search import discovered, find_shows, stored_shows
+from retrovue_daemon.api.search import combine_results, find_shows, stored_shows
 from retrovue_daemon.config import Secret
 from retrovue_daemon.errors import (
     AmbiguousShow,
@@ -118,9 +118,9 @@ class PlexImporter:
                     if not await client.is_owner():
                         await client.libraries()
             except PlexError as error:
-                callbacks.conclude(_with_hint(error))
+                callbacks.set_final(_with_hint(error))
                 return False
-            callbacks.conclude(f"server {server.name!r} is connected")
+            callbacks.set_final(f"server {server.name!r} is connected")
             return True
 
     async def get_libraries(self) -> list[PlexLibrary]:
@@ -140,7 +140,7 @@ class PlexImporter:
         async with self._connected() as (client, server):
             found = await find_shows(client, title, year)
         stored = await asyncio.to_thread(stored_shows, self.database.path, server.id, found)
-        return discovered(found, stored)
+        return combine_results(found, stored)
 
     def get_local_path(self, plex_path: str, library_root: str | None = None) -> str:
         """Return the local path of a file of the server.
@@ -206,7 +206,7 @@ class PlexImporter:
                 raise unknown
             result = _result(summarized)
             names = [done["library"] for each in summarized["servers"] for done in each["libraries"]]
-            callbacks.conclude(_in_words(server.name, result), names[-1] if names else "")
+            callbacks.set_final(_in_words(server.name, result), names[-1] if names else "")
         await self._server()
         return result
 
@@ -282,7 +282,7 @@ def _library(library: LibraryListing, row: StoredLibrary | None, section: Server
 
 
 def _result(summarized: dict[str, Any]) -> SyncResult:
-    """Add up the libraries of one server's ``service.report.summary``."""
+    """Add up the libraries of one server in a summary (``summary`` in ``service/report.py``)."""
     passes = [done for server in summarized["servers"] for done in server["libraries"]]
     total = {name: sum(done[name] for done in passes) for name in _COUNTS}
     errors = [server["error"]["message"] for server in summarized["servers"] if server["error"]]

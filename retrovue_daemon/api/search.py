@@ -39,7 +39,7 @@ async def search_server(
         await client.confirm_machine(stored.machine_identifier if stored else None)
         found = await find_shows(client, title, year)
     rows = await asyncio.to_thread(stored_shows, database, stored.id, found) if stored else {}
-    return discovered(found, rows)
+    return combine_results(found, rows)
 
 
 async def find_shows(client: PlexClient, title: str, year: int | None) -> list[FoundShow]:
@@ -66,8 +66,8 @@ def stored_shows(database: Path, server_id: int, found: Sequence[FoundShow]) -> 
         return stored_ids(connection, Kind.SHOW, server_id, [each.show.rating_key for each in found])
 
 
-def discovered(found: Sequence[FoundShow], stored: Mapping[str, int]) -> list[DiscoveredShow]:
-    """Return the search results, combined with the ids of stored rows."""
+def combine_results(found: Sequence[FoundShow], stored: Mapping[str, int]) -> list[DiscoveredShow]:
+    """Combine the shows found with the rows stored for them."""
     texts = [_text(each) for each in found]
     alike = Counter(texts)
     return [

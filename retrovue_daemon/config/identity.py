@@ -26,13 +26,13 @@ def name_form(name: str) -> str:
 
 
 def find_name(names: Iterable[str], name: str) -> str | None:
-    """Return the name that ``name`` means, or None; one of the same spelling comes before the others."""
+    """Return the first of ``names`` equal to ``name`` regardless of case, or None; an exact match is preferred."""
     alike = [each for each in names if name_form(each) == name_form(name)]
     return name.strip() if name.strip() in alike else next(iter(alike), None)
 
 
 def find_named(entries: Iterable[N], name: str) -> N | None:
-    """Return the entry that ``name`` means, or None."""
+    """Return the entry of this name, found as in `find_name`, or None."""
     listed = tuple(entries)
     found = find_name((entry.name for entry in listed), name)
     return next((entry for entry in listed if entry.name == found), None)

@@ -40,8 +40,9 @@ async def request_sync(
 ) -> dict[str, Any]:
     """Put a request into the database at ``path``, show its progress on the board, and return its result.
 
-    The result is what ``outcome.summary`` makes; ``error`` in it says that nothing could be done. ``pause`` waits for
-    so many seconds between two looks; what it raises ends the waiting, not the work, and so does a cancellation.
+    The result is a summary (``summary`` in ``service/report.py``); ``error`` in it means that nothing was synced.
+    ``pause`` waits between two queries for the given number of seconds. An exception from it, or a cancellation, ends
+    the waiting, but not the sync.
     Raises UnknownServer, DaemonGone or DatabaseUnusable.
     """
     try:

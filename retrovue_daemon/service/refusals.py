@@ -1,4 +1,4 @@
-"""What speaks against a server that a person or a program wants to store or to change."""
+"""Checks before a server is added or changed."""
 
 from __future__ import annotations
 

@@ -31,8 +31,9 @@ _LEVELS = ("debug", "info", "warning", "error")
 
 
 class Reloader:
-    """Reloads one at a time; ``load`` reads the file, ``relog`` applies what it says of the logs.
+    """Reloads the configuration, one reload at a time.
 
+    ``load`` reads the file, and ``relog`` applies its logging section; ``cli/commands/run.py`` provides both.
     Every verdict is stored, without the secrets that ``redactor`` knows, for `status` and for the command that waits
     for it.
     """

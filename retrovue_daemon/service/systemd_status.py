@@ -1,4 +1,4 @@
-"""What the service tells systemd while it runs: that it is alive, and what it does."""
+"""The watchdog signal and status line for systemd."""
 
 from __future__ import annotations
 

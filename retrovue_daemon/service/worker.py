@@ -20,7 +20,7 @@ from retrovue_daemon.service.selection import EVERYTHING
 from retrovue_daemon.sources.plex.client import PlexClient
 from retrovue_daemon.sync.discovery import Discovery
 from retrovue_daemon.sync.passes.base import log_report, report_unstarted, run_pass
-from retrovue_daemon.sync.path_updates import FollowedPaths
+from retrovue_daemon.sync.path_updates import PathUpdater
 from retrovue_daemon.sync.target import PassContext
 from retrovue_daemon.version import __version__
 
@@ -81,7 +81,7 @@ class ServerWorker:
         self._is_replaced = False
         self._sync_now_job: Job | None = None
         self._running: dict[int, tuple[Work, asyncio.Task[None]]] = {}
-        self._paths = FollowedPaths(context.database, self.name, self._running.keys())
+        self._paths = PathUpdater(context.database, self.name, self._running.keys())
         self._wake = asyncio.Event()
 
     # -- jobs and changes -------------------------------------------------------------------------------------------
@@ -246,12 +246,12 @@ class ServerWorker:
         except asyncio.CancelledError:
             if reports:
                 reports[-1].add_done_callback(lambda done: log_report(done.result()))
-            self._paths.doubt(work.library_id, changes)
+            self._paths.recompute_later(work.library_id, changes)
             raise
         finally:
             self._finish_passes(work, meters, reports)
         with _ReportFailures(self):
-            await self._paths.settle(self.server.server_id, work.library_id, changes)
+            await self._paths.recompute_after_pass(self.server.server_id, work.library_id, changes)
             if not self._running:
                 self._discovery.merged_rows.forget()
                 await self._purge()

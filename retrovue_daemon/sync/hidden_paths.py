@@ -61,7 +61,7 @@ class HiddenPaths:
         parts += [f"of {self._unknown:,} files no path is known"] if self._unknown else []
         return "; ".join(parts)
 
-    def judged(self, verdict: Verdict) -> Verdict:
+    def adjust_verdict(self, verdict: Verdict) -> Verdict:
         """Return the verdict with hidden paths reported; a quick pass requests a full one to count them."""
         if verdict.status != "ok":
             return verdict

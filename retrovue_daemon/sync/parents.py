@@ -117,5 +117,5 @@ class ParentLookup:
 async def _replace(
     connection: Connection, *, target: Target, kind: Kind, row_id: int, change: Change, now: int
 ) -> BatchResult:
-    """Store an item under the key of a missing row, which keeps its id and its children."""
+    """Store an item in a new row under the key of a missing row, which loses the key but keeps its children."""
     return await replace_parent(connection, target, kind, row_id, change, now, lambda _kind, _id: False)

@@ -1,4 +1,4 @@
-"""Keeping local paths in line with the path mappings; needs only the database."""
+"""Updating stored local paths when mappings change; needs no server."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class LibraryPaths:
         return Target(self._server_id, row.id, row.name, mapper.local_path, self._moments, known)
 
     def fingerprint(self, row: StoredLibrary) -> int:
-        """Return a fingerprint of everything that a library's local paths are computed from."""
+        """Return a hash of everything that determines a library's local paths."""
         names = [row.name, *row.former]
         packed = msgspec.msgpack.encode([names, sorted(set(row.roots)), list(self._mappings)])
         return int.from_bytes(blake2b(packed, digest_size=8).digest(), "big", signed=True)
@@ -61,12 +61,12 @@ class LibraryPaths:
         return next((name for name in row.former if name.strip() in named), None)
 
 
-class FollowedPaths:
-    """Keeps the local paths of one server's files in line with its mappings, even while passes write them.
+class PathUpdater:
+    """Updates the local paths of one server's files when its mappings change, even while passes write them.
 
-    A pass writes paths by the mappings in force when it was planned. ``changes`` counts the changes: the worker notes
-    it before planning, and `settle` recomputes paths if it has grown since. While such a pass writes, the library's
-    fingerprint is not stored, so that outdated paths are found even after a crash.
+    A pass applies the mappings that were valid when it was planned. ``changes`` counts the changes so far: the worker
+    reads it before planning, and `recompute_after_pass` compares it afterwards. While a pass is writing, the
+    library's fingerprint is not stored, so that outdated paths are found even after a crash.
     """
 
     def __init__(self, database: Database, server: str, writing: Container[int] = ()) -> None:
@@ -74,15 +74,15 @@ class FollowedPaths:
         self._database = database
         self._server = server
         self._writing = writing
-        self._doubted: set[int] = set()
+        self._to_recompute: set[int] = set()
         self._one_at_a_time = asyncio.Lock()
 
     async def follow(self, server_id: int) -> None:
         """Recompute the paths that no longer match mappings, roots and titles; no network is needed."""
         async with self._one_at_a_time:
-            for library_id in tuple(self._doubted):
+            for library_id in tuple(self._to_recompute):
                 await outdate_paths(self._database, library_id)
-                self._doubted.discard(library_id)
+                self._to_recompute.discard(library_id)
             paths = await LibraryPaths.of(self._database, server_id, Moments())
             for row in await self._database.reader.run(partial(read_libraries, server_id=server_id)):
                 fingerprint = paths.fingerprint(row)
@@ -97,15 +97,15 @@ class FollowedPaths:
                 else:
                     await settle_paths(self._database, row.id, fingerprint)
 
-    async def settle(self, server_id: int, library_id: int, changes: int) -> None:
-        """Recompute the paths written by a pass that was planned at this count of ``changes``, if it has grown."""
+    async def recompute_after_pass(self, server_id: int, library_id: int, changes: int) -> None:
+        """Recompute a library's paths if ``changes``, read before its pass was planned, is no longer the count."""
         async with self._one_at_a_time:
             if changes == self.changes:
                 return
             await outdate_paths(self._database, library_id)
         await self.follow(server_id)
 
-    def doubt(self, library_id: int, changes: int) -> None:
-        """Let the next `follow` recompute the paths of a cancelled pass, which must not wait for it."""
+    def recompute_later(self, library_id: int, changes: int) -> None:
+        """Make the next `follow` recompute a cancelled pass's paths if mappings changed; the pass must not wait."""
         if changes != self.changes or self._one_at_a_time.locked():
-            self._doubted.add(library_id)
+            self._to_recompute.add(library_id)

@@ -1,4 +1,4 @@
-"""What a complete listing lacks: re-keyed first, then guarded, then marked missing, all in one transaction."""
+"""Removing unlisted rows: they are re-keyed if possible, then checked by the guard, then marked missing."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _PARENTS_LAST = (Kind.MOVIE, Kind.EPISODE, Kind.SEASON, Kind.SHOW)
 
 
 class Removal(msgspec.Struct, frozen=True):
-    """The rows that leave a library, by kind, once those that live on under other keys were re-keyed.
+    """The rows to remove from a library, by kind, and the rows that were re-keyed instead.
 
-    ``refusal`` says why they must wait for a person; then none of them goes.
+    ``refusal`` is the guard's reason to remove nothing until a person confirms it.
     """
 
     leaving: Mapping[Kind, list[int]]
@@ -42,14 +42,14 @@ async def plan_removal(
     vanished: bool = False,
     waiting: int = 0,
 ) -> Removal:
-    """Re-key the rows of a library that live on, of those that were not listed (ids by kind), and judge the rest.
+    """Re-key unlisted rows whose items have new keys, and decide whether the rest may be removed.
 
-    ``displaced`` rows gave up their keys: they may live on under others, but do not go.
-    Nothing is re-keyed where the guard refuses, for the listing is doubted and with it that
-    anything moved, unless most of the library did: that is no hiccup. ``before`` is the moment at which the listing
-    began: what came with it says nothing of what the library had. ``vanished`` says that the library itself is no
-    longer listed: then only a person may let anything go. ``waiting`` rows are not listed
-    either, but not confirmed to be gone yet: the guard counts them, so that nothing trickles away in slices.
+    ``leaving`` are the ids of the unlisted rows, by kind. ``displaced`` rows may be re-keyed, but not removed. If the
+    guard refuses, the listing is not trusted and nothing is re-keyed, unless most of the library's items have new
+    keys. ``before`` is the moment at which the listing began: the guard does not count rows added since. ``vanished``
+    means that the server no longer lists the library; then only a person may confirm the removal. ``waiting`` is the
+    number of unlisted rows not yet confirmed to be gone: the guard counts them too, so that a library is not removed
+    in small steps.
     """
     listed = Listed(library.row.listed_from, library.row.listed_until)
     kinds = leaving.keys() | (displaced or {}).keys()
@@ -57,7 +57,7 @@ async def plan_removal(
     refusal = None
     async with connection.savepoint() as undo:
         rekeyed = await rekey(connection, library.target, listed, moving)
-        left = await _orphaned(connection, library, leaving, rekeyed)
+        left = await _to_remove(connection, library, leaving, rekeyed)
         if any(left.values()) and not context.settings.accept_removals:
             refusal = await refusal_of(connection, context, library, left, before, vanished=vanished, waiting=waiting)
         if refusal is not None and not await _most_moved(connection, library, moving, rekeyed):
@@ -67,8 +67,8 @@ async def plan_removal(
     return Removal(left, rekeyed, refusal)
 
 
-async def sweep(connection: Connection, context: PassContext, library: LibraryTarget, removal: Removal) -> int:
-    """Mark the rows missing that leave, unless they must wait, and return how many there were."""
+async def carry_out(connection: Connection, context: PassContext, library: LibraryTarget, removal: Removal) -> int:
+    """Mark the removed rows missing unless the guard refused, and return their number."""
     if removal.refusal is not None or not any(removal.leaving.values()):
         return 0
     if context.settings.accept_removals:
@@ -76,7 +76,7 @@ async def sweep(connection: Connection, context: PassContext, library: LibraryTa
     removed, now, observed = 0, context.now(), context.observed.now()
     for kind, ids in removal.leaving.items():
         removed += await mark_missing(connection, library.target, kind, ids, now, observed, library.row.listed_from)
-    # Stored with the rows, so that the next process does not begin before the time that they carry.
+    # Stored with the rows, so that the next process starts no earlier than the time stored in them.
     await connection.run(context.observed.keep)
     return removed
 
@@ -84,9 +84,9 @@ async def sweep(connection: Connection, context: PassContext, library: LibraryTa
 async def _most_moved(
     connection: Connection, library: LibraryTarget, leaving: Mapping[Kind, list[int]], rekeyed: Rekeyed
 ) -> bool:
-    """Tell whether most of what a library had lives on under other keys, wherever: to be asked after it was re-keyed.
+    """Return whether most of the library's items were re-keyed. Call after re-keying.
 
-    What came lately, in this pass or one before that was not whole, says nothing of what the library had.
+    Items that came from other libraries are not counted.
     """
     moved = sum(len(rekeyed.pairs.get(kind, {}).keys() & set(ids)) for kind, ids in leaving.items())
     has = sum([await present(connection, kind, library.row.id) for kind in leaving])
@@ -94,16 +94,15 @@ async def _most_moved(
     return moved * 2 > had
 
 
-async def _orphaned(
+async def _to_remove(
     connection: Connection,
     library: LibraryTarget,
     leaving: Mapping[Kind, list[int]],
     rekeyed: Rekeyed,
 ) -> dict[Kind, list[int]]:
-    """Return what is left of the leaving rows without those that were re-keyed, and without living parents.
+    """Return the unlisted rows to remove: neither re-keyed, nor moved to another library, nor parents of kept rows.
 
-    Rows that another library's pass took over since they were judged are not this one's any more. A show or season
-    lives as long as one of its episodes is listed, also where it is not listed itself.
+    A show or season stays as long as one of its episodes does, even if it is not listed itself.
     """
     left: dict[Kind, list[int]] = {}
     gone_episodes: set[int] = set()

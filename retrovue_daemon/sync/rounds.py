@@ -56,30 +56,30 @@ class Round(msgspec.Struct):
     is_first: bool = False
     arrived: Counter[int] = msgspec.field(default_factory=Counter)
     """Per library id, how many rows that its pass counted as new turned out to be existing items."""
-    _looking: dict[tuple[str, int], asyncio.Event] = msgspec.field(default_factory=dict)
-    _judging: dict[tuple[str, int], asyncio.Event] = msgspec.field(default_factory=dict)
+    _listing: dict[tuple[str, int], asyncio.Event] = msgspec.field(default_factory=dict)
+    _removing: dict[tuple[str, int], asyncio.Event] = msgspec.field(default_factory=dict)
 
     def begin(self, kind: str, library_id: int) -> None:
         """Announce a full pass over a library of this kind, before any of them has finished reading."""
-        self._looking[kind, library_id] = asyncio.Event()
-        self._judging[kind, library_id] = asyncio.Event()
+        self._listing[kind, library_id] = asyncio.Event()
+        self._removing[kind, library_id] = asyncio.Event()
 
-    def end_look(self, kind: str, library_id: int) -> None:
-        """Report that such a pass has finished reading."""
-        _end(self._looking, kind, library_id)
+    def end_listing(self, kind: str, library_id: int) -> None:
+        """Report that such a pass has listed its library."""
+        _end(self._listing, kind, library_id)
 
     def end(self, kind: str, library_id: int) -> None:
         """Report that such a pass is over, or will remove nothing."""
-        self.end_look(kind, library_id)
-        _end(self._judging, kind, library_id)
+        self.end_listing(kind, library_id)
+        _end(self._removing, kind, library_id)
 
-    async def others_looked(self, kind: str) -> None:
-        """Wait, within limits, until the other libraries of a kind are read: removed items may be there now."""
-        await _all_set(self._looking, kind)
+    async def wait_for_listings(self, kind: str) -> None:
+        """Wait up to a minute until all libraries of a kind are listed: items to remove may have moved there."""
+        await _all_set(self._listing, kind)
 
-    async def others_judged(self, kind: str) -> None:
-        """Wait, within limits, until the others have removed items: added items may have been there before."""
-        await _all_set(self._judging, kind)
+    async def wait_for_removals(self, kind: str) -> None:
+        """Wait up to a minute until passes of a kind have removed items: added items may have moved from there."""
+        await _all_set(self._removing, kind)
 
     def note(self, rekeyed: Rekeyed) -> None:
         """Record which rows took over which."""

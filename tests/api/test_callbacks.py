@@ -47,7 +47,7 @@ async def test_libraries_that_were_never_seen_reading_count() -> None:
         board.begin("home", "Waiting")
         async with asyncio.timeout(20):
             await done.wait()
-        callbacks.conclude("over")
+        callbacks.set_final("over")
     assert steps == [((1, 3, "Slow"), None, None), ((3, 3, "Slow"), None, "over")]
 
 
@@ -227,7 +227,7 @@ async def test_after_the_end_a_slow_callback_is_called_once_more(monkeypatch: py
             await begun.wait()
         for meter in meters:
             meter.finish()
-        callbacks.conclude("over")
+        callbacks.set_final("over")
         asyncio.get_running_loop().call_soon(held.set)
     assert [message for _, message in steps] == ["One: reading", "over"]
     assert steps[-1][0] == (4, 4, "Four")
@@ -238,14 +238,14 @@ async def test_what_no_board_has_shown_has_a_name(calls: Calls) -> None:
     async with Callbacks(ProgressBoard(), calls.on_progress) as callbacks:
         board = callbacks._board
         board.mirror(Progress(1, 1))
-        callbacks.conclude("over", "Movies ")
+        callbacks.set_final("over", "Movies ")
     assert calls.progress[-1] == ((1, 1, "Movies"), None, "over")
 
 
 async def test_without_a_callback_there_is_no_task() -> None:
     """Nobody is told anything."""
     async with Callbacks(ProgressBoard()) as callbacks:
-        callbacks.conclude("done")
+        callbacks.set_final("done")
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
 

@@ -190,17 +190,17 @@ async def test_a_pass_that_is_stopped_while_it_is_concluded_is_told_as_it_ended(
     service = await serve(config(table(plex, libraries=["Dramas"])))
     await events.next("sync.finished")
     plex.changes.add_movie("2", "Pandora's Box", 1929)
-    concluded, go_on = asyncio.Event(), asyncio.Event()
-    conclude = FullPass.conclude
+    finishing, go_on = asyncio.Event(), asyncio.Event()
+    finish = FullPass.finish
 
-    async def conclude_slowly(*arguments):
-        concluded.set()
+    async def finish_slowly(*arguments):
+        finishing.set()
         await go_on.wait()
-        return await conclude(*arguments)
+        return await finish(*arguments)
 
-    monkeypatch.setattr(FullPass, "conclude", conclude_slowly)
+    monkeypatch.setattr(FullPass, "finish", finish_slowly)
     (job,) = service.supervisor.submit(Selection(full=True))
-    await concluded.wait()
+    await finishing.wait()
     service.supervisor.workers["home"].stop_library(2)
     go_on.set()
     (done,) = (await job.done).passes

@@ -61,10 +61,10 @@ async def test_who_removes_waits_until_the_others_have_looked() -> None:
     round_ = Round(MergedRows())
     for kind, library in (("movie", 1), ("movie", 2), ("show", 3)):
         round_.begin(kind, library)
-    round_.end_look("movie", 1)
-    waiting = asyncio.create_task(round_.others_looked("movie"))
+    round_.end_listing("movie", 1)
+    waiting = asyncio.create_task(round_.wait_for_listings("movie"))
     assert await _waits(waiting)
-    round_.end_look("movie", 2)
+    round_.end_listing("movie", 2)
     assert not await _waits(waiting)
 
 
@@ -74,13 +74,13 @@ async def test_who_adds_waits_until_the_others_have_judged() -> None:
     round_.begin("movie", 1)
     round_.begin("movie", 2)
     round_.end("movie", 1)
-    round_.end_look("movie", 2)
-    waiting = asyncio.create_task(round_.others_judged("movie"))
+    round_.end_listing("movie", 2)
+    waiting = asyncio.create_task(round_.wait_for_removals("movie"))
     assert await _waits(waiting)
     round_.end("movie", 2)
     assert not await _waits(waiting)
     round_.end("movie", 7)
-    assert not await _waits(asyncio.create_task(round_.others_looked("movie")))
+    assert not await _waits(asyncio.create_task(round_.wait_for_listings("movie")))
 
 
 async def test_a_pass_that_hangs_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,5 +88,5 @@ async def test_a_pass_that_hangs_is_not_waited_for_for_ever(monkeypatch: pytest.
     monkeypatch.setattr(rounds, "LONGEST_WAIT_S", 0.01)
     round_ = Round(MergedRows())
     round_.begin("movie", 1)
-    await round_.others_looked("movie")
-    await round_.others_judged("movie")
+    await round_.wait_for_listings("movie")
+    await round_.wait_for_removals("movie")

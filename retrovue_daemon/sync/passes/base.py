@@ -1,4 +1,4 @@
-"""What all passes over a library share: they look, then conclude, and every failure ends in their report."""
+"""What all passes share: each reads a library, then finishes in one transaction, and always ends with a report."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ class LibraryPass(Protocol):
     kind: ClassVar[RunKind]
     counts: Counts
 
-    async def look(self) -> Verdict:
+    async def read(self) -> Verdict:
         """Read the library, write the differences and return the verdict. Raises PlexError and StoreError."""
 
-    async def conclude(self, connection: Connection, verdict: Verdict, result: Result) -> Conclusion:
-        """Apply the verdict of a successful look in one transaction."""
+    async def finish(self, connection: Connection, verdict: Verdict, recorder: RunRecorder) -> Conclusion:
+        """Apply the verdict of a successful pass in one transaction."""
 
 
 class Conclusion(msgspec.Struct, frozen=True):
-    """The outcome of a pass; ``run_id`` is None if it was not recorded."""
+    """The outcome of a finished pass; ``run_id`` is None if it was not recorded."""
 
     run: Run
     run_id: int | None
     removal: Removal | None = None
 
 
-class Result(msgspec.Struct, frozen=True):
-    """Builds the record of a pass when it ends."""
+class RunRecorder(msgspec.Struct, frozen=True):
+    """Builds the record of a pass for sync_runs when the pass ends."""
 
     context: PassContext
     library: LibraryTarget
@@ -79,8 +79,8 @@ class Result(msgspec.Struct, frozen=True):
         )
 
     @classmethod
-    def begun(cls, context: PassContext, library: LibraryTarget, kind: RunKind) -> Result:
-        """Return the result of a pass that starts now."""
+    def begun(cls, context: PassContext, library: LibraryTarget, kind: RunKind) -> RunRecorder:
+        """Return the recorder of a pass that starts now."""
         return cls(context, library, kind, context.now(), context.observed.now())
 
 
@@ -91,13 +91,13 @@ async def run_pass(
     slot: AbstractAsyncContextManager[object],
     report: asyncio.Future[PassReport],
 ) -> None:
-    """Run a pass and set its ``report``. Every failure ends in the report; only a cancellation is raised.
+    """Run a pass and set ``report`` to its report, even if the pass fails. Only a cancellation is raised.
 
-    ``slot`` is held while the pass looks; concluding needs only the writer. A cancelled pass does not wait for the
-    writer: its report is set once the record is written.
+    The pass holds ``slot`` only while it reads. A cancelled pass does not wait for the writer: ``report`` is set once
+    the writer has stored the record.
     """
-    result, start = Result.begun(context, library, job.kind), time.monotonic()
-    concluding: asyncio.Future[Conclusion] | None = None
+    recorder, start = RunRecorder.begun(context, library, job.kind), time.monotonic()
+    finishing: asyncio.Future[Conclusion] | None = None
     cause: PlexError | None = None
 
     def give(ended: Conclusion) -> None:
@@ -107,55 +107,58 @@ async def run_pass(
 
     try:
         async with slot:
-            result, start = Result.begun(context, library, job.kind), time.monotonic()
-            verdict = await _look(job)
+            recorder, start = RunRecorder.begun(context, library, job.kind), time.monotonic()
+            verdict = await _read(job)
         cause = verdict.cause
-        await _turn(library, verdict, job.counts)
-        work = partial(_conclude, job=job, verdict=verdict, result=result)
-        concluding = await context.database.writer.submit(work)
+        await _wait_for_other_passes(library, verdict, job.counts)
+        work = partial(_finish, job=job, verdict=verdict, recorder=recorder)
+        finishing = await context.database.writer.submit(work)
         # Not awaited directly: a cancellation must not cancel the future.
-        await asyncio.wait([concluding])
-        give(concluding.result())
+        await asyncio.wait([finishing])
+        give(finishing.result())
     except asyncio.CancelledError:
-        _when_recorded(concluding or _record_cancelled(job, context, result), job, result, give)
+        _when_recorded(finishing or _record_cancelled(job, context, recorder), job, recorder, give)
         raise
     except Exception as error:  # noqa: BLE001 -- a bug that affects one library must not affect the others
-        give(Conclusion(result.run(_failure(error, context, library), job.counts), None))
+        give(Conclusion(recorder.run(_failure(error, context, library), job.counts), None))
     finally:
         library.round.end(library.row.kind, library.row.id)
 
 
 def report_unstarted(context: PassContext, library: LibraryTarget, kind: RunKind) -> PassReport:
     """Return the report of a pass that was cancelled before its first step: it has no record."""
-    run = Result.begun(context, library, kind).run(Verdict("cancelled"), Counts())
+    run = RunRecorder.begun(context, library, kind).run(Verdict("cancelled"), Counts())
     return PassReport(library.server, library.row.name, run, None, 0.0)
 
 
-async def _turn(library: LibraryTarget, verdict: Verdict, counts: Counts) -> None:
-    """Wait until the pass may conclude: before removing, the other passes must have read what was added elsewhere."""
+async def _wait_for_other_passes(library: LibraryTarget, verdict: Verdict, counts: Counts) -> None:
+    """Before removing items, wait until the other passes have listed theirs: an item may have moved.
+
+    A pass that only added items waits until the others have removed theirs, for the same reason.
+    """
     round_, kind = library.round, library.row.kind
     if any(verdict.leaving.values()) or any(verdict.displaced.values()):
-        round_.end_look(kind, library.row.id)
-        await round_.others_looked(kind)
+        round_.end_listing(kind, library.row.id)
+        await round_.wait_for_listings(kind)
     else:
         round_.end(kind, library.row.id)
         if counts.added and not round_.is_first:
-            await round_.others_judged(kind)
+            await round_.wait_for_removals(kind)
 
 
-async def _conclude(connection: Connection, *, job: LibraryPass, verdict: Verdict, result: Result) -> Conclusion:
-    """Let a successful pass conclude; record any other in sync_runs and the library's row."""
+async def _finish(connection: Connection, *, job: LibraryPass, verdict: Verdict, recorder: RunRecorder) -> Conclusion:
+    """Finish a successful pass; record any other in sync_runs and the library's row."""
     if verdict.status == "ok":
-        return await job.conclude(connection, verdict, result)
-    run = result.run(verdict, job.counts)
+        return await job.finish(connection, verdict, recorder)
+    run = recorder.run(verdict, job.counts)
     run_id = await record_run(connection, run)
     await record_failure(connection, run, verdict.fault, list_again=verdict.list_again)
     return Conclusion(run, run_id)
 
 
-async def _look(job: LibraryPass) -> Verdict:
+async def _read(job: LibraryPass) -> Verdict:
     try:
-        return await job.look()
+        return await job.read()
     except PlexError as error:
         # What was read before the error is stored.
         return Verdict("incomplete" if job.counts.pages else "failed", str(error), cause=error)
@@ -171,11 +174,11 @@ def _failure(error: Exception, context: PassContext, library: LibraryTarget) -> 
     return Verdict("failed", str(InternalError(type(error).__name__)))
 
 
-def _record_cancelled(job: LibraryPass, context: PassContext, result: Result) -> asyncio.Future[Conclusion]:
+def _record_cancelled(job: LibraryPass, context: PassContext, recorder: RunRecorder) -> asyncio.Future[Conclusion]:
     """Queue the record behind the pass's remaining batches: a cancelled task must not wait."""
 
     async def work(connection: Connection) -> Conclusion:
-        run = result.run(Verdict("cancelled"), job.counts)
+        run = recorder.run(Verdict("cancelled"), job.counts)
         return Conclusion(run, await record_run(connection, run))
 
     try:
@@ -187,13 +190,13 @@ def _record_cancelled(job: LibraryPass, context: PassContext, result: Result) ->
 
 
 def _when_recorded(
-    recorded: asyncio.Future[Conclusion], job: LibraryPass, result: Result, give: Callable[[Conclusion], None]
+    recorded: asyncio.Future[Conclusion], job: LibraryPass, recorder: RunRecorder, give: Callable[[Conclusion], None]
 ) -> None:
     """Report a cancelled pass once its record is written or has failed."""
 
     def end(done: asyncio.Future[Conclusion]) -> None:
         if done.cancelled() or done.exception() is not None:
-            give(Conclusion(result.run(Verdict("cancelled"), job.counts), None))
+            give(Conclusion(recorder.run(Verdict("cancelled"), job.counts), None))
         else:
             give(done.result())
 

@@ -13,7 +13,7 @@ from retrovue_daemon.sync.confirmation import MOST_AT_ONCE, confirm, not_there
 from retrovue_daemon.sync.faults import cut_short, unreadable_parent
 from retrovue_daemon.sync.listing import ListingReader
 from retrovue_daemon.sync.passes.base import Conclusion
-from retrovue_daemon.sync.removal import plan_removal, sweep
+from retrovue_daemon.sync.removal import carry_out, plan_removal
 from retrovue_daemon.sync.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.store.tables.runs import RunKind
     from retrovue_daemon.sync.listed import Listed
-    from retrovue_daemon.sync.passes.base import Result
+    from retrovue_daemon.sync.passes.base import RunRecorder
     from retrovue_daemon.sync.progress import Meter
     from retrovue_daemon.sync.target import LibraryTarget, PassContext
 
@@ -49,7 +49,7 @@ class FullPass:
         self._waiting = 0
         """The number of unlisted rows whose items were not requested yet."""
 
-    async def look(self) -> Verdict:
+    async def read(self) -> Verdict:
         """List everything, and decide which items are gone."""
         self._began = self._library.target.moments.advance()
         await self._list_all()
@@ -69,12 +69,12 @@ class FullPass:
         leaving = {kind: await self._unseen(kind) for kind in self._listed}
         if not any(leaving.values()):
             return await self._whole(leaving)
-        unproved = await self._unproved(leaving)
-        if unproved is None:
+        to_confirm = await self._kinds_to_confirm(leaving)
+        if to_confirm is None:
             return self._incomplete("the server does not say how much there is, and listed other items each time")
         if not await self._still_quiet():
             return self._incomplete("the server began to scan this library, or to change it, meanwhile")
-        return await self._confirmed(leaving, unproved) if unproved else await self._whole(leaving)
+        return await self._confirmed(leaving, to_confirm) if to_confirm else await self._whole(leaving)
 
     @property
     def _fault(self) -> tuple[str, ...]:
@@ -87,10 +87,11 @@ class FullPass:
         return Verdict("ok", error, leaving=leaving, displaced=displaced, fault=self._fault)
 
     async def _displaced(self, leaving: dict[Kind, list[int]]) -> dict[Kind, list[int]]:
-        """Return the unlisted rows that stay, and whose items may be listed under new keys.
+        """Return rows that must not be removed, but may be re-keyed: their items may be listed under new keys.
 
-        These are rows whose keys belong to other items, and, if entries are unreadable, rows whose guids are listed
-        elsewhere and whose items the server does not have. They must be found now: later, the new rows are not new.
+        The server gave the keys of these rows to other items; or entries were unreadable, the rows' guids are listed
+        elsewhere, and the server does not have the rows' own items. A later pass could not find them, because only
+        rows added by this pass count as new.
         """
         reader = self._context.database.reader
         found: dict[Kind, list[int]] = {}
@@ -113,7 +114,7 @@ class FullPass:
 
     async def _list_all(self) -> None:
         for kind, listing in self._library.listings:
-            self._listed[kind] = await self._read(kind, listing)
+            self._listed[kind] = await self._read_listing(kind, listing)
 
     def _note_doubts(self) -> None:
         for kind, listing in self._library.listings:
@@ -128,7 +129,7 @@ class FullPass:
             self._faults[kind] = (*self._faults.get(kind, ()), unreadable_parent(kind, key))
             self._fault_notes.append(f"the server cannot send the {kind} with rating key {key}")
 
-    async def _read(self, kind: Kind, listing: Listing) -> Listed:
+    async def _read_listing(self, kind: Kind, listing: Listing) -> Listed:
         pages = self._context.client.pages(self._library.row.key, listing, page_size=self._context.settings.page_size)
         return await self._reader.read(kind, listing.value, pages)
 
@@ -146,14 +147,14 @@ class FullPass:
         keys = await rating_keys(reader, kind, ids)
         return [row_id for row_id, key in keys.items() if not log.may_be_unread(key)]
 
-    async def _unproved(self, leaving: dict[Kind, list[int]]) -> list[Kind] | None:
-        """Return the kinds whose rows may be removed only after a request for each item.
+    async def _kinds_to_confirm(self, leaving: dict[Kind, list[int]]) -> list[Kind] | None:
+        """Return the kinds whose unlisted items must be requested one by one before their rows may be removed.
 
-        If a server reports no total, a listing may have ended too early: a few items are requested one by one; for
-        more, or for a row that lost its key and cannot be requested, the listing is read a second time. Returns None
-        if that listing differs.
+        If the server reports no total, a listing may have ended too early: a few items are requested one by one. If
+        there are more, or a row lost its key so that its item cannot be requested, the listing is read a second time,
+        and the result is None if it differs.
         """
-        unproved = [kind for kind in self._faults if leaving[kind]]
+        to_confirm = [kind for kind in self._faults if leaving[kind]]
         unsized = [
             kind
             for kind, listed in self._listed.items()
@@ -162,33 +163,33 @@ class FullPass:
         if sum(len(leaving[kind]) for kind in unsized) <= MOST_AT_ONCE:
             reader = self._context.database.reader
             nameless = [kind for kind in unsized if await displaced_rows(reader, kind, leaving[kind])]
-            unproved += [kind for kind in unsized if kind not in nameless]
+            to_confirm += [kind for kind in unsized if kind not in nameless]
             unsized = nameless
         for kind, listing in self._library.listings:
             if kind in unsized:
                 first = self._listed[kind]
                 self._reader.discount(first)
-                second = self._listed[kind] = await self._read(kind, listing)
+                second = self._listed[kind] = await self._read_listing(kind, listing)
                 if second.doubt is not None or second.faults(kind) or not second.shows_as(first):
                     return None
-        return unproved
+        return to_confirm
 
     async def _still_quiet(self) -> bool:
-        """Look once more before anything is removed: the library may be scanned, or have changed meanwhile.
+        """Return whether the library is not being scanned and has not changed since the listing began.
 
-        What comes while another thing goes leaves the total as it is, and hides an item between two pages.
+        One item added while another is removed keeps the total, and can hide a third item between two pages.
         """
         now = await self._looked_up()
         return now is not None and not now.refreshing and self._before is not None and _looks_alike(self._before, now)
 
     async def _looked_up(self) -> LibraryListing | None:
-        """Ask what the server says of this library now."""
+        """Return the server's current entry for this library, or None."""
         listed = await self._context.client.libraries()
         return next((library for library in listed if library.key == self._library.listing.key), None)
 
-    async def _confirmed(self, leaving: dict[Kind, list[int]], unproved: list[Kind]) -> Verdict:
-        """Return the verdict if the listing alone proves nothing: only items that the server denies are gone."""
-        doubtful = {kind: leaving[kind] for kind in unproved}
+    async def _confirmed(self, leaving: dict[Kind, list[int]], to_confirm: list[Kind]) -> Verdict:
+        """Request the unlisted items of some kinds, and return the verdict: items that the server denies are gone."""
+        doubtful = {kind: leaving[kind] for kind in to_confirm}
         listed = {kind: self._listed[kind].rows for kind in doubtful}
         confirmed = await confirm(self._context, self._library, doubtful, listed)
         if confirmed is None:
@@ -212,8 +213,8 @@ class FullPass:
             "ok", notes, leaving=gone, displaced=displaced, settles=False, fault=self._fault, list_again=True
         )
 
-    async def conclude(self, connection: Connection, verdict: Verdict, result: Result) -> Conclusion:
-        """Re-key, guard, sweep, set the marks and record the run: all or nothing."""
+    async def finish(self, connection: Connection, verdict: Verdict, recorder: RunRecorder) -> Conclusion:
+        """Re-key and remove rows, set the marks and record the run: all or nothing."""
         verdict = self._reader.damage.judged(verdict)
         library, listing = self._library, self._library.listing
         leaving = {
@@ -229,11 +230,11 @@ class FullPass:
             before=self._began,
             waiting=self._waiting,
         )
-        removed = await sweep(connection, self._context, library, removal)
+        removed = await carry_out(connection, self._context, library, removal)
         if removal.refusal is not None:
             verdict = Verdict("blocked", removal.refusal, fault=verdict.fault)
-        verdict = self._reader.hidden_paths.judged(verdict)
-        run = result.run(verdict, self.counts, removal, removed)
+        verdict = self._reader.hidden_paths.adjust_verdict(verdict)
+        run = recorder.run(verdict, self.counts, removal, removed)
         run_id = await record_run(connection, run)
         if verdict.status == "ok" and verdict.settles:
             marks = Marks(

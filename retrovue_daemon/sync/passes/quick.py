@@ -13,7 +13,7 @@ from retrovue_daemon.sync.verdict import Verdict
 if TYPE_CHECKING:
     from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.store.tables.runs import RunKind
-    from retrovue_daemon.sync.passes.base import Result
+    from retrovue_daemon.sync.passes.base import RunRecorder
     from retrovue_daemon.sync.progress import Meter
     from retrovue_daemon.sync.target import LibraryTarget, PassContext
 
@@ -36,7 +36,7 @@ class QuickPass:
         self._settled = settled
         self._reader = ListingReader(context, library, self.counts, meter, complete=False)
 
-    async def look(self) -> Verdict:
+    async def read(self) -> Verdict:
         """Read what was updated."""
         watermark = self._library.row.watermark
         since = 0 if watermark is None else watermark - OVERLAP_S
@@ -54,11 +54,13 @@ class QuickPass:
                 list_again = list_again or not known
         parents = {unreadable_parent(*parent) for parent in self._reader.unreadable_parents}
         list_again = list_again or not parents <= set(self._library.row.fault)
-        return self._reader.hidden_paths.judged(Verdict("ok", "; ".join(notes) or None, list_again=list_again))
+        return self._reader.hidden_paths.adjust_verdict(
+            Verdict("ok", "; ".join(notes) or None, list_again=list_again)
+        )
 
-    async def conclude(self, connection: Connection, verdict: Verdict, result: Result) -> Conclusion:
+    async def finish(self, connection: Connection, verdict: Verdict, recorder: RunRecorder) -> Conclusion:
         """Move the watermark; record the pass only if it changed something."""
-        run = result.run(verdict, self.counts)
+        run = recorder.run(verdict, self.counts)
         run_id = await record_run(connection, run) if self.counts.any_change else None
         marks = [mark for mark in (self._library.row.watermark, self._reader.watermark) if mark is not None]
         await note_look(

@@ -11,7 +11,7 @@ from retrovue_daemon.sync.confirmation import confirm
 from retrovue_daemon.sync.faults import describe_unreadable
 from retrovue_daemon.sync.listing import ListingReader
 from retrovue_daemon.sync.passes.base import Conclusion
-from retrovue_daemon.sync.removal import plan_removal, sweep
+from retrovue_daemon.sync.removal import carry_out, plan_removal
 from retrovue_daemon.sync.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.store.tables.runs import RunKind
     from retrovue_daemon.sync.listed import Listed
-    from retrovue_daemon.sync.passes.base import Result
+    from retrovue_daemon.sync.passes.base import RunRecorder
     from retrovue_daemon.sync.progress import Meter
     from retrovue_daemon.sync.target import LibraryTarget, PassContext
 
@@ -39,7 +39,7 @@ class ShowPass:
         self._reader = ListingReader(context, library, self.counts, meter)
         self._listed: dict[Kind, Listed] = {}
 
-    async def look(self) -> Verdict:
+    async def read(self) -> Verdict:
         """List the show, and find its seasons and episodes that are gone."""
         client, key = self._context.client, self._show.rating_key
         page_size = self._context.settings.page_size
@@ -78,19 +78,19 @@ class ShowPass:
             return Verdict("incomplete", "the server answers 404 for an item that it lists")
         return Verdict("ok", doubt, leaving={**leaving, **confirmed.gone})
 
-    async def conclude(self, connection: Connection, verdict: Verdict, result: Result) -> Conclusion:
-        """Re-key, guard, sweep and record the run; the library's marks stay, because it was not listed."""
+    async def finish(self, connection: Connection, verdict: Verdict, recorder: RunRecorder) -> Conclusion:
+        """Re-key and remove rows, and record the run; the library's marks stay, because it was not listed."""
         library = self._library
         leaving = {
             kind: library.round.merged_rows.unlisted(kind, ids, self._listed[kind].rows)
             for kind, ids in verdict.leaving.items()
         }
         removal = await plan_removal(connection, self._context, library, leaving)
-        removed = await sweep(connection, self._context, library, removal)
+        removed = await carry_out(connection, self._context, library, removal)
         if removal.refusal is not None:
             verdict = Verdict("blocked", removal.refusal)
-        verdict = self._reader.hidden_paths.judged(verdict)
-        run = result.run(verdict, self.counts, removal, removed)
+        verdict = self._reader.hidden_paths.adjust_verdict(verdict)
+        run = recorder.run(verdict, self.counts, removal, removed)
         if removal.refusal is not None:
             await record_failure(connection, run)
         if self._reader.displaced or self._reader.list_again:

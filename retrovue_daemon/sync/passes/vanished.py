@@ -8,21 +8,21 @@ from retrovue_daemon.store.items.lookup import ids_of_library
 from retrovue_daemon.store.items.sweep import forget_library, still_of
 from retrovue_daemon.store.tables.runs import Counts, record_failure, record_run
 from retrovue_daemon.sync.passes.base import Conclusion
-from retrovue_daemon.sync.removal import plan_removal, sweep
+from retrovue_daemon.sync.removal import carry_out, plan_removal
 from retrovue_daemon.sync.verdict import Verdict
 
 if TYPE_CHECKING:
     from retrovue_daemon.records import Kind
     from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.store.tables.runs import RunKind
-    from retrovue_daemon.sync.passes.base import Result
+    from retrovue_daemon.sync.passes.base import RunRecorder
     from retrovue_daemon.sync.target import LibraryTarget, PassContext
 
 
 class VanishedPass:
-    """Removes a whole library, except items that moved elsewhere, if removals are accepted; otherwise holds it back.
+    """Remove a library the server no longer lists, if confirmed; otherwise block.
 
-    It counts as a full pass that listed nothing.
+    Items that moved to other libraries are re-keyed. The pass counts as a full pass that listed nothing.
     """
 
     kind: ClassVar[RunKind] = "full"
@@ -32,7 +32,7 @@ class VanishedPass:
         self._context = context
         self._library = library
 
-    async def look(self) -> Verdict:
+    async def read(self) -> Verdict:
         """Collect all rows of the library."""
         reader = self._context.database.reader
         leaving: dict[Kind, list[int]] = {}
@@ -42,13 +42,13 @@ class VanishedPass:
                 leaving[kind] += await still_of(reader, kind, self._library.row.id, chunk)
         return Verdict("ok", leaving=leaving)
 
-    async def conclude(self, connection: Connection, verdict: Verdict, result: Result) -> Conclusion:
-        """Re-key moved items, and refuse the rest or mark it missing."""
+    async def finish(self, connection: Connection, verdict: Verdict, recorder: RunRecorder) -> Conclusion:
+        """Re-key moved items, then mark the other rows missing or block."""
         removal = await plan_removal(connection, self._context, self._library, verdict.leaving, vanished=True)
-        removed = await sweep(connection, self._context, self._library, removal)
+        removed = await carry_out(connection, self._context, self._library, removal)
         if removal.refusal is not None:
             verdict = Verdict("blocked", removal.refusal)
-        run = result.run(verdict, self.counts, removal, removed)
+        run = recorder.run(verdict, self.counts, removal, removed)
         if removal.refusal is None:
             await forget_library(connection, self._library.row.id)
         else:

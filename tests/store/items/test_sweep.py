@@ -87,7 +87,7 @@ async def test_a_vanished_library_lets_go_of_what_is_not_missing_yet(write, make
     await database.writer.write(lambda c: mark_missing(c, target, Kind.MOVIE, [2, 4], 100, 100))
     context: Any = SimpleNamespace(database=database)
     library: Any = SimpleNamespace(listings=((Kind.MOVIE, Listing.MOVIES),), row=SimpleNamespace(id=1))
-    verdict = await VanishedPass(context, library).look()
+    verdict = await VanishedPass(context, library).read()
     assert verdict.leaving == {Kind.MOVIE: [1, 3, 5]}
 
 
