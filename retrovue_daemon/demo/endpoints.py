@@ -32,6 +32,7 @@ from msgspec.structs import replace
 
 from retrovue_daemon.demo import containers, meta, query
 from retrovue_daemon.demo.details import detail_entry, located_entry
+from retrovue_daemon.demo.entries import listing_entry
 from retrovue_daemon.demo.faults import Empty, Miscount
 from retrovue_daemon.demo.items import Episode, Item, Movie, Season, Show
 from retrovue_daemon.demo.misbehaviour import FAULT
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
 
 LEAF_TYPES = {"show": "episode", "movie": "movie", "photo": "photo"}
 OF_SEASONS = frozenset({"parentRatingKey", "parentKey", "parentGuid"})
+DAMAGED_FIELDS = {"movie": "duration", "episode": "duration", "show": "year"}
+BEYOND_64_BITS = 2**64
 PLAIN = Shape()
 ORDERS_KEPT = 16
 """How many filtered and sorted listings are cached; one of a million entries takes 8 MB."""
@@ -190,7 +193,7 @@ class Endpoints:
             else containers.LIBRARY_PLUGIN
         )
         shape = self._shape(request)
-        entries = [detail_entry(self._world, item, shape) for item in self._as_visible(found)]
+        entries = [self._damaged(item, detail_entry(self._world, item, shape)) for item in self._as_visible(found)]
         return self._respond(request, {"size": len(entries), **common}, page=entries)
 
     async def children(self, request: web.Request) -> web.Response:
@@ -302,6 +305,11 @@ class Endpoints:
         shape = Shape(guids=shape.guids and not without_guids, without=shape.without | without)
         if located:
             page = [located_entry(self._world, item, shape) for item in page]
+        elif self._faults.damaged:
+            page = [
+                self._damaged(item, listing_entry(self._world, item, shape)) if isinstance(item, Item) else item
+                for item in page
+            ]
         return self._respond(
             request,
             {"size": len(page), **paging, **attributes},
@@ -327,6 +335,11 @@ class Endpoints:
         if not isinstance(item, Item) or item.id not in self._faults.keyless:
             return item
         return {"type": type(item).__name__.lower(), "title": item.title}
+
+    def _damaged(self, item: Item, entry: Entry) -> Entry:
+        if item.id in self._faults.damaged and item.type in DAMAGED_FIELDS:
+            entry[DAMAGED_FIELDS[item.type]] = BEYOND_64_BITS
+        return entry
 
     def _respond(
         self,

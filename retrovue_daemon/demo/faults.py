@@ -110,6 +110,11 @@ class Faults:
         self._intruders: list[tuple[str, tuple[Raw, ...]]] = []
         self.keyless: set[int] = set()
         """Ids of items that listings show without a ratingKey, until `clear`."""
+        self.damaged: set[int] = set()
+        """Ids of items that every response shows with a number that no database holds, until `clear`.
+
+        It is the duration of films and episodes and the year of shows; other items have no such number.
+        """
         self._poison: dict[int, Fault] = {}
 
     def fail(
@@ -207,6 +212,7 @@ class Faults:
         self._intruders.clear()
         self._poison.clear()
         self.keyless.clear()
+        self.damaged.clear()
 
     def take(self, path: str) -> Fault | None:
         """Return the fault for a request to this path, if any, and count it as used."""

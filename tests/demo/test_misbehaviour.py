@@ -126,6 +126,22 @@ async def test_a_total_can_be_wrong_for_one_page(get: Get, plex: SimulatedPlex) 
     assert [page.headers["X-Plex-Container-Total-Size"] for page in pages] == ["27", "25", "27"]
 
 
+@pytest.mark.parametrize("xml", [False, True])
+async def test_a_damaged_item_has_a_number_that_no_database_holds(
+    get: Get, plex: SimulatedPlex, *, xml: bool
+) -> None:
+    """In listings and details, in JSON and XML, until it is cleared."""
+    plex.quirks.always_xml = xml
+    film = next(plex.world.movies("1"))
+    paths = (MOVIES, f"/library/metadata/{film.id}")
+    whole = [(await get(path)).body for path in paths]
+    plex.faults.damaged.add(film.id)
+    mark = ('duration="%d"' if xml else '"duration":%d') % 2**64
+    assert [(await get(path)).body.count(mark.encode()) for path in paths] == [1, 1]
+    plex.faults.clear()
+    assert [(await get(path)).body for path in paths] == whole
+
+
 async def test_intruders_are_listed_and_counted(get: Get, plex: SimulatedPlex) -> None:
     """They stand at the end of the listing, whatever they are, and only in the listing named."""
     odd = {"type": "movie", "title": ["no", "text"], "year": 2**70}

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from tests.properties.damaged import Damages
 from tests.properties.mirror import ITEM_TABLES
 from tests.properties.reissued import given_away
 
@@ -62,9 +63,11 @@ class History:
     """The highest id that each table ever had."""
     accepted: dict[str, int] = field(default_factory=dict)
     """When (in seconds) removals of a library were last accepted."""
+    damages: Damages = field(default_factory=Damages)
 
     def learn(self, done: Round) -> None:
         """Take account of a round."""
+        self.damages.learn(done, self.keeping(done))
         self.seen |= dict.fromkeys((*done.began.items, *done.ended.items), done.number)
         for library in done.after.libraries:
             self.known.setdefault(library, done.number)
@@ -79,6 +82,10 @@ class History:
         self.highest["media_files"] = max(*done.after.file_ids.values(), self.highest.get("media_files", 0), 0)
         if done.manner.accept_removals:
             self.accepted |= dict.fromkeys(done.passes, done.now)
+
+    def keeping(self, done: Round) -> set[Key]:
+        """Return the keys of the rows that must keep their values; to be asked before the round is learnt."""
+        return self.damages.keeping(done) - given_away(done).keys()
 
     def pairs(self, done: Round) -> Pairs:
         """Judge what a round may and must do; to be asked before it is learnt."""
@@ -140,6 +147,9 @@ class _Links:
         came, left = self._came(*key), self._history.listed.get((row.table, row.id), 0)
         by_guid = self._by_guid(row, item.content)
         by_path = bool(self._paths(row) & {file["plex_path"] for file in self._files_of(*key) if _is_whole(file)})
+        struck = key in self._done.damaged or (row.table, row.key) in self._done.damaged
+        if struck and key in self._done.before.items:
+            by_guid = by_guid or self._alike(row, self._done.before.items[key])  # it may be what it was
         if key == (row.table, row.key) or came < left or not (by_guid or by_path):
             return
         pair = Pair((row.table, row.id), key)
@@ -149,7 +159,7 @@ class _Links:
         # Of a library that had not been listed completely nobody knew how long the item had been there.
         sure = came if self._history.completed.get(item.library, came) < came else self._known(item.library)
         together = sure <= left or sure <= self._history.seen.get((row.table, row.key), 0)
-        unsure = not (self._away.get(key, True) and self._away.get((row.table, row.key), True))
+        unsure = struck or not (self._away.get(key, True) and self._away.get((row.table, row.key), True))
         if together or unsure or not (by_guid or self._same_primary_path(row, item)):
             self._doubtful.add(pair)
 

@@ -22,11 +22,11 @@ from retrovue_daemon.logs.setup import Redactor
 from retrovue_daemon.service.daemon import SyncOptions, sync_once
 from retrovue_daemon.service.selection import Selection
 from retrovue_daemon.sync.progress import ProgressBoard
-from tests.properties import promises
+from tests.properties import damaged, promises
 from tests.properties.happenings import Happening, Happenings, neighbour
 from tests.properties.identity import History
 from tests.properties.mirror import Mirror, read_mirror
-from tests.properties.truth import LOCAL_ROOT, PLEX_ROOT, KnownPaths, Truth, truth
+from tests.properties.truth import LOCAL_ROOT, PLEX_ROOT, TABLES, KnownPaths, Truth, truth
 from tests.support.patience import IMPATIENT
 
 if TYPE_CHECKING:
@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from retrovue_daemon.config import Config
     from retrovue_daemon.demo.faults import Hang
     from retrovue_daemon.service.report import ServerReport
+    from tests.properties.truth import Key
+
+KEPT = "items arrived damaged and keep their values"
+"""How a pass says that it left good values alone."""
 
 SERVER, NEIGHBOUR = "home", "neighbour"
 COUNTED = ("listed", "added", "updated", "unchanged", "restored", "moved", "removed", "skipped", "pages", "bytes")
@@ -61,8 +65,8 @@ class Manner:
 class Trouble(NamedTuple):
     """A fault of the server: requests for ``path`` (a pattern) are hit after ``after`` others; ``times`` 0 means all.
 
-    ``fewer`` and ``more`` are totals off by one; ``keyless`` and ``poison`` (followed by what it does) strike
-    the item number ``after``; the others are the names of faults.
+    ``fewer`` and ``more`` are totals off by one; ``keyless``, ``damaged`` (an unreadable value) and ``poison``
+    (followed by what it does) strike the item number ``after``; the others are the names of faults.
     """
 
     what: str
@@ -73,6 +77,9 @@ class Trouble(NamedTuple):
     def befall(self, plex: SimulatedPlex) -> None:
         """Let the server have it, from now on."""
         faults = plex.faults
+        if self.what == "damaged":
+            faults.damaged |= self._damaged(plex.world)
+            return
         if self.what.startswith(("keyless", "poison")):
             ids = sorted(plex.world.items)
             struck = ids[self.after * 7 % len(ids)] if ids else 0
@@ -90,6 +97,10 @@ class Trouble(NamedTuple):
                 faults.miscount(self.path, by=1 if self.what == "more" else -1, times=times, after=self.after)
             case what:
                 getattr(faults, what)(self.path, times=times, after=self.after)
+
+    def _damaged(self, world: World) -> set[int]:
+        ids = sorted(item.id for item in world.items.values() if TABLES.get(item.type) in damaged.COLUMNS)
+        return {ids[self.after * 7 % len(ids)]} if ids else set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +149,8 @@ class Round:
     """Whether it claimed to have less than it has: what it keeps to itself without a contradiction is lost on us."""
     shortened: bool
     """Whether a listing of unknown length ended early: what is new behind its end cannot be known of."""
+    damaged: frozenset[Key]
+    """What arrived with a damaged value, as often as it arrived."""
     crashes: list[str]
     neighbour_is_untouched: bool
 
@@ -149,8 +162,10 @@ class Round:
         return library in self.passes and (self.passes[library].kind, self.status(library)) == ("full", "ok")
 
     def whole(self, library: str) -> bool:
-        """Tell whether all of a library was listed, and nothing of it stays in doubt."""
-        return self.complete(library) and self.passes[library].error is None
+        """Tell whether all of a library was listed, and nothing of it stays in doubt but damaged values."""
+        error = self.passes[library].error if self.complete(library) else None
+        doubts = [doubt for doubt in (error or "").split("; ") if doubt and not (self.damaged and KEPT in doubt)]
+        return self.complete(library) and not doubts
 
     @property
     def still(self) -> bool:
@@ -230,6 +245,7 @@ class Rounds:
         marks = {key: each.content_changed_at if counted else None for key, each in self.world.libraries.items()}
         for trouble in troubles:
             trouble.befall(self.plex)
+        struck = [self.world.items[item_id] for item_id in self.plex.faults.damaged]
         with capture_logs() as lines:
             reports = self._do(self._interrupted(self._sync(self._config(manner), manner), interruption))
         self.plex.faults.clear()
@@ -247,9 +263,10 @@ class Rounds:
             before=before,
             after=after,
             passes=_passes(before, after, reports),
-            undisturbed=interruption is None and not troubles,
+            undisturbed=interruption is None and all(trouble.what == "damaged" for trouble in troubles),
             lying=any(trouble.what == "fewer" for trouble in troubles),
             shortened=self.plex.quirks.no_totals and any(trouble.what == "empty" for trouble in troubles),
+            damaged=frozenset((TABLES[item.type], item.rating_key) for item in struck),
             crashes=[str(line) for line in lines if line["event"].endswith(".crashed")],
             neighbour_is_untouched=read_mirror(self._path, NEIGHBOUR).raw == self._neighbours.raw,
         )

@@ -10,7 +10,7 @@ import pytest
 from retrovue_daemon.demo.reissued import reissue_keys
 from retrovue_daemon.demo.shelf import plex_guid
 from retrovue_daemon.demo.world import media_of
-from tests.properties.rounds import Interruption, Manner
+from tests.properties.rounds import Interruption, Manner, Trouble
 
 if TYPE_CHECKING:
     from retrovue_daemon.demo.items import Episode, Item, Movie, Show
@@ -375,3 +375,31 @@ def test_what_slips_through_between_two_pages_stays(rounds) -> None:
     slip = Interruption(f"/library/sections/{library}/all", 1, lambda: rounds.plex.changes.delete(films[0].id))
     rounds.sync(Manner(page_size=3), interruption=slip)
     assert _states(rounds, *films[1:]) == ["active"] * 7
+
+
+# Damaged values
+
+
+@pytest.mark.parametrize("xml", [False, True])
+def test_a_good_value_stays_until_its_damage_comes_again(rounds, xml) -> None:
+    """The second time it is what the server has; when the damage ends, so is the good value."""
+    (film,) = _films(rounds, _library(rounds), 1)
+    rounds.plex.quirks.always_xml = xml
+    rounds.sync()
+    durations = []
+    for troubles in ([Trouble("damaged", "*")], [Trouble("damaged", "*")], []):
+        rounds.sync(troubles=troubles)
+        durations.append(rounds.mirror().items["movies", film.rating_key].content["duration"])
+    assert durations == [film.duration, None, film.duration]
+
+
+def test_what_arrived_damaged_once_is_read_again(rounds) -> None:
+    """The next pass lists the library completely, though nothing else would have it do so."""
+    library = _library(rounds)
+    (film,) = _films(rounds, library, 1)
+    rounds.sync()
+    rounds.plex.changes.edit(film.id, summary="Edited")
+    rounds.sync(troubles=[Trouble("damaged", "*")])
+    done = rounds.sync(Manner(full=False))
+    assert done.passes[library].kind == "full"
+    assert rounds.mirror().items["movies", film.rating_key].content["summary"] == "Edited"

@@ -63,7 +63,7 @@ PATHS = (
 )
 
 
-STRIKING = ("keyless", "poison error", "poison garble", "poison refusal", "poison truncate")
+STRIKING = ("keyless", "damaged", "poison error", "poison garble", "poison refusal", "poison truncate")
 """What befalls a single item."""
 
 numbers = st.integers(0, 40)
@@ -150,6 +150,22 @@ class Machine(RuleBasedStateMachine):
     def it_looks_in_spite_of_trouble(self, what: list[Happening], manner: Manner, trouble: list[Trouble]) -> None:
         self._both.happen(*what)
         self._told(self._both.sync(manner, troubles=trouble))
+
+    @rule(
+        what=lists,
+        manner=manners,
+        struck=st.lists(small, min_size=1, max_size=3),
+        meanwhile=st.none() | st.lists(happenings, max_size=2),
+    )
+    def values_arrive_damaged(
+        self, what: list[Happening], manner: Manner, struck: list[int], meanwhile: list[Happening] | None
+    ) -> None:
+        self._both.happen(*what)
+        trouble = [Trouble("damaged", "*", after=after) for after in struck]
+        self._told(self._both.sync(manner, troubles=trouble))
+        if meanwhile is not None:
+            self._both.happen(*meanwhile)
+            self._told(self._both.sync(manner, troubles=trouble))
 
     @rule(what=lists, manner=manners, path=paths, after=small, meanwhile=st.lists(shifts, min_size=1, max_size=2))
     def things_happen_while_it_looks(
