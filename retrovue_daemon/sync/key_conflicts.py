@@ -53,13 +53,15 @@ class _KeyConflict(msgspec.Struct):
     """A change that waits for its row, which has the guid ``guid``.
 
     ``has_episodes`` and ``has_files`` say what was listed below it. ``is_unmatched``: no catalogue knows it. There
-    files that were only renamed, and have their sizes, tell as well.
+    files that were only renamed, and have their sizes, tell as well. ``is_elsewhere``: the row is of another library,
+    whose pass may have moved its episodes on already.
     """
 
     change: Change
     row_id: int
     guid: str
     is_unmatched: bool
+    is_elsewhere: bool
     files: FileSet | None = None
     has_episodes: bool = False
     has_files: bool = False
@@ -92,7 +94,8 @@ class KeyConflicts:
             if before is not None and self._may_be_another(item, before):
                 guid = before.guid or ""
                 is_unmatched = is_of_key(item.guid or "") and is_of_key(guid)
-                self._open[kind][key] = _KeyConflict(change, rows[key], guid, is_unmatched)
+                is_elsewhere = known[key].library_id != self._library.row.id
+                self._open[kind][key] = _KeyConflict(change, rows[key], guid, is_unmatched, is_elsewhere)
             else:
                 self._open[kind].pop(key, None)
                 certain.append(change)
@@ -212,7 +215,9 @@ class KeyConflicts:
             # A token that sees no files tells nothing; an entry without episodes has none to share.
             return is_waiting and not one.has_episodes
         reader = self._context.database.reader
-        return bool(one.files) or is_waiting or await is_guid_elsewhere(reader, kind, one.row_id)
+        if one.files or is_waiting or one.is_elsewhere:
+            return True
+        return await is_guid_elsewhere(reader, kind, one.row_id)
 
     @staticmethod
     def _shares(one: _KeyConflict, episode: Episode) -> bool:

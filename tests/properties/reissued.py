@@ -36,7 +36,7 @@ def _is_another(before: Mirror, row: Row, item: Listed, truth: Truth) -> bool | 
     """Return None where guids say nothing, so that titles, or the library that is looked at, may decide.
 
     So it is where no catalogue knows either, where the key went to a copy of the same work in another library, and
-    where a show or season has no file to compare but is listed under another key.
+    where a show or season has no file to compare but is listed under another key, or its key in another library.
     """
     guid, other = str(row.content["source_id"]), str(item.content["source_id"])
     is_unknown = guid.startswith("local://") and other.startswith("local://")
@@ -49,9 +49,12 @@ def _is_another(before: Mirror, row: Row, item: Listed, truth: Truth) -> bool | 
     is_elsewhere = (
         not (ours and theirs)
         and row.table in PARENTS
-        and any(
-            key[0] == row.table and key[1] != row.key and each.content["source_id"] == guid
-            for key, each in truth.items.items()
+        and (
+            row.library != item.library
+            or any(
+                key[0] == row.table and key[1] != row.key and each.content["source_id"] == guid
+                for key, each in truth.items.items()
+            )
         )
     )
     return None if is_elsewhere or (differs and (is_unknown or is_copy)) else differs

@@ -133,6 +133,18 @@ def test_a_film_that_lost_its_key_goes_without_a_total(rounds) -> None:
     assert (row.key, row.state) == (f"{film.id} (once, row {row.id})", "missing")
 
 
+def test_seasons_of_two_libraries_may_exchange_their_keys(rounds) -> None:
+    """The first pass has moved the season's episodes on when the second one asks whose key it is."""
+    first, second = _library(rounds, "show"), _library(rounds, "show")
+    shows = _show(rounds, first, 1, guid="local://of-nobody"), _show(rounds, second, 2, "Other")
+    rounds.sync()
+    seasons = [rounds.world.seasons_of(show.id)[0] for show in shows]
+    before = _ids(rounds, seasons[1])
+    reissue_keys(rounds.world, *(season.id for season in seasons))
+    rounds.sync(Manner(order=(first, second)))
+    assert _ids(rounds, seasons[0]) == before
+
+
 # Other rating keys, the same items
 
 
