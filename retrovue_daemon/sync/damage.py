@@ -55,8 +55,8 @@ class DamageWatch:
         """Whether any item of the server arrived damaged before."""
         return bool(self._before)
 
-    def judged(self, verdict: Verdict) -> Verdict:
-        """Return how a complete listing ends: the next pass repeats it where items kept their values."""
+    def adjust_verdict(self, verdict: Verdict) -> Verdict:
+        """Return the verdict with damaged items reported; undecided ones cause another full listing."""
         if not self._list_again:
             return verdict
         note = (

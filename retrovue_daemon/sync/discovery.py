@@ -73,7 +73,7 @@ class Discovery:
         listed = await client.libraries()
         usable = self._distinct([library for library in listed if self._usable(library)])
         titles = [library.title for library in listed]
-        moments = await self._present(server_id)
+        moments = await self._server_moments(server_id)
         moment = moments.advance()
 
         def work(connection: sqlite3.Connection) -> tuple[int, dict[str, StoredLibrary], dict[str, int]]:
@@ -108,11 +108,11 @@ class Discovery:
             tuple(
                 self._target(paths, row, LibraryListing(row.key, row.name, row.kind, row.uuid), round_)
                 for row in known
-                if row.id not in found and self._missed(row, still_meant(row.former_names, titles))
+                if row.id not in found and self._has_vanished(row, still_meant(row.former_names, titles))
             ),
         )
 
-    async def _present(self, server_id: int) -> Moments:
+    async def _server_moments(self, server_id: int) -> Moments:
         """Return the server's moments, which continue from the last one stored in its rows."""
         if self._moments is None:
             self._moments = Moments(await next_moment(self._database.reader, server_id))
@@ -130,8 +130,8 @@ class Discovery:
     ) -> LibraryTarget:
         return LibraryTarget(self._section.name, row, library, paths.target(row), round_, row.former)
 
-    def _missed(self, row: StoredLibrary, former: tuple[str, ...]) -> bool:
-        """Return whether a library that is not listed should be."""
+    def _has_vanished(self, row: StoredLibrary, former: tuple[str, ...]) -> bool:
+        """Return whether an unlisted library should be listed: it is synced and not missing yet."""
         return (
             row.kind in LISTINGS
             and row.state != "missing"

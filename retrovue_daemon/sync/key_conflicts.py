@@ -101,12 +101,12 @@ class KeyConflicts:
                 certain.append(change)
         return certain
 
-    async def among(
+    async def possibly_different(
         self, kind: Kind, items: Sequence[Item], known: Mapping[str, KnownRow], lost: Mapping[str, Sequence[str]]
     ) -> list[str]:
-        """Return the rating keys of those of these shows or seasons, all with a row, that may be other ones.
+        """Return the keys of shows or seasons that may differ from the items in their rows.
 
-        ``lost`` are the values that arrived damaged, by rating key: these do not tell.
+        Each of ``items`` has a row. ``lost`` names the values that arrived damaged, by key: they prove nothing.
         """
         rows = {item.rating_key: known[item.rating_key].id for item in items if item.guid}
         stored = await stored_parents(self._context.database.reader, kind, rows.values()) if rows else {}

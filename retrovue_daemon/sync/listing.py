@@ -105,7 +105,7 @@ class ListingReader:
             self.hidden_paths.log_change()
         return listed
 
-    def discount(self, listed: Listed) -> None:
+    def uncount(self, listed: Listed) -> None:
         """Subtract a listing that is read again from the counts."""
         self.hidden_paths.forget()
         self._counts.listed -= listed.log.items
@@ -179,7 +179,7 @@ class ListingReader:
                 seen.append(row.id)
         if page.mended or self.damage.remembers:
             kept = {change.item.rating_key for change in changes}
-            others = await self._others(kind, page, known, changes)
+            others = await self._different_items(kind, page, known, changes)
             changes = await self.damage.sift(kind, page, known, changes, others)
             kept -= {change.item.rating_key for change in changes}
             seen += [known[key].id for key in kept]
@@ -204,10 +204,10 @@ class ListingReader:
             await self._parents.store_parents([change.item for change in changes])
         return changes
 
-    async def _others(
+    async def _different_items(
         self, kind: Kind, page: Page, known: Mapping[str, KnownRow], changes: Sequence[Change]
     ) -> Sequence[str]:
-        """Return the keys of damaged items that are, or may be, others than their rows: those keep nothing."""
+        """Return the keys of damaged items that may differ from the items in their rows: no old values are kept."""
         lost = {key: names.split(", ") for key, names in page.mended}
         items = [
             change.item
@@ -217,7 +217,7 @@ class ListingReader:
         if not items:
             return ()
         if kind in {Kind.SHOW, Kind.SEASON}:
-            return await self._conflicts.among(kind, items, known, lost)
+            return await self._conflicts.possibly_different(kind, items, known, lost)
         with_files = cast("list[Movie | Episode]", items)
         return await other_items(self._context.database.reader, kind, self._target.server_id, with_files)
 

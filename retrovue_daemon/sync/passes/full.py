@@ -55,7 +55,7 @@ class FullPass:
         await self._list_all()
         if any(listed.log.moved for listed in self._listed.values()):
             for listed in self._listed.values():
-                self._reader.discount(listed)
+                self._reader.uncount(listed)
             self._before = await self._looked_up()
             await self._list_all()
         self._note_doubts()
@@ -168,7 +168,7 @@ class FullPass:
         for kind, listing in self._library.listings:
             if kind in unsized:
                 first = self._listed[kind]
-                self._reader.discount(first)
+                self._reader.uncount(first)
                 second = self._listed[kind] = await self._read_listing(kind, listing)
                 if second.doubt is not None or second.faults(kind) or not second.shows_as(first):
                     return None
@@ -215,7 +215,7 @@ class FullPass:
 
     async def finish(self, connection: Connection, verdict: Verdict, recorder: RunRecorder) -> Conclusion:
         """Re-key and remove rows, set the marks and record the run: all or nothing."""
-        verdict = self._reader.damage.judged(verdict)
+        verdict = self._reader.damage.adjust_verdict(verdict)
         library, listing = self._library, self._library.listing
         leaving = {
             kind: library.round.merged_rows.unlisted(kind, ids, self._listed[kind].rows)
