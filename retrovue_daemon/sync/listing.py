@@ -224,7 +224,8 @@ class ListingReader:
     async def _known_rows(self, kind: Kind, page: Page, *, is_new: bool) -> dict[str, KnownRow]:
         keys = [item.rating_key for item in page.items]
         keys += [skipped.rating_key for skipped in page.skipped if skipped.rating_key is not None]
-        if is_new or not keys:
+        # Shows and seasons are few, and the key of one may be known from another library (``sync/key_conflicts.py``).
+        if (is_new and kind not in {Kind.SHOW, Kind.SEASON}) or not keys:
             return {}
         return await known_rows(self._context.database.reader, kind, self._target.server_id, keys)
 

@@ -145,6 +145,18 @@ def test_seasons_of_two_libraries_may_exchange_their_keys(rounds) -> None:
     assert _ids(rounds, seasons[0]) == before
 
 
+def test_the_first_show_of_a_library_may_get_a_key_of_another_library(rounds) -> None:
+    """A library without rows is not looked up item by item, but its shows are."""
+    first, second = _library(rounds, "show"), _library(rounds, "show")
+    show = _show(rounds, first, 2)
+    rounds.sync()
+    before = _ids(rounds, show)
+    other = _show(rounds, second, 2, "Other")
+    reissue_keys(rounds.world, show.id, other.id)
+    rounds.sync(Manner(order=(first, second)))
+    assert _ids(rounds, other) == before
+
+
 # Other rating keys, the same items
 
 
