@@ -36,6 +36,7 @@ from retrovue_daemon.demo.entries import listing_entry
 from retrovue_daemon.demo.faults import Empty, Miscount
 from retrovue_daemon.demo.items import Episode, Item, Movie, Season, Show
 from retrovue_daemon.demo.misbehaviour import FAULT
+from retrovue_daemon.demo.orders import Orders
 from retrovue_daemon.demo.pages import accepts, container, error_page
 from retrovue_daemon.demo.shape import Entry, Shape
 from retrovue_daemon.demo.versions import without_folders
@@ -53,8 +54,6 @@ OF_SEASONS = frozenset({"parentRatingKey", "parentKey", "parentGuid"})
 DAMAGED_FIELDS = {"movie": "duration", "episode": "duration", "show": "year"}
 BEYOND_64_BITS = 2**64
 PLAIN = Shape()
-ORDERS_KEPT = 16
-"""How many filtered and sorted listings are cached; one of a million entries takes 8 MB."""
 
 
 class Endpoints:
@@ -65,8 +64,7 @@ class Endpoints:
         self._encoder = encoder
         self._quirks = quirks
         self._faults = faults
-        self._orders: dict[tuple[str, ...], list[Item]] = {}
-        self._orders_revision = -1
+        self._orders = Orders(world, quirks)
 
     def routes(self) -> list[web.RouteDef]:
         """Return the table of paths."""
@@ -158,7 +156,7 @@ class Endpoints:
     async def everything(self, request: web.Request) -> web.Response:
         """Return the items of one type in all libraries. Each item names its library."""
         listed_type = query.item_type(request.query, "movie")
-        found = () if listed_type is None else self._in_order([*self._world.libraries], listed_type, request)
+        found = () if listed_type is None else self._orders.find([*self._world.libraries], listed_type, request.query)
         return self._paged(request, {"allowSync": False, **containers.LIBRARY_PLUGIN}, found, located=True)
 
     async def collections(self, request: web.Request) -> web.Response:
@@ -224,36 +222,12 @@ class Endpoints:
         listed_type = query.item_type(request.query, default_type)
         items: Sequence[Item] = ()
         if listed_type is not None and library.key not in self._quirks.empty_libraries:
-            items = self._in_order([library.key], listed_type, request)
+            items = self._orders.find([library.key], listed_type, request.query)
         attributes = containers.listing(library) | self._meta(request, library, listed_type)
         intruders = self._faults.intruders(request.path)
         listed: Sequence[Item | Raw] = [*items, *intruders] if intruders else items
         hidden = OF_SEASONS if self._quirks.hidden_seasons and listed_type == "episode" else frozenset()
         return self._paged(request, attributes, listed, without_guids=without_guids, without=hidden)
-
-    def _in_order(self, keys: Sequence[str], listed_type: str, request: web.Request) -> Sequence[Item]:
-        """Return the filtered and sorted items of some libraries.
-
-        The result is cached until something changes, because the next page of the same listing needs it again.
-        """
-        if self._orders_revision != self._world.revision:
-            self._orders.clear()
-            self._orders_revision = self._world.revision
-        quirks = self._quirks
-        wanted = tuple(f"{key}={value}" for key, value in request.query.items() if not key.startswith("X-Plex-"))
-        if quirks.refuses_time_filters and any(term.startswith(("updatedAt", "addedAt")) for term in wanted):
-            raise query.BadQuery("a time")
-        key = (",".join(keys), listed_type, *wanted, repr(sorted(quirks.unlisted)), str(quirks.ignores_filters))
-        if key not in self._orders:
-            if len(self._orders) >= ORDERS_KEPT:
-                self._orders.pop(next(iter(self._orders)))
-            found = [item for library in keys for item in self._world.in_library(library, listed_type)]
-            if not quirks.ignores_filters:
-                found = query.filtered(self._world, found, request.query)
-            if quirks.unlisted:
-                found = [item for item in found if item.id not in quirks.unlisted]
-            self._orders[key] = query.ordered(self._world, found, request.query.get("sort"), listed_type)
-        return self._orders[key]
 
     def _paged(
         self,
