@@ -319,6 +319,8 @@ def _files(done: Round, library: str, present: dict[Key, Row]) -> Iterator[str]:
             known.append(was | {"library_name": file["library_name"]})
             moved = {"rating_key": file["rating_key"], "media_id": None}
             known += [known[-1] | moved] if part < 0 else []
+            # What stands for an item without any file but optimized ones waits for its next file.
+            known += [each | {"state": "unavailable"} for each in known] if part < 0 else []
         if was is not None and "/" in str(was["plex_path"]):
             # An item that came again where the token sees names only may keep the paths that it had.
             paths = {column: was[column] for column in ("plex_path", "file_path")}
