@@ -232,8 +232,7 @@ class _Batch:
             open_files.remove(file)
             if row in own:
                 own.remove(row)
-            if row.part_id is not None and row.part_id != file.part_id:
-                self._losing_part.append(row.id)
+            self._give_part(file, row)
 
         by_part: dict[int | None, StoredFile] = {row.part_id: row for row in own if row.part_id is not None}
         for file in item.files:
@@ -258,6 +257,15 @@ class _Batch:
             match(file, row)
         self._keep_primary(item, own, open_files, found, primary)
         return found
+
+    def _give_part(self, file: MediaFile, row: StoredFile) -> None:
+        """Note which rows lose their Part ids if this row becomes this file's."""
+        if row.part_id is not None and row.part_id != file.part_id:
+            self._losing_part.append(row.id)
+        holder = self._by_part.get(file.part_id)
+        if holder is not None and holder.id != row.id:
+            # Another item's row has this Part id, which was given out again after Plex's database was restored.
+            self._losing_part.append(holder.id)
 
     @staticmethod
     def _keep_primary(

@@ -58,6 +58,13 @@ async def test_parts_that_exchange_their_ids_are_written(write, files, make) -> 
     assert await files() == [(1, 80, "/plex/a.mkv"), (2, 70, "/plex/b.mkv")]
 
 
+async def test_a_known_file_takes_over_a_part_id_from_an_item_outside_the_batch(write, files, make) -> None:
+    """A restored server scans the file of an old film anew: the other film's row gives the Part id up."""
+    await write(make.movie("7", make.part(70, "/plex/a.mkv")), make.movie("8", make.part(80, "/plex/b.mkv")))
+    await write(make.movie("7", make.part(80, "/plex/a.mkv")), digest=2)
+    assert await files() == [(1, 80, "/plex/a.mkv"), (2, None, "/plex/b.mkv")]
+
+
 async def test_a_part_id_that_was_given_out_again_takes_no_row_along(write, files, primary, make) -> None:
     """Another item with another file got it: the old owner keeps its row, without the Part."""
     await write(make.movie("7", make.part(70, "/plex/a.mkv")))
