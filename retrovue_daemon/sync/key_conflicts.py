@@ -46,8 +46,6 @@ _NAMES = {Kind.SHOW: {"title"}, Kind.SEASON: {"index", "parentRatingKey"}}
 _MOST_WAITING = 20_000
 """Episodes that wait at most, so that memory stays flat where all keys of a large library were given out again."""
 
-_NOTHING = BatchResult(0, 0, 0, [])
-
 
 class _KeyConflict(msgspec.Struct):
     """A change that waits for its row, which has the guid ``guid``.
@@ -144,7 +142,7 @@ class KeyConflicts:
             for one in conflicts:
                 one.files = files[one.row_id]
 
-    async def match_episodes(self, items: Sequence[Item], listed: Mapping[Kind, Listed]) -> BatchResult | None:
+    async def match_episodes(self, items: Sequence[Item], listed: Mapping[Kind, Listed]) -> list[BatchResult]:
         """Write the parents that one of these episodes proves to be the same item as their row."""
         certain: dict[Kind, list[_KeyConflict]] = {kind: [] for kind in _PARENTS}
         for item in items:
@@ -180,21 +178,21 @@ class KeyConflicts:
             item.show_rating_key in self._open[Kind.SHOW] or item.season_rating_key in self._open[Kind.SEASON]
         )
 
-    async def resolve(self, listed: Mapping[Kind, Listed], *, complete: bool) -> tuple[BatchResult | None, bool]:
+    async def resolve(self, listed: Mapping[Kind, Listed], *, complete: bool) -> tuple[list[BatchResult], bool]:
         """Decide the rest; return what was written, and whether something must wait for a full listing.
 
         If either side has no file, the item is the same unless the row's own item is listed elsewhere. A listing that
         is not ``complete`` proves nothing; the kept episodes are then left to the next one.
         """
         if not self:
-            return None, False
+            return [], False
         if not complete:
             for kind in _PARENTS:
                 # These rows count as listed although they are not written.
                 listed[kind].rows.update([one.row_id for one in self._open[kind].values()])
                 self._open[kind].clear()
             self._waiting = []
-            return None, True
+            return [], True
         same: dict[Kind, list[_KeyConflict]] = {kind: [] for kind in _PARENTS}
         others: dict[Kind, list[_KeyConflict]] = {kind: [] for kind in _PARENTS}
         for kind in _PARENTS:
@@ -202,11 +200,11 @@ class KeyConflicts:
             for one in self._open[kind].values():
                 (others if await self._is_another(kind, one, guids) else same)[kind].append(one)
             self._open[kind].clear()
-        result = await self._write(same, listed) or _NOTHING
+        results = await self._write(same, listed)
         for kind in _PARENTS:
             for one in others[kind]:
-                result = _sum(result, await self._replace(kind, one, listed))
-        return result, False
+                results.append(await self._replace(kind, one, listed))
+        return results, False
 
     async def _is_another(self, kind: Kind, one: _KeyConflict, guids: set[str]) -> bool:
         """Return whether an entry that shares no file with its row is another item; ``guids`` are those waiting."""
@@ -231,8 +229,8 @@ class KeyConflicts:
 
     async def _write(
         self, certain: Mapping[Kind, Sequence[_KeyConflict]], listed: Mapping[Kind, Listed]
-    ) -> BatchResult | None:
-        result: BatchResult | None = None
+    ) -> list[BatchResult]:
+        results = []
         writer, target, now = self._context.database.writer, self._library.target, self._context.now()
         for kind, conflicts in certain.items():
             if conflicts:
@@ -240,8 +238,8 @@ class KeyConflicts:
                 work = partial(write_items, target=target, kind=kind, changes=changes, now=now)
                 written = await writer.write(work)
                 listed[kind].rows.update(written.ids)
-                result = written if result is None else _sum(result, written)
-        return result
+                results.append(written)
+        return results
 
     async def _replace(self, kind: Kind, one: _KeyConflict, listed: Mapping[Kind, Listed]) -> BatchResult:
         target, now = self._library.target, self._context.now()
@@ -258,13 +256,3 @@ class KeyConflicts:
         )
         listed[kind].rows.update(written.ids)
         return written
-
-
-def _sum(one: BatchResult, other: BatchResult) -> BatchResult:
-    return BatchResult(
-        one.added + other.added,
-        one.updated + other.updated,
-        one.restored + other.restored,
-        [*one.ids, *other.ids],
-        one.displaced + other.displaced,
-    )

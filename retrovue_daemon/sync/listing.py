@@ -121,8 +121,8 @@ class ListingReader:
         # A listing that lacks something which it does not always lack may lack the very episode that would tell.
         known = set(listed.faults(Kind.EPISODE)) <= set(self._library.row.fault)
         complete = self._complete and known and (listed.doubt is None or listed.miscount != 0)
-        result, waits = await self._conflicts.resolve(self._listed, complete=complete)
-        self._count(result)
+        results, waits = await self._conflicts.resolve(self._listed, complete=complete)
+        self._count(results)
         self.list_again = self.list_again or waits
 
     async def _write_released(self, listed: Listed, batches: Batches) -> None:
@@ -133,8 +133,8 @@ class ListingReader:
             await batches.flush()
             listed.waiting.clear()
 
-    def _count(self, result: BatchResult | None) -> None:
-        if result is not None:
+    def _count(self, results: Iterable[BatchResult]) -> None:
+        for result in results:
             self._counts.take_in(result)
             self._counts.unchanged += len(result.ids) - result.added - result.updated - result.restored
 
