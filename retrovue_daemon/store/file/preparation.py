@@ -45,14 +45,7 @@ def check_place(path: Path, *, own: bool) -> Path:
     try:
         if own:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not path.parent.is_dir():
-            raise DatabasePlaceMissing(path, f"the directory {path.parent} does not exist")
-        if path.is_dir():
-            raise DatabaseUnusable(path, "is a directory", hint="specify a file in it")
-        if path.exists() and not path.is_file():
-            raise DatabaseUnusable(
-                path, "is not a regular file", hint="specify a regular file, or a path that does not exist yet"
-            )
+        refuse_unusable_place(path, hint="specify a regular file, or a path that does not exist yet")
         path = path.resolve()
     except OSError as error:
         raise _not_writable(path, error) from error
@@ -134,6 +127,19 @@ def _give(file: Path, database: Path, group: str) -> None:
             hint=f"make this user a member of {group} (for the service: SupplementaryGroups={group}), or unset"
             " [database] group",
         ) from error
+
+
+def refuse_unusable_place(path: Path, *, hint: str) -> None:
+    """Refuse a path that cannot be a database's. Raises DatabasePlaceMissing, DatabaseUnusable and OSError.
+
+    ``hint`` is for something that is neither a file nor a directory.
+    """
+    if not path.parent.is_dir():
+        raise DatabasePlaceMissing(path, f"the directory {path.parent} does not exist")
+    if path.is_dir():
+        raise DatabaseUnusable(path, "is a directory", hint="specify a file in it")
+    if path.exists() and not path.is_file():
+        raise DatabaseUnusable(path, "is not a regular file", hint=hint)
 
 
 def refuse_foreign(path: Path) -> None:

@@ -14,13 +14,19 @@ from typing import TYPE_CHECKING
 from retrovue_daemon.errors import (
     DatabaseHeld,
     DatabaseMissing,
-    DatabasePlaceMissing,
     DatabaseUnusable,
     StoreError,
     WriteFailed,
 )
 from retrovue_daemon.store.file.lock import database_lock, lock_path
-from retrovue_daemon.store.file.preparation import BUSY_S, check_place, own_version, prepare, refuse_foreign
+from retrovue_daemon.store.file.preparation import (
+    BUSY_S,
+    check_place,
+    own_version,
+    prepare,
+    refuse_foreign,
+    refuse_unusable_place,
+)
 from retrovue_daemon.store.migrations import migrations
 
 if TYPE_CHECKING:
@@ -104,14 +110,7 @@ def make_if_missing(path: Path, *, mode: int = 0o600, group: str | None = None, 
 def find(path: Path) -> Path:
     """Return the resolved path of the database; raise if no readable database exists there."""
     try:
-        if not path.parent.is_dir():
-            raise DatabasePlaceMissing(path, f"the directory {path.parent} does not exist")
-        if path.is_dir():
-            raise DatabaseUnusable(path, "is a directory", hint="specify a file in it")
-        if path.exists() and not path.is_file():
-            raise DatabaseUnusable(
-                path, "is not a regular file", hint="specify the right file with --config or --database"
-            )
+        refuse_unusable_place(path, hint="specify the right file with --config or --database")
         if not path.exists() or not path.stat().st_size:
             raise DatabaseMissing(path)
     except OSError as error:

@@ -131,22 +131,18 @@ def write_files(
     return primary
 
 
-def primary_file(item: Movie | Episode) -> MediaFile | None:
-    """Return the primary file of a new item: the first playable one that is not an optimized version.
-
-    Plex lists first the version that it would play first; later parts of a stacked file never come first.
-    """
-    return next((file for file in item.files if _stands_for(item, file)), None)
-
-
 def _stands_for(item: Movie | Episode, file: MediaFile) -> bool:
+    """Return whether a file can be the primary one: a playable one that is not an optimized version."""
     return file.playable and not file.optimized and not item.trashed
 
 
 def _primary(
     item: Movie | Episode, ids: Sequence[int], before: int | None, stored: Sequence[StoredFile]
 ) -> int | None:
-    """Return the id of the primary file: the previous one, else one that stays, else the first playable one."""
+    """Return the id of the primary file: the previous one, else one that stays, else the first playable one.
+
+    Plex lists first the version that it would play first; later parts of a stacked file never come first.
+    """
     can = [row_id for row_id, file in zip(ids, item.files, strict=True) if _stands_for(item, file)]
     if before in can:
         return before
