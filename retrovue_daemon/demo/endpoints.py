@@ -28,18 +28,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
-from msgspec.structs import replace
 
 from retrovue_daemon.demo import containers, meta, query
 from retrovue_daemon.demo.details import detail_entry, located_entry
 from retrovue_daemon.demo.entries import listing_entry
 from retrovue_daemon.demo.faults import Empty, Miscount
-from retrovue_daemon.demo.items import Episode, Item, Movie, Season, Show
+from retrovue_daemon.demo.items import Item, Season, Show
 from retrovue_daemon.demo.misbehaviour import FAULT
 from retrovue_daemon.demo.orders import Orders
 from retrovue_daemon.demo.pages import accepts, container, error_page
 from retrovue_daemon.demo.shape import Entry, Shape
-from retrovue_daemon.demo.versions import without_folders
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -191,7 +189,9 @@ class Endpoints:
             else containers.LIBRARY_PLUGIN
         )
         shape = self._shape(request)
-        entries = [self._damaged(item, detail_entry(self._world, item, shape)) for item in self._as_visible(found)]
+        entries = [
+            self._damaged(item, detail_entry(self._world, item, shape)) for item in self._quirks.as_visible(found)
+        ]
         return self._respond(request, {"size": len(entries), **common}, page=entries)
 
     async def children(self, request: web.Request) -> web.Response:
@@ -270,7 +270,7 @@ class Endpoints:
         shown = (
             [entry for entry in page if any(entry is directory for directory in directories)] if directories else []
         )
-        page = self._as_visible(page)
+        page = self._quirks.as_visible(page)
         if (poison := self._faults.poisoned(item.id for item in page if isinstance(item, Item))) is not None:
             request[FAULT] = poison
         if self._faults.keyless:
@@ -292,18 +292,6 @@ class Endpoints:
             shape,
             headers,
         )
-
-    def _as_visible(self, page: Sequence[Any]) -> Sequence[Any]:
-        """Return a page as the token's owner may see it."""
-        hides = self._quirks.hides
-        if hides is None:
-            return page
-        return [
-            replace(each, media=without_folders(each.media, names=hides == "folders"))
-            if isinstance(each, Movie | Episode)
-            else each
-            for each in page
-        ]
 
     def _without_key(self, item: Item | Raw) -> Item | Raw:
         if not isinstance(item, Item) or item.id not in self._faults.keyless:

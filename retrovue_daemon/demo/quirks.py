@@ -6,9 +6,16 @@ times.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
+from msgspec.structs import replace
+
+from retrovue_daemon.demo.items import Episode, Movie
+from retrovue_daemon.demo.versions import without_folders
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Quirks(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -52,3 +59,14 @@ class Quirks(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     no_locations: bool = False
     hides: Literal["folders", "paths"] | None = None
     no_legacy_search: bool = False
+
+    def as_visible(self, page: Sequence[Any]) -> Sequence[Any]:
+        """Return a page as the token's owner may see it."""
+        if self.hides is None:
+            return page
+        return [
+            replace(each, media=without_folders(each.media, names=self.hides == "folders"))
+            if isinstance(each, Movie | Episode)
+            else each
+            for each in page
+        ]
