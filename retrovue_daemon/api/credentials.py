@@ -1,4 +1,4 @@
-"""How a program gets at a server of the database: by the configuration that defines it, or by the server's row."""
+"""The address and token of a server for programs: from the configuration that defines it, or from its row."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Access(msgspec.Struct, frozen=True):
-    """How to talk to a server, and by which settings to sync it."""
+    """A server's address and token, and the configuration with the settings to sync it by."""
 
     section: ServerSection
     config: Config
@@ -27,13 +27,13 @@ class Access(msgspec.Struct, frozen=True):
 def find_access(
     database: Path, server: StoredServer, *, token: Secret | None = None, config: Path | None = None
 ) -> Access:
-    """Find out how to talk to a server; blocks.
+    """Find the address and token of a server; this reads files, so call it in a thread.
 
-    The configuration is the given one, else the one of the usual places, if that is about this database. Where it
-    defines the server, its section counts, else the row. A token that is given counts before both.
+    The configuration is the given file, or else the one in the usual places if it is for this database. If it defines
+    the server, its section is used, otherwise the server's row. A given ``token`` is used instead of theirs.
 
-    Raises ConfigError where the given configuration is bad, or where only one that is bad can have the token;
-    TokenUnknown where there is none; BadInput where the row cannot be used.
+    Raises ConfigError if the given configuration is invalid, or if the token can only be in an invalid one;
+    TokenUnknown if there is no token; BadInput if the row is invalid.
     """
     settings, problem = _configuration(database, config)
     try:
@@ -43,7 +43,7 @@ def find_access(
 
 
 def _configuration(database: Path, given: Path | None) -> tuple[Config, ConfigError | None]:
-    """Return the configuration, or the defaults and what is wrong with the one that was found."""
+    """Return the configuration and None, or the defaults and, if the file that was found is invalid, its error."""
     defaults = parse_config({})
     try:
         found = find_config(given)

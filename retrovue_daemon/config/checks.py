@@ -65,14 +65,14 @@ def check_servers(servers: Iterable[Fields], reading: Reading) -> None:
         lambda fields: name_form(fields["name"]) if "name" in fields else None,
         lambda position, first: reading.problem(
             f"servers[{position}].name",
-            f'is taken by servers[{first}]: "{listed[first]["name"]}" (case does not count)',
+            f'is taken by servers[{first}]: "{listed[first]["name"]}" (letter case is ignored)',
         ),
     )
     _repeated(
         listed,
         lambda fields: same_server(fields["url"]) if "url" in fields else None,
         lambda position, first: reading.problem(
-            f"servers[{position}].url", f"is the address of servers[{first}] already; one entry a server is enough"
+            f"servers[{position}].url", f"is also the address of servers[{first}]; a server needs only one entry"
         ),
     )
 

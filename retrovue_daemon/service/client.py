@@ -41,8 +41,8 @@ async def request_sync(
     """Put a request into the database at ``path``, show its progress on the board, and return its result.
 
     The result is a summary (``summary`` in ``service/report.py``); ``error`` in it means that nothing was synced.
-    ``pause`` waits between two queries for the given number of seconds. An exception from it, or a cancellation, ends
-    the waiting, but not the sync.
+    ``pause`` waits the given number of seconds between two queries. If it raises, or if this call is cancelled, the
+    wait ends, but the daemon continues the sync.
     Raises UnknownServer, DaemonGone or DatabaseUnusable.
     """
     try:
@@ -58,7 +58,7 @@ async def request_sync(
 
 
 def _address(path: Path) -> str:
-    """Return what opens a database for writing, but makes none."""
+    """Return a URI that opens an existing database for writing; a plain path would create a missing one."""
     return f"{path.absolute().as_uri()}?mode=rw"
 
 
@@ -79,7 +79,7 @@ async def _insert(connection: Connection, selection: Selection, server: str | No
 
 
 async def _last_word(connection: Connection, request_id: int, board: ProgressBoard, path: Path) -> dict[str, Any]:
-    """Return the result of a daemon that has ended: it may have been its last work. Raises DaemonGone."""
+    """Return the result that a daemon stored just before it ended. Raises DaemonGone if there is none."""
     result = await _result(connection, request_id, board)
     if result is None:
         raise DaemonGone(path)
@@ -87,22 +87,24 @@ async def _last_word(connection: Connection, request_id: int, board: ProgressBoa
 
 
 async def _result(connection: Connection, request_id: int, board: ProgressBoard) -> dict[str, Any] | None:
-    """Return the result of a request once it is there; until then show how far it is."""
+    """Return the result of a request, or None while the request runs; its progress is then shown on the board."""
     row = await connection.run(lambda plain: read_result(plain, request_id))
     if row is None:
-        return _without_result("the request was deleted", "ask again")
+        return _without_result("another program deleted the request", "try again")
     finished_at, text = row
-    told = _object(text)
+    stored = _object(text)
     if finished_at is None:
-        if (progress := _progress(told.get("progress"))) is not None:
+        if (progress := _progress(stored.get("progress"))) is not None:
             board.mirror(progress)
         return None
-    if not isinstance(told.get("exit_code"), int) or not isinstance(told.get("servers"), list):
-        return _without_result("the request was answered by another program", "see sync_runs for what was done")
-    # The daemon tells of progress once a second, and of the result at once.
-    total = board.latest.libraries_total or sum(len(server["libraries"]) for server in told["servers"])
+    if not isinstance(stored.get("exit_code"), int) or not isinstance(stored.get("servers"), list):
+        return _without_result(
+            "another program wrote a result that is not a summary", "check sync_runs to see what was synced"
+        )
+    # The daemon stores progress once a second but the result at once, so the last progress may be missing.
+    total = board.latest.libraries_total or sum(len(server["libraries"]) for server in stored["servers"])
     board.mirror(Progress(total, total))
-    return told
+    return stored
 
 
 def _without_result(message: str, hint: str) -> dict[str, Any]:
@@ -117,10 +119,10 @@ def _object(text: str | None) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _progress(told: Any) -> Progress | None:
-    """Read what the daemon shows; one of another release may show something else."""
+def _progress(stored: Any) -> Progress | None:
+    """Return the stored progress, or None if it has another form: the daemon may be of another release."""
     try:
-        running = tuple(LibraryProgress(**one) for one in told["running"])
-        return Progress(told["libraries_done"], told["libraries_total"], running)
+        running = tuple(LibraryProgress(**one) for one in stored["running"])
+        return Progress(stored["libraries_done"], stored["libraries_total"], running)
     except (KeyError, TypeError):
         return None

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 def checked_server(name: str, url: str, token: str | Secret) -> ServerSection:
-    """Return a server as a configuration would hold it. Raises BadInput."""
+    """Return a server as a section of a configuration, after its checks. Raises BadInput."""
     with as_input(f"server {name!r}"):
         return server_from_row(name, url, token.reveal() if isinstance(token, Secret) else token)
 
 
 @contextmanager
 def as_input(what: str) -> Iterator[None]:
-    """Raise BadInput for values that a configuration could not hold either."""
+    """Raise BadInput instead of ConfigError, for values that come from arguments or the database."""
     try:
         yield
     except ConfigError as error:
@@ -34,7 +34,7 @@ def as_input(what: str) -> Iterator[None]:
 
 
 def input_error(what: str, error: ConfigError) -> BadInput:
-    """Return the same problems as an error of input, without the place in a configuration."""
+    """Return the same problems as a BadInput, without the table of the configuration they would be in."""
     problems = (f"{problem.path.rpartition('.')[2]} {problem.message}" for problem in error.problems)
     return BadInput(f"{what}: {'; '.join(problems)}")
 
@@ -45,52 +45,52 @@ def refuse_taken(
     configured: Sequence[ServerSection] = (),
     source: Path | None = None,
 ) -> None:
-    """Refuse a name or an address that another server has, in the database or in the configuration ``source``."""
+    """Raise BadInput if another server has the name or address, in the database or in the file ``source``."""
     name, address = name_form(section.name), same_server(section.url)
     for other in configured:
         if name_form(other.name) == name or same_server(other.url) == address:
             raise BadInput(
-                f"server {other.name!r} with url {other.url} is defined in {source} already",
-                hint="one entry for a server is enough",
+                f"{source} already defines server {other.name!r} with url {other.url}",
+                hint="a server needs only one entry",
             )
     for server in stored:
         left_behind = server.source == "config" and not server.is_active and server.name == section.name
         if name_form(server.name) == name and not left_behind:
             raise BadInput(
-                f"server {server.name!r} is there already, with url {server.shown_url}",
+                f"server {server.name!r} already exists, with url {server.shown_url}",
                 hint="choose another name, or remove that server first",
             )
         if server.is_active and same_server(server.url) == address:
             raise BadInput(
-                f"url {server.shown_url} is the address of server {server.name!r} already",
-                hint="one entry for a server is enough",
+                f"server {server.name!r} already has the url {server.shown_url}",
+                hint="a server needs only one entry",
             )
 
 
 def refuse_machine(stored: Sequence[StoredServer], section: ServerSection, machine_identifier: str | None) -> None:
-    """Refuse a machine that another active server is, by whatever address."""
+    """Raise DuplicateServer if another active server is the same machine, even under another address."""
     for server in stored:
         if server.is_active and server.machine_identifier == machine_identifier:
             raise DuplicateServer(section.name, server.name)
 
 
 def refuse_configured(server: StoredServer, what: str) -> None:
-    """Refuse to change ``what`` of a server that a configuration defines."""
+    """Raise DefinedByConfig if a configuration defines the server, so that ``what`` can only be changed there."""
     if server.source == "config" and server.is_active:
         raise DefinedByConfig(server.name, what, None)
 
 
 def refuse_without_token(server: StoredServer, *, is_config_known: bool = True) -> None:
-    """Refuse a row that a configuration brought in: the database never held its token."""
+    """Raise BadInput if the server came from a configuration: tokens from there are never stored in the database."""
     if server.source != "config":
         return
     if server.is_active and not is_config_known:
         raise BadInput(
-            f"the token of server {server.name!r} stands in a configuration that was not found here",
-            hint="--config names it",
+            f"the token of server {server.name!r} is in a configuration file that was not found",
+            hint="select the file with --config",
         )
     raise BadInput(
-        f"server {server.name!r} is one that the configuration no longer names, so that it has no token",
-        hint="add a server of this name (`retrovue-daemon servers add`, or add_plex_server in a program): it takes"
-        " over all that was mirrored",
+        f"server {server.name!r} has no token: it was removed from the configuration",
+        hint="add a server with the same name (`retrovue-daemon servers add`, or add_plex_server in a program); it"
+        " takes over the libraries and items of the old one",
     )

@@ -1,4 +1,4 @@
-"""SIGHUP: read the configuration again, check all of it, only then use it, and store the verdict."""
+"""What happens on SIGHUP: the configuration is read, checked as a whole, then applied; the result is stored."""
 
 from __future__ import annotations
 
@@ -27,15 +27,14 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _LEVELS = ("debug", "info", "warning", "error")
-"""What ``[logging] level`` may be, the loudest first."""
+"""The values of ``[logging] level``; the first one logs most."""
 
 
 class Reloader:
     """Reloads the configuration, one reload at a time.
 
     ``load`` reads the file, and ``relog`` applies its logging section; ``cli/commands/run.py`` provides both.
-    Every verdict is stored, without the secrets that ``redactor`` knows, for `status` and for the command that waits
-    for it.
+    Every result is stored for `status` and for a waiting `reload` command. ``redactor`` removes secrets from it.
     """
 
     def __init__(
@@ -55,27 +54,27 @@ class Reloader:
         self._clock = clock
 
     async def serve(self, wanted: asyncio.Event) -> None:
-        """Reload each time that ``wanted`` is set; signals that arrive during a reload lead to one more."""
+        """Reload each time ``wanted`` is set; signals that arrive during a reload cause one further reload."""
         await self._write(mark_start)
         while True:
             await wanted.wait()
             wanted.clear()
-            # From here on a signal leads to another reload. Who sent one before gets the verdict of this one.
+            # Earlier signals get the result of this reload, later ones cause another reload.
             began_ns = time.monotonic_ns()
             self._notifier.reloading()
-            asking = asyncio.create_task(
-                keep_extending_timeout(self._notifier, self._clock), name="patience with a reload"
+            extending = asyncio.create_task(
+                keep_extending_timeout(self._notifier, self._clock), name="timeout of a reload"
             )
             try:
-                verdict = await self._verdict()
+                result = await self._result()
             finally:
-                asking.cancel()
+                extending.cancel()
                 self._notifier.ready()
-                await asyncio.gather(asking, return_exceptions=True)
-            await self._store(verdict, began_ns)
+                await asyncio.gather(extending, return_exceptions=True)
+            await self._store(result, began_ns)
 
-    async def _verdict(self) -> dict[str, Any]:
-        """Reload, and return what became of it, as fields of `Reload`."""
+    async def _result(self) -> dict[str, Any]:
+        """Reload, and return the result as fields of `Reload`, whatever goes wrong."""
         try:
             return await self.reload()
         except ConfigError as error:
@@ -89,9 +88,9 @@ class Reloader:
             return _refused([ConfigProblem("", str(internal))], internal.hint, internal.exit_code)
 
     async def reload(self) -> dict[str, Any]:
-        """Apply what the file says now, wholly or not at all. Raises ConfigError and StoreError."""
+        """Apply the whole file or nothing of it. Raises ConfigError and StoreError."""
         before = self._supervisor.config
-        # Token files may lie on a slow disk.
+        # In a thread, because token files may be on a slow disk.
         after = await asyncio.to_thread(self._load)
         for warning in after.warnings:
             log.warning("config.warning", key=warning.path, problem=warning.message)
@@ -101,13 +100,13 @@ class Reloader:
             return {"outcome": "unchanged"}
         if fixed := _fixed(before, after):
             problems = [ConfigProblem(key, "cannot change while the daemon runs") for key in fixed]
-            hint = "restart to apply it; until then everything stays as it was"
+            hint = "restart the daemon to apply the change; until then the old configuration stays in use"
             return self._refuse(problems, hint, ConfigError.exit_code)
         changed = await self._supervisor.apply(after)
         self._supervisor.refused = ()
-        # The line that reports it is as loud as the louder of the two configurations allows.
-        becomes_quieter = _LEVELS.index(after.logging.level) > _LEVELS.index(before.logging.level)
-        if not becomes_quieter:
+        # If either of the two log levels allows the line below, it is logged.
+        logs_less = _LEVELS.index(after.logging.level) > _LEVELS.index(before.logging.level)
+        if not logs_less:
             self._relog(after)
         sections = [
             name for name in ("database", "sync", "logging", "web") if getattr(before, name) != getattr(after, name)
@@ -120,24 +119,24 @@ class Reloader:
             changed=servers["changed"],
             removed=servers["removed"],
         )
-        if becomes_quieter:
+        if logs_less:
             self._relog(after)
         return {"outcome": "applied", "sections": sections, **servers}
 
     def _refuse(self, problems: Sequence[ConfigProblem], hint: str | None, exit_code: int) -> dict[str, Any]:
-        """Log why the old configuration stays; the status line shows it until a reload is good."""
+        """Log why the old configuration stays in use; systemd's status line shows it until a reload succeeds."""
         texts = [str(problem) for problem in problems]
         self._supervisor.refused = texts
         log.error("config.reload_failed", problems=texts, hint=hint)
         return _refused(problems, hint, exit_code)
 
-    async def _store(self, verdict: dict[str, Any], began_ns: int) -> None:
-        plain = self._redactor.value({"at": self._clock.now(), "began_ns": began_ns, **verdict})
+    async def _store(self, result: dict[str, Any], began_ns: int) -> None:
+        plain = self._redactor.value({"at": self._clock.now(), "began_ns": began_ns, **result})
         await self._write(partial(store_reload, done=msgspec.convert(plain, Reload)))
 
     async def _write(self, work: Callable[[sqlite3.Connection], None]) -> None:
         try:
-            # Beside the writer's bound: an end of the daemon that begins now must not lose it.
+            # Not subject to the queue's limit: if the daemon is stopped now, the result is still stored.
             await self._supervisor.database.writer.post(lambda connection: connection.run(work))
         except StoreError as error:
             log.warning("config.result_not_stored", error=str(error), hint=error.hint)
@@ -149,7 +148,7 @@ def _refused(problems: Sequence[ConfigProblem], hint: str | None, exit_code: int
 
 
 def _fixed(before: Config, after: Config) -> list[str]:
-    """Return the keys that differ although they were settled when the daemon started."""
+    """Return the changed keys that only take effect when the daemon starts."""
     keys = {
         "database.path": (before.database.path, after.database.path),
         "database.mode": (before.database.mode, after.database.mode),

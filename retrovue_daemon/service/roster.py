@@ -1,4 +1,4 @@
-"""Which servers there are, and how to talk to each: the configuration counts before the database."""
+"""The active servers, with the address and token of each; the configuration takes precedence over the database."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ if TYPE_CHECKING:
 
 
 class ActiveServer(msgspec.Struct, frozen=True):
-    """A server that is to be synced: its row's id and how to talk to it."""
+    """A server to sync: the id of its row, and its address and token as a section of a configuration."""
 
     server_id: int
     section: ServerSection
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """The name of the server."""
         return self.section.name
 
 
 class UnusableServer(msgspec.Struct, frozen=True):
-    """An active server whose row in the database cannot be used, and why."""
+    """An active server whose row in the database is invalid; ``error`` says why."""
 
     row: StoredServer
     error: ConfigError
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """The name of the server."""
         return self.row.name
 
 
 class Roster(msgspec.Struct, frozen=True):
-    """The servers to sync; ``unusable`` are those whose rows in the database cannot be used, and why."""
+    """The servers to sync; ``unusable`` are those whose rows in the database are invalid."""
 
     servers: tuple[ActiveServer, ...]
     unusable: tuple[UnusableServer, ...] = ()
 
     def only(self, name: str | None) -> Roster:
-        """Return the roster of one server. Raises UnknownServer."""
+        """Return a roster of only the named server, or the same roster for None. Raises UnknownServer."""
         if name is None:
             return self
         servers: list[ActiveServer | UnusableServer] = [*self.servers, *self.unusable]
@@ -63,7 +63,8 @@ class Roster(msgspec.Struct, frozen=True):
 async def read_roster(config: Config, database: Database, now: int) -> Roster:
     """Bring the rows of the configuration's servers up to date, and return all active servers.
 
-    Where both name a server the configuration wins. A row that cannot be used costs the others nothing.
+    If the configuration and the database both define a server, the configuration wins. An invalid row does not affect
+    the other servers.
     """
     entries = [ServerEntry(section.name, section.url, section.path_mappings) for section in config.servers]
 
@@ -71,7 +72,7 @@ async def read_roster(config: Config, database: Database, now: int) -> Roster:
         reconcile_servers(connection, entries, now)
         return read_servers(connection)
 
-    # In one transaction: rows that were changed and could then not be read would be a change by halves.
+    # In one transaction: if the rows cannot be read, none is changed.
     rows = await database.writer.run(work)
     usable, unusable = active_servers(config.servers, rows)
     named = ((find_named(rows, section.name), section) for section in usable)
@@ -81,9 +82,9 @@ async def read_roster(config: Config, database: Database, now: int) -> Roster:
 def active_servers(
     configured: Sequence[ServerSection], stored: Iterable[StoredServer]
 ) -> tuple[list[ServerSection], list[UnusableServer]]:
-    """Return the servers to sync, the configuration's first, and those whose rows cannot be used.
+    """Return the servers to sync, the configuration's first, and those whose rows are invalid.
 
-    The database defines those that the configuration does not name; letter case does not count.
+    Rows of the database are used for names that the configuration does not define; letter case is ignored.
     """
     usable, unusable = list(configured), list[UnusableServer]()
     for row in sorted(stored, key=lambda row: row.id):
@@ -99,9 +100,9 @@ def active_servers(
 def section_of(
     server: StoredServer, configured: Sequence[ServerSection], *, token: Secret | None = None
 ) -> ServerSection:
-    """Return how to talk to a server: as the configuration says, else as its row does; a given token replaces theirs.
+    """Return a server's address and token: from the configuration if it defines the server, else from its row.
 
-    Raises TokenUnknown where there is none, BadInput where the row cannot be used.
+    A given ``token`` is used instead of theirs. Raises TokenUnknown if there is none, BadInput if the row is invalid.
     """
     section = find_named(configured, server.name)
     if section is not None:
@@ -113,7 +114,7 @@ def section_of(
 
 
 def choose_active(active: Sequence[N], name: str) -> N:
-    """Return the active server with this name; letter case does not count. Raises UnknownServer."""
+    """Return the active server with this name; letter case is ignored. Raises UnknownServer."""
     found = find_named(active, name)
     if found is None:
         raise UnknownServer(name, [server.name for server in active])

@@ -70,9 +70,9 @@ async def test_what_a_configuration_could_not_hold_is_refused(
 async def test_a_name_or_an_address_is_one_servers(database: Database, rows: Rows) -> None:
     """However they are spelled."""
     await database.add_plex_server("home", URL, "tok-1234567")
-    with pytest.raises(BadInput, match="'home' is there already"):
+    with pytest.raises(BadInput, match="'home' already exists"):
         await database.add_plex_server("HOME", "http://192.168.1.11:32400", "tok-1234567")
-    with pytest.raises(BadInput, match="address of server 'home' already"):
+    with pytest.raises(BadInput, match="'home' already has the url"):
         await database.add_plex_server("attic", "HTTP://192.168.1.10:32400/", "tok-1234567")
     assert rows("SELECT count(*) FROM plex_servers") == [(1,)]
 
@@ -82,7 +82,7 @@ async def test_rows_of_other_programs_are_no_stumbling_block(database: Database,
     rows("INSERT INTO plex_servers (name, server_url) VALUES ('odd', '192.168.1.9:32400')")
     rows("INSERT INTO plex_servers (name, server_url) VALUES ('plain', 'http://PLEX.example:80')")
     await database.add_plex_server("home", URL, "tok-1234567")
-    with pytest.raises(BadInput, match="address of server 'plain' already"):
+    with pytest.raises(BadInput, match="'plain' already has the url"):
         await database.add_plex_server("other", "http://plex.example", "tok-1234567")
     assert [server["name"] for server in await database.get_plex_servers()] == ["home", "odd", "plain"]
 
@@ -108,7 +108,7 @@ async def test_a_server_that_a_configuration_left_behind_is_taken_over(database:
         "INSERT INTO plex_servers (id, name, server_url, source, is_active)"
         " VALUES (7, 'home', 'http://x', 'config', 0)"
     )
-    with pytest.raises(BadInput, match="no longer names") as caught:
+    with pytest.raises(BadInput, match="removed from the configuration") as caught:
         await database.set_plex_server_active(7, active=True)
     assert "add_plex_server" in (caught.value.hint or "")
     assert await database.add_plex_server("home", URL, "tok-1234567") == 7

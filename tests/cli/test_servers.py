@@ -125,13 +125,13 @@ def test_a_shared_token_is_taken(on, second_plex) -> None:
     assert finished.code == 0
 
 
-def test_names_addresses_and_machines_that_are_there_are_refused(on, plex, rows, config_file) -> None:
-    """In the database by name and address and machine, in the configuration by name and address."""
+def test_names_addresses_and_machines_in_use_are_refused(on, plex, rows, config_file) -> None:
+    """With the database by name, address and machine; with the configuration by name and address."""
     rows("UPDATE plex_servers SET server_url = ?", plex.url)
     add = ("servers", "add")
     token = ("--token-file", "-")
-    _assert_refused(on(*add, "HOME", "http://127.0.0.1:1", *token, stdin="t"), "'home' is there already")
-    _assert_refused(on(*add, "attic", plex.url, *token, stdin="t"), "address of server 'home'")
+    _assert_refused(on(*add, "HOME", "http://127.0.0.1:1", *token, stdin="t"), "'home' already exists")
+    _assert_refused(on(*add, "attic", plex.url, *token, stdin="t"), "'home' already has the url")
     elsewhere = plex.url.replace("127.0.0.1", "localhost")
     _assert_refused(on(*add, "attic", elsewhere, *token, stdin=plex.token), "'home' has the same machine", code=1)
     config = config_file('[[servers]]\nname = "cellar"\nurl = "http://127.0.0.1:2"\ntoken = "t"\n')
@@ -146,7 +146,7 @@ def test_names_addresses_and_machines_that_are_there_are_refused(on, plex, rows,
     [("10.0.0.1:32400", "http://"), ("ftp://a", "neither http"), ("http://a?X-Plex-Token=s3cret", "token")],
 )
 def test_addresses_are_checked_as_in_the_configuration(on, url, word) -> None:
-    """Before anybody is asked for a token, and without repeating what may hold one."""
+    """The check comes before the prompt for a token, and the error does not repeat what may contain one."""
     finished = on("servers", "add", "attic", url)
     _assert_refused(finished, "url must", word)
     assert "s3cret" not in finished.err
@@ -182,8 +182,8 @@ def test_a_secret_in_a_stored_address_is_not_shown(on, rows) -> None:
 def test_a_server_that_left_the_configuration_can_be_taken_over(on, plex, rows) -> None:
     """Its row, and what hangs on it, keep their ids."""
     rows("UPDATE plex_servers SET source = 'config', is_active = 0, token = NULL")
-    _assert_refused(on("servers", "enable", "home"), "no longer names", "servers add")
-    _assert_refused(on("servers", "set-token", "home"), "no longer names", "servers add")
+    _assert_refused(on("servers", "enable", "home"), "removed from the configuration", "servers add")
+    _assert_refused(on("servers", "set-token", "home"), "removed from the configuration", "servers add")
     before = rows("SELECT id FROM movies")
     assert on("servers", "add", "home", plex.url, "--token-file", "-", stdin=plex.token).code == 0
     assert rows("SELECT id, source, is_active, token FROM plex_servers") == [(1, "database", 1, plex.token)]
@@ -291,7 +291,7 @@ def test_what_the_configuration_defines_is_changed_there(on, rows, config_file) 
     rows("UPDATE plex_servers SET source = 'config', token = NULL")
     for name, *options in commands:
         _assert_refused(on("servers", name, "home", *options), "'home' is defined in", "--config")
-    _assert_refused(on("servers", "test", "home"), "stands in a configuration", "--config")
+    _assert_refused(on("servers", "test", "home"), "in a configuration file that was not found", "--config")
     assert rows("SELECT is_active FROM plex_servers") == [(1,)]
 
 

@@ -161,25 +161,25 @@ async def test_an_answer_that_was_the_daemons_last_word_is_heard(path, monkeypat
     assert (await request_sync(path, EVERYTHING, None, ProgressBoard()))["exit_code"] == 0
 
 
-async def test_a_request_that_somebody_deletes_is_told(ask, plex, edit) -> None:
-    """It would never be answered."""
+async def test_a_deleted_request_ends_the_wait_with_an_error(ask, plex, edit) -> None:
+    """It will never have a result."""
     stuck = plex.faults.hang("/library/sections/2/all")
     asking = await ask(Selection(full=True))
     await stuck.reached.wait()
     await edit("DELETE FROM sync_requests")
-    told = await asking
-    assert (told["exit_code"], told["error"]["message"]) == (1, "the request was deleted")
+    result = await asking
+    assert (result["exit_code"], result["error"]["message"]) == (1, "another program deleted the request")
     stuck.release.set()
 
 
 @pytest.mark.parametrize("result", ["nonsense", "[1]", "{}", '{"exit_code": "x", "servers": 1}', None])
-async def test_an_answer_of_another_program_is_told(ask, plex, edit, result) -> None:
-    """Whatever it wrote there."""
+async def test_a_result_from_another_program_is_an_error(ask, plex, edit, result) -> None:
+    """Anything that is not a summary is reported, and does not raise."""
     stuck = plex.faults.hang("/library/sections/2/all")
     asking = await ask(Selection(full=True))
     await stuck.reached.wait()
     await edit("UPDATE sync_requests SET result = ?, finished_at = 1", result)
-    assert (await asking)["error"]["message"] == "the request was answered by another program"
+    assert (await asking)["error"]["message"] == "another program wrote a result that is not a summary"
     stuck.release.set()
 
 

@@ -340,14 +340,14 @@ async def test_a_reload_that_takes_long_asks_for_patience_until_it_is_over(
     file.read_on.clear()
     wanted.set()
     for _ in range(5):
-        await clock.tick("patience with a reload")
+        await clock.tick("timeout of a reload")
     assert heard() == [RELOAD[0], *[RELOAD[1]] * 6]
-    assert await clock.asleep("patience with a reload") - clock.time < 30
+    assert await clock.asleep("timeout of a reload") - clock.time < 30
     file.read_on.set()
     await events.next("config.unchanged")
     await asyncio.sleep(0)
     assert heard()[-1] == "READY=1"
-    assert "patience with a reload" not in [task.get_name() for task in asyncio.all_tasks()]
+    assert "timeout of a reload" not in [task.get_name() for task in asyncio.all_tasks()]
 
 
 @pytest.mark.parametrize(

@@ -231,7 +231,7 @@ async def test_the_command_tells_all_that_the_daemon_refused(commands, plexes, w
         f"{refused}2 problems",
         "  database.mode: cannot change while the daemon runs",
         "  web.listen: cannot change while the daemon runs",
-        "hint: restart to apply it; until then everything stays as it was",
+        "hint: restart the daemon to apply the change; until then the old configuration stays in use",
     ]
     told = json.loads(finished.out)
     assert told["outcome"] == "refused"
