@@ -43,8 +43,8 @@ _PARENTS = (Kind.SHOW, Kind.SEASON)
 _NAMES = {Kind.SHOW: {"title"}, Kind.SEASON: {"index", "parentRatingKey"}}
 """What Plex calls the values that tell where a guid is made of the key."""
 
-_MOST_WAITING = 20_000
-"""Episodes that wait at most, so that memory stays flat where all keys of a large library were given out again."""
+MOST_WAITING = 20_000
+"""Episodes kept at most, so that memory stays flat where all keys of a large library were given out again."""
 
 
 class _KeyConflict(msgspec.Struct):
@@ -74,6 +74,8 @@ class KeyConflicts:
         self._open: dict[Kind, dict[str, _KeyConflict]] = {kind: {} for kind in _PARENTS}
         self._waiting: list[Change] = []
         """Episodes of undecided shows and seasons."""
+        self.unwritten = 0
+        """Episodes of these that were not kept: the next pass writes them, with their shows and seasons decided."""
 
     def __bool__(self) -> bool:
         return any(self._open.values())
@@ -136,6 +138,7 @@ class KeyConflicts:
     async def remember_files(self) -> None:
         """Record the files of the rows' episodes, before a listing of episodes moves any of them."""
         self._waiting = []
+        self.unwritten = 0
         for kind in _PARENTS:
             conflicts = self._open[kind].values()
             files = await episode_files(self._context.database.reader, kind, [one.row_id for one in conflicts])
@@ -157,15 +160,19 @@ class KeyConflicts:
     def hold_back_episodes(self, changes: list[Change], waiting: set[str]) -> list[Change]:
         """Return the changes of episodes that can be written now.
 
-        The others are kept until `released` is called; their rating keys are added to ``waiting``.
+        The others are kept until `released` is called, or are counted as ``unwritten`` if there are too many; their
+        rating keys are added to ``waiting``.
         """
         certain = []
         for change in changes:
-            if self._belongs_to_open(change.item) and len(self._waiting) < _MOST_WAITING:
-                self._waiting.append(change)
-                waiting.add(change.item.rating_key)
-            else:
+            if not self._belongs_to_open(change.item):
                 certain.append(change)
+                continue
+            waiting.add(change.item.rating_key)
+            if len(self._waiting) < MOST_WAITING:
+                self._waiting.append(change)
+            else:
+                self.unwritten += 1
         return certain
 
     def released(self) -> list[Change]:

@@ -71,7 +71,7 @@ class ListingReader:
         Items read before a failure are still handed to the writer.
         """
         listed = self._listed[kind] = Listed()
-        if kind is Kind.EPISODE and self._conflicts:
+        if kind is Kind.EPISODE:
             await self._conflicts.remember_files()
         # Where there is nothing to compare with, nothing need be looked up. What a moving listing shows twice is
         # found by the writer.
@@ -117,13 +117,20 @@ class ListingReader:
         """Shows and seasons that no listing showed and that the server cannot send, by kind and rating key."""
         return self._parents.unreadable
 
+    @property
+    def unwritten(self) -> str | None:
+        """Why listed episodes were not written, or None; the pass must not remove anything then."""
+        if not self._conflicts.unwritten:
+            return None
+        return f"{self._conflicts.unwritten} episodes of shows whose keys were given out again wait for the next pass"
+
     async def _resolve_conflicts(self, listed: Listed) -> None:
         # A listing that lacks something which it does not always lack may lack the very episode that would tell.
         known = set(listed.faults(Kind.EPISODE)) <= set(self._library.row.fault)
         complete = self._complete and known and (listed.doubt is None or listed.miscount != 0)
         results, waits = await self._conflicts.resolve(self._listed, complete=complete)
         self._count(results)
-        self.list_again = self.list_again or waits
+        self.list_again = self.list_again or waits or self._conflicts.unwritten > 0
 
     async def _write_released(self, listed: Listed, batches: Batches) -> None:
         """Write the episodes that waited until their parents were decided."""
@@ -131,7 +138,7 @@ class ListingReader:
             await self._parents.store_parents([change.item for change in released])
             await batches.put(released)
             await batches.flush()
-            listed.waiting.clear()
+            listed.waiting.difference_update([change.item.rating_key for change in released])
 
     def _count(self, results: Iterable[BatchResult]) -> None:
         for result in results:

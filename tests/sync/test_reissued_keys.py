@@ -10,6 +10,7 @@ from retrovue_daemon.demo.marks import Marks
 from retrovue_daemon.demo.reissued import reissue_keys
 from retrovue_daemon.service.daemon import SyncOptions
 from retrovue_daemon.service.selection import Selection
+from retrovue_daemon.sync import key_conflicts
 
 AS_RUN = SyncOptions()
 FULL = SyncOptions(selection=Selection(full=True))
@@ -205,6 +206,35 @@ async def test_a_pass_that_breaks_off_does_not_mix_up_shows(config, sync, named,
 
         after = named()
         assert {key: value for key, value in after.items() if key in before} == before
+
+
+@pytest.mark.parametrize("breaks_off", [False, True])
+async def test_more_episodes_than_are_kept_do_not_mix_up_shows(config, sync, named, monkeypatch, breaks_off) -> None:
+    """The next pass writes those for which there was no room; until then, nothing is removed."""
+    monkeypatch.setattr(key_conflicts, "MOST_WAITING", 3)
+    async with SimulatedPlex(generated_library(movies=0, shows=4, episodes=10)) as plex:
+        settings = config(plex, sync={"page_size": 5})
+        await sync(settings)
+        before = named()
+        first, other = list(plex.world.shows("2"))[:2]
+        second = plex.changes.add_show("2", "Newly Found")
+        for number in range(8):
+            plex.changes.add_episode(second.id, 1, number, f"New {number}")
+        reissue_keys(plex.world, first.id, second.id)
+        plex.changes.delete(plex.world.leaves_of(other.id)[-1].id)
+        if breaks_off:
+            plex.faults.fail("/library/sections/2/allLeaves", status=401, times=4, after=9)
+        run = _pass(await sync(settings), "TV Shows")
+        assert (run.status, run.counts.removed) == ("incomplete", 0)
+        assert breaks_off or "wait for the next pass" in str(run.error)
+        plex.faults.clear()
+
+        runs = [_pass(await sync(settings, options=AS_RUN), "TV Shows") for _ in range(2)]
+
+        after = named()
+        assert {key: value for key, value in after.items() if key in before} == before
+        assert len(after) == len(before) + 10
+        assert [run.status for run in runs] == (["incomplete", "ok"] if breaks_off else ["ok", "ok"])
 
 
 async def test_a_show_that_was_matched_anew_keeps_all_its_ids(synced, sync, named, rows) -> None:

@@ -59,6 +59,8 @@ class FullPass:
             self._before = await self._looked_up()
             await self._list_all()
         self._note_doubts()
+        if self._reader.unwritten is not None:
+            self._doubts.append(self._reader.unwritten)
         if self._library.listing.refreshing:
             self._doubts.append("the server is scanning this library")
         if self._doubts:

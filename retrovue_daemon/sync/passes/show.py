@@ -55,6 +55,8 @@ class ShowPass:
             if listed.log.unreadable:
                 notes.append(f"{name}: {describe_unreadable(listed.log.unreadable)}")
         doubt = "; ".join(notes) or None
+        if self._reader.unwritten is not None:
+            return Verdict("incomplete", self._reader.unwritten, list_again=True)
         if self._library.listing.refreshing:
             return Verdict("incomplete", "the server is scanning this library")
         reader, target = self._context.database.reader, self._library.target
