@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from retrovue_daemon.service.planning import Work
+    from retrovue_daemon.service.planning import LibraryWork
     from retrovue_daemon.sync.passes.base import LibraryPass
     from retrovue_daemon.sync.progress import Meter
     from retrovue_daemon.sync.target import PassContext
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def passes_of(
-    work: Work, meters: Sequence[Meter], slot: Callable[[], Slot]
+    work: LibraryWork, meters: Sequence[Meter], slot: Callable[[], Slot]
 ) -> Iterator[tuple[LibraryPass, PassContext, Slot]]:
     """Yield each pass with its context and the slot to hold; a vanished library needs no slot.
 

@@ -32,7 +32,7 @@ class Plan(msgspec.Struct, frozen=True):
     settled: bool = True
 
 
-class Work(msgspec.Struct, frozen=True, eq=False):
+class LibraryWork(msgspec.Struct, frozen=True, eq=False):
     """The passes to run for one library, and the jobs that wait for them.
 
     ``plan`` is the pass over the whole library, if any, and ``context`` belongs to it. ``shows`` are single shows,
@@ -71,7 +71,7 @@ class Planner(msgspec.Struct, frozen=True):
     backoff: LibraryBackoff
     clock: Clock
 
-    async def work(self, jobs: Sequence[Job]) -> list[Work]:
+    async def work(self, jobs: Sequence[Job]) -> list[LibraryWork]:
         """Return what to start, and set the libraries of each job."""
         targets = (*self.contact.targets, *self.contact.vanished)
         for job in jobs:
@@ -82,7 +82,7 @@ class Planner(msgspec.Struct, frozen=True):
             job.set_libraries(self.contact.offers, wanted, self.contact.unknown)
         return [work for target in targets if (work := self._of(target, jobs)) is not None]
 
-    def _of(self, target: LibraryTarget, jobs: Sequence[Job]) -> Work | None:
+    def _of(self, target: LibraryTarget, jobs: Sequence[Job]) -> LibraryWork | None:
         library_id = target.row.id
         if library_id in self.busy:
             return None
@@ -97,7 +97,7 @@ class Planner(msgspec.Struct, frozen=True):
         if plan is None and not single:
             return None
         each = tuple((show, self._for(selections)) for show, selections in single.values())
-        return Work(target, waiting, plan, self._for(wholly), each, vanished)
+        return LibraryWork(target, waiting, plan, self._for(wholly), each, vanished)
 
     def _for(self, selections: Sequence[Selection]) -> PassContext:
         """Return the context of a pass that serves these selections; one of them is enough to accept removals."""

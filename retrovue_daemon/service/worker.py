@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.config import SyncSection
-    from retrovue_daemon.service.planning import Work
+    from retrovue_daemon.service.planning import LibraryWork
     from retrovue_daemon.service.report import ServerReport
     from retrovue_daemon.service.roster import ActiveServer
     from retrovue_daemon.service.selection import Selection
@@ -80,7 +80,7 @@ class ServerWorker:
         self._jobs: list[Job] = []
         self._is_replaced = False
         self._sync_now_job: Job | None = None
-        self._running: dict[int, tuple[Work, asyncio.Task[None]]] = {}
+        self._running: dict[int, tuple[LibraryWork, asyncio.Task[None]]] = {}
         self._paths = PathUpdater(context.database, self.name, self._running.keys())
         self._wake = asyncio.Event()
 
@@ -219,7 +219,7 @@ class ServerWorker:
 
     # -- passes -----------------------------------------------------------------------------------------------------
 
-    def _start_passes(self, work: Work, changes: int, group: asyncio.TaskGroup) -> None:
+    def _start_passes(self, work: LibraryWork, changes: int, group: asyncio.TaskGroup) -> None:
         """Start the passes over one library; ``changes`` is the count of path changes when they were planned."""
         if work.plan is not None and work.plan.kind == "full":
             work.target.round.begin(work.target.row.kind, work.library_id)
@@ -233,7 +233,7 @@ class ServerWorker:
         # A task that is cancelled before its first step never reaches its own clean-up.
         task.add_done_callback(lambda _: self._finish_passes(work, meters, []))
 
-    async def _run_passes(self, work: Work, meters: Sequence[Meter], changes: int) -> None:
+    async def _run_passes(self, work: LibraryWork, meters: Sequence[Meter], changes: int) -> None:
         """Run the passes over one library, one after the other."""
         reports: list[asyncio.Future[PassReport]] = []
         slot_of = partial(self.context.slots.of, self.name)
@@ -257,7 +257,9 @@ class ServerWorker:
                 await self._purge()
                 await self._store_observed_time()
 
-    def _finish_passes(self, work: Work, meters: Sequence[Meter], reports: list[asyncio.Future[PassReport]]) -> None:
+    def _finish_passes(
+        self, work: LibraryWork, meters: Sequence[Meter], reports: list[asyncio.Future[PassReport]]
+    ) -> None:
         """Release a library for its next passes and complete the jobs of these; a second call does nothing."""
         if work is not self._running.get(work.library_id, (None,))[0]:
             return
@@ -273,7 +275,7 @@ class ServerWorker:
             job.end(work.library_id, reports)
         self._wake.set()
 
-    def _handle_report(self, work: Work, report: PassReport) -> None:
+    def _handle_report(self, work: LibraryWork, report: PassReport) -> None:
         """Update schedule and health after a pass, and log it."""
         if report.run.kind == "full":
             if report.run.status == "ok":

@@ -95,7 +95,7 @@ class _ExistenceCheck:
     async def may_exist(self, rating_key: str, kind: Kind) -> bool:
         """Return False if the server does not have an item, True if it has it or the request failed."""
         try:
-            exists = await self._client.has_item(rating_key, kind)
+            exists = await self._client.metadata.has_item(rating_key, kind)
         except PlexError as error:
             self._failures += 1
             most = MOST_TIMEOUTS_IN_A_ROW if isinstance(error, ServerTimeout) else _MOST_UNANSWERED

@@ -102,7 +102,7 @@ def backup_database(
 
 def _copy(path: Path, file: Path, *, quiet: bool, as_json: bool) -> int:
     """Copy the database, and show the progress as a sync does."""
-    from retrovue_daemon.cli.display.lines import Pace  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.cli.display.lines import LineTimer  # noqa: PLC0415 -- likewise
     from retrovue_daemon.cli.display.progress import write_line  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.clock import Clock  # noqa: PLC0415 -- likewise
     from retrovue_daemon.store.file import maintenance  # noqa: PLC0415 -- likewise
@@ -111,10 +111,10 @@ def _copy(path: Path, file: Path, *, quiet: bool, as_json: bool) -> int:
     if quiet or (as_json and screen is None):
         return maintenance.backup(path, file)
     if screen is None:
-        pace = Pace(Clock())
+        timer = LineTimer(Clock())
 
         def report(done: int, total: int) -> None:
-            if pace.is_due():
+            if timer.is_due():
                 write_line(f"copied {done / max(total, 1):.0%}")
 
         return maintenance.backup(path, file, progress=report)

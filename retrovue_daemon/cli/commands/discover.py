@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ServerResult:
     """The shows that one server found, or the ``error`` if the search failed."""
 
     server: str
@@ -72,22 +72,22 @@ def discover(
     for section in usable:
         redactor.learn(section.token.reveal())
     search = partial(search_server, settings.database.path, title, year)
-    answers = asyncio.run(_search_all(search, servers, stored))
+    results = asyncio.run(_search_all(search, servers, stored))
     if as_json:
-        print_json({"shows": list(_plain(answers)), "errors": [_failed(each) for each in answers if each.error]})
-    for answer in answers:
-        if answer.error is not None:
-            print_failure(str(answer.error), answer.error.hint)
-    found = any(answer.shows for answer in answers)
+        print_json({"shows": list(_plain(results)), "errors": [_failed(each) for each in results if each.error]})
+    for result in results:
+        if result.error is not None:
+            print_failure(str(result.error), result.error.hint)
+    found = any(result.shows for result in results)
     if found and not as_json:
-        print_table(_table(answers))
-    failed = sum(answer.error is not None for answer in answers)
-    if not found and failed < len(answers):
+        print_table(_table(results))
+    failed = sum(result.error is not None for result in results)
+    if not found and failed < len(results):
         with_year = "" if year is None else f" from {year}" if year else " without a year"
         print_failure(f"no show{with_year} has {title!r} in its title", None)
-    if not answers:
+    if not results:
         print_failure("there is no active server", "add a [[servers]] table to the configuration")
-    if failed == len(answers):
+    if failed == len(results):
         raise typer.Exit(3)
     if failed or not found:
         raise typer.Exit(1)
@@ -109,38 +109,38 @@ async def _search_all(
     search: Callable[[ServerSection, StoredServer | None], Awaitable[list[DiscoveredShow]]],
     servers: Sequence[ServerSection | UnusableServer],
     stored: Sequence[StoredServer],
-) -> list[Answer]:
-    """Search all servers at once; an error becomes part of the server's answer."""
+) -> list[ServerResult]:
+    """Search all servers at once; an error becomes part of the server's result."""
     from retrovue_daemon.config import ServerSection  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.config.identity import find_named  # noqa: PLC0415 -- likewise
 
-    async def search_one(server: ServerSection | UnusableServer) -> Answer:
+    async def search_one(server: ServerSection | UnusableServer) -> ServerResult:
         if not isinstance(server, ServerSection):
-            return Answer(server.name, error=server.error)
+            return ServerResult(server.name, error=server.error)
         try:
-            return Answer(server.name, tuple(await search(server, find_named(stored, server.name))))
+            return ServerResult(server.name, tuple(await search(server, find_named(stored, server.name))))
         except DaemonError as error:
-            return Answer(server.name, error=error)
+            return ServerResult(server.name, error=error)
 
     return list(await asyncio.gather(*map(search_one, servers)))
 
 
-def _plain(answers: Sequence[Answer]) -> Iterator[dict[str, object]]:
-    for answer in answers:
-        for show in answer.shows:
+def _plain(results: Sequence[ServerResult]) -> Iterator[dict[str, object]]:
+    for result in results:
+        for show in result.shows:
             guids = [f"{provider}://{external_id}" for provider, external_id in show["guids"]]
-            yield {"server": answer.server, **show, "guids": guids}
+            yield {"server": result.server, **show, "guids": guids}
 
 
-def _failed(answer: Answer) -> dict[str, object]:
-    return {"server": answer.server, **(describe(answer.error) or {})}
+def _failed(result: ServerResult) -> dict[str, object]:
+    return {"server": result.server, **(describe(result.error) or {})}
 
 
-def _table(answers: Sequence[Answer]) -> Table:
-    several = len(answers) > 1
+def _table(results: Sequence[ServerResult]) -> Table:
+    several = len(results) > 1
     table = Table(*(["server"] if several else []), "show", "rating key", "id in the database")
-    for answer in answers:
-        for show in answer.shows:
+    for result in results:
+        for show in result.shows:
             stored = "" if show["stored_id"] is None else str(show["stored_id"])
-            table.add_row(*([answer.server] if several else []), show["disambiguation"], show["rating_key"], stored)
+            table.add_row(*([result.server] if several else []), show["disambiguation"], show["rating_key"], stored)
     return table

@@ -20,7 +20,7 @@ EVERY_S: Final = 10.0
 """Minimum seconds between two lines about the same library."""
 
 
-class Pace:
+class LineTimer:
     """Limits the rate of lines about one task, and measures the speed of the task."""
 
     def __init__(self, clock: Clock) -> None:
@@ -52,7 +52,7 @@ class Lines:
     def __init__(self, write: Callable[[str], object], clock: Clock) -> None:
         self._write = write
         self._clock = clock
-        self._shown: dict[int, tuple[LibraryProgress, Pace]] = {}
+        self._shown: dict[int, tuple[LibraryProgress, LineTimer]] = {}
 
     def update(self, progress: Progress) -> None:
         """Write lines about what has changed."""
@@ -63,19 +63,19 @@ class Lines:
             of_all = f"{progress.libraries_done:,} of {plural(progress.libraries_total, 'library', 'libraries')}"
             self._write(f"{_name(ended)}: ended ({of_all})")
         for number, latest in running.items():
-            before, pace = self._shown.get(number) or (None, None)
+            before, timer = self._shown.get(number) or (None, None)
             # Most of the running libraries have not changed.
             if before is not latest:
-                self._shown[number] = latest, self._report(latest, before, pace or Pace(self._clock))
+                self._shown[number] = latest, self._report(latest, before, timer or LineTimer(self._clock))
 
-    def _report(self, latest: LibraryProgress, before: LibraryProgress | None, pace: Pace) -> Pace:
+    def _report(self, latest: LibraryProgress, before: LibraryProgress | None, timer: LineTimer) -> LineTimer:
         if before is None:
             self._write(f"{_name(latest)}: reading")
         if before is None or before.listing != latest.listing:
-            pace.begin(latest.done)
-        if latest != before and pace.is_due():
-            self._write(f"{_name(latest)}: {_how_far(latest, pace.rate(latest.done))}")
-        return pace
+            timer.begin(latest.done)
+        if latest != before and timer.is_due():
+            self._write(f"{_name(latest)}: {_how_far(latest, timer.rate(latest.done))}")
+        return timer
 
 
 async def with_lines(

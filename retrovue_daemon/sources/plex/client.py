@@ -21,13 +21,13 @@ from retrovue_daemon.sources.plex.retries import RetryPolicy
 from retrovue_daemon.sources.plex.transport import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Collection, Sequence
+    from collections.abc import AsyncGenerator, Collection
     from types import TracebackType
 
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.config import ServerSection
-    from retrovue_daemon.records import FoundPage, FoundShow, Item, LibraryListing, Page, ServerIdentity
-    from retrovue_daemon.sources.plex.transport import Answer
+    from retrovue_daemon.records import FoundPage, FoundShow, LibraryListing, Page, ServerIdentity
+    from retrovue_daemon.sources.plex.transport import Response
 
 
 class Listing(StrEnum):
@@ -53,7 +53,7 @@ _MATCHED: Final = "plex://"
 """The prefix of guids from Plex's own catalogue; other agents provide no external ids."""
 
 _EVERYWHERE: Final = ("/library/sections/all", "/library/all")
-"""Paths that search all libraries: the one that servers have long answered, and the one of the API description."""
+"""Paths that search all libraries: the one that old servers know too, and the one of the API description."""
 
 _SEARCH_REFUSED: Final = frozenset({400, 404, 501})
 
@@ -63,8 +63,8 @@ _log = structlog.get_logger(__name__)
 class PlexClient:
     """One Plex Media Server, accessed over one session; an async context manager.
 
-    ``client_identifier`` identifies this installation to the server and stays the same across restarts. All methods
-    raise only PlexError, whose texts never contain the token.
+    ``metadata`` requests single items. ``client_identifier`` identifies this installation to the server and stays the
+    same across restarts. All methods raise only PlexError, whose texts never contain the token.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class PlexClient:
             clock=clock,
         )
         self._source = PageSource(self._transport, server, clock)
-        self._metadata = Metadata(self._transport, self._source.turn, server.name)
+        self.metadata = Metadata(self._transport, self._source.turn, server.name)
         self._leaves_useless: set[str] = set()
         """Keys of libraries whose ``allLeaves`` is refused or contains less than the listing by type."""
         self._filter_refused = False
@@ -116,9 +116,10 @@ class PlexClient:
 
     async def identity(self) -> ServerIdentity:
         """Request the server's identity, without the token: until it is known, the token could reach anyone."""
-        return await self._transport.get_without_token(
+        return await self._transport.get(
             "/identity",
-            lambda answer: parse_identity(answer.body, content_type=answer.content_type),
+            lambda response: parse_identity(response.body, content_type=response.content_type),
+            with_token=False,
         )
 
     async def confirm_machine(self, known: str | None) -> ServerIdentity:
@@ -132,7 +133,7 @@ class PlexClient:
         """Return the libraries that the token may see, of every type."""
         found = await self._transport.get(
             "/library/sections",
-            lambda answer: parse_libraries(answer.body, content_type=answer.content_type),
+            lambda response: parse_libraries(response.body, content_type=response.content_type),
         )
         skipped = {(each.title, each.reason) for each in found.skipped}
         for title, reason in sorted(skipped - self._skipped, key=str):
@@ -143,7 +144,7 @@ class PlexClient:
     async def is_owner(self) -> bool:
         """Return whether the token is the owner's: only the owner may see the sessions."""
         try:
-            await self._transport.get("/status/sessions", lambda _answer: None)
+            await self._transport.get("/status/sessions", lambda _response: None)
         except Unauthorized:
             return False
         return True
@@ -176,8 +177,8 @@ class PlexClient:
     async def beginning(self, library_key: str, kind: Kind, *, size: int) -> Page:
         """Return the first entries of one kind in a library by a single request: a sample, not a listing's start."""
 
-        def read(answer: Answer) -> Page:
-            return parse_page(answer.body, content_type=answer.content_type, kind=kind)
+        def read(response: Response) -> Page:
+            return parse_page(response.body, content_type=response.content_type, kind=kind)
 
         return await self._transport.get(
             f"/library/sections/{quote(library_key, safe='')}/all",
@@ -232,7 +233,7 @@ class PlexClient:
         if not _lacks_external_ids(page):
             return page
         wanted = [item.rating_key for item in page.items]
-        found = await self.items(wanted, Kind.EPISODE)
+        found = await self.metadata.items(wanted, Kind.EPISODE)
         # Everything else is in the listing: a response that arrives damaged must not replace it.
         guids = {item.rating_key: item.guids for item in found if isinstance(item, Episode)}
         items = (
@@ -270,8 +271,8 @@ class PlexClient:
     async def _shows_found(self, path: str, arguments: dict[str, str]) -> tuple[FoundShow, ...]:
         """Read the response to a search page by page until one brings nothing new: not every server pages it."""
 
-        def read(answer: Answer) -> FoundPage:
-            return parse_found_shows(answer.body, content_type=answer.content_type, total=answer.total)
+        def read(response: Response) -> FoundPage:
+            return parse_found_shows(response.body, content_type=response.content_type, total=response.total)
 
         found: dict[str, FoundShow] = {}
         start = 0
@@ -283,21 +284,6 @@ class PlexClient:
             start += page.entries
             if not fresh or (page.total is not None and start >= page.total):
                 return tuple(found.values())
-
-    async def items(
-        self,
-        rating_keys: Sequence[str],
-        kind: Kind,
-        *,
-        unreadable: list[str] | None = None,
-        mended: dict[str, str] | None = None,
-    ) -> list[Item]:
-        """Return single items of one kind; see `Metadata.items`."""
-        return await self._metadata.items(rating_keys, kind, unreadable=unreadable, mended=mended)
-
-    async def has_item(self, rating_key: str, kind: Kind) -> bool:
-        """Return whether the server has an item of a kind; see `Metadata.has_item`."""
-        return await self._metadata.has_item(rating_key, kind)
 
 
 async def _first_unless_refused(pages: AsyncGenerator[Page, None], refusals: Collection[int]) -> Page | None:

@@ -21,7 +21,7 @@ LONGEST_DETAIL: Final = 200
 """The number of characters of foreign text that an error repeats."""
 
 _HTTPS_HINT: Final = "if the server requires secure connections, url must begin with https://"
-_HTTP_HINT: Final = "if the server speaks no TLS on this port, url must begin with http://"
+_HTTP_HINT: Final = "if the server does not use TLS on this port, url must begin with http://"
 _TLS_HINT: Final = (
     "certificates are issued for *.plex.direct names: use such a url, or set tls_server_name, ca_file or verify_tls"
 )
@@ -37,14 +37,14 @@ def failure_of(error: Exception, server: str, timeout: ClientTimeout) -> PlexErr
         silent = isinstance(error, aiohttp.SocketTimeoutError)
         return ServerTimeout(
             server,
-            f"silent for {timeout.sock_read:g} s" if silent else f"an answer not whole within {timeout.total:g} s",
+            f"no data for {timeout.sock_read:g} s" if silent else f"response incomplete after {timeout.total:g} s",
         )
     if isinstance(error, aiohttp.ClientPayloadError):
-        return AnswerBrokeOff(server, "the answer broke off")
+        return AnswerBrokeOff(server, "the response was cut off")
     if isinstance(error, aiohttp.ClientResponseError):
-        return BadAnswer(server, "no HTTP")
+        return BadAnswer(server, "the response is not HTTP")
     if isinstance(error, aiohttp.ServerDisconnectedError):
-        return AnswerBrokeOff(server, "the server closed the connection without an answer", hint=_HTTPS_HINT)
+        return AnswerBrokeOff(server, "the server closed the connection without a response", hint=_HTTPS_HINT)
     if isinstance(error, OSError):
         broke_off = isinstance(error, ConnectionResetError | BrokenPipeError)
         return (AnswerBrokeOff if broke_off else ServerUnreachable)(server, reason_of(error))
@@ -65,7 +65,7 @@ def one_line(text: str) -> str:
 
 def _not_connected(error: aiohttp.ClientConnectorError, server: str) -> ServerUnreachable:
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return ServerUnreachable(server, f"the host {error.host!r} has no address")
+        return ServerUnreachable(server, f"cannot resolve host {error.host!r}")
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return ServerUnreachable(server, one_line(str(error.certificate_error)), hint=_TLS_HINT)
     reason = reason_of(error.os_error)

@@ -124,7 +124,7 @@ class Container(msgspec.Struct, gc=False, rename="camel"):
     nested: list[Entry] | None = field(default=None, name=NESTED)
 
 
-class Place(msgspec.Struct, gc=False, rename="camel"):
+class LibraryOfEntry(msgspec.Struct, gc=False, rename="camel"):
     """The part of an entry that names its library; present only in responses that span several libraries."""
 
     rating_key: Key = None
@@ -132,13 +132,13 @@ class Place(msgspec.Struct, gc=False, rename="camel"):
     library_section_title: Text = None
 
 
-class Places(msgspec.Struct, gc=False, rename="camel"):
+class LibrariesOfEntries(msgspec.Struct, gc=False, rename="camel"):
     """The container of such a response; it may name the library if all entries are in the same one."""
 
     library_section_id: Key = field(default=None, name="librarySectionID")
     library_section_title: Text = None
-    directories: list[Place] | None = field(default=None, name="Directory")
-    entries: list[Place] | None = field(default=None, name="Metadata")
+    directories: list[LibraryOfEntry] | None = field(default=None, name="Directory")
+    entries: list[LibraryOfEntry] | None = field(default=None, name="Metadata")
 
 
 class Location(msgspec.Struct, gc=False):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from retrovue_daemon.records import Item, Kind, Page
-    from retrovue_daemon.sources.plex.transport import Answer, Transport, Turn
+    from retrovue_daemon.sources.plex.transport import Response, Transport, Turn
 
 _MOST_IDS: Final = 50
 """Rating keys per request: no document states how many a server accepts, and the length of addresses is limited."""
@@ -53,8 +53,8 @@ class Metadata:
         are added to ``mended`` by rating key.
         """
 
-        def read(answer: Answer) -> Page:
-            return parse_page(answer.body, content_type=answer.content_type, kind=kind, details=True)
+        def read(response: Response) -> Page:
+            return parse_page(response.body, content_type=response.content_type, kind=kind, details=True)
 
         found: list[Item] = []
         for start in range(0, len(rating_keys), _MOST_IDS):
@@ -65,7 +65,7 @@ class Metadata:
         return found
 
     async def _pages_of(
-        self, rating_keys: Sequence[str], read: Callable[[Answer], Page], left_out: list[str] | None
+        self, rating_keys: Sequence[str], read: Callable[[Response], Page], left_out: list[str] | None
     ) -> list[Page]:
         """Request items at once; if that fails, request them in halves, because one item may spoil the response.
 
@@ -108,14 +108,14 @@ class Metadata:
         Only a 404 or an item of another kind means no: all kinds share one series of keys, and keys are reassigned.
         """
 
-        def read(answer: Answer) -> Page:
-            return parse_page(answer.body, content_type=answer.content_type)
+        def read(response: Response) -> Page:
+            return parse_page(response.body, content_type=response.content_type)
 
         page = await self._request([rating_key], read)
         return page is not None and (not page.items or any(item.kind is kind for item in page.items))
 
     async def _request(
-        self, rating_keys: Sequence[str], read: Callable[[Answer], Page], *, tries: int | None = None
+        self, rating_keys: Sequence[str], read: Callable[[Response], Page], *, tries: int | None = None
     ) -> Page | None:
         """Request items by their rating keys; return None if the server has none of them."""
         keys = ",".join(quote(key, safe="") for key in rating_keys)

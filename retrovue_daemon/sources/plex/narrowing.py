@@ -1,7 +1,7 @@
 """Finding the one entry that spoils a page.
 
-A server that cannot build an entry answers every request whose page contains it with an error, a broken body or not
-at all. The page is requested in halves, down to the entry that cannot be fetched.
+If a server cannot build an entry, every request whose page contains it fails: with an error, a broken body, or no
+response. The page is requested in halves, down to the entry that cannot be fetched.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MOST_IN_A_ROW: Final = 20
 """Skipped entries without a good page in between; with more, the server is assumed to fail, not an entry."""
 
 MOST_TIMEOUTS_IN_A_ROW: Final = 2
-"""The same for a server that does not answer at all, because each entry costs a whole timeout."""
+"""The same for a server that does not respond at all, because each entry costs a whole timeout."""
 
 LONGEST_S: Final = 600.0
 """Seconds per listing that failing attempts may take."""

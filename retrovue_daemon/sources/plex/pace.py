@@ -1,4 +1,4 @@
-"""How fast pages are requested from a server: as fast as it comfortably answers, and no faster.
+"""How fast pages are requested from a server: as fast as it responds with ease, and no faster.
 
 A Plex server often runs in a living room. Its response times are watched: pages shrink if one takes long, and a
 server that becomes much slower, because it is transcoding or scanning, gets one request at a time, with a pause after

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.config import ServerSection
     from retrovue_daemon.records import Kind, Page
-    from retrovue_daemon.sources.plex.transport import Answer, Transport
+    from retrovue_daemon.sources.plex.transport import Response, Transport
 
 LARGEST_XML_PAGE: Final = 250
 """Entries: parsing 1,000 entries of XML would block the event loop for 100 ms, of JSON for 10."""
@@ -42,13 +42,13 @@ class _Listing(NamedTuple):
     page_size: int
     parent: str | None
 
-    def parse(self, start: int, answer: Answer) -> Page:
+    def parse(self, start: int, response: Response) -> Page:
         """Return the page that begins at entry ``start``."""
         return parse_page(
-            answer.body,
-            content_type=answer.content_type,
+            response.body,
+            content_type=response.content_type,
             offset=start,
-            total=answer.total,
+            total=response.total,
             kind=self.kind,
             show_key=self.parent,
         )
@@ -113,9 +113,9 @@ class PageSource:
 
     def page_size(self, most: int) -> int:
         """Return how many entries a page may have, at most ``most``, for the server's format."""
-        if self._transport.answers_xml is False:
+        if self._transport.sends_xml is False:
             return most
-        return min(most, LARGEST_XML_PAGE if self._transport.answers_xml else LARGEST_FIRST_PAGE)
+        return min(most, LARGEST_XML_PAGE if self._transport.sends_xml else LARGEST_FIRST_PAGE)
 
     async def _page(self, listing: _Listing, start: int, size: int, wanted: asyncio.Event, tries: int | None) -> Page:
         """Fetch one page. Its body is decoded only once ``wanted`` is set. Raise PlexError on failure."""
@@ -123,21 +123,21 @@ class PageSource:
         # A page that timed out is not worth the same wait again: the pager requests a smaller one.
         async for attempt in self._transport.attempts(tries=tries, timeouts=1):
             with attempt:
-                answer = await self._send(listing.path, arguments)
+                response = await self._send(listing.path, arguments)
                 # The reader may get to the page much later, but the server's speed shows now.
-                entries = size if answer.total is None else max(0, min(size, answer.total - start))
+                entries = size if response.total is None else max(0, min(size, response.total - start))
                 self._pace.arrived(
-                    listing.kind, asked=size, most=listing.page_size, entries=entries, seconds=answer.seconds
+                    listing.kind, asked=size, most=listing.page_size, entries=entries, seconds=response.seconds
                 )
                 await wanted.wait()
-                page = await self._transport.decode(answer, partial(listing.parse, start))
+                page = await self._transport.decode(response, partial(listing.parse, start))
                 self._pace.counted(
-                    listing.kind, asked=size, most=listing.page_size, entries=page.entries, seconds=answer.seconds
+                    listing.kind, asked=size, most=listing.page_size, entries=page.entries, seconds=response.seconds
                 )
                 return page
         raise AssertionError("stamina ends its loop by a result or an exception")
 
-    async def _send(self, path: str, arguments: dict[str, str]) -> Answer:
+    async def _send(self, path: str, arguments: dict[str, str]) -> Response:
         """Request a page without the fields that are not stored; with all fields if the server refuses that."""
         if not self._refuses_exclusions:
             try:
@@ -146,6 +146,6 @@ class PageSource:
                 if refusal.status != _BAD_REQUEST or LEFT_OUT not in arguments:
                     raise
         whole = {name: value for name, value in arguments.items() if name != LEFT_OUT}
-        answer = await self._transport.send(path, whole, turn=self.turn)
+        response = await self._transport.send(path, whole, turn=self.turn)
         self._refuses_exclusions = True
-        return answer
+        return response

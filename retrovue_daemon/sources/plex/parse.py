@@ -17,7 +17,13 @@ import msgspec
 
 from retrovue_daemon.records import FoundPage, FoundShow, LibraryListing, Page, ServerIdentity, Show, Skipped
 from retrovue_daemon.sources.plex.items import build_items
-from retrovue_daemon.sources.plex.json_structs import Container, Identity, Place, Places, Sections
+from retrovue_daemon.sources.plex.json_structs import (
+    Container,
+    Identity,
+    LibrariesOfEntries,
+    LibraryOfEntry,
+    Sections,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,14 +119,14 @@ def parse_found_shows(body: bytes, *, content_type: str = "", total: int | None 
     rating key. Raise NotAMediaContainer.
     """
     page = parse_page(body, content_type=content_type, total=total)
-    container = _PLACES.read(body, content_type)
-    places = {str(place.rating_key): place for place in _all_of(container.directories, container.entries)}
+    container = _LIBRARIES.read(body, content_type)
+    libraries = {str(library.rating_key): library for library in _all_of(container.directories, container.entries)}
     found = []
     for show in page.items:
         if isinstance(show, Show):
-            place = places.get(show.rating_key, Place())
-            key = container.library_section_id if place.library_section_id is None else place.library_section_id
-            title = place.library_section_title or container.library_section_title
+            library = libraries.get(show.rating_key, LibraryOfEntry())
+            key = container.library_section_id if library.library_section_id is None else library.library_section_id
+            title = library.library_section_title or container.library_section_title
             found.append(FoundShow(show, None if key is None else str(key), title))
     return FoundPage(tuple(found), page.entries, page.total)
 
@@ -209,7 +215,7 @@ def _may_hold_nul(body: bytes) -> bool:
 _PAGE: Final = _Reader(Container)
 _SECTIONS: Final = _Reader(Sections)
 _IDENTITY: Final = _Reader(Identity)
-_PLACES: Final = _Reader(Places)
+_LIBRARIES: Final = _Reader(LibrariesOfEntries)
 
 
 def _xml_container(body: bytes, content_type: str) -> tuple[dict[str, Any], bool]:
@@ -245,29 +251,29 @@ def _json_container(body: bytes, content_type: str) -> tuple[dict[str, Any], boo
     except UnicodeDecodeError:
         text, damaged = body.decode("utf-8-sig", _AS_SURROGATE), True
     try:
-        answer = json.loads(text, strict=False, parse_int=_int_or_infinity)
+        decoded = json.loads(text, strict=False, parse_int=_int_or_infinity)
     except json.JSONDecodeError as error:
         reason = f"no JSON{_called(content_type, unless='json')}: {error.msg} at character {error.pos}"
     except RecursionError:
         reason = "JSON that is nested too deeply"
     else:
         unstorable = damaged or "\0" in text or _UNSTORABLE_ESCAPE.search(text) is not None
-        return _media_container(answer), unstorable
+        return _media_container(decoded), unstorable
     raise NotAMediaContainer(reason)
 
 
-def _media_container(answer: object) -> dict[str, Any]:
-    if isinstance(answer, dict):
-        if "_elementType" in answer or "_children" in answer:
+def _media_container(decoded: object) -> dict[str, Any]:
+    if isinstance(decoded, dict):
+        if "_elementType" in decoded or "_children" in decoded:
             raise NotAMediaContainer("JSON in the form of servers before 2017 (_children): update the server")
-        container = answer.get("MediaContainer")
+        container = decoded.get("MediaContainer")
         if isinstance(container, dict):
             return container
     raise NotAMediaContainer("JSON without a MediaContainer")
 
 
 def _int_or_infinity(digits: str) -> int | float:
-    # int() refuses thousands of digits; numbers beyond 64 bits are repaired in place.
+    # int() refuses thousands of digits; numbers beyond 64 bits are repaired in library.
     return int(digits) if len(digits) <= _DIGITS_OF_INT64 else math.inf
 
 

@@ -28,12 +28,12 @@ from retrovue_daemon.sources.plex.json_structs import (
     GuidRef,
     Identity,
     Key,
+    LibrariesOfEntries,
+    LibraryOfEntry,
     Location,
     Media,
     Natural,
     Part,
-    Place,
-    Places,
     Section,
     Sections,
     Tag,
@@ -199,7 +199,7 @@ _MENDERS: Final[dict[Any, Callable[[object], object]]] = {
     list[Part] | None: _usable(Part),
     list[Media] | None: _usable(Media),
     list[Entry] | None: _each(Entry),
-    list[Place] | None: _usable(Place),
+    list[LibraryOfEntry] | None: _usable(LibraryOfEntry),
     list[Location] | None: _usable(Location),
     list[Section] | None: _each(Section),
 }
@@ -214,6 +214,19 @@ _INNER: Final[dict[Any, type[msgspec.Struct]]] = {
 
 _FIELDS: Final[dict[type[msgspec.Struct], list[tuple[str, str, Callable[[object], Any]]]]] = {
     struct: [(field.name, field.encode_name, _MENDERS[field.type]) for field in msgspec.structs.fields(struct)]
-    for struct in (GuidRef, Tag, Part, Media, Entry, Container, Place, Places, Location, Section, Sections, Identity)
+    for struct in (
+        GuidRef,
+        Tag,
+        Part,
+        Media,
+        Entry,
+        Container,
+        LibraryOfEntry,
+        LibrariesOfEntries,
+        Location,
+        Section,
+        Sections,
+        Identity,
+    )
 }
 """Per struct: the attribute, the key in the response, and the function that returns the declared type."""

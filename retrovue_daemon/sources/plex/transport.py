@@ -66,7 +66,7 @@ Turn: TypeAlias = "Callable[[], AbstractAsyncContextManager[None]]"
 """Returns a context that is held during a request; entering it may wait."""
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Response(msgspec.Struct, frozen=True):
     """A response with status 200 and its whole body; ``total`` is ``X-Plex-Container-Total-Size``, None if missing.
 
     ``seconds`` is the time from the request to the end of the body.
@@ -99,7 +99,7 @@ class Transport:
         self._clock = clock or Clock()
         self.requests = 0
         self.bytes_received = 0
-        self.answers_xml: bool | None = None
+        self.sends_xml: bool | None = None
         """The format of the last readable response; None before the first one."""
         self._server = server
         self._base = server.url.rstrip("/")
@@ -147,28 +147,22 @@ class Transport:
     async def get(
         self,
         path: str,
-        parse: Callable[[Answer], T],
+        parse: Callable[[Response], T],
         *,
         params: Mapping[str, str] | None = None,
+        with_token: bool = True,
         tries: int | None = None,
-        timeouts: int | None = None,
         turn: Turn = nullcontext,
     ) -> T:
-        """Request ``path`` with the token and return what ``parse`` makes of the response. Raise PlexError.
+        """Request ``path`` and return what ``parse`` makes of the response. Raise PlexError.
 
-        ``path`` is already quoted. ``parse`` raises NotAMediaContainer for unreadable responses. For ``tries`` and
-        ``timeouts`` see `attempts`, for ``turn`` see `send`.
+        ``path`` is already quoted. ``parse`` raises NotAMediaContainer for unreadable responses. For ``tries`` see
+        `attempts`, for ``turn`` see `send`.
         """
-        async for attempt in self.attempts(tries=tries, timeouts=timeouts):
+        async for attempt in self.attempts(tries=tries):
             with attempt:
-                return await self.decode(await self.send(path, params, turn=turn), parse)
-        raise AssertionError("stamina ends its loop by a result or an exception")
-
-    async def get_without_token(self, path: str, parse: Callable[[Answer], T]) -> T:
-        """Request without the token, as long as the server's identity is unknown. Raise PlexError on failure."""
-        async for attempt in self.attempts():
-            with attempt:
-                return await self.decode(await self.send(path, with_token=False), parse)
+                response = await self.send(path, params, with_token=with_token, turn=turn)
+                return await self.decode(response, parse)
         raise AssertionError("stamina ends its loop by a result or an exception")
 
     # -- the steps of a request -------------------------------------------------------------------------------------
@@ -191,7 +185,7 @@ class Transport:
         *,
         with_token: bool = True,
         turn: Turn = nullcontext,
-    ) -> Answer:
+    ) -> Response:
         """Send one request and return its response, which has status 200. Raise PlexError on failure.
 
         ``turn`` is held from before the request until the end of the body.
@@ -216,7 +210,7 @@ class Transport:
                     ) as response,
                 ):
                     await self._raise_for_status(response, path)
-                    return Answer(
+                    return Response(
                         await read_body(
                             response, server=self._server.name, most=self._max_body, received=self._count
                         ),
@@ -229,15 +223,15 @@ class Transport:
             # Outside the handler: the aiohttp error, which may hold the headers, must not become the context.
             raise failure
 
-    async def decode(self, answer: Answer, parse: Callable[[Answer], T]) -> T:
+    async def decode(self, response: Response, parse: Callable[[Response], T]) -> T:
         """Return what ``parse`` makes of a response. Raise BadAnswer if ``parse`` raises NotAMediaContainer."""
         try:
             # In a thread, so that the event loop can run every few milliseconds.
-            result = await asyncio.to_thread(parse, answer) if takes_long(answer.body) else parse(answer)
+            result = await asyncio.to_thread(parse, response) if takes_long(response.body) else parse(response)
         except NotAMediaContainer as error:
             reason = error.reason
         else:
-            self.answers_xml = is_xml(answer.body)
+            self.sends_xml = is_xml(response.body)
             return result
         raise BadAnswer(self._server.name, self._detail(reason))
 
@@ -307,7 +301,7 @@ def _trusting_the_system() -> ssl.SSLContext:
 
 
 async def _maintenance(response: aiohttp.ClientResponse) -> str:
-    """Return why a server cannot answer: ``<Response code="503" title="Maintenance" status="…"/>`` at startup."""
+    """Return why a server is unavailable: ``<Response code="503" title="Maintenance" status="…"/>`` at startup."""
     if "xml" not in response.headers.get("Content-Type", ""):
         return ""
     try:

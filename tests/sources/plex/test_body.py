@@ -16,7 +16,7 @@ from retrovue_daemon.sources.plex.body import UNPACKED_AT_ONCE, read_body
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from retrovue_daemon.sources.plex.transport import Answer, Transport
+    from retrovue_daemon.sources.plex.transport import Response, Transport
     from tests.sources.plex.conftest import FakePlex
 
     Connect = Callable[..., Awaitable[Transport]]
@@ -25,7 +25,7 @@ PATH = "/identity"
 BODY = json.dumps({"MediaContainer": {"title": "ä" * 5_000}}).encode()
 
 
-def whole(answer: Answer) -> bytes:
+def whole(answer: Response) -> bytes:
     return answer.body
 
 

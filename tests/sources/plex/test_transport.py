@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from retrovue_daemon.records import ServerIdentity
-    from retrovue_daemon.sources.plex.transport import Answer
+    from retrovue_daemon.sources.plex.transport import Response
     from tests.sources.plex.conftest import FakePlex
 
     Connect = Callable[..., Awaitable[Transport]]
@@ -56,7 +56,7 @@ CERTIFICATE = Path(__file__).parent / "fixtures" / "certificate-of-plex-direct.p
 NAME_IN_CERTIFICATE = "127-0-0-1.0123456789abcdef.plex.direct"
 
 
-def read(answer: Answer) -> ServerIdentity:
+def read(answer: Response) -> ServerIdentity:
     return parse_identity(answer.body, content_type=answer.content_type)
 
 
@@ -71,9 +71,9 @@ async def failure(transport: Transport, **arguments: Any) -> PlexError:
 
 async def by_steps(
     transport: Transport,
-    parse: Callable[[Answer], ServerIdentity],
+    parse: Callable[[Response], ServerIdentity],
     turn: Callable[[], AbstractAsyncContextManager[None]],
-    arrived: Callable[[Answer], Awaitable[object]],
+    arrived: Callable[[Response], Awaitable[object]],
 ) -> ServerIdentity:
     """Request something as pages are requested: other things happen before the answer is decoded."""
     async for attempt in transport.attempts():
@@ -114,7 +114,7 @@ async def test_headers(plex: FakePlex, transport: Connect) -> None:
 async def test_without_token(plex: FakePlex, transport: Connect) -> None:
     """Before a server is known it gets no token."""
     plex.answer(PATH, plex.reply(IDENTITY))
-    await (await transport()).get_without_token(PATH, read)
+    await (await transport()).get(PATH, read, with_token=False)
     assert "X-Plex-Token" not in plex.requests[0].headers
 
 
@@ -138,11 +138,11 @@ async def test_an_answer_is_read_once_it_is_wanted(plex: FakePlex, transport: Co
         yield
         turn_ended.set()
 
-    async def arrived(answer: Answer) -> None:
+    async def arrived(answer: Response) -> None:
         seconds.append(answer.seconds)
         await wanted.wait()
 
-    def note(answer: Answer) -> ServerIdentity:
+    def note(answer: Response) -> ServerIdentity:
         read_at.append(wanted.is_set())
         return read(answer)
 
@@ -170,7 +170,7 @@ async def test_an_answer_that_cannot_be_read_is_asked_for_again_in_another_turn(
         turns.append(len(plex.requests))
         yield
 
-    async def arrived(answer: Answer) -> None:
+    async def arrived(answer: Response) -> None:
         arrivals.append(answer.body)
 
     assert await by_steps(await transport(), read, turn, arrived)
@@ -194,7 +194,7 @@ async def test_what_takes_long_is_read_in_a_thread(
 ) -> None:
     """The event loop has other things to do."""
 
-    def thread(_answer: Answer) -> bool:
+    def thread(_answer: Response) -> bool:
         return threading.current_thread() is not threading.main_thread()
 
     plex.answer(PATH, plex.reply(body))
@@ -485,7 +485,7 @@ async def test_body_that_breaks_off(plex: FakePlex, transport: Connect, chunked:
     plex.answer(PATH, break_off)
     error = await failure(await transport())
     assert isinstance(error, ServerUnreachable)
-    assert error.detail == "the answer broke off"
+    assert error.detail == "the response was cut off"
     assert len(plex.requests) == 4
 
 
@@ -522,7 +522,7 @@ async def test_unknown_host(transport: Connect) -> None:
     """A host without address is named."""
     error = await failure(await transport(url="http://nowhere.invalid:32400"))
     assert isinstance(error, ServerUnreachable)
-    assert error.detail == "the host 'nowhere.invalid' has no address"
+    assert error.detail == "cannot resolve host 'nowhere.invalid'"
 
 
 async def raw_server(answer: bytes) -> asyncio.Server:
@@ -585,9 +585,9 @@ async def test_a_try_ends_also_where_no_timeout_of_aiohttp_does(
         connection = await transport(url=url, timeout=0.1, concurrency=1)
         assert (await connection.get(PATH, read)).machine_identifier == "1"
         await second_copy()
-        error = await failure(connection, timeouts=0)
+        error = await failure(connection, tries=1)
         assert isinstance(error, ServerTimeout)
-        assert error.detail == "an answer not whole within 0.2 s"
+        assert error.detail == "response incomplete after 0.2 s"
         assert (await connection.get(PATH, read)).machine_identifier == "2"
 
 
@@ -602,19 +602,26 @@ async def test_closed_without_an_answer(transport: Connect) -> None:
 
 
 async def test_no_http(transport: Connect) -> None:
-    """What speaks no HTTP is no Plex Media Server; aiohttp's exception, which holds the headers, is left behind."""
+    """Another protocol is no Plex Media Server; aiohttp's exception, which holds the headers, is left behind."""
     async with await raw_server(b"SSH-2.0-OpenSSH_9.6\r\n") as server:
         port = server.sockets[0].getsockname()[1]
         error = await failure(await transport(url=f"http://127.0.0.1:{port}"))
     assert isinstance(error, BadAnswer)
-    assert error.detail == "no HTTP"
+    assert error.detail == "the response is not HTTP"
 
 
 async def test_silence(plex: FakePlex, transport: Connect) -> None:
-    """A server that keeps silent for longer than configured is tried as often as asked for."""
+    """A request that times out is retried, unless the caller limits the number of timeouts."""
     plex.answer(PATH, plex.hold)
     connection = await transport(timeout=0.05)
-    assert isinstance(await failure(connection, timeouts=1), ServerTimeout)
+
+    async def send_once() -> None:
+        async for attempt in connection.attempts(timeouts=1):
+            with attempt:
+                await connection.send(PATH)
+
+    with pytest.raises(ServerTimeout):
+        await send_once()
     assert connection.requests == 1
     assert isinstance(await failure(connection), ServerTimeout)
     assert connection.requests == 1 + 4
