@@ -6,19 +6,21 @@ unchanged.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import structlog
 from msgspec.structs import replace
 
 from retrovue_daemon.paths.form import is_whole
-from retrovue_daemon.records import Episode, Movie
+from retrovue_daemon.records import Episode, Kind, Movie
 from retrovue_daemon.store.items.known_files import known_files
+from retrovue_daemon.store.items.lookup import known_rows
+from retrovue_daemon.sync.digest import digests
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from retrovue_daemon.records import Item, MediaFile, Page
+    from retrovue_daemon.records import MediaFile, Page
     from retrovue_daemon.store.items.known_files import KnownFile
     from retrovue_daemon.sync.target import LibraryTarget, PassContext
     from retrovue_daemon.sync.verdict import Verdict
@@ -32,18 +34,23 @@ class HiddenPaths:
     """Replaces hidden paths by the stored ones during one pass, and counts both.
 
     An item listed without files keeps its stored files as long as the pass has seen no whole path: the token may not
-    see any files. ``complete`` means that the pass lists everything in its scope; otherwise a few items without a
-    path or file prove nothing.
+    see any files. It is left without files if its row says the same, or, unless the pass is complete, if its only
+    file is unavailable: that file keeps its row (``store/items/files.py``). ``complete`` means that the pass lists
+    everything in its scope; otherwise a few items without a path or file prove nothing.
     """
 
     def __init__(self, context: PassContext, library: LibraryTarget, *, complete: bool) -> None:
         self._context = context
         self._library = library
         self._complete = complete
-        self.forget()
+        self._restart()
 
-    def forget(self) -> None:
-        """Restart the count, for a listing that is read again."""
+    def forget(self, kind: Kind) -> None:
+        """Restart the count, if a listing of this kind is read again: of shows and seasons nothing is counted."""
+        if kind in {Kind.MOVIE, Kind.EPISODE}:
+            self._restart()
+
+    def _restart(self) -> None:
         self._kept = 0
         self._unlisted = 0
         self._unknown = 0
@@ -78,15 +85,29 @@ class HiddenPaths:
         """Return the page with the stored paths of known files filled in."""
         if not _holds_files(page):
             return page
-        hidden = [item for item in page.items if isinstance(item, Movie | Episode) and _hides(item)]
+        items = cast("tuple[Movie | Episode, ...]", page.items)
+        hidden = [item for item in items if _hides(item)]
         if not hidden:
-            self._whole = self._whole or any(isinstance(item, Movie | Episode) and item.files for item in page.items)
+            self._whole = self._whole or any(item.files for item in items)
             return page
-        paths = (file.plex_path for item in page.items if isinstance(item, Movie | Episode) for file in item.files)
-        self._whole = self._whole or any(map(is_whole, paths))
+        self._whole = self._whole or any(is_whole(file.plex_path) for item in items for file in item.files)
         reader, server_id = self._context.database.reader, self._library.target.server_id
         known = await known_files(reader, hidden[0].kind, server_id, [item.rating_key for item in hidden])
-        return replace(page, items=tuple(self._restored(item, known) for item in page.items))
+        recorded = await self._recorded([item for item in hidden if not item.files and item.rating_key in known])
+        restored = (self._restored(item, known, is_recorded=item.rating_key in recorded) for item in items)
+        return replace(page, items=tuple(restored))
+
+    async def _recorded(self, items: Sequence[Movie | Episode]) -> set[str]:
+        """Return the rating keys of items, listed without files, whose rows say the same."""
+        if not items or self._whole:
+            return set()
+        reader, target = self._context.database.reader, self._library.target
+        rows = await known_rows(reader, items[0].kind, target.server_id, [item.rating_key for item in items])
+        return {
+            item.rating_key
+            for item, digest in zip(items, digests(items), strict=True)
+            if item.rating_key in rows and rows[item.rating_key].shows(item, digest, target.library_id)
+        }
 
     def log_change(self) -> None:
         """Log that paths are hidden, once when it starts."""
@@ -105,9 +126,9 @@ class HiddenPaths:
             )
         begun.add(key)
 
-    def _restored(self, item: Item, known: Mapping[str, Sequence[KnownFile]]) -> Item:
-        if not isinstance(item, Movie | Episode):
-            return item
+    def _restored(
+        self, item: Movie | Episode, known: Mapping[str, Sequence[KnownFile]], *, is_recorded: bool
+    ) -> Movie | Episode:
         stored = known.get(item.rating_key, ())
         if item.files:
             return replace(item, files=tuple(self._with_path(item, file, stored) for file in item.files))
@@ -115,6 +136,8 @@ class HiddenPaths:
             return item
         if not stored:
             self._unknown += 1
+            return item
+        if is_recorded or (not self._complete and _is_waiting(stored)):
             return item
         self._unlisted += len(stored)
         return replace(item, files=tuple(each.file for each in stored))
@@ -142,6 +165,11 @@ def _hides(item: Movie | Episode) -> bool:
         if path is None or ("/" not in path and "\\" not in path):
             return True
     return not item.files
+
+
+def _is_waiting(stored: Sequence[KnownFile]) -> bool:
+    """Return whether an item listed without files would keep its file's row, and its state."""
+    return len(stored) == 1 and not stored[0].file.playable and not stored[0].file.optimized
 
 
 def _is_another(item: Movie | Episode, file: MediaFile, stored: KnownFile) -> bool:

@@ -105,9 +105,9 @@ class ListingReader:
             self.hidden_paths.log_change()
         return listed
 
-    def uncount(self, listed: Listed) -> None:
+    def uncount(self, kind: Kind, listed: Listed) -> None:
         """Subtract a listing that is read again from the counts."""
-        self.hidden_paths.forget()
+        self.hidden_paths.forget(kind)
         self._counts.listed -= listed.log.items
         self._counts.skipped -= listed.log.skipped
         self._counts.unchanged -= listed.unchanged

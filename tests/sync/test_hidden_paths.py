@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 from msgspec.structs import replace
@@ -145,13 +147,57 @@ async def test_a_film_that_loses_its_file_beside_others_has_none(plex, sync, row
     plex.changes.edit(film.id, title="Edited again", media=())
     kinds = []
     with capture_logs() as logs:
-        for _ in range(2):
+        for _ in range(6):
             (report,) = await sync(plex, options=SyncOptions())
             kinds += [done.run.kind for done in report.passes if done.library == "Movies"]
-    assert kinds == ["quick", "full"]
+    assert kinds == ["quick", "full", "quick", "quick", "quick", "quick"]
     assert rows(*stored) == [(0,)]
     assert rows("SELECT state FROM movies WHERE rating_key = ?", film.rating_key) == [("unavailable",)]
     assert not [log for log in logs if log["event"] == "library.paths_hidden"]
+
+
+async def test_a_film_without_a_file_that_is_edited_needs_no_full_pass(plex, sync, rows) -> None:
+    """Its row already says that it has none, and its file's row waits."""
+    film = next(plex.world.movies("1"))
+    await sync(plex)
+    ((file_id,),) = rows("SELECT media_file_id FROM movies WHERE rating_key = ?", film.rating_key)
+    plex.changes.edit(film.id, media=())
+    await sync(plex)
+    kinds = []
+    for title in ("One", "Two", "Three"):
+        plex.changes.edit(film.id, title=title)
+        (report,) = await sync(plex, options=SyncOptions())
+        kinds += [done.run.kind for done in report.passes if done.library == "Movies"]
+        assert rows("SELECT title, state FROM movies WHERE rating_key = ?", film.rating_key) == [
+            (title, "unavailable")
+        ]
+    assert kinds == ["quick", "quick", "quick"]
+    plex.changes.edit(film.id, media=film.media)
+    await sync(plex, options=SyncOptions())
+    assert rows("SELECT media_file_id, state FROM movies WHERE rating_key = ?", film.rating_key) == [
+        (file_id, "active")
+    ]
+
+
+async def test_a_second_listing_of_shows_keeps_the_count_of_files(plex, sync, path, rows) -> None:
+    """Without totals, and with a row that cannot be requested, shows are listed twice, but episodes once."""
+    plex.quirks.no_totals = True
+    await sync(plex)
+    show = next(iter(plex.world.shows("3")))
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute(
+            "UPDATE shows SET rating_key = rating_key || ' (once, row ' || id || ')' WHERE rating_key = ?",
+            (show.rating_key,),
+        )
+    ((name,),) = rows("SELECT library_name FROM libraries WHERE library_key = '3'")
+    plex.quirks.hides = "folders"
+    plex.requests.clear()
+    (report,) = await sync(plex)
+    listed = [request.query for request in plex.requests_for("/library/sections/3/all")]
+    assert [(query["type"], query["X-Plex-Container-Start"]) for query in listed].count(("2", "0")) == 2
+    ((files,),) = rows("SELECT count(*) FROM media_files WHERE library_name = ?", name)
+    (error,) = [done.run.error for done in report.passes if done.library == name]
+    assert f"the paths of {files} files were kept" in error
 
 
 async def test_check_knows_a_token_that_sees_no_files_at_all(plex, commands, config_file) -> None:

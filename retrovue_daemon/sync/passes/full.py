@@ -54,8 +54,8 @@ class FullPass:
         self._began = self._library.target.moments.advance()
         await self._list_all()
         if any(listed.log.moved for listed in self._listed.values()):
-            for listed in self._listed.values():
-                self._reader.uncount(listed)
+            for kind, listed in self._listed.items():
+                self._reader.uncount(kind, listed)
             self._before = await self._looked_up()
             await self._list_all()
         self._note_doubts()
@@ -170,7 +170,7 @@ class FullPass:
         for kind, listing in self._library.listings:
             if kind in unsized:
                 first = self._listed[kind]
-                self._reader.uncount(first)
+                self._reader.uncount(kind, first)
                 second = self._listed[kind] = await self._read_listing(kind, listing)
                 if second.doubt is not None or second.faults(kind) or not second.shows_as(first):
                     return None
