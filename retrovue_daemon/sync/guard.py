@@ -43,11 +43,12 @@ async def refusal_of(
     if vanished:
         return f"the server no longer lists this library, which had {sum(has.values())} items"
     # What left exactly a window ago is outside: a weekly sync observes one day from one to the next.
-    since = context.observed.now() - GUARD_WINDOW + 1
+    now = context.observed.now()
+    since = now - GUARD_WINDOW + 1
     if library.row.state == "blocked":
         began = await blocked_since(connection, library.row.id)
         since = min(since, began - GUARD_WINDOW) if began is not None else since
-    recently = await removed_since(connection, library.row.id, since)
+    recently = await removed_since(connection, library.row.id, since, now)
     max_removed = context.settings.max_removed
     for kind, ids in leaving.items():
         if ids and len(ids) == has[kind]:

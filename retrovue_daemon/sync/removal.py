@@ -71,9 +71,9 @@ async def carry_out(connection: Connection, context: PassContext, library: Libra
     """Mark the removed rows missing unless the guard refused, and return their number."""
     if removal.refusal is not None or not any(removal.leaving.values()):
         return 0
-    if context.settings.accept_removals:
-        await accept_removals(connection, library.row.id, context.now())
     removed, now, observed = 0, context.now(), context.observed.now()
+    if context.settings.accept_removals:
+        await accept_removals(connection, library.row.id, observed)
     for kind, ids in removal.leaving.items():
         removed += await mark_missing(connection, library.target, kind, ids, now, observed, library.row.listed_from)
     # Stored with the rows, so that the next process starts no earlier than the time stored in them.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from retrovue_daemon.service.selection import Selection
+
 DAY = 24 * 60 * 60
 JUMP = 400 * DAY
 
@@ -95,3 +97,51 @@ async def test_a_jump_does_not_end_the_guards_window(plex, engine, lose, rows, j
     query = "SELECT status, removed FROM sync_runs WHERE kind = 'full' AND library_id = ? ORDER BY id DESC LIMIT 1"
     ((library,),) = rows("SELECT id FROM libraries WHERE library_name = 'Movies'")
     assert rows(query, library) == [(status, 0 if jumps else 10)]
+
+
+def _last_full(rows) -> tuple[object, ...]:
+    query = (
+        "SELECT r.status, r.removed FROM sync_runs r JOIN libraries l ON l.id = r.library_id"
+        " WHERE r.kind = 'full' AND l.library_name = 'Movies' ORDER BY r.id DESC LIMIT 1"
+    )
+    return rows(query)[0]
+
+
+@pytest.mark.parametrize("jump", [JUMP, -JUMP])
+@pytest.mark.parametrize("days", [2, 100])
+async def test_a_jump_or_time_alone_releases_no_blocked_library(plex, engine, lose, rows, jump, days) -> None:
+    """What was removed within a day before it was held back counts until a person or the items' return ends it."""
+    running = await engine(plex)
+    await running.round()
+    lose(11)
+    await running.round()
+    running.clock += jump
+    lose(10)
+    await running.round()
+    assert _last_full(rows) == ("blocked", 0)
+    for _ in range(2):
+        running.live(days * DAY)
+        await running.round(Selection(full=True))
+        assert _last_full(rows) == ("blocked", 0)
+
+
+@pytest.mark.parametrize("jump", [JUMP, -JUMP])
+async def test_removals_after_accepted_ones_count_although_the_clock_was_set(plex, engine, lose, rows, jump) -> None:
+    """Accepted is what left before, and nothing that leaves later."""
+    plex.changes.add_movie("1", "One More")
+    running = await engine(plex)
+    running.clock += jump
+    await running.round()
+    lose(1)
+    await running.round(Selection(full=True, accept_removals=True))
+    running.clock -= jump
+    running.live(60)
+    lose(11)
+    await running.round()
+    assert _last_full(rows) == ("ok", 11)
+    lose(10)
+    await running.round()
+    assert _last_full(rows) == ("blocked", 0)
+    running.clock += jump
+    await running.round(Selection(accept_removals=True))
+    assert _last_full(rows) == ("ok", 10)

@@ -66,9 +66,9 @@ async def forget_library(connection: aiosqlite.Connection, library_id: int) -> N
     await connection.execute("UPDATE libraries SET state = 'missing', last_error = NULL WHERE id = ?", (library_id,))
 
 
-async def accept_removals(connection: aiosqlite.Connection, library_id: int, now: int) -> None:
-    """Record that a person accepted the removals, so that they no longer count towards the guard."""
-    await connection.execute("UPDATE libraries SET removals_accepted_at = ? WHERE id = ?", (now, library_id))
+async def accept_removals(connection: aiosqlite.Connection, library_id: int, observed: int) -> None:
+    """Record at an observed time that a person accepted the removals: they no longer count towards the guard."""
+    await connection.execute("UPDATE libraries SET removals_accepted_at = ? WHERE id = ?", (observed, library_id))
 
 
 async def still_of(

@@ -86,14 +86,17 @@ class Marks(msgspec.Struct, frozen=True):
 async def record_run(connection: aiosqlite.Connection, run: Run) -> int:
     """Write a finished pass and return its id.
 
-    Old records are deleted by observed time: the guard needs those of its window even after the wall clock jumped.
+    Old records are deleted by observed time: the guard needs those of its window even after the wall clock jumped. As
+    long as a library is blocked, it needs the removals from before that, however long ago that was.
     """
     values = run.values()
     query = f"INSERT INTO sync_runs ({', '.join(values)}) VALUES ({', '.join('?' * len(values))}) RETURNING id"
     ((run_id,),) = await connection.execute_fetchall(query, tuple(values.values()))
     observed = run.started_at if run.observed is None else run.observed
     await connection.execute(
-        "DELETE FROM sync_runs WHERE library_id = ? AND ifnull(observed, started_at) < ?",
+        "DELETE FROM sync_runs WHERE library_id = ?1 AND ifnull(observed, started_at) < ?2 AND NOT ("
+        "EXISTS (SELECT 1 FROM libraries WHERE id = ?1 AND state = 'blocked')"
+        f" AND (removed > 0 OR id = ({_FIRST_BLOCKED})))",
         (run.library_id, observed - KEPT_S),
     )
     return int(run_id)
@@ -182,25 +185,32 @@ def _json(texts: Sequence[str]) -> str | None:
     return msgspec.json.encode(list(texts)).decode() if texts else None
 
 
-async def removed_since(connection: aiosqlite.Connection, library_id: int, since: int) -> int:
-    """Return how many items of a library were marked missing since an observed time.
+async def removed_since(connection: aiosqlite.Connection, library_id: int, since: int, now: int) -> int:
+    """Return how many items of a library were marked missing between two observed times.
 
-    Accepted removals do not count. Records of former releases have no observed time; it started as Unix seconds.
+    Accepted removals do not count. Former releases recorded by the wall clock when a person accepted them: a time
+    later than ``now`` comes from a wrong clock and accepts nothing. Their passes without an observed time have
+    ``started_at``: the observed clock started as Unix seconds.
     """
     query = (
         "SELECT ifnull(sum(r.removed), 0) FROM sync_runs AS r JOIN libraries AS l ON l.id = r.library_id"
-        " WHERE r.library_id = ? AND ifnull(r.observed, r.started_at) >= ?"
-        " AND r.started_at > ifnull(l.removals_accepted_at, -1)"
+        " WHERE r.library_id = ?1 AND ifnull(r.observed, r.started_at) >= ?2"
+        " AND NOT ifnull(l.removals_accepted_at BETWEEN ifnull(r.observed, r.started_at) AND ?3, 0)"
     )
-    ((removed,),) = await connection.execute_fetchall(query, (library_id, since))
+    ((removed,),) = await connection.execute_fetchall(query, (library_id, since, now))
     return int(removed)
+
+
+_FIRST_BLOCKED = (
+    "SELECT min(r.id) FROM sync_runs AS r JOIN libraries AS l ON l.id = r.library_id"
+    " WHERE r.library_id = ?1 AND r.status = 'blocked' AND r.id > ifnull((SELECT max(f.id) FROM sync_runs AS f"
+    " WHERE f.library_id = ?1 AND (f.kind, f.status, f.started_at) = ('full', 'ok', l.last_full_sync_at)), 0)"
+)
+"""The first pass held back since the last full listing. Ids show which came later, whatever happened to the clock."""
 
 
 async def blocked_since(connection: aiosqlite.Connection, library_id: int) -> int | None:
     """Return the observed time of the first pass held back since the last full listing of a library."""
-    query = (
-        "SELECT min(ifnull(r.observed, r.started_at)) FROM sync_runs AS r JOIN libraries AS l ON l.id = r.library_id"
-        " WHERE r.library_id = ? AND r.status = 'blocked' AND r.started_at >= ifnull(l.last_full_sync_at, 0)"
-    )
-    ((began,),) = await connection.execute_fetchall(query, (library_id,))
-    return None if began is None else int(began)
+    query = f"SELECT ifnull(observed, started_at) FROM sync_runs WHERE id = ({_FIRST_BLOCKED})"
+    rows = list(await connection.execute_fetchall(query, (library_id,)))
+    return int(rows[0][0]) if rows else None

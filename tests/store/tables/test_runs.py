@@ -12,6 +12,7 @@ from retrovue_daemon.store.tables.runs import (
     Counts,
     Marks,
     Run,
+    blocked_since,
     note_look,
     record_failure,
     record_run,
@@ -20,6 +21,7 @@ from retrovue_daemon.store.tables.runs import (
 )
 
 DAY = 24 * 60 * 60
+NOW = 1_000 * DAY
 RUN = Run(1, 1, "full", 1_000, 1_009, "ok", Counts(listed=9, added=1, updated=2, unchanged=3, removed=4, restored=5))
 MARKS = Marks(
     content_changed_at=70, section_updated_at=50, scanned_at=60, watermark=40, listed_from=3, listed_until=5
@@ -175,26 +177,26 @@ async def test_removals_of_a_day_add_up(database, record) -> None:
     for started_at, removed in ((100, 1), (200, 10), (300, 100)):
         await record(started_at=started_at, finished_at=started_at + 5, counts=Counts(removed=removed))
     await record(library_id=2, started_at=300, counts=Counts(removed=1_000))
-    assert await removed_since(database.reader, 1, 200) == 110
-    assert await removed_since(database.reader, 1, 301) == 0
+    assert await removed_since(database.reader, 1, 200, NOW) == 110
+    assert await removed_since(database.reader, 1, 301, NOW) == 0
 
 
 async def test_removals_are_counted_by_observed_time(database, record) -> None:
     """A wall clock that jumped lies between two passes of one day; a record of a former release has no such time."""
     await record(started_at=5, observed=None, counts=Counts(removed=1))
     await record(started_at=900 * DAY, observed=205, counts=Counts(removed=10))
-    assert await removed_since(database.reader, 1, 205) == 10
-    assert await removed_since(database.reader, 1, 206) == 0
-    assert await removed_since(database.reader, 1, 5) == 11
+    assert await removed_since(database.reader, 1, 205, NOW) == 10
+    assert await removed_since(database.reader, 1, 206, NOW) == 0
+    assert await removed_since(database.reader, 1, 5, NOW) == 11
 
 
 async def test_a_clock_that_jumps_deletes_no_record_that_the_guard_needs(database, record) -> None:
     """It is deleted when ninety days have been observed."""
     await record(started_at=100, observed=100, counts=Counts(removed=7))
     await record(started_at=400 * DAY, observed=200)
-    assert await removed_since(database.reader, 1, 100) == 7 + RUN.counts.removed
+    assert await removed_since(database.reader, 1, 100, NOW) == 7 + RUN.counts.removed
     await record(started_at=401 * DAY, observed=91 * DAY)
-    assert await removed_since(database.reader, 1, 0) == RUN.counts.removed
+    assert await removed_since(database.reader, 1, 0, NOW) == RUN.counts.removed
 
 
 async def test_removals_that_a_person_believed_do_not_count(database, record) -> None:
@@ -202,9 +204,46 @@ async def test_removals_that_a_person_believed_do_not_count(database, record) ->
     for started_at in (100, 200):
         await record(started_at=started_at, finished_at=started_at + 5, counts=Counts(removed=10))
     await database.writer.write(lambda c: accept_removals(c, 1, 203))
-    assert await removed_since(database.reader, 1, 0) == 0
+    assert await removed_since(database.reader, 1, 0, NOW) == 0
     await record(started_at=204, finished_at=206, counts=Counts(removed=7))
-    assert await removed_since(database.reader, 1, 0) == 7
+    assert await removed_since(database.reader, 1, 0, NOW) == 7
+
+
+async def test_only_the_observed_clock_says_what_was_accepted(database, record) -> None:
+    """A wall clock that was set between does not; nor does a time of a former release that has not come yet."""
+    await record(started_at=900 * DAY, observed=100, counts=Counts(removed=10))
+    await database.writer.write(lambda c: accept_removals(c, 1, 103))
+    await record(started_at=1, observed=104, counts=Counts(removed=7))
+    assert await removed_since(database.reader, 1, 0, 105) == 7
+    await database.writer.write(lambda c: accept_removals(c, 1, 400 * DAY))
+    assert await removed_since(database.reader, 1, 0, 105) == 17
+
+
+async def test_a_library_is_blocked_since_the_first_such_pass_after_its_last_listing(database, record) -> None:
+    """However the wall clock was set between them."""
+    assert await blocked_since(database.reader, 1) is None
+    await record(started_at=10 * DAY, observed=100, status="blocked")
+    settled = replace(RUN, started_at=900 * DAY, observed=200)
+    await record(started_at=900 * DAY, observed=200)
+    await database.writer.write(lambda c: settle(c, settled, MARKS))
+    assert await blocked_since(database.reader, 1) is None
+    await record(started_at=5 * DAY, observed=300, status="blocked")
+    await record(started_at=950 * DAY, observed=400, status="blocked")
+    assert await blocked_since(database.reader, 1) == 300
+
+
+async def test_a_blocked_library_keeps_the_records_by_which_it_is_judged(database, record, query) -> None:
+    """The removals before it was blocked, and when that was: ninety days end no refusal."""
+    await record(observed=100, counts=Counts(removed=15))
+    await record(observed=110, counts=Counts())
+    blocked = replace(RUN, status="blocked", counts=Counts())
+    await database.writer.write(lambda c: record_failure(c, blocked))
+    for observed in (200, 300, 100 * DAY):
+        await record(observed=observed, status="blocked", counts=Counts())
+    assert await query("SELECT observed FROM sync_runs ORDER BY id") == [(100,), (200,), (100 * DAY,)]
+    await database.writer.write(lambda c: settle(c, RUN, MARKS))
+    await record(observed=101 * DAY)
+    assert await query("SELECT observed FROM sync_runs ORDER BY id") == [(100 * DAY,), (101 * DAY,)]
 
 
 async def test_a_library_that_is_let_go_is_missing(database, library) -> None:
