@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sqlite3
 import stat
+import subprocess
+import sys
 from contextlib import closing
 
 import pytest
 
-from retrovue_daemon.errors import WriteFailed
+from retrovue_daemon.errors import BadInput, WriteFailed
 from retrovue_daemon.store.file import maintenance
 from retrovue_daemon.store.file.lock import database_lock
 from retrovue_daemon.store.tables.servers import delete_server
@@ -213,7 +217,7 @@ def test_a_full_disk_leaves_no_half_backup(database, tmp_path, monkeypatch) -> N
 
     def small(path, *arguments, **options):
         connection = connect(path, *arguments, **options)
-        if str(path).endswith("copy.db"):
+        if str(path).endswith("copy.db.partial"):
             connection.execute("PRAGMA max_page_count = 5")
         return connection
 
@@ -221,6 +225,83 @@ def test_a_full_disk_leaves_no_half_backup(database, tmp_path, monkeypatch) -> N
     with pytest.raises(WriteFailed, match="full"):
         maintenance.backup(database, tmp_path / "copy.db")
     assert not list(tmp_path.glob("copy*"))
+
+
+STUCK_BACKUP = """
+import sys
+from pathlib import Path
+from retrovue_daemon.store.file.maintenance import backup
+
+def stop(done, total):
+    print("copying", flush=True)
+    sys.stdin.read()
+
+backup(Path(sys.argv[1]), Path(sys.argv[2]), progress=stop)
+"""
+
+
+@pytest.fixture
+def stuck_backup(database, tmp_path):
+    """Start a process that stops in the middle of a backup; it ends with the test."""
+    command = [sys.executable, "-c", STUCK_BACKUP, database, tmp_path / "copy.db"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"copying\n"
+        yield process
+        process.kill()
+
+
+def test_a_killed_backup_leaves_no_file_of_its_name(on, tmp_path, stuck_backup) -> None:
+    """What it leaves is named for what it is, and the next backup to the same file removes it."""
+    stuck_backup.kill()
+    stuck_backup.wait(10)
+    assert not (tmp_path / "copy.db").exists()
+    assert (tmp_path / "copy.db.partial").exists()
+    (tmp_path / "copy.db.partial-journal").touch()
+    assert on("database", "backup", tmp_path / "copy.db").code == 0
+    assert [file.name for file in tmp_path.glob("copy*")] == ["copy.db"]
+    assert on("database", "check", "--database", tmp_path / "copy.db").code == 0
+
+
+def test_two_backups_to_one_file_do_not_disturb_each_other(on, tmp_path, stuck_backup) -> None:
+    """The second is refused while the first is at work."""
+    finished = on("database", "backup", tmp_path / "copy.db")
+    assert finished.code == 2
+    assert "another process may be writing the same copy" in finished.err
+    stuck_backup.stdin.close()
+    assert stuck_backup.wait(10) == 0
+    assert on("database", "check", "--database", tmp_path / "copy.db").code == 0
+
+
+@pytest.mark.parametrize("make", [lambda file: file.write_text("mine"), lambda file: file.symlink_to("mine")])
+def test_a_file_that_is_no_unfinished_copy_is_left_alone(on, tmp_path, make) -> None:
+    """Its name alone does not make it one of ours."""
+    make(tmp_path / "copy.db.partial")
+    before = (tmp_path / "copy.db.partial").lstat()
+    finished = on("database", "backup", tmp_path / "copy.db")
+    assert finished.code == 2
+    assert "is not an unfinished copy" in finished.err
+    assert (tmp_path / "copy.db.partial").lstat() == before
+    assert not (tmp_path / "copy.db").exists()
+
+
+def test_a_file_made_during_a_backup_is_not_overwritten(database, tmp_path, monkeypatch) -> None:
+    """The name is only taken at the end, with and without hard links."""
+    for link in (os.link, _no_links):
+        monkeypatch.setattr(os, "link", link)
+        with pytest.raises(BadInput, match="already exists"):
+            maintenance.backup(
+                database, tmp_path / "copy.db", progress=lambda *_: (tmp_path / "copy.db").write_text("mine")
+            )
+        assert (tmp_path / "copy.db").read_text() == "mine"
+        (tmp_path / "copy.db").unlink()
+    maintenance.backup(database, tmp_path / "copy.db")
+    assert [file.name for file in tmp_path.glob("copy*")] == ["copy.db"]
+
+
+def _no_links(*_names: object) -> None:
+    """Fail as a file system without hard links does."""
+    raise PermissionError(errno.EPERM, "Operation not permitted")
 
 
 # -- vacuum and stats -----------------------------------------------------------------------------------------------

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import sqlite3
+import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -185,6 +188,32 @@ async def test_a_copy_is_kept_as_it_was(old_database, tmp_path) -> None:
     assert _content(copy) == before
     with closing(sqlite3.connect(copy)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+
+
+KILLED_AT_THE_END_OF_THE_COPY = """
+import os, signal, sys
+from pathlib import Path
+from retrovue_daemon.store.file.preparation import prepare
+
+os.replace = lambda *names: os.kill(os.getpid(), signal.SIGKILL)
+prepare(Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("earlier", [None, b"an earlier copy"])
+async def test_half_a_copy_never_has_the_name_of_a_whole_one(old_database, tmp_path, earlier) -> None:
+    """A process that is killed while it makes one leaves an earlier one as it is; the next start makes it again."""
+    before, copy = _content(old_database), tmp_path / "mirror.db.v1.bak"
+    if earlier is not None:
+        copy.write_bytes(earlier)
+    killed = await asyncio.create_subprocess_exec(sys.executable, "-c", KILLED_AT_THE_END_OF_THE_COPY, old_database)
+    assert await killed.wait() == -signal.SIGKILL
+    assert (copy.read_bytes() if copy.exists() else None) == earlier
+    assert copy.with_name("mirror.db.v1.bak.partial").exists()
+    async with open_database(old_database):
+        pass
+    assert _content(copy) == before
+    assert not list(tmp_path.glob("*.partial*"))
 
 
 async def test_a_database_of_this_release_is_not_copied(old_database, tmp_path) -> None:

@@ -85,6 +85,9 @@ def backup_database(
 ) -> None:
     """Copy the current state of the database to one file, also while the daemon is running.
 
+    FILE appears when the copy is complete. A backup that is killed leaves FILE.partial, which the next backup to the
+    same FILE removes.
+
     Only you can read the copy, since it contains the tokens of servers that the database defines. To restore it, stop
     the daemon, replace the database file with the copy, and delete the -wal and -shm files beside it.
 

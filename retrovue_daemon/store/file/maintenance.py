@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from retrovue_daemon.errors import BadInput, DatabaseUnusable, WriteFailed
+from retrovue_daemon.store.file.copies import whole_file
 from retrovue_daemon.store.file.lock import database_lock
 from retrovue_daemon.store.file.preparation import BUSY_S, in_one_line
 from retrovue_daemon.store.file.visits import check_version, explained, find, reading, reading_undisturbed
@@ -103,18 +103,21 @@ def backup(
 ) -> int:
     """Copy the database in its current state to a new file, and return its size in bytes.
 
-    A daemon may write meanwhile. The copy is checked and needs no write-ahead log. ``progress`` is called with the
-    pages done and the total number of pages. Raise BadInput if the target exists or cannot be created, WriteFailed if
-    it cannot be filled; in that case no target is left.
+    A daemon may write meanwhile. The copy is checked and needs no write-ahead log. It gets its name when it is
+    complete: a process that is killed leaves a file whose name ends in ``.partial``, which the next backup to the
+    same file removes. ``progress`` is called with the pages done and the total number of pages.
+
+    Raise BadInput if the target exists or cannot be created, WriteFailed if it cannot be filled.
     """
     find(path)
-    _make(target, mode)
+    _refuse_foreign_log(target)
     try:
-        _copy(path, target, progress)
-    except BaseException:
-        for name in (target, target.with_name(target.name + "-journal")):
-            name.unlink(missing_ok=True)
-        raise
+        with whole_file(target, mode=mode) as partial:
+            _copy(path, partial, target, progress)
+    except OSError as error:
+        raise BadInput(
+            f"cannot write {target}: {error.strerror}", hint=f"check that {target.parent} exists and is writable"
+        ) from None
     return target.stat().st_size
 
 
@@ -209,8 +212,8 @@ _LOOKS = {"foreign keys": _foreign_keys, **dict.fromkeys(ORPHANS, _orphans)}
 """The checks besides that of the pages, by name."""
 
 
-def _make(target: Path, mode: int) -> None:
-    """Create the empty file with its final permissions, never over an existing file."""
+def _refuse_foreign_log(target: Path) -> None:
+    """Raise BadInput if SQLite would apply another database's log to the copy."""
     for suffix in ("-wal", "-shm", "-journal"):
         left = target.with_name(target.name + suffix)
         if left.exists():
@@ -218,24 +221,16 @@ def _make(target: Path, mode: int) -> None:
                 f"{left} exists: SQLite would treat it as part of the copy",
                 hint="it belongs to another database of that name; specify another file, or remove it",
             )
-    try:
-        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode))
-    except FileExistsError:
-        raise BadInput(
-            f"{target} already exists and was left unchanged", hint="specify a file that does not exist yet"
-        ) from None
-    except OSError as error:
-        raise BadInput(
-            f"cannot write {target}: {error.strerror}", hint=f"check that {target.parent} exists and is writable"
-        ) from None
 
 
-def _copy(path: Path, target: Path, progress: Callable[[int, int], object] | None) -> None:
+def _copy(path: Path, file: Path, target: Path, progress: Callable[[int, int], object] | None) -> None:
+    """Fill the new ``file``, which is to become ``target``."""
+
     def report(_status: int, remaining: int, total: int) -> None:
         if progress is not None:
             progress(total - remaining, total)
 
-    with reading_undisturbed(path) as source, closing(sqlite3.connect(target, isolation_level=None)) as copy:
+    with reading_undisturbed(path) as source, closing(sqlite3.connect(file, isolation_level=None)) as copy:
         # Within a transaction the source does not change: a writing daemon does not make the copy start over.
         source.execute("BEGIN")
         source.execute("SELECT count(*) FROM sqlite_schema")

@@ -13,6 +13,7 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from retrovue_daemon.errors import DatabaseHeld, DatabasePlaceMissing, DatabaseUnusable
+from retrovue_daemon.store.file.copies import whole_file
 from retrovue_daemon.store.file.layouts import layout
 from retrovue_daemon.store.migrations import APPLICATION_ID, migrate, migrations
 
@@ -197,13 +198,10 @@ def _quick_check(connection: sqlite3.Connection, path: Path) -> None:
 def _keep_copy(connection: sqlite3.Connection, path: Path, version: int, mode: int, group: str | None) -> None:
     """Copy the database before a schema upgrade, readable by the same users."""
     copy = path.with_name(f"{path.name}.v{version}.bak")
-    copy.unlink(missing_ok=True)
-    descriptor = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode & 0o600)
-    os.fchmod(descriptor, mode)  # whatever the umask says
-    os.close(descriptor)
-    if group is not None:
-        _give(copy, path, group)
-    connection.execute("VACUUM INTO ?", (str(copy),))
+    with whole_file(copy, mode=mode, replaces=True) as partial:
+        if group is not None:
+            _give(partial, path, group)
+        connection.execute("VACUUM INTO ?", (str(partial),))
 
 
 def _not_writable(path: Path, error: OSError) -> DatabaseUnusable:

@@ -1,0 +1,128 @@
+"""Copies of the database that appear under their name when they are complete, or not at all."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from retrovue_daemon.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PARTIAL = ".partial"
+"""Ends the name of a copy that is being written. A process that is killed leaves a file of this name."""
+
+_MAGIC = b"SQLite format 3\0"
+"""The first bytes of a database: https://sqlite.org/fileformat2.html#the_database_header."""
+
+
+@contextmanager
+def whole_file(target: Path, *, mode: int = 0o600, replaces: bool = False) -> Iterator[Path]:
+    """Yield an empty file to be filled, which gets the name ``target`` when the block has ended without an error.
+
+    The content is on the disk before the name is: a crash leaves the complete file or none. ``replaces`` says that
+    an existing target is replaced then; it stays unchanged until then, and also if the block raises.
+
+    Raise BadInput if the target must not be replaced and exists, or if another process is writing the same file, and
+    OSError if the file cannot be created.
+    """
+    if not replaces:
+        _refuse_existing(target)
+    partial = target.with_name(target.name + PARTIAL)
+    descriptor = _create(partial, mode)
+    try:
+        yield partial
+        os.fsync(descriptor)
+        if replaces:
+            partial.replace(target)
+        else:
+            _name(partial, target)
+        _sync_directory(target.parent)
+    except BaseException:
+        for name in (partial, partial.with_name(partial.name + "-journal")):
+            name.unlink(missing_ok=True)
+        raise
+    finally:
+        # Only now: closing it would also release the locks that SQLite has on the file.
+        os.close(descriptor)
+
+
+def _create(partial: Path, mode: int) -> int:
+    """Create the file, locked while it is written, instead of one that a killed process left."""
+    while True:
+        try:
+            descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode & 0o600)
+        except FileExistsError:
+            _remove_abandoned(partial)
+            continue
+        with suppress(OSError):  # some network file systems cannot lock files
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.fchmod(descriptor, mode)  # whatever the umask says
+        return descriptor
+
+
+def _remove_abandoned(partial: Path) -> None:
+    """Remove a copy that a killed process left; raise BadInput if it is being written, or is no such copy."""
+    try:
+        descriptor = os.open(partial, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    except OSError:
+        raise _in_the_way(partial) from None
+    try:
+        with suppress(OSError):
+            if os.pread(descriptor, len(_MAGIC), 0).rstrip(b"\0") not in {b"", _MAGIC.rstrip(b"\0")}:
+                raise _in_the_way(partial)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for name in (partial, partial.with_name(partial.name + "-journal")):
+                name.unlink(missing_ok=True)
+            return
+    finally:
+        os.close(descriptor)
+    raise BadInput(
+        f"{partial} exists: another process may be writing the same copy",
+        hint="wait until it has ended, or remove the file if there is no such process",
+    )
+
+
+def _in_the_way(partial: Path) -> BadInput:
+    return BadInput(
+        f"{partial} exists, and is not an unfinished copy of a database", hint="move it away, or specify another file"
+    )
+
+
+def _refuse_existing(target: Path) -> None:
+    if os.path.lexists(target):
+        raise BadInput(
+            f"{target} already exists and was left unchanged", hint="specify a file that does not exist yet"
+        )
+
+
+def _name(partial: Path, target: Path) -> None:
+    """Rename the file, but never over another one."""
+    try:
+        # Unlike a rename, a link fails if the name exists.
+        os.link(partial, target)
+    except FileExistsError:
+        _refuse_existing(target)
+        raise
+    except OSError:
+        # A file system without hard links, such as that of a memory stick.
+        _refuse_existing(target)
+        partial.rename(target)
+    else:
+        partial.unlink()
+
+
+def _sync_directory(directory: Path) -> None:
+    """Write the directory's entries to the disk, where its file system can."""
+    with suppress(OSError):
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
