@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,6 +12,7 @@ from retrovue_daemon.config import server_from_row
 from retrovue_daemon.config.identity import N, find_named
 from retrovue_daemon.errors import ConfigError, TokenUnknown, UnknownServer
 from retrovue_daemon.service.refusals import checked_server
+from retrovue_daemon.store.tables.libraries import read_libraries, store_selection
 from retrovue_daemon.store.tables.servers import ServerEntry, StoredServer, read_servers, reconcile_servers
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.config import Config, Secret, ServerSection
     from retrovue_daemon.store.database import Database
+    from retrovue_daemon.store.tables.libraries import StoredLibrary
 
 
 class ActiveServer(msgspec.Struct, frozen=True):
@@ -61,7 +64,7 @@ class Roster(msgspec.Struct, frozen=True):
 
 
 async def read_roster(config: Config, database: Database, now: int) -> Roster:
-    """Bring the rows of the configuration's servers up to date, and return all active servers.
+    """Bring the rows of the configuration's servers and libraries up to date, and return all active servers.
 
     If the configuration and the database both define a server, the configuration wins. An invalid row does not affect
     the other servers.
@@ -70,13 +73,23 @@ async def read_roster(config: Config, database: Database, now: int) -> Roster:
 
     def work(connection: sqlite3.Connection) -> list[StoredServer]:
         reconcile_servers(connection, entries, now)
-        return read_servers(connection)
+        rows = read_servers(connection)
+        libraries = read_libraries(connection)
+        for row in rows:
+            own = [library for library in libraries if library.server_id == row.id]
+            store_selection(connection, own, partial(_selects, find_named(config.servers, row.name)))
+        return rows
 
     # In one transaction: if the rows cannot be read, none is changed.
     rows = await database.writer.run(work)
     usable, unusable = active_servers(config.servers, rows)
     named = ((find_named(rows, section.name), section) for section in usable)
     return Roster(tuple(ActiveServer(row.id, section) for row, section in named if row), tuple(unusable))
+
+
+def _selects(section: ServerSection | None, library: StoredLibrary) -> bool:
+    """Return whether a library is selected; the database's servers have no ``section`` and sync all."""
+    return section is None or section.selects(library.name, library.key, library.former)
 
 
 def active_servers(

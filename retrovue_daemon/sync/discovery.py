@@ -13,7 +13,7 @@ from retrovue_daemon.config import idle_entries
 from retrovue_daemon.records import LibraryListing
 from retrovue_daemon.store.items.moments import Moments, next_moment
 from retrovue_daemon.store.tables.former_names import still_meant
-from retrovue_daemon.store.tables.libraries import former_titles, read_libraries, reconcile_libraries
+from retrovue_daemon.store.tables.libraries import former_titles, read_libraries, reconcile_libraries, store_selection
 from retrovue_daemon.store.tables.servers import bind_identity, read_servers
 from retrovue_daemon.sync.path_updates import LibraryPaths
 from retrovue_daemon.sync.rounds import MergedRows, Round
@@ -81,7 +81,9 @@ class Discovery:
             had = former_titles(read_libraries(connection, bound), usable)
             former = {key: still_meant(names, titles) for key, names in had.items()}
             ranks = self._priorities(usable, former)
-            return bound, reconcile_libraries(connection, bound, usable, ranks, self._now(), moment), ranks
+            rows = reconcile_libraries(connection, bound, usable, ranks, self._now(), moment)
+            store_selection(connection, rows.values(), partial(self._selects, titles=titles))
+            return bound, rows, ranks
 
         server_id, rows, priorities = await self._database.writer.run(work)
         former = {key: still_meant(row.former_names, titles) for key, row in rows.items()}
@@ -108,7 +110,7 @@ class Discovery:
             tuple(
                 self._target(paths, row, LibraryListing(row.key, row.name, row.kind, row.uuid), round_)
                 for row in known
-                if row.id not in found and self._has_vanished(row, still_meant(row.former_names, titles))
+                if row.id not in found and self._has_vanished(row, titles)
             ),
         )
 
@@ -130,14 +132,13 @@ class Discovery:
     ) -> LibraryTarget:
         return LibraryTarget(self._section.name, row, library, paths.target(row), round_, row.former)
 
-    def _has_vanished(self, row: StoredLibrary, former: tuple[str, ...]) -> bool:
+    def _selects(self, row: StoredLibrary, titles: Sequence[str]) -> bool:
+        """Return whether the configuration selects a library of a server that lists these titles."""
+        return self._section.selects(row.name, row.key, still_meant(row.former_names, titles))
+
+    def _has_vanished(self, row: StoredLibrary, titles: Sequence[str]) -> bool:
         """Return whether an unlisted library should be listed: it is synced and not missing yet."""
-        return (
-            row.kind in LISTINGS
-            and row.state != "missing"
-            and row.sync_enabled
-            and self._section.selects(row.name, row.key, former)
-        )
+        return row.kind in LISTINGS and row.state != "missing" and row.sync_enabled and self._selects(row, titles)
 
     def _usable(self, library: LibraryListing) -> bool:
         if library.kind in LISTINGS:

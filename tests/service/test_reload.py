@@ -147,6 +147,37 @@ async def test_a_server_that_is_added_starts_at_once(serve, config, plex, start_
     assert not plex.requests
 
 
+async def test_what_the_configuration_selects_is_shown_from_the_reload_on(serve, config, plex, events, rows) -> None:
+    """Readers know it from the database, also while the server is down."""
+    service = await serve(config(table(plex)))
+    await events.count(3, "sync.finished")
+    await plex.stop()
+    shown = "SELECT DISTINCT library_name FROM active_movies ORDER BY 1"
+    await service.supervisor.apply(config(table(plex, exclude_libraries=["D*"])))
+    assert rows("SELECT library_name, selected FROM libraries ORDER BY 1") == [
+        ("Comedies", 1), ("Dramas", 0), ("Westerns", 1)
+    ]  # fmt: skip
+    assert rows(shown) == [("Comedies",), ("Westerns",)]
+    await service.supervisor.apply(config(table(plex, libraries=["Dramas"])))
+    assert rows(shown) == [("Dramas",)]
+    await service.supervisor.apply(config())
+    assert rows(shown) == []
+    await service.supervisor.apply(config(table(plex)))
+    assert rows(shown) == [("Comedies",), ("Dramas",), ("Westerns",)]
+
+
+async def test_a_new_library_is_deselected_when_it_is_found(serve, config, plex, clock, events, rows) -> None:
+    """And a renamed one stays what it was, although its title matches nothing any more."""
+    await serve(config(table(plex, libraries=["Comedies", "Dramas"])))
+    await events.count(2, "sync.finished")
+    plex.changes.add_library("movie", "Musicals", "/srv/musicals")
+    plex.changes.rename_library("1", "Funny ones")
+    await clock.tick("interval home")
+    assert rows("SELECT library_name, selected FROM libraries ORDER BY 1") == [
+        ("Dramas", 1), ("Funny ones", 1), ("Musicals", 0), ("Westerns", 0)
+    ]  # fmt: skip
+
+
 async def test_mappings_are_followed_before_the_reload_is_over(serve, config, plex, events, rows) -> None:
     """Without the network, and without disturbing the server whose mappings they are."""
     service = await serve(config(table(plex)))

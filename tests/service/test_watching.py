@@ -93,7 +93,8 @@ async def test_a_server_that_is_taken_away_stops_and_its_rows_stay(
     await ticks()
     await events.next("servers.changed", removed=("attic",))
     await service.database.writer.catch_up()
-    assert rows("SELECT count(*) FROM active_movies") == [(2,)]
+    assert rows("SELECT count(*) FROM movies WHERE state = 'active'") == [(2,)]
+    assert rows("SELECT count(*) FROM active_movies") == [(0,)]
     recorded = rows(
         "SELECT l.library_name, r.status, r.id FROM sync_runs AS r JOIN libraries AS l ON l.id = r.library_id"
         " ORDER BY 1"

@@ -60,6 +60,19 @@ VALUES (81, 3, 5, 'full', 999, 71), (82, 3, NULL, 'full', 999, 73);
 """
 """At least one row in each table of schema 1, as its release could have left them."""
 
+SCHEMA_3_ROWS = """
+UPDATE libraries SET fault = '["a"]', doubt = 'paths', last_error = 'paths', list_again = 1, known_moment = 2,
+                     former_names = '["Films"]', listed_from = 3, listed_until = 4 WHERE id = 5;
+UPDATE movies SET first_moment = 3, missing_observed = 901 WHERE id = 62;
+INSERT INTO damaged_items VALUES (3, '100', 19, 2);
+INSERT INTO plex_servers (id, name, server_url, is_active, source, machine_identifier)
+VALUES (8, 'attic', 'http://a', 0, 'config', 'm2');
+INSERT INTO libraries (id, server_id, library_key, library_name, library_type) VALUES (9, 8, '1', 'Movies', 'movie');
+INSERT INTO movies (id, server_id, library_id, rating_key, title, source_id, created_at, synced_at)
+VALUES (63, 8, 9, '100', 'Attic', 'plex://movie/z', 16, 17);
+"""
+"""What schemas 2 and 3 added to those rows: columns with values, a table, and a server that is switched off."""
+
 
 def _content(path: Path) -> dict[str, list[dict[str, object]]]:
     """Return all rows of all tables, as they are read by another program."""
@@ -88,6 +101,49 @@ def old_database(tmp_path: Path) -> Path:
         connection.executescript(SCHEMA_1_ROWS)
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
     return path
+
+
+@pytest.fixture
+def database_of_schema_3(old_database, monkeypatch) -> Path:
+    """A database of schema 3, made from that of schema 1 by the very files that did so."""
+    with monkeypatch.context() as patched, closing(sqlite3.connect(old_database, isolation_level=None)) as connection:
+        patched.setattr("retrovue_daemon.store.migrations.migrations", lambda: migrations()[:3])
+        assert migrate(connection, 1) == 3
+        connection.executescript(SCHEMA_3_ROWS)
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+    return old_database
+
+
+async def test_every_row_of_schema_3_survives(database_of_schema_3) -> None:
+    """All columns keep their values, and nothing counts as failed or deselected."""
+    before = _content(database_of_schema_3)
+    async with open_database(database_of_schema_3):
+        pass
+    after = _content(database_of_schema_3)
+    for table, rows in before.items():
+        assert rows, table
+        assert [{name: row[name] for name in rows[0]} for row in after[table]] == rows, table
+    for table in ("plex_servers", "libraries"):
+        assert {(row["last_error_hint"], row["failing_since"], row["next_try_at"]) for row in after[table]} == {
+            (None, None, None)
+        }
+    assert {row["last_error_type"] for row in after["plex_servers"]} == {None}
+    assert {row["selected"] for row in after["libraries"]} == {1}
+
+
+async def test_since_schema_4_views_omit_what_is_switched_off(database_of_schema_3) -> None:
+    """Films of an inactive server and episodes of a disabled library were shown before; their rows stay active."""
+    views = ("active_movies", "preferred_movies", "active_shows", "active_episodes", "preferred_episodes")
+
+    def shown(connection: sqlite3.Connection) -> list[list[int]]:
+        return [[row_id for (row_id,) in connection.execute(f"SELECT id FROM {view} ORDER BY id")] for view in views]
+
+    with closing(sqlite3.connect(database_of_schema_3)) as connection:
+        assert shown(connection) == [[61, 63], [61, 63], [31], [51], [51]]
+    async with open_database(database_of_schema_3) as database:
+        assert await database.reader.run(shown) == [[61], [61], [], [], []]
+        query = "SELECT state FROM movies WHERE id = 63 UNION ALL SELECT state FROM episodes WHERE id = 51"
+        assert [tuple(row) for row in await database.reader.execute_fetchall(query)] == [("active",)] * 2
 
 
 async def test_every_row_survives_with_its_id(old_database) -> None:

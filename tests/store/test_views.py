@@ -82,6 +82,44 @@ async def test_the_first_of_equal_episodes_is_preferred(write, query, make) -> N
     assert await query("SELECT rating_key FROM preferred_episodes") == [("2",)]
 
 
+OFF = {
+    "server": "UPDATE plex_servers SET is_active = {}",
+    "library": "UPDATE libraries SET sync_enabled = {}",
+    "selection": "UPDATE libraries SET selected = {}",
+}
+"""What stops the sync of all items."""
+
+
+@pytest.mark.parametrize("switch", OFF)
+async def test_what_is_not_synced_is_not_shown(write, query, make, database, switch) -> None:
+    """By no view, whatever the state of its row says; and it is shown again as it was once it is synced again."""
+    await write(make.movie("7", make.part(70)))
+    await write(make.show("1"))
+    await write(make.episode("2", "1", None, 1, make.part(20)))
+    views = ("active_movies", "active_shows", "active_episodes", "preferred_movies", "preferred_episodes")
+
+    async def shown() -> list[int]:
+        return [len(await query(f"SELECT * FROM {view}")) for view in views]
+
+    assert await shown() == [1, 1, 1, 1, 1]
+    await database.writer.write(lambda c: c.execute(OFF[switch].format(0)))
+    assert await shown() == [0, 0, 0, 0, 0]
+    assert await query("SELECT state FROM movies UNION ALL SELECT state FROM episodes") == [("active",), ("active",)]
+    await database.writer.write(lambda c: c.execute(OFF[switch].format(1)))
+    assert await shown() == [1, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("switch", ["sync_enabled", "selected"])
+async def test_a_copy_that_is_not_synced_hides_no_other(write, query, make, database, two_libraries, switch) -> None:
+    """Otherwise neither would be shown, though one of them can be played."""
+    await write(
+        make.movie("7", make.part(70), guid="plex://movie/x"), make.movie("8", make.part(80), guid="plex://movie/x")
+    )
+    await _move(database, "8", 3, 2160)
+    await database.writer.write(lambda c: c.execute(f"UPDATE libraries SET {switch} = 0 WHERE id = 3"))
+    assert await query("SELECT rating_key FROM preferred_movies") == [("7",)]
+
+
 @pytest.mark.parametrize("analyzed", [False, True])
 @pytest.mark.parametrize("kind", ["movie", "episode"])
 async def test_preferred_rows_are_found_through_the_index(write, make, database, kind, analyzed) -> None:

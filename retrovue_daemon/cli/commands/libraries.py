@@ -109,7 +109,7 @@ def disable_library(
     config: ConfigOption = None,
     database: DatabaseOption = None,
 ) -> None:
-    """Disable a library: it is no longer synced, but its items stay in the database.
+    """Disable a library: it is no longer synced. Its items stay in the database, but the views omit them.
 
     Example:
 
@@ -165,8 +165,9 @@ def _switch(place: Place, name: str, server: str | None, *, enabled: bool) -> No
 
 
 def _selected(place: Place, library: StoredLibrary) -> bool:
+    """Return whether the configuration selects a library: as the file says now, else as the daemon last stored it."""
     section = place.section(library.server)
-    return section is None or section.selects(library.name, library.key, library.former)
+    return library.selected if section is None else section.selects(library.name, library.key, library.former)
 
 
 def switch_and_state(place: Place, library: StoredLibrary) -> str:
@@ -199,6 +200,7 @@ def plain_library(library: StoredLibrary, contents: Contents | None) -> dict[str
         "type": library.kind,
         "roots": list(library.roots),
         "sync_enabled": library.sync_enabled,
+        "selected": library.selected,
         "priority": library.priority,
         "state": library.state,
         "last_full_sync_at": library.last_full_sync_at,

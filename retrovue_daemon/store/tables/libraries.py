@@ -10,7 +10,7 @@ from retrovue_daemon.store.tables.former_names import read_names, renamed, still
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from retrovue_daemon.records import LibraryListing
@@ -23,7 +23,8 @@ _COLUMNS = (
     "id", "library_key", "uuid", "library_name", "library_type", "library_root", "sync_enabled", "priority",
     "priority_source", "state", "path_fingerprint", "content_changed_at", "section_updated_at", "scanned_at",
     "watermark", "known_moment", "listed_from", "listed_until", "fault", "doubt", "list_again", "former_names",
-    "last_full_sync_at", "last_sync_at", "last_error", "server_id",
+    "last_full_sync_at", "last_sync_at", "last_error", "last_error_hint", "failing_since", "next_try_at", "selected",
+    "server_id",
 )  # fmt: skip
 
 
@@ -36,6 +37,8 @@ class StoredLibrary(msgspec.Struct, frozen=True):
     and ended. ``fault`` holds what could not be read or counted last time (``sync/faults.py``), ``doubt`` describes
     which part of it is still open, ``list_again`` says that the next pass must be a full one whatever the server's
     marks say. ``former_names`` are its earlier titles, the latest first, ``former`` those that still refer to it.
+    ``selected`` is whether the configuration selects the library. ``failing_since`` is the time of the first failed
+    pass since the last good one, ``next_try_at`` the time at which a running daemon lists the library again.
     """
 
     id: int
@@ -63,6 +66,10 @@ class StoredLibrary(msgspec.Struct, frozen=True):
     last_full_sync_at: int | None = None
     last_sync_at: int | None = None
     last_error: str | None = None
+    last_error_hint: str | None = None
+    failing_since: int | None = None
+    next_try_at: int | None = None
+    selected: bool = True
     server_id: int = 0
     server: str = ""
     roots: tuple[str, ...] = ()
@@ -106,6 +113,15 @@ def set_library_priority(connection: sqlite3.Connection, library_id: int, priori
     connection.execute("UPDATE libraries SET priority = ?, updated_at = ? WHERE id = ?", (priority, now, library_id))
 
 
+def store_selection(
+    connection: sqlite3.Connection, libraries: Iterable[StoredLibrary], selects: Callable[[StoredLibrary], bool]
+) -> None:
+    """Store which libraries their configuration ``selects``; those that are stored correctly are not written."""
+    for library in libraries:
+        if selects(library) != library.selected:
+            connection.execute("UPDATE libraries SET selected = NOT selected WHERE id = ?", (library.id,))
+
+
 def titles_by_uuid(connection: sqlite3.Connection) -> dict[str, tuple[str, ...]]:
     """Return all titles of each library by its uuid, the current title first."""
     query = "SELECT uuid, library_name, former_names FROM libraries WHERE uuid IS NOT NULL"
@@ -119,6 +135,7 @@ def _row(values: Sequence[Any], roots: Mapping[int, tuple[str, ...]]) -> StoredL
         row,
         sync_enabled=bool(row.sync_enabled),
         list_again=bool(row.list_again),
+        selected=bool(row.selected),
         fault=read_names(columns[_COLUMNS.index("fault")]),
         former_names=read_names(columns[_COLUMNS.index("former_names")]),
         server=server,

@@ -171,7 +171,9 @@ def enable_server(name: NameArgument, config: ConfigOption = None, database: Dat
 
 @app.command("disable")
 def disable_server(name: NameArgument, config: ConfigOption = None, database: DatabaseOption = None) -> None:
-    """Disable a server that the database defines: it is no longer synced, but its items stay in the database.
+    """Disable a server that the database defines: it is no longer synced.
+
+    Its items stay in the database, but the views omit them.
 
     Example:
 
