@@ -1,4 +1,4 @@
-"""Whether a listing was complete; a pure judgement of what was counted while it was read."""
+"""Decides whether a listing was complete, from the counts made while it was read."""
 
 from __future__ import annotations
 
@@ -89,10 +89,10 @@ class ListingLog(msgspec.Struct):
         Entries without a key, or that the server cannot send, do not count as items here: see ``sync/faults.py``.
         """
         if self.moved:
-            return f"the total moved from {self.first_total} to {self.last_total} while it was read"
+            return f"the total changed from {self.first_total} to {self.last_total} during the listing"
         if self.first_total is None:
-            return None if self.ended_empty else "the server did not say how long it is"
+            return None if self.ended_empty else "the server reported no total, and the last page was not empty"
         expected = self.expected
         if distinct != expected:
-            return f"{distinct} different items came where the server counts {expected}"
+            return f"{distinct} items were listed, but the server reports {expected}"
         return None

@@ -74,9 +74,9 @@ def guard(
     if leaving == 0:
         return None
     if leaving == present if emptied is None else emptied:
-        return f"the server lists none of the {present} items that it had"
+        return f"the server lists none of the {present} known items"
     allowed = max(GUARD_FLOOR, int((present + left_recently) * max_removed))
     if leaving + left_recently > allowed:
-        recently = f", after {left_recently} within a day," if left_recently else ""
-        return f"{leaving} of {present} items would be removed{recently} where at most {allowed} may"
+        recently = f", after {left_recently} within a day" if left_recently else ""
+        return f"{leaving} of {present} items would be removed{recently}; the limit is {allowed}"
     return None

@@ -62,8 +62,8 @@ def test_any_other_number_is_doubtful(distinct: int, total: int) -> None:
 
 def test_a_total_that_moves_is_doubtful() -> None:
     """Something was added or deleted while the pages were read, so rows may have been passed over."""
-    assert "moved from 4 to 3" in (_log(_page(0, 2, 4), _page(2, 1, 3)).incomplete(3) or "")
-    assert "moved from 4 to 5" in (_log(_page(0, 2, 4), _page(2, 1, 5), _page(3, 1, 4)).incomplete(4) or "")
+    assert "changed from 4 to 3" in (_log(_page(0, 2, 4), _page(2, 1, 3)).incomplete(3) or "")
+    assert "changed from 4 to 5" in (_log(_page(0, 2, 4), _page(2, 1, 5), _page(3, 1, 4)).incomplete(4) or "")
 
 
 def test_an_unknown_total_is_whole_when_an_empty_page_ends_it() -> None:

@@ -423,7 +423,7 @@ async def test_the_demo_tells_its_story(commands, path, rows) -> None:
         line.split()[0] for line in finished.out.splitlines() if line.rstrip().endswith(("(movie)", "(episode)"))
     ]
     assert changes == ["updated", "updated", "removed", "moved", "added"]
-    assert "the server lists none of the 400 items that it had" in finished.out
+    assert "the server lists none of the 400 known items" in finished.out
     assert finished.out.count("SELECT") == 3
     assert "Man with a Movie Camera" in finished.out
     assert rows("SELECT count(*) FROM movies WHERE state = 'missing'") == [(1,)]

@@ -61,7 +61,7 @@ async def test_it_tells_what_the_guard_would_hold_back(synced, config_file, comm
     assert (held.code, accepted.code) == (1, 0)
     assert json.loads(held.out)["changes"] == []
     waiting = json.loads(held.out)["held_back"]
-    assert {each["reason"] for each in waiting} == {"the server lists none of the 27 items that it had"}
+    assert {each["reason"] for each in waiting} == {"the server lists none of the 27 known items"}
     assert len(waiting) == 27
     assert {each["change"] for each in json.loads(accepted.out)["changes"]} == {"removed"}
     assert {each["id"] for each in json.loads(accepted.out)["changes"]} == {each["id"] for each in waiting}

@@ -73,9 +73,9 @@ class FullPass:
             return await self._whole(leaving)
         to_confirm = await self._kinds_to_confirm(leaving)
         if to_confirm is None:
-            return self._incomplete("the server does not say how much there is, and listed other items each time")
+            return self._incomplete("the server reports no total, and two listings differ")
         if not await self._still_quiet():
-            return self._incomplete("the server began to scan this library, or to change it, meanwhile")
+            return self._incomplete("the server started to scan or change this library during the listing")
         return await self._confirmed(leaving, to_confirm) if to_confirm else await self._whole(leaving)
 
     @property
@@ -195,19 +195,19 @@ class FullPass:
         listed = {kind: self._listed[kind].rows for kind in doubtful}
         confirmed = await confirm(self._context, self._library, doubtful, listed)
         if confirmed is None:
-            return self._incomplete(*self._fault_notes, "the server answers 404 for an item that it lists")
+            return self._incomplete(*self._fault_notes, "the server responds with 404 for an item that it lists")
         for kind, number in confirmed.present.items():
             if number and kind not in self._faults:
                 # There was no total, and items are missing: the listing ended too early.
                 self._faults[kind] = (cut_short(kind, number),)
-                self._fault_notes.append(f"the server lists {number} items fewer than it has")
+                self._fault_notes.append(f"the server has {number} more items than it lists")
         if not set(self._fault) <= set(self._library.row.fault):
             return self._incomplete(*self._fault_notes)
         gone = {**leaving, **confirmed.gone}
         if not confirmed.waiting or not any(confirmed.gone.values()):
             # If none of so many was gone, the rest is not urgent.
             return await self._whole(gone)
-        note = f"{confirmed.waiting} items that are no longer listed wait to be asked for at the next pass"
+        note = f"{confirmed.waiting} items that are no longer listed will be requested one by one in the next pass"
         notes = "; ".join([*self._fault_notes, note])
         self._waiting = confirmed.waiting
         displaced = await self._displaced(gone)

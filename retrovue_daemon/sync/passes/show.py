@@ -77,7 +77,7 @@ class ShowPass:
         listed_rows = {kind: listed.rows for kind, listed in self._listed.items()}
         confirmed = await confirm(self._context, self._library, leaving, listed_rows)
         if confirmed is None:
-            return Verdict("incomplete", "the server answers 404 for an item that it lists")
+            return Verdict("incomplete", "the server responds with 404 for an item that it lists")
         return Verdict("ok", doubt, leaving={**leaving, **confirmed.gone})
 
     async def finish(self, connection: Connection, verdict: Verdict, recorder: RunRecorder) -> Conclusion:

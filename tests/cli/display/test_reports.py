@@ -24,7 +24,7 @@ TOLD = {
             "libraries": [
                 library("Movies", listed=21_240, added=1_240, unchanged=20_000),
                 library("TV\nShows", kind="quick"),
-                library("Empty", status="blocked", listed=0, error="the server lists none of the 400 items"),
+                library("Empty", status="blocked", listed=0, error="the server lists none of the 400 known items"),
             ],
         },
         {"server": "attic", "error": {"message": "server 'attic' cannot be reached"}, "libraries": []},
@@ -45,7 +45,7 @@ def test_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.splitlines() == [
         "home / Movies: full pass ok in 1.2 s: 21,240 listed, 1,240 added, 20,000 unchanged",
         "home / TV\\nShows: quick pass ok in 1.2 s: 0 listed",
-        "home / Empty: full pass blocked in 1.2 s: 0 listed; the server lists none of the 400 items",
+        "home / Empty: full pass blocked in 1.2 s: 0 listed; the server lists none of the 400 known items",
         "attic: failed: server 'attic' cannot be reached",
     ]
 
