@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import os
+import re
+import stat
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,8 +24,20 @@ T = TypeVar("T")
 SERVES = " serves"
 """Follows the process id of a holder that answers requests."""
 
+_WIDTH = 32
+"""Bytes of the content, which is written at once, so that it needs no more room once the file has it."""
+
+_CONTENT = re.compile(rb"[\s\0]*|\d{1,20}( serves)?\s*")
+"""What a lock file of this program contains; one that a power cut hit may hold zeros."""
+
 _LOCKS = Path("/proc/locks")
 """Every lock of every process visible from here, one per line: proc_locks(5)."""
+
+_SAFELY = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+"""A link is not followed, and a pipe does not block."""
+
+_SPECIAL = (errno.ELOOP, errno.EISDIR, errno.ENXIO)
+"""What opening a link, a directory or a socket ends with."""
 
 _GLANCE_S = 0.05
 """Seconds after which a check of the lock's holder is certainly over."""
@@ -44,7 +59,11 @@ class Lock:
 
     def serve(self) -> None:
         """Announce that the holder answers requests from now on: the database exists, with all of its tables."""
-        os.pwrite(self._descriptor, f"{os.getpid()}{SERVES}\n".encode(), 0)
+        _write(self._descriptor, f"{os.getpid()}{SERVES}")
+
+    def is_in_place(self, database: Path) -> bool:
+        """Return whether the lock file of ``database`` is still the one that is locked."""
+        return _is_named(self._descriptor, lock_path(database))
 
     async def during(self, work: Callable[[], T]) -> T:
         """Run blocking work in a thread that keeps the lock until the work ends, even if the caller is cancelled."""
@@ -70,31 +89,21 @@ def database_lock(database: Path, *, mode: int = 0o600) -> Iterator[Lock]:
     still waits for the old. It contains the process id of the holder, for the error message of other processes, and,
     once announced, that the holder answers requests.
 
-    Raise DatabaseHeld if another process has the lock, DatabaseUnusable if the file cannot be created.
+    Raise DatabaseHeld if another process has the lock, DatabaseUnusable if the file cannot be created, or is not a
+    lock file: such a file, and one that a link leads to, is left unchanged.
     """
     path = lock_path(database)
+    descriptor = _locked(database, path, mode)
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
-    except OSError as error:
-        raise DatabaseUnusable(
-            database,
-            f"cannot create its lock file: {error.strerror}",
-            hint=f"make {path.parent} writable for this user, or set [database] path to a place that is",
-        ) from error
-    try:
+        _refuse_other_file(database, path, descriptor)
         try:
-            _take(descriptor)
-        except BlockingIOError:
-            pid, serving = _holder(descriptor)
-            raise DatabaseHeld(database, pid, serves=serving) from None
+            _write(descriptor, f"{os.getpid()}")
         except OSError as error:
             raise DatabaseUnusable(
                 database,
-                f"cannot be locked: {error.strerror}",
-                hint="use a local disk: some network file systems cannot lock files",
+                f"cannot write its lock file: {error.strerror}",
+                hint=f"check the disk of {path.parent} and its free space",
             ) from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield Lock(descriptor)
     finally:
         os.close(descriptor)
@@ -103,7 +112,7 @@ def database_lock(database: Path, *, mode: int = 0o600) -> Iterator[Lock]:
 def holder(database: Path) -> Holder:
     """Return who holds a database, without blocking other processes."""
     try:
-        descriptor = os.open(lock_path(database), os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(lock_path(database), os.O_RDONLY | _SAFELY)
     except FileNotFoundError:
         return Holder(held=False)
     except OSError:
@@ -129,7 +138,7 @@ def is_held_by(database: Path, pid: int) -> bool:
     inode number is compared: on some file systems, this list shows a different device than stat does.
     """
     try:
-        number = lock_path(database).stat().st_ino
+        number = lock_path(database).lstat().st_ino
         lines = _LOCKS.read_text("ascii").splitlines()
     except OSError:
         return False
@@ -139,6 +148,75 @@ def is_held_by(database: Path, pid: int) -> bool:
         (kind, mode, owner, place.rpartition(":")[2]) == wanted
         for _, kind, _, mode, owner, place, *_ in (line.split() for line in lines)
     )
+
+
+def _locked(database: Path, path: Path, mode: int) -> int:
+    """Open the lock file and lock it. Until it is locked, another process may remove it and make a new one."""
+    while True:
+        descriptor = _open(database, path, mode)
+        try:
+            try:
+                _take(descriptor)
+            except BlockingIOError:
+                pid, serving = _holder(descriptor)
+                raise DatabaseHeld(database, pid, serves=serving) from None
+            except OSError as error:
+                raise DatabaseUnusable(
+                    database,
+                    f"cannot be locked: {error.strerror}",
+                    hint="use a local disk: some network file systems cannot lock files",
+                ) from error
+            if _is_named(descriptor, path):
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _open(database: Path, path: Path, mode: int) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | _SAFELY, mode)
+    except OSError as error:
+        if error.errno in _SPECIAL:
+            raise _no_lock_file(database, path, "is not a regular file") from error
+        raise DatabaseUnusable(
+            database,
+            f"cannot create its lock file: {error.strerror}",
+            hint=f"make {path.parent} writable for this user, or set [database] path to a place that is",
+        ) from error
+
+
+def _refuse_other_file(database: Path, path: Path, descriptor: int) -> None:
+    """Raise DatabaseUnusable if the file is not a lock file, before anything is written to it."""
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        raise _no_lock_file(database, path, "is not a regular file")
+    if found.st_nlink > 1:
+        raise _no_lock_file(database, path, "has another name, too")
+    if found.st_size > 2 * _WIDTH or not _CONTENT.fullmatch(os.pread(descriptor, 2 * _WIDTH, 0)):
+        raise _no_lock_file(database, path, "has the content of another file")
+
+
+def _no_lock_file(database: Path, path: Path, why: str) -> DatabaseUnusable:
+    return DatabaseUnusable(
+        database,
+        f"cannot be locked: {path} {why}",
+        hint="nothing was written to it; move it away, and the next start makes a new lock file",
+    )
+
+
+def _is_named(descriptor: int, path: Path) -> bool:
+    """Return whether a path names the open file itself, and not a link to it."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def _write(descriptor: int, text: str) -> None:
+    os.pwrite(descriptor, f"{text:<{_WIDTH - 1}}\n".encode(), 0)
+    os.ftruncate(descriptor, _WIDTH)
 
 
 def _take(descriptor: int) -> None:

@@ -104,7 +104,7 @@ def make_if_missing(path: Path, *, mode: int = 0o600, group: str | None = None, 
     if os.geteuid() == 0 and directory.st_uid:
         # Created by root for the daemon, which owns the directory: the daemon could not even open the file.
         for made in (path, lock_path(path)):
-            os.chown(made, directory.st_uid, directory.st_gid if group is None else -1)
+            os.chown(made, directory.st_uid, directory.st_gid if group is None else -1, follow_symlinks=False)
 
 
 def find(path: Path) -> Path:
