@@ -73,7 +73,7 @@ async def _insert(connection: Connection, selection: Selection, server: str | No
     if selection.show is not None:
         options["show"], options["year"] = selection.show
     kind = "show" if selection.show else "full" if selection.full else "quick"
-    request_id = await connection.run(lambda plain: add_request(plain, server_id, kind, options))
+    request_id = await connection.run(add_request, server_id, kind, options)
     await connection.commit()
     return request_id
 
@@ -88,7 +88,7 @@ async def _last_word(connection: Connection, request_id: int, board: ProgressBoa
 
 async def _result(connection: Connection, request_id: int, board: ProgressBoard) -> dict[str, Any] | None:
     """Return the result of a request, or None while the request runs; its progress is then shown on the board."""
-    row = await connection.run(lambda plain: read_result(plain, request_id))
+    row = await connection.run(read_result, request_id)
     if row is None:
         return _without_result("another program deleted the request", "try again")
     finished_at, text = row

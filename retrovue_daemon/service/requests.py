@@ -110,8 +110,7 @@ class RequestServer:
         log.info("request.finished", request_id=request.id, exit_code=result["exit_code"])
 
     async def _finish(self, request: RequestRow, result: dict[str, Any], run_id: int | None) -> None:
-        work = partial(finish_request, request_id=request.id, result=result, run_id=run_id, now=self._clock.now())
-        await self._database.writer.run(work)
+        await self._database.writer.run(finish_request, request.id, result, run_id, self._clock.now())
 
     async def _publish_progress(self) -> None:
         """Write the progress of each request into its row while there are any."""
@@ -128,7 +127,7 @@ class RequestServer:
             }
             if progress:
                 try:
-                    await self._database.writer.run(partial(show_progress, progress=progress))
+                    await self._database.writer.run(show_progress, progress)
                 except StoreError as error:
                     # The task whose work the database failure affects reports it.
                     log.debug("request.progress_lost", error=str(error))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 async def purge_missing(database: Database, server_id: int, before: int) -> int:
     """Delete, a few at a time, a server's rows that went missing before an observed time; return how many."""
     purged = 0
-    if await purgeable(database.reader, server_id, before):
-        while rows := await database.writer.write(lambda connection: purge(connection, server_id, before)):
+    if await database.reader.run(purgeable, server_id, before):
+        while rows := await database.writer.run(purge, server_id, before):
             purged += rows
     return purged

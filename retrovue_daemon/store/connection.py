@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import aiosqlite
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 _CHUNK = 64
@@ -21,14 +22,16 @@ _CHUNK = 64
 
 
 class Connection(aiosqlite.Connection):
-    """A connection that can also run several statements in one call to its thread."""
+    """A connection that runs queries, plain functions of any number of statements, in its own thread."""
 
-    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run work of several statements in the connection's own thread.
+    async def run(
+        self, query: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run a query with these arguments in the connection's thread, and return its result.
 
         Awaiting each statement would wait for a turn of the event loop, and for the database, each time.
         """
-        return await self._execute(work, self._conn)  # type: ignore[no-any-return, no-untyped-call]
+        return await self._execute(query, self._conn, *args, **kwargs)  # type: ignore[no-any-return, no-untyped-call]
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[Callable[[], Awaitable[object]]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeAlias, TypeVar
 
 import structlog
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.connection import Connection
 
 log = structlog.get_logger()
+P = ParamSpec("P")
 T = TypeVar("T")
 Work: TypeAlias = "Callable[[Connection], Awaitable[T]]"
 
@@ -115,9 +116,11 @@ class Writer:
         """Run one transaction and return its result."""
         return await (await self.submit(work))
 
-    async def run(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        """Run one transaction written by a plain function, and return its result."""
-        return await self.write(lambda connection: connection.run(query))
+    async def run(
+        self, query: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run a query as one transaction and return its result."""
+        return await self.write(lambda connection: connection.run(query, *args, **kwargs))
 
     async def catch_up(self) -> None:
         """Wait until all work submitted before is done; raise WriteFailed if the database stays locked."""

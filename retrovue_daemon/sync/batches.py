@@ -81,7 +81,7 @@ class Batches:
 
     def _work(self, batch: list[Change]) -> Work[BatchResult]:
         target, kind, now = self._target, self._kind, self._now()
-        return lambda connection: write_items(connection, target, kind, batch, now)
+        return lambda connection: connection.run(write_items, target, kind, batch, now)
 
     def _add_result(self, done: asyncio.Future[BatchResult]) -> None:
         if done.cancelled() or done.exception() is not None:

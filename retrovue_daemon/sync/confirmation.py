@@ -10,7 +10,8 @@ import msgspec
 from retrovue_daemon.errors import PlexError, ServerTimeout
 from retrovue_daemon.sources.plex.narrowing import MOST_TIMEOUTS_IN_A_ROW, may_be_one_entry
 from retrovue_daemon.store.items.displacement import is_displaced
-from retrovue_daemon.store.items.lookup import ids_of_library, rating_keys
+from retrovue_daemon.store.items.lookup import rating_keys
+from retrovue_daemon.sync.seen import ids_of_library
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,7 +111,7 @@ async def _keys(reader: Connection, kind: Kind, ids: list[int]) -> dict[int, str
     """Return the rating keys of these rows by row id."""
     keys: dict[int, str] = {}
     for start in range(0, len(ids), 1000):
-        keys |= await rating_keys(reader, kind, ids[start : start + 1000])
+        keys |= await reader.run(rating_keys, kind, ids[start : start + 1000])
     return keys
 
 
@@ -120,5 +121,5 @@ async def _listed_key(context: PassContext, library: LibraryTarget, kind: Kind, 
     async for ids in ids_of_library(reader, kind, library.row.id, chunk=100):
         for row_id in ids:
             if row_id in listed:
-                return (await rating_keys(reader, kind, [row_id]))[row_id]
+                return (await reader.run(rating_keys, kind, [row_id]))[row_id]
     return None

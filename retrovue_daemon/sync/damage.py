@@ -17,10 +17,10 @@ from retrovue_daemon.store.items.damage import (
 )
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Collection, Mapping
 
     from retrovue_daemon.records import Item, Kind, Page
-    from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.store.items.lookup import KnownRow
     from retrovue_daemon.store.items.upserts import Change
     from retrovue_daemon.store.tables.runs import Counts
@@ -48,7 +48,7 @@ class DamageWatch:
     async def begin(self) -> None:
         """Read once what is remembered of the server's items."""
         if self._before is None:
-            self._before = await known_damage(self._context.database.reader, self._library.target.server_id)
+            self._before = await self._context.database.reader.run(known_damage, self._library.target.server_id)
 
     @property
     def remembers(self) -> bool:
@@ -111,17 +111,17 @@ class DamageWatch:
     async def _forget(self, keys: Collection[str]) -> None:
         if keys:
             server_id = self._library.target.server_id
-            await self._context.database.writer.write(lambda connection: forget_damage(connection, server_id, keys))
+            await self._context.database.writer.run(forget_damage, server_id, keys)
 
     async def _remember(self, kind: Kind, new: dict[str, Damage], kept: list[tuple[KnownRow, Item]]) -> None:
         target, list_again = self._library.target, self._list_again
         missing = [(row.id, item) for row, item in kept if row.state == "missing"]
 
-        async def work(connection: Connection) -> int:
-            await remember_damage(connection, target, new, list_again=list_again)
-            return await return_kept(connection, kind, missing) if missing else 0
+        def work(connection: sqlite3.Connection) -> int:
+            remember_damage(connection, target, new, list_again=list_again)
+            return return_kept(connection, kind, missing) if missing else 0
 
-        self._counts.restored += await self._context.database.writer.write(work)
+        self._counts.restored += await self._context.database.writer.run(work)
 
     def _warn(self, kind: Kind, page: Page, kept: Collection[str], stored: Collection[str]) -> None:
         stored = {key for key in stored if (kind, key) not in self._stored}

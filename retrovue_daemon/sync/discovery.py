@@ -88,7 +88,7 @@ class Discovery:
         server_id, rows, priorities = await self._database.writer.run(work)
         former = {key: still_meant(row.former_names, titles) for key, row in rows.items()}
         unknown = self._unknown_entries(listed, former)
-        known = await self._database.reader.run(partial(read_libraries, server_id=server_id))
+        known = await self._database.reader.run(read_libraries, server_id)
         round_ = Round(self.merged_rows, is_first=not any(row.listed_until for row in known))
         paths = await LibraryPaths.of(self._database, server_id, moments)
         for library in usable:
@@ -117,7 +117,7 @@ class Discovery:
     async def _server_moments(self, server_id: int) -> Moments:
         """Return the server's moments, which continue from the last one stored in its rows."""
         if self._moments is None:
-            self._moments = Moments(await next_moment(self._database.reader, server_id))
+            self._moments = Moments(await self._database.reader.run(next_moment, server_id))
         return self._moments
 
     async def _identify(self, client: PlexClient, server_id: int) -> tuple[str, str | None]:

@@ -39,22 +39,22 @@ async def refusal_of(
     Time alone ends no refusal: the window of a library that is held back is the one in which that began. It is
     counted by the observed clock: a wall clock that jumps forward ends no window.
     """
-    has = {kind: await present(connection, kind, library.row.id) for kind in leaving}
+    has = {kind: await connection.run(present, kind, library.row.id) for kind in leaving}
     if vanished:
         return f"the server no longer lists this library, which had {sum(has.values())} items"
     # What left exactly a window ago is outside: a weekly sync observes one day from one to the next.
     now = context.observed.now()
     since = now - GUARD_WINDOW + 1
     if library.row.state == "blocked":
-        began = await blocked_since(connection, library.row.id)
+        began = await connection.run(blocked_since, library.row.id)
         since = min(since, began - GUARD_WINDOW) if began is not None else since
-    recently = await removed_since(connection, library.row.id, since, now)
+    recently = await connection.run(removed_since, library.row.id, since, now)
     max_removed = context.settings.max_removed
     for kind, ids in leaving.items():
         if ids and len(ids) == has[kind]:
             return guard(present=has[kind], leaving=len(ids), left_recently=recently, max_removed=max_removed)
     return guard(
-        present=sum([await present(connection, kind, library.row.id, before) for kind in leaving]),
+        present=sum([await connection.run(present, kind, library.row.id, before) for kind in leaving]),
         leaving=sum(map(len, leaving.values())) + waiting,
         left_recently=recently,
         max_removed=max_removed,

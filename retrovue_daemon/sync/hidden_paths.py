@@ -92,7 +92,7 @@ class HiddenPaths:
             return page
         self._whole = self._whole or any(is_whole(file.plex_path) for item in items for file in item.files)
         reader, server_id = self._context.database.reader, self._library.target.server_id
-        known = await known_files(reader, hidden[0].kind, server_id, [item.rating_key for item in hidden])
+        known = await reader.run(known_files, hidden[0].kind, server_id, [item.rating_key for item in hidden])
         recorded = await self._recorded([item for item in hidden if not item.files and item.rating_key in known])
         restored = (self._restored(item, known, is_recorded=item.rating_key in recorded) for item in items)
         return replace(page, items=tuple(restored))
@@ -102,7 +102,7 @@ class HiddenPaths:
         if not items or self._whole:
             return set()
         reader, target = self._context.database.reader, self._library.target
-        rows = await known_rows(reader, items[0].kind, target.server_id, [item.rating_key for item in items])
+        rows = await reader.run(known_rows, items[0].kind, target.server_id, [item.rating_key for item in items])
         return {
             item.rating_key
             for item, digest in zip(items, digests(items), strict=True)

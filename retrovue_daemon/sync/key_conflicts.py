@@ -12,7 +12,6 @@ spoil what the next one decides by.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -85,7 +84,7 @@ class KeyConflicts:
         if kind not in _PARENTS:
             return changes
         rows = {key: known[key].id for item, _ in changes if item.guid and (key := item.rating_key) in known}
-        stored = await stored_parents(self._context.database.reader, kind, rows.values()) if rows else {}
+        stored = await self._context.database.reader.run(stored_parents, kind, rows.values()) if rows else {}
         certain = []
         for change in changes:
             item = change.item
@@ -109,7 +108,7 @@ class KeyConflicts:
         Each of ``items`` has a row. ``lost`` names the values that arrived damaged, by key: they prove nothing.
         """
         rows = {item.rating_key: known[item.rating_key].id for item in items if item.guid}
-        stored = await stored_parents(self._context.database.reader, kind, rows.values()) if rows else {}
+        stored = await self._context.database.reader.run(stored_parents, kind, rows.values()) if rows else {}
         return [
             item.rating_key
             for item in items
@@ -140,10 +139,9 @@ class KeyConflicts:
         self._waiting = []
         self.unwritten = 0
         for kind in _PARENTS:
-            conflicts = self._open[kind].values()
-            files = await episode_files(self._context.database.reader, kind, [one.row_id for one in conflicts])
-            for one in conflicts:
-                one.files = files[one.row_id]
+            # One query at a time, so that other readers get their turn.
+            for one in self._open[kind].values():
+                one.files = await self._context.database.reader.run(episode_files, kind, one.row_id)
 
     async def match_episodes(self, items: Sequence[Item], listed: Mapping[Kind, Listed]) -> list[BatchResult]:
         """Write the parents that one of these episodes proves to be the same item as their row."""
@@ -222,7 +220,7 @@ class KeyConflicts:
         reader = self._context.database.reader
         if one.files or is_waiting or one.is_elsewhere:
             return True
-        return await is_guid_elsewhere(reader, kind, one.row_id)
+        return await reader.run(is_guid_elsewhere, kind, one.row_id)
 
     @staticmethod
     def _shares(one: _KeyConflict, episode: Episode) -> bool:
@@ -242,24 +240,21 @@ class KeyConflicts:
         for kind, conflicts in certain.items():
             if conflicts:
                 changes = [one.change for one in conflicts]
-                work = partial(write_items, target=target, kind=kind, changes=changes, now=now)
-                written = await writer.write(work)
+                written = await writer.run(write_items, target, kind, changes, now)
                 listed[kind].rows.update(written.ids)
                 results.append(written)
         return results
 
     async def _replace(self, kind: Kind, one: _KeyConflict, listed: Mapping[Kind, Listed]) -> BatchResult:
         target, now = self._library.target, self._context.now()
-        written = await self._context.database.writer.write(
-            lambda connection: replace_parent(
-                connection,
-                target,
-                kind,
-                one.row_id,
-                one.change,
-                now,
-                lambda child, row_id: child in listed and row_id in listed[child].rows,
-            )
+        written = await self._context.database.writer.run(
+            replace_parent,
+            target,
+            kind,
+            one.row_id,
+            one.change,
+            now,
+            lambda child, row_id: child in listed and row_id in listed[child].rows,
         )
         listed[kind].rows.update(written.ids)
         return written

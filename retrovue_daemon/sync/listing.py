@@ -75,7 +75,7 @@ class ListingReader:
             await self._conflicts.remember_files()
         # Where there is nothing to compare with, nothing need be looked up. What a moving listing shows twice is
         # found by the writer.
-        is_new = not await holds_items(self._context.database.reader, kind, self._target.library_id)
+        is_new = not await self._context.database.reader.run(holds_items, kind, self._target.library_id)
         await self.damage.begin()
         batches = self._batches(kind, listed.rows)
         try:
@@ -226,7 +226,7 @@ class ListingReader:
         if kind in {Kind.SHOW, Kind.SEASON}:
             return await self._conflicts.possibly_different(kind, items, known, lost)
         with_files = cast("list[Movie | Episode]", items)
-        return await other_items(self._context.database.reader, kind, self._target.server_id, with_files)
+        return await self._context.database.reader.run(other_items, kind, self._target.server_id, with_files)
 
     async def _known_rows(self, kind: Kind, page: Page, *, is_new: bool) -> dict[str, KnownRow]:
         keys = [item.rating_key for item in page.items]
@@ -234,7 +234,7 @@ class ListingReader:
         # Shows and seasons are few, and the key of one may be known from another library (``sync/key_conflicts.py``).
         if (is_new and kind not in {Kind.SHOW, Kind.SEASON}) or not keys:
             return {}
-        return await known_rows(self._context.database.reader, kind, self._target.server_id, keys)
+        return await self._context.database.reader.run(known_rows, kind, self._target.server_id, keys)
 
     def _raise_watermark(self, times: Iterable[int | None]) -> None:
         believed = [time for time in times if time is not None and time <= self._latest_believed]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from retrovue_daemon.records import Episode, Kind, Page, Season
@@ -16,10 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from retrovue_daemon.records import Item
-    from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.store.items.lookup import KnownRow
-    from retrovue_daemon.store.items.rows import Target
-    from retrovue_daemon.store.items.upserts import BatchResult
     from retrovue_daemon.sync.damage import DamageWatch
     from retrovue_daemon.sync.target import LibraryTarget, PassContext
 
@@ -56,7 +52,7 @@ class ParentLookup:
         if not wanted:
             return
         context, target = self._context, self._library.target
-        known = await known_rows(context.database.reader, kind, target.server_id, wanted)
+        known = await context.database.reader.run(known_rows, kind, target.server_id, wanted)
         orphaned = [key for key in wanted if key not in known or known[key].state == "missing"]
         page = await self._fetch(kind, orphaned)
         changes = [Change(item, digest) for item, digest in zip(page.items, digests(page.items), strict=True)]
@@ -68,10 +64,10 @@ class ParentLookup:
         changes = [change for change in changes if change.item.rating_key not in others]
         now, writer = context.now(), context.database.writer
         if changes:
-            await writer.write(lambda connection: write_items(connection, target, kind, changes, now))
+            await writer.run(write_items, target, kind, changes, now)
         for key, change in others.items():
-            work = partial(_replace, target=target, kind=kind, row_id=known[key].id, change=change, now=now)
-            await writer.write(work)
+            # The new row gets the key of the missing one, which keeps its children.
+            await writer.run(replace_parent, target, kind, known[key].id, change, now, lambda _kind, _id: False)
         self._resolved[kind].update(wanted)
 
     async def _other_items(
@@ -82,7 +78,7 @@ class ParentLookup:
         Neither the items nor their rows are listed, so only guids can decide.
         """
         found = {change.item.rating_key: change for change in changes if change.item.rating_key in known}
-        stored = await stored_parents(self._context.database.reader, kind, [known[key].id for key in found])
+        stored = await self._context.database.reader.run(stored_parents, kind, [known[key].id for key in found])
         guids = {key: (change.item.guid, stored[known[key].id].guid) for key, change in found.items()}
         return {
             key: found[key]
@@ -112,10 +108,3 @@ class ParentLookup:
         self.unreadable += [(kind, key) for key in dict.fromkeys(unreadable) if key not in found]
         damaged = tuple((key, what) for key, what in mended.items() if key in found)
         return Page(0, None, len(found), tuple(found.values()), mended=damaged)
-
-
-async def _replace(
-    connection: Connection, *, target: Target, kind: Kind, row_id: int, change: Change, now: int
-) -> BatchResult:
-    """Store an item in a new row under the key of a missing row, which loses the key but keeps its children."""
-    return await replace_parent(connection, target, kind, row_id, change, now, lambda _kind, _id: False)

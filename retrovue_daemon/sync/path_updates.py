@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import msgspec
 import structlog
 
 from retrovue_daemon.paths.mapper import PlexPathMappingService
-from retrovue_daemon.store.items.local_paths import outdate_paths, recompute_paths, settle_paths
+from retrovue_daemon.store.items.local_paths import recompute_paths, set_fingerprint
 from retrovue_daemon.store.items.moments import Moments
 from retrovue_daemon.store.items.rows import Target
 from retrovue_daemon.store.tables.libraries import read_libraries
@@ -39,7 +38,7 @@ class LibraryPaths:
     @classmethod
     async def of(cls, database: Database, server_id: int, moments: Moments) -> LibraryPaths:
         """Read the mappings of a server."""
-        stored = await database.reader.run(partial(read_mappings, server_id=server_id))
+        stored = await database.reader.run(read_mappings, server_id)
         return cls(server_id, [row.mapping for row in stored], moments)
 
     def target(self, row: StoredLibrary) -> Target:
@@ -81,10 +80,10 @@ class PathUpdater:
         """Recompute the paths that no longer match mappings, roots and titles; no network is needed."""
         async with self._one_at_a_time:
             for library_id in tuple(self._to_recompute):
-                await outdate_paths(self._database, library_id)
+                await self._database.writer.run(set_fingerprint, library_id, None)
                 self._to_recompute.discard(library_id)
             paths = await LibraryPaths.of(self._database, server_id, Moments())
-            for row in await self._database.reader.run(partial(read_libraries, server_id=server_id)):
+            for row in await self._database.reader.run(read_libraries, server_id):
                 fingerprint = paths.fingerprint(row)
                 if row.path_fingerprint == fingerprint:
                     continue
@@ -92,17 +91,15 @@ class PathUpdater:
                 files = await recompute_paths(self._database, paths.target(row))
                 if files:
                     log.info("paths.recomputed", server=self._server, library=row.name, files=files)
-                if row.id in self._writing:
-                    await outdate_paths(self._database, row.id)
-                else:
-                    await settle_paths(self._database, row.id, fingerprint)
+                settled = None if row.id in self._writing else fingerprint
+                await self._database.writer.run(set_fingerprint, row.id, settled)
 
     async def recompute_after_pass(self, server_id: int, library_id: int, changes: int) -> None:
         """Recompute a library's paths if ``changes``, read before its pass was planned, is no longer the count."""
         async with self._one_at_a_time:
             if changes == self.changes:
                 return
-            await outdate_paths(self._database, library_id)
+            await self._database.writer.run(set_fingerprint, library_id, None)
         await self.follow(server_id)
 
     def recompute_later(self, library_id: int, changes: int) -> None:

@@ -8,7 +8,7 @@ import msgspec
 
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.items.rekeying import Listed, Rekeyed, rekey
-from retrovue_daemon.store.items.sweep import accept_removals, children_of, mark_missing, present, still_of
+from retrovue_daemon.store.items.sweep import accept_removals, mark_missing, parents_of_others, present, still_of
 from retrovue_daemon.sync.guard import refusal_of
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ async def plan_removal(
     moving = {kind: [*leaving.get(kind, ()), *(displaced or {}).get(kind, ())] for kind in kinds}
     refusal = None
     async with connection.savepoint() as undo:
-        rekeyed = await rekey(connection, library.target, listed, moving)
+        rekeyed = await connection.run(rekey, library.target, listed, moving)
         left = await _to_remove(connection, library, leaving, rekeyed)
         if any(left.values()) and not context.settings.accept_removals:
             refusal = await refusal_of(connection, context, library, left, before, vanished=vanished, waiting=waiting)
@@ -73,9 +73,11 @@ async def carry_out(connection: Connection, context: PassContext, library: Libra
         return 0
     removed, now, observed = 0, context.now(), context.observed.now()
     if context.settings.accept_removals:
-        await accept_removals(connection, library.row.id, observed)
+        await connection.run(accept_removals, library.row.id, observed)
     for kind, ids in removal.leaving.items():
-        removed += await mark_missing(connection, library.target, kind, ids, now, observed, library.row.listed_from)
+        removed += await connection.run(
+            mark_missing, library.target, kind, ids, now, observed, library.row.listed_from
+        )
     # Stored with the rows, so that the next process starts no earlier than the time stored in them.
     await connection.run(context.observed.keep)
     return removed
@@ -89,7 +91,7 @@ async def _most_moved(
     Items that came from other libraries are not counted.
     """
     moved = sum(len(rekeyed.pairs.get(kind, {}).keys() & set(ids)) for kind, ids in leaving.items())
-    has = sum([await present(connection, kind, library.row.id) for kind in leaving])
+    has = sum([await connection.run(present, kind, library.row.id) for kind in leaving])
     had = has - rekeyed.arrived[library.row.id] + moved
     return moved * 2 > had
 
@@ -109,15 +111,12 @@ async def _to_remove(
     for kind in _PARENTS_LAST:
         if kind not in leaving:
             continue
-        ids = await still_of(connection, kind, library.row.id, leaving[kind])
+        ids = await connection.run(still_of, kind, library.row.id, leaving[kind])
         ids = [row_id for row_id in ids if row_id not in rekeyed.pairs.get(kind, {})]
         if kind is Kind.EPISODE:
             gone_episodes = set(ids)
         elif kind in {Kind.SEASON, Kind.SHOW} and ids:
-            living = set()
-            async for parent_id, episode_id in children_of(connection, kind, ids):
-                if episode_id not in gone_episodes:
-                    living.add(parent_id)
+            living = await connection.run(parents_of_others, kind, ids, gone_episodes)
             ids = [row_id for row_id in ids if row_id not in living]
         left[kind] = ids
     return left

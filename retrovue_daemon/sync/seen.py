@@ -1,11 +1,17 @@
-"""The set of rows that a listing has shown, in very little memory."""
+"""The rows that a listing has shown, in very little memory, and those that it has not."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from retrovue_daemon.store.items.lookup import next_ids
+from retrovue_daemon.store.items.sweep import still_of
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import AsyncIterator, Collection, Iterable
+
+    from retrovue_daemon.records import Kind
+    from retrovue_daemon.store.connection import Connection
 
 
 class SeenIds:
@@ -46,3 +52,23 @@ class SeenIds:
 
     def __len__(self) -> int:
         return self._count
+
+
+async def ids_of_library(
+    reader: Connection, kind: Kind, library_id: int, *, chunk: int = 10_000
+) -> AsyncIterator[list[int]]:
+    """Yield the ids of a library's rows, including missing ones, in chunks, so that a million are never in memory."""
+    last = 0
+    while ids := await reader.run(next_ids, kind, library_id, last, chunk):
+        yield ids
+        if len(ids) < chunk:
+            return
+        last = ids[-1]
+
+
+async def unseen_rows(reader: Connection, kind: Kind, library_id: int, seen: SeenIds) -> list[int]:
+    """Return the ids of a library's rows that were not seen and are not yet missing."""
+    unseen: list[int] = []
+    async for ids in ids_of_library(reader, kind, library_id):
+        unseen += await reader.run(still_of, kind, library_id, seen.unseen(ids))
+    return unseen

@@ -106,12 +106,12 @@ async def test_a_signal_in_the_middle_of_a_batch_lets_it_be_committed(
     """And what was read and waits for the rest of its batch, too; the pass is recorded as cancelled."""
     write = upserts.write_items
 
-    async def write_slowly(*arguments):
+    def write_slowly(*arguments):
         os.kill(os.getpid(), number)
-        await stopping.wait()
-        return await write(*arguments)
+        stopping.wait(LONGEST_END_S)
+        return write(*arguments)
 
-    stopping = asyncio.Event()
+    stopping = threading.Event()
     monkeypatch.setattr(batches, "write_items", write_slowly)
     running = run(config(table(plex, libraries=["Dramas"])))
     await events.next("daemon.stopping")

@@ -46,7 +46,7 @@ def write(database: Database, target: Target) -> Callable[..., object]:
     async def write_batch(*items: Item, digest: int = 1, now: int = NOW) -> BatchResult:
         kind = items[0].kind
         changes = [Change(item, digest) for item in items]
-        return await database.writer.write(lambda c: write_items(c, target, kind, changes, now))
+        return await database.writer.run(lambda c: write_items(c, target, kind, changes, now))
 
     return write_batch
 

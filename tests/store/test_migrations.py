@@ -204,7 +204,7 @@ async def test_ids_of_items_go_on_from_where_they_were(old_database, make) -> No
     target = Target(3, 5, "Movies", lambda path: path)
     async with open_database(old_database) as database:
         changes = [Change(make.movie("300", make.part(300)), 1)]
-        result = await database.writer.write(lambda c: write_items(c, target, Kind.MOVIE, changes, 2_000))
+        result = await database.writer.run(lambda c: write_items(c, target, Kind.MOVIE, changes, 2_000))
     assert result.ids == [501]
 
 
@@ -213,8 +213,8 @@ async def test_what_was_missing_before_can_still_come_back(old_database, make) -
     target = Target(3, 5, "Movies", lambda path: path)
     film = make.movie("300", make.part(300, "/m/y.mkv"), guid="plex://movie/y")
     async with open_database(old_database) as database:
-        await database.writer.write(lambda c: write_items(c, target, Kind.MOVIE, [Change(film, 1)], 2_000))
-        rekeyed = await database.writer.write(lambda c: rekey(c, target, Listed(0, 0), {Kind.MOVIE: []}))
+        await database.writer.run(lambda c: write_items(c, target, Kind.MOVIE, [Change(film, 1)], 2_000))
+        rekeyed = await database.writer.run(lambda c: rekey(c, target, Listed(0, 0), {Kind.MOVIE: []}))
     assert list(rekeyed.pairs[Kind.MOVIE]) == [62]
 
 

@@ -86,7 +86,7 @@ async def test_it_never_begins_before_a_row_went_missing(process, write, make, d
     """The stored time was lost, and the wall clock was set back."""
     await write(make.movie("7"))
     await process(WALL)
-    await database.writer.write(lambda c: mark_missing(c, target, Kind.MOVIE, [1], WALL, WALL + 500))
+    await database.writer.run(lambda c: mark_missing(c, target, Kind.MOVIE, [1], WALL, WALL + 500))
     _, observed = await process(WALL - 400 * DAY)
     assert observed.now() == WALL + 500
 

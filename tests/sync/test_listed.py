@@ -11,7 +11,6 @@ import pytest
 from retrovue_daemon.records import Kind, Page, Season
 from retrovue_daemon.store.items.lookup import KnownRow
 from retrovue_daemon.store.tables.runs import Counts
-from retrovue_daemon.sync import listing as listed_module
 from retrovue_daemon.sync.digest import digests
 from retrovue_daemon.sync.listed import Listed
 from retrovue_daemon.sync.listing import ListingReader
@@ -28,13 +27,12 @@ LookUp: TypeAlias = "Callable[..., Coroutine[Any, Any, dict[str, Any]]]"
 
 
 @pytest.fixture
-def compare(monkeypatch: pytest.MonkeyPatch) -> Callable[..., asyncio.Task[Any]]:
+def compare() -> Callable[..., asyncio.Task[Any]]:
     """Compare pages of some seasons with the rows that a look-up gives; the changes of all come out."""
 
     def begin(look_up: LookUp, *pages: tuple[Season, ...]) -> asyncio.Task[Any]:
-        monkeypatch.setattr(listed_module, "known_rows", look_up)
         library: Any = SimpleNamespace(target=SimpleNamespace(server_id=1, library_id=1))
-        context: Any = SimpleNamespace(now=lambda: 0, database=SimpleNamespace(reader=None))
+        context: Any = SimpleNamespace(now=lambda: 0, database=SimpleNamespace(reader=SimpleNamespace(run=look_up)))
         reader = ListingReader(context, library, Counts(), ProgressBoard().begin("home", "TV Shows"))
 
         async def all_of_them() -> list[Change]:

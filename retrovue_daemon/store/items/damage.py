@@ -14,9 +14,8 @@ from retrovue_daemon.records import Kind
 from retrovue_daemon.store.items.lookup import TABLES, json_list
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterable, Sequence
-
-    import aiosqlite
 
     from retrovue_daemon.records import Item
     from retrovue_daemon.store.items.rows import Target
@@ -36,47 +35,45 @@ class Damage(msgspec.Struct, frozen=True):
         return Damage(digest, STORED_AT if digest == self.digest else min(self.times + 1, STORED_AT))
 
 
-async def known_damage(connection: aiosqlite.Connection, server_id: int) -> dict[str, Damage]:
+def known_damage(connection: sqlite3.Connection, server_id: int) -> dict[str, Damage]:
     """Return the stored damage of a server's items, by rating key."""
     query = "SELECT rating_key, digest, times FROM damaged_items WHERE server_id = ?"
-    return {
-        key: Damage(digest, times) for key, digest, times in await connection.execute_fetchall(query, (server_id,))
-    }
+    return {key: Damage(digest, times) for key, digest, times in connection.execute(query, (server_id,))}
 
 
-async def remember_damage(
-    connection: aiosqlite.Connection, target: Target, damage: dict[str, Damage], *, list_again: bool
+def remember_damage(
+    connection: sqlite3.Connection, target: Target, damage: dict[str, Damage], *, list_again: bool
 ) -> None:
     """Store the damage of items by rating key; ``list_again`` makes the next pass list their library completely."""
-    await connection.executemany(
+    connection.executemany(
         "INSERT INTO damaged_items (server_id, rating_key, digest, times) VALUES (?, ?, ?, ?)"
         " ON CONFLICT DO UPDATE SET digest = excluded.digest, times = excluded.times",
         [(target.server_id, key, each.digest, each.times) for key, each in damage.items()],
     )
     if list_again:
-        await connection.execute("UPDATE libraries SET list_again = 1 WHERE id = ?", (target.library_id,))
+        connection.execute("UPDATE libraries SET list_again = 1 WHERE id = ?", (target.library_id,))
 
 
-async def forget_damage(connection: aiosqlite.Connection, server_id: int, rating_keys: Iterable[str]) -> None:
+def forget_damage(connection: sqlite3.Connection, server_id: int, rating_keys: Iterable[str]) -> None:
     """Delete the stored damage of items that arrived undamaged."""
-    await connection.execute(
+    connection.execute(
         "DELETE FROM damaged_items WHERE server_id = ? AND rating_key IN (SELECT value FROM json_each(?))",
         (server_id, json_list(rating_keys)),
     )
 
 
-async def return_kept(connection: aiosqlite.Connection, kind: Kind, found: Sequence[tuple[int, Item]]) -> int:
+def return_kept(connection: sqlite3.Connection, kind: Kind, found: Sequence[tuple[int, Item]]) -> int:
     """Mark missing rows as present again without writing their items' values; return how many there were.
 
     Their digests are cleared, so that the next pass sees a difference.
     """
-    cursor = await connection.executemany(
+    cursor = connection.executemany(
         f"UPDATE {TABLES[kind]} SET state = ?, missing_since = NULL, missing_observed = NULL, digest = NULL"
         " WHERE id = ? AND state = 'missing'",
         [(item.state, row_id) for row_id, item in found],
     )
     if kind in {Kind.MOVIE, Kind.EPISODE}:
-        await connection.executemany(
+        connection.executemany(
             "UPDATE media_files SET state = iif(plex_path IS NULL, 'unavailable', 'active')"
             f" WHERE (server_id, rating_key) = (SELECT server_id, rating_key FROM {TABLES[kind]} WHERE id = ?)"
             " AND media_type = ? AND state = 'missing'",

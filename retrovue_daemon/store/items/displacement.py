@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Iterable, Sequence
 
-    import aiosqlite
-
     from retrovue_daemon.records import Movie
     from retrovue_daemon.store.items.files import StoredFile
 
@@ -40,12 +38,12 @@ def is_displaced(rating_key: str) -> bool:
     return _MARK in rating_key
 
 
-async def displaced_rows(connection: aiosqlite.Connection, kind: Kind, ids: Collection[int]) -> list[int]:
+def displaced_rows(connection: sqlite3.Connection, kind: Kind, ids: Collection[int]) -> list[int]:
     """Return those of these rows whose rating keys were assigned to other items."""
     if not ids:
         return []
     query = f"SELECT id FROM {TABLES[kind]} WHERE id IN (SELECT value FROM json_each(?)) AND instr(rating_key, ?) > 0"
-    return [row_id for (row_id,) in await connection.execute_fetchall(query, (json_list(ids), _MARK))]
+    return [row_id for (row_id,) in connection.execute(query, (json_list(ids), _MARK))]
 
 
 class StoredItem(NamedTuple):

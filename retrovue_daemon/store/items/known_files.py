@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from retrovue_daemon.records import Kind
-    from retrovue_daemon.store.connection import Connection
 
 
 class KnownFile(NamedTuple):
@@ -38,18 +37,13 @@ ORDER BY id
 """From the third column on, in the order of MediaFile; ids follow the order of the listing."""
 
 
-async def known_files(
-    connection: Connection, kind: Kind, server_id: int, rating_keys: Iterable[str]
+def known_files(
+    connection: sqlite3.Connection, kind: Kind, server_id: int, rating_keys: Iterable[str]
 ) -> Mapping[str, Sequence[KnownFile]]:
     """Return the stored files of these items of one kind whose complete paths are known, by rating key."""
-    keys = json_list(rating_keys)
-
-    def read(plain: sqlite3.Connection) -> dict[str, list[KnownFile]]:
-        found: defaultdict[str, list[KnownFile]] = defaultdict(list)
-        for key, guid, *fields in plain.execute(_QUERY, (server_id, kind.value, keys)):
-            file = msgspec.convert(fields, MediaFile, strict=False)
-            if file.plex_path is not None and is_whole(file.plex_path):
-                found[key].append(KnownFile(file, file.plex_path, guid))
-        return dict(found)
-
-    return await connection.run(read)
+    found: defaultdict[str, list[KnownFile]] = defaultdict(list)
+    for key, guid, *fields in connection.execute(_QUERY, (server_id, kind.value, json_list(rating_keys))):
+        file = msgspec.convert(fields, MediaFile, strict=False)
+        if file.plex_path is not None and is_whole(file.plex_path):
+            found[key].append(KnownFile(file, file.plex_path, guid))
+    return found

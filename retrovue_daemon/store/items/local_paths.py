@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import aiosqlite
+    import sqlite3
 
     from retrovue_daemon.store.database import Database
     from retrovue_daemon.store.items.rows import Target
@@ -18,14 +17,14 @@ SELECT id, plex_path, file_path, library_name FROM media_files WHERE library_id 
 
 
 async def recompute_paths(database: Database, target: Target) -> int:
-    """Update ``file_path`` and ``library_name`` of a library's files; return how many rows changed.
+    """Update ``file_path`` and ``library_name`` of a library's files, in batches; return how many rows changed.
 
     This needs no network. The items' digests stay the same because they do not include local paths.
     """
     # Work submitted by cancelled passes may still be waiting for the writer.
     await database.writer.catch_up()
     changed = last = 0
-    while rows := list(await database.reader.execute_fetchall(_FILES, (target.library_id, last, _BATCH))):
+    while rows := await database.reader.run(_files, target.library_id, last):
         last = rows[-1][0]
         updates = []
         for row_id, plex_path, file_path, library_name in rows:
@@ -33,29 +32,25 @@ async def recompute_paths(database: Database, target: Target) -> int:
             if (local, target.library_name) != (file_path, library_name):
                 updates.append((local, target.library_name, row_id))
         if updates:
-            await database.writer.write(partial(_update, updates=updates))
+            await database.writer.run(_update, updates)
             changed += len(updates)
     return changed
 
 
-async def settle_paths(database: Database, library_id: int, fingerprint: int) -> None:
-    """Store what all local paths of a library were computed from, so that they are not computed again needlessly."""
-    await _set_fingerprint(database, library_id, fingerprint)
+def _files(
+    connection: sqlite3.Connection, library_id: int, last: int
+) -> list[tuple[int, str | None, str | None, str]]:
+    """Return the next batch of a library's files, those with ids after ``last``."""
+    return connection.execute(_FILES, (library_id, last, _BATCH)).fetchall()
 
 
-async def outdate_paths(database: Database, library_id: int) -> None:
-    """Have the local paths of a library recomputed at the next check."""
-    await _set_fingerprint(database, library_id, None)
+def _update(connection: sqlite3.Connection, updates: list[tuple[str | None, str, int]]) -> None:
+    connection.executemany("UPDATE media_files SET file_path = ?, library_name = ? WHERE id = ?", updates)
 
 
-async def _set_fingerprint(database: Database, library_id: int, fingerprint: int | None) -> None:
-    await database.writer.write(
-        lambda connection: connection.execute(
-            "UPDATE libraries SET path_fingerprint = ? WHERE id = ? AND path_fingerprint IS NOT ?",
-            (fingerprint, library_id, fingerprint),
-        )
+def set_fingerprint(connection: sqlite3.Connection, library_id: int, fingerprint: int | None) -> None:
+    """Store what all local paths of a library were computed from; None has them recomputed at the next check."""
+    connection.execute(
+        "UPDATE libraries SET path_fingerprint = ? WHERE id = ? AND path_fingerprint IS NOT ?",
+        (fingerprint, library_id, fingerprint),
     )
-
-
-async def _update(connection: aiosqlite.Connection, *, updates: list[tuple[str | None, str, int]]) -> None:
-    await connection.executemany("UPDATE media_files SET file_path = ?, library_name = ? WHERE id = ?", updates)

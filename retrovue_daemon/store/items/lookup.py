@@ -10,12 +10,9 @@ from retrovue_daemon.records import Kind
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import AsyncIterator, Iterable
-
-    import aiosqlite
+    from collections.abc import Iterable
 
     from retrovue_daemon.records import Item
-    from retrovue_daemon.store.connection import Connection
 
 TABLES = {Kind.MOVIE: "movies", Kind.SHOW: "shows", Kind.SEASON: "seasons", Kind.EPISODE: "episodes"}
 """The table of each kind of item. Table names in SQL come only from here, never from outside."""
@@ -31,7 +28,7 @@ GUID_TABLES = {
 def stored_ids(
     connection: sqlite3.Connection, kind: Kind, server_id: int, rating_keys: Iterable[str]
 ) -> dict[str, int]:
-    """Return the row ids of these items, by rating key, over a plain connection."""
+    """Return the row ids of these items, by rating key."""
     query = (
         f"SELECT rating_key, id FROM {TABLES[kind]}"
         " WHERE server_id = ? AND rating_key IN (SELECT value FROM json_each(?))"
@@ -56,17 +53,10 @@ _IDS = msgspec.json.Decoder(list[int])
 _KNOWN_ROWS = msgspec.json.Decoder(dict[str, KnownRow])
 
 
-async def known_rows(
-    connection: Connection, kind: Kind, server_id: int, rating_keys: Iterable[str]
-) -> dict[str, KnownRow]:
-    """Return the stored rows of these rating keys, by rating key, in a single query."""
-    return await connection.run(lambda plain: stored_rows(plain, kind, server_id, rating_keys))
-
-
-def stored_rows(
+def known_rows(
     connection: sqlite3.Connection, kind: Kind, server_id: int, rating_keys: Iterable[str]
 ) -> dict[str, KnownRow]:
-    """Return the stored rows of these rating keys, by rating key, over a plain connection.
+    """Return the stored rows of these rating keys, by rating key.
 
     SQLite combines them into one text: reading them row by row takes two and a half times as long.
     """
@@ -78,10 +68,10 @@ def stored_rows(
     return _KNOWN_ROWS.decode(rows)
 
 
-async def holds_items(connection: aiosqlite.Connection, kind: Kind, library_id: int) -> bool:
+def holds_items(connection: sqlite3.Connection, kind: Kind, library_id: int) -> bool:
     """Return whether a library has any row of a kind, including missing ones."""
     query = f"SELECT EXISTS (SELECT 1 FROM {TABLES[kind]} WHERE library_id = ?)"
-    ((found,),) = await connection.execute_fetchall(query, (library_id,))
+    ((found,),) = connection.execute(query, (library_id,))
     return bool(found)
 
 
@@ -90,10 +80,8 @@ def json_list(values: Iterable[str | int]) -> str:
     return msgspec.json.encode(list(values)).decode()
 
 
-async def ids_of_library(
-    connection: aiosqlite.Connection, kind: Kind, library_id: int, *, chunk: int = 10_000
-) -> AsyncIterator[list[int]]:
-    """Yield the ids of a library's rows, including missing ones, in chunks, so that a million are never in memory.
+def next_ids(connection: sqlite3.Connection, kind: Kind, library_id: int, last: int, limit: int) -> list[int]:
+    """Return the ids of a library's rows after ``last``, including missing ones, in order; ``limit`` is the most.
 
     A covering index answers this query: reading each row's state as well takes twice as long.
     """
@@ -101,25 +89,17 @@ async def ids_of_library(
         f"SELECT json_group_array(id) FROM (SELECT id FROM {TABLES[kind]}"
         " WHERE library_id = ? AND id > ? ORDER BY id LIMIT ?)"
     )
-    last = 0
-    while True:
-        ((text,),) = await connection.execute_fetchall(query, (library_id, last, chunk))
-        ids = _IDS.decode(text)
-        if ids:
-            yield ids
-        if len(ids) < chunk:
-            return
-        last = ids[-1]
+    ((text,),) = connection.execute(query, (library_id, last, limit))
+    return _IDS.decode(text)
 
 
-async def rating_keys(connection: aiosqlite.Connection, kind: Kind, ids: Iterable[int]) -> dict[int, str]:
+def rating_keys(connection: sqlite3.Connection, kind: Kind, ids: Iterable[int]) -> dict[int, str]:
     """Return the rating keys of these rows, by id."""
     query = f"SELECT id, rating_key FROM {TABLES[kind]} WHERE id IN (SELECT value FROM json_each(?))"
-    rows = await connection.execute_fetchall(query, (json_list(ids),))
-    return {row[0]: row[1] for row in rows}
+    return dict(connection.execute(query, (json_list(ids),)))
 
 
-async def ids_of_show(connection: aiosqlite.Connection, kind: Kind, library_id: int, show_id: int) -> list[int]:
+def ids_of_show(connection: sqlite3.Connection, kind: Kind, library_id: int, show_id: int) -> list[int]:
     """Return the ids of a show's seasons or episodes in a library that are not missing."""
     query = f"SELECT id FROM {TABLES[kind]} WHERE show_id = ? AND library_id = ? AND state <> 'missing' ORDER BY id"
-    return [row_id for (row_id,) in await connection.execute_fetchall(query, (show_id, library_id))]
+    return [row_id for (row_id,) in connection.execute(query, (show_id, library_id))]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from retrovue_daemon.store.items.lookup import TABLES
 
 if TYPE_CHECKING:
-    import aiosqlite
+    import sqlite3
 
 
 class Moments:
@@ -23,15 +23,15 @@ class Moments:
         return moment
 
 
-async def next_moment(connection: aiosqlite.Connection, server_id: int) -> int:
+def next_moment(connection: sqlite3.Connection, server_id: int) -> int:
     """Return a moment later than all moments stored in a server's rows."""
     query = "SELECT id, max(known_moment, listed_from, listed_until) FROM libraries WHERE server_id = ?"
     latest = 0
-    for library_id, moment in list(await connection.execute_fetchall(query, (server_id,))):
+    for library_id, moment in connection.execute(query, (server_id,)).fetchall():
         latest = max(latest, moment)
         for table in TABLES.values():
             # The newest row has the latest first-seen moment.
             newest = f"SELECT first_moment FROM {table} WHERE library_id = ? ORDER BY id DESC LIMIT 1"
-            for (first,) in await connection.execute_fetchall(newest, (library_id,)):
+            for (first,) in connection.execute(newest, (library_id,)):
                 latest = max(latest, first)
     return latest + 1

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
 
-    from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.store.items.rows import Target
 
 
@@ -121,20 +120,14 @@ Rows that no complete listing has shown come after those that one has: an item m
 """
 
 
-async def rekey(
-    connection: Connection, target: Target, listed: Listed, leaving: Mapping[Kind, Sequence[int]]
+def rekey(
+    connection: sqlite3.Connection, target: Target, listed: Listed, leaving: Mapping[Kind, Sequence[int]]
 ) -> Rekeyed:
     """Pair the rows of a library that are ``leaving`` (ids by kind), and missing rows, with younger rows.
 
-    ``listed`` is the library's previous complete listing. Call this within the transaction that removes the remaining
+    ``listed`` is the library's previous complete listing. Run this within the transaction that removes the remaining
     rows.
     """
-    return await connection.run(lambda plain: _rekey(plain, target, listed, leaving))
-
-
-def _rekey(
-    connection: sqlite3.Connection, target: Target, listed: Listed, leaving: Mapping[Kind, Sequence[int]]
-) -> Rekeyed:
     result = Rekeyed()
     kinds = [
         kind

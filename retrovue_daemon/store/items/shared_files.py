@@ -16,9 +16,8 @@ from retrovue_daemon.store.items.upserts import write_items
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
-    from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.store.items.rows import Target
     from retrovue_daemon.store.items.upserts import BatchResult, Change
 
@@ -54,13 +53,13 @@ def _hash(path_or_size: str | int) -> int:
     return hash(path_form(path_or_size) if isinstance(path_or_size, str) else (path_or_size,))
 
 
-async def is_guid_elsewhere(connection: Connection, kind: Kind, row_id: int) -> bool:
+def is_guid_elsewhere(connection: sqlite3.Connection, kind: Kind, row_id: int) -> bool:
     """Return whether another row of the server that is not missing has the guid of a show's or season's row."""
     query = (
         f"SELECT 1 FROM {TABLES[kind]} AS o JOIN {TABLES[kind]} AS i ON i.server_id = o.server_id"
         " AND i.source_id = o.source_id AND i.id <> o.id AND i.state <> 'missing' WHERE o.id = ? LIMIT 1"
     )
-    return bool(await connection.execute_fetchall(query, (row_id,)))
+    return bool(connection.execute(query, (row_id,)).fetchall())
 
 
 class StoredParent(NamedTuple):
@@ -71,14 +70,14 @@ class StoredParent(NamedTuple):
     show_key: str | None
 
 
-async def stored_parents(connection: Connection, kind: Kind, ids: Iterable[int]) -> dict[int, StoredParent]:
+def stored_parents(connection: sqlite3.Connection, kind: Kind, ids: Iterable[int]) -> dict[int, StoredParent]:
     """Return what is stored about these shows or seasons, by id."""
     query = f"{_STORED_PARENT[kind]} WHERE i.id IN (SELECT value FROM json_each(?))"
-    return {row[0]: StoredParent(*row[1:]) for row in await connection.execute_fetchall(query, (json_list(ids),))}
+    return {row[0]: StoredParent(*row[1:]) for row in connection.execute(query, (json_list(ids),))}
 
 
-async def episode_files(connection: Connection, kind: Kind, ids: Sequence[int]) -> dict[int, FileSet]:
-    """Return the paths and sizes of all episode files of these shows or seasons, by row id."""
+def episode_files(connection: sqlite3.Connection, kind: Kind, row_id: int) -> FileSet:
+    """Return the paths and sizes of all episode files of a show or season."""
     # A primary file still belongs to its episode if it was listed with another episode since.
     query = (
         f"SELECT f.plex_path, f.size FROM episodes AS e JOIN media_files AS f ON f.server_id = e.server_id"
@@ -87,16 +86,11 @@ async def episode_files(connection: Connection, kind: Kind, ids: Sequence[int]) 
         f" UNION SELECT f.plex_path, f.size FROM episodes AS e JOIN media_files AS f ON f.id = e.media_file_id"
         f" WHERE e.{_COLUMN[kind]} = ?1 AND f.plex_path IS NOT NULL"
     )
-
-    def read(plain: sqlite3.Connection, row_id: int) -> FileSet:
-        return FileSet.of(each for file in plain.execute(query, (row_id,)) for each in file if each)
-
-    # One query at a time, so that other readers get their turn.
-    return {row_id: await connection.run(lambda plain, one=row_id: read(plain, one)) for row_id in ids}  # type: ignore[misc]
+    return FileSet.of(each for file in connection.execute(query, (row_id,)) for each in file if each)
 
 
-async def replace_parent(
-    connection: Connection,
+def replace_parent(
+    connection: sqlite3.Connection,
     target: Target,
     kind: Kind,
     row_id: int,
@@ -106,17 +100,13 @@ async def replace_parent(
 ) -> BatchResult:
     """Move the key of a show's or season's row, and the children listed under it, to a new row.
 
-    Call this as one of the writer's transactions. ``is_listed`` returns whether a season or episode was listed.
+    Run this as one of the writer's transactions. ``is_listed`` returns whether a season or episode was listed.
     """
-    await connection.run(lambda plain: displace(plain, kind, target.server_id, [change.item.rating_key]))
-    result = await write_items(connection, target, kind, [change], now)
-
-    def move(plain: sqlite3.Connection) -> None:
-        for child in (Kind.SEASON, Kind.EPISODE) if kind is Kind.SHOW else (Kind.EPISODE,):
-            table, column = TABLES[child], _COLUMN[kind]
-            rows = plain.execute(f"SELECT id FROM {table} WHERE {column} = ?", (row_id,)).fetchall()
-            listed = [(result.ids[0], child_id) for (child_id,) in rows if is_listed(child, child_id)]
-            plain.executemany(f"UPDATE {table} SET {column} = ? WHERE id = ?", listed)
-
-    await connection.run(move)
+    displace(connection, kind, target.server_id, [change.item.rating_key])
+    result = write_items(connection, target, kind, [change], now)
+    for child in (Kind.SEASON, Kind.EPISODE) if kind is Kind.SHOW else (Kind.EPISODE,):
+        table, column = TABLES[child], _COLUMN[kind]
+        rows = connection.execute(f"SELECT id FROM {table} WHERE {column} = ?", (row_id,)).fetchall()
+        listed = [(result.ids[0], child_id) for (child_id,) in rows if is_listed(child, child_id)]
+        connection.executemany(f"UPDATE {table} SET {column} = ? WHERE id = ?", listed)
     return result

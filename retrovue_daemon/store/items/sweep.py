@@ -9,9 +9,9 @@ from retrovue_daemon.records import Kind
 from retrovue_daemon.store.items.lookup import TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
-
-    import aiosqlite
+    import sqlite3
+    from collections.abc import Sequence
+    from collections.abc import Set as AbstractSet
 
     from retrovue_daemon.store.items.rows import Target
 
@@ -30,8 +30,8 @@ _CHILDLESS = {
 """A row that other rows refer to is not deleted, because some of those may no longer be missing."""
 
 
-async def mark_missing(
-    connection: aiosqlite.Connection,
+def mark_missing(
+    connection: sqlite3.Connection,
     target: Target,
     kind: Kind,
     ids: Sequence[int],
@@ -47,13 +47,13 @@ async def mark_missing(
     if not ids:
         return 0
     table = TABLES[kind]
-    cursor = await connection.executemany(
+    cursor = connection.executemany(
         f"UPDATE {table} SET state = 'missing', missing_since = ?, missing_observed = ?, last_moment = ?"
         " WHERE id = ? AND library_id = ? AND state <> 'missing'",
         ((now, observed, last_moment, row_id, target.library_id) for row_id in ids),
     )
     if kind in {Kind.MOVIE, Kind.EPISODE}:
-        await connection.executemany(
+        connection.executemany(
             "UPDATE media_files SET state = 'missing' WHERE (server_id, rating_key) ="
             f" (SELECT server_id, rating_key FROM {table} WHERE id = ? AND state = 'missing') AND media_type = ?",
             ((row_id, kind.value) for row_id in ids),
@@ -61,18 +61,18 @@ async def mark_missing(
     return cursor.rowcount
 
 
-async def forget_library(connection: aiosqlite.Connection, library_id: int) -> None:
+def forget_library(connection: sqlite3.Connection, library_id: int) -> None:
     """Mark a library itself missing; it becomes active again when it is listed."""
-    await connection.execute("UPDATE libraries SET state = 'missing', last_error = NULL WHERE id = ?", (library_id,))
+    connection.execute("UPDATE libraries SET state = 'missing', last_error = NULL WHERE id = ?", (library_id,))
 
 
-async def accept_removals(connection: aiosqlite.Connection, library_id: int, observed: int) -> None:
+def accept_removals(connection: sqlite3.Connection, library_id: int, observed: int) -> None:
     """Record at an observed time that a person accepted the removals: they no longer count towards the guard."""
-    await connection.execute("UPDATE libraries SET removals_accepted_at = ? WHERE id = ?", (observed, library_id))
+    connection.execute("UPDATE libraries SET removals_accepted_at = ? WHERE id = ?", (observed, library_id))
 
 
-async def still_of(
-    connection: aiosqlite.Connection, kind: Kind, library_id: int, ids: Sequence[int], *, chunk: int = 10_000
+def still_of(
+    connection: sqlite3.Connection, kind: Kind, library_id: int, ids: Sequence[int], *, chunk: int = 10_000
 ) -> list[int]:
     """Return those of these rows that still belong to the library and are not missing."""
     query = (
@@ -81,37 +81,38 @@ async def still_of(
     )
     found: list[int] = []
     for start in range(0, len(ids), chunk):
-        rows = await connection.execute_fetchall(query, (json.dumps(ids[start : start + chunk]), library_id))
+        rows = connection.execute(query, (json.dumps(ids[start : start + chunk]), library_id))
         found += [row_id for (row_id,) in rows]
     return found
 
 
-async def children_of(
-    connection: aiosqlite.Connection, kind: Kind, ids: Sequence[int], *, chunk: int = 500
-) -> AsyncIterator[tuple[int, int]]:
-    """Yield (parent id, episode id) for the episodes of these shows or seasons that are not missing."""
+def parents_of_others(
+    connection: sqlite3.Connection, kind: Kind, ids: Sequence[int], episodes: AbstractSet[int], *, chunk: int = 500
+) -> set[int]:
+    """Return those of these shows or seasons that have an episode besides ``episodes`` that is not missing."""
     column = {Kind.SHOW: "show_id", Kind.SEASON: "season_id"}[kind]
     query = (
         f"SELECT {column}, id FROM episodes WHERE {column} IN (SELECT value FROM json_each(?)) AND state <> 'missing'"
     )
-    for start in range(0, len(ids), chunk):
-        for parent_id, episode_id in await connection.execute_fetchall(
-            query, (json.dumps(ids[start : start + chunk]),)
-        ):
-            yield parent_id, episode_id
+    return {
+        parent_id
+        for start in range(0, len(ids), chunk)
+        for parent_id, episode_id in connection.execute(query, (json.dumps(ids[start : start + chunk]),))
+        if episode_id not in episodes
+    }
 
 
-async def present(connection: aiosqlite.Connection, kind: Kind, library_id: int, before: int | None = None) -> int:
+def present(connection: sqlite3.Connection, kind: Kind, library_id: int, before: int | None = None) -> int:
     """Return the number of rows of a kind in a library that are not missing and were first seen by ``before``."""
     query = (
         f"SELECT count(*) FROM {TABLES[kind]} WHERE library_id = ?1 AND state <> 'missing'"
         " AND (?2 IS NULL OR first_moment <= ?2)"
     )
-    ((number,),) = await connection.execute_fetchall(query, (library_id, before))
+    ((number,),) = connection.execute(query, (library_id, before))
     return int(number)
 
 
-async def purge(connection: aiosqlite.Connection, server_id: int, before: int) -> int:
+def purge(connection: sqlite3.Connection, server_id: int, before: int) -> int:
     """Delete a batch of a server's rows that went missing by an observed time; return how many, 0 when none are left.
 
     Their files and external ids are deleted with them. Blocked libraries keep everything, and shows and seasons stay
@@ -123,23 +124,23 @@ async def purge(connection: aiosqlite.Connection, server_id: int, before: int) -
             " WHERE i.server_id = ? AND i.state = 'missing' AND i.missing_observed <= ? AND l.state <> 'blocked'"
             f"{_CHILDLESS[kind]} LIMIT {_PURGED_AT_ONCE}"
         )
-        rows = list(await connection.execute_fetchall(query, (server_id, before)))
+        rows = connection.execute(query, (server_id, before)).fetchall()
         if not rows:
             continue
         if kind in {Kind.MOVIE, Kind.EPISODE}:
-            await connection.executemany(
+            connection.executemany(
                 "DELETE FROM media_files WHERE server_id = ? AND rating_key = ? AND media_type = ?",
                 ((server_id, rating_key, kind.value) for _, rating_key in rows),
             )
-        await connection.executemany(f"DELETE FROM {TABLES[kind]} WHERE id = ?", ((row_id,) for row_id, _ in rows))
+        connection.executemany(f"DELETE FROM {TABLES[kind]} WHERE id = ?", ((row_id,) for row_id, _ in rows))
         return len(rows)
     return 0
 
 
-async def purgeable(connection: aiosqlite.Connection, server_id: int, before: int) -> bool:
+def purgeable(connection: sqlite3.Connection, server_id: int, before: int) -> bool:
     """Return whether a server has rows that went missing by an observed time, so that idle rounds write nothing."""
     for table in TABLES.values():
         query = f"SELECT 1 FROM {table} WHERE server_id = ? AND state = 'missing' AND missing_observed <= ? LIMIT 1"
-        if list(await connection.execute_fetchall(query, (server_id, before))):
+        if connection.execute(query, (server_id, before)).fetchall():
             return True
     return False

@@ -16,7 +16,7 @@ from retrovue_daemon.store.items.bulk import Insertion, write_rows
 from retrovue_daemon.store.items.displacement import StoredItem, displace, is_another, stored_items
 from retrovue_daemon.store.items.files import StoredFile, stored_files, taken_files, write_files
 from retrovue_daemon.store.items.ids import NewIds
-from retrovue_daemon.store.items.lookup import GUID_TABLES, TABLES, json_list, stored_rows
+from retrovue_daemon.store.items.lookup import GUID_TABLES, TABLES, json_list, known_rows
 from retrovue_daemon.store.items.parents import parents_of_episodes, parents_of_seasons
 from retrovue_daemon.store.items.rows import UPSERT_ITEM, episode_row, movie_row, season_row, show_row
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.store.items.bulk import Row
     from retrovue_daemon.store.items.lookup import KnownRow
     from retrovue_daemon.store.items.rows import Target
@@ -60,22 +59,16 @@ WHERE s.id IN (SELECT value FROM json_each(?)) AND episodes.show_id = s.show_id
 """An episode without a named season waits for the season with its number."""
 
 
-async def write_items(
-    connection: Connection, target: Target, kind: Kind, changes: Sequence[Change], now: int
+def write_items(
+    connection: sqlite3.Connection, target: Target, kind: Kind, changes: Sequence[Change], now: int
 ) -> BatchResult:
-    """Write a batch of items of one kind. Call this as one of the writer's transactions.
+    """Write a batch of items of one kind. Run this as one of the writer's transactions.
 
     An item that a changing listing shows twice is written once, in its last state. An item that another batch or pass
     has stored in the same state meanwhile is not written again.
     """
-    return await connection.run(lambda plain: _write(plain, target, kind, changes, now))
-
-
-def _write(
-    connection: sqlite3.Connection, target: Target, kind: Kind, changes: Sequence[Change], now: int
-) -> BatchResult:
     latest = {change.item.rating_key: change for change in changes}
-    known = stored_rows(connection, kind, target.server_id, latest)
+    known = known_rows(connection, kind, target.server_id, latest)
     stored = {key: row.id for key, row in known.items() if row.shows(*latest[key], target.library_id)}
     for key in stored:
         del known[key], latest[key]
@@ -114,18 +107,14 @@ class _Before(msgspec.Struct, frozen=True):
         return {key: item.media_file_id for key, item in self.items.items()}
 
 
-async def other_items(
-    connection: Connection, kind: Kind, server_id: int, items: Sequence[Movie | Episode]
+def other_items(
+    connection: sqlite3.Connection, kind: Kind, server_id: int, items: Sequence[Movie | Episode]
 ) -> list[str]:
     """Return the keys of these films or episodes that are different items than the rows with their keys."""
-
-    def work(plain: sqlite3.Connection) -> list[str]:
-        keys = [item.rating_key for item in items]
-        stored = stored_items(plain, kind, server_id, keys)
-        known = [item for item in items if item.rating_key in stored]
-        return _others(plain, known, _Before(stored, stored_files(plain, kind, server_id, stored)))
-
-    return await connection.run(work)
+    keys = [item.rating_key for item in items]
+    stored = stored_items(connection, kind, server_id, keys)
+    known = [item for item in items if item.rating_key in stored]
+    return _others(connection, known, _Before(stored, stored_files(connection, kind, server_id, stored)))
 
 
 def _others(connection: sqlite3.Connection, items: Sequence[Movie | Episode], before: _Before) -> list[str]:

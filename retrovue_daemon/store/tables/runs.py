@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import msgspec
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Sequence
-
-    import aiosqlite
 
     from retrovue_daemon.store.items.upserts import BatchResult
 
@@ -83,7 +82,7 @@ class Marks(msgspec.Struct, frozen=True):
     list_again: bool = False
 
 
-async def record_run(connection: aiosqlite.Connection, run: Run) -> int:
+def record_run(connection: sqlite3.Connection, run: Run) -> int:
     """Write a finished pass and return its id.
 
     Old records are deleted by observed time: the guard needs those of its window even after the wall clock jumped. As
@@ -91,9 +90,9 @@ async def record_run(connection: aiosqlite.Connection, run: Run) -> int:
     """
     values = run.values()
     query = f"INSERT INTO sync_runs ({', '.join(values)}) VALUES ({', '.join('?' * len(values))}) RETURNING id"
-    ((run_id,),) = await connection.execute_fetchall(query, tuple(values.values()))
+    ((run_id,),) = connection.execute(query, tuple(values.values()))
     observed = run.started_at if run.observed is None else run.observed
-    await connection.execute(
+    connection.execute(
         "DELETE FROM sync_runs WHERE library_id = ?1 AND ifnull(observed, started_at) < ?2 AND NOT ("
         "EXISTS (SELECT 1 FROM libraries WHERE id = ?1 AND state = 'blocked')"
         f" AND (removed > 0 OR id = ({_FIRST_BLOCKED})))",
@@ -121,12 +120,12 @@ FUTURE_S = 5 * 60
 """Seconds: a time further ahead of our clock is not plausible."""
 
 
-async def settle(connection: aiosqlite.Connection, run: Run, marks: Marks) -> None:
+def settle(connection: sqlite3.Connection, run: Run, marks: Marks) -> None:
     """Set the marks of a library after a complete listing, which ends its earlier faults.
 
     Faults that the run reports nevertheless stay in doubt: they are shown until the next complete listing.
     """
-    await connection.execute(
+    connection.execute(
         "UPDATE libraries SET state = 'active', content_changed_at = :content_changed_at,"
         " section_updated_at = :section_updated_at, scanned_at = :scanned_at, listed_from = :listed_from,"
         " listed_until = :listed_until, fault = :fault, list_again = :list_again, watermark = :watermark,"
@@ -142,15 +141,15 @@ async def settle(connection: aiosqlite.Connection, run: Run, marks: Marks) -> No
     )
 
 
-async def note_look(
-    connection: aiosqlite.Connection, run: Run, watermark: int | None, *, settled: bool, list_again: bool = False
+def note_look(
+    connection: sqlite3.Connection, run: Run, watermark: int | None, *, settled: bool, list_again: bool = False
 ) -> None:
     """Record a pass over a library that did not list all of it; ``settled`` says that nothing else is due.
 
     ``list_again`` makes the next pass list all of it.
     """
     forgiven = ", last_error = doubt" if settled else ""
-    await connection.execute(
+    connection.execute(
         f"UPDATE libraries SET watermark = {_WATERMARK}, last_sync_at = :ended,"
         f" list_again = max(list_again, :again){forgiven} WHERE id = :library",
         {
@@ -165,27 +164,27 @@ async def note_look(
     )
 
 
-async def record_failure(
-    connection: aiosqlite.Connection, run: Run, fault: Sequence[str] = (), *, list_again: bool = False
+def record_failure(
+    connection: sqlite3.Connection, run: Run, fault: Sequence[str] = (), *, list_again: bool = False
 ) -> None:
     """Store what kept a pass from being complete, for readers of the library's row."""
-    await connection.execute(
+    connection.execute(
         "UPDATE libraries SET state = CASE ? WHEN 'blocked' THEN 'blocked' ELSE state END, last_error = ?,"
         " fault = ifnull(?, fault), list_again = max(list_again, ?) WHERE id = ?",
         (run.status, run.error, _json(fault), list_again, run.library_id),
     )
 
 
-async def list_library_again(connection: aiosqlite.Connection, library_id: int) -> None:
+def list_library_again(connection: sqlite3.Connection, library_id: int) -> None:
     """Make the next pass list a library completely."""
-    await connection.execute("UPDATE libraries SET list_again = 1 WHERE id = ?", (library_id,))
+    connection.execute("UPDATE libraries SET list_again = 1 WHERE id = ?", (library_id,))
 
 
 def _json(texts: Sequence[str]) -> str | None:
     return msgspec.json.encode(list(texts)).decode() if texts else None
 
 
-async def removed_since(connection: aiosqlite.Connection, library_id: int, since: int, now: int) -> int:
+def removed_since(connection: sqlite3.Connection, library_id: int, since: int, now: int) -> int:
     """Return how many items of a library were marked missing between two observed times.
 
     Accepted removals do not count. Former releases recorded by the wall clock when a person accepted them: a time
@@ -197,7 +196,7 @@ async def removed_since(connection: aiosqlite.Connection, library_id: int, since
         " WHERE r.library_id = ?1 AND ifnull(r.observed, r.started_at) >= ?2"
         " AND NOT ifnull(l.removals_accepted_at BETWEEN ifnull(r.observed, r.started_at) AND ?3, 0)"
     )
-    ((removed,),) = await connection.execute_fetchall(query, (library_id, since, now))
+    ((removed,),) = connection.execute(query, (library_id, since, now))
     return int(removed)
 
 
@@ -209,8 +208,8 @@ _FIRST_BLOCKED = (
 """The first pass held back since the last full listing. Ids show which came later, whatever happened to the clock."""
 
 
-async def blocked_since(connection: aiosqlite.Connection, library_id: int) -> int | None:
+def blocked_since(connection: sqlite3.Connection, library_id: int) -> int | None:
     """Return the observed time of the first pass held back since the last full listing of a library."""
     query = f"SELECT ifnull(observed, started_at) FROM sync_runs WHERE id = ({_FIRST_BLOCKED})"
-    rows = list(await connection.execute_fetchall(query, (library_id,)))
-    return int(rows[0][0]) if rows else None
+    row = connection.execute(query, (library_id,)).fetchone()
+    return None if row is None else int(row[0])

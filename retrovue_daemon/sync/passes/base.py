@@ -151,8 +151,8 @@ async def _finish(connection: Connection, *, job: LibraryPass, verdict: Verdict,
     if verdict.status == "ok":
         return await job.finish(connection, verdict, recorder)
     run = recorder.run(verdict, job.counts)
-    run_id = await record_run(connection, run)
-    await record_failure(connection, run, verdict.fault, list_again=verdict.list_again)
+    run_id = await connection.run(record_run, run)
+    await connection.run(record_failure, run, verdict.fault, list_again=verdict.list_again)
     return Conclusion(run, run_id)
 
 
@@ -179,7 +179,7 @@ def _record_cancelled(job: LibraryPass, context: PassContext, recorder: RunRecor
 
     async def work(connection: Connection) -> Conclusion:
         run = recorder.run(Verdict("cancelled"), job.counts)
-        return Conclusion(run, await record_run(connection, run))
+        return Conclusion(run, await connection.run(record_run, run))
 
     try:
         return context.database.writer.post(work)

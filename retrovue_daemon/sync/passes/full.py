@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from retrovue_daemon.store.items.displacement import displaced_rows
-from retrovue_daemon.store.items.lookup import ids_of_library, rating_keys
+from retrovue_daemon.store.items.lookup import rating_keys
 from retrovue_daemon.store.items.shared_files import is_guid_elsewhere
-from retrovue_daemon.store.items.sweep import still_of
 from retrovue_daemon.store.tables.runs import Counts, Marks, record_failure, record_run, settle
 from retrovue_daemon.sync.confirmation import MOST_AT_ONCE, confirm, not_there
 from retrovue_daemon.sync.faults import cut_short, unreadable_parent
 from retrovue_daemon.sync.listing import ListingReader
 from retrovue_daemon.sync.passes.base import Conclusion
 from retrovue_daemon.sync.removal import carry_out, plan_removal
+from retrovue_daemon.sync.seen import unseen_rows
 from retrovue_daemon.sync.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -99,10 +99,10 @@ class FullPass:
         found: dict[Kind, list[int]] = {}
         for kind, row_ids in leaving.items():
             staying = {*self._unlisted[kind]} - {*row_ids}
-            found[kind] = await displaced_rows(reader, kind, staying)
+            found[kind] = await reader.run(displaced_rows, kind, staying)
             if staying and self._listed[kind].log.unreadable:
                 others = sorted(staying - {*found[kind]})[:MOST_AT_ONCE]
-                twins = [row_id for row_id in others if await is_guid_elsewhere(reader, kind, row_id)]
+                twins = [row_id for row_id in others if await reader.run(is_guid_elsewhere, kind, row_id)]
                 found[kind] += await not_there(self._context, kind, twins)
         return found
 
@@ -137,16 +137,13 @@ class FullPass:
 
     async def _unseen(self, kind: Kind) -> list[int]:
         """Return the ids of this library's rows that were not listed and are not yet missing."""
-        reader, seen = self._context.database.reader, self._listed[kind].rows
-        ids: list[int] = []
-        async for chunk in ids_of_library(reader, kind, self._library.row.id):
-            ids += await still_of(reader, kind, self._library.row.id, seen.unseen(chunk))
-        self._unlisted[kind] = ids
+        reader = self._context.database.reader
+        ids = self._unlisted[kind] = await unseen_rows(reader, kind, self._library.row.id, self._listed[kind].rows)
         log = self._listed[kind].log
         if not ids or not log.unreadable:
             return ids
         # A row that may be an unreadable entry is not gone, whatever the server answers for the single item.
-        keys = await rating_keys(reader, kind, ids)
+        keys = await reader.run(rating_keys, kind, ids)
         return [row_id for row_id, key in keys.items() if not log.may_be_unread(key)]
 
     async def _kinds_to_confirm(self, leaving: dict[Kind, list[int]]) -> list[Kind] | None:
@@ -164,7 +161,7 @@ class FullPass:
         ]
         if sum(len(leaving[kind]) for kind in unsized) <= MOST_AT_ONCE:
             reader = self._context.database.reader
-            nameless = [kind for kind in unsized if await displaced_rows(reader, kind, leaving[kind])]
+            nameless = [kind for kind in unsized if await reader.run(displaced_rows, kind, leaving[kind])]
             to_confirm += [kind for kind in unsized if kind not in nameless]
             unsized = nameless
         for kind, listing in self._library.listings:
@@ -237,7 +234,7 @@ class FullPass:
             verdict = Verdict("blocked", removal.refusal, fault=verdict.fault)
         verdict = self._reader.hidden_paths.adjust_verdict(verdict)
         run = recorder.run(verdict, self.counts, removal, removed)
-        run_id = await record_run(connection, run)
+        run_id = await connection.run(record_run, run)
         if verdict.status == "ok" and verdict.settles:
             marks = Marks(
                 content_changed_at=listing.content_changed_at,
@@ -249,9 +246,9 @@ class FullPass:
                 fault=verdict.fault,
                 list_again=verdict.list_again,
             )
-            await settle(connection, run, marks)
+            await connection.run(settle, run, marks)
         else:
-            await record_failure(connection, run, verdict.fault, list_again=verdict.list_again)
+            await connection.run(record_failure, run, verdict.fault, list_again=verdict.list_again)
         return Conclusion(run, run_id, removal)
 
 

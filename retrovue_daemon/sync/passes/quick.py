@@ -61,10 +61,10 @@ class QuickPass:
     async def finish(self, connection: Connection, verdict: Verdict, recorder: RunRecorder) -> Conclusion:
         """Move the watermark; record the pass only if it changed something."""
         run = recorder.run(verdict, self.counts)
-        run_id = await record_run(connection, run) if self.counts.any_change else None
+        run_id = await connection.run(record_run, run) if self.counts.any_change else None
         marks = [mark for mark in (self._library.row.watermark, self._reader.watermark) if mark is not None]
-        await note_look(
-            connection,
+        await connection.run(
+            note_look,
             run,
             max(marks, default=None),
             settled=self._settled,

@@ -60,11 +60,11 @@ class ShowPass:
         if self._library.listing.refreshing:
             return Verdict("incomplete", "the server is scanning this library")
         reader, target = self._context.database.reader, self._library.target
-        row = (await known_rows(reader, Kind.SHOW, target.server_id, [key]))[key]
+        row = (await reader.run(known_rows, Kind.SHOW, target.server_id, [key]))[key]
         leaving = {
             kind: [
                 row_id
-                for row_id in await ids_of_show(reader, kind, target.library_id, row.id)
+                for row_id in await reader.run(ids_of_show, kind, target.library_id, row.id)
                 if row_id not in listed.rows
             ]
             for kind, listed in self._listed.items()
@@ -94,11 +94,11 @@ class ShowPass:
         verdict = self._reader.hidden_paths.adjust_verdict(verdict)
         run = recorder.run(verdict, self.counts, removal, removed)
         if removal.refusal is not None:
-            await record_failure(connection, run)
+            await connection.run(record_failure, run)
         if self._reader.displaced or self._reader.list_again:
             # An item that lost its key may be under another show now.
-            await list_library_again(connection, library.row.id)
-        return Conclusion(run, await record_run(connection, run), removal)
+            await connection.run(list_library_again, library.row.id)
+        return Conclusion(run, await connection.run(record_run, run), removal)
 
 
 async def _alone(show: Show) -> AsyncGenerator[Page, None]:

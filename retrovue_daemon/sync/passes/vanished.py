@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from retrovue_daemon.store.items.lookup import ids_of_library
-from retrovue_daemon.store.items.sweep import forget_library, still_of
+from retrovue_daemon.store.items.sweep import forget_library
 from retrovue_daemon.store.tables.runs import Counts, record_failure, record_run
 from retrovue_daemon.sync.passes.base import Conclusion
 from retrovue_daemon.sync.removal import carry_out, plan_removal
+from retrovue_daemon.sync.seen import SeenIds, unseen_rows
 from retrovue_daemon.sync.verdict import Verdict
 
 if TYPE_CHECKING:
-    from retrovue_daemon.records import Kind
     from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.store.tables.runs import RunKind
     from retrovue_daemon.sync.passes.base import RunRecorder
@@ -35,11 +34,10 @@ class VanishedPass:
     async def read(self) -> Verdict:
         """Collect all rows of the library."""
         reader = self._context.database.reader
-        leaving: dict[Kind, list[int]] = {}
-        for kind, _ in self._library.listings:
-            leaving[kind] = []
-            async for chunk in ids_of_library(reader, kind, self._library.row.id):
-                leaving[kind] += await still_of(reader, kind, self._library.row.id, chunk)
+        leaving = {
+            kind: await unseen_rows(reader, kind, self._library.row.id, SeenIds())
+            for kind, _ in self._library.listings
+        }
         return Verdict("ok", leaving=leaving)
 
     async def finish(self, connection: Connection, verdict: Verdict, recorder: RunRecorder) -> Conclusion:
@@ -50,7 +48,7 @@ class VanishedPass:
             verdict = Verdict("blocked", removal.refusal)
         run = recorder.run(verdict, self.counts, removal, removed)
         if removal.refusal is None:
-            await forget_library(connection, self._library.row.id)
+            await connection.run(forget_library, self._library.row.id)
         else:
-            await record_failure(connection, run)
-        return Conclusion(run, await record_run(connection, run), removal)
+            await connection.run(record_failure, run)
+        return Conclusion(run, await connection.run(record_run, run), removal)

@@ -15,15 +15,15 @@ def test_a_moment_is_over_when_something_begins_or_ends() -> None:
 
 async def test_time_begins_with_the_first_moment(database) -> None:
     """Nothing is remembered: 0 stands for what was before all moments."""
-    assert await next_moment(database.reader, 1) == 1
-    assert await next_moment(database.reader, 99) == 1
+    assert await database.reader.run(next_moment, 1) == 1
+    assert await database.reader.run(next_moment, 99) == 1
 
 
 @pytest.mark.parametrize("column", ["known_moment", "listed_from", "listed_until"])
 async def test_time_goes_on_after_what_libraries_remember(database, column) -> None:
     """Of any library of the server."""
     await database.writer.write(lambda c: c.execute(f"UPDATE libraries SET {column} = 40 WHERE id = 2"))
-    assert await next_moment(database.reader, 1) == 41
+    assert await database.reader.run(next_moment, 1) == 41
 
 
 @pytest.mark.parametrize("kind", ["movie", "show", "season", "episode"])
@@ -38,7 +38,7 @@ async def test_time_goes_on_after_what_items_remember(database, write, make, kin
     await write(item("1"))
     await write(item("2"))
     await database.writer.write(lambda c: c.execute(f"UPDATE {kind}s SET first_moment = 30 * id"))
-    assert await next_moment(database.reader, 1) == 61
+    assert await database.reader.run(next_moment, 1) == 61
 
 
 async def test_another_servers_time_is_another(database, write, make) -> None:
@@ -54,4 +54,4 @@ async def test_another_servers_time_is_another(database, write, make) -> None:
             " VALUES (2, '1', 'Movies', 'movie', 5)"
         )
     )
-    assert await next_moment(database.reader, 2) == 6
+    assert await database.reader.run(next_moment, 2) == 6

@@ -39,7 +39,7 @@ def put(database, libraries):
     async def work(*items, library: int = MOVIES, seen_in: int = 1, server: int = 1, now: int = NOW):
         target = Target(server, library, "…", lambda path: path, known=seen_in)
         changes = [Change(item, int(item.rating_key)) for item in items]
-        return await database.writer.write(lambda c: write_items(c, target, items[0].kind, changes, now))
+        return await database.writer.run(lambda c: write_items(c, target, items[0].kind, changes, now))
 
     return work
 
@@ -52,7 +52,7 @@ def conclude(database):
         leaving: dict[Kind, list[int]], library: int = MOVIES, listed: tuple[int, int] = (1, 1), server: int = 1
     ):
         target = Target(server, library, "…", lambda path: path)
-        rekeyed = await database.writer.write(lambda c: rekey(c, target, Listed(*listed), leaving))
+        rekeyed = await database.writer.run(lambda c: rekey(c, target, Listed(*listed), leaving))
         assert list(await database.reader.execute_fetchall("PRAGMA foreign_key_check")) == []
         return rekeyed
 
@@ -65,7 +65,7 @@ def lose(database):
 
     async def work(kind: Kind, *ids: int, library: int = MOVIES, seen_in: int = 2) -> None:
         target = Target(1, library, "…", lambda path: path)
-        await database.writer.write(lambda c: mark_missing(c, target, kind, ids, NOW, NOW, seen_in - 1))
+        await database.writer.run(lambda c: mark_missing(c, target, kind, ids, NOW, NOW, seen_in - 1))
 
     return work
 

@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from retrovue_daemon.records import Kind
 from retrovue_daemon.sources.plex.client import Listing
-from retrovue_daemon.store.items.lookup import ids_of_library
 from retrovue_daemon.store.items.sweep import mark_missing, present, purge, purgeable, still_of
 from retrovue_daemon.store.items.upserts import Change, write_items
 from retrovue_daemon.sync.passes.vanished import VanishedPass
+from retrovue_daemon.sync.seen import ids_of_library
 
 NOW = 1_700_000_000
 
@@ -22,7 +22,7 @@ async def test_missing_items_keep_their_rows_and_files(write, query, make, datab
     """State and time are set on the item, the state on its files; others stay active."""
     await write(make.movie("7", make.part(70)), make.movie("8", make.part(80)))
 
-    removed = await database.writer.write(lambda c: mark_missing(c, target, Kind.MOVIE, [1], 123, 124))
+    removed = await database.writer.run(lambda c: mark_missing(c, target, Kind.MOVIE, [1], 123, 124))
 
     assert removed == 1
     assert await query("SELECT rating_key, state, missing_since, missing_observed FROM movies ORDER BY id") == [
@@ -40,7 +40,7 @@ async def test_a_row_that_moved_to_another_library_is_left_alone(write, query, m
     await write(make.movie("7", make.part(70)))
     await database.writer.write(lambda c: c.execute("UPDATE movies SET library_id = 2"))
 
-    removed = await database.writer.write(lambda c: mark_missing(c, target, Kind.MOVIE, [1], 123, 124))
+    removed = await database.writer.run(lambda c: mark_missing(c, target, Kind.MOVIE, [1], 123, 124))
 
     assert removed == 0
     assert await query("SELECT state FROM movies") == [("active",)]
@@ -50,17 +50,17 @@ async def test_a_row_that_moved_to_another_library_is_left_alone(write, query, m
 async def test_an_item_goes_missing_once(write, make, database, query, target) -> None:
     """A second sweep neither counts it again nor moves the time at which it left."""
     await write(make.movie("7"))
-    await database.writer.write(lambda c: mark_missing(c, target, Kind.MOVIE, [1], 123, 124))
-    assert await database.writer.write(lambda c: mark_missing(c, target, Kind.MOVIE, [1], 456, 457)) == 0
+    await database.writer.run(lambda c: mark_missing(c, target, Kind.MOVIE, [1], 123, 124))
+    assert await database.writer.run(lambda c: mark_missing(c, target, Kind.MOVIE, [1], 456, 457)) == 0
     assert await query("SELECT missing_since, missing_observed FROM movies") == [(123, 124)]
 
 
 async def test_what_is_missing_is_not_present(write, make, database, target) -> None:
     """Only rows that are still listed count."""
     await write(*(make.movie(str(number)) for number in range(5)))
-    await database.writer.write(lambda c: mark_missing(c, target, Kind.MOVIE, [1], 100, 100))
-    await database.writer.write(lambda c: mark_missing(c, target, Kind.MOVIE, [2], 200, 200))
-    assert await present(database.reader, Kind.MOVIE, 1) == 3
+    await database.writer.run(lambda c: mark_missing(c, target, Kind.MOVIE, [1], 100, 100))
+    await database.writer.run(lambda c: mark_missing(c, target, Kind.MOVIE, [2], 200, 200))
+    assert await database.reader.run(present, Kind.MOVIE, 1) == 3
 
 
 async def test_rows_that_were_judged_may_be_anothers_by_now(write, make, database, target) -> None:
@@ -68,14 +68,14 @@ async def test_rows_that_were_judged_may_be_anothers_by_now(write, make, databas
     await write(*(make.movie(str(number)) for number in range(1, 8)))
     await database.writer.write(lambda c: c.execute("UPDATE movies SET library_id = 2 WHERE id = 2"))
     await database.writer.write(lambda c: c.execute("DELETE FROM movies WHERE id = 5"))
-    await database.writer.write(lambda c: mark_missing(c, target, Kind.MOVIE, [4], 100, 100))
-    assert await still_of(database.reader, Kind.MOVIE, 1, [1, 2, 3, 4, 5, 6], chunk=2) == [1, 3, 6]
+    await database.writer.run(lambda c: mark_missing(c, target, Kind.MOVIE, [4], 100, 100))
+    assert await database.reader.run(still_of, Kind.MOVIE, 1, [1, 2, 3, 4, 5, 6], chunk=2) == [1, 3, 6]
 
 
 async def test_ids_of_a_library_come_in_pieces(write, make, database, target) -> None:
     """All of its rows and no other's, in order of id, never more than a piece at a time."""
     await write(*(make.movie(str(number)) for number in range(8)))
-    await database.writer.write(lambda c: mark_missing(c, target, Kind.MOVIE, [4], 100, 100))
+    await database.writer.run(lambda c: mark_missing(c, target, Kind.MOVIE, [4], 100, 100))
     await database.writer.write(lambda c: c.execute("UPDATE movies SET library_id = 2 WHERE id = 2"))
     pieces = [piece async for piece in ids_of_library(database.reader, Kind.MOVIE, 1, chunk=3)]
     assert pieces == [[1, 3, 4], [5, 6, 7], [8]]
@@ -84,7 +84,7 @@ async def test_ids_of_a_library_come_in_pieces(write, make, database, target) ->
 async def test_a_vanished_library_lets_go_of_what_is_not_missing_yet(write, make, database, target) -> None:
     """What left long ago is not to leave, and to be counted, once more."""
     await write(*(make.movie(str(number)) for number in range(5)))
-    await database.writer.write(lambda c: mark_missing(c, target, Kind.MOVIE, [2, 4], 100, 100))
+    await database.writer.run(lambda c: mark_missing(c, target, Kind.MOVIE, [2, 4], 100, 100))
     context: Any = SimpleNamespace(database=database)
     library: Any = SimpleNamespace(listings=((Kind.MOVIE, Listing.MOVIES),), row=SimpleNamespace(id=1))
     verdict = await VanishedPass(context, library).read()
@@ -100,7 +100,7 @@ def delete(database):
 
     async def work(before: int, server_id: int = 1) -> list[int]:
         deleted = []
-        while rows := await database.writer.write(lambda c: purge(c, server_id, before)):
+        while rows := await database.writer.run(lambda c: purge(c, server_id, before)):
             deleted.append(rows)
         assert list(await database.reader.execute_fetchall("PRAGMA foreign_key_check")) == []
         return deleted
@@ -114,7 +114,7 @@ def lose(database, target):
 
     async def work(kind: Kind, *ids: int, at: int = 100, library: int = 1) -> None:
         where = replace(target, library_id=library)
-        await database.writer.write(lambda c: mark_missing(c, where, kind, ids, NOW * 2, at))
+        await database.writer.run(lambda c: mark_missing(c, where, kind, ids, NOW * 2, at))
 
     return work
 
@@ -133,7 +133,7 @@ async def a_show(database, target, make) -> None:
         ],
     ):
         changes = [Change(item, 1) for item in items]
-        await database.writer.write(lambda c, items=changes: write_items(c, tv, items[0].item.kind, items, NOW))
+        await database.writer.run(lambda c, items=changes: write_items(c, tv, items[0].item.kind, items, NOW))
 
 
 async def _left(query) -> dict[str, list[object]]:
@@ -156,14 +156,14 @@ async def test_retention_ends_to_the_second(write, make, lose, delete, database,
     """What went missing at that time or earlier goes; whoever asks first is told whether anything will."""
     await write(make.movie("7"))
     await lose(Kind.MOVIE, 1, at=100)
-    assert await purgeable(database.reader, 1, before) is bool(deleted)
+    assert await database.reader.run(purgeable, 1, before) is bool(deleted)
     assert await delete(before) == deleted
 
 
 async def test_only_what_is_missing_is_deleted(write, make, query, delete, database) -> None:
     """Neither what is there nor what is there without a file."""
     await write(make.movie("7", make.part(70)), make.movie("8"))
-    assert not await purgeable(database.reader, 1, NOW * 2)
+    assert not await database.reader.run(purgeable, 1, NOW * 2)
     assert await delete(NOW * 2) == []
     assert (await _left(query))["movies"] == ["7", "8"]
 
@@ -221,7 +221,7 @@ async def test_another_server_keeps_its_own(write, make, query, lose, delete, da
     await database.writer.write(
         lambda c: c.execute("INSERT INTO plex_servers (name, server_url) VALUES ('attic', 'http://a')")
     )
-    assert not await purgeable(database.reader, 2, 100)
+    assert not await database.reader.run(purgeable, 2, 100)
     assert await delete(100, server_id=2) == []
     assert (await _left(query))["movies"] == ["7"]
 
