@@ -36,7 +36,7 @@ def command_line(only: str | None = None) -> typer.Typer:
             "init config.toml",
             "check --config config.toml",
             "run --config config.toml",
-            "status",
+            "status --config config.toml",
         ),
         epilog="Exit codes: 0 success, 1 part of the work failed, was held back or was left incomplete, 2 invalid"
         " usage, 3 no server could be used, 75 the database is locked by another process or its directory does not"

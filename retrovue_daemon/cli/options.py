@@ -27,7 +27,7 @@ DatabaseOption: TypeAlias = Annotated[
     typer.Option(
         "--database",
         metavar="FILE",
-        help="The database file; overrides [database] path.",
+        help="The database file, instead of the one that the configuration names.",
         show_default=False,
         readable=False,  # unreadable files are reported by our own errors
     ),

@@ -24,9 +24,10 @@ def check(
 ) -> None:
     """Check the configuration, then each server: its identity, its token and its libraries.
 
-    The check reads a few items of each library to find out whether the token can see file paths; the owner's token
-    always can. Exit code 1 also means that a token cannot, or that an entry of `libraries` matches no library of its
-    server. Nothing is written; from an existing database, only former titles of libraries are read.
+    The check reads a few items of each library to find out whether the token can see file paths; the token of the
+    server's owner always can. Exit code 1 means that a server failed the check (3: all servers did), that a token
+    cannot see file paths, or that an entry of `libraries` in the configuration matches no library of its server.
+    Nothing is written.
 
     Examples:
 

@@ -46,8 +46,8 @@ def discover(
 ) -> None:
     """Search the servers for shows by title, in all libraries, including those that are not synced.
 
-    The result shows how to distinguish shows with the same title, and which shows the database contains. Nothing is
-    written. The exit code is 1 if no show is found.
+    Each show is listed with its year, library, numbers of seasons and episodes, and guid, and with its id in the
+    database if it is there. Nothing is written. The exit code is 1 if no show is found.
 
     Examples:
 

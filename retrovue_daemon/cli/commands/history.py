@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 def history(
     server: ServerOption = None,
     library: LibraryOption = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="The number of passes to show.")] = 20,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", metavar="NUMBER", min=1, help="The number of passes to show.")
+    ] = 20,
     config: ConfigOption = None,
     database: DatabaseOption = None,
     as_json: JsonOption = False,

@@ -17,6 +17,7 @@ def init(
     file: Annotated[
         Path | None,
         typer.Argument(
+            metavar="FILE",
             help="The file to write; '-' prints to standard output. Default: ~/.config/retrovue-daemon/config.toml,"
             " which commands find without --config.",
             show_default=False,

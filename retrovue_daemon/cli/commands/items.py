@@ -68,7 +68,9 @@ def search_items(
     kind: KindOption = None,
     server: ServerOption = None,
     library: LibraryOption = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="The maximum number of results.")] = 25,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", metavar="NUMBER", min=1, help="The maximum number of results.")
+    ] = 25,
     config: ConfigOption = None,
     database: DatabaseOption = None,
     as_json: JsonOption = False,

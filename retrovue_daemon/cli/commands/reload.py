@@ -27,9 +27,10 @@ def reload(
     """Have the running daemon reload its configuration, and print the result.
 
     The file is checked first: if it has a mistake, the daemon is not signaled. Then the daemon applies the whole
-    file, or refuses it and keeps its old configuration. Some keys need a restart, and only the service itself can
-    read systemd credentials. The daemon is found by its lock on the database, so `--config` and `--database` must be
-    those of `run`. `status` shows the last reload, no matter whether this command, SIGHUP or systemd requested it.
+    file, or refuses it and keeps its old configuration, for example if a changed key needs a restart, or if it cannot
+    read a systemd credential, which this command cannot check. The daemon is found by its lock on the database, so
+    `--config` and `--database` must be those of `run`. `status` shows the last reload, no matter whether this
+    command, SIGHUP or systemd requested it.
 
     The exit code is 0 if the daemon applied the file, or found nothing changed; 78 if the file was refused; 1 if no
     daemon runs, it cannot be signaled, it did not report the result in time, or it failed for a reason other than the

@@ -79,7 +79,10 @@ def status(
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show servers, libraries, the last passes, what is held back or in doubt and why, and the size of the database.
+    """Show the state of each server and library, the last passes, pending problems and the size of the database.
+
+    Problems are removals that wait for your confirmation, libraries whose last listing left something in doubt, and a
+    configuration that the daemon refused to reload.
 
     The command only reads the database, so it works with or without a running daemon. With `--watch --json`, it
     prints one JSON object per line, whenever something changes.

@@ -61,8 +61,8 @@ def sync(
 
     A library gets a full listing if the server reports additions or removals, or if the last full listing is older
     than `full_interval`. Otherwise only updated items are requested. If a daemon is running on the database, it does
-    the work. A terminal shows progress bars and a table of results; elsewhere, standard output gets plain lines (or
-    the JSON object), and standard error gets log lines as JSON.
+    the work. On a terminal, the command shows progress bars and a table of results. Otherwise it prints progress and
+    results as plain lines (or one JSON object) to standard output, and log lines as JSON to standard error.
 
     Examples:
 

@@ -51,13 +51,19 @@ def demo(  # noqa: PLR0917 -- typer passes every option by its name
     port: Annotated[
         int | None,
         typer.Option(
-            "--port", min=0, max=65535, help="With --serve: the port; 0 selects a free one.", show_default="0"
+            "--port",
+            metavar="PORT",
+            min=0,
+            max=65535,
+            help="With --serve: the port; 0 selects a free one.",
+            show_default="0",
         ),
     ] = None,
     control_port: Annotated[
         int | None,
         typer.Option(
             "--control-port",
+            metavar="PORT",
             min=0,
             max=65535,
             help="With --serve: a port for an HTTP API that changes the library; 0 selects a free one.",
@@ -65,18 +71,29 @@ def demo(  # noqa: PLR0917 -- typer passes every option by its name
         ),
     ] = None,
     movies: Annotated[
-        int | None, typer.Option("--movies", min=0, help="Sync or serve a generated library with this many films.")
+        int | None,
+        typer.Option(
+            "--movies", metavar="NUMBER", min=0, help="Sync or serve a generated library with this many films."
+        ),
     ] = None,
     shows: Annotated[
-        int | None, typer.Option("--shows", min=0, help="Sync or serve a generated library with this many shows.")
+        int | None,
+        typer.Option(
+            "--shows", metavar="NUMBER", min=0, help="Sync or serve a generated library with this many shows."
+        ),
     ] = None,
     episodes: Annotated[
         int | None,
-        typer.Option("--episodes", min=0, help="Episodes per generated show.", show_default="90"),
+        typer.Option("--episodes", metavar="NUMBER", min=0, help="Episodes per generated show.", show_default="90"),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option("--seed", help="Vary the generated library, not its size.", show_default="0"),
+        typer.Option(
+            "--seed",
+            metavar="NUMBER",
+            help="Generate other titles and values; the size of the library stays the same.",
+            show_default="0",
+        ),
     ] = None,
     release: Annotated[
         Literal["2016", "2023", "2026"],

@@ -163,7 +163,8 @@ def suggest_mappings(
 ) -> None:
     """Find stored paths without a mapping, and check that mapped files exist.
 
-    A few files per directory are looked up. A path without a mapping is fine if its files are found under that path.
+    The command looks for a few files per directory on this system. A path without a mapping is fine if its files are
+    found under that path.
 
     Examples:
 

@@ -38,9 +38,9 @@ def probe_servers(
 ) -> None:
     """Test whether servers respond and accept the token, and show which libraries the token gives access to.
 
-    The table also shows whether the token is the owner's. Another user's token may not see file paths; the test reads
-    a few items of each library to find out. Without them, a sync keeps the stored paths, and new files have none.
-    Nothing is written.
+    The table also shows whether the token is that of the server's owner. Plex may hide file paths from other users;
+    the test reads a few items of each library to find out. If paths are hidden, a sync keeps those already stored,
+    and new files have none. Nothing is written.
 
     Examples:
 
