@@ -25,11 +25,11 @@ from retrovue_daemon.errors import (
     UnknownServer,
 )
 from retrovue_daemon.logs.setup import redactor_in_use
-from retrovue_daemon.service.client import request_sync
 from retrovue_daemon.service.report import exit_code, summary, unmet
 from retrovue_daemon.service.roster import ActiveServer
 from retrovue_daemon.service.selection import Selection, check_year
 from retrovue_daemon.service.supervisor import Supervisor
+from retrovue_daemon.service.sync_request import request_sync
 from retrovue_daemon.sources.plex.client import PlexClient
 from retrovue_daemon.sources.plex.retries import RetryPolicy
 from retrovue_daemon.store.tables.daemon_state import visitors_identifier

@@ -1,4 +1,4 @@
-"""Requesting a reload from the daemon that holds a database, and waiting for its verdict."""
+"""Requesting a reload from the daemon that holds a database, and waiting for the result."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import structlog
 from retrovue_daemon.clock import Clock
 from retrovue_daemon.errors import InternalError, StoreError
 from retrovue_daemon.service.report import ServerReport
-from retrovue_daemon.service.requests import RequestServer
+from retrovue_daemon.service.request_server import RequestServer
 from retrovue_daemon.service.roster import choose_active, read_roster
 from retrovue_daemon.service.slots import FIRST_LOOK_S, Slots
 from retrovue_daemon.service.worker import ServerWorker, WorkerContext

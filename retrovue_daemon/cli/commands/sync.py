@@ -146,8 +146,8 @@ async def _request(
     settings: Config, options: SyncOptions, board: ProgressBoard, _redactor: Redactor
 ) -> dict[str, Any]:
     """Request the sync from the running daemon."""
-    from retrovue_daemon.service.client import request_sync  # noqa: PLC0415 -- imports aiosqlite
     from retrovue_daemon.service.signals import Signals  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.service.sync_request import request_sync  # noqa: PLC0415 -- imports aiosqlite
 
     path = settings.database.path.resolve()
     with Signals() as signals:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from retrovue_daemon.errors import DaemonGone, DatabaseUnusable, Interrupted, UnknownServer
-from retrovue_daemon.service import client
-from retrovue_daemon.service.client import request_sync
+from retrovue_daemon.service import sync_request
 from retrovue_daemon.service.selection import EVERYTHING, Selection
 from retrovue_daemon.service.signals import Signals
+from retrovue_daemon.service.sync_request import request_sync
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.store.file.lock import Holder, holder
 from retrovue_daemon.sync.progress import ProgressBoard
@@ -157,7 +157,7 @@ async def test_an_answer_that_was_the_daemons_last_word_is_heard(path, monkeypat
             )
         return holder(database)
 
-    monkeypatch.setattr(client, "holder", answer_and_end)
+    monkeypatch.setattr(sync_request, "holder", answer_and_end)
     assert (await request_sync(path, EVERYTHING, None, ProgressBoard()))["exit_code"] == 0
 
 
