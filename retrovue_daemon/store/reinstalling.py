@@ -35,6 +35,7 @@ def accept_identity(connection: sqlite3.Connection, server: StoredServer, machin
         " watermark = NULL, fault = NULL, doubt = NULL, list_again = 0, last_full_sync_at = NULL WHERE server_id = ?",
         (server.id,),
     )
+    connection.execute("DELETE FROM damaged_items WHERE server_id = ?", (server.id,))
     former = f"{server.machine_identifier}/"
     items = 0
     for table in TABLES.values():

@@ -11,6 +11,7 @@ from retrovue_daemon.store.items.damage import (
     STORED_AT,
     Damage,
     forget_damage,
+    holds_damage,
     known_damage,
     remember_damage,
     return_kept,
@@ -34,26 +35,31 @@ _NAMED = 5
 
 
 class DamageWatch:
-    """Decides in one pass which damaged items are stored; what it knows of them is from before the pass."""
+    """Decides in one pass which damaged items are stored; what it knows of them is from before the pass.
+
+    An item that is listed twice in a pass arrived damaged once.
+    """
 
     def __init__(self, context: PassContext, library: LibraryTarget, counts: Counts) -> None:
         self._context = context
         self._library = library
         self._counts = counts
-        self._before: dict[str, Damage] | None = None
+        self._remembers: bool | None = None
+        self._before: dict[str, Damage | None] = {}
+        """What was stored, before the pass, about the items for which it stored anything else."""
         self._kept: set[tuple[Kind, str]] = set()
         self._stored: set[tuple[Kind, str]] = set()
         self._list_again = False
 
     async def begin(self) -> None:
-        """Read once what is remembered of the server's items."""
-        if self._before is None:
-            self._before = await self._context.database.reader.run(known_damage, self._library.target.server_id)
+        """Find out once whether anything is remembered of the server's items."""
+        if self._remembers is None:
+            self._remembers = await self._context.database.reader.run(holds_damage, self._library.target.server_id)
 
     @property
     def remembers(self) -> bool:
         """Whether any item of the server arrived damaged before."""
-        return bool(self._before)
+        return bool(self._remembers)
 
     def adjust_verdict(self, verdict: Verdict) -> Verdict:
         """Return the verdict with damaged items reported; undecided ones cause another full listing."""
@@ -77,9 +83,9 @@ class DamageWatch:
 
         ``others`` are the rating keys of items that their rows may not belong to.
         """
-        before, mended = self._before or {}, dict(page.mended)
-        if before:
-            await self._forget(before.keys() & {item.rating_key for item in page.items} - mended.keys())
+        mended = dict(page.mended)
+        before = await self._known_before([item.rating_key for item in page.items])
+        await self._forget({key: before[key] for key in before.keys() - mended.keys()})
         if not mended:
             return changes
         new: dict[str, Damage] = {}
@@ -102,16 +108,27 @@ class DamageWatch:
             else:
                 stored.add(key)
         if new:
+            self._before = {key: before.get(key) for key in new} | self._before
             self._list_again |= bool(kept)
             await self._remember(kind, new, [(known[key], item) for key, item in kept.items()])
             self._warn(kind, page, kept.keys(), stored)
         self._kept |= {(kind, key) for key in kept}
         return [change for change in changes if change.item.rating_key not in kept]
 
-    async def _forget(self, keys: Collection[str]) -> None:
-        if keys:
+    async def _known_before(self, keys: Collection[str]) -> dict[str, Damage]:
+        """Return what was known of these items before the pass."""
+        known: dict[str, Damage | None] = {}
+        if self._remembers:
+            reader, server_id = self._context.database.reader, self._library.target.server_id
+            known.update(await reader.run(known_damage, server_id, keys))
+        known.update({key: self._before[key] for key in keys if key in self._before})
+        return {key: damage for key, damage in known.items() if damage is not None}
+
+    async def _forget(self, known: Mapping[str, Damage]) -> None:
+        if known:
+            self._before = {**known, **self._before}
             server_id = self._library.target.server_id
-            await self._context.database.writer.run(forget_damage, server_id, keys)
+            await self._context.database.writer.run(forget_damage, server_id, known)
 
     async def _remember(self, kind: Kind, new: dict[str, Damage], kept: list[tuple[KnownRow, Item]]) -> None:
         target, list_again = self._library.target, self._list_again

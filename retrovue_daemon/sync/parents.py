@@ -59,7 +59,7 @@ class ParentLookup:
         without_guid = {key for key, lost in page.mended if "guid" in lost.split(", ")}
         others = await self._other_items(kind, changes, known)
         others = {key: change for key, change in others.items() if key not in without_guid}
-        if page.mended:
+        if page.mended or self._damage.remembers:
             changes = await self._damage.sift(kind, page, known, changes, others)
         changes = [change for change in changes if change.item.rating_key not in others]
         now, writer = context.now(), context.database.writer

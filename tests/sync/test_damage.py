@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from retrovue_daemon.service.daemon import SyncOptions
@@ -52,6 +54,25 @@ async def test_the_same_damage_twice_is_how_the_server_has_it(plex, sync, rows) 
     assert len(changed) == 1
     assert "\N{REPLACEMENT CHARACTER}" in changed[0]
     assert _library(rows) == (0, 0)
+
+
+async def test_damage_in_both_listings_of_a_pass_counts_once(plex, config, sync, rows) -> None:
+    """A library whose total moved is listed a second time by the same pass."""
+    settings = config(plex, server={"concurrency": 1}, sync={"page_size": 10})
+    await sync(settings)
+    good = _titles(rows)
+    film, gone, *_ = plex.world.movies("1")
+    stuck = plex.faults.hang(LISTING, after=1)
+    plex.faults.rewrite(LISTING, f'"title":"{film.title}"', f'"title":"{film.title}\xff"', times=None)
+    round_ = asyncio.create_task(sync(settings))
+    await stuck.reached.wait()
+    plex.changes.delete(gone.id)
+    stuck.release.set()
+    await round_
+
+    assert len(plex.requests_for(LISTING)) > 6
+    assert _titles(rows) == good
+    assert rows("SELECT rating_key, times FROM damaged_items") == [(film.rating_key, 1)]
 
 
 async def test_a_missing_film_that_arrives_damaged_returns_with_its_values(plex, sync, rows) -> None:

@@ -218,6 +218,30 @@ async def test_a_new_show_that_is_read_damaged_by_its_key_is_asked_for_again(ple
     assert kinds[1] == ["quick"]
 
 
+async def test_damage_of_a_show_is_forgotten_when_its_key_brings_it_undamaged(plex, sync, rows) -> None:
+    """What would be stored as the second damage of the same kind is the first again."""
+    await sync(plex)
+    show = plex.changes.add_show("3", "New Show", 1960)
+    plex.changes.add_episode(show.id, 1, 1, "Pilot")
+    plex.quirks.unlisted = {show.id}
+    _damage_details(plex, show, None)
+    await sync(plex)
+    known = "SELECT count(*) FROM damaged_items WHERE rating_key = ?"
+    assert rows(known, show.rating_key) == [(1,)]
+    plex.faults.clear()
+    items = [show, *(item for item in plex.world.items.values() if getattr(item, "show_id", None) == show.id)]
+    for item in reversed(items):
+        plex.world.drop(item.id)
+    await sync(plex)
+    for item in items:
+        plex.world.put(item)
+
+    await sync(plex)
+
+    assert rows("SELECT title, state FROM shows WHERE rating_key = ?", show.rating_key) == [("New Show", "active")]
+    assert rows(known, show.rating_key) == [(0,)]
+
+
 async def test_details_that_are_asked_for_external_ids_bring_only_these(plex, sync, rows, episode) -> None:
     """Their other values may arrive damaged where the listing's were not."""
     for each in plex.world.leaves_of(episode.show_id):

@@ -64,6 +64,17 @@ async def test_every_item_keeps_its_id(plex, reinstalled, sync, rows, path) -> N
     }
 
 
+async def test_damage_of_the_former_installation_is_forgotten(plex, reinstalled, sync, rows, path) -> None:
+    """Its rating keys mean other items now."""
+    plex.faults.bad_bytes("/library/sections/1/all", times=1)
+    await sync(plex)
+    assert rows("SELECT count(*) FROM damaged_items") == [(1,)]
+
+    _accept(path, "reinstalled")
+
+    assert rows("SELECT count(*) FROM damaged_items") == [(0,)]
+
+
 async def test_what_the_new_installation_lacks_is_held_back(plex, reinstalled, sync, rows, path) -> None:
     """The old libraries are no longer there: what did not turn up elsewhere waits for a person."""
     gone = next(reinstalled.world.movies("1"))

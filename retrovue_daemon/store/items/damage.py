@@ -35,10 +35,21 @@ class Damage(msgspec.Struct, frozen=True):
         return Damage(digest, STORED_AT if digest == self.digest else min(self.times + 1, STORED_AT))
 
 
-def known_damage(connection: sqlite3.Connection, server_id: int) -> dict[str, Damage]:
-    """Return the stored damage of a server's items, by rating key."""
-    query = "SELECT rating_key, digest, times FROM damaged_items WHERE server_id = ?"
-    return {key: Damage(digest, times) for key, digest, times in connection.execute(query, (server_id,))}
+def holds_damage(connection: sqlite3.Connection, server_id: int) -> bool:
+    """Return whether damage of any item of a server is stored."""
+    query = "SELECT EXISTS (SELECT 1 FROM damaged_items WHERE server_id = ?)"
+    ((holds,),) = connection.execute(query, (server_id,))
+    return bool(holds)
+
+
+def known_damage(connection: sqlite3.Connection, server_id: int, rating_keys: Iterable[str]) -> dict[str, Damage]:
+    """Return the stored damage of those of these items that have any, by rating key."""
+    query = (
+        "SELECT rating_key, digest, times FROM damaged_items"
+        " WHERE server_id = ? AND rating_key IN (SELECT value FROM json_each(?))"
+    )
+    rows = connection.execute(query, (server_id, json_list(rating_keys)))
+    return {key: Damage(digest, times) for key, digest, times in rows}
 
 
 def remember_damage(
@@ -55,7 +66,7 @@ def remember_damage(
 
 
 def forget_damage(connection: sqlite3.Connection, server_id: int, rating_keys: Iterable[str]) -> None:
-    """Delete the stored damage of items that arrived undamaged."""
+    """Delete the stored damage of items that arrived undamaged or whose rows are deleted."""
     connection.execute(
         "DELETE FROM damaged_items WHERE server_id = ? AND rating_key IN (SELECT value FROM json_each(?))",
         (server_id, json_list(rating_keys)),

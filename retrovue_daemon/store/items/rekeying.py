@@ -279,6 +279,12 @@ def _take_over(connection: sqlite3.Connection, kind: Kind) -> None:
         connection.execute(
             f"UPDATE {child} SET {column} = {heir.format(column=column)} WHERE {column} IN {young_ids}", value
         )
+    # What is known of damage belongs to a key.
+    connection.execute(
+        "DELETE FROM damaged_items WHERE (server_id, rating_key) IN"
+        f" (SELECT server_id, rating_key FROM {table} WHERE id IN {old_ids})",
+        value,
+    )
     # The rating key is unique: the older row can take it once the younger one is deleted.
     names = [name for name in COLUMNS[kind] if name not in SAID_ONCE | {"rating_key"}]
     connection.execute(

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from retrovue_daemon.records import Kind
+from retrovue_daemon.store.items.damage import forget_damage
 from retrovue_daemon.store.items.lookup import TABLES
 
 if TYPE_CHECKING:
@@ -115,8 +116,8 @@ def present(connection: sqlite3.Connection, kind: Kind, library_id: int, before:
 def purge(connection: sqlite3.Connection, server_id: int, before: int) -> int:
     """Delete a batch of a server's rows that went missing by an observed time; return how many, 0 when none are left.
 
-    Their files and external ids are deleted with them. Blocked libraries keep everything, and shows and seasons stay
-    as long as any row refers to them: children are deleted first.
+    Their files, external ids and stored damage are deleted with them. Blocked libraries keep everything, and shows
+    and seasons stay as long as any row refers to them: children are deleted first.
     """
     for kind in (Kind.MOVIE, Kind.EPISODE, Kind.SEASON, Kind.SHOW):
         query = (
@@ -133,6 +134,7 @@ def purge(connection: sqlite3.Connection, server_id: int, before: int) -> int:
                 ((server_id, rating_key, kind.value) for _, rating_key in rows),
             )
         connection.executemany(f"DELETE FROM {TABLES[kind]} WHERE id = ?", ((row_id,) for row_id, _ in rows))
+        forget_damage(connection, server_id, [rating_key for _, rating_key in rows])
         return len(rows)
     return 0
 

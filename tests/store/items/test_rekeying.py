@@ -95,6 +95,18 @@ async def test_an_equal_guid_pairs(put, conclude, films, make) -> None:
     assert await films() == [(1, "2", "active")]
 
 
+async def test_what_is_known_of_damage_stays_with_its_rating_key(put, conclude, query, make, database) -> None:
+    """That of the younger row is the item's, that of the key which is given up is nobody's."""
+    await put(make.movie("1", guid="plex://movie/x"), make.movie("3"))
+    await put(make.movie("2", guid="plex://movie/x"), seen_in=2)
+    insert = "INSERT INTO damaged_items (server_id, rating_key, digest) VALUES (1, '1', 5), (1, '2', 5), (1, '3', 5)"
+    await database.writer.write(lambda c: c.execute(insert))
+
+    await conclude({Kind.MOVIE: [1]})
+
+    assert await query("SELECT rating_key FROM damaged_items ORDER BY rating_key") == [("2",), ("3",)]
+
+
 @pytest.mark.parametrize(("edition", "paired"), [("Director's Cut", True), ("Another Cut", False), (None, False)])
 async def test_a_guid_pairs_only_with_an_equal_edition(put, conclude, make, edition, paired) -> None:
     """Editions of a film are items of their own, which share its guid."""

@@ -151,6 +151,19 @@ async def test_a_film_is_deleted_with_its_files_and_external_ids(write, query, m
     assert await query("SELECT DISTINCT movie_id FROM movie_guids") == [(2,)]
 
 
+async def test_what_is_known_of_damage_goes_with_its_item(write, query, make, lose, delete, database) -> None:
+    """The next item with that rating key is another one."""
+    await write(make.movie("7"), make.movie("8"))
+    await database.writer.write(
+        lambda c: c.execute(
+            "INSERT INTO damaged_items (server_id, rating_key, digest) VALUES (1, '7', 5), (1, '8', 5)"
+        )
+    )
+    await lose(Kind.MOVIE, 1)
+    assert await delete(100) == [1]
+    assert await query("SELECT rating_key FROM damaged_items") == [("8",)]
+
+
 @pytest.mark.parametrize(("before", "deleted"), [(99, []), (100, [1]), (101, [1])])
 async def test_retention_ends_to_the_second(write, make, lose, delete, database, before, deleted) -> None:
     """What went missing at that time or earlier goes; whoever asks first is told whether anything will."""
