@@ -67,7 +67,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for: the command line must not wait for it."""
+    """Import a name when it is first used: the command line starts faster without most of them."""
     from importlib import import_module  # noqa: PLC0415 -- only here
 
     for module, names in _HOMES.items():

@@ -7,7 +7,7 @@ import time
 
 
 class Clock:
-    """What the system says. ``monotonic`` does not jump when somebody sets the clock; schedules live by it."""
+    """The system's clock. Schedules use ``monotonic``, which does not jump when the system time is set."""
 
     def now(self) -> int:
         """Return Unix seconds (UTC)."""

@@ -53,7 +53,7 @@ URL: Final[Value[str]] = Value(
 
 
 def same_server(url: str) -> str:
-    """Give the form in which two addresses of one server are equal: with its port, also where that is the default.
+    """Return the form in which two addresses of one server are equal: with its port, even if that is the default.
 
     What is no address, as another program may have stored it, equals itself only.
     """

@@ -21,7 +21,7 @@ N = TypeVar("N", bound=_Named)
 
 
 def name_form(name: str) -> str:
-    """Return the form in which two names of one server are equal: letter case does not count."""
+    """Return the form in which two names of one server are equal: letter case is ignored."""
     return name.strip().casefold()
 
 

@@ -17,50 +17,50 @@ if TYPE_CHECKING:
     from retrovue_daemon.sync.progress import Progress
 
 LONGEST_PING_S = 60.0
-"""Seconds that the writer may take for a step: while it waits for another program's lock, each try is one."""
+"""The longest time in seconds for one step of the writer; each attempt to get another program's lock is one."""
 
 STATUS_S = 1.0
 
 
 async def beat(notifier: Notifier, writer: Writer, clock: Clock) -> None:
-    """Tell systemd again and again that the event loop and the writer are alive; for ever, or not at all.
+    """Notify systemd's watchdog while the event loop and the writer are alive. Return at once without a watchdog.
 
-    The writer answers through its queue. One that has not done so yet lives too, for a minute since it last made a
-    step: it may have to wait for another program's lock, with one piece of work after the other, and what systemd
-    waits may be shorter than that.
+    The writer responds to a ping through its queue. Until then it counts as alive for a minute after its last step,
+    because each piece of work in the queue may have to wait for another program's lock, and systemd's timeout may be
+    shorter than all these waits.
     """
     if notifier.watchdog_interval is None:
         return
-    lived_at, steps, answer = clock.monotonic(), writer.steps, _ask(writer)
+    lived_at, steps, ping = clock.monotonic(), writer.steps, _ping(writer)
     try:
         while True:
-            if answer.done() or writer.steps != steps:
+            if ping.done() or writer.steps != steps:
                 lived_at, steps = clock.monotonic(), writer.steps
-            if answer.done():
-                answer = _ask(writer)
+            if ping.done():
+                ping = _ping(writer)
             if clock.monotonic() - lived_at < LONGEST_PING_S:
                 notifier.watchdog()
-            # A step may come just after that minute: it and the pause have to fit into what systemd waits.
+            # A step may end just after that minute: it and this pause must fit into systemd's timeout.
             await clock.sleep(notifier.watchdog_interval / 2)
     finally:
-        answer.cancel()
-        await asyncio.gather(answer, return_exceptions=True)
+        ping.cancel()
+        await asyncio.gather(ping, return_exceptions=True)
 
 
-def _ask(writer: Writer) -> asyncio.Task[None]:
-    return asyncio.create_task(_answer(writer), name="ping of the writer")
+def _ping(writer: Writer) -> asyncio.Task[None]:
+    return asyncio.create_task(_respond(writer), name="ping of the writer")
 
 
-async def _answer(writer: Writer) -> None:
-    # A writer that could not get the lock has answered; whether it has ended is told elsewhere.
+async def _respond(writer: Writer) -> None:
+    # A writer that could not get the lock still responds; whether it has ended is checked elsewhere.
     with suppress(StoreError):
         await writer.catch_up()
 
 
 async def show_status(notifier: Notifier, supervisor: Supervisor, redactor: Redactor, clock: Clock) -> None:
-    """Show in systemd's status what is being synced and what is wrong, whenever that has changed.
+    """Keep systemd's status line up to date: what is being synced, and what is wrong.
 
-    Titles in it are the servers' own, who have been shown tokens.
+    Known secrets are removed: the line contains titles, and servers choose these and know their tokens.
     """
     shown = ""
     while True:
@@ -72,7 +72,7 @@ async def show_status(notifier: Notifier, supervisor: Supervisor, redactor: Reda
 
 
 def status_line(supervisor: Supervisor) -> str:
-    """Say in one line what is being synced, and what is wrong."""
+    """Return one line that says what is being synced, and what is wrong."""
     return "; ".join([_doing(supervisor.board.latest), *supervisor.wrong])
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def accept_identity(connection: sqlite3.Connection, server: StoredServer, machine_identifier: str, now: int) -> int:
-    """Accept the machine that answers now as this server; return how many items the server had.
+    """Accept the machine that responds now as this server; return how many items the server had.
 
     Rating keys, part ids and marks of the former installation are meaningless now. They are moved out of the way, so
     that the next passes list everything and find each item's row by its guid or path (``store/items/rekeying.py``).

@@ -1,13 +1,13 @@
 """Shows and seasons that are listed under a known key with another guid.
 
-A guid that is made of the key tells nothing: there a show with another title is one of these, and so is a season with
-another number, of another show, or of a show that is one of these itself.
+Some guids are only made from the key. For these, a show with another title is a conflict instead, and so is a season
+with another number, with another show, or with a show that is a conflict itself.
 
-Either they were matched to another work (Fix Match, a new agent), and keep their rows, or the key was given to
-another show, as after Plex's database was put back from a backup, and the row must wait for its own. Listings give
-shows and seasons no file, so their episodes tell: one file that the row's episodes have is enough. The row is left
-alone until the episodes are listed, and so are the episodes below such a key: a pass that breaks off before must not
-spoil what the next one decides by.
+A conflict has one of two causes. The item was matched anew (Fix Match, a new agent): it keeps its row. Or Plex gave
+its key to another item, for example after a restore of Plex's database: the row must wait for its own item.
+Shows and seasons have no files, so their episodes decide: if one listed episode has a file that the row's episodes
+have, the item is the same. Until the episodes are listed, neither the row nor the episodes below such a key are
+written, because a pass that breaks off must leave the next one what it needs to decide.
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ if TYPE_CHECKING:
 _PARENTS = (Kind.SHOW, Kind.SEASON)
 
 _NAMES = {Kind.SHOW: {"title"}, Kind.SEASON: {"index", "parentRatingKey"}}
-"""What Plex calls the values that tell where a guid is made of the key."""
+"""Plex's names of the values that are compared if a guid is only made from the key."""
 
 MOST_WAITING = 20_000
-"""Episodes kept at most, so that memory stays flat where all keys of a large library were given out again."""
+"""The largest number of episodes kept: memory stays flat even if all keys of a large library are reassigned."""
 
 
 class _KeyConflict(msgspec.Struct):
     """A change that waits for its row, which has the guid ``guid``.
 
-    ``has_episodes`` and ``has_files`` say what was listed below it. ``is_unmatched``: no catalogue knows it. There
-    files that were only renamed, and have their sizes, tell as well. ``is_elsewhere``: the row is of another library,
-    whose pass may have moved its episodes on already.
+    ``has_episodes`` and ``has_files`` say what was listed below it. ``is_unmatched`` means that no catalogue has the
+    item; then files of equal sizes count as the same, even if they were renamed. ``is_elsewhere`` means that the row
+    belongs to another library, whose pass may already have moved its episodes away.
     """
 
     change: Change
@@ -74,7 +74,7 @@ class KeyConflicts:
         self._waiting: list[Change] = []
         """Episodes of undecided shows and seasons."""
         self.unwritten = 0
-        """Episodes of these that were not kept: the next pass writes them, with their shows and seasons decided."""
+        """The number of such episodes that were not kept: the next pass writes them, after their parents."""
 
     def __bool__(self) -> bool:
         return any(self._open.values())
@@ -186,8 +186,8 @@ class KeyConflicts:
     async def resolve(self, listed: Mapping[Kind, Listed], *, complete: bool) -> tuple[list[BatchResult], bool]:
         """Decide the rest; return what was written, and whether something must wait for a full listing.
 
-        If either side has no file, the item is the same unless the row's own item is listed elsewhere. A listing that
-        is not ``complete`` proves nothing; the kept episodes are then left to the next one.
+        If the entry or the row has no file, the item is the same unless the row's own item is listed elsewhere. A
+        listing that is not ``complete`` proves nothing; the next pass then lists the kept episodes again.
         """
         if not self:
             return [], False
@@ -212,10 +212,13 @@ class KeyConflicts:
         return results, False
 
     async def _is_another(self, kind: Kind, one: _KeyConflict, guids: set[str]) -> bool:
-        """Return whether an entry that shares no file with its row is another item; ``guids`` are those waiting."""
+        """Return whether an entry that shares no file with its row is another item.
+
+        ``guids`` are the guids of all entries that are undecided.
+        """
         is_waiting = one.guid in guids and not is_of_key(one.guid)
         if not one.has_files:
-            # A token that sees no files tells nothing; an entry without episodes has none to share.
+            # The token may not see files, which proves nothing; an entry without episodes has no file to share.
             return is_waiting and not one.has_episodes
         reader = self._context.database.reader
         if one.files or is_waiting or one.is_elsewhere:

@@ -146,10 +146,10 @@ class Pace:
     def _judge(self, *, slow: bool, entries: int | None, seconds: float | None) -> None:
         """Set the pause, and log when pauses begin or end; ``seconds`` is None if the page did not arrive."""
         if slow != self.slow:
-            told = {"server": self._server, "entries": entries, "seconds": seconds and round(seconds, 1)}
+            details = {"server": self._server, "entries": entries, "seconds": seconds and round(seconds, 1)}
             if slow:
-                _log.info("server.slow", **told)
+                _log.info("server.slow", **details)
             else:
-                _log.info("server.fast_again", **told)
+                _log.info("server.fast_again", **details)
         longest = LONGEST_REST_S if seconds is None else min(seconds, LONGEST_REST_S)
         self._rest = longest if slow else 0.0

@@ -72,7 +72,7 @@ def show_progress(connection: sqlite3.Connection, progress: Mapping[int, dict[st
     """Store the progress of requests by id, where the requesting programs read the result."""
     connection.executemany(
         "UPDATE sync_requests SET result = ? WHERE id = ? AND finished_at IS NULL",
-        [(json.dumps(told), request_id) for request_id, told in progress.items()],
+        [(json.dumps(each), request_id) for request_id, each in progress.items()],
     )
 
 
