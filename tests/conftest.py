@@ -49,7 +49,7 @@ def _limit(item: pytest.Item) -> None:
 
 
 class _Response(aiohttp.ClientResponse):
-    """A response that can be made as aioresponses 0.7.9 makes it: without the writer that aiohttp 3.14 asks for."""
+    """A response that can be made as aioresponses 0.7.9 makes it: without the writer that aiohttp 3.14 requires."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("stream_writer", Mock(output_size=0))
@@ -58,7 +58,7 @@ class _Response(aiohttp.ClientResponse):
 
 @pytest.fixture
 def responses(monkeypatch: pytest.MonkeyPatch) -> Iterator[aioresponses]:
-    """Answers in place of aiohttp's requests, for a test of one request; no socket is opened."""
+    """Responses instead of aiohttp's requests, for a test of one request; no socket is opened."""
     monkeypatch.setattr(core, "ClientResponse", _Response)
     with aioresponses() as answers:
         yield answers

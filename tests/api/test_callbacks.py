@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.api.conftest import Calls
 
 
-async def test_both_levels_are_told(importer: PlexImporter, calls: Calls) -> None:
+async def test_both_levels_are_reported(importer: PlexImporter, calls: Calls) -> None:
     """Each step with its numbers and its name; the last call says that all is done, and what it brought."""
     await importer.sync_all_libraries(calls.on_progress)
     libraries = {library[2] for library, _, _ in calls.progress if library}
@@ -33,7 +33,7 @@ async def test_both_levels_are_told(importer: PlexImporter, calls: Calls) -> Non
 
 
 async def test_libraries_that_were_never_seen_reading_count() -> None:
-    """Small ones are done before anybody looks, and one that waits for its first page has nothing to tell."""
+    """Small libraries finish before they can be shown; one that waits for its first page has no progress."""
     board, steps = ProgressBoard(), list[Any]()
     done = asyncio.Event()
 
@@ -185,7 +185,7 @@ async def test_a_callback_that_raises_is_logged_once(
     assert type(error).__name__ in record.getMessage() or "RuntimeError" in record.getMessage()
 
 
-async def test_a_cancelled_block_waits_for_nobody() -> None:
+async def test_a_cancelled_block_does_not_wait() -> None:
     """A callback that lasts is left to itself."""
     board = ProgressBoard()
     begun = asyncio.Event()
@@ -209,7 +209,7 @@ async def test_a_cancelled_block_waits_for_nobody() -> None:
 
 
 async def test_after_the_end_a_slow_callback_is_called_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What came while it was busy is skipped: whoever waits for the sync waits for one call, not for a queue."""
+    """Changes during a call are skipped: the caller of the sync waits for one callback, not for a queue of them."""
     monkeypatch.setattr(callbacks_module, "LATE_S", 0.0)
     board, steps = ProgressBoard(), list[Any]()
     begun, held = asyncio.Event(), asyncio.Event()
@@ -243,7 +243,7 @@ async def test_what_no_board_has_shown_has_a_name(calls: Calls) -> None:
 
 
 async def test_without_a_callback_there_is_no_task() -> None:
-    """Nobody is told anything."""
+    """No callback is called."""
     async with Callbacks(ProgressBoard()) as callbacks:
         callbacks.set_final("done")
         assert asyncio.all_tasks() == {asyncio.current_task()}

@@ -116,7 +116,7 @@ async def test_a_server_that_a_configuration_left_behind_is_taken_over(database:
 
 
 async def test_a_server_is_changed(database: Database, rows: Rows) -> None:
-    """Only what is named, and whether anything was is told."""
+    """Only what is named, and the return value says whether anything was."""
     server_id = await database.add_plex_server("home", URL, "tok-1234567")
     assert await database.update_plex_server(server_id, server_url="http://192.168.1.12:32400")
     assert await database.update_plex_server(server_id, "attic", token=Secret("tok-7654321"), is_active=False)
@@ -159,8 +159,8 @@ async def test_what_the_configuration_defines_is_changed_there(database: Databas
     assert rows("SELECT count(*) FROM plex_path_mappings") == [(1,)]
 
 
-async def test_an_unknown_server_is_told_with_those_that_there_are(database: Database) -> None:
-    """Whatever is asked of it; only to delete what is not there is no mistake."""
+async def test_an_unknown_server_is_reported_with_those_that_there_are(database: Database) -> None:
+    """Every call raises the same error, except a deletion, which returns False."""
     await database.add_plex_server("home", URL, "tok-1234567")
     with pytest.raises(UnknownId, match="no server has the id 9") as caught:
         await database.update_plex_server(9, name="x")
@@ -313,7 +313,7 @@ async def test_local_paths_are_those_that_a_sync_stores(
 
 
 async def test_a_root_that_is_no_known_librarys_still_selects_mappings(database: Database, server_id: int) -> None:
-    """Before the first sync nobody knows the libraries."""
+    """Before the first sync, no library is known."""
     await database.add_plex_path_mapping("/media", "/mnt/one", server_id, library_root="/media/one")
     await database.add_plex_path_mapping("/media", "/mnt/any", server_id)
     assert database.get_local_path(server_id, "/media/one/x", "/media/one") == "/mnt/one/one/x"
@@ -343,7 +343,7 @@ async def test_reading_goes_on_while_another_program_writes(database: Database, 
     assert [server["name"] for server in await database.get_plex_servers()] == ["other"]
 
 
-async def test_a_database_that_stays_locked_is_told(
+async def test_a_database_that_stays_locked_is_reported(
     database: Database, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Writers wait for each other, but not for ever."""

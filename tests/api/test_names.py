@@ -22,7 +22,7 @@ def test_every_name_leads_somewhere() -> None:
     assert set(retrovue_daemon.__all__) <= set(dir(retrovue_daemon))
 
 
-def test_a_name_that_is_none_is_told_as_python_does() -> None:
+def test_a_name_that_is_none_is_reported_as_python_does() -> None:
     """Also to `hasattr`, and to `import`."""
     assert not hasattr(retrovue_daemon, "PlexExporter")
     with pytest.raises(ImportError, match="PlexExporter"):

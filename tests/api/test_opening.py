@@ -44,7 +44,7 @@ async def test_a_missing_database_is_made(path) -> None:
         assert version_of(path) == migrations()[-1].version
 
 
-async def test_a_missing_directory_is_told(tmp_path) -> None:
+async def test_a_missing_directory_is_reported(tmp_path) -> None:
     """It may be a disk that is not mounted."""
     with pytest.raises(DatabasePlaceMissing):
         async with Database(tmp_path / "nowhere" / "mirror.db"):
@@ -63,7 +63,7 @@ async def test_another_programs_database_is_left_alone(path) -> None:
 
 
 async def test_an_old_database_is_upgraded(path) -> None:
-    """A copy of it stays, and whoever could read it still can."""
+    """A copy of it stays, readable by the same users."""
     make_old(path)
     path.chmod(0o640)
     async with Database(str(path)):
@@ -73,7 +73,7 @@ async def test_an_old_database_is_upgraded(path) -> None:
 
 
 async def test_no_schema_is_changed_below_a_daemon(path, monkeypatch) -> None:
-    """Its own release has to do it; what to do is told."""
+    """Its own release has to do it; what to do is reported."""
     monkeypatch.setattr(opening, "PATIENCE_S", 0.0)
     make_old(path)
     with database_lock(path) as lock:
@@ -95,7 +95,7 @@ async def test_a_database_of_this_release_is_opened_below_a_daemon(path) -> None
             assert await database.add_plex_server("home", "http://127.0.0.1:1", "tok-1234") == 1
 
 
-async def test_whoever_is_making_it_is_waited_for(path) -> None:
+async def test_opening_waits_for_a_process_that_creates_it(path) -> None:
     """Programs that start at the same moment do not get into each other's way."""
     async with Database(path) as first, Database(path) as second:
         assert first.path == second.path

@@ -44,13 +44,13 @@ def test_the_dump_holds_every_key_that_is_in_force(run, config_file) -> None:
 
 
 def test_the_dump_follows_the_options(run, config_file, tmp_path) -> None:
-    """What would be used is told, not only what is written."""
+    """The output includes defaults, not only what is written."""
     finished = run("config", "dump", "--config", config_file(), "--database", tmp_path / "other.db")
     assert tomllib.loads(finished.out)["database"]["path"] == str(tmp_path / "other.db")
 
 
 def test_a_bad_configuration_is_not_dumped(run, config_file) -> None:
-    """Its problems are told."""
+    """Its problems are reported."""
     finished = run("config", "dump", "--config", config_file("[sync]\nintervall = '5m'\n"))
     assert (finished.code, finished.out) == (78, "")
     assert "sync.intervall" in finished.err
@@ -69,7 +69,7 @@ def test_the_path_is_the_one_that_is_found(run, config_file, tmp_path, monkeypat
     assert "does not exist" in finished.err
 
 
-def test_without_a_configuration_the_places_are_told(run) -> None:
+def test_without_a_configuration_the_places_are_reported(run) -> None:
     """Every one that was looked at."""
     finished = run("config", "path")
     assert finished.code == 78

@@ -27,7 +27,7 @@ def _checks(finished) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("options", [(), ("--quick",)])
-def test_a_sound_database_is_told_as_one(on, options) -> None:
+def test_a_sound_database_is_reported_as_one(on, options) -> None:
     """Integrity, foreign keys, orphans and the schema's version are looked at."""
     finished = on("database", "check", "--json", *options)
     assert finished.code == 0
@@ -48,7 +48,7 @@ def test_a_sound_database_is_told_as_one(on, options) -> None:
         ),
     ],
 )
-def test_what_is_wrong_is_told(on, rows, change, check, word) -> None:
+def test_what_is_wrong_is_reported(on, rows, change, check, word) -> None:
     """With exit code 78, and what else is wrong besides does not hide it."""
     rows("INSERT INTO plex_servers (name, server_url) VALUES ('attic', 'http://127.0.0.1:1')")
     rows(change)  # without foreign keys, as another program may
@@ -95,7 +95,7 @@ def test_a_log_of_another_database_is_no_part_of_a_copy(on, tmp_path, suffix) ->
 
 
 def test_a_damaged_schema_is_a_finding_too(on, database) -> None:
-    """Nothing can be read then, and that is what is told."""
+    """Nothing can be read then, and the error says so."""
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
         connection.execute("PRAGMA writable_schema = ON")
         connection.execute("UPDATE sqlite_schema SET sql = 'CREATE TABLE nonsense (' WHERE name = 'movies'")
@@ -105,7 +105,7 @@ def test_a_damaged_schema_is_a_finding_too(on, database) -> None:
     assert "database check" not in on("database", "check").err
 
 
-def test_what_cannot_even_be_opened_is_told_to_programs_too(on, rows) -> None:
+def test_json_reports_a_file_that_cannot_even_be_opened(on, rows) -> None:
     """One object on standard output, also then."""
     rows("PRAGMA user_version = 999")
     finished = on("database", "check", "--json")
@@ -123,7 +123,7 @@ def test_what_the_next_sync_mends_is_only_a_remark(on, rows) -> None:
     assert remarks["episodes of no show"].startswith("1 rows")
 
 
-def test_damage_is_told(on, database, rows) -> None:
+def test_damage_is_reported(on, database, rows) -> None:
     """A page that was overwritten makes no traceback."""
     ((page,),) = rows("SELECT rootpage FROM sqlite_schema WHERE name = 'movies_title'")
     ((size,),) = rows("PRAGMA page_size")
@@ -199,7 +199,7 @@ def test_a_backup_is_one_state_while_the_daemon_writes(database, tmp_path) -> No
 
 
 def test_a_daemon_that_starts_during_a_backup_spoils_it(database, tmp_path) -> None:
-    """Nobody was there, so the file was trusted not to change: the copy is thrown away rather than believed."""
+    """No process had the file open, so it was expected not to change: the copy is discarded."""
 
     def start(done: int, total: int) -> None:
         with closing(sqlite3.connect(database)) as daemon:
@@ -334,7 +334,7 @@ def test_vacuum_waits_for_no_daemon(on, database) -> None:
 
 
 def test_stats_count_rows_and_bytes(on, database) -> None:
-    """Of every table; bytes of each only when asked for, because that reads everything."""
+    """Of every table; bytes of each only when requested, because that reads everything."""
     stats = json.loads(on("database", "stats", "--json").out)
     tables = {table["name"]: table for table in stats["tables"]}
     assert (tables["movies"]["rows"], tables["movies"]["bytes"]) == (36, None)

@@ -263,7 +263,7 @@ def test_a_second_import_finds_everything_there(run, retrovue, tmp_path) -> None
 
 
 def test_what_cannot_be_used_costs_nothing_else(run, retrovue, tmp_path) -> None:
-    """It is told with its reason, and exit code 1."""
+    """It is reported with its reason, and exit code 1."""
     path = tmp_path / "new.db"
     source = retrovue(
         rows=TWO_SERVERS + "INSERT INTO plex_servers (name, server_url, token) VALUES"
@@ -334,7 +334,7 @@ def test_the_original_is_not_touched(run, retrovue, tmp_path) -> None:
 
 
 def test_a_directory_that_cannot_be_written_is_no_hindrance(as_reader, database, retrovue) -> None:
-    """The original may belong to somebody else."""
+    """The original may belong to another user."""
     others = TWO_SERVERS.replace("'Home'", "'House'")
     source = shutil.copy(retrovue(rows=others), database.parent / "theirs.db")
     source.chmod(0o444)
@@ -343,7 +343,7 @@ def test_a_directory_that_cannot_be_written_is_no_hindrance(as_reader, database,
     assert _outcomes(finished)["server"] == {"added": 2}
 
 
-def test_a_file_that_is_being_written_is_not_believed(retrovue, monkeypatch) -> None:
+def test_a_file_that_is_being_written_is_not_used(retrovue, monkeypatch) -> None:
     """A copy of two files of different moments may be nonsense: after three tries it gives up."""
     source = retrovue(rows=TWO_SERVERS)
     source.with_name("retrovue.db-wal").write_bytes(b"x" * 100)

@@ -52,7 +52,7 @@ def test_what_is_there_already_stays() -> None:
     )
 
 
-def test_what_somebody_else_has_put_there_stays() -> None:
+def test_entries_of_other_code_stay() -> None:
     """A program may bring its own way to read certificates."""
     _run(
         "import ssl; ours = lambda context: None; ssl.SSLContext.set_default_verify_paths = ours\n"
@@ -83,7 +83,7 @@ def test_a_command_reads_no_certificates_for_plain_http(plex: SimulatedPlex, tmp
 
 
 @pytest.mark.parametrize(("options", "frozen"), [([], True), (["-X", "dev"], False)])
-def test_the_end_looks_for_no_garbage_unless_somebody_develops(options: list[str], *, frozen: bool) -> None:
+def test_the_exit_collects_no_garbage_except_in_development_mode(options: list[str], *, frozen: bool) -> None:
     """And the start looks for little."""
     code = (
         "import atexit, gc, sys; sys.argv = ['retrovue-daemon', '--version']\n"

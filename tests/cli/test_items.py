@@ -16,7 +16,7 @@ def _found(finished) -> list[tuple[str, str]]:
 
 
 def test_titles_are_found_whatever_their_case(on) -> None:
-    """Films, shows and episodes; seasons only when asked for."""
+    """Films, shows and episodes; seasons only when requested."""
     assert _found(on("items", "search", "METROPOLIS", "--json")) == [("movie", "Metropolis")]
     assert ("show", "The Lighthouse Keepers") in _found(on("items", "search", "lighthouse", "--json"))
     assert _found(on("items", "search", "specials", "--json")) == []
@@ -58,7 +58,7 @@ def test_signs_in_a_text_mean_themselves(on, rows, text) -> None:
 
 
 def test_a_search_can_be_narrowed(on) -> None:
-    """By kind, server and library; unknown ones are told, and so is a search for nothing."""
+    """By kind, server and library; unknown ones are reported, and so is a search for nothing."""
     assert _found(on("items", "search", "a", "--kind", "show", "--library", "Anime", "--json"))
     assert {kind for kind, _ in _found(on("items", "search", "a", "--library", "Anime", "--json"))} == {
         "show",
@@ -117,7 +117,7 @@ def test_shows_and_seasons_show_what_they_hold(on, rows) -> None:
 
 
 def test_a_number_that_means_several_items_lists_them(on, rows) -> None:
-    """With what tells them apart, and exit code 2."""
+    """With what distinguishes them, and exit code 2."""
     rows("UPDATE movies SET title = 'A Film', year = 1902 WHERE id = 1")
     rows("UPDATE shows SET title = 'A Show', rating_key = 'k30' WHERE id = 1")
     finished = on("items", "show", "1")
@@ -126,7 +126,7 @@ def test_a_number_that_means_several_items_lists_them(on, rows) -> None:
         assert word in finished.err
 
 
-def test_a_rating_key_is_found_and_told_from_an_id(on, rows) -> None:
+def test_a_rating_key_is_found_and_distinguished_from_an_id(on, rows) -> None:
     """The same film has both numbers; it is one match."""
     ((rating_key, item_id),) = rows("SELECT rating_key, id FROM shows WHERE id = 1")
     by_key = json.loads(on("items", "show", rating_key, "--by", "rating-key", "--json").out)
@@ -138,7 +138,7 @@ def test_a_rating_key_is_found_and_told_from_an_id(on, rows) -> None:
 
 
 @pytest.mark.parametrize("number", ["123456", "1.5", "x", "9" * 30])
-def test_a_number_that_nothing_has_is_told(on, number) -> None:
+def test_a_number_that_nothing_has_is_reported(on, number) -> None:
     """With how to find items."""
     finished = on("items", "show", number)
     assert finished.code == 2
@@ -159,7 +159,7 @@ def test_a_guid_is_read_as_the_mirror_reads_it(run) -> None:
 @pytest.mark.parametrize(
     ("guid", "word"), [("tt0017136", "a scheme"), ("imdb://", "an id"), ("", "a scheme"), ("://x", "a scheme")]
 )
-def test_what_is_no_guid_is_told(run, guid, word) -> None:
+def test_what_is_no_guid_is_reported(run, guid, word) -> None:
     """With what one looks like."""
     finished = run("guid", "parse", guid)
     assert (finished.code, finished.out) == (2, "")

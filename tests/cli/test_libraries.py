@@ -31,7 +31,7 @@ def test_the_list_shows_what_is_in_each(on) -> None:
 
 
 def test_the_list_can_be_of_one_server(on, two_servers) -> None:
-    """Unknown ones are told."""
+    """Unknown ones are reported."""
     assert len(json.loads(on("libraries", "list", "--server", "attic", "--json").out)["libraries"]) == 1
     finished = on("libraries", "list", "--server", "atic")
     assert finished.code == 2
@@ -53,7 +53,7 @@ def test_spaces_around_titles_do_not_count(on, rows) -> None:
     assert rows("SELECT library_name FROM libraries WHERE NOT sync_enabled") == [("Trailers & Bumpers ",)]
 
 
-def test_a_title_that_several_have_is_told_with_all_of_them(on, two_servers, rows) -> None:
+def test_a_title_that_several_have_is_reported_with_all_of_them(on, two_servers, rows) -> None:
     """Nothing is changed until the server is named."""
     finished = on("libraries", "disable", "Movies")
     assert finished.code == 2
@@ -64,7 +64,7 @@ def test_a_title_that_several_have_is_told_with_all_of_them(on, two_servers, row
     assert rows("SELECT server_id FROM libraries WHERE NOT sync_enabled") == [(2,)]
 
 
-def test_unknown_libraries_are_told_with_near_names(on) -> None:
+def test_unknown_libraries_are_reported_with_near_names(on) -> None:
     """In every command."""
     for command in (("enable", "Moves"), ("disable", "Moves"), ("priority", "Moves", "1")):
         finished = on("libraries", *command)
@@ -73,7 +73,7 @@ def test_unknown_libraries_are_told_with_near_names(on) -> None:
         assert "did you mean 'Movies'?" in finished.err
 
 
-def test_a_switch_that_the_configuration_overrules_is_told(on, config_file) -> None:
+def test_a_switch_that_the_configuration_overrules_is_reported(on, config_file) -> None:
     """Both have to want the library."""
     finished = on("libraries", "enable", "TV Shows", "--config", config_file(CONFIG))
     assert finished.code == 0

@@ -42,7 +42,7 @@ def test_mappings_are_added_listed_and_removed(on) -> None:
     assert [entry["id"] for entry in _listed(on)] == [first["id"], third["id"]]
 
 
-def test_a_local_path_that_is_not_there_is_told(on, tmp_path) -> None:
+def test_a_local_path_that_is_not_there_is_reported(on, tmp_path) -> None:
     """It is stored all the same: a disk may not be mounted. What another system has cannot be seen."""
     assert "/mnt/not/there does not exist" in on("mappings", "add", "/a", "/mnt/not/there").err
     assert on("mappings", "add", "/b", tmp_path).err == ""
@@ -81,7 +81,7 @@ def test_a_second_mapping_of_a_directory_is_refused(on) -> None:
 
 
 def test_of_several_servers_one_is_to_be_named(on, two_servers) -> None:
-    """A library that nobody knows yet may be named for one that was never asked."""
+    """A library that is still unknown may be named for a server that was never contacted."""
     finished = on("mappings", "add", "/a", "/b")
     assert finished.code == 2
     assert "'attic'; 'home'" in finished.err
@@ -91,7 +91,7 @@ def test_of_several_servers_one_is_to_be_named(on, two_servers) -> None:
 
 
 def test_without_servers_there_is_nothing_to_map(on, rows) -> None:
-    """It is told how to get one."""
+    """The hint says how to get one."""
     rows("DELETE FROM plex_servers")
     finished = on("mappings", "add", "/a", "/b")
     assert finished.code == 2
@@ -151,7 +151,7 @@ def test_a_path_of_another_system_cannot_be_checked_here(on) -> None:
     assert "cannot be checked here" in finished.out
 
 
-def test_a_path_without_mapping_is_told(on) -> None:
+def test_a_path_without_mapping_is_reported(on) -> None:
     """With what to do, and as exit code 1."""
     finished = on("mappings", "test", "/elsewhere/a.mkv")
     assert (finished.code, finished.out) == (1, "")
@@ -195,7 +195,7 @@ def test_suggest_counts_what_no_mapping_covers(on) -> None:
 
 
 def test_suggest_looks_for_a_few_files_of_what_is_covered(on, rows, tmp_path) -> None:
-    """And tells which mappings cover nothing."""
+    """The command also lists mappings that cover nothing."""
     for (path,) in rows("SELECT plex_path FROM media_files WHERE plex_path LIKE '/srv/media/bumpers/%'"):
         local = tmp_path / path.removeprefix("/srv/media/bumpers/")
         local.parent.mkdir(parents=True, exist_ok=True)

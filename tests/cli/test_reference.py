@@ -109,7 +109,7 @@ def test_the_help_of_a_command_does_without_the_heavy_imports() -> None:
 
 
 def _completed(words: str, **environment: str) -> list[str]:
-    """Ask as the shell does when somebody presses Tab behind these words."""
+    """Complete as the shell does when Tab is pressed after these words."""
     done = subprocess.run(
         [Path(sys.executable).with_name("retrovue-daemon")],
         capture_output=True,

@@ -30,7 +30,7 @@ def _assert_refused(finished, *words: str, code: int = 2) -> None:
 
 
 def test_the_first_server_makes_the_database(run, plex, tmp_path) -> None:
-    """It is asked who it is first; its name, address and token are stored, and only there."""
+    """Its identity is requested first; its name, address and token are stored only in the database."""
     path = tmp_path / "new.db"
     finished = run(
         "servers", "add", "attic", plex.url + "/", "--token-file", "-", "--database", path, stdin=plex.token
@@ -65,7 +65,7 @@ def test_a_token_comes_from_a_file(on, second_plex, tmp_path, rows) -> None:
     assert rows("SELECT token, source FROM plex_servers WHERE name = 'attic'") == [(second_plex.token, "database")]
 
 
-def test_a_token_is_asked_for_on_a_terminal_and_not_shown(plex, tmp_path) -> None:
+def test_a_terminal_prompts_for_the_token_and_hides_it(plex, tmp_path) -> None:
     """It never stands on a command line."""
     controller, terminal = pty.openpty()
     command = [sys.executable, "-m", "retrovue_daemon", "servers", "add", "attic", plex.url]
@@ -90,8 +90,8 @@ def test_a_token_is_asked_for_on_a_terminal_and_not_shown(plex, tmp_path) -> Non
     assert plex.token.encode() not in out + shown
 
 
-def test_without_a_terminal_nobody_is_asked(on, plex) -> None:
-    """What to do instead is told."""
+def test_without_a_terminal_there_is_no_prompt(on, plex) -> None:
+    """The hint says what to do instead."""
     _assert_refused(on("servers", "add", "attic", plex.url), "without a terminal", "--token-file -")
 
 
@@ -103,8 +103,8 @@ def test_what_cannot_be_a_token_is_refused(on, plex, token) -> None:
     assert not token or token not in finished.err
 
 
-def test_a_wrong_token_is_refused_unless_it_is_to_be_believed(on, second_plex, rows) -> None:
-    """The server is asked; nothing is written where it refuses."""
+def test_a_wrong_token_is_refused_unless_the_test_is_skipped(on, second_plex, rows) -> None:
+    """The token is tested on the server; if it is rejected, nothing is written."""
     add = ("servers", "add", "attic", second_plex.url, "--token-file", "-")
     finished = on(*add, stdin="wrong-token")
     assert finished.code == 3
@@ -120,7 +120,7 @@ def test_a_wrong_token_is_refused_unless_it_is_to_be_believed(on, second_plex, r
 
 
 def test_a_shared_token_is_taken(on, second_plex) -> None:
-    """It may see libraries, and nobody needs more."""
+    """It may see libraries, and that is sufficient."""
     finished = on("servers", "add", "attic", second_plex.url, "--token-file", "-", stdin=second_plex.shared_token)
     assert finished.code == 0
 
@@ -153,7 +153,7 @@ def test_addresses_are_checked_as_in_the_configuration(on, url, word) -> None:
 
 
 @pytest.mark.parametrize("stored", ["ftp://x", "http://[", "http://h:port", "", "nonsense"])
-def test_a_stored_address_that_is_none_hinders_nobody(on, plex, rows, stored) -> None:
+def test_an_invalid_stored_address_does_not_affect_other_servers(on, plex, rows, stored) -> None:
     """Another program may have written it; the test says what is wrong with it."""
     rows("UPDATE plex_servers SET server_url = ?", stored)
     assert on("servers", "add", "attic", plex.url, "--no-test", "--token-file", "-", stdin=plex.token).code == 0
@@ -211,7 +211,7 @@ def test_a_token_is_exchanged_after_a_test(on, plex, rows) -> None:
     assert rows("SELECT token FROM plex_servers") == [(plex.shared_token,)]
 
 
-def test_removal_says_what_goes_and_asks(on, rows) -> None:
+def test_removal_shows_what_goes_and_prompts(on, rows) -> None:
     """A dry run and a no change nothing; without a terminal only --yes removes."""
     finished = on("servers", "remove", "home", "--dry-run")
     assert finished.code == 0
@@ -305,7 +305,7 @@ def test_a_row_that_the_configuration_no_longer_names_can_be_removed(run, rows, 
 @pytest.mark.parametrize(
     "command", [("remove", "--yes"), ("enable",), ("disable",), ("set-token",), ("test",), ("export",)]
 )
-def test_unknown_servers_are_told_with_near_names(on, command) -> None:
+def test_unknown_servers_are_reported_with_near_names(on, command) -> None:
     """In every command."""
     name, *options = command
     _assert_refused(on("servers", name, "hone", *options), "no server is named 'hone'", "did you mean 'home'?")
@@ -324,7 +324,7 @@ def test_letter_case_does_not_count_in_the_name_of_a_server(on, rows) -> None:
 # -- test and export ------------------------------------------------------------------------------------------------
 
 
-def test_test_tells_whose_token_it_is(on, plex, rows) -> None:
+def test_test_shows_whose_token_it_is(on, plex, rows) -> None:
     """A shared one, which may not see who is watching, counts as connected all the same."""
     for token, is_owner in ((plex.token, True), (plex.shared_token, False)):
         rows("UPDATE plex_servers SET server_url = ?, token = ?", plex.url, token)
@@ -340,7 +340,7 @@ def test_test_tells_whose_token_it_is(on, plex, rows) -> None:
 
 
 @pytest.mark.parametrize("hides", ["folders", "paths"])
-def test_test_tells_whether_the_token_sees_where_files_are(on, plex, rows, hides) -> None:
+def test_test_shows_whether_the_token_sees_file_paths(on, plex, rows, hides) -> None:
     """With what to do; such a server is connected all the same."""
     rows("UPDATE plex_servers SET server_url = ?, token = ?", plex.url, plex.token)
     assert json.loads(on("servers", "test", "--json").out)["servers"][0]["sees_paths"] is True
@@ -372,8 +372,8 @@ def test_test_knows_a_renamed_library(on, plex, rows, config_file) -> None:
     assert "'Movies' is the former title of library 'Films'" in finished.out
 
 
-def test_test_asks_the_servers_of_the_configuration_too(on, plex, second_plex, rows, config_file) -> None:
-    """Exit code 1 where some fail, 3 where all do; one that is switched off is asked when named."""
+def test_test_includes_the_servers_of_the_configuration(on, plex, second_plex, rows, config_file) -> None:
+    """Exit code 1 if some fail, 3 if all do; a disabled server is tested only if named."""
     rows("UPDATE plex_servers SET server_url = ?", plex.url)
     config = config_file(f'[[servers]]\nname = "cellar"\nurl = "{second_plex.url}"\ntoken = "wrong"\n')
     finished = on("servers", "test", "--json", "--config", config)
@@ -383,11 +383,11 @@ def test_test_asks_the_servers_of_the_configuration_too(on, plex, second_plex, r
     rows("UPDATE plex_servers SET is_active = 0")
     assert on("servers", "test", "--config", config).code == 3
     assert on("servers", "test", "home", "--config", config).code == 0
-    assert on("servers", "test").code == 3  # nobody to ask
+    assert on("servers", "test").code == 3  # no server to test
 
 
 def test_export_gives_a_configuration(on, rows, plex) -> None:
-    """With mappings and libraries that are off; tokens only when asked for."""
+    """With mappings and libraries that are off; tokens only when requested."""
     rows("UPDATE plex_servers SET server_url = ?", plex.url)
     assert on("libraries", "disable", "Movies 4K").code == 0
     assert on("mappings", "add", "/srv/media", r"\\nas\media", "--server", "home").code == 0

@@ -21,10 +21,10 @@ def _status(finished) -> dict:
     return json.loads(finished.out)
 
 
-# -- what is told ---------------------------------------------------------------------------------------------------
+# -- what is shown --------------------------------------------------------------------------------------------------
 
 
-def test_status_tells_servers_libraries_and_passes(on, database) -> None:
+def test_status_shows_servers_libraries_and_passes(on, database) -> None:
     """As a table for people and as one object for programs."""
     told = on("status").out
     for word in ("home", "Movies 4K", "11 shows, 38 episodes", "36 films, 14 shows, 45 episodes", "is not running"):
@@ -53,8 +53,8 @@ def test_missing_items_do_not_count_as_present(on, rows) -> None:
     assert "0 films, 2 missing" in on("status").out
 
 
-def test_what_is_held_back_is_told_with_the_reason_and_what_to_do(on, rows) -> None:
-    """Not only in a log that nobody reads."""
+def test_what_is_held_back_is_reported_with_the_reason_and_what_to_do(on, rows) -> None:
+    """It is not only in the log."""
     rows("UPDATE libraries SET state = 'blocked', last_error = '27 of 27 items are gone' WHERE id = 1")
     told = on("status").out
     assert "held back: home / Movies: 27 of 27 items are gone" in told
@@ -64,7 +64,7 @@ def test_what_is_held_back_is_told_with_the_reason_and_what_to_do(on, rows) -> N
     ]
 
 
-def test_what_stays_in_doubt_is_told_until_a_complete_listing(on, rows) -> None:
+def test_what_stays_in_doubt_is_reported_until_a_complete_listing(on, rows) -> None:
     """Also when the last pass that was recorded knew nothing of it; and once only."""
     doubt = "the token does not see where files are; the paths of 27 files were kept"
     rows("UPDATE libraries SET doubt = ?1, last_error = ?1 WHERE id = 1", doubt)
@@ -106,13 +106,13 @@ def test_the_next_look_stands_beside_each_library_that_is_on(run, database, rows
     assert ["in 6 d 23 h" in line for line in told.splitlines() if " ago" in line] == [False] + [True] * 6
 
 
-def test_requests_that_wait_are_told(on, rows) -> None:
-    """Somebody asked for a pass, and nobody has done it."""
+def test_requests_that_wait_are_reported(on, rows) -> None:
+    """Another program requested a pass, and no daemon has run it yet."""
     rows("INSERT INTO sync_requests (kind) VALUES ('full')")
     assert "1 sync request not finished yet" in on("status").out
 
 
-def test_a_library_that_the_configuration_leaves_out_is_told(run, config_file) -> None:
+def test_a_library_that_the_configuration_omits_is_reported(run, config_file) -> None:
     """It looks switched on in the table alone."""
     config = config_file(
         '[[servers]]\nname = "home"\nurl = "http://127.0.0.1:2"\ntoken = "t"\nlibraries = ["Movies"]\n'
@@ -120,7 +120,7 @@ def test_a_library_that_the_configuration_leaves_out_is_told(run, config_file) -
     assert "not selected" in run("status", "--config", config).out
 
 
-def test_an_empty_database_is_told_as_one(run, tmp_path, config_file) -> None:
+def test_an_empty_database_is_reported_as_one(run, tmp_path, config_file) -> None:
     """With what to do."""
     path = tmp_path / "new.db"
     run("servers", "add", "a", "http://127.0.0.1:1", "--no-test", "--token-file", "-", "--database", path, stdin="t")
@@ -130,7 +130,7 @@ def test_an_empty_database_is_told_as_one(run, tmp_path, config_file) -> None:
 
 
 def test_watching_prints_one_object_for_each_change(database, rows, tmp_path) -> None:
-    """Until Ctrl-C, which is no failure; in between nobody keeps the database open."""
+    """Until Ctrl-C, which is no failure; between reads the database is closed."""
     command = [sys.executable, "-m", "retrovue_daemon", "status", "--watch", "--json", "--database", str(database)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
@@ -148,7 +148,7 @@ def test_watching_prints_one_object_for_each_change(database, rows, tmp_path) ->
 
 
 def test_history_shows_the_last_passes_first(on, rows) -> None:
-    """With counts, durations and errors; a column of zeros is left out of the table."""
+    """With counts, durations and errors; a column of zeros is omitted from the table."""
     rows(
         "INSERT INTO sync_runs (server_id, library_id, kind, started_at, finished_at, status, listed, error)"
         " VALUES (1, 1, 'quick', 1000, 1090, 'incomplete', 5, 'the server went away')"
@@ -163,7 +163,7 @@ def test_history_shows_the_last_passes_first(on, rows) -> None:
 
 
 def test_history_can_be_narrowed(on) -> None:
-    """To a library, a server, a number; unknown names are told."""
+    """To a library, a server, a number; unknown names are reported."""
     assert [done["library"] for done in json.loads(on("history", "--library", "2", "--json").out)["passes"]] == [
         "Movies 4K"
     ]
@@ -233,7 +233,7 @@ def test_other_schemas_are_refused_and_never_upgraded(on, rows, database, comman
 
 
 def test_reading_leaves_nothing_beside_the_database(on, database) -> None:
-    """A log of its own would belong to whoever reads, and keep the daemon's user out."""
+    """A log created by the reader would lock out the daemon's user."""
     before = sorted(database.parent.iterdir()), database.stat().st_mtime_ns
     for command in READERS:
         if command[1:2] not in {("backup",), ("vacuum",)}:
@@ -259,7 +259,7 @@ def test_a_reader_sees_what_a_running_daemon_has_written(as_reader, database) ->
         assert _status(as_reader("status", "--json"))["totals"]["movies"] == 34
 
 
-def test_a_log_that_cannot_be_read_is_told_with_what_to_do(as_reader, database) -> None:
+def test_a_log_that_cannot_be_read_is_reported_with_what_to_do(as_reader, database) -> None:
     """What a killed daemon left behind belongs to the content: without it the answer would be wrong."""
     with closing(sqlite3.connect(database)) as daemon:
         daemon.execute("DELETE FROM movies WHERE library_id = 2")
@@ -272,7 +272,7 @@ def test_a_log_that_cannot_be_read_is_told_with_what_to_do(as_reader, database) 
     assert "start the daemon" in finished.err
 
 
-def test_a_file_that_may_not_be_read_is_told(as_reader, database) -> None:
+def test_a_file_that_may_not_be_read_is_reported(as_reader, database) -> None:
     """With who may, and how that is changed."""
     database.chmod(0)
     finished = as_reader("status")
@@ -284,7 +284,7 @@ def test_a_file_that_may_not_be_read_is_told(as_reader, database) -> None:
 @pytest.mark.parametrize(
     "content", [b"no database at all, just some text that is long enough" * 100, b"SQLite format 3\0" * 300]
 )
-def test_what_is_no_database_is_told(run, tmp_path, content) -> None:
+def test_what_is_no_database_is_reported(run, tmp_path, content) -> None:
     """Nothing of it is changed."""
     path = tmp_path / "text.db"
     path.write_bytes(content)

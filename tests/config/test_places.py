@@ -16,7 +16,7 @@ def placed(path: Path) -> Path:
 
 
 def test_the_search_order(tmp_path: Path) -> None:
-    """What is asked for comes first, then the variable, the system's file, and the user's."""
+    """What is requested comes first, then the variable, the system's file, and the user's."""
     environ = {"XDG_CONFIG_HOME": str(tmp_path / "xdg"), "HOME": str(tmp_path / "home")}
     system = tmp_path / "etc/config.toml"
     user = placed(tmp_path / "xdg/retrovue-daemon/config.toml")
@@ -43,7 +43,7 @@ def test_a_dangling_link_is_not_passed_over(tmp_path: Path) -> None:
 
 
 def test_none_found_names_every_place(tmp_path: Path) -> None:
-    """Who has no configuration is told all places, and how to get one."""
+    """Without a configuration, the error names all places and how to create one."""
     with pytest.raises(ConfigError) as caught:
         find_config(None, {"HOME": str(tmp_path)}, system=tmp_path / "etc/config.toml")
     message = str(caught.value)

@@ -298,7 +298,7 @@ def test_an_authority_without_certificates_is_refused(tmp_path: Path) -> None:
     assert "holds none" in problem.message
 
 
-def test_an_authority_that_nobody_asks_is_refused(tmp_path: Path) -> None:
+def test_a_ca_file_without_effect_is_refused(tmp_path: Path) -> None:
     """A ca_file together with verify_tls = false says two things at once."""
     (tmp_path / "ca.pem").write_text(CERTIFICATE)
     toml = SERVER + "ca_file = 'ca.pem'\n"

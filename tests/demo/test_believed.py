@@ -1,4 +1,4 @@
-"""python-plexapi, which knows real servers, takes the simulated one for one of them."""
+"""python-plexapi, written for real servers, works with the simulated one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Ask(Protocol):
 
 @pytest.fixture
 def ask(plex: SimulatedPlex) -> Iterator[Ask]:
-    """Runs a question to the blocking client in a thread."""
+    """Runs a query of the blocking client in a thread."""
     with requests.Session() as session:
 
         async def ask(question: Callable[[PlexServer], Any], token: str | None = None) -> Any:

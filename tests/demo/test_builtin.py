@@ -81,7 +81,7 @@ def test_copies_in_4k_have_the_same_guid(world: World) -> None:
 
 
 def test_editions_are_items_of_their_own(world: World) -> None:
-    """Same guid, same title and year, told apart by editionTitle."""
+    """Same guid, same title and year, distinguished by editionTitle."""
     phantoms = [movie for movie in world.movies("1") if movie.title == "The Phantom of the Opera"]
     assert [movie.edition_title for movie in phantoms] == [None, "1929 Sound Reissue"]
     assert len({movie.guid for movie in phantoms}) == 1

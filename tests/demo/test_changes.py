@@ -278,7 +278,7 @@ def test_an_upgraded_file_is_another_part(world: World, changes: Changes) -> Non
 
 
 def test_a_split_file_is_a_version_in_two_files(world: World, changes: Changes) -> None:
-    """Other Media and Part ids, two paths in place of the one, the same item and length."""
+    """Other Media and Part ids, two paths instead of the one, the same item and length."""
     before = film(world, "Nosferatu")
     changes.split_file(before.id)
     after = film(world, "Nosferatu")

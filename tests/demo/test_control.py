@@ -58,7 +58,7 @@ async def test_it_edits_whatever_json_can_say(call: Call, get: Get) -> None:
     assert (entry["Genre"], entry["Guid"]) == ([{"tag": "Horror"}], [{"id": "imdb://tt1"}])
 
 
-async def test_it_tells_what_it_can_do(call: Call) -> None:
+async def test_it_lists_what_it_can_do(call: Call) -> None:
     """Names, arguments and what they are for."""
     _, names = await call("GET", "/")
     assert names["changes"]["delete"]["arguments"] == "item_id: int"
@@ -78,7 +78,7 @@ async def test_it_sets_faults_and_quirks(call: Call, get: Get, plex: SimulatedPl
     assert (await get("/library/sections/1/all")).entries == []
 
 
-async def test_it_tells_the_truth(call: Call, plex: SimulatedPlex) -> None:
+async def test_it_reports_the_real_state(call: Call, plex: SimulatedPlex) -> None:
     """Libraries with their numbers, and items with everything."""
     _, libraries = await call("GET", "/truth")
     assert libraries[0]["items"] == {"movie": 27, "show": 0, "season": 0, "episode": 0}

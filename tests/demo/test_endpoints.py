@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 async def test_identity_needs_no_token(get: Get, plex: SimulatedPlex) -> None:
-    """Everybody may ask which server this is."""
+    """Any client may request the server's identity."""
     answer = await get("/identity", X_Plex_Token=None)
     assert answer.container == {
         "size": 0,
@@ -91,7 +91,7 @@ async def test_a_library_is_hoisted_to_the_container(get: Get, plex: SimulatedPl
 
 
 async def test_a_search_over_all_libraries_has_two_ways(get: Get, plex: SimulatedPlex) -> None:
-    """The list of libraries holds items where a type is asked for; not where the server goes by the description."""
+    """The list of libraries holds items where a type is requested; not where the server goes by the description."""
     query = "type=2&title=lighthouse&year=2019"
     documented = await get(f"/library/all?{query}")
     assert documented.titles == ["The Lighthouse Keepers"]
@@ -212,7 +212,7 @@ async def test_leaves_of_a_library_are_its_episodes(get: Get, plex: SimulatedPle
 
 
 async def test_several_items_can_be_read_at_once(get: Get) -> None:
-    """Ids in a list, of any library; unknown ones are left out, and only if all are unknown it is 404."""
+    """Ids in a list, of any library; unknown ones are omitted, and only if all are unknown it is 404."""
     answer = await get("/library/metadata/16,28,99999")
     assert [entry["librarySectionID"] for entry in answer.entries] == [1, 2]
     assert "librarySectionID" not in answer.container
@@ -332,7 +332,7 @@ async def test_an_error_closes_the_connection(plex: SimulatedPlex) -> None:
     assert answer.endswith(b"</html>")
 
 
-async def test_who_wants_to_close_is_not_told_to_stay(plex: SimulatedPlex) -> None:
+async def test_connection_close_is_respected(plex: SimulatedPlex) -> None:
     """The answer to `Connection: close` promises no more than it keeps."""
     head = (await raw_answer(plex, "/identity", "Connection: close")).partition(b"\r\n\r\n")[0].lower()
     assert b"connection: close" in head
@@ -376,7 +376,7 @@ async def test_gzip_is_a_word_of_its_header(get: Get, encodings: str, *, packed:
     ],
 )
 async def test_json_is_a_word_of_its_header(get: Get, accept: str, content_type: str) -> None:
-    """Likewise; who does not ask for JSON gets XML."""
+    """The same; without an Accept header for JSON, the response is XML."""
     assert (await get("/identity", Accept=accept)).headers["Content-Type"].partition(";")[0] == content_type
 
 

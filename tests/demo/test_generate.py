@@ -1,4 +1,4 @@
-"""Generated libraries: as large as asked, the same for the same numbers, with some of the oddities of real ones."""
+"""Generated libraries have the requested size, are reproducible, and have some oddities of real ones."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from retrovue_daemon.demo import generated_library
 from retrovue_daemon.demo.world import OPENING
 
 
-def test_it_is_as_large_as_asked() -> None:
+def test_it_has_the_requested_size() -> None:
     """Films, shows, and so many episodes a show, whatever the seasons."""
     for episodes in (0, 1, 2, 3, 22, 23, 90):
         world = generated_library(movies=7, shows=6, episodes=episodes)

@@ -1,4 +1,4 @@
-"""Each fault and each quirk does what its name says, where it is told to, and no longer than it is told to."""
+"""Each fault and quirk does what its name says, on the given paths and as often as requested."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MOVIES = "/library/sections/1/all"
 
 
-async def test_a_failure_hits_as_often_as_it_is_told(get: Get, plex: SimulatedPlex) -> None:
+async def test_a_failure_occurs_as_often_as_requested(get: Get, plex: SimulatedPlex) -> None:
     """One passes, two fail, the next passes again; other paths are not touched."""
     plex.faults.fail(MOVIES, status=503, times=2, after=1, retry_after="7")
     assert [(await get(MOVIES)).status for _ in range(2)] == [200, 503]
@@ -214,7 +214,7 @@ async def test_a_server_that_ignores_the_start(get: Get, plex: SimulatedPlex) ->
 
 
 async def test_a_server_that_caps_pages(get: Get, plex: SimulatedPlex) -> None:
-    """Fewer entries than asked for, and the whole total."""
+    """Fewer entries than requested, and the whole total."""
     plex.quirks.page_cap = 3
     container = (await get(f"{MOVIES}?X-Plex-Container-Size=10")).container
     assert (container["size"], container["totalSize"]) == (3, 27)

@@ -125,7 +125,7 @@ async def test_several_sorts_apply_in_their_order(get: Get) -> None:
 
 
 @pytest.mark.parametrize(("sort", "first_has_one"), [("updatedAt", False), ("updatedAt:nullsLast", True)])
-async def test_items_without_a_value_stand_where_they_are_told(get: Get, sort: str, *, first_has_one: bool) -> None:
+async def test_items_without_a_value_stand_at_the_documented_end(get: Get, sort: str, *, first_has_one: bool) -> None:
     """First by default, last with nullsLast."""
     entries = (await get(f"{MOVIES}&sort={sort}")).entries
     assert ("updatedAt" in entries[0]) is first_has_one

@@ -65,7 +65,7 @@ def test_every_item_has_its_bytes(world: World, encoder: Encoder, shape: Shape, 
 
 
 def test_most_items_fill_a_stencil(world: World, encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once its forms are known, a page of films and episodes in one file each asks nothing of the general encoder."""
+    """Once its forms are known, a page of films and episodes in one file each does not use the general encoder."""
     playable: list[Movie | Episode] = [*world.movies(), *world.episodes()]
     usual = [item for item in playable if len(item.media) == 1 and len(item.media[0].parts) == 1]
     page = [item for item in usual if item.title.isascii()]

@@ -1,4 +1,4 @@
-"""The same answers as XML, which is what a client gets that does not ask for JSON."""
+"""The same responses as XML, which clients get unless they accept JSON."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def test_elements_are_named_for_what_they_are(get: Get) -> None:
 
 
 async def test_any_title_survives(get: Get, plex: SimulatedPlex) -> None:
-    """Signs of markup, line ends and every script come through; what XML forbids is left out."""
+    """Signs of markup, line ends and every script come through; what XML forbids is omitted."""
     title = "Tom & \"Jerry\" <are> 'back'\nin 東京 👻"
     plex.changes.edit(1, title=title + "\x04")
     video = (await xml(get, "/library/metadata/1"))[0]
@@ -73,7 +73,7 @@ async def test_any_title_survives(get: Get, plex: SimulatedPlex) -> None:
 
 @pytest.mark.parametrize("sign", [*"&<>\"'\t\n\r", "\x04", "\ufffe", "é", "👻"])
 async def test_every_sign_survives_alone(get: Get, plex: SimulatedPlex, sign: str) -> None:
-    """But for those that XML cannot hold, which are left out."""
+    """But for those that XML cannot hold, which are omitted."""
     plex.changes.edit(1, title=f"a{sign}b")
     kept = "" if sign in "\x04\ufffe" else sign
     assert (await xml(get, "/library/metadata/1"))[0].get("title") == f"a{kept}b"

@@ -196,7 +196,7 @@ def shared_keys(page: str) -> set[str]:
 
 
 def complaints(lines: list[Line], page: str) -> list[str]:
-    """Say what has to be added to the page, or taken from it, so that it tells the truth of these lines."""
+    """Return what must be added to the page or removed from it to describe these lines."""
     listed, shared = entries(page), shared_keys(page)
     logged: dict[str, list[Line]] = defaultdict(list)
     for line in lines:
@@ -219,7 +219,7 @@ def complaints(lines: list[Line], page: str) -> list[str]:
     return told + [f"take the row of {event} away: nothing logs it" for event in sorted(listed.keys() - logged)]
 
 
-def test_the_page_tells_of_every_event_and_of_no_other() -> None:
+def test_the_page_describes_every_event_and_no_other() -> None:
     """Operators and programs build on these names; what to change in docs/logs.md is in the message."""
     told = complaints(list(lines_of(PACKAGE)), PAGE.read_text("utf-8"))
     assert not told, "docs/logs.md:\n" + "\n".join(told)
@@ -286,7 +286,7 @@ def test_events_are_found_however_they_are_written() -> None:
     ["log.info(event)", "log.info(f'a.{x}')", "log.info('A sentence.')", "log.info()", "self.once(log.info, event)"],
 )
 def test_an_event_that_the_source_does_not_show_is_refused(statement) -> None:
-    """Nothing is left out silently."""
+    """Nothing is omitted silently."""
     with pytest.raises(Unreadable, match=r"^module\.py:1: "):
         list(Module(statement, "module.py").lines())
 

@@ -145,7 +145,7 @@ def test_too_short_a_secret_is_not_looked_for() -> None:
     ],
 )
 def test_an_unknown_token_is_recognised_by_its_place(text) -> None:
-    """Nobody told of it, but what stands before it gives it away."""
+    """The secret is unknown, but the text before it marks it as one."""
     assert "zyx-987" not in Redactor().text(text)
 
 
@@ -163,7 +163,7 @@ def test_an_unknown_token_is_recognised_by_its_place(text) -> None:
     ],
 )
 def test_innocent_text_stays(text) -> None:
-    """A log that hides what it should tell is of no use."""
+    """A log that hides ordinary text is useless."""
     assert Redactor().text(text) == text
 
 

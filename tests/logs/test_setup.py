@@ -31,7 +31,7 @@ def stream():
 
 @pytest.fixture
 def journal(stream, tmp_path):
-    """A file in place of the journal's socket, and the environment that says so."""
+    """A file instead of the journal's socket, and the environment that says so."""
     del stream
     with (tmp_path / "journal").open("w+", encoding="utf-8") as opened:
         found = os.fstat(opened.fileno())
@@ -166,7 +166,7 @@ def test_console_lines_are_for_people(stream) -> None:
 
 
 def test_a_traceback_for_people_keeps_its_lines(stream) -> None:
-    """And shows no values of variables: those may be secrets that nobody told of."""
+    """It shows no values of variables, because these may be unknown secrets."""
     configure_logging(format="console", stream=stream)
     hidden = "q7-" * 3
     try:
@@ -300,7 +300,7 @@ def test_elsewhere_there_is_no_priority(journal, tmp_path) -> None:
     assert line.startswith("{")
 
 
-# -- what nobody caught ---------------------------------------------------------------------------------------------
+# -- uncaught exceptions --------------------------------------------------------------------------------------------
 
 PROGRAM = """
 import sys, threading
@@ -316,7 +316,7 @@ thread.join()
 """
 
 
-def test_what_nobody_caught_is_a_line_without_secrets() -> None:
+def test_an_uncaught_exception_is_a_line_without_secrets() -> None:
     """In the main thread and in others; the process ends as it would have."""
     ended = subprocess.run([sys.executable, "-c", PROGRAM.format(last="fail()")], capture_output=True, check=False)
     lines = [json.loads(line) for line in ended.stdout.splitlines()]

@@ -33,7 +33,7 @@ def _restore_logging() -> Iterator[None]:
 
 @pytest.fixture
 def pipe() -> Iterator[tuple[int, io.TextIOWrapper]]:
-    """A pipe that nobody reads unless the test does: its end to read, and a stream to write to."""
+    """A pipe that only the test reads: its reading end, and a stream to write to."""
     reading, writing = os.pipe()
     stream = os.fdopen(writing, "w", encoding="utf-8")
     yield reading, stream
@@ -63,8 +63,8 @@ def test_lines_come_out_in_order_and_whole(pipe) -> None:
     assert read == ["".join(written).replace("\udcff", "\\udcff")]
 
 
-def test_a_reader_who_does_not_read_holds_nobody_up_and_is_told_what_was_lost(pipe, monkeypatch) -> None:
-    """Neither while lines are written nor at the end; once there is room, the loss is told before what comes next."""
+def test_a_stuck_reader_blocks_nothing_and_later_learns_what_was_lost(pipe, monkeypatch) -> None:
+    """Neither while lines are written nor at the end; once there is room, the loss is reported first."""
     monkeypatch.setattr(streams, "CLOSING_S", 0.01)
     monkeypatch.setattr(streams, "LONGEST_QUEUE", 10)
     reading, stream = pipe
@@ -89,7 +89,7 @@ def test_a_reader_who_does_not_read_holds_nobody_up_and_is_told_what_was_lost(pi
 
 
 def test_a_logger_goes_on_after_lines_were_lost(pipe, monkeypatch) -> None:
-    """The line that tells of them goes through the same logger, which has a lock."""
+    """The line that reports them goes through the same logger, which has a lock."""
     monkeypatch.setattr(streams, "LONGEST_QUEUE", 10)
     reading, stream = pipe
     with Outlet(stream) as out:
@@ -111,7 +111,7 @@ def test_a_logger_goes_on_after_lines_were_lost(pipe, monkeypatch) -> None:
 
 
 def test_what_comes_after_the_end_is_still_written(pipe) -> None:
-    """An exception that nobody caught is told when all else has ended."""
+    """An uncaught exception is reported when everything else has ended."""
     reading, stream = pipe
     with Outlet(stream) as out:
         out.write("inside\n")
@@ -122,7 +122,7 @@ def test_what_comes_after_the_end_is_still_written(pipe) -> None:
 
 @pytest.mark.parametrize("is_closed", [True, False])
 def test_a_stream_that_takes_nothing_costs_its_lines_only(is_closed) -> None:
-    """Its reader has gone away, or somebody has closed it."""
+    """Its reader has gone away, or it was closed."""
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as stream, Outlet(stream) as out:
@@ -133,7 +133,7 @@ def test_a_stream_that_takes_nothing_costs_its_lines_only(is_closed) -> None:
     assert not out._thread.is_alive()
 
 
-def test_a_stream_that_somebody_made_impatient_is_waited_for(pipe) -> None:
+def test_a_stream_that_was_made_non_blocking_is_waited_for(pipe) -> None:
     """A descriptor that is shared can become non-blocking at any moment."""
     reading, stream = pipe
     os.set_blocking(stream.fileno(), False)

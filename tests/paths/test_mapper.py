@@ -167,14 +167,14 @@ def test_a_library_is_known_by_any_of_its_roots() -> None:
 
 
 def test_titles_are_compared_without_spaces_around() -> None:
-    """Plex keeps spaces at the end of titles, which nobody sees when writing a mapping."""
+    """Plex keeps trailing spaces of titles, which are invisible to the author of a mapping."""
     assert SERVICE.for_library("Kids ", []).local_path("/media/a") == "/kids/a"
     spaced = PlexPathMappingService([PathMapping("/media", "/kids", library_name=" Kids ")])
     assert spaced.for_library("Kids", []).local_path("/media/a") == "/kids/a"
 
 
 def test_a_mapper_is_a_function() -> None:
-    """A mapper can be handed on as a callable; asking again gives the same."""
+    """A mapper can be passed on as a callable; a second call returns the same."""
     mapper = SERVICE.for_library("Kids", [])
     assert [mapper(path) for path in ("/media/a/1", "/media/a/2", "/media/a/1")] == [
         "/kids/a/1",
@@ -239,7 +239,7 @@ def test_no_text_raises(path: str, table: list[tuple[str, str]]) -> None:
 # -- which mapping it was -------------------------------------------------------------------------------------------
 
 
-def test_the_mapping_that_covers_a_path_can_be_told() -> None:
+def test_the_mapping_that_covers_a_path_is_returned() -> None:
     """It is the one that the local path comes from, of the library before the server's; none covers what stays."""
     general = PathMapping("/media", "/mnt")
     longer = PathMapping("/media/movies", "/films")

@@ -120,7 +120,7 @@ def test_a_show_without_episodes_leaves_its_id_to_no_other(rounds) -> None:
 
 
 def test_a_film_that_lost_its_key_goes_without_a_total(rounds) -> None:
-    """The server cannot be asked for it, so the listing is read twice."""
+    """The server cannot be queried for it, so the listing is read twice."""
     library = _library(rounds)
     film, _ = _films(rounds, library, 2)
     rounds.plex.quirks.no_totals = True
@@ -287,7 +287,7 @@ def test_all_episodes_of_a_show_may_come_again_while_it_stays(rounds) -> None:
     assert _ids(rounds, *_episodes(rounds, again)) == before
 
 
-def test_two_episodes_of_one_file_are_told_apart(rounds) -> None:
+def test_two_episodes_of_one_file_are_distinguished(rounds) -> None:
     """They share a path, so their guids decide."""
     show = _show(rounds, _library(rounds, "show"), 3)
     one, other, _ = _episodes(rounds, show)

@@ -47,13 +47,13 @@ def test_another_mark_than_before_makes_it_due(counter: int | None) -> None:
     assert _due(listing=replace(LISTING, content_changed_at=counter))
 
 
-def test_a_mark_that_is_told_for_the_first_time_makes_it_due() -> None:
+def test_a_mark_that_is_reported_for_the_first_time_makes_it_due() -> None:
     """The server was upgraded."""
     assert _due(OLD_ROW, LISTING)
 
 
 @pytest.mark.parametrize(("updated_at", "scanned_at"), [(51, 61), (51, 60), (49, 60), (None, None)])
-def test_times_say_nothing_where_the_mark_is_told(updated_at: int | None, scanned_at: int | None) -> None:
+def test_times_say_nothing_where_the_mark_is_reported(updated_at: int | None, scanned_at: int | None) -> None:
     """They move with every scan, also with one that found nothing."""
     assert not _due(listing=replace(LISTING, updated_at=updated_at, scanned_at=scanned_at))
 

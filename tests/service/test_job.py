@@ -1,4 +1,4 @@
-"""What is asked for, on its way through one server: answered once, with everything, or with why not."""
+"""What is requested, on its way through one server: answered once, with everything, or with why not."""
 
 from __future__ import annotations
 

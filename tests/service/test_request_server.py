@@ -1,4 +1,4 @@
-"""What other programs ask for by a row in sync_requests: done, shown and answered; or refused, and then nothing."""
+"""Requests of other programs in sync_requests: carried out with progress and a result, or refused without effect."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ async def test_a_request_that_ends_while_the_table_is_read_is_not_taken_again(
 async def test_requests_that_come_together_share_a_pass(
     in_step, plex, clock, events, request_row, answer, rows
 ) -> None:
-    """However many programs ask, and however many rows were left by those that asked while nobody served them."""
+    """With any number of programs, and of rows left from a time without a daemon."""
     ids = [await request_row("full") for _ in range(50)]
     await clock.tick()
     await events.count(50, "request.finished")
@@ -132,7 +132,7 @@ async def test_progress_is_shown_in_the_row_until_the_result_is_there(
 async def test_a_show_whose_library_is_busy_is_done_after_that(
     serve, config, start_plex, clock, events, request_row, answer
 ) -> None:
-    """It is not taken for one that nobody has."""
+    """It does not count as an unknown server."""
     plex = await start_plex()
     library = plex.changes.add_library("show", "Serials", "/srv/serials")
     show = plex.changes.add_show(library.key, "Les Vampires", 1915)
@@ -153,7 +153,9 @@ async def test_a_show_whose_library_is_busy_is_done_after_that(
 @pytest.mark.parametrize(
     ("kind", "options"), [("full", {"library": "Drama"}), ("show", {"show": "Les Vampires"})], ids=["library", "show"]
 )
-async def test_what_nobody_has_is_answered_as_sync_would(in_step, clock, events, request_row, answer, kind, options):
+async def test_a_request_for_something_unknown_gets_the_result_of_sync(
+    in_step, clock, events, request_row, answer, kind, options
+):
     """Wrong usage, in the row and in the log alike: nothing was done, and to ask again would not help."""
     request_id = await request_row(kind, options)
     await clock.tick()
@@ -253,7 +255,9 @@ async def test_an_id_that_leads_nowhere_does_not_mean_everything(
     assert not plex.requests
 
 
-async def test_an_inactive_server_is_told_so(in_step, clock, events, request_row, answer, rows, edit) -> None:
+async def test_a_request_for_an_inactive_server_is_refused_as_such(
+    in_step, clock, events, request_row, answer, rows, edit
+) -> None:
     """Its row is there, but nobody syncs it."""
     await edit(
         "INSERT INTO plex_servers (name, server_url, token, is_active) VALUES ('attic', 'http://127.0.0.1:1', 'x', 0)"

@@ -101,7 +101,7 @@ def test_the_wall_clock_does_not_matter(agenda, clock) -> None:
 
 
 def test_a_look_before_its_time_leaves_the_plan_alone(agenda, clock) -> None:
-    """Somebody asked for something else than all that is due."""
+    """A job requested something other than all that is due."""
     wait = _look(agenda, clock)
     clock.advance(10)
     assert not agenda.begin(INTERVAL)

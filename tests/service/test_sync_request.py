@@ -63,7 +63,7 @@ async def ask(in_step, path, clock):
 
 
 async def test_the_result_is_what_a_sync_would_have_brought(ask) -> None:
-    """For everything that was asked for, and for nothing else."""
+    """For everything that was requested, and for nothing else."""
     told = await (await ask(Selection(library="Dramas", full=True)))
     assert told["exit_code"] == 0
     (server,) = told["servers"]
@@ -127,13 +127,13 @@ async def test_the_round_before_is_no_progress(ask, plex, clock, in_step, rows) 
 
 @pytest.mark.parametrize("name", ["attic", "\udcff"])
 async def test_an_unknown_server_is_not_asked_for(ask, path, name) -> None:
-    """The names that there are, are told; an argument that is no text is the name of nothing."""
+    """The error lists the existing names; an argument that is no text is the name of nothing."""
     with pytest.raises(UnknownServer) as error:
         await request_sync(path, EVERYTHING, name, ProgressBoard())
     assert error.value.known == ("home",)
 
 
-async def test_a_daemon_that_ends_meanwhile_is_told(ask, in_step, plex, rows) -> None:
+async def test_a_daemon_that_ends_meanwhile_is_reported(ask, in_step, plex, rows) -> None:
     """The request stays, and the next daemon finds it."""
     stuck = plex.faults.hang("/library/sections/2/all")
     asking = await ask(Selection(full=True))
@@ -210,7 +210,7 @@ async def test_ctrl_c_ends_the_waiting_and_not_the_work(ask, plex, events) -> No
     await events.next("request.finished", exit_code=0)
 
 
-async def test_a_database_that_may_not_be_written_to_is_told(tmp_path) -> None:
+async def test_a_database_that_may_not_be_written_to_is_reported(tmp_path) -> None:
     """With what can be done about it."""
     with pytest.raises(DatabaseUnusable) as error:
         await request_sync(tmp_path / "nothing.db", EVERYTHING, None, ProgressBoard())

@@ -80,7 +80,7 @@ async def test_a_blocked_library_stays_in_it_until_it_is_released(serve, config,
 
 
 async def test_a_show_that_is_well_does_not_hide_that_its_library_is_not(serve, config, start_plex, events) -> None:
-    """Both were asked for at once."""
+    """Both were requested at once."""
     plex = await start_plex()
     library = plex.changes.add_library("show", "Serials", "/srv/serials")
     show = plex.changes.add_show(library.key, "Les Vampires", 1915)

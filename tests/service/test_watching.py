@@ -107,7 +107,7 @@ async def test_a_server_that_is_taken_away_stops_and_its_rows_stay(
 async def test_a_switched_off_library_stops_and_a_switched_on_one_is_synced(
     serve, config, plex, start_plex, ticks, events, rows, edit
 ) -> None:
-    """Only its own server is looked at for that; who asked for the pass that was stopped learns that it was."""
+    """Only its own server is looked at for that; the program that requested the stopped pass receives that result."""
     other = await start_plex("Musicals", name="Bijou")
     stuck = plex.faults.hang("/library/sections/2/all")
     service = await serve(config(table(plex), table(other, "attic")))
@@ -150,7 +150,7 @@ async def test_a_server_of_the_configuration_cannot_be_switched_off_in_the_datab
 
 
 @pytest.mark.parametrize("has_begun", [True, False])
-async def test_who_asked_for_a_pass_that_is_stopped_learns_so(
+async def test_the_requester_of_a_stopped_pass_learns_that_it_was_stopped(
     serve, config, plex, ticks, events, edit, has_begun, monkeypatch
 ) -> None:
     """Also where it had not had its first turn: that all went well would not be true."""
@@ -184,10 +184,10 @@ async def test_who_asked_for_a_pass_that_is_stopped_learns_so(
         assert [done.run_id for done in report.passes if done.library == "Dramas"] == [told["run_id"]]
 
 
-async def test_a_pass_that_is_stopped_while_it_is_concluded_is_told_as_it_ended(
+async def test_a_pass_that_is_stopped_while_it_is_concluded_is_reported_as_it_ended(
     serve, config, plex, events, rows, monkeypatch
 ) -> None:
-    """The transaction is on its way and nothing calls it back: what it brought is what is recorded, and told."""
+    """The transaction can no longer be stopped: its result is recorded and reported."""
     service = await serve(config(table(plex, libraries=["Dramas"])))
     await events.next("sync.finished")
     plex.changes.add_movie("2", "Pandora's Box", 1929)
@@ -331,7 +331,7 @@ async def test_an_edit_that_cannot_be_followed_ends_nothing_and_is_followed_late
     assert len(events.of("store.failed")) == len(events.of("store.recovered")) == 1
 
 
-async def test_a_mistake_of_ours_while_others_are_watched_is_told_and_ends_nothing(
+async def test_a_mistake_of_ours_while_others_are_watched_is_reported_and_ends_nothing(
     serve, config, ticks, events, edit, monkeypatch
 ) -> None:
     """Once, however often it is met; and what was missed is followed when it is met no more."""
@@ -352,7 +352,7 @@ async def test_a_mistake_of_ours_while_others_are_watched_is_told_and_ends_nothi
     assert service.supervisor.wrong == []
 
 
-async def test_a_row_that_cannot_be_used_is_told_once_and_costs_the_others_nothing(
+async def test_a_row_that_cannot_be_used_is_reported_once_and_costs_the_others_nothing(
     serve, config, plex, ticks, events, edit
 ) -> None:
     """Until it is mended."""

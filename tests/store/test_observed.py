@@ -1,4 +1,4 @@
-"""The observed clock: it passes while the daemon looks, and nobody can set it."""
+"""The observed clock advances only while the daemon runs, and cannot be set."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ async def test_editions_and_unmatched_items_are_works_of_their_own(write, query,
 
 
 async def test_the_first_of_equal_episodes_is_preferred(write, query, make) -> None:
-    """With nothing else to tell them apart the lowest id wins, so the choice is stable."""
+    """If nothing else distinguishes them, the lowest id wins, so the choice is stable."""
     await write(make.show("1"))
     await write(
         make.episode("2", "1", None, 1, make.part(20), guid="plex://episode/x"),
@@ -123,7 +123,7 @@ async def test_a_copy_that_is_not_synced_hides_no_other(write, query, make, data
 @pytest.mark.parametrize("analyzed", [False, True])
 @pytest.mark.parametrize("kind", ["movie", "episode"])
 async def test_preferred_rows_are_found_through_the_index(write, make, database, kind, analyzed) -> None:
-    """Each row asks the index on the guid; nothing scans or sorts the table for it, with and without statistics."""
+    """Each row uses the index on the guid; nothing scans or sorts the table for it, with and without statistics."""
     await write(*(make.movie(str(number), make.part(number)) for number in range(1, 50)))
     await write(make.show("100"))
     await write(*(make.episode(str(number), "100", None, number, make.part(number)) for number in range(101, 150)))

@@ -1,4 +1,4 @@
-"""The single writer: one transaction for each piece of work, results and errors to whoever handed it in."""
+"""The single writer: one transaction per piece of work, with its result or error for the submitter."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ async def test_the_queue_is_bounded(database) -> None:
 
 
 async def test_a_cancelled_submitter_does_not_cancel_the_work(database, query) -> None:
-    """What was handed in is written, whoever still waits for it."""
+    """Submitted work is written even if its submitter no longer waits."""
     gate = asyncio.Event()
 
     async def slow(connection) -> None:
@@ -122,7 +122,7 @@ def other_program(tmp_path):
 
 
 async def _tries(database) -> asyncio.Queue[str]:
-    """Let the writer give up each try at once, and tell of each BEGIN."""
+    """Make the writer give up each attempt at once, and record each BEGIN."""
     tries: asyncio.Queue[str] = asyncio.Queue()
     loop = asyncio.get_running_loop()
 
@@ -137,7 +137,7 @@ async def _tries(database) -> asyncio.Queue[str]:
 
 
 async def test_another_programs_lock_is_waited_out(database, other_program, query) -> None:
-    """The writer asks again and again until it is let in."""
+    """The writer retries until it gets the lock."""
     tries = await _tries(database)
     other = other_program()
     other.execute("BEGIN IMMEDIATE")
@@ -150,8 +150,8 @@ async def test_another_programs_lock_is_waited_out(database, other_program, quer
     assert await query("SELECT key FROM daemon_state") == [("patient",)]
 
 
-async def test_waiting_for_another_program_is_told_once(database, other_program) -> None:
-    """After five seconds somebody wonders why nothing happens."""
+async def test_waiting_for_another_program_is_reported_once(database, other_program) -> None:
+    """After five seconds, an operator may wonder why nothing happens."""
     tries = await _tries(database)
     other = other_program()
     other.execute("BEGIN IMMEDIATE")
@@ -169,7 +169,7 @@ async def test_waiting_for_another_program_is_told_once(database, other_program)
 
 
 async def test_a_lock_does_not_keep_the_writer_from_ending(tmp_path, other_program, monkeypatch) -> None:
-    """A service has ten seconds to stop in; what could not be written is told to whoever handed it in."""
+    """A service has ten seconds to stop; work that could not be written fails for its submitter."""
     monkeypatch.setattr("retrovue_daemon.store.writer.CLOSING_S", 0.0)
     monkeypatch.setattr("retrovue_daemon.store.writer.BUSY_TRIES", 1_000_000)
     async with asyncio.timeout(10), open_database(tmp_path / "mirror.db") as database:
@@ -192,7 +192,7 @@ async def test_a_lock_at_the_end_does_not_spoil_it(tmp_path, other_program) -> N
         mapping = "INSERT INTO plex_path_mappings (server_id, plex_path, local_path) VALUES (1, ?, '/x')"
         await connection.executemany(mapping, [(f"/{number}",) for number in range(500)])
         await connection.execute_fetchall("SELECT * FROM plex_path_mappings WHERE server_id = 1 ORDER BY plex_path")
-        return await connection.execute_fetchall("PRAGMA optimize(3)")  # it tells, and does nothing
+        return await connection.execute_fetchall("PRAGMA optimize(3)")  # it only reports
 
     async with open_database(tmp_path / "mirror.db") as database:
         assert await database.writer.write(work)
@@ -200,7 +200,7 @@ async def test_a_lock_at_the_end_does_not_spoil_it(tmp_path, other_program) -> N
 
 
 async def test_a_writer_that_breaks_down_fails_everybody_who_waits(database) -> None:
-    """Where not even a rollback works, the connection is lost, and nobody must wait for it for ever."""
+    """If even a rollback fails, the connection is lost, and no caller may wait for it forever."""
 
     async def break_connection(connection) -> None:
         await connection.execute(INSERT, ("lost",))
@@ -221,4 +221,4 @@ async def test_a_writer_that_breaks_down_fails_everybody_who_waits(database) -> 
         await database.writer.stopped()
     with pytest.raises(WriterStopped):
         await database.writer.write(lambda connection: connection.execute(INSERT, ("third",)))
-    database.writer._task = None  # so that the fixture's end, which asks the same again, passes
+    database.writer._task = None  # so that the fixture's end, which checks the same again, passes

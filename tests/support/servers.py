@@ -82,7 +82,7 @@ class MeasuredPlex(SimulatedPlex):
         self._arrived = asyncio.Event()
 
     async def asked(self, path: str, times: int = 1) -> None:
-        """Wait until a path was asked for so often."""
+        """Wait until a path was requested so often."""
         async with asyncio.timeout(PATIENCE_S):
             while len(self.requests_for(path)) < times:
                 self._arrived.clear()

@@ -244,7 +244,7 @@ async def test_rows_that_are_all_written_anew_take_statements_by_the_batch(engin
 
 
 class HeldPage(Page, frozen=True, weakref=True):
-    """A page of which it can be told whether it is still held."""
+    """A page whose life can be observed through a weak reference."""
 
 
 async def test_few_pages_are_held_at_once(engine, in_pages, monkeypatch) -> None:

@@ -1,4 +1,4 @@
-"""Damage of all kinds, wherever it is met: in quick looks and shows, inside of files, in what is asked for by key."""
+"""Damage of all kinds, wherever it is met: in quick looks and shows, inside of files, in what is requested by key."""
 
 from __future__ import annotations
 
@@ -170,12 +170,12 @@ async def test_a_pass_over_a_show_keeps_values_and_has_the_library_listed(plex, 
     assert titles == [("Retold",)]
 
 
-# What is asked for by key
+# What is requested by key
 
 
 @pytest.mark.parametrize("times", [1, None])
 async def test_a_show_that_returns_damaged_by_its_key_keeps_its_values(plex, sync, rows, episode, times) -> None:
-    """It is asked for twice; damage that stays is warned of, and costs one listing."""
+    """It is requested twice; damage that stays is warned of, and costs one listing."""
     await sync(plex)
     show = plex.world.item(episode.show_id)
     title = "SELECT title, state FROM shows WHERE rating_key = ?"
@@ -202,7 +202,7 @@ async def test_a_show_that_returns_damaged_by_its_key_keeps_its_values(plex, syn
 
 
 @pytest.mark.parametrize("times", [1, None])
-async def test_a_new_show_that_is_read_damaged_by_its_key_is_asked_for_again(plex, sync, rows, times) -> None:
+async def test_a_new_show_that_is_read_damaged_by_its_key_is_requested_again(plex, sync, rows, times) -> None:
     """Damage that stays is stored, with a warning."""
     await sync(plex)
     show = plex.changes.add_show("3", "New Show", 1960)
@@ -242,7 +242,7 @@ async def test_damage_of_a_show_is_forgotten_when_its_key_brings_it_undamaged(pl
     assert rows(known, show.rating_key) == [(0,)]
 
 
-async def test_details_that_are_asked_for_external_ids_bring_only_these(plex, sync, rows, episode) -> None:
+async def test_details_requested_for_external_ids_change_only_these(plex, sync, rows, episode) -> None:
     """Their other values may arrive damaged where the listing's were not."""
     for each in plex.world.leaves_of(episode.show_id):
         plex.world.put(msgspec.structs.replace(each, external_guids=()))

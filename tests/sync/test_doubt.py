@@ -266,7 +266,7 @@ async def test_a_server_whose_row_vanished_costs_the_others_nothing(synced, conf
     assert type(second.error).__name__ == "ServerForgotten"
 
 
-async def test_libraries_that_share_a_uuid_are_told_apart_by_key(synced, sync, rows) -> None:
+async def test_libraries_that_share_a_uuid_are_distinguished_by_key(synced, sync, rows) -> None:
     """Such a uuid identifies nothing; no row serves two libraries."""
     synced.world.libraries["2"].uuid = synced.world.libraries["1"].uuid
     (report,) = await sync(synced)

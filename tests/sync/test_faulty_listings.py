@@ -91,7 +91,7 @@ async def test_bad_films_anywhere(films, config, sync, rows, bad, no_totals) -> 
 
 @pytest.mark.parametrize("how", ["error", "refusal"])
 async def test_what_left_beside_a_bad_film_goes_and_the_bad_one_stays(films, config, sync, rows, how) -> None:
-    """Each row that goes has a 404 of its own; what may be the entry that was not read is not asked for."""
+    """Each row that goes has a 404 of its own; what may be the entry that was not read is not requested."""
     settings = config(films, sync={"page_size": 10, "retention": "0s"})
     await sync(settings)
     all_films = list(films.world.movies())
@@ -193,7 +193,7 @@ async def test_films_without_a_key_are_not_gone(films, config, sync, rows) -> No
 
 @pytest.mark.parametrize("number", [30, 500])
 async def test_an_empty_page_of_a_server_without_totals_removes_nothing(config, sync, rows, number) -> None:
-    """It looks like the end of the listing: few rows are asked for, for many the listing is read again."""
+    """It looks like the end of the listing: few rows are requested, for many the listing is read again."""
     async with SimulatedPlex(generated_library(movies=number, shows=0, episodes=0)) as plex:
         settings = config(plex, sync={"page_size": number // 10, "max_removed": "100%", "retention": "0s"})
         plex.quirks.no_totals = True

@@ -184,7 +184,7 @@ async def test_a_whole_library_that_was_scanned_anew_keeps_all_ids(synced, sync,
 
     run = _runs(await sync(synced, options=AS_RUN))["Movies"]
 
-    # What has neither a file nor a name of its own in a catalogue cannot be told from another such film.
+    # Films with neither a file nor a guid of a catalogue cannot be distinguished.
     assert (run.status, run.counts.moved, run.counts.removed) == ("ok", 27, 0)
     assert ids() == {(table, keys.get(key, key)): row_id for (table, key), row_id in before.items()}
     whole()

@@ -70,7 +70,7 @@ async def test_what_is_shown_twice_is_written_as_it_was_shown_last(
     assert [change.item for change in await compare(_stored, *pages)] == written
 
 
-async def test_a_look_up_that_fails_is_told(compare: Callable[..., asyncio.Task[Any]]) -> None:
+async def test_a_look_up_that_fails_is_reported(compare: Callable[..., asyncio.Task[Any]]) -> None:
     """As it is."""
 
     async def look_up(*_: object) -> dict[str, Any]:

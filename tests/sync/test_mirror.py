@@ -160,7 +160,7 @@ async def test_paths_are_those_of_the_readers(plex, config, sync, rows) -> None:
     ]
 
 
-async def test_music_and_photos_are_left_out(plex, sync, rows) -> None:
+async def test_music_and_photos_are_omitted(plex, sync, rows) -> None:
     """Only films and shows are mirrored."""
     await sync(plex)
     assert {kind for (kind,) in rows("SELECT DISTINCT library_type FROM libraries")} == TYPES_SYNCED

@@ -60,7 +60,7 @@ async def test_a_show_that_is_not_listed_is_asked_for(plex, sync, rows, lighthou
     assert _missing(rows) == []
 
 
-async def test_what_was_asked_for_equals_what_a_listing_shows(plex, sync, lighthouse) -> None:
+async def test_what_was_requested_equals_what_a_listing_shows(plex, sync, lighthouse) -> None:
     """When the show is listed after all nothing about it has changed: its genres too are as many as a listing's."""
     plex.quirks.unlisted = {lighthouse.id, *(season.id for season in plex.world.seasons_of(lighthouse.id))}
     await sync(plex)
@@ -164,7 +164,7 @@ async def test_a_season_that_appears_later_takes_its_episodes_in(plex, sync, row
 
 
 async def test_seasons_that_become_hidden_stay(plex, sync, rows, lighthouse) -> None:
-    """The owner chose to have them left out; the episodes are still theirs."""
+    """The owner chose to hide them; the episodes are still theirs."""
     await sync(plex)
     before = set(rows(TREE))
     plex.quirks.hidden_seasons, plex.quirks.unlisted = (
@@ -215,7 +215,7 @@ async def test_a_show_may_have_no_episodes(plex, sync, rows) -> None:
 
 
 async def test_a_show_may_have_thousands_of_episodes(sync, rows) -> None:
-    """Also as the one that is asked for: its own listing is read page by page, as the library's is."""
+    """Also if it is the requested show: its own listing is read page by page, as the library's is."""
     async with SimulatedPlex(generated_library(movies=0, shows=1, episodes=3_000)) as plex:
         await sync(plex)
         assert set(rows(TREE)) == _tree(plex)

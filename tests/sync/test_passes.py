@@ -85,7 +85,7 @@ async def test_a_quick_pass_asks_from_a_little_before_the_last_change(synced, sy
 
 
 async def test_what_was_updated_at_once_is_not_shown_for_ever(synced, sync, path) -> None:
-    """An hour later nothing of it is asked for any more, until something changes again."""
+    """An hour later nothing of it is requested any more, until something changes again."""
     movies = [movie for movie in synced.world.movies("1") if movie.updated_at]
     newest = max(movie.updated_at for movie in movies)
     for movie in movies:
@@ -99,7 +99,7 @@ async def test_what_was_updated_at_once_is_not_shown_for_ever(synced, sync, path
 
 
 async def test_what_could_not_be_written_does_not_count_as_unchanged(synced, sync, path) -> None:
-    """The database refuses a batch; what is as it was is told apart from that."""
+    """The database refuses a batch; unchanged items do not count as part of it."""
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TRIGGER refuse BEFORE UPDATE ON movies BEGIN SELECT RAISE(ABORT, 'full'); END")
     first, second, *others = synced.world.movies("1")
@@ -261,7 +261,7 @@ async def test_a_server_that_ignores_the_question_is_listed_wholly(synced, sync,
     assert _missing(rows) == 0
 
 
-async def test_a_server_that_refuses_the_question_is_asked_for_everything(synced, sync, rows) -> None:
+async def test_a_server_that_refuses_the_filter_gets_full_listings(synced, sync, rows) -> None:
     """Once refused, it is not asked so again in this session."""
     synced.quirks.refuses_time_filters = True
     synced.changes.edit(next(synced.world.episodes("3")).id, title="Edited")
@@ -358,7 +358,7 @@ async def test_a_total_that_moves_again_is_no_whole_listing(synced, sync, rows, 
 
 
 async def test_totals_that_are_always_wrong_are_no_obstacle(synced, sync, rows) -> None:
-    """The same mismatch a second time is the server's nature: what is not listed is asked for, and 404 is a no."""
+    """The same mismatch a second time is the server's nature: what is not listed is requested, and 404 is a no."""
     synced.faults.miscount("/library/sections/1/all", by=2, times=None)
     gone = next(synced.world.movies("1"))
     synced.world.drop(gone.id)
@@ -447,7 +447,7 @@ async def test_at_most_two_hundred_single_items_are_asked_for(config, sync, rows
 
 
 async def test_what_the_server_still_has_does_not_hide_what_is_gone(config, sync, rows) -> None:
-    """More films than are asked for in one pass are there and not listed; the library is not listed for ever."""
+    """More films than are requested in one pass are there and not listed; the library is not listed for ever."""
     async with SimulatedPlex(generated_library(movies=400, shows=0, episodes=0)) as plex:
         settings = config(plex, sync={"max_removed": "90%"})
         await sync(settings)
@@ -577,7 +577,7 @@ async def test_a_show_without_a_year_can_be_chosen(synced, sync, rows) -> None:
 
 
 async def test_a_show_that_stands_in_two_libraries_is_synced_in_both(synced, sync) -> None:
-    """Nothing tells them apart, and both are the show that was asked for."""
+    """They cannot be distinguished, and both match the requested show."""
     for library in ("3", "4"):
         synced.changes.add_show(library, "Twins", 1970)
     (report,) = await sync(synced, options=_show("Twins"))

@@ -431,7 +431,7 @@ async def test_a_pass_over_a_show_has_the_library_listed_where_keys_were_given_o
 
 
 async def test_an_unlisted_show_with_the_key_of_one_that_left_has_an_id_of_its_own(synced, sync, rows) -> None:
-    """It is asked for by its key, and its guid is another one."""
+    """It is requested by its key, and its guid is another one."""
     world = synced.world
     show = next(show for show in _matched(world.shows("3")) if world.leaves_of(show.id))
     ((row_id,),) = rows("SELECT id FROM shows WHERE rating_key = ?", show.rating_key)

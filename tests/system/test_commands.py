@@ -20,13 +20,13 @@ def _json_lines(text: str) -> list[dict[str, object]]:
 
 
 def _assert_one_clear_error(finished, *words: str) -> None:
-    """No traceback, and the words that tell what is wrong."""
+    """No traceback, and the words that say what is wrong."""
     assert "Traceback" not in finished.err + finished.out
     for word in words:
         assert word in finished.err + finished.out
 
 
-async def test_the_version_is_told(commands) -> None:
+async def test_the_version_is_reported(commands) -> None:
     """Also by `python -m`."""
     finished = await commands.run("--version")
     assert (finished.code, finished.out) == (0, f"retrovue-daemon {__version__}\n")
@@ -70,7 +70,7 @@ async def test_init_writes_where_the_configuration_is_found(commands, tmp_path) 
 
 
 async def test_check_shows_what_each_server_answers(commands, plex, config_file) -> None:
-    """Version and libraries, chosen and left out."""
+    """Version and libraries, chosen and omitted."""
     finished = await commands.run("check", "--config", config_file(plex))
     assert finished.code == 0
     for word in ("home", plex.url, "Movies 4K", "Music", "ok"):
@@ -82,7 +82,7 @@ async def test_check_shows_what_each_server_answers(commands, plex, config_file)
     assert server["error"] is None
 
 
-async def test_check_offline_asks_nobody(commands, plex, config_file) -> None:
+async def test_check_offline_contacts_no_server(commands, plex, config_file) -> None:
     """The file alone is looked at."""
     finished = await commands.run("check", "--offline", "--config", config_file(plex))
     assert finished.code == 0
@@ -90,7 +90,7 @@ async def test_check_offline_asks_nobody(commands, plex, config_file) -> None:
 
 
 async def test_check_offline_trusts_that_systemd_has_the_credentials(commands, tmp_path) -> None:
-    """Before a reload systemd asks for this check, and does not let it see the service's credentials."""
+    """Before a reload, systemd runs this check without access to the service's credentials."""
     file = tmp_path / "config.toml"
     file.touch(mode=0o600)
     file.write_text('[[servers]]\nname = "home"\nurl = "http://127.0.0.1:1"\ntoken_credential = "home"\n')
@@ -100,7 +100,7 @@ async def test_check_offline_trusts_that_systemd_has_the_credentials(commands, t
     assert (await commands.run("check", "--config", file)).code == 78
 
 
-async def test_check_tells_good_servers_from_bad_ones(commands, plex, config_file) -> None:
+async def test_check_distinguishes_good_servers_from_bad_ones(commands, plex, config_file) -> None:
     """Exit code 1 where some answer, 3 where none does."""
     file = config_file(plex)
     file.write_text(file.read_text() + '[[servers]]\nname = "dead"\nurl = "http://127.0.0.1:1"\ntoken = "x-token"\n')
@@ -111,7 +111,7 @@ async def test_check_tells_good_servers_from_bad_ones(commands, plex, config_fil
     assert (await commands.run("check", "--config", file)).code == 3
 
 
-async def test_a_config_full_of_nonsense_is_told_in_full(commands, tmp_path) -> None:
+async def test_a_config_full_of_nonsense_is_reported_in_full(commands, tmp_path) -> None:
     """Every problem at once, each with its key, and exit code 78."""
     file = tmp_path / "config.toml"
     file.write_text(
@@ -129,7 +129,7 @@ async def test_a_config_full_of_nonsense_is_told_in_full(commands, tmp_path) -> 
         assert "12345678" not in finished.err
 
 
-async def test_check_tells_programs_of_bad_configurations_too(commands, tmp_path) -> None:
+async def test_check_json_reports_bad_configurations(commands, tmp_path) -> None:
     """One object on standard output, also then."""
     file = tmp_path / "config.toml"
     file.write_text("[sync]\npage_size = 5000\n")
@@ -159,7 +159,7 @@ async def test_a_reader_that_goes_away_does_not_end_the_work(commands, plex, con
     assert rows("SELECT count(*) FROM sync_runs WHERE status = 'ok'") == [(7,)]
 
 
-async def test_no_configuration_is_told_with_the_places_looked_at(commands) -> None:
+async def test_no_configuration_is_reported_with_the_places_looked_at(commands) -> None:
     """And with what to do."""
     finished = await commands.run("sync")
     assert finished.code == 78
@@ -247,7 +247,7 @@ async def test_titles_are_printed_as_they_are(commands, plex, config_file) -> No
         assert "映画" in json.dumps(json.loads(finished.out), ensure_ascii=False)
 
 
-async def test_a_library_that_is_not_synced_is_told_apart_from_none(commands, plex, config_file) -> None:
+async def test_a_library_that_is_not_synced_is_distinguished_from_none(commands, plex, config_file) -> None:
     """Music is there, but not mirrored."""
     finished = await commands.run("sync", "--library", "Music", "--config", config_file(plex))
     assert finished.code == 2
@@ -274,7 +274,7 @@ async def test_progress_is_plain_lines_where_there_are_no_bars(commands, plex, c
     assert finished.err == ""
 
 
-async def test_a_name_that_nothing_can_have_is_refused_before_anybody_is_asked(commands, plex, config_file) -> None:
+async def test_an_impossible_name_is_refused_before_any_request(commands, plex, config_file) -> None:
     """In the words of who typed it."""
     file = config_file(plex)
     for arguments, words in {
@@ -291,8 +291,8 @@ async def test_a_name_that_nothing_can_have_is_refused_before_anybody_is_asked(c
     assert plex.requests_for("/identity") == []
 
 
-async def test_why_a_library_is_not_synced_is_told(commands, plex, config_file) -> None:
-    """By its key or its title; what cannot be synced is offered to nobody."""
+async def test_why_a_library_is_not_synced_is_reported(commands, plex, config_file) -> None:
+    """By its key or its title; what cannot be synced is not offered."""
     file = config_file(plex)
     assert (await commands.run("sync", "--config", file)).code == 0
     assert (await commands.run("libraries", "disable", "Anime", "--config", file)).code == 0
@@ -335,7 +335,7 @@ async def test_a_full_output_is_a_clear_failure(commands, plex, config_file) -> 
 
 
 async def test_a_full_output_hides_no_other_failure(commands, plex, config_file) -> None:
-    """That no server could be used is told by the exit code all the same."""
+    """The exit code still says that no server could be used."""
     file = config_file(plex)
     plex.token = "another-token"
     with Path("/dev/full").open("wb") as full:
@@ -412,7 +412,7 @@ async def test_a_place_that_cannot_be_written_is_refused(commands, plex, config_
 # -- demo -----------------------------------------------------------------------------------------------------------
 
 
-async def test_the_demo_tells_its_story(commands, path, rows) -> None:
+async def test_the_demo_shows_its_story(commands, path, rows) -> None:
     """Each act as it should be: what changed by name, what was held back, and questions that are answered."""
     finished = await commands.run("demo", "--fast", "--database", path)
     assert finished.code == 0

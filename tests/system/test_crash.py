@@ -51,7 +51,7 @@ class Kill(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Undisturbed:
-    """What the database holds after syncs that nobody killed: of the world as it was, and then as it became."""
+    """The database's content after uninterrupted syncs, before and after the changes."""
 
     old_file: Path
     old: Mirror

@@ -20,7 +20,7 @@ QUERIES = {
 
 @pytest.fixture
 def named(rows):
-    """Return a function that tells which item each id stands for."""
+    """Return a function that says which item each id belongs to."""
     return lambda: {table: sorted(rows(query)) for table, query in QUERIES.items()}
 
 

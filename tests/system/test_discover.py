@@ -53,7 +53,7 @@ async def test_nothing_found_is_no_success(commands, plex, config_file) -> None:
 
 
 async def test_one_server_that_fails_costs_the_others_nothing(commands, plex, config_file) -> None:
-    """What is wrong with it is told; exit code 1 where some answer, 3 where none does."""
+    """What is wrong with it is reported; exit code 1 if some respond, 3 if none does."""
     file = config_file(plex)
     file.write_text(file.read_text() + '[[servers]]\nname = "dead"\nurl = "http://127.0.0.1:1"\ntoken = "x-token"\n')
     finished = await commands.run("discover", "lighthouse", "--config", file)
@@ -69,7 +69,7 @@ async def test_one_server_that_fails_costs_the_others_nothing(commands, plex, co
     assert "did you mean 'dead'?" in finished.err
 
 
-async def test_servers_of_the_database_are_asked_too(commands, plex, config_file, path) -> None:
+async def test_servers_of_the_database_are_searched_too(commands, plex, config_file, path) -> None:
     """Without any configuration where the database is named.
 
     Those that are switched off are not, nor those whose tokens only a configuration knows.
@@ -105,7 +105,7 @@ async def test_another_machine_is_not_shown_the_token(commands, plex, config_fil
     assert not any("x-plex-token" in request.headers for request in plex.requests)
 
 
-async def test_bad_input_is_told_in_a_line(commands, config_file) -> None:
+async def test_bad_input_is_reported_in_a_line(commands, config_file) -> None:
     """And where there is no server, that."""
     finished = await commands.run("discover", " ", "--config", config_file())
     assert finished.code == 2

@@ -1,4 +1,4 @@
-"""``sync --dry-run`` tells what would change, item by item, and changes nothing."""
+"""``sync --dry-run`` shows what would change, item by item, and changes nothing."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def test_it_names_every_change_and_writes_nothing(synced, config_file, com
     assert not list(copies.iterdir())
 
 
-async def test_it_tells_what_the_guard_would_hold_back(synced, config_file, commands, path) -> None:
+async def test_it_shows_what_the_guard_would_hold_back(synced, config_file, commands, path) -> None:
     """Each item with the reason; the exit code is that of the sync, and with --accept-removals they would go."""
     for movie in list(synced.world.movies("1")):
         synced.changes.delete(movie.id)
@@ -70,7 +70,7 @@ async def test_it_tells_what_the_guard_would_hold_back(synced, config_file, comm
     assert _content(path) == before
 
 
-async def test_it_tells_what_mappings_would_do(synced, config_file, commands, rows) -> None:
+async def test_it_shows_what_mappings_would_do(synced, config_file, commands, rows) -> None:
     """How many files would get another path, and which mappings no file is under; no server is needed for that."""
     file = config_file(synced)
     file.write_text(
@@ -90,7 +90,7 @@ async def test_it_tells_what_mappings_would_do(synced, config_file, commands, ro
     assert rows("SELECT count(*) FROM media_files WHERE file_path <> plex_path") == [(0,)]
 
 
-async def test_a_mapping_by_a_former_title_is_not_told_as_idle(synced, sync, config_file, commands) -> None:
+async def test_a_mapping_by_a_former_title_is_not_reported_as_idle(synced, sync, config_file, commands) -> None:
     """It goes on to apply to the library that was renamed."""
     synced.changes.rename_library("1", "Films")
     await sync(synced)

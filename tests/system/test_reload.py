@@ -100,7 +100,7 @@ async def test_a_rotated_token_is_read_again_and_a_storm_changes_nothing(
 
 
 async def test_a_file_that_cannot_be_used_changes_nothing(commands, plexes, write, tmp_path) -> None:
-    """All that is wrong is told by the paths of the keys, and so is what needs a restart; the service goes on."""
+    """All problems are reported with the paths of their keys, also keys that need a restart; the service goes on."""
     home, attic = plexes
     home_table = f'name = "home"\nurl = "{home.url}"\ntoken = "{home.token}"'
     attic_table = f'name = "attic"\nurl = "{attic.url}"\ntoken = "{attic.token}"'
@@ -170,7 +170,7 @@ async def test_servers_come_and_go_and_mappings_and_levels_change(commands, plex
 async def test_the_command_reloads_the_daemon_that_has_the_database(
     commands, plex, config_file, path, last_reload
 ) -> None:
-    """Found by its lock, also by a link to the database; with a mistake in the file the daemon is not told at all."""
+    """Found by its lock, also by a link to the database; with a mistake in the file the daemon is not signaled."""
     file = config_file(plex)
     process = await commands.start("run", "--config", file)
     log = Log(process)
@@ -206,7 +206,7 @@ async def test_the_command_reloads_the_daemon_that_has_the_database(
     assert not [line for line in log.lines if line["event"] == "config.reload_failed"]
 
 
-async def test_the_command_tells_all_that_the_daemon_refused(commands, plexes, write, last_reload) -> None:
+async def test_the_command_prints_all_that_the_daemon_refused(commands, plexes, write, last_reload) -> None:
     """Keys that need a restart, and what only the daemon cannot read; the status shows it until after a restart."""
     home, attic = plexes
     tables = [
@@ -273,11 +273,11 @@ async def test_a_reload_by_hand_is_stored_too(commands, plexes, write, last_relo
 async def _got_the_signal(process: asyncio.subprocess.Process) -> None:
     """Wait until SIGHUP waits for a process that is stopped."""
     async with asyncio.timeout(PATIENCE_S):
-        while not has(mask_of(process, "ShdPnd"), signal.SIGHUP):  # noqa: ASYNC110 -- no event tells of it
+        while not has(mask_of(process, "ShdPnd"), signal.SIGHUP):  # noqa: ASYNC110 -- no event reports it
             await asyncio.sleep(0)
 
 
-async def test_a_daemon_that_does_not_answer_or_ends_meanwhile_is_told(commands, plex, config_file) -> None:
+async def test_a_daemon_that_does_not_answer_or_ends_meanwhile_is_reported(commands, plex, config_file) -> None:
     """The command does not wait for ever; a signal that was sent still counts."""
     file = config_file(plex)
     process = await commands.start("run", "--config", file)
@@ -338,8 +338,8 @@ async def test_without_a_daemon_the_command_says_so(commands, plex, config_file,
     assert "no daemon" in finished.err
 
 
-async def test_nobody_but_the_holder_of_the_lock_gets_the_signal(commands, plex, config_file, path) -> None:
-    """The lock file may name a process of another container, whose number here is somebody else's."""
+async def test_only_the_holder_of_the_lock_gets_the_signal(commands, plex, config_file, path) -> None:
+    """The lock file may name a process of another container, whose number here belongs to another process."""
     bystander = await commands.start("demo", "--serve", "--json")
     await bystander.stdout.readline()
     with database_lock(path):

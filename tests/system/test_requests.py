@@ -1,4 +1,4 @@
-"""``sync`` beside ``run``: the daemon does it, and its asker cannot tell the difference but by who is named."""
+"""``sync`` beside ``run``: the daemon does the work, and the output is nearly that of a sync of its own."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def beside(commands, small_plex, config_file):
 
 
 async def test_a_sync_beside_the_daemon_is_done_by_it(beside, small_plex) -> None:
-    """Result and exit code are those of a sync without one; what nobody has is wrong usage, as ever."""
+    """Result and exit code are those of a sync without a daemon; an unknown name is wrong usage."""
     process, log, sync = beside
     small_plex.changes.add_movie("2", "Pandora's Box", 1929)
     everything, one = await asyncio.gather(sync(), sync("--library", "Dramas", "--full", "--json"))
@@ -71,7 +71,7 @@ async def test_removals_can_be_accepted_beside_the_daemon(beside, small_plex) ->
     assert (library["library"], library["removed"]) == ("Dramas", 2)
 
 
-async def test_syncs_that_wait_for_one_pass_share_it_and_a_daemon_that_is_killed_is_told(
+async def test_syncs_that_wait_for_one_pass_share_it_and_a_daemon_that_is_killed_is_reported(
     beside, small_plex, rows
 ) -> None:
     """Exit code 75: to try again makes sense, and the request is not lost."""
@@ -91,7 +91,7 @@ async def test_syncs_that_wait_for_one_pass_share_it_and_a_daemon_that_is_killed
     assert rows("SELECT count(*) FROM sync_requests WHERE finished_at IS NULL") == [(2,)]
 
 
-async def test_whoever_asks_the_daemon_needs_no_credential(commands, small_plex, config_file, tmp_path, path) -> None:
+async def test_a_request_to_the_daemon_needs_no_credential(commands, small_plex, config_file, tmp_path, path) -> None:
     """It is shown to the service only; without the service, or for a dry run, it is missed."""
     credentials = tmp_path / "credentials"
     credentials.mkdir()

@@ -1,4 +1,4 @@
-"""The service: it keeps going, ends cleanly on a signal, and tells trouble once."""
+"""The service keeps going, ends cleanly on a signal, and reports each failure once."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def test_a_signal_ends_it_cleanly(commands, plex, config_file, rows, numbe
     assert err == b""
     events = [json.loads(line)["event"] for line in out.splitlines()]
     assert events[-1] == "daemon.stopped"
-    # A pass that was under way is told as cancelled.
+    # A pass that was under way is reported as cancelled.
     assert set(events[events.index("daemon.stopping") + 1 : -1]) <= {"sync.finished"}
     assert plex.token.encode() not in out
     assert rows("PRAGMA integrity_check") == [("ok",)]
@@ -70,7 +70,7 @@ async def test_it_waits_for_servers_that_are_not_there(commands, config_file) ->
 
 
 async def test_a_signal_ends_it_while_the_database_is_locked(commands, plex, config_file, path) -> None:
-    """Also at start, before the first server was asked."""
+    """Also at start, before the first server was contacted."""
     assert (await commands.run("sync", "--config", config_file())).code == 3  # makes the database
     file = config_file(plex)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
@@ -109,7 +109,7 @@ async def test_it_syncs_again_and_again(commands, plex, config_file) -> None:
     assert {one["added"] for one in second} == {0}
 
 
-async def test_trouble_is_told_when_it_starts_and_when_it_ends(commands, plex, config_file) -> None:
+async def test_a_failure_is_reported_when_it_starts_and_when_it_ends(commands, plex, config_file) -> None:
     """Not at every round in between."""
     file = config_file(plex, extra='[sync]\ninterval = "1s"')
     plex.faults.garble("/identity", times=4)  # two tries in each of two rounds
@@ -120,7 +120,7 @@ async def test_trouble_is_told_when_it_starts_and_when_it_ends(commands, plex, c
     assert len(plex.requests_for("/identity")) >= 5
 
 
-async def test_a_second_instance_is_told_who_holds_the_database(commands, plex, config_file) -> None:
+async def test_a_second_instance_reports_who_holds_the_database(commands, plex, config_file) -> None:
     """Exit code 75: trying again later makes sense."""
     file = config_file(plex)
     process = await commands.start("run", "--config", file)

@@ -20,7 +20,7 @@ TOKENS = {
 }
 
 TYPED = '{"library": "%s"}'
-"""What a program asks for that takes one for the other."""
+"""A request of a program that confuses the two."""
 
 
 async def test_no_token_is_ever_said(commands, path, tmp_path) -> None:

@@ -49,8 +49,8 @@ async def test_a_renamed_library_stays_selected_and_mapped(renamed, sync, rows) 
     assert told == [("Films", "Movies")]
 
 
-async def test_a_library_can_be_asked_for_by_its_former_title(renamed, sync) -> None:
-    """As a cron job does that nobody has told."""
+async def test_a_library_can_be_requested_by_its_former_title(renamed, sync) -> None:
+    """As a cron job does that was not updated."""
     asked = SyncOptions(selection=Selection(library="Movies", full=True))
     assert _synced(await sync(renamed, options=asked)) == ["Films"]
 

@@ -1,4 +1,4 @@
-"""Signals at the edges of the service's life: before it can do anything, and when somebody does not want to wait."""
+"""Signals at the edges of the service's life: before it is ready, and when a person presses Ctrl-C twice."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 async def _until(holds: Callable[[], bool]) -> None:
-    """Wait for what another process does to itself, of which nobody tells."""
+    """Wait for a state of another process that sends no event."""
     async with asyncio.timeout(PATIENCE_S):
         while not holds():  # noqa: ASYNC110 -- there is no event for it
             await asyncio.sleep(0)
@@ -53,7 +53,7 @@ async def test_sighup_is_no_end_from_the_first_line_on(commands, plex, config_fi
     assert log.lines[-1]["event"] == "daemon.stopped"
 
 
-async def test_one_that_was_held_back_by_whoever_started_it_is_a_reload_too(commands, plex, config_file) -> None:
+async def test_a_signal_that_the_parent_had_blocked_is_a_reload_too(commands, plex, config_file) -> None:
     """The signal was sent before the program had its first turn, and waits until it can act on it."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     try:
@@ -75,7 +75,7 @@ async def test_ctrl_c_while_it_starts_ends_it_without_a_traceback(commands, plex
 
 
 async def test_a_second_ctrl_c_ends_it_at_once(commands, plex, config_file, path, rows) -> None:
-    """The first one waits for another program's lock, to write what was read; somebody does not want to."""
+    """The first one waits for another program's lock to write what was read; the second ends that wait."""
     process = await commands.start("run", "--config", config_file(plex))
     log = Log(process)
     await log.next("sync.finished")
@@ -122,7 +122,7 @@ async def block():
     with Signals():
         print("blocked", flush=True)
         while True:
-            os.write(writing, bytes(1_000_000))  # nobody reads
+            os.write(writing, bytes(1_000_000))  # the pipe is not read
 
 asyncio.run(block())
 """

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Listener:
-    """Hears what a service tells systemd."""
+    """Receives a service's notifications to systemd."""
 
     def __init__(self, address: str) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)

@@ -43,7 +43,7 @@ def config(tmp_path: Path) -> Path:
 
 
 def test_a_pass_is_json_behind_a_priority(journal_of, config, tmp_path) -> None:
-    """Each line has its own: trouble can be told from news without reading them."""
+    """Each line has its own: a reader of the journal can filter errors without reading texts."""
     config.write_text(
         f'[database]\npath = "{tmp_path}/mirror.db"\n[[servers]]\nname = "home"\n'
         'url = "http://127.0.0.1:9"\ntoken = "abc-secret-123"\n'

@@ -81,7 +81,7 @@ def test_a_reload_carries_the_time_of_its_beginning(listener, notifier) -> None:
     assert status == "STATUS=reading the configuration"
 
 
-def test_after_the_last_state_no_other_is_told(listener, notifier) -> None:
+def test_no_state_follows_the_last_one(listener, notifier) -> None:
     """A reload that ends meanwhile must not look like a service that goes on; what it does, it may still say."""
     notifier.stopping("stopping")
     notifier.reloading()
@@ -131,7 +131,7 @@ def test_without_a_socket_nothing_happens(environ) -> None:
 
 
 @pytest.mark.parametrize("name", ["gone", "x" * 200, "."])
-def test_a_broken_socket_is_told_once_and_disturbs_nothing(tmp_path, name) -> None:
+def test_a_broken_socket_is_reported_once_and_disturbs_nothing(tmp_path, name) -> None:
     """Whatever is wrong with it: not there, too long a name, no socket at all."""
     notifier = Notifier.from_environ({"NOTIFY_SOCKET": str(tmp_path / name)})
     with capture_logs() as lines:
@@ -142,7 +142,7 @@ def test_a_broken_socket_is_told_once_and_disturbs_nothing(tmp_path, name) -> No
     assert [(line["event"], line["log_level"]) for line in lines] == [("systemd.notify_failed", "warning")]
 
 
-def test_a_full_socket_keeps_nobody_waiting_and_loses_no_change_of_state(listener, notifier) -> None:
+def test_a_full_socket_blocks_nothing_and_loses_no_change_of_state(listener, notifier) -> None:
     """The manager was slow: signs of life are lost, but not that a reload began and ended, in that order."""
     sent = 0
     with capture_logs() as lines:
@@ -162,8 +162,8 @@ def test_a_full_socket_keeps_nobody_waiting_and_loses_no_change_of_state(listene
     assert listener.heard() == ["WATCHDOG=1"]
 
 
-def test_trouble_with_the_socket_is_told_when_it_starts_and_when_it_ends(listen, tmp_path) -> None:
-    """And told anew when it comes back: systemd was started again, for example."""
+def test_trouble_with_the_socket_is_reported_when_it_starts_and_when_it_ends(listen, tmp_path) -> None:
+    """A failure after a recovery is reported again, for example if systemd was restarted."""
     path = tmp_path / "late"
     notifier = Notifier.from_environ({"NOTIFY_SOCKET": str(path)})
     with capture_logs() as lines:
@@ -191,7 +191,7 @@ def test_what_is_remembered_for_a_broken_socket_is_bounded(listen, tmp_path) -> 
     assert heard[-2:] == ["READY=1\nSTATUS=reload 999", "WATCHDOG=1"]
 
 
-async def test_patience_is_asked_for_again_and_again_and_not_for_ever(listener, notifier) -> None:
+async def test_the_timeout_is_extended_repeatedly_but_not_forever(listener, notifier) -> None:
     """Each time for longer than until the next time. An end that does not come after a minute is none."""
     clock = Jumping()
     await keep_extending_timeout(notifier, clock, 60)
@@ -212,7 +212,7 @@ async def test_patience_is_asked_for_again_and_again_and_not_for_ever(listener, 
     ],
 )
 def test_the_watchdog_is_fed_twice_as_often_as_it_must_be(environ, interval) -> None:
-    """And not at all where it watches another process, or nobody."""
+    """No beats are sent if systemd watches another process, or none."""
     assert Notifier.from_environ(environ).watchdog_interval == interval
 
 

@@ -25,14 +25,14 @@ UNIT = DIRECTORY / "retrovue-daemon.service"
 FROM_USR = DIRECTORY / "from-usr.conf"
 NOTIFY_RELOAD = DIRECTORY / "notify-reload.conf"
 COMMANDS = Path(sys.executable).parent
-"""Where the command of the environment under test is, in place of where it gets installed."""
+"""Where the command of the environment under test is, instead of where it gets installed."""
 
 EXAMPLES = re.findall(r"```ini\n(.*?)```", (DIRECTORY / "README.md").read_text(), re.DOTALL)
 
 
 @pytest.fixture(scope="session")
 def analyze() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run systemd-analyze, which needs no running systemd for what is asked of it here."""
+    """Run systemd-analyze, which needs no running systemd for these checks."""
     program = shutil.which("systemd-analyze")
     if program is None:
         missing = "systemd-analyze is not installed"

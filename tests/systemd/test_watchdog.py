@@ -27,7 +27,7 @@ UNIT = Path(__file__).parents[2] / "systemd" / "retrovue-daemon.service"
 
 
 class Stepped(Clock):
-    """A clock on which time passes only while somebody sleeps; each sleep ends when the test says so."""
+    """A clock on which time passes only during sleeps; each sleep ends when the test says so."""
 
     def __init__(self) -> None:
         self.time = 0.0
@@ -168,7 +168,7 @@ async def test_a_writer_that_is_stuck_is_no_life(heart, database) -> None:
         never.set()  # else the database would wait for it when it closes
 
 
-async def test_nobody_who_watches_gets_no_beats(database, listen, tmp_path) -> None:
+async def test_without_a_watchdog_no_beats_are_sent(database, listen, tmp_path) -> None:
     """Without the watchdog's variables there is nothing to do."""
     listener = listen(str(tmp_path / "notify"))
     notifier = Notifier.from_environ({"NOTIFY_SOCKET": str(tmp_path / "notify")})

@@ -37,7 +37,7 @@ BYTE = os.fsdecode(b"\xff")
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_such_an_argument_is_the_name_of_nothing(on, words, code) -> None:
-    """As one that nobody knows, with the code of that."""
+    """Like an unknown one, with the same exit code."""
     finished = on(*words)
     assert finished.code == code, finished.err
     assert "Traceback" not in finished.err
@@ -46,7 +46,7 @@ def test_such_an_argument_is_the_name_of_nothing(on, words, code) -> None:
 
 
 def test_json_gives_such_bytes_as_they_are(run, tmp_path, database) -> None:
-    """By its own escapes: whoever reads it has the very name again."""
+    """With TOML's own escapes: reading it yields the same name."""
     place = tmp_path / f"mirror{BYTE}.db"
     shutil.copy(database, place)
     told = json.loads(run("status", "--database", place, "--json").out)
@@ -58,7 +58,7 @@ def test_json_gives_such_bytes_as_they_are(run, tmp_path, database) -> None:
     assert told == {"guid": f"{BYTE}://a", "provider": BYTE, "external_id": "a"}
 
 
-def test_such_a_place_is_told_in_words(run, tmp_path, database) -> None:
+def test_such_a_place_is_reported_in_words(run, tmp_path, database) -> None:
     """The table and the line that names the copy have it as an escape."""
     place = tmp_path / f"mirror{BYTE}.db"
     shutil.copy(database, place)

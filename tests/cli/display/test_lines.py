@@ -61,14 +61,14 @@ def test_a_page_is_no_reason_for_a_line(told: Told, episodes: Meter) -> None:
 
 
 def test_time_without_progress_is_no_reason_either(told: Told, episodes: Meter) -> None:
-    """Nothing new is to be told; what comes after it is told at once."""
+    """There is nothing new to report; later progress is reported at once."""
     assert told.after(EVERY_S * 5) == []
     episodes.advance("episodes", 1_000, 20_000)
     assert told.after(0) == ["home / TV Shows: 1,000 of 20,000 episodes, 10 per second, 31 min 40 s left"]
 
 
 def test_each_listing_is_measured_by_itself(told: Told, episodes: Meter) -> None:
-    """Seasons say nothing about how long episodes will take; without a total nobody knows."""
+    """The speed of seasons does not predict that of episodes; without a total there is no estimate."""
     told.clock.seconds += 1_000
     episodes.advance("seasons", 100, None)
     assert told.after(0) == ["home / TV Shows: 100 seasons"]
@@ -96,7 +96,7 @@ def test_a_title_makes_no_line_of_its_own(told: Told) -> None:
 
 
 async def test_lines_end_with_the_work_also_where_it_fails() -> None:
-    """What was told last is complete, and the error is that of the work."""
+    """What was reported last is complete, and the error is that of the work."""
     board = ProgressBoard()
     lines: list[str] = []
 

@@ -40,7 +40,7 @@ def unsaid(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    """Each library and each server that failed has one, whatever a title holds; counts of 0 are left out."""
+    """Each library and each server that failed has one, whatever a title holds; counts of 0 are omitted."""
     print_summary(TOLD, as_json=False)
     assert capsys.readouterr().out.splitlines() == [
         "home / Movies: full pass ok in 1.2 s: 21,240 listed, 1,240 added, 20,000 unchanged",
@@ -62,7 +62,7 @@ def test_table(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPat
     assert ["home", "Movies", "full", "ok", "21,240", "1,240", "20,000", "1.2"] in lines
 
 
-def test_nothing_to_tell(capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_to_report(capsys: pytest.CaptureFixture[str]) -> None:
     """Where nothing was done nothing is printed."""
     print_summary({"servers": [{"server": "home", "error": None, "libraries": []}]}, as_json=False)
     assert capsys.readouterr().out == ""

@@ -26,7 +26,7 @@ def test_durations_have_two_units(seconds, told) -> None:
     assert lasting(seconds) == told
 
 
-def test_distances_in_time_are_told_either_way() -> None:
+def test_distances_in_time_are_reported_either_way() -> None:
     """And what never was."""
     assert ago(None) == "never"
     assert ago(1000, 1000.4) == "now"
@@ -34,7 +34,7 @@ def test_distances_in_time_are_told_either_way() -> None:
     assert ago(1090, 1000) == "in 1 min 30 s"
 
 
-def test_times_that_no_calendar_has_are_told_as_numbers() -> None:
+def test_times_that_no_calendar_has_are_reported_as_numbers() -> None:
     """Plex sends such."""
     assert moment(None) == ""
     assert moment(1_700_000_000).startswith("2023-11-1")

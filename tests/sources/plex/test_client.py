@@ -68,7 +68,7 @@ def numbers(count: int) -> list[str]:
 
 
 async def test_identity(plex: FakePlex, connect: Connect) -> None:
-    """The identity is asked for without the token."""
+    """The identity is requested without the token."""
     plex.answer("/identity", plex.reply({"MediaContainer": {"machineIdentifier": "9f", "version": "1.43"}}))
     assert await (await connect()).identity() == ServerIdentity("9f", "1.43")
     assert "X-Plex-Token" not in plex.requests[0].headers
@@ -120,7 +120,7 @@ async def test_libraries(plex: FakePlex, connect: Connect) -> None:
 async def test_what_is_asked(
     plex: FakePlex, connect: Connect, listing: Listing, path: str, by_type: dict[str, str], left_out: str
 ) -> None:
-    """A listing is asked for in the order of ids, with external ids, without what is not stored, and by pages."""
+    """A listing is requested in the order of ids, with external ids, without what is not stored, and by pages."""
     plex.answer(path, plex.listing(*movies(3)))
     await listed(await connect(), "1", listing, page_size=50)
     (request,) = plex.requests
@@ -197,7 +197,7 @@ async def test_slow_server(plex: FakePlex, connect: Connect) -> None:
 
 
 async def test_server_that_is_too_slow(plex: FakePlex, connect: Connect) -> None:
-    """It is asked for less and less, and given up at the third single entry: the server hangs, and not an entry."""
+    """Requests get smaller; after the third single entry the listing fails: the server hangs, not an entry."""
     plex.answer(ALL, plex.hold)
     client = await connect(timeout=0.05)
     with pytest.raises(ServerTimeout):
@@ -221,7 +221,7 @@ async def test_failing_page(plex: FakePlex, connect: Connect) -> None:
 
 
 async def test_pages_are_fetched_ahead(plex: FakePlex, connect: Connect) -> None:
-    """The second page is asked for while the reader has the first; leaving then leaves nothing behind."""
+    """The second page is requested while the reader has the first; leaving then leaves nothing behind."""
     answer = plex.listing(*movies(500))
 
     async def hold_the_second(request: web.Request) -> web.StreamResponse:
@@ -261,7 +261,7 @@ async def test_one_bad_entry(plex: FakePlex, connect: Connect) -> None:
 
 
 async def test_xml(plex: FakePlex, connect: Connect) -> None:
-    """A server that answers in XML is asked for few entries at once, because they take long to read."""
+    """A server that responds in XML gets requests for few entries, because XML takes long to read."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         start, size = int(request.query[START]), int(request.query[SIZE])
@@ -286,7 +286,7 @@ async def test_first_page_of_an_unknown_server(plex: FakePlex, connect: Connect)
 
 
 async def test_large_pages_of_json(plex: FakePlex, connect: Connect) -> None:
-    """A server that has answered in JSON is asked for as many as wanted."""
+    """A server that has responded in JSON gets requests of any size."""
     plex.answer("/library/sections", plex.reply({"MediaContainer": {"size": 0}}))
     plex.answer(ALL, plex.listing(*movies(1200)))
     client = await connect()
@@ -309,9 +309,9 @@ async def test_episodes(plex: FakePlex, connect: Connect) -> None:
 
 @pytest.mark.parametrize("status", [400, 404, 501])
 async def test_leaves_refused(plex: FakePlex, connect: Connect, status: int) -> None:
-    """Where `allLeaves` is refused the listing by type serves, and is asked for first the next time.
+    """Where `allLeaves` is refused the listing by type serves, and is requested first the next time.
 
-    A 400 may also mean that nothing can be left out: that is tried once.
+    A 400 may also mean that nothing can be omitted: that is tried once.
     """
     plex.answer(LEAVES, plex.reply(status=status))
     plex.answer(BY_TYPE, plex.listing(*episodes(150)))
@@ -454,7 +454,7 @@ async def test_error_offline(responses: aioresponses, offline: ServerSection) ->
     assert str(raised.value) == "server 'home' rejected a request: HTTP 404 for /library/sections"
 
 
-async def test_a_server_that_leaves_nothing_out_is_asked_for_everything(plex: FakePlex, connect: Connect) -> None:
+async def test_a_server_that_refuses_exclusions_is_asked_without_them(plex: FakePlex, connect: Connect) -> None:
     """It refuses the argument once; from then on it is not sent."""
     whole = plex.listing(*movies(120))
 

@@ -108,7 +108,7 @@ def test_external_ids_come_in_order_and_once() -> None:
     assert len(PARSER.external_ids("com.plexapp.agents.imdb://tt0111161?lang=en", ids)) == 3
 
 
-def test_what_names_nothing_is_left_out() -> None:
+def test_what_names_nothing_is_omitted() -> None:
     """Empty ids and the agent that looks nothing up are no external ids; a local one stays."""
     assert PARSER.external_ids(None, []) == ()
     assert PARSER.external_ids("", ["imdb://", "  "]) == ()

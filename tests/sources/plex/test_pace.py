@@ -76,9 +76,7 @@ def test_pages_shrink_once_for_all_that_are_under_way(pace: Pace) -> None:
     assert pace.page_size(500) == 250
 
 
-async def test_a_server_that_is_slow_is_asked_for_one_page_at_a_time_after_a_rest(
-    pace: Pace, clock: StillClock
-) -> None:
+async def test_a_slow_server_gets_one_request_at_a_time_after_a_rest(pace: Pace, clock: StillClock) -> None:
     """The rest is as long as the last page took; once a page comes as fast as usual, all is as before."""
     note(pace, 0.4)
     note(pace, 1.5)  # under four times
@@ -112,7 +110,7 @@ async def test_a_server_that_is_slow_is_asked_for_one_page_at_a_time_after_a_res
 
 
 async def test_a_page_that_does_not_come_in_time_says_it_all(pace: Pace) -> None:
-    """The next one is half as large, and asked for after the longest rest."""
+    """The next one is half as large, and requested after the longest rest."""
     for _ in range(2):
         with pytest.raises(ServerTimeout):
             async with pace.turn():
@@ -195,7 +193,7 @@ class SteppingClock(StillClock):
 
 
 async def test_a_client_rests_where_its_server_becomes_slow(plex: FakePlex, section) -> None:
-    """What was asked for by then comes as it does; each later page, and any item, is asked for after a rest."""
+    """What was requested by then comes as it does; each later page, and any item, is requested after a rest."""
     clock = SteppingClock()
     plex.answer("/library/sections/1/all", plex.listing(*movies(1_000)))
     plex.answer("/library/metadata/1", plex.reply({"MediaContainer": {"size": 1, "Metadata": movies(1)}}))
@@ -238,7 +236,7 @@ async def test_a_server_that_becomes_slow_is_noticed_while_its_pages_wait(plex: 
 
 
 async def test_what_waits_for_its_place_already_rests_too(plex: FakePlex, section) -> None:
-    """It was asked for while the server was fast, and is sent when it no longer is."""
+    """It was requested while the server was fast, and is sent when it no longer is."""
     clock = SteppingClock()
     listing = plex.listing(*movies(300))
 
@@ -266,7 +264,7 @@ async def test_what_waits_for_its_place_already_rests_too(plex: FakePlex, sectio
     assert len(clock.rests) >= 3
 
 
-async def test_a_server_that_sends_fewer_than_it_is_asked_for_is_no_slow_one(plex: FakePlex, section) -> None:
+async def test_a_server_that_sends_fewer_than_requested_is_not_slow(plex: FakePlex, section) -> None:
     """Its first page would else be the fastest of all, by entries that did not come."""
     clock = SteppingClock()
     clock.step = 1.5
@@ -276,7 +274,7 @@ async def test_a_server_that_sends_fewer_than_it_is_asked_for_is_no_slow_one(ple
     assert clock.rests == []
 
 
-async def test_an_item_is_asked_for_while_the_next_page_of_a_slow_server_waits(plex: FakePlex, section) -> None:
+async def test_an_item_is_requested_while_the_next_page_of_a_slow_server_waits(plex: FakePlex, section) -> None:
     """The page has its body and waits for the reader, who waits for the item: neither keeps the other's turn."""
     clock = SteppingClock()
     plex.answer("/library/sections/1/all", plex.listing(*movies(1_000)))

@@ -1,4 +1,4 @@
-"""Which pages are asked for, and when a listing ends."""
+"""Which pages are requested, and when a listing ends."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Pages:
         self.wanted: list[asyncio.Event] = []
         self.gate = asyncio.Event()
         self.fourth = asyncio.Event()
-        """Set once four pages were asked for."""
+        """Set once four pages were requested."""
         self._answer = answer
         if not held:
             self.gate.set()
@@ -104,7 +104,7 @@ def numbers(count: int) -> list[str]:
 @pytest.mark.parametrize("entries", [1, 99, 100, 101, 300, 345])
 @pytest.mark.parametrize("ahead", [1, 2, 9])
 async def test_every_entry_once(entries: int, ahead: int) -> None:
-    """Every entry comes once and in order, and nothing beyond the total is asked for."""
+    """Every entry comes once and in order, and nothing beyond the total is requested."""
     pages = Pages(listing(entries))
     assert await keys(pages, 100, ahead=ahead) == numbers(entries)
     assert pages.asked == [(start, 100) for start in range(0, entries, 100)]
@@ -118,7 +118,7 @@ async def test_empty_listing() -> None:
 
 
 async def test_unknown_total() -> None:
-    """Without a total an empty page ends the listing, and is given; no page is asked for that may not be there."""
+    """Without a total an empty page ends the listing, and is given; no page is requested that may not be there."""
     pages = Pages(listing(300, says_total=False))
     pager = Pager(pages.fetch, server="home", page_size=100, ahead=3)
     async with aclosing(pager.pages()) as listed:
@@ -140,7 +140,7 @@ async def test_cap_of_the_server() -> None:
 
 
 async def test_cap_of_a_few() -> None:
-    """A cap below the smallest page: no smaller ones are asked for, nor any that would begin at the wrong place."""
+    """A cap below the smallest page: no smaller ones are requested, nor any that would begin at the wrong place."""
     pages = Pages(listing(60, cap=7))
     assert await keys(pages, 50) == numbers(60)
     assert {size for _, size in pages.asked} == {50, 25}
@@ -148,7 +148,7 @@ async def test_cap_of_a_few() -> None:
 
 
 async def test_a_short_page_in_the_middle() -> None:
-    """What was asked for ahead is let end, and the next pages are asked for ahead again."""
+    """What was requested ahead is let end, and the next pages are requested ahead again."""
 
     def answer(start: int, size: int) -> Page:
         return page(start, min(size - (start == 100), 1000 - start), 1000)
@@ -221,7 +221,7 @@ async def test_endless_listing() -> None:
 
 
 async def test_timeout_halves_the_page() -> None:
-    """A page that takes too long is asked for again, half as large, and so are the pages after it."""
+    """A page that takes too long is requested again, half as large, and so are the pages after it."""
 
     def slow(start: int, size: int) -> Page | BaseException:
         return ServerTimeout("home") if size > 125 else page(start, min(size, 400 - start), 400)

@@ -357,7 +357,7 @@ def test_escaped_nul_behind_other_escapes(escapes: int) -> None:
     assert only(answer({"tagline": '"' * escapes, **MOVIE, "title": "a\0b"})).title == "ab"
 
 
-def test_escaped_nul_is_told_from_a_backslash() -> None:
+def test_escaped_nul_is_distinguished_from_a_backslash() -> None:
     r"""`\\u0000` is a backslash and a word, such as in a Windows path."""
     assert file_of({**MEDIA, "Part": [{**PART, "file": r"D:\u0000\film.mkv"}]}).plex_path == r"D:\u0000\film.mkv"
 
@@ -533,7 +533,7 @@ def test_entries_that_cannot_be_used(entry: object, skipped: Skipped) -> None:
 
 
 def test_items_of_another_kind() -> None:
-    """Where one kind is asked for the others are left out: the rows of a listing all go to one table."""
+    """Where one kind is requested the others are omitted: the rows of a listing all go to one table."""
     body = answer(MOVIE, {**EPISODE, "ratingKey": "5", "title": "Pilot"})
     page = parse_page(body, kind=Kind.MOVIE)
     assert [item.rating_key for item in page.items] == [MOVIE["ratingKey"]]

@@ -109,7 +109,7 @@ def test_bytes(body: bytes) -> None:
 @relaxed
 @given(anything)
 def test_containers(container: object) -> None:
-    """Whatever JSON stands in place of the container."""
+    """Whatever JSON stands instead of the container."""
     for parse in (parse_page, parse_libraries, parse_identity):
         with suppress(NotAMediaContainer):
             parse(json.dumps({"MediaContainer": container}).encode())

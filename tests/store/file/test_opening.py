@@ -304,5 +304,5 @@ async def test_the_lock_stays_until_work_that_nobody_waits_for_has_ended(tmp_pat
     assert holder(path).held
     may_end.set()
     async with asyncio.timeout(10):
-        while holder(path).held:  # noqa: ASYNC110 -- the thread tells nobody
+        while holder(path).held:  # noqa: ASYNC110 -- the thread sends no event
             await asyncio.sleep(0)

@@ -131,7 +131,7 @@ async def test_a_part_that_is_listed_twice_is_one_file(write, files, make) -> No
         ("plex://movie/y", None, False),
     ],
 )
-async def test_guid_and_files_together_tell_another_item(write, query, make, guid, path, is_another) -> None:
+async def test_guid_and_files_together_reveal_another_item(write, query, make, guid, path, is_another) -> None:
     """What is absent does not differ; another item leaves the row, and its file, to its own."""
     await write(make.movie("7", make.part(70, "/plex/a.mkv")))
     result = await write(make.movie("7", make.part(71, path), guid=guid, title="Other"), digest=2)
@@ -190,7 +190,7 @@ async def test_a_hash_of_the_agent_none_names_a_film(write, make) -> None:
         (2, "/tv/a/e2.mkv", True),
     ],
 )
-async def test_unmatched_episodes_of_one_title_are_told_by_number_and_place(
+async def test_unmatched_episodes_of_one_title_are_distinguished_by_number_and_place(
     write, make, number, path, is_another
 ) -> None:
     """All shows have an "Episode 1", in a file of the same name: it is the same one in the same folder."""
@@ -201,7 +201,9 @@ async def test_unmatched_episodes_of_one_title_are_told_by_number_and_place(
 
 
 @pytest.mark.parametrize(("show", "is_another"), [("1", False), ("2", True), (None, False)])
-async def test_unmatched_episodes_in_one_folder_are_told_by_their_shows(write, make, show, is_another) -> None:
+async def test_unmatched_episodes_in_one_folder_are_distinguished_by_their_shows(
+    write, make, show, is_another
+) -> None:
     """Where all files are in one folder, and the key of an episode was given to one of another show."""
     each = {"guid": "local://7", "episode_title": "Episode 1"}
     await write(make.show("1"), make.show("2"))

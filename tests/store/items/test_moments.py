@@ -8,7 +8,7 @@ from retrovue_daemon.store.items.moments import Moments, next_moment
 
 
 def test_a_moment_is_over_when_something_begins_or_ends() -> None:
-    """Whoever asks gets the present one; what comes afterwards belongs to the next."""
+    """The call returns the current moment; later events belong to the next one."""
     moments = Moments(7)
     assert (moments.now, moments.advance(), moments.now) == (7, 7, 8)
 

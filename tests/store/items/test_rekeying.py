@@ -161,7 +161,7 @@ async def test_paths_of_other_systems_keep_their_case_and_backslashes(put, concl
     assert not (await conclude({Kind.MOVIE: [1]})).pairs
 
 
-async def test_episodes_of_one_file_are_told_apart_by_their_numbers(put, conclude, query, make) -> None:
+async def test_episodes_of_one_file_are_distinguished_by_their_numbers(put, conclude, query, make) -> None:
     """A double episode is two items with one path."""
     await put(make.show("1"), library=TV)
     for start, seen_in in ((10, 1), (20, 2)):
@@ -183,7 +183,7 @@ async def test_episodes_of_one_file_are_told_apart_by_their_numbers(put, conclud
     ]
 
 
-async def test_editions_of_one_file_are_told_apart_by_their_titles(put, conclude, make) -> None:
+async def test_editions_of_one_file_are_distinguished_by_their_titles(put, conclude, make) -> None:
     """Nothing else tells them apart where no catalogue knows them."""
     for key, edition, seen_in in (("1", "A", 1), ("2", "B", 1), ("3", "B", 2), ("4", "A", 2)):
         film = make.movie(key, make.part(int(key), "/a.mkv"), guid=f"local://{key}", edition_title=edition)
@@ -577,7 +577,7 @@ async def test_an_item_that_was_unavailable_when_it_left_is_known_by_its_file(
 async def test_an_optimized_version_that_stays_keeps_no_film_from_keeping_its_file(
     put, conclude, query, make
 ) -> None:
-    """The film is added anew with two files in place of its one; what Plex made of that is where it was."""
+    """The film is added anew with two files instead of its one; what Plex made of that is where it was."""
     old, new = (make.part(number, "/Plex Versions/TV/a.mp4", optimized=True) for number in (11, 21))
     await put(make.movie("1", make.part(10, "/a.mkv"), old, guid="plex://movie/x"))
     await put(

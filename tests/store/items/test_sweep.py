@@ -166,7 +166,7 @@ async def test_what_is_known_of_damage_goes_with_its_item(write, query, make, lo
 
 @pytest.mark.parametrize(("before", "deleted"), [(99, []), (100, [1]), (101, [1])])
 async def test_retention_ends_to_the_second(write, make, lose, delete, database, before, deleted) -> None:
-    """What went missing at that time or earlier goes; whoever asks first is told whether anything will."""
+    """What went missing at that time or earlier goes; a query says beforehand whether anything will."""
     await write(make.movie("7"))
     await lose(Kind.MOVIE, 1, at=100)
     assert await database.reader.run(purgeable, 1, before) is bool(deleted)

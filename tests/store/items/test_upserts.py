@@ -85,7 +85,7 @@ async def test_two_episodes_may_share_a_file(write, query, make) -> None:
     ]
 
 
-async def test_parts_without_an_id_are_told_apart_by_path(write, query, make) -> None:
+async def test_parts_without_an_id_are_distinguished_by_path(write, query, make) -> None:
     """A server that sends no part id still gets stable rows."""
     await write(make.movie("7", make.part(None, "/plex/a.mkv"), make.part(None, "/plex/b.mkv")))
     before = await query("SELECT id, plex_path FROM media_files ORDER BY id")
