@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import heapq
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from retrovue_daemon.sync.faults import Unreadable, comes_before
+from retrovue_daemon.sync.faults import Unreadable, comes_before, mark_of
 
 if TYPE_CHECKING:
     from retrovue_daemon.records import Page, Skipped
@@ -24,7 +25,7 @@ class ListingLog(msgspec.Struct):
     skipped: int = 0
     bytes: int = 0
     keyless: list[Skipped] = msgspec.field(default_factory=list)
-    """The first entries without a rating key."""
+    """The entries without a rating key; of many, those with the lowest marks."""
     keyless_more: int = 0
     """How many more there were: memory use stays bounded whatever a server sends."""
     unreadable: list[Unreadable] = msgspec.field(default_factory=list)
@@ -63,9 +64,11 @@ class ListingLog(msgspec.Struct):
         self.ended_empty = page.entries == 0
         if page.skipped:
             keyless = [skipped for skipped in page.skipped if skipped.rating_key is None]
-            kept = keyless[: MOST_KEYLESS - len(self.keyless)]
-            self.keyless += kept
-            self.keyless_more += len(keyless) - len(kept)
+            self.keyless += keyless
+            if len(self.keyless) > MOST_KEYLESS:
+                # The same ones in whatever order the server sends them: they are compared with the next listing's.
+                self.keyless_more += len(self.keyless) - MOST_KEYLESS
+                self.keyless = heapq.nsmallest(MOST_KEYLESS, self.keyless, key=mark_of)
 
     def may_be_unread(self, rating_key: str) -> bool:
         """Return whether the item with this key may be an entry that the server cannot send."""

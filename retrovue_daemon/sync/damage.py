@@ -16,6 +16,7 @@ from retrovue_daemon.store.items.damage import (
     remember_damage,
     return_kept,
 )
+from retrovue_daemon.sync.faults import damaged
 
 if TYPE_CHECKING:
     import sqlite3
@@ -49,7 +50,8 @@ class DamageWatch:
         """What was stored, before the pass, about the items for which it stored anything else."""
         self._kept: set[tuple[Kind, str]] = set()
         self._stored: set[tuple[Kind, str]] = set()
-        self._list_again = False
+        self._undecided: dict[tuple[Kind, str], int] = {}
+        """The items that another listing is to decide on, and how often they arrived damaged."""
 
     async def begin(self) -> None:
         """Find out once whether anything is remembered of the server's items."""
@@ -62,14 +64,17 @@ class DamageWatch:
         return bool(self._remembers)
 
     def adjust_verdict(self, verdict: Verdict) -> Verdict:
-        """Return the verdict with damaged items reported; undecided ones cause another full listing."""
-        if not self._list_again:
+        """Return the verdict with damaged items reported; undecided ones cause another full listing, or a few."""
+        if not self._undecided:
             return verdict
-        note = (
-            f"{len(self._kept)} items arrived damaged and keep their values until the next pass has read them again"
+        faults = damaged(self._undecided)
+        note = f"{len(self._kept)} items arrived damaged and keep their values until they are read again"
+        return msgspec.structs.replace(
+            verdict,
+            list_again=verdict.list_again or not self._library.faults.settles(faults),
+            fault=(*verdict.fault, *faults),
+            error="; ".join(part for part in (verdict.error, note if self._kept else None) if part) or None,
         )
-        error = "; ".join(part for part in (verdict.error, note if self._kept else None) if part) or None
-        return msgspec.structs.replace(verdict, list_again=True, error=error)
 
     async def sift(
         self,
@@ -91,6 +96,7 @@ class DamageWatch:
         new: dict[str, Damage] = {}
         kept: dict[str, Item] = {}
         stored: set[str] = set()
+        undecided: dict[tuple[Kind, str], int] = {}
         for item, digest in changes:
             key = item.rating_key
             if key not in mended:
@@ -99,7 +105,8 @@ class DamageWatch:
             if row is None or key in others or row.library_id != self._library.target.library_id:
                 # There is nothing to keep, or it stands elsewhere; the next pass may know better.
                 new[key] = Damage(digest, STORED_AT)
-                self._list_again |= last is None
+                if last is None:
+                    undecided[kind, key] = 1
                 stored.add(key)
                 continue
             new[key] = Damage(digest, 1) if last is None else last.again(digest)
@@ -109,8 +116,10 @@ class DamageWatch:
                 stored.add(key)
         if new:
             self._before = {key: before.get(key) for key in new} | self._before
-            self._list_again |= bool(kept)
-            await self._remember(kind, new, [(known[key], item) for key, item in kept.items()])
+            undecided |= {(kind, key): new[key].times for key in kept}
+            self._undecided |= undecided
+            list_again = not self._library.faults.settles(damaged(undecided))
+            await self._remember(kind, new, [(known[key], item) for key, item in kept.items()], list_again=list_again)
             self._warn(kind, page, kept.keys(), stored)
         self._kept |= {(kind, key) for key in kept}
         return [change for change in changes if change.item.rating_key not in kept]
@@ -130,8 +139,10 @@ class DamageWatch:
             server_id = self._library.target.server_id
             await self._context.database.writer.run(forget_damage, server_id, known)
 
-    async def _remember(self, kind: Kind, new: dict[str, Damage], kept: list[tuple[KnownRow, Item]]) -> None:
-        target, list_again = self._library.target, self._list_again
+    async def _remember(
+        self, kind: Kind, new: dict[str, Damage], kept: list[tuple[KnownRow, Item]], *, list_again: bool
+    ) -> None:
+        target = self._library.target
         missing = [(row.id, item) for row, item in kept if row.state == "missing"]
 
         def work(connection: sqlite3.Connection) -> int:

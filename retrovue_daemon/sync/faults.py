@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from retrovue_daemon.records import Kind, Skipped
 
 _LONGEST_TITLE = 100
+
+_MOST_DAMAGED = 1_000
+"""The number of damaged items that are each a fault; further ones are only counted."""
 
 
 class Unreadable(msgspec.Struct):
@@ -48,14 +51,26 @@ def cut_short(kind: Kind, number: int) -> str:
     return f"{kind} lists {number} fewer than it has"
 
 
+def mark_of(entry: Skipped) -> str:
+    """Return what identifies an entry without a rating key."""
+    return blake2b(repr((entry.title, entry.reason)).encode(), digest_size=6).hexdigest()
+
+
 def keyless(kind: Kind, entries: Iterable[Skipped], more: int = 0) -> tuple[str, ...]:
     """Return the faults of entries without a rating key, each identified by its title and reason.
 
     ``more`` is the number of entries that were only counted.
     """
-    marks = (blake2b(repr((each.title, each.reason)).encode(), digest_size=6).hexdigest() for each in entries)
+    marks = map(mark_of, entries)
     counted = (f"{kind} keyless, {more} more",) if more else ()
     return (*_numbered(f"{kind} keyless {mark}" for mark in sorted(marks)), *counted)
+
+
+def damaged(items: Mapping[tuple[Kind, str], int]) -> tuple[str, ...]:
+    """Return the faults of items that arrived damaged so many times, by kind and rating key."""
+    texts = sorted(f"{kind} damaged {key} ({times})" for (kind, key), times in items.items())
+    more = (f"damaged, {len(texts) - _MOST_DAMAGED} more",) if len(texts) > _MOST_DAMAGED else ()
+    return (*texts[:_MOST_DAMAGED], *more)
 
 
 def unreadable(kind: Kind, entries: Iterable[Unreadable]) -> tuple[str, ...]:

@@ -126,7 +126,7 @@ class ListingReader:
 
     async def _resolve_conflicts(self, listed: Listed) -> None:
         # A listing that lacks something which it does not always lack may lack the very episode that would tell.
-        known = set(listed.faults(Kind.EPISODE)) <= set(self._library.row.fault)
+        known = self._library.faults.knows(listed.faults(Kind.EPISODE))
         complete = self._complete and known and (listed.doubt is None or listed.miscount != 0)
         results, waits = await self._conflicts.resolve(self._listed, complete=complete)
         self._count(results)

@@ -8,6 +8,7 @@ import msgspec
 
 from retrovue_daemon.records import Kind
 from retrovue_daemon.sources.plex.client import Listing
+from retrovue_daemon.sync.fault_memory import FaultMemory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +46,11 @@ class LibraryTarget(msgspec.Struct, frozen=True):
     def listings(self) -> tuple[tuple[Kind, Listing], ...]:
         """The kinds of its items and their listings, parents first."""
         return LISTINGS[self.row.kind]
+
+    @property
+    def faults(self) -> FaultMemory:
+        """The faults of its latest listings."""
+        return FaultMemory(self.row.fault)
 
 
 class PassSettings(msgspec.Struct, frozen=True):

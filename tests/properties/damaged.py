@@ -6,8 +6,11 @@ a second time, or any damage a third time, may be what the server has. A new row
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
+
+from retrovue_daemon.sync.fault_memory import MOST_DOUBTFUL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +39,8 @@ class Damages:
     """Items that may have arrived damaged, until they surely arrived undamaged."""
     again: set[str] = field(default_factory=set)
     """Libraries that must be listed completely by the next pass."""
+    doubtful: Counter[str] = field(default_factory=Counter)
+    """How often in a row each library was listed with a doubt. From the third time on, it may get a quick pass."""
 
     def keeping(self, done: Round) -> set[Key]:
         """Return the keys of the rows that must keep the values that they had before a round."""
@@ -53,12 +58,16 @@ class Damages:
     def learn(self, done: Round, keeping: set[Key]) -> None:
         """Take account of a round whose rows ``keeping`` had to keep their values."""
         self.again -= {library for library in done.passes if done.status(library) == "ok"}
+        for library, ended in done.passes.items():
+            if ended.kind == "full":
+                self.doubtful[library] = self.doubtful[library] + 1 if ended.error else 0
         certain = done.still and not done.lying
         arrived = {key: item for key, item in done.began.items.items() if item.library in done.passes}
         for key, item in arrived.items():
             if key in done.damaged:
                 last = self.known.get(key)
-                if last is None and certain and done.undisturbed and done.complete(item.library):
+                first = last is None and self.doubtful[item.library] < MOST_DOUBTFUL
+                if first and certain and done.undisturbed and done.complete(item.library):
                     self.again.add(item.library)
                 times, stored = (0, False) if last is None else (last.times, last.stored)
                 self.known[key] = Damage(times + 1, item.content, stored or key not in keeping)

@@ -54,6 +54,15 @@ def test_many_entries_without_a_key_are_counted_and_not_kept() -> None:
     assert not marks(8) <= marks(7)
 
 
+def test_many_entries_without_a_key_are_the_same_in_any_order() -> None:
+    """The ones that are kept do not depend on where the server lists them."""
+    entries = [Skipped(None, str(number), "no ratingKey") for number in range(MOST_KEYLESS + 500)]
+    halves = _page(0, 750, None, *entries[:750]), _page(750, 750, None, *entries[750:])
+    log, turned = _log(*halves), _log(*reversed(halves))
+    assert (len(log.keyless), log.keyless_more) == (MOST_KEYLESS, 500)
+    assert faults.keyless(Kind.MOVIE, log.keyless, 500) == faults.keyless(Kind.MOVIE, turned.keyless, 500)
+
+
 @pytest.mark.parametrize(("distinct", "total"), [(2, 3), (4, 3), (0, 1)])
 def test_any_other_number_is_doubtful(distinct: int, total: int) -> None:
     """Too few may be a hiccup, too many a listing that moved."""

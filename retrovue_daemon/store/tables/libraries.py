@@ -26,6 +26,7 @@ _COLUMNS = (
     "last_full_sync_at", "last_sync_at", "last_error", "last_error_hint", "failing_since", "next_try_at", "selected",
     "server_id",
 )  # fmt: skip
+_FAULTS = msgspec.json.Decoder(list[str | tuple[str, ...]])
 
 
 class StoredLibrary(msgspec.Struct, frozen=True):
@@ -34,9 +35,10 @@ class StoredLibrary(msgspec.Struct, frozen=True):
     ``content_changed_at``, ``section_updated_at`` and ``scanned_at`` are the server's values before the last complete
     listing, ``watermark`` the highest ``updatedAt`` of an item in it, or a later time (``store/tables/runs.py``).
     ``known_moment`` is when the library was first seen, ``listed_from`` and ``listed_until`` when that listing began
-    and ended. ``fault`` holds what could not be read or counted last time (``sync/faults.py``), ``doubt`` describes
-    which part of it is still open, ``list_again`` says that the next pass must be a full one whatever the server's
-    marks say. ``former_names`` are its earlier titles, the latest first, ``former`` those that still refer to it.
+    and ended. ``fault`` holds what the latest doubtful listings could not read or count (``sync/fault_memory.py``),
+    ``doubt`` describes which part of it is still open, ``list_again`` says that the next pass must be a full one
+    whatever the server's marks say. ``former_names`` are its earlier titles, the latest first, ``former`` those that
+    still refer to it.
     ``selected`` is whether the configuration selects the library. ``failing_since`` is the time of the first failed
     pass since the last good one, ``next_try_at`` the time at which a running daemon lists the library again.
     """
@@ -59,7 +61,7 @@ class StoredLibrary(msgspec.Struct, frozen=True):
     known_moment: int = 0
     listed_from: int = 0
     listed_until: int = 0
-    fault: tuple[str, ...] = ()
+    fault: tuple[tuple[str, ...], ...] = ()
     doubt: str | None = None
     list_again: bool = False
     former_names: tuple[str, ...] = ()
@@ -136,11 +138,24 @@ def _row(values: Sequence[Any], roots: Mapping[int, tuple[str, ...]]) -> StoredL
         sync_enabled=bool(row.sync_enabled),
         list_again=bool(row.list_again),
         selected=bool(row.selected),
-        fault=read_names(columns[_COLUMNS.index("fault")]),
+        fault=_read_faults(columns[_COLUMNS.index("fault")]),
         former_names=read_names(columns[_COLUMNS.index("former_names")]),
         server=server,
         roots=roots.get(row.id, (row.root,) if row.root else ()),
     )
+
+
+def _read_faults(stored: str | None) -> tuple[tuple[str, ...], ...]:
+    """Return the stored faults by listing; empty if another program stored something else.
+
+    Earlier versions stored those of one listing as a plain list.
+    """
+    try:
+        faults = _FAULTS.decode(stored) if stored else []
+    except msgspec.MsgspecError:
+        return ()
+    single = tuple(fault for fault in faults if isinstance(fault, str))
+    return (*((single,) if single else ()), *(fault for fault in faults if not isinstance(fault, str)))
 
 
 def former_titles(stored: Sequence[StoredLibrary], listed: Sequence[LibraryListing]) -> dict[str, tuple[str, ...]]:

@@ -78,7 +78,7 @@ class Marks(msgspec.Struct, frozen=True):
     watermark: int | None
     listed_from: int
     listed_until: int
-    fault: Sequence[str] = ()
+    fault: Sequence[Sequence[str]] = ()
     list_again: bool = False
 
 
@@ -165,7 +165,7 @@ def note_look(
 
 
 def record_failure(
-    connection: sqlite3.Connection, run: Run, fault: Sequence[str] = (), *, list_again: bool = False
+    connection: sqlite3.Connection, run: Run, fault: Sequence[Sequence[str]] = (), *, list_again: bool = False
 ) -> None:
     """Store what kept a pass from being complete, for readers of the library's row."""
     connection.execute(
@@ -180,8 +180,8 @@ def list_library_again(connection: sqlite3.Connection, library_id: int) -> None:
     connection.execute("UPDATE libraries SET list_again = 1 WHERE id = ?", (library_id,))
 
 
-def _json(texts: Sequence[str]) -> str | None:
-    return msgspec.json.encode(list(texts)).decode() if texts else None
+def _json(faults: Sequence[Sequence[str]]) -> str | None:
+    return msgspec.json.encode(list(faults)).decode() if faults else None
 
 
 def removed_since(connection: sqlite3.Connection, library_id: int, since: int, now: int) -> int:

@@ -152,7 +152,8 @@ async def _finish(connection: Connection, *, job: LibraryPass, verdict: Verdict,
         return await job.finish(connection, verdict, recorder)
     run = recorder.run(verdict, job.counts)
     run_id = await connection.run(record_run, run)
-    await connection.run(record_failure, run, verdict.fault, list_again=verdict.list_again)
+    faults = recorder.library.faults.after(verdict.fault)
+    await connection.run(record_failure, run, faults, list_again=verdict.list_again)
     return Conclusion(run, run_id)
 
 

@@ -65,8 +65,8 @@ class FullPass:
             self._doubts.append("the server is scanning this library")
         if self._doubts:
             return self._incomplete(*self._doubts)
-        if not set(self._fault) <= set(self._library.row.fault):
-            # The server may have been busy; faults that repeat are permanent.
+        if not self._library.faults.settles(self._fault):
+            # The server may have been busy.
             return self._incomplete(*self._fault_notes)
         leaving = {kind: await self._unseen(kind) for kind in self._listed}
         if not any(leaving.values()):
@@ -80,7 +80,7 @@ class FullPass:
 
     @property
     def _fault(self) -> tuple[str, ...]:
-        """What could not be read or counted, as stored in the library's row."""
+        """What could not be read or counted, as remembered in the library's row."""
         return tuple(fault for faults in self._faults.values() for fault in faults)
 
     async def _whole(self, leaving: dict[Kind, list[int]]) -> Verdict:
@@ -198,7 +198,7 @@ class FullPass:
                 # There was no total, and items are missing: the listing ended too early.
                 self._faults[kind] = (cut_short(kind, number),)
                 self._fault_notes.append(f"the server has {number} more items than it lists")
-        if not set(self._fault) <= set(self._library.row.fault):
+        if not self._library.faults.settles(self._fault):
             return self._incomplete(*self._fault_notes)
         gone = {**leaving, **confirmed.gone}
         if not confirmed.waiting or not any(confirmed.gone.values()):
@@ -235,6 +235,7 @@ class FullPass:
         verdict = self._reader.hidden_paths.adjust_verdict(verdict)
         run = recorder.run(verdict, self.counts, removal, removed)
         run_id = await connection.run(record_run, run)
+        faults = library.faults.after(verdict.fault)
         if verdict.status == "ok" and verdict.settles:
             marks = Marks(
                 content_changed_at=listing.content_changed_at,
@@ -243,12 +244,12 @@ class FullPass:
                 watermark=self._reader.watermark,
                 listed_from=self._began,
                 listed_until=library.target.moments.advance(),
-                fault=verdict.fault,
+                fault=faults,
                 list_again=verdict.list_again,
             )
             await connection.run(settle, run, marks)
         else:
-            await connection.run(record_failure, run, verdict.fault, list_again=verdict.list_again)
+            await connection.run(record_failure, run, faults, list_again=verdict.list_again)
         return Conclusion(run, run_id, removal)
 
 

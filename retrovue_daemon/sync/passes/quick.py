@@ -50,10 +50,10 @@ class QuickPass:
             if unreadable := listed.log.unreadable:
                 notes.append(f"{listing.value}: {describe_unreadable(unreadable)}")
                 # A full pass then identifies the entry, once.
-                known = any(fault.startswith(f"{kind} unreadable") for fault in self._library.row.fault)
+                known = any(fault.startswith(f"{kind} unreadable") for fault in self._library.faults.all)
                 list_again = list_again or not known
         parents = {unreadable_parent(*parent) for parent in self._reader.unreadable_parents}
-        list_again = list_again or not parents <= set(self._library.row.fault)
+        list_again = list_again or not self._library.faults.knows(parents)
         return self._reader.hidden_paths.adjust_verdict(
             Verdict("ok", "; ".join(notes) or None, list_again=list_again)
         )

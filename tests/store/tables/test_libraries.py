@@ -41,6 +41,23 @@ async def test_a_library_with_a_new_key_keeps_its_row(reconcile) -> None:
     assert second["12"].id == first["9"].id
 
 
+@pytest.mark.parametrize(
+    ("stored", "read"),
+    [
+        ('[["a", "b"], ["c"]]', (("a", "b"), ("c",))),
+        ('["a", "b"]', (("a", "b"),)),
+        ("[]", ()),
+        ("[[1]]", ()),
+        ("nonsense", ()),
+    ],
+)
+async def test_faults_are_read_by_listing(reconcile, database, stored, read) -> None:
+    """Former releases stored those of the last listing only."""
+    await reconcile(listing())
+    await database.writer.run(lambda c: c.execute("UPDATE libraries SET fault = ? WHERE id = 3", (stored,)))
+    assert (await reconcile(listing()))["9"].fault == read
+
+
 async def test_a_key_that_another_library_got_is_not_taken_over(reconcile, query) -> None:
     """The new library gets a row of its own; the old one's row, roots and all, only gives up the key."""
     first = await reconcile(listing(uuid="u9"))

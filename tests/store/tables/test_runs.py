@@ -101,8 +101,8 @@ def test_a_look_that_changed_nothing_is_told_apart(changes, what) -> None:
 async def test_a_complete_listing_sets_all_marks(database, library) -> None:
     """And ends whatever was wrong; its time is the one at which it began, because later changes were not seen."""
     trouble = replace(RUN, status="blocked", error="too much")
-    await database.writer.run(lambda c: record_failure(c, trouble, ["movie +1"]))
-    assert await library("state", "last_error", "fault") == ("blocked", "too much", '["movie +1"]')
+    await database.writer.run(lambda c: record_failure(c, trouble, [["movie +1"]]))
+    assert await library("state", "last_error", "fault") == ("blocked", "too much", '[["movie +1"]]')
     await database.writer.run(lambda c: settle(c, RUN, MARKS))
     assert await library("state", "last_error", "fault") == ("active", None, None)
     assert await library("content_changed_at", "section_updated_at", "scanned_at") == (70, 50, 60)
@@ -112,12 +112,12 @@ async def test_a_complete_listing_sets_all_marks(database, library) -> None:
 
 async def test_trouble_moves_no_mark(database, library) -> None:
     """The next complete listing is compared with the last complete one, not with half a one."""
-    await database.writer.run(lambda c: settle(c, RUN, replace(MARKS, fault=["movie +1"])))
+    await database.writer.run(lambda c: settle(c, RUN, replace(MARKS, fault=[["movie +1"]])))
     marks = "content_changed_at", "watermark", "listed_from", "listed_until", "last_full_sync_at", "last_sync_at"
     before = await library(*marks)
     await database.writer.run(lambda c: record_failure(c, replace(RUN, status="failed", error="no", finished_at=9)))
     assert await library(*marks) == before
-    assert await library("state", "last_error", "fault") == ("active", "no", '["movie +1"]')
+    assert await library("state", "last_error", "fault") == ("active", "no", '[["movie +1"]]')
 
 
 async def test_a_blocked_library_stays_so_until_it_is_listed_in_full(database, library) -> None:
