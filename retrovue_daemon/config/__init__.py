@@ -19,7 +19,6 @@ from retrovue_daemon.config.loading import (
     server_from_row,
 )
 from retrovue_daemon.config.places import SYSTEM_CONFIG, VARIABLE, default_database_path, find_config
-from retrovue_daemon.config.secret import MASK, Secret
 from retrovue_daemon.config.sections import (
     Config,
     DatabaseSection,
@@ -29,6 +28,7 @@ from retrovue_daemon.config.sections import (
     WebSection,
     idle_entries,
 )
+from retrovue_daemon.config.tokens import MASK, Secret
 from retrovue_daemon.errors import ConfigError, ConfigProblem
 from retrovue_daemon.records import PathMapping
 

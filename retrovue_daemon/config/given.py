@@ -14,7 +14,7 @@ from retrovue_daemon.errors import ConfigError, ConfigProblem
 from retrovue_daemon.records import PathMapping
 
 if TYPE_CHECKING:
-    from retrovue_daemon.config.secret import Secret
+    from retrovue_daemon.config.tokens import Secret
 
 
 def token_from_file(path: Path) -> Secret:

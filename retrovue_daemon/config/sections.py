@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from retrovue_daemon.config.secret import Secret
+    from retrovue_daemon.config.tokens import Secret
     from retrovue_daemon.config.values import Value
     from retrovue_daemon.errors import ConfigProblem
 

@@ -1,4 +1,4 @@
-"""Four ways to set a token: inline, in a separate file, in an environment variable, or as a systemd credential.
+"""Tokens, which never appear in text, and four ways to set one: inline, or in a file, a variable or a credential.
 
 Messages never contain a token. They also never quote the name of a file, variable or credential, since the user may
 have put a token there by mistake.
@@ -10,16 +10,17 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from retrovue_daemon.config.files import reason, resolve
-from retrovue_daemon.config.secret import MASK, Secret
 from retrovue_daemon.config.values import BadValue, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from retrovue_daemon.config.values import Context
+
+MASK: Final = "***"
 
 PLACEHOLDER: Final = "replace-me"
 """The start of the token in the example."""
@@ -28,6 +29,45 @@ _LARGEST_FILE: Final = 64 * 1024
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CREDENTIAL: Final = re.compile(r"[A-Za-z0-9._@:-]+")
 _JWT_START: Final = "eyJ"
+
+
+class Secret:
+    """Holds a token so that it cannot end up in a log, a message or a file by accident.
+
+    Printed or formatted, it appears as ``***``; JSON, TOML and pickle cannot serialize it. Only ``reveal()`` returns
+    the text. Secrets with the same text are equal.
+    """
+
+    __slots__ = ("__text",)
+
+    def __init__(self, text: str) -> None:
+        self.__text = text
+
+    def reveal(self) -> str:
+        """Return the text itself."""
+        return self.__text
+
+    def __eq__(self, other: object) -> bool:
+        return self.__text == other.__text if isinstance(other, Secret) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((Secret, self.__text))
+
+    def __repr__(self) -> str:
+        return MASK
+
+    def __format__(self, spec: str) -> str:
+        return format(MASK, spec)
+
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Secret:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        message = "a secret cannot be pickled"
+        raise TypeError(message)
 
 
 def secret(raw: str, where: str) -> Secret:
