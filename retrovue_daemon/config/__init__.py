@@ -11,6 +11,7 @@ fills sections from tables; `checks` compares several keys; `loading` joins them
 """
 
 from retrovue_daemon.config.addresses import is_loopback
+from retrovue_daemon.config.files import SYSTEM_CONFIG, VARIABLE, default_database_path, find_config
 from retrovue_daemon.config.keys import Documented
 from retrovue_daemon.config.loading import (
     documented_keys,
@@ -18,7 +19,6 @@ from retrovue_daemon.config.loading import (
     parse_config,
     server_from_row,
 )
-from retrovue_daemon.config.places import SYSTEM_CONFIG, VARIABLE, default_database_path, find_config
 from retrovue_daemon.config.sections import (
     Config,
     DatabaseSection,

@@ -7,8 +7,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 from retrovue_daemon.config import addresses, files, tokens
+from retrovue_daemon.config.files import default_database_path
 from retrovue_daemon.config.keys import Key, key, one_of, section, specs_of, tables, to_plain
-from retrovue_daemon.config.places import default_database_path
 from retrovue_daemon.config.values import BOOLEAN, choice, duration, integer, names, retention, share, text
 from retrovue_daemon.records import PathMapping
 

@@ -31,7 +31,7 @@ def init(
     - `retrovue-daemon init`
     - `sudo retrovue-daemon init /etc/retrovue-daemon/config.toml`
     """
-    from retrovue_daemon.config.places import user_config  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.config.files import user_config  # noqa: PLC0415 -- not for --help
 
     example = files("retrovue_daemon.config").joinpath("example.toml").read_text("utf-8")
     if file == Path("-"):
