@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from retrovue_daemon.api.results import PathMappingRow, PlexServer, ServerLibrary
 from retrovue_daemon.api.snapshot import ServerPaths, Snapshot, find_server
-from retrovue_daemon.config.given import path_mapping
+from retrovue_daemon.config.loading import path_mapping
 from retrovue_daemon.errors import BadInput, DefinedByConfig
 from retrovue_daemon.service.refusals import (
     as_input,

@@ -1,30 +1,22 @@
-"""Descriptions of configuration fields, used for reading, messages and documentation.
+"""Descriptions of configuration keys, and reading them from tables.
 
-A section is a frozen dataclass. The default of each field describes its TOML keys: their type, default and purpose.
+A section is a frozen dataclass. The default of each field describes its TOML keys: their type, default and purpose;
+`config/schema.py` documents them. Every key is read separately, and problems are collected instead of raised.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    Final,
-    NamedTuple,
-    TypeAlias,
-    TypeVar,
-    cast,
-    dataclass_transform,
-    overload,
-)
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast, dataclass_transform, overload
 
 import msgspec
 
-from retrovue_daemon.config.values import Context, Value
+from retrovue_daemon.config.values import BadValue, Context, Value, did_you_mean, type_of
+from retrovue_daemon.errors import ConfigProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
 T = TypeVar("T")
 
@@ -121,28 +113,6 @@ def toml_keys(specs: Mapping[str, Spec]) -> tuple[str, ...]:
     )
 
 
-class Documented(NamedTuple):
-    """One key for documentation; ``default`` is a TOML value, or None if there is no default."""
-
-    path: str
-    valid: str
-    default: object
-    required: bool
-    doc: str
-
-
-def documented(specs: Mapping[str, Spec], at: str) -> Iterator[Documented]:
-    """Yield all keys of a section, including nested tables; ``at`` is the section's path."""
-    for field, spec in specs.items():
-        match spec:
-            case Key():
-                yield Documented(f"{at}.{field}", spec.value.valid, spec.default, spec.required, spec.doc)
-            case OneOf():
-                yield from documented(spec.keys, at)
-            case Tables():
-                yield from documented(spec.specs, f"{at}.{field}")
-
-
 def to_plain(held_by: object, specs: Mapping[str, Spec]) -> dict[str, object]:
     """Return an object as a TOML table, without absent keys and with masked secrets."""
     plain: dict[str, object] = {}
@@ -159,3 +129,104 @@ def to_plain(held_by: object, specs: Mapping[str, Spec]) -> dict[str, object]:
                 if held is not None or spec.default is not None:
                     plain[field] = spec.value.plain(held)
     return plain
+
+
+# -- reading -------------------------------------------------------------------------------------------------------
+
+_NOTHING: Final = object()
+
+Fields = dict[str, Any]
+"""The valid fields of a section, by name; absent and invalid fields are not included."""
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """The state of reading one configuration: its context, and the problems and warnings found so far."""
+
+    context: Context
+    elsewhere: Mapping[str, str] = msgspec.field(default_factory=dict)
+    """The sections of all keys, for hints about keys in the wrong table."""
+    problems: list[ConfigProblem] = msgspec.field(default_factory=list)
+    warnings: list[ConfigProblem] = msgspec.field(default_factory=list)
+
+    def problem(self, path: str, message: str) -> None:
+        """Add a problem."""
+        self.problems.append(ConfigProblem(path, message))
+
+    def warning(self, path: str, message: str) -> None:
+        """Add a warning: a value that is allowed but questionable."""
+        self.warnings.append(ConfigProblem(path, message))
+
+    def table(self, raw: object, specs: Mapping[str, Spec], at: str) -> Fields:
+        """Read the keys of one table."""
+        if not isinstance(raw, dict):
+            hint = f"; write [{at}] instead of [[{at}]]" if isinstance(raw, list) and "[" not in at else ""
+            self.problem(at, f"must be a table, not {type_of(raw)}{hint}")
+            return {}
+        self.unknown_keys(raw, toml_keys(specs), at)
+        fields: Fields = {}
+        for name, spec in specs.items():
+            match spec:
+                case Key():
+                    read = self._key(raw, name, spec, at)
+                case OneOf():
+                    read = self._one_of(raw, name, spec, at)
+                case Tables():
+                    read = self._tables(raw, name, spec, at)
+            if read is not _NOTHING:
+                fields[name] = read
+        return fields
+
+    def array(self, raw: object, at: str) -> list[object]:
+        """Return an array of tables, whose elements are not checked yet."""
+        if isinstance(raw, list):
+            return raw
+        hint = f"; write [[{at}]] instead of [{at}]" if isinstance(raw, dict) and "[" not in at else ""
+        self.problem(at, f"must be an array of tables, not {type_of(raw)}{hint}")
+        return []
+
+    def unknown_keys(self, raw: Mapping[str, object], known: tuple[str, ...], at: str) -> None:
+        """Report unknown keys, each with a suggestion."""
+        for name in raw:
+            if name in known:
+                continue
+            where = self.elsewhere.get(name)
+            hint = f"did you mean {where}?" if where else did_you_mean(name, known)
+            shown = name if name.isprintable() else ascii(name)
+            self.problem(
+                f"{at}.{shown}" if at else shown,
+                f"is not a key here; {hint or 'valid keys: ' + ', '.join(sorted(known))}",
+            )
+
+    def _key(self, raw: Mapping[str, object], name: str, spec: Key, at: str) -> object:
+        path = f"{at}.{name}" if at else name
+        if name not in raw:
+            if spec.required:
+                self.problem(path, f"is missing; it must be {spec.value.valid}")
+            return spec.derived(self.context) if spec.derived else _NOTHING
+        try:
+            value = spec.value.read(raw[name], self.context)
+            for remark in spec.value.remarks(raw[name], value, self.context):
+                self.warning(path, remark)
+        except BadValue as bad:
+            self.problem(path, str(bad))
+            return _NOTHING
+        return value
+
+    def _one_of(self, raw: Mapping[str, object], name: str, spec: OneOf, at: str) -> object:
+        given = [option for option in spec.keys if option in raw]
+        if len(given) > 1:
+            self.problem(f"{at}.{given[1]}", f"stands beside {given[0]}; give only one of {', '.join(spec.keys)}")
+        elif not given and spec.required:
+            self.problem(f"{at}.{name}", f"is missing; give one of {', '.join(spec.keys)}")
+        values = [self._key(raw, option, spec.keys[option], at) for option in given]
+        return values[0] if values else _NOTHING
+
+    def _tables(self, raw: Mapping[str, object], name: str, spec: Tables, at: str) -> object:
+        path = f"{at}.{name}"
+        made = []
+        for position, table in enumerate(self.array(raw.get(name, []), path)):
+            before = len(self.problems)
+            fields = self.table(table, spec.specs, f"{path}[{position}]")
+            if len(self.problems) == before:
+                made.append(spec.make(**fields))
+        return tuple(made)

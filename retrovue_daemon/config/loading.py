@@ -1,4 +1,4 @@
-"""Loading a `Config` from a file or a mapping."""
+"""Loading a `Config` from a file or a mapping, and values that come from elsewhere by the same rules."""
 
 from __future__ import annotations
 
@@ -7,22 +7,27 @@ import re
 import stat
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from retrovue_daemon.config import checks
+from retrovue_daemon.config.addresses import is_loopback, same_server
 from retrovue_daemon.config.files import reason
-from retrovue_daemon.config.keys import documented, specs_of, toml_keys
-from retrovue_daemon.config.reading import Reading
-from retrovue_daemon.config.sections import SECTIONS, Config, ServerSection
-from retrovue_daemon.config.values import Context
+from retrovue_daemon.config.identity import mapping_form, name_form
+from retrovue_daemon.config.keys import Reading, specs_of, toml_keys
+from retrovue_daemon.config.sections import PATH_MAPPING, SECTIONS, TOKEN_KEYS, Config, ServerSection
+from retrovue_daemon.config.tokens import TOKEN_FILE, secret
+from retrovue_daemon.config.values import BadValue, Context
 from retrovue_daemon.errors import ConfigError, ConfigProblem
+from retrovue_daemon.records import PathMapping
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from retrovue_daemon.config.keys import Documented
-    from retrovue_daemon.records import PathMapping
+    from retrovue_daemon.config.keys import Fields
+    from retrovue_daemon.config.tokens import Secret
 
+T = TypeVar("T")
+
+_GROUP_BITS: Final = 0o070
 _TOML_ERROR: Final = re.compile(r"(?P<what>.*?) \(at (?P<where>line \d+, column \d+|end of document)\)", re.DOTALL)
 
 
@@ -82,16 +87,16 @@ def parse_config(
     fields = {
         name: reading.table(mapping.get(name, {}), specs_of(section), name) for name, section in SECTIONS.items()
     }
-    checks.check_database(fields["database"], reading)
-    checks.check_web(fields["web"], mapping.get("web"), reading)
+    _check_database(fields["database"], reading)
+    _check_web(fields["web"], mapping.get("web"), reading)
 
     servers = []
     for position, table in enumerate(reading.array(mapping.get("servers", []), "servers")):
         at = f"servers[{position}]"
         server = reading.table(table, specs_of(ServerSection), at)
-        checks.check_server(server, at, reading)
+        _check_server(server, at, reading)
         servers.append(server)
-    checks.check_servers(servers, reading)
+    _check_servers(servers, reading)
 
     if reading.problems:
         raise ConfigError(source, reading.problems)
@@ -102,6 +107,89 @@ def parse_config(
         servers=tuple(ServerSection(**inherited | server) for server in servers),
         warnings=tuple(reading.warnings),
     )
+
+
+def _homes() -> dict[str, str]:
+    """Map each key to its section, for hints about misplaced keys; a key of several sections maps to ""."""
+    homes: dict[str, str] = {}
+    sections = {**{f"[{name}]": section for name, section in SECTIONS.items()}, "[[servers]]": ServerSection}
+    for table, section in sections.items():
+        for key in toml_keys(specs_of(section)):
+            homes[key] = "" if key in homes else f"{key} in {table}"
+    return homes
+
+
+# -- rules on several keys -----------------------------------------------------------------------------------------
+
+
+def _check_database(fields: Fields, reading: Reading) -> None:
+    """Warn about a group to which the mode gives no permissions."""
+    if "group" in fields and not fields.get("mode", 0) & _GROUP_BITS:
+        reading.warning("database.group", 'has no effect: mode gives the group no permissions; set mode = "0640"')
+
+
+def _check_web(fields: Fields, raw: object, reading: Reading) -> None:
+    """Require a token if other systems can reach the page; an unreadable token is already reported."""
+    listen = fields.get("listen")
+    has_token = isinstance(raw, dict) and any(name in raw for name in TOKEN_KEYS)
+    if listen and not is_loopback(listen[0]) and not has_token:
+        reading.problem(
+            "web.token_file", "is missing; a listen address that other systems can reach requires a token"
+        )
+
+
+def _check_server(fields: Fields, at: str, reading: Reading) -> None:
+    """Look for options of one server that contradict each other, and mappings that repeat each other."""
+    if fields.get("verify_tls") is False and "ca_file" in fields:
+        reading.problem(f"{at}.ca_file", "contradicts verify_tls = false; remove one of the two")
+    elif str(fields.get("url", "")).startswith("http://"):
+        for name in ("ca_file", "tls_server_name"):
+            if name in fields:
+                reading.warning(f"{at}.{name}", "has no effect, because url is http://")
+    both = set(fields.get("libraries") or ()) & set(fields.get("exclude_libraries", ()))
+    for title in sorted(both):
+        reading.problem(f"{at}.exclude_libraries", f'holds "{title}", which libraries holds too')
+    mappings: tuple[PathMapping, ...] = fields.get("path_mappings", ())
+    _repeated(
+        mappings,
+        mapping_form,
+        lambda position, first: reading.problem(
+            f"{at}.path_mappings[{position}].plex_path",
+            f"is mapped by {at}.path_mappings[{first}] already, for the same library",
+        ),
+    )
+
+
+def _check_servers(servers: Iterable[Fields], reading: Reading) -> None:
+    """Look for two servers of one name or one address."""
+    listed = tuple(servers)
+    _repeated(
+        listed,
+        lambda fields: name_form(fields["name"]) if "name" in fields else None,
+        lambda position, first: reading.problem(
+            f"servers[{position}].name",
+            f'is taken by servers[{first}]: "{listed[first]["name"]}" (letter case is ignored)',
+        ),
+    )
+    _repeated(
+        listed,
+        lambda fields: same_server(fields["url"]) if "url" in fields else None,
+        lambda position, first: reading.problem(
+            f"servers[{position}].url", f"is also the address of servers[{first}]; a server needs only one entry"
+        ),
+    )
+
+
+def _repeated(entries: Iterable[T], identity: Callable[[T], object], report: Callable[[int, int], None]) -> None:
+    """Report each entry whose identity an earlier one has, by both positions; None is no identity."""
+    first_with: dict[object, int] = {}
+    for position, entry in enumerate(entries):
+        found = identity(entry)
+        if found is not None and (first := first_with.setdefault(found, position)) != position:
+            report(position, first)
+
+
+# -- values from elsewhere -----------------------------------------------------------------------------------------
 
 
 def server_from_row(
@@ -124,21 +212,34 @@ def server_from_row(
     return ServerSection(**fields | {"path_mappings": tuple(path_mappings)})
 
 
-# -- documentation --------------------------------------------------------------------------------------------------
+def token_from_file(path: Path) -> Secret:
+    """Return the token in a file that contains nothing else. Raise `ConfigError` if it is invalid."""
+    try:
+        return TOKEN_FILE.read(str(path), Context(base_dir=Path.cwd(), environ=os.environ))
+    except BadValue as bad:
+        raise ConfigError(None, [ConfigProblem("token", str(bad))]) from None
 
 
-def documented_keys() -> Iterator[Documented]:
-    """Yield every configuration key, in the order of the example, for help and documentation."""
-    for name, section in SECTIONS.items():
-        yield from documented(specs_of(section), name)
-    yield from documented(specs_of(ServerSection), "servers")
+def token_from_text(text: str) -> Secret:
+    """Return a token that the user entered. Raise `ConfigError` if it is invalid."""
+    try:
+        return secret(text, "the input")
+    except BadValue as bad:
+        raise ConfigError(None, [ConfigProblem("token", str(bad))]) from None
 
 
-def _homes() -> dict[str, str]:
-    """Map each key to its section, for hints about misplaced keys; a key of several sections maps to ""."""
-    homes: dict[str, str] = {}
-    sections = {**{f"[{name}]": section for name, section in SECTIONS.items()}, "[[servers]]": ServerSection}
-    for table, section in sections.items():
-        for key in toml_keys(specs_of(section)):
-            homes[key] = "" if key in homes else f"{key} in {table}"
-    return homes
+def path_mapping(
+    plex_path: str, local_path: str, *, library_name: str | None = None, library_root: str | None = None
+) -> PathMapping:
+    """Return a path mapping. Raise `ConfigError` if the values would be invalid in a configuration file."""
+    given = {
+        "plex_path": plex_path,
+        "local_path": local_path,
+        "library_name": library_name,
+        "library_root": library_root,
+    }
+    reading = Reading(Context(base_dir=Path("/"), environ={}))
+    fields = reading.table({name: value for name, value in given.items() if value is not None}, PATH_MAPPING, "")
+    if reading.problems:
+        raise ConfigError(None, reading.problems)
+    return PathMapping(**fields)

@@ -1,18 +1,18 @@
-"""The JSON Schema of the configuration, with which TOML editors complete and check it.
+"""The documentation of all keys: a list, and a JSON Schema with which TOML editors complete and check a file.
 
-It is generated from the same descriptions that are used to read the configuration. It excludes accepted but
-undocumented spellings, such as capitals in ``level``; only ``retrovue-daemon check`` checks rules on several keys.
+Both are generated from the descriptions that are also used to read the configuration. The schema excludes accepted
+but undocumented spellings, such as capitals in ``level``; only ``retrovue-daemon check`` checks rules on several keys.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from retrovue_daemon.config.keys import Key, OneOf, Tables, specs_of
 from retrovue_daemon.config.sections import SECTIONS, ServerSection
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from retrovue_daemon.config.keys import Spec
 
@@ -20,6 +20,35 @@ if TYPE_CHECKING:
 _DIALECT: Final = "http://json-schema.org/draft-07/schema#"
 
 _TYPES: Final = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
+
+
+class Documented(NamedTuple):
+    """One key for documentation; ``default`` is a TOML value, or None if there is no default."""
+
+    path: str
+    valid: str
+    default: object
+    required: bool
+    doc: str
+
+
+def documented_keys() -> Iterator[Documented]:
+    """Yield every configuration key, in the order of the example, for help and documentation."""
+    for name, section in SECTIONS.items():
+        yield from _documented(specs_of(section), name)
+    yield from _documented(specs_of(ServerSection), "servers")
+
+
+def _documented(specs: Mapping[str, Spec], at: str) -> Iterator[Documented]:
+    """Yield all keys of a section, including nested tables; ``at`` is the section's path."""
+    for field, spec in specs.items():
+        match spec:
+            case Key():
+                yield Documented(f"{at}.{field}", spec.value.valid, spec.default, spec.required, spec.doc)
+            case OneOf():
+                yield from _documented(spec.keys, at)
+            case Tables():
+                yield from _documented(spec.specs, f"{at}.{field}")
 
 
 def json_schema() -> dict[str, object]:

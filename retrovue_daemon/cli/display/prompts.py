@@ -31,7 +31,7 @@ TokenFileOption: TypeAlias = Annotated[
 
 def get_token(server: str, file: Path | None) -> Secret:
     """Return the token from a file or standard input, or prompt for it. Raise BadInput if it is invalid."""
-    from retrovue_daemon.config.given import token_from_file, token_from_text  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.config.loading import token_from_file, token_from_text  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.config.tokens import remarks_on  # noqa: PLC0415 -- likewise
 
     try:

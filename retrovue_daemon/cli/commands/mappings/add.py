@@ -89,7 +89,7 @@ def _title(libraries: Sequence[StoredLibrary], name: str, server: StoredServer) 
 
 def _checked(plex_path: str, local_path: str, title: str | None, root: str | None) -> PathMapping:
     """Return a mapping after the same checks as in a configuration file. Raise BadInput with all problems."""
-    from retrovue_daemon.config.given import path_mapping  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.config.loading import path_mapping  # noqa: PLC0415 -- not for --help
 
     names = {
         "plex_path": "PLEX_PATH",
