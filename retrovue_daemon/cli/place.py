@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,20 +62,3 @@ def find_place(config: Path | None, database: Path | None, *, needs_tokens: bool
             raise
         return Place(database.absolute())
     return Place(settings.database.path if database is None else database.absolute(), settings, source)
-
-
-def read_config(path: Path | None, database: Path | None = None, *, trusts_credentials: bool = False) -> Config:
-    """Load the configuration that the options select; without one, ``database`` alone is enough."""
-    from retrovue_daemon.config import find_config, load_config, parse_config  # noqa: PLC0415 -- not for --help
-
-    try:
-        found = find_config(path)
-    except ConfigError:
-        if database is None:
-            raise
-        config = parse_config({})
-    else:
-        config = load_config(found, trusts_credentials=trusts_credentials)
-    if database is None:
-        return config
-    return replace(config, database=replace(config.database, path=database.absolute()))

@@ -7,13 +7,13 @@
     config.servers[0].selects("Movies", "1")
 
 Modules: `values`, `files`, `addresses` and `tokens` define types of values; `sections` lists the keys; `keys`
-describes keys and reads them from tables; `loading` reads files and checks rules on several keys; `schema` documents all keys;
-`identity` defines which names and which mappings are the same.
+describes keys and reads them from tables; `loading` reads files and checks rules on several keys; `schema` documents
+all keys; `identity` defines which names and which mappings are the same.
 """
 
 from retrovue_daemon.config.addresses import is_loopback
 from retrovue_daemon.config.files import SYSTEM_CONFIG, VARIABLE, default_database_path, find_config
-from retrovue_daemon.config.loading import load_config, parse_config, server_from_row
+from retrovue_daemon.config.loading import load_config, parse_config, read_config, server_from_row
 from retrovue_daemon.config.schema import Documented, documented_keys
 from retrovue_daemon.config.sections import (
     Config,
@@ -50,5 +50,6 @@ __all__ = [
     "is_loopback",
     "load_config",
     "parse_config",
+    "read_config",
     "server_from_row",
 ]

@@ -6,11 +6,12 @@ import os
 import re
 import stat
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from retrovue_daemon.config.addresses import is_loopback, same_server
-from retrovue_daemon.config.files import reason
+from retrovue_daemon.config.files import find_config, reason
 from retrovue_daemon.config.identity import mapping_form, name_form
 from retrovue_daemon.config.keys import Reading, specs_of, toml_keys
 from retrovue_daemon.config.sections import PATH_MAPPING, SECTIONS, TOKEN_KEYS, Config, ServerSection
@@ -61,6 +62,24 @@ def _syntax_problem(message: str) -> ConfigProblem:
     match = _TOML_ERROR.fullmatch(message)
     where, what = (match["where"], match["what"]) if match else ("", message)
     return ConfigProblem(where, f"is not valid TOML: {what[:1].lower()}{what[1:]}")
+
+
+def read_config(path: Path | None, database: Path | None = None, *, trusts_credentials: bool = False) -> Config:
+    """Find and load the configuration that the options of a command select; without one, ``database`` is enough.
+
+    ``trusts_credentials`` is that of `load_config`. Raise `ConfigError` with all problems.
+    """
+    try:
+        found = find_config(path)
+    except ConfigError:
+        if database is None:
+            raise
+        config = parse_config({})
+    else:
+        config = load_config(found, trusts_credentials=trusts_credentials)
+    if database is None:
+        return config
+    return replace(config, database=replace(config.database, path=database.absolute()))
 
 
 def parse_config(

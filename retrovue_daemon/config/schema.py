@@ -1,7 +1,8 @@
 """The documentation of all keys: a list, and a JSON Schema with which TOML editors complete and check a file.
 
 Both are generated from the descriptions that are also used to read the configuration. The schema excludes accepted
-but undocumented spellings, such as capitals in ``level``; only ``retrovue-daemon check`` checks rules on several keys.
+but undocumented spellings, such as capitals in ``level``. Only ``retrovue-daemon check`` checks rules on several
+keys.
 """
 
 from __future__ import annotations

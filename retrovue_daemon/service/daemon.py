@@ -52,11 +52,12 @@ class SyncOptions(msgspec.Struct, frozen=True):
 class Process(msgspec.Struct, frozen=True):
     """What the service needs besides its configuration.
 
-    ``load`` reads the configuration again, ``relog`` applies its logging settings, ``notifier`` notifies systemd.
+    ``load`` reads the configuration again, ``relog`` applies its logging settings: it is `configure_logging` with the
+    stream and redactor in use. ``notifier`` notifies systemd.
     """
 
     load: Callable[[], Config]
-    relog: Callable[[Config], None]
+    relog: Callable[..., object]
     notifier: Notifier
 
 

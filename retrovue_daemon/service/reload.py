@@ -33,14 +33,15 @@ _LEVELS = ("debug", "info", "warning", "error")
 class Reloader:
     """Reloads the configuration, one reload at a time.
 
-    ``load`` reads the file, and ``relog`` applies its logging section; ``cli/commands/run.py`` provides both.
+    ``load`` is `read_config` (``config/loading.py``) with the options of `run`, and ``relog`` is `configure_logging`
+    (``logs/setup.py``) with the stream in use.
     Every result is stored for `status` and for a waiting `reload` command. ``redactor`` removes secrets from it.
     """
 
     def __init__(
         self,
         load: Callable[[], Config],
-        relog: Callable[[Config], None],
+        relog: Callable[..., object],
         supervisor: Supervisor,
         notifier: Notifier,
         redactor: Redactor,
@@ -107,7 +108,7 @@ class Reloader:
         # If either of the two log levels allows the line below, it is logged.
         logs_less = _LEVELS.index(after.logging.level) > _LEVELS.index(before.logging.level)
         if not logs_less:
-            self._relog(after)
+            self._relog(level=after.logging.level, format=after.logging.format)
         sections = [
             name for name in ("database", "sync", "logging", "web") if getattr(before, name) != getattr(after, name)
         ]
@@ -120,7 +121,7 @@ class Reloader:
             removed=servers["removed"],
         )
         if logs_less:
-            self._relog(after)
+            self._relog(level=after.logging.level, format=after.logging.format)
         return {"outcome": "applied", "sections": sections, **servers}
 
     def _refuse(self, problems: Sequence[ConfigProblem], hint: str | None, exit_code: int) -> dict[str, Any]:

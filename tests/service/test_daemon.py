@@ -40,7 +40,7 @@ async def run(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[[Config
     tasks: list[asyncio.Task[None]] = []
 
     def begin(config: Config) -> asyncio.Task[None]:
-        process = Process(lambda: config, lambda _: None, Notifier())
+        process = Process(lambda: config, lambda **_: None, Notifier())
         tasks.append(asyncio.create_task(daemon.run(config, Redactor(), process), name="daemon"))
         return tasks[-1]
 

@@ -11,7 +11,6 @@ from retrovue_daemon.cli.display.output import print_json, print_table, print_wa
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.display.units import plural
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption
-from retrovue_daemon.cli.place import read_config
 from retrovue_daemon.errors import ConfigError, ConfigProblem
 from retrovue_daemon.service.report import describe
 
@@ -34,6 +33,8 @@ def check(
     - `retrovue-daemon check --config config.toml`
     - `retrovue-daemon check --offline --config /etc/retrovue-daemon/config.toml`
     """
+    from retrovue_daemon.config import read_config  # noqa: PLC0415 -- not for --help
+
     try:
         # Offline no token is used; systemd's `ExecReload=`, which runs this, cannot read the service's credentials.
         settings = read_config(config, database, trusts_credentials=offline)

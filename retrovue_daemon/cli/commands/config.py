@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from retrovue_daemon.cli.display.output import print_json, print_warnings
 from retrovue_daemon.cli.display.toml import config_text
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, command_group
-from retrovue_daemon.cli.place import read_config
 from retrovue_daemon.errors import ConfigError, ConfigProblem
 
 if TYPE_CHECKING:
@@ -29,6 +28,8 @@ def dump_config(config: ConfigOption = None, database: DatabaseOption = None, as
     - `retrovue-daemon config dump`
     - `retrovue-daemon config dump --config config.toml --json | jq .sync`
     """
+    from retrovue_daemon.config import read_config  # noqa: PLC0415 -- not for --help
+
     settings = read_config(config, database, trusts_credentials=True)
     print_warnings(settings.warnings)
     if as_json:

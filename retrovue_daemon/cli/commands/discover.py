@@ -12,7 +12,6 @@ import typer
 from retrovue_daemon.cli.display.output import print_failure, print_json, print_table
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, ServerOption, YearOption
-from retrovue_daemon.cli.place import read_config
 from retrovue_daemon.cli.startup import import_lightly
 from retrovue_daemon.errors import DaemonError, DatabaseMissing, DatabasePlaceMissing
 from retrovue_daemon.service.report import describe
@@ -56,6 +55,8 @@ def discover(
     """
     if not title.strip():
         raise typer.BadParameter("must not be empty", param_hint="TITLE")
+    from retrovue_daemon.config import read_config  # noqa: PLC0415 -- not for --help
+
     settings = read_config(config, database)
     import_lightly()
     from retrovue_daemon.api.search import search_server  # noqa: PLC0415 -- imports aiohttp, which --help does not need

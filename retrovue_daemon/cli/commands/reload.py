@@ -9,7 +9,6 @@ import typer
 from retrovue_daemon.cli.commands.check import plain_problem
 from retrovue_daemon.cli.display.output import print_json, print_line, print_warnings
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption
-from retrovue_daemon.cli.place import read_config
 from retrovue_daemon.errors import ConfigError, ConfigProblem, ReloadRefused
 
 if TYPE_CHECKING:
@@ -41,6 +40,8 @@ def reload(
     - `retrovue-daemon reload`
     - `retrovue-daemon reload --config /etc/retrovue-daemon/config.toml --database /srv/retrovue.db --json`
     """
+    from retrovue_daemon.config import read_config  # noqa: PLC0415 -- not for --help
+
     try:
         settings = read_config(config, database, trusts_credentials=True)
     except ConfigError as error:

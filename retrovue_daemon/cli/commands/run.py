@@ -7,18 +7,11 @@ import os
 import sys
 import threading
 from functools import partial
-from typing import TYPE_CHECKING
 
 from retrovue_daemon.cli.display.output import log_warnings, print_error
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption
-from retrovue_daemon.cli.place import read_config
 from retrovue_daemon.cli.startup import import_lightly, tune_memory
 from retrovue_daemon.errors import DaemonError
-
-if TYPE_CHECKING:
-    from retrovue_daemon.config import Config
-    from retrovue_daemon.logs.setup import Redactor
-    from retrovue_daemon.logs.streams import Outlet
 
 EXIT_TIMEOUT_S = 3.0
 """Seconds that threads of libraries may take to end after the daemon has stopped."""
@@ -35,40 +28,38 @@ def run(config: ConfigOption = None, database: DatabaseOption = None) -> None:
     - `retrovue-daemon run --config /etc/retrovue-daemon/config.toml`
     - `retrovue-daemon run --database /srv/retrovue.db`, with the servers that the database defines
     """
+    from retrovue_daemon.config import read_config  # noqa: PLC0415 -- not for --help
+
     load = partial(read_config, config, database)
     settings = load()
     import_lightly()
-    from retrovue_daemon.logs.setup import log_uncaught  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.logs.setup import configure_logging, log_uncaught  # noqa: PLC0415 -- likewise
     from retrovue_daemon.logs.streams import Outlet  # noqa: PLC0415 -- likewise
     from retrovue_daemon.service import daemon  # noqa: PLC0415 -- imports aiohttp, which --help does not need
     from retrovue_daemon.service.systemd import Notifier  # noqa: PLC0415 -- likewise
 
     with Outlet(sys.stdout) as outlet:
-        redactor = _log(settings, outlet)
+        redactor = configure_logging(
+            level=settings.logging.level, format=settings.logging.format, stream=outlet.as_stream()
+        )
         log_uncaught()
         log_warnings(settings.warnings)
         tune_memory()
-
-        def relog(changed: Config) -> None:
-            _log(changed, outlet, redactor)
+        process = daemon.Process(
+            load=load,
+            relog=partial(configure_logging, stream=outlet.as_stream(), redactor=redactor),
+            notifier=Notifier.from_environ(os.environ),
+        )
 
         async def until_stopped() -> None:
             try:
-                await daemon.run(settings, redactor, daemon.Process(load, relog, Notifier.from_environ(os.environ)))
+                await daemon.run(settings, redactor, process)
             except Exception as error:
                 _exit_soon(error)
                 raise
             _exit_soon()
 
         asyncio.run(until_stopped())
-
-
-def _log(settings: Config, outlet: Outlet, redactor: Redactor | None = None) -> Redactor:
-    from retrovue_daemon.logs.setup import configure_logging  # noqa: PLC0415 -- imports structlog, which --help does not need
-
-    return configure_logging(
-        level=settings.logging.level, format=settings.logging.format, stream=outlet.as_stream(), redactor=redactor
-    )
 
 
 def _exit_soon(error: Exception | None = None) -> None:

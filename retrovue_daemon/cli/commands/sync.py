@@ -21,7 +21,6 @@ from retrovue_daemon.cli.options import (
     ServerOption,
     YearOption,
 )
-from retrovue_daemon.cli.place import read_config
 from retrovue_daemon.cli.startup import import_lightly, tune_memory
 from retrovue_daemon.errors import AmbiguousShow, ConfigError, DatabaseHeld, UnknownShow
 from retrovue_daemon.service.report import exit_code, shortfalls, summary, unmet
@@ -129,7 +128,8 @@ def _settings(config: Path | None, database: Path | None, *, may_request: bool) 
 
     A request to the daemon needs no token, and systemd shows credentials to its service only. Raise ConfigError.
     """
-    from retrovue_daemon.store.file.lock import holder  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.config import read_config  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.file.lock import holder  # noqa: PLC0415 -- likewise
 
     try:
         return read_config(config, database), False
