@@ -265,7 +265,7 @@ def test_a_credential_needs_systemd(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("directory", [None, "gone"])
 def test_a_credential_that_only_the_service_sees_can_be_taken_on_trust(directory, tmp_path: Path) -> None:
-    """By whoever looks at the file on its behalf, with a warning; what is there to be seen is checked as ever."""
+    """If another process reads the file on the service's behalf, with a warning; what it can see is checked."""
     path = tmp_path / "config.toml"
     path.touch(mode=0o600)
     path.write_text(TOKENLESS + "token_credential = 'home'")

@@ -121,7 +121,7 @@ async def test_listings_cut_tags_and_details_do_not(get: Get) -> None:
     assert [s["streamType"] for s in detail["Media"][0]["Part"][0]["Stream"]] == [1, 2]
 
 
-async def test_guids_come_when_they_are_asked_for(get: Get) -> None:
+async def test_guids_are_included_on_request(get: Get) -> None:
     """`Guid` stands beside `guid` in listings with includeGuids=1, and in details always."""
     plain = await get("/library/sections/1/all?title=Charade")
     asked = await get("/library/sections/1/all?title=Charade&includeGuids=1")

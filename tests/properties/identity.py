@@ -54,7 +54,7 @@ class History:
     listed: dict[RowId, int] = field(default_factory=dict)
     """When each row was last part of a complete listing; rows that never were are not in it."""
     seen: dict[Key, int] = field(default_factory=dict)
-    """When the server last listed each item, whoever looked."""
+    """When the server last listed each item, in any pass."""
     known: dict[str, int] = field(default_factory=dict)
     """When each library was first heard of."""
     completed: dict[str, int] = field(default_factory=dict)
@@ -84,11 +84,11 @@ class History:
             self.accepted |= dict.fromkeys(done.passes, done.now)
 
     def keeping(self, done: Round) -> set[Key]:
-        """Return the keys of the rows that must keep their values; to be asked before the round is learnt."""
+        """Return the keys of the rows that must keep their values; call this before the round is learnt."""
         return self.damages.keeping(done) - given_away(done).keys()
 
     def pairs(self, done: Round) -> Pairs:
-        """Judge what a round may and must do; to be asked before it is learnt."""
+        """Judge what a round may and must do; call this before it is learnt."""
         result = Pairs(away=given_away(done))
         for table in ITEM_TABLES:
             links = _Links(self, done, table, result.away)
@@ -156,7 +156,7 @@ class _Links:
         self.all.add(pair)
         if by_path:
             self._by_path.add(pair)
-        # Of a library that had not been listed completely nobody knew how long the item had been there.
+        # In a library without a complete listing, the item's age was unknown.
         sure = came if self._history.completed.get(item.library, came) < came else self._known(item.library)
         together = sure <= left or sure <= self._history.seen.get((row.table, row.key), 0)
         unsure = struck or not (self._away.get(key, True) and self._away.get((row.table, row.key), True))

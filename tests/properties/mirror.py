@@ -44,7 +44,7 @@ COMPARED = {
         "bitrate", "optimized", "change_stamp", "media_type", "source_id", "updated_at", "state",
     ),
 }  # fmt: skip
-"""The columns that say what the server said; others name rows, or tell when something was written."""
+"""The columns with the server's values; others refer to rows, or hold the time of a write."""
 
 ORPHANS = {
     "files of no item": "SELECT f.id FROM media_files f WHERE NOT EXISTS (SELECT 1 FROM {owners} o"
@@ -102,7 +102,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Mirror:
-    """One server's part of the database; ``raw`` holds whole tables, to tell whether anything was written."""
+    """One server's part of the database; ``raw`` holds whole tables, to detect any write."""
 
     items: dict[Key, Row]
     files: dict[int, Content]

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from tests.properties.truth import Content, Key, Truth
 
 OVERLAP_S = 600
-"""A quick pass asks for what was updated since so long before the newest that is known."""
+"""How long before the newest known update a quick pass starts, in seconds."""
 
 DETAILS = frozenset({"genre", "guids", "guid_primary"})
-"""What listings cut short, or leave out."""
+"""What listings shorten or omit."""
 
 LINKS = frozenset({"show", "season", "file"})
 

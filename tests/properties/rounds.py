@@ -158,7 +158,7 @@ class Round:
         return self.passes[library].status if library in self.passes else None
 
     def complete(self, library: str) -> bool:
-        """Tell whether all of a library was listed, and believed."""
+        """Return whether all of a library was listed and accepted."""
         return library in self.passes and (self.passes[library].kind, self.status(library)) == ("full", "ok")
 
     def whole(self, library: str) -> bool:

@@ -67,7 +67,7 @@ KnownPaths: TypeAlias = dict[tuple[str, int], KnownPath]
 
 
 class _Sight:
-    """Where files are, as far as the server's answers and what is known of them tell."""
+    """The paths of files, from the server's responses and from what is known."""
 
     def __init__(self, quirks: Quirks, known: KnownPaths) -> None:
         self._hides = quirks.hides

@@ -125,7 +125,7 @@ def rows(path: Path) -> Callable[..., list[tuple[Any, ...]]]:
 
 @pytest.fixture
 def edit(path: Path) -> Callable[..., Awaitable[list[tuple[Any, ...]]]]:
-    """Change the database as another program would, which waits where somebody else is writing."""
+    """Change the database as another program would, waiting for other writers."""
 
     async def work(sql: str, *values: object) -> list[tuple[Any, ...]]:
         return await asyncio.to_thread(_execute, path, sql, values)

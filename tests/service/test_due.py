@@ -53,7 +53,7 @@ def test_a_mark_that_is_reported_for_the_first_time_makes_it_due() -> None:
 
 
 @pytest.mark.parametrize(("updated_at", "scanned_at"), [(51, 61), (51, 60), (49, 60), (None, None)])
-def test_times_say_nothing_where_the_mark_is_reported(updated_at: int | None, scanned_at: int | None) -> None:
+def test_times_are_ignored_if_the_server_reports_a_mark(updated_at: int | None, scanned_at: int | None) -> None:
     """They move with every scan, also with one that found nothing."""
     assert not _due(listing=replace(LISTING, updated_at=updated_at, scanned_at=scanned_at))
 
@@ -62,7 +62,7 @@ def test_times_say_nothing_where_the_mark_is_reported(updated_at: int | None, sc
     ("updated_at", "scanned_at", "due"),
     [(50, 60, False), (51, 60, True), (50, 61, True), (50, 59, True), (None, 60, True)],
 )
-def test_times_count_where_the_mark_is_not_told(updated_at: int | None, scanned_at: int | None, due: bool) -> None:  # noqa: FBT001 -- a case of the table
+def test_times_count_if_the_server_reports_no_mark(updated_at: int | None, scanned_at: int | None, due: bool) -> None:  # noqa: FBT001 -- a case of the table
     """Old servers have nothing better."""
     listing = replace(OLD_LISTING, updated_at=updated_at, scanned_at=scanned_at)
     assert _due(OLD_ROW, listing) is due

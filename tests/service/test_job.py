@@ -67,7 +67,7 @@ async def test_what_is_to_be_done_again_is_waited_for_again(job) -> None:
 
 
 async def test_a_library_that_was_busy_is_waited_for(job) -> None:
-    """Its pass began before anybody asked, and may have missed what is asked about."""
+    """Its pass began before the job, and may have missed the change that the job is about."""
     job.set_libraries(("Films", "Shows"), [1, 2])
     job.begin(1)
     job.end(1, [_report(1)])
@@ -110,8 +110,8 @@ async def test_the_first_answer_counts(job) -> None:
     assert isinstance(job.done.result().error, ServerWithdrawn)
 
 
-async def test_nobody_has_to_wait_for_the_answer(job) -> None:
-    """Who asked may have been cancelled."""
+async def test_the_report_needs_no_waiter(job) -> None:
+    """The waiting task may have been cancelled."""
     job.done.cancel()
     job.fail(ServerUnreachable("home"))
     job.set_libraries(("Films",), [])

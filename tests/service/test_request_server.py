@@ -156,7 +156,7 @@ async def test_a_show_whose_library_is_busy_is_done_after_that(
 async def test_a_request_for_something_unknown_gets_the_result_of_sync(
     in_step, clock, events, request_row, answer, kind, options
 ):
-    """Wrong usage, in the row and in the log alike: nothing was done, and to ask again would not help."""
+    """Wrong usage, in the row and in the log alike: nothing was done, and a retry would not help."""
     request_id = await request_row(kind, options)
     await clock.tick()
     told = await events.next("request.finished")
@@ -240,7 +240,7 @@ async def test_a_library_of_another_server_is_not_guessed(
 async def test_an_id_that_leads_nowhere_does_not_mean_everything(
     in_step, plex, clock, events, answer, path, server_id, library_id, why
 ) -> None:
-    """Programs that do not switch foreign keys on can write such rows, and ask for removals to be believed."""
+    """Programs that do not switch foreign keys on can write such rows, and request that removals are accepted."""
     with closing(sqlite3.connect(path)) as other, other:
         other.execute(
             "INSERT INTO libraries (id, server_id, library_key, library_name, library_type)"
@@ -258,7 +258,7 @@ async def test_an_id_that_leads_nowhere_does_not_mean_everything(
 async def test_a_request_for_an_inactive_server_is_refused_as_such(
     in_step, clock, events, request_row, answer, rows, edit
 ) -> None:
-    """Its row is there, but nobody syncs it."""
+    """Its row exists, but no worker syncs it."""
     await edit(
         "INSERT INTO plex_servers (name, server_url, token, is_active) VALUES ('attic', 'http://127.0.0.1:1', 'x', 0)"
     )
@@ -287,7 +287,7 @@ async def test_what_one_daemon_leaves_the_next_one_serves(
 async def test_a_request_that_is_deleted_meanwhile_disturbs_nothing(
     in_step, plex, clock, events, request_row, rows, edit
 ) -> None:
-    """Who asked has changed their mind."""
+    """The requesting program changed its mind."""
     stuck = plex.faults.hang("/library/sections/2/all")
     await request_row("full")
     await clock.tick()

@@ -69,7 +69,7 @@ def test_a_success_ends_the_backoff(agenda, clock) -> None:
     assert _look(agenda, clock, ServerUnreachable("home")) <= FIRST_BACKOFF_S
 
 
-def test_a_server_that_says_when_to_come_back_is_believed(agenda, clock) -> None:
+def test_retry_after_is_respected(agenda, clock) -> None:
     """However often it has failed before."""
     for _ in range(8):
         _look(agenda, clock, ServerUnreachable("home"))
@@ -110,7 +110,7 @@ def test_a_look_before_its_time_leaves_the_plan_alone(agenda, clock) -> None:
 
 
 def test_a_look_that_ends_the_trouble_before_its_time_makes_up_for_what_was_missed(agenda, clock) -> None:
-    """Who asked has shown that the server is back."""
+    """The job's poll has shown that the server is back."""
     for _ in range(8):
         _look(agenda, clock, ServerUnreachable("home"))
     assert agenda.begin(INTERVAL)
@@ -118,7 +118,7 @@ def test_a_look_that_ends_the_trouble_before_its_time_makes_up_for_what_was_miss
     assert INTERVAL * 0.9 <= agenda.due_in <= INTERVAL * 1.1
 
 
-def test_asking_in_vain_does_not_lengthen_the_backoff(agenda, clock) -> None:
+def test_a_failed_early_poll_does_not_lengthen_the_backoff(agenda, clock) -> None:
     """An impatient person at a server that starts would otherwise keep it away for a quarter of an hour."""
     _look(agenda, clock, ServerUnreachable("home"))
     for _ in range(10):
@@ -128,7 +128,7 @@ def test_asking_in_vain_does_not_lengthen_the_backoff(agenda, clock) -> None:
 
 
 def test_a_busy_pass_postpones_the_next_look_and_a_shorter_interval_does_not_bring_it_closer(agenda, clock) -> None:
-    """The server asked to be left alone; a shorter interval is no reason to do otherwise."""
+    """The server sent Retry-After; a shorter interval does not override that."""
     _look(agenda, clock)
     agenda.postpone(600)
     agenda.shorten(30)

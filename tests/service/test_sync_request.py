@@ -89,7 +89,7 @@ async def test_progress_reaches_the_asker(ask, plex, clock, events) -> None:
 
 
 async def test_what_others_want_is_no_progress(ask, plex, clock, in_step) -> None:
-    """The board shows everything that the daemon does: who asks is told of his own libraries, until all are done."""
+    """The daemon's board shows everything; a request sees only its own libraries, until all are done."""
     others, own = (plex.faults.hang(f"/library/sections/{key}/all") for key in "12")
     other = await ask(Selection(library="Comedies", full=True))
     await others.reached.wait()

@@ -61,7 +61,7 @@ class FakeClock(Clock):
 
 
 class SetClock(Clock):
-    """A clock that stands where a test has put it; ``lived`` are seconds that passed without anybody setting it."""
+    """A clock that stands still unless the test moves it; ``lived`` are seconds beside the clock's changes."""
 
     def __init__(self) -> None:
         self.seconds = 1_800_000_000

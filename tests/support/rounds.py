@@ -59,7 +59,7 @@ def config(path: Path) -> Callable[..., Config]:
 
 @pytest.fixture
 def sync(config: Callable[..., Config]) -> Callable[..., Awaitable[list[ServerReport]]]:
-    """Do one round over simulated servers, or over a whole configuration; complete listings unless told otherwise."""
+    """Do one round over simulated servers, or over a configuration; with complete listings by default."""
 
     async def work(*servers: SimulatedPlex | Config, options: SyncOptions | None = None) -> list[ServerReport]:
         first = servers[0]

@@ -72,7 +72,7 @@ class Gauge:
 
 
 class MeasuredPlex(SimulatedPlex):
-    """A simulated server that measures what is asked of it at once, and over which connections."""
+    """A simulated server that measures simultaneous requests, and over which connections they come."""
 
     def __init__(self, world: World, gauge: Gauge, **options: Any) -> None:
         super().__init__(world, **options)

@@ -1,4 +1,4 @@
-"""When a listing counts as whole, and when removals are believed."""
+"""When a listing counts as complete."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_total_that_moves_is_doubtful() -> None:
 
 
 def test_an_unknown_total_is_whole_when_an_empty_page_ends_it() -> None:
-    """Without that nobody knows whether more would have come."""
+    """Without that, there may have been more."""
     assert _log(_page(0, 2, None), _page(2, 0, None)).incomplete(2) is None
     assert _log(_page(0, 2, None)).incomplete(2) is not None
 
@@ -93,7 +93,7 @@ def test_an_unread_entry_of_a_sorted_listing_stands_between_its_neighbours(keys:
 
 @pytest.mark.parametrize("keys", ["9 2 - 5", "1 - 9 5", "1 5 3 - 9", "3 - 1", "1 - x"])
 def test_an_unread_entry_of_an_unsorted_listing_may_be_any(keys: str) -> None:
-    """Some servers do not sort as they are asked to."""
+    """Some servers do not sort as requested."""
     assert all(_read(keys).may_be_unread(key) for key in ("0", "4", "7", "12", "y"))
 
 

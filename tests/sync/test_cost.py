@@ -60,7 +60,7 @@ A_BATCH = 40
 # Requests --------------------------------------------------------------------------------------------------------
 
 
-async def test_a_full_pass_asks_for_each_page_once(engine, in_pages) -> None:
+async def test_a_full_pass_requests_each_page_once(engine, in_pages) -> None:
     """Two requests of the server and one a page, the first time and whenever nothing changed."""
     world = generated_library(movies=60, shows=30, episodes=40, season=13)
     counts = [len(list(items)) for items in (world.movies(), world.shows(), world.seasons(), world.episodes())]

@@ -99,7 +99,7 @@ def _no_json(plex) -> None:
     [(_scan, "incomplete"), (_wrong_total, "incomplete"), (_server_error, "failed"), (_no_json, "failed")],
 )
 async def test_nothing_is_removed_on_doubt(synced, sync, rows, trouble, status) -> None:
-    """A scan, a total that does not fit, an error or broken JSON: what is missing is not believed to be gone."""
+    """A scan, a total that does not fit, an error or broken JSON: missing items do not count as gone."""
     synced.world.drop(next(synced.world.movies("1")).id)
     trouble(synced)
 
@@ -211,7 +211,7 @@ async def test_what_was_read_before_a_page_failed_is_kept(plex, config, sync, ro
 
 
 async def test_the_token_is_not_shown_to_another_machine(synced, sync) -> None:
-    """Who answers is checked before anything is asked that needs the token."""
+    """The server's identity is checked before any request with the token."""
     synced.world.machine_identifier = "somebody-else"
     synced.requests.clear()
     await sync(synced)

@@ -37,7 +37,7 @@ def _keys(rows) -> set[str]:
 
 @pytest.mark.parametrize("how", HOWS)
 async def test_one_bad_film_costs_only_itself(films, config, sync, rows, how) -> None:
-    """Whatever it does to its page: all others come, and it is told of with its neighbours; then the doubt stays."""
+    """Whatever it does to its page: all others arrive, and it is reported with its neighbours; the doubt stays."""
     settings = config(films, sync={"page_size": 10, "retention": "0s"})
     all_films = list(films.world.movies())
     films.faults.poison(all_films[16].id, how)
@@ -141,7 +141,7 @@ async def test_what_was_added_again_beside_a_bad_film_keeps_its_id(films, config
 
 
 async def test_what_was_added_again_twice_before_a_whole_listing_keeps_its_id(films, sync, rows) -> None:
-    """The row of the key in between was never in a whole listing; nobody asks for two of them."""
+    """The row of the key in between was never in a complete listing."""
     await sync(films)
     known = "SELECT id, source_id FROM movies WHERE state = 'active' ORDER BY id"
     before = rows(known)
@@ -162,7 +162,7 @@ async def test_a_server_in_trouble_is_no_bad_film(films, config, sync, rows) -> 
     assert "HTTP 500" in run.error
 
 
-async def test_a_quick_pass_that_meets_a_bad_film_asks_for_a_full_one(films, sync, rows) -> None:
+async def test_a_quick_pass_that_meets_a_bad_film_causes_a_full_one(films, sync, rows) -> None:
     """Once: a full pass has found it then."""
     await sync(films)
     edited = list(films.world.movies())[5]
@@ -219,7 +219,7 @@ async def test_many_that_left_a_server_without_totals_go_after_two_equal_listing
         assert plex.requests_for("/library/metadata/*") == []
 
 
-async def test_the_guard_counts_what_waits_to_be_asked_for(config, sync, rows) -> None:
+async def test_the_guard_counts_items_not_yet_requested(config, sync, rows) -> None:
     """Two hundred at a time would pass it; a person accepts all of them at once."""
     async with SimulatedPlex(generated_library(movies=1500, shows=0, episodes=0)) as plex:
         settings = config(plex, sync={"max_removed": "20%"})
@@ -237,7 +237,7 @@ async def test_the_guard_counts_what_waits_to_be_asked_for(config, sync, rows) -
 async def test_keys_that_are_given_out_again_move_no_id_beside_a_fault_that_stays(
     config, sync, rows, fault, what
 ) -> None:
-    """Each id stays with its item at once: later nobody could tell whose the row under the new key had been."""
+    """Each id stays with its item at once: later the owner of the row under the new key could not be determined."""
     async with SimulatedPlex(generated_library(movies=12, shows=4, episodes=6)) as plex:
         settings = config(plex)
         await sync(settings)

@@ -12,7 +12,7 @@ def test_no_removal_needs_no_guard() -> None:
     assert guard(present=0, leaving=0, left_recently=0, max_removed=0.2) is None
 
 
-def test_everything_at_once_is_never_believed() -> None:
+def test_removing_everything_always_needs_confirmation() -> None:
     """However small the library is."""
     assert guard(present=1, leaving=1, left_recently=0, max_removed=1.0) is not None
 

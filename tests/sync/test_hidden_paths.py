@@ -230,7 +230,7 @@ async def test_check_fails_where_a_token_does_not_see_paths(plex, commands, conf
     assert (finished.code, server["sees_paths"]) == (1, False)
 
 
-async def test_check_asks_for_a_few_files_only(plex, commands, config_file) -> None:
+async def test_check_requests_only_a_few_files(plex, commands, config_file) -> None:
     """One request where the first library shows whole paths; it is of the selected ones."""
     file = config_file(plex)
     file.write_text(file.read_text() + 'libraries = ["TV Shows", "Movies"]\n')
@@ -242,7 +242,7 @@ async def test_check_asks_for_a_few_files_only(plex, commands, config_file) -> N
 
 
 async def test_an_unreadable_library_says_nothing_of_paths(plex, commands, config_file) -> None:
-    """The next one is asked instead; where none can be read nobody knows, and that is no failure."""
+    """The next one is used instead; if none can be read, the result is unknown, which is no failure."""
     plex.faults.fail("/library/sections/1/all", status=500, times=None)
     file = config_file(plex)
     finished = await commands.run("check", "--config", file, "--json")

@@ -81,7 +81,7 @@ async def test_a_look_up_that_fails_is_reported(compare: Callable[..., asyncio.T
         await compare(look_up)
 
 
-async def test_who_is_cancelled_ends_as_cancelled(compare: Callable[..., asyncio.Task[Any]]) -> None:
+async def test_a_cancelled_comparison_ends_as_cancelled(compare: Callable[..., asyncio.Task[Any]]) -> None:
     """Also where the look-up fails just then; it is not left running."""
     ended = asyncio.Event()
 

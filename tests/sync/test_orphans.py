@@ -47,7 +47,7 @@ def _missing(rows) -> list[tuple[object, ...]]:
 # Parents that are not listed -------------------------------------------------------------------------------------
 
 
-async def test_a_show_that_is_not_listed_is_asked_for(plex, sync, rows, lighthouse) -> None:
+async def test_a_show_that_is_not_listed_is_requested(plex, sync, rows, lighthouse) -> None:
     """Its episodes name it, so it is there; it does not go missing at the next complete listing either."""
     plex.quirks.unlisted = {lighthouse.id}
     run = _run(await sync(plex))
@@ -84,7 +84,7 @@ async def test_a_show_that_goes_out_of_the_listing_stays_with_its_episodes(plex,
     assert (run.status, run.counts.removed) == ("ok", 1 + 3 + len(leaves))
 
 
-async def test_a_quick_pass_asks_for_an_unlisted_show_too(plex, sync, rows) -> None:
+async def test_a_quick_pass_requests_an_unlisted_show_too(plex, sync, rows) -> None:
     """A new episode may arrive before its show does."""
     await sync(plex)
     show = plex.changes.add_show("3", "Night Ferry", 2026)
@@ -123,7 +123,7 @@ async def test_a_parent_is_looked_for_once_a_pass(plex, sync, lighthouse) -> Non
     assert len(asked) == 1
 
 
-async def test_an_error_while_asking_ends_the_pass(plex, sync, rows, lighthouse) -> None:
+async def test_an_error_of_that_request_ends_the_pass(plex, sync, rows, lighthouse) -> None:
     """No answer is not the answer that there is no such show."""
     plex.quirks.unlisted = {lighthouse.id}
     plex.faults.fail("/library/metadata/*", status=500, times=None)

@@ -1,4 +1,4 @@
-"""Full, quick and show passes: when each is done, what it asks for, what it finds, and what it costs."""
+"""Full, quick and show passes: when each is due, its requests, its results and its cost."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _missing(rows) -> int:
     return sum(rows(f"SELECT count(*) FROM {table} WHERE state = 'missing'")[0][0] for table in tables)
 
 
-# Which pass, and what it asks for --------------------------------------------------------------------------------
+# Which pass, and its requests ------------------------------------------------------------------------------------
 
 
 async def test_a_round_without_news_costs_few_requests(synced, sync) -> None:
@@ -67,7 +67,7 @@ async def test_a_round_without_news_costs_few_requests(synced, sync) -> None:
 
 
 async def test_a_round_without_news_leaves_no_record(synced, sync, rows) -> None:
-    """It only tells in the libraries' rows when they were looked at last."""
+    """Only the time of the last check changes in the libraries' rows."""
     before = rows("SELECT count(*) FROM sync_runs"), rows("SELECT id, last_full_sync_at FROM libraries")
     reports = await sync(synced, options=AS_RUN)
     assert {done.run_id for report in reports for done in report.passes} == {None}
@@ -75,7 +75,7 @@ async def test_a_round_without_news_leaves_no_record(synced, sync, rows) -> None
     assert after == before
 
 
-async def test_a_quick_pass_asks_from_a_little_before_the_last_change(synced, sync, rows) -> None:
+async def test_a_quick_pass_starts_a_little_before_the_last_change(synced, sync, rows) -> None:
     """Items are not always listed in the order of their times."""
     watermark = rows("SELECT watermark FROM libraries WHERE library_name = 'Movies'")[0][0]
     assert watermark == max(movie.updated_at for movie in synced.world.movies("1") if movie.updated_at)
@@ -120,7 +120,7 @@ async def test_an_added_film_leads_to_a_complete_listing_of_its_library(synced, 
 
 
 async def test_what_left_is_noticed_by_the_mark_too(synced, sync, rows) -> None:
-    """A listing of what changed could not tell."""
+    """A listing of changes could not show that."""
     gone = next(synced.world.movies("1"))
     synced.changes.delete(gone.id)
     reports = await sync(synced, options=AS_RUN)
@@ -142,7 +142,7 @@ async def test_a_mark_that_moves_during_a_listing_is_not_lost(synced, sync, rows
 
 
 async def test_a_server_without_marks_is_listed_when_it_has_scanned(plex, sync) -> None:
-    """Its scans are all that it tells of."""
+    """It only reports its scans."""
     plex.world.release = RELEASE_2016
     assert set(_kinds(await sync(plex, options=AS_RUN)).values()) == {"full"}
     assert set(_kinds(await sync(plex, options=AS_RUN)).values()) == {"quick"}
@@ -262,7 +262,7 @@ async def test_a_server_that_ignores_the_question_is_listed_wholly(synced, sync,
 
 
 async def test_a_server_that_refuses_the_filter_gets_full_listings(synced, sync, rows) -> None:
-    """Once refused, it is not asked so again in this session."""
+    """Once refused, the filter is not used again in this session."""
     synced.quirks.refuses_time_filters = True
     synced.changes.edit(next(synced.world.episodes("3")).id, title="Edited")
     runs = _runs(await sync(synced, options=AS_RUN))
@@ -273,7 +273,7 @@ async def test_a_server_that_refuses_the_filter_gets_full_listings(synced, sync,
     assert 1 <= len(refused) <= 4  # libraries that were under way already
 
 
-async def test_a_time_far_ahead_blinds_nobody(synced, sync, rows) -> None:
+async def test_a_time_in_the_far_future_hides_no_changes(synced, sync, rows) -> None:
     """An item from the year 2100 says nothing about when the others change."""
     first, second, *_ = synced.world.movies("1")
     synced.world.put(msgspec.structs.replace(first, title="From the future", updated_at=4_102_444_800))
@@ -418,7 +418,7 @@ async def test_an_error_for_a_single_item_is_no_404(synced, sync, rows) -> None:
     assert _missing(rows) == 0
 
 
-async def test_at_most_two_hundred_single_items_are_asked_for(config, sync, rows) -> None:
+async def test_at_most_two_hundred_single_items_are_requested(config, sync, rows) -> None:
     """The rest waits for the next pass, and the library counts as listed only when none waits."""
     async with SimulatedPlex(generated_library(movies=600, shows=0, episodes=0)) as plex:
         settings = config(plex, sync={"max_removed": "90%"})
@@ -457,7 +457,7 @@ async def test_what_the_server_still_has_does_not_hide_what_is_gone(config, sync
         plex.world.drop(gone.id)
         plex.faults.miscount("/library/sections/1/all", by=250, times=None)
 
-        for _ in range(60):  # by chance one of 251 is left out in a fifth of the passes
+        for _ in range(60):  # by chance one of 251 is omitted in a fifth of the passes
             await sync(settings)
             if rows("SELECT 1 FROM movies WHERE state = 'missing'"):
                 break
@@ -558,7 +558,7 @@ async def test_a_title_that_two_shows_share_needs_a_year(synced, sync, rows) -> 
 
 
 async def test_a_show_without_a_year_can_be_chosen(synced, sync, rows) -> None:
-    """Its namesake has one; both are listed with what tells them apart, a program gets that as fields."""
+    """Its namesake has one; the error lists both with what distinguishes them, for programs as fields."""
     synced.changes.add_show("4", "Twins", 1990)
     synced.changes.add_show("3", "Twins")
 

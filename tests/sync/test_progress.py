@@ -56,7 +56,7 @@ async def test_libraries_of_one_name_are_counted_apart() -> None:
     assert [(one.number, one.done, one.total) for one in running] == [(1, 1, 2), (2, 3, 4)]
 
 
-async def test_a_slow_reader_holds_nobody_up_and_misses_nothing_but_what_lies_between() -> None:
+async def test_a_slow_reader_delays_nothing_and_misses_only_intermediate_values() -> None:
     """The writer never waits: it goes through a thousand values while the reader looks at two."""
     board = ProgressBoard()
     watch = board.watch()
@@ -111,7 +111,7 @@ async def test_what_is_done_and_what_is_to_do_never_drift_apart() -> None:
 
 
 async def test_a_service_counts_anew_when_nothing_is_under_way() -> None:
-    """After months nobody wants to read "8,640,000 of 8,640,003"."""
+    """After months, "8,640,000 of 8,640,003" would be useless."""
     board = ProgressBoard()
     first, second = board.begin("home", "Movies"), board.begin("home", "TV Shows")
     first.finish()

@@ -1,4 +1,4 @@
-"""What the passes of one round tell each other: who still looks, and which rows took over which."""
+"""What the passes of one round share: which still list, and which rows took over which."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_heirs_of_several_passes_are_remembered_until_none_runs() -> None:
 
 
 async def _waits(waiting: asyncio.Task[None]) -> bool:
-    """Give a task every chance to end, and tell whether it did not."""
+    """Give a task every chance to end, and return whether it still runs."""
     for _ in range(10):
         await asyncio.sleep(0)
     return not waiting.done()

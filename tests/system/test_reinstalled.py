@@ -97,7 +97,7 @@ async def test_a_machine_that_is_there_already_is_refused(plex, reinstalled, syn
         _accept(path, "reinstalled")
 
 
-async def test_the_command_asks_the_server_which_machine_it_is(reinstalled, config_file, commands, rows) -> None:
+async def test_the_command_requests_the_machine_identifier(reinstalled, config_file, commands, rows) -> None:
     """It says what it would do, does it on --yes, and has nothing to do a second time."""
     file = config_file(reinstalled)
     identity = "SELECT machine_identifier FROM plex_servers"

@@ -55,7 +55,7 @@ def test_table(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
     monkeypatch.setenv("TERM", "dumb")
     monkeypatch.setenv("COLUMNS", "150")
-    monkeypatch.setenv("LINES", "50")  # of a terminal without control sequences rich asks for both
+    monkeypatch.setenv("LINES", "50")  # rich needs both for a terminal without control sequences
     print_summary(TOLD, as_json=False)
     lines = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip()]
     assert lines[0][-7:] == ["pass", "status", "listed", "added", "unchanged", "seconds", "remark"]

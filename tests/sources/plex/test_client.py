@@ -1,4 +1,4 @@
-"""What a client asks a server for, and what it gives."""
+"""The client's requests to a server, and their results."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ async def test_libraries(plex: FakePlex, connect: Connect) -> None:
         (Listing.EPISODES, "/library/sections/1/allLeaves", {}, f"{NOT_STORED},Genre,Director"),
     ],
 )
-async def test_what_is_asked(
+async def test_the_requests(
     plex: FakePlex, connect: Connect, listing: Listing, path: str, by_type: dict[str, str], left_out: str
 ) -> None:
     """A listing is requested in the order of ids, with external ids, without what is not stored, and by pages."""
@@ -157,7 +157,7 @@ async def test_quoted_key(plex: FakePlex, connect: Connect) -> None:
 
 
 async def test_total_of_the_header_counts_first(plex: FakePlex, connect: Connect) -> None:
-    """The total of the header is believed before the one of the body, and `size` never."""
+    """The total of the header takes precedence over that of the body; `size` is never used."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         start = int(request.query[START])
@@ -177,7 +177,7 @@ async def test_server_that_ignores_start(plex: FakePlex, connect: Connect) -> No
 
 
 async def test_server_without_paging(plex: FakePlex, connect: Connect) -> None:
-    """A server that sends everything whatever is asked has sent everything."""
+    """A server that ignores the page size has sent everything."""
     plex.answer(ALL, plex.reply({"MediaContainer": {"size": 300, "Metadata": movies(300)}}))
     (page,) = await listed(await connect(), "1", Listing.MOVIES)
     assert (page.entries, page.total) == (300, 300)
@@ -344,7 +344,7 @@ async def test_leaves_refused_in_the_middle(plex: FakePlex, connect: Connect) ->
 
 
 async def test_leaves_busy(plex: FakePlex, connect: Connect) -> None:
-    """A server that is temporarily unavailable is not asked in another way."""
+    """If a server is temporarily unavailable, the other path is not tried."""
     plex.answer(LEAVES, plex.reply(status=503))
     with pytest.raises(ServerBusy):
         await listed(await connect(), "2", Listing.EPISODES)
@@ -366,7 +366,7 @@ async def test_leaves_without_external_ids(plex: FakePlex, connect: Connect) -> 
 
 
 async def test_no_external_ids_either_way(plex: FakePlex, connect: Connect) -> None:
-    """Where the listing by type has none either it is kept, and the question is not asked again."""
+    """If the listing by type has none either, it is used, and the comparison is not repeated."""
     for path in (LEAVES, BY_TYPE):
         plex.answer(path, plex.listing(*episodes(50, external=None)))
     client = await connect()
@@ -454,7 +454,7 @@ async def test_error_offline(responses: aioresponses, offline: ServerSection) ->
     assert str(raised.value) == "server 'home' rejected a request: HTTP 404 for /library/sections"
 
 
-async def test_a_server_that_refuses_exclusions_is_asked_without_them(plex: FakePlex, connect: Connect) -> None:
+async def test_a_server_that_refuses_exclusions_gets_requests_without_them(plex: FakePlex, connect: Connect) -> None:
     """It refuses the argument once; from then on it is not sent."""
     whole = plex.listing(*movies(120))
 

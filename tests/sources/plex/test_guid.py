@@ -43,7 +43,7 @@ FORMS = {
     "local://4711": ("local", "4711"),
     "tv.plex.agents.none://4711": ("none", "4711"),
     "none://4711": ("none", "4711"),
-    # metadata providers of others, and what nobody has told us of
+    # third-party metadata providers, and unknown schemes
     "tv.plex.agents.custom.stash://movie/12": ("tv.plex.agents.custom.stash", "movie/12"),
     "com.plexapp.agents.xbmcnfo://tt0111161?lang=en": ("com.plexapp.agents.xbmcnfo", "tt0111161"),
     "net.example.agent://a?b=c&d=e": ("net.example.agent", "a?b=c&d=e"),
@@ -66,7 +66,7 @@ FORMS = {
 
 @pytest.mark.parametrize(("guid", "pair"), FORMS.items())
 def test_each_form_gives_provider_and_id(guid: str | None, pair: tuple[str, str]) -> None:
-    """Catalogues have one name each, whichever agent asked them; all else keeps its scheme."""
+    """Catalogues have one name each, whichever agent used them; all else keeps its scheme."""
     assert PARSER.parse_guid(guid) == pair
 
 

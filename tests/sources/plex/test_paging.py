@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Pages:
-    """Gives pages by a function of start and size, and keeps what was asked and what was cancelled."""
+    """Returns pages by a function of start and size, and records requests and cancellations."""
 
     def __init__(self, answer: Answers, *, held: bool = False) -> None:
         self.asked: list[tuple[int, int]] = []
@@ -133,7 +133,7 @@ async def test_empty_page_before_the_total() -> None:
 
 
 async def test_cap_of_the_server() -> None:
-    """Where the server sends fewer than asked, the listing goes on behind them, in pages of that size."""
+    """If the server sends fewer than requested, the listing continues after them, in pages of that size."""
     pages = Pages(listing(1000, cap=200))
     assert await keys(pages, 500) == numbers(1000)
     assert [asked for asked in pages.asked if asked[1] == 200] == [(start, 200) for start in range(200, 1000, 200)]
@@ -166,8 +166,8 @@ async def test_small_pages_stay_small() -> None:
     assert {size for _, size in pages.asked} == {10}
 
 
-async def test_more_than_asked() -> None:
-    """A server may send more than asked: what it sends counts, and the listing goes on behind it."""
+async def test_more_than_requested() -> None:
+    """A server may send more than requested: all of it counts, and the listing continues after it."""
     pages = Pages(lambda start, _: page(start, min(150, 400 - start), 400))
     assert await keys(pages, 100) == numbers(400)
 
@@ -177,7 +177,7 @@ def _all_at_once(total: int | None, _start: int, _size: int) -> Page:
 
 
 async def test_everything_at_once() -> None:
-    """A first page with more than asked, and no word of still more, is the whole listing; its total says so."""
+    """A first page with more than requested, and no larger total, is the whole listing."""
     for total in (None, 400):
         pages = Pages(partial(_all_at_once, total))
         pager = Pager(pages.fetch, server="home", page_size=100, ahead=2)
@@ -199,7 +199,7 @@ async def test_shrinking_listing() -> None:
 
 
 async def test_start_ignored_with_an_offset() -> None:
-    """A page that starts elsewhere than asked ends the listing."""
+    """A page that starts elsewhere than requested ends the listing."""
     with pytest.raises(PagingIgnored, match="entries from 0 on instead of 100"):
         await keys(Pages(lambda _, __: page(0, 100, 900)), 100)
 

@@ -370,7 +370,7 @@ def test_lone_surrogates() -> None:
 
 
 def test_lone_surrogate_in_a_key() -> None:
-    """A key that nobody knows costs nothing, whatever it holds."""
+    """An unknown key is ignored, whatever it holds."""
     body = answer({**MOVIE, "unknown": 1, "year": 4711}).replace(b"unknown", b"\\ud800").replace(b"4711", b"NaN")
     assert only(body) == movie(year=None)
 
@@ -495,7 +495,7 @@ def test_total_never_comes_from_size() -> None:
 
 
 def test_offset_is_the_servers_word() -> None:
-    """A page that starts elsewhere than asked says so; without a word it starts where asked."""
+    """A page that starts elsewhere than requested says so; otherwise it starts where requested."""
     assert parse_page(answer(MOVIE, offset=0), offset=500).offset == 0
     assert parse_page(answer(MOVIE), offset=500).offset == 500
 
@@ -650,7 +650,7 @@ def test_identity() -> None:
 
 
 def test_identity_of_something_else() -> None:
-    """A container that does not name the server may be anybody's."""
+    """A container that does not name the server may come from any program."""
     for body in (b'{"MediaContainer":{"size":0}}', b'{"MediaContainer":{"machineIdentifier":"","version":"1.43.3"}}'):
         with pytest.raises(NotAMediaContainer, match="without machineIdentifier"):
             parse_identity(body)

@@ -43,7 +43,7 @@ def test_an_item_says_which_library_it_is_in(section: object) -> None:
     assert (third.show.rating_key, third.library_key, third.library) == ("32", "3", "TV Shows")
 
 
-def test_a_library_that_is_not_told_is_unknown() -> None:
+def test_a_library_that_is_not_named_is_unknown() -> None:
     """The show is found all the same."""
     (found,) = parse_found_shows(body(SHOW)).shows
     assert (found.show.title, found.library_key, found.library) == ("The Lighthouse Keepers", None, None)
@@ -93,7 +93,7 @@ async def test_the_old_way_comes_first(plex: FakePlex, connect: Connect) -> None
 async def test_the_new_way_comes_where_the_old_one_finds_none(
     plex: FakePlex, connect: Connect, first: dict[str, Any]
 ) -> None:
-    """Servers list their libraries there, or refuse to be asked so."""
+    """Servers list their libraries there, or refuse the request."""
     plex.answer(OLD, plex.reply(**first))
     plex.answer(NEW, plex.reply({"MediaContainer": {"size": 1, "Metadata": [SHOW]}}))
     client = await connect()
@@ -102,7 +102,7 @@ async def test_the_new_way_comes_where_the_old_one_finds_none(
 
 
 async def test_what_both_ways_refuse_is_refused(plex: FakePlex, connect: Connect) -> None:
-    """Nothing found and nothing asked are different things."""
+    """An empty result differs from a failed request."""
     client = await connect()
     with pytest.raises(RequestRefused, match=NEW):
         await client.shows_called("light")
@@ -110,7 +110,7 @@ async def test_what_both_ways_refuse_is_refused(plex: FakePlex, connect: Connect
     assert await client.shows_called("light") == ()
 
 
-async def test_a_refused_token_is_no_reason_to_ask_elsewhere(plex: FakePlex, connect: Connect) -> None:
+async def test_a_rejected_token_is_no_reason_to_try_the_other_path(plex: FakePlex, connect: Connect) -> None:
     """It would be refused there as well."""
     plex.answer(OLD, plex.reply(status=401))
     client = await connect()

@@ -101,7 +101,7 @@ async def test_a_lock_on_a_file_that_was_removed_meanwhile_is_none(database, mon
 
 
 async def test_a_lock_file_that_is_removed_or_replaced_is_noticed(database) -> None:
-    """By whoever asks."""
+    """Any process may check it."""
     with database_lock(database) as held:
         lock_path(database).rename(database)
         assert not held.is_in_place(database)

@@ -103,7 +103,7 @@ async def test_a_group_that_this_user_is_no_member_of_is_said_so(tmp_path, monke
     assert "member of media" in (caught.value.hint or "")
 
 
-async def test_a_second_process_is_told_who_holds_the_database(tmp_path) -> None:
+async def test_a_second_process_learns_who_holds_the_database(tmp_path) -> None:
     """The lock is the kernel's: another real process gets it neither by waiting nor by luck."""
     path = tmp_path / "mirror.db"
     code = (
@@ -132,7 +132,7 @@ async def test_a_second_process_is_told_who_holds_the_database(tmp_path) -> None
 async def test_a_daemon_that_starts_does_not_say_that_it_serves_before_the_database_is_there(
     tmp_path, monkeypatch
 ) -> None:
-    """Whoever asked it then would find no table to ask in: it is worth another try, and not more."""
+    """A request would find no table then: the caller retries, nothing more."""
     path, seen = tmp_path / "mirror.db", []
 
     def meet() -> None:
@@ -248,7 +248,7 @@ async def test_a_damaged_database_is_refused_after_an_unclean_end(tmp_path) -> N
 
 
 async def test_a_missing_directory_may_be_an_unmounted_disk(tmp_path) -> None:
-    """A configured directory is not made, and the exit code asks for another try later."""
+    """A configured directory is not created, and the exit code means: try again later."""
     with pytest.raises(DatabasePlaceMissing) as missing:
         await _open_and_close(tmp_path / "nas" / "mirror.db")
     assert missing.value.exit_code == 75
@@ -287,8 +287,8 @@ async def test_programs_can_add_servers_and_mappings_as_they_used_to(database, q
     assert await query("SELECT source FROM plex_path_mappings") == [("database",)]
 
 
-async def test_the_lock_stays_until_work_that_nobody_waits_for_has_ended(tmp_path) -> None:
-    """A signal ends the waiting for an upgrade of the schema, not the upgrade: nobody else may begin one."""
+async def test_the_lock_stays_until_abandoned_work_has_ended(tmp_path) -> None:
+    """A signal ends the wait for a schema upgrade, not the upgrade: no other process may begin one."""
     path = tmp_path / "mirror.db"
     begun, may_end = threading.Event(), threading.Event()
 

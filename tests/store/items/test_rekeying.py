@@ -96,7 +96,7 @@ async def test_an_equal_guid_pairs(put, conclude, films, make) -> None:
 
 
 async def test_what_is_known_of_damage_stays_with_its_rating_key(put, conclude, query, make, database) -> None:
-    """That of the younger row is the item's, that of the key which is given up is nobody's."""
+    """That of the younger row is the item's, that of the abandoned key belongs to no item."""
     await put(make.movie("1", guid="plex://movie/x"), make.movie("3"))
     await put(make.movie("2", guid="plex://movie/x"), seen_in=2)
     insert = "INSERT INTO damaged_items (server_id, rating_key, digest) VALUES (1, '1', 5), (1, '2', 5), (1, '3', 5)"
@@ -184,7 +184,7 @@ async def test_episodes_of_one_file_are_distinguished_by_their_numbers(put, conc
 
 
 async def test_editions_of_one_file_are_distinguished_by_their_titles(put, conclude, make) -> None:
-    """Nothing else tells them apart where no catalogue knows them."""
+    """Nothing else distinguishes them if no catalogue has them."""
     for key, edition, seen_in in (("1", "A", 1), ("2", "B", 1), ("3", "B", 2), ("4", "A", 2)):
         film = make.movie(key, make.part(int(key), "/a.mkv"), guid=f"local://{key}", edition_title=edition)
         await put(film, seen_in=seen_in)
@@ -205,7 +205,7 @@ async def test_what_is_ambiguous_is_not_paired(put, conclude, films, make, olds,
     assert len(await films()) == olds + youngs
 
 
-async def test_a_path_tells_apart_what_a_guid_does_not(put, conclude, make) -> None:
+async def test_a_path_distinguishes_what_a_guid_does_not(put, conclude, make) -> None:
     """Two copies of one film in a library, both of which got new rating keys."""
     for key, path, seen_in in (("1", "/a.mkv", 1), ("2", "/b.mkv", 1), ("3", "/b.mkv", 2), ("4", "/a.mkv", 2)):
         await put(make.movie(key, make.part(int(key), path), guid="plex://movie/x"), seen_in=seen_in)
@@ -373,7 +373,7 @@ async def test_what_is_leaving_counts_before_what_is_missing(put, conclude, lose
 
 
 async def test_the_older_row_takes_over_all_that_the_younger_has(put, conclude, query, make) -> None:
-    """Fields, files, external ids and digest; only what tells when it first came stays."""
+    """Fields, files, external ids and digest; only the time of its first appearance stays."""
     await put(make.movie("1", make.part(10, "/a.mkv"), make.part(11, "/a2.mkv"), guid="plex://movie/x", title="Old"))
     young = make.movie("2", make.part(20, "/a.mkv"), guid="plex://movie/x", title="New", guids=(("tmdb", "99"),))
     await put(young, seen_in=2, now=NOW + 100)
@@ -457,7 +457,7 @@ def _unmatched(make, start: int, *paths: str, show: str):
 
 
 async def test_shows_that_no_catalogue_knows_follow_their_episodes(put, conclude, query, make) -> None:
-    """Their guids are local, and they have no file: what their episodes became tells what they became."""
+    """Their guids are local, and they have no file: they follow their episodes."""
     for start, seen_in in ((10, 1), (20, 2)):
         show, season = str(start), str(start + 1)
         await put(make.show(show, guid=f"local://{show}"), library=TV, seen_in=seen_in)
@@ -474,7 +474,7 @@ async def test_shows_that_no_catalogue_knows_follow_their_episodes(put, conclude
 
 
 async def test_a_show_whose_episodes_went_two_ways_follows_neither(put, conclude, query, make) -> None:
-    """Which of the two it became, nobody can say."""
+    """Which of the two it became is undecidable."""
     await put(make.show("10", guid="local://10"), library=TV)
     await put(*_unmatched(make, 10, "/1.mkv", "/2.mkv", show="10"), library=TV)
     await put(make.show("20", guid="local://20"), make.show("30", guid="local://30"), library=TV, seen_in=2)
@@ -489,7 +489,7 @@ async def test_a_show_whose_episodes_went_two_ways_follows_neither(put, conclude
 
 
 async def test_shows_that_became_one_show_do_not_follow(put, conclude, query, make) -> None:
-    """Which of the two the one had been, nobody can say either; their episodes live on in it."""
+    """Which of the two the one had been is undecidable too; their episodes live on in it."""
     await put(make.show("10", guid="local://10"), make.show("20", guid="local://20"), library=TV)
     await put(*_unmatched(make, 10, "/1.mkv", show="10"), *_unmatched(make, 20, "/2.mkv", show="20"), library=TV)
     await put(make.show("30", guid="local://30"), library=TV, seen_in=2)

@@ -35,7 +35,7 @@ async def test_a_new_library_is_stored_with_all_its_roots(reconcile, query) -> N
 
 
 async def test_a_library_with_a_new_key_keeps_its_row(reconcile) -> None:
-    """Its uuid tells that it is the same one."""
+    """Its uuid shows that it is the same one."""
     first = await reconcile(listing(key="9"))
     second = await reconcile(listing(key="12"))
     assert second["12"].id == first["9"].id

@@ -48,7 +48,7 @@ def library(query):
 
 
 async def test_every_count_of_a_pass_is_recorded(record, query) -> None:
-    """Under a name that is the count's own, and the id is the one that the log line tells."""
+    """Under a name that is the count's own, and the id is that of the log line."""
     counts = Counts(1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
     run_id = await record(counts=counts, status="incomplete", error="why")
     columns = "listed, added, updated, unchanged, removed, restored, moved, skipped, pages, bytes"
@@ -93,7 +93,7 @@ async def test_records_go_with_their_library(record, query, database) -> None:
         ({"counts": Counts(listed=5, unchanged=5, pages=2, bytes=9)}, False),
     ],
 )
-def test_a_look_that_changed_nothing_is_told_apart(changes, what) -> None:
+def test_a_pass_that_changed_nothing_is_recognized(changes, what) -> None:
     """It needs no record of its own."""
     assert replace(RUN, **changes).counts.any_change is what
 
@@ -173,7 +173,7 @@ async def test_a_quick_look_moves_the_watermark_only(database, library, settled,
 
 
 async def test_removals_of_a_day_add_up(database, record) -> None:
-    """Of one library, from whichever passes, as far back as is asked."""
+    """Those of one library, from all passes within the window."""
     for started_at, removed in ((100, 1), (200, 10), (300, 100)):
         await record(started_at=started_at, finished_at=started_at + 5, counts=Counts(removed=removed))
     await record(library_id=2, started_at=300, counts=Counts(removed=1_000))
@@ -199,7 +199,7 @@ async def test_a_clock_that_jumps_deletes_no_record_that_the_guard_needs(databas
     assert await database.reader.run(removed_since, 1, 0, NOW) == RUN.counts.removed
 
 
-async def test_removals_that_a_person_believed_do_not_count(database, record) -> None:
+async def test_removals_that_a_person_confirmed_do_not_count(database, record) -> None:
     """What came before the word was given, and with it; what comes later counts again."""
     for started_at in (100, 200):
         await record(started_at=started_at, finished_at=started_at + 5, counts=Counts(removed=10))

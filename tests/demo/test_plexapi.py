@@ -45,7 +45,7 @@ async def test_it_connects(ask: Ask, plex: SimulatedPlex) -> None:
 
 
 async def test_it_is_refused_with_a_wrong_token(ask: Ask) -> None:
-    """As the error that it has for that."""
+    """With the library's own exception."""
     with pytest.raises(plexapi.exceptions.Unauthorized):
         await ask(lambda server: server, token="wrong")
 
@@ -192,13 +192,13 @@ async def test_it_reloads_an_item(ask: Ask) -> None:
 
 
 async def test_it_finds_what_is_not_there(ask: Ask) -> None:
-    """As the error that it has for that."""
+    """With the library's own exception."""
     with pytest.raises(plexapi.exceptions.NotFound):
         await ask(lambda server: server.fetchItem(99999))
 
 
 async def test_it_pages_through_a_large_library() -> None:
-    """Hundred by hundred, as it is used to."""
+    """A hundred entries at a time, its default."""
     async with SimulatedPlex(generated_library(movies=0, shows=3, episodes=100)) as plex:
         with requests.Session() as session:
             server = await asyncio.to_thread(PlexServer, plex.url, plex.token, session, 10)
