@@ -87,5 +87,10 @@ class AmbiguousShow(DaemonError):
         return f"several shows are named {self.title!r}: {', '.join(map(str, self.shows))}"
 
 
+def selects_nothing(entry: str, server: str) -> str:
+    """Return what is wrong with an entry of ``libraries`` in the configuration that matches no library."""
+    return f"{entry!r} in libraries of server {server!r} selects none of its libraries"
+
+
 def _with_year(year: int | None) -> str:
     return " without a year" if year is None else f" ({year})"

@@ -1,19 +1,24 @@
-"""The failures of one server: logged when they start, change or end, not at every poll."""
+"""The failures of one server: logged when they start, change or end, not at every poll, and stored for readers."""
 
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
 
-from retrovue_daemon.errors import DaemonError, InternalError, PlexError
+from retrovue_daemon.errors import DaemonError, InternalError, PlexError, WriterStopped
 from retrovue_daemon.store.database import unreadable
+from retrovue_daemon.store.tables.problems import Problem, store_next_listing, store_server_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+    from collections.abc import Callable, Iterable
+    from types import TracebackType
 
+    from retrovue_daemon.clock import Clock
+    from retrovue_daemon.service.job import Job
+    from retrovue_daemon.store.database import Database
     from retrovue_daemon.sync.verdict import PassReport
 
 log = structlog.get_logger()
@@ -31,12 +36,16 @@ EVENTS = {
 
 
 class Health:
-    """The current failures of a server and its libraries; ``error`` is None while the server is usable."""
+    """The current failures of a server and its libraries; ``error`` is None while the server is usable.
 
-    def __init__(self, server: str, database: Path) -> None:
+    A failure ends in the database when `Discovery` has reached the server, or when a pass succeeds.
+    """
+
+    def __init__(self, server: str, database: Database, clock: Clock) -> None:
         self.error: DaemonError | None = None
         self._server = server
         self._database = database
+        self._clock = clock
         self._libraries: dict[int, str] = {}
 
     @property
@@ -47,7 +56,7 @@ class Health:
     def begin(self, error: Exception) -> DaemonError:
         """Record a failure and return the error to report; a bug in this program is logged with its traceback."""
         if isinstance(error, sqlite3.Error):
-            error = unreadable(self._database, error)
+            error = unreadable(self._database.path, error)
         failure = error if isinstance(error, DaemonError) else InternalError(type(error).__name__)
         if self.error is None or _kind(failure) != _kind(self.error):
             if failure is error:
@@ -65,6 +74,27 @@ class Health:
             log.info("server.recovered", server=self._server)
         self.error = None
 
+    def store(self, server_id: int, wait: float | None) -> None:
+        """Store why the server failed; ``wait`` are the seconds until the next poll, None if there is none."""
+        if self.error is not None:
+            problem = Problem.of(self.error, self._time_in(wait))
+            now = self._clock.now()
+            self._write(lambda connection: store_server_problem(connection, server_id, problem, now))
+
+    def store_next_listing(self, library_id: int, wait: float | None) -> None:
+        """Store when a library whose listing failed is listed again; ``wait`` as in `store`."""
+        at = self._time_in(wait)
+        self._write(lambda connection: store_next_listing(connection, library_id, at))
+
+    def _time_in(self, wait: float | None) -> int | None:
+        return None if wait is None else self._clock.now() + round(wait)
+
+    def _write(self, query: Callable[[sqlite3.Connection], None]) -> None:
+        """Run a query in the writer, and do not wait for it; if it fails, the log already has what it would store."""
+        with suppress(WriterStopped):
+            written = self._database.writer.post(lambda connection: connection.run(query))
+            written.add_done_callback(lambda done: done.cancelled() or done.exception())
+
     def note(self, report: PassReport, *, is_whole: bool) -> None:
         """Record how a pass over a library ended; only one that left nothing open (``is_whole``) ends a failure."""
         run = report.run
@@ -77,6 +107,25 @@ class Health:
         """Forget the failures of libraries that are no longer synced."""
         synced = set(library_ids)
         self._libraries = {library_id: text for library_id, text in self._libraries.items() if library_id in synced}
+
+
+class ReportFailures:
+    """Reports an exception raised in its block, with the jobs that it affects, and suppresses it."""
+
+    def __init__(self, report: Callable[..., None], *jobs: Job) -> None:
+        self._report = report
+        self._jobs = jobs
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        if isinstance(error, Exception):
+            self._report(error, *self._jobs)
+            return True
+        return False
 
 
 def _kind(failure: DaemonError) -> tuple[type[DaemonError], str]:

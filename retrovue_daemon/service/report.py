@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from retrovue_daemon.errors import AmbiguousShow, PlexError, UnknownLibrary, UnknownShow
+from retrovue_daemon.errors.selection import selects_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,7 +92,7 @@ def shortfalls(result: dict[str, Any]) -> list[tuple[str, str]]:
         titles = ", ".join(repr(offer["title"].strip()) for offer in server.get("offers", ()))
         found += [
             (
-                f"{entry!r} in libraries of server {server['server']!r} selects none of its libraries",
+                selects_nothing(entry, server["server"]),
                 f"it has {titles or 'none'}",
             )
             for entry in server.get("unknown_libraries", ())

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import structlog
+
 from retrovue_daemon.store.items.sweep import purge, purgeable
 
 if TYPE_CHECKING:
+    from retrovue_daemon.service.roster import ActiveServer
     from retrovue_daemon.store.database import Database
 
+log = structlog.get_logger()
 
-async def purge_missing(database: Database, server_id: int, before: int) -> int:
-    """Delete, a few at a time, a server's rows that went missing before an observed time; return how many."""
-    purged = 0
+
+async def purge_missing(database: Database, server: ActiveServer, before: int) -> None:
+    """Delete, a few at a time, a server's rows that went missing before an observed time, and log how many."""
+    purged, server_id = 0, server.server_id
     if await database.reader.run(purgeable, server_id, before):
         while rows := await database.writer.run(purge, server_id, before):
             purged += rows
-    return purged
+    if purged:
+        log.info("items.purged", server=server.name, items=purged)

@@ -13,6 +13,7 @@ from retrovue_daemon.config.identity import N, find_named
 from retrovue_daemon.errors import ConfigError, TokenUnknown, UnknownServer
 from retrovue_daemon.service.refusals import checked_server
 from retrovue_daemon.store.tables.libraries import read_libraries, store_selection
+from retrovue_daemon.store.tables.problems import Problem, store_server_problem
 from retrovue_daemon.store.tables.servers import ServerEntry, StoredServer, read_servers, reconcile_servers
 
 if TYPE_CHECKING:
@@ -71,20 +72,21 @@ async def read_roster(config: Config, database: Database, now: int) -> Roster:
     """
     entries = [ServerEntry(section.name, section.url, section.path_mappings) for section in config.servers]
 
-    def work(connection: sqlite3.Connection) -> list[StoredServer]:
+    def work(connection: sqlite3.Connection) -> Roster:
         reconcile_servers(connection, entries, now)
         rows = read_servers(connection)
         libraries = read_libraries(connection)
         for row in rows:
             own = [library for library in libraries if library.server_id == row.id]
             store_selection(connection, own, partial(_selects, find_named(config.servers, row.name)))
-        return rows
+        usable, unusable = active_servers(config.servers, rows)
+        for server in unusable:
+            store_server_problem(connection, server.row.id, Problem.of(server.error), now)
+        named = ((find_named(rows, section.name), section) for section in usable)
+        return Roster(tuple(ActiveServer(row.id, section) for row, section in named if row), tuple(unusable))
 
     # In one transaction: if the rows cannot be read, none is changed.
-    rows = await database.writer.run(work)
-    usable, unusable = active_servers(config.servers, rows)
-    named = ((find_named(rows, section.name), section) for section in usable)
-    return Roster(tuple(ActiveServer(row.id, section) for row, section in named if row), tuple(unusable))
+    return await database.writer.run(work)
 
 
 def _selects(section: ServerSection | None, library: StoredLibrary) -> bool:

@@ -118,15 +118,14 @@ class LibraryBackoff:
         """Return whether a library may be listed now."""
         return clock >= self._not_before.get(library_id, clock)
 
-    def failed(self, library_id: int, clock: float) -> None:
-        """Count a failed listing."""
+    def failed(self, library_id: int, clock: float) -> float:
+        """Count a failed listing, and return the seconds until the next one."""
         failures = self._failures[library_id] = self._failures.get(library_id, 0) + 1
         # The wait is a little shorter than the interval, so that the next poll is not just missed.
-        wait = (
-            min(self.first * 2 ** (min(failures, 30) - 1), max(LONGEST_LIBRARY_BACKOFF_S, self.first))
-            - self.first / 5
-        )
+        longest = max(LONGEST_LIBRARY_BACKOFF_S, self.first)
+        wait: float = min(self.first * 2 ** (min(failures, 30) - 1), longest) - self.first / 5
         self._not_before[library_id] = clock + wait
+        return wait
 
     def succeeded(self, library_id: int) -> None:
         """Forget earlier failures."""

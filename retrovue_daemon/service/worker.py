@@ -7,10 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Never
 
 import msgspec
-import structlog
 
 from retrovue_daemon.errors import ServerBusy, ServerWithdrawn
-from retrovue_daemon.service.health import Health
+from retrovue_daemon.service.health import Health, ReportFailures
 from retrovue_daemon.service.job import Job
 from retrovue_daemon.service.pass_sequence import passes_of
 from retrovue_daemon.service.planning import Planner
@@ -26,7 +25,6 @@ from retrovue_daemon.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import TracebackType
 
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.config import SyncSection
@@ -43,8 +41,6 @@ if TYPE_CHECKING:
     from retrovue_daemon.sync.skips import SkipLog
     from retrovue_daemon.sync.target import PassSettings
     from retrovue_daemon.sync.verdict import PassReport
-
-log = structlog.get_logger()
 
 
 class WorkerContext(msgspec.Struct, frozen=True):
@@ -73,12 +69,13 @@ class ServerWorker:
         self.name = server.section.name
         self.server = server
         self.context = context
-        self.health = Health(self.name, context.database.path)
+        self.health = Health(self.name, context.database, context.clock)
         self._discovery = Discovery(context.database, server.section, now=context.clock.now)
         self._schedule = ServerSchedule(context.clock)
         self._backoff = LibraryBackoff(context.timing.interval)
         self._jobs: list[Job] = []
         self._is_replaced = False
+        self._polls = False  # else only a single sync runs, after which nothing is scheduled
         self._sync_now_job: Job | None = None
         self._running: dict[int, tuple[LibraryWork, asyncio.Task[None]]] = {}
         self._paths = PathUpdater(context.database, self.name, self._running.keys())
@@ -130,14 +127,15 @@ class ServerWorker:
 
     async def follow_paths(self) -> None:
         """Update the stored local paths to match the path mappings, whether or not the server responds."""
-        with _ReportFailures(self):
+        with ReportFailures(self.fail):
             await self._paths.follow(self.server.server_id)
 
     async def run(self) -> None:
         """Poll the server until cancelled."""
+        self._polls = True
         try:
             while True:
-                with _ReportFailures(self, *self._jobs):
+                with ReportFailures(self.fail, *self._jobs):
                     async with self._client() as client, asyncio.TaskGroup() as group:
                         await self._poll_until_cancelled(client, group)
                 # The session could not be opened, for example because a certificate file is missing.
@@ -149,7 +147,7 @@ class ServerWorker:
         """Sync a selection, and nothing else, over a separate session."""
         await self.follow_paths()
         job = self.submit(selection)
-        with _ReportFailures(self, job):
+        with ReportFailures(self.fail, job):
             async with self._client() as client, asyncio.TaskGroup() as group:
                 await self._poll(client, group, scheduled=False)
         return await job.done
@@ -190,7 +188,7 @@ class ServerWorker:
         """Contact the server and start the passes of all jobs; if ``scheduled``, also those that are due."""
         # Later jobs get a poll of their own: this one may already have read what has just changed.
         jobs, self._sync_now_job = list(self._jobs), None
-        with _ReportFailures(self, *jobs):
+        with ReportFailures(self.fail, *jobs):
             changes = self._paths.changes
             server_id = self.server.server_id
             contact = await self._discovery.contact(client, server_id)
@@ -238,7 +236,7 @@ class ServerWorker:
         reports: list[asyncio.Future[PassReport]] = []
         slot_of = partial(self.context.slots.of, self.name)
         try:
-            with _ReportFailures(self, *work.jobs):
+            with ReportFailures(self.fail, *work.jobs):
                 for library_pass, pass_context, slot in passes_of(work, meters, slot_of):
                     reports.append(asyncio.get_running_loop().create_future())
                     await run_pass(library_pass, pass_context, work.target, slot, reports[-1])
@@ -250,7 +248,7 @@ class ServerWorker:
             raise
         finally:
             self._finish_passes(work, meters, reports)
-        with _ReportFailures(self):
+        with ReportFailures(self.fail):
             await self._paths.recompute_after_pass(self.server.server_id, work.library_id, changes)
             if not self._running:
                 self._discovery.merged_rows.forget()
@@ -277,13 +275,16 @@ class ServerWorker:
 
     def _handle_report(self, work: LibraryWork, report: PassReport) -> None:
         """Update schedule and health after a pass, and log it."""
+        if isinstance(report.cause, ServerBusy) and report.cause.retry_after is not None:
+            self._schedule.postpone(report.cause.retry_after)
         if report.run.kind == "full":
             if report.run.status == "ok":
                 self._backoff.succeeded(work.library_id)
             else:
-                self._backoff.failed(work.library_id, self.context.clock.monotonic())
-        if isinstance(report.cause, ServerBusy) and report.cause.retry_after is not None:
-            self._schedule.postpone(report.cause.retry_after)
+                wait = self._backoff.failed(work.library_id, self.context.clock.monotonic())
+                self.health.store_next_listing(
+                    work.library_id, max(wait, self._schedule.due_in) if self._polls else None
+                )
         is_whole = work.plan is not None and work.plan.settled and report.run.kind != "show"
         self.health.note(report, is_whole=is_whole)
         log_report(report)
@@ -301,12 +302,9 @@ class ServerWorker:
     async def _purge(self) -> None:
         """Delete the rows of items that have been missing for longer than ``retention``."""
         retention = self.context.timing.retention
-        if retention is None:
-            return
-        before = self.context.observed.now() - int(retention)
-        purged = await purge_missing(self.context.database, self.server.server_id, before)
-        if purged:
-            log.info("items.purged", server=self.name, items=purged)
+        if retention is not None:
+            before = self.context.observed.now() - int(retention)
+            await purge_missing(self.context.database, self.server, before)
 
     async def _store_observed_time(self) -> None:
         """Store the observed time when due: rarely, because a poll without changes should write almost nothing."""
@@ -320,6 +318,7 @@ class ServerWorker:
         failure = self.health.begin(error)
         self._schedule.failed(failure, self.context.timing.interval)
         self.context.slots.give_up(self.name)
+        self.health.store(self.server.server_id, self._schedule.due_in if self._polls else None)
         for job in jobs:
             job.fail(failure)
         self._jobs = [job for job in self._jobs if not job.done.done()]
@@ -331,22 +330,3 @@ class ServerWorker:
         for job in (*self._jobs, *(job for work, _ in self._running.values() for job in work.jobs)):
             job.fail(ServerWithdrawn(self.name))
         self._jobs = []
-
-
-class _ReportFailures:
-    """Reports an exception raised in its block as a failure of the worker and of ``jobs``, and suppresses it."""
-
-    def __init__(self, worker: ServerWorker, *jobs: Job) -> None:
-        self._worker = worker
-        self._jobs = jobs
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> bool:
-        if isinstance(error, Exception):
-            self._worker.fail(error, *self._jobs)
-            return True
-        return False

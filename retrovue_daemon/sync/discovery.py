@@ -10,10 +10,12 @@ import msgspec
 import structlog
 
 from retrovue_daemon.config import idle_entries
+from retrovue_daemon.errors.selection import selects_nothing
 from retrovue_daemon.records import LibraryListing
 from retrovue_daemon.store.items.moments import Moments, next_moment
 from retrovue_daemon.store.tables.former_names import still_meant
 from retrovue_daemon.store.tables.libraries import former_titles, read_libraries, reconcile_libraries, store_selection
+from retrovue_daemon.store.tables.problems import Problem, store_server_problem
 from retrovue_daemon.store.tables.servers import bind_identity, read_servers
 from retrovue_daemon.sync.path_updates import LibraryPaths
 from retrovue_daemon.sync.rounds import MergedRows, Round
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.tables.libraries import StoredLibrary
 
 log = structlog.get_logger()
+
+
+_MOST_TITLES = 20
+"""The maximum titles of libraries in a hint."""
 
 
 class Offer(msgspec.Struct, frozen=True):
@@ -76,18 +82,22 @@ class Discovery:
         moments = await self._server_moments(server_id)
         moment = moments.advance()
 
-        def work(connection: sqlite3.Connection) -> tuple[int, dict[str, StoredLibrary], dict[str, int]]:
+        def work(
+            connection: sqlite3.Connection,
+        ) -> tuple[int, dict[str, StoredLibrary], dict[str, int], tuple[str, ...]]:
             bound = bind_identity(connection, server_id, self._section.name, machine, version, self._now())
             had = former_titles(read_libraries(connection, bound), usable)
             former = {key: still_meant(names, titles) for key, names in had.items()}
             ranks = self._priorities(usable, former)
             rows = reconcile_libraries(connection, bound, usable, ranks, self._now(), moment)
             store_selection(connection, rows.values(), partial(self._selects, titles=titles))
-            return bound, rows, ranks
+            unknown = self._unknown_entries(listed, former)
+            store_server_problem(connection, bound, self._problem(unknown, titles), self._now())
+            return bound, rows, ranks, unknown
 
-        server_id, rows, priorities = await self._database.writer.run(work)
+        server_id, rows, priorities, unknown = await self._database.writer.run(work)
+        self._warn_of_unknown_entries(unknown, titles)
         former = {key: still_meant(row.former_names, titles) for key, row in rows.items()}
-        unknown = self._unknown_entries(listed, former)
         known = await self._database.reader.run(read_libraries, server_id)
         round_ = Round(self.merged_rows, is_first=not any(row.listed_until for row in known))
         paths = await LibraryPaths.of(self._database, server_id, moments)
@@ -183,13 +193,25 @@ class Discovery:
     def _unknown_entries(
         self, listed: Sequence[LibraryListing], former: Mapping[str, tuple[str, ...]]
     ) -> tuple[str, ...]:
-        """Return the entries of ``libraries`` that match none of the server's, and warn about each once."""
-        known = sorted({library.title.strip() for library in listed})
+        """Return the entries of ``libraries`` that match none of the server's."""
         named = [(library.key, (library.title, *former.get(library.key, ()))) for library in listed]
-        unknown = idle_entries(self._section.libraries or (), named)
+        return idle_entries(self._section.libraries or (), named)
+
+    def _warn_of_unknown_entries(self, unknown: Sequence[str], titles: Sequence[str]) -> None:
+        """Warn about each entry once."""
+        known = sorted({title.strip() for title in titles})
         for entry in unknown:
             self._once(log.warning, f"unknown {entry}", "library.not_found", library=entry, known=known)
-        return unknown
+
+    def _problem(self, unknown: Sequence[str], titles: Sequence[str]) -> Problem | None:
+        """Return what is wrong although the server can be used."""
+        if not unknown:
+            return None
+        message = "; ".join(selects_nothing(entry, self._section.name) for entry in unknown)
+        known = sorted({repr(title.strip()) for title in titles})
+        more = len(known) - _MOST_TITLES
+        shown = [*known[:_MOST_TITLES], *([f"and {more:,} more"] if more > 0 else ())]
+        return Problem("LibraryNotFound", message, f"it has {', '.join(shown) or 'no libraries'}")
 
     def _warn_of_former_names(self, library: LibraryListing, former: tuple[str, ...], of_mapping: str | None) -> None:
         """Warn once about a renamed library that the configuration or a path mapping refers to by an old title."""

@@ -563,9 +563,9 @@ async def test_events_go_to_the_standard_librarys_loggers(
 def test_a_program_without_logging_sees_nothing() -> None:
     """Python itself would print warnings on standard error."""
     program = (
-        "from pathlib import Path; from retrovue_daemon.errors import ServerUnreachable;"
+        "from retrovue_daemon.errors import ServerUnreachable;"
         "from retrovue_daemon.logs.setup import redactor_in_use; from retrovue_daemon.service.health import Health;"
-        "redactor_in_use(); Health('home', Path('x')).begin(ServerUnreachable('home'))"
+        "redactor_in_use(); Health('home', None, None).begin(ServerUnreachable('home'))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")

@@ -257,10 +257,12 @@ EXPECTED: dict[str, tuple[tuple[str, ...], Callable[[list[dict[str, Any]]], obje
         and {row["library_name"]: row["removed"] for row in rows}["Movies"] == 1
         and len(rows) == 7,
     ),
-    "Blocked libraries and other problems": (
-        ("server", "library_name", "state", "last_error", "last_look"),
-        lambda rows: [(row["library_name"], row["state"]) for row in rows] == [("Silent Archive", "blocked")]
-        and "no longer lists" in rows[0]["last_error"],
+    "What is wrong, since when, and what to do": (
+        ("server", "library", "kind", "error", "hint", "since", "next_try"),
+        lambda rows: [(row["server"], row["library"], row["kind"]) for row in rows]
+        == [("home", "Silent Archive", "blocked")]
+        and "no longer lists" in rows[0]["error"]
+        and rows[0]["since"] is not None,
     ),
 }  # fmt: skip
 
@@ -325,6 +327,22 @@ def test_an_example_of_writing_writes(writable, name) -> None:
     writable.commit()
     assert writable.execute(WRITTEN[name]).fetchall() == [EXPECTED_WRITTEN[name]]
     assert writable.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+def test_what_is_wrong_names_every_kind_of_problem(writable) -> None:
+    """Of servers and libraries that are synced: those of others do not matter."""
+    (query,) = QUERIES["What is wrong, since when, and what to do"]
+    writable.executescript(
+        "UPDATE plex_servers SET last_error = 'x', last_error_type = 'Unauthorized', next_try_at = 1;"
+        "UPDATE libraries SET last_error = 'y' WHERE library_name = 'Movies';"
+        "UPDATE libraries SET last_error = 'z', failing_since = 1 WHERE library_name IN ('Anime', 'Movies 4K');"
+        "UPDATE libraries SET selected = 0 WHERE library_name = 'Movies 4K'"
+    )
+    assert [row[1:3] for row in map(tuple, writable.execute(query))] == [
+        (None, "Unauthorized"), ("Anime", "failed"), ("Movies", "in doubt"), ("Silent Archive", "blocked")
+    ]  # fmt: skip
+    writable.execute("UPDATE plex_servers SET is_active = 0")
+    assert writable.execute(query).fetchall() == []
 
 
 def test_a_priority_changes_what_is_preferred(writable) -> None:

@@ -64,7 +64,11 @@ def mark_missing(
 
 def forget_library(connection: sqlite3.Connection, library_id: int) -> None:
     """Mark a library itself missing; it becomes active again when it is listed."""
-    connection.execute("UPDATE libraries SET state = 'missing', last_error = NULL WHERE id = ?", (library_id,))
+    connection.execute(
+        "UPDATE libraries SET state = 'missing', last_error = NULL, last_error_hint = NULL, failing_since = NULL,"
+        " next_try_at = NULL WHERE id = ?",
+        (library_id,),
+    )
 
 
 def accept_removals(connection: sqlite3.Connection, library_id: int, observed: int) -> None:

@@ -120,6 +120,9 @@ FUTURE_S = 5 * 60
 """Seconds: a time further ahead of our clock is not plausible."""
 
 
+_NOT_FAILING = ", last_error_hint = NULL, failing_since = NULL, next_try_at = NULL"
+
+
 def settle(connection: sqlite3.Connection, run: Run, marks: Marks) -> None:
     """Set the marks of a library after a complete listing, which ends its earlier faults.
 
@@ -129,7 +132,8 @@ def settle(connection: sqlite3.Connection, run: Run, marks: Marks) -> None:
         "UPDATE libraries SET state = 'active', content_changed_at = :content_changed_at,"
         " section_updated_at = :section_updated_at, scanned_at = :scanned_at, listed_from = :listed_from,"
         " listed_until = :listed_until, fault = :fault, list_again = :list_again, watermark = :watermark,"
-        " last_full_sync_at = :began, last_sync_at = :ended, last_error = :doubt, doubt = :doubt WHERE id = :library",
+        " last_full_sync_at = :began, last_sync_at = :ended, doubt = :doubt,"
+        f" last_error = :doubt{_NOT_FAILING} WHERE id = :library",
         {
             **msgspec.structs.asdict(marks),
             "fault": _json(marks.fault),
@@ -148,7 +152,7 @@ def note_look(
 
     ``list_again`` makes the next pass list all of it.
     """
-    forgiven = ", last_error = doubt" if settled else ""
+    forgiven = f", last_error = doubt{_NOT_FAILING}" if settled else ""
     connection.execute(
         f"UPDATE libraries SET watermark = {_WATERMARK}, last_sync_at = :ended,"
         f" list_again = max(list_again, :again){forgiven} WHERE id = :library",
@@ -165,13 +169,19 @@ def note_look(
 
 
 def record_failure(
-    connection: sqlite3.Connection, run: Run, fault: Sequence[Sequence[str]] = (), *, list_again: bool = False
+    connection: sqlite3.Connection,
+    run: Run,
+    fault: Sequence[Sequence[str]] = (),
+    *,
+    list_again: bool = False,
+    hint: str | None = None,
 ) -> None:
-    """Store what kept a pass from being complete, for readers of the library's row."""
+    """Store what kept a pass from being complete, and what to do about it, for readers of the library's row."""
     connection.execute(
         "UPDATE libraries SET state = CASE ? WHEN 'blocked' THEN 'blocked' ELSE state END, last_error = ?,"
+        " last_error_hint = ?, failing_since = ifnull(failing_since, ?),"
         " fault = ifnull(?, fault), list_again = max(list_again, ?) WHERE id = ?",
-        (run.status, run.error, _json(fault), list_again, run.library_id),
+        (run.status, run.error, hint, run.finished_at, _json(fault), list_again, run.library_id),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -12,6 +12,7 @@ from retrovue_daemon.config.identity import find_named
 from retrovue_daemon.errors import DuplicateServer, ServerForgotten, WrongServer
 from retrovue_daemon.store.file.visits import changing
 from retrovue_daemon.store.tables.mappings import reconcile_mappings
+from retrovue_daemon.store.tables.problems import Problem
 
 if TYPE_CHECKING:
     import sqlite3
@@ -32,7 +33,10 @@ _BELONGINGS = (
 
 
 class StoredServer(msgspec.Struct, frozen=True):
-    """A row of plex_servers; ``libraries`` are all of its own, ``enabled`` those that are switched on."""
+    """A row of plex_servers; ``libraries`` are all of its own, ``enabled`` those that are switched on.
+
+    ``problem`` is what was wrong at the last contact; it means nothing while the server is inactive.
+    """
 
     id: int
     name: str
@@ -45,6 +49,7 @@ class StoredServer(msgspec.Struct, frozen=True):
     libraries: int
     enabled: int
     last_sync_at: int | None
+    problem: Problem | None = None
 
     @property
     def shown_url(self) -> str:
@@ -64,13 +69,27 @@ def read_servers(connection: sqlite3.Connection) -> list[StoredServer]:
     """Return all servers, including inactive ones."""
     query = (
         "SELECT s.id, s.name, s.server_url, s.token, s.is_active, s.source, s.machine_identifier, s.version,"
-        " count(l.id), ifnull(sum(l.sync_enabled), 0), max(l.last_sync_at)"
+        " count(l.id), ifnull(sum(l.sync_enabled), 0), max(l.last_sync_at),"
+        " s.last_error_type, s.last_error, s.last_error_hint, s.failing_since, s.next_try_at"
         " FROM plex_servers AS s LEFT JOIN libraries AS l ON l.server_id = s.id GROUP BY s.id ORDER BY s.name"
     )
-    return [
-        StoredServer(row_id, name, url, Secret(token) if token else None, bool(is_active), *rest)
-        for row_id, name, url, token, is_active, *rest in connection.execute(query)
-    ]
+    return [_server(*row) for row in connection.execute(query)]
+
+
+def _server(
+    row_id: int,
+    name: str,
+    url: str,
+    token: str | None,
+    is_active: int,
+    *rest: Any,  # of any types: as the row has them
+) -> StoredServer:
+    *columns, kind, message, hint, since, next_try_at = rest
+    problem = None if message is None else Problem(kind or "", message, hint, since, next_try_at)
+    secret = Secret(token) if token else None
+    return msgspec.structs.replace(
+        StoredServer(row_id, name, url, secret, bool(is_active), *columns), problem=problem
+    )
 
 
 def insert_server(connection: sqlite3.Connection, section: ServerSection, *, is_active: bool, now: int) -> int:

@@ -153,7 +153,8 @@ async def _finish(connection: Connection, *, job: LibraryPass, verdict: Verdict,
     run = recorder.run(verdict, job.counts)
     run_id = await connection.run(record_run, run)
     faults = recorder.library.faults.after(verdict.fault)
-    await connection.run(record_failure, run, faults, list_again=verdict.list_again)
+    hint = None if verdict.cause is None else verdict.cause.hint
+    await connection.run(record_failure, run, faults, list_again=verdict.list_again, hint=hint)
     return Conclusion(run, run_id)
 
 

@@ -1,0 +1,146 @@
+"""What is wrong stands in the database: since when, what to do, and when the next try is."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from retrovue_daemon.logs.redaction import Redactor
+from retrovue_daemon.service.selection import EVERYTHING
+from retrovue_daemon.service.supervisor import Supervisor
+from retrovue_daemon.store.database import open_database
+from retrovue_daemon.sync.progress import ProgressBoard
+from tests.service.conftest import table
+from tests.support.patience import IMPATIENT
+
+PROBLEM = "SELECT last_error_type, last_error, last_error_hint, failing_since, next_try_at FROM plex_servers"
+LIBRARY = (
+    "SELECT last_error, last_error_hint, failing_since, next_try_at FROM libraries WHERE library_name = 'Dramas'"
+)
+
+
+async def test_a_server_that_fails_says_so_in_its_row_until_it_is_reached(
+    serve, config, plex, clock, events, rows
+) -> None:
+    """With the time of the first failure of that kind, whatever the number of tries, and the time of the next."""
+    began = clock.wall
+    await plex.stop()
+    service = await serve(config(table(plex)))
+    await events.next("server.unreachable")
+    for _ in range(3):
+        wakes_at = await clock.asleep("interval home")
+        await service.database.writer.catch_up()
+        ((kind, error, hint, since, next_try_at),) = rows(PROBLEM)
+        assert (kind, since, next_try_at) == ("ServerUnreachable", began, clock.wall + round(wakes_at - clock.time))
+        assert "cannot be reached" in error
+        assert "check that the server is running" in hint
+        clock.wall += 60
+        await clock.tick("interval home")
+    token, plex.token = plex.token, "another-token"
+    await plex.start()
+    await clock.tick("interval home")
+    await service.database.writer.catch_up()
+    assert rows(PROBLEM)[0][0] == "Unauthorized"
+    assert rows(PROBLEM)[0][3] == clock.wall
+    plex.token = token
+    await clock.tick("interval home")
+    assert rows(PROBLEM) == [(None,) * 5]
+    await events.count(3, "sync.finished", status="ok")
+
+
+async def test_of_two_names_of_one_server_the_second_says_so(serve, config, plex, events, rows) -> None:
+    """It has never been synced, and will not be."""
+    service = await serve(config(table(plex)))
+    await events.count(3, "sync.finished")
+    again = table(plex, "again", url=plex.url.replace("127.0.0.1", "localhost"))
+    await service.supervisor.apply(config(table(plex), again))
+    await events.next("server.duplicate")
+    await service.database.writer.catch_up()
+    (home, again) = rows(f"{PROBLEM} ORDER BY name = 'again'")
+    assert home == (None,) * 5
+    assert again[:3] == (
+        "DuplicateServer",
+        "server 'again' is already defined under another name: 'home' has the same machineIdentifier",
+        "remove one of the two entries",
+    )
+
+
+async def test_an_entry_that_selects_nothing_says_so_until_it_does(serve, config, plex, clock, events, rows) -> None:
+    """The other entries are synced; a library of that title ends it, and so does another configuration."""
+    service = await serve(config(table(plex, libraries=["Dramas", "Musicals", "Silents"])))
+    await events.next("sync.finished", library="Dramas")
+    of_one = "{!r} in libraries of server 'home' selects none of its libraries".format
+    of_both = f"{of_one('Musicals')}; {of_one('Silents')}"
+    hint = "it has 'Comedies', 'Dramas', 'Westerns'"
+    assert rows(PROBLEM) == [("LibraryNotFound", of_both, hint, clock.wall, None)]
+    plex.changes.add_library("movie", "Musicals", "/srv/musicals")
+    await clock.tick("interval home")
+    await events.next("sync.finished", library="Dramas")
+    assert rows(PROBLEM)[0][1] == of_one("Silents")
+    await service.supervisor.apply(config(table(plex, libraries=["Dramas"])))
+    await events.next("sync.finished", library="Dramas")
+    assert rows(PROBLEM) == [(None,) * 5]
+
+
+async def test_a_row_that_defines_no_server_says_why(serve, config, edit, clock, events, rows) -> None:
+    """Another program wrote it."""
+    service = await serve(config())
+    await edit("INSERT INTO plex_servers (name, server_url, token) VALUES ('attic', 'nonsense', 'its-token')")
+    await service.noticed()
+    await events.next("server.invalid")
+    ((kind, error, _, since, next_try_at),) = rows(PROBLEM)
+    assert (kind, since, next_try_at) == ("ConfigError", clock.wall, None)
+    assert error.startswith("plex_servers[attic].url: must be an address")
+
+
+async def test_a_library_that_fails_says_so_in_its_row_until_it_is_listed(
+    serve, config, plex, clock, events, rows
+) -> None:
+    """A quick look in between ends nothing: the listing is still due."""
+    began = clock.wall
+    plex.faults.fail("/library/sections/2/all", status=500, times=None)
+    service = await serve(config(table(plex)))
+    for number in range(3):
+        if number:
+            await clock.tick("interval home")
+        await events.next("sync.finished", library="Dramas")
+        await asyncio.gather(*(task for task in asyncio.all_tasks() if task.get_name().startswith("passes ")))
+        await service.database.writer.catch_up()
+        ((error, hint, since, next_try_at),) = rows(LIBRARY)
+        assert "HTTP 500" in error
+        assert (hint, since) == (None, began)
+        assert next_try_at >= clock.wall
+        clock.wall += 300
+    plex.faults.clear()
+    for _ in range(3):
+        await clock.tick("interval home")
+    await events.next("sync.finished", library="Dramas", kind="full", status="ok")
+    assert rows(LIBRARY) == [(None,) * 4]
+
+
+async def test_what_to_do_for_a_library_stands_beside_its_error(serve, config, plex, events, rows) -> None:
+    """As it is logged."""
+    plex.faults.fail("/library/sections/2/all", status=401, times=None)
+    await serve(config(table(plex)))
+    await events.next("sync.finished", library="Dramas", status="failed")
+    assert "check the token" in rows(LIBRARY)[0][1]
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_a_single_sync_stores_the_failure_without_a_next_try(config, plex, path, rows, is_known) -> None:
+    """Nothing is scheduled after it."""
+    if is_known:
+        assert (await _sync_once(path, config(table(plex)))).error is None
+    await plex.stop()
+    assert (await _sync_once(path, config(table(plex)))).error is not None
+    ((kind, _, _, since, next_try_at),) = rows(PROBLEM)
+    assert (kind, next_try_at) == ("ServerUnreachable", None)
+    assert since
+
+
+async def _sync_once(path, config):
+    async with open_database(path) as database:
+        supervisor = Supervisor(database, config, ProgressBoard(), Redactor(), retry=IMPATIENT)
+        (report,) = await supervisor.sync_once(EVERYTHING)
+    return report
