@@ -42,6 +42,7 @@
         ├── DatabasePlaceMissing   its directory does not exist (yet)
         ├── DatabaseMissing        the file does not exist yet
         ├── DatabaseUnusable       foreign, damaged, from a newer version, or not writable
+        ├── DatabaseReplaced       the open file was deleted, replaced or overwritten
         ├── WriteFailed            a transaction was rolled back: disk full, lock held too long …
         └── WriterStopped          the writer task has ended; the work was not done
 
@@ -83,6 +84,7 @@ from retrovue_daemon.errors.store import (
     DatabaseHeld,
     DatabaseMissing,
     DatabasePlaceMissing,
+    DatabaseReplaced,
     DatabaseUnusable,
     NoDaemon,
     ReloadUnanswered,
@@ -106,6 +108,7 @@ __all__ = [
     "DatabaseHeld",
     "DatabaseMissing",
     "DatabasePlaceMissing",
+    "DatabaseReplaced",
     "DatabaseUnusable",
     "DefinedByConfig",
     "DuplicateServer",

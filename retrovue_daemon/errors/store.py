@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from retrovue_daemon.errors.base import DaemonError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -108,6 +109,19 @@ class DatabaseUnusable(StoreError):
     """The file is foreign, damaged, from a newer version, or not writable; it is left unchanged."""
 
     exit_code = 78
+
+
+class DatabaseReplaced(StoreError):
+    """The file that was open is no longer the database at its path; nothing more is written.
+
+    ``moved`` are the new names of its write-ahead log and the log's index, if they were moved away from the new file.
+    """
+
+    exit_code = 78
+
+    def __init__(self, path: Path, detail: str, *, moved: Sequence[Path] = (), hint: str | None = None) -> None:
+        super().__init__(path, detail, hint=hint)
+        self.moved = tuple(moved)
 
 
 class WriteFailed(StoreError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,10 @@ import msgspec
 
 from retrovue_daemon.errors import DatabaseUnusable
 from retrovue_daemon.store.connection import connected
+from retrovue_daemon.store.file.identity import OpenFiles
 from retrovue_daemon.store.file.lock import database_lock
 from retrovue_daemon.store.file.preparation import check_place, prepare
+from retrovue_daemon.store.file_watch import last_look, watched
 from retrovue_daemon.store.writer import Writer
 
 if TYPE_CHECKING:
@@ -52,10 +54,11 @@ async def open_database(
     ``own_place`` says that the directory is the default one, which is created if missing, ``serves`` that this
     process answers the requests that others put into ``sync_requests``.
 
-    Raise DatabaseHeld, DatabasePlaceMissing or DatabaseUnusable.
+    Raise DatabaseHeld, DatabasePlaceMissing or DatabaseUnusable, and DatabaseReplaced if another program deletes,
+    replaces or overwrites the file while it is open.
     """
     # One file is one database, whatever links lead to it: the lock is beside the file itself.
-    path = await asyncio.to_thread(check_place, path, own=own_place)
+    given, path = path, await asyncio.to_thread(check_place, path, own=own_place)
     async with AsyncExitStack() as stack:
         stack.enter_context(_readable(path))
         lock = stack.enter_context(database_lock(path, mode=mode))
@@ -63,9 +66,14 @@ async def open_database(
         await lock.during(partial(prepare, path, mode=mode, group=group))
         if serves:
             lock.serve()
-        reader = await stack.enter_async_context(_connect(path, readonly=True))
-        connection = await stack.enter_async_context(_connect(path, readonly=False))
+        # Closed after the connections, so that it does not release their locks.
+        files = stack.enter_context(closing(OpenFiles(given, path, lock)))
+        reader = await stack.enter_async_context(_connect(path))
+        connection = await stack.enter_async_context(_connect(path, writes=files))
+        files.know_logs()
+        stack.enter_context(last_look(files))
         writer = await stack.enter_async_context(Writer(connection, path))
+        await stack.enter_async_context(watched(files, writer))
         yield Database(path, reader, writer)
 
 
@@ -85,16 +93,19 @@ def unreadable(path: Path, error: sqlite3.Error) -> DatabaseUnusable:
 
 
 @asynccontextmanager
-async def _connect(path: Path, *, readonly: bool) -> AsyncIterator[Connection]:
+async def _connect(path: Path, *, writes: OpenFiles | None = None) -> AsyncIterator[Connection]:
+    """Connect; a connection that ``writes`` prepares the files for being closed."""
     # isolation_level None leaves BEGIN and COMMIT to the writer.
     async with connected(path, isolation_level=None) as connection:
         await connection.executescript(_PRAGMAS)
         # The writer retries by itself, so that it can end within a second of being asked to.
-        await connection.execute("PRAGMA query_only = ON" if readonly else "PRAGMA busy_timeout = 1000")
+        await connection.execute("PRAGMA query_only = ON" if writes is None else "PRAGMA busy_timeout = 1000")
+        # SQLite opens the log when it first reads.
+        await connection.execute_fetchall("SELECT count(*) FROM sqlite_schema")
         try:
             yield connection
         finally:
-            if not readonly:
+            if writes is not None:
                 # Statistics can wait until next time if another program is writing now.
                 with suppress(sqlite3.Error):
-                    await connection.execute("PRAGMA optimize")
+                    await connection.execute(writes.last_statement)

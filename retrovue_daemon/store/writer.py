@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from retrovue_daemon.errors import StoreError
     from retrovue_daemon.store.connection import Connection
 
 log = structlog.get_logger()
@@ -52,6 +53,7 @@ class Writer:
         self._room = asyncio.Semaphore(depth)
         self._task: asyncio.Task[None] | None = None
         self._deadline: float | None = None
+        self._failure: StoreError | None = None
         self.steps = 0
 
     async def __aenter__(self) -> Self:
@@ -73,7 +75,7 @@ class Writer:
             await asyncio.shield(self._task)
         except asyncio.CancelledError:
             if self._task.cancelled():
-                raise WriterStopped(self._path, "the writer was cancelled") from None
+                raise self._end("the writer was cancelled") from None
             raise
         except Exception as error:
             raise WriterStopped(self._path, f"the writer failed: {error}") from error
@@ -93,6 +95,12 @@ class Writer:
                 end.cancel()
             await asyncio.gather(*ends, return_exceptions=True)
 
+    def abort(self, failure: StoreError) -> None:
+        """End the task at once: nothing more is committed, and all work that is not done gets this error."""
+        self._failure = failure
+        if self._task is not None:
+            self._task.cancel()
+
     async def submit(self, work: Work[T]) -> asyncio.Future[T]:
         """Submit one transaction as soon as the queue has room; the future gets its result or error."""
         await self._room.acquire()
@@ -107,7 +115,7 @@ class Writer:
     def post(self, work: Work[T]) -> asyncio.Future[T]:
         """Submit one transaction at once, regardless of the bound: for the few small ones that end a pass."""
         if self._task is None or self._task.done():
-            raise WriterStopped(self._path, "the writer is not running")
+            raise self._end("the writer is not running")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._queue.put_nowait((work, future))
         return future
@@ -134,7 +142,7 @@ class Writer:
             while not self._queue.empty():
                 entry = self._queue.get_nowait()
                 if entry is not None and not entry[1].done():
-                    entry[1].set_exception(WriterStopped(self._path, "the writer ended before this was written"))
+                    entry[1].set_exception(self._end("the writer ended before this was written"))
 
     async def _transact(self, work: Work[Any], future: asyncio.Future[Any]) -> None:
         """Do one piece of work; only errors that make the connection unusable escape and end the writer."""
@@ -147,7 +155,7 @@ class Writer:
             self._answer(future, WriteFailed(self._path, str(error), hint=_hint(error)))
             await self._roll_back()
         except BaseException as error:
-            self._answer(future, error if isinstance(error, Exception) else WriterStopped(self._path, "cancelled"))
+            self._answer(future, error if isinstance(error, Exception) else self._end("cancelled"))
             await self._roll_back()
             if not isinstance(error, Exception):
                 raise
@@ -175,6 +183,10 @@ class Writer:
     async def _roll_back(self) -> None:
         if self._connection.in_transaction:
             await self._connection.rollback()
+
+    def _end(self, detail: str) -> StoreError:
+        """Return why the task has ended."""
+        return self._failure or WriterStopped(self._path, detail)
 
     @staticmethod
     def _answer(future: asyncio.Future[Any], error: Exception) -> None:

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 BUSY_S = 5.0
 """Seconds to wait for another program's lock."""
 
-_APPLICATION_ID_AT = 68
-"""Its offset in the file header: https://sqlite.org/fileformat2.html#the_database_header."""
-
 OLDEST_SQLITE = (3, 38, 0)
 """The first with ``unixepoch()`` and ``json_each`` always built in: https://sqlite.org/releaselog/3_38_0.html."""
 
@@ -150,12 +147,12 @@ def refuse_foreign(path: Path) -> None:
     is only in a log is therefore not seen, and a file that is just being written is not understood: for both,
     `prepare` checks again while it has the lock.
     """
-    with suppress(OSError, sqlite3.Error):
-        with path.open("rb") as file:
-            header = file.read(_APPLICATION_ID_AT + 4)
-        if len(header) < _APPLICATION_ID_AT + 4 or header.endswith(APPLICATION_ID.to_bytes(4, "big")):
-            return
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)) as connection:
+    # Only SQLite may open the file: if this process has it open, closing it would release the locks of SQLite, too.
+    with (
+        suppress(sqlite3.Error),
+        closing(sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)) as connection,
+    ):
+        if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
             own_version(connection, path)
 
 

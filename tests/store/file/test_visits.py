@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
+import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
 from retrovue_daemon.errors import DatabaseHeld, DatabaseMissing, DatabaseUnusable, WriteFailed
+from retrovue_daemon.store.database import open_database
 from retrovue_daemon.store.file.lock import database_lock
 from retrovue_daemon.store.file.visits import changing, make_if_missing, reading
 
@@ -125,3 +128,16 @@ def test_a_link_leads_to_the_database(path, tmp_path) -> None:
         daemon.commit()
         assert _names(link) == ["home"]
     assert [file.name for file in link.parent.iterdir()] == ["link.db"]
+
+
+async def test_a_visit_leaves_the_locks_of_this_process_alone(path) -> None:
+    """Closing a file releases all locks of the process on it: another program then takes the log for its own."""
+    code = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT count(*) FROM movies').fetchone()"
+    async with open_database(path):
+        with reading(path):
+            pass
+        with changing(path):
+            pass
+        other = await asyncio.create_subprocess_exec(sys.executable, "-c", code, path)
+        assert await other.wait() == 0
+        assert path.with_name("mirror.db-wal").exists()
