@@ -30,7 +30,7 @@ _MOST_UNANSWERED = 5
 
 
 class Confirmed(msgspec.Struct, frozen=True):
-    """The rows whose items the server no longer has, and the number of those that it still has, by kind.
+    """The rows whose items the library no longer has, and the number of those that it still has, by kind.
 
     ``waiting`` is the number of items not requested yet.
     """
@@ -46,7 +46,7 @@ async def confirm(
     doubtful: Mapping[Kind, list[int]],
     listed: Mapping[Kind, SeenIds],
 ) -> Confirmed | None:
-    """Request the items of these rows; those answered with 404 are gone.
+    """Request the items of these rows; those answered with 404, or with an item of another library, are gone.
 
     If there are too many, a random sample is requested: otherwise items that the server still has could block the
     others forever.
@@ -55,7 +55,7 @@ async def confirm(
     nothing. Rows without a key of their own are not requested and stay, as do rows whose request fails. Raises
     PlexError if several requests fail.
     """
-    reader, check = context.database.reader, _ExistenceCheck(context.client)
+    reader, check = context.database.reader, _ExistenceCheck(context.client, library)
     for kind in doubtful:
         control = await _listed_key(context, library, kind, listed[kind])
         if control is not None and not await check.may_exist(control, kind):
@@ -79,24 +79,25 @@ async def confirm(
     return Confirmed(gone, waiting, present)
 
 
-async def not_there(context: PassContext, kind: Kind, ids: list[int]) -> list[int]:
-    """Return those of a few rows whose items the server does not have. Raises PlexError if requests fail."""
-    check = _ExistenceCheck(context.client)
+async def not_there(context: PassContext, library: LibraryTarget, kind: Kind, ids: list[int]) -> list[int]:
+    """Return those of a few rows whose items the library does not have. Raises PlexError if requests fail."""
+    check = _ExistenceCheck(context.client, library)
     keys = await _keys(context.database.reader, kind, ids)
     return [row_id for row_id, key in keys.items() if not await check.may_exist(key, kind)]
 
 
 class _ExistenceCheck:
-    """Checks whether one server has items; a few requests may fail because of the item itself."""
+    """Checks whether a library has items; a few requests may fail because of the item itself."""
 
-    def __init__(self, client: PlexClient) -> None:
+    def __init__(self, client: PlexClient, library: LibraryTarget) -> None:
         self._client = client
+        self._uuid = library.row.uuid
         self._failures = 0
 
     async def may_exist(self, rating_key: str, kind: Kind) -> bool:
-        """Return False if the server does not have an item, True if it has it or the request failed."""
+        """Return False if the library does not have an item, True if it has it or the request failed."""
         try:
-            exists = await self._client.metadata.has_item(rating_key, kind)
+            exists = await self._client.metadata.has_item(rating_key, kind, self._uuid)
         except PlexError as error:
             self._failures += 1
             most = MOST_TIMEOUTS_IN_A_ROW if isinstance(error, ServerTimeout) else _MOST_UNANSWERED

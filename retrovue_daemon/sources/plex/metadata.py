@@ -102,17 +102,20 @@ class Metadata:
                 found += [] if page is None else [page]
         return found
 
-    async def has_item(self, rating_key: str, kind: Kind) -> bool:
-        """Return whether the server has an item of a kind. Raise PlexError without a readable response.
+    async def has_item(self, rating_key: str, kind: Kind, library_uuid: str | None) -> bool:
+        """Return whether a library has an item of a kind. Raise PlexError without a readable response.
 
-        Only a 404 or an item of another kind means no: all kinds share one series of keys, and keys are reassigned.
+        Only a 404, or an item of another kind or library, means no: all kinds and libraries share one series of keys,
+        and keys are reassigned. Not every response names the library.
         """
 
         def read(response: Response) -> Page:
             return parse_page(response.body, content_type=response.content_type)
 
         page = await self._request([rating_key], read)
-        return page is not None and (not page.items or any(item.kind is kind for item in page.items))
+        if page is None or (page.items and all(item.kind is not kind for item in page.items)):
+            return False
+        return None in {page.library_uuid, library_uuid} or page.library_uuid == library_uuid
 
     async def _request(
         self, rating_keys: Sequence[str], read: Callable[[Response], Page], *, tries: int | None = None

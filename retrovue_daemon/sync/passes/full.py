@@ -92,7 +92,7 @@ class FullPass:
         """Return rows that must not be removed, but may be re-keyed: their items may be listed under new keys.
 
         The server gave the keys of these rows to other items; or entries were unreadable, the rows' guids are listed
-        elsewhere, and the server does not have the rows' own items. A later pass could not find them, because only
+        elsewhere, and the library does not have the rows' own items. A later pass could not find them, because only
         rows added by this pass count as new.
         """
         reader = self._context.database.reader
@@ -103,7 +103,7 @@ class FullPass:
             if staying and self._listed[kind].log.unreadable:
                 others = sorted(staying - {*found[kind]})[:MOST_AT_ONCE]
                 twins = [row_id for row_id in others if await reader.run(is_guid_elsewhere, kind, row_id)]
-                found[kind] += await not_there(self._context, kind, twins)
+                found[kind] += await not_there(self._context, self._library, kind, twins)
         return found
 
     def _incomplete(self, *doubts: str) -> Verdict:

@@ -205,7 +205,7 @@ async def test_a_client_rests_where_its_server_becomes_slow(plex: FakePlex, sect
                 assert clock.rests == []
                 clock.step = 2.0
         rests = len(clock.rests)
-        assert await client.metadata.has_item("1", Kind.MOVIE)
+        assert await client.metadata.has_item("1", Kind.MOVIE, None)
         assert len(clock.rests) == rests + 1
     assert [len(numbers), numbers[-1]] == [10, 10]
     assert len(clock.rests) >= 4
@@ -231,7 +231,7 @@ async def test_a_server_that_becomes_slow_is_noticed_while_its_pages_wait(plex: 
                 await client.identity()
         assert [line["event"] for line in logs] == ["server.slow"]
         rests = len(clock.rests)
-        assert await client.metadata.has_item("1", Kind.MOVIE)
+        assert await client.metadata.has_item("1", Kind.MOVIE, None)
         assert len(clock.rests) > rests
 
 
@@ -255,7 +255,7 @@ async def test_what_waits_for_its_place_already_rests_too(plex: FakePlex, sectio
     ):
         await anext(pages)
         await plex.held.wait()
-        asking = [asyncio.create_task(client.metadata.has_item("1", Kind.MOVIE)) for _ in range(3)]
+        asking = [asyncio.create_task(client.metadata.has_item("1", Kind.MOVIE, None)) for _ in range(3)]
         await asyncio.sleep(0)  # each comes as far as it can: to the one place, which is taken
         assert clock.rests == []
         clock.step = 2.0
@@ -284,6 +284,6 @@ async def test_an_item_is_requested_while_the_next_page_of_a_slow_server_waits(p
         async with asyncio.timeout(PATIENCE_S):
             async for page in client.pages("1", Listing.MOVIES, page_size=100):
                 clock.step = 2.0 if page.offset >= 200 else clock.step
-                found += await client.metadata.has_item("1", Kind.MOVIE)
+                found += await client.metadata.has_item("1", Kind.MOVIE, None)
         assert found == 10
         assert len(clock.rests) >= 10
