@@ -42,9 +42,9 @@
         ├── DatabasePlaceMissing   its directory does not exist (yet)
         ├── DatabaseMissing        the file does not exist yet
         ├── DatabaseUnusable       foreign, damaged, from a newer version, or not writable
-        ├── DatabaseReplaced       the open file was deleted, replaced or overwritten
         ├── WriteFailed            a transaction was rolled back: disk full, lock held too long …
         └── WriterStopped          the writer task has ended; the work was not done
+            └── DatabaseReplaced       the open file was deleted, replaced or overwritten
 
 Each error carries fields, from which ``str()`` makes one line, and a ``hint`` that says how to fix it. No field ever
 holds a token. One module holds one branch of the tree; import the names from here.

@@ -111,7 +111,15 @@ class DatabaseUnusable(StoreError):
     exit_code = 78
 
 
-class DatabaseReplaced(StoreError):
+class WriteFailed(StoreError):
+    """SQLite rejected a transaction, which was rolled back; earlier data is unchanged."""
+
+
+class WriterStopped(StoreError):
+    """The writer task ended before it did the requested work."""
+
+
+class DatabaseReplaced(WriterStopped):
     """The file that was open is no longer the database at its path; nothing more is written.
 
     ``moved`` are the new names of its write-ahead log and the log's index, if they were moved away from the new file.
@@ -122,11 +130,3 @@ class DatabaseReplaced(StoreError):
     def __init__(self, path: Path, detail: str, *, moved: Sequence[Path] = (), hint: str | None = None) -> None:
         super().__init__(path, detail, hint=hint)
         self.moved = tuple(moved)
-
-
-class WriteFailed(StoreError):
-    """SQLite rejected a transaction, which was rolled back; earlier data is unchanged."""
-
-
-class WriterStopped(StoreError):
-    """The writer task ended before it did the requested work."""

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from retrovue_daemon.errors import StoreError
     from retrovue_daemon.store.connection import Connection
 
 log = structlog.get_logger()
@@ -53,7 +52,7 @@ class Writer:
         self._room = asyncio.Semaphore(depth)
         self._task: asyncio.Task[None] | None = None
         self._deadline: float | None = None
-        self._failure: StoreError | None = None
+        self._failure: WriterStopped | None = None
         self.steps = 0
 
     async def __aenter__(self) -> Self:
@@ -95,7 +94,7 @@ class Writer:
                 end.cancel()
             await asyncio.gather(*ends, return_exceptions=True)
 
-    def abort(self, failure: StoreError) -> None:
+    def abort(self, failure: WriterStopped) -> None:
         """End the task at once: nothing more is committed, and all work that is not done gets this error."""
         self._failure = failure
         if self._task is not None:
@@ -184,7 +183,7 @@ class Writer:
         if self._connection.in_transaction:
             await self._connection.rollback()
 
-    def _end(self, detail: str) -> StoreError:
+    def _end(self, detail: str) -> WriterStopped:
         """Return why the task has ended."""
         return self._failure or WriterStopped(self._path, detail)
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from contextlib import AsyncExitStack
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
 
-from retrovue_daemon.errors import WriteFailed, WriterStopped
+from retrovue_daemon.errors import DatabaseReplaced, WriteFailed, WriterStopped
 from retrovue_daemon.store.database import open_database
+from retrovue_daemon.store.file.visits import reading
 from retrovue_daemon.store.writer import TRIES_UNTIL_TOLD
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aiosqlite import Connection
 
 INSERT = "INSERT INTO daemon_state (key, value) VALUES (?, 'x')"
@@ -97,6 +101,40 @@ async def test_closing_writes_what_is_queued(tmp_path) -> None:
     with sqlite3.connect(tmp_path / "mirror.db") as connection:
         assert connection.execute("SELECT count(*) FROM daemon_state").fetchone() == (10,)
     connection.close()
+
+
+async def test_an_aborted_writer_commits_nothing_more(tmp_path) -> None:
+    """All that waits and all that comes gets the reason, in whatever way it was submitted."""
+    path, begun = tmp_path / "mirror.db", asyncio.Event()
+
+    async def work(connection: Connection) -> None:
+        await connection.execute("INSERT INTO daemon_state VALUES ('written', '')")
+        begun.set()
+        await asyncio.Event().wait()
+
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(path))
+        running = await database.writer.submit(work)
+        waiting = [await database.writer.submit(work), database.writer.post(work)]
+        await begun.wait()
+        database.writer.abort(DatabaseReplaced(path, "gone"))
+        for future in (running, *waiting):
+            with pytest.raises(DatabaseReplaced):
+                await future
+        for submit in (database.writer.submit, database.writer.post):
+            for _ in range(5):  # more than the queue has room for
+                with pytest.raises(WriterStopped, match="gone"):
+                    await asyncio.wait_for(_as_awaitable(submit, work), 10)
+        with pytest.raises(DatabaseReplaced):
+            await stack.aclose()
+    with reading(path) as connection:
+        assert connection.execute("SELECT * FROM daemon_state WHERE key = 'written'").fetchall() == []
+
+
+async def _as_awaitable(submit: Callable[[Any], Any], work: Any) -> object:
+    """Submit work by either way; one of them has to be awaited."""
+    submitted = submit(work)
+    return await submitted
 
 
 async def test_work_for_a_closed_writer_is_refused(tmp_path) -> None:
