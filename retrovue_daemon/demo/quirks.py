@@ -37,7 +37,7 @@ class Quirks(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     - `refuses_time_filters`: 400 for a listing filtered by updatedAt or addedAt.
     - `hidden_seasons`: episodes do not name their season, as on servers before 2017.
     - `no_locations`: /library/sections does not list the folders of libraries.
-    - `hides`: what a shared user's token does not see of files: their "folders" or their whole "paths".
+    - `hides`: what a shared user's token cannot see of files: their "folders" or their whole "paths".
     - `no_legacy_search`: /library/sections/all lists libraries even if a type is requested, as documented.
     """
 

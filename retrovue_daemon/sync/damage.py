@@ -36,9 +36,9 @@ _NAMED = 5
 
 
 class DamageWatch:
-    """Decides in one pass which damaged items are stored; what it knows of them is from before the pass.
+    """Decides which damaged items of one pass are stored, from the damage known before the pass.
 
-    An item that is listed twice in a pass arrived damaged once.
+    An item that is listed twice in a pass counts as damaged once.
     """
 
     def __init__(self, context: PassContext, library: LibraryTarget, counts: Counts) -> None:
@@ -54,7 +54,7 @@ class DamageWatch:
         """The items that another listing is to decide on, and how often they arrived damaged."""
 
     async def begin(self) -> None:
-        """Find out once whether anything is remembered of the server's items."""
+        """Look up, once per pass, whether any damage of the server's items is stored."""
         if self._remembers is None:
             self._remembers = await self._context.database.reader.run(holds_damage, self._library.target.server_id)
 
@@ -68,7 +68,7 @@ class DamageWatch:
         if not self._undecided:
             return verdict
         faults = damaged(self._undecided)
-        note = f"{len(self._kept)} items arrived damaged and keep their values until they are read again"
+        note = f"{len(self._kept)} items arrived damaged; their stored values are kept until the items are read again"
         return msgspec.structs.replace(
             verdict,
             list_again=verdict.list_again or not self._library.faults.settles(faults),
@@ -84,9 +84,9 @@ class DamageWatch:
         changes: list[Change],
         others: Collection[str],
     ) -> list[Change]:
-        """Take out of a page's changes the items that keep their values, and remember the damaged ones.
+        """Return a page's changes without the items that keep their stored values, and store the damage.
 
-        ``others`` are the rating keys of items that their rows may not belong to.
+        ``others`` are the rating keys of items whose rows may belong to other items.
         """
         mended = dict(page.mended)
         before = await self._known_before([item.rating_key for item in page.items])
@@ -103,7 +103,7 @@ class DamageWatch:
                 continue
             row, last = known.get(key), before.get(key)
             if row is None or key in others or row.library_id != self._library.target.library_id:
-                # There is nothing to keep, or it stands elsewhere; the next pass may know better.
+                # The row has no values to keep, or belongs to another library or item: the next pass reads it again.
                 new[key] = Damage(digest, STORED_AT)
                 if last is None:
                     undecided[kind, key] = 1

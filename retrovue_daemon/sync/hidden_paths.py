@@ -1,7 +1,7 @@
-"""Files whose paths a server hides: tokens that are not the owner's see bare file names, or no files at all.
+"""Files whose paths a server hides: a token that is not the owner's may see only file names, or no files at all.
 
-A known path is kept. This happens before digests are computed, so that an otherwise unchanged item counts as
-unchanged.
+The stored path of such a file is kept. This happens before digests are computed, so that an otherwise unchanged item
+counts as unchanged.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-_WORDS = "the token does not see where files are"
+_WORDS = "the token cannot see file paths"
 
 
 class HiddenPaths:
@@ -64,8 +64,8 @@ class HiddenPaths:
             return None
         kept = self._kept + self._unlisted
         parts = [_WORDS]
-        parts += [f"the paths of {kept:,} files were kept"] if kept else []
-        parts += [f"of {self._unknown:,} files no path is known"] if self._unknown else []
+        parts += [f"the stored paths of {kept:,} files were kept"] if kept else []
+        parts += [f"the paths of {self._unknown:,} files are unknown"] if self._unknown else []
         return "; ".join(parts)
 
     def adjust_verdict(self, verdict: Verdict) -> Verdict:

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 class ListingReader:
     """Reads the listings of one pass; ``counts`` is the pass's, ``watermark`` the highest updatedAt so far.
 
-    ``complete`` says that the pass lists all of what it looks at, parents first. ``list_again`` is set where
-    something could not be decided, or not be followed up, without a full listing.
+    ``complete`` means that the pass lists everything in its scope, parents first. ``list_again`` is set if something
+    can only be decided or found by a full listing.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class ListingReader:
         self.watermark: int | None = None
         self.list_again = False
         self.displaced = 0
-        """Rows whose keys belong to other items now: their own may stand elsewhere in the library."""
+        """The number of rows whose keys now belong to other items; their own items may have other keys."""
         self._complete = complete
         self._listed: dict[Kind, Listed] = {}
         self._conflicts = KeyConflicts(context, library)
@@ -62,8 +62,8 @@ class ListingReader:
         self.damage = DamageWatch(context, library, counts)
         self._parents = ParentLookup(context, library, self.damage)
         self.hidden_paths = HiddenPaths(context, library, complete=complete)
-        # What lies further ahead says nothing about what was looked at.
-        self._latest_believed = context.now() + FUTURE_S
+        # An updatedAt further in the future is implausible, so it must not become the watermark.
+        self._latest_plausible = context.now() + FUTURE_S
 
     async def read(self, kind: Kind, name: str, pages: AsyncGenerator[Page, None]) -> Listed:
         """Read one listing of one kind; ``name`` is its name in the progress. Raises PlexError and StoreError.
@@ -73,8 +73,8 @@ class ListingReader:
         listed = self._listed[kind] = Listed()
         if kind is Kind.EPISODE:
             await self._conflicts.remember_files()
-        # Where there is nothing to compare with, nothing need be looked up. What a moving listing shows twice is
-        # found by the writer.
+        # Without stored rows there is nothing to look up. If a changing listing shows an item twice, the writer
+        # notices.
         is_new = not await self._context.database.reader.run(holds_items, kind, self._target.library_id)
         await self.damage.begin()
         batches = self._batches(kind, listed.rows)
@@ -86,7 +86,7 @@ class ListingReader:
                     if page.unreadable is not None:
                         self._counts.skipped += 1
                         continue
-                    page = await self.hidden_paths.restore(page)  # noqa: PLW2901 -- what the server showed ends here
+                    page = await self.hidden_paths.restore(page)  # noqa: PLW2901 -- the page as sent is not used again
                     await batches.put(await self._compare(kind, page, listed, is_new=is_new))
                     self._meter.advance(name, listed.log.entries, page.total, _last_title(page))
             await batches.flush()
@@ -94,7 +94,7 @@ class ListingReader:
                 await self._resolve_conflicts(listed)
                 await self._write_released(listed, batches)
         finally:
-            # The pass's record stands behind these in the writer's queue.
+            # Queued before the pass's own record.
             batches.post_rest()
             for entry in listed.log.unreadable:
                 self._context.skips.note_unreadable(self._library.server, self._library.row.name, kind, entry)
@@ -125,7 +125,7 @@ class ListingReader:
         return f"{self._conflicts.unwritten} episodes of shows whose keys were given out again wait for the next pass"
 
     async def _resolve_conflicts(self, listed: Listed) -> None:
-        # A listing that lacks something which it does not always lack may lack the very episode that would tell.
+        # If the listing has a fault that is new, it may lack the very episode that would decide.
         known = self._library.faults.knows(listed.faults(Kind.EPISODE))
         complete = self._complete and known and (listed.doubt is None or listed.miscount != 0)
         results, waits = await self._conflicts.resolve(self._listed, complete=complete)
@@ -160,7 +160,7 @@ class ListingReader:
         """Return the changes of a page's new or different items; mark the rows of the others as seen."""
         looking = asyncio.create_task(self._known_rows(kind, page, is_new=is_new), name="look-up")
         try:
-            # It begins, and the database looks while the digests are made.
+            # The look-up starts now and runs while the digests are computed.
             await asyncio.sleep(0)
             fresh = digests(page.items)
             known = await looking
@@ -169,7 +169,7 @@ class ListingReader:
             await asyncio.gather(looking, return_exceptions=True)
             raise
         changes, altered, has_conflicts = list[Change](), listed.altered, bool(self._conflicts)
-        # What is written marks the row that it is written to: the one with its key may be another item's.
+        # Written items mark the rows that they are written to: a row with the same key may belong to another item.
         seen = [known[skipped.rating_key].id for skipped in page.skipped if skipped.rating_key in known]
         for item, digest in zip(page.items, fresh, strict=True):
             row = known.get(item.rating_key)
@@ -237,13 +237,13 @@ class ListingReader:
         return await self._context.database.reader.run(known_rows, kind, self._target.server_id, keys)
 
     def _raise_watermark(self, times: Iterable[int | None]) -> None:
-        believed = [time for time in times if time is not None and time <= self._latest_believed]
+        plausible = [time for time in times if time is not None and time <= self._latest_plausible]
         if self.watermark is not None:
-            believed.append(self.watermark)
-        self.watermark = max(believed, default=None)
+            plausible.append(self.watermark)
+        self.watermark = max(plausible, default=None)
 
     def _check_uuid(self, page: Page) -> None:
-        """Refuse a page that says it is another library's, before anything of it is written."""
+        """Raise WrongLibrary if the page belongs to another library, before anything of it is written."""
         expected, found = self._library.row.uuid, page.library_uuid
         if expected is not None and found is not None and found != expected:
             raise WrongLibrary(self._library.server, expected, found)

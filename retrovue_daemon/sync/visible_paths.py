@@ -34,8 +34,8 @@ class VisiblePaths(StrEnum):
         """What the token cannot see, or None."""
         return {
             VisiblePaths.WHOLE: None,
-            VisiblePaths.NAMES: "the token does not see where files are, only their names",
-            VisiblePaths.NONE: "the token does not see where files are, nor their names",
+            VisiblePaths.NAMES: "the token cannot see file paths, only file names",
+            VisiblePaths.NONE: "the token cannot see file paths or file names",
         }[self]
 
 

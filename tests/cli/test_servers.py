@@ -347,7 +347,7 @@ def test_test_shows_whether_the_token_sees_file_paths(on, plex, rows, hides) -> 
     plex.quirks.hides = hides
     finished = on("servers", "test")
     assert finished.code == 0
-    for words in ("connected", "the token does not see where files are", "use the token of the server's owner"):
+    for words in ("connected", "the token cannot see file paths", "use the token of the server's owner"):
         assert words in finished.out
     assert json.loads(on("servers", "test", "--json").out)["servers"][0]["sees_paths"] is False
 
@@ -358,7 +358,7 @@ def test_a_token_that_does_not_see_paths_is_taken_with_a_warning(on, plex, rows)
     plex.quirks.hides = "folders"
     finished = on("servers", "set-token", "home", "--token-file", "-", stdin=plex.token)
     assert finished.code == 0
-    assert finished.err.startswith("warning: the token does not see where files are, only their names; use the token")
+    assert finished.err.startswith("warning: the token cannot see file paths, only file names; use the token")
 
 
 def test_test_knows_a_renamed_library(on, plex, rows, config_file) -> None:

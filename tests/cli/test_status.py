@@ -66,7 +66,7 @@ def test_what_is_held_back_is_reported_with_the_reason_and_what_to_do(on, rows) 
 
 def test_what_stays_in_doubt_is_reported_until_a_complete_listing(on, rows) -> None:
     """Also when the last pass that was recorded knew nothing of it; and once only."""
-    doubt = "the token does not see where files are; the paths of 27 files were kept"
+    doubt = "the token cannot see file paths; the stored paths of 27 files were kept"
     rows("UPDATE libraries SET doubt = ?1, last_error = ?1 WHERE id = 1", doubt)
     status = _status(on("status", "--json"))
     assert status["doubted"] == [{"server": "home", "library": "Movies", "doubt": doubt}]

@@ -363,7 +363,7 @@ class Happenings:
             self._plex.quirks.hidden_libraries ^= {library.key}
 
     def paths_hidden(self, which: int, _other: int) -> None:
-        """Answer as to a token that does not see where files are, or to one that does."""
+        """Respond as to a token that cannot see file paths, or to one that can."""
         self._plex.quirks.hides = (None, "folders", "paths")[which % 3]
 
     def locations_left_out(self, _which: int, _other: int) -> None:

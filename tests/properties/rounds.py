@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.service.report import ServerReport
     from tests.properties.truth import Key
 
-KEPT = "items arrived damaged and keep their values"
+KEPT = "items arrived damaged; their stored values are kept"
 """How a pass says that it left good values alone."""
 
 SERVER, NEIGHBOUR = "home", "neighbour"

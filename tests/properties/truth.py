@@ -74,7 +74,7 @@ class _Sight:
         self._known = known
 
     def path(self, item: Item, part: Part) -> str | None:
-        """Return the path that a row should have: what was known stays where the token does not see it."""
+        """Return the path that a row should have: a stored one stays if the token cannot see it."""
         if self._hides is None or part.file is None:
             return part.file
         shown = part.file.rpartition("/")[2] if self._hides == "folders" else None
@@ -88,7 +88,7 @@ class _Sight:
 def truth(world: World, quirks: Quirks, known: KnownPaths) -> Truth:
     """Write down what the server lists now; what it hides, or pretends not to have, is not there.
 
-    ``known`` are the whole paths that were seen before: a token that does not see where files are takes none away.
+    ``known`` are the whole paths that were seen before: a token that cannot see file paths removes none.
     """
     sight = _Sight(quirks, known)
     items: dict[Key, Listed] = {}

@@ -61,7 +61,7 @@ class FakeClock(Clock):
 
 
 class SetClock(Clock):
-    """A clock that stands still unless the test moves it; ``lived`` are seconds beside the clock's changes."""
+    """A clock whose system time the test sets; ``lived`` moves the monotonic clock alone."""
 
     def __init__(self) -> None:
         self.seconds = 1_800_000_000

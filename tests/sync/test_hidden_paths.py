@@ -1,4 +1,4 @@
-"""A token that does not see where files are never overwrites what is known of them."""
+"""A token that cannot see file paths never overwrites stored ones."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def test_known_paths_are_kept_and_the_pass_says_so(plex, sync, rows, hides
     assert len(told) == len(set(told))
     assert "Movies" in told
     ((doubt, error),) = rows(DOUBT)
-    assert "the token does not see where files are; the paths of" in doubt
+    assert "the token cannot see file paths; the stored paths of" in doubt
     assert error == doubt
 
     plex.quirks.hides = None
@@ -58,7 +58,7 @@ async def test_new_items_are_stored_as_they_come(plex, sync, rows) -> None:
     plex.quirks.hides = "folders"
     await sync(plex)
     assert rows("SELECT count(*) FROM media_files WHERE plex_path LIKE '%/%'") == [(0,)]
-    assert "the token does not see" in str(rows(DOUBT)[0][0])
+    assert "the token cannot see" in str(rows(DOUBT)[0][0])
 
 
 async def test_one_name_in_two_folders_is_no_file_in_common(plex, sync, rows) -> None:
@@ -88,10 +88,10 @@ async def test_a_quick_pass_that_meets_hidden_paths_says_so_and_has_all_listed(p
         plex.changes.edit(film.id, title=title)
         (report,) = await sync(plex, options=SyncOptions())
         ((kind, error),) = [(done.run.kind, done.run.error) for done in report.passes if done.library == "Movies"]
-        assert "the token does not see where files are; the paths of" in error
+        assert "the token cannot see file paths; the stored paths of" in error
         kinds.append(kind)
     assert kinds == ["quick", "full", "quick", "quick"]
-    assert "the paths of 29 files were kept" in str(rows(DOUBT)[0][0])
+    assert "the stored paths of 29 files were kept" in str(rows(DOUBT)[0][0])
 
 
 async def test_a_single_film_that_never_had_a_path_proves_nothing(plex, sync) -> None:
@@ -116,7 +116,7 @@ async def test_a_pass_over_one_show_says_so(plex, sync) -> None:
     show = next(iter(plex.world.shows("3"))).title
     (report,) = await sync(plex, options=SyncOptions(selection=Selection(show=(show, None))))
     (done,) = report.passes
-    assert "the token does not see where files are" in str(done.run.error)
+    assert "the token cannot see file paths" in str(done.run.error)
 
 
 async def test_files_are_kept_where_a_token_sees_none_at_all(plex, sync, rows) -> None:
@@ -127,14 +127,14 @@ async def test_files_are_kept_where_a_token_sees_none_at_all(plex, sync, rows) -
     (report,) = await sync(plex)
     assert {done.run.status for done in report.passes} == {"ok"}
     assert (rows(STORED), rows("SELECT id, media_file_id, state, digest FROM movies ORDER BY id")) == (before, films)
-    assert "the token does not see where files are; the paths of 29 files were kept" in str(rows(DOUBT)[0][0])
+    assert "the token cannot see file paths; the stored paths of 29 files were kept" in str(rows(DOUBT)[0][0])
 
 
 async def test_a_first_sync_that_sees_no_files_at_all_says_so(plex, sync, rows) -> None:
     """There is nothing to keep."""
     _take_all_files(plex)
     await sync(plex)
-    assert rows(DOUBT) == [("the token does not see where files are; of 27 files no path is known",) * 2]
+    assert rows(DOUBT) == [("the token cannot see file paths; the paths of 27 files are unknown",) * 2]
 
 
 async def test_a_film_that_loses_its_file_beside_others_has_none(plex, sync, rows) -> None:
@@ -197,7 +197,7 @@ async def test_a_second_listing_of_shows_keeps_the_count_of_files(plex, sync, pa
     assert [(query["type"], query["X-Plex-Container-Start"]) for query in listed].count(("2", "0")) == 2
     ((files,),) = rows("SELECT count(*) FROM media_files WHERE library_name = ?", name)
     (error,) = [done.run.error for done in report.passes if done.library == name]
-    assert f"the paths of {files} files were kept" in error
+    assert f"the stored paths of {files} files were kept" in error
 
 
 async def test_check_knows_a_token_that_sees_no_files_at_all(plex, commands, config_file) -> None:
@@ -216,14 +216,14 @@ def _take_all_files(plex) -> None:
 # -- what commands say of it ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("hides", "word"), [("folders", "only their names"), ("paths", "nor their names")])
+@pytest.mark.parametrize(("hides", "word"), [("folders", ", only file names"), ("paths", " or file names")])
 async def test_check_fails_where_a_token_does_not_see_paths(plex, commands, config_file, hides, word) -> None:
     """With what to do; before anything was synced, too."""
     plex.quirks.hides = hides
     file = config_file(plex)
     finished = await commands.run("check", "--config", file)
     assert finished.code == 1
-    assert f"the token does not see where files are, {word}" in finished.out
+    assert f"the token cannot see file paths{word}" in finished.out
     assert "use the token of the server's owner" in finished.out
     finished = await commands.run("check", "--config", file, "--json")
     (server,) = json.loads(finished.out)["servers"]

@@ -168,7 +168,7 @@ async def test_nothing_is_suggested_for_files_of_which_only_the_name_is_known(
     await sync(plex)
     finished = await commands.run("mappings", "suggest", "--config", config_file(plex))
     assert "mappings add" not in finished.out
-    assert "the token does not see their paths" in finished.err
+    assert "the token cannot see their paths" in finished.err
 
 
 async def test_the_configuration_wins_however_it_spells_the_name(plex, config, sync, rows, path) -> None:

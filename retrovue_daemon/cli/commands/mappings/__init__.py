@@ -206,7 +206,7 @@ def _print_suggestions(groups: Sequence[Group], unused: Sequence[StoredMapping],
 
     if bare:
         print_warning(
-            f"only the names of {bare:,} files are stored: the token does not see their paths, which mappings need"
+            f"only the names of {bare:,} files are stored: the token cannot see their paths, which mappings need"
         )
     elif not groups:
         print("no files are stored yet: run `retrovue-daemon sync` first")
