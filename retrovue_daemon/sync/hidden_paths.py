@@ -13,15 +13,14 @@ from msgspec.structs import replace
 
 from retrovue_daemon.paths.form import is_whole
 from retrovue_daemon.records import Episode, Kind, Movie
-from retrovue_daemon.store.items.known_files import known_files
-from retrovue_daemon.store.items.lookup import known_rows
+from retrovue_daemon.store.items.lookup import known_files, known_rows
 from retrovue_daemon.sync.digest import digests
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from retrovue_daemon.records import MediaFile, Page
-    from retrovue_daemon.store.items.known_files import KnownFile
+    from retrovue_daemon.store.items.lookup import KnownFile
     from retrovue_daemon.sync.target import LibraryTarget, PassContext
     from retrovue_daemon.sync.verdict import Verdict
 

@@ -1,4 +1,4 @@
-"""Writing hundreds of rows per statement.
+"""Writing hundreds of rows per statement, and the ids of new rows.
 
 The interpreter lock is released at every step of a statement and reacquired after it, and reacquiring it means
 waiting up to 5 ms while another thread computes. ``executemany`` takes a step per row: while a listing was being
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import cache
 from itertools import chain
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 import msgspec
 
@@ -57,3 +57,25 @@ def _text(insertion: Insertion, rows: int) -> str:
     marks = ", ".join("?" * len(insertion.columns))
     many = ", ".join([f"({marks})"] * rows)
     return f"INSERT INTO {insertion.table} ({names}) VALUES {many} {insertion.conflict}"
+
+
+class NewIds:
+    """Allocates the next ids of an ``AUTOINCREMENT`` table.
+
+    SQLite keeps the highest id of such a table in ``sqlite_sequence``, even after its row is deleted, and raises it
+    for explicit ids too (https://sqlite.org/autoinc.html): no id is ever reused.
+    """
+
+    def __init__(self, last: int) -> None:
+        self._last = last
+
+    @classmethod
+    def of(cls, connection: sqlite3.Connection, table: str) -> Self:
+        """Return an allocator that starts after the highest id that the table ever had."""
+        rows = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,))
+        return cls(max((seq for (seq,) in rows), default=0))
+
+    def take(self) -> int:
+        """Return the next id."""
+        self._last += 1
+        return self._last
