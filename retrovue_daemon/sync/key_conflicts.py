@@ -249,7 +249,14 @@ class KeyConflicts:
         return results
 
     async def _replace(self, kind: Kind, one: _KeyConflict, listed: Mapping[Kind, Listed]) -> BatchResult:
-        target, now = self._library.target, self._context.now()
+        target, now, key = self._library.target, self._context.now(), one.change.item.rating_key
+
+        def is_listed_below(child: Kind, row_id: int) -> bool:
+            """Return whether a row with this parent was listed below the key; rows that changed are written later."""
+            if child not in listed or row_id not in listed[child].rows:
+                return False
+            return key in listed[child].kept.get(row_id, {key})
+
         written = await self._context.database.writer.run(
             replace_parent,
             target,
@@ -257,7 +264,7 @@ class KeyConflicts:
             one.row_id,
             one.change,
             now,
-            lambda child, row_id: child in listed and row_id in listed[child].rows,
+            is_listed_below,
         )
         listed[kind].rows.update(written.ids)
         return written

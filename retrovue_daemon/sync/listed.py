@@ -22,6 +22,8 @@ class Listed:
         self.unstored: set[str] = set()
         self.waiting: set[str] = set()
         """Keys of episodes that are not yet written (``sync/key_conflicts.py``)."""
+        self.kept: dict[int, set[str]] = {}
+        """Rows that keep their values because their items arrived damaged, with the keys of the items' parents."""
         self.unchanged = 0
         self.log = ListingLog()
 

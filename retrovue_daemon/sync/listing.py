@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, cast
 
 from retrovue_daemon.errors import WrongLibrary
-from retrovue_daemon.records import Episode, Kind
+from retrovue_daemon.records import Episode, Kind, Season
 from retrovue_daemon.store.items.lookup import holds_items, known_rows
 from retrovue_daemon.store.items.upserts import Change, other_items
 from retrovue_daemon.store.tables.runs import FUTURE_S
@@ -22,7 +22,7 @@ from retrovue_daemon.sync.parents import ParentLookup
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 
-    from retrovue_daemon.records import Movie, Page
+    from retrovue_daemon.records import Item, Movie, Page
     from retrovue_daemon.store.items.lookup import KnownRow
     from retrovue_daemon.store.items.upserts import BatchResult
     from retrovue_daemon.store.tables.runs import Counts
@@ -190,6 +190,11 @@ class ListingReader:
             changes = await self.damage.sift(kind, page, known, changes, others)
             kept -= {change.item.rating_key for change in changes}
             seen += [known[key].id for key in kept]
+            listed.kept |= {
+                known[item.rating_key].id: parents
+                for item in page.items
+                if item.rating_key in kept and (parents := _parents_of(item))
+            }
         unchanged = len(page.items) - len(changes)
         changes = await self._conflicts.hold_back(kind, changes, known)
         if kind is Kind.EPISODE and self._conflicts:
@@ -247,6 +252,13 @@ class ListingReader:
         expected, found = self._library.row.uuid, page.library_uuid
         if expected is not None and found is not None and found != expected:
             raise WrongLibrary(self._library.server, expected, found)
+
+
+def _parents_of(item: Item) -> set[str]:
+    """Return the keys of an item's show and season, or nothing if one of them is not known."""
+    keys = [item.show_rating_key] if isinstance(item, Season | Episode) else []
+    keys += [item.season_rating_key] if isinstance(item, Episode) else []
+    return {key for key in keys if key is not None} if None not in keys else set()
 
 
 def _last_title(page: Page) -> str:

@@ -13,7 +13,7 @@ QUERIES = {
     "shows": "SELECT id, title, source_id FROM shows",
     "seasons": "SELECT s.id, s.title, s.season_number, s.source_id, w.title FROM seasons s"
     " JOIN shows w ON w.id = s.show_id",
-    "episodes": "SELECT e.id, e.episode_title, e.source_id, e.media_file_id, w.title FROM episodes e"
+    "episodes": "SELECT e.id, e.episode_title, e.source_id, e.media_file_id, w.title, e.season_id FROM episodes e"
     " JOIN shows w ON w.id = e.show_id",
 }
 
@@ -31,6 +31,26 @@ def _two(world, level):
     shows = [show for show in world.shows("3") if show.guid.startswith("plex://") and world.leaves_of(show.id)][:2]
     below = {"shows": lambda show: show, "seasons": lambda show: world.seasons_of(show.id)[0]}
     return [below.get(level, lambda show: world.leaves_of(show.id)[0])(show) for show in shows]
+
+
+@pytest.mark.parametrize("level", ["shows", "seasons"])
+async def test_damaged_episodes_stay_with_parents_that_exchanged_keys(plex, sync, named, level) -> None:
+    """The first damage keeps an episode's values, and its show and season: no other one that got their keys."""
+    shows = _two(plex.world, "shows")
+    titles = ["An Episode of One", "An Episode of the Other"]
+    for show, title in zip(shows, titles, strict=True):
+        plex.changes.edit(plex.world.leaves_of(show.id)[0].id, title=title)
+    await sync(plex)
+    before = named()
+    reissue_keys(plex.world, *(item.id for item in _two(plex.world, level)))
+    for title in titles:
+        plex.faults.rewrite("/library/sections/*/all*", f'"title":"{title}"', f'"title":"{title}\xff"', times=None)
+
+    await sync(plex, options=AS_RUN)
+    assert named() == before
+    plex.faults.clear()
+    await sync(plex, options=AS_RUN)
+    assert named() == before
 
 
 @pytest.mark.parametrize("damaged", [0, 1])
