@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from retrovue_daemon.errors import AmbiguousShow, PlexError, UnknownLibrary, UnknownShow
+from retrovue_daemon.errors import AmbiguousShow, UnknownLibrary, UnknownShow
 from retrovue_daemon.errors.selection import selects_nothing
 
 if TYPE_CHECKING:
@@ -30,22 +30,6 @@ class ServerReport:
     offers: tuple[Offer, ...] = ()
     passes: tuple[PassReport, ...] = ()
     unknown: tuple[str, ...] = ()
-
-
-def exit_code(reports: Sequence[ServerReport]) -> int:
-    """Return 0 if everything succeeded, 3 if no server was usable, 2 if the selection was ambiguous, otherwise 1.
-
-    A configured library that its server does not have counts as a failure.
-    """
-    if any(isinstance(report.error, AmbiguousShow) for report in reports):
-        return AmbiguousShow.exit_code
-    if all(isinstance(report.error, PlexError) for report in reports):
-        return 3
-    clean = all(
-        report.error is None and not report.unknown and all(done.run.status == "ok" for done in report.passes)
-        for report in reports
-    )
-    return 0 if clean else 1
 
 
 def describe(error: DaemonError | None) -> dict[str, Any] | None:

@@ -30,7 +30,7 @@ Work: TypeAlias = "Callable[[Connection], Awaitable[T]]"
 BUSY_TRIES = 60
 """Each attempt waits for the connection's busy_timeout (1 s): another program may hold the lock for a minute."""
 
-TRIES_UNTIL_TOLD = 5
+TRIES_UNTIL_LOGGED = 5
 """Failed attempts, and so seconds, after which the wait is logged."""
 
 CLOSING_S = 5.0
@@ -171,7 +171,7 @@ class Writer:
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorname != "SQLITE_BUSY" or not tries_left or self._too_late():
                     raise
-                if tries_left == BUSY_TRIES - TRIES_UNTIL_TOLD:
+                if tries_left == BUSY_TRIES - TRIES_UNTIL_LOGGED:
                     log.warning("store.waiting", hint="another program writes to the database; let it commit")
             else:
                 return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from retrovue_daemon.records import Kind
-from retrovue_daemon.store.items.rekeying import Listed, Rekeyed, rekey
+from retrovue_daemon.store.items.rekeying import ListingMoments, Rekeyed, rekey
 from retrovue_daemon.store.items.sweep import accept_removals, mark_missing, parents_of_others, present, still_of
 from retrovue_daemon.sync.guard import refusal_of
 
@@ -51,7 +51,7 @@ async def plan_removal(
     number of unlisted rows not yet confirmed to be gone: the guard counts them too, so that a library is not removed
     in small steps.
     """
-    listed = Listed(library.row.listed_from, library.row.listed_until)
+    listed = ListingMoments(library.row.listed_from, library.row.listed_until)
     kinds = leaving.keys() | (displaced or {}).keys()
     moving = {kind: [*leaving.get(kind, ()), *(displaced or {}).get(kind, ())] for kind in kinds}
     refusal = None

@@ -14,7 +14,7 @@ import pytest
 from retrovue_daemon.clock import Clock
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.database import open_database
-from retrovue_daemon.store.items.rekeying import Listed, rekey
+from retrovue_daemon.store.items.rekeying import ListingMoments, rekey
 from retrovue_daemon.store.items.rows import Target
 from retrovue_daemon.store.items.upserts import Change, write_items
 from retrovue_daemon.store.migrations import APPLICATION_ID, migrate, migrations
@@ -214,7 +214,7 @@ async def test_what_was_missing_before_can_still_come_back(old_database, make) -
     film = make.movie("300", make.part(300, "/m/y.mkv"), guid="plex://movie/y")
     async with open_database(old_database) as database:
         await database.writer.run(lambda c: write_items(c, target, Kind.MOVIE, [Change(film, 1)], 2_000))
-        rekeyed = await database.writer.run(lambda c: rekey(c, target, Listed(0, 0), {Kind.MOVIE: []}))
+        rekeyed = await database.writer.run(lambda c: rekey(c, target, ListingMoments(0, 0), {Kind.MOVIE: []}))
     assert list(rekeyed.pairs[Kind.MOVIE]) == [62]
 
 

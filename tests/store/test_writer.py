@@ -14,7 +14,7 @@ import structlog
 from retrovue_daemon.errors import DatabaseReplaced, WriteFailed, WriterStopped
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.store.file.visits import reading
-from retrovue_daemon.store.writer import TRIES_UNTIL_TOLD
+from retrovue_daemon.store.writer import TRIES_UNTIL_LOGGED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -195,10 +195,10 @@ async def test_waiting_for_another_program_is_reported_once(database, other_prog
     other.execute("BEGIN IMMEDIATE")
     with structlog.testing.capture_logs() as lines:
         future = await database.writer.submit(lambda connection: connection.execute(INSERT, ("patient",)))
-        for _ in range(TRIES_UNTIL_TOLD):
+        for _ in range(TRIES_UNTIL_LOGGED):
             await tries.get()
         assert lines == []
-        for _ in range(TRIES_UNTIL_TOLD):
+        for _ in range(TRIES_UNTIL_LOGGED):
             await tries.get()
         other.execute("ROLLBACK")
         await future

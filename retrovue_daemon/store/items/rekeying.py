@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.items.rows import Target
 
 
-class Listed(NamedTuple):
+class ListingMoments(NamedTuple):
     """The moments at which a library's last complete listing began and ended; 0 if there was none."""
 
     start: int
@@ -121,7 +121,7 @@ Rows that no complete listing has shown come after those that one has: an item m
 
 
 def rekey(
-    connection: sqlite3.Connection, target: Target, listed: Listed, leaving: Mapping[Kind, Sequence[int]]
+    connection: sqlite3.Connection, target: Target, listed: ListingMoments, leaving: Mapping[Kind, Sequence[int]]
 ) -> Rekeyed:
     """Pair the rows of a library that are ``leaving`` (ids by kind), and missing rows, with younger rows.
 
@@ -157,7 +157,9 @@ def rekey(
     return result
 
 
-def _gather(connection: sqlite3.Connection, target: Target, listed: Listed, kind: Kind, ids: Sequence[int]) -> bool:
+def _gather(
+    connection: sqlite3.Connection, target: Target, listed: ListingMoments, kind: Kind, ids: Sequence[int]
+) -> bool:
     """Collect the older and the younger rows of a kind; return whether there are both."""
     shape, table = _SHAPES[kind], TABLES[kind]
     keys = {"edition": shape.edition, "number": shape.number}
@@ -205,7 +207,7 @@ def _has_missing_rows(connection: sqlite3.Connection, target: Target, kind: Kind
     return bool(connection.execute(query, (target.server_id,)).fetchall())
 
 
-def _has_new_rows(connection: sqlite3.Connection, target: Target, kind: Kind, listed: Listed) -> bool:
+def _has_new_rows(connection: sqlite3.Connection, target: Target, kind: Kind, listed: ListingMoments) -> bool:
     """Return whether a library has rows that appeared after its last complete listing."""
     query = f"SELECT first_moment FROM {TABLES[kind]} WHERE library_id = ? ORDER BY id DESC LIMIT 1"
     rows = connection.execute(query, (target.library_id,)).fetchall()
@@ -216,7 +218,7 @@ def _any(connection: sqlite3.Connection, table: str) -> bool:
     return bool(connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchall())
 
 
-def _pair(connection: sqlite3.Connection, target: Target, listed: Listed, kind: Kind) -> None:
+def _pair(connection: sqlite3.Connection, target: Target, listed: ListingMoments, kind: Kind) -> None:
     """Pair what is unique on both sides, by the most reliable match first."""
     values = {"library": target.library_id, "kind": kind.value, "until": listed.until}
     keys = ("work", "path", "place") if kind in {Kind.MOVIE, Kind.EPISODE} else ("work",)

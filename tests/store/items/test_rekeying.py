@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from retrovue_daemon.records import Kind
-from retrovue_daemon.store.items.rekeying import Listed, rekey
+from retrovue_daemon.store.items.rekeying import ListingMoments, rekey
 from retrovue_daemon.store.items.rows import Target
 from retrovue_daemon.store.items.sweep import mark_missing
 from retrovue_daemon.store.items.upserts import Change, write_items
@@ -52,7 +52,7 @@ def conclude(database):
         leaving: dict[Kind, list[int]], library: int = MOVIES, listed: tuple[int, int] = (1, 1), server: int = 1
     ):
         target = Target(server, library, "…", lambda path: path)
-        rekeyed = await database.writer.run(lambda c: rekey(c, target, Listed(*listed), leaving))
+        rekeyed = await database.writer.run(lambda c: rekey(c, target, ListingMoments(*listed), leaving))
         assert list(await database.reader.execute_fetchall("PRAGMA foreign_key_check")) == []
         return rekeyed
 
