@@ -166,7 +166,7 @@ async def test_calls_never_overlap(importer: PlexImporter) -> None:
 async def test_a_callback_that_raises_is_logged_once(
     importer: PlexImporter, caplog: pytest.LogCaptureFixture, kind: str, error: BaseException
 ) -> None:
-    """And called again: it may do better, and the sync goes on in any case."""
+    """And called again: it may do better, and the sync continues in any case."""
     called = []
 
     def plain(**keywords: Any) -> None:
@@ -234,7 +234,7 @@ async def test_after_the_end_a_slow_callback_is_called_once_more(monkeypatch: py
 
 
 async def test_what_no_board_has_shown_has_a_name(calls: Calls) -> None:
-    """Beside a daemon the work may be done before the first look."""
+    """Beside a daemon the work may be done before the first poll."""
     async with Callbacks(ProgressBoard(), calls.on_progress) as callbacks:
         board = callbacks._board
         board.mirror(Progress(1, 1))

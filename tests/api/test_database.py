@@ -333,7 +333,7 @@ async def test_mappings_as_they_are_returned_make_a_service(database: Database, 
 # -- beside others --------------------------------------------------------------------------------------------------
 
 
-async def test_reading_goes_on_while_another_program_writes(database: Database, path: Path, server_id: int) -> None:
+async def test_reading_continues_while_another_program_writes(database: Database, path: Path, server_id: int) -> None:
     """What is committed is what is seen."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
@@ -346,7 +346,7 @@ async def test_reading_goes_on_while_another_program_writes(database: Database, 
 async def test_a_database_that_stays_locked_is_reported(
     database: Database, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Writers wait for each other, but not for ever."""
+    """Writers wait for each other, but not forever."""
     monkeypatch.setattr(visits, "BUSY_S", 0.05)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")

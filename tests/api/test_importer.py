@@ -48,7 +48,7 @@ SEARCH = "/library/sections/all"
 
 
 async def test_an_importer_is_made_of_a_server_of_the_database(database: Database, server_id: int) -> None:
-    """Nothing is asked yet; an id that is none is told at once."""
+    """No request is made yet; an unknown id is reported at once."""
     importer = create_plex_importer(server_id, database)
     assert isinstance(importer, PlexImporter)
     with pytest.raises(UnknownId, match="no server has the id 9"):
@@ -85,7 +85,7 @@ async def test_a_shared_token_is_connected(plex: SimulatedPlex, database: Databa
 
 
 async def test_a_bad_token_is_not_connected(database: Database, server_id: int, calls: Calls) -> None:
-    """The status callback is told why, and what can be done."""
+    """The status callback receives the reason and the hint."""
     importer = PlexImporter(server_id, database, calls.on_status, token="wrong-token", retry=IMPATIENT)
     assert not await importer.test_connection()
     (message,) = calls.messages
@@ -161,7 +161,7 @@ async def test_everything_is_synced(importer: PlexImporter, plex: SimulatedPlex,
 
 
 async def test_one_library_is_synced(importer: PlexImporter, plex: SimulatedPlex, rows: Rows) -> None:
-    """By key or title, whatever type the program takes it for; a wrong one is told with the near ones."""
+    """By key or title, whatever type the program names; for a wrong one, the hint names similar ones."""
     assert (await importer.sync_library("2", "show"))["added"] == 2
     assert (await importer.sync_library(5, "movie"))["added"] == 4
     assert (await importer.sync_library("Movies 4K", full=True))["unchanged"] == 2
@@ -186,7 +186,7 @@ async def test_one_show_is_synced(importer: PlexImporter, plex: SimulatedPlex, r
 
 
 async def test_a_title_of_several_shows_needs_a_year(importer: PlexImporter, plex: SimulatedPlex) -> None:
-    """Those that there are are told."""
+    """The error lists the existing ones."""
     again = plex.changes.add_show("4", "The Lighthouse Keepers", 1961)
     plex.changes.add_episode(again.id, 1, 1, "The Old Light")
     with pytest.raises(AmbiguousShow) as caught:
@@ -233,7 +233,7 @@ async def test_a_server_that_cannot_be_used_raises(importer: PlexImporter, plex:
         pass
 
 
-async def test_an_inactive_server_is_asked_but_not_synced(importer: PlexImporter, database: Database) -> None:
+async def test_an_inactive_server_can_be_queried_but_not_synced(importer: PlexImporter, database: Database) -> None:
     """As the daemon has it."""
     await database.set_plex_server_active(importer.server_id, active=False)
     assert await importer.test_connection()
@@ -260,8 +260,8 @@ async def test_importers_of_one_database_take_turns(database: Database, importer
     assert [result["added"] for result in results] == [27, 27]
 
 
-async def test_another_process_that_syncs_is_told(importer: PlexImporter, path: Path) -> None:
-    """It is no daemon that could be asked."""
+async def test_another_process_that_syncs_is_reported(importer: PlexImporter, path: Path) -> None:
+    """It is no daemon that could do the work."""
     with database_lock(path), pytest.raises(DatabaseHeld) as caught:
         await importer.sync_all_libraries()
     assert not caught.value.serves
@@ -270,7 +270,7 @@ async def test_another_process_that_syncs_is_told(importer: PlexImporter, path: 
 async def test_a_machine_that_was_mirrored_before_keeps_its_row(
     importer: PlexImporter, database: Database, plex: SimulatedPlex
 ) -> None:
-    """Under another name it is still the same server; the importer goes on with the older row."""
+    """Under another name it is still the same server; the importer continues with the older row."""
     await importer.sync_library("2")
     await database.set_plex_server_active(importer.server_id, active=False)
     renamed = PlexImporter(await database.add_plex_server("attic", plex.url, plex.token), database, retry=IMPATIENT)
@@ -311,7 +311,7 @@ async def test_permissions_are_not_for_a_visitor_to_change(importer: PlexImporte
 
 
 async def test_shows_are_found_by_a_part_of_their_title(importer: PlexImporter) -> None:
-    """With all that tells which one it is; whether it is stored is found by its row."""
+    """With everything that identifies it, and the id of its row if it is stored."""
     (show,) = await importer.discover_shows_by_title("LIGHTHOUSE")
     assert show == {
         "rating_key": "30",
@@ -342,7 +342,7 @@ async def test_a_stored_show_is_known(importer: PlexImporter, rows: Rows) -> Non
     assert rows("SELECT id, rating_key FROM shows") == [(show["stored_id"], show["rating_key"])]
 
 
-async def test_equal_titles_come_first_and_are_told_apart(importer: PlexImporter, plex: SimulatedPlex) -> None:
+async def test_equal_titles_come_first_and_are_distinguished(importer: PlexImporter, plex: SimulatedPlex) -> None:
     """Also where all that is known of two is the same."""
     guid = "plex://show/0000000000000000000000aa"
     for _ in range(2):
@@ -359,7 +359,7 @@ async def test_equal_titles_come_first_and_are_told_apart(importer: PlexImporter
     assert not any("rating key" in text for text in texts[2:])
 
 
-async def test_what_a_proxy_adds_is_left_out(database: Database) -> None:
+async def test_what_a_proxy_adds_is_dropped(database: Database) -> None:
     """One that drops the question sends every show; accents and case are no difference."""
     titles = ["Señor Lighthouse", "Kitchen Stories", "The Lighthouse Keepers"]
     shows = [
@@ -389,7 +389,7 @@ async def test_what_a_proxy_adds_is_left_out(database: Database) -> None:
 
 
 async def test_a_search_that_is_refused_raises(importer: PlexImporter, plex: SimulatedPlex) -> None:
-    """Not being able to ask is no answer."""
+    """A failed request is no result."""
     plex.faults.fail(SEARCH, status=400, times=None)
     plex.faults.fail("/library/all", status=400, times=None)
     with pytest.raises(RequestRefused):
@@ -407,8 +407,8 @@ async def configured(database: Database, rows: Rows, plex: SimulatedPlex) -> int
     return 7
 
 
-async def test_a_configuration_elsewhere_is_asked_for(database: Database, configured: int) -> None:
-    """Without it nobody knows the token."""
+async def test_a_configuration_elsewhere_must_be_named(database: Database, configured: int) -> None:
+    """Without it, the token is unknown."""
     importer = create_plex_importer(configured, database)
     with pytest.raises(TokenUnknown, match="the token of server 'home' is unknown") as caught:
         await importer.test_connection()
@@ -467,7 +467,7 @@ async def test_a_configuration_of_another_database_is_none_of_ours(
     config_file: Callable[..., Path],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It may know quite another server by that name; only one that is given is believed all the same."""
+    """It may define another server of that name; it is used only if the caller names it."""
     file = config_file(plex)
     file.write_text(file.read_text().replace("mirror.db", "another.db"))
     monkeypatch.setenv("RETROVUE_DAEMON_CONFIG", str(file))
@@ -497,7 +497,7 @@ async def test_a_bad_configuration_matters_where_it_is_needed(
         await create_plex_importer(importer.server_id, database, config=file).get_libraries()
 
 
-async def test_a_row_of_another_program_that_cannot_be_used_is_told(database: Database, rows: Rows) -> None:
+async def test_an_invalid_row_of_another_program_is_reported(database: Database, rows: Rows) -> None:
     """As an address that is none."""
     rows("INSERT INTO plex_servers (id, name, server_url, token) VALUES (7, 'odd', 'nowhere', 'tok-1234567')")
     await database.refresh()
@@ -506,8 +506,8 @@ async def test_a_row_of_another_program_that_cannot_be_used_is_told(database: Da
         await importer.sync_all_libraries()
 
 
-async def test_a_row_without_a_token_is_told_as_that(database: Database, rows: Rows) -> None:
-    """Also an empty one; given one, the server can be asked."""
+async def test_a_row_without_a_token_is_reported_as_such(database: Database, rows: Rows) -> None:
+    """Also with an empty one; with a token from the caller, the server can be used."""
     for token in (None, ""):
         rows("DELETE FROM plex_servers")
         rows(
@@ -521,7 +521,7 @@ async def test_a_row_without_a_token_is_told_as_that(database: Database, rows: R
 
 @pytest.mark.parametrize("year", ["2019", -1, 10_000, 2019.0, True])
 async def test_what_is_no_year_is_refused(importer: PlexImporter, plex: SimulatedPlex, year: Any) -> None:
-    """Before the server is asked: it would find nothing, or refuse."""
+    """Before a request: the server would find nothing, or refuse."""
     for work in (importer.sync_show_by_title_and_year, importer.discover_shows_by_title):
         with pytest.raises(BadInput, match="the year must be a number"):
             await work("The Lighthouse Keepers", year)

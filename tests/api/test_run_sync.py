@@ -39,7 +39,7 @@ def test_outside_a_loop(path: Path, calls: Calls) -> None:
 
 
 async def test_below_a_running_loop(path: Path, calls: Calls) -> None:
-    """It blocks as every plain call does, and the loop goes on afterwards."""
+    """It blocks as every plain call does, and the loop continues afterwards."""
     with served(built_in_library()) as plex:
         assert run_sync(mirrored, path, plex, calls)["added"] == 112
     await asyncio.sleep(0)
@@ -108,7 +108,7 @@ except KeyboardInterrupt:
 
 
 async def test_an_interrupt_ends_the_work_first() -> None:
-    """What it opened is closed before the program goes on."""
+    """What it opened is closed before the program continues."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-X", "dev", "-W", "error", "-c", PROGRAM),

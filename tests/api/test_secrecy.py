@@ -96,7 +96,7 @@ async def test_errors_do_not_hold_it(importer: PlexImporter, database: Database,
 async def test_log_lines_do_not_hold_it(
     importer: PlexImporter, plex: SimulatedPlex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not even where a mistake of ours is logged with its traceback, and a callback's error names the token."""
+    """Not even where a bug is logged with its traceback, and a callback's error names the token."""
     lines = io.StringIO()
     handler = logging.StreamHandler(lines)
     logger = logging.getLogger("retrovue_daemon")

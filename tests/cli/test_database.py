@@ -86,7 +86,7 @@ def test_a_damaged_page_is_a_finding(on, database, rows, table, begin) -> None:
 
 @pytest.mark.parametrize("suffix", ["-wal", "-shm", "-journal"])
 def test_a_log_of_another_database_is_no_part_of_a_copy(on, tmp_path, suffix) -> None:
-    """SQLite would apply it to the copy at the first look."""
+    """SQLite would apply it to the copy at the first poll."""
     (tmp_path / f"copy.db{suffix}").touch()
     finished = on("database", "backup", tmp_path / "copy.db")
     assert finished.code == 2
@@ -307,7 +307,7 @@ def _no_links(*_names: object) -> None:
 # -- vacuum and stats -----------------------------------------------------------------------------------------------
 
 
-def test_vacuum_gives_back_what_deleted_rows_left(on, rows, database) -> None:
+def test_vacuum_returns_what_deleted_rows_left(on, rows, database) -> None:
     """The rest stays as it is."""
     rows(
         "INSERT INTO daemon_state SELECT 'fill' || m.id || '/' || e.id, hex(randomblob(500))"

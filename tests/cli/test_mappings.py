@@ -43,7 +43,7 @@ def test_mappings_are_added_listed_and_removed(on) -> None:
 
 
 def test_a_local_path_that_is_not_there_is_reported(on, tmp_path) -> None:
-    """It is stored all the same: a disk may not be mounted. What another system has cannot be seen."""
+    """It is stored nevertheless: a disk may not be mounted. What another system has cannot be seen."""
     assert "/mnt/not/there does not exist" in on("mappings", "add", "/a", "/mnt/not/there").err
     assert on("mappings", "add", "/b", tmp_path).err == ""
     assert on("mappings", "add", "/c", "D:\\").err == ""

@@ -157,7 +157,7 @@ def test_completion_offers_the_names_that_the_database_knows(database) -> None:
         ("'Bob'\\''s ", "Bob'\\''s \"best\" $1"),
     ],
 )
-def test_completion_goes_on_behind_spaces_and_quotes(database, rows, typed, offered) -> None:
+def test_completion_continues_behind_spaces_and_quotes(database, rows, typed, offered) -> None:
     """What was typed is compared as the shell will read it; what is offered fits the quotation mark that is open."""
     rows("UPDATE libraries SET library_name = 'Bob''s \"best\" $1' WHERE library_name = 'Anime'")
     assert _completed(f"retrovue-daemon sync --database {database} --library {typed}", COMP_CWORD="5") == [offered]

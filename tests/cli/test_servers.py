@@ -325,7 +325,7 @@ def test_letter_case_does_not_count_in_the_name_of_a_server(on, rows) -> None:
 
 
 def test_test_shows_whose_token_it_is(on, plex, rows) -> None:
-    """A shared one, which may not see who is watching, counts as connected all the same."""
+    """A shared one, which may not see who is watching, counts as connected nevertheless."""
     for token, is_owner in ((plex.token, True), (plex.shared_token, False)):
         rows("UPDATE plex_servers SET server_url = ?, token = ?", plex.url, token)
         finished = on("servers", "test", "--json")
@@ -341,7 +341,7 @@ def test_test_shows_whose_token_it_is(on, plex, rows) -> None:
 
 @pytest.mark.parametrize("hides", ["folders", "paths"])
 def test_test_shows_whether_the_token_sees_file_paths(on, plex, rows, hides) -> None:
-    """With what to do; such a server is connected all the same."""
+    """With what to do; such a server is connected nevertheless."""
     rows("UPDATE plex_servers SET server_url = ?, token = ?", plex.url, plex.token)
     assert json.loads(on("servers", "test", "--json").out)["servers"][0]["sees_paths"] is True
     plex.quirks.hides = hides

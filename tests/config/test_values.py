@@ -25,7 +25,7 @@ def test_durations(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize(("text", "seconds"), [("never", None), ("Never", None), ("0s", 0.0), ("30d", 2592000.0)])
 def test_retention(text: str, seconds: float | None) -> None:
-    """A missing item may be kept for ever, or deleted at once."""
+    """A missing item may be kept forever, or deleted at once."""
     assert parse_config({"sync": {"retention": text}}).sync.retention == seconds
 
 

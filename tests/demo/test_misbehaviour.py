@@ -195,7 +195,7 @@ async def test_a_narrow_line_carries_one_answer_after_the_other(
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
 
-    # Of the line alone: all others go on to sleep as they do.
+    # Of the line alone: all others continue to sleep as they do.
     clock = SimpleNamespace(sleep=sleep, get_running_loop=asyncio.get_running_loop)
     monkeypatch.setattr(link, "asyncio", clock)
     plex.quirks.bandwidth = 1.0

@@ -79,7 +79,7 @@ async def test_every_sign_survives_alone(get: Get, plex: SimulatedPlex, sign: st
     assert (await xml(get, "/library/metadata/1"))[0].get("title") == f"a{kept}b"
 
 
-async def test_meta_stands_among_the_entries(get: Get) -> None:
+async def test_meta_is_among_the_entries(get: Get) -> None:
     """With includeMeta=1 there is a child that is no entry."""
     root = await xml(get, "/library/sections/1/all?includeMeta=1&X-Plex-Container-Size=1")
     assert [child.tag for child in root] == ["Meta", "Video"]

@@ -216,7 +216,7 @@ def test_a_message_that_does_not_fit_its_arguments_is_a_line_too(stream, capsys)
 
 
 def test_a_closed_stream_costs_lines_and_nothing_else(stream, tmp_path) -> None:
-    """Whoever closed it: the work goes on."""
+    """Whoever closed it: the work continues."""
     del stream
     with (tmp_path / "log").open("w") as closed:
         pass
@@ -329,7 +329,7 @@ def test_an_uncaught_exception_is_a_line_without_secrets() -> None:
     assert (ended.returncode, ended.stderr) == (1, b"")
 
 
-def test_the_interrupt_key_is_no_mistake_of_ours() -> None:
+def test_the_interrupt_key_is_no_bug() -> None:
     """Python's own way to end is kept: the signal that a shell wants to see."""
     program = PROGRAM.format(last="raise KeyboardInterrupt")
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)

@@ -88,7 +88,7 @@ def test_a_stuck_reader_blocks_nothing_and_later_learns_what_was_lost(pipe, monk
     out.write("nobody waits for this one\n")
 
 
-def test_a_logger_goes_on_after_lines_were_lost(pipe, monkeypatch) -> None:
+def test_a_logger_continues_after_lines_were_lost(pipe, monkeypatch) -> None:
     """The line that reports them goes through the same logger, which has a lock."""
     monkeypatch.setattr(streams, "LONGEST_QUEUE", 10)
     reading, stream = pipe
@@ -99,7 +99,7 @@ def test_a_logger_goes_on_after_lines_were_lost(pipe, monkeypatch) -> None:
             log.info("long", text="x" * 3_000, more="x" * 3_000)
         read = b""
         while b"log.lines_lost" not in read:
-            # In a thread that can be left behind: a logger that waits for itself waits for ever.
+            # In a thread that can be left behind: a logger that waits for itself waits forever.
             logging_on = threading.Thread(target=log.info, args=("short",), daemon=True)
             logging_on.start()
             logging_on.join(10)

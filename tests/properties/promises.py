@@ -203,7 +203,7 @@ def _removals(done: Round, pairs: Pairs) -> Iterator[str]:
 
 
 def _excused(done: Round) -> bool:
-    """Tell whether something that is listed may go missing all the same: what pages do not show is not seen."""
+    """Tell whether something that is listed may go missing nevertheless: what pages do not show is not seen."""
     return done.lying or (LENIENT and not done.still)
 
 

@@ -156,7 +156,7 @@ def test_a_film_that_lost_its_key_goes_without_a_total(rounds) -> None:
 
 
 def test_seasons_of_two_libraries_may_exchange_their_keys(rounds) -> None:
-    """The first pass has moved the season's episodes on when the second one asks whose key it is."""
+    """The first pass has moved the season's episodes when the second one looks for the key's owner."""
     first, second = _library(rounds, "show"), _library(rounds, "show")
     shows = _show(rounds, first, 1, guid="local://of-nobody"), _show(rounds, second, 2, "Other")
     rounds.sync()
@@ -285,8 +285,8 @@ def test_a_show_may_move_with_half_of_its_episodes(rounds) -> None:
     assert _states(rounds, *episodes[2:]) == ["missing", "missing"]
 
 
-def test_a_show_that_nobody_knows_is_found_by_its_files(rounds) -> None:
-    """Where there is no guid but the server's own, paths tell the episodes, and they their show."""
+def test_an_unmatched_show_is_found_by_its_files(rounds) -> None:
+    """If there are only the server's own guids, paths identify the episodes, and these their show."""
     library = _library(rounds, "show")
     show, _ = _show(rounds, library, 3, guid="local://nobody"), _show(rounds, library, 1, "Another")
     rounds.sync()
@@ -325,7 +325,7 @@ def test_two_episodes_of_one_file_are_distinguished(rounds) -> None:
 
 
 def test_editions_of_one_film_keep_their_ids_apart(rounds) -> None:
-    """They have one guid; the edition tells which is which."""
+    """They have one guid; the edition distinguishes them."""
     library = _library(rounds)
     guid = plex_guid("movie", "the same")
     films = [

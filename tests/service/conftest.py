@@ -1,4 +1,4 @@
-"""The inside of the service in this process: real servers and files, and a clock that a test moves."""
+"""The service in this process, with real servers and files, and a clock that a test moves."""
 
 from __future__ import annotations
 

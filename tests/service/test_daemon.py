@@ -1,4 +1,4 @@
-"""The whole service in this process: started, told things by real signals, ended; and nothing of it is left."""
+"""The whole service in this process: started, controlled by real signals, ended without leftovers."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ async def _released(path: Path) -> None:
 
 
 def _check(path: Path) -> None:
-    """Look whether the database is whole and closed: no log is left, so anybody may read it."""
+    """Check that the database is intact and closed: no log is left, so any user may read it."""
     assert not path.with_name(path.name + "-wal").exists()
     connection = sqlite3.connect(path)
     assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

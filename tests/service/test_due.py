@@ -101,7 +101,7 @@ def test_a_library_that_never_failed_is_ready() -> None:
 
 @pytest.mark.parametrize(("failures", "seconds"), [(1, 240), (2, 540), (3, 1140), (4, 2340), (5, 3540), (99, 3540)])
 def test_the_wait_doubles_from_failure_to_failure(failures: int, seconds: int) -> None:
-    """From a little less than an interval, so that the next look is not missed, up to an hour."""
+    """From a little less than an interval, so that the next poll is not missed, up to an hour."""
     assert _wait(LibraryBackoff(300), failures) == seconds
 
 

@@ -79,8 +79,8 @@ async def test_a_library_that_was_busy_is_waited_for(job) -> None:
     assert len(job.done.result().passes) == 2
 
 
-async def test_a_library_that_vanishes_while_it_is_waited_for_is_not_waited_for_for_ever(job) -> None:
-    """The next look no longer offers it."""
+async def test_a_library_that_vanishes_while_it_is_waited_for_is_not_waited_for_forever(job) -> None:
+    """The next poll no longer offers it."""
     job.set_libraries(("Films",), [1])
     job.set_libraries((), [])
     job.finish_if_done()

@@ -88,7 +88,7 @@ async def test_as_long_as_such_a_pass_writes_nothing_counts_as_settled(in_the_mi
 
 
 async def test_a_pass_that_is_broken_off_leaves_no_stale_path(in_the_middle, clock, stale, edit) -> None:
-    """What it had read is written all the same, by the old mappings; the next look sees to it."""
+    """What it had read is written nevertheless, by the old mappings; the next poll sees to it."""
     service, running, _ = await in_the_middle()
     await edit(EDIT)
     await service.noticed()

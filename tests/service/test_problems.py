@@ -97,7 +97,7 @@ async def test_a_row_that_defines_no_server_says_why(serve, config, edit, clock,
 async def test_a_library_that_fails_says_so_in_its_row_until_it_is_listed(
     serve, config, plex, clock, events, rows
 ) -> None:
-    """A quick look in between ends nothing: the listing is still due."""
+    """A quick pass in between ends nothing: the listing is still due."""
     began = clock.wall
     plex.faults.fail("/library/sections/2/all", status=500, times=None)
     service = await serve(config(table(plex)))
@@ -119,7 +119,7 @@ async def test_a_library_that_fails_says_so_in_its_row_until_it_is_listed(
     assert rows(LIBRARY) == [(None,) * 4]
 
 
-async def test_what_to_do_for_a_library_stands_beside_its_error(serve, config, plex, events, rows) -> None:
+async def test_what_to_do_for_a_library_is_beside_its_error(serve, config, plex, events, rows) -> None:
     """As it is logged."""
     plex.faults.fail("/library/sections/2/all", status=401, times=None)
     await serve(config(table(plex)))

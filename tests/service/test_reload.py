@@ -53,7 +53,7 @@ async def test_an_unchanged_server_keeps_its_session_and_its_schedule(serve, con
 
 
 async def test_an_unchanged_server_keeps_its_backoff(serve, config, plex, clock, events) -> None:
-    """A reload is no reason to ask a dead server again, nor one that said when to come back."""
+    """A reload is no reason to contact a dead server again, nor one that sent Retry-After."""
     plex.faults.fail("/identity", status=503, retry_after="300", times=None)
     service = await serve(config(table(plex)))
     await events.next("server.busy")
@@ -65,10 +65,10 @@ async def test_an_unchanged_server_keeps_its_backoff(serve, config, plex, clock,
     assert len(plex.requests_for("/identity")) == 1
 
 
-async def test_a_pass_of_an_unchanged_server_goes_on_and_one_of_a_removed_server_stops(
+async def test_a_pass_of_an_unchanged_server_continues_and_one_of_a_removed_server_stops(
     serve, config, start_plex, events, rows
 ) -> None:
-    """The latter is recorded as cancelled, who asked for it is told, and its rows stay."""
+    """The latter is recorded as cancelled, its requester receives that, and its rows stay."""
     kept, removed = await start_plex("A", "B", name="kept"), await start_plex("C", "D", name="removed")
     service = await serve(config(table(kept, "kept"), table(removed, "removed")))
     await events.count(4, "sync.finished")
@@ -98,8 +98,8 @@ async def test_a_changed_server_starts_anew(serve, config, plex, events) -> None
     assert len(plex.connections) == connections + 1
 
 
-async def test_a_changed_server_does_what_it_was_asked_for_before(serve, config, plex, events) -> None:
-    """What was done stays done, what ran is done again, and so is what waits for that: nobody has to ask anew."""
+async def test_a_changed_server_completes_earlier_jobs(serve, config, plex, events) -> None:
+    """Finished passes stay done, running ones are repeated, waiting ones follow: no job has to be submitted again."""
     service = await serve(config(table(plex)))
     await events.count(3, "sync.finished")
     stuck = plex.faults.hang("/library/sections/2/all")
@@ -125,8 +125,8 @@ async def test_a_changed_server_does_what_it_was_asked_for_before(serve, config,
     assert libraries == [["Comedies", "Dramas", "Westerns"], ["Dramas"], ["Westerns"]]
 
 
-async def test_the_trouble_of_a_changed_server_ends_where_it_was_told_of(serve, config, plex, events) -> None:
-    """A token is refused, and exchanged: whoever was told of the one is told of the other."""
+async def test_the_failure_of_a_changed_server_ends_in_the_log(serve, config, plex, events) -> None:
+    """A rejected token is replaced: the log has both the failure and the recovery."""
     service = await serve(config(table(plex, token="another-token")))
     await events.next("server.unauthorized")
     await service.supervisor.apply(config(table(plex)))
@@ -190,7 +190,7 @@ async def test_mappings_are_followed_before_the_reload_is_over(serve, config, pl
     assert service.supervisor.workers["home"] is worker
 
 
-async def test_a_shorter_interval_holds_at_once_and_a_longer_one_from_the_next_look_on(
+async def test_a_shorter_interval_holds_at_once_and_a_longer_one_from_the_next_poll_on(
     serve, config, plex, clock, events
 ) -> None:
     """A week that was planned before does not have to pass first."""
@@ -272,7 +272,7 @@ def file(tmp_path: Path, path: Path) -> File:
 
 @pytest.fixture
 def heard(tmp_path: Path) -> Iterator[Callable[[], list[str]]]:
-    """What systemd has been told since the last call; the first words only."""
+    """The messages to systemd since the last call; the first words only."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as listener:
         listener.bind(str(tmp_path / "notify"))
 
@@ -309,10 +309,10 @@ async def reloading(serve, file, tmp_path, heard, plex):
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_a_file_with_mistakes_changes_nothing_and_tells_all_of_them(
+async def test_a_file_with_mistakes_changes_nothing_and_reports_all_of_them(
     reloading, file, plex, events, heard
 ) -> None:
-    """By the paths of their keys; systemd hears that the reload is over all the same."""
+    """By the paths of their keys; systemd hears that the reload is over nevertheless."""
     file.write(table(plex))
     service, wanted = await reloading()
     await events.count(3, "sync.finished")
@@ -363,7 +363,7 @@ async def test_a_storm_is_two_reloads_at_most(reloading, file, plex, events, hea
     assert heard() == RELOAD * 2
 
 
-async def test_a_reload_that_takes_long_asks_for_patience_until_it_is_over(
+async def test_a_long_reload_extends_the_timeout_until_it_is_over(
     reloading, file, plex, clock, events, heard
 ) -> None:
     """Each time for longer than until the next time; systemd would give it up after a minute and a half."""
@@ -407,10 +407,10 @@ async def test_what_needs_a_restart_is_refused_with_that_reason(reloading, file,
     assert service.supervisor.wrong == []
 
 
-async def test_a_reload_that_cannot_be_applied_is_told_and_the_next_one_works(
+async def test_a_reload_that_cannot_be_applied_is_reported_and_the_next_one_works(
     reloading, file, plex, events, heard, monkeypatch
 ) -> None:
-    """Also where the reason is a mistake of ours."""
+    """Also where the reason is a bug."""
     file.write()
     service, wanted = await reloading()
 
@@ -546,7 +546,7 @@ async def test_requests_at_once_get_the_verdicts_of_their_own_reloads(reloading,
 
 
 async def test_a_verdict_from_before_the_last_boot_belongs_to_no_request(reloading, requests, file, path) -> None:
-    """The monotonic clock began anew since; and a daemon that stores nothing is told as one that does not answer."""
+    """The monotonic clock has restarted since; a daemon that stores no result counts as unresponsive."""
     file.write()
     service, wanted = await reloading()
     old = Reload(at=1, began_ns=2**62, outcome="refused", exit_code=78)

@@ -315,7 +315,7 @@ async def test_an_answer_that_cannot_be_written_is_given_later(
 
 
 async def test_requests_that_were_answered_long_ago_are_forgotten(in_step, clock, events, request_row, rows) -> None:
-    """After ninety days; the table does not grow for ever."""
+    """After ninety days; the table does not grow forever."""
     old = await request_row()
     await clock.tick()
     await events.next("request.finished")

@@ -17,7 +17,7 @@ def agenda(clock) -> ServerSchedule:
 
 
 def _look(agenda: ServerSchedule, clock, error: Exception | None = None) -> float:
-    """Let the next look be due, and do it; return the seconds until the one after it."""
+    """Let the next poll be due, and do it; return the seconds until the one after it."""
     clock.advance(agenda.due_in)
     assert agenda.begin(INTERVAL)
     if error is None:
@@ -27,12 +27,12 @@ def _look(agenda: ServerSchedule, clock, error: Exception | None = None) -> floa
     return agenda.due_in
 
 
-def test_the_first_look_is_due_at_once(agenda) -> None:
+def test_the_first_poll_is_due_at_once(agenda) -> None:
     """A service that starts does not wait for an interval."""
     assert agenda.due_in == 0
 
 
-def test_looks_come_at_the_interval_with_jitter(agenda, clock) -> None:
+def test_polls_come_at_the_interval_with_jitter(agenda, clock) -> None:
     """A tenth earlier or later, never more, and not always the same."""
     waits = [_look(agenda, clock) for _ in range(200)]
     assert INTERVAL * 0.9 <= min(waits) < INTERVAL * 0.95
@@ -93,14 +93,14 @@ def test_a_refused_token_is_tried_slowly_from_the_start(agenda, clock) -> None:
 
 
 def test_the_wall_clock_does_not_matter(agenda, clock) -> None:
-    """Set forward or back by years: the next look stays where it was."""
+    """Set forward or back by years: the next poll stays where it was."""
     wait = _look(agenda, clock)
     for year in (-10, +10):
         clock.wall += year * 365 * 86_400
         assert agenda.due_in == wait
 
 
-def test_a_look_before_its_time_leaves_the_plan_alone(agenda, clock) -> None:
+def test_an_early_poll_leaves_the_schedule_alone(agenda, clock) -> None:
     """A job requested something other than all that is due."""
     wait = _look(agenda, clock)
     clock.advance(10)
@@ -109,7 +109,7 @@ def test_a_look_before_its_time_leaves_the_plan_alone(agenda, clock) -> None:
     assert agenda.due_in == wait - 10
 
 
-def test_a_look_that_ends_the_trouble_before_its_time_makes_up_for_what_was_missed(agenda, clock) -> None:
+def test_an_early_poll_that_ends_a_failure_makes_up_for_missed_polls(agenda, clock) -> None:
     """The job's poll has shown that the server is back."""
     for _ in range(8):
         _look(agenda, clock, ServerUnreachable("home"))
@@ -127,7 +127,7 @@ def test_a_failed_early_poll_does_not_lengthen_the_backoff(agenda, clock) -> Non
     assert agenda.due_in <= FIRST_BACKOFF_S
 
 
-def test_a_busy_pass_postpones_the_next_look_and_a_shorter_interval_does_not_bring_it_closer(agenda, clock) -> None:
+def test_a_busy_pass_postpones_the_next_poll_and_a_shorter_interval_does_not_bring_it_closer(agenda, clock) -> None:
     """The server sent Retry-After; a shorter interval does not override that."""
     _look(agenda, clock)
     agenda.postpone(600)

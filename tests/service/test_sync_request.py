@@ -187,7 +187,7 @@ async def test_a_result_from_another_program_is_an_error(ask, plex, edit, result
     "progress", ["nonsense", "[]", {"progress": 5}, {"progress": {"running": [{"pages": 1}]}}, {"progress": {}}]
 )
 async def test_progress_that_is_not_understood_is_passed_over(ask, plex, edit, progress) -> None:
-    """The daemon may be of another release; the result is waited for all the same."""
+    """The daemon may be of another release; the result is waited for nevertheless."""
     stuck = plex.faults.hang("/library/sections/2/all")
     asking = await ask(Selection(full=True))
     await stuck.reached.wait()
@@ -198,7 +198,7 @@ async def test_progress_that_is_not_understood_is_passed_over(ask, plex, edit, p
 
 
 async def test_ctrl_c_ends_the_waiting_and_not_the_work(ask, plex, events) -> None:
-    """The daemon goes on; its answer is in the row."""
+    """The daemon continues; its answer is in the row."""
     stuck = plex.faults.hang("/library/sections/2/all")
     with Signals() as signals:
         asking = await ask(Selection(full=True), signals=signals)

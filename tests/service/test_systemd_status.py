@@ -63,7 +63,7 @@ async def test_it_names_all_that_is_wrong_until_it_no_longer_is(serve, config, p
 
 
 async def test_a_blocked_library_stays_in_it_until_it_is_released(serve, config, plex, clock, edit) -> None:
-    """A quick look that went well does not make it forgotten; a switched off library is."""
+    """A quick pass that went well does not make it forgotten; a switched off library is."""
     service = await serve(config(table(plex)))
 
     async def sync(selection: Selection = EVERYTHING) -> str:

@@ -51,7 +51,7 @@ async def test_a_server_that_is_added_is_synced(serve, config, start_plex, ticks
 async def test_an_edited_server_is_followed_and_the_others_are_not_disturbed(
     serve, config, plex, start_plex, ticks, events, statement, kind, edit
 ) -> None:
-    """A pass of another server goes on, over the connection that it has."""
+    """A pass of another server continues, over the connection that it has."""
     attic = await start_plex("Musicals", name="Bijou")
     service = await serve(config(table(plex)))
     await events.count(3, "sync.finished", server="home")
@@ -212,7 +212,7 @@ async def test_a_pass_that_is_stopped_while_it_is_concluded_is_reported_as_it_en
     assert rows("SELECT status, added FROM sync_runs WHERE id = ?", told["run_id"]) == [("ok", 1)]
 
 
-async def test_a_library_that_is_switched_on_during_a_look_is_not_forgotten(
+async def test_a_library_that_is_switched_on_during_a_poll_is_not_forgotten(
     serve, config, plex, ticks, clock, events, edit
 ) -> None:
     """The look has read the switches before."""
@@ -277,7 +277,7 @@ async def test_what_is_written_while_the_service_starts_is_not_missed(
     await events.next("sync.finished", server="attic")
 
 
-async def test_a_row_that_is_made_anew_during_a_look_is_the_one_from_then_on(
+async def test_a_row_that_is_inserted_again_during_a_poll_is_used_from_then_on(
     serve, config, plex, ticks, clock, events, rows, edit
 ) -> None:
     """The look comes back with what it has found of the old one."""
@@ -331,7 +331,7 @@ async def test_an_edit_that_cannot_be_followed_ends_nothing_and_is_followed_late
     assert len(events.of("store.failed")) == len(events.of("store.recovered")) == 1
 
 
-async def test_a_mistake_of_ours_while_others_are_watched_is_reported_and_ends_nothing(
+async def test_a_bug_while_others_are_watched_is_reported_and_ends_nothing(
     serve, config, ticks, events, edit, monkeypatch
 ) -> None:
     """Once, however often it is met; and what was missed is followed when it is met no more."""

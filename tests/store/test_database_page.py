@@ -128,7 +128,7 @@ def _real(ask: Callable[[str], list[dict[str, Any]]], kind: str) -> dict[str, di
     }
 
 
-def test_every_table_view_and_column_stands_on_the_page(ask) -> None:
+def test_every_table_view_and_column_is_on_the_page(ask) -> None:
     """With its type; and nothing stands there that is not in the schema."""
     said = {name: {column: kind for column, (kind, _) in columns.items()} for name, columns in _documented().items()}
     assert said == _real(ask, "table") | _real(ask, "view")

@@ -218,7 +218,7 @@ async def test_what_is_not_written_yet_gets_the_reason(path) -> None:
 
 
 async def test_a_file_that_is_replaced_at_the_very_end_is_noticed(path, monkeypatch) -> None:
-    """A sync may end before the next look."""
+    """A sync may end before the next poll."""
     monkeypatch.setattr(file_watch, "LOOK_S", 3600)
     async with open_database(path) as database:
         await _write(database, "1", "2")

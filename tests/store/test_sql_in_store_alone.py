@@ -18,7 +18,7 @@ SHOWN = {"cli/commands/demo/story.py"}
 """Modules that print statements for readers to try."""
 
 
-def test_sql_stands_in_the_store_alone() -> None:
+def test_sql_is_in_the_store_alone() -> None:
     """No other package holds a text that begins as a statement does."""
     found = {
         f"{name}:{node.lineno}"

@@ -28,7 +28,7 @@ async def _insert(key: str, connection: Connection) -> None:
     await connection.execute(INSERT, (key,))
 
 
-async def test_failed_work_leaves_nothing_and_later_work_goes_on(database, query) -> None:
+async def test_failed_work_leaves_nothing_and_later_work_continues(database, query) -> None:
     """A transaction that fails half-way is rolled back whole, and its submitter gets the error."""
 
     async def half(connection) -> None:
@@ -138,7 +138,7 @@ async def _as_awaitable(submit: Callable[[Any], Any], work: Any) -> object:
 
 
 async def test_work_for_a_closed_writer_is_refused(tmp_path) -> None:
-    """Nobody waits for ever for a writer that has ended."""
+    """No caller waits forever for a writer that has ended."""
     async with open_database(tmp_path / "mirror.db") as database:
         pass
     with pytest.raises(WriterStopped):

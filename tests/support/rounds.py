@@ -82,7 +82,7 @@ def rows(path: Path) -> Callable[..., list[tuple[object, ...]]]:
 
 @dataclass(slots=True)
 class Engine:
-    """The inside of the daemon over a database that stays open: rounds at will, by a clock that a test sets."""
+    """The daemon's inner parts over an open database: rounds on demand, with a clock that the test sets."""
 
     database: Database
     supervisor: Supervisor

@@ -1,4 +1,4 @@
-"""A server whose listings are faulty in another way each time is not listed completely for ever."""
+"""A server whose listings are faulty in another way each time is not listed completely forever."""
 
 from __future__ import annotations
 

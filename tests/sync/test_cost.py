@@ -73,7 +73,7 @@ async def test_a_full_pass_requests_each_page_once(engine, in_pages) -> None:
             assert len(plex.requests) == 2 + expected
 
 
-async def test_a_look_costs_the_same_whatever_the_size_of_the_library(engine, in_pages) -> None:
+async def test_a_poll_costs_the_same_whatever_the_size_of_the_library(engine, in_pages) -> None:
     """Two requests of the server, one of a film library, three of a show library; also where pages are small."""
     world = generated_library(movies=60, shows=30, episodes=40)
     # Each is listed with a time long ago, but for one: what is new as it is always fits on a page.

@@ -1,4 +1,4 @@
-"""Damage of all kinds, wherever it is met: in quick looks and shows, inside of files, in what is requested by key."""
+"""Damage of all kinds, wherever it is met: in quick passes and shows, inside files, in what is requested by key."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ async def test_a_new_film_that_stays_damaged_costs_one_listing(plex, sync, rows)
 # Quick passes, and passes over shows
 
 
-async def test_a_quick_look_keeps_values_and_has_the_library_listed(plex, sync, rows, film) -> None:
+async def test_a_quick_pass_keeps_values_and_has_the_library_listed(plex, sync, rows, film) -> None:
     """What it met damaged is read again by a full pass, which comes next."""
     await sync(plex)
     good = _contents(rows)

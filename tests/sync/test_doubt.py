@@ -125,7 +125,7 @@ async def test_one_failing_library_costs_the_others_nothing(synced, sync) -> Non
     assert len(report.passes) == 7
 
 
-async def test_a_bad_entry_costs_only_itself(synced, sync, rows) -> None:
+async def test_a_bad_entry_affects_only_itself(synced, sync, rows) -> None:
     """The page lives on, and an entry that has a row still counts as listed."""
     victim = next(synced.world.movies("1"))
     synced.world.drop(victim.id)
@@ -187,7 +187,7 @@ async def test_a_library_that_is_no_longer_listed_is_held_back(synced, sync, row
     assert rows("SELECT state FROM libraries WHERE library_name = 'Movies'") == [("active",)]
 
 
-async def test_an_item_of_another_kind_costs_only_itself(synced, sync, rows) -> None:
+async def test_an_item_of_another_kind_affects_only_itself(synced, sync, rows) -> None:
     """A proxy may mix listings up; the rows of one table never take another kind's."""
     for library, listing, entry in (
         ("1", "all", {"ratingKey": "900001", "type": "episode", "title": "stray"}),
@@ -200,7 +200,7 @@ async def test_an_item_of_another_kind_costs_only_itself(synced, sync, rows) -> 
 
 
 async def test_what_was_read_before_a_page_failed_is_kept(plex, config, sync, rows) -> None:
-    """The pass ends incomplete and removes nothing; the next one goes on from there."""
+    """The pass ends incomplete and removes nothing; the next one continues from there."""
     settings = config(plex, sync={"page_size": 10})
     plex.faults.fail("/library/sections/1/all", status=500, times=None, after=2)
     (report,) = await sync(settings)
@@ -314,7 +314,7 @@ async def test_a_page_of_another_library_is_refused(synced, sync, rows) -> None:
     assert rows("SELECT count(*) FROM movies WHERE title = 'of another library'") == [(0,)]
 
 
-async def test_a_mistake_of_ours_costs_one_server_only(synced, config, sync, monkeypatch) -> None:
+async def test_a_bug_costs_one_server_only(synced, config, sync, monkeypatch) -> None:
     """It ends in that server's report, with its traceback in the log."""
     contact = Discovery.contact
 

@@ -195,7 +195,7 @@ async def test_a_whole_library_that_was_scanned_anew_keeps_all_ids(synced, sync,
 async def test_a_library_that_is_held_back_moves_nothing_unless_most_of_it_did(
     sync, ids, whole, recreated, deleted, moved, *, scanned
 ) -> None:
-    """A listing that lacks so much is doubted, and what it seems to have instead; a person may believe it.
+    """A listing that lacks so much is doubtful, and so is what it has instead; a person may confirm it.
 
     What came may have been stored by an earlier pass, which could not judge because the server was scanning.
     """

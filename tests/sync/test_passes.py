@@ -84,7 +84,7 @@ async def test_a_quick_pass_starts_a_little_before_the_last_change(synced, sync,
     assert request.query["updatedAt>"] == str(watermark - 10 * 60)
 
 
-async def test_what_was_updated_at_once_is_not_shown_for_ever(synced, sync, path) -> None:
+async def test_what_was_updated_at_once_is_not_shown_forever(synced, sync, path) -> None:
     """An hour later nothing of it is requested any more, until something changes again."""
     movies = [movie for movie in synced.world.movies("1") if movie.updated_at]
     newest = max(movie.updated_at for movie in movies)
@@ -447,7 +447,7 @@ async def test_at_most_two_hundred_single_items_are_requested(config, sync, rows
 
 
 async def test_what_the_server_still_has_does_not_hide_what_is_gone(config, sync, rows) -> None:
-    """More films than are requested in one pass are there and not listed; the library is not listed for ever."""
+    """More films than are requested in one pass are there and not listed; the library is not listed forever."""
     async with SimulatedPlex(generated_library(movies=400, shows=0, episodes=0)) as plex:
         settings = config(plex, sync={"max_removed": "90%"})
         await sync(settings)
@@ -576,7 +576,7 @@ async def test_a_show_without_a_year_can_be_chosen(synced, sync, rows) -> None:
     assert rows("SELECT title, year FROM shows WHERE title = 'Twins'") == [("Twins", None)]
 
 
-async def test_a_show_that_stands_in_two_libraries_is_synced_in_both(synced, sync) -> None:
+async def test_a_show_that_is_in_two_libraries_is_synced_in_both(synced, sync) -> None:
     """They cannot be distinguished, and both match the requested show."""
     for library in ("3", "4"):
         synced.changes.add_show(library, "Twins", 1970)

@@ -98,7 +98,7 @@ async def test_every_reader_sees_the_last_value() -> None:
 
 
 async def test_what_is_done_and_what_is_to_do_never_drift_apart() -> None:
-    """A library counts once, also where its pass is cancelled and its meter ends twice, or goes on after its end."""
+    """A library counts once, even if its pass is cancelled and its meter ends twice, or continues after its end."""
     board = ProgressBoard()
     for _ in range(1_000):
         first, second = board.begin("home", "Movies"), board.begin("home", "TV Shows")

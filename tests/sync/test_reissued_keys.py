@@ -254,7 +254,7 @@ async def test_a_show_that_was_matched_anew_keeps_all_its_ids(synced, sync, name
     assert rows("SELECT source_id LIKE 'com.%' FROM shows WHERE rating_key = ?", show.rating_key) == [(1,)]
 
 
-async def test_a_quick_look_never_gives_a_show_another_ones_id(synced, sync, named, rows) -> None:
+async def test_a_quick_pass_never_gives_a_show_another_ones_id(synced, sync, named, rows) -> None:
     """What it cannot decide from the updated items waits for a full listing, which comes next."""
     world = synced.world
     show = next(show for show in _matched(world.shows("3")) if world.leaves_of(show.id))

@@ -83,8 +83,8 @@ async def test_who_adds_waits_until_the_others_have_judged() -> None:
     assert not await _waits(asyncio.create_task(round_.wait_for_listings("movie")))
 
 
-async def test_a_pass_that_hangs_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The others go on without it."""
+async def test_a_pass_that_hangs_is_not_waited_for_forever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others continue without it."""
     monkeypatch.setattr(rounds, "LONGEST_WAIT_S", 0.01)
     round_ = Round(MergedRows())
     round_.begin("movie", 1)

@@ -91,7 +91,7 @@ async def test_it_shows_what_mappings_would_do(synced, config_file, commands, ro
 
 
 async def test_a_mapping_by_a_former_title_is_not_reported_as_idle(synced, sync, config_file, commands) -> None:
-    """It goes on to apply to the library that was renamed."""
+    """It continues to apply to the library that was renamed."""
     synced.changes.rename_library("1", "Films")
     await sync(synced)
     file = config_file(synced)

@@ -100,7 +100,7 @@ async def test_a_rotated_token_is_read_again_and_a_storm_changes_nothing(
 
 
 async def test_a_file_that_cannot_be_used_changes_nothing(commands, plexes, write, tmp_path) -> None:
-    """All problems are reported with the paths of their keys, also keys that need a restart; the service goes on."""
+    """All problems are reported with the paths of their keys, also those that need a restart; nothing changes."""
     home, attic = plexes
     home_table = f'name = "home"\nurl = "{home.url}"\ntoken = "{home.token}"'
     attic_table = f'name = "attic"\nurl = "{attic.url}"\ntoken = "{attic.token}"'
@@ -278,7 +278,7 @@ async def _got_the_signal(process: asyncio.subprocess.Process) -> None:
 
 
 async def test_a_daemon_that_does_not_answer_or_ends_meanwhile_is_reported(commands, plex, config_file) -> None:
-    """The command does not wait for ever; a signal that was sent still counts."""
+    """The command does not wait forever; a signal that was sent still counts."""
     file = config_file(plex)
     process = await commands.start("run", "--config", file)
     log = Log(process)

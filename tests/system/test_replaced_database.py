@@ -42,7 +42,7 @@ def _content(path: Path) -> list[list[tuple[object, ...]]]:
 async def test_a_copy_put_under_the_daemon_stays_as_it_is(
     commands, plex, config_file, path, copy, tmp_path, replace
 ) -> None:
-    """It stops with 78, having moved its log away; the next one goes on from the copy."""
+    """It stops with 78, having moved its log away; the next one continues from the copy."""
     before = _content(copy)
     process = await commands.start("run", "--config", config_file(plex))
     log = Log(process)

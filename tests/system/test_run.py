@@ -148,7 +148,7 @@ main()
 
 
 async def test_an_end_with_an_error_waits_for_no_thread_either(tmp_path) -> None:
-    """The service has to end before it can be started again; why it does is said all the same."""
+    """The service has to end before it can be started again; the log has the reason."""
     (tmp_path / "config.toml").write_text(f'[database]\npath = "{tmp_path / "mirror.db"}"\n')
     arguments = ("-c", ENDS_BADLY, "run", "--config", str(tmp_path / "config.toml"))
     process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stderr=asyncio.subprocess.PIPE)

@@ -82,7 +82,7 @@ def test_a_reload_carries_the_time_of_its_beginning(listener, notifier) -> None:
 
 
 def test_no_state_follows_the_last_one(listener, notifier) -> None:
-    """A reload that ends meanwhile must not look like a service that goes on; what it does, it may still say."""
+    """A reload that ends meanwhile must not look like a service that continues; what it does, it may still say."""
     notifier.stopping("stopping")
     notifier.reloading()
     notifier.ready("ready")

@@ -179,7 +179,7 @@ def test_the_start_is_a_command_that_there_is(tmp_path) -> None:
 
 
 def test_a_reload_checks_the_file_first(tmp_path) -> None:
-    """A good one goes on to the signal, a bad one ends the reload: systemd stops at the first failing line."""
+    """A valid one is followed by the signal, a bad one ends the reload: systemd stops at the first failing line."""
     check, _ = values(UNIT, "ExecReload")
     file = tmp_path / "config.toml"
     file.touch(mode=0o600)

@@ -128,7 +128,7 @@ async def test_a_writer_that_waits_with_one_piece_of_work_after_the_other_lives(
 
 
 async def test_a_writer_that_could_not_get_the_lock_lives(heart, database, monkeypatch) -> None:
-    """It answers that it could not write, and goes on to the next piece of work."""
+    """It answers that it could not write, and continues to the next piece of work."""
     monkeypatch.setattr(writer, "BUSY_TRIES", 1)
     await database.writer._connection.execute("PRAGMA busy_timeout = 1")
     listener, clock = heart

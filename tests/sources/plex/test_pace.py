@@ -1,4 +1,4 @@
-"""How a server is asked that answers faster or slower than before."""
+"""Requests to a server that becomes faster or slower."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_no_rest_is_longer_than_ten_seconds(pace: Pace) -> None:
 
 
 def test_what_is_always_so_is_not_slow(pace: Pace) -> None:
-    """A weak machine, and one whose first page came out of a cache, are asked as usual after a while."""
+    """A weak machine, or one whose first page came from a cache, gets normal requests after a while."""
     note(pace, 0.3)
     seen = set()
     for _ in range(2_000):
@@ -152,8 +152,8 @@ def test_a_kind_whose_entries_are_small_is_no_measure_for_another(pace: Pace) ->
         assert not pace.slow
 
 
-def test_small_pages_tell_nothing_of_a_slow_server_but_a_few_end_one(pace: Pace) -> None:
-    """Their time is that of a request. Small pages alone would else keep a server slow for ever."""
+def test_a_small_page_does_not_end_slowness_but_a_few_do(pace: Pace) -> None:
+    """Their time is that of a request. Small pages alone would else keep a server slow forever."""
     note(pace, 0.3)
     note(pace, 2.0, entries=3)
     assert not pace.slow
@@ -165,7 +165,7 @@ def test_small_pages_tell_nothing_of_a_slow_server_but_a_few_end_one(pace: Pace)
     assert not pace.slow
 
 
-async def test_a_listing_goes_on_where_it_was_in_pages_of_another_size(pace: Pace) -> None:
+async def test_a_listing_continues_where_it_was_in_pages_of_another_size(pace: Pace) -> None:
     """Every entry comes once, whatever the pace wants in between."""
     seconds = iter([7.0, 7.0, 1.0, 1.0, 1.0, 1.0, 7.0] + [1.0] * 100)
     pages = Pages(listing(3_000))
@@ -213,7 +213,7 @@ async def test_a_client_rests_where_its_server_becomes_slow(plex: FakePlex, sect
 
 
 async def test_a_server_that_becomes_slow_is_noticed_while_its_pages_wait(plex: FakePlex, section) -> None:
-    """The reader has other work; whoever else asks the server must know."""
+    """The reader is busy; other requests to the server must still rest."""
     clock = SteppingClock()
     plex.answer("/library/sections/1/all", plex.listing(*movies(1_000)))
     plex.answer("/library/metadata/1", plex.reply({"MediaContainer": {"size": 1, "Metadata": movies(1)}}))

@@ -44,7 +44,7 @@ def test_an_item_says_which_library_it_is_in(section: object) -> None:
 
 
 def test_a_library_that_is_not_named_is_unknown() -> None:
-    """The show is found all the same."""
+    """The show is found nevertheless."""
     (found,) = parse_found_shows(body(SHOW)).shows
     assert (found.show.title, found.library_key, found.library) == ("The Lighthouse Keepers", None, None)
 

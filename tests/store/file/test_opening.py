@@ -90,7 +90,7 @@ async def test_files_are_private_unless_configured(tmp_path) -> None:
             assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o640, name
 
 
-async def test_a_group_that_this_user_is_no_member_of_is_said_so(tmp_path, monkeypatch) -> None:
+async def test_a_group_that_this_user_is_no_member_of_is_reported_as_such(tmp_path, monkeypatch) -> None:
     """The directory is not to blame, and to make it writable would not help."""
 
     def refuse(*_: object, **__: object) -> None:
@@ -262,7 +262,7 @@ async def test_the_default_directory_is_made(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("path", ["/proc/mirror.db", "/"])
-async def test_a_place_that_cannot_be_written_is_said_so(path) -> None:
+async def test_a_place_that_cannot_be_written_is_reported_as_such(path) -> None:
     """Whatever keeps the file from being made, the message names the database and what to do."""
     with pytest.raises(DatabaseUnusable) as unusable:
         await _open_and_close(Path(path))

@@ -52,7 +52,7 @@ def test_a_change_is_one_transaction(path) -> None:
 
 
 def test_a_change_keeps_what_others_refer_to(path) -> None:
-    """Foreign keys hold also for visitors, and what a rule of the table refuses is told."""
+    """Foreign keys also apply to commands, and violations of a table's rules are reported."""
     with changing(path) as connection:
         connection.execute(ADD)
         connection.execute(
@@ -77,7 +77,7 @@ def test_who_only_reads_cannot_write(path) -> None:
 
 
 def test_a_database_is_made_only_where_there_is_none(path, tmp_path) -> None:
-    """With the permissions asked for; what is there is not even opened."""
+    """With the requested permissions; an existing file is not even opened."""
     made = tmp_path / "other.db"
     make_if_missing(made, mode=0o640)
     assert made.stat().st_mode & 0o777 == 0o640
@@ -102,7 +102,7 @@ def test_a_database_that_root_makes_belongs_to_the_daemon(tmp_path) -> None:
 
 
 def test_what_is_no_file_is_refused_at_once(tmp_path) -> None:
-    """Opening a pipe would wait for ever."""
+    """Opening a pipe would wait forever."""
     os.mkfifo(tmp_path / "pipe")
     for place in (tmp_path / "pipe", tmp_path):
         with pytest.raises(DatabaseUnusable), reading(place):

@@ -1,4 +1,4 @@
-"""A server's own time goes on from what its rows remember."""
+"""A server's own time continues from what its rows remember."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ async def test_time_begins_with_the_first_moment(database) -> None:
 
 
 @pytest.mark.parametrize("column", ["known_moment", "listed_from", "listed_until"])
-async def test_time_goes_on_after_what_libraries_remember(database, column) -> None:
+async def test_time_continues_after_what_libraries_remember(database, column) -> None:
     """Of any library of the server."""
     await database.writer.write(lambda c: c.execute(f"UPDATE libraries SET {column} = 40 WHERE id = 2"))
     assert await database.reader.run(next_moment, 1) == 41
 
 
 @pytest.mark.parametrize("kind", ["movie", "show", "season", "episode"])
-async def test_time_goes_on_after_what_items_remember(database, write, make, kind) -> None:
+async def test_time_continues_after_what_items_remember(database, write, make, kind) -> None:
     """A pass that was killed has left rows, and no mark in its library's row."""
     item = {
         "movie": make.movie,

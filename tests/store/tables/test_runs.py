@@ -162,7 +162,7 @@ async def test_the_watermark_follows_the_clock(database, library, watermark, beg
 
 
 @pytest.mark.parametrize(("settled", "error"), [(True, None), (False, "no")])
-async def test_a_quick_look_moves_the_watermark_only(database, library, settled, error) -> None:
+async def test_a_quick_pass_moves_the_watermark_only(database, library, settled, error) -> None:
     """It forgives what was wrong where nothing else is due."""
     await database.writer.run(lambda c: settle(c, RUN, MARKS))
     await database.writer.run(lambda c: record_failure(c, replace(RUN, status="incomplete", error="no")))
