@@ -130,6 +130,20 @@ def test_keys_that_went_to_another_library_cut_no_listing_short(rounds, kind, fi
     assert _ids(rounds, *reversed(items)) == before
 
 
+def test_seasons_that_exchange_keys_between_two_listings_get_no_episode_of_another_show(rounds) -> None:
+    """The listing of seasons showed the keys as they were; the next pass sees what belongs where."""
+    library = _library(rounds, "show")
+    shows = [_show(rounds, library, 2, f"Show {number}") for number in range(2)]
+    rounds.sync()
+    seasons = [rounds.world.seasons_of(show.id)[0] for show in shows]
+    before = _ids(rounds, *seasons)
+    path = f"/library/sections/{library}/allLeaves"
+    late = Interruption(path, 0, lambda: reissue_keys(rounds.world, *(season.id for season in seasons)))
+    rounds.sync(interruption=late)
+    rounds.sync()
+    assert _ids(rounds, *reversed(seasons)) == before
+
+
 def test_a_show_without_episodes_leaves_its_id_to_no_other(rounds) -> None:
     """Its row has no file to compare, but its guid is listed under another key."""
     library = _library(rounds, "show")

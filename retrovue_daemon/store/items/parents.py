@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.records import Episode, Season
 
+_SEASONS = """
+SELECT rating_key, id, show_id FROM seasons
+WHERE server_id = ? AND rating_key IN (SELECT value FROM json_each(?))
+"""
+
 _SEASONS_OF_SHOWS = """
 SELECT show_id, season_number, min(id) FROM seasons
 WHERE show_id IN (SELECT value FROM json_each(?)) AND state = 'active' GROUP BY show_id, season_number
@@ -22,10 +27,13 @@ WHERE show_id IN (SELECT value FROM json_each(?)) AND state = 'active' GROUP BY 
 
 
 class Parents(msgspec.Struct, frozen=True):
-    """The stored parents of a batch: ids by rating key, and seasons also by (show id, season number)."""
+    """The stored parents of a batch by rating key: ids of shows, ids of seasons and of their shows.
+
+    Seasons are also known by (show id, season number).
+    """
 
     shows: dict[str, int]
-    seasons: dict[str, int]
+    seasons: dict[str, tuple[int, int | None]]
     numbered: dict[tuple[int, int | None], int]
 
     def of_season(self, season: Season) -> tuple[int | None, bool]:
@@ -37,14 +45,19 @@ class Parents(msgspec.Struct, frozen=True):
         """Return the ids of the episode's show and season, and whether both were found.
 
         If seasons are hidden, the episode names no season, or one that is not listed; it is then found by its number.
-        An episode without a named season needs none: a season that appears later claims it by number.
+        An episode without a named season needs none: a season that appears later claims it by number. A named season
+        of another show does not count as found: keys were given out again between the listings of both.
         """
         show_id = self.shows.get(episode.show_rating_key or "")
-        season_id = self.seasons.get(episode.season_rating_key or "")
+        season_id, its_show = self.seasons.get(episode.season_rating_key or "", (None, None))
+        contradicts = season_id is not None and None not in {show_id, its_show} and show_id != its_show
+        if contradicts:
+            season_id = None
         if season_id is None and show_id is not None and episode.season_number is not None:
             season_id = self.numbered.get((show_id, episode.season_number))
         named = episode.season_rating_key is not None
-        return (show_id, season_id), show_id is not None and (season_id is not None or not named)
+        found = show_id is not None and (season_id is not None or not named)
+        return (show_id, season_id), found and not contradicts
 
 
 def parents_of_seasons(connection: sqlite3.Connection, server_id: int, seasons: Sequence[Season]) -> Parents:
@@ -56,11 +69,14 @@ def parents_of_seasons(connection: sqlite3.Connection, server_id: int, seasons: 
 def parents_of_episodes(connection: sqlite3.Connection, server_id: int, episodes: Sequence[Episode]) -> Parents:
     """Look up the shows and seasons of these episodes in two queries, or three if a named season is not found."""
     shows = _ids(connection, Kind.SHOW, server_id, (episode.show_rating_key for episode in episodes))
-    seasons = _ids(connection, Kind.SEASON, server_id, (episode.season_rating_key for episode in episodes))
+    named = {episode.season_rating_key for episode in episodes if episode.season_rating_key is not None}
+    rows = connection.execute(_SEASONS, (server_id, json_list(sorted(named))))
+    seasons = {key: (season_id, show_id) for key, season_id, show_id in rows}
     unnamed = {
         shows[episode.show_rating_key]
         for episode in episodes
-        if episode.season_rating_key not in seasons and episode.show_rating_key in shows
+        if episode.show_rating_key in shows
+        and seasons.get(episode.season_rating_key or "", (None, None))[1] != shows[episode.show_rating_key]
     }
     numbered = {}
     if unnamed:
