@@ -32,12 +32,14 @@ _MOST_UNANSWERED = 5
 class Confirmed(msgspec.Struct, frozen=True):
     """The rows whose items the library no longer has, and the number of those that it still has, by kind.
 
-    ``waiting`` is the number of items not requested yet.
+    ``moved`` are those of the twins. ``waiting`` and ``twins_waiting`` are the numbers of items not requested yet.
     """
 
-    gone: dict[Kind, list[int]]
-    waiting: int
-    present: dict[Kind, int]
+    gone: dict[Kind, list[int]] = {}
+    present: dict[Kind, int] = {}
+    moved: dict[Kind, list[int]] = {}
+    waiting: int = 0
+    twins_waiting: int = 0
 
 
 async def confirm(
@@ -45,45 +47,40 @@ async def confirm(
     library: LibraryTarget,
     doubtful: Mapping[Kind, list[int]],
     listed: Mapping[Kind, SeenIds],
+    twins: Mapping[Kind, list[int]] | None = None,
 ) -> Confirmed | None:
     """Request the items of these rows; those answered with 404, or with an item of another library, are gone.
 
-    If there are too many, a random sample is requested: otherwise items that the server still has could block the
-    others forever.
+    ``twins`` are rows that may be re-keyed, but not removed. If there are too many of both together, a random sample
+    is requested: otherwise items that the server still has could block the others forever.
 
     Returns None if the server, or a proxy in front of it, also answers 404 for a listed item: then a 404 proves
     nothing. Rows without a key of their own are not requested and stay, as do rows whose request fails. Raises
     PlexError if several requests fail.
     """
     reader, check = context.database.reader, _ExistenceCheck(context.client, library)
-    for kind in doubtful:
+    twins = {kind: ids for kind, ids in (twins or {}).items() if ids}
+    for kind in doubtful.keys() | twins.keys():
         control = await _listed_key(context, library, kind, listed[kind])
         if control is not None and not await check.may_exist(control, kind):
             return None
-    gone: dict[Kind, list[int]] = {}
-    present: dict[Kind, int] = {}
-    left, waiting = MOST_AT_ONCE, 0
+    rows = [(kind, *row, False) for kind, ids in doubtful.items() for row in await _keys(reader, kind, ids)]
+    rows += [(kind, *row, True) for kind, ids in twins.items() for row in await _keys(reader, kind, ids)]
     # Accepting removals means all of them.
-    most = None if context.settings.accept_removals else MOST_AT_ONCE
-    for kind, ids in doubtful.items():
-        keys = {row_id: key for row_id, key in (await _keys(reader, kind, ids)).items() if not is_displaced(key)}
-        now = random.sample(list(keys), len(keys) if most is None else min(len(keys), left))
-        left -= len(now)
-        waiting += len(keys) - len(now)
-        gone[kind], present[kind] = [], 0
-        for row_id in now:
-            if await check.may_exist(keys[row_id], kind):
-                present[kind] += 1
-            else:
-                gone[kind].append(row_id)
-    return Confirmed(gone, waiting, present)
-
-
-async def not_there(context: PassContext, library: LibraryTarget, kind: Kind, ids: list[int]) -> list[int]:
-    """Return those of a few rows whose items the library does not have. Raises PlexError if requests fail."""
-    check = _ExistenceCheck(context.client, library)
-    keys = await _keys(context.database.reader, kind, ids)
-    return [row_id for row_id, key in keys.items() if not await check.may_exist(key, kind)]
+    most = len(rows) if context.settings.accept_removals else min(len(rows), MOST_AT_ONCE)
+    chosen = set(random.sample(range(len(rows)), most))
+    gone: dict[Kind, list[int]] = {kind: [] for kind in doubtful}
+    moved: dict[Kind, list[int]] = {kind: [] for kind in twins}
+    present = dict.fromkeys(doubtful, 0)
+    for number, (kind, row_id, key, is_twin) in enumerate(rows):
+        if number not in chosen:
+            continue
+        if not await check.may_exist(key, kind):
+            (moved if is_twin else gone)[kind].append(row_id)
+        elif not is_twin:
+            present[kind] += 1
+    left = [is_twin for number, (*_, is_twin) in enumerate(rows) if number not in chosen]
+    return Confirmed(gone, present, moved, left.count(False), left.count(True))
 
 
 class _ExistenceCheck:
@@ -108,12 +105,12 @@ class _ExistenceCheck:
         return exists
 
 
-async def _keys(reader: Connection, kind: Kind, ids: list[int]) -> dict[int, str]:
-    """Return the rating keys of these rows by row id."""
+async def _keys(reader: Connection, kind: Kind, ids: list[int]) -> list[tuple[int, str]]:
+    """Return the ids and rating keys of those of these rows that have a key of their own."""
     keys: dict[int, str] = {}
     for start in range(0, len(ids), 1000):
         keys |= await reader.run(rating_keys, kind, ids[start : start + 1000])
-    return keys
+    return [(row_id, key) for row_id, key in keys.items() if not is_displaced(key)]
 
 
 async def _listed_key(context: PassContext, library: LibraryTarget, kind: Kind, listed: SeenIds) -> str | None:

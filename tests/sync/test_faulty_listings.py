@@ -140,6 +140,57 @@ async def test_what_was_added_again_beside_a_bad_film_keeps_its_id(films, config
     assert rows(known) == before
 
 
+@pytest.fixture
+async def recreated(config, sync):
+    """Sync 600 films; 250 of them, beside one that the server cannot send, get new keys, and others are removed."""
+    async with SimulatedPlex(generated_library(movies=600, shows=0, episodes=0)) as plex:
+        settings = config(plex, sync={"retention": "0s", "max_removed": "90%"})
+        for film in list(plex.world.movies()):
+            plex.world.put(msgspec.structs.replace(film, guid=f"plex://movie/{film.id:024x}"))
+        all_films = list(plex.world.movies())
+        await sync(settings)
+        plex.faults.poison(all_films[299].id)
+        for film in all_films[300:550]:
+            plex.changes.recreate(film.id)
+        yield plex, settings, all_films
+
+
+async def test_many_that_were_added_again_beside_a_bad_film_keep_their_ids(recreated, sync, rows) -> None:
+    """Two hundred requests per pass, not for the same rows each time; the marks wait for the rest."""
+    plex, settings, all_films = recreated
+    known = "SELECT id, source_id FROM movies WHERE state = 'active' ORDER BY id"
+    before = rows(known)
+    assert _run(await sync(settings)).status == "incomplete"  # the bad film is new
+    plex.requests.clear()
+    run = _run(await sync(settings))
+    assert (run.status, run.counts.moved, run.counts.removed) == ("ok", 200, 0)
+    assert "50 items that are no longer listed will be requested" in run.error
+    asked = {request.path.rpartition("/")[2] for request in plex.requests_for("/library/metadata/*")}
+    assert len(asked) == 201  # and one that is listed
+    assert not {film.rating_key for film in all_films[300:500]} <= asked
+    run = _run(await sync(settings, options=AS_RUN))
+    assert (run.kind, run.status, run.counts.moved, run.counts.removed) == ("full", "ok", 50, 0)
+    assert rows(known) == before
+    assert _run(await sync(settings, options=AS_RUN)).kind == "quick"
+
+
+async def test_all_requests_of_a_pass_are_counted_together(recreated, sync, rows) -> None:
+    """Those for what left, and those for what may have a new key; in the end, both are decided."""
+    plex, settings, all_films = recreated
+    for film in all_films[:150]:
+        plex.world.drop(film.id)
+    await sync(settings)
+    runs = []
+    for _ in range(2):
+        plex.requests.clear()
+        runs.append(_run(await sync(settings)))
+        assert len(plex.requests_for("/library/metadata/*")) == 201
+    assert [run.status for run in runs] == ["ok", "ok"]
+    assert sum(run.counts.moved for run in runs) == 250
+    assert sum(run.counts.removed for run in runs) == 150
+    assert _states(rows) == [("active", 450)]
+
+
 async def test_what_was_added_again_twice_before_a_whole_listing_keeps_its_id(films, sync, rows) -> None:
     """The row of the key in between was never in a complete listing."""
     await sync(films)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
+from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -53,13 +54,26 @@ def _hash(path_or_size: str | int) -> int:
     return hash(path_form(path_or_size) if isinstance(path_or_size, str) else (path_or_size,))
 
 
-def is_guid_elsewhere(connection: sqlite3.Connection, kind: Kind, row_id: int) -> bool:
-    """Return whether another row of the server that is not missing has the guid of a show's or season's row."""
+def with_guid_elsewhere(connection: sqlite3.Connection, kind: Kind, ids: Iterable[int]) -> list[int]:
+    """Return those of these rows whose guid another row of the server has that is not missing.
+
+    The guids of seasons have no index, so the table is read once for all of them.
+    """
+    chosen, of_ids = json_list(ids), f"FROM {TABLES[kind]} WHERE id IN (SELECT value FROM json_each(?))"
+    holders: defaultdict[tuple[int, str], set[int]] = defaultdict(set)
     query = (
-        f"SELECT 1 FROM {TABLES[kind]} AS o JOIN {TABLES[kind]} AS i ON i.server_id = o.server_id"
-        " AND i.source_id = o.source_id AND i.id <> o.id AND i.state <> 'missing' WHERE o.id = ? LIMIT 1"
+        f"SELECT server_id, source_id, id FROM {TABLES[kind]}"
+        f" WHERE state <> 'missing' AND source_id IN (SELECT source_id {of_ids})"
     )
-    return bool(connection.execute(query, (row_id,)).fetchall())
+    for server_id, guid, row_id in connection.execute(query, (chosen,)):
+        holders[server_id, guid].add(row_id)
+    rows = connection.execute(f"SELECT server_id, source_id, id {of_ids}", (chosen,)).fetchall()
+    return [row_id for server_id, guid, row_id in rows if holders.get((server_id, guid), set()) - {row_id}]
+
+
+def is_guid_elsewhere(connection: sqlite3.Connection, kind: Kind, row_id: int) -> bool:
+    """Return whether another row of the server that is not missing has the guid of a row."""
+    return bool(with_guid_elsewhere(connection, kind, [row_id]))
 
 
 class StoredParent(NamedTuple):

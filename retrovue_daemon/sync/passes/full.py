@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from retrovue_daemon.store.items.displacement import displaced_rows
 from retrovue_daemon.store.items.lookup import rating_keys
-from retrovue_daemon.store.items.shared_files import is_guid_elsewhere
+from retrovue_daemon.store.items.shared_files import with_guid_elsewhere
 from retrovue_daemon.store.tables.runs import Counts, Marks, record_failure, record_run, settle
-from retrovue_daemon.sync.confirmation import MOST_AT_ONCE, confirm, not_there
+from retrovue_daemon.sync.confirmation import MOST_AT_ONCE, Confirmed, confirm
 from retrovue_daemon.sync.faults import cut_short, unreadable_parent
 from retrovue_daemon.sync.listing import ListingReader
 from retrovue_daemon.sync.passes.base import Conclusion
@@ -70,40 +70,42 @@ class FullPass:
             return self._incomplete(*self._fault_notes)
         leaving = {kind: await self._unseen(kind) for kind in self._listed}
         if not any(leaving.values()):
-            return await self._whole(leaving)
+            return await self._confirmed(leaving, [])
         to_confirm = await self._kinds_to_confirm(leaving)
         if to_confirm is None:
             return self._incomplete("the server reports no total, and two listings differ")
         if not await self._still_quiet():
             return self._incomplete("the server started to scan or change this library during the listing")
-        return await self._confirmed(leaving, to_confirm) if to_confirm else await self._whole(leaving)
+        return await self._confirmed(leaving, to_confirm)
 
     @property
     def _fault(self) -> tuple[str, ...]:
         """What could not be read or counted, as remembered in the library's row."""
         return tuple(fault for faults in self._faults.values() for fault in faults)
 
-    async def _whole(self, leaving: dict[Kind, list[int]]) -> Verdict:
-        """Return the verdict of a complete listing; what it could not read or count remains in doubt."""
-        error, displaced = "; ".join(self._fault_notes) or None, await self._displaced(leaving)
-        return Verdict("ok", error, leaving=leaving, displaced=displaced, fault=self._fault)
+    async def _twins(self, leaving: dict[Kind, list[int]]) -> dict[Kind, list[int]]:
+        """Return rows that may be unreadable entries, or items with a new key: their guids are listed elsewhere.
 
-    async def _displaced(self, leaving: dict[Kind, list[int]]) -> dict[Kind, list[int]]:
+        They are not removed; but if the library does not have their own items, they may be re-keyed. That must happen
+        before the library's marks are set, because only rows added since then count as new.
+        """
+        found = {}
+        for kind, row_ids in leaving.items():
+            staying = {*self._unlisted[kind]} - {*row_ids}
+            if staying and self._listed[kind].log.unreadable:
+                found[kind] = await self._context.database.reader.run(with_guid_elsewhere, kind, staying)
+        return found
+
+    async def _displaced(self, gone: dict[Kind, list[int]], moved: dict[Kind, list[int]]) -> dict[Kind, list[int]]:
         """Return rows that must not be removed, but may be re-keyed: their items may be listed under new keys.
 
-        The server gave the keys of these rows to other items; or entries were unreadable, the rows' guids are listed
-        elsewhere, and the library does not have the rows' own items. A later pass could not find them, because only
-        rows added by this pass count as new.
+        The server gave the keys of these rows to other items, or they are ``moved`` twins.
         """
         reader = self._context.database.reader
         found: dict[Kind, list[int]] = {}
-        for kind, row_ids in leaving.items():
+        for kind, row_ids in gone.items():
             staying = {*self._unlisted[kind]} - {*row_ids}
-            found[kind] = await reader.run(displaced_rows, kind, staying)
-            if staying and self._listed[kind].log.unreadable:
-                others = sorted(staying - {*found[kind]})[:MOST_AT_ONCE]
-                twins = [row_id for row_id in others if await reader.run(is_guid_elsewhere, kind, row_id)]
-                found[kind] += await not_there(self._context, self._library, kind, twins)
+            found[kind] = [*await reader.run(displaced_rows, kind, staying), *moved.get(kind, ())]
         return found
 
     def _incomplete(self, *doubts: str) -> Verdict:
@@ -187,12 +189,19 @@ class FullPass:
         return next((library for library in listed if library.key == self._library.listing.key), None)
 
     async def _confirmed(self, leaving: dict[Kind, list[int]], to_confirm: list[Kind]) -> Verdict:
-        """Request the unlisted items of some kinds, and return the verdict: items that the server denies are gone."""
-        doubtful = {kind: leaving[kind] for kind in to_confirm}
-        listed = {kind: self._listed[kind].rows for kind in doubtful}
-        confirmed = await confirm(self._context, self._library, doubtful, listed)
+        """Request the unlisted items of some kinds, and return the verdict: items that the server denies are gone.
+
+        What could not be read or counted remains in doubt.
+        """
+        doubtful, twins = {kind: leaving[kind] for kind in to_confirm}, await self._twins(leaving)
+        confirmed: Confirmed | None = Confirmed()
+        if doubtful or any(twins.values()):
+            listed = {kind: each.rows for kind, each in self._listed.items()}
+            confirmed = await confirm(self._context, self._library, doubtful, listed, twins)
         if confirmed is None:
-            return self._incomplete(*self._fault_notes, "the server responds with 404 for an item that it lists")
+            if doubtful:
+                return self._incomplete(*self._fault_notes, "the server responds with 404 for an item that it lists")
+            confirmed = Confirmed()
         for kind, number in confirmed.present.items():
             if number and kind not in self._faults:
                 # There was no total, and items are missing: the listing ended too early.
@@ -201,15 +210,21 @@ class FullPass:
         if not self._library.faults.settles(self._fault):
             return self._incomplete(*self._fault_notes)
         gone = {**leaving, **confirmed.gone}
-        if not confirmed.waiting or not any(confirmed.gone.values()):
-            # If none of so many was gone, the rest is not urgent.
-            return await self._whole(gone)
-        note = f"{confirmed.waiting} items that are no longer listed will be requested one by one in the next pass"
-        notes = "; ".join([*self._fault_notes, note])
-        self._waiting = confirmed.waiting
-        displaced = await self._displaced(gone)
+        displaced, notes = await self._displaced(gone, confirmed.moved), [*self._fault_notes]
+        waiting = confirmed.waiting + confirmed.twins_waiting
+        # If none of so many was gone, the rest is not urgent.
+        settles = not waiting or not any((*confirmed.gone.values(), *confirmed.moved.values()))
+        if not settles:
+            self._waiting = confirmed.waiting
+            notes.append(f"{waiting} items that are no longer listed will be requested one by one in the next pass")
         return Verdict(
-            "ok", notes, leaving=gone, displaced=displaced, settles=False, fault=self._fault, list_again=True
+            "ok",
+            "; ".join(notes) or None,
+            leaving=gone,
+            displaced=displaced,
+            settles=settles,
+            fault=self._fault,
+            list_again=not settles,
         )
 
     async def finish(self, connection: Connection, verdict: Verdict, recorder: RunRecorder) -> Conclusion:
