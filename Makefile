@@ -12,6 +12,9 @@ help:  ## list the targets
 demo: $(VENV)/ready  ## sync a simulated Plex server into a temporary database and query it
 	$(BIN)/retrovue-daemon demo
 
+# The tests start hundreds of processes. If the environment forbids bytecode files, as in many containers, each process
+# would compile the package again.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/ready  ## run the tests
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
