@@ -150,7 +150,7 @@ def refuse_foreign(path: Path) -> None:
     # Only SQLite may open the file: if this process has it open, closing it would release the locks of SQLite, too.
     with (
         suppress(sqlite3.Error),
-        closing(sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)) as connection,
+        closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as connection,
     ):
         if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
             own_version(connection, path)

@@ -144,7 +144,7 @@ def _reader(path: Path) -> sqlite3.Connection:
     otherwise leave a log and its index that belong to the current user and lock out the daemon.
     """
     if not _log(path).exists():
-        return _connect(path, "immutable=1")
+        return _connect(path, "mode=ro&immutable=1")
     connection = _connect(path, "mode=ro")
     try:
         connection.execute("SELECT count(*) FROM sqlite_schema")
@@ -158,7 +158,7 @@ def _reader(path: Path) -> sqlite3.Connection:
                 "was not closed cleanly, and its log cannot be read without writing to its directory",
                 hint="start the daemon, which repairs it, or run this command as its user",
             ) from error
-        return _connect(path, "immutable=1")
+        return _connect(path, "mode=ro&immutable=1")
     return connection
 
 

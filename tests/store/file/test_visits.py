@@ -14,6 +14,7 @@ import pytest
 from retrovue_daemon.errors import DatabaseHeld, DatabaseMissing, DatabaseUnusable, WriteFailed
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.store.file.lock import database_lock
+from retrovue_daemon.store.file.preparation import check_place
 from retrovue_daemon.store.file.visits import changing, make_if_missing, reading
 
 if TYPE_CHECKING:
@@ -99,6 +100,14 @@ def test_a_database_that_root_makes_belongs_to_the_daemon(tmp_path) -> None:
         "mirror.db": owner,
         "mirror.db.lock": owner,
     }
+
+
+def test_a_look_creates_nothing(tmp_path) -> None:
+    """Not even an empty file, which would have the permissions of the umask."""
+    check_place(tmp_path / "mirror.db", own=False)
+    with pytest.raises(DatabaseMissing), reading(tmp_path / "mirror.db"):
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_no_file_is_refused_at_once(tmp_path) -> None:
