@@ -122,7 +122,8 @@ class ListingReader:
         """Why listed episodes were not written, or None; the pass must not remove anything then."""
         if not self._conflicts.unwritten:
             return None
-        return f"{self._conflicts.unwritten} episodes of shows whose keys were given out again wait for the next pass"
+        number = self._conflicts.unwritten
+        return f"{number} episodes wait for the next pass, because the keys of their shows were reassigned"
 
     async def _resolve_conflicts(self, listed: Listed) -> None:
         # If the listing has a fault that is new, it may lack the very episode that would decide.

@@ -26,7 +26,7 @@ SEEDS = os.environ.get("RETROVUE_MACHINE_SEEDS", "0-2,4-6,8,12")
 limit of a test on a busy machine, and so that a failure can be repeated by its seed.
 
 Others find more: of 0-17 the remaining ones fail in rounds where several rare things come together, most of them
-rating keys that are given out again while a listing is incomplete or while the token sees no paths.
+rating keys that are reassigned while a listing is incomplete or while the token sees no paths.
 """
 
 EXAMPLES = 4

@@ -1,4 +1,4 @@
-"""Rating keys that are given out again to items which arrive damaged: no row takes the other item for its own."""
+"""Rating keys that are reassigned to items which arrive damaged: no row takes the other item for its own."""
 
 from __future__ import annotations
 

@@ -259,7 +259,7 @@ class _Batch:
             self._losing_part.append(row.id)
         holder = self._by_part.get(file.part_id)
         if holder is not None and holder.id != row.id:
-            # Another item's row has this Part id, which was given out again after Plex's database was restored.
+            # Another item's row has this Part id, which was reassigned after Plex's database was restored.
             self._losing_part.append(holder.id)
 
     @staticmethod

@@ -167,7 +167,7 @@ KEY_ONLY = ["local://7", "com.plexapp.agents.none://7?lang=xn", "tv.plex.agents.
 async def test_a_guid_made_of_the_key_does_not_make_two_films_one(
     write, query, make, guid, title, path, size, is_another
 ) -> None:
-    """A title that stays, or a file that was only renamed, does: the key alone may be given out again."""
+    """A title that stays, or a file that was only renamed, does: the key alone may be reassigned."""
     await write(make.movie("7", make.part(70, "/plex/a.mkv"), guid=guid))
     result = await write(make.movie("7", make.part(71, path, size=size), guid=guid, title=title), digest=2)
     assert result.displaced == is_another
