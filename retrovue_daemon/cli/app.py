@@ -20,7 +20,7 @@ from retrovue_daemon.errors import DaemonError
 if TYPE_CHECKING:
     from types import ModuleType
 
-COMMANDS: Final = ("run", "sync", "check", "reload", "discover", "init", "demo", "status", "history")
+COMMANDS: Final = ("run", "sync", "check", "reload", "discover", "init", "demo", "status", "health", "history")
 """Each command is the function of that name in the module of that name."""
 
 GROUPS: Final = ("servers", "libraries", "mappings", "items", "guid", "config", "database")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from retrovue_daemon import __version__
 from retrovue_daemon.cli.startup import import_lightly
-from retrovue_daemon.errors import DaemonError, StoreError
+from retrovue_daemon.errors import DaemonError, DuplicateServer, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +29,7 @@ class ServerCheck:
     ``unknown`` are the entries of ``libraries`` in the configuration that match no library of the server;
     ``warnings`` are about its other names that match none, or only by a former title. ``owner`` is whether the token
     is the owner's; None if that was not checked. ``paths`` is what the token sees of file paths; None without files.
+    ``same_as`` is the name of an earlier entry that is the same server.
     """
 
     name: str
@@ -41,6 +42,7 @@ class ServerCheck:
     paths: VisiblePaths | None = None
     unknown: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    same_as: str | None = None
 
     @property
     def sees_paths(self) -> bool | None:
@@ -52,6 +54,7 @@ class ServerCheck:
         """Why a sync would be incomplete, although the server responds."""
         hidden = self.paths.problem if self.paths is not None else None
         return (
+            *((f"{self.same_as!r} is the same server", DuplicateServer.hint) if self.same_as is not None else ()),
             *(f"{entry!r} in libraries matches no library" for entry in self.unknown),
             *((hidden, HIDDEN_HINT) if hidden is not None else ()),
         )
@@ -94,9 +97,15 @@ async def _check_all(
     redactor = configure_logging(level="warning")
     for section in sections:
         redactor.learn(section.token.reveal())
-    return list(
-        await asyncio.gather(*(_check(section, whose_token=whose_token, former=former) for section in sections))
-    )
+    results = await asyncio.gather(*(_check(section, whose_token=whose_token, former=former) for section in sections))
+    first: dict[str, str] = {}
+    return [
+        result
+        if result.machine_identifier is None
+        or first.setdefault(result.machine_identifier, result.name) == result.name
+        else replace(result, same_as=first[result.machine_identifier])
+        for result in results
+    ]
 
 
 async def _check(section: ServerSection, *, whose_token: bool, former: FormerTitles) -> ServerCheck:

@@ -15,7 +15,7 @@ from retrovue_daemon.records import LibraryListing
 from retrovue_daemon.store.items.moments import Moments, next_moment
 from retrovue_daemon.store.tables.former_names import still_meant
 from retrovue_daemon.store.tables.libraries import former_titles, read_libraries, reconcile_libraries, store_selection
-from retrovue_daemon.store.tables.problems import Problem, store_server_problem
+from retrovue_daemon.store.tables.problems import NOT_FOUND, Problem, store_server_problem
 from retrovue_daemon.store.tables.servers import bind_identity, read_servers
 from retrovue_daemon.sync.path_updates import LibraryPaths
 from retrovue_daemon.sync.rounds import MergedRows, Round
@@ -211,7 +211,7 @@ class Discovery:
         known = sorted({repr(title.strip()) for title in titles})
         more = len(known) - _MOST_TITLES
         shown = [*known[:_MOST_TITLES], *([f"and {more:,} more"] if more > 0 else ())]
-        return Problem("LibraryNotFound", message, f"it has {', '.join(shown) or 'no libraries'}")
+        return Problem(NOT_FOUND, message, f"it has {', '.join(shown) or 'no libraries'}")
 
     def _warn_of_former_names(self, library: LibraryListing, former: tuple[str, ...], of_mapping: str | None) -> None:
         """Warn once about a renamed library that the configuration or a path mapping refers to by an old title."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 
 import pytest
@@ -83,7 +85,8 @@ def test_what_stays_in_doubt_is_reported_until_a_complete_listing(on, rows) -> N
 def test_a_running_daemon_is_seen_with_the_next_look(run, database, config_file) -> None:
     """By the lock that it holds; its interval says when it looks again."""
     config = config_file('[sync]\ninterval = "7m"\n')
-    with database_lock(database):
+    with database_lock(database) as lock:
+        lock.serve()
         status = _status(run("status", "--json", "--config", config))
         assert status["database"]["daemon_running"] is True
         assert status["database"]["daemon_pid"] == os.getpid()
@@ -101,7 +104,8 @@ def test_the_next_look_stands_beside_each_library_that_is_on(run, database, rows
     rows("UPDATE libraries SET sync_enabled = 0 WHERE library_name = 'Anime'")
     rows("UPDATE libraries SET last_sync_at = last_sync_at - 60")
     rows("UPDATE sync_runs SET started_at = started_at - 60, finished_at = finished_at - 60")
-    with database_lock(database):
+    with database_lock(database) as lock:
+        lock.serve()
         told = run("status", "--config", config).out
     assert ["in 6 d 23 h" in line for line in told.splitlines() if " ago" in line] == [False] + [True] * 6
 
@@ -142,6 +146,172 @@ def test_watching_prints_one_object_for_each_change(database, rows, tmp_path) ->
         process.send_signal(signal.SIGINT)
         assert process.wait() == 0
     assert not database.with_name(database.name + "-wal").exists()
+
+
+# -- what is wrong --------------------------------------------------------------------------------------------------
+
+REFUSED = "server 'home' rejected the token: HTTP 401"
+
+
+@pytest.fixture
+def refused(rows):
+    """The server has refused its token for an hour, and the daemon tries again in nine minutes."""
+    now = int(time.time())
+    rows(
+        "UPDATE plex_servers SET last_error_type = 'Unauthorized', last_error = ?, failing_since = ?,"
+        " next_try_at = ?, last_error_hint = 'check the token'",
+        REFUSED,
+        now - 3600,
+        now + 9 * 60 + 30,
+    )
+    return {"type": "Unauthorized", "message": REFUSED, "hint": "check the token", "since": now - 3600}
+
+
+@pytest.fixture
+def daemon(database):
+    """Hold the database as a running daemon does."""
+    with database_lock(database) as lock:
+        lock.serve()
+        yield
+
+
+def test_a_server_that_cannot_be_used_is_seen_everywhere(on, database, daemon, refused) -> None:
+    """With the error, what to do, since when, and the next try; its libraries are no longer said to be fine."""
+    for command in (("status",), ("history",), ("health",), ("servers", "list")):
+        told = " ".join(on(*command).out.split())
+        assert REFUSED in told, command
+        assert "since 1 h" in told
+        assert "check the token" in told
+    assert "problem: home: server 'home' rejected" in on("status").out
+    assert "home (failing)" in on("status").out
+    assert "next try in 9 min" in on("status").out
+    next_try_at = refused["since"] + 3600 + 9 * 60 + 30
+    plain = {**refused, "next_try_at": next_try_at}
+    status = _status(on("status", "--json"))
+    assert status["servers"][0]["error"] == plain
+    assert status["servers"][0]["next_look_at"] == next_try_at
+    assert status["healthy"] is False
+    finding = {"server": "home", "library": None, **plain}
+    assert status["problems"] == [finding]
+    assert json.loads(on("health", "--json").out) == {"healthy": False, "problems": [finding]}
+    assert json.loads(on("history", "--json").out)["problems"] == [finding]
+    assert json.loads(on("servers", "list", "--json").out)["servers"][0]["error"] == plain
+
+
+@pytest.mark.usefixtures("refused")
+def test_without_a_daemon_nothing_tries_again(on) -> None:
+    """A time that a process stored that is gone would be wrong."""
+    status = _status(on("status", "--json"))
+    assert [each["next_try_at"] for each in status["problems"]] == [None, None]
+    assert status["servers"][0]["next_look_at"] is None
+
+
+@pytest.mark.usefixtures("refused")
+def test_what_is_switched_off_is_not_wrong(on, daemon, rows) -> None:
+    """Neither a server nor a library: a person wanted it so."""
+    rows("UPDATE libraries SET last_error = 'gone', failing_since = 1, sync_enabled = 0 WHERE id = 1")
+    rows("UPDATE libraries SET last_error = 'gone', failing_since = 1, selected = 0 WHERE id = 2")
+    rows("UPDATE plex_servers SET is_active = 0")
+    assert json.loads(on("health", "--json").out) == {"healthy": True, "problems": []}
+    rows("UPDATE plex_servers SET is_active = 1, last_error = NULL")
+    assert json.loads(on("health", "--json").out) == {"healthy": True, "problems": []}
+
+
+def test_a_server_that_was_never_reached_says_why(run, tmp_path) -> None:
+    """Not that nobody has tried; its first contact is what failed."""
+    path = tmp_path / "new.db"
+    run("servers", "add", "a", "http://127.0.0.1:1", "--no-test", "--token-file", "-", "--database", path, stdin="t")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE plex_servers SET last_error = 'cannot be reached', last_error_type = 'X'")
+    told = run("status", "--database", path).out
+    assert "cannot be used" in told
+    assert "problem: a: cannot be reached" in told
+    assert "not contacted yet" not in told
+    assert "problem: a: cannot be reached" in run("history", "--server", "a", "--database", path).out
+
+
+def test_a_library_that_fails_and_one_that_recovered(on, daemon, rows) -> None:
+    """A pass without changes leaves no record: the last one recorded may have failed hours ago."""
+    now = int(time.time())
+    failed = (
+        "INSERT INTO sync_runs (server_id, library_id, kind, started_at, finished_at, status, error)"
+        " VALUES (1, ?, 'full', ?, ?, 'failed', 'the server went away')"
+    )
+    for library in (1, 2):
+        rows(failed, library, now - 1320, now - 1320)
+    rows("UPDATE libraries SET last_sync_at = ? WHERE id = 1", now)
+    failing = "UPDATE libraries SET last_sync_at = ?, last_error = 'went away', failing_since = ? WHERE id = 2"
+    rows(failing, now, now - 1320)
+    movies, movies_4k = (line for line in on("status").out.splitlines() if " Movies" in line and "film" in line)
+    assert ", ok" in movies
+    assert re.search(r"22 min .*ago, failed", movies_4k)
+    assert "problem: home / Movies 4K: went away (since 22 min" in on("status").out
+    (problem,) = json.loads(on("health", "--json").out)["problems"]
+    assert (problem["server"], problem["library"], problem["type"]) == ("home", "Movies 4K", "PassFailed")
+
+
+def test_a_failing_server_is_not_repeated_for_each_library(on, daemon, refused, rows) -> None:
+    """But what is held back is: it waits for a person."""
+    rows("UPDATE libraries SET last_error = 'server went away', failing_since = 1 WHERE id <> 1")
+    rows("UPDATE libraries SET state = 'blocked', last_error = '27 of 27 items are gone' WHERE id = 1")
+    problems = json.loads(on("health", "--json").out)["problems"]
+    assert [(each["library"], each["type"]) for each in problems] == [
+        (None, "Unauthorized"),
+        ("Movies", "RemovalsHeldBack"),
+    ]
+    rows("UPDATE plex_servers SET last_error_type = 'LibraryNotFound'")
+    assert len(json.loads(on("health", "--json").out)["problems"]) == 8
+
+
+def test_health_is_one_if_something_is_wrong_or_no_daemon_runs(on, database, rows) -> None:
+    """For timers and containers, which read nothing but the code; so does `status` when it is asked to."""
+    assert (on("health").code, on("status", "--exit-code").code, on("status").code) == (1, 1, 0)
+    assert "problem: daemon: no daemon is running" in on("health").out
+    with database_lock(database):
+        # A `sync` by hand holds the lock as well, but it goes.
+        assert on("health").code == 1
+        assert f"process {os.getpid()} is working on the database" in on("health").out
+        assert _status(on("status", "--json"))["database"]["daemon_running"] is False
+    with database_lock(database) as lock:
+        lock.serve()
+        finished = on("health")
+        assert (finished.code, finished.out) == (0, "ok: 1 server, 7 libraries\n")
+        assert on("status", "--exit-code").code == 0
+        rows("UPDATE libraries SET state = 'blocked', last_error = '27 of 27 items are gone' WHERE id = 1")
+        assert (on("health").code, on("status", "--exit-code").code, on("status", "--exit-code", "--json").code) == (
+            1, 1, 1,
+        )  # fmt: skip
+        assert "sync --accept-removals" in on("health").out
+
+
+def test_a_refused_reload_is_wrong_until_the_next_start(on, daemon, rows) -> None:
+    """The daemon works on with the configuration from before."""
+    reload = {
+        "at": int(time.time()) - 60, "began_ns": 1, "outcome": "refused",
+        "problems": [{"path": "sync.interval", "message": "must be a duration"}], "hint": "correct it",
+    }  # fmt: skip
+    store = "INSERT OR REPLACE INTO daemon_state (key, value) VALUES ('reloads', ?)"
+    rows(store, json.dumps([reload]))
+    (problem,) = json.loads(on("health", "--json").out)["problems"]
+    assert problem["message"] == "the last reload was refused: sync.interval: must be a duration"
+    rows(store, json.dumps([{**reload, "before_start": True}]))
+    assert on("health").code == 0
+
+
+def test_health_of_a_database_that_cannot_be_used_is_one_as_well(run, tmp_path) -> None:
+    """Containers know no other code."""
+    finished = run("health", "--json", "--database", tmp_path / "none.db")
+    assert finished.code == 1
+    (problem,) = json.loads(finished.out)["problems"]
+    assert problem["type"] == "DatabaseMissing"
+    assert problem["hint"]
+
+
+def test_watching_has_no_exit_code(on) -> None:
+    """It ends by Ctrl-C."""
+    finished = on("status", "--watch", "--exit-code")
+    assert finished.code == 2
+    assert "--exit-code" in finished.err
 
 
 # -- history --------------------------------------------------------------------------------------------------------

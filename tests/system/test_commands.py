@@ -111,6 +111,18 @@ async def test_check_distinguishes_good_servers_from_bad_ones(commands, plex, co
     assert (await commands.run("check", "--config", file)).code == 3
 
 
+async def test_check_finds_one_server_under_two_names(commands, plex, config_file) -> None:
+    """A sync would refuse the second; so exit code 1, and both ways of output say which is the first."""
+    file = config_file(plex)
+    again = plex.url.replace("127.0.0.1", "localhost")
+    file.write_text(f'{file.read_text()}[[servers]]\nname = "again"\nurl = "{again}"\ntoken = "{plex.token}"\n')
+    finished = await commands.run("check", "--config", file)
+    assert finished.code == 1
+    assert "'home' is the same server" in finished.out
+    finished = await commands.run("check", "--json", "--config", file)
+    assert [server["same_as"] for server in json.loads(finished.out)["servers"]] == [None, "home"]
+
+
 async def test_a_config_full_of_nonsense_is_reported_in_full(commands, tmp_path) -> None:
     """Every problem at once, each with its key, and exit code 78."""
     file = tmp_path / "config.toml"

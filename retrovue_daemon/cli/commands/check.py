@@ -79,6 +79,7 @@ def _plain(result: ServerCheck) -> dict[str, object]:
             {"title": title, "type": kind, "selected": selected} for title, kind, selected in result.libraries
         ],
         "sees_paths": result.sees_paths,
+        "same_as": result.same_as,
         "unknown_libraries": list(result.unknown),
         "warnings": list(result.warnings),
         "error": describe(result.error),

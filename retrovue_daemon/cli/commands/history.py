@@ -8,7 +8,8 @@ import typer
 
 from retrovue_daemon.cli import choices
 from retrovue_daemon.cli.commands.status import plain_pass
-from retrovue_daemon.cli.display.output import print_json, print_table
+from retrovue_daemon.cli.display.findings import finding_lines, plain_finding
+from retrovue_daemon.cli.display.output import print_json, print_line, print_table
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.display.units import lasting, moment, size
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, LibraryOption, ServerOption
@@ -17,7 +18,10 @@ from retrovue_daemon.cli.place import find_place
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from retrovue_daemon.service.status import Finding
     from retrovue_daemon.store.overview import PassRecord
+    from retrovue_daemon.store.tables.libraries import StoredLibrary
+    from retrovue_daemon.store.tables.servers import StoredServer
 
 
 def history(
@@ -32,7 +36,8 @@ def history(
 ) -> None:
     """Show past passes, the newest first: the status, duration and counts of each.
 
-    A pass is one sync of one library. Records are kept for 90 days; a pass without changes may leave none.
+    A pass is one sync of one library. Records are kept for 90 days; a pass without changes may leave none. Below them
+    stands what is wrong now: a server that cannot be used has no passes.
 
     Examples:
 
@@ -40,23 +45,37 @@ def history(
     - `retrovue-daemon history --server home --library "TV Shows" --limit 5`
     - `retrovue-daemon history --json --limit 100`
     """
-    from retrovue_daemon.store import overview  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.store.tables.libraries import read_libraries  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.service.status import read_condition  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store import overview  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- likewise
 
     place = find_place(config, database)
+    state = read_condition(place.path)
+    servers = choices.choose_servers(state.servers, server)
+    libraries = [each for each in state.libraries if each.server_id in {server.id for server in servers}]
+    if library is not None:
+        libraries = choices.choose_libraries(libraries, library, None)
+    ids = None if server is library is None else [each.id for each in libraries]
     with visits.reading(place.path) as connection:
-        ids = None
-        if server is not None or library is not None:
-            chosen = choices.choose_libraries(read_libraries(connection), library, server)
-            ids = [entry.id for entry in chosen]
         passes = overview.passes(connection, library_ids=ids, limit=limit)
+    findings = [finding for finding in state.findings if _concerns(finding, servers, libraries)]
     if as_json:
-        print_json({"passes": [plain_pass(done) for done in passes]})
-    elif passes:
+        plain = [plain_finding(finding) for finding in findings]
+        print_json({"passes": [plain_pass(done) for done in passes], "problems": plain})
+        return
+    if passes:
         print_table(_table(passes))
     else:
         print("no passes are recorded yet")
+    for line in finding_lines(findings):
+        print_line(line)
+
+
+def _concerns(finding: Finding, servers: Sequence[StoredServer], libraries: Sequence[StoredLibrary]) -> bool:
+    """Return whether a finding is about one of these servers, or one of these libraries."""
+    if finding.library is None:
+        return any(finding.server == server.name for server in servers)
+    return any((finding.server, finding.library) == (library.server, library.name) for library in libraries)
 
 
 def _table(passes: Sequence[PassRecord]) -> Table:

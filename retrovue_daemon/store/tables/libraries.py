@@ -77,6 +77,16 @@ class StoredLibrary(msgspec.Struct, frozen=True):
     roots: tuple[str, ...] = ()
     former: tuple[str, ...] = ()
 
+    @property
+    def is_synced(self) -> bool:
+        """Whether it is switched on, selected, and listed by its server; the server may be inactive."""
+        return self.sync_enabled and self.selected and self.state != "missing"
+
+    @property
+    def fails(self) -> bool:
+        """Whether its last pass failed or was held back; a doubt that a complete listing left is no failure."""
+        return self.is_synced and (self.state == "blocked" or self.last_error not in {None, self.doubt})
+
 
 def read_libraries(connection: sqlite3.Connection, server_id: int | None = None) -> list[StoredLibrary]:
     """Return the libraries of all servers, or of one, ordered by server and title."""

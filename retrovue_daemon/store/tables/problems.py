@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.errors import DaemonError
 
+NOT_FOUND = "LibraryNotFound"
+"""The kind of a problem: entries of ``libraries`` in the configuration that match no library of the server."""
+
 
 class Problem(msgspec.Struct, frozen=True):
     """What is wrong; ``kind`` is the name of the error's class. Times are Unix seconds, None if unknown.
@@ -23,6 +26,11 @@ class Problem(msgspec.Struct, frozen=True):
     hint: str | None = None
     since: int | None = None
     next_try_at: int | None = None
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether the server could not be used; otherwise only one of its settings has no effect."""
+        return self.kind != NOT_FOUND
 
     @classmethod
     def of(cls, error: DaemonError, next_try_at: int | None = None) -> Problem:

@@ -52,6 +52,11 @@ class StoredServer(msgspec.Struct, frozen=True):
     problem: Problem | None = None
 
     @property
+    def fails(self) -> bool:
+        """Whether it could not be used at the last contact."""
+        return self.problem is not None and self.problem.is_failure
+
+    @property
     def shown_url(self) -> str:
         """The address without possible secrets that another program may have stored in it."""
         return re.sub(r"//[^/@]*@", f"//{MASK}@", re.split("[?#]", self.url)[0])

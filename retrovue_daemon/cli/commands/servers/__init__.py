@@ -14,10 +14,11 @@ from retrovue_daemon.cli.commands.servers.export import export_servers
 from retrovue_daemon.cli.commands.servers.probe import probe_servers
 from retrovue_daemon.cli.completion import server_names
 from retrovue_daemon.cli.contact import ServerCheck, check_servers
+from retrovue_daemon.cli.display.findings import plain_problem
 from retrovue_daemon.cli.display.output import print_error, print_json, print_line, print_table, print_warning
 from retrovue_daemon.cli.display.prompts import TokenFileOption, confirm, get_token
 from retrovue_daemon.cli.display.table import Table
-from retrovue_daemon.cli.display.units import ago, plural
+from retrovue_daemon.cli.display.units import ago, lasting, plural
 from retrovue_daemon.cli.options import (
     ConfigOption,
     DatabaseOption,
@@ -69,7 +70,10 @@ def list_servers(config: ConfigOption = None, database: DatabaseOption = None, a
             "there are no servers yet; add one with `retrovue-daemon servers add` or [[servers]] in the configuration"
         )
         return
+    failing = [server for server in servers if server.is_active and server.problem is not None]
     table = Table("server", "url", "defined in", "state", "version", "libraries", "last synced")
+    if failing:
+        table.add_column("problem")
     for server in servers:
         table.add_row(
             server.name,
@@ -79,6 +83,7 @@ def list_servers(config: ConfigOption = None, database: DatabaseOption = None, a
             server.version or "",
             f"{server.enabled} of {server.libraries} on" if server.libraries else "",
             ago(server.last_sync_at),
+            *([_problem(server)] if failing else []),
         )
     print_table(table)
 
@@ -263,6 +268,15 @@ def _summary(answer: ServerCheck | None) -> str:
     return f": Plex Media Server {answer.version}; synced libraries: {titles or 'none'}"
 
 
+def _problem(server: StoredServer) -> list[str]:
+    """Return what is wrong with a server, and what to do."""
+    problem = server.problem
+    if problem is None or not server.is_active:
+        return []
+    since = "" if problem.since is None else f" (since {lasting(max(0.0, time.time() - problem.since))})"
+    return [f"{problem.message}{since}", *filter(None, (problem.hint,))]
+
+
 def _listed(counts: Mapping[str, int]) -> str:
     words = {"media_files": "files", "sync_requests": "requests", "sync_runs": "sync records"}
     shown = [
@@ -286,4 +300,5 @@ def _plain(server: StoredServer) -> dict[str, object]:
         "libraries": server.libraries,
         "libraries_enabled": server.enabled,
         "last_sync_at": server.last_sync_at,
+        "error": plain_problem(server.problem),
     }

@@ -1,0 +1,46 @@
+"""``retrovue-daemon health``: whether anything is wrong, for timers, monitoring and containers."""
+
+from __future__ import annotations
+
+import typer
+
+from retrovue_daemon.cli.display.findings import finding_lines, plain_finding
+from retrovue_daemon.cli.display.output import print_json, print_line
+from retrovue_daemon.cli.display.units import plural
+from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption
+from retrovue_daemon.cli.place import find_place
+from retrovue_daemon.errors import StoreError
+
+
+def health(config: ConfigOption = None, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
+    """Check that a daemon is running and that nothing is wrong: exit code 0 if so, otherwise 1.
+
+    A problem is: no running daemon, an unusable database, a refused reload, a server that cannot be used, an entry of
+    `libraries` in the configuration that selects nothing, a library whose last pass failed, or removals that are held
+    back. Each is printed with a hint. The command only reads the database; it contacts no server.
+
+    Examples:
+
+    - `retrovue-daemon health`
+    - `retrovue-daemon health --json | jq -r '.problems[].message'`
+    - `HEALTHCHECK --start-period=60s CMD ["retrovue-daemon", "health"]` in a container file
+    """
+    from retrovue_daemon.service.status import Finding, read_condition  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.problems import Problem  # noqa: PLC0415 -- likewise
+
+    place = find_place(config, database)
+    try:
+        latest = read_condition(place.path)
+    except StoreError as error:
+        findings, summary = [Finding(Problem.of(error))], ""
+    else:
+        findings = latest.findings
+        active = sum(server.is_active for server in latest.servers)
+        libraries = sum(library.is_synced for library in latest.libraries)
+        summary = f"ok: {plural(active, 'server')}, {plural(libraries, 'library', 'libraries')}"
+    if as_json:
+        print_json({"healthy": not findings, "problems": [plain_finding(finding) for finding in findings]})
+    else:
+        for line in finding_lines(findings) or [summary]:
+            print_line(line)
+    raise typer.Exit(1 if findings else 0)

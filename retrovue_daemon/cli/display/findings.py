@@ -1,0 +1,54 @@
+"""What is wrong, as lines of text and as JSON."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from retrovue_daemon.cli.display.units import ago, lasting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from retrovue_daemon.service.status import Finding
+    from retrovue_daemon.store.tables.problems import Problem
+
+
+def finding_lines(findings: Iterable[Finding]) -> list[str]:
+    """Return each finding as a line with its time, followed by a line with the hint; equal hints appear once."""
+    lines: list[str] = []
+    hints: dict[str, None] = {}
+    for finding in findings:
+        label = "held back" if finding.is_held_back else "problem"
+        times = _times(finding.problem)
+        lines.append(f"{label}: {finding.place}: {finding.problem.message}{f' ({times})' if times else ''}")
+        if finding.problem.hint:
+            hints[finding.problem.hint] = None
+    return [*lines, *(f"hint: {hint}" for hint in hints)]
+
+
+def plain_finding(finding: Finding) -> dict[str, object]:
+    """Return a finding as ``--json`` prints it."""
+    return {"server": finding.server, "library": finding.library, **(plain_problem(finding.problem) or {})}
+
+
+def plain_problem(problem: Problem | None) -> dict[str, object] | None:
+    """Return what is wrong with a server or library as ``--json`` prints it; times are Unix seconds."""
+    if problem is None:
+        return None
+    return {
+        "type": problem.kind,
+        "message": problem.message,
+        "hint": problem.hint,
+        "since": problem.since,
+        "next_try_at": problem.next_try_at,
+    }
+
+
+def _times(problem: Problem) -> str:
+    parts = []
+    if problem.since is not None:
+        parts.append(f"since {lasting(max(0.0, time.time() - problem.since))}")
+    if problem.next_try_at is not None:
+        parts.append(f"next try {ago(max(problem.next_try_at, time.time()))}")
+    return ", ".join(parts)

@@ -1,0 +1,176 @@
+"""The state of the mirror and what is wrong with it, read from the database and its lock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from retrovue_daemon.errors import ConfigProblem
+from retrovue_daemon.store import overview
+from retrovue_daemon.store.file import lock, maintenance, visits
+from retrovue_daemon.store.tables.libraries import read_libraries
+from retrovue_daemon.store.tables.problems import Problem
+from retrovue_daemon.store.tables.reloads import read_reloads
+from retrovue_daemon.store.tables.servers import read_servers
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from retrovue_daemon.store.file.lock import Holder
+    from retrovue_daemon.store.overview import Contents, PassRecord
+    from retrovue_daemon.store.tables.libraries import StoredLibrary
+    from retrovue_daemon.store.tables.reloads import Reload
+    from retrovue_daemon.store.tables.servers import StoredServer
+
+HELD_BACK = "RemovalsHeldBack"
+"""The kind of a problem: removals that wait for a person."""
+
+ACCEPT_HINT = "if these items are really gone, run: retrovue-daemon sync --accept-removals"
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """Something that is wrong, with a ``server``, one ``library`` of it, or neither."""
+
+    problem: Problem
+    server: str | None = None
+    library: str | None = None
+
+    @property
+    def is_held_back(self) -> bool:
+        """Whether removals wait for a person."""
+        return self.problem.kind == HELD_BACK
+
+    @property
+    def place(self) -> str:
+        """What the problem is about, in words."""
+        return " / ".join(filter(None, (self.server, self.library))) or "daemon"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """The servers and libraries, the process that holds the database, and the last reload: what can be wrong."""
+
+    path: Path
+    holder: Holder
+    servers: list[StoredServer]
+    libraries: list[StoredLibrary]
+    last_reload: Reload | None
+
+    @property
+    def daemon_runs(self) -> bool | None:
+        """Whether a daemon is running; None if its lock cannot be read. A ``sync`` that holds the lock is none."""
+        return self.holder.serves if self.holder.held else self.holder.held
+
+    @property
+    def blocked(self) -> list[StoredLibrary]:
+        """The synced libraries in which a removal is held back."""
+        return [library for library in self.libraries if library.state == "blocked" and library.is_synced]
+
+    @property
+    def doubted(self) -> list[StoredLibrary]:
+        """The synced libraries whose last complete listing left something in doubt."""
+        return [library for library in self.libraries if library.doubt and library.is_synced]
+
+    @property
+    def findings(self) -> list[Finding]:
+        """Everything that is wrong: with the daemon, with servers, and with libraries that are synced."""
+        libraries: dict[int, list[StoredLibrary]] = {}
+        for library in self.libraries:
+            libraries.setdefault(library.server_id, []).append(library)
+        found = list(self._of_daemon())
+        for server in self.servers:
+            if server.is_active:
+                found += self._of_server(server, libraries.get(server.id, []))
+        return found
+
+    def timed(self, problem: Problem) -> Problem:
+        """Return a problem without the time of its next try if no daemon is there to try."""
+        return problem if self.daemon_runs else msgspec.structs.replace(problem, next_try_at=None)
+
+    def _of_daemon(self) -> Iterator[Finding]:
+        if self.daemon_runs is False:
+            message = "no daemon is running"
+            if self.holder.pid is not None:
+                message += f"; process {self.holder.pid} is working on the database for a while"
+            yield Finding(Problem("NoDaemon", message, "start it with `retrovue-daemon run`, or as a service"))
+        done = self.last_reload
+        if done is not None and done.outcome == "refused" and not done.before_start:
+            reasons = "; ".join(str(ConfigProblem(each.path, each.message)) for each in done.problems)
+            yield Finding(Problem("ReloadRefused", f"the last reload was refused: {reasons}", done.hint, done.at))
+
+    def _of_server(self, server: StoredServer, libraries: list[StoredLibrary]) -> Iterator[Finding]:
+        if server.problem is not None:
+            yield Finding(self.timed(server.problem), server.name)
+        for library in libraries:
+            # The failure of a server is not repeated for each of its libraries.
+            if library.fails and (library.state == "blocked" or not server.fails):
+                kind, hint = "PassFailed", library.last_error_hint
+                if library.state == "blocked":
+                    kind, hint = HELD_BACK, ACCEPT_HINT
+                error = library.last_error or "a removal is held back"
+                problem = Problem(kind, error, hint, library.failing_since, library.next_try_at)
+                yield Finding(self.timed(problem), server.name, library.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The state of the mirror; sizes are bytes. ``interval`` is the daemon's in seconds, None if unknown."""
+
+    condition: Condition
+    interval: float | None
+    size: int
+    log_size: int
+    contents: dict[int, Contents]
+    passes: dict[int, PassRecord]
+    waiting: int
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """How many rows of each kind are present or missing in all libraries."""
+        totals: dict[str, int] = {}
+        for held in self.contents.values():
+            for name, number in (*held.present.items(), ("missing", held.missing), ("unavailable", held.unavailable)):
+                totals[name] = totals.get(name, 0) + number
+        return totals
+
+    def next_poll(self, server: StoredServer) -> float | None:
+        """Return when a running daemon polls a server next, as far as that is known."""
+        if not self.condition.daemon_runs or not server.is_active:
+            return None
+        if server.problem is not None and server.problem.next_try_at is not None:
+            return server.problem.next_try_at
+        if self.interval is None or server.last_sync_at is None:
+            return None
+        return server.last_sync_at + self.interval
+
+
+def read_status(path: Path, interval: float | None = None) -> Status:
+    """Read the state of the mirror. Raise StoreError."""
+    path = visits.find(path)
+    holder = lock.holder(path)
+    with visits.reading(path) as connection:
+        return Status(
+            _condition(connection, path, holder),
+            interval,
+            *maintenance.file_sizes(path),
+            overview.contents(connection),
+            overview.last_passes(connection),
+            overview.waiting_requests(connection),
+        )
+
+
+def read_condition(path: Path) -> Condition:
+    """Read only what can be wrong, which is little in a database of any size. Raise StoreError."""
+    path = visits.find(path)
+    holder = lock.holder(path)
+    with visits.reading(path) as connection:
+        return _condition(connection, path, holder)
+
+
+def _condition(connection: sqlite3.Connection, path: Path, holder: Holder) -> Condition:
+    last_reload = next(reversed(read_reloads(connection)), None)
+    return Condition(path, holder, read_servers(connection), read_libraries(connection), last_reload)
