@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import os
 import signal
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
@@ -16,6 +17,12 @@ pytest.register_assert_rewrite("tests.support")
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Run two tests per core at once: those with processes, sockets and timers mostly wait."""
+    return 2 * (os.cpu_count() or 1)
 
 
 @pytest.hookimpl(tryfirst=True)
