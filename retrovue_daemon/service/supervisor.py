@@ -15,7 +15,7 @@ from retrovue_daemon.errors import InternalError, StoreError
 from retrovue_daemon.service.report import ServerReport
 from retrovue_daemon.service.request_server import RequestServer
 from retrovue_daemon.service.roster import choose_active, read_roster
-from retrovue_daemon.service.slots import FIRST_LOOK_S, Slots
+from retrovue_daemon.service.slots import ADMIT_S, Slots
 from retrovue_daemon.service.worker import ServerWorker, WorkerContext
 from retrovue_daemon.store.tables.daemon_state import client_identifier
 from retrovue_daemon.store.tables.observed_clock import ObservedClock
@@ -103,7 +103,7 @@ class Supervisor:
         self._slots.share(self.config.sync.concurrency, [active.name for active in servers])
         context = await self._worker_context(self.config)
         async with asyncio.TaskGroup() as group:
-            admitting = group.create_task(self._admit(), name="expired slot reservations")
+            admitting = group.create_task(self._admit(), name="slots")
             rounds = [
                 group.create_task(ServerWorker(active, context).once(selection), name=f"server {active.name}")
                 for active in servers
@@ -113,10 +113,11 @@ class Supervisor:
             admitting.cancel()
         return [task.result() for task in rounds]
 
-    async def _admit(self) -> None:
-        """Assign the slots reserved for servers that are not reached in time."""
-        await self._clock.sleep(FIRST_LOOK_S)
-        self._slots.admit()
+    async def _admit(self) -> Never:
+        """Assign slots that only time has freed."""
+        while True:
+            await self._clock.sleep(ADMIT_S)
+            self._slots.admit()
 
     async def run(self) -> None:
         """Keep all servers in sync, each by its own schedule, until cancelled."""
@@ -124,6 +125,7 @@ class Supervisor:
             try:
                 # From here on, changes by other programs are noticed, including those made while the workers start.
                 before = await self.database.reader.run(read_settings)
+                self._group.create_task(self._admit(), name="slots")
                 await self._apply(self.config)
                 self.started.set()
                 self._follow_paths()
@@ -265,7 +267,6 @@ class Supervisor:
                 self._failure = ""
             except Exception as error:  # noqa: BLE001 -- whatever others have written must not end the service
                 self._log_failure(error)
-            self._slots.admit()
             await self._clock.sleep(WATCH_S)
 
     async def _follow(self, before: Settings) -> Settings:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Never
 
 import msgspec
 
-from retrovue_daemon.errors import ServerBusy, ServerWithdrawn
+from retrovue_daemon.errors import ServerBusy, ServerTimeout, ServerWithdrawn
 from retrovue_daemon.service.health import Health, ReportFailures
 from retrovue_daemon.service.job import Job
 from retrovue_daemon.service.pass_sequence import passes_of
@@ -234,12 +234,12 @@ class ServerWorker:
     async def _run_passes(self, work: LibraryWork, meters: Sequence[Meter], changes: int) -> None:
         """Run the passes over one library, one after the other."""
         reports: list[asyncio.Future[PassReport]] = []
-        slot_of = partial(self.context.slots.of, self.name)
+        new_slot = partial(self.context.slots.slot_for, self.name)
         try:
             with ReportFailures(self.fail, *work.jobs):
-                for library_pass, pass_context, slot in passes_of(work, meters, slot_of):
+                for library_pass, pass_context in passes_of(work, meters, new_slot):
                     reports.append(asyncio.get_running_loop().create_future())
-                    await run_pass(library_pass, pass_context, work.target, slot, reports[-1])
+                    await run_pass(library_pass, pass_context, work.target, reports[-1])
                     self._handle_report(work, reports[-1].result())
         except asyncio.CancelledError:
             if reports:
@@ -275,6 +275,7 @@ class ServerWorker:
 
     def _handle_report(self, work: LibraryWork, report: PassReport) -> None:
         """Update schedule and health after a pass, and log it."""
+        self.context.slots.note_pass(self.name, timed_out=isinstance(report.cause, ServerTimeout))
         if isinstance(report.cause, ServerBusy) and report.cause.retry_after is not None:
             self._schedule.postpone(report.cause.retry_after)
         if report.run.kind == "full":

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from retrovue_daemon.records import Kind
-    from retrovue_daemon.sources.plex.client import PlexClient
     from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.sync.seen import SeenIds
     from retrovue_daemon.sync.target import LibraryTarget, PassContext
@@ -58,7 +57,7 @@ async def confirm(
     nothing. Rows without a key of their own are not requested and stay, as do rows whose request fails. Raises
     PlexError if several requests fail.
     """
-    reader, check = context.database.reader, _ExistenceCheck(context.client, library)
+    reader, check = context.database.reader, _ExistenceCheck(context, library)
     twins = {kind: ids for kind, ids in (twins or {}).items() if ids}
     for kind in doubtful.keys() | twins.keys():
         control = await _listed_key(context, library, kind, listed[kind])
@@ -86,15 +85,17 @@ async def confirm(
 class _ExistenceCheck:
     """Checks whether a library has items; a few requests may fail because of the item itself."""
 
-    def __init__(self, client: PlexClient, library: LibraryTarget) -> None:
-        self._client = client
+    def __init__(self, context: PassContext, library: LibraryTarget) -> None:
+        self._client = context.client
+        self._slot = context.slot
         self._uuid = library.row.uuid
         self._failures = 0
 
     async def may_exist(self, rating_key: str, kind: Kind) -> bool:
         """Return False if the library does not have an item, True if it has it or the request failed."""
         try:
-            exists = await self._client.metadata.has_item(rating_key, kind, self._uuid)
+            requesting = self._client.metadata.has_item(rating_key, kind, self._uuid)
+            exists = await self._slot.wait_for(requesting)
         except PlexError as error:
             self._failures += 1
             most = MOST_TIMEOUTS_IN_A_ROW if isinstance(error, ServerTimeout) else _MOST_UNANSWERED

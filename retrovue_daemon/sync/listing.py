@@ -80,13 +80,13 @@ class ListingReader:
         batches = self._batches(kind, listed.rows)
         try:
             async with aclosing(pages):
-                async for page in pages:
+                while (page := await self._context.slot.wait_for(anext(pages, None))) is not None:
                     self._check_uuid(page)
                     listed.log.note(page)
                     if page.unreadable is not None:
                         self._counts.skipped += 1
                         continue
-                    page = await self.hidden_paths.restore(page)  # noqa: PLW2901 -- the page as sent is not used again
+                    page = await self.hidden_paths.restore(page)
                     await batches.put(await self._compare(kind, page, listed, is_new=is_new))
                     self._meter.advance(name, listed.log.entries, page.total, _last_title(page))
             await batches.flush()

@@ -98,7 +98,8 @@ class ParentLookup:
         for _ in range(2):
             if wanted:
                 lost: dict[str, str] = {}
-                items = await self._context.client.metadata.items(wanted, kind, unreadable=unreadable, mended=lost)
+                requesting = self._context.client.metadata.items(wanted, kind, unreadable=unreadable, mended=lost)
+                items = await self._context.slot.wait_for(requesting)
                 for item in items:
                     if item.rating_key in wanted:
                         found[item.rating_key] = item

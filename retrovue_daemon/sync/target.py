@@ -9,6 +9,7 @@ import msgspec
 from retrovue_daemon.records import Kind
 from retrovue_daemon.sources.plex.client import Listing
 from retrovue_daemon.sync.fault_memory import FaultMemory
+from retrovue_daemon.sync.slot import UNLIMITED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.tables.observed_clock import ObservedClock
     from retrovue_daemon.sync.rounds import Round
     from retrovue_daemon.sync.skips import SkipLog
+    from retrovue_daemon.sync.slot import Slot
 
 LISTINGS = {
     "movie": ((Kind.MOVIE, Listing.MOVIES),),
@@ -63,7 +65,10 @@ class PassSettings(msgspec.Struct, frozen=True):
 
 
 class PassContext(msgspec.Struct, frozen=True):
-    """What the passes over one server share; ``now`` returns Unix seconds, ``observed`` the observed time."""
+    """What the passes over one server share; ``now`` returns Unix seconds, ``observed`` the observed time.
+
+    Each pass has a ``slot`` of its own.
+    """
 
     client: PlexClient
     database: Database
@@ -71,3 +76,4 @@ class PassContext(msgspec.Struct, frozen=True):
     skips: SkipLog
     now: Callable[[], int]
     observed: ObservedClock
+    slot: Slot = UNLIMITED

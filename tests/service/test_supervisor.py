@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
 from retrovue_daemon.demo.changes import Changes
-from retrovue_daemon.errors import ServerWithdrawn
+from retrovue_daemon.errors import ServerTimeout, ServerWithdrawn
 from retrovue_daemon.logs.redaction import Redactor
 from retrovue_daemon.records import Kind
 from retrovue_daemon.service import worker
 from retrovue_daemon.service.schedule import LONGEST_BACKOFF_S
 from retrovue_daemon.service.selection import EVERYTHING, Selection
+from retrovue_daemon.service.slots import STALL_S
 from retrovue_daemon.service.supervisor import Supervisor
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.sync.discovery import Discovery
 from retrovue_daemon.sync.passes.base import log_report
+from retrovue_daemon.sync.passes.full import FullPass
 from retrovue_daemon.sync.progress import ProgressBoard
 from tests.service.conftest import table
 from tests.support.patience import IMPATIENT, PATIENCE_S
@@ -139,7 +141,7 @@ async def test_a_server_that_is_silent_from_the_start_keeps_no_place_for_longer_
         if len(latest.running) == 4:
             break
     await asyncio.sleep(0)  # each of their tasks has its first turn, and asks for a place
-    assert service.supervisor._slots._taken.total() == 3
+    assert service.supervisor._slots.held == 3
     await clock.tick()
     async with asyncio.timeout(PATIENCE_S):
         await asyncio.gather(*(each.reached.wait() for each in stuck))
@@ -160,6 +162,90 @@ async def test_a_hanging_server_does_not_go_before_a_healthy_one(serve, config, 
     assert "healthy" in finished
     for each in stuck:
         each.release.set()
+
+
+async def test_servers_whose_listings_hang_do_not_keep_a_good_one_waiting(
+    serve, config, start_plex, clock, events
+) -> None:
+    """Their identities arrive, so they look well; five of them fill all places, with what the defaults allow."""
+    bad = [await start_plex("A", "B", name=f"bad {number}") for number in range(5)]
+    stuck = [plex.faults.hang("/library/sections/*/all", times=None) for plex in bad]
+    good = await start_plex("A", "B", name="good")
+    servers = [table(plex, f"bad {number}") for number, plex in enumerate(bad)]
+    service = await serve(config(*servers, table(good, "good")))
+    reached = asyncio.as_completed([each.reached.wait() for each in stuck], timeout=PATIENCE_S)
+    for _ in range(4):
+        await next(reached)
+    async for latest in service.board.watch():
+        if [each.server for each in latest.running].count("good") == 2:
+            break
+    await asyncio.sleep(0)  # each of their tasks has its first turn, and asks for a place
+    assert service.supervisor._slots.held == 4
+    assert not good.requests_for("/library/sections/*/all")
+    for library in "AB":
+        clock.advance(STALL_S)
+        await events.next("sync.finished", server="good", library=library, status="ok")
+
+
+@pytest.mark.parametrize(
+    ("asked", "requests_before"),
+    [("/library/sections/1/all", 0), ("/library/sections", 1), ("/library/metadata/*", 0)],
+)
+async def test_whatever_a_pass_waits_for_its_place_is_lent(
+    serve, config, start_plex, clock, events, asked, requests_before
+) -> None:
+    """A page, the library's marks before anything is removed, or a single item."""
+    hanging, good = await start_plex("A", name="hanging"), await start_plex("A", name="good")
+    hanging.quirks.no_totals = True
+    servers = [table(hanging, "hanging"), table(good, "good")]
+    service = await serve(config(*servers, sync={"concurrency": 1, "retention": "never"}))
+    await events.count(2, "sync.finished", status="ok")
+    Changes(hanging.world).delete(next(hanging.world.movies()).id)
+    stuck = hanging.faults.hang(asked, after=requests_before)
+    service.supervisor.workers["hanging"].sync_now()
+    async with asyncio.timeout(PATIENCE_S):
+        await stuck.reached.wait()
+    service.supervisor.workers["good"].sync_now()
+    clock.advance(STALL_S)
+    await events.next("sync.finished", server="good", status="ok")
+    stuck.release.set()
+    await events.next("sync.finished", server="hanging", status="ok", removed=1)
+
+
+async def test_the_place_is_lent_while_an_unlisted_show_is_awaited(serve, config, start_plex, clock, events) -> None:
+    """As for whatever else a pass waits."""
+    hanging, good = await start_plex(name="hanging"), await start_plex("A", name="good")
+    changes = Changes(hanging.world)
+    show = changes.add_show(changes.add_library("show", "Shows", "/srv/shows").key, "Hidden", 1960)
+    changes.add_episode(show.id, 1, 1, "Pilot")
+    hanging.quirks.unlisted.add(show.id)
+    stuck = hanging.faults.hang("/library/metadata/*")
+    await serve(config(table(hanging, "hanging"), table(good, "good"), sync={"concurrency": 1}))
+    async with asyncio.timeout(PATIENCE_S):
+        await stuck.reached.wait()
+    clock.advance(STALL_S)
+    await events.next("sync.finished", server="good", status="ok")
+    stuck.release.set()
+    await events.next("sync.finished", server="hanging", status="ok")
+
+
+async def test_a_pass_that_times_out_makes_its_server_a_suspect_until_one_does_not(
+    serve, config, plex, events, monkeypatch
+) -> None:
+    """Then the server gets a smaller share of the places."""
+
+    async def time_out(_: object) -> NoReturn:
+        raise ServerTimeout("home")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FullPass, "read", time_out)
+        service = await serve(config(table(plex)))
+        await events.count(3, "sync.finished", status="failed")
+        server = service.supervisor._slots._servers["home"]
+        assert server.timed_out
+    service.supervisor.sync_now()
+    await events.count(3, "sync.finished", status="ok")
+    assert not server.timed_out
 
 
 async def test_trouble_is_told_when_it_starts_and_when_it_ends(serve, config, plex, clock, events) -> None:
@@ -426,7 +512,7 @@ async def test_a_single_sync_waits_for_no_place_that_a_silent_server_does_not_us
         supervisor = Supervisor(database, settings, ProgressBoard(), Redactor(), retry=IMPATIENT, clock=clock)
         syncing = asyncio.create_task(supervisor.sync_once(EVERYTHING))
         await held[0].reached.wait()
-        await clock.wake("expired slot reservations")
+        await clock.wake("slots")
         await held[1].reached.wait()
         for fault in (*held, stuck):
             fault.release.set()

@@ -18,7 +18,6 @@ from retrovue_daemon.sync.verdict import PassReport, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractAsyncContextManager
 
     from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.store.tables.runs import RunKind
@@ -88,13 +87,12 @@ async def run_pass(
     job: LibraryPass,
     context: PassContext,
     library: LibraryTarget,
-    slot: AbstractAsyncContextManager[object],
     report: asyncio.Future[PassReport],
 ) -> None:
     """Run a pass and set ``report`` to its report, even if the pass fails. Only a cancellation is raised.
 
-    The pass holds ``slot`` only while it reads. A cancelled pass does not wait for the writer: ``report`` is set once
-    the writer has stored the record.
+    The pass holds the slot of its context only while it reads. A cancelled pass does not wait for the writer:
+    ``report`` is set once the writer has stored the record.
     """
     recorder, start = RunRecorder.begun(context, library, job.kind), time.monotonic()
     finishing: asyncio.Future[Conclusion] | None = None
@@ -106,7 +104,7 @@ async def run_pass(
         report.set_result(PassReport(*names, ended.run, ended.run_id, duration_s, cause, ended.removal))
 
     try:
-        async with slot:
+        async with context.slot:
             recorder, start = RunRecorder.begun(context, library, job.kind), time.monotonic()
             verdict = await _read(job)
         cause = verdict.cause

@@ -185,7 +185,7 @@ class FullPass:
 
     async def _looked_up(self) -> LibraryListing | None:
         """Return the server's current entry for this library, or None."""
-        listed = await self._context.client.libraries()
+        listed = await self._context.slot.wait_for(self._context.client.libraries())
         return next((library for library in listed if library.key == self._library.listing.key), None)
 
     async def _confirmed(self, leaving: dict[Kind, list[int]], to_confirm: list[Kind]) -> Verdict:
