@@ -155,8 +155,8 @@ class DamageWatch:
         stored = {key for key in stored if (kind, key) not in self._stored}
         self._stored |= {(kind, key) for key in stored}
         mended = dict(page.mended)
-        told = [key for key in mended if key in kept or key in stored]
-        if told:
+        affected = [key for key in mended if key in kept or key in stored]
+        if affected:
             log.warning(
                 "page.mended",
                 server=self._library.server,
@@ -165,5 +165,5 @@ class DamageWatch:
                 offset=page.offset,
                 kept=len(kept),
                 stored=len(stored),
-                items=[f"{key}: {mended[key]}" for key in told[:_NAMED]],
+                items=[f"{key}: {mended[key]}" for key in affected[:_NAMED]],
             )

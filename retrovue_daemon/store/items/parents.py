@@ -46,7 +46,7 @@ class Parents(msgspec.Struct, frozen=True):
 
         If seasons are hidden, the episode names no season, or one that is not listed; it is then found by its number.
         An episode without a named season needs none: a season that appears later claims it by number. A named season
-        of another show does not count as found: keys were given out again between the listings of both.
+        of another show does not count as found: keys were reassigned between the listings of both.
         """
         show_id = self.shows.get(episode.show_rating_key or "")
         season_id, its_show = self.seasons.get(episode.season_rating_key or "", (None, None))
