@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import msgspec
 
 from retrovue_daemon.demo import SimulatedPlex, World
-from retrovue_daemon.demo.items import Item, Movie, Show, Tags
+from retrovue_daemon.demo.items import Episode, Item, Movie, Season, Show, Tags
 from retrovue_daemon.demo.reissued import reissue_keys
 from retrovue_daemon.demo.shelf import SD, UHD, File, Shelf, plex_guid
 from retrovue_daemon.demo.world import media_of
@@ -414,9 +414,16 @@ class Happenings:
             self._changes.move(item.id, library.key)
 
     def _parents_are_there(self, gone: list[Item], library: str) -> bool:
-        """Tell whether what the first of these hangs on, if anything, is in that library."""
-        parent = gone[0].parent_id
-        return parent is None or (parent in self._world.items and self._world.item(parent).library == library)
+        """Tell whether what the first of these hangs on, if anything, is in that library.
+
+        The key of an episode's season may have gone to a season of another show meanwhile.
+        """
+        first = gone[0]
+        if first.parent_id is None:
+            return True
+        parent = self._world.items.get(first.parent_id)
+        moved = isinstance(first, Episode) and isinstance(parent, Season) and parent.show_id != first.show_id
+        return parent is not None and parent.library == library and not moved
 
 
 def _pick(things: Sequence[T], which: int) -> T | None:

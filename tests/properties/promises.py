@@ -103,8 +103,10 @@ def _given_away(done: Round, pairs: Pairs) -> Iterator[str]:
             continue
         was, now_owned = _owner_id(done.before, before[file_id]), _owner_id(done.after, part)
         paths = [str(each["plex_path"]) for each in (done.before.files[before[file_id]], done.after.files[part])]
-        if part == before[file_id] and paths[1] in {"None", paths[0].rpartition("/")[2]}:
-            continue  # a new item has what the token sees of a path that was known with another item
+        if part == before[file_id] and ("None" in paths or paths[1] == paths[0].rpartition("/")[2]):
+            # A new item has what the token sees of a path that was known with another item, and a part whose path was
+            # never known may have come from there.
+            continue
         if was is not None and was != now_owned and was in _ids_of(done.after, part) and paths[0] != paths[1]:
             yield f"file {file_id} was {paths[0]} of {was}, and is {paths[1]} of {now_owned}"
 
