@@ -15,7 +15,7 @@ from tests.support.clocks import FakeClock
 
 
 class Guests:
-    """Tasks that want places: who is in, and who has been sent away."""
+    """Tasks that want slots: which hold one, and which were cancelled."""
 
     def __init__(self, slots: Slots) -> None:
         self.inside: list[str] = []
@@ -116,7 +116,7 @@ async def start_reading():
 
 
 async def test_a_server_alone_may_take_all_places(open_slots) -> None:
-    """There is nobody to keep one for."""
+    """There is no server to reserve one for."""
     _, guests = open_slots(3, "home")
     for _ in range(5):
         await guests.arrive("home")
@@ -186,7 +186,7 @@ async def test_more_servers_than_places_take_turns(open_slots) -> None:
     assert "".join(turns) == "abcaba"
 
 
-async def test_fewer_places_send_nobody_away(open_slots) -> None:
+async def test_fewer_slots_end_no_pass(open_slots) -> None:
     """Who is in stays in; the next one comes when there is room under the new number."""
     slots, guests = open_slots(3, "home")
     inside = [await guests.arrive("home") for _ in range(3)]
@@ -202,7 +202,7 @@ async def test_fewer_places_send_nobody_away(open_slots) -> None:
 
 
 async def test_more_places_let_in_who_waits(open_slots) -> None:
-    """At once: nobody has to leave first."""
+    """At once: no holder has to leave first."""
     slots, guests = open_slots(1, "home")
     for _ in range(4):
         await guests.arrive("home")
@@ -212,7 +212,7 @@ async def test_more_places_let_in_who_waits(open_slots) -> None:
 
 
 async def test_who_is_cancelled_at_the_moment_of_being_let_in_leaves_the_place(open_slots) -> None:
-    """The place was given, but nobody is there to give it back later."""
+    """The slot was assigned, but its task can no longer release it."""
     _, guests = open_slots(1, "home")
     first = await guests.arrive("home")
     second = await guests.arrive("home")

@@ -248,7 +248,7 @@ async def test_a_pass_that_times_out_makes_its_server_a_suspect_until_one_does_n
     assert not server.timed_out
 
 
-async def test_trouble_is_told_when_it_starts_and_when_it_ends(serve, config, plex, clock, events) -> None:
+async def test_a_failure_is_reported_when_it_starts_and_when_it_ends(serve, config, plex, clock, events) -> None:
     """And the server is looked at ever more rarely meanwhile, but at least every quarter of an hour."""
     await plex.stop()
     await serve(config(table(plex)))
@@ -279,9 +279,7 @@ async def test_a_library_that_fails_has_a_backoff_of_its_own(serve, config, plex
     await events.next("sync.finished", library="Dramas", kind="full", status="ok")
 
 
-async def test_a_server_that_is_busy_during_a_pass_is_left_alone_as_long_as_it_asks(
-    serve, config, plex, clock, events
-) -> None:
+async def test_retry_after_during_a_pass_is_respected(serve, config, plex, clock, events) -> None:
     """Its next look waits, however short the interval is; no place is held meanwhile."""
     plex.faults.fail("/library/sections/2/all", status=503, retry_after="240")
     service = await serve(config(table(plex), sync={"interval": "10s"}))
@@ -296,8 +294,8 @@ async def test_a_server_that_is_busy_during_a_pass_is_left_alone_as_long_as_it_a
     await events.next("sync.finished", library="Dramas", status="ok")
 
 
-async def test_who_asks_in_vain_is_told_why_and_who_asks_later_ends_the_backoff(serve, config, plex, events) -> None:
-    """That the server is back is known then: all of its libraries are looked at, not only the one asked for."""
+async def test_a_failed_job_gets_the_reason_and_a_later_one_ends_the_backoff(serve, config, plex, events) -> None:
+    """The server is known to be back then: all of its libraries are polled, not only the requested one."""
     await plex.stop()
     service = await serve(config(table(plex)))
     await events.next("server.unreachable")
@@ -321,10 +319,10 @@ async def test_a_new_library_is_found_by_itself(serve, config, plex, clock, even
     assert rows("SELECT title FROM active_movies WHERE library_name = 'Musicals'") == [("Sunny",)]
 
 
-async def test_a_library_has_one_pass_at_a_time_and_who_asks_meanwhile_shares_the_next(
+async def test_a_library_has_one_pass_at_a_time_and_later_jobs_share_the_next(
     serve, config, plex, clock, events, gauge
 ) -> None:
-    """However often somebody asks, and however many looks come while it takes its time."""
+    """With any number of jobs, and of polls during a long pass."""
     stuck = plex.faults.hang("/library/sections/2/all")
     service = await serve(config(table(plex)))
     await stuck.reached.wait()
@@ -344,7 +342,7 @@ async def test_a_library_has_one_pass_at_a_time_and_who_asks_meanwhile_shares_th
 async def test_a_mistake_in_one_library_costs_its_neighbours_nothing(
     serve, config, plex, events, monkeypatch
 ) -> None:
-    """Whoever asked for it is told; the others' passes go on."""
+    """Its requester is informed; the passes of other servers continue."""
 
     def stumble(report: PassReport) -> None:
         if report.library == "Dramas":
@@ -368,7 +366,7 @@ async def test_a_mistake_in_one_library_costs_its_neighbours_nothing(
 async def test_a_pass_that_is_stopped_before_its_first_step_blocks_nothing(
     serve, config, plex, clock, events, monkeypatch, rows
 ) -> None:
-    """Its library is free for the next one, and nobody sees it as running."""
+    """Its library is free for the next one, and no display shows it as running."""
     service = await serve(config(table(plex)))
     await events.count(3, "sync.finished")
     ((library_id,),) = rows("SELECT id FROM libraries WHERE library_name = 'Dramas'")
@@ -390,7 +388,7 @@ async def test_a_pass_that_is_stopped_before_its_first_step_blocks_nothing(
     await events.next("sync.finished", library="Dramas", status="ok")
 
 
-async def test_who_asked_for_what_the_end_breaks_off_learns_so(serve, config, plex, events) -> None:
+async def test_a_job_that_the_end_of_the_daemon_stops_gets_that_result(serve, config, plex, events) -> None:
     """A report without its passes would look as if all had gone well."""
     service = await serve(config(table(plex)))
     await events.count(3, "sync.finished")
@@ -407,7 +405,7 @@ async def test_who_asked_for_what_the_end_breaks_off_learns_so(serve, config, pl
 async def test_a_server_that_takes_over_its_old_row_is_not_disturbed(
     serve, config, plex, clock, events, rows, monkeypatch, is_seen_during_contact
 ) -> None:
-    """It was renamed in the configuration: its machine tells that it is the one from before."""
+    """It was renamed in the configuration: its machine identifies it as the former one."""
     service = await serve(config(table(plex, "before")))
     await events.count(3, "sync.finished")
     await service.stop()
