@@ -42,9 +42,11 @@
         ├── DatabasePlaceMissing   its directory does not exist (yet)
         ├── DatabaseMissing        the file does not exist yet
         ├── DatabaseUnusable       foreign, damaged, from a newer version, or not writable
+        │   └── DatabaseDamaged        SQLite's check found damaged pages
         ├── WriteFailed            a transaction was rolled back: disk full, lock held too long …
         └── WriterStopped          the writer task has ended; the work was not done
-            └── DatabaseReplaced       the open file was deleted, replaced or overwritten
+            ├── DatabaseReplaced       the open file was deleted, replaced or overwritten
+            └── DatabaseRestored       `database restore` replaced its content
 
 Each error carries fields, from which ``str()`` makes one line, and a ``hint`` that says how to fix it. No field ever
 holds a token. One module holds one branch of the tree; import the names from here.
@@ -81,10 +83,12 @@ from retrovue_daemon.errors.selection import AmbiguousShow, NamedShow, UnknownLi
 from retrovue_daemon.errors.store import (
     DaemonGone,
     DaemonOutOfReach,
+    DatabaseDamaged,
     DatabaseHeld,
     DatabaseMissing,
     DatabasePlaceMissing,
     DatabaseReplaced,
+    DatabaseRestored,
     DatabaseUnusable,
     NoDaemon,
     ReloadUnanswered,
@@ -105,10 +109,12 @@ __all__ = [
     "DaemonError",
     "DaemonGone",
     "DaemonOutOfReach",
+    "DatabaseDamaged",
     "DatabaseHeld",
     "DatabaseMissing",
     "DatabasePlaceMissing",
     "DatabaseReplaced",
+    "DatabaseRestored",
     "DatabaseUnusable",
     "DefinedByConfig",
     "DuplicateServer",

@@ -111,6 +111,10 @@ class DatabaseUnusable(StoreError):
     exit_code = 78
 
 
+class DatabaseDamaged(DatabaseUnusable):
+    """SQLite's check found pages that it did not write so."""
+
+
 class WriteFailed(StoreError):
     """SQLite rejected a transaction, which was rolled back; earlier data is unchanged."""
 
@@ -130,3 +134,13 @@ class DatabaseReplaced(WriterStopped):
     def __init__(self, path: Path, detail: str, *, moved: Sequence[Path] = (), hint: str | None = None) -> None:
         super().__init__(path, detail, hint=hint)
         self.moved = tuple(moved)
+
+
+class DatabaseRestored(WriterStopped):
+    """Another process replaced the whole content of the database; what this process knows of it is no longer true."""
+
+    exit_code = 75
+    hint = "nothing more was written; try again"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "was restored from a copy")

@@ -12,7 +12,7 @@ import structlog
 
 from retrovue_daemon.clock import Clock
 from retrovue_daemon.config import default_database_path
-from retrovue_daemon.errors import DaemonError, Interrupted
+from retrovue_daemon.errors import DaemonError, DatabaseRestored, Interrupted
 from retrovue_daemon.service.reload import Reloader
 from retrovue_daemon.service.selection import EVERYTHING, Selection
 from retrovue_daemon.service.signals import Signals
@@ -68,7 +68,7 @@ async def run(config: Config, redactor: Redactor, process: Process) -> None:
         signals.stop.add_done_callback(lambda _: _report_stopping(process.notifier))
         stopping = asyncio.create_task(_extend_stop_timeout(signals.stop, process.notifier), name="stop")
         try:
-            await _until_stopped(signals.stop, _keep_in_sync(config, redactor, process, signals))
+            await _until_stopped(signals.stop, _keep_in_sync_after_restores(config, redactor, process, signals))
         except Interrupted as interrupted:
             log.info("daemon.stopped", signal=interrupted.name)
         finally:
@@ -76,8 +76,18 @@ async def run(config: Config, redactor: Redactor, process: Process) -> None:
             await asyncio.gather(stopping, return_exceptions=True)
 
 
-async def _keep_in_sync(config: Config, redactor: Redactor, process: Process, signals: Signals) -> None:
+async def _keep_in_sync_after_restores(
+    config: Config, redactor: Redactor, process: Process, signals: Signals
+) -> None:
+    """Keep the database in sync; once its content has been restored from a copy, begin anew with what is there."""
+    while True:
+        config = await _keep_in_sync(config, redactor, process, signals)
+
+
+async def _keep_in_sync(config: Config, redactor: Redactor, process: Process, signals: Signals) -> Config:
+    """Keep the database in sync until it is restored; return the configuration that is in force then."""
     notifier, clock = process.notifier, Clock()
+    supervisor: Supervisor | None = None
     starting = asyncio.create_task(keep_extending_timeout(notifier, clock), name="start")
     try:
         async with _opened(config, serves=True) as database, asyncio.TaskGroup() as group:
@@ -93,9 +103,12 @@ async def _keep_in_sync(config: Config, redactor: Redactor, process: Process, si
             group.create_task(_sync_on_signal(signals.sync_now, supervisor), name="SIGUSR1")
             group.create_task(beat(notifier, database.writer, clock), name="watchdog")
             group.create_task(show_status(notifier, supervisor, redactor, clock), name="status")
+    except DatabaseRestored:
+        log.info("store.restored", database=str(config.database.path))
     finally:
         starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)
+    return config if supervisor is None else supervisor.config
 
 
 def _report_stopping(notifier: Notifier) -> None:

@@ -11,15 +11,16 @@ import msgspec
 import structlog
 
 from retrovue_daemon.clock import Clock
-from retrovue_daemon.errors import InternalError, StoreError
+from retrovue_daemon.errors import InternalError, StoreError, WriterStopped
 from retrovue_daemon.service.report import ServerReport
 from retrovue_daemon.service.request_server import RequestServer
 from retrovue_daemon.service.roster import choose_active, read_roster
 from retrovue_daemon.service.slots import ADMIT_S, Slots
 from retrovue_daemon.service.worker import ServerWorker, WorkerContext
+from retrovue_daemon.store.connection import data_version
 from retrovue_daemon.store.tables.daemon_state import client_identifier
 from retrovue_daemon.store.tables.observed_clock import ObservedClock
-from retrovue_daemon.store.tables.watch import data_version, read_settings
+from retrovue_daemon.store.tables.watch import read_settings
 from retrovue_daemon.sync.skips import SkipLog
 from retrovue_daemon.sync.target import PassSettings
 
@@ -265,6 +266,8 @@ class Supervisor:
                 if self._failure:
                     log.info("store.recovered")
                 self._failure = ""
+            except WriterStopped:
+                raise
             except Exception as error:  # noqa: BLE001 -- whatever others have written must not end the service
                 self._log_failure(error)
             await self._clock.sleep(WATCH_S)

@@ -61,3 +61,9 @@ async def connected(database: Path | str, **options: Any) -> AsyncIterator[Conne
 
 async def _opened(connection: Connection) -> bool:
     return await connection is connection
+
+
+def data_version(connection: sqlite3.Connection) -> int:
+    """Return a number that changes whenever another connection commits: https://sqlite.org/pragma.html."""
+    ((version,),) = connection.execute("PRAGMA data_version")
+    return int(version)

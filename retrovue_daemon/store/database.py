@@ -15,6 +15,7 @@ from retrovue_daemon.store.connection import connected
 from retrovue_daemon.store.file.identity import OpenFiles
 from retrovue_daemon.store.file.lock import database_lock
 from retrovue_daemon.store.file.preparation import check_place, prepare
+from retrovue_daemon.store.file.restore_mark import restore_mark
 from retrovue_daemon.store.file_watch import last_look, watched
 from retrovue_daemon.store.writer import Writer
 
@@ -55,7 +56,7 @@ async def open_database(
     process answers the requests that others put into ``sync_requests``.
 
     Raise DatabaseHeld, DatabasePlaceMissing or DatabaseUnusable, and DatabaseReplaced if another program deletes,
-    replaces or overwrites the file while it is open.
+    replaces or overwrites the file while it is open, DatabaseRestored if `database restore` replaces its content.
     """
     # One file is one database, whatever links lead to it: the lock is beside the file itself.
     given, path = path, await asyncio.to_thread(check_place, path, own=own_place)
@@ -72,8 +73,9 @@ async def open_database(
         connection = await stack.enter_async_context(_connect(path, writes=files))
         files.know_logs()
         stack.enter_context(last_look(files))
-        writer = await stack.enter_async_context(Writer(connection, path))
-        await stack.enter_async_context(watched(files, writer))
+        mark = await connection.run(restore_mark)
+        writer = await stack.enter_async_context(Writer(connection, path, mark=mark))
+        await stack.enter_async_context(watched(files, reader, writer, mark))
         yield Database(path, reader, writer)
 
 
@@ -88,7 +90,10 @@ def _readable(path: Path) -> Iterator[None]:
 
 def unreadable(path: Path, error: sqlite3.Error) -> DatabaseUnusable:
     """Return the error of this package that describes an SQLite error while reading."""
-    hint = "check the disk; restore a backup, or move the file away and sync again"
+    hint = (
+        "check the disk; restore a backup with `retrovue-daemon database restore FILE`, or move the file away and"
+        " sync again"
+    )
     return DatabaseUnusable(path, str(error), hint=hint)
 
 

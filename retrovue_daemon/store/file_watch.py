@@ -1,17 +1,24 @@
-"""Watching the open files of the database: the writer ends as soon as they are no longer the ones at their paths."""
+"""Watching the open database: the writer ends as soon as its files or its content are no longer those it knows."""
 
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import structlog
 
+from retrovue_daemon.errors import DatabaseRestored
+from retrovue_daemon.store.connection import data_version
+from retrovue_daemon.store.file.restore_mark import restore_mark
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
     from retrovue_daemon.errors import DatabaseReplaced
+    from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.store.file.identity import Kind, OpenFiles
     from retrovue_daemon.store.writer import Writer
 
@@ -25,14 +32,21 @@ AGAIN_S = 0.05
 
 
 @asynccontextmanager
-async def watched(files: OpenFiles, writer: Writer) -> AsyncIterator[None]:
-    """Look at the files as long as the block runs; abort the writer once they are lost."""
-    task = asyncio.create_task(_watch(files, writer), name="watch of the files")
+async def watched(files: OpenFiles, reader: Connection, writer: Writer, mark: str | None) -> AsyncIterator[None]:
+    """Look at the files and at their content as long as the block runs.
+
+    Abort the writer once the files are lost, or a restore has changed the ``mark``.
+    """
+    tasks = [
+        asyncio.create_task(_watch(files, writer), name="watch of the files"),
+        asyncio.create_task(_watch_mark(files.path, reader, writer, mark), name="watch for a restore"),
+    ]
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @contextmanager
@@ -62,6 +76,18 @@ async def _watch(files: OpenFiles, writer: Writer) -> None:
         if kind is not None:
             writer.abort(_give_up(files, kind))
             return
+
+
+async def _watch_mark(path: Path, reader: Connection, writer: Writer, mark: str | None) -> None:
+    version = -1
+    while True:
+        with suppress(sqlite3.Error):  # whoever needs the database reports it
+            newest = await reader.run(data_version)
+            if newest != version and await reader.run(restore_mark) != mark:
+                writer.abort(DatabaseRestored(path))
+                return
+            version = newest
+        await asyncio.sleep(LOOK_S)
 
 
 def _look(files: OpenFiles) -> Kind | None:

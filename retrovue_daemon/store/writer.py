@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeAlias, 
 
 import structlog
 
-from retrovue_daemon.errors import WriteFailed, WriterStopped
+from retrovue_daemon.errors import DatabaseRestored, WriteFailed, WriterStopped
+from retrovue_daemon.store.file.restore_mark import restore_mark
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -45,11 +46,12 @@ class Writer:
     each finished piece of work and with each attempt to get the lock.
     """
 
-    def __init__(self, connection: Connection, path: Path, *, depth: int = 4) -> None:
+    def __init__(self, connection: Connection, path: Path, *, depth: int = 4, mark: str | None = None) -> None:
         self._connection = connection
         self._path = path
         self._queue: asyncio.Queue[tuple[Work[Any], asyncio.Future[Any]] | None] = asyncio.Queue()
         self._room = asyncio.Semaphore(depth)
+        self._mark = mark
         self._task: asyncio.Task[None] | None = None
         self._deadline: float | None = None
         self._failure: WriterStopped | None = None
@@ -77,7 +79,7 @@ class Writer:
                 raise self._end("the writer was cancelled") from None
             raise
         except Exception as error:
-            raise WriterStopped(self._path, f"the writer failed: {error}") from error
+            raise self._end(f"the writer failed: {error}") from error
 
     async def guard(self, work: Coroutine[Any, Any, T]) -> T:
         """Do work only as long as the task lives; raise WriterStopped if the task ends first."""
@@ -154,9 +156,11 @@ class Writer:
             self._answer(future, WriteFailed(self._path, str(error), hint=_hint(error)))
             await self._roll_back()
         except BaseException as error:
+            if isinstance(error, DatabaseRestored):
+                self._failure = error
             self._answer(future, error if isinstance(error, Exception) else self._end("cancelled"))
             await self._roll_back()
-            if not isinstance(error, Exception):
+            if not isinstance(error, Exception) or error is self._failure:
                 raise
         else:
             if not future.done():
@@ -167,7 +171,7 @@ class Writer:
         for tries_left in range(BUSY_TRIES - 1, -1, -1):
             self.steps += 1
             try:
-                await self._connection.execute("BEGIN IMMEDIATE")
+                await self._connection.run(self._begin_unless_restored)
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorname != "SQLITE_BUSY" or not tries_left or self._too_late():
                     raise
@@ -175,6 +179,13 @@ class Writer:
                     log.warning("store.waiting", hint="another program writes to the database; let it commit")
             else:
                 return
+
+    def _begin_unless_restored(self, connection: sqlite3.Connection) -> None:
+        """Begin a transaction; raise DatabaseRestored if ids and times that the work may rely on are others now."""
+        connection.execute("BEGIN IMMEDIATE")
+        if restore_mark(connection) != self._mark:
+            connection.execute("ROLLBACK")
+            raise DatabaseRestored(self._path)
 
     def _too_late(self) -> bool:
         return self._deadline is not None and asyncio.get_running_loop().time() >= self._deadline

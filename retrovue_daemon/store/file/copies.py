@@ -32,21 +32,41 @@ def whole_file(target: Path, *, mode: int = 0o600, replaces: bool = False) -> It
     """
     if not replaces:
         _refuse_existing(target)
-    partial = target.with_name(target.name + PARTIAL)
-    descriptor = _create(partial, mode)
-    try:
-        yield partial
-        os.fsync(descriptor)
+    with scratch_file(target, mode=mode) as scratch:
+        yield scratch.path
+        scratch.become(target, replaces=replaces)
+
+
+class ScratchFile:
+    """A file with a name that says that it is not finished."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+
+    def become(self, target: Path, *, replaces: bool) -> None:
+        """Give the file, once its content is on the disk, its final name."""
+        os.fsync(self._descriptor)
         if replaces:
-            partial.replace(target)
+            self.path.replace(target)
         else:
-            _name(partial, target)
+            _name(self.path, target)
         _sync_directory(target.parent)
-    except BaseException:
-        for name in (partial, partial.with_name(partial.name + "-journal")):
-            name.unlink(missing_ok=True)
-        raise
+
+
+@contextmanager
+def scratch_file(beside: Path, *, mode: int = 0o600) -> Iterator[ScratchFile]:
+    """Yield an empty file named after ``beside``, which is removed at the end unless it got another name.
+
+    Raise BadInput if another process is writing a file of this name, OSError if it cannot be created.
+    """
+    path = beside.with_name(beside.name + PARTIAL)
+    descriptor = _create(path, mode)
+    try:
+        yield ScratchFile(path, descriptor)
     finally:
+        for name in (path, path.with_name(path.name + "-journal")):
+            name.unlink(missing_ok=True)
         # Only now: closing it would also release the locks that SQLite has on the file.
         os.close(descriptor)
 

@@ -30,6 +30,9 @@ _SHARED = struct.pack("hhqqi", fcntl.F_RDLCK, os.SEEK_SET, 0x40000002, 510, 0)
 """What a reader of a database locks: https://sqlite.org/src/file/src/os_unix.c (SHARED_FIRST, SHARED_SIZE)."""
 
 
+_RESTORE = "`retrovue-daemon database restore FILE` replaces the content safely, also while the daemon runs"
+
+
 class Header(NamedTuple):
     """What only certain changes of a database's header are the work of SQLite in WAL mode."""
 
@@ -106,7 +109,7 @@ class OpenFiles:
         hint = _HINTS.get(kind)
         if kind in {"deleted", "replaced", "overwritten"}:
             moved, aside = self._move_logs()
-            hint = f"{aside}start the daemon again to use what is there then"
+            hint = f"{aside}start the daemon again to use what is there then; {_RESTORE}"
         is_foreign = kind == "log" and self._has_foreign_log()
         if is_foreign:
             hint = _FOREIGN_LOG

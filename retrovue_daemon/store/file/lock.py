@@ -96,6 +96,7 @@ def database_lock(database: Path, *, mode: int = 0o600) -> Iterator[Lock]:
     descriptor = _locked(database, path, mode)
     try:
         _refuse_other_file(database, path, descriptor)
+        _give_to_owner(descriptor, database)
         try:
             _write(descriptor, f"{os.getpid()}")
         except OSError as error:
@@ -196,6 +197,14 @@ def _refuse_other_file(database: Path, path: Path, descriptor: int) -> None:
         raise _no_lock_file(database, path, "has another name, too")
     if found.st_size > 2 * _WIDTH or not _CONTENT.fullmatch(os.pread(descriptor, 2 * _WIDTH, 0)):
         raise _no_lock_file(database, path, "has the content of another file")
+
+
+def _give_to_owner(descriptor: int, database: Path) -> None:
+    """Give a lock file that root makes to the owner of the database, or of its directory."""
+    if os.geteuid() == 0:
+        owner = (database if database.exists() else database.parent).stat()
+        if os.fstat(descriptor).st_uid != owner.st_uid:
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 def _no_lock_file(database: Path, path: Path, why: str) -> DatabaseUnusable:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from retrovue_daemon.errors import BadInput, DatabaseUnusable, WriteFailed
+from retrovue_daemon.errors import BadInput, DatabaseDamaged, DatabaseUnusable, WriteFailed
 from retrovue_daemon.store.file.copies import whole_file
 from retrovue_daemon.store.file.lock import database_lock
 from retrovue_daemon.store.file.preparation import BUSY_S, in_one_line
@@ -87,11 +87,11 @@ def check(path: Path, *, quick: bool = False) -> list[Finding]:
                 try:
                     findings.append(look(connection, name))
                 except sqlite3.DatabaseError as error:
-                    if not _is_damage(error):
+                    if not is_damage(error):
                         raise
                     unreadable.append(f"{name} cannot be read: {error}")
     except DatabaseUnusable as error:
-        if not isinstance(error.__cause__, sqlite3.Error) or not _is_damage(error.__cause__):
+        if not isinstance(error.__cause__, sqlite3.Error) or not is_damage(error.__cause__):
             raise
         return [Finding(INTEGRITY, (error.detail,))]
     whole = Finding(INTEGRITY, (*integrity, *unreadable))
@@ -168,7 +168,7 @@ def file_sizes(path: Path) -> tuple[int, int]:
     return _size(path), _size(path.with_name(path.name + "-wal"))
 
 
-def _is_damage(error: sqlite3.Error) -> bool:
+def is_damage(error: sqlite3.Error) -> bool:
     """Return whether an error means that the file is not as SQLite wrote it."""
     name: str = getattr(error, "sqlite_errorname", "")
     return name.startswith(("SQLITE_CORRUPT", "SQLITE_ERROR", "SQLITE_IOERR"))
@@ -231,6 +231,7 @@ def _copy(path: Path, file: Path, target: Path, progress: Callable[[int, int], o
             progress(total - remaining, total)
 
     with reading_undisturbed(path) as source, closing(sqlite3.connect(file, isolation_level=None)) as copy:
+        check_version(source, path)
         # Within a transaction the source does not change: a writing daemon does not make the copy start over.
         source.execute("BEGIN")
         source.execute("SELECT count(*) FROM sqlite_schema")
@@ -243,7 +244,7 @@ def _copy(path: Path, file: Path, target: Path, progress: Callable[[int, int], o
                 target, f"could not be written: {error}", hint="check the disk and its free space"
             ) from error
     if answer != "ok":
-        raise DatabaseUnusable(
+        raise DatabaseDamaged(
             path, f"is damaged: {in_one_line(answer)}", hint="no copy was made; `database check` shows details"
         )
 

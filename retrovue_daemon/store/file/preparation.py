@@ -12,7 +12,7 @@ import sqlite3
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
-from retrovue_daemon.errors import DatabaseHeld, DatabasePlaceMissing, DatabaseUnusable
+from retrovue_daemon.errors import DatabaseDamaged, DatabaseHeld, DatabasePlaceMissing, DatabaseUnusable
 from retrovue_daemon.store.file.copies import whole_file
 from retrovue_daemon.store.file.layouts import layout
 from retrovue_daemon.store.migrations import APPLICATION_ID, migrate, migrations
@@ -74,7 +74,8 @@ def prepare(path: Path, *, mode: int = 0o600, group: str | None = None) -> None:
                 raise DatabaseUnusable(
                     path,
                     f"has schema version {version}, this release supports up to {newest}",
-                    hint="use the newer release that wrote it, or the copy that was made before its upgrade",
+                    hint="use the newer release that wrote it, or restore the copy that was made before its upgrade"
+                    " (`retrovue-daemon database restore FILE`)",
                 )
             if 0 < version < newest:
                 _keep_copy(connection, path, version, mode, group)
@@ -111,10 +112,10 @@ def _create(path: Path, mode: int, group: str | None) -> None:
     finally:
         os.close(descriptor)
     if group is not None:
-        _give(path, path, group)
+        give(path, path, group)
 
 
-def _give(file: Path, database: Path, group: str) -> None:
+def give(file: Path, database: Path, group: str) -> None:
     """Give a file to a group. Raise DatabaseUnusable on failure: permissions on the directory do not help."""
     try:
         shutil.chown(file, group=group)
@@ -185,10 +186,11 @@ def in_one_line(answer: str) -> str:
 def _quick_check(connection: sqlite3.Connection, path: Path) -> None:
     answer = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if answer != "ok":
-        raise DatabaseUnusable(
+        raise DatabaseDamaged(
             path,
             f"is damaged: {in_one_line(answer)}",
-            hint="the file was left unchanged; restore a backup, or move it away and sync again",
+            hint="the file was left unchanged; restore a backup with `retrovue-daemon database restore FILE`, or move"
+            " it away and sync again",
         )
 
 
@@ -197,7 +199,7 @@ def _keep_copy(connection: sqlite3.Connection, path: Path, version: int, mode: i
     copy = path.with_name(f"{path.name}.v{version}.bak")
     with whole_file(copy, mode=mode, replaces=True) as partial:
         if group is not None:
-            _give(partial, path, group)
+            give(partial, path, group)
         connection.execute("VACUUM INTO ?", (str(partial),))
 
 

@@ -59,11 +59,14 @@ def reading_any_version(path: Path) -> Iterator[sqlite3.Connection]:
 
 @contextmanager
 def reading_undisturbed(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a database to read all of it; raise WriteFailed at the end if another program wrote to it unnoticed."""
+    """Open a database of any release to read all of it.
+
+    Raise WriteFailed at the end if another program wrote to it unnoticed.
+    """
     path = find(path)
     alone = not _log(path).exists()
     before = path.stat().st_mtime_ns
-    with reading(path) as connection:
+    with reading_any_version(path) as connection:
         yield connection
     if alone and (_log(path).exists() or path.stat().st_mtime_ns != before):
         # No process had the database open, so SQLite was told to trust the file (see _reader).
@@ -205,7 +208,9 @@ def explained(path: Path, error: sqlite3.Error) -> StoreError:
     if name.startswith("SQLITE_CONSTRAINT"):
         return WriteFailed(path, str(error), hint="another process changed the same data just now; try again")
     return DatabaseUnusable(
-        path, str(error), hint="run `retrovue-daemon database check` for details; a backup may help"
+        path,
+        str(error),
+        hint="run `retrovue-daemon database check` for details; `database restore` restores a backup",
     )
 
 

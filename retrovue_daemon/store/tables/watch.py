@@ -54,12 +54,6 @@ class Settings:
         }
 
 
-def data_version(connection: sqlite3.Connection) -> int:
-    """Return a number that changes whenever another connection commits: https://sqlite.org/pragma.html."""
-    ((version,),) = connection.execute("PRAGMA data_version")
-    return int(version)
-
-
 def read_settings(connection: sqlite3.Connection) -> Settings:
     """Return the current state."""
     return Settings(

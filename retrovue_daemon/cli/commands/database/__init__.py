@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from retrovue_daemon.cli.commands.database.copying import copying_progress
+from retrovue_daemon.cli.commands.database.restore import restore_database
 from retrovue_daemon.cli.display.output import print_failure, print_json, print_line, print_table
 from retrovue_daemon.cli.display.table import Table
-from retrovue_daemon.cli.display.terminal import terminal
 from retrovue_daemon.cli.display.units import size
 from retrovue_daemon.cli.options import (
     ConfigOption,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.retrovue.importing import Existing, Import
 
 app = command_group(
-    "Check, back up, shrink or measure the database file, or import settings from an original Retrovue database.",
+    "Check, back up, restore, shrink or measure the database, or import settings from an original Retrovue database.",
     "database check",
     "database backup /backup/retrovue.db",
 )
@@ -70,7 +71,11 @@ def check_database(
     else:
         print_table(_findings_table(findings))
     if any(finding.problems for finding in findings if finding.name == maintenance.INTEGRITY):
-        print_failure("the database is damaged", "restore a backup, or move the file away and sync again")
+        print_failure(
+            "the database is damaged",
+            "stop the daemon and restore a backup with `retrovue-daemon database restore FILE`, or move the file away"
+            " and sync again",
+        )
     if not sound:
         raise typer.Exit(DatabaseUnusable.exit_code)
 
@@ -88,46 +93,26 @@ def backup_database(
     FILE appears when the copy is complete. A backup that is killed leaves FILE.partial, which the next backup to the
     same FILE removes.
 
-    Only you can read the copy, since it contains the tokens of servers that the database defines. To restore it, stop
-    the daemon, replace the database file with the copy, and delete the -wal and -shm files beside it.
+    Only you can read the copy, since it contains the tokens of servers that the database defines. `database restore`
+    restores it.
 
     Examples:
 
     - `retrovue-daemon database backup /backup/retrovue-$(date +%F).db`
     - `retrovue-daemon database backup copy.db --database /srv/retrovue.db --json`
     """
-    number = _copy(find_place(config, database).path, file, quiet=quiet, as_json=as_json)
+    from retrovue_daemon.store.file import maintenance  # noqa: PLC0415 -- not for --help
+
+    path = find_place(config, database).path
+    with copying_progress(quiet=quiet, as_json=as_json) as progress:
+        number = maintenance.backup(path, file, progress=progress)
     if as_json:
         print_json({"file": str(file.absolute()), "bytes": number})
     else:
         print_line(f"wrote and verified {file}: {size(number)}")
 
 
-def _copy(path: Path, file: Path, *, quiet: bool, as_json: bool) -> int:
-    """Copy the database, and show the progress as a sync does."""
-    from retrovue_daemon.cli.display.lines import LineTimer  # noqa: PLC0415 -- likewise
-    from retrovue_daemon.cli.display.progress import write_line  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.clock import Clock  # noqa: PLC0415 -- likewise
-    from retrovue_daemon.store.file import maintenance  # noqa: PLC0415 -- likewise
-
-    screen = terminal(stderr=True)
-    if quiet or (as_json and screen is None):
-        return maintenance.backup(path, file)
-    if screen is None:
-        timer = LineTimer(Clock())
-
-        def report(done: int, total: int) -> None:
-            if timer.is_due():
-                write_line(f"copied {done / max(total, 1):.0%}")
-
-        return maintenance.backup(path, file, progress=report)
-    from rich.progress import Progress  # noqa: PLC0415 -- takes a tenth of a second
-
-    with Progress(console=screen, transient=True) as bar:
-        task = bar.add_task("copying", total=None)
-        return maintenance.backup(
-            path, file, progress=lambda done, total: bar.update(task, completed=done, total=total)
-        )
+app.command("restore")(restore_database)
 
 
 @app.command("vacuum")
