@@ -19,7 +19,8 @@
 | `query` | the page, filters, order and elements that a request asks for |
 | `endpoints` | the paths |
 | `pages` | error pages and common headers |
-| `faults`, `quirks`, `misbehaviour` | one-off failures; permanent oddities; how both are carried out |
+| `faults` | failures: set by a test, or at random from a seed |
+| `quirks`, `misbehaviour` | permanent oddities; how they and the failures that a test sets are carried out |
 | `server` | SimulatedPlex: the port, the recorded requests, the tokens |
 | `control` | changes, faults and quirks over HTTP, on a second port |
 """

@@ -1,4 +1,4 @@
-"""How faults and quirks are carried out: instead of a response, or in its body."""
+"""How quirks, and faults that a test set, are carried out: instead of a response, or in its body."""
 
 from __future__ import annotations
 

@@ -67,7 +67,9 @@ def accepts(request: web.Request, header: str, name: str) -> bool:
 def compress(request: web.Request, response: web.Response) -> None:
     """Compress the body with gzip if the client accepts it and the body is large enough."""
     body = response.body
-    if not isinstance(body, bytes) or not accepts(request, "Accept-Encoding", "gzip") or len(body) < GZIP_FROM_BYTES:
+    if not isinstance(body, bytes) or len(body) < GZIP_FROM_BYTES or "Content-Encoding" in response.headers:
+        return
+    if not accepts(request, "Accept-Encoding", "gzip"):
         return
     compressor = zlib.compressobj(level=1, wbits=GZIP_WINDOW)
     squeezed = compressor.compress(body) + compressor.flush()

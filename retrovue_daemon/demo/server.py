@@ -156,6 +156,8 @@ class SimulatedPlex:
             instead = await before_answer(request, self.quirks, poison)
             if instead is not None:
                 return instead
+        if (random_faults := self.faults.random) is not None and isinstance(response, web.Response):
+            response = await random_faults.spoil(request, response, self.faults.poison)
         response = await spoil(request, response, poison)
         if self.quirks.bandwidth is not None and isinstance(response, web.Response):
             await self._link.carry(response.content_length or 0, self.quirks.bandwidth)

@@ -109,6 +109,8 @@ async def test_it_can_be_of_any_kind(commands: Commands, ask: Ask) -> None:
         (("--serve", "--release", "2017"), "'2016', '2023', '2026'"),
         (("--serve", "--page-cap", "0"), "1"),
         (("--serve", "--latency", "nan"), "600"),
+        (("--serve", "--faults", "kinds=rest"), "did you mean 'reset'"),
+        (("--faults", "rate=0.2"), "--serve"),
     ],
 )
 async def test_options_that_mean_nothing_are_refused(
@@ -131,3 +133,17 @@ async def test_a_port_that_is_taken_is_named(commands: Commands, plex: Simulated
     assert finished.out == ""
     assert finished.err.startswith(f"error: cannot serve on port {port}: ")
     assert f"hint: {option} 0 selects a free port\n" in finished.err
+
+
+async def test_it_can_be_faulty_at_random(commands: Commands, ask: Ask) -> None:
+    """As its specification says, until the control side ends the faults."""
+    spec = ("--faults", "rate=1,kinds=html,paths=/identity")
+    process = await commands.start("demo", "--serve", "--json", "--control-port", "0", *spec)
+    addresses = await served(process)
+    with pytest.raises((aiohttp.ContentTypeError, json.JSONDecodeError, KeyError)):
+        _ = (await ask(f"{addresses['url']}/identity"))["MediaContainer"]
+    await ask(f"{addresses['control']}/faults/clear", method="POST")
+    assert (await ask(f"{addresses['url']}/identity"))["MediaContainer"]["machineIdentifier"]
+    process.terminate()
+    await process.communicate()
+    assert process.returncode == 0

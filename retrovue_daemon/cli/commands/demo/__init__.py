@@ -34,6 +34,20 @@ def _refuse_nan(seconds: float) -> float:
     return seconds
 
 
+def _check_faults(spec: str | None) -> str | None:
+    """Refuse a specification of faults that is not understood."""
+    if spec is None:
+        return None
+    import_lightly()
+    from retrovue_daemon.demo.faults import parse_spec  # noqa: PLC0415 -- imports aiohttp
+
+    try:
+        parse_spec(spec)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--faults") from None
+    return spec
+
+
 def demo(  # noqa: PLR0917 -- typer passes every option by its name
     database: Annotated[
         Path | None,
@@ -117,6 +131,16 @@ def demo(  # noqa: PLR0917 -- typer passes every option by its name
         int | None,
         typer.Option("--page-cap", metavar="ENTRIES", min=1, help="Limit the entries per page.", show_default="none"),
     ] = None,
+    faults: Annotated[
+        str | None,
+        typer.Option(
+            "--faults",
+            metavar="SPEC",
+            callback=_check_faults,
+            help="With --serve: spoil some responses at random, for example 'seed=7,rate=0.1,kinds=status+reset'.",
+            show_default="off",
+        ),
+    ] = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -128,6 +152,12 @@ def demo(  # noqa: PLR0917 -- typer passes every option by its name
     With --movies or --shows, the demo syncs one generated library instead. With --serve, it only runs a simulated
     server for other programs. In the demo with two servers, --release and --page-cap apply to the server 'home'.
 
+    --faults takes parts joined by commas, all optional. `seed` repeats the same faults (default 0), `rate` is the
+    share of responses that are spoiled (0.1), `kinds` names kinds joined by "+" (default: all; with a leading "-",
+    all except these), `paths` is a pattern such as `/library/*`, and `times` ends the faults after that number. The
+    kinds are status, html, redirect, truncate, reset, hang, drip, chunk, gzip, double, totals, paging, duplicates,
+    keyless, item, identity, sections, bomb, nesting, texts, numbers, encoding and entities.
+
     Examples:
 
     - `retrovue-daemon demo`
@@ -135,6 +165,8 @@ def demo(  # noqa: PLR0917 -- typer passes every option by its name
     - `retrovue-daemon demo --movies 2000 --shows 200 --episodes 90 --database big.db`
     - `retrovue-daemon demo --serve --port 32400`
     - `retrovue-daemon demo --serve --json --shows 10000 --episodes 100 --latency 0.02`
+    - `retrovue-daemon demo --serve --faults rate=0.05,kinds=-hang+drip`
+    - `retrovue-daemon demo --serve --faults 'seed=7,kinds=totals+paging+duplicates,paths=/library/sections/*/all'`
     - `retrovue-daemon demo --serve --port 32400 --control-port 32401`, then change something:
       `curl -d '{"library": "1", "title": "The Bat", "year": 1926}' http://127.0.0.1:32401/changes/add_movie`
       (`curl http://127.0.0.1:32401` lists all possible changes)
@@ -142,7 +174,7 @@ def demo(  # noqa: PLR0917 -- typer passes every option by its name
     import_lightly()
     from retrovue_daemon.demo import RELEASES, Quirks, SimulatedPlex  # noqa: PLC0415 -- imports aiohttp
 
-    _require("only with --serve", serve, port=port, control_port=control_port)
+    _require("only with --serve", serve, port=port, control_port=control_port, faults=faults)
     sized = movies is not None or shows is not None
     _require("only with --movies or --shows", sized, seed=seed, episodes=episodes)
     _require("not with --serve", not serve, database=database, keep=keep or None, fast=fast or None)
@@ -151,6 +183,8 @@ def demo(  # noqa: PLR0917 -- typer passes every option by its name
     world.release = RELEASES[release]
     plex = SimulatedPlex(world, port=port or 0, quirks=Quirks(latency=latency, page_cap=page_cap))
     if serve:
+        if faults is not None:
+            plex.faults.disturb(faults)
         asyncio.run(serve_until_signal(plex, port=port or 0, control_port=control_port, as_json=as_json))
         return
     place = _place(database, keep=keep)

@@ -18,6 +18,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from retrovue_daemon.demo.encode import Raw  # noqa: TC001  # the control side reads the annotations at run time
+from retrovue_daemon.demo.faults.random_faults import RandomFaults
+from retrovue_daemon.demo.faults.spec import parse_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -116,6 +118,15 @@ class Faults:
         It is the duration of films and episodes and the year of shows; other items have no such number.
         """
         self._poison: dict[int, Fault] = {}
+        self.random: RandomFaults | None = None
+        """The random faults that `disturb` set, until `clear`."""
+
+    def disturb(self, spec: str) -> None:
+        """Spoil responses at random, as a text such as "seed=7,rate=0.1,kinds=status+reset" says, until `clear`.
+
+        Raise ValueError if the text is not understood.
+        """
+        self.random = RandomFaults(parse_spec(spec))
 
     def fail(
         self, path: str, *, status: int, times: int | None = 1, retry_after: str | None = None, after: int = 0
@@ -207,6 +218,9 @@ class Faults:
         """Remove all faults and intruders, and release the requests that hang."""
         for fault in self._hanging:
             fault.release.set()
+        if self.random is not None:
+            self.random.end()
+            self.random = None
         self._hanging.clear()
         self._waiting.clear()
         self._intruders.clear()
