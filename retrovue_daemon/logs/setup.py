@@ -39,6 +39,11 @@ _LONGEST_LINE: Final = 40_000
 _PRIORITIES: Final = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 """The numbers of syslog(3)."""
 
+_FIRST: Final = ("timestamp", "level", "event", "server", "library")
+_LAST: Final = ("duration_s", "error", "hint", *_TRACEBACKS)
+_ZEROS_SHOWN: Final = frozenset({"exit_code", "offset", "position"})
+"""Keys for people whose zero is a value; any other zero is a count of nothing."""
+
 
 class _LibraryHandler(logging.StreamHandler[TextIO]):
     """Writes log messages of Python libraries."""
@@ -168,6 +173,7 @@ def _for_people(stream: TextIO, environ: Mapping[str, str]) -> Processor:
     render = structlog.dev.ConsoleRenderer(
         colors=stream.isatty() and not environ.get("NO_COLOR"),
         exception_formatter=structlog.dev.plain_traceback,
+        sort_keys=False,
     )
 
     def line(logger: object, method: str, event: MutableMapping[str, Any]) -> str:
@@ -177,10 +183,17 @@ def _for_people(stream: TextIO, environ: Mapping[str, str]) -> Processor:
             if isinstance(value, str)
             else value
             for key, value in event.items()
+            if not _says_nothing(key, value)
         }
         return render(logger, method, shown)
 
     return line
+
+
+def _says_nothing(key: str, value: object) -> bool:
+    """Return whether a person need not read a value: nothing, or a count of nothing."""
+    is_zero = isinstance(value, int | float) and not isinstance(value, bool) and not value
+    return value is None or value == [] or (is_zero and key not in _ZEROS_SHOWN)
 
 
 def _visible(text: str, escape: Callable[[str], str], *, keep: str = "") -> str:
@@ -240,6 +253,7 @@ def _shortened(item: object, longest: int, *, end: int = 0) -> object:
 
 
 def _order(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Put the common keys first, so that raw lines are easy to read."""
-    first = {key: event.pop(key) for key in ("timestamp", "level", "event", "server", "library") if key in event}
-    return {**first, **event}
+    """Put the common keys first and what went wrong last, so that lines are easy to read."""
+    first = {key: event.pop(key) for key in _FIRST if key in event}
+    last = {key: event.pop(key) for key in _LAST if key in event}
+    return {**first, **event, **last}

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import pty
+import re
 import subprocess
 import sys
 import warnings
@@ -163,6 +164,33 @@ def test_console_lines_are_for_people(stream) -> None:
     assert "sync.finished" in stream.getvalue()
     assert "abc-secret-123" not in stream.getvalue()
     assert not stream.getvalue().startswith("{")
+
+
+def test_console_lines_have_their_keys_in_order_and_no_zeros(stream) -> None:
+    """Names first, then what was done as the code lists it, then the error; a count of nothing is not shown."""
+    configure_logging(format="console", stream=stream)
+    log = structlog.get_logger()
+    log.info(
+        "sync.finished", error="e", run_id=None, library="l", duration_s=0.5, kind="full", added=0, server="s", z=1
+    )
+    log.info("page.mended", offset=0, items=[], kept=0, stored=2)
+    log.info("request.finished", exit_code=0, hint=None, whole=False, share=0.0)
+    shown = [re.findall(r"(\w+)=(\S+)", line) for line in stream.getvalue().splitlines()]
+    assert [dict(pairs) for pairs in shown] == [
+        {"server": "s", "library": "l", "kind": "full", "z": "1", "duration_s": "0.5", "error": "e"},
+        {"offset": "0", "stored": "2"},
+        {"exit_code": "0", "whole": "False"},
+    ]
+    assert [key for key, _ in shown[0]] == ["server", "library", "kind", "z", "duration_s", "error"]
+
+
+def test_json_lines_keep_their_zeros(stream) -> None:
+    """A program reads every key of an event on every line."""
+    configure_logging(stream=stream)
+    structlog.get_logger().info("sync.finished", error=None, added=0, kind="full")
+    line = json.loads(stream.getvalue())
+    assert list(line) == ["timestamp", "level", "event", "added", "kind", "error"]
+    assert (line["added"], line["error"]) == (0, None)
 
 
 def test_a_traceback_for_people_keeps_its_lines(stream) -> None:
