@@ -219,7 +219,7 @@ def general_constants_only(monkeypatch: pytest.MonkeyPatch) -> None:
     providers.CONSTANTS_CACHE.cache.clear()
 
 
-@pytest.mark.time_limit(1_800 if SHRINKS else 60)
+@pytest.mark.time_limit(1_800 if SHRINKS else 180)
 @pytest.mark.parametrize("number", _seeds())
 @pytest.mark.usefixtures("general_constants_only")
 def test_the_mirror_is_true_whatever_happens(number: int) -> None:
