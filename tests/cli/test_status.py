@@ -148,6 +148,30 @@ def test_watching_prints_one_object_for_each_change(database, rows, tmp_path) ->
     assert not database.with_name(database.name + "-wal").exists()
 
 
+def test_watching_a_small_terminal_keeps_what_matters(database, rows, tmp_path) -> None:
+    """The totals and what is held back, although fifty libraries do not fit."""
+    rows("UPDATE libraries SET state = 'blocked', last_error = '27 of 27 items are gone' WHERE id = 1")
+    for number in range(50):
+        rows(
+            "INSERT INTO libraries (server_id, library_key, library_name, library_type) VALUES (1, ?1, ?1, 'movie')",
+            f"library {number}",
+        )
+    command = [sys.executable, "-m", "retrovue_daemon", "status", "--watch", "--database", str(database)]
+    size = {"COLUMNS": "80", "LINES": "24", "TTY_COMPATIBLE": "1", "TERM": "xterm"}
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **size}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as process:
+        assert process.stdout is not None
+        told = ""
+        while "27 of 27 items are gone" not in told:
+            told += process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+        assert process.wait() == 0
+    assert "36 films, 14 shows, 45 episodes; 0 missing" in told
+    assert "held back: home / Movies: 27 of 27 items are gone" in told
+    assert re.search("… [0-9]+ more lines", told)
+
+
 # -- what is wrong --------------------------------------------------------------------------------------------------
 
 REFUSED = "server 'home' rejected the token: HTTP 401"

@@ -25,8 +25,8 @@ def check(
 
     The check reads a few items of each library to find out whether the token can see file paths; the token of the
     server's owner always can. Exit code 1 means that a server failed the check (3: all servers did), that a token
-    cannot see file paths, or that an entry of `libraries` in the configuration matches no library of its server.
-    Nothing is written.
+    cannot see file paths, that an entry of `libraries` in the configuration matches no library of its server, or that
+    two entries are the same server. Nothing is written.
 
     Examples:
 
@@ -87,7 +87,9 @@ def _plain(result: ServerCheck) -> dict[str, object]:
 
 
 def _table(checks: list[ServerCheck]) -> Table:
-    table = Table("server", "url", "version", "synced libraries", "not synced", "result")
+    table = Table(
+        "server", "url", "version", "synced libraries", "not synced", "result", drop_first=("not synced", "version")
+    )
     for result in checks:
         chosen = ", ".join(title for title, _, selected in result.libraries if selected)
         others = ", ".join(title for title, _, selected in result.libraries if not selected)

@@ -139,7 +139,9 @@ def _failed(result: ServerResult) -> dict[str, object]:
 
 def _table(results: Sequence[ServerResult]) -> Table:
     several = len(results) > 1
-    table = Table(*(["server"] if several else []), "show", "rating key", "id in the database")
+    table = Table(
+        *(["server"] if several else []), "show", "rating key", "id in the database", drop_first=("rating key",)
+    )
     for result in results:
         for show in result.shows:
             stored = "" if show["stored_id"] is None else str(show["stored_id"])

@@ -81,7 +81,8 @@ def _concerns(finding: Finding, servers: Sequence[StoredServer], libraries: Sequ
 def _table(passes: Sequence[PassRecord]) -> Table:
     """Return the passes as a table, without columns that contain only zeros, so that it fits a terminal."""
     counted = [name for name in passes[0].counts if name == "listed" or any(done.counts[name] for done in passes)]
-    table = Table("run", "started", "duration", "server", "library", "kind", "status")
+    drop_first = ("bytes", "pages", "unchanged", "run", "duration", "kind", *reversed(counted))
+    table = Table("run", "started", "duration", "server", "library", "kind", "status", drop_first=drop_first)
     for name in counted:
         table.add_numbers(name)
     remarks = any(done.error for done in passes)

@@ -197,7 +197,9 @@ def _position(item: Found) -> str:
 
 
 def _found_table(found: Sequence[Found]) -> Table:
-    table = Table("kind", "id", "rating key", "title", "year", "library", "server", "state")
+    table = Table(
+        "kind", "id", "rating key", "title", "year", "library", "server", "state", drop_first=("rating key", "kind")
+    )
     for item in found:
         title = _name(item).removeprefix(f"{item.kind} ")
         if item.year is not None:

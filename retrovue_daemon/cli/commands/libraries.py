@@ -69,7 +69,8 @@ def list_libraries(
     if as_json:
         print_json({"libraries": [plain_library(library, contents.get(library.id)) for library in libraries]})
         return
-    table = Table("server", "library", "key", "type", "state", "priority", "contents", "last synced", "roots")
+    columns = ("server", "library", "key", "type", "state", "priority", "contents", "last synced", "roots")
+    table = Table(*columns, drop_first=("priority", "type", "key", "roots", "last synced"))
     for library in libraries:
         table.add_row(
             library.server,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Never
 
 import typer
 
@@ -11,7 +11,7 @@ from retrovue_daemon.cli.commands.libraries import contents_text, plain_library,
 from retrovue_daemon.cli.commands.reload import plain_reload, reload_changes
 from retrovue_daemon.cli.display.findings import finding_lines, plain_finding, plain_problem
 from retrovue_daemon.cli.display.output import print_json, print_json_line, print_line, print_table
-from retrovue_daemon.cli.display.table import Table, printable
+from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.display.terminal import terminal
 from retrovue_daemon.cli.display.units import ago, plural, size
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption
@@ -19,7 +19,7 @@ from retrovue_daemon.cli.place import Place, find_place
 from retrovue_daemon.errors import ConfigProblem
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
     from retrovue_daemon.service.status import Status
     from retrovue_daemon.store.overview import PassRecord
@@ -67,9 +67,7 @@ def status(
     if as_json:
         print_json(_plain(latest))
     else:
-        _print_lines(_head(latest))
-        print_table(_table(latest, place))
-        _print_lines(_foot(latest))
+        _print(latest, place)
     if exit_code and latest.condition.findings:
         raise typer.Exit(1)
 
@@ -82,37 +80,54 @@ def _read(place: Place) -> Status:
 
 
 def _watch(place: Place, *, as_json: bool) -> None:
-    from rich.console import Group  # noqa: PLC0415 -- takes a tenth of a second
-    from rich.live import Live  # noqa: PLC0415 -- likewise
-    from rich.text import Text  # noqa: PLC0415 -- likewise
-
-    def picture(latest: Status) -> RenderableType:
-        head, foot = (Text("\n".join(map(printable, lines))) for lines in (_head(latest), _foot(latest)))
-        return Group(head, _table(latest, place), foot)
-
     screen = terminal()
-    shown: object = None
     try:
         if screen is not None and not as_json:
-            with Live(picture(_read(place)), console=screen, screen=True, auto_refresh=False) as live:
-                while True:
-                    time.sleep(_EVERY_S)
-                    live.update(picture(_read(place)), refresh=True)
-        while True:
-            latest = _read(place)
-            plain = _plain(latest)
-            if plain != shown:
-                shown = plain
-                if as_json:
-                    print_json_line(plain)
-                else:
-                    print_table(picture(latest))
-            time.sleep(_EVERY_S)
+            _fill(screen, place)
+        else:
+            _print_changes(place, as_json=as_json)
     except KeyboardInterrupt:
         return
 
 
+def _fill(screen: Console, place: Place) -> Never:
+    """Fill the screen of a terminal again and again."""
+    from rich.live import Live  # noqa: PLC0415 -- takes a tenth of a second
+
+    from retrovue_daemon.cli.display.screen import picture  # noqa: PLC0415 -- likewise
+
+    def latest_picture() -> RenderableType:
+        latest = _read(place)
+        return picture(screen, _head(latest), _table(latest, place), _foot(latest))
+
+    with Live(latest_picture(), console=screen, screen=True, auto_refresh=False) as live:
+        while True:
+            time.sleep(_EVERY_S)
+            live.update(latest_picture(), refresh=True)
+
+
+def _print_changes(place: Place, *, as_json: bool) -> Never:
+    """Print the state whenever it differs from what was printed last."""
+    shown: object = None
+    while True:
+        latest = _read(place)
+        plain = _plain(latest)
+        if plain != shown:
+            shown = plain
+            if as_json:
+                print_json_line(plain)
+            else:
+                _print(latest, place)
+        time.sleep(_EVERY_S)
+
+
 # -- output ---------------------------------------------------------------------------------------------------------
+
+
+def _print(latest: Status, place: Place) -> None:
+    _print_lines(_head(latest))
+    print_table(_table(latest, place))
+    _print_lines(_foot(latest))
 
 
 def _print_lines(lines: list[str]) -> None:
@@ -148,7 +163,7 @@ def _reload(done: Reload) -> list[str]:
 
 
 def _table(latest: Status, place: Place) -> Table:
-    table = Table("server", "library", "state", "contents", "last pass", "next")
+    table = Table("server", "library", "state", "contents", "last pass", "next", drop_first=("next",), repeats=True)
     for server in latest.condition.servers:
         own = [library for library in latest.condition.libraries if library.server_id == server.id]
         name = server.name + ("" if not server.is_active else " (failing)" if server.fails else "")
@@ -166,7 +181,6 @@ def _table(latest: Status, place: Place) -> Table:
                 _last(library, latest.passes.get(library.id)),
                 due if library.sync_enabled else "",
             )
-            name = ""
     return table
 
 
@@ -194,7 +208,9 @@ def _foot(latest: Status) -> list[str]:
     lines = [", ".join(parts) + f"; {totals.get('missing', 0):,} missing"]
     if latest.waiting:
         lines.append(f"{plural(latest.waiting, 'sync request')} not finished yet")
-    lines += finding_lines(finding for finding in latest.condition.findings if finding.server is not None)
+    # The lines above the table say what is wrong with the daemon. What waits for a person comes first.
+    findings = [finding for finding in latest.condition.findings if finding.server is not None]
+    lines += finding_lines(sorted(findings, key=lambda finding: not finding.is_held_back))
     lines += [f"in doubt: {library.server} / {library.name}: {library.doubt}" for library in latest.condition.doubted]
     if not latest.condition.servers:
         lines.append(

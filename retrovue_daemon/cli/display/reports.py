@@ -51,7 +51,8 @@ def _table(servers: list[dict[str, Any]]) -> Table:
     passes = [done for server in servers for done in server["libraries"]]
     counted = [name for name in _COUNTS if name == "listed" or any(done[name] for done in passes)]
     remarks = any(server["error"] for server in servers) or any(done["error"] for done in passes)
-    result = Table("server", "library", "pass", "status")
+    drop_first = ("seconds", "unchanged", "pass", *reversed(_COUNTS))
+    result = Table("server", "library", "pass", "status", drop_first=drop_first)
     for column in (*counted, "seconds"):
         result.add_numbers(column)
     if remarks:
@@ -117,7 +118,7 @@ def _item(change: Difference) -> dict[str, object]:
 
 def _named(done: DryRun) -> Table:
     """Return a table of the changed items: the first few of each kind of change, and how many more there are."""
-    table = Table("would be", "kind", "server", "library", "item")
+    table = Table("would be", "kind", "server", "library", "item", drop_first=("kind",))
     shown: Counter[str] = Counter()
     for change in (*done.changes, *(item for item, _ in done.held_back)):
         shown[change.change] += 1

@@ -65,7 +65,7 @@ def list_mappings(
     if not stored:
         print("there are no path mappings: local paths are the same as on the servers")
         return
-    table = Table("id", "server", "plex path", "local path", "only for", "defined in")
+    table = Table("id", "server", "plex path", "local path", "only for", "defined in", drop_first=("defined in",))
     for entry in stored:
         source = "configuration" if entry.source == "config" else "database"
         table.add_row(str(entry.id), entry.server, *_sides(entry.mapping), _narrowed(entry.mapping), source)
@@ -210,7 +210,9 @@ def _print_suggestions(groups: Sequence[Group], unused: Sequence[StoredMapping],
         )
     elif not groups:
         print("no files are stored yet: run `retrovue-daemon sync` first")
-    table = Table("server", "plex path", "libraries", "files", "mapped to", "files found here")
+    table = Table(
+        "server", "plex path", "libraries", "files", "mapped to", "files found here", drop_first=("libraries",)
+    )
     unmapped = []
     for group in groups:
         there = coverage.look_for(group.samples)

@@ -71,7 +71,8 @@ def list_servers(config: ConfigOption = None, database: DatabaseOption = None, a
         )
         return
     failing = [server for server in servers if server.is_active and server.problem is not None]
-    table = Table("server", "url", "defined in", "state", "version", "libraries", "last synced")
+    columns = ("server", "url", "defined in", "state", "version", "libraries", "last synced")
+    table = Table(*columns, drop_first=("version", "defined in", "libraries", "last synced"))
     if failing:
         table.add_column("problem")
     for server in servers:

@@ -113,7 +113,7 @@ def _plain_check(check: ServerCheck) -> dict[str, object]:
 
 
 def _check_table(checks: Sequence[ServerCheck]) -> Table:
-    table = Table("server", "url", "version", "token", "libraries", "result")
+    table = Table("server", "url", "version", "token", "libraries", "result", drop_first=("libraries", "version"))
     for check in checks:
         whose = {None: "", True: "the owner's", False: "shared"}[check.owner]
         titles = ", ".join(title for title, _, selected in check.libraries if selected)
