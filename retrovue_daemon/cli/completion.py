@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from retrovue_daemon.cli.place import find_place
+from retrovue_daemon.cli.place import select_place
 from retrovue_daemon.errors import DaemonError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def _place(context: typer.Context) -> Place | None:
     # During completion, option values are still raw strings.
     config, database = (context.params.get(option) for option in ("config", "database"))
     try:
-        return find_place(config and Path(config), database and Path(database))
+        return select_place(config and Path(config), database and Path(database))
     except (DaemonError, OSError):
         return None
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from retrovue_daemon.cli.display.output import print_note
 from retrovue_daemon.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -34,10 +35,10 @@ class Place:
 
     def make_if_missing(self) -> None:
         """Create an empty database if there is none, with the permissions that the configuration sets."""
-        from retrovue_daemon.config import default_database_path  # noqa: PLC0415 -- not for --help
+        from retrovue_daemon.config import default_database  # noqa: PLC0415 -- not for --help
         from retrovue_daemon.store.file.visits import make_if_missing  # noqa: PLC0415 -- likewise
 
-        own_place = self.path == default_database_path(os.environ)
+        own_place = self.path == default_database(os.environ).path
         if self.config is None:
             make_if_missing(self.path, own_place=own_place)
         else:
@@ -46,6 +47,27 @@ class Place:
 
 
 def find_place(config: Path | None, database: Path | None, *, needs_tokens: bool = False) -> Place:
+    """Return the database that the options select, as `select_place` does; print which one if that may surprise."""
+    place = select_place(config, database, needs_tokens=needs_tokens)
+    if place.config is not None and database is None:
+        announce(place.config)
+    return place
+
+
+def announce(settings: Config) -> None:
+    """Print which database is used, and why, if it is that of the service or if there is none at a default path."""
+    from retrovue_daemon.config.files import SYSTEM_STATE  # noqa: PLC0415 -- not for --help
+
+    default = settings.default_database
+    if default is None or not (default.by_hand or not os.path.lexists(default.path)):
+        return
+    note = f"using {default.path}, {default.why}: {settings.source or 'the configuration'} sets no [database] path"
+    if default.path.parent != SYSTEM_STATE and os.path.lexists(SYSTEM_STATE):
+        note += f"; the service's database is in {SYSTEM_STATE}"
+    print_note(note)
+
+
+def select_place(config: Path | None, database: Path | None, *, needs_tokens: bool = False) -> Place:
     """Return the database that the options select. With ``database``, an unreadable configuration is ignored.
 
     Unless the command ``needs_tokens``, systemd credentials count as valid, although only the service can read them.

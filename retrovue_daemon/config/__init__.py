@@ -12,7 +12,7 @@ all keys; `identity` defines which names and which mappings are the same.
 """
 
 from retrovue_daemon.config.addresses import is_loopback
-from retrovue_daemon.config.files import SYSTEM_CONFIG, VARIABLE, default_database_path, find_config
+from retrovue_daemon.config.files import SYSTEM_CONFIG, VARIABLE, default_database, find_config
 from retrovue_daemon.config.loading import load_config, parse_config, read_config, server_from_row
 from retrovue_daemon.config.schema import Documented, documented_keys
 from retrovue_daemon.config.sections import (
@@ -43,7 +43,7 @@ __all__ = [
     "ServerSection",
     "SyncSection",
     "WebSection",
-    "default_database_path",
+    "default_database",
     "documented_keys",
     "find_config",
     "idle_entries",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import grp
 import os
+import pwd
 import re
 import ssl
 import stat
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from retrovue_daemon.config.values import BadValue, Value, did_you_mean
 from retrovue_daemon.errors import ConfigError, ConfigProblem
@@ -20,16 +22,17 @@ if TYPE_CHECKING:
 
 VARIABLE: Final = "RETROVUE_DAEMON_CONFIG"
 SYSTEM_CONFIG: Final = Path("/etc/retrovue-daemon/config.toml")
+SYSTEM_STATE: Final = Path("/var/lib/retrovue-daemon")
+"""The state directory of the systemd unit, whose path systemd passes to the service only."""
 _APPLICATION: Final = "retrovue-daemon"
+_DATABASE: Final = "retrovue.db"
 
 _MODE: Final = re.compile(r"0?[0-7]{3}")
 _OWNER_READS_AND_WRITES: Final = 0o600
 _SENSELESS_BITS: Final = 0o113  # execution by anyone, and writing by every user
 
 
-def find_config(
-    explicit: Path | None = None, environ: Mapping[str, str] | None = None, *, system: Path = SYSTEM_CONFIG
-) -> Path:
+def find_config(explicit: Path | None = None, environ: Mapping[str, str] | None = None) -> Path:
     """Return the configuration file to use: the explicit one, or the first of the default paths that exists.
 
     The order is ``explicit``, ``$RETROVUE_DAEMON_CONFIG``, ``/etc/retrovue-daemon/config.toml``,
@@ -40,16 +43,15 @@ def find_config(
     named = explicit or environ.get(VARIABLE)
     if named:
         return Path(named)
-    places = (system, user_config(environ))
+    places = (SYSTEM_CONFIG, user_config(environ))
     for place in places:
         if os.path.lexists(place):
             return place
     looked = ["--config (not given)", f"${VARIABLE} (not set)"]
-    looked += [
-        f"{place} ({'permission denied' if _is_closed(place.parent) else 'does not exist'})" for place in places
-    ]
+    closed = [place for place in places if _is_closed(place.parent)]
+    looked += [f"{place} ({'permission denied' if place in closed else 'does not exist'})" for place in places]
     message = f"no configuration found; looked at {', '.join(looked)}; create one with `retrovue-daemon init`"
-    raise ConfigError(None, [ConfigProblem("", message)])
+    raise ConfigError(None, [ConfigProblem("", message)], hint=access_hint(closed[0]) if closed else None)
 
 
 def _is_closed(directory: Path) -> bool:
@@ -62,12 +64,31 @@ def user_config(environ: Mapping[str, str]) -> Path:
     return _xdg(environ, "XDG_CONFIG_HOME", ".config") / "config.toml"
 
 
-def default_database_path(environ: Mapping[str, str]) -> Path:
-    """Return the default path of the database: in systemd's state directory, or else in the user's data directory."""
+class DefaultDatabase(NamedTuple):
+    """The path of the database if nothing sets it; ``why`` says in which kind of directory it is.
+
+    ``by_hand`` is true for the service's database in a process that the service did not start.
+    """
+
+    path: Path
+    why: str
+    by_hand: bool = False
+
+
+def default_database(environ: Mapping[str, str], base_dir: Path | None = None) -> DefaultDatabase:
+    """Return the default database of a configuration in ``base_dir``.
+
+    It is in systemd's state directory, or else in the user's data directory. Commands that an operator runs by hand
+    are not told the state directory: a configuration in the service's directory means the service's database.
+    """
     # systemd separates several directories with colons (systemd.exec(5), RuntimeDirectory=).
     state = environ.get("STATE_DIRECTORY", "").split(":")[0]
-    directory = Path(state) if state else _xdg(environ, "XDG_DATA_HOME", ".local/share")
-    return directory / "retrovue.db"
+    if state:
+        return DefaultDatabase(Path(state) / _DATABASE, "in $STATE_DIRECTORY")
+    if base_dir == SYSTEM_CONFIG.parent and os.path.lexists(SYSTEM_STATE):
+        return DefaultDatabase(SYSTEM_STATE / _DATABASE, "in the state directory of the service", by_hand=True)
+    directory = _xdg(environ, "XDG_DATA_HOME", ".local/share")
+    return DefaultDatabase(directory / _DATABASE, "in the data directory of this user")
 
 
 def _xdg(environ: Mapping[str, str], variable: str, default: str) -> Path:
@@ -99,6 +120,35 @@ def resolve(raw: str, context: Context) -> Path:
     except RuntimeError:
         raise BadValue(f"must be a path; there is no user {Path(word).parts[0][1:]!r}") from None
     return Path(os.path.normpath(context.base_dir / path))
+
+
+def owner_hint(path: Path) -> str:
+    """Return how to get access to a file that this user may not use: as its owner."""
+    number = _visible(path).st_uid
+    try:
+        user = pwd.getpwuid(number).pw_name
+    except KeyError:
+        user = f"#{number}"  # as sudo accepts it
+    return f"run this command as {user} (sudo{'' if user == 'root' else f' -u {user}'})"
+
+
+def access_hint(path: Path) -> str:
+    """Return how to get access to a file that this user may not read: as its owner, or as a member of its group."""
+    found = _visible(path)
+    how = owner_hint(path)
+    if found.st_mode & stat.S_IRGRP and found.st_gid:
+        with suppress(KeyError):
+            group = grp.getgrgid(found.st_gid).gr_name
+            how += f", or as a member of the group {group} (usermod -aG {group} USER)"
+    return how
+
+
+def _visible(path: Path) -> os.stat_result:
+    """Return the status of a file, or of the nearest directory above it that this user can see."""
+    try:
+        return path.stat()
+    except OSError:
+        return _visible(path.absolute().parent)
 
 
 def reason(error: OSError) -> str:

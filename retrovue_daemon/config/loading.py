@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from retrovue_daemon.config.addresses import is_loopback, same_server
-from retrovue_daemon.config.files import find_config, reason
+from retrovue_daemon.config.files import access_hint, default_database, find_config, reason
 from retrovue_daemon.config.identity import mapping_form, name_form
 from retrovue_daemon.config.keys import Reading, specs_of, toml_keys
 from retrovue_daemon.config.sections import PATH_MAPPING, SECTIONS, TOKEN_KEYS, Config, ServerSection
@@ -43,7 +43,8 @@ def load_config(path: Path, environ: Mapping[str, str] | None = None, *, trusts_
         content = path.read_bytes()
         is_public = bool(path.stat().st_mode & stat.S_IROTH)
     except OSError as error:
-        raise ConfigError(path, [ConfigProblem("", f"cannot be read: {reason(error)}")]) from None
+        hint = access_hint(path) if isinstance(error, PermissionError) else None
+        raise ConfigError(path, [ConfigProblem("", f"cannot be read: {reason(error)}")], hint=hint) from None
     try:
         mapping = tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -79,7 +80,7 @@ def read_config(path: Path | None, database: Path | None = None, *, trusts_crede
         config = load_config(found, trusts_credentials=trusts_credentials)
     if database is None:
         return config
-    return replace(config, database=replace(config.database, path=database.absolute()))
+    return replace(config, database=replace(config.database, path=database.absolute()), default_database=None)
 
 
 def parse_config(
@@ -124,6 +125,8 @@ def parse_config(
     return Config(
         **sections,
         servers=tuple(ServerSection(**inherited | server) for server in servers),
+        source=source,
+        default_database=None if "path" in mapping.get("database", {}) else default_database(environ, base_dir),
         warnings=tuple(reading.warnings),
     )
 

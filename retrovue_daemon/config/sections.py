@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 from retrovue_daemon.config import addresses, files, tokens
-from retrovue_daemon.config.files import default_database_path
+from retrovue_daemon.config.files import DefaultDatabase, default_database
 from retrovue_daemon.config.keys import Key, key, one_of, section, specs_of, tables, to_plain
 from retrovue_daemon.config.values import BOOLEAN, choice, duration, integer, names, retention, share, text
 from retrovue_daemon.records import PathMapping
@@ -27,8 +27,9 @@ class DatabaseSection:
 
     path: Path = key(
         files.FILE,
-        "the SQLite file; absent: retrovue.db in $STATE_DIRECTORY, else in $XDG_DATA_HOME/retrovue-daemon",
-        derived=lambda context: default_database_path(context.environ),
+        "the SQLite file; absent: retrovue.db in $STATE_DIRECTORY; else, for a configuration in /etc/retrovue-daemon,"
+        " in /var/lib/retrovue-daemon if that exists; else in $XDG_DATA_HOME/retrovue-daemon",
+        derived=lambda context: default_database(context.environ, context.base_dir).path,
     )
     batch_size: int = key(integer(1, 10_000), "the number of rows written per transaction", default=2000)
     mode: int = key(files.MODE, "the mode of the database's files", default="0600")
@@ -190,6 +191,10 @@ class Config:
     logging: LoggingSection = field(default_factory=LoggingSection)
     web: WebSection = field(default_factory=WebSection)
     servers: tuple[ServerSection, ...] = ()
+    source: Path | None = field(default=None, compare=False)
+    """The file that was read, or None."""
+    default_database: DefaultDatabase | None = field(default=None, compare=False)
+    """The default path, and why it is that one; None if the path of the database is set."""
     warnings: tuple[ConfigProblem, ...] = field(default=(), compare=False)
     """Values that are allowed but questionable, such as a token that every user can read."""
 

@@ -31,8 +31,8 @@ class ConfigError(DaemonError):
 
     exit_code = 78
 
-    def __init__(self, source: Path | None, problems: Sequence[ConfigProblem]) -> None:
-        super().__init__(source, tuple(problems))
+    def __init__(self, source: Path | None, problems: Sequence[ConfigProblem], *, hint: str | None = None) -> None:
+        super().__init__(source, tuple(problems), hint=hint)
         self.source = source
         self.problems = tuple(problems)
 

@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from retrovue_daemon.clock import Clock
-from retrovue_daemon.config import default_database_path
+from retrovue_daemon.config import default_database
 from retrovue_daemon.errors import DaemonError, DatabaseRestored, Interrupted
 from retrovue_daemon.service.reload import Reloader
 from retrovue_daemon.service.selection import EVERYTHING, Selection
@@ -162,7 +162,7 @@ async def sync_once(
 @asynccontextmanager
 async def _opened(config: Config, *, serves: bool = False) -> AsyncIterator[Database]:
     place = config.database
-    own_place = place.path == default_database_path(os.environ)
+    own_place = place.path == default_database(os.environ).path
     async with open_database(
         place.path, mode=place.mode, group=place.group, own_place=own_place, serves=serves
     ) as database:

@@ -13,8 +13,8 @@ import msgspec
 from retrovue_daemon.errors import DatabaseUnusable
 from retrovue_daemon.store.connection import connected
 from retrovue_daemon.store.file.identity import OpenFiles
-from retrovue_daemon.store.file.lock import database_lock
-from retrovue_daemon.store.file.preparation import check_place, prepare
+from retrovue_daemon.store.file.lock import database_lock, lock_path
+from retrovue_daemon.store.file.preparation import check_place, hand_over, prepare
 from retrovue_daemon.store.file.restore_mark import restore_mark
 from retrovue_daemon.store.file_watch import last_look, watched
 from retrovue_daemon.store.writer import Writer
@@ -67,6 +67,8 @@ async def open_database(
         await lock.during(partial(prepare, path, mode=mode, group=group))
         if serves:
             lock.serve()
+        else:
+            hand_over(path, lock_path(path))
         # Closed after the connections, so that it does not release their locks.
         files = stack.enter_context(closing(OpenFiles(given, path, lock)))
         reader = await stack.enter_async_context(_connect(path))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from retrovue_daemon.config import ConfigError, default_database_path, find_config
+from retrovue_daemon.config import ConfigError, default_database, files, find_config, load_config
+from retrovue_daemon.config.files import access_hint, owner_hint
 
 
 def placed(path: Path) -> Path:
@@ -15,37 +17,44 @@ def placed(path: Path) -> Path:
     return path
 
 
-def test_the_search_order(tmp_path: Path) -> None:
+@pytest.fixture(autouse=True)
+def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The system's configuration, and the state directory of the service beside it."""
+    monkeypatch.setattr(files, "SYSTEM_CONFIG", tmp_path / "etc/config.toml")
+    monkeypatch.setattr(files, "SYSTEM_STATE", tmp_path / "state")
+    return tmp_path / "etc/config.toml"
+
+
+def test_the_search_order(tmp_path: Path, system: Path) -> None:
     """What is requested comes first, then the variable, the system's file, and the user's."""
     environ = {"XDG_CONFIG_HOME": str(tmp_path / "xdg"), "HOME": str(tmp_path / "home")}
-    system = tmp_path / "etc/config.toml"
     user = placed(tmp_path / "xdg/retrovue-daemon/config.toml")
-    assert find_config(None, environ, system=system) == user
+    assert find_config(None, environ) == user
     placed(system)
-    assert find_config(None, environ, system=system) == system
+    assert find_config(None, environ) == system
     environ["RETROVUE_DAEMON_CONFIG"] = "/somewhere/else.toml"
-    assert find_config(None, environ, system=system) == Path("/somewhere/else.toml")
-    assert find_config(Path("this.toml"), environ, system=system) == Path("this.toml")
+    assert find_config(None, environ) == Path("/somewhere/else.toml")
+    assert find_config(Path("this.toml"), environ) == Path("this.toml")
 
 
 def test_the_user_s_file_without_xdg(tmp_path: Path) -> None:
     """An unset, empty or relative $XDG_CONFIG_HOME means ~/.config."""
     user = placed(tmp_path / ".config/retrovue-daemon/config.toml")
     for xdg in ({}, {"XDG_CONFIG_HOME": ""}, {"XDG_CONFIG_HOME": "relative"}):
-        assert find_config(None, {"HOME": str(tmp_path), **xdg}, system=tmp_path / "none") == user
+        assert find_config(None, {"HOME": str(tmp_path), **xdg}) == user
 
 
-def test_a_dangling_link_is_not_passed_over(tmp_path: Path) -> None:
+def test_a_dangling_link_is_not_passed_over(tmp_path: Path, system: Path) -> None:
     """A file that is there but leads nowhere is used, so that its error is seen."""
-    system = tmp_path / "config.toml"
+    system.parent.mkdir()
     system.symlink_to("gone")
-    assert find_config(None, {"HOME": str(tmp_path)}, system=system) == system
+    assert find_config(None, {"HOME": str(tmp_path)}) == system
 
 
 def test_none_found_names_every_place(tmp_path: Path) -> None:
     """Without a configuration, the error names all places and how to create one."""
     with pytest.raises(ConfigError) as caught:
-        find_config(None, {"HOME": str(tmp_path)}, system=tmp_path / "etc/config.toml")
+        find_config(None, {"HOME": str(tmp_path)})
     message = str(caught.value)
     for place in (
         "--config",
@@ -60,8 +69,39 @@ def test_none_found_names_every_place(tmp_path: Path) -> None:
 def test_the_database_without_path(tmp_path: Path) -> None:
     """The state directory of systemd comes first, then the user's data directory, then its usual place."""
     environ = {"HOME": str(tmp_path)}
-    assert default_database_path(environ) == tmp_path / ".local/share/retrovue-daemon/retrovue.db"
+    assert default_database(environ).path == tmp_path / ".local/share/retrovue-daemon/retrovue.db"
     environ["XDG_DATA_HOME"] = "/data"
-    assert default_database_path(environ) == Path("/data/retrovue-daemon/retrovue.db")
+    assert default_database(environ).path == Path("/data/retrovue-daemon/retrovue.db")
     environ["STATE_DIRECTORY"] = "/var/lib/retrovue-daemon:/var/lib/other"
-    assert default_database_path(environ) == Path("/var/lib/retrovue-daemon/retrovue.db")
+    assert default_database(environ).path == Path("/var/lib/retrovue-daemon/retrovue.db")
+
+
+def test_the_service_s_configuration_means_its_database(tmp_path: Path, system: Path) -> None:
+    """Only the service is told its state directory by systemd; other configurations are not the service's."""
+    environ = {"HOME": str(tmp_path)}
+    own = tmp_path / ".local/share/retrovue-daemon/retrovue.db"
+    assert load_config(placed(system), environ).database.path == own
+    (tmp_path / "state").mkdir()
+    config = load_config(system, environ)
+    assert config.database.path == tmp_path / "state/retrovue.db"
+    assert config.default_database == (tmp_path / "state/retrovue.db", "in the state directory of the service", True)
+    assert load_config(placed(tmp_path / "mine.toml"), environ).database.path == own
+    system.write_text('[database]\npath = "set.db"\n')
+    config = load_config(system, environ)
+    assert (config.database.path, config.default_database) == (system.parent / "set.db", None)
+
+
+def test_how_to_get_access(tmp_path: Path) -> None:
+    """As the owner, or as a member of a group that may read; of a hidden file, its directory is described."""
+    file = placed(tmp_path / "config.toml")
+    file.chmod(0o640)
+    owner, group = file.owner(), file.group()
+    as_owner = f"run this command as {owner} (sudo{'' if owner == 'root' else f' -u {owner}'})"
+    assert owner_hint(file) == owner_hint(file / "hidden" / "deeper") == as_owner
+    if file.stat().st_gid == 0:
+        assert access_hint(file) == as_owner  # no one should be told to join root
+        os.chown(file, -1, 1)
+        group = file.group()
+    assert access_hint(file) == f"{as_owner}, or as a member of the group {group} (usermod -aG {group} USER)"
+    file.chmod(0o600)
+    assert access_hint(file) == as_owner

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from retrovue_daemon import errors
-from retrovue_daemon.config import SYSTEM_CONFIG, default_database_path
+from retrovue_daemon.config import SYSTEM_CONFIG, default_database, files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -156,9 +156,9 @@ def test_all_commands_read_the_same_configuration(file) -> None:
     commands = values(file, "ExecStart") + values(file, "ExecReload")
     named = [shlex.split(command)[-1] for command in commands if "retrovue-daemon" in command]
     assert named == [str(SYSTEM_CONFIG)] * 2
-    assert default_database_path({"STATE_DIRECTORY": f"/var/lib/{values(UNIT, 'StateDirectory')[0]}"}) == Path(
-        "/var/lib/retrovue-daemon/retrovue.db"
-    )
+    state = Path("/var/lib", values(UNIT, "StateDirectory")[0])
+    assert state == files.SYSTEM_STATE
+    assert default_database({"STATE_DIRECTORY": str(state)}).path == state / "retrovue.db"
 
 
 def test_the_dropin_for_usr_changes_the_path_only() -> None:

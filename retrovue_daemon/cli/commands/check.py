@@ -11,6 +11,7 @@ from retrovue_daemon.cli.display.output import print_json, print_table, print_wa
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.display.units import plural
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption
+from retrovue_daemon.cli.place import announce
 from retrovue_daemon.errors import ConfigError, ConfigProblem
 from retrovue_daemon.service.report import describe
 
@@ -42,6 +43,7 @@ def check(
         if as_json:
             print_json({"valid": False, "problems": [plain_problem(problem) for problem in error.problems]})
         raise
+    announce(settings)
     checks = [] if offline else check_servers(settings.servers, former=stored_titles(settings.database.path))
     failed = sum(result.error is not None for result in checks)
     if as_json:

@@ -9,6 +9,7 @@ import typer
 from retrovue_daemon.cli.commands.check import plain_problem
 from retrovue_daemon.cli.display.output import print_json, print_line, print_warnings
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption
+from retrovue_daemon.cli.place import announce
 from retrovue_daemon.errors import ConfigError, ConfigProblem, ReloadRefused
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def reload(
     from retrovue_daemon.service.reload_request import request_reload  # noqa: PLC0415 -- imports asyncio, which --help does not need
 
     path = settings.database.path
+    announce(settings)
     print_warnings(() if as_json else settings.warnings)
     pid, done = request_reload(path, timeout)
     if as_json:

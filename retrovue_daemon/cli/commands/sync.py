@@ -21,6 +21,7 @@ from retrovue_daemon.cli.options import (
     ServerOption,
     YearOption,
 )
+from retrovue_daemon.cli.place import announce
 from retrovue_daemon.cli.startup import import_lightly, tune_memory
 from retrovue_daemon.errors import AmbiguousShow, ConfigError, DatabaseHeld, UnknownShow
 from retrovue_daemon.service.exit_code import exit_code
@@ -84,6 +85,8 @@ def sync(
     )
     selection.check()
     settings, daemon_only = _settings(config, database, may_request=not dry_run)
+    if not quiet:
+        announce(settings)
     import_lightly()
     from retrovue_daemon.service.daemon import SyncOptions  # noqa: PLC0415 -- imports aiohttp, which --help does not need
 

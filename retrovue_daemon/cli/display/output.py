@@ -51,6 +51,11 @@ def print_line(text: str) -> None:
     print(printable(text))
 
 
+def print_note(text: str) -> None:
+    """Print a remark to standard error, which is neither a result nor a problem."""
+    _print_marked("<6>", f"note: {text}")
+
+
 def print_warning(text: str) -> None:
     """Print one warning to standard error."""
     print(f"warning: {printable(text)}", file=sys.stderr)

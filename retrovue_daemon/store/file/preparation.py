@@ -115,6 +115,21 @@ def _create(path: Path, mode: int, group: str | None) -> None:
         give(path, path, group)
 
 
+def hand_over(*files: Path) -> None:
+    """Give files that root has created to the owner of their directory.
+
+    Root may run a command before the daemon's first start, and the daemon could not even open a file of root's.
+    """
+    if os.geteuid():
+        return
+    for file in files:
+        directory, found = file.parent.stat(), file.lstat()
+        if directory.st_uid and not found.st_uid:
+            # A container's root may lack this capability; the files then stay as they are.
+            with suppress(PermissionError):
+                os.chown(file, directory.st_uid, -1 if found.st_gid else directory.st_gid, follow_symlinks=False)
+
+
 def give(file: Path, database: Path, group: str) -> None:
     """Give a file to a group. Raise DatabaseUnusable on failure: permissions on the directory do not help."""
     try:
@@ -128,13 +143,13 @@ def give(file: Path, database: Path, group: str) -> None:
         ) from error
 
 
-def refuse_unusable_place(path: Path, *, hint: str) -> None:
+def refuse_unusable_place(path: Path, *, hint: str, missing_hint: str | None = None) -> None:
     """Refuse a path that cannot be a database's. Raises DatabasePlaceMissing, DatabaseUnusable and OSError.
 
-    ``hint`` is for something that is neither a file nor a directory.
+    ``hint`` is for something that is neither a file nor a directory, ``missing_hint`` for a missing directory.
     """
     if not path.parent.is_dir():
-        raise DatabasePlaceMissing(path, f"the directory {path.parent} does not exist")
+        raise DatabasePlaceMissing(path, f"the directory {path.parent} does not exist", hint=missing_hint)
     if path.is_dir():
         raise DatabaseUnusable(path, "is a directory", hint="specify a file in it")
     if path.exists() and not path.is_file():

@@ -11,6 +11,7 @@ import sqlite3
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
+from retrovue_daemon.config.files import owner_hint
 from retrovue_daemon.errors import (
     DatabaseHeld,
     DatabaseMissing,
@@ -22,6 +23,7 @@ from retrovue_daemon.store.file.lock import database_lock, lock_path
 from retrovue_daemon.store.file.preparation import (
     BUSY_S,
     check_place,
+    hand_over,
     own_version,
     prepare,
     refuse_foreign,
@@ -103,17 +105,18 @@ def make_if_missing(path: Path, *, mode: int = 0o600, group: str | None = None, 
         return
     with database_lock(path, mode=mode):
         prepare(path, mode=mode, group=group)
-    directory = path.parent.stat()
-    if os.geteuid() == 0 and directory.st_uid:
-        # Created by root for the daemon, which owns the directory: the daemon could not even open the file.
-        for made in (path, lock_path(path)):
-            os.chown(made, directory.st_uid, directory.st_gid if group is None else -1, follow_symlinks=False)
+        hand_over(path, lock_path(path))
 
 
 def find(path: Path) -> Path:
     """Return the resolved path of the database; raise if no readable database exists there."""
     try:
-        refuse_unusable_place(path, hint="specify the right file with --config or --database")
+        refuse_unusable_place(
+            path,
+            hint="specify the right file with --config or --database",
+            missing_hint="run `retrovue-daemon sync` first, select the right file with --config or --database, or"
+            " mount its file system",
+        )
         if not path.exists() or not path.stat().st_size:
             raise DatabaseMissing(path)
     except OSError as error:
@@ -198,7 +201,7 @@ def explained(path: Path, error: sqlite3.Error) -> StoreError:
         hint = f"another program has kept the database locked for {BUSY_S:.0f} s; let it commit, then try again"
         return DatabaseHeld(path, None, hint=hint)
     if name.startswith("SQLITE_READONLY"):
-        return DatabaseUnusable(path, "is not writable for this user", hint="run this command as the daemon's user")
+        return DatabaseUnusable(path, "is not writable for this user", hint=owner_hint(path))
     if name.startswith("SQLITE_FULL"):
         return WriteFailed(path, str(error), hint="the disk is full; nothing was changed")
     if name == "SQLITE_NOTADB":
@@ -218,5 +221,5 @@ def _not_for_us(path: Path, reason: str) -> DatabaseUnusable:
     return DatabaseUnusable(
         path,
         f"cannot be read: {reason.lower()}",
-        hint='run this command as the daemon\'s user, or let other users read it: [database] mode = "0640" and group',
+        hint=f'{owner_hint(path)}; [database] mode = "0640" and group decide who may read it',
     )
