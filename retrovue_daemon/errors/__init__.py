@@ -44,6 +44,7 @@
         ├── DatabaseUnusable       foreign, damaged, from a newer version, or not writable
         │   └── DatabaseDamaged        SQLite's check found damaged pages
         ├── WriteFailed            a transaction was rolled back: disk full, lock held too long …
+        │   └── DiskFull               no space left
         └── WriterStopped          the writer task has ended; the work was not done
             ├── DatabaseReplaced       the open file was deleted, replaced or overwritten
             └── DatabaseRestored       `database restore` replaced its content
@@ -90,6 +91,7 @@ from retrovue_daemon.errors.store import (
     DatabaseReplaced,
     DatabaseRestored,
     DatabaseUnusable,
+    DiskFull,
     NoDaemon,
     ReloadUnanswered,
     StoreError,
@@ -117,6 +119,7 @@ __all__ = [
     "DatabaseRestored",
     "DatabaseUnusable",
     "DefinedByConfig",
+    "DiskFull",
     "DuplicateServer",
     "InternalError",
     "Interrupted",

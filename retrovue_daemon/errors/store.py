@@ -119,6 +119,10 @@ class WriteFailed(StoreError):
     """SQLite rejected a transaction, which was rolled back; earlier data is unchanged."""
 
 
+class DiskFull(WriteFailed):
+    """There was no space for a transaction, which was rolled back."""
+
+
 class WriterStopped(StoreError):
     """The writer task ended before it did the requested work."""
 

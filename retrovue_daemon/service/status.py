@@ -10,6 +10,7 @@ import msgspec
 from retrovue_daemon.errors import ConfigProblem
 from retrovue_daemon.store import overview
 from retrovue_daemon.store.file import lock, maintenance, visits
+from retrovue_daemon.store.file.space import lacks_space
 from retrovue_daemon.store.tables.libraries import read_libraries
 from retrovue_daemon.store.tables.problems import Problem
 from retrovue_daemon.store.tables.reloads import read_reloads
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from retrovue_daemon.errors import DiskFull
     from retrovue_daemon.store.file.lock import Holder
     from retrovue_daemon.store.overview import Contents, PassRecord
     from retrovue_daemon.store.tables.libraries import StoredLibrary
@@ -45,6 +47,11 @@ class Finding(msgspec.Struct, frozen=True):
         return self.problem.kind == HELD_BACK
 
     @property
+    def is_of_process(self) -> bool:
+        """Whether it is about the running daemon and its configuration."""
+        return self.problem.kind in {"NoDaemon", "ReloadRefused"}
+
+    @property
     def place(self) -> str:
         """What the problem is about, in words."""
         return " / ".join(filter(None, (self.server, self.library))) or "daemon"
@@ -59,6 +66,7 @@ class Condition:
     servers: list[StoredServer]
     libraries: list[StoredLibrary]
     last_reload: Reload | None
+    disk_full: DiskFull | None = None
 
     @property
     def daemon_runs(self) -> bool | None:
@@ -97,6 +105,8 @@ class Condition:
             if self.holder.pid is not None:
                 message += f"; process {self.holder.pid} is working on the database for a while"
             yield Finding(Problem("NoDaemon", message, "start it with `retrovue-daemon run`, or as a service"))
+        if self.disk_full is not None:
+            yield Finding(Problem.of(self.disk_full))
         done = self.last_reload
         if done is not None and done.outcome == "refused" and not done.before_start:
             reasons = "; ".join(str(ConfigProblem(each.path, each.message)) for each in done.problems)
@@ -173,4 +183,6 @@ def read_condition(path: Path) -> Condition:
 
 def _condition(connection: sqlite3.Connection, path: Path, holder: Holder) -> Condition:
     last_reload = next(reversed(read_reloads(connection)), None)
-    return Condition(path, holder, read_servers(connection), read_libraries(connection), last_reload)
+    return Condition(
+        path, holder, read_servers(connection), read_libraries(connection), last_reload, lacks_space(path)
+    )

@@ -16,6 +16,7 @@ from retrovue_daemon.store.file.identity import OpenFiles
 from retrovue_daemon.store.file.lock import database_lock, lock_path
 from retrovue_daemon.store.file.preparation import check_place, hand_over, prepare
 from retrovue_daemon.store.file.restore_mark import restore_mark
+from retrovue_daemon.store.file.space import as_disk_full
 from retrovue_daemon.store.file_watch import last_look, watched
 from retrovue_daemon.store.writer import Writer
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
+    from retrovue_daemon.errors import StoreError
     from retrovue_daemon.store.connection import Connection
 
 _PRAGMAS = """
@@ -90,8 +92,10 @@ def _readable(path: Path) -> Iterator[None]:
         raise unreadable(path, error) from error
 
 
-def unreadable(path: Path, error: sqlite3.Error) -> DatabaseUnusable:
+def unreadable(path: Path, error: sqlite3.Error) -> StoreError:
     """Return the error of this package that describes an SQLite error while reading."""
+    if (full := as_disk_full(path, error)) is not None:
+        return full
     hint = (
         "check the disk; restore a backup with `retrovue-daemon database restore FILE`, or move the file away and"
         " sync again"

@@ -15,6 +15,7 @@ import structlog
 
 from retrovue_daemon.errors import DatabaseRestored, WriteFailed, WriterStopped
 from retrovue_daemon.store.file.restore_mark import restore_mark
+from retrovue_daemon.store.file.space import as_disk_full
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -153,7 +154,8 @@ class Writer:
             await self._connection.commit()
         except sqlite3.Error as error:
             # Answer first: a connection that cannot even roll back ends the writer, and the submitter must not hang.
-            self._answer(future, WriteFailed(self._path, str(error), hint=_hint(error)))
+            failure = as_disk_full(self._path, error) or WriteFailed(self._path, str(error), hint=_hint(error))
+            self._answer(future, failure)
             await self._roll_back()
         except BaseException as error:
             if isinstance(error, DatabaseRestored):
@@ -211,8 +213,6 @@ async def _nothing(_connection: Connection) -> None:
 
 def _hint(error: sqlite3.Error) -> str | None:
     match error.sqlite_errorname:
-        case "SQLITE_FULL":
-            return "the disk is full; free some space, and the next pass writes what is missing"
         case "SQLITE_BUSY":
             return "another program has kept the database locked for a minute; let it commit"
         case "SQLITE_READONLY" | "SQLITE_CANTOPEN" | "SQLITE_IOERR":

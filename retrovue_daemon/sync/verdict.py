@@ -9,7 +9,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from retrovue_daemon.errors import PlexError
+    from retrovue_daemon.errors import DaemonError
     from retrovue_daemon.records import Kind
     from retrovue_daemon.store.tables.runs import Run, RunStatus
     from retrovue_daemon.sync.removal import Removal
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class PassReport(msgspec.Struct, frozen=True):
     """How a pass ended; ``run_id`` is its row in sync_runs, None if there was nothing to record or that failed.
 
-    ``cause`` is the server's error that ended it early, ``removal`` what was or would be removed from the library.
+    ``cause`` is the error that ended it early, ``removal`` what was or would be removed from the library.
     """
 
     server: str
@@ -26,7 +26,7 @@ class PassReport(msgspec.Struct, frozen=True):
     run: Run
     run_id: int | None
     duration_s: float
-    cause: PlexError | None = None
+    cause: DaemonError | None = None
     removal: Removal | None = None
 
 
@@ -46,4 +46,4 @@ class Verdict(msgspec.Struct, frozen=True):
     settles: bool = True
     fault: tuple[str, ...] = ()
     list_again: bool = False
-    cause: PlexError | None = None
+    cause: DaemonError | None = None

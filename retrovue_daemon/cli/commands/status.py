@@ -209,7 +209,7 @@ def _foot(latest: Status) -> list[str]:
     if latest.waiting:
         lines.append(f"{plural(latest.waiting, 'sync request')} not finished yet")
     # The lines above the table say what is wrong with the daemon. What waits for a person comes first.
-    findings = [finding for finding in latest.condition.findings if finding.server is not None]
+    findings = [finding for finding in latest.condition.findings if not finding.is_of_process]
     lines += finding_lines(sorted(findings, key=lambda finding: not finding.is_held_back))
     lines += [f"in doubt: {library.server} / {library.name}: {library.doubt}" for library in latest.condition.doubted]
     if not latest.condition.servers:

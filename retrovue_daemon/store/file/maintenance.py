@@ -12,6 +12,7 @@ from retrovue_daemon.errors import BadInput, DatabaseDamaged, DatabaseUnusable, 
 from retrovue_daemon.store.file.copies import whole_file
 from retrovue_daemon.store.file.lock import database_lock
 from retrovue_daemon.store.file.preparation import BUSY_S, in_one_line
+from retrovue_daemon.store.file.space import as_disk_full
 from retrovue_daemon.store.file.visits import check_version, explained, find, reading, reading_undisturbed
 
 if TYPE_CHECKING:
@@ -240,8 +241,8 @@ def _copy(path: Path, file: Path, target: Path, progress: Callable[[int, int], o
             copy.execute("PRAGMA journal_mode = DELETE")
             answer = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
         except sqlite3.Error as error:
-            raise WriteFailed(
-                target, f"could not be written: {error}", hint="check the disk and its free space"
+            raise as_disk_full(target, error) or WriteFailed(
+                target, f"could not be written: {error}", hint="check the disk"
             ) from error
     if answer != "ok":
         raise DatabaseDamaged(

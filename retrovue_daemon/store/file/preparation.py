@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from retrovue_daemon.errors import DatabaseDamaged, DatabaseHeld, DatabasePlaceMissing, DatabaseUnusable
 from retrovue_daemon.store.file.copies import whole_file
 from retrovue_daemon.store.file.layouts import layout
+from retrovue_daemon.store.file.space import as_disk_full
 from retrovue_daemon.store.migrations import APPLICATION_ID, migrate, migrations
 
 if TYPE_CHECKING:
@@ -54,8 +55,8 @@ def check_place(path: Path, *, own: bool) -> Path:
 def prepare(path: Path, *, mode: int = 0o600, group: str | None = None) -> None:
     """Create or check the database file and bring its schema up to date.
 
-    Raise DatabaseHeld if another program keeps it locked, DatabaseUnusable if the file is not ours, damaged, written
-    by a newer release or not writable. Such a file is left unchanged.
+    Raise DatabaseHeld if another program keeps it locked, DiskFull if there is no space, DatabaseUnusable if the file
+    is not ours, damaged, written by a newer release or not writable. Such a file is left unchanged.
     """
     try:
         unclean = _wal_left(path)
@@ -90,7 +91,7 @@ def prepare(path: Path, *, mode: int = 0o600, group: str | None = None) -> None:
     except sqlite3.OperationalError as error:
         if error.sqlite_errorname in {"SQLITE_BUSY", "SQLITE_LOCKED"}:
             raise DatabaseHeld(path, None) from error
-        raise DatabaseUnusable(path, str(error), hint=_hint(error, path)) from error
+        raise as_disk_full(path, error) or DatabaseUnusable(path, str(error), hint=_hint(error, path)) from error
     except sqlite3.Error as error:
         raise DatabaseUnusable(path, str(error), hint=_hint(error, path)) from error
 

@@ -24,6 +24,7 @@ from retrovue_daemon.store.file.maintenance import backup, is_damage
 from retrovue_daemon.store.file.opening import mode_of
 from retrovue_daemon.store.file.preparation import BUSY_S, check_place, give, in_one_line, own_version
 from retrovue_daemon.store.file.restore_mark import set_restore_mark
+from retrovue_daemon.store.file.space import as_disk_full
 from retrovue_daemon.store.file.visits import check_version, explained, reading_any_version, reading_undisturbed
 from retrovue_daemon.store.migrations import migrate, migrations
 
@@ -301,8 +302,8 @@ def _written(scratch: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise WriteFailed(
-            scratch, f"could not be written: {error}", hint="check the disk and its free space"
+        raise as_disk_full(scratch, error) or WriteFailed(
+            scratch, f"could not be written: {error}", hint="check the disk"
         ) from error
 
 

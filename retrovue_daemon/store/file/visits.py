@@ -29,6 +29,7 @@ from retrovue_daemon.store.file.preparation import (
     refuse_foreign,
     refuse_unusable_place,
 )
+from retrovue_daemon.store.file.space import as_disk_full
 from retrovue_daemon.store.migrations import migrations
 
 if TYPE_CHECKING:
@@ -202,8 +203,8 @@ def explained(path: Path, error: sqlite3.Error) -> StoreError:
         return DatabaseHeld(path, None, hint=hint)
     if name.startswith("SQLITE_READONLY"):
         return DatabaseUnusable(path, "is not writable for this user", hint=owner_hint(path))
-    if name.startswith("SQLITE_FULL"):
-        return WriteFailed(path, str(error), hint="the disk is full; nothing was changed")
+    if (full := as_disk_full(path, error)) is not None:
+        return full
     if name == "SQLITE_NOTADB":
         return DatabaseUnusable(
             path, "is not an SQLite database", hint="specify the right file with --config or --database"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import msgspec
 import structlog
 
-from retrovue_daemon.errors import DaemonError, InternalError, PlexError, WriterStopped
+from retrovue_daemon.errors import DaemonError, DiskFull, InternalError, PlexError, WriterStopped
 from retrovue_daemon.store.database import unreadable
 from retrovue_daemon.store.tables.runs import Counts, Run, record_failure, record_run
 from retrovue_daemon.sync.verdict import PassReport, Verdict
@@ -96,7 +97,7 @@ async def run_pass(
     """
     recorder, start = RunRecorder.begun(context, library, job.kind), time.monotonic()
     finishing: asyncio.Future[Conclusion] | None = None
-    cause: PlexError | None = None
+    cause: DaemonError | None = None
 
     def give(ended: Conclusion) -> None:
         duration_s = round(time.monotonic() - start, 3)
@@ -118,7 +119,11 @@ async def run_pass(
         _when_recorded(finishing or _record_cancelled(job, context, recorder), job, recorder, give)
         raise
     except Exception as error:  # noqa: BLE001 -- a bug that affects one library must not affect the others
-        give(Conclusion(recorder.run(_failure(error, context, library), job.counts), None))
+        verdict = _failure(error, context, library)
+        cause = verdict.cause
+        give(Conclusion(recorder.run(verdict, job.counts), None))
+        if isinstance(cause, DiskFull):
+            _record_if_possible(context, recorder, verdict, job.counts)
     finally:
         library.round.end(library.row.kind, library.row.id)
 
@@ -149,11 +154,16 @@ async def _finish(connection: Connection, *, job: LibraryPass, verdict: Verdict,
     if verdict.status == "ok":
         return await job.finish(connection, verdict, recorder)
     run = recorder.run(verdict, job.counts)
+    return Conclusion(run, await _record(connection, recorder, verdict, run))
+
+
+async def _record(connection: Connection, recorder: RunRecorder, verdict: Verdict, run: Run) -> int:
+    """Record an unsuccessful pass, and return the id of the record."""
     run_id = await connection.run(record_run, run)
     faults = recorder.library.faults.after(verdict.fault)
     hint = None if verdict.cause is None else verdict.cause.hint
     await connection.run(record_failure, run, faults, list_again=verdict.list_again, hint=hint)
-    return Conclusion(run, run_id)
+    return run_id
 
 
 async def _read(job: LibraryPass) -> Verdict:
@@ -168,10 +178,21 @@ def _failure(error: Exception, context: PassContext, library: LibraryTarget) -> 
     """Return the verdict of a pass that raised ``error``; call this from an except block."""
     if isinstance(error, sqlite3.Error):
         error = unreadable(context.database.path, error)
-    if isinstance(error, DaemonError):
-        return Verdict("failed", str(error))
-    log.error("sync.crashed", server=library.server, library=library.row.name, exc_info=error)
-    return Verdict("failed", str(InternalError(type(error).__name__)))
+    if not isinstance(error, DaemonError):
+        log.error("sync.crashed", server=library.server, library=library.row.name, exc_info=error)
+        error = InternalError(type(error).__name__)
+    return Verdict("failed", str(error), cause=error)
+
+
+def _record_if_possible(context: PassContext, recorder: RunRecorder, verdict: Verdict, counts: Counts) -> None:
+    """Queue the record of a pass that had no space on the disk: a few rows may fit where a batch did not."""
+
+    async def work(connection: Connection) -> None:
+        await _record(connection, recorder, verdict, recorder.run(verdict, counts))
+
+    with suppress(WriterStopped):
+        written = context.database.writer.post(work)
+        written.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
 def _record_cancelled(job: LibraryPass, context: PassContext, recorder: RunRecorder) -> asyncio.Future[Conclusion]:
@@ -211,6 +232,8 @@ def log_report(report: PassReport) -> None:
     run = report.run
     names = {"server": report.server, "library": report.library, "run_id": report.run_id}
     error = {} if run.error is None else {"error": run.error}
+    if report.cause is not None and report.cause.hint is not None:
+        error["hint"] = report.cause.hint
     getattr(log, _LEVELS[run.status])(
         "sync.finished",
         **names,
