@@ -12,7 +12,7 @@ import structlog
 
 from retrovue_daemon.clock import Clock
 from retrovue_daemon.config import default_database
-from retrovue_daemon.errors import DaemonError, DatabaseRestored, Interrupted
+from retrovue_daemon.errors import DaemonError, DatabaseHeld, DatabaseRestored, Interrupted
 from retrovue_daemon.service.reload import Reloader
 from retrovue_daemon.service.selection import EVERYTHING, Selection
 from retrovue_daemon.service.signals import Signals
@@ -40,6 +40,10 @@ PATIENT = RetryPolicy()
 
 LONGEST_STOP_S = 60.0
 """Seconds by which systemd's stop timeout is extended. A stop should take ten; one that takes longer is hung."""
+
+
+HELD_S = 1.0
+"""Seconds between two attempts to open a restored database that another process holds for a while."""
 
 
 class SyncOptions(msgspec.Struct, frozen=True):
@@ -80,8 +84,16 @@ async def _keep_in_sync_after_restores(
     config: Config, redactor: Redactor, process: Process, signals: Signals
 ) -> None:
     """Keep the database in sync; once its content has been restored from a copy, begin anew with what is there."""
+    is_restored = False
     while True:
-        config = await _keep_in_sync(config, redactor, process, signals)
+        try:
+            config = await _keep_in_sync(config, redactor, process, signals)
+            is_restored = True
+        except DatabaseHeld:
+            if not is_restored:
+                raise
+            # The lock was free for a moment, and a `sync` took it.
+            await asyncio.sleep(HELD_S)
 
 
 async def _keep_in_sync(config: Config, redactor: Redactor, process: Process, signals: Signals) -> Config:

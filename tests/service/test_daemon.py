@@ -8,18 +8,22 @@ import os
 import signal
 import sqlite3
 import threading
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from retrovue_daemon.errors import WriterStopped
+from retrovue_daemon.errors import DatabaseHeld, WriterStopped
 from retrovue_daemon.logs.setup import Redactor
 from retrovue_daemon.service import daemon
 from retrovue_daemon.service.daemon import Process
 from retrovue_daemon.service.systemd import Notifier
 from retrovue_daemon.store import writer
+from retrovue_daemon.store.database import open_database
 from retrovue_daemon.store.file.lock import holder
+from retrovue_daemon.store.file.maintenance import backup
+from retrovue_daemon.store.file.restoring import restore
 from retrovue_daemon.store.items import upserts
 from retrovue_daemon.sync import batches
 from tests.service.conftest import table
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from retrovue_daemon.config import Config
+    from retrovue_daemon.store.database import Database
 
 LONGEST_END_S = 10
 
@@ -202,3 +207,34 @@ async def test_a_writer_that_dies_ends_the_service(run, config, plex, events) ->
     with pytest.raises(WriterStopped):
         async with asyncio.timeout(LONGEST_END_S):
             await running
+
+
+async def test_a_sync_that_takes_a_restored_database_is_waited_for(
+    run, config, plex, events, path, tmp_path, monkeypatch
+) -> None:
+    """The lock is free for a moment while the daemon begins anew; at its first start it does not wait."""
+    openings = 0
+
+    @asynccontextmanager
+    async def open_late(*arguments: Any, **options: Any) -> AsyncIterator[Database]:
+        nonlocal openings
+        openings += 1
+        if openings == 2:
+            raise DatabaseHeld(path, None)
+        async with open_database(*arguments, **options) as database:
+            yield database
+
+    monkeypatch.setattr(daemon, "HELD_S", 0)
+    monkeypatch.setattr(daemon, "open_database", open_late)
+    running = run(config(table(plex)))
+    await events.count(3, "sync.finished")
+    await asyncio.to_thread(backup, path, tmp_path / "copy.db")
+    restored = await asyncio.to_thread(restore, path, tmp_path / "copy.db")
+    assert restored.beside_daemon
+    await events.next("store.restored")
+    await events.next("daemon.started")
+    assert openings == 3
+    await _end(running)
+    openings = 1
+    with pytest.raises(DatabaseHeld):
+        await run(config(table(plex)))

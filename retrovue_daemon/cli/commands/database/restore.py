@@ -10,9 +10,18 @@ import typer
 from retrovue_daemon.cli.commands.database.copying import copying_progress
 from retrovue_daemon.cli.display.output import print_json, print_line
 from retrovue_daemon.cli.display.prompts import confirm
-from retrovue_daemon.cli.display.units import moment
+from retrovue_daemon.cli.display.units import moment, plural
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, DryRunOption, JsonOption, QuietOption, YesOption
 from retrovue_daemon.cli.place import find_place
+
+_NAMES = {
+    "plex_servers": ("server", "servers"),
+    "libraries": ("library", "libraries"),
+    "movies": ("film", "films"),
+    "shows": ("show", "shows"),
+    "episodes": ("episode", "episodes"),
+}
+"""What the rows of a table are called."""
 
 
 def restore_database(
@@ -53,7 +62,7 @@ def restore_database(
         "rows": copy.rows,
     }
     if not as_json:
-        counts = ", ".join(f"{number:,} {name.replace('plex_', '')}" for name, number in copy.rows.items())
+        counts = ", ".join(plural(copy.rows[table], one, many) for table, (one, many) in _NAMES.items())
         synced = "never synced" if copy.last_sync_at is None else f"last synced {moment(copy.last_sync_at)}"
         upgraded = ", to be upgraded" if copy.is_older else ""
         print_line(f"{file}: {counts}; {synced}; schema version {copy.version}{upgraded}")
