@@ -12,6 +12,7 @@ import structlog
 
 from retrovue_daemon.clock import Clock
 from retrovue_daemon.errors import InternalError, StoreError, WriterStopped
+from retrovue_daemon.service.claims import Claims
 from retrovue_daemon.service.report import ServerReport
 from retrovue_daemon.service.request_server import RequestServer
 from retrovue_daemon.service.roster import choose_active, read_roster
@@ -81,6 +82,7 @@ class Supervisor:
         self._clock = clock or Clock()
         self._observed = ObservedClock(self._clock)
         self._slots = Slots(config.sync.concurrency, self._clock)
+        self._claims = Claims(self._clock)
         self._skips = SkipLog()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._group = asyncio.TaskGroup()
@@ -102,6 +104,7 @@ class Supervisor:
     async def sync_servers(self, servers: Sequence[ActiveServer], selection: Selection) -> list[ServerReport]:
         """Sync a selection on these servers; the configuration's other servers are ignored."""
         self._slots.share(self.config.sync.concurrency, [active.name for active in servers])
+        self._claims.order(active.name for active in servers)
         context = await self._worker_context(self.config)
         async with asyncio.TaskGroup() as group:
             admitting = group.create_task(self._admit(), name="slots")
@@ -185,6 +188,7 @@ class Supervisor:
             added = [name for name in wanted if name not in self.workers]
             self.config = config
             self._slots.share(config.sync.concurrency, wanted)
+            self._claims.order(wanted)
             for name in removed:
                 del self.workers[name]
             for name in restarted:
@@ -225,6 +229,7 @@ class Supervisor:
             timing=config.sync,
             board=self.board,
             slots=self._slots,
+            claims=self._claims,
             skips=self._skips,
             identifier=self._identifier,
             retry=self._retry,

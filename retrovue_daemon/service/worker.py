@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.config import SyncSection
+    from retrovue_daemon.service.claims import Claims
     from retrovue_daemon.service.planning import LibraryWork
     from retrovue_daemon.service.report import ServerReport
     from retrovue_daemon.service.roster import ActiveServer
@@ -51,6 +52,7 @@ class WorkerContext(msgspec.Struct, frozen=True):
     timing: SyncSection
     board: ProgressBoard
     slots: Slots
+    claims: Claims
     skips: SkipLog
     identifier: str
     retry: RetryPolicy
@@ -70,7 +72,7 @@ class ServerWorker:
         self.server = server
         self.context = context
         self.health = Health(self.name, context.database, context.clock)
-        self._discovery = Discovery(context.database, server.section, now=context.clock.now)
+        self._discovery = Discovery(context.database, server.section, context.claims, now=context.clock.now)
         self._schedule = ServerSchedule(context.clock)
         self._backoff = LibraryBackoff(context.timing.interval)
         self._jobs: list[Job] = []
@@ -319,6 +321,7 @@ class ServerWorker:
         failure = self.health.begin(error)
         self._schedule.failed(failure, self.context.timing.interval)
         self.context.slots.give_up(self.name)
+        self.context.claims.withdraw(self.name)
         self.health.store(self.server.server_id, self._schedule.due_in if self._polls else None)
         for job in jobs:
             job.fail(failure)

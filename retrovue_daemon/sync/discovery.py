@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 import structlog
 
 from retrovue_daemon.config import idle_entries
+from retrovue_daemon.errors import DuplicateServer
 from retrovue_daemon.errors.selection import selects_nothing
 from retrovue_daemon.records import LibraryListing
 from retrovue_daemon.store.items.moments import Moments, next_moment
@@ -58,11 +59,24 @@ class Contact(msgspec.Struct, frozen=True):
     vanished: tuple[LibraryTarget, ...]
 
 
+class MachineClaims(Protocol):
+    """What servers say of the machines that they are: see ``service/claims.py``."""
+
+    def make(self, name: str, machine: str) -> None:
+        """Record the machine that answered for a server."""
+
+    async def preferred(self, name: str, machine: str) -> str | None:
+        """Return the name of another server that is to have the machine, or None."""
+
+
 class Discovery:
     """Contacts one server each round, and logs skipped libraries only once."""
 
-    def __init__(self, database: Database, section: ServerSection, *, now: Callable[[], int]) -> None:
+    def __init__(
+        self, database: Database, section: ServerSection, claims: MachineClaims, *, now: Callable[[], int]
+    ) -> None:
         self._database = database
+        self._claims = claims
         self._section = section
         self._now = now
         self.merged_rows = MergedRows()
@@ -135,7 +149,11 @@ class Discovery:
         rows = await self._database.reader.run(read_servers)
         known = next((row.machine_identifier for row in rows if row.id == server_id), None)
         identity = await client.confirm_machine(known)
-        return identity.machine_identifier, identity.version
+        machine, name = identity.machine_identifier, self._section.name
+        self._claims.make(name, machine)
+        if known is None and (other := await self._claims.preferred(name, machine)) is not None:
+            raise DuplicateServer(name, other)
+        return machine, identity.version
 
     def _target(
         self, paths: LibraryPaths, row: StoredLibrary, library: LibraryListing, round_: Round

@@ -9,6 +9,7 @@ import pytest
 from retrovue_daemon.logs.redaction import Redactor
 from retrovue_daemon.service.selection import EVERYTHING
 from retrovue_daemon.service.supervisor import Supervisor
+from retrovue_daemon.sources.plex.client import PlexClient
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.sync.progress import ProgressBoard
 from tests.service.conftest import table
@@ -64,6 +65,47 @@ async def test_of_two_names_of_one_server_the_second_says_so(serve, config, plex
         "server 'again' is already defined under another name: 'home' has the same machineIdentifier",
         "remove one of the two entries",
     )
+
+
+@pytest.fixture
+def late(monkeypatch):
+    """Let the first server's identity wait for this event."""
+    answers = asyncio.Event()
+    ask = PlexClient.confirm_machine
+
+    async def confirm_machine(client, known):
+        if client.name == "first":
+            await answers.wait()
+        return await ask(client, known)
+
+    monkeypatch.setattr(PlexClient, "confirm_machine", confirm_machine)
+    return answers
+
+
+async def test_of_two_new_names_of_one_server_the_first_of_the_configuration_wins(
+    serve, config, plex, clock, events, rows, late
+) -> None:
+    """However late it answers."""
+    again = table(plex, "again", url=plex.url.replace("127.0.0.1", "localhost"))
+    service = await serve(config(table(plex, "first"), again))
+    await clock.asleep("first contact")
+    late.set()
+    await events.next("server.duplicate", server="again")
+    await events.count(3, "sync.finished", server="first", status="ok")
+    await service.database.writer.catch_up()
+    assert rows("SELECT name, last_error_type FROM plex_servers ORDER BY id") == [
+        ("first", None), ("again", "DuplicateServer")
+    ]  # fmt: skip
+
+
+async def test_a_name_before_it_that_is_silent_keeps_no_server_waiting(
+    serve, config, plex, start_plex, clock, events, late
+) -> None:
+    """Not for longer than a moment: the first name may be wrong."""
+    await serve(config(table(await start_plex("Musicals"), "first"), table(plex)))
+    await clock.wake("first contact")
+    await events.count(3, "sync.finished", server="home", status="ok")
+    late.set()
 
 
 async def test_an_entry_that_selects_nothing_says_so_until_it_does(serve, config, plex, clock, events, rows) -> None:

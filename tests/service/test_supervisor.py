@@ -134,7 +134,7 @@ async def test_a_server_that_is_silent_from_the_start_keeps_no_place_for_longer_
     healthy, silent = await start_plex(*"ABCD", name="healthy"), await start_plex("A", name="silent")
     silence = silent.faults.hang("/identity", times=None)
     stuck = [healthy.faults.hang(f"/library/sections/{key}/all") for key in healthy.world.libraries]
-    servers = [table(plex, name, concurrency=4) for name, plex in {"silent": silent, "healthy": healthy}.items()]
+    servers = [table(plex, name, concurrency=4) for name, plex in {"healthy": healthy, "silent": silent}.items()]
     service = await serve(config(*servers, sync={"concurrency": 4}))
     await silence.reached.wait()
     async for latest in service.board.watch():
