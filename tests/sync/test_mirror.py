@@ -160,6 +160,20 @@ async def test_paths_are_those_of_the_readers(plex, config, sync, rows) -> None:
     ]
 
 
+async def test_titles_are_values_and_never_sql(plex, sync, rows) -> None:
+    """Quotes, comments and wildcards arrive as they are, in titles of libraries and items and in names of files."""
+    text = "x'); DROP TABLE movies; -- \"%_"
+    library = plex.changes.add_library("movie", text, f"/srv/{text}")
+    plex.changes.add_movie(library.key, text)
+    show = plex.changes.add_show(plex.changes.add_library("show", f"{text} 2", f"/srv/{text} 2").key, text)
+    plex.changes.add_episode(show.id, 1, 1, text)
+    for _ in range(2):
+        (report,) = await sync(plex)
+        assert {done.run.status for done in report.passes} == {"ok"}
+        assert_mirrors(plex.world, rows)
+        plex.changes.edit(show.id, title=f"{text} again")
+
+
 async def test_music_and_photos_are_omitted(plex, sync, rows) -> None:
     """Only films and shows are mirrored."""
     await sync(plex)
