@@ -247,6 +247,8 @@ class Page(msgspec.Struct, frozen=True):
     """Why the server cannot send this entry, if it is the only one on the page."""
     mended: tuple[tuple[str, str], ...] = ()
     """The entries with lost values, by rating key: the names of the fields."""
+    cut: tuple[tuple[str, str], ...] = ()
+    """The entries with texts or lists that were too long, likewise."""
 
 
 class ServerIdentity(msgspec.Struct, frozen=True):

@@ -13,8 +13,12 @@ if TYPE_CHECKING:
 _READER: Final = "set_default_verify_paths"
 """The method of a TLS context that reads the system's certificates; ``load_default_certs`` calls it, too."""
 
-LARGEST_BLOCK: Final = 8 * 1024 * 1024
+LARGEST_BLOCK: Final = 4 * 1024 * 1024
 """Bytes; the body of a page of 1,000 episodes has two million."""
+
+_M_TRIM_THRESHOLD: Final = -1
+_M_MMAP_THRESHOLD: Final = -3
+"""From glibc's ``malloc.h``."""
 
 
 def defer_collection() -> None:
@@ -81,14 +85,18 @@ def tune_memory() -> None:
     80 ms.
 
     The C library returns blocks of more than 128 KiB, such as the body of a page, to the system at once. Each new
-    block is mapped and cleared page by page, which took three quarters of the time of reading a body. After a large
-    block was freed, glibc keeps up to twice its size (https://man7.org/linux/man-pages/man3/mallopt.3.html,
-    M_MMAP_THRESHOLD). The block allocated here is never touched, so it takes no memory itself; with other C libraries
-    it has no effect.
+    block is mapped and cleared page by page, which took three quarters of the time of reading a body. glibc can be
+    set to keep larger ones (https://man7.org/linux/man-pages/man3/mallopt.3.html). By itself, it would also keep all
+    blocks as large as any that was freed, and with them the gaps between them. Other C libraries are not changed.
     """
     gc.freeze()
     gc.set_threshold(10_000, 100, 100)
-    bytes(LARGEST_BLOCK)
+    import ctypes  # noqa: PLC0415 -- only long work needs it
+
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, LARGEST_BLOCK)
+        mallopt(_M_TRIM_THRESHOLD, 2 * LARGEST_BLOCK)
 
 
 def skip_final_collection() -> None:

@@ -27,6 +27,7 @@
     │   ├── Unauthorized           401, 403
     │   ├── RequestRefused         any other 4xx or 3xx
     │   ├── BadAnswer              not Plex, or not a readable Plex response
+    │   │   └── AnswerTooLarge         it holds more than a response to this request may
     │   ├── PagingIgnored          the server returns the same page for every offset
     │   ├── WrongServer            the address belongs to another machineIdentifier
     │   ├── DuplicateServer        two active entries are the same machine
@@ -66,6 +67,7 @@ from retrovue_daemon.errors.input import (
 )
 from retrovue_daemon.errors.plex import (
     AnswerBrokeOff,
+    AnswerTooLarge,
     BadAnswer,
     DuplicateServer,
     PagingIgnored,
@@ -103,6 +105,7 @@ __all__ = [
     "AmbiguousName",
     "AmbiguousShow",
     "AnswerBrokeOff",
+    "AnswerTooLarge",
     "BadAnswer",
     "BadInput",
     "BadRequest",

@@ -77,6 +77,13 @@ class BadAnswer(PlexError):
     hint = "check that url is the address of a Plex Media Server, not of another program"
 
 
+class AnswerTooLarge(BadAnswer):
+    """A response is larger, or holds more, than one to this request may; requesting fewer entries may help."""
+
+    summary = "sent too much at once"
+    hint = "a page that is too large is requested in halves; if this stays, the server or its metadata is damaged"
+
+
 class PagingIgnored(PlexError):
     """The server returns the first page for every offset, so its listing proves nothing."""
 

@@ -18,6 +18,7 @@ from retrovue_daemon.service.request_server import RequestServer
 from retrovue_daemon.service.roster import choose_active, read_roster
 from retrovue_daemon.service.slots import ADMIT_S, Slots
 from retrovue_daemon.service.worker import ServerWorker, WorkerContext
+from retrovue_daemon.sources.plex.budget import BodyBudget
 from retrovue_daemon.store.connection import data_version
 from retrovue_daemon.store.tables.daemon_state import client_identifier
 from retrovue_daemon.store.tables.observed_clock import ObservedClock
@@ -84,6 +85,7 @@ class Supervisor:
         self._slots = Slots(config.sync.concurrency, self._clock)
         self._claims = Claims(self._clock)
         self._skips = SkipLog()
+        self._bodies = BodyBudget()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._group = asyncio.TaskGroup()
         self._applying = asyncio.Lock()
@@ -231,6 +233,7 @@ class Supervisor:
             slots=self._slots,
             claims=self._claims,
             skips=self._skips,
+            bodies=self._bodies,
             identifier=self._identifier,
             retry=self._retry,
             clock=self._clock,

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.service.roster import ActiveServer
     from retrovue_daemon.service.selection import Selection
     from retrovue_daemon.service.slots import Slots
+    from retrovue_daemon.sources.plex.budget import BodyBudget
     from retrovue_daemon.sources.plex.retries import RetryPolicy
     from retrovue_daemon.store.database import Database
     from retrovue_daemon.store.tables.observed_clock import ObservedClock
@@ -54,6 +55,7 @@ class WorkerContext(msgspec.Struct, frozen=True):
     slots: Slots
     claims: Claims
     skips: SkipLog
+    bodies: BodyBudget
     identifier: str
     retry: RetryPolicy
     clock: Clock
@@ -299,6 +301,7 @@ class ServerWorker:
             client_identifier=shared.identifier,
             version=__version__,
             retry=shared.retry,
+            bodies=shared.bodies,
             clock=shared.clock,
         )
 

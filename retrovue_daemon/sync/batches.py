@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from retrovue_daemon.errors import WriterStopped
 from retrovue_daemon.store.items.upserts import write_items
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection
 
     from retrovue_daemon.records import Kind
     from retrovue_daemon.store.items.rows import Target
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.tables.runs import Counts
     from retrovue_daemon.store.writer import Work, Writer
     from retrovue_daemon.sync.seen import SeenIds
+
+
+LARGEST_BATCH: Final = 8 * 1024 * 1024
+"""Bytes of the pages of a batch; 2,000 episodes take 5 MiB."""
 
 
 class Batches:
@@ -47,19 +51,29 @@ class Batches:
         self._seen = seen
         self._counts = counts
         self._waiting: list[Change] = []
+        self._waiting_bytes = 0
         self.displaced = 0
         """The number of rows whose keys now belong to other items."""
 
-    async def put(self, changes: Iterable[Change]) -> None:
-        """Add changes, and wait until each batch that they fill is committed. Raises the batch's error."""
-        self._waiting.extend(changes)
+    async def put(self, changes: Collection[Change], *, size: int = 0) -> None:
+        """Add changes, and wait until each batch that they fill is committed. Raises the batch's error.
+
+        ``size`` is that of the page which they come from, in bytes. A batch of very large pages is small.
+        """
+        if changes:
+            self._waiting.extend(changes)
+            self._waiting_bytes += size
         while len(self._waiting) >= self._batch_size:
             await self._write(self._batch_size)
+            self._waiting_bytes = size  # at most: what is left came with the last page
+        if self._waiting_bytes > LARGEST_BATCH:
+            await self.flush()
 
     async def flush(self) -> None:
         """Write the remaining changes and wait until they are committed."""
         if self._waiting:
             await self._write(len(self._waiting))
+            self._waiting_bytes = 0
 
     def post_rest(self) -> None:
         """Queue the remaining changes without waiting: they are written and counted, their errors are ignored."""

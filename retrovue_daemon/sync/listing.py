@@ -86,8 +86,9 @@ class ListingReader:
                     if page.unreadable is not None:
                         self._counts.skipped += 1
                         continue
+                    self._context.skips.note_cut(self._library.server, self._library.row.name, kind, page)
                     page = await self.hidden_paths.restore(page)
-                    await batches.put(await self._compare(kind, page, listed, is_new=is_new))
+                    await batches.put(await self._compare(kind, page, listed, is_new=is_new), size=page.size)
                     self._meter.advance(name, listed.log.entries, page.total, _last_title(page))
             await batches.flush()
             if kind is Kind.EPISODE:

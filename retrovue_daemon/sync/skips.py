@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 if TYPE_CHECKING:
-    from retrovue_daemon.records import Kind, Skipped
+    from retrovue_daemon.records import Kind, Page, Skipped
     from retrovue_daemon.sync.faults import Unreadable
 
 log = structlog.get_logger()
@@ -19,7 +19,8 @@ class SkipLog:
     """Remembers which entries have been logged; cleared when full, so that its memory is bounded."""
 
     def __init__(self) -> None:
-        self._logged: set[tuple[str | None, ...]] = set()
+        self._logged: set[int] = set()
+        """Hashes of entries, because their titles may be long."""
         self.paths_hidden: set[tuple[str, int]] = set()
         """(Server, library id) of the libraries whose file paths the token cannot see: logged when that starts."""
 
@@ -35,6 +36,14 @@ class SkipLog:
             title=skipped.title,
             reason=skipped.reason,
         )
+
+    def note_cut(self, server: str, library: str, kind: Kind, page: Page) -> None:
+        """Log the entries of a page that were cut, the first time they are seen."""
+        for rating_key, fields in page.cut:
+            if not self._is_known(server, library, kind, rating_key, fields):
+                log.warning(
+                    "item.cut", server=server, library=library, kind=kind, rating_key=rating_key, fields=fields
+                )
 
     def note_unreadable(self, server: str, library: str, kind: Kind, entry: Unreadable) -> None:
         """Log an entry that the server cannot send, the first time it is found between these neighbours."""
@@ -53,9 +62,10 @@ class SkipLog:
 
     def _is_known(self, *key: str | None) -> bool:
         """Return whether an entry was logged before, and remember it."""
-        if key in self._logged:
+        mark = hash(key)
+        if mark in self._logged:
             return True
         if len(self._logged) >= _REMEMBERED:
             self._logged.clear()
-        self._logged.add(key)
+        self._logged.add(mark)
         return False

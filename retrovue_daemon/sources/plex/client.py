@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.config import ServerSection
     from retrovue_daemon.records import FoundPage, FoundShow, LibraryListing, Page, ServerIdentity
+    from retrovue_daemon.sources.plex.budget import BodyBudget
     from retrovue_daemon.sources.plex.transport import Response
 
 
@@ -64,7 +65,8 @@ class PlexClient:
     """One Plex Media Server, accessed over one session; an async context manager.
 
     ``metadata`` requests single items. ``client_identifier`` identifies this installation to the server and stays the
-    same across restarts. All methods raise only PlexError, whose texts never contain the token.
+    same across restarts. Clients of one process share ``bodies``, the memory for responses. All methods raise only
+    PlexError, whose texts never contain the token.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class PlexClient:
         version: str,
         retry: RetryPolicy | None = None,
         device_name: str | None = None,
+        bodies: BodyBudget | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.name = server.name
@@ -84,6 +87,7 @@ class PlexClient:
             version=version,
             retry=retry or RetryPolicy(),
             device_name=device_name,
+            bodies=bodies,
             clock=clock,
         )
         self._source = PageSource(self._transport, server, clock)
@@ -178,7 +182,7 @@ class PlexClient:
         """Return the first entries of one kind in a library by a single request: a sample, not a listing's start."""
 
         def read(response: Response) -> Page:
-            return parse_page(response.body, content_type=response.content_type, kind=kind)
+            return parse_page(response.body, content_type=response.content_type, kind=kind, asked=size)
 
         return await self._transport.get(
             f"/library/sections/{quote(library_key, safe='')}/all",
@@ -272,7 +276,8 @@ class PlexClient:
         """Read the response to a search page by page until one brings nothing new: not every server pages it."""
 
         def read(response: Response) -> FoundPage:
-            return parse_found_shows(response.body, content_type=response.content_type, total=response.total)
+            body, content_type = response.body, response.content_type
+            return parse_found_shows(body, content_type=content_type, total=response.total, asked=LARGEST_FIRST_PAGE)
 
         found: dict[str, FoundShow] = {}
         start = 0

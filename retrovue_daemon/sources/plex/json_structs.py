@@ -24,9 +24,24 @@ Whole: TypeAlias = Annotated[int, msgspec.Meta(ge=INT64_MIN, le=INT64_MAX)] | No
 Natural: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)] | None
 """A size or a length: a negative value is invalid and becomes None."""
 
-Text: TypeAlias = str | None
+LONGEST_TEXT = 1_000
+LONGEST_SUMMARY = 10_000
+LONGEST_NAME = 4_096
+LONGEST_KEY = 255
+"""Characters."""
 
-Key: TypeAlias = str | int | None
+MOST_ELEMENTS = 100
+"""Versions of an item, files of a version, external ids, genres."""
+
+Text: TypeAlias = Annotated[str, msgspec.Meta(max_length=LONGEST_TEXT)] | None
+"""A title or the like; ``repair`` cuts longer ones."""
+
+Summary: TypeAlias = Annotated[str, msgspec.Meta(max_length=LONGEST_SUMMARY)] | None
+
+Name: TypeAlias = Annotated[str, msgspec.Meta(max_length=LONGEST_NAME)] | None
+"""A path or an identifier: cut, it would be another one, so a longer one is lost."""
+
+Key: TypeAlias = Annotated[str, msgspec.Meta(max_length=LONGEST_KEY)] | int | None
 """A rating key: a string on items, but an integer where old servers hoist it to the container."""
 
 Flag: TypeAlias = bool | None
@@ -37,11 +52,14 @@ NESTED = "Directory/Video"
 MENDED = "Directory/Mended"
 """Key of the names of an entry's lost fields; it is not one of Plex's keys."""
 
+CUT = "Directory/Cut"
+"""The same for fields that were too long."""
+
 
 class GuidRef(msgspec.Struct, gc=False):
     """An element of ``Guid``, the external ids; ``guid``, which differs only by case, is Plex's own."""
 
-    id: Text = None
+    id: Name = None
 
 
 class Tag(msgspec.Struct, gc=False):
@@ -54,12 +72,17 @@ class Part(msgspec.Struct, gc=False, rename="camel"):
     """One file."""
 
     id: Whole = None
-    key: Text = None
+    key: Name = None
     duration: Natural = None
-    file: Text = None
+    file: Name = None
     size: Natural = None
     container: Text = None
     deleted_at: Whole = None
+
+
+GuidList: TypeAlias = Annotated[list[GuidRef], msgspec.Meta(max_length=MOST_ELEMENTS)] | None
+TagList: TypeAlias = Annotated[list[Tag], msgspec.Meta(max_length=MOST_ELEMENTS)] | None
+PartList: TypeAlias = Annotated[list[Part], msgspec.Meta(max_length=MOST_ELEMENTS)] | None
 
 
 class Media(msgspec.Struct, gc=False, rename="camel"):
@@ -77,7 +100,10 @@ class Media(msgspec.Struct, gc=False, rename="camel"):
     container: Text = None
     proxy_type: Whole = None
     deleted_at: Whole = None
-    parts: list[Part] | None = field(default=None, name="Part")
+    parts: PartList = field(default=None, name="Part")
+
+
+MediaList: TypeAlias = Annotated[list[Media], msgspec.Meta(max_length=MOST_ELEMENTS)] | None
 
 
 class Entry(msgspec.Struct, gc=False, rename="camel"):
@@ -86,13 +112,13 @@ class Entry(msgspec.Struct, gc=False, rename="camel"):
     rating_key: Key = None
     parent_rating_key: Key = None
     grandparent_rating_key: Key = None
-    guid: Text = None
+    guid: Name = None
     edition_title: Text = None
     studio: Text = None
     type: Text = None
     title: Text = None
     content_rating: Text = None
-    summary: Text = None
+    summary: Summary = None
     index: Whole = None
     parent_index: Whole = None
     year: Whole = None
@@ -102,11 +128,12 @@ class Entry(msgspec.Struct, gc=False, rename="camel"):
     child_count: Whole = None
     updated_at: Whole = None
     deleted_at: Whole = None
-    media: list[Media] | None = field(default=None, name="Media")
-    genres: list[Tag] | None = field(default=None, name="Genre")
-    guids: list[GuidRef] | None = field(default=None, name="Guid")
-    directors: list[Tag] | None = field(default=None, name="Director")
+    media: MediaList = field(default=None, name="Media")
+    genres: TagList = field(default=None, name="Genre")
+    guids: GuidList = field(default=None, name="Guid")
+    directors: TagList = field(default=None, name="Director")
     mended: Text = field(default=None, name=MENDED)
+    cut: Text = field(default=None, name=CUT)
 
 
 class Container(msgspec.Struct, gc=False, rename="camel"):
@@ -117,7 +144,7 @@ class Container(msgspec.Struct, gc=False, rename="camel"):
     offset: Whole = None
     grandparent_rating_key: Key = None
     parent_rating_key: Key = None
-    library_section_uuid: Text = field(default=None, name="librarySectionUUID")
+    library_section_uuid: Name = field(default=None, name="librarySectionUUID")
     parent_index: Whole = None
     directories: list[Entry] | None = field(default=None, name="Directory")
     entries: list[Entry] | None = field(default=None, name="Metadata")
@@ -144,7 +171,7 @@ class LibrariesOfEntries(msgspec.Struct, gc=False, rename="camel"):
 class Location(msgspec.Struct, gc=False):
     """One root directory of a library."""
 
-    path: Text = None
+    path: Name = None
 
 
 class Section(msgspec.Struct, gc=False, rename="camel"):
@@ -155,7 +182,7 @@ class Section(msgspec.Struct, gc=False, rename="camel"):
     type: Text = None
     title: Text = None
     agent: Text = None
-    uuid: Text = None
+    uuid: Name = None
     updated_at: Whole = None
     scanned_at: Whole = None
     content_changed_at: Whole = None
@@ -174,5 +201,5 @@ class Identity(msgspec.Struct, gc=False, rename="camel"):
     """The container of ``/identity``."""
 
     size: Whole = None
-    machine_identifier: Text = None
+    machine_identifier: Name = None
     version: Text = None

@@ -54,7 +54,8 @@ class Metadata:
         """
 
         def read(response: Response) -> Page:
-            return parse_page(response.body, content_type=response.content_type, kind=kind, details=True)
+            body, content_type = response.body, response.content_type
+            return parse_page(body, content_type=content_type, kind=kind, details=True, asked=_MOST_IDS)
 
         found: list[Item] = []
         for start in range(0, len(rating_keys), _MOST_IDS):
@@ -110,7 +111,7 @@ class Metadata:
         """
 
         def read(response: Response) -> Page:
-            return parse_page(response.body, content_type=response.content_type)
+            return parse_page(response.body, content_type=response.content_type, asked=1)
 
         page = await self._request([rating_key], read)
         if page is None or (page.items and all(item.kind is not kind for item in page.items)):

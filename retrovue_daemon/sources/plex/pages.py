@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.config import ServerSection
     from retrovue_daemon.records import Kind, Page
+    from retrovue_daemon.sources.plex.budget import BodyShare
     from retrovue_daemon.sources.plex.transport import Response, Transport
 
 LARGEST_XML_PAGE: Final = 250
@@ -42,8 +43,8 @@ class _Listing(NamedTuple):
     page_size: int
     parent: str | None
 
-    def parse(self, start: int, response: Response) -> Page:
-        """Return the page that begins at entry ``start``."""
+    def parse(self, start: int, asked: int, response: Response) -> Page:
+        """Return the page that begins at entry ``start``, of which ``asked`` entries were requested."""
         return parse_page(
             response.body,
             content_type=response.content_type,
@@ -51,6 +52,7 @@ class _Listing(NamedTuple):
             total=response.total,
             kind=self.kind,
             show_key=self.parent,
+            asked=asked,
         )
 
 
@@ -122,30 +124,30 @@ class PageSource:
         arguments = {**listing.arguments, **paging(start, size)}
         # A page that timed out is not worth the same wait again: the pager requests a smaller one.
         async for attempt in self._transport.attempts(tries=tries, timeouts=1):
-            with attempt:
-                response = await self._send(listing.path, arguments)
+            with attempt, self._transport.bodies.share(wanted) as share:
+                response = await self._send(listing.path, arguments, share)
                 # The reader may get to the page much later, but the server's speed shows now.
                 entries = size if response.total is None else max(0, min(size, response.total - start))
                 self._pace.arrived(
                     listing.kind, asked=size, most=listing.page_size, entries=entries, seconds=response.seconds
                 )
                 await wanted.wait()
-                page = await self._transport.decode(response, partial(listing.parse, start))
+                page = await self._transport.decode(response, partial(listing.parse, start, size))
                 self._pace.counted(
                     listing.kind, asked=size, most=listing.page_size, entries=page.entries, seconds=response.seconds
                 )
                 return page
         raise AssertionError("stamina ends its loop by a result or an exception")
 
-    async def _send(self, path: str, arguments: dict[str, str]) -> Response:
+    async def _send(self, path: str, arguments: dict[str, str], share: BodyShare) -> Response:
         """Request a page without the fields that are not stored; with all fields if the server refuses that."""
         if not self._refuses_exclusions:
             try:
-                return await self._transport.send(path, arguments, turn=self.turn)
+                return await self._transport.send(path, share, arguments, turn=self.turn)
             except RequestRefused as refusal:
                 if refusal.status != _BAD_REQUEST or LEFT_OUT not in arguments:
                     raise
         whole = {name: value for name, value in arguments.items() if name != LEFT_OUT}
-        response = await self._transport.send(path, whole, turn=self.turn)
+        response = await self._transport.send(path, share, whole, turn=self.turn)
         self._refuses_exclusions = True
         return response

@@ -24,6 +24,13 @@ from retrovue_daemon.sources.plex.json_structs import (
     LibraryOfEntry,
     Sections,
 )
+from retrovue_daemon.sources.plex.limits import (
+    MOST_ENTRIES,
+    Limits,
+    TooMuch,
+    may_hold_long_text,
+    without_long_texts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +40,9 @@ if TYPE_CHECKING:
 
 TAGS_LISTED: Final = 2
 """Per kind, in the entries of a listing."""
+
+MOST_LIBRARIES: Final = 1_000
+"""Per server: each of them has a row, a schedule and passes."""
 
 LARGEST_AT_ONCE: Final = 4 * 1024 * 1024
 """Bytes of JSON that are decoded in one go, in about 15 ms."""
@@ -64,6 +74,10 @@ class NotAMediaContainer(ValueError):
         self.reason = line
 
 
+class TooLargeContent(NotAMediaContainer):
+    """The response holds more than it may (``limits``)."""
+
+
 class Libraries(msgspec.Struct, frozen=True):
     """The libraries in ``/library/sections``; ``skipped`` are those without a key or a type."""
 
@@ -80,15 +94,16 @@ def parse_page(
     kind: Kind | None = None,
     show_key: str | None = None,
     details: bool = False,
+    asked: int = MOST_ENTRIES,
 ) -> Page:
-    """Parse one page of a listing, of one ``kind`` of items if given.
+    """Parse one page of a listing, of one ``kind`` of items if given; ``asked`` entries were requested.
 
     ``show_key`` is the show of all entries, for servers that do not repeat it. ``details`` says that the entries have
     all of their tags, which are then cut to the few that a listing has. ``offset`` is the requested start of the
     page, ``total`` the size of the whole listing from the response's headers. ``Page.offset`` is the offset that the
     server states, if any, which reveals a server that ignores the requested one. Raise NotAMediaContainer.
     """
-    container = _PAGE.read(body, content_type)
+    container = _PAGE.read(body, content_type, asked)
     if show_key is not None:
         _belongs_to(show_key, container, kind)
     entries = _all_of(container.directories, container.entries)
@@ -97,7 +112,8 @@ def parse_page(
     if not entries and (container.size is None or container.size > 0):
         # Treated as an empty page, it would end the listing early, and items would count as deleted.
         raise NotAMediaContainer(f"a MediaContainer of size {container.size} without entries")
-    items, skipped = build_items(container, _all_of(entries, container.nested), kind)
+    listed = _all_of(entries, container.nested)
+    items, skipped = build_items(container, listed, kind)
     return Page(
         offset if container.offset is None else container.offset,
         _counted(container.total_size) if total is None else total,
@@ -106,20 +122,21 @@ def parse_page(
         tuple(skipped),
         container.library_section_uuid or None,
         len(body),
-        mended=tuple(
-            (str(entry.rating_key), entry.mended) for entry in _all_of(entries, container.nested) if entry.mended
-        ),
+        mended=tuple([(str(entry.rating_key), entry.mended) for entry in listed if entry.mended]),
+        cut=tuple([(str(entry.rating_key), entry.cut) for entry in listed if entry.cut]),
     )
 
 
-def parse_found_shows(body: bytes, *, content_type: str = "", total: int | None = None) -> FoundPage:
+def parse_found_shows(
+    body: bytes, *, content_type: str = "", total: int | None = None, asked: int = MOST_ENTRIES
+) -> FoundPage:
     """Parse a page of the response to a search for shows in all libraries; other entries are omitted.
 
     A server that misunderstands the request lists its libraries: none of them counts as a show, because they have no
     rating key. Raise NotAMediaContainer.
     """
-    page = parse_page(body, content_type=content_type, total=total)
-    container = _LIBRARIES.read(body, content_type)
+    page = parse_page(body, content_type=content_type, total=total, asked=asked)
+    container = _LIBRARIES.read(body, content_type, asked)
     libraries = {str(library.rating_key): library for library in _all_of(container.directories, container.entries)}
     found = []
     for show in page.items:
@@ -133,8 +150,10 @@ def parse_found_shows(body: bytes, *, content_type: str = "", total: int | None 
 
 def parse_libraries(body: bytes, *, content_type: str = "") -> Libraries:
     """Parse the response to ``/library/sections``. Raise NotAMediaContainer."""
-    container = _SECTIONS.read(body, content_type)
+    container = _SECTIONS.read(body, content_type, MOST_LIBRARIES)
     sections = _all_of(container.directories, container.entries)
+    if len(sections) > MOST_LIBRARIES:
+        raise TooLargeContent(f"{len(sections)} libraries, of at most {MOST_LIBRARIES}")
     if not sections and (container.size is None or container.size > 0):
         raise NotAMediaContainer(f"a MediaContainer of size {container.size} without libraries")
     return Libraries(
@@ -149,7 +168,7 @@ def parse_libraries(body: bytes, *, content_type: str = "") -> Libraries:
 
 def parse_identity(body: bytes, *, content_type: str = "") -> ServerIdentity:
     """Parse the response to ``/identity``. Raise NotAMediaContainer, also if it does not name the server."""
-    identity = _IDENTITY.read(body, content_type)
+    identity = _IDENTITY.read(body, content_type, 1)
     if not identity.machine_identifier:
         raise NotAMediaContainer("a MediaContainer without machineIdentifier")
     return ServerIdentity(identity.machine_identifier, identity.version or None)
@@ -158,7 +177,11 @@ def parse_identity(body: bytes, *, content_type: str = "") -> ServerIdentity:
 def takes_long(body: bytes) -> bool:
     """Return whether to parse a body in a thread: XML, very large JSON, and JSON that is known to need repair."""
     size = len(body)
-    return size > LARGEST_AT_ONCE or is_xml(body) or (size > LARGEST_MENDED_AT_ONCE and _may_hold_nul(body))
+    return (
+        size > LARGEST_AT_ONCE
+        or is_xml(body)
+        or (size > LARGEST_MENDED_AT_ONCE and (_may_hold_nul(body) or may_hold_long_text(body)))
+    )
 
 
 def is_xml(body: bytes) -> bool:
@@ -174,25 +197,44 @@ class _Reader(Generic[C]):
         envelope = msgspec.defstruct("Envelope", [("MediaContainer", container)], gc=False)
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(envelope, strict=False)
 
-    def read(self, body: bytes, content_type: str) -> C:
-        """Decode a body of either format. Raise NotAMediaContainer."""
+    def read(self, body: bytes, content_type: str, asked: int) -> C:
+        """Decode a body of either format, of ``asked`` entries. Raise NotAMediaContainer."""
+        try:
+            return self._read(body, content_type, Limits(asked))
+        except TooMuch as error:
+            reason = str(error)
+        raise TooLargeContent(reason)
+
+    def _read(self, body: bytes, content_type: str, limits: Limits) -> C:
         marked_up = is_xml(body)
-        if not marked_up and not _may_hold_nul(body):
-            try:
-                container: C = self._decoder.decode(body).MediaContainer
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-                pass
-            else:
-                return container
+        (limits.check_xml if marked_up else limits.check_json)(body)
+        body = without_long_texts(body, xml=marked_up)
+        if not marked_up:
+            if not _may_hold_nul(body):
+                try:
+                    container: C = self._decoder.decode(body).MediaContainer
+                except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                    pass
+                else:
+                    self._check_entries(container, limits)
+                    return container
+            limits.check_repair(body)
         read = _xml_container if marked_up else _json_container
         raw, unstorable = read(body, content_type)
         # Few responses need it, and importing it would delay every process.
         from retrovue_daemon.sources.plex.repair import mend_container  # noqa: PLC0415
 
         try:
-            return mend_container(raw, self._container, unstorable=unstorable)
+            container = mend_container(raw, self._container, unstorable=unstorable)
         except RecursionError:
             raise NotAMediaContainer("JSON that is nested too deeply") from None
+        self._check_entries(container, limits)
+        return container
+
+    @staticmethod
+    def _check_entries(container: C, limits: Limits) -> None:
+        lists = (getattr(container, name, None) for name in ("directories", "entries", "nested"))
+        limits.check_entries(sum(len(entries) for entries in lists if entries))
 
 
 def _may_hold_nul(body: bytes) -> bool:

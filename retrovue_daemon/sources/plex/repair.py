@@ -20,11 +20,15 @@ import msgspec
 from retrovue_daemon.sources.plex.json_structs import (
     INT64_MAX,
     INT64_MIN,
-    MENDED,
-    NESTED,
+    LONGEST_KEY,
+    LONGEST_NAME,
+    LONGEST_SUMMARY,
+    LONGEST_TEXT,
+    MOST_ELEMENTS,
     Container,
     Entry,
     Flag,
+    GuidList,
     GuidRef,
     Identity,
     Key,
@@ -32,11 +36,16 @@ from retrovue_daemon.sources.plex.json_structs import (
     LibraryOfEntry,
     Location,
     Media,
+    MediaList,
+    Name,
     Natural,
     Part,
+    PartList,
     Section,
     Sections,
+    Summary,
     Tag,
+    TagList,
     Text,
     Whole,
 )
@@ -45,6 +54,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 S = TypeVar("S", bound=msgspec.Struct)
+
+_ENTRY_LISTS: Final = tuple(
+    (field.name, field.encode_name) for field in msgspec.structs.fields(Container) if field.type == list[Entry] | None
+)
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
@@ -63,17 +76,30 @@ def mend_container(raw: dict[str, Any], struct: type[S], *, unstorable: bool) ->
             return msgspec.convert(raw, struct, strict=False)
         except (msgspec.ValidationError, RecursionError):
             pass
-    damage = [
-        (key, number, ", ".join(fields))
-        for key in ("Directory", "Metadata", NESTED)
-        for number, entry in enumerate(_elements(raw.get(key)))
-        if isinstance(entry, dict) and (fields := _lost_fields(entry, Entry))
-    ]
     if unstorable:
-        raw = _storable(raw)
-    for key, number, names in damage:
-        _elements(raw[key])[number][MENDED] = names
-    return mend(raw, struct)
+        raw = {_storable(key): value for key, value in raw.items()}
+    entries = {}
+    if struct is Container:
+        entries = {
+            name: _mended_entries(raw.pop(key), unstorable=unstorable)
+            for name, key in _ENTRY_LISTS
+            if raw.get(key) is not None
+        }
+    container = mend(_storable(raw) if unstorable else raw, struct)
+    for name, mended in entries.items():
+        setattr(container, name, mended)
+    return container
+
+
+def _mended_entries(value: Any, *, unstorable: bool) -> list[Entry]:
+    """Repair one entry after the other in place, so that the memory never holds all entries twice."""
+    entries = _elements(value)
+    for number, raw in enumerate(entries):
+        lost = _lost_fields(raw, Entry) if isinstance(raw, dict) else []
+        entry = entries[number] = mend(_storable(raw) if unstorable else raw, Entry)
+        entry.mended = ", ".join(lost) or None
+        entry.cut = (", ".join(_cut_fields(raw, Entry)) or None) if isinstance(raw, dict) else None
+    return entries
 
 
 def _elements(value: Any) -> list[Any]:
@@ -95,12 +121,30 @@ def _lost_fields(raw: dict[str, Any], struct: type[msgspec.Struct]) -> list[str]
             if kept is None or (isinstance(kept, str) and _SURROGATE.search(kept)):
                 lost[key] = None
             continue
-        for element in _elements(value):
+        for element in _elements(value)[:MOST_ELEMENTS]:
             if isinstance(element, dict):
                 lost.update(dict.fromkeys(f"{key}.{name}" for name in _lost_fields(element, inner)))
             elif not isinstance(element, str) or len(_FIELDS[inner]) > 1 or _SURROGATE.search(element):
                 lost[key] = None
     return list(lost)
+
+
+def _cut_fields(raw: dict[str, Any], struct: type[msgspec.Struct]) -> list[str]:
+    """Return the keys of the texts and lists that are too long, without duplicates."""
+    cut: dict[str, None] = {}
+    for field in msgspec.structs.fields(struct):
+        key, value = field.encode_name, raw.get(field.encode_name)
+        inner = _INNER.get(field.type)
+        if isinstance(value, str) and len(value) > _LONGEST.get(field.type, len(value)):
+            cut[key] = None
+        elif inner is not None:
+            elements = _elements(value)
+            if len(elements) > MOST_ELEMENTS:
+                cut[key] = None
+            for element in elements[:MOST_ELEMENTS]:
+                if isinstance(element, dict):
+                    cut.update(dict.fromkeys(f"{key}.{name}" for name in _cut_fields(element, inner)))
+    return list(cut)
 
 
 def _storable(value: Any) -> Any:
@@ -160,6 +204,26 @@ def _text(value: object) -> str | None:
     return str(value if whole is None else whole)
 
 
+def _cut_to(longest: int) -> Callable[[object], str | None]:
+    """Read a text, of which the beginning is as good as the whole."""
+
+    def mend_text(value: object) -> str | None:
+        text = _text(value)
+        return text if text is None else text[:longest]
+
+    return mend_text
+
+
+def _at_most(longest: int) -> Callable[[object], str | None]:
+    """Read a name, of which a part would be another name."""
+
+    def mend_name(value: object) -> str | None:
+        text = _text(value)
+        return text if text is None or len(text) <= longest else None
+
+    return mend_name
+
+
 def _flag(value: object) -> bool | None:
     if isinstance(value, str):
         return value.strip().lower() in {"1", "true"}
@@ -182,22 +246,26 @@ def _usable(struct: type[S]) -> Callable[[object], list[S] | None]:
     mend_each = _each(struct)
 
     def mend_list(value: object) -> list[S] | None:
-        elements = value if isinstance(value, list) else [value]
+        elements = (value if isinstance(value, list) else [value])[:MOST_ELEMENTS]
         return mend_each([element for element in elements if isinstance(element, dict | str)])
 
     return mend_list
 
 
+_LONGEST: Final[dict[Any, int]] = {Text: LONGEST_TEXT, Summary: LONGEST_SUMMARY}
+
 _MENDERS: Final[dict[Any, Callable[[object], object]]] = {
     Whole: _whole,
     Natural: _natural,
-    Text: _text,
-    Key: _text,
+    Text: _cut_to(LONGEST_TEXT),
+    Summary: _cut_to(LONGEST_SUMMARY),
+    Name: _at_most(LONGEST_NAME),
+    Key: _at_most(LONGEST_KEY),
     Flag: _flag,
-    list[GuidRef] | None: _usable(GuidRef),
-    list[Tag] | None: _usable(Tag),
-    list[Part] | None: _usable(Part),
-    list[Media] | None: _usable(Media),
+    GuidList: _usable(GuidRef),
+    TagList: _usable(Tag),
+    PartList: _usable(Part),
+    MediaList: _usable(Media),
     list[Entry] | None: _each(Entry),
     list[LibraryOfEntry] | None: _usable(LibraryOfEntry),
     list[Location] | None: _usable(Location),
@@ -205,10 +273,10 @@ _MENDERS: Final[dict[Any, Callable[[object], object]]] = {
 }
 
 _INNER: Final[dict[Any, type[msgspec.Struct]]] = {
-    list[GuidRef] | None: GuidRef,
-    list[Tag] | None: Tag,
-    list[Part] | None: Part,
-    list[Media] | None: Media,
+    GuidList: GuidRef,
+    TagList: Tag,
+    PartList: Part,
+    MediaList: Media,
 }
 """The structs in lists of an entry."""
 

@@ -25,6 +25,7 @@ from yarl import URL
 
 from retrovue_daemon.clock import Clock
 from retrovue_daemon.errors import (
+    AnswerTooLarge,
     BadAnswer,
     PlexError,
     RequestRefused,
@@ -34,9 +35,10 @@ from retrovue_daemon.errors import (
 )
 from retrovue_daemon.logs.redaction import Redactor
 from retrovue_daemon.sources.plex.body import read_body, read_start
+from retrovue_daemon.sources.plex.budget import BodyBudget
 from retrovue_daemon.sources.plex.connector import Connector
 from retrovue_daemon.sources.plex.failures import failure_of, one_line, reason_of
-from retrovue_daemon.sources.plex.parse import NotAMediaContainer, is_xml, takes_long
+from retrovue_daemon.sources.plex.parse import NotAMediaContainer, TooLargeContent, is_xml, takes_long
 from retrovue_daemon.sources.plex.retries import Retries, RetryPolicy, silence_stamina
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from retrovue_daemon.config import ServerSection
+    from retrovue_daemon.sources.plex.budget import BodyShare
 
 CONNECT_TIMEOUT: Final = 5.0
 ANSWER_TIMEOUT: Final = 120.0
@@ -53,9 +56,8 @@ ANSWER_TIMEOUT: Final = 120.0
 KEEPALIVE: Final = 15.0
 """Seconds; the server closes idle connections after 20, which would break a request sent at that moment."""
 
-MAX_BODY: Final = 64 * 1024 * 1024
-READ_BUFFER: Final = 2 * 1024 * 1024
-"""Bytes buffered per connection: a page of 500 entries fits, so its body is not read in pieces of 128 kB."""
+READ_BUFFER: Final = 512 * 1024
+"""Bytes buffered per connection; aiohttp reads on up to twice as many, beside the memory that bodies may have."""
 
 LONGEST_BACKOFF: Final = 300.0
 
@@ -67,22 +69,28 @@ Turn: TypeAlias = "Callable[[], AbstractAsyncContextManager[None]]"
 
 
 class Response(msgspec.Struct, frozen=True):
-    """A response with status 200 and its whole body; ``total`` is ``X-Plex-Container-Total-Size``, None if missing.
+    """A response with status 200 and its whole body, until the ``share`` with its memory is left.
 
-    ``seconds`` is the time from the request to the end of the body.
+    ``total`` is ``X-Plex-Container-Total-Size``, None if missing. ``seconds`` is the time from the request to the end
+    of the body.
     """
 
-    body: bytes
+    share: BodyShare
     content_type: str
     total: int | None
     seconds: float
+
+    @property
+    def body(self) -> bytes:
+        """The body, decompressed."""
+        return self.share.content
 
 
 class Transport:
     """The session with one server; an async context manager.
 
-    ``server.concurrency`` limits the requests in flight; a request waiting for a retry is not in flight. ``max_body``
-    is in bytes.
+    ``server.concurrency`` limits the requests in flight; a request waiting for a retry is not in flight. ``bodies``
+    bounds the memory of responses, together with the other servers'.
     """
 
     def __init__(
@@ -93,7 +101,7 @@ class Transport:
         version: str,
         retry: RetryPolicy,
         device_name: str | None = None,
-        max_body: int = MAX_BODY,
+        bodies: BodyBudget | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._clock = clock or Clock()
@@ -104,7 +112,7 @@ class Transport:
         self._server = server
         self._base = server.url.rstrip("/")
         self._retry = retry
-        self._max_body = max_body
+        self.bodies = bodies or BodyBudget()
         self._timeout = aiohttp.ClientTimeout(
             total=max(ANSWER_TIMEOUT, server.timeout), connect=CONNECT_TIMEOUT, sock_read=server.timeout
         )
@@ -160,8 +168,8 @@ class Transport:
         `attempts`, for ``turn`` see `send`.
         """
         async for attempt in self.attempts(tries=tries):
-            with attempt:
-                response = await self.send(path, params, with_token=with_token, turn=turn)
+            with attempt, self.bodies.share() as share:
+                response = await self.send(path, share, params, with_token=with_token, turn=turn)
                 return await self.decode(response, parse)
         raise AssertionError("stamina ends its loop by a result or an exception")
 
@@ -181,6 +189,7 @@ class Transport:
     async def send(
         self,
         path: str,
+        share: BodyShare,
         params: Mapping[str, str] | None = None,
         *,
         with_token: bool = True,
@@ -188,7 +197,8 @@ class Transport:
     ) -> Response:
         """Send one request and return its response, which has status 200. Raise PlexError on failure.
 
-        ``turn`` is held from before the request until the end of the body.
+        The body takes its memory from ``share``; leave that once the body is no longer needed. ``turn`` is held from
+        before the request until the end of the body.
         """
         if self._session is None:
             raise RuntimeError("the client is not open: use it in an async with statement")
@@ -201,7 +211,7 @@ class Transport:
                 # A deadline of our own: aiohttp's timeouts do not cover a body that arrived before its request.
                 # Leaving the response before its end closes the connection.
                 async with (
-                    asyncio.timeout(self._timeout.total),
+                    asyncio.timeout(self._timeout.total) as share.deadline,
                     self._session.get(
                         URL(self._base + path).with_query(params),
                         headers=headers,
@@ -210,30 +220,39 @@ class Transport:
                     ) as response,
                 ):
                     await self._raise_for_status(response, path)
+                    await read_body(response, server=self._server.name, share=share, received=self._count)
                     return Response(
-                        await read_body(
-                            response, server=self._server.name, most=self._max_body, received=self._count
-                        ),
+                        share,
                         response.headers.get("Content-Type", ""),
                         _whole(response.headers.get("X-Plex-Container-Total-Size")),
                         self._clock.monotonic() - began,
                     )
             except (aiohttp.ClientError, OSError, ValueError) as error:  # includes timeouts
-                failure = failure_of(error, self._server.name, self._timeout)
+                failure: PlexError = failure_of(error, self._server.name, self._timeout)
+            except BadAnswer as error:
+                # Otherwise, the error would keep the pieces that its traceback's functions were working on.
+                failure = error.with_traceback(None)
             # Outside the handler: the aiohttp error, which may hold the headers, must not become the context.
             raise failure
 
     async def decode(self, response: Response, parse: Callable[[Response], T]) -> T:
         """Return what ``parse`` makes of a response. Raise BadAnswer if ``parse`` raises NotAMediaContainer."""
+        error_type: type[BadAnswer] = BadAnswer
         try:
-            # In a thread, so that the event loop can run every few milliseconds.
-            result = await asyncio.to_thread(parse, response) if takes_long(response.body) else parse(response)
+            if takes_long(response.body):
+                # In a thread, so that the event loop can run every few milliseconds.
+                async with self.bodies.decoding:
+                    result = await asyncio.to_thread(parse, response)
+            else:
+                result = parse(response)
+        except TooLargeContent as error:
+            error_type, reason = AnswerTooLarge, error.reason
         except NotAMediaContainer as error:
             reason = error.reason
         else:
             self.sends_xml = is_xml(response.body)
             return result
-        raise BadAnswer(self._server.name, self._detail(reason))
+        raise error_type(self._server.name, self._detail(reason))
 
     def _count(self, size: int) -> None:
         self.bytes_received += size

@@ -9,22 +9,65 @@ from __future__ import annotations
 
 import codecs
 import re
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 from xml.etree.ElementTree import ParseError
 
+import msgspec
 from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import fromstring
+from defusedxml.ElementTree import XMLParser
 
-from retrovue_daemon.sources.plex.json_structs import NESTED
-
-if TYPE_CHECKING:
-    from xml.etree.ElementTree import Element
+from retrovue_daemon.sources.plex.json_structs import (
+    NESTED,
+    Container,
+    Entry,
+    GuidRef,
+    Identity,
+    LibrariesOfEntries,
+    LibraryOfEntry,
+    Location,
+    Media,
+    Part,
+    Section,
+    Sections,
+    Tag,
+)
 
 _ENTRY_TAGS: Final = ("Video", "Directory", "Track", "Photo")
 _CHILD_TAGS: Final = {
     **dict.fromkeys(_ENTRY_TAGS, ("Media", "Guid", "Genre", "Director", "Location")),
     "Media": ("Part",),
 }
+_DEPTH_OF_NESTED: Final = 2
+
+_NAMES: Final = frozenset(
+    field.encode_name
+    for struct in (
+        Container,
+        Entry,
+        GuidRef,
+        Identity,
+        LibrariesOfEntries,
+        LibraryOfEntry,
+        Location,
+        Media,
+        Part,
+        Section,
+        Sections,
+        Tag,
+    )
+    for field in msgspec.structs.fields(struct)
+)
+_ATTRIBUTES: Final = frozenset(name for name in _NAMES if name[0].islower())
+"""Lists have names in capitals; in XML, they are elements."""
+
+_ROOT_ATTRIBUTES: Final = _ATTRIBUTES | {"status"}
+"""A starting server sends ``<Response status="…"/>``."""
+
+_DEEPEST: Final = 16
+"""Levels of elements: Plex needs four."""
+
+_FED_AT_ONCE: Final = 256 * 1024
+_LONGEST_REFERENCE: Final = 16
 
 _CONTROLS: Final = bytes(set(range(0x20)) - set(b"\t\n\r"))
 _NONCHARACTERS: Final = ("\ufffe".encode(), "\uffff".encode())
@@ -53,30 +96,102 @@ class UnreadableXml(ValueError):
 def read_xml(body: bytes) -> tuple[str, dict[str, Any], bool]:
     """Return the root's tag, and its attributes and children in the shape of the JSON response.
 
-    Characters that XML forbids are dropped first. Invalid UTF-8 is returned as lone surrogates; the last value says
-    whether there was any. Raise UnreadableXml.
+    Only what is read of JSON is kept. Characters that XML forbids are dropped first. Invalid UTF-8 is returned as
+    lone surrogates; the last value says whether there was any. Raise UnreadableXml.
     """
     # Bytes with these values are never part of another UTF-8 character, and bytes are faster to filter than text.
     body = body.translate(None, _CONTROLS)
     for noncharacter in _NONCHARACTERS:
         body = body.replace(noncharacter, b"")
+    builder = _ContainerBuilder()
+    parser = XMLParser(target=builder, forbid_dtd=True)
+    pieces = _Pieces()
     try:
-        text, damaged = body.decode("utf-8-sig"), False
-    except UnicodeDecodeError:
-        text, damaged = body.decode("utf-8-sig", _AS_NONCHARACTER), True
-    text = _REFERENCE.sub(_legal_reference, text)
-    try:
-        root = fromstring(text, forbid_dtd=True)
+        for start in range(0, len(body), _FED_AT_ONCE):
+            parser.feed(pieces.text(body[start : start + _FED_AT_ONCE], is_last=start + _FED_AT_ONCE >= len(body)))
+        parser.close()
     except ParseError as error:
         line, column = error.position
         raise UnreadableXml(f"not well-formed at line {line}, column {column}") from None
+    except UnreadableXml:
+        raise
     except (DefusedXmlException, ValueError, LookupError):
         # ValueError and LookupError: the XML declaration names a nonexistent encoding.
         raise UnreadableXml("holds a DTD, entities or an unknown encoding") from None
-    nested = [_entry(video) for outer in root.iterfind("Directory") for video in outer.iterfind("Video")]
-    entries = [_entry(element) for element in root if element.tag in _ENTRY_TAGS]
-    container = {**root.attrib, "Metadata": entries, NESTED: nested}
-    return root.tag, _with_surrogates(container) if damaged else container, damaged
+    tag, container = builder.tag, builder.container
+    return tag, _with_surrogates(container) if pieces.damaged else container, pieces.damaged
+
+
+class _Pieces:
+    """Turns bytes into text, piece by piece: a whole text may take four times as much memory as its bytes."""
+
+    def __init__(self) -> None:
+        self.damaged = False
+        self._strict = codecs.getincrementaldecoder("utf-8-sig")()
+        self._rest = ""
+
+    def text(self, piece: bytes, *, is_last: bool) -> str:
+        state = self._strict.getstate()
+        try:
+            text = self._strict.decode(piece, is_last)
+        except UnicodeDecodeError:
+            self.damaged = True
+            forgiving = codecs.getincrementaldecoder("utf-8-sig")(_AS_NONCHARACTER)
+            forgiving.setstate(state)
+            self._strict = forgiving
+            text = forgiving.decode(piece, is_last)
+        text = self._rest + text
+        # A reference that the next piece continues.
+        cut = -1 if is_last else text.rfind("&", max(0, len(text) - _LONGEST_REFERENCE))
+        text, self._rest = (text, "") if cut < 0 else (text[:cut], text[cut:])
+        return _REFERENCE.sub(_legal_reference, text)
+
+
+class _ContainerBuilder:
+    """Builds the container while the parser reads; elements and attributes that nothing reads are dropped."""
+
+    def __init__(self) -> None:
+        self.tag = ""
+        self.container: dict[str, Any] = {}
+        self._open: list[tuple[str, dict[str, Any] | None]] = []
+        """The elements that the parser is in, outermost first: tag, and attributes unless it is dropped."""
+
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
+        """Begin an element."""
+        if len(self._open) == _DEEPEST:
+            raise UnreadableXml(f"holds elements in more than {_DEEPEST} levels")
+        element: dict[str, Any] | None = None
+        if not self._open:
+            self.tag = tag
+            element = {name: attributes[name] for name in attributes.keys() & _ROOT_ATTRIBUTES}
+            self.container = {**element, "Metadata": [], NESTED: []}
+        else:
+            parent_tag, parent = self._open[-1]
+            depth = len(self._open)
+            if depth == 1 and tag in _ENTRY_TAGS:
+                element = self._kept(attributes)
+                self.container["Metadata"].append(element)
+            elif depth == _DEPTH_OF_NESTED and parent_tag == "Directory" and tag == "Video" and parent is not None:
+                element = self._kept(attributes)
+                self.container[NESTED].append(element)
+            elif parent is not None and tag in _CHILD_TAGS.get(parent_tag, ()):
+                element = self._kept(attributes)
+                parent.setdefault(tag, []).append(element)
+        self._open.append((tag, element))
+
+    def end(self, _tag: str) -> None:
+        """End the innermost element."""
+        self._open.pop()
+
+    def data(self, _text: str) -> None:
+        """Ignore text between tags."""
+
+    def close(self) -> None:
+        """End the document."""
+
+    @staticmethod
+    def _kept(attributes: dict[str, str]) -> dict[str, Any]:
+        return {name: value for name, value in attributes.items() if name in _ATTRIBUTES}
 
 
 def _with_surrogates(value: Any) -> Any:
@@ -85,16 +200,6 @@ def _with_surrogates(value: Any) -> Any:
     if isinstance(value, list):
         return [_with_surrogates(element) for element in value]
     return {key: _with_surrogates(element) for key, element in value.items()}
-
-
-def _entry(element: Element) -> dict[str, Any]:
-    """Return the attributes unchanged, and the children that are read as one list per tag."""
-    entry: dict[str, Any] = dict(element.attrib)
-    for tag in _CHILD_TAGS.get(element.tag, ()):
-        children = element.findall(tag)
-        if children:
-            entry[tag] = [_entry(child) for child in children]
-    return entry
 
 
 def _legal_reference(match: re.Match[str]) -> str:

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from retrovue_daemon.clock import Clock
 from retrovue_daemon.config import Secret, ServerSection
+from retrovue_daemon.sources.plex.budget import BodyBudget
 from retrovue_daemon.sources.plex.client import PlexClient
 from retrovue_daemon.sources.plex.retries import RetryPolicy
 from retrovue_daemon.sources.plex.transport import Transport
@@ -160,7 +161,8 @@ def transport(section: Callable[..., ServerSection], stack: AsyncExitStack) -> C
 
     async def connect(max_body: int = 100_000, **changes: Any) -> Transport:
         retry = RetryPolicy(attempts=4, wait_initial=0.0, wait_max=0.0)
-        made = Transport(section(**changes), client_identifier="c-1", version="1.2.3", retry=retry, max_body=max_body)
+        bodies = BodyBudget(2 * max_body, max_body)
+        made = Transport(section(**changes), client_identifier="c-1", version="1.2.3", retry=retry, bodies=bodies)
         return await stack.enter_async_context(made)
 
     return connect

@@ -12,6 +12,7 @@ import pytest
 
 from retrovue_daemon.errors import BadAnswer
 from retrovue_daemon.sources.plex.body import UNPACKED_AT_ONCE, read_body
+from retrovue_daemon.sources.plex.budget import BodyBudget
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -112,7 +113,8 @@ async def test_a_body_that_grows_large_leaves_others_their_turn(size: int) -> No
 
     taking_turns = asyncio.create_task(others())
     response: Any = OneChunk(gzip.compress(bytes(size)))
-    body = await read_body(response, server="home", most=size, received=lambda _size: None)
+    share = BodyBudget(2 * size, size).share()
+    await read_body(response, server="home", share=share, received=lambda _size: None)
     taking_turns.cancel()
-    assert body == bytes(size)
+    assert share.content == bytes(size)
     assert turns >= 20

@@ -77,8 +77,8 @@ async def by_steps(
 ) -> ServerIdentity:
     """Request something as pages are requested: other things happen before the answer is decoded."""
     async for attempt in transport.attempts():
-        with attempt:
-            answer = await transport.send(PATH, turn=turn)
+        with attempt, transport.bodies.share() as share:
+            answer = await transport.send(PATH, share, turn=turn)
             await arrived(answer)
             return await transport.decode(answer, parse)
     raise AssertionError
@@ -181,13 +181,14 @@ async def test_an_answer_that_cannot_be_read_is_asked_for_again_in_another_turn(
 @pytest.mark.parametrize(
     ("body", "in_a_thread"),
     [
-        (b'{"a": "%s"}' % (b"x" * 1_000_000), False),
-        (b'{"a": "%s"}' % (b"x" * 5_000_000), True),
+        (b'{"a": [%s""]}' % (b'"xxxxxxxx", ' * 100_000), False),
+        (b'{"a": [%s""]}' % (b'"xxxxxxxx", ' * 500_000), True),
+        (b'{"a": "%s"}' % (b"x" * 1_000_000), True),
         (b'{"a": "%s\\u0000"}' % (b"x" * 1_000_000), True),
         (b'{"a": "\\u0000"}', False),
         (b"<MediaContainer/>", True),
     ],
-    ids=["page", "huge", "page to be mended", "small one to be mended", "XML"],
+    ids=["page", "huge", "text to be cut", "page to be mended", "small one to be mended", "XML"],
 )
 async def test_what_takes_long_is_read_in_a_thread(
     plex: FakePlex, transport: Connect, body: bytes, *, in_a_thread: bool
@@ -617,8 +618,8 @@ async def test_silence(plex: FakePlex, transport: Connect) -> None:
 
     async def send_once() -> None:
         async for attempt in connection.attempts(timeouts=1):
-            with attempt:
-                await connection.send(PATH)
+            with attempt, connection.bodies.share() as share:
+                await connection.send(PATH, share)
 
     with pytest.raises(ServerTimeout):
         await send_once()

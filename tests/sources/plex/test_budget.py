@@ -1,0 +1,109 @@
+"""The memory for bodies: shared by all servers, never exceeded, and never a deadlock."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from retrovue_daemon.sources.plex.budget import BodyBudget
+
+if TYPE_CHECKING:
+    from retrovue_daemon.sources.plex.budget import BodyShare
+
+
+async def settle() -> None:
+    """Let every task get as far as it can."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+def reading(share: BodyShare, *sizes: int) -> asyncio.Task[None]:
+    async def read() -> None:
+        with share:
+            for size in sizes:
+                await share.add(bytes(size))
+            share.join()
+            assert len(share.content) == sum(sizes)
+            await asyncio.Event().wait()
+
+    return asyncio.create_task(read())
+
+
+async def end(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_body_that_nobody_waits_for_waits_for_memory() -> None:
+    """It may not take what is reserved for one whole body."""
+    budget = BodyBudget(32, 16)
+    wanted = asyncio.Event()
+    first, second = reading(budget.share(wanted), 10), reading(budget.share(wanted), 10)
+    await settle()
+    assert budget.used == 10
+    await end(first)
+    await settle()
+    assert budget.used == 10
+    await end(second)
+    assert budget.used == 0
+
+
+async def test_a_body_whose_reader_waits_gets_to_its_end() -> None:
+    """Whatever the pages behind it have taken; another one like it gets its turn."""
+    budget = BodyBudget(32, 16)
+    later = [reading(budget.share(asyncio.Event()), 8) for _ in range(4)]
+    await settle()
+    assert budget.used == 16
+    first, second = reading(budget.share(), 8, 8), reading(budget.share(), 16)
+    await settle()
+    assert budget.used == 32
+    await end(first)
+    await settle()
+    assert budget.used == 32
+    await end(second, *later)
+    assert (budget.used, budget.peak) == (0, 32)
+
+
+async def test_a_body_goes_on_as_soon_as_its_reader_gets_to_it() -> None:
+    """It was fetched early, and waits for no other body then."""
+    budget = BodyBudget(32, 16)
+    wanted = asyncio.Event()
+    early, other = reading(budget.share(wanted), 8, 8, 8), reading(budget.share(asyncio.Event()), 16)
+    await settle()
+    assert budget.used == 16
+    wanted.set()
+    await settle()
+    assert budget.used == 24
+    await end(early)
+    await settle()
+    assert budget.used == 16
+    await end(other)
+
+
+async def test_the_deadline_stands_still_while_a_body_waits_for_memory() -> None:
+    """The server has done its part."""
+    budget = BodyBudget(32, 16)
+    blocking, share = reading(budget.share(), 16), budget.share(asyncio.Event())
+    await settle()
+    async with asyncio.timeout(30) as share.deadline:
+        growing = asyncio.create_task(share.add(bytes(1)))
+        await settle()
+        assert share.deadline.when() is None
+        await end(blocking)
+        await growing
+        when = share.deadline.when()
+        assert when is not None
+        assert when - asyncio.get_running_loop().time() == pytest.approx(30, abs=5)
+
+
+async def test_a_body_is_dropped_although_an_exception_holds_its_response() -> None:
+    """A traceback keeps the variables of the functions that it left."""
+    budget = BodyBudget(32, 16)
+    with budget.share() as share:
+        await share.add(b"body")
+        share.join()
+        assert share.content == b"body"
+    assert (share.content, budget.used) == (b"", 0)
