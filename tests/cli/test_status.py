@@ -217,7 +217,9 @@ def test_a_server_that_cannot_be_used_is_seen_everywhere(on, database, daemon, r
     assert status["healthy"] is False
     finding = {"server": "home", "library": None, **plain}
     assert status["problems"] == [finding]
-    assert json.loads(on("health", "--json").out) == {"healthy": False, "problems": [finding]}
+    assert json.loads(on("health", "--json").out) == {
+        "healthy": False, "daemon_running": True, "problems": [finding]
+    }  # fmt: skip
     assert json.loads(on("history", "--json").out)["problems"] == [finding]
     assert json.loads(on("servers", "list", "--json").out)["servers"][0]["error"] == plain
 
@@ -235,10 +237,11 @@ def test_what_is_switched_off_is_not_wrong(on, daemon, rows) -> None:
     """Neither a server nor a library: a person wanted it so."""
     rows("UPDATE libraries SET last_error = 'gone', failing_since = 1, sync_enabled = 0 WHERE id = 1")
     rows("UPDATE libraries SET last_error = 'gone', failing_since = 1, selected = 0 WHERE id = 2")
+    healthy = {"healthy": True, "daemon_running": True, "problems": []}
     rows("UPDATE plex_servers SET is_active = 0")
-    assert json.loads(on("health", "--json").out) == {"healthy": True, "problems": []}
+    assert json.loads(on("health", "--json").out) == healthy
     rows("UPDATE plex_servers SET is_active = 1, last_error = NULL")
-    assert json.loads(on("health", "--json").out) == {"healthy": True, "problems": []}
+    assert json.loads(on("health", "--json").out) == healthy
 
 
 def test_a_server_that_was_never_reached_says_why(run, tmp_path) -> None:
@@ -329,6 +332,16 @@ def test_health_of_a_database_that_cannot_be_used_is_one_as_well(run, tmp_path) 
     (problem,) = json.loads(finished.out)["problems"]
     assert problem["type"] == "DatabaseMissing"
     assert problem["hint"]
+
+
+def test_a_user_who_cannot_see_the_lock_is_told_so(as_reader, database) -> None:
+    """Whether a daemon runs is unknown then, and no reason to restart it."""
+    lock_path(database).touch()
+    lock_path(database).chmod(0)
+    finished = as_reader("health")
+    assert (finished.code, finished.err) == (0, "")
+    assert finished.out == "ok: 1 server, 7 libraries; this user cannot see whether a daemon is running\n"
+    assert json.loads(as_reader("health", "--json").out)["daemon_running"] is None
 
 
 def test_watching_has_no_exit_code(on) -> None:

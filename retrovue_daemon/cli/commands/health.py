@@ -17,7 +17,8 @@ def health(config: ConfigOption = None, database: DatabaseOption = None, as_json
 
     A problem is: no running daemon, an unusable database, a refused reload, a server that cannot be used, an entry of
     `libraries` in the configuration that selects nothing, a library whose last pass failed, or removals that are held
-    back. Each is printed with a hint. The command only reads the database; it contacts no server.
+    back. Each is printed with a hint. The command only reads the database; it contacts no server. Run it as root or
+    as the daemon's user: others may not see whether a daemon is running (`daemon_running` in the JSON is null then).
 
     Examples:
 
@@ -32,14 +33,17 @@ def health(config: ConfigOption = None, database: DatabaseOption = None, as_json
     try:
         latest = read_condition(place.path)
     except StoreError as error:
-        findings, summary = [Finding(Problem.of(error))], ""
+        findings, summary, running = [Finding(Problem.of(error))], "", None
     else:
-        findings = latest.findings
+        findings, running = latest.findings, latest.daemon_runs
         active = sum(server.is_active for server in latest.servers)
         libraries = sum(library.is_synced for library in latest.libraries)
         summary = f"ok: {plural(active, 'server')}, {plural(libraries, 'library', 'libraries')}"
+        if running is None:
+            summary += "; this user cannot see whether a daemon is running"
     if as_json:
-        print_json({"healthy": not findings, "problems": [plain_finding(finding) for finding in findings]})
+        problems = [plain_finding(finding) for finding in findings]
+        print_json({"healthy": not findings, "daemon_running": running, "problems": problems})
     else:
         for line in finding_lines(findings) or [summary]:
             print_line(line)

@@ -10,8 +10,13 @@ from itertools import groupby
 import pytest
 from rich.console import Console
 
+from retrovue_daemon.cli.commands.database import _print_import
 from retrovue_daemon.cli.display import reports
 from retrovue_daemon.cli.display.table import Table, _widths
+from retrovue_daemon.records import Kind
+from retrovue_daemon.service.dry_run import DryRun
+from retrovue_daemon.store.items.differences import Difference
+from retrovue_daemon.store.retrovue.importing import Import, Step
 
 WIDTHS = (60, 80, 100, 160)
 
@@ -209,3 +214,25 @@ def test_the_result_of_a_sync_shows_everything_at_each_width(tables) -> None:
         text = " ".join(" ".join(rendered(table, width)).split())
         assert "attic" in text
         assert "failed" in text
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_what_a_dry_run_would_change_is_shown_at_each_width(width) -> None:
+    """Titles can be long; more than twenty changes of a kind are counted."""
+    title = "The Making of the Lamp, or How the Lighthouse Keepers Found Their Way Home in the Fog (1961)"
+    changes = tuple(
+        Difference("added", Kind.MOVIE, number, "a server in the attic", "Documentaries", f"{title} {number}")
+        for number in range(25)
+    )
+    table = reports._named(DryRun((), changes, (), 0, ()))
+    assert_whole(table, width)
+    assert any("and 5 more" in " ".join(line.split()) for line in rendered(table, 200))
+
+
+def test_what_an_import_does_is_shown_at_each_width(tables, capsys) -> None:
+    """With the reason for what is refused."""
+    reason = "the address must begin with http:// or https://, and may not have a user name in it"
+    steps = [Step("server", "attic", "refused", reason), Step("mapping", "/srv/media/movies → /mnt/films", "added")]
+    _print_import(Import(steps), dry_run=True)
+    for width in WIDTHS:
+        assert_whole(tables[0], width)
