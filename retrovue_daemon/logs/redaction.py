@@ -22,6 +22,12 @@ _SHORTEST: Final = 4
 _SHORTEST_BASE64: Final = 8
 """Characters of its base64 form; fewer may be part of a word."""
 
+LONGEST_TEXT: Final = 64 * 1024
+"""Characters of one text of a line; the rest is cut off first, because redaction takes time."""
+
+_LONGEST_SECRET: Final = 2048
+"""Characters of an unknown secret, such as a JSON Web Token."""
+
 _DEEPEST: Final = 8
 """Levels of nesting that are searched: a structure may contain itself."""
 
@@ -56,6 +62,7 @@ class Redactor:
     def __init__(self) -> None:
         self._forms: set[str] = set()
         self._known: re.Pattern[str] | None = None
+        self._longest = _LONGEST_SECRET
 
     def learn(self, secret: str) -> None:
         """Hide this value from now on, also as encoded in URLs, JSON, Python, HTML and base64."""
@@ -65,10 +72,17 @@ class Redactor:
         self._forms.update((secret, *escaped, html.escape(secret), *_in_base64(secret)))
         # The longest first: one secret may be a prefix of another.
         forms = sorted(self._forms, key=len, reverse=True)
+        self._longest = max(_LONGEST_SECRET, len(forms[0]))
         self._known = re.compile("|".join(map(re.escape, forms)), re.IGNORECASE)
 
     def text(self, text: str) -> str:
-        """Return ``text`` without secrets."""
+        """Return ``text`` without secrets; of a very long one, the beginning."""
+        if len(text) > LONGEST_TEXT + self._longest:
+            # Of a secret that the cut splits, nothing recognizable would be left: what it may be part of goes, too.
+            return self._redacted(text[: LONGEST_TEXT + self._longest])[: -self._longest] + "…"
+        return self._redacted(text)
+
+    def _redacted(self, text: str) -> str:
         if self._known is not None:
             text = self._known.sub(HIDDEN, text)
         text = _NAMED.sub(rf"\g<1>{HIDDEN}", text)

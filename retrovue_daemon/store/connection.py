@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_INTERRUPT_S = 0.1
 
 _CHUNK = 64
 """Rows fetched at a time when iterating over a cursor, as in ``aiosqlite.connect``."""
@@ -32,6 +34,17 @@ class Connection(aiosqlite.Connection):
         Awaiting each statement would wait for a turn of the event loop, and for the database, each time.
         """
         return await self._execute(query, self._conn, *args, **kwargs)  # type: ignore[no-any-return, no-untyped-call]
+
+    async def end_queries(self) -> None:
+        """Interrupt queries whose callers were cancelled: nothing else would end them, and closing would wait."""
+        following = asyncio.create_task(self.execute_fetchall("SELECT 1"), name="end of all queries")
+        while not (await asyncio.wait([following], timeout=_INTERRUPT_S))[0]:
+            # Again and again: it only affects the statement that is running.
+            await self.interrupt()
+        with suppress(sqlite3.OperationalError):
+            await following
+        # What an interrupt leaves behind, the next statement clears. It would end the merge of the log.
+        await self.execute_fetchall("SELECT 1")
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[Callable[[], Awaitable[object]]]:

@@ -116,7 +116,9 @@ async def _connect(path: Path, *, writes: OpenFiles | None = None) -> AsyncItera
         try:
             yield connection
         finally:
-            if writes is not None:
+            if writes is None:
+                await connection.end_queries()
+            else:
                 # Statistics can wait until next time if another program is writing now.
                 with suppress(sqlite3.Error):
                     await connection.execute(writes.last_statement)

@@ -36,7 +36,10 @@ TRIES_UNTIL_LOGGED = 5
 """Failed attempts, and so seconds, after which the wait is logged."""
 
 CLOSING_S = 5.0
-"""Seconds to wait for a lock once the writer is to end: a service has ten to stop in."""
+"""Seconds to wait for a lock or for a long transaction once the writer is to end: a service has ten to stop in."""
+
+INTERRUPT_S = 0.2
+"""Seconds that each piece of work may take after that."""
 
 
 class Writer:
@@ -67,7 +70,12 @@ class Writer:
     ) -> None:
         self._deadline = asyncio.get_running_loop().time() + CLOSING_S
         self._queue.put_nowait(None)
-        await self.stopped()
+        interrupting = asyncio.create_task(self._interrupt_late_work(), name="deadline of the writer")
+        try:
+            await self.stopped()
+        finally:
+            interrupting.cancel()
+            await asyncio.gather(interrupting, return_exceptions=True)
 
     async def stopped(self) -> None:
         """Wait until the task has ended; raise WriterStopped if it did not end cleanly."""
@@ -146,6 +154,16 @@ class Writer:
                 if entry is not None and not entry[1].done():
                     entry[1].set_exception(self._end("the writer ended before this was written"))
 
+    async def _interrupt_late_work(self) -> None:
+        """Roll back what takes longer than there is time; the next start begins it anew."""
+        await asyncio.sleep(CLOSING_S)
+        while True:
+            before = self.steps
+            await asyncio.sleep(INTERRUPT_S)
+            if self.steps == before:
+                # Again and again: it only affects the statement that is running.
+                await self._connection.interrupt()
+
     async def _transact(self, work: Work[Any], future: asyncio.Future[Any]) -> None:
         """Do one piece of work; only errors that make the connection unusable escape and end the writer."""
         try:
@@ -157,6 +175,8 @@ class Writer:
             failure = as_disk_full(self._path, error) or WriteFailed(self._path, str(error), hint=_hint(error))
             self._answer(future, failure)
             await self._roll_back()
+            if error.sqlite_errorname == "SQLITE_INTERRUPT":
+                log.warning("store.interrupted", hint="the next start does this again from the beginning")
         except BaseException as error:
             if isinstance(error, DatabaseRestored):
                 self._failure = error

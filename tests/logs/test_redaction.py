@@ -10,7 +10,7 @@ from types import MappingProxyType
 import msgspec
 import pytest
 
-from retrovue_daemon.logs.redaction import Redactor
+from retrovue_daemon.logs.redaction import LONGEST_TEXT, Redactor
 
 SECRET = "abc-secret-123"
 
@@ -202,3 +202,22 @@ def test_no_value_makes_a_line_fail() -> None:
     assert "RuntimeError" in line["a"]
     assert (line["b"], line["c"], line["e"], line["f"]) == ("nan", "-inf", "TimeoutError", {"None": [1]})
     assert "…" in str(line["d"])
+
+
+@pytest.mark.parametrize("position", [0, 500, LONGEST_TEXT - 7, LONGEST_TEXT, LONGEST_TEXT + 3, LONGEST_TEXT + 2044])
+@pytest.mark.parametrize("before", [0, 3_000])
+def test_a_text_of_many_megabytes_is_cut_and_shows_no_part_of_a_secret(position: int, before: int) -> None:
+    """Not even of one that the cut splits, wherever other secrets shortened the text."""
+    secret = "cut-through-secret"
+    redactor = Redactor()
+    redactor.learn(secret)
+    text = secret * before + "x" * max(0, position - len(secret) * before) + secret + "y" * 60_000_000
+    shown = redactor.text(text)
+    assert len(shown) <= LONGEST_TEXT + 1
+    assert shown.endswith("…")
+    assert not any(secret[:length] in shown for length in range(4, len(secret)))
+
+
+def test_a_long_text_without_a_cut_stays_whole() -> None:
+    """Tracebacks are long."""
+    assert Redactor().text("x" * LONGEST_TEXT) == "x" * LONGEST_TEXT

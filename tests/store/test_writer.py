@@ -220,6 +220,51 @@ async def test_a_lock_does_not_keep_the_writer_from_ending(tmp_path, other_progr
             await future
 
 
+ENDLESS = (
+    "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c)"
+    " INSERT OR REPLACE INTO daemon_state (key, value) SELECT 'endless', x FROM c"
+)
+
+
+async def test_a_transaction_without_an_end_does_not_keep_the_writer_from_ending(tmp_path, monkeypatch) -> None:
+    """It is rolled back whole; what was queued behind it is written."""
+    monkeypatch.setattr("retrovue_daemon.store.writer.CLOSING_S", 0.01)
+    path = tmp_path / "retrovue.db"
+    running = asyncio.Event()
+
+    async def endless(connection) -> None:
+        await connection.execute(INSERT, ("before",))
+        running.set()
+        await connection.execute(ENDLESS)
+
+    with structlog.testing.capture_logs() as logs:
+        async with asyncio.timeout(50), open_database(path) as database:
+            late = await database.writer.submit(endless)
+            queued = await database.writer.submit(partial(_insert, "behind"))
+            await running.wait()
+    with pytest.raises(WriteFailed, match="interrupted"):
+        await late
+    await queued
+    assert [line["event"] for line in logs if line["event"].startswith("store.")] == ["store.interrupted"]
+    with reading(path) as stored:
+        assert stored.execute(
+            "SELECT key FROM daemon_state WHERE key IN ('before', 'behind', 'endless')"
+        ).fetchall() == [("behind",)]
+
+
+async def test_a_query_without_an_end_does_not_keep_the_database_from_closing(tmp_path) -> None:
+    """Its caller is gone, and its thread would go on. The log is merged nevertheless."""
+    path = tmp_path / "retrovue.db"
+    async with asyncio.timeout(50), open_database(path) as database:
+        await database.writer.write(partial(_insert, "whole"))
+        query = "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
+        asking = asyncio.create_task(database.reader.execute_fetchall(query))
+        await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+    assert not path.with_name("retrovue.db-wal").exists()
+
+
 async def test_a_lock_at_the_end_does_not_spoil_it(tmp_path, other_program) -> None:
     """Statistics for the query planner, which are due at the end, can wait for the next time."""
 
