@@ -14,6 +14,7 @@ from retrovue_daemon.service.job import Job
 from retrovue_daemon.service.pass_sequence import passes_of
 from retrovue_daemon.service.planning import Planner
 from retrovue_daemon.service.retention import purge_missing
+from retrovue_daemon.service.round_log import RoundLog
 from retrovue_daemon.service.schedule import LibraryBackoff, ServerSchedule
 from retrovue_daemon.service.selection import EVERYTHING
 from retrovue_daemon.sources.plex.client import PlexClient
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.service.planning import LibraryWork
     from retrovue_daemon.service.report import ServerReport
     from retrovue_daemon.service.roster import ActiveServer
+    from retrovue_daemon.service.round_log import Round
     from retrovue_daemon.service.selection import Selection
     from retrovue_daemon.service.slots import Slots
     from retrovue_daemon.sources.plex.budget import BodyBudget
@@ -74,6 +76,7 @@ class ServerWorker:
         self.server = server
         self.context = context
         self.health = Health(self.name, context.database, context.clock)
+        self._rounds = RoundLog(self.name, context.database, context.clock)
         self._discovery = Discovery(context.database, server.section, context.claims, now=context.clock.now)
         self._schedule = ServerSchedule(context.clock)
         self._backoff = LibraryBackoff(context.timing.interval)
@@ -192,6 +195,7 @@ class ServerWorker:
         """Contact the server and start the passes of all jobs; if ``scheduled``, also those that are due."""
         # Later jobs get a poll of their own: this one may already have read what has just changed.
         jobs, self._sync_now_job = list(self._jobs), None
+        round_ = self._rounds.begin(requested=bool(jobs))
         with ReportFailures(self.fail, *jobs):
             changes = self._paths.changes
             server_id = self.server.server_id
@@ -204,8 +208,9 @@ class ServerWorker:
             self.health.only(target.row.id for target in (*contact.targets, *contact.vanished))
             await self._paths.follow(contact.server_id)
             work = await self._planner(client, contact, scheduled=scheduled).work(jobs)
+            round_.expect(one.library_id for one in work)
             for one in work:
-                self._start_passes(one, changes, group)
+                self._start_passes(one, changes, round_, group)
             for job in jobs:
                 job.finish_if_done()
         self._jobs = [each for each in self._jobs if not each.done.done() and each.pending != set()]
@@ -221,7 +226,7 @@ class ServerWorker:
 
     # -- passes -----------------------------------------------------------------------------------------------------
 
-    def _start_passes(self, work: LibraryWork, changes: int, group: asyncio.TaskGroup) -> None:
+    def _start_passes(self, work: LibraryWork, changes: int, round_: Round, group: asyncio.TaskGroup) -> None:
         """Start the passes over one library; ``changes`` is the count of path changes when they were planned."""
         if work.plan is not None and work.plan.kind == "full":
             work.target.round.begin(work.target.row.kind, work.library_id)
@@ -229,13 +234,13 @@ class ServerWorker:
         for job in work.jobs:
             job.begin(work.library_id, [meter.number for meter in meters])
         task = group.create_task(
-            self._run_passes(work, meters, changes), name=f"passes {self.name}/{work.target.row.name}"
+            self._run_passes(work, meters, changes, round_), name=f"passes {self.name}/{work.target.row.name}"
         )
         self._running[work.library_id] = work, task
         # A task that is cancelled before its first step never reaches its own clean-up.
         task.add_done_callback(lambda _: self._finish_passes(work, meters, []))
 
-    async def _run_passes(self, work: LibraryWork, meters: Sequence[Meter], changes: int) -> None:
+    async def _run_passes(self, work: LibraryWork, meters: Sequence[Meter], changes: int, round_: Round) -> None:
         """Run the passes over one library, one after the other."""
         reports: list[asyncio.Future[PassReport]] = []
         new_slot = partial(self.context.slots.slot_for, self.name)
@@ -245,6 +250,7 @@ class ServerWorker:
                     reports.append(asyncio.get_running_loop().create_future())
                     await run_pass(library_pass, pass_context, work.target, reports[-1])
                     self._handle_report(work, reports[-1].result())
+                    round_.add(reports[-1].result())
         except asyncio.CancelledError:
             if reports:
                 reports[-1].add_done_callback(lambda done: log_report(done.result()))
@@ -252,12 +258,14 @@ class ServerWorker:
             raise
         finally:
             self._finish_passes(work, meters, reports)
+        round_.end(work.library_id)
         with ReportFailures(self.fail):
             await self._paths.recompute_after_pass(self.server.server_id, work.library_id, changes)
             if not self._running:
                 self._discovery.merged_rows.forget()
                 await self._purge()
                 await self._store_observed_time()
+                await self._rounds.report_idle(self.server.server_id)
 
     def _finish_passes(
         self, work: LibraryWork, meters: Sequence[Meter], reports: list[asyncio.Future[PassReport]]

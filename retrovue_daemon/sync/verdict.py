@@ -29,6 +29,12 @@ class PassReport(msgspec.Struct, frozen=True):
     cause: DaemonError | None = None
     removal: Removal | None = None
 
+    @property
+    def found_nothing(self) -> bool:
+        """Whether this was a quick pass that found no change and no problem; there is one per poll and library."""
+        run = self.run
+        return run.kind == "quick" and run.status == "ok" and run.error is None and not run.counts.any_change
+
 
 class Verdict(msgspec.Struct, frozen=True):
     """What a pass concludes from what it read.

@@ -101,6 +101,16 @@ def record_run(connection: sqlite3.Connection, run: Run) -> int:
     return int(run_id)
 
 
+def last_change(connection: sqlite3.Connection, server_id: int) -> int | None:
+    """Return when the last pass ended that changed an item of a server; None if no record of one is kept."""
+    query = (
+        "SELECT max(finished_at) FROM sync_runs WHERE server_id = ?"
+        " AND added + updated + removed + restored + moved > 0"
+    )
+    ((finished,),) = connection.execute(query, (server_id,))
+    return None if finished is None else int(finished)
+
+
 _WATERMARK = (
     "CASE WHEN :seen IS NULL OR watermark IS NULL OR last_sync_at IS NULL THEN :seen"
     " WHEN watermark > :began + :future THEN :began - :lag"

@@ -228,13 +228,13 @@ _LEVELS = {"ok": "info", "incomplete": "warning", "blocked": "error", "failed": 
 
 
 def log_report(report: PassReport) -> None:
-    """Log a pass in one line; a blocked one in two."""
+    """Log a pass in one line; a blocked one in two. There are too many that found nothing for the level info."""
     run = report.run
     names = {"server": report.server, "library": report.library, "run_id": report.run_id}
     error = {} if run.error is None else {"error": run.error}
     if report.cause is not None and report.cause.hint is not None:
         error["hint"] = report.cause.hint
-    getattr(log, _LEVELS[run.status])(
+    getattr(log, "debug" if report.found_nothing else _LEVELS[run.status])(
         "sync.finished",
         **names,
         kind=run.kind,
