@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs dist bench bench-full clean
+.PHONY: help demo test check format docs dist chaos bench bench-full clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,13 @@ docs: $(VENV)/ready  ## write docs/cli.md anew, from the texts of --help
 dist: $(VENV)/ready  ## build the sdist and the wheel of this version, in dist/
 	rm -rf dist
 	$(BIN)/python -m hatchling build
+
+# SEED, TRIALS, JOBS, ONLY (a kind of trial), FIGURES (a file in which figures add up); CHAOS for further options.
+CHAOS_OPTIONS = $(if $(SEED),--seed $(SEED)) $(if $(TRIALS),--trials $(TRIALS)) $(if $(JOBS),--jobs $(JOBS)) \
+  $(if $(ONLY),--only $(ONLY)) $(if $(FIGURES),--figures $(FIGURES)) $(CHAOS)
+
+chaos: $(VENV)/ready  ## play random faults, kills and copies for SECONDS=60, from SEED=; see CONTRIBUTING.md
+	$(BIN)/python -m tests.chaos --seconds $(or $(SECONDS),60) $(CHAOS_OPTIONS)
 
 bench: $(VENV)/bench  ## measure the daemon beside a bare script and python-plexapi, in seven minutes
 	$(BIN)/python -m benchmarks $(BENCH)

@@ -1,0 +1,148 @@
+"""The promises that every trial checks, each as a function that returns what did not hold."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from tests.properties.mirror import read_mirror
+from tests.properties.truth import truth
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from retrovue_daemon.demo import SimulatedPlex
+    from tests.chaos.worlds import Servers
+    from tests.properties.mirror import Mirror
+    from tests.properties.truth import Content
+
+SHORTENED = frozenset({"size"})
+MOST_NAMED = 3
+TROUBLE = frozenset(
+    f"server.{what}"
+    for what in ("unreachable", "busy", "unauthorized", "replaced", "duplicate", "forgotten", "failed", "crashed")
+)
+BUGS = (
+    "server.crashed",
+    "sync.crashed",
+    "watch.crashed",
+    "process.uncaught",
+    "daemon.crashed",
+    "request.failed",
+    "python.message",
+)
+
+
+class Memory:
+    """The database as it was at the last look, per server: nothing in it may get lost, and ids stay."""
+
+    def __init__(self, database: Path) -> None:
+        self.database = database
+        self._seen: dict[str, Mirror] = {}
+
+    def forget(self) -> None:
+        """Begin anew: the rows were replaced."""
+        self._seen.clear()
+
+    def remember(self, server: str, mirror: Mirror) -> None:
+        """Take this for the last look at a server's rows."""
+        self._seen[server] = mirror
+
+    def mirror(self, server: str) -> Mirror:
+        """Return a server's rows as they are now."""
+        return read_mirror(self.database, server)
+
+    def look(self, servers: Servers) -> list[str]:
+        """Compare the database with the last look; return what is wrong."""
+        if not self.database.exists():
+            return ["the database is gone"] if self._seen else []
+        broken: list[str] = []
+        for name, plex in servers.items():
+            try:
+                mirror = read_mirror(self.database, name)
+            except sqlite3.OperationalError as error:
+                # The process was killed before or between the migrations of a new database.
+                if self._seen.get(name) is None and "no such" in str(error):
+                    continue
+                broken.append(f"the database cannot be read: {error}")
+                continue
+            broken += mirror.mistakes
+            before = self._seen.get(name)
+            if before is not None:
+                broken += _some(f"{name}: ", _lost(before, mirror, plex))
+            self._seen[name] = mirror
+        return broken
+
+
+def _lost(before: Mirror, after: Mirror, plex: SimulatedPlex) -> Iterator[str]:
+    for key, row in before.items.items():
+        if int(key[1]) not in plex.world.items:
+            continue
+        now = after.items.get(key)
+        if now is None:
+            yield f"{key} has no row any more"
+        elif now.id != row.id:
+            yield f"{key} had the id {row.id} and has {now.id}"
+        elif row.present and not now.present:
+            yield f"{key} was marked missing, and the server has it"
+
+
+def equal_to_servers(database: Path, servers: Servers) -> list[str]:
+    """Compare the rows with what the servers have, after an undisturbed full pass."""
+    broken: list[str] = []
+    for name, plex in servers.items():
+        mirror = read_mirror(database, name)
+        broken += mirror.mistakes
+        broken += _some(f"{name}: ", _differences(mirror, plex))
+    return broken
+
+
+def _differences(mirror: Mirror, plex: SimulatedPlex) -> Iterator[str]:
+    wanted = truth(plex.world, plex.quirks, mirror.whole_paths)
+    present = {key: row for key, row in mirror.items.items() if row.present}
+    yield from (f"{key} is missing" for key in wanted.items.keys() - present.keys())
+    yield from (f"{key} is there, and the server does not have it" for key in present.keys() - wanted.items.keys())
+    for key in wanted.items.keys() & present.keys():
+        row, item = present[key], wanted.items[key]
+        if row.state != item.state:
+            yield f"{key} is {row.state}, not {item.state}"
+        yield from (f"{key}: {text}" for text in _differing(item.content, row.content))
+    for part, file in wanted.files.items():
+        if part not in mirror.files:
+            yield f"part {part} has no row"
+        else:
+            yield from (f"part {part}: {text}" for text in _differing(file, mirror.files[part]))
+
+
+def _differing(wanted: Content, found: Content) -> Iterator[str]:
+    for name, value in wanted.items():
+        if name in found and found[name] != value:
+            yield f"{name} is {str(found[name])[:80]!r}, not {str(value)[:80]!r}"
+
+
+def log_is_clean(lines: list[dict[str, Any]], text: str, servers: Servers) -> list[str]:
+    """Return what is wrong with a log: bugs, tokens, and trouble that is reported again and again or has no end."""
+    broken = [f"logged: {str(line)[:600]}" for line in lines if line["event"] in BUGS]
+    broken += [f"the token of {name} was logged" for name, plex in servers.items() if plex.token in text]
+    last: dict[str, tuple[object, ...] | None] = defaultdict(lambda: None)
+    for line in lines:
+        name = str(line.get("server"))
+        if line["event"] in TROUBLE:
+            trouble = (line["event"], line.get("error"))
+            if last[name] == trouble:
+                broken.append(f"logged again before it ended: {trouble}")
+            last[name] = trouble
+        elif line["event"] == "server.recovered":
+            if last[name] is None:
+                broken.append(f"{name} recovered from nothing")
+            last[name] = None
+    broken += [f"{name} never recovered from {trouble}" for name, trouble in last.items() if trouble is not None]
+    return broken
+
+
+def _some(prefix: str, found: Iterator[str]) -> list[str]:
+    every = [prefix + text for text in found]
+    more = [f"{prefix}and {len(every) - MOST_NAMED} more"] if len(every) > MOST_NAMED else []
+    return every[:MOST_NAMED] + more

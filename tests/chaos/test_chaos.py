@@ -1,0 +1,95 @@
+"""A few fixed seeds of `make chaos`, and that a trial finds what it looks for."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from random import Random
+
+import pytest
+
+from tests.chaos import promises, worlds
+from tests.chaos.__main__ import play
+from tests.chaos.results import Figures, Result
+
+
+@pytest.mark.parametrize(("kind", "seed"), [("faults", 102), ("copies", 1), ("files", 2000)])
+async def test_a_trial_breaks_no_promise(kind: str, seed: int) -> None:
+    """Real processes and sockets; `make chaos` plays as many others as there is time for."""
+    result = await play(seed, kind)
+    assert result.broken == []
+    assert result.done
+
+
+LOSSES = {
+    "UPDATE movies SET state = 'missing', missing_since = 1, missing_observed = 1 WHERE id = 1": "was marked missing",
+    "DELETE FROM movies WHERE id = 1": "has no row any more",
+    "UPDATE movies SET id = 9999 WHERE id = 1": "had the id 1 and has 9999",
+}
+DIFFERENCES = {
+    **dict.fromkeys(list(LOSSES)[:2], "is missing"),
+    "UPDATE movies SET title = 'Another' WHERE id = 1": "title is 'Another'",
+    "UPDATE media_files SET file_path = '/elsewhere' WHERE id = 1": "file_path is '/elsewhere'",
+}
+
+
+@pytest.mark.parametrize("damage", [*LOSSES, *list(DIFFERENCES)[2:]])
+async def test_each_damage_is_found(tmp_path, damage: str) -> None:
+    """What is lost since the last look, and what differs from the server."""
+    plex = worlds.small_server(Random(1))
+    servers, database = {"home": plex}, tmp_path / "mirror.db"
+    memory = promises.Memory(database)
+    async with plex:
+        await worlds.sync_here(tmp_path, servers)
+        assert memory.look(servers) == promises.equal_to_servers(database, servers) == []
+        with closing(sqlite3.connect(database)) as connection, connection:
+            connection.execute(damage)
+        if damage in LOSSES:
+            assert any(LOSSES[damage] in text for text in memory.look(servers))
+        if damage in DIFFERENCES:
+            assert any(DIFFERENCES[damage] in text for text in promises.equal_to_servers(database, servers))
+
+
+@pytest.mark.parametrize(
+    ("events", "problem"),
+    [
+        (["server.failed", "server.recovered"], None),
+        (["server.failed"], "never recovered"),
+        (["server.failed", "server.failed", "server.recovered"], "logged again"),
+        (["server.recovered"], "recovered from nothing"),
+        (["sync.crashed"], "sync.crashed"),
+    ],
+)
+def test_the_log_is_judged(events: list[str], problem: str | None) -> None:
+    """Trouble is logged once when it starts and once when it ends."""
+    lines = [{"event": event, "server": "home", "error": "the same"} for event in events]
+    broken = promises.log_is_clean(lines, "", {})
+    assert len(broken) == (problem is not None)
+    assert all(problem in text for text in broken if problem)
+
+
+def test_a_token_in_the_log_is_found() -> None:
+    """Wherever it stands."""
+    plex = worlds.small_server(Random(1))
+    assert promises.log_is_clean([], f'{{"error": "{plex.token}"}}', {"home": plex}) == [
+        "the token of home was logged"
+    ]
+
+
+def test_figures_add_up(tmp_path) -> None:
+    """Over runs, in a file; of measurements the largest stays."""
+    file = tmp_path / "figures.json"
+    for number in (1, 2):
+        figures, result = Figures.read(file), Result("kills", number)
+        result.count("SIGKILLs", 3)
+        result.measure("MiB of memory", 10.0 / number)
+        result.require(*["a film is gone"] * (number - 1))
+        new = Figures()
+        new.add(result)
+        figures.merge(new)
+        figures.write(file)
+    total = Figures.read(file)
+    assert (total.trials["kills"], total.failed["kills"], total.done["SIGKILLs"]) == (2, 1, 6)
+    assert total.most == {"MiB of memory": 10.0}
+    assert [failure["seed"] for failure in total.failures] == [2]
+    assert any("SEED=2 TRIALS=1 ONLY=kills" in line for line in total.lines())

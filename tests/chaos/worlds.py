@@ -1,0 +1,85 @@
+"""Small simulated servers, what changes on them, and a configuration for them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from retrovue_daemon.config import parse_config
+from retrovue_daemon.demo import SimulatedPlex, generated_library
+from retrovue_daemon.logs.setup import Redactor
+from retrovue_daemon.service.daemon import SyncOptions, sync_once
+from retrovue_daemon.service.selection import Selection
+from retrovue_daemon.sync.progress import ProgressBoard
+from tests.properties.happenings import Happening, Happenings
+from tests.properties.truth import LOCAL_ROOT, PLEX_ROOT
+from tests.support.patience import IMPATIENT
+
+if TYPE_CHECKING:
+    import random
+    from pathlib import Path
+
+    from retrovue_daemon.service.report import ServerReport
+
+CHANGES = (
+    "film_edited", "film_edited", "film_deleted", "episode_edited", "episode_edited", "episode_deleted",
+    "file_replaced", "file_upgraded", "file_renamed", "film_added", "analysed", "show_edited",
+)  # fmt: skip
+"""What happens on a server during a trial. Items keep their rating keys, so that their ids must stay too."""
+
+PAGE_SIZE = 20
+Servers = dict[str, SimulatedPlex]
+
+
+def small_server(chooser: random.Random) -> SimulatedPlex:
+    """Make a server with a library of films and one of shows."""
+    world = generated_library(
+        movies=chooser.randrange(25, 70), shows=chooser.randrange(2, 6), episodes=chooser.randrange(4, 12),
+        seed=chooser.randrange(2**30),
+    )  # fmt: skip
+    return SimulatedPlex(world, token=f"secret-{chooser.randrange(2**60):x}")
+
+
+def change(plex: SimulatedPlex, chooser: random.Random, number: int) -> None:
+    """Let some things happen on a server."""
+    for _ in range(number):
+        happening = Happening(chooser.choice(CHANGES), chooser.randrange(200), chooser.randrange(200))
+        Happenings(plex).happen(happening)
+
+
+def write_config(home: Path, servers: Servers, *, sync: str = "", name: str = "config.toml") -> Path:
+    """Write a configuration for servers; ``sync`` holds further lines of its section."""
+    tables = [
+        f'[[servers]]\nname = "{name}"\nurl = "{plex.url}"\ntoken = "{plex.token}"\ntimeout = "1s"\n'
+        f'[[servers.path_mappings]]\nplex_path = "{PLEX_ROOT}"\nlocal_path = "{LOCAL_ROOT}"\n'
+        for name, plex in servers.items()
+    ]
+    file = home / name
+    file.touch(mode=0o600)
+    head = f'[database]\npath = "{home / "mirror.db"}"\nbatch_size = 20\n[sync]\npage_size = {PAGE_SIZE}\n{sync}\n'
+    file.write_text(head + "\n".join(tables))
+    return file
+
+
+async def sync_here(home: Path, servers: Servers, database: Path | None = None) -> list[ServerReport]:
+    """Sync all servers fully in this process, undisturbed."""
+    tables = [
+        {
+            "name": name,
+            "url": plex.url,
+            "token": plex.token,
+            "path_mappings": [{"plex_path": PLEX_ROOT, "local_path": LOCAL_ROOT}],
+        }
+        for name, plex in servers.items()
+    ]
+    config = parse_config(
+        {
+            "database": {"path": str(database or home / "mirror.db"), "batch_size": 20},
+            "sync": {"page_size": PAGE_SIZE},
+            "servers": tables,
+        },
+        environ={},
+    )
+    options = SyncOptions(selection=Selection(full=True))
+    async with asyncio.timeout(60):
+        return await sync_once(config, options, ProgressBoard(), Redactor(), retry=IMPATIENT)
