@@ -114,7 +114,7 @@ class OpenFiles:
         if is_foreign:
             hint = _FOREIGN_LOG
         if kind == "overwritten" or is_foreign:
-            self._prevent_merge()
+            prevent_merge(self._descriptor)
         self.lost = DatabaseReplaced(self.path, _WORDS[kind], moved=moved, hint=hint)
         return self.lost
 
@@ -154,11 +154,6 @@ class OpenFiles:
         found = _stat(log)
         return found is not None and found.st_size > 0 and not os.path.samestat(known, found)
 
-    def _prevent_merge(self) -> None:
-        """Lock the file as a reader does: SQLite then does not merge the log when it closes."""
-        with suppress(AttributeError, OSError):  # only Linux has such locks, which count within a process, too
-            fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, _SHARED)
-
     def _read_header(self) -> Header:
         raw = os.pread(self._descriptor, _HEADER, 0)
         counter, schema = (int.from_bytes(raw[at : at + 4], "big") for at in (24, 40))
@@ -185,6 +180,12 @@ _FOREIGN_LOG = (
     "another program has begun a log of its own, so the last changes were dropped, and the next sync reads them"
     " again; never delete these files while the daemon runs; start it again"
 )
+
+
+def prevent_merge(descriptor: int) -> None:
+    """Lock an open database as a reader does: SQLite then does not merge the log when it closes the file."""
+    with suppress(AttributeError, OSError):  # only Linux has such locks, which count within a process, too
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _SHARED)
 
 
 def _stat(path: Path) -> os.stat_result | None:

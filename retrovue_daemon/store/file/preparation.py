@@ -9,17 +9,21 @@ import os
 import shlex
 import shutil
 import sqlite3
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from retrovue_daemon.errors import DatabaseDamaged, DatabaseHeld, DatabasePlaceMissing, DatabaseUnusable
 from retrovue_daemon.store.file.copies import whole_file
+from retrovue_daemon.store.file.identity import prevent_merge
 from retrovue_daemon.store.file.layouts import layout
 from retrovue_daemon.store.file.space import as_disk_full
 from retrovue_daemon.store.migrations import APPLICATION_ID, migrate, migrations
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+_CHECK = "PRAGMA quick_check(1)"
 
 BUSY_S = 5.0
 """Seconds to wait for another program's lock."""
@@ -66,7 +70,7 @@ def prepare(path: Path, *, mode: int = 0o600, group: str | None = None) -> None:
             ) as connection:
                 own_version(connection, path)
         _create(path, mode, group)
-        with closing(sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)) as connection:
+        with _connected(path) as connection:
             version = own_version(connection, path)
             if unclean:
                 _quick_check(connection, path)
@@ -93,7 +97,25 @@ def prepare(path: Path, *, mode: int = 0o600, group: str | None = None) -> None:
             raise DatabaseHeld(path, None) from error
         raise as_disk_full(path, error) or DatabaseUnusable(path, str(error), hint=_hint(error, path)) from error
     except sqlite3.Error as error:
+        if error.sqlite_errorname.startswith("SQLITE_CORRUPT"):
+            raise _damage(path, str(error)) from error
         raise DatabaseUnusable(path, str(error), hint=_hint(error, path)) from error
+
+
+@contextmanager
+def _connected(path: Path) -> Iterator[sqlite3.Connection]:
+    """Connect to the file; if the block raises, closing it does not merge the log, which may be another file's."""
+    # Closed after the connection, whose locks it would release.
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)) as connection:
+            try:
+                yield connection
+            except BaseException:
+                prevent_merge(descriptor)
+                raise
+    finally:
+        os.close(descriptor)
 
 
 def _wal_left(path: Path) -> bool:
@@ -200,14 +222,31 @@ def in_one_line(answer: str) -> str:
 
 
 def _quick_check(connection: sqlite3.Connection, path: Path) -> None:
-    answer = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    """Raise DatabaseDamaged if the file, as its log changes it, is not whole."""
+    answer = connection.execute(_CHECK).fetchone()[0]
     if answer != "ok":
-        raise DatabaseDamaged(
-            path,
-            f"is damaged: {in_one_line(answer)}",
-            hint="the file was left unchanged; restore a backup with `retrovue-daemon database restore FILE`, or move"
-            " it away and sync again",
-        )
+        raise _damage(path, answer)
+
+
+def _damage(path: Path, answer: str) -> DatabaseDamaged:
+    """Return the error that says what is damaged: the file itself, or only what the log makes of it."""
+    with (
+        suppress(sqlite3.Error),
+        closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as without_log,
+    ):
+        if _wal_left(path) and without_log.execute(_CHECK).fetchone()[0] == "ok":
+            return DatabaseDamaged(
+                path,
+                "does not fit the log beside it, which may belong to another file",
+                hint="both were left unchanged; to use the file as it is, move"
+                f" {path.name}-wal and {path.name}-shm away; `database restore FILE` restores a backup",
+            )
+    return DatabaseDamaged(
+        path,
+        f"is damaged: {in_one_line(answer)}",
+        hint="the file was left unchanged; restore a backup with `retrovue-daemon database restore FILE`, or move"
+        " it away and sync again",
+    )
 
 
 def _keep_copy(connection: sqlite3.Connection, path: Path, version: int, mode: int, group: str | None) -> None:

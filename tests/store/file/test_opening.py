@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import shutil
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -17,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from retrovue_daemon.errors import DatabaseHeld, DatabasePlaceMissing, DatabaseUnusable
+from retrovue_daemon.errors import DatabaseDamaged, DatabaseHeld, DatabasePlaceMissing, DatabaseUnusable
 from retrovue_daemon.store import database as opened_database
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.store.file.lock import database_lock, holder
@@ -245,6 +246,43 @@ async def test_a_damaged_database_is_refused_after_an_unclean_end(tmp_path) -> N
 
     with pytest.raises(DatabaseUnusable, match=r"damaged|malformed"):
         await _open_and_close(path)
+
+
+KILLED = """
+import os, signal, sqlite3, sys
+
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("PRAGMA wal_autocheckpoint = 0")
+for name, rows in (("on disk", 60), ("in the log", 2000)):
+    connection.execute(
+        "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT ?)"
+        " INSERT INTO daemon_state SELECT ? || x, hex(randomblob(200)) FROM n", (rows, name)
+    )
+    if name == "on disk":
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+async def test_the_log_of_a_killed_process_is_not_merged_into_a_copy(tmp_path) -> None:
+    """The file was replaced since: it is refused, and not destroyed by that."""
+    path = tmp_path / "mirror.db"
+    await _open_and_close(path)
+    copy = path.read_bytes()
+    killed = await asyncio.create_subprocess_exec(sys.executable, "-c", KILLED, path)
+    assert await killed.wait() == -signal.SIGKILL
+    log = path.with_name("mirror.db-wal").read_bytes()
+    path.write_bytes(copy)
+    for _ in range(2):
+        with pytest.raises(DatabaseDamaged, match="does not fit the log beside it") as refused:
+            await _open_and_close(path)
+        assert refused.value.exit_code == 78
+        assert "move mirror.db-wal and mirror.db-shm away" in (refused.value.hint or "")
+        assert path.read_bytes() == copy
+        assert path.with_name("mirror.db-wal").read_bytes() == log
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink()
+    await _open_and_close(path)
 
 
 async def test_a_missing_directory_may_be_an_unmounted_disk(tmp_path) -> None:
