@@ -81,6 +81,8 @@ def test_the_sdist_holds_what_a_developer_needs(unpacked: Path) -> None:
     kinds = (
         "*.md",
         "*.toml",
+        "*.yaml",
+        "Containerfile",
         "Makefile",
         "docs/*.*",
         "systemd/*.*",
