@@ -169,6 +169,7 @@ class _ListedLibraries:
         mapped = [mapping.library_name for mapping in self._section.path_mappings if mapping.library_name is not None]
         known = {title.strip() for _, titles in self._named for title in titles}
         return (
+            *(() if any(map(self.is_selected, self._libraries)) else ("no library of this server would be synced",)),
             *(
                 f"{entry!r} in exclude_libraries matches no library"
                 for entry in idle_entries(self._section.exclude_libraries, self._named)

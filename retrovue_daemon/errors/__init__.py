@@ -43,6 +43,7 @@
         ├── DatabasePlaceMissing   its directory does not exist (yet)
         ├── DatabaseMissing        the file does not exist yet
         ├── DatabaseUnusable       foreign, damaged, from a newer version, or not writable
+        │   └── DatabaseOutOfReach     this user may not read or write it
         │   └── DatabaseDamaged        SQLite's check found damaged pages
         ├── WriteFailed            a transaction was rolled back: disk full, lock held too long …
         │   └── DiskFull               no space left
@@ -89,6 +90,7 @@ from retrovue_daemon.errors.store import (
     DatabaseDamaged,
     DatabaseHeld,
     DatabaseMissing,
+    DatabaseOutOfReach,
     DatabasePlaceMissing,
     DatabaseReplaced,
     DatabaseRestored,
@@ -117,6 +119,7 @@ __all__ = [
     "DatabaseDamaged",
     "DatabaseHeld",
     "DatabaseMissing",
+    "DatabaseOutOfReach",
     "DatabasePlaceMissing",
     "DatabaseReplaced",
     "DatabaseRestored",

@@ -115,6 +115,10 @@ class DatabaseDamaged(DatabaseUnusable):
     """SQLite's check found pages that it did not write so."""
 
 
+class DatabaseOutOfReach(DatabaseUnusable):
+    """This user may not read or write the file or its directory; the daemon's user may."""
+
+
 class WriteFailed(StoreError):
     """SQLite rejected a transaction, which was rolled back; earlier data is unchanged."""
 

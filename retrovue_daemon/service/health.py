@@ -10,7 +10,7 @@ import structlog
 
 from retrovue_daemon.errors import DaemonError, InternalError, PlexError, WriterStopped
 from retrovue_daemon.store.database import unreadable
-from retrovue_daemon.store.tables.problems import Problem, store_next_listing, store_server_problem
+from retrovue_daemon.store.tables.problems import Problem, store_hint, store_next_listing, store_server_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -85,6 +85,10 @@ class Health:
         """Store when a library whose listing failed is listed again; ``wait`` as in `store`."""
         at = self._time_in(wait)
         self._write(lambda connection: store_next_listing(connection, library_id, at))
+
+    def store_hint(self, library_id: int, hint: str) -> None:
+        """Store what to do about the removals that are held back in a library."""
+        self._write(lambda connection: store_hint(connection, library_id, hint))
 
     def _time_in(self, wait: float | None) -> int | None:
         return None if wait is None else self._clock.now() + round(wait)

@@ -70,7 +70,7 @@ def summary(reports: Sequence[ServerReport], code: int) -> dict[str, Any]:
 
 
 def shortfalls(result: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return a (message, hint) pair per ``libraries`` entry that matched nothing, and one if nothing was synced."""
+    """Return a (message, hint) pair per ``libraries`` entry that matched nothing."""
     found = []
     for server in result["servers"]:
         titles = ", ".join(repr(offer["title"].strip()) for offer in server.get("offers", ()))
@@ -81,14 +81,18 @@ def shortfalls(result: dict[str, Any]) -> list[tuple[str, str]]:
             )
             for entry in server.get("unknown_libraries", ())
         ]
-    if result["servers"] and not any(server["error"] or server["libraries"] for server in result["servers"]):
-        reasons = [
-            f"{offer['title'].strip()!r} {offer['left_out']}"
-            for server in result["servers"]
-            for offer in server.get("offers", ())
-            if offer["left_out"]
-        ]
-        found.append(("there was nothing to sync", "; ".join(reasons) or "the servers list no libraries"))
+    return found
+
+
+def idle_servers(result: dict[str, Any]) -> list[str]:
+    """Return a line for each server that responded but has no library to sync, with the reasons."""
+    found = []
+    for server in result["servers"]:
+        offers = server.get("offers", ())
+        if not server["error"] and not server["libraries"] and all(offer["left_out"] for offer in offers):
+            reasons = [f"{offer['title'].strip()!r} {offer['left_out']}" for offer in offers]
+            why = "; ".join(reasons) or "it lists no libraries"
+            found.append(f"there was nothing to sync on server {server['server']!r}: {why}")
     return found
 
 

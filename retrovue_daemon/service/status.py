@@ -15,6 +15,7 @@ from retrovue_daemon.store.tables.libraries import read_libraries
 from retrovue_daemon.store.tables.problems import Problem
 from retrovue_daemon.store.tables.reloads import read_reloads
 from retrovue_daemon.store.tables.servers import read_servers
+from retrovue_daemon.sync.guard import accept_hint
 
 if TYPE_CHECKING:
     import sqlite3
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 HELD_BACK = "RemovalsHeldBack"
 """The kind of a problem: removals that wait for a person."""
-
-ACCEPT_HINT = "if these items are really gone, run: retrovue-daemon sync --accept-removals"
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -120,7 +119,7 @@ class Condition:
             if library.fails and (library.state == "blocked" or not server.fails):
                 kind, hint = "PassFailed", library.last_error_hint
                 if library.state == "blocked":
-                    kind, hint = HELD_BACK, ACCEPT_HINT
+                    kind, hint = HELD_BACK, hint or accept_hint(server.name, library.name)
                 error = library.last_error or "a removal is held back"
                 problem = Problem(kind, error, hint, library.failing_since, library.next_try_at)
                 yield Finding(self.timed(problem), server.name, library.name)

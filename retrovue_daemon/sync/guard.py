@@ -5,6 +5,7 @@ Nothing is removed on doubt: a server whose disk is not mounted looks like one w
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from retrovue_daemon.store.items.sweep import present
@@ -60,6 +61,20 @@ async def refusal_of(
         max_removed=max_removed,
         emptied=False,
     )
+
+
+def accept_hint(server: str, library: str, *, owner: bool | None = None) -> str:
+    """Return what to do about removals that are held back in a library, given by its title or key.
+
+    ``owner`` is whether the token is that of the server's owner; None if unknown.
+    """
+    command = f"retrovue-daemon sync -s {shlex.quote(server)} -l {shlex.quote(library)} --accept-removals"
+    if owner is False:
+        return (
+            "the token is not, or no longer, that of the server's owner, so the items may only be hidden from it:"
+            f" set the owner's token; if they are really gone, run: {command}"
+        )
+    return f"if these items are really gone, run: {command}"
 
 
 def guard(

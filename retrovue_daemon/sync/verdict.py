@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class PassReport(msgspec.Struct, frozen=True):
     """How a pass ended; ``run_id`` is its row in sync_runs, None if there was nothing to record or that failed.
 
-    ``cause`` is the error that ended it early, ``removal`` what was or would be removed from the library.
+    ``cause`` is the error that ended it early, ``removal`` what was or would be removed from the library, ``hint``
+    what to do about a removal that is held back.
     """
 
     server: str
@@ -28,6 +29,7 @@ class PassReport(msgspec.Struct, frozen=True):
     duration_s: float
     cause: DaemonError | None = None
     removal: Removal | None = None
+    hint: str | None = None
 
     @property
     def found_nothing(self) -> bool:

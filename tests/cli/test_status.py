@@ -60,7 +60,9 @@ def test_what_is_held_back_is_reported_with_the_reason_and_what_to_do(on, rows) 
     rows("UPDATE libraries SET state = 'blocked', last_error = '27 of 27 items are gone' WHERE id = 1")
     told = on("status").out
     assert "held back: home / Movies: 27 of 27 items are gone" in told
-    assert "sync --accept-removals" in told
+    assert "sync -s home -l Movies --accept-removals" in told
+    rows("UPDATE libraries SET last_error_hint = 'what the daemon stored' WHERE id = 1")
+    assert "hint: what the daemon stored" in on("status").out
     assert _status(on("status", "--json"))["blocked"] == [
         {"server": "home", "library": "Movies", "error": "27 of 27 items are gone"}
     ]
@@ -308,7 +310,7 @@ def test_health_is_one_if_something_is_wrong_or_no_daemon_runs(on, database, row
         assert (on("health").code, on("status", "--exit-code").code, on("status", "--exit-code", "--json").code) == (
             1, 1, 1,
         )  # fmt: skip
-        assert "sync --accept-removals" in on("health").out
+        assert "sync -s home -l Movies --accept-removals" in on("health").out
 
 
 def test_a_refused_reload_is_wrong_until_the_next_start(on, daemon, rows) -> None:

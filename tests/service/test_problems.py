@@ -125,6 +125,38 @@ async def test_an_entry_that_selects_nothing_says_so_until_it_does(serve, config
     assert rows(PROBLEM) == [(None,) * 5]
 
 
+@pytest.mark.parametrize("is_owner", [True, False])
+async def test_a_removal_that_is_held_back_says_what_to_run(
+    serve, config, start_plex, clock, events, rows, is_owner
+) -> None:
+    """For this server and library only; a token that is not the owner's may only not see the items any more."""
+    plex = await start_plex("Comedies", "Dramas & more")
+    service = await serve(config(table(plex)))
+    await events.count(2, "sync.finished", status="ok")
+    if not is_owner:
+        await service.supervisor.apply(config(table(plex, token=plex.shared_token)))
+        await events.count(2, "sync.finished")
+    plex.quirks.hidden_libraries.add("2")
+    await clock.tick("interval home")
+    line = await events.next("sync.blocked")
+    command = "retrovue-daemon sync -s home -l 'Dramas & more' --accept-removals"
+    assert line["hint"].endswith(f"if {'these items' if is_owner else 'they'} are really gone, run: {command}")
+    assert ("set the owner's token" in line["hint"]) is not is_owner
+    await service.database.writer.catch_up()
+    assert rows("SELECT last_error_hint FROM libraries WHERE state = 'blocked'") == [(line["hint"],)]
+
+
+async def test_of_two_libraries_of_one_title_the_key_is_named(serve, config, start_plex, clock, events) -> None:
+    """Removals of the other one are not accepted by accident."""
+    plex = await start_plex("Dramas", "Dramas")
+    await serve(config(table(plex)))
+    await events.count(2, "sync.finished", status="ok")
+    plex.quirks.hidden_libraries.add("2")
+    await clock.tick("interval home")
+    line = await events.next("sync.blocked")
+    assert line["hint"].endswith("sync -s home -l 2 --accept-removals")
+
+
 async def test_a_row_that_defines_no_server_says_why(serve, config, edit, clock, events, rows) -> None:
     """Another program wrote it."""
     service = await serve(config())

@@ -100,6 +100,29 @@ async def test_check_offline_trusts_that_systemd_has_the_credentials(commands, t
     assert (await commands.run("check", "--config", file)).code == 78
 
 
+async def test_check_finds_a_database_that_a_sync_could_not_use(commands, plex, config_file, tmp_path) -> None:
+    """With the sync's exit code; offline it is a warning, because systemd creates the directory at the start."""
+    file, place = config_file(plex), tmp_path / "unmounted" / "mirror.db"
+    for foreign in (False, True):
+        code = 78 if foreign else 75
+        if foreign:
+            place.parent.mkdir()
+            place.write_text("not a database, but it is long enough to be taken for one" * 20)
+        finished = await commands.run("check", "--config", file, "--database", place)
+        assert finished.code == code
+        assert f"error: database {place}: " in finished.err
+        assert "hint: " in finished.err
+        finished = await commands.run("check", "--config", file, "--database", place, "--json")
+        answer = json.loads(finished.out)["database"]
+        assert answer["path"] == str(place)
+        assert answer["error"]["type"] == ("DatabaseUnusable" if foreign else "DatabasePlaceMissing")
+        finished = await commands.run("check", "--offline", "--config", file, "--database", place)
+        assert (finished.code, finished.err.startswith("warning: database")) == (0, True)
+        assert list(tmp_path.glob("unmounted/*")) == [place] * foreign
+        assert (await commands.run("sync", "--config", file, "--database", place)).code == code
+    assert json.loads((await commands.run("check", "--config", file, "--json")).out)["database"]["error"] is None
+
+
 async def test_check_distinguishes_good_servers_from_bad_ones(commands, plex, config_file) -> None:
     """Exit code 1 where some answer, 3 where none does."""
     file = config_file(plex)

@@ -9,6 +9,7 @@ from contextlib import closing
 import pytest
 from structlog.testing import capture_logs
 
+from retrovue_daemon.demo import SimulatedPlex, built_in_library
 from retrovue_daemon.service.daemon import SyncOptions
 from retrovue_daemon.service.selection import Selection
 
@@ -116,7 +117,22 @@ async def test_sync_says_that_there_was_nothing_to_do(commands, plex, config_fil
     file.write_text(file.read_text() + 'libraries = ["Movis"]\n')
     finished = await commands.run("sync", "--config", file)
     assert finished.code == 1
-    assert "there was nothing to sync" in finished.err
+    assert "there was nothing to sync on server 'home': 'Movies' " in finished.err
+
+
+async def test_sync_names_each_server_that_has_nothing_to_sync(commands, plex, config_file) -> None:
+    """Although another one has; `check` says it before."""
+    file, world = config_file(plex), built_in_library()
+    world.machine_identifier = "another-machine"
+    async with SimulatedPlex(world) as other:
+        table = f'[[servers]]\nname = "other"\nurl = "{other.url}"\ntoken = "{other.token}"\n'
+        file.write_text(f'{file.read_text()}{table}exclude_libraries = ["*"]\n')
+        finished = await commands.run("check", "--config", file)
+        assert (finished.code, finished.out.count("no library of this server would be synced")) == (0, 1)
+        finished = await commands.run("sync", "--config", file)
+    assert finished.code == 0
+    assert finished.err.count("there was nothing to sync on server 'other': 'Movies' ") == 1
+    assert "on server 'home'" not in finished.err
 
 
 async def test_commands_know_a_library_by_its_former_title_too(renamed, sync, commands, config_file, plex) -> None:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import os
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from retrovue_daemon.cli.contact import ServerCheck, check_servers, stored_titles
-from retrovue_daemon.cli.display.output import print_json, print_table, print_warnings
+from retrovue_daemon.cli.display.output import print_error, print_json, print_table, print_warning, print_warnings
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.display.units import plural
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption
 from retrovue_daemon.cli.place import announce
-from retrovue_daemon.errors import ConfigError, ConfigProblem
+from retrovue_daemon.errors import ConfigError, ConfigProblem, DatabaseOutOfReach
 from retrovue_daemon.service.report import describe
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from retrovue_daemon.errors import StoreError
 
 
 def check(
@@ -22,12 +28,14 @@ def check(
     offline: Annotated[bool, typer.Option("--offline", help="Check the file only; contact no server.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Check the configuration, then each server: its identity, its token and its libraries.
+    """Check the configuration, the place of the database, and each server: its identity, token and libraries.
 
     The check reads a few items of each library to find out whether the token can see file paths; the token of the
     server's owner always can. Exit code 1 means that a server failed the check (3: all servers did), that a token
     cannot see file paths, that an entry of `libraries` in the configuration matches no library of its server, or that
-    two entries are the same server. Nothing is written.
+    two entries are the same server. 75 and 78 mean that a sync could not use the database, for example because its
+    directory is missing; with `--offline`, that is only a warning, because the service may create it. Nothing is
+    written.
 
     Examples:
 
@@ -43,7 +51,8 @@ def check(
         if as_json:
             print_json({"valid": False, "problems": [plain_problem(problem) for problem in error.problems]})
         raise
-    announce(settings)
+    obstacle = _obstacle(settings.database.path)
+    is_fatal = obstacle is not None and not offline and not isinstance(obstacle, DatabaseOutOfReach)
     checks = [] if offline else check_servers(settings.servers, former=stored_titles(settings.database.path))
     failed = sum(result.error is not None for result in checks)
     if as_json:
@@ -51,6 +60,7 @@ def check(
             {
                 "valid": True,
                 "warnings": [plain_problem(warning) for warning in settings.warnings],
+                "database": {"path": str(settings.database.path), "error": describe(obstacle)},
                 "servers": [_plain(result) for result in checks],
             }
         )
@@ -60,10 +70,25 @@ def check(
             print_table(_table(checks))
         else:
             print(f"the configuration is valid ({plural(len(settings.servers), 'server')}, none contacted)")
+    announce(settings)
+    if is_fatal and obstacle is not None:
+        print_error(obstacle)
+    elif obstacle is not None:
+        print_warning("; ".join(filter(None, (str(obstacle), obstacle.hint))))
     if failed:
         raise typer.Exit(3 if failed == len(checks) else 1)
+    if is_fatal and obstacle is not None:
+        raise typer.Exit(obstacle.exit_code)
     if any(result.problems for result in checks):
         raise typer.Exit(1)
+
+
+def _obstacle(path: Path) -> StoreError | None:
+    """Return what would keep a sync by this user from using the database, or None."""
+    from retrovue_daemon.config import default_database  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.file.visits import obstacle  # noqa: PLC0415 -- likewise
+
+    return obstacle(path, own_place=path == default_database(os.environ).path)
 
 
 def plain_problem(problem: ConfigProblem) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from retrovue_daemon.cli.display.output import print_failure
+from retrovue_daemon.cli.display.output import print_failure, print_warning
 from retrovue_daemon.cli.display.progress import with_progress
 from retrovue_daemon.cli.display.reports import print_dry_run, print_summary
 from retrovue_daemon.cli.options import (
@@ -25,7 +25,7 @@ from retrovue_daemon.cli.place import announce
 from retrovue_daemon.cli.startup import import_lightly, tune_memory
 from retrovue_daemon.errors import AmbiguousShow, ConfigError, DatabaseHeld, UnknownShow
 from retrovue_daemon.service.exit_code import exit_code
-from retrovue_daemon.service.report import shortfalls, summary, unmet
+from retrovue_daemon.service.report import idle_servers, shortfalls, summary, unmet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,6 +116,8 @@ def sync(
         raise unknown
     for message, hint in shortfalls(results):
         print_failure(message, hint)
+    for line in idle_servers(results):
+        print_warning(line)
     if not results["servers"] and not results.get("error"):
         print_failure("there is no active server", "add a [[servers]] table to the configuration")
     raise typer.Exit(results["exit_code"])

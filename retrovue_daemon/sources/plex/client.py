@@ -56,6 +56,12 @@ _MATCHED: Final = "plex://"
 _EVERYWHERE: Final = ("/library/sections/all", "/library/all")
 """Paths that search all libraries: the one that old servers know too, and the one of the API description."""
 
+_NOT_FOUND: Final = 404
+_NO_IDENTITY_HINT: Final = (
+    "no Plex Media Server answers at this url: check its port, and its path if a proxy is in front of the server"
+    " (as in https://example.org/plex)"
+)
+
 _SEARCH_REFUSED: Final = frozenset({400, 404, 501})
 
 _log = structlog.get_logger(__name__)
@@ -120,11 +126,16 @@ class PlexClient:
 
     async def identity(self) -> ServerIdentity:
         """Request the server's identity, without the token: until it is known, the token could reach anyone."""
-        return await self._transport.get(
-            "/identity",
-            lambda response: parse_identity(response.body, content_type=response.content_type),
-            with_token=False,
-        )
+        try:
+            return await self._transport.get(
+                "/identity",
+                lambda response: parse_identity(response.body, content_type=response.content_type),
+                with_token=False,
+            )
+        except RequestRefused as refusal:
+            if refusal.status == _NOT_FOUND:
+                refusal.hint = _NO_IDENTITY_HINT
+            raise
 
     async def confirm_machine(self, known: str | None) -> ServerIdentity:
         """Return the server's identity. Raise WrongServer if its machineIdentifier is not the ``known`` one."""

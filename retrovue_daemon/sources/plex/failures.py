@@ -63,9 +63,24 @@ def one_line(text: str) -> str:
     return " ".join(text.split())[:LONGEST_DETAIL]
 
 
+def _name_hint(host: str) -> str | None:
+    """Return why the name of a server may not resolve, and what helps; None for the usual hint.
+
+    A name such as 192-168-1-10.HASH.plex.direct stands for a private address. Many routers drop such responses, to
+    protect against DNS rebinding: https://support.plex.tv/articles/206225077.
+    """
+    if not host.lower().rstrip(".").endswith(".plex.direct"):
+        return None
+    address = host.split(".", maxsplit=1)[0].replace("-", ".")
+    return (
+        "the router or DNS server may drop private addresses (rebinding protection): allow the domain plex.direct"
+        f" there, or set url to the address itself (as in https://{address}:32400) and tls_server_name to {host!r}"
+    )
+
+
 def _not_connected(error: aiohttp.ClientConnectorError, server: str) -> ServerUnreachable:
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return ServerUnreachable(server, f"cannot resolve host {error.host!r}")
+        return ServerUnreachable(server, f"cannot resolve host {error.host!r}", hint=_name_hint(error.host))
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return ServerUnreachable(server, one_line(str(error.certificate_error)), hint=_TLS_HINT)
     reason = reason_of(error.os_error)

@@ -101,6 +101,7 @@ class PageSource:
         pager = Pager(
             fetch,
             server=self._name,
+            path=path,
             page_size=listing.page_size,
             ahead=self._concurrency,
             pace=self._pace,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 import msgspec
 
 from retrovue_daemon.clock import Clock
-from retrovue_daemon.errors import PagingIgnored, PlexError, RequestRefused, ServerTimeout
+from retrovue_daemon.errors import PagingIgnored, PlexError, RequestRefused, ServerTimeout, ServerUnreachable
 from retrovue_daemon.records import Page
 from retrovue_daemon.sources.plex.narrowing import Narrowing, may_be_one_entry
 from retrovue_daemon.sources.plex.pace import SMALLEST_PAGE, Pace
@@ -48,7 +48,7 @@ class Pager:
     ``fetch(start, size, wanted, tries)`` starts the fetch of one page and returns its task, which the pager then
     owns: it awaits the task, or cancels and awaits it. ``wanted`` is set when the reader gets to the page: until then
     its body need not be decoded. ``page_size`` and ``size`` are entries; at most ``ahead`` fetches run at once.
-    ``pace`` may reduce the page size and the number of fetches.
+    ``pace`` may reduce the page size and the number of fetches. ``path`` names the listing in errors.
 
     A page that fails for good is requested in halves, down to the entry that cannot be fetched, which is yielded as a
     page of its own with the reason. ``exists`` says that a 404 for the first page does not concern the whole listing.
@@ -59,6 +59,7 @@ class Pager:
         fetch: StartFetch,
         *,
         server: str,
+        path: str,
         page_size: int,
         ahead: int,
         pace: Pace | None = None,
@@ -68,6 +69,8 @@ class Pager:
     ) -> None:
         self._fetch = fetch
         self._server = server
+        self._path = path
+        self._number = 0
         self._size = page_size
         self._ahead = min(ahead, MOST_AHEAD)
         self._pace = pace or Pace(server)
@@ -91,6 +94,7 @@ class Pager:
         first_key: str | None = None
         try:
             for number in range(self._most_pages):
+                self._number = number
                 page = await self._next_page()
                 for unreadable in self._unreadable:
                     yield unreadable
@@ -130,9 +134,15 @@ class Pager:
                     self._pace.timed_out(self._asked, self._size)
                     continue
                 if not self._may_be_one_entry(error):
+                    self._locate(error)
                     raise
                 seconds = 0.0 if began is None else self._clock.monotonic() - began
-                if self._narrowing.failed(error, start=self._start, size=self._asked, seconds=seconds):
+                try:
+                    skip = self._narrowing.failed(error, start=self._start, size=self._asked, seconds=seconds)
+                except PlexError as cause:
+                    self._locate(cause)
+                    raise
+                if skip:
                     self._skip_entry(error)
                 if self._total is not None and self._start >= self._total:
                     return None
@@ -160,6 +170,14 @@ class Pager:
         if isinstance(error, RequestRefused) and self._start == 0 and not self._exists:
             return False
         return may_be_one_entry(error)
+
+    def _locate(self, error: PlexError) -> None:
+        """Name the page and the position in the error of a listing that ends here, unless no server responded."""
+        if type(error) is not ServerUnreachable:
+            last = self._start + self._asked - 1
+            entries = f"entry {last:,}" if last == self._start else f"entries {self._start:,} to {last:,}"
+            place = f"page {self._number + 1:,} of {self._path}, {entries}"
+            error.detail = f"{error.detail}; {place}" if error.detail else place
 
     def _skip_entry(self, error: PlexError) -> None:
         reason = error.detail or error.summary

@@ -74,15 +74,8 @@ def prepare(path: Path, *, mode: int = 0o600, group: str | None = None) -> None:
             version = own_version(connection, path)
             if unclean:
                 _quick_check(connection, path)
-            newest = migrations()[-1].version
-            if version > newest:
-                raise DatabaseUnusable(
-                    path,
-                    f"has schema version {version}, this release supports up to {newest}",
-                    hint="use the newer release that wrote it, or restore the copy that was made before its upgrade"
-                    " (`retrovue-daemon database restore FILE`)",
-                )
-            if 0 < version < newest:
+            refuse_newer(path, version)
+            if 0 < version < migrations()[-1].version:
                 _keep_copy(connection, path, version, mode, group)
             journal = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
             if journal != "wal":
@@ -193,6 +186,18 @@ def refuse_foreign(path: Path) -> None:
     ):
         if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
             own_version(connection, path)
+
+
+def refuse_newer(path: Path, version: int) -> None:
+    """Raise DatabaseUnusable if a newer release wrote the database."""
+    newest = migrations()[-1].version
+    if version > newest:
+        raise DatabaseUnusable(
+            path,
+            f"has schema version {version}, this release supports up to {newest}",
+            hint="use the newer release that wrote it, or restore the copy that was made before its upgrade"
+            " (`retrovue-daemon database restore FILE`)",
+        )
 
 
 def own_version(connection: sqlite3.Connection, path: Path) -> int:

@@ -15,6 +15,7 @@ from retrovue_daemon.config.files import owner_hint
 from retrovue_daemon.errors import (
     DatabaseHeld,
     DatabaseMissing,
+    DatabaseOutOfReach,
     DatabaseUnusable,
     StoreError,
     WriteFailed,
@@ -27,6 +28,7 @@ from retrovue_daemon.store.file.preparation import (
     own_version,
     prepare,
     refuse_foreign,
+    refuse_newer,
     refuse_unusable_place,
 )
 from retrovue_daemon.store.file.space import as_disk_full
@@ -107,6 +109,31 @@ def make_if_missing(path: Path, *, mode: int = 0o600, group: str | None = None, 
     with database_lock(path, mode=mode):
         prepare(path, mode=mode, group=group)
         hand_over(path, lock_path(path))
+
+
+def obstacle(path: Path, *, own_place: bool = False) -> StoreError | None:
+    """Return what would keep a sync from using a database, or None; nothing is created or changed.
+
+    ``own_place`` says that a missing directory would be created. What this user may not see may be visible to the
+    daemon's user: such an obstacle is a DatabaseOutOfReach.
+    """
+    try:
+        path.parent.stat()
+        if os.path.lexists(path) and not os.access(path, os.R_OK) and os.access(path, os.F_OK):
+            return _not_for_us(path, "Permission denied")
+    except PermissionError as error:
+        return _not_for_us(path, error.strerror or "")
+    except OSError:
+        if own_place:
+            return None
+    try:
+        path = check_place(path, own=False)
+        if path.exists() and path.stat().st_size:
+            with reading_any_version(path) as connection:
+                refuse_newer(path, own_version(connection, path))
+    except StoreError as error:
+        return error
+    return None
 
 
 def find(path: Path) -> Path:
@@ -202,7 +229,7 @@ def explained(path: Path, error: sqlite3.Error) -> StoreError:
         hint = f"another program has kept the database locked for {BUSY_S:.0f} s; let it commit, then try again"
         return DatabaseHeld(path, None, hint=hint)
     if name.startswith("SQLITE_READONLY"):
-        return DatabaseUnusable(path, "is not writable for this user", hint=owner_hint(path))
+        return DatabaseOutOfReach(path, "is not writable for this user", hint=owner_hint(path))
     if (full := as_disk_full(path, error)) is not None:
         return full
     if name == "SQLITE_NOTADB":
@@ -218,8 +245,8 @@ def explained(path: Path, error: sqlite3.Error) -> StoreError:
     )
 
 
-def _not_for_us(path: Path, reason: str) -> DatabaseUnusable:
-    return DatabaseUnusable(
+def _not_for_us(path: Path, reason: str) -> DatabaseOutOfReach:
+    return DatabaseOutOfReach(
         path,
         f"cannot be read: {reason.lower()}",
         hint=f'{owner_hint(path)}; [database] mode = "0640" and group decide who may read it',

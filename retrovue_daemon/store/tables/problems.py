@@ -58,6 +58,13 @@ def store_server_problem(connection: sqlite3.Connection, server_id: int, problem
     )
 
 
+def store_hint(connection: sqlite3.Connection, library_id: int, hint: str) -> None:
+    """Store what to do about the removals that are held back in a library."""
+    connection.execute(
+        "UPDATE libraries SET last_error_hint = ? WHERE id = ? AND state = 'blocked'", (hint, library_id)
+    )
+
+
 def store_next_listing(connection: sqlite3.Connection, library_id: int, next_try_at: int | None) -> None:
     """Store when a library whose listing failed is listed again; None if nothing is scheduled."""
     connection.execute(

@@ -15,6 +15,7 @@ import structlog
 from retrovue_daemon.errors import DaemonError, DiskFull, InternalError, PlexError, WriterStopped
 from retrovue_daemon.store.database import unreadable
 from retrovue_daemon.store.tables.runs import Counts, Run, record_failure, record_run
+from retrovue_daemon.sync.guard import accept_hint
 from retrovue_daemon.sync.verdict import PassReport, Verdict
 
 if TYPE_CHECKING:
@@ -244,5 +245,5 @@ def log_report(report: PassReport) -> None:
         **error,
     )
     if run.status == "blocked":
-        hint = "if this is really gone, run: retrovue-daemon sync --accept-removals"
+        hint = report.hint or accept_hint(report.server, report.library)
         log.error("sync.blocked", **names, error=run.error, hint=hint)

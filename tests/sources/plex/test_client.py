@@ -426,6 +426,14 @@ def offline() -> ServerSection:
     return ServerSection(name="home", url="http://plex.test:32400/p", token=Secret("tok-1"))
 
 
+async def test_identity_not_found(plex: FakePlex, connect: Connect) -> None:
+    """Something else has the port, or a proxy has the server below a path."""
+    plex.answer("/identity", plex.reply("not found", status=404))
+    with pytest.raises(RequestRefused, match="HTTP 404 for /identity") as caught:
+        await (await connect()).identity()
+    assert "https://example.org/plex" in (caught.value.hint or "")
+
+
 async def test_identity_offline(responses: aioresponses, offline: ServerSection) -> None:
     """The whole address of a request: prefix, path, nothing else."""
     responses.get("http://plex.test:32400/p/identity", payload={"MediaContainer": {"machineIdentifier": "9f"}})

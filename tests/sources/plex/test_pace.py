@@ -169,7 +169,7 @@ async def test_a_listing_continues_where_it_was_in_pages_of_another_size(pace: P
     """Every entry comes once, whatever the pace wants in between."""
     seconds = iter([7.0, 7.0, 1.0, 1.0, 1.0, 1.0, 7.0] + [1.0] * 100)
     pages = Pages(listing(3_000))
-    pager = Pager(pages.fetch, server="home", page_size=200, ahead=2, pace=pace)
+    pager = Pager(pages.fetch, server="home", path="/all", page_size=200, ahead=2, pace=pace)
     found = []
     async for page in pager.pages():
         note(pace, next(seconds), asked=page.entries)

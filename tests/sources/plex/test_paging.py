@@ -79,7 +79,7 @@ def listing(entries: int, *, cap: int = 10_000, says_total: bool = True) -> Answ
 
 
 async def keys(pages: Pages, size: int, *, ahead: int = 2, most_pages: int = 100) -> list[str]:
-    pager = Pager(pages.fetch, server="home", page_size=size, ahead=ahead, most_pages=most_pages)
+    pager = Pager(pages.fetch, server="home", path="/all", page_size=size, ahead=ahead, most_pages=most_pages)
     async with aclosing(pager.pages()) as listed:
         found = [item.rating_key async for page in listed for item in page.items]
     assert all(task.done() for task in pages.tasks)
@@ -89,7 +89,7 @@ async def keys(pages: Pages, size: int, *, ahead: int = 2, most_pages: int = 100
 async def test_a_page_is_wanted_once_the_reader_comes_to_it() -> None:
     """Those that are fetched ahead need not be decoded before: the reader has other work for the processor."""
     pages = Pages(listing(500))
-    pager = Pager(pages.fetch, server="home", page_size=100, ahead=3)
+    pager = Pager(pages.fetch, server="home", path="/all", page_size=100, ahead=3)
     async with aclosing(pager.pages()) as listed:
         wanted = [[event.is_set() for event in pages.wanted] async for _page in listed]
     assert wanted[0] == [True, False, False, False]
@@ -113,14 +113,14 @@ async def test_every_entry_once(entries: int, ahead: int) -> None:
 async def test_empty_listing() -> None:
     """An empty listing is one empty page."""
     pages = Pages(listing(0))
-    async with aclosing(Pager(pages.fetch, server="home", page_size=10, ahead=2).pages()) as listed:
+    async with aclosing(Pager(pages.fetch, server="home", path="/all", page_size=10, ahead=2).pages()) as listed:
         assert [page.entries async for page in listed] == [0]
 
 
 async def test_unknown_total() -> None:
     """Without a total an empty page ends the listing, and is given; no page is requested that may not be there."""
     pages = Pages(listing(300, says_total=False))
-    pager = Pager(pages.fetch, server="home", page_size=100, ahead=3)
+    pager = Pager(pages.fetch, server="home", path="/all", page_size=100, ahead=3)
     async with aclosing(pager.pages()) as listed:
         assert [page.entries async for page in listed] == [100, 100, 100, 0]
     assert pages.asked == [(0, 100), (100, 100), (200, 100), (300, 100)]
@@ -180,7 +180,7 @@ async def test_everything_at_once() -> None:
     """A first page with more than requested, and no larger total, is the whole listing."""
     for total in (None, 400):
         pages = Pages(partial(_all_at_once, total))
-        pager = Pager(pages.fetch, server="home", page_size=100, ahead=2)
+        pager = Pager(pages.fetch, server="home", path="/all", page_size=100, ahead=2)
         async with aclosing(pager.pages()) as listed:
             assert [(part.entries, part.total) async for part in listed] == [(400, 400)]
         assert pages.asked == [(0, 100)]
@@ -258,18 +258,26 @@ async def test_failure_comes_in_its_place() -> None:
         return ServerBusy("home", 503) if start == 200 else page(start, size, 900)
 
     pages = Pages(fail)
-    async with aclosing(Pager(pages.fetch, server="home", page_size=100, ahead=3).pages()) as listed:
+    async with aclosing(Pager(pages.fetch, server="home", path="/all", page_size=100, ahead=3).pages()) as listed:
         assert [(await anext(listed)).offset, (await anext(listed)).offset] == [0, 100]
-        with pytest.raises(ServerBusy):
+        with pytest.raises(ServerBusy, match=r"HTTP 503; page 3 of /all, entries 200 to 299$"):
             await anext(listed)
     assert all(task.done() for task in pages.tasks)
+
+
+async def test_a_listing_that_cannot_be_read_at_all_names_the_first_position() -> None:
+    """Also if several single entries were tried; a server that cannot be reached has no position."""
+    with pytest.raises(BadAnswer, match=r"no JSON; page 1 of /all, entry \d+$"):
+        await keys(Pages(lambda _, __: BadAnswer("home", "no JSON")), 100)
+    with pytest.raises(ServerUnreachable, match=r"refused$"):
+        await keys(Pages(lambda _, __: ServerUnreachable("home", "refused")), 100)
 
 
 @pytest.mark.parametrize(("ahead", "fetches"), [(1, 1), (2, 2), (3, 3), (10, 3)])
 async def test_fetching_ahead(ahead: int, fetches: int) -> None:
     """While the reader has the first page, the next ones are fetched, but only so many."""
     pages = Pages(listing(9000), held=True)
-    async with aclosing(Pager(pages.fetch, server="home", page_size=100, ahead=ahead).pages()) as listed:
+    async with aclosing(Pager(pages.fetch, server="home", path="/all", page_size=100, ahead=ahead).pages()) as listed:
         await anext(listed)
         await asyncio.sleep(0)
         assert pages.asked == [(start * 100, 100) for start in range(fetches + 1)]
@@ -279,7 +287,7 @@ async def test_fetching_ahead(ahead: int, fetches: int) -> None:
 async def test_leaving_early() -> None:
     """A reader that leaves takes the fetches with it."""
     pages = Pages(listing(9000), held=True)
-    async with aclosing(Pager(pages.fetch, server="home", page_size=100, ahead=3).pages()) as listed:
+    async with aclosing(Pager(pages.fetch, server="home", path="/all", page_size=100, ahead=3).pages()) as listed:
         await anext(listed)
     assert [task.cancelled() for task in pages.tasks] == [False, True, True, True]
 
@@ -309,7 +317,7 @@ def spoilt(entries: int, *bad: int, error: Callable[[], PlexError] = lambda: Ser
 
 
 async def unreadable(pages: Pages, size: int, *, exists: bool = False) -> list[int]:
-    pager = Pager(pages.fetch, server="home", page_size=size, ahead=2, exists=exists)
+    pager = Pager(pages.fetch, server="home", path="/all", page_size=size, ahead=2, exists=exists)
     async with aclosing(pager.pages()) as listed:
         return [page.offset async for page in listed if page.unreadable is not None]
 
@@ -405,7 +413,7 @@ async def test_the_search_for_bad_entries_takes_ten_minutes_at_most(takes: float
     bad = {50, 250, 450, 650, 850}
     clock = _SlowFailures(takes)
     pages = Pages(clock.answer(bad))
-    pager = Pager(pages.fetch, server="home", page_size=100, ahead=1, clock=clock)
+    pager = Pager(pages.fetch, server="home", path="/all", page_size=100, ahead=1, clock=clock)
     found: list[str] = []
 
     async def read() -> None:

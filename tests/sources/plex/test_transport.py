@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.client_reqrep import ConnectionKey
 from stamina.instrumentation import set_on_retry_hooks
 from structlog.testing import capture_logs
 
@@ -34,6 +36,7 @@ from retrovue_daemon.errors import (
     ServerUnreachable,
     Unauthorized,
 )
+from retrovue_daemon.sources.plex.failures import failure_of
 from retrovue_daemon.sources.plex.parse import parse_identity
 from retrovue_daemon.sources.plex.retries import Retries, RetryPolicy
 from retrovue_daemon.sources.plex.transport import Transport
@@ -524,6 +527,24 @@ async def test_unknown_host(transport: Connect) -> None:
     error = await failure(await transport(url="http://nowhere.invalid:32400"))
     assert isinstance(error, ServerUnreachable)
     assert error.detail == "cannot resolve host 'nowhere.invalid'"
+    assert error.hint == ServerUnreachable.hint
+
+
+def test_a_name_of_plex_direct_that_does_not_resolve() -> None:
+    """Routers drop such responses as DNS rebinding; the error says so, and how to do without the name."""
+    host = "192-168-1-10.0f9e8d.plex.direct"
+    key = ConnectionKey(host, 32400, is_ssl=True, ssl=True, proxy=None, proxy_auth=None, proxy_headers_hash=None)
+    cause = aiohttp.ClientConnectorDNSError(key, OSError("Name or service not known"))
+    error = failure_of(cause, "home", aiohttp.ClientTimeout())
+    assert isinstance(error, ServerUnreachable)
+    assert error.detail == f"cannot resolve host '{host}'"
+    for word in (
+        "rebinding",
+        "allow the domain plex.direct",
+        "https://192.168.1.10:32400",
+        f"tls_server_name to '{host}'",
+    ):
+        assert word in (error.hint or "")
 
 
 async def raw_server(answer: bytes) -> asyncio.Server:
