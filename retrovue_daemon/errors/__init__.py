@@ -29,6 +29,7 @@
     │   ├── BadAnswer              not Plex, or not a readable Plex response
     │   │   └── AnswerTooLarge         it holds more than a response to this request may
     │   ├── PagingIgnored          the server returns the same page for every offset
+    │   ├── EndlessListing         a listing or a search has more entries than any library
     │   ├── WrongServer            the address belongs to another machineIdentifier
     │   ├── DuplicateServer        two active entries are the same machine
     │   ├── ServerForgotten        its row was deleted from the database
@@ -71,6 +72,7 @@ from retrovue_daemon.errors.plex import (
     AnswerTooLarge,
     BadAnswer,
     DuplicateServer,
+    EndlessListing,
     PagingIgnored,
     PlexError,
     RequestRefused,
@@ -127,6 +129,7 @@ __all__ = [
     "DefinedByConfig",
     "DiskFull",
     "DuplicateServer",
+    "EndlessListing",
     "InternalError",
     "Interrupted",
     "NamedShow",

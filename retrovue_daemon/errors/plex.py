@@ -91,6 +91,13 @@ class PagingIgnored(PlexError):
     hint = "a proxy in front of the server may drop query arguments or headers"
 
 
+class EndlessListing(PlexError):
+    """A listing or a search has more entries than any library; what came before is kept."""
+
+    summary = "sent a listing without an end"
+    hint = "the server may be damaged, or something else answers in its place; for a search, use a longer title"
+
+
 class WrongServer(PlexError):
     """The address belongs to another machineIdentifier than the one that this server's rows were read from."""
 

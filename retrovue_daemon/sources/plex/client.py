@@ -10,9 +10,10 @@ from urllib.parse import quote
 import msgspec
 import structlog
 
-from retrovue_daemon.errors import RequestRefused, Unauthorized, WrongServer
+from retrovue_daemon.errors import EndlessListing, RequestRefused, Unauthorized, WrongServer
 from retrovue_daemon.records import Episode, Kind
 from retrovue_daemon.sources.plex.arguments import BY_TYPE, LEAVES, LEFT_OUT, paging
+from retrovue_daemon.sources.plex.budget import LARGEST_BODY
 from retrovue_daemon.sources.plex.guid import GUIDParser
 from retrovue_daemon.sources.plex.metadata import Metadata
 from retrovue_daemon.sources.plex.pages import LARGEST_FIRST_PAGE, PageSource
@@ -61,6 +62,9 @@ _NO_IDENTITY_HINT: Final = (
     "no Plex Media Server answers at this url: check its port, and its path if a proxy is in front of the server"
     " (as in https://example.org/plex)"
 )
+
+MOST_FOUND: Final = 10_000
+"""Shows that one search may find."""
 
 _SEARCH_REFUSED: Final = frozenset({400, 404, 501})
 
@@ -263,7 +267,7 @@ class PlexClient:
         """Yield the shows of a library whose titles contain a text, as the library's listing shows them."""
         path = f"/library/sections/{quote(library_key, safe='')}/all"
         arguments = {**BY_TYPE[Kind.SHOW], "title": title}
-        return self._source.pages(path, arguments, LARGEST_FIRST_PAGE, Kind.SHOW)
+        return self._source.pages(path, arguments, LARGEST_FIRST_PAGE, Kind.SHOW, most_entries=MOST_FOUND)
 
     async def shows_called(self, title: str, year: int | None = None) -> tuple[FoundShow, ...]:
         """Find the shows of all libraries whose titles contain a text and which started in a given year.
@@ -284,10 +288,16 @@ class PlexClient:
         return ()
 
     async def _shows_found(self, path: str, arguments: dict[str, str]) -> tuple[FoundShow, ...]:
-        """Read the response to a search page by page until one brings nothing new: not every server pages it."""
+        """Read the response to a search page by page until one brings nothing new: not every server pages it.
+
+        Raise EndlessListing if it is longer than any useful one.
+        """
+        size = 0
 
         def read(response: Response) -> FoundPage:
+            nonlocal size
             body, content_type = response.body, response.content_type
+            size += len(body)
             return parse_found_shows(body, content_type=content_type, total=response.total, asked=LARGEST_FIRST_PAGE)
 
         found: dict[str, FoundShow] = {}
@@ -298,6 +308,8 @@ class PlexClient:
             fresh = {each.show.rating_key: each for each in page.shows if each.show.rating_key not in found}
             found |= fresh
             start += page.entries
+            if len(found) > MOST_FOUND or size > LARGEST_BODY:
+                raise EndlessListing(self.name, f"more than {MOST_FOUND:,} shows or 16 MiB for one title")
             if not fresh or (page.total is not None and start >= page.total):
                 return tuple(found.values())
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from retrovue_daemon.errors import RequestRefused
 from retrovue_daemon.sources.plex.arguments import LEFT_OUT, paging
 from retrovue_daemon.sources.plex.pace import Pace
-from retrovue_daemon.sources.plex.paging import Pager
+from retrovue_daemon.sources.plex.paging import MOST_ENTRIES, Pager
 from retrovue_daemon.sources.plex.parse import parse_page
 
 if TYPE_CHECKING:
@@ -83,11 +83,12 @@ class PageSource:
         *,
         parent: str | None = None,
         exists: bool = False,
+        most_entries: int = MOST_ENTRIES,
     ) -> AsyncGenerator[Page, None]:
         """Yield the pages of a listing in order while prefetching the next ones; ``page_size`` is the largest.
 
         ``exists`` says that the server has this listing, so that a 404 for the first page is due to one of its
-        entries.
+        entries. More than ``most_entries`` entries raise EndlessListing.
         """
         listing = _Listing(path, arguments, kind, self.page_size(page_size), parent)
 
@@ -107,6 +108,7 @@ class PageSource:
             pace=self._pace,
             clock=self._clock,
             exists=exists,
+            most_entries=most_entries,
         )
         return pager.pages()
 

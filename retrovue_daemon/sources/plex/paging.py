@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 import msgspec
 
 from retrovue_daemon.clock import Clock
-from retrovue_daemon.errors import PagingIgnored, PlexError, RequestRefused, ServerTimeout, ServerUnreachable
+from retrovue_daemon.errors import (
+    EndlessListing,
+    PagingIgnored,
+    PlexError,
+    RequestRefused,
+    ServerTimeout,
+    ServerUnreachable,
+)
 from retrovue_daemon.records import Page
 from retrovue_daemon.sources.plex.narrowing import Narrowing, may_be_one_entry
 from retrovue_daemon.sources.plex.pace import SMALLEST_PAGE, Pace
@@ -25,6 +32,12 @@ MOST_AHEAD: Final = 3
 """Pages in flight or waiting for the reader: enough to keep a server busy, few enough to keep memory flat."""
 
 MOST_PAGES: Final = 100_000
+
+MOST_ENTRIES: Final = 3_000_000
+"""Of one listing; a million is a very large library."""
+
+MOST_UNUSABLE: Final = 200_000
+"""Entries of one listing that cannot be stored: unlike rows, their keys are kept in memory."""
 
 
 class StartFetch(Protocol):
@@ -64,6 +77,7 @@ class Pager:
         ahead: int,
         pace: Pace | None = None,
         most_pages: int = MOST_PAGES,
+        most_entries: int = MOST_ENTRIES,
         clock: Clock | None = None,
         exists: bool = False,
     ) -> None:
@@ -75,6 +89,8 @@ class Pager:
         self._ahead = min(ahead, MOST_AHEAD)
         self._pace = pace or Pace(server)
         self._most_pages = most_pages
+        self._most_entries = most_entries
+        self._unusable = 0
         self._clock = clock or Clock()
         self._exists = exists
         self._narrowing = Narrowing()
@@ -90,7 +106,10 @@ class Pager:
         """Fetches of consecutive pages from ``start`` on."""
 
     async def pages(self) -> AsyncGenerator[Page, None]:
-        """Yield the pages in order. Raise PlexError: the failure of a page's fetch, or PagingIgnored."""
+        """Yield the pages in order.
+
+        Raise PlexError: the failure of a page's fetch, PagingIgnored or EndlessListing.
+        """
         first_key: str | None = None
         try:
             for number in range(self._most_pages):
@@ -195,6 +214,11 @@ class Pager:
         if page.total is not None:
             self._total = page.total
         self._start += page.entries
+        self._unusable += len(page.skipped)
+        if self._start > self._most_entries:
+            raise EndlessListing(self._server, f"more than {self._most_entries:,} entries")
+        if self._unusable > MOST_UNUSABLE:
+            raise EndlessListing(self._server, f"more than {MOST_UNUSABLE:,} entries that cannot be stored")
         self._narrowing.succeeded(self._start)
         self._is_steady = page.entries == self._asked
         if self._is_steady or self._ended(page):

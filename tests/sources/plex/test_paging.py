@@ -13,6 +13,7 @@ from retrovue_daemon.clock import Clock
 from retrovue_daemon.errors import (
     AnswerBrokeOff,
     BadAnswer,
+    EndlessListing,
     PagingIgnored,
     RequestRefused,
     ServerBusy,
@@ -20,7 +21,7 @@ from retrovue_daemon.errors import (
     ServerUnreachable,
     Unauthorized,
 )
-from retrovue_daemon.records import Page, Season
+from retrovue_daemon.records import Page, Season, Skipped
 from retrovue_daemon.sources.plex.paging import Pager
 
 if TYPE_CHECKING:
@@ -218,6 +219,30 @@ async def test_endless_listing() -> None:
     """A listing without an end is ended."""
     with pytest.raises(PagingIgnored, match="more than 7 pages"):
         await keys(Pages(lambda start, size: page(start, size, None)), 10, most_pages=7)
+
+
+@pytest.mark.parametrize("total", [None, 1_000])
+async def test_a_listing_has_a_limited_number_of_entries(total: int | None) -> None:
+    """Also if its total grows with each page."""
+    pages = Pages(lambda start, size: page(start, size, None if total is None else start + total))
+    pager = Pager(pages.fetch, server="home", path="/all", page_size=10, ahead=2, most_entries=100)
+    async with aclosing(pager.pages()) as reading:
+        for _ in range(10):
+            assert (await anext(reading)).entries == 10
+        with pytest.raises(EndlessListing, match="more than 100 entries"):
+            await anext(reading)
+    assert len(pages.asked) <= 13
+
+
+async def test_a_listing_has_a_limited_number_of_entries_that_cannot_be_stored(monkeypatch) -> None:
+    """Their keys are kept in memory."""
+    monkeypatch.setattr("retrovue_daemon.sources.plex.paging.MOST_UNUSABLE", 100)
+
+    def clips(start: int, size: int) -> Page:
+        return Page(start, None, size, (), tuple(Skipped(str(start + n), None, "a clip") for n in range(size)))
+
+    with pytest.raises(EndlessListing, match="more than 100 entries that cannot be stored"):
+        await keys(Pages(clips), 10)
 
 
 async def test_timeout_halves_the_page() -> None:

@@ -6,10 +6,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiohttp import web
 
 from retrovue_daemon.config import Secret, ServerSection
 from retrovue_daemon.demo import SimulatedPlex, built_in_library, generated_library
-from retrovue_daemon.errors import RequestRefused, Unauthorized
+from retrovue_daemon.errors import EndlessListing, RequestRefused, Unauthorized
 from retrovue_daemon.sources.plex.client import PlexClient
 from retrovue_daemon.sources.plex.parse import parse_found_shows
 from retrovue_daemon.sources.plex.retries import RetryPolicy
@@ -152,3 +153,23 @@ async def test_more_shows_than_fit_on_a_page_are_all_found(odd: dict[str, object
     assert len(everywhere) > 1_000
     assert len(set(everywhere)) == len(everywhere)
     assert set(listed) == set(everywhere)
+
+
+@pytest.mark.parametrize(("summary", "pages"), [("", 21), ("s" * 9_000, 4)])
+async def test_a_search_without_an_end_ends_with_an_error(
+    plex: FakePlex, connect: Connect, summary: str, pages: int
+) -> None:
+    """It is as long as its 10,000 shows, or as 16 MiB of them."""
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        start, size = (int(request.query[f"X-Plex-Container-{name}"]) for name in ("Start", "Size"))
+        shows = [
+            {"ratingKey": str(number), "type": "show", "title": f"The {number}", "summary": summary}
+            for number in range(start, start + size)
+        ]
+        return web.json_response({"MediaContainer": {"size": size, "Metadata": shows}})
+
+    plex.answer(OLD, endless)
+    with pytest.raises(EndlessListing, match="more than 10,000 shows or 16 MiB for one title"):
+        await (await connect()).shows_called("the")
+    assert len(plex.asked(OLD)) == pages
