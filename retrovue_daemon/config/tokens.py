@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from retrovue_daemon.config.files import reason, resolve
 from retrovue_daemon.config.values import BadValue, Value
+from retrovue_daemon.errors import ConfigError, ConfigProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,7 @@ PLACEHOLDER: Final = "replace-me"
 _LARGEST_FILE: Final = 64 * 1024
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CREDENTIAL: Final = re.compile(r"[A-Za-z0-9._@:-]+")
+_FILE_KEY: Final = "token_file"
 _JWT_START: Final = "eyJ"
 
 
@@ -35,20 +37,26 @@ class Secret:
     """Holds a token so that it cannot end up in a log, a message or a file by accident.
 
     Printed or formatted, it appears as ``***``; JSON, TOML and pickle cannot serialize it. Only ``reveal()`` returns
-    the text. Secrets with the same text are equal.
+    the text. Secrets with the same text and source are equal.
+
+    ``source`` is the key that sets the token and its value, if the configuration has the token elsewhere, as in
+    ``("token_file", "/etc/retrovue-daemon/home.token")``.
     """
 
-    __slots__ = ("__text",)
+    __slots__ = ("__text", "source")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, source: tuple[str, str] | None = None) -> None:
         self.__text = text
+        self.source = source
 
     def reveal(self) -> str:
         """Return the text itself."""
         return self.__text
 
     def __eq__(self, other: object) -> bool:
-        return self.__text == other.__text if isinstance(other, Secret) else NotImplemented
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return (self.__text, self.source) == (other.__text, other.source)
 
     def __hash__(self) -> int:
         return hash((Secret, self.__text))
@@ -70,14 +78,29 @@ class Secret:
         raise TypeError(message)
 
 
-def secret(raw: str, where: str) -> Secret:
+def secret(raw: str, where: str, source: tuple[str, str] | None = None) -> Secret:
     """Return a token, which must fit into an HTTP header, as a secret; ``where`` names its source in messages."""
     token = raw.strip()
     if not token:
         raise BadValue(f"must be a token, but {where} is empty")
     if not token.isascii() or not token.isprintable() or " " in token:
         raise BadValue(f"must be a single token, but {where} contains spaces, line breaks or invalid characters")
-    return Secret(token)
+    return Secret(token, source)
+
+
+def renewed(token: Secret) -> Secret | None:
+    """Return the token that its ``token_file`` contains now; None if that is the same one, or it has no file.
+
+    Tokens of Plex's newer form are valid for seven days, so another program replaces them in the file. Raise
+    `ConfigError` if the file cannot be read.
+    """
+    if token.source is None or token.source[0] != _FILE_KEY:
+        return None
+    try:
+        found = _from_file(Path(token.source[1]))
+    except BadValue as bad:
+        raise ConfigError(None, [ConfigProblem(_FILE_KEY, str(bad))]) from None
+    return None if found == token else found
 
 
 def remarks_on(token: Secret) -> Iterator[str]:
@@ -136,7 +159,11 @@ def _read_file(path: Path) -> str:
 
 
 def _convert_file(raw: str, context: Context) -> Secret:
-    return secret(_read_file(resolve(raw, context)), "the file")
+    return _from_file(resolve(raw, context))
+
+
+def _from_file(path: Path) -> Secret:
+    return secret(_read_file(path), "the file", (_FILE_KEY, str(path)))
 
 
 def _file_remarks(raw: str, token: Secret, context: Context) -> Iterator[str]:
@@ -160,7 +187,7 @@ def _convert_variable(raw: str, context: Context) -> Secret:
     found = context.environ.get(raw.strip())
     if found is None:
         raise BadValue("names an environment variable that is not set")
-    return secret(found, "the variable")
+    return secret(found, "the variable", ("token_env", raw.strip()))
 
 
 TOKEN_ENV: Final[Value[Secret]] = Value(
@@ -179,7 +206,7 @@ def _convert_credential(raw: str, context: Context) -> Secret:
     directory = context.environ.get("CREDENTIALS_DIRECTORY")
     if not directory:
         raise BadValue("is provided by systemd (LoadCredential=), but $CREDENTIALS_DIRECTORY is not set")
-    return secret(_read_file(Path(directory) / raw.strip()), "the credential")
+    return secret(_read_file(Path(directory) / raw.strip()), "the credential", ("token_credential", raw.strip()))
 
 
 def _is_out_of_sight(context: Context) -> bool:

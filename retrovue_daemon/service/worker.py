@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Never
 
 import msgspec
 
-from retrovue_daemon.errors import PlexError, ServerBusy, ServerTimeout, ServerWithdrawn
+from retrovue_daemon.errors import ServerBusy, ServerTimeout, ServerWithdrawn
 from retrovue_daemon.service.health import Health, ReportFailures
+from retrovue_daemon.service.held_back import with_hint
 from retrovue_daemon.service.job import Job
 from retrovue_daemon.service.pass_sequence import passes_of
 from retrovue_daemon.service.planning import Planner
@@ -19,9 +19,7 @@ from retrovue_daemon.service.round_log import RoundLog
 from retrovue_daemon.service.schedule import LibraryBackoff, ServerSchedule
 from retrovue_daemon.service.selection import EVERYTHING
 from retrovue_daemon.sources.plex.client import PlexClient
-from retrovue_daemon.store.tables.libraries import read_libraries
 from retrovue_daemon.sync.discovery import Discovery
-from retrovue_daemon.sync.guard import accept_hint
 from retrovue_daemon.sync.passes.base import log_report, report_unstarted, run_pass
 from retrovue_daemon.sync.path_updates import PathUpdater
 from retrovue_daemon.sync.target import PassContext
@@ -254,7 +252,7 @@ class ServerWorker:
                     await run_pass(library_pass, pass_context, work.target, reports[-1])
                     report = reports[-1].result()
                     if report.run.status == "blocked":
-                        report = await self._with_hint(work, report)
+                        report = await with_hint(report, work, self.health)
                     self._handle_report(work, report)
                     round_.add(report)
         except asyncio.CancelledError:
@@ -272,17 +270,6 @@ class ServerWorker:
                 await self._purge()
                 await self._store_observed_time()
                 await self._rounds.report_idle(self.server.server_id)
-
-    async def _with_hint(self, work: LibraryWork, report: PassReport) -> PassReport:
-        """Add what to do about the removals that are held back, and store it: it depends on whose token is used."""
-        owner = None
-        with suppress(PlexError):
-            owner = await work.context.client.is_owner()
-        libraries = await self.context.database.reader.run(read_libraries, work.target.target.server_id)
-        has_namesake = sum(library.name == report.library for library in libraries) > 1
-        hint = accept_hint(self.name, work.target.row.key if has_namesake else report.library.strip(), owner=owner)
-        self.health.store_hint(work.library_id, hint)
-        return msgspec.structs.replace(report, hint=hint)
 
     def _finish_passes(
         self, work: LibraryWork, meters: Sequence[Meter], reports: list[asyncio.Future[PassReport]]

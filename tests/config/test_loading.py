@@ -112,7 +112,7 @@ def test_every_key_reaches_its_field(tmp_path: Path) -> None:
         ServerSection(
             name="home",
             url="https://plex.example:32400/prefix",
-            token=Secret("t0ken"),
+            token=Secret("t0ken", ("token_file", str(tmp_path / "home.token"))),
             concurrency=5,
             timeout=60.0,
             compression=True,
@@ -144,7 +144,13 @@ def test_a_token_comes_from_any_of_four_places(key: str, environ: dict[str, str]
         name: str(tmp_path / value) if name == "CREDENTIALS_DIRECTORY" else value for name, value in environ.items()
     }
     config = load_config(write(tmp_path, SERVER + key), {"HOME": str(tmp_path)} | found)
-    assert config.servers[0].token == Secret("t0ken")
+    token = config.servers[0].token
+    assert token.reveal() == "t0ken"
+    name, value = (each.strip("' ") for each in key.split("="))
+    expected = None if name == "token" else (name, value)
+    if name == "token_file":
+        expected = name, str(tmp_path / "plex/token")
+    assert token.source == expected
 
 
 def test_notifications_of_a_server_follow_sync(tmp_path: Path) -> None:

@@ -52,8 +52,11 @@ def test_toml_and_pickle_refuse_it() -> None:
         pickle.dumps(Secret(TEXT))
 
 
-def test_equality_is_of_the_text() -> None:
-    """A reload sees by equality whether a token changed."""
+def test_equality_is_of_the_text_and_its_source() -> None:
+    """A reload sees by equality whether a token changed, or the file in which to look for a newer one."""
+    in_file = Secret(TEXT, ("token_file", "/etc/a"))
+    assert in_file == Secret(TEXT, ("token_file", "/etc/a")) != Secret(TEXT, ("token_file", "/etc/b"))
+    assert in_file != Secret(TEXT)
     assert Secret(TEXT) == Secret(TEXT)
     assert hash(Secret(TEXT)) == hash(Secret(TEXT))
     assert Secret(TEXT) != Secret("other")

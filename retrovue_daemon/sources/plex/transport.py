@@ -40,6 +40,7 @@ from retrovue_daemon.sources.plex.connector import Connector
 from retrovue_daemon.sources.plex.failures import failure_of, one_line, reason_of
 from retrovue_daemon.sources.plex.parse import NotAMediaContainer, TooLargeContent, is_xml, takes_long
 from retrovue_daemon.sources.plex.retries import Retries, RetryPolicy, silence_stamina
+from retrovue_daemon.sources.plex.server_token import ServerToken
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -117,7 +118,7 @@ class Transport:
             total=max(ANSWER_TIMEOUT, server.timeout), connect=CONNECT_TIMEOUT, sock_read=server.timeout
         )
         self._redactor = Redactor()
-        self._redactor.learn(server.token.reveal())
+        self._token = ServerToken(server, self._redactor)
         self._slots = asyncio.Semaphore(server.concurrency)
         self._session: aiohttp.ClientSession | None = None
         self._headers = {
@@ -200,11 +201,22 @@ class Transport:
         The body takes its memory from ``share``; leave that once the body is no longer needed. ``turn`` is held from
         before the request until the end of the body.
         """
+        token = self._token.current
+        try:
+            return await self._send(path, share, params, turn, with_token=with_token)
+        except Unauthorized as refusal:
+            if not with_token or not await self._token.replaces(token, refusal):
+                raise
+        return await self._send(path, share, params, turn, with_token=with_token)
+
+    async def _send(
+        self, path: str, share: BodyShare, params: Mapping[str, str] | None, turn: Turn, *, with_token: bool
+    ) -> Response:
         if self._session is None:
             raise RuntimeError("the client is not open: use it in an async with statement")
-        headers = self._token_header() if with_token else {}
         # In this order, so that a request that waited while the server was fast notices if the server is slow now.
         async with self._slots, turn():
+            headers = self._token.header() if with_token else {}
             self.requests += 1
             began = self._clock.monotonic()
             try:
@@ -278,13 +290,6 @@ class Transport:
         raise RequestRefused(name, status, path)
 
     # -- helpers ----------------------------------------------------------------------------------------------------
-
-    def _token_header(self) -> dict[str, str]:
-        token = self._server.token.reveal()
-        if not token.isprintable():
-            # aiohttp would refuse such a header; no part of the token may be sent or shown.
-            raise PlexError(self._server.name, "the token holds control characters", hint="check the token")
-        return {"X-Plex-Token": token}
 
     def _tls(self) -> ssl.SSLContext | bool:
         """Return aiohttp's ``ssl`` argument: a context that trusts ``ca_file`` alone, or the system's certificates.

@@ -1,0 +1,56 @@
+"""The token of one server: sent in a header, and read from its file again if the server refuses it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+
+from retrovue_daemon.config.tokens import renewed
+from retrovue_daemon.errors import ConfigError, PlexError
+from retrovue_daemon.logs.setup import redactor_in_use
+
+if TYPE_CHECKING:
+    from retrovue_daemon.config import Secret, ServerSection
+    from retrovue_daemon.errors import Unauthorized
+    from retrovue_daemon.logs.redaction import Redactor
+
+log = structlog.get_logger()
+
+
+class ServerToken:
+    """The ``current`` token of a server. ``redactor`` and that of the log learn each token before it is sent."""
+
+    def __init__(self, server: ServerSection, redactor: Redactor) -> None:
+        self.current = server.token
+        self._server = server.name
+        self._redactor = redactor
+        redactor.learn(server.token.reveal())
+
+    def header(self) -> dict[str, str]:
+        """Return the header of a request. Raise PlexError if no header can hold the token."""
+        text = self.current.reveal()
+        if not text.isprintable():
+            # aiohttp would refuse such a header; no part of the token may be sent or shown.
+            raise PlexError(self._server, "the token holds control characters", hint="check the token")
+        return {"X-Plex-Token": text}
+
+    async def replaces(self, refused: Secret, refusal: Unauthorized) -> bool:
+        """Return whether there is another token than the refused one: its file may contain a newer one by now.
+
+        If the file cannot be read, the hint of ``refusal`` says so.
+        """
+        try:
+            # In a thread, because the file may be on a slow disk.
+            found = await asyncio.to_thread(renewed, self.current) if self.current == refused else None
+        except ConfigError as error:
+            refusal.hint = f"{refusal.hint}; {error}"
+            return False
+        # Meanwhile, another request may have replaced the token.
+        if found is not None and self.current == refused:
+            for redactor in (self._redactor, redactor_in_use()):
+                redactor.learn(found.reveal())
+            self.current = found
+            log.info("server.token_renewed", server=self._server)
+        return self.current != refused
