@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeAlias, TypeVar
 
 import structlog
@@ -18,7 +19,7 @@ from retrovue_daemon.store.file.restore_mark import restore_mark
 from retrovue_daemon.store.file.space import as_disk_full
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
     from pathlib import Path
     from types import TracebackType
 
@@ -53,7 +54,7 @@ class Writer:
     def __init__(self, connection: Connection, path: Path, *, depth: int = 4, mark: str | None = None) -> None:
         self._connection = connection
         self._path = path
-        self._queue: asyncio.Queue[tuple[Work[Any], asyncio.Future[Any]] | None] = asyncio.Queue()
+        self._queue: asyncio.Queue[tuple[Work[Any], asyncio.Future[Any], bool] | None] = asyncio.Queue()
         self._room = asyncio.Semaphore(depth)
         self._mark = mark
         self._task: asyncio.Task[None] | None = None
@@ -111,23 +112,26 @@ class Writer:
         if self._task is not None:
             self._task.cancel()
 
-    async def submit(self, work: Work[T]) -> asyncio.Future[T]:
-        """Submit one transaction as soon as the queue has room; the future gets its result or error."""
+    async def submit(self, work: Work[T], *, spills: bool = False) -> asyncio.Future[T]:
+        """Submit one transaction as soon as the queue has room; the future gets its result or error.
+
+        ``spills`` keeps large temporary tables in a file, which then costs less memory and more time.
+        """
         await self._room.acquire()
         try:
-            future = self.post(work)
+            future = self.post(work, spills=spills)
         except WriterStopped:
             self._room.release()
             raise
         future.add_done_callback(lambda _: self._room.release())
         return future
 
-    def post(self, work: Work[T]) -> asyncio.Future[T]:
+    def post(self, work: Work[T], *, spills: bool = False) -> asyncio.Future[T]:
         """Submit one transaction at once, regardless of the bound: for the few small ones that end a pass."""
         if self._task is None or self._task.done():
             raise self._end("the writer is not running")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._queue.put_nowait((work, future))
+        self._queue.put_nowait((work, future, spills))
         return future
 
     async def write(self, work: Work[T]) -> T:
@@ -147,12 +151,26 @@ class Writer:
     async def _work_off(self) -> None:
         try:
             while (entry := await self._queue.get()) is not None:
-                await self._transact(*entry)
+                work, future, spills = entry
+                async with self._temporary_tables(in_file=spills):
+                    await self._transact(work, future)
         finally:
             while not self._queue.empty():
                 entry = self._queue.get_nowait()
                 if entry is not None and not entry[1].done():
                     entry[1].set_exception(self._end("the writer ended before this was written"))
+
+    @asynccontextmanager
+    async def _temporary_tables(self, *, in_file: bool) -> AsyncIterator[None]:
+        """Choose where a transaction has its temporary tables; SQLite allows that only outside of it."""
+        if not in_file:
+            yield
+            return
+        await self._connection.execute("PRAGMA temp_store = FILE")
+        try:
+            yield
+        finally:
+            await self._connection.execute("PRAGMA temp_store = MEMORY")
 
     async def _interrupt_late_work(self) -> None:
         """Roll back what takes longer than there is time; the next start begins it anew."""

@@ -90,7 +90,7 @@ async def _most_moved(
 
     Items that came from other libraries are not counted.
     """
-    moved = sum(len(rekeyed.pairs.get(kind, {}).keys() & set(ids)) for kind, ids in leaving.items())
+    moved = sum(row_id in rekeyed.pairs.get(kind, {}) for kind, ids in leaving.items() for row_id in ids)
     has = sum([await connection.run(present, kind, library.row.id) for kind in leaving])
     had = has - rekeyed.arrived[library.row.id] + moved
     return moved * 2 > had

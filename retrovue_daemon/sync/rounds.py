@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from retrovue_daemon.records import Kind
     from retrovue_daemon.store.items.rekeying import Rekeyed
     from retrovue_daemon.sync.seen import SeenIds
@@ -26,12 +28,12 @@ class MergedRows:
     """
 
     def __init__(self) -> None:
-        self._younger: dict[Kind, dict[int, int]] = {}
+        self._younger: dict[Kind, list[Mapping[int, int]]] = {}
 
     def note(self, rekeyed: Rekeyed) -> None:
         """Record which rows took over which."""
         for kind, pairs in rekeyed.pairs.items():
-            self._younger.setdefault(kind, {}).update(pairs)
+            self._younger.setdefault(kind, []).append(pairs)
 
     def forget(self) -> None:
         """Forget all of them; call this when no pass is running."""
@@ -39,10 +41,9 @@ class MergedRows:
 
     def unlisted(self, kind: Kind, row_ids: list[int], seen: SeenIds) -> list[int]:
         """Return the rows that were not seen, neither under their own id nor under that of the row they took over."""
-        younger = self._younger.get(kind)
-        if not younger:
-            return row_ids
-        return [row_id for row_id in row_ids if row_id not in younger or younger[row_id] not in seen]
+        for younger in self._younger.get(kind, ()):
+            row_ids = [row_id for row_id in row_ids if row_id not in younger or younger[row_id] not in seen]
+        return row_ids
 
 
 class Round(msgspec.Struct):

@@ -305,3 +305,23 @@ async def test_a_writer_that_breaks_down_fails_everybody_who_waits(database) -> 
     with pytest.raises(WriterStopped):
         await database.writer.write(lambda connection: connection.execute(INSERT, ("third",)))
     database.writer._task = None  # so that the fixture's end, which checks the same again, passes
+
+
+async def test_work_may_have_its_temporary_tables_in_a_file(database, query) -> None:
+    """Only such work, whether it succeeds or fails: others are faster without."""
+    seen = []
+
+    async def look(connection) -> None:
+        seen.extend(await connection.execute_fetchall("PRAGMA temp_store"))
+
+    async def fail(connection) -> None:
+        await look(connection)
+        raise LookupError("mistake")
+
+    await database.writer.write(look)
+    await (await database.writer.submit(look, spills=True))
+    await database.writer.write(look)
+    with pytest.raises(LookupError):
+        await (await database.writer.submit(fail, spills=True))
+    await database.writer.write(look)
+    assert seen == [(2,), (1,), (2,), (1,), (2,)]

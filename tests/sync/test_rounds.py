@@ -13,6 +13,8 @@ from retrovue_daemon.sync.rounds import MergedRows, Round
 from retrovue_daemon.sync.seen import SeenIds
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pytest
 
 
@@ -22,7 +24,7 @@ def _seen(*ids: int) -> SeenIds:
     return seen
 
 
-def _rekeyed(pairs: dict[Kind, dict[int, int]], **arrived: int) -> Rekeyed:
+def _rekeyed(pairs: dict[Kind, Mapping[int, int]], **arrived: int) -> Rekeyed:
     return Rekeyed(pairs, Counter({int(name.removeprefix("library")): number for name, number in arrived.items()}))
 
 

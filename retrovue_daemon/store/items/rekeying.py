@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from retrovue_daemon.records import Kind
+from retrovue_daemon.store.items.id_pairs import IdPairs
 from retrovue_daemon.store.items.inheritance import inherit_files
 from retrovue_daemon.store.items.lookup import GUID_TABLES, TABLES
 from retrovue_daemon.store.items.own_guids import NAMES_NO_WORK
@@ -43,7 +44,7 @@ class ListingMoments(NamedTuple):
 class Rekeyed(msgspec.Struct):
     """The pairs by kind, as older id to younger id; ``arrived`` counts them by library id."""
 
-    pairs: dict[Kind, dict[int, int]] = msgspec.field(default_factory=dict)
+    pairs: dict[Kind, Mapping[int, int]] = msgspec.field(default_factory=dict)
     arrived: Counter[int] = msgspec.field(default_factory=Counter)
 
     @property
@@ -147,10 +148,12 @@ def rekey(
     for kind in kinds:
         if _gather(connection, target, listed, kind, leaving[kind]):
             _pair(connection, target, listed, kind)
-    query = "SELECT kind, old_id, young_id, library_id FROM rekey_pairs"
-    for kind, old_id, young_id, library_id in connection.execute(query).fetchall():
-        result.pairs.setdefault(Kind(kind), {})[old_id] = young_id
-        result.arrived[library_id] += 1
+    for kind in kinds:
+        query = "SELECT old_id, young_id FROM rekey_pairs WHERE kind = ? ORDER BY old_id"
+        if pairs := IdPairs(connection.execute(query, (kind.value,))):
+            result.pairs[kind] = pairs
+    query = "SELECT library_id, count(*) FROM rekey_pairs GROUP BY library_id"
+    result.arrived.update(dict(connection.execute(query)))
     for kind in reversed(_CHILDREN_FIRST):
         if kind in result.pairs:
             _take_over(connection, kind)

@@ -85,6 +85,10 @@ class RunRecorder(msgspec.Struct, frozen=True):
         return cls(context, library, kind, context.now(), context.observed.now())
 
 
+_MOST_IN_MEMORY = 10_000
+"""Rows to be re-keyed, at about 2.5 kB each."""
+
+
 async def run_pass(
     job: LibraryPass,
     context: PassContext,
@@ -112,7 +116,7 @@ async def run_pass(
         cause = verdict.cause
         await _wait_for_other_passes(library, verdict, job.counts)
         work = partial(_finish, job=job, verdict=verdict, recorder=recorder)
-        finishing = await context.database.writer.submit(work)
+        finishing = await context.database.writer.submit(work, spills=_moves_many(verdict, job.counts))
         # Not awaited directly: a cancellation must not cancel the future.
         await asyncio.wait([finishing])
         give(finishing.result())
@@ -127,6 +131,12 @@ async def run_pass(
             _record_if_possible(context, recorder, verdict, job.counts)
     finally:
         library.round.end(library.row.kind, library.row.id)
+
+
+def _moves_many(verdict: Verdict, counts: Counts) -> bool:
+    """Return whether so many rows may be re-keyed that the tables for it should not be in memory."""
+    rows = (*verdict.leaving.values(), *verdict.displaced.values())
+    return counts.added + sum(map(len, rows)) > _MOST_IN_MEMORY
 
 
 def report_unstarted(context: PassContext, library: LibraryTarget, kind: RunKind) -> PassReport:
