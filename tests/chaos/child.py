@@ -132,9 +132,15 @@ def _measure_blocks() -> None:
         took = time.thread_time() - began
         if took > Measurements.block_cpu_s and _is_serving():
             Measurements.block_cpu_s = took
-            Measurements.block_in = repr(self)[:300]
+            Measurements.block_in = _name(self)
 
     asyncio.Handle._run = measured  # type: ignore[method-assign]  # the same signature
+
+
+def _name(handle: asyncio.Handle) -> str:
+    """Return which task a callback continued, if any."""
+    task = getattr(getattr(handle, "_callback", None), "__self__", None)
+    return f"{task.get_name()}: {task.get_coro()!r}"[:300] if isinstance(task, asyncio.Task) else repr(handle)[:300]
 
 
 def _is_serving() -> bool:

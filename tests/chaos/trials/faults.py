@@ -46,10 +46,11 @@ async def trial(seed: int, home: Path) -> Result:
         for plex in servers.values():
             await opened.enter_async_context(plex)
         config = worlds.write_config(home, servers, sync=f'interval = "{INTERVAL_S}s"')
-        if chooser.random() < 0.7:  # else the very first sync is disturbed
+        is_known = chooser.random() < 0.7  # else the very first sync is disturbed
+        if is_known:
             await worlds.sync_here(home, servers)
             result.require(*memory.look(servers))
-        specs = {name: _disturb(plex, chooser) for name, plex in bad.items()}
+        specs = {name: _disturb(plex, chooser, is_known=is_known) for name, plex in bad.items()}
         service = await Service.run(home, config, CHAOS_SPEED=str(SPEED))
         try:
             await _play(service, chooser, result, servers, memory)
@@ -64,9 +65,11 @@ async def trial(seed: int, home: Path) -> Result:
     return result
 
 
-def _disturb(plex: SimulatedPlex, chooser: random.Random) -> FaultSpec:
+def _disturb(plex: SimulatedPlex, chooser: random.Random, *, is_known: bool) -> FaultSpec:
+    """Set random faults. Which server it is at first contact, no client can check: there, it says the truth."""
     few = chooser.random() < 0.7
-    kinds = chooser.sample(list(KINDS), chooser.randint(1, 4)) if few else list(KINDS)
+    every = [kind for kind in KINDS if is_known or kind != "identity"]
+    kinds = chooser.sample(every, chooser.randint(1, 4)) if few else every
     paths = chooser.choice(
         ("*", "*", "*", "/identity", "/library/sections", "/library/sections/*", "/library/metadata/*")
     )

@@ -29,6 +29,9 @@ MOST_S = 1.2
 OF_SERVERS = ("run", "sync")
 """The commands that contact servers."""
 
+OF_OTHER_ROWS = ("import", "servers add", "libraries disable")
+"""The commands that add other servers, or switch libraries off."""
+
 
 async def trial(seed: int, home: Path) -> Result:
     """Kill one command several times, then let it and an undisturbed sync run to their ends."""
@@ -56,7 +59,7 @@ async def trial(seed: int, home: Path) -> Result:
         finally:
             if service is not None:
                 await service.kill()
-        await _end_well(home, servers, memory, result)
+        await _end_well(command, home, servers, memory, result)
     return result
 
 
@@ -111,11 +114,14 @@ async def _kill(command: Command, home: Path, plex: SimulatedPlex, chooser: rand
     return process.returncode == -signal.SIGKILL
 
 
-async def _end_well(home: Path, servers: worlds.Servers, memory: promises.Memory, result: Result) -> None:
+async def _end_well(
+    command: Command, home: Path, servers: worlds.Servers, memory: promises.Memory, result: Result
+) -> None:
     """Let an undisturbed sync follow, of all libraries of the simulated server."""
-    with closing(sqlite3.connect(memory.database, timeout=20)) as connection, connection:
-        connection.execute("UPDATE libraries SET sync_enabled = 1")
-        connection.execute("UPDATE plex_servers SET is_active = 0 WHERE source = 'database'")
+    if command.name in OF_OTHER_ROWS:
+        with closing(sqlite3.connect(memory.database, timeout=20)) as connection, connection:
+            connection.execute("UPDATE libraries SET sync_enabled = 1")
+            connection.execute("UPDATE plex_servers SET is_active = 0 WHERE source = 'database'")
     for report in await worlds.sync_here(home, servers):
         if report.error is not None or any(done.run.status != "ok" for done in report.passes):
             statuses = [(done.run.status, done.run.error) for done in report.passes]
