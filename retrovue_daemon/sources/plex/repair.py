@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -108,16 +109,39 @@ def _elements(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
+class _Check(NamedTuple):
+    """How the values of one field are checked; ``keep`` returns None for a value that is lost."""
+
+    key: str
+    keep: Callable[[object], object]
+    longest: int | None
+    inner: type[msgspec.Struct] | None
+    """The struct of the field's elements."""
+
+
+@cache
+def _checks(struct: type[msgspec.Struct]) -> tuple[_Check, ...]:
+    """Return the checks of a struct's fields; to evaluate their types for each entry would take most of the time."""
+    return tuple(
+        _Check(
+            field.encode_name,
+            _whole if field.type == Natural else _MENDERS[field.type],
+            _LONGEST.get(field.type),
+            _INNER.get(field.type),
+        )
+        for field in msgspec.structs.fields(struct)
+    )
+
+
 def _lost_fields(raw: dict[str, Any], struct: type[msgspec.Struct]) -> list[str]:
     """Return the keys of the values that cannot be kept as received, without duplicates."""
     lost: dict[str, None] = {}
-    for field in msgspec.structs.fields(struct):
-        key, value = field.encode_name, raw.get(field.encode_name)
+    for key, keep, _, inner in _checks(struct):
+        value = raw.get(key)
         if value is None or value == "":
             continue
-        inner = _INNER.get(field.type)
         if inner is None:
-            kept = (_whole if field.type == Natural else _MENDERS[field.type])(value)
+            kept = keep(value)
             if kept is None or (isinstance(kept, str) and _SURROGATE.search(kept)):
                 lost[key] = None
             continue
@@ -132,10 +156,9 @@ def _lost_fields(raw: dict[str, Any], struct: type[msgspec.Struct]) -> list[str]
 def _cut_fields(raw: dict[str, Any], struct: type[msgspec.Struct]) -> list[str]:
     """Return the keys of the texts and lists that are too long, without duplicates."""
     cut: dict[str, None] = {}
-    for field in msgspec.structs.fields(struct):
-        key, value = field.encode_name, raw.get(field.encode_name)
-        inner = _INNER.get(field.type)
-        if isinstance(value, str) and len(value) > _LONGEST.get(field.type, len(value)):
+    for key, _, longest, inner in _checks(struct):
+        value = raw.get(key)
+        if isinstance(value, str) and longest is not None and len(value) > longest:
             cut[key] = None
         elif inner is not None:
             elements = _elements(value)
