@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 import msgspec
 
 from retrovue_daemon.records import FoundPage, FoundShow, LibraryListing, Page, ServerIdentity, Show, Skipped
+from retrovue_daemon.sources.plex.format import BOM, is_xml, may_hold_nul
 from retrovue_daemon.sources.plex.items import build_items
 from retrovue_daemon.sources.plex.json_structs import (
     Container,
@@ -28,7 +29,6 @@ from retrovue_daemon.sources.plex.limits import (
     MOST_ENTRIES,
     Limits,
     TooMuch,
-    may_hold_long_text,
     without_long_texts,
 )
 
@@ -44,16 +44,8 @@ TAGS_LISTED: Final = 2
 MOST_LIBRARIES: Final = 1_000
 """Per server: each of them has a row, a schedule and passes."""
 
-LARGEST_AT_ONCE: Final = 4 * 1024 * 1024
-"""Bytes of JSON that are decoded in one go, in about 15 ms."""
-
-LARGEST_MENDED_AT_ONCE: Final = 128 * 1024
-"""Bytes of JSON that needs repair, which takes at least ten times as long."""
-
-_BOM: Final = b"\xef\xbb\xbf"
 _DIGITS_OF_INT64: Final = 20
 _LONGEST_REASON: Final = 200
-_FEW_ESCAPES: Final = 200
 
 _AS_SURROGATE: Final = "retrovue_daemon.surrogate"
 codecs.register_error(_AS_SURROGATE, lambda error: ("\udcff", cast("UnicodeDecodeError", error).end))
@@ -174,21 +166,6 @@ def parse_identity(body: bytes, *, content_type: str = "") -> ServerIdentity:
     return ServerIdentity(identity.machine_identifier, identity.version or None)
 
 
-def takes_long(body: bytes) -> bool:
-    """Return whether to parse a body in a thread: XML, very large JSON, and JSON that is known to need repair."""
-    size = len(body)
-    return (
-        size > LARGEST_AT_ONCE
-        or is_xml(body)
-        or (size > LARGEST_MENDED_AT_ONCE and (_may_hold_nul(body) or may_hold_long_text(body)))
-    )
-
-
-def is_xml(body: bytes) -> bool:
-    """Return whether the body is XML or HTML, whatever its headers say."""
-    return body[:64].removeprefix(_BOM).lstrip().startswith(b"<")
-
-
 class _Reader(Generic[C]):
     """Reads bodies as a container of one type."""
 
@@ -210,7 +187,7 @@ class _Reader(Generic[C]):
         (limits.check_xml if marked_up else limits.check_json)(body)
         body = without_long_texts(body, xml=marked_up)
         if not marked_up:
-            if not _may_hold_nul(body):
+            if not may_hold_nul(body):
                 try:
                     container: C = self._decoder.decode(body).MediaContainer
                 except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -237,23 +214,6 @@ class _Reader(Generic[C]):
         limits.check_entries(sum(len(entries) for entries in lists if entries))
 
 
-def _may_hold_nul(body: bytes) -> bool:
-    """Return whether JSON may contain an escaped NUL, which SQLite cannot store as text.
-
-    Servers escape little: checking each backslash is ten times faster than searching for the whole escape if there
-    are few.
-    """
-    at = -1
-    for _ in range(_FEW_ESCAPES):
-        at = body.find(b"\\", at + 1)
-        if at < 0:
-            return False
-        if body.startswith(b"u0000", at + 1):
-            return True
-    # Backwards, because bytes.find takes three times as long for this.
-    return body.rfind(b"\\u0000", at + 1) >= 0
-
-
 _PAGE: Final = _Reader(Container)
 _SECTIONS: Final = _Reader(Sections)
 _IDENTITY: Final = _Reader(Identity)
@@ -262,7 +222,7 @@ _LIBRARIES: Final = _Reader(LibrariesOfEntries)
 
 def _xml_container(body: bytes, content_type: str) -> tuple[dict[str, Any], bool]:
     """Read XML; the second value says that it contained invalid UTF-8, which is now surrogates."""
-    if re.match(rb"\s*<(?:!doctype\s+)?html", body.removeprefix(_BOM)[:1024], re.IGNORECASE):
+    if re.match(rb"\s*<(?:!doctype\s+)?html", body.removeprefix(BOM)[:1024], re.IGNORECASE):
         raise NotAMediaContainer("an HTML page" + _called(content_type, unless="html"))
     # Few servers send XML, and importing its parser would delay every process.
     from retrovue_daemon.sources.plex.xmltree import UnreadableXml, read_xml  # noqa: PLC0415

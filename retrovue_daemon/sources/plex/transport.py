@@ -38,7 +38,8 @@ from retrovue_daemon.sources.plex.body import read_body, read_start
 from retrovue_daemon.sources.plex.budget import BodyBudget
 from retrovue_daemon.sources.plex.connector import Connector
 from retrovue_daemon.sources.plex.failures import failure_of, one_line, reason_of
-from retrovue_daemon.sources.plex.parse import NotAMediaContainer, TooLargeContent, is_xml, takes_long
+from retrovue_daemon.sources.plex.format import is_xml, takes_long
+from retrovue_daemon.sources.plex.parse import NotAMediaContainer, TooLargeContent
 from retrovue_daemon.sources.plex.retries import Retries, RetryPolicy, silence_stamina
 from retrovue_daemon.sources.plex.server_token import ServerToken
 

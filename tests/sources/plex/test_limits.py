@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrovue_daemon.records import Movie
+from retrovue_daemon.sources.plex.format import takes_long
 from retrovue_daemon.sources.plex.limits import LONGEST_TEXT, Limits, without_long_texts
 from retrovue_daemon.sources.plex.parse import (
     MOST_LIBRARIES,
@@ -20,7 +21,6 @@ from retrovue_daemon.sources.plex.parse import (
     TooLargeContent,
     parse_libraries,
     parse_page,
-    takes_long,
 )
 
 if TYPE_CHECKING:
