@@ -164,6 +164,12 @@ def _check_server(fields: Fields, at: str, reading: Reading) -> None:
     """Look for options of one server that contradict each other, and mappings that repeat each other."""
     if fields.get("verify_tls") is False and "ca_file" in fields:
         reading.problem(f"{at}.ca_file", "contradicts verify_tls = false; remove one of the two")
+    elif fields.get("verify_tls") is False and str(fields.get("url", "")).startswith("https://"):
+        reading.warning(
+            f"{at}.verify_tls",
+            "is false: anyone on the network can pretend to be this server and read the token; set ca_file or"
+            " tls_server_name instead",
+        )
     elif str(fields.get("url", "")).startswith("http://"):
         for name in ("ca_file", "tls_server_name"):
             if name in fields:

@@ -108,7 +108,10 @@ def remarks_on(token: Secret) -> Iterator[str]:
     text = token.reveal()
     # Plex issues tokens of this form for seven days only (https://developer.plex.tv/pms/).
     if text.startswith(_JWT_START):
-        yield "is a JSON Web Token, which expires after 7 days; use a server token that does not expire"
+        yield (
+            "is a JSON Web Token, which expires after 7 days; use a server token that does not expire, or a"
+            " token_file in which another program renews it"
+        )
     if text.startswith(PLACEHOLDER):
         yield "is still the placeholder of the example; replace it with the server's token"
 

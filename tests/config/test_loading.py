@@ -306,3 +306,12 @@ def test_a_bad_row_is_refused(url: str, token: str | None, key: str) -> None:
     with pytest.raises(ConfigError) as caught:
         server_from_row("den", url, token)
     assert [problem.path for problem in caught.value.problems] == [f"plex_servers[den].{key}"]
+
+
+def test_a_certificate_that_is_not_checked_is_worth_a_warning() -> None:
+    """At every start and reload: anyone between could read the token. Without TLS there is nothing to check."""
+    server = {"name": "a", "url": "https://a", "token": "t", "verify_tls": False}
+    ((path, message),) = warnings(parse_config({"servers": [server]}))
+    assert (path, "read the token" in message) == ("servers[0].verify_tls", True)
+    assert warnings(parse_config({"servers": [server | {"url": "http://a"}]})) == []
+    assert warnings(parse_config({"servers": [server | {"verify_tls": True}]})) == []

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from retrovue_daemon.cli.display.table import printable
+from retrovue_daemon.cli.display.table import printable, steers
 from retrovue_daemon.errors import ConfigError, ReloadRefused
 
 if TYPE_CHECKING:
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.cli.display.table import Table
     from retrovue_daemon.errors import ConfigProblem, DaemonError
+
+
+_OTHERS: Final = re.compile(r"[^\x00-\x7e]+")
+"""Characters beyond printable ASCII. JSON escapes those before it."""
 
 
 def print_error(error: DaemonError) -> None:
@@ -89,7 +94,11 @@ def print_json_line(value: object) -> None:
 
 
 def _encoded(value: object, *, indent: int | None) -> bytes:
-    """Return a value as JSON in UTF-8; undecodable bytes of paths and arguments are escaped."""
+    """Return a value as JSON in UTF-8; undecodable bytes of paths and arguments are escaped.
+
+    So are, as in log lines, characters that control a terminal, change the text direction or break lines: the output
+    may be read on a terminal. A program that parses it gets them as they are.
+    """
     import json  # noqa: PLC0415 -- only some commands need it
 
     import msgspec  # noqa: PLC0415 -- likewise
@@ -99,8 +108,25 @@ def _encoded(value: object, *, indent: int | None) -> bytes:
     except UnicodeEncodeError:
         # Python represents such a byte as a lone surrogate, which JSON can only hold as an escape.
         plain = json.dumps(msgspec.to_builtins(value), ensure_ascii=False, indent=indent)
-        return plain.encode("utf-8", "backslashreplace")
-    return text if indent is None else msgspec.json.format(text, indent=indent)
+        return _OTHERS.sub(_visible, plain).encode()
+    formatted = text if indent is None else msgspec.json.format(text, indent=indent)
+    if formatted.isascii() and b"\x7f" not in formatted:
+        return formatted
+    return _OTHERS.sub(_visible, formatted.decode()).encode()
+
+
+def _visible(found: re.Match[str]) -> str:
+    """Return characters beyond ASCII, which are always inside of a string, with those escaped that steer."""
+    letters = found[0]
+    if letters.isprintable():
+        return letters
+    return "".join(_escape(letter) if steers(letter) else letter for letter in letters)
+
+
+def _escape(letter: str) -> str:
+    import json  # noqa: PLC0415 -- only some commands need it
+
+    return "\\u007f" if letter == "\x7f" else json.dumps(letter)[1:-1]
 
 
 def _write_json(text: bytes) -> None:

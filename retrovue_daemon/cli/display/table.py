@@ -21,12 +21,12 @@ def printable(text: str) -> str:
     """Return a text as one line that cannot control the terminal: control characters are escaped, as in log lines."""
     if text.isprintable():
         return text
-    return "".join(
-        letter.encode("unicode_escape").decode()
-        if unicodedata.category(letter) in _STEERING and letter not in _JOINERS
-        else letter
-        for letter in text
-    )
+    return "".join(letter.encode("unicode_escape").decode() if steers(letter) else letter for letter in text)
+
+
+def steers(letter: str) -> bool:
+    """Return whether a character can control the terminal or the direction of text, or breaks a line."""
+    return unicodedata.category(letter) in _STEERING and letter not in _JOINERS
 
 
 _BETWEEN: Final = 3

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from retrovue_daemon.config.tokens import renewed
 from retrovue_daemon.errors import ConfigError, PlexError
+from retrovue_daemon.logs.redaction import HIDDEN
 from retrovue_daemon.logs.setup import redactor_in_use
 
 if TYPE_CHECKING:
@@ -18,6 +20,15 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+_SHORTEST: Final = 8
+"""Characters of a token that is hidden in responses: a shorter one may be part of a word. Plex's have 20."""
+
+_ESCAPES: Final = (
+    re.compile(rb"\\u00([2-7][0-9A-Fa-f])"),
+    re.compile(rb"&#(?:x0*([2-7][0-9A-Fa-f])|0*([0-9]{2,3}));"),
+)
+"""Letters as JSON and XML may escape them; each pattern begins with a literal, so that it is searched fast."""
+
 
 class ServerToken:
     """The ``current`` token of a server. ``redactor`` and that of the log learn each token before it is sent."""
@@ -26,6 +37,7 @@ class ServerToken:
         self.current = server.token
         self._server = server.name
         self._redactor = redactor
+        self._sent = [server.token.reveal().encode()]
         redactor.learn(server.token.reveal())
 
     def header(self) -> dict[str, str]:
@@ -52,5 +64,36 @@ class ServerToken:
             for redactor in (self._redactor, redactor_in_use()):
                 redactor.learn(found.reveal())
             self.current = found
+            self._sent.append(found.reveal().encode())
             log.info("server.token_renewed", server=self._server)
         return self.current != refused
+
+    def hidden_in(self, body: bytes) -> bytes:
+        """Return a response without the token, which a server or proxy may repeat, as in an id or a path.
+
+        What comes from it is stored, printed and used in further requests: it must not have to be hidden there.
+        """
+        for token in self._sent:
+            if len(token) < _SHORTEST:
+                continue
+            if token not in body:
+                plain = _unescaped(body)
+                if token not in plain:
+                    continue
+                body = plain
+            body = body.replace(token, HIDDEN.encode())
+        return body
+
+
+def _unescaped(body: bytes) -> bytes:
+    """Return a response in which letters, digits, "-" and "_" are not escaped."""
+    for pattern in _ESCAPES:
+        body = pattern.sub(_letter, body)
+    return body
+
+
+def _letter(escape: re.Match[bytes]) -> bytes:
+    decimal = escape[2] if escape.re is _ESCAPES[1] else None
+    number = int(decimal) if decimal is not None else int(escape[1], 16)
+    letter = chr(number) if number < 128 else ""  # noqa: PLR2004 -- ASCII
+    return letter.encode() if letter.isalnum() or letter in {"-", "_"} else escape[0]

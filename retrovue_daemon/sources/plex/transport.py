@@ -234,6 +234,7 @@ class Transport:
                 ):
                     await self._raise_for_status(response, path)
                     await read_body(response, server=self._server.name, share=share, received=self._count)
+                    share.content = self._token.hidden_in(share.content)
                     return Response(
                         share,
                         response.headers.get("Content-Type", ""),

@@ -7,6 +7,7 @@ import unicodedata
 
 import pytest
 
+from retrovue_daemon.cli.display.output import print_json, print_json_line
 from retrovue_daemon.cli.display.table import printable
 
 EVIL = "\x1b[2J\x1b]0;owned\x07Ev\u202eil\nrow\x9b31m\u2028"
@@ -74,6 +75,19 @@ def test_programs_get_it_as_it_is(on, evil) -> None:
     (item,) = json.loads(on("items", "search", "metropolis", "--json").out)["items"]
     assert item["title"] == f"Metropolis{EVIL}"
     assert json.loads(on("mappings", "list", "--json").out)["mappings"][0]["local_path"] == f"/mnt/{EVIL}"
+
+
+@pytest.mark.parametrize("byte", ["", "\udcff"], ids=["text", "undecodable"])
+def test_json_steers_no_terminal_either(capfdbinary, byte) -> None:
+    """It may be read on one: what JSON would leave as it is, is escaped, as in log lines; letters stay."""
+    value = {"title": EVIL + "\x7f\x85\u2066\U000e0001" + byte, "Été": "映画\u3000館 👩\u200d🚀"}
+    print_json(value)
+    print_json_line(value)
+    out = capfdbinary.readouterr().out.decode()
+    assert {sign for sign in out if unicodedata.category(sign) in {"Cc", "Cf", "Cs", "Zl", "Zp"}} == {"\n", "\u200d"}
+    whole, _, line = out.rstrip("\n").rpartition("\n")
+    assert json.loads(whole) == json.loads(line) == value
+    assert '"Été": "映画\u3000館 👩\u200d🚀"' in whole
 
 
 def test_letters_of_every_script_stay() -> None:

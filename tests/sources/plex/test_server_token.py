@@ -107,6 +107,47 @@ async def test_a_file_that_holds_no_token_is_named_in_the_hint(
     assert await client.libraries() == ()
 
 
+@pytest.mark.parametrize(
+    "repeat",
+    [
+        "{}",
+        "{0}/{0}",
+        "".join(f"\\u{ord(letter):04x}" for letter in "old-tok") + "-Pgx8vUPyLQ",
+    ],
+    ids=["plain", "twice", "escaped"],
+)
+async def test_a_token_that_the_server_repeats_is_hidden_in_all_that_comes_from_it(
+    plex: FakePlex, client: PlexClient, repeat: str
+) -> None:
+    """Keys become parts of paths, ids are stored and printed: none of them may hold the token."""
+    repeated = repeat.format(OLD)
+    entry = f'{{"key": "7{repeated}", "uuid": "u-{repeated}", "title": "{repeated}", "type": "movie"}}'
+    body = f'{{"MediaContainer": {{"size": 1, "Directory": [{entry}]}}}}'
+
+    async def answer(_request: web.Request) -> web.Response:
+        return web.Response(text=body, content_type="application/json")
+
+    plex.answer("/library/sections", answer)
+    (library,) = await client.libraries()
+    hidden = repeat.format("***") if "{" in repeat else "***"
+    assert (library.key, library.uuid, library.title) == (f"7{hidden}", f"u-{hidden}", hidden)
+
+
+async def test_a_token_repeated_in_xml_is_hidden_too(plex: FakePlex, client: PlexClient) -> None:
+    """In any way to write its letters; other references stay."""
+    decimal = "".join(f"&#{ord(letter)};" for letter in OLD)
+    hexadecimal = "".join(f"&#x{ord(letter):X};" for letter in OLD)
+    entry = f'<Directory key="7" type="movie" title="{decimal} &#38; {hexadecimal}"/>'
+    body = f'<MediaContainer size="1">{entry}</MediaContainer>'
+
+    async def answer(_request: web.Request) -> web.Response:
+        return web.Response(text=body, content_type="application/xml")
+
+    plex.answer("/library/sections", answer)
+    (library,) = await client.libraries()
+    assert library.title == "*** & ***"
+
+
 async def test_a_token_from_elsewhere_stays(plex: FakePlex, client: PlexClient) -> None:
     """Only a file can change while the process runs."""
     server = parse_config({"servers": [{"name": "home", "url": plex.url, "token": OLD}]}).servers[0]

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
-import tempfile
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from retrovue_daemon.cli.commands.demo.place import new_database
 from retrovue_daemon.cli.commands.demo.serve import serve_until_signal
 from retrovue_daemon.cli.commands.demo.story import Story, StoryResult, print_queries, print_result
-from retrovue_daemon.cli.display.output import print_failure
 from retrovue_daemon.cli.display.reports import print_summary
 from retrovue_daemon.cli.options import JsonOption, QuietOption
 from retrovue_daemon.cli.startup import import_lightly
-from retrovue_daemon.store.file.lock import holder
 
 if TYPE_CHECKING:
     from retrovue_daemon.demo import SimulatedPlex, World
@@ -187,7 +184,7 @@ def demo(  # noqa: PLR0917 -- typer passes every option by its name
             plex.faults.disturb(faults)
         asyncio.run(serve_until_signal(plex, port=port or 0, control_port=control_port, as_json=as_json))
         return
-    place = _place(database, keep=keep)
+    place = new_database(database, keep=keep)
     if sized:
         results = asyncio.run(_sync(plex, place, quiet=quiet, as_json=as_json))
         print_summary({**results, "database": str(place)}, as_json=as_json)
@@ -213,35 +210,6 @@ def _print_location(place: Path, named: Path | None, *, keep: bool) -> None:
 async def _play(story: Story) -> StoryResult:
     async with story.home, story.attic:
         return await story.play()
-
-
-def _place(database: Path | None, *, keep: bool) -> Path:
-    """Return the path for the new database; only the database of the last demo is ever replaced."""
-    if database is not None:
-        if database.exists():
-            _fail(f"{database} already exists and was not changed", "choose another file")
-        if not os.access(database.absolute().parent, os.W_OK | os.X_OK):
-            _fail(f"cannot write to {database.absolute().parent}", "choose a file in another directory")
-        return database.absolute()
-    place = Path(tempfile.gettempdir()) / f"retrovue-demo-{os.getuid()}"
-    if keep or not _is_ours(place) or holder(place / "retrovue.db").held:
-        return Path(tempfile.mkdtemp(prefix="retrovue-demo-")) / "retrovue.db"
-    place.mkdir(mode=0o700, exist_ok=True)
-    for file in place.glob("retrovue.db*"):
-        file.unlink()
-    return place / "retrovue.db"
-
-
-def _is_ours(place: Path) -> bool:
-    """Return whether a directory does not exist or belongs to this user: others can write to its parent, too."""
-    if place.is_symlink() or (place.exists() and not place.is_dir()):
-        return False
-    return not place.exists() or place.stat().st_uid == os.getuid()
-
-
-def _fail(message: str, hint: str) -> NoReturn:
-    print_failure(message, hint)
-    raise typer.Exit(1)
 
 
 def _require(rule: str, holds: bool, **options: object) -> None:
