@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.items.upserts import BatchResult, Change
     from retrovue_daemon.store.tables.runs import Counts
     from retrovue_daemon.store.writer import Work, Writer
+    from retrovue_daemon.sync.changed_items import ChangedItems
     from retrovue_daemon.sync.seen import SeenIds
 
 
@@ -42,6 +43,7 @@ class Batches:
         now: Callable[[], int],
         seen: SeenIds,
         counts: Counts,
+        changed: ChangedItems,
     ) -> None:
         self._writer = writer
         self._target = target
@@ -50,6 +52,7 @@ class Batches:
         self._now = now
         self._seen = seen
         self._counts = counts
+        self._changed = changed
         self._waiting: list[Change] = []
         self._waiting_bytes = 0
         self.displaced = 0
@@ -104,3 +107,4 @@ class Batches:
         self._seen.update(result.ids)
         self.displaced += result.displaced
         self._counts.take_in(result)
+        self._changed.add(result.first)

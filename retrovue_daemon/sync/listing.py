@@ -12,6 +12,7 @@ from retrovue_daemon.store.items.lookup import holds_items, known_rows
 from retrovue_daemon.store.items.upserts import Change, other_items
 from retrovue_daemon.store.tables.runs import FUTURE_S
 from retrovue_daemon.sync.batches import Batches
+from retrovue_daemon.sync.changed_items import ChangedItems
 from retrovue_daemon.sync.damage import DamageWatch
 from retrovue_daemon.sync.digest import digests
 from retrovue_daemon.sync.hidden_paths import HiddenPaths
@@ -51,6 +52,7 @@ class ListingReader:
         self.list_again = False
         self.displaced = 0
         """The number of rows whose keys now belong to other items; their own items may have other keys."""
+        self.changed = ChangedItems()
         self._complete = complete
         self._listed: dict[Kind, Listed] = {}
         self._conflicts = KeyConflicts(context, library)
@@ -145,6 +147,7 @@ class ListingReader:
     def _count(self, results: Iterable[BatchResult]) -> None:
         for result in results:
             self._counts.take_in(result)
+            self.changed.add(result.first)
             self._counts.unchanged += len(result.ids) - result.added - result.updated - result.restored
 
     def _batches(self, kind: Kind, seen: SeenIds) -> Batches:
@@ -156,6 +159,7 @@ class ListingReader:
             now=self._context.now,
             seen=seen,
             counts=self._counts,
+            changed=self.changed,
         )
 
     async def _compare(self, kind: Kind, page: Page, listed: Listed, *, is_new: bool) -> list[Change]:

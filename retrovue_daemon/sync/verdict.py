@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.errors import DaemonError
     from retrovue_daemon.records import Kind
+    from retrovue_daemon.store.items.changes import NamedChange
     from retrovue_daemon.store.tables.runs import Run, RunStatus
     from retrovue_daemon.sync.removal import Removal
 
@@ -19,7 +20,7 @@ class PassReport(msgspec.Struct, frozen=True):
     """How a pass ended; ``run_id`` is its row in sync_runs, None if there was nothing to record or that failed.
 
     ``cause`` is the error that ended it early, ``removal`` what was or would be removed from the library, ``hint``
-    what to do about a removal that is held back.
+    what to do about a removal that is held back, ``changes`` name the first items that it changed.
     """
 
     server: str
@@ -30,6 +31,7 @@ class PassReport(msgspec.Struct, frozen=True):
     cause: DaemonError | None = None
     removal: Removal | None = None
     hint: str | None = None
+    changes: tuple[NamedChange, ...] = ()
 
     @property
     def found_nothing(self) -> bool:

@@ -123,9 +123,18 @@ async def test_a_signal_in_the_middle_of_a_batch_lets_it_be_committed(
     stopping.set()
     async with asyncio.timeout(LONGEST_END_S):
         await running
-    assert [line["event"] for line in events.lines[-3:]] == ["daemon.stopping", "sync.finished", "daemon.stopped"]
+    assert [line["event"] for line in events.lines[-4:]] == [
+        "daemon.stopping",
+        "sync.finished",
+        "items.changed",
+        "daemon.stopped",
+    ]
     assert rows("SELECT title FROM movies ORDER BY 1") == [("Dramas 1",), ("Dramas 2",)]
-    told = events.lines[-2]
+    told, named = events.lines[-3:-1]
+    assert [(item["op"], item["title"]) for item in named["items"]] == [
+        ("added", "Dramas 1 (1921)"),
+        ("added", "Dramas 2 (1922)"),
+    ]
     assert rows("SELECT id, status FROM sync_runs") == [(told["run_id"], told["status"])]
     assert told["status"] == "cancelled"
     _check(path)

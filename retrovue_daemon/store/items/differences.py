@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import msgspec
 
 from retrovue_daemon.errors import DatabaseUnusable
-from retrovue_daemon.records import Kind
 from retrovue_daemon.store.file.visits import reading
 from retrovue_daemon.store.items.lookup import TABLES, json_list
+from retrovue_daemon.store.items.titles import TITLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from retrovue_daemon.records import Kind
 
 ChangeName: TypeAlias = Literal["added", "updated", "removed", "restored", "moved", "deleted", "held back"]
 
@@ -31,15 +33,6 @@ class Difference(msgspec.Struct, frozen=True):
     title: str
 
 
-_TITLES = {
-    Kind.MOVIE: "i.title || ifnull(' (' || i.year || ')', '')",
-    Kind.SHOW: "i.title || ifnull(' (' || i.year || ')', '')",
-    Kind.SEASON: "ifnull((SELECT w.title FROM {schema}.shows AS w WHERE w.id = i.show_id), '?') || ', ' || i.title",
-    Kind.EPISODE: (
-        "ifnull((SELECT w.title FROM {schema}.shows AS w WHERE w.id = i.show_id), '?')"
-        " || printf(' S%02dE%02d ', ifnull(i.season_number, 0), ifnull(i.episode_number, 0)) || i.episode_title"
-    ),
-}
 _CHANGE = """
 CASE WHEN o.id IS NULL THEN 'added'
      WHEN i.state = 'missing' AND o.state <> 'missing' THEN 'removed'
@@ -79,11 +72,11 @@ def differences(before: Path, after: Path) -> Iterator[Difference]:
         connection.execute("ATTACH DATABASE ? AS old", (f"{before.absolute()}",))
         for kind, table in TABLES.items():
             query = (
-                f"SELECT {_CHANGE} AS change, i.id, s.name, l.library_name, {_TITLES[kind].format(schema='main')}"
+                f"SELECT {_CHANGE} AS change, i.id, s.name, l.library_name, {TITLES[kind].format(schema='main')}"
                 f" FROM main.{table} AS i LEFT JOIN old.{table} AS o ON o.id = i.id"
                 " JOIN main.libraries AS l ON l.id = i.library_id JOIN main.plex_servers AS s ON s.id = i.server_id"
                 " WHERE change IS NOT NULL UNION ALL"
-                f" SELECT 'deleted', i.id, s.name, l.library_name, {_TITLES[kind].format(schema='old')}"
+                f" SELECT 'deleted', i.id, s.name, l.library_name, {TITLES[kind].format(schema='old')}"
                 f" FROM old.{table} AS i JOIN old.libraries AS l ON l.id = i.library_id"
                 " JOIN old.plex_servers AS s ON s.id = i.server_id"
                 f" WHERE i.id NOT IN (SELECT id FROM main.{table}) ORDER BY 2"
@@ -97,7 +90,7 @@ def held_back(database: Path, leaving: Mapping[Kind, Sequence[int]]) -> Iterator
     with closing(sqlite3.connect(database)) as connection:
         for kind, ids in leaving.items():
             query = (
-                f"SELECT i.id, s.name, l.library_name, {_TITLES[kind].format(schema='main')}"
+                f"SELECT i.id, s.name, l.library_name, {TITLES[kind].format(schema='main')}"
                 f" FROM {TABLES[kind]} AS i JOIN libraries AS l ON l.id = i.library_id"
                 " JOIN plex_servers AS s ON s.id = i.server_id"
                 " WHERE i.id IN (SELECT value FROM json_each(?)) ORDER BY i.id"

@@ -13,6 +13,7 @@ import msgspec
 
 from retrovue_daemon.records import Episode, Item, Kind, Movie, Season, Show
 from retrovue_daemon.store.items.bulk import Insertion, NewIds, write_rows
+from retrovue_daemon.store.items.changes import ChangedRow, first_written
 from retrovue_daemon.store.items.displacement import StoredItem, displace, is_another, stored_items
 from retrovue_daemon.store.items.files import StoredFile, stored_files, taken_files, write_files
 from retrovue_daemon.store.items.lookup import GUID_TABLES, TABLES, json_list, known_rows
@@ -36,13 +37,17 @@ class Change(NamedTuple):
 
 
 class BatchResult(msgspec.Struct, frozen=True):
-    """The result of one batch; ``ids`` are those of its items, ``displaced`` counts rows that gave up their keys."""
+    """The result of one batch; ``ids`` are those of its items, ``displaced`` counts rows that gave up their keys.
+
+    ``first`` are its first rows of each operation.
+    """
 
     added: int
     updated: int
     restored: int
     ids: list[int]
     displaced: int = 0
+    first: tuple[ChangedRow, ...] = ()
 
 
 _INSERT_GUIDS = {
@@ -90,7 +95,12 @@ def write_items(
 
     restored = sum(row.state == "missing" for row in known.values())
     return BatchResult(
-        len(latest) - len(known), len(known) - restored, restored, [*ids.values(), *stored.values()], displaced
+        len(latest) - len(known),
+        len(known) - restored,
+        restored,
+        [*ids.values(), *stored.values()],
+        displaced,
+        first_written(kind, ids, known),
     )
 
 

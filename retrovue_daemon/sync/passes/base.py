@@ -14,6 +14,7 @@ import structlog
 
 from retrovue_daemon.errors import DaemonError, DiskFull, InternalError, PlexError, WriterStopped
 from retrovue_daemon.store.database import unreadable
+from retrovue_daemon.store.items.changes import name_changes
 from retrovue_daemon.store.tables.runs import Counts, Run, record_failure, record_run
 from retrovue_daemon.sync.guard import accept_hint
 from retrovue_daemon.sync.verdict import PassReport, Verdict
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from retrovue_daemon.store.connection import Connection
+    from retrovue_daemon.store.items.changes import NamedChange
     from retrovue_daemon.store.tables.runs import RunKind
+    from retrovue_daemon.sync.changed_items import ChangedItems
     from retrovue_daemon.sync.removal import Removal
     from retrovue_daemon.sync.target import LibraryTarget, PassContext
 
@@ -34,6 +37,7 @@ class LibraryPass(Protocol):
 
     kind: ClassVar[RunKind]
     counts: Counts
+    changed: ChangedItems
 
     async def read(self) -> Verdict:
         """Read the library, write the differences and return the verdict. Raises PlexError and StoreError."""
@@ -48,6 +52,7 @@ class Conclusion(msgspec.Struct, frozen=True):
     run: Run
     run_id: int | None
     removal: Removal | None = None
+    changes: tuple[NamedChange, ...] = ()
 
 
 class RunRecorder(msgspec.Struct, frozen=True):
@@ -107,7 +112,8 @@ async def run_pass(
     def give(ended: Conclusion) -> None:
         duration_s = round(time.monotonic() - start, 3)
         names = library.server, library.row.name
-        report.set_result(PassReport(*names, ended.run, ended.run_id, duration_s, cause, ended.removal))
+        ending = PassReport(*names, ended.run, ended.run_id, duration_s, cause, ended.removal, changes=ended.changes)
+        report.set_result(ending)
 
     try:
         async with context.slot:
@@ -163,9 +169,15 @@ async def _wait_for_other_passes(library: LibraryTarget, verdict: Verdict, count
 async def _finish(connection: Connection, *, job: LibraryPass, verdict: Verdict, recorder: RunRecorder) -> Conclusion:
     """Finish a successful pass; record any other in sync_runs and the library's row."""
     if verdict.status == "ok":
-        return await job.finish(connection, verdict, recorder)
+        return await _with_names(connection, job, await job.finish(connection, verdict, recorder))
     run = recorder.run(verdict, job.counts)
-    return Conclusion(run, await _record(connection, recorder, verdict, run))
+    return await _with_names(connection, job, Conclusion(run, await _record(connection, recorder, verdict, run)))
+
+
+async def _with_names(connection: Connection, job: LibraryPass, ended: Conclusion) -> Conclusion:
+    """Add the names of the changed items."""
+    rows = job.changed.rows(ended.removal)
+    return msgspec.structs.replace(ended, changes=await connection.run(name_changes, rows)) if rows else ended
 
 
 async def _record(connection: Connection, recorder: RunRecorder, verdict: Verdict, run: Run) -> int:
@@ -211,7 +223,7 @@ def _record_cancelled(job: LibraryPass, context: PassContext, recorder: RunRecor
 
     async def work(connection: Connection) -> Conclusion:
         run = recorder.run(Verdict("cancelled"), job.counts)
-        return Conclusion(run, await connection.run(record_run, run))
+        return await _with_names(connection, job, Conclusion(run, await connection.run(record_run, run)))
 
     try:
         return context.database.writer.post(work)
@@ -239,7 +251,10 @@ _LEVELS = {"ok": "info", "incomplete": "warning", "blocked": "error", "failed": 
 
 
 def log_report(report: PassReport) -> None:
-    """Log a pass in one line; a blocked one in two. There are too many that found nothing for the level info."""
+    """Log a pass, the first items that it changed, and what it held back.
+
+    There are too many passes that found nothing for the level info.
+    """
     run = report.run
     names = {"server": report.server, "library": report.library, "run_id": report.run_id}
     error = {} if run.error is None else {"error": run.error}
@@ -254,6 +269,11 @@ def log_report(report: PassReport) -> None:
         duration_s=report.duration_s,
         **error,
     )
+    if report.changes:
+        counts = run.counts
+        total = counts.added + counts.updated + counts.removed + counts.restored + counts.moved
+        items = [{"op": each.op, "kind": each.kind.value, "title": each.title} for each in report.changes]
+        log.info("items.changed", **names, items=items, more=max(0, total - len(items)))
     if run.status == "blocked":
         hint = report.hint or accept_hint(report.server, report.library)
         log.error("sync.blocked", **names, error=run.error, hint=hint)

@@ -37,6 +37,7 @@ class FullPass:
         self._context = context
         self._library = library
         self._reader = ListingReader(context, library, self.counts, meter)
+        self.changed = self._reader.changed
         self._listed: dict[Kind, Listed] = {}
         self._began = 0
         self._before: LibraryListing | None = library.listing

@@ -35,6 +35,7 @@ class QuickPass:
         self._library = library
         self._settled = settled
         self._reader = ListingReader(context, library, self.counts, meter, complete=False)
+        self.changed = self._reader.changed
 
     async def read(self) -> Verdict:
         """Read what was updated."""

@@ -37,6 +37,7 @@ class ShowPass:
         self._library = library
         self._show = show
         self._reader = ListingReader(context, library, self.counts, meter)
+        self.changed = self._reader.changed
         self._listed: dict[Kind, Listed] = {}
 
     async def read(self) -> Verdict:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from retrovue_daemon.store.items.sweep import forget_library
 from retrovue_daemon.store.tables.runs import Counts, record_failure, record_run
+from retrovue_daemon.sync.changed_items import ChangedItems
 from retrovue_daemon.sync.passes.base import Conclusion
 from retrovue_daemon.sync.removal import carry_out, plan_removal
 from retrovue_daemon.sync.seen import SeenIds, unseen_rows
@@ -28,6 +29,7 @@ class VanishedPass:
 
     def __init__(self, context: PassContext, library: LibraryTarget) -> None:
         self.counts = Counts()
+        self.changed = ChangedItems()
         self._context = context
         self._library = library
 

@@ -1,0 +1,16 @@
+"""How an item is named for people: with its year, or with its show and number."""
+
+from __future__ import annotations
+
+from retrovue_daemon.records import Kind
+
+TITLES = {
+    Kind.MOVIE: "i.title || ifnull(' (' || i.year || ')', '')",
+    Kind.SHOW: "i.title || ifnull(' (' || i.year || ')', '')",
+    Kind.SEASON: "ifnull((SELECT w.title FROM {schema}.shows AS w WHERE w.id = i.show_id), '?') || ', ' || i.title",
+    Kind.EPISODE: (
+        "ifnull((SELECT w.title FROM {schema}.shows AS w WHERE w.id = i.show_id), '?')"
+        " || printf(' S%02dE%02d ', ifnull(i.season_number, 0), ifnull(i.episode_number, 0)) || i.episode_title"
+    ),
+}
+"""An SQL expression per kind; ``i`` is the row, ``schema`` the database that it is in."""
