@@ -353,7 +353,7 @@ async def test_a_bug_while_others_are_watched_is_reported_and_ends_nothing(
 
 
 async def test_a_row_that_cannot_be_used_is_reported_once_and_costs_the_others_nothing(
-    serve, config, plex, ticks, events, edit
+    serve, config, plex, start_plex, ticks, events, edit
 ) -> None:
     """Until it is mended."""
     service = await serve(config(table(plex)))
@@ -364,7 +364,8 @@ async def test_a_row_that_cannot_be_used_is_reported_once_and_costs_the_others_n
     await ticks()
     (told,) = events.of("server.invalid", server="broken")
     assert service.supervisor.wrong == [f"server 'broken': {told['error']}"]
-    await edit("UPDATE plex_servers SET server_url = ?, token = ? WHERE name = 'broken'", plex.url, plex.token)
+    other = await start_plex("Musicals", name="Bijou")
+    await edit("UPDATE plex_servers SET server_url = ?, token = ? WHERE name = 'broken'", other.url, other.token)
     await ticks()
     await events.next("servers.changed", added=("broken",))
     assert service.supervisor.wrong == []
