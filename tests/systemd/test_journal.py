@@ -64,9 +64,12 @@ def test_a_bad_configuration_is_an_error_in_the_journal_too(journal_of, config) 
     assert {line[:3] for line in lines} == {"<3>"}
 
 
-def test_a_warning_is_a_warning_in_the_journal_too(journal_of, config) -> None:
+def test_a_warning_is_a_warning_in_the_journal_too(journal_of, config, tmp_path) -> None:
     """Standard output is for results, which have no priority."""
-    config.write_text('[[servers]]\nname = "home"\nurl = "http://127.0.0.1:9"\ntoken = "replace-me"\n')
+    config.write_text(
+        f'[database]\npath = "{tmp_path}/mirror.db"\n[[servers]]\nname = "home"\n'
+        'url = "http://127.0.0.1:9"\ntoken = "replace-me"\n'
+    )
     code, lines = journal_of("check", "--offline", "--config", str(config))
     assert code == 0
     warning, result = sorted(lines)
