@@ -38,7 +38,7 @@ def command_line(only: str | None = None) -> typer.Typer:
             "run --config config.toml",
             "status --config config.toml",
         ),
-        epilog="Exit codes: 0 success, 1 part of the work failed, was held back or was left incomplete, 2 invalid"
+        epilog="Exit codes: 0 success, 1 part of the work failed, was held back or is incomplete, 2 invalid"
         " usage, 3 no server could be used, 75 the database is locked by another process or its directory does not"
         " exist yet, 78 invalid configuration or unusable database.",
         no_args_is_help=True,

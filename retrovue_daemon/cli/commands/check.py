@@ -25,17 +25,18 @@ if TYPE_CHECKING:
 def check(
     config: ConfigOption = None,
     database: DatabaseOption = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Check the file only; contact no server.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Contact no server.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Check the configuration, the place of the database, and each server: its identity, token and libraries.
+    """Check the configuration, the location of the database, and each server: its identity, token and libraries.
 
     The check reads a few items of each library to find out whether the token can see file paths; the token of the
-    server's owner always can. Exit code 1 means that a server failed the check (3: all servers did), that a token
-    cannot see file paths, that an entry of `libraries` in the configuration matches no library of its server, or that
-    two entries are the same server. 75 and 78 mean that a sync could not use the database, for example because its
-    directory is missing; with `--offline`, that is only a warning, because the service may create it. Nothing is
-    written.
+    server's owner always can. Nothing is written.
+
+    Exit code 1 means that a server failed the check (3: all servers did), that a token cannot see file paths, that an
+    entry of `libraries` in the configuration matches no library of its server, or that two entries are the same
+    server. 75 and 78 mean that a sync could not use the database. A missing directory is one reason (75); with
+    `--offline`, that is only a warning, because systemd may create the directory when it starts the service.
 
     Examples:
 

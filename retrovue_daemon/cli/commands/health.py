@@ -15,10 +15,11 @@ from retrovue_daemon.errors import StoreError
 def health(config: ConfigOption = None, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
     """Check that a daemon is running and that nothing is wrong: exit code 0 if so, otherwise 1.
 
-    A problem is: no running daemon, an unusable database, a refused reload, a server that cannot be used, an entry of
-    `libraries` in the configuration that selects nothing, a library whose last pass failed, or removals that are held
-    back. Each is printed with a hint. The command only reads the database; it contacts no server. Run it as root or
-    as the daemon's user: others may not see whether a daemon is running (`daemon_running` in the JSON is null then).
+    Each of these is a problem: no daemon is running, the database cannot be used, the disk is full, the last reload
+    was refused, a server cannot be used, an entry of `libraries` in the configuration selects nothing, the last pass
+    over a library failed, or removals are held back. Each problem is printed with a hint. The command only reads the
+    database; it contacts no server. Run it as root or as the daemon's user: others may not see whether a daemon is
+    running (`daemon_running` in the JSON is null then).
 
     Examples:
 

@@ -36,8 +36,8 @@ def history(
 ) -> None:
     """Show past passes, the newest first: the status, duration and counts of each.
 
-    A pass is one sync of one library. Records are kept for 90 days; a pass without changes may leave none. Below them
-    stands what is wrong now: a server that cannot be used has no passes.
+    A pass is one sync of one library. Records are kept for 90 days; a pass without changes may leave none. Current
+    problems are printed below the passes, because a server that cannot be used has no passes.
 
     Examples:
 

@@ -26,7 +26,7 @@ def reload(
 ) -> None:
     """Have the running daemon reload its configuration, and print the result.
 
-    The file is checked first: if it has a mistake, the daemon is not signaled. Then the daemon applies the whole
+    The file is checked first: if it is invalid, the daemon is not signaled. Then the daemon applies the whole
     file, or refuses it and keeps its old configuration, for example if a changed key needs a restart, or if it cannot
     read a systemd credential, which this command cannot check. The daemon is found by its lock on the database, so
     `--config` and `--database` must be those of `run`. `status` shows the last reload, no matter whether this

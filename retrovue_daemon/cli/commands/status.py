@@ -44,8 +44,8 @@ def status(
 ) -> None:
     """Show the state of each server and library, the last passes, pending problems and the size of the database.
 
-    Problems are removals that wait for your confirmation, libraries whose last listing left something in doubt, and a
-    configuration that the daemon refused to reload.
+    Problems are those that `health` prints. Libraries in doubt are shown, too: their last listing left a question
+    open, for example because the token cannot see file paths.
 
     The command only reads the database, so it works with or without a running daemon. With `--watch --json`, it
     prints one JSON object per line, whenever something changes.

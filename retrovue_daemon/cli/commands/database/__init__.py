@@ -121,7 +121,7 @@ def vacuum_database(
 ) -> None:
     """Rewrite the database file to free the space of deleted rows. Stop the daemon first.
 
-    Meanwhile, this needs as much free disk space as the database takes up.
+    Until it is done, this needs additional disk space, as much as the database takes up.
 
     Examples:
 

@@ -35,7 +35,7 @@ def restore_database(
 ) -> None:
     """Replace the content of the database with that of a copy, whether or not the daemon runs.
 
-    FILE has to be a whole database of this program, of this release or an earlier one; an earlier schema is upgraded.
+    FILE must be a complete database of this release or an earlier one; an older schema is upgraded.
     The content of the database is first saved in a file beside it, named DATABASE.before-restore-TIME, which you can
     restore in turn, or delete. Every program that has the database open then sees the old content or the new one,
     nothing in between. A running daemon stops its passes and continues with the new content at once. If the database

@@ -149,11 +149,11 @@ def demo(  # noqa: PLR0917 -- typer passes every option by its name
     With --movies or --shows, the demo syncs one generated library instead. With --serve, it only runs a simulated
     server for other programs. In the demo with two servers, --release and --page-cap apply to the server 'home'.
 
-    --faults takes parts joined by commas, all optional. `seed` repeats the same faults (default 0), `rate` is the
-    share of responses that are spoiled (0.1), `kinds` names kinds joined by "+" (default: all; with a leading "-",
-    all except these), `paths` is a pattern such as `/library/*`, and `times` ends the faults after that number. The
-    kinds are status, html, redirect, truncate, reset, hang, drip, chunk, gzip, double, totals, paging, duplicates,
-    keyless, item, identity, sections, bomb, nesting, texts, numbers, encoding and entities.
+    --faults takes settings joined by commas, all optional: `seed` (default 0; the same seed gives the same faults),
+    `rate` (the share of responses that are spoiled; default 0.1), `kinds` (kinds joined by "+"; default: all; with a
+    leading "-", all except these), `paths` (a pattern such as `/library/*`), and `times` (how many faults at most).
+    The kinds are status, html, redirect, truncate, reset, hang, drip, chunk, gzip, double, totals, paging,
+    duplicates, keyless, item, identity, sections, bomb, nesting, texts, numbers, encoding and entities.
 
     Examples:
 

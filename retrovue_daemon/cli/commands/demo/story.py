@@ -93,7 +93,7 @@ class Story:
         self._print_counts(first)
         await self._print_act(
             "2. Five changes on 'home'",
-            "One film is edited. The file of another is replaced, without a change of the film's updatedAt. A third"
+            "One film is edited. The file of another is replaced, but that film's updatedAt stays the same. A third"
             " film is deleted, and a fourth moves to another library, where it gets a new rating key. A show gets a"
             " new episode.",
         )
@@ -210,7 +210,9 @@ class Story:
             " + (SELECT count(*) FROM episodes)"
         )
         touched = len({(change.kind, change.id) for change in changes})
-        table.add_row("unchanged", "both", "", f"{total - touched:,} items, of which {listed:,} had to be listed")
+        table.add_row(
+            "unchanged", "both", "", f"{total - touched:,} items; the servers listed only {listed:,} of them"
+        )
         print_table(table)
         print(
             _filled(

@@ -161,10 +161,10 @@ def suggest_mappings(
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find stored paths without a mapping, and check that mapped files exist.
+    """Suggest mappings for stored paths that have none, and check that mapped files exist.
 
-    The command looks for a few files per directory on this system. A path without a mapping is fine if its files are
-    found under that path.
+    The command looks for a few files per directory on this system. A path without a mapping needs none if its files
+    are found under that path.
 
     Examples:
 
