@@ -65,6 +65,9 @@ def sync(
     the work. On a terminal, the command shows progress bars and a table of results. Otherwise it prints progress and
     results as plain lines (or one JSON object) to standard output, and log lines as JSON to standard error.
 
+    If more than `max_removed` of a library would become missing, a safety guard holds the removals back, because a
+    disk that is not mounted looks like an emptied library. `--accept-removals` applies them.
+
     Examples:
 
     - `retrovue-daemon sync --config config.toml`
