@@ -11,7 +11,6 @@ from retrovue_daemon.store.items.damage import (
     STORED_AT,
     Damage,
     forget_damage,
-    holds_damage,
     known_damage,
     remember_damage,
     return_kept,
@@ -45,23 +44,14 @@ class DamageWatch:
         self._context = context
         self._library = library
         self._counts = counts
-        self._remembers: bool | None = None
+        self.remembers = False
+        """Whether damage of any item of the server was stored before the pass."""
         self._before: dict[str, Damage | None] = {}
         """What was stored, before the pass, about the items for which it stored anything else."""
         self._kept: set[tuple[Kind, str]] = set()
         self._stored: set[tuple[Kind, str]] = set()
         self._undecided: dict[tuple[Kind, str], int] = {}
         """The items that another listing is to decide on, and how often they arrived damaged."""
-
-    async def begin(self) -> None:
-        """Look up, once per pass, whether any damage of the server's items is stored."""
-        if self._remembers is None:
-            self._remembers = await self._context.database.reader.run(holds_damage, self._library.target.server_id)
-
-    @property
-    def remembers(self) -> bool:
-        """Whether any item of the server arrived damaged before."""
-        return bool(self._remembers)
 
     def adjust_verdict(self, verdict: Verdict) -> Verdict:
         """Return the verdict with damaged items reported; undecided ones cause another full listing, or a few."""
@@ -127,7 +117,7 @@ class DamageWatch:
     async def _known_before(self, keys: Collection[str]) -> dict[str, Damage]:
         """Return what was known of these items before the pass."""
         known: dict[str, Damage | None] = {}
-        if self._remembers:
+        if self.remembers:
             reader, server_id = self._context.database.reader, self._library.target.server_id
             known.update(await reader.run(known_damage, server_id, keys))
         known.update({key: self._before[key] for key in keys if key in self._before})

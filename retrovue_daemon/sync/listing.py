@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from retrovue_daemon.errors import WrongLibrary
 from retrovue_daemon.records import Episode, Kind, Season
+from retrovue_daemon.store.items.damage import holds_damage
 from retrovue_daemon.store.items.lookup import holds_items, known_rows
 from retrovue_daemon.store.items.upserts import Change, other_items
 from retrovue_daemon.store.tables.runs import FUTURE_S
@@ -21,6 +22,7 @@ from retrovue_daemon.sync.listed import Listed
 from retrovue_daemon.sync.parents import ParentLookup
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 
     from retrovue_daemon.records import Item, Movie, Page
@@ -55,6 +57,8 @@ class ListingReader:
         self.changed = ChangedItems()
         self._complete = complete
         self._listed: dict[Kind, Listed] = {}
+        self._unread: dict[Kind, bool] | None = None
+        """Whether the library had rows before the pass, by kind, for the kinds not read yet."""
         self._conflicts = KeyConflicts(context, library)
         self._context = context
         self._library = library
@@ -75,10 +79,7 @@ class ListingReader:
         listed = self._listed[kind] = Listed()
         if kind is Kind.EPISODE:
             await self._conflicts.remember_files()
-        # Without stored rows there is nothing to look up. If a changing listing shows an item twice, the writer
-        # notices.
-        is_new = not await self._context.database.reader.run(holds_items, kind, self._target.library_id)
-        await self.damage.begin()
+        is_new = await self._is_new(kind)
         batches = self._batches(kind, listed.rows)
         try:
             async with aclosing(pages):
@@ -114,6 +115,21 @@ class ListingReader:
         self._counts.listed -= listed.log.items
         self._counts.skipped -= listed.log.skipped
         self._counts.unchanged -= listed.unchanged
+
+    async def _is_new(self, kind: Kind) -> bool:
+        """Return whether nothing of a kind need be looked up, because the library has no rows of it.
+
+        If a changing listing shows an item twice, the writer notices.
+        """
+        reader, target = self._context.database.reader, self._target
+        if self._unread is None:
+            kinds = [kind for kind, _ in self._library.listings]
+            before = await reader.run(_stored_before, target.server_id, target.library_id, kinds)
+            self._unread, self.damage.remembers = before
+        if kind in self._unread:
+            return not self._unread.pop(kind)
+        # A listing that is read again finds the rows that it wrote.
+        return not await reader.run(holds_items, kind, target.library_id)
 
     @property
     def unreadable_parents(self) -> list[tuple[Kind, str]]:
@@ -265,6 +281,13 @@ def _parents_of(item: Item) -> set[str]:
     keys = [item.show_rating_key] if isinstance(item, Season | Episode) else []
     keys += [item.season_rating_key] if isinstance(item, Episode) else []
     return {key for key in keys if key is not None} if None not in keys else set()
+
+
+def _stored_before(
+    connection: sqlite3.Connection, server_id: int, library_id: int, kinds: Iterable[Kind]
+) -> tuple[dict[Kind, bool], bool]:
+    """Return which kinds a library has rows of, and whether damage of any item of the server is stored."""
+    return {kind: holds_items(connection, kind, library_id) for kind in kinds}, holds_damage(connection, server_id)
 
 
 def _last_title(page: Page) -> str:

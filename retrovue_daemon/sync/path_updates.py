@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from retrovue_daemon.paths.mapper import PlexPathMappingService
-from retrovue_daemon.store.items.local_paths import recompute_paths, set_fingerprint
+from retrovue_daemon.store.items.local_paths import recompute_paths, set_fingerprint, set_fingerprints_of_empty
 from retrovue_daemon.store.items.moments import Moments
 from retrovue_daemon.store.items.rows import Target
 from retrovue_daemon.store.tables.libraries import read_libraries
@@ -83,9 +83,13 @@ class PathUpdater:
                 await self._database.writer.run(set_fingerprint, library_id, None)
                 self._to_recompute.discard(library_id)
             paths = await LibraryPaths.of(self._database, server_id, Moments())
-            for row in await self._database.reader.run(read_libraries, server_id):
-                fingerprint = paths.fingerprint(row)
-                if row.path_fingerprint == fingerprint:
+            rows = await self._database.reader.run(read_libraries, server_id)
+            fingerprints = {row.id: paths.fingerprint(row) for row in rows}
+            new = [row.id for row in rows if row.path_fingerprint is None and row.id not in self._writing]
+            settled_ids = await self._settle_empty({row_id: fingerprints[row_id] for row_id in new})
+            for row in rows:
+                fingerprint = fingerprints[row.id]
+                if row.path_fingerprint == fingerprint or row.id in settled_ids:
                     continue
                 self.changes += row.path_fingerprint is not None
                 files = await recompute_paths(self._database, paths.target(row))
@@ -93,6 +97,10 @@ class PathUpdater:
                     log.info("paths.recomputed", server=self._server, library=row.name, files=files)
                 settled = None if row.id in self._writing else fingerprint
                 await self._database.writer.run(set_fingerprint, row.id, settled)
+
+    async def _settle_empty(self, fingerprints: dict[int, int]) -> set[int]:
+        """Store the fingerprints of libraries that have no files yet, all at once; return the libraries' ids."""
+        return await self._database.writer.run(set_fingerprints_of_empty, fingerprints) if fingerprints else set()
 
     async def recompute_after_pass(self, server_id: int, library_id: int, changes: int) -> None:
         """Recompute a library's paths if ``changes``, read before its pass was planned, is no longer the count."""

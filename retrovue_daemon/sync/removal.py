@@ -54,6 +54,8 @@ async def plan_removal(
     listed = ListingMoments(library.row.listed_from, library.row.listed_until)
     kinds = leaving.keys() | (displaced or {}).keys()
     moving = {kind: [*leaving.get(kind, ()), *(displaced or {}).get(kind, ())] for kind in kinds}
+    if not any(moving.values()):
+        return Removal({kind: [] for kind in leaving}, Rekeyed())
     refusal = None
     async with connection.savepoint() as undo:
         rekeyed = await connection.run(rekey, library.target, listed, moving)

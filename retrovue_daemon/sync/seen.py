@@ -8,7 +8,8 @@ from retrovue_daemon.store.items.lookup import next_ids
 from retrovue_daemon.store.items.sweep import still_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Iterable
+    import sqlite3
+    from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 
     from retrovue_daemon.records import Kind
     from retrovue_daemon.store.connection import Connection
@@ -66,9 +67,36 @@ async def ids_of_library(
         last = ids[-1]
 
 
-async def unseen_rows(reader: Connection, kind: Kind, library_id: int, seen: SeenIds) -> list[int]:
-    """Return the ids of a library's rows that were not seen and are not yet missing."""
-    unseen: list[int] = []
-    async for ids in ids_of_library(reader, kind, library_id):
-        unseen += await reader.run(still_of, kind, library_id, seen.unseen(ids))
+async def unseen_rows(
+    reader: Connection, library_id: int, seen: Mapping[Kind, SeenIds], *, chunk: int = 10_000
+) -> dict[Kind, list[int]]:
+    """Return the ids of a library's rows that were not seen and are not yet missing, by kind."""
+    unseen: dict[Kind, list[int]] = {kind: [] for kind in seen}
+    kinds, last = list(seen), 0
+    while kinds:
+        part, kinds, last = await reader.run(_next_unseen, library_id, seen, kinds, last, chunk)
+        for kind, ids in part.items():
+            unseen[kind] += ids
     return unseen
+
+
+def _next_unseen(
+    connection: sqlite3.Connection,
+    library_id: int,
+    seen: Mapping[Kind, SeenIds],
+    kinds: Sequence[Kind],
+    last: int,
+    limit: int,
+) -> tuple[dict[Kind, list[int]], list[Kind], int]:
+    """Look at the next rows of these kinds, beginning after the row ``last`` of the first kind.
+
+    Return the unseen ones, the kinds that are left, and the new ``last``. ``limit`` is the most rows to look at.
+    """
+    unseen: dict[Kind, list[int]] = {}
+    for number, kind in enumerate(kinds):
+        ids = next_ids(connection, kind, library_id, last, limit)
+        unseen[kind] = still_of(connection, kind, library_id, seen[kind].unseen(ids))
+        if len(ids) == limit:
+            return unseen, [*kinds[number:]], ids[-1]
+        limit, last = limit - len(ids), 0
+    return unseen, [], 0

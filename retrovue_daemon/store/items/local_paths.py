@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from retrovue_daemon.store.items.lookup import json_list
+
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Mapping
 
     from retrovue_daemon.store.database import Database
     from retrovue_daemon.store.items.rows import Target
@@ -46,6 +49,16 @@ def _files(
 
 def _update(connection: sqlite3.Connection, updates: list[tuple[str | None, str, int]]) -> None:
     connection.executemany("UPDATE media_files SET file_path = ?, library_name = ? WHERE id = ?", updates)
+
+
+def set_fingerprints_of_empty(connection: sqlite3.Connection, fingerprints: Mapping[int, int]) -> set[int]:
+    """Store the fingerprints of those of these libraries that have no files, and return the libraries' ids."""
+    query = "SELECT id FROM libraries AS l WHERE id IN (SELECT value FROM json_each(?))"
+    query += " AND NOT EXISTS (SELECT 1 FROM media_files WHERE library_id = l.id)"
+    empty = {row_id for (row_id,) in connection.execute(query, (json_list(fingerprints),))}
+    for library_id in empty:
+        set_fingerprint(connection, library_id, fingerprints[library_id])
+    return empty
 
 
 def set_fingerprint(connection: sqlite3.Connection, library_id: int, fingerprint: int | None) -> None:

@@ -155,6 +155,13 @@ def settle(connection: sqlite3.Connection, run: Run, marks: Marks) -> None:
     )
 
 
+def record_and_settle(connection: sqlite3.Connection, run: Run, marks: Marks) -> int:
+    """Write a pass that listed its library completely, set the library's marks, and return the pass's id."""
+    run_id = record_run(connection, run)
+    settle(connection, run, marks)
+    return run_id
+
+
 def note_look(
     connection: sqlite3.Connection, run: Run, watermark: int | None, *, settled: bool, list_again: bool = False
 ) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from retrovue_daemon.store.items.displacement import displaced_rows
 from retrovue_daemon.store.items.lookup import rating_keys
 from retrovue_daemon.store.items.shared_files import with_guid_elsewhere
-from retrovue_daemon.store.tables.runs import Counts, Marks, record_failure, record_run, settle
+from retrovue_daemon.store.tables.runs import Counts, Marks, record_and_settle, record_failure, record_run
 from retrovue_daemon.sync.confirmation import MOST_AT_ONCE, Confirmed, confirm
 from retrovue_daemon.sync.faults import cut_short, unreadable_parent
 from retrovue_daemon.sync.listing import ListingReader
@@ -69,7 +69,7 @@ class FullPass:
         if not self._library.faults.settles(self._fault):
             # The server may have been busy.
             return self._incomplete(*self._fault_notes)
-        leaving = {kind: await self._unseen(kind) for kind in self._listed}
+        leaving = await self._unseen()
         if not any(leaving.values()):
             return await self._confirmed(leaving, [])
         to_confirm = await self._kinds_to_confirm(leaving)
@@ -106,7 +106,8 @@ class FullPass:
         found: dict[Kind, list[int]] = {}
         for kind, row_ids in gone.items():
             staying = {*self._unlisted[kind]} - {*row_ids}
-            found[kind] = [*await reader.run(displaced_rows, kind, staying), *moved.get(kind, ())]
+            displaced = await reader.run(displaced_rows, kind, staying) if staying else []
+            found[kind] = [*displaced, *moved.get(kind, ())]
         return found
 
     def _incomplete(self, *doubts: str) -> Verdict:
@@ -138,16 +139,19 @@ class FullPass:
         pages = self._context.client.pages(self._library.row.key, listing, page_size=self._context.settings.page_size)
         return await self._reader.read(kind, listing.value, pages)
 
-    async def _unseen(self, kind: Kind) -> list[int]:
-        """Return the ids of this library's rows that were not listed and are not yet missing."""
+    async def _unseen(self) -> dict[Kind, list[int]]:
+        """Return the ids of this library's rows that were not listed and are not yet missing, by kind."""
         reader = self._context.database.reader
-        ids = self._unlisted[kind] = await unseen_rows(reader, kind, self._library.row.id, self._listed[kind].rows)
-        log = self._listed[kind].log
-        if not ids or not log.unreadable:
-            return ids
-        # A row that may be an unreadable entry is not gone, whatever the server answers for the single item.
-        keys = await reader.run(rating_keys, kind, ids)
-        return [row_id for row_id, key in keys.items() if not log.may_be_unread(key)]
+        seen = {kind: listed.rows for kind, listed in self._listed.items()}
+        self._unlisted = await unseen_rows(reader, self._library.row.id, seen)
+        leaving = {**self._unlisted}
+        for kind, ids in self._unlisted.items():
+            log = self._listed[kind].log
+            if ids and log.unreadable:
+                # A row that may be an unreadable entry is not gone, whatever the server answers for the single item.
+                keys = await reader.run(rating_keys, kind, ids)
+                leaving[kind] = [row_id for row_id, key in keys.items() if not log.may_be_unread(key)]
+        return leaving
 
     async def _kinds_to_confirm(self, leaving: dict[Kind, list[int]]) -> list[Kind] | None:
         """Return the kinds whose unlisted items must be requested one by one before their rows may be removed.
@@ -250,7 +254,6 @@ class FullPass:
             verdict = Verdict("blocked", removal.refusal, fault=verdict.fault)
         verdict = self._reader.hidden_paths.adjust_verdict(verdict)
         run = recorder.run(verdict, self.counts, removal, removed)
-        run_id = await connection.run(record_run, run)
         faults = library.faults.after(verdict.fault)
         if verdict.status == "ok" and verdict.settles:
             marks = Marks(
@@ -263,8 +266,9 @@ class FullPass:
                 fault=faults,
                 list_again=verdict.list_again,
             )
-            await connection.run(settle, run, marks)
+            run_id = await connection.run(record_and_settle, run, marks)
         else:
+            run_id = await connection.run(record_run, run)
             await connection.run(record_failure, run, faults, list_again=verdict.list_again)
         return Conclusion(run, run_id, removal)
 

@@ -36,11 +36,8 @@ class VanishedPass:
     async def read(self) -> Verdict:
         """Collect all rows of the library."""
         reader = self._context.database.reader
-        leaving = {
-            kind: await unseen_rows(reader, kind, self._library.row.id, SeenIds())
-            for kind, _ in self._library.listings
-        }
-        return Verdict("ok", leaving=leaving)
+        none = {kind: SeenIds() for kind, _ in self._library.listings}
+        return Verdict("ok", leaving=await unseen_rows(reader, self._library.row.id, none))
 
     async def finish(self, connection: Connection, verdict: Verdict, recorder: RunRecorder) -> Conclusion:
         """Re-key moved items, then mark the other rows missing or block."""
