@@ -11,6 +11,7 @@ import structlog
 from retrovue_daemon.errors import DaemonError, InternalError, PlexError, WriterStopped
 from retrovue_daemon.store.database import unreadable
 from retrovue_daemon.store.tables.problems import Problem, store_hint, store_next_listing, store_server_problem
+from retrovue_daemon.store.writer import Query
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -96,7 +97,7 @@ class Health:
     def _write(self, query: Callable[[sqlite3.Connection], None]) -> None:
         """Run a query in the writer, and do not wait for it; if it fails, the log already has what it would store."""
         with suppress(WriterStopped):
-            written = self._database.writer.post(lambda connection: connection.run(query))
+            written = self._database.writer.post(Query(query))
             written.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def note(self, report: PassReport, *, is_whole: bool) -> None:

@@ -13,6 +13,7 @@ import structlog
 from retrovue_daemon.errors import ConfigError, ConfigProblem, DaemonError, InternalError, StoreError
 from retrovue_daemon.service.systemd import keep_extending_timeout
 from retrovue_daemon.store.tables.reloads import Reload, mark_start, store_reload
+from retrovue_daemon.store.writer import Query
 
 if TYPE_CHECKING:
     import sqlite3
@@ -138,7 +139,7 @@ class Reloader:
     async def _write(self, work: Callable[[sqlite3.Connection], None]) -> None:
         try:
             # Not subject to the queue's limit: if the daemon is stopped now, the result is still stored.
-            await self._supervisor.database.writer.post(lambda connection: connection.run(work))
+            await self._supervisor.database.writer.post(Query(work))
         except StoreError as error:
             log.warning("config.result_not_stored", error=str(error), hint=error.hint)
 

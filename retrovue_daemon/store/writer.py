@@ -1,6 +1,6 @@
 """The single task that writes to the database.
 
-Every change of a row goes through its bounded queue as a piece of work, a coroutine function that gets the
+Every change of a row goes through its bounded queue as a piece of work, a query or a coroutine function that gets the
 connection. Each piece is one transaction, and its submitter gets the result or the error. A slow disk therefore slows
 down the network instead of filling the memory, and SQLite never sees two writers of ours.
 """
@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeAlias, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeAlias, TypeVar
 
 import structlog
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 P = ParamSpec("P")
 T = TypeVar("T")
-Work: TypeAlias = "Callable[[Connection], Awaitable[T]]"
+Work: TypeAlias = "Callable[[Connection], Awaitable[T]] | Query[T]"
 
 BUSY_TRIES = 60
 """Each attempt waits for the connection's busy_timeout (1 s): another program may hold the lock for a minute."""
@@ -41,6 +42,26 @@ CLOSING_S = 5.0
 
 INTERRUPT_S = 0.2
 """Seconds that each piece of work may take after that."""
+
+
+class Query(Generic[T]):
+    """A query with its arguments, to be run as one transaction: begun, done and committed in one visit to the thread.
+
+    A visit costs more than a small query. ``is_abandoned`` is set if the transaction must not be committed any more.
+    """
+
+    def __init__(
+        self, query: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        self.is_abandoned = False
+        self._query: Callable[[sqlite3.Connection], T] = lambda connection: query(connection, *args, **kwargs)
+
+    def run(self, connection: sqlite3.Connection, begin: Callable[[sqlite3.Connection], None]) -> T:
+        """Run the transaction, which ``begin`` begins. After an exception, it may still be open."""
+        begin(connection)
+        result = self._query(connection)
+        connection.execute("ROLLBACK" if self.is_abandoned else "COMMIT")
+        return result
 
 
 class Writer:
@@ -142,7 +163,7 @@ class Writer:
         self, query: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run a query as one transaction and return its result."""
-        return await self.write(lambda connection: connection.run(query, *args, **kwargs))
+        return await self.write(Query(query, *args, **kwargs))
 
     async def catch_up(self) -> None:
         """Wait until all work submitted before is done; raise WriteFailed if the database stays locked."""
@@ -185,9 +206,12 @@ class Writer:
     async def _transact(self, work: Work[Any], future: asyncio.Future[Any]) -> None:
         """Do one piece of work; only errors that make the connection unusable escape and end the writer."""
         try:
-            await self._begin()
-            result = await work(self._connection)
-            await self._connection.commit()
+            if isinstance(work, Query):
+                result = await self._begin(partial(work.run, begin=self._begin_unless_restored))
+            else:
+                await self._begin(self._begin_unless_restored)
+                result = await work(self._connection)
+                await self._connection.commit()
         except sqlite3.Error as error:
             # Answer first: a connection that cannot even roll back ends the writer, and the submitter must not hang.
             failure = as_disk_full(self._path, error) or WriteFailed(self._path, str(error), hint=_hint(error))
@@ -199,6 +223,9 @@ class Writer:
             if isinstance(error, DatabaseRestored):
                 self._failure = error
             self._answer(future, error if isinstance(error, Exception) else self._end("cancelled"))
+            if isinstance(work, Query):
+                # The thread may still be running it, or not have begun.
+                work.is_abandoned = True
             await self._roll_back()
             if not isinstance(error, Exception) or error is self._failure:
                 raise
@@ -207,18 +234,19 @@ class Writer:
                 future.set_result(result)
         self.steps += 1
 
-    async def _begin(self) -> None:
+    async def _begin(self, begin: Callable[[sqlite3.Connection], T]) -> T:
+        """Return the result of what begins a transaction; it is retried while another program holds the lock."""
         for tries_left in range(BUSY_TRIES - 1, -1, -1):
             self.steps += 1
             try:
-                await self._connection.run(self._begin_unless_restored)
+                return await self._connection.run(begin)
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorname != "SQLITE_BUSY" or not tries_left or self._too_late():
+                has_begun = self._connection.in_transaction
+                if error.sqlite_errorname != "SQLITE_BUSY" or has_begun or not tries_left or self._too_late():
                     raise
                 if tries_left == BUSY_TRIES - TRIES_UNTIL_LOGGED:
                     log.warning("store.waiting", hint="another program writes to the database; let it commit")
-            else:
-                return
+        raise AssertionError("the last try returns or raises")
 
     def _begin_unless_restored(self, connection: sqlite3.Connection) -> None:
         """Begin a transaction; raise DatabaseRestored if ids and times that the work may rely on are others now."""

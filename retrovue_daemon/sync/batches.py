@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from retrovue_daemon.errors import WriterStopped
 from retrovue_daemon.store.items.upserts import write_items
+from retrovue_daemon.store.writer import Query
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.items.rows import Target
     from retrovue_daemon.store.items.upserts import BatchResult, Change
     from retrovue_daemon.store.tables.runs import Counts
-    from retrovue_daemon.store.writer import Work, Writer
+    from retrovue_daemon.store.writer import Writer
     from retrovue_daemon.sync.changed_items import ChangedItems
     from retrovue_daemon.sync.seen import SeenIds
 
@@ -96,9 +97,9 @@ class Batches:
         """Count a batch's result before the tasks that wait for it continue."""
         writing.add_done_callback(self._add_result)
 
-    def _work(self, batch: list[Change]) -> Work[BatchResult]:
+    def _work(self, batch: list[Change]) -> Query[BatchResult]:
         target, kind, now = self._target, self._kind, self._now()
-        return lambda connection: connection.run(write_items, target, kind, batch, now)
+        return Query(write_items, target, kind, batch, now)
 
     def _add_result(self, done: asyncio.Future[BatchResult]) -> None:
         if done.cancelled() or done.exception() is not None:

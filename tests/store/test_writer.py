@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,8 @@ import structlog
 from retrovue_daemon.errors import DatabaseReplaced, WriteFailed, WriterStopped
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.store.file.visits import reading
-from retrovue_daemon.store.writer import TRIES_UNTIL_LOGGED
+from retrovue_daemon.store.writer import TRIES_UNTIL_LOGGED, Query
+from tests.support.patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,6 +127,29 @@ async def test_an_aborted_writer_commits_nothing_more(tmp_path) -> None:
             for _ in range(5):  # more than the queue has room for
                 with pytest.raises(WriterStopped, match="gone"):
                     await asyncio.wait_for(_as_awaitable(submit, work), 10)
+        with pytest.raises(DatabaseReplaced):
+            await stack.aclose()
+    with reading(path) as connection:
+        assert connection.execute("SELECT * FROM daemon_state WHERE key = 'written'").fetchall() == []
+
+
+async def test_an_aborted_writer_commits_no_query_that_is_still_running(tmp_path) -> None:
+    """A thread cannot be stopped: it finds out itself that its work must not be committed."""
+    path, begun, go_on = tmp_path / "mirror.db", threading.Event(), threading.Event()
+
+    def work(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO daemon_state VALUES ('written', '')")
+        begun.set()
+        assert go_on.wait(PATIENCE_S)
+
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(path))
+        running = await database.writer.submit(Query(work))
+        assert await asyncio.to_thread(begun.wait, PATIENCE_S)
+        database.writer.abort(DatabaseReplaced(path, "gone"))
+        with pytest.raises(DatabaseReplaced):
+            await running
+        go_on.set()
         with pytest.raises(DatabaseReplaced):
             await stack.aclose()
     with reading(path) as connection:
