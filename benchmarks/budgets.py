@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from benchmarks.figures import Figures
 
 FLOOR_RATIO = 0.7
-FEW_SERVERS = 5
-"""For many servers with small libraries, the only promise is that a sync works, in time proportional to them."""
 PLEXAPI_RATIO = 6.0
 UNCHANGED_RATIO = 2.0
 ROWS_A_LIBRARY = 3
@@ -64,10 +62,7 @@ def _rates(figures: list[Figures]) -> Iterator[Budget]:
         if each.program == "first" and each.of_floor is not None:
             measured = f"{each.of_floor:.2f} ({each.started_of_floor or 0:.2f} from the first request on)"
             what = f"first sync, {each.case.title}: of the floor's rate"
-            if each.case.servers > FEW_SERVERS:
-                yield Budget(what, "nothing", measured, None)
-            else:
-                yield Budget(what, f"≥ {FLOOR_RATIO}", measured, each.of_floor >= FLOOR_RATIO)
+            yield Budget(what, f"≥ {FLOOR_RATIO}", measured, each.of_floor >= FLOOR_RATIO)
         # If the line is the bottleneck, all passes take equally long.
         if each.program == "unchanged" and each.case.name in SIZES and each.started_of_first is not None:
             # A service does not restart for each pass.

@@ -83,7 +83,7 @@ CASES: Final = (
     Case("5-servers", "20,000 on 5 servers", SMALL, _VARIANT, rounds=3, servers=5, watched=True),
     Case(
         "50-servers", "40,000 on 50 servers of 8 libraries", 40_000, _VARIANT, rounds=3, servers=50, libraries=8,
-        watched=True, only_full=True,
+        watched=True,
     ),
     Case(
         "polite", "500 shows, 2,000 seasons, 20,000 episodes", SMALL, (("first", "unchanged", "quick"), PLEXAPI),

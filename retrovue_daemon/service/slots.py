@@ -50,6 +50,7 @@ class Slots:
         self._number = number
         self._clock = clock
         self._servers: dict[str, _Server] = {}
+        self._held: set[PassSlot] = set()
         self._given = 0
         self._last_given = {False: 0, True: 0}
         """The number of the slot last given to a suspect (True) and to another server (False), in order of giving."""
@@ -57,7 +58,7 @@ class Slots:
     @property
     def held(self) -> int:
         """The number of slots that are held and not lent."""
-        return sum(len(server.holding) for server in self._servers.values())
+        return len(self._held)
 
     def share(self, number: int, servers: Iterable[str]) -> None:
         """Set the number of slots, and the servers for which slots are reserved."""
@@ -95,13 +96,12 @@ class Slots:
     def admit(self) -> None:
         """Assign free slots. Call this every `ADMIT_S` too: reservations expire, and servers stop responding."""
         now = self._clock.monotonic()
-        for server in self._servers.values():
-            for slot in [slot for slot in server.holding if slot.has_stalled(now)]:
-                server.lend(slot)
+        for slot in [slot for slot in self._held if slot.has_stalled(now)]:
+            self._lend(slot)
         while (chosen := self._next(now)) is not None:
             self._given += 1
             chosen.last_given = self._last_given[chosen.is_suspect] = self._given
-            chosen.give(now)
+            self._held.add(chosen.give(now))
 
     # -- for slots --------------------------------------------------------------------------------------------------
 
@@ -112,27 +112,24 @@ class Slots:
 
     def queue_again(self, slot: PassSlot) -> None:
         """Let a pass that had a slot wait for one again, before the new passes of its server."""
-        server = self._servers[slot.server]
-        server.remove(slot)
-        server.waiting.appendleft(slot)
+        self._remove(slot).waiting.appendleft(slot)
         self.admit()
 
     def leave(self, slot: PassSlot) -> None:
         """Forget a slot whose pass is over."""
-        self._servers[slot.server].remove(slot)
+        self._remove(slot)
         self._drop_if_unused(slot.server)
         self.admit()
 
     def lend(self, slot: PassSlot) -> None:
         """Lend a slot to others until its pass waits for one again."""
-        server = self._servers[slot.server]
-        if slot in server.holding:
-            server.lend(slot)
+        if slot in self._held:
+            self._lend(slot)
             self.admit()
 
     def is_held(self, slot: PassSlot) -> bool:
         """Return whether a slot is held and not lent."""
-        return slot in self._servers[slot.server].holding
+        return slot in self._held
 
     @property
     def are_scarce(self) -> bool:
@@ -144,16 +141,16 @@ class Slots:
     def _next(self, now: float) -> _Server | None:
         """Return the server whose first waiting pass gets a slot now, if any."""
         free = self._number - self.held
-        waiting = [server for server in self._servers.values() if server.waiting]
-        if free <= 0 or not waiting:
+        if free <= 0 or not self.are_scarce:
             return None
         reserved = sum(server.needs_reserved_slot(now) for server in self._servers.values())
-        suspects = sum(len(server.holding) for server in self._servers.values() if server.is_suspect)
+        suspects = sum(self._servers[slot.server].is_suspect for slot in self._held)
         room_for_suspects = suspects < max(1, self._number // 2)
         ready = [
             server
-            for server in waiting
-            if (
+            for server in self._servers.values()
+            if server.waiting
+            and (
                 room_for_suspects and server.may_try(self._number)
                 if server.is_suspect
                 else free > reserved or not server.holding
@@ -164,6 +161,17 @@ class Slots:
     def _order(self, server: _Server) -> tuple[bool, int, int]:
         """Return a value by which servers are sorted; the smallest is next."""
         return server.last_given > 0, self._last_given[server.is_suspect], server.last_given
+
+    def _lend(self, slot: PassSlot) -> None:
+        self._held.remove(slot)
+        self._servers[slot.server].lend(slot)
+
+    def _remove(self, slot: PassSlot) -> _Server:
+        """Remove a slot, whatever its pass is doing, and return its server."""
+        self._held.discard(slot)
+        server = self._servers[slot.server]
+        server.remove(slot)
+        return server
 
     def _reserve(self, name: str, until: float) -> None:
         server = self._servers.get(name)
@@ -208,11 +216,12 @@ class _Server(msgspec.Struct, eq=False):
         self.holding.remove(slot)
         self.lending.add(slot)
 
-    def give(self, now: float) -> None:
-        """Give a slot to the first pass that waits."""
+    def give(self, now: float) -> PassSlot:
+        """Give a slot to the first pass that waits, and return it."""
         slot = self.waiting.popleft()
         self.holding.add(slot)
         slot.begin(now)
+        return slot
 
     def remove(self, slot: PassSlot) -> None:
         """Remove a slot, whatever its pass is doing."""

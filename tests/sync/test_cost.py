@@ -10,6 +10,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
+import aiosqlite
 import msgspec
 import pytest
 
@@ -18,6 +19,7 @@ from retrovue_daemon.records import Page
 from retrovue_daemon.service.selection import Selection
 from retrovue_daemon.sources.plex import pages as pages_of_plex
 from retrovue_daemon.sources.plex.parse import parse_page
+from retrovue_daemon.store.writer import Query
 from tests.support.servers import Gauge, MeasuredPlex
 
 if TYPE_CHECKING:
@@ -49,6 +51,14 @@ def in_pages(config, path) -> Callable[..., Config]:
 def _pages(reports: list[ServerReport]) -> int:
     return sum(done.run.counts.pages for report in reports for done in report.passes)
 
+
+VISITS_A_SERVER = 14
+VISITS_A_LIBRARY = {"movie": 6, "show": 10}
+"""Calls to the database's threads in a first sync of one page per listing, the writer's included."""
+
+TRANSACTIONS_A_SERVER = 5
+TRANSACTIONS_A_LIBRARY = {"movie": 2, "show": 4}
+"""One for each kind of item, and one at the end of the pass."""
 
 A_ROUND = 20
 """Queries that a library's round may need beside its pages and batches."""
@@ -269,3 +279,31 @@ async def test_few_pages_are_held_at_once(engine, in_pages, monkeypatch) -> None
             counts.clear()
             assert _pages(await running.round(FULL)) == len(counts) > 40
             assert 1 < max(counts) <= 3
+
+
+# Visits ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("libraries", [1, 4])
+async def test_a_first_sync_visits_the_database_seldom(engine, config, path, monkeypatch, libraries) -> None:
+    """However many libraries there are: a visit to its thread costs more than a small query or commit."""
+    visits = Counter[str]()
+    execute = aiosqlite.Connection._execute
+
+    async def counted(connection: aiosqlite.Connection, work: Any, *arguments: Any, **named: Any) -> Any:
+        visits["all"] += 1
+        visits["commits"] += getattr(work, "__name__", "") == "commit" or isinstance(
+            getattr(work, "__self__", None), Query
+        )
+        return await execute(connection, work, *arguments, **named)
+
+    world = generated_library(movies=10, shows=2 * libraries, episodes=5, show_libraries=libraries)
+    async with SimulatedPlex(world) as plex:
+        running = await engine(config(plex))
+        monkeypatch.setattr(aiosqlite.Connection, "_execute", counted)
+        reports = await running.round(FULL)
+        monkeypatch.undo()
+    assert len(reports[0].passes) == 1 + libraries
+    assert visits["all"] <= VISITS_A_SERVER + VISITS_A_LIBRARY["movie"] + libraries * VISITS_A_LIBRARY["show"]
+    most = TRANSACTIONS_A_SERVER + TRANSACTIONS_A_LIBRARY["movie"] + libraries * TRANSACTIONS_A_LIBRARY["show"]
+    assert visits["commits"] <= most
