@@ -50,6 +50,14 @@ class Service:
         running = self.supervisor.workers[server]._running.values()
         return next(task for work, task in running if work.target.row.name == library)
 
+    async def has_begun(self, server: str, libraries: int) -> None:
+        """Wait until the passes of so many libraries ask for slots, or have them."""
+        async with asyncio.timeout(PATIENCE_S):
+            async for latest in self.board.watch():
+                if [each.server for each in latest.running].count(server) == libraries:
+                    break
+        await asyncio.sleep(0)  # each task has its first turn
+
     async def noticed(self) -> None:
         """Let two looks at the database pass, and wait until local paths have followed what was found."""
         await self.clock.tick()

@@ -154,9 +154,10 @@ async def test_a_hanging_server_does_not_go_before_a_healthy_one(serve, config, 
     hanging = await start_plex("A", "B", "C", name="hanging")
     healthy = await start_plex("A", name="healthy")
     stuck = [hanging.faults.hang(f"/library/sections/{key}/all") for key in hanging.world.libraries]
-    await serve(config(table(hanging, "hanging"), table(healthy, "healthy"), sync={"concurrency": 1}))
+    servers = [table(hanging, "hanging"), table(healthy, "healthy")]
+    service = await serve(config(*servers, sync={"concurrency": 1}))
     await asyncio.wait([asyncio.create_task(each.reached.wait()) for each in stuck], return_when="FIRST_COMPLETED")
-    await healthy.asked("/library/sections")
+    await service.has_begun("healthy", 1)
     next(each for each in stuck if each.reached.is_set()).release.set()
     finished = [line["server"] for line in await events.count(2, "sync.finished")]
     assert "healthy" in finished
@@ -176,10 +177,7 @@ async def test_servers_whose_listings_hang_do_not_keep_a_good_one_waiting(
     reached = asyncio.as_completed([each.reached.wait() for each in stuck], timeout=PATIENCE_S)
     for _ in range(4):
         await next(reached)
-    async for latest in service.board.watch():
-        if [each.server for each in latest.running].count("good") == 2:
-            break
-    await asyncio.sleep(0)  # each of their tasks has its first turn, and asks for a place
+    await service.has_begun("good", 2)
     assert service.supervisor._slots.held == 4
     assert not good.requests_for("/library/sections/*/all")
     for library in "AB":

@@ -19,6 +19,8 @@ from retrovue_daemon.records import Page
 from retrovue_daemon.service.selection import Selection
 from retrovue_daemon.sources.plex import pages as pages_of_plex
 from retrovue_daemon.sources.plex.parse import parse_page
+from retrovue_daemon.store.connection import data_version
+from retrovue_daemon.store.file.restore_mark import restore_mark
 from retrovue_daemon.store.writer import Query
 from tests.support.servers import Gauge, MeasuredPlex
 
@@ -291,7 +293,8 @@ async def test_a_first_sync_visits_the_database_seldom(engine, config, path, mon
     execute = aiosqlite.Connection._execute
 
     async def counted(connection: aiosqlite.Connection, work: Any, *arguments: Any, **named: Any) -> Any:
-        visits["all"] += 1
+        # The open file is looked at as time passes.
+        visits["all"] += work not in {restore_mark, data_version}
         visits["commits"] += getattr(work, "__name__", "") == "commit" or isinstance(
             getattr(work, "__self__", None), Query
         )
