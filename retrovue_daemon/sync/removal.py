@@ -54,8 +54,11 @@ async def plan_removal(
     listed = ListingMoments(library.row.listed_from, library.row.listed_until)
     kinds = leaving.keys() | (displaced or {}).keys()
     moving = {kind: [*leaving.get(kind, ()), *(displaced or {}).get(kind, ())] for kind in kinds}
-    if not any(moving.values()):
-        return Removal({kind: [] for kind in leaving}, Rekeyed())
+    if not any(leaving.values()):
+        # Rows that went missing earlier are re-keyed all the same. Nothing can be refused or undone.
+        rekeyed = await connection.run(rekey, library.target, listed, moving)
+        library.round.note(rekeyed)
+        return Removal({kind: [] for kind in leaving}, rekeyed)
     refusal = None
     async with connection.savepoint() as undo:
         rekeyed = await connection.run(rekey, library.target, listed, moving)
