@@ -56,7 +56,7 @@ class Log:
 
 
 class Events:
-    """The log lines of this process, as they come."""
+    """The log lines of this process, as they come; without those of the single requests, which are many."""
 
     def __init__(self) -> None:
         self.lines: list[dict[str, Any]] = []
@@ -65,8 +65,9 @@ class Events:
 
     def __call__(self, _logger: object, method: str, line: MutableMapping[str, Any]) -> NoReturn:
         """Work as a structlog processor."""
-        self.lines.append({"level": method, **line})
-        self._arrived.set()
+        if line["event"] != "http.request":
+            self.lines.append({"level": method, **line})
+            self._arrived.set()
         raise structlog.DropEvent
 
     async def next(self, event: str, **keys: object) -> dict[str, Any]:

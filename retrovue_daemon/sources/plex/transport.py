@@ -12,10 +12,8 @@ import email.utils
 import html
 import platform
 import re
-import ssl
 import time
 from contextlib import nullcontext
-from functools import cache
 from typing import TYPE_CHECKING, Final, Self, TypeAlias, TypeVar
 
 import aiohttp
@@ -30,18 +28,19 @@ from retrovue_daemon.errors import (
     PlexError,
     RequestRefused,
     ServerBusy,
-    ServerUnreachable,
     Unauthorized,
 )
 from retrovue_daemon.logs.redaction import Redactor
 from retrovue_daemon.sources.plex.body import read_body, read_start
 from retrovue_daemon.sources.plex.budget import BodyBudget
 from retrovue_daemon.sources.plex.connector import Connector
-from retrovue_daemon.sources.plex.failures import failure_of, one_line, reason_of
+from retrovue_daemon.sources.plex.failures import failure_of, one_line
 from retrovue_daemon.sources.plex.format import is_xml, takes_long
 from retrovue_daemon.sources.plex.parse import NotAMediaContainer, TooLargeContent
+from retrovue_daemon.sources.plex.request_log import RequestLine
 from retrovue_daemon.sources.plex.retries import Retries, RetryPolicy, silence_stamina
 from retrovue_daemon.sources.plex.server_token import ServerToken
+from retrovue_daemon.sources.plex.tls import trusted_by
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -135,7 +134,9 @@ class Transport:
 
     async def __aenter__(self) -> Self:
         silence_stamina()
-        connector = Connector(limit=self._server.concurrency, keepalive_timeout=KEEPALIVE, ssl=self._tls())
+        connector = Connector(
+            limit=self._server.concurrency, keepalive_timeout=KEEPALIVE, ssl=trusted_by(self._server)
+        )
         self._session = aiohttp.ClientSession(
             connector=connector,
             timeout=self._timeout,
@@ -219,35 +220,36 @@ class Transport:
         async with self._slots, turn():
             headers = self._token.header() if with_token else {}
             self.requests += 1
-            began = self._clock.monotonic()
-            try:
-                # A deadline of our own: aiohttp's timeouts do not cover a body that arrived before its request.
-                # Leaving the response before its end closes the connection.
-                async with (
-                    asyncio.timeout(self._timeout.total) as share.deadline,
-                    self._session.get(
-                        URL(self._base + path).with_query(params),
-                        headers=headers,
-                        allow_redirects=False,
-                        server_hostname=self._server.tls_server_name,
-                    ) as response,
-                ):
-                    await self._raise_for_status(response, path)
-                    await read_body(response, server=self._server.name, share=share, received=self._count)
-                    share.content = self._token.hidden_in(share.content)
-                    return Response(
-                        share,
-                        response.headers.get("Content-Type", ""),
-                        _whole(response.headers.get("X-Plex-Container-Total-Size")),
-                        self._clock.monotonic() - began,
-                    )
-            except (aiohttp.ClientError, OSError, ValueError) as error:  # includes timeouts
-                failure: PlexError = failure_of(error, self._server.name, self._timeout)
-            except BadAnswer as error:
-                # Otherwise, the error would keep the pieces that its traceback's functions were working on.
-                failure = error.with_traceback(None)
-            # Outside the handler: the aiohttp error, which may hold the headers, must not become the context.
-            raise failure
+            with RequestLine(self._server.name, path, params, self._clock, self._count) as line:
+                try:
+                    # A deadline of our own: aiohttp's timeouts do not cover a body that arrived before its request.
+                    # Leaving the response before its end closes the connection.
+                    async with (
+                        asyncio.timeout(self._timeout.total) as share.deadline,
+                        self._session.get(
+                            URL(self._base + path).with_query(params),
+                            headers=headers,
+                            allow_redirects=False,
+                            server_hostname=self._server.tls_server_name,
+                        ) as response,
+                    ):
+                        line.status = response.status
+                        await self._raise_for_status(response, path)
+                        await read_body(response, server=self._server.name, share=share, received=line.receive)
+                        share.content = self._token.hidden_in(share.content)
+                        return Response(
+                            share,
+                            response.headers.get("Content-Type", ""),
+                            _whole(response.headers.get("X-Plex-Container-Total-Size")),
+                            line.seconds,
+                        )
+                except (aiohttp.ClientError, OSError, ValueError) as error:  # includes timeouts
+                    failure: PlexError = failure_of(error, self._server.name, self._timeout)
+                except BadAnswer as error:
+                    # Otherwise, the error would keep the pieces that its traceback's functions were working on.
+                    failure = error.with_traceback(None)
+                # Outside the handler: the aiohttp error, which may hold the headers, must not become the context.
+                raise failure
 
     async def decode(self, response: Response, parse: Callable[[Response], T]) -> T:
         """Return what ``parse`` makes of a response. Raise BadAnswer if ``parse`` raises NotAMediaContainer."""
@@ -293,37 +295,12 @@ class Transport:
 
     # -- helpers ----------------------------------------------------------------------------------------------------
 
-    def _tls(self) -> ssl.SSLContext | bool:
-        """Return aiohttp's ``ssl`` argument: a context that trusts ``ca_file`` alone, or the system's certificates.
-
-        True, which means aiohttp's own context, is for servers without TLS; False disables verification.
-        """
-        if not self._server.verify_tls:
-            return False
-        if self._server.ca_file is None:
-            return _trusting_the_system() if self._server.url.startswith("https:") else True
-        try:
-            return ssl.create_default_context(cafile=self._server.ca_file)
-        except OSError as error:  # ssl.SSLError is one
-            reason = reason_of(error)
-        raise ServerUnreachable(
-            self._server.name, f"ca_file {str(self._server.ca_file)!r}: {reason}", hint="check ca_file"
-        )
-
     def _detail(self, text: str) -> str:
         """Return a text that the server wrote as one short line; it goes into rows and responses, not only into logs.
 
         The server has seen the token and may repeat it in any spelling.
         """
         return one_line(self._redactor.text(text))
-
-
-@cache
-def _trusting_the_system() -> ssl.SSLContext:
-    """Load the system's certificates: only once, because it takes 16 ms and half a megabyte."""
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(("http/1.1",))
-    return context
 
 
 async def _maintenance(response: aiohttp.ClientResponse) -> str:

@@ -96,13 +96,13 @@ async def test_libraries(plex: FakePlex, connect: Connect) -> None:
         found = await client.libraries()
         await client.libraries()
     assert found == (LibraryListing("1", "Movies", "movie"), LibraryListing("4", "Music", "artist"))
-    assert logs == [
+    assert [line for line in logs if line["event"] != "http.request"] == [
         {"event": "library.skipped", "log_level": "warning", "server": "home", "library": "?", "reason": "no key"}
     ]
     with capture_logs() as logs:
         for _ in range(2):
             await client.libraries()
-    assert len(logs) == 1
+    assert [line["event"] for line in logs if line["event"] != "http.request"] == ["library.skipped"]
 
 
 # -- listings -------------------------------------------------------------------------------------------------------
