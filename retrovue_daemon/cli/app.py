@@ -77,11 +77,15 @@ def _top(
 def run_app() -> None:
     """Run the command line; print an expected error in a line or two, without a traceback."""
     _prepare_streams()
+    stdout = sys.stdout
     first = sys.argv[1] if len(sys.argv) > 1 else None
     try:
         try:
             command_line(first if first in {*COMMANDS, *GROUPS} else None)()
         except SystemExit as ended:
+            if sys.stdout is not stdout:
+                # typer has replaced it because the reader closed the pipe, as `head` does, and exits with 1.
+                sys.exit(0)
             if not ended.code:
                 _flush_result()
             raise
@@ -90,6 +94,9 @@ def run_app() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:
+        # The reader has seen enough.
+        sys.exit(0)
     except OSError as error:
         # Errors of files and servers are handled before; what is left is an error of a standard stream.
         with suppress(OSError):

@@ -124,7 +124,9 @@ def to_plain(held_by: object, specs: Mapping[str, Spec]) -> dict[str, object]:
                     plain[field] = [to_plain(entry, spec.specs) for entry in held]
             case OneOf():
                 if held is not None:
-                    plain[field] = spec.keys[field].value.plain(held)
+                    # A token that is elsewhere: where it is, is no secret.
+                    name, value = held.source or (field, spec.keys[field].value.plain(held))
+                    plain[name] = value
             case Key():
                 if held is not None or spec.default is not None:
                     plain[field] = spec.value.plain(held)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import tomllib
 
+import pytest
+
 from retrovue_daemon.config import documented_keys, parse_config
 
 SERVER = """
@@ -41,6 +43,25 @@ def test_the_dump_holds_every_key_that_is_in_force(run, config_file) -> None:
     assert again.sync == given.sync
     assert again.servers[0].path_mappings == given.servers[0].path_mappings
     assert json.loads(run("config", "dump", "--json", "--config", config).out) == dumped
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("token_file", "home.token"), ("token_env", "A_TOKEN"), ("token_credential", "home.token")]
+)
+def test_the_dump_keeps_where_a_token_is(run, config_file, tmp_path, monkeypatch, key, value) -> None:
+    """So it can be used as a configuration; only tokens themselves are hidden."""
+    (tmp_path / "home.token").touch(mode=0o600)
+    (tmp_path / "home.token").write_text("s3cret-token")
+    monkeypatch.setenv("A_TOKEN", "s3cret-token")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    config = config_file(f'[[servers]]\nname = "home"\nurl = "http://127.0.0.1:1"\n{key} = "{value}"\n')
+    finished = run("config", "dump", "--config", config)
+    (server,) = tomllib.loads(finished.out)["servers"]
+    assert {name: server[name] for name in server if "token" in name} == {
+        key: str(tmp_path / value) if key == "token_file" else value
+    }
+    again = parse_config(tomllib.loads(finished.out)).servers[0].token
+    assert (again.reveal(), "s3cret" in finished.out) == ("s3cret-token", False)
 
 
 def test_the_dump_follows_the_options(run, config_file, tmp_path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 
 def _found(finished) -> list[tuple[str, str]]:
-    assert finished.code == 0, finished.err
+    assert finished.code == (0 if json.loads(finished.out)["items"] else 1), finished.err
     return [(item["kind"], item["title"]) for item in json.loads(finished.out)["items"]]
 
 
@@ -66,7 +66,15 @@ def test_a_search_can_be_narrowed(on) -> None:
     }
     for arguments in (("x", "--library", "Moves"), ("x", "--server", "hone"), (" ",), ("x", "--kind", "series")):
         assert on("items", "search", *arguments).code == 2
-    assert "no stored item matches 'zzzzzz'" in on("items", "search", "zzzzzz").out
+
+
+def test_a_search_that_finds_nothing_has_the_exit_code_of_discover(on) -> None:
+    """Scripts can ask whether there is such an item."""
+    finished = on("items", "search", "zzzzzz")
+    assert (finished.code, finished.out) == (1, "")
+    assert "no stored item matches 'zzzzzz'" in finished.err
+    finished = on("items", "search", "zzzzzz", "--json")
+    assert (finished.code, json.loads(finished.out)) == (1, {"total": 0, "items": []})
 
 
 def test_items_are_found_by_external_ids(on, rows) -> None:

@@ -87,3 +87,13 @@ def test_what_root_creates_beside_the_service_belongs_to_it(run: Callable[..., F
     hand_over(installed / "retrovue.db")
     found = (installed / "retrovue.db").stat()
     assert (found.st_uid, found.st_gid) == (NOBODY - 1, 7)  # only root's own files are handed over
+
+
+def test_no_hint_asks_to_open_a_directory_to_others(as_reader: Callable[..., Finished], database: Path) -> None:
+    """In a directory of the system, that would be worse than the error; the hints name the user who can write."""
+    for arguments in (("sync",), ("database", "backup", database.parent / "copy.db")):
+        done = as_reader(*arguments)
+        assert done.code != 0
+        assert "Permission denied" in done.err
+        assert f"hint: {files.owner_hint(database.parent)}" in done.err
+        assert "writable" not in done.err

@@ -31,7 +31,7 @@ def init(
     - `retrovue-daemon init`
     - `sudo retrovue-daemon init /etc/retrovue-daemon/config.toml`
     """
-    from retrovue_daemon.config.files import user_config  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.config.files import owner_hint, user_config  # noqa: PLC0415 -- not for --help
 
     example = files("retrovue_daemon.config").joinpath("example.toml").read_text("utf-8")
     if file == Path("-"):
@@ -46,7 +46,10 @@ def init(
     except FileExistsError:
         _fail(f"{target} already exists and was not changed", "choose another file, or print the example: init -")
     except OSError as error:
-        _fail(f"cannot write {target}: {error.strerror}", f"check that {target.parent} exists and is writable")
+        hint = "choose a file in a directory that exists"
+        if isinstance(error, PermissionError):
+            hint = f"{owner_hint(target.parent)}, or choose another file"
+        _fail(f"cannot write {target}: {error.strerror}", hint)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write(example)
     print(

@@ -9,7 +9,7 @@ import typer
 
 from retrovue_daemon.cli import choices
 from retrovue_daemon.cli.commands.guid import read_guid
-from retrovue_daemon.cli.display.output import print_json, print_table
+from retrovue_daemon.cli.display.output import print_failure, print_json, print_table
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.display.units import moment, plural, running_time, size
 from retrovue_daemon.cli.options import (
@@ -77,7 +77,8 @@ def search_items(
 ) -> None:
     """Find films, shows and episodes by title or external id; case is ignored.
 
-    The best matches come first. Seasons are included only with `--kind season`.
+    The best matches come first. Seasons are included only with `--kind season`. The exit code is 1 if no item is
+    found.
 
     Examples:
 
@@ -101,13 +102,13 @@ def search_items(
     found = found[:limit]
     if as_json:
         print_json({"total": total, "items": found})
-        return
+    elif found:
+        print_table(_found_table(found))
+        if total > len(found):
+            print(f"{len(found)} of {total:,}; --limit shows more")
     if not found:
-        print(f"no stored item matches {text!r}")
-        return
-    print_table(_found_table(found))
-    if total > len(found):
-        print(f"{len(found)} of {total:,}; --limit shows more")
+        print_failure(f"no stored item matches {text!r}", None)
+        raise typer.Exit(1)
 
 
 @app.command("show")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
@@ -108,7 +109,9 @@ def sync(
         results = asyncio.run(show_progress(partial(work, settings, options)))
         unknown = unmet(selection, results)
         if as_json or not _ambiguous(results) or any(each["libraries"] for each in results["servers"]):
-            print_summary(results, as_json=as_json)
+            # A reader that closes the pipe must not hide that the sync failed.
+            with suppress(BrokenPipeError):
+                print_summary(results, as_json=as_json)
     for error in _ambiguous(results):
         print_failure(error["message"], "select one with --year; --year none selects the show without a year")
     if results.get("error"):

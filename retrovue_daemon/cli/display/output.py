@@ -144,4 +144,8 @@ def print_table(table: Table | RenderableType) -> None:
     console = Console(markup=False, emoji=False, highlight=False)
     if not console.is_terminal:
         console.width = 200
-    console.print(table)
+    try:
+        console.print(table)
+    except SystemExit:
+        # rich would end the process with exit code 1 if the reader has closed the pipe.
+        raise BrokenPipeError from None

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from retrovue_daemon.errors import DatabaseHeld, DatabaseUnusable
+from retrovue_daemon.errors import DatabaseHeld, DatabaseOutOfReach, DatabaseUnusable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -181,10 +181,13 @@ def _open(database: Path, path: Path, mode: int) -> int:
     except OSError as error:
         if error.errno in _SPECIAL:
             raise _no_lock_file(database, path, "is not a regular file") from error
-        raise DatabaseUnusable(
+        from retrovue_daemon.config.files import owner_hint  # noqa: PLC0415 -- imports msgspec, which --help does not need
+
+        kind = DatabaseOutOfReach if isinstance(error, PermissionError) else DatabaseUnusable
+        raise kind(
             database,
             f"cannot create its lock file: {error.strerror}",
-            hint=f"make {path.parent} writable for this user, or set [database] path to a place that is",
+            hint=f"{owner_hint(path)}, or set [database] path to another place",
         ) from error
 
 

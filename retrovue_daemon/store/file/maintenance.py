@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from retrovue_daemon.config.files import owner_hint
 from retrovue_daemon.errors import BadInput, DatabaseDamaged, DatabaseUnusable, WriteFailed
 from retrovue_daemon.store.file.copies import whole_file
 from retrovue_daemon.store.file.lock import database_lock
@@ -117,7 +118,10 @@ def backup(
             _copy(path, partial, target, progress)
     except OSError as error:
         raise BadInput(
-            f"cannot write {target}: {error.strerror}", hint=f"check that {target.parent} exists and is writable"
+            f"cannot write {target}: {error.strerror}",
+            hint=owner_hint(target.parent)
+            if isinstance(error, PermissionError)
+            else "choose a file in a directory that exists",
         ) from None
     return target.stat().st_size
 

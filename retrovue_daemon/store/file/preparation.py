@@ -12,7 +12,14 @@ import sqlite3
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from retrovue_daemon.errors import DatabaseDamaged, DatabaseHeld, DatabasePlaceMissing, DatabaseUnusable
+from retrovue_daemon.config.files import owner_hint
+from retrovue_daemon.errors import (
+    DatabaseDamaged,
+    DatabaseHeld,
+    DatabaseOutOfReach,
+    DatabasePlaceMissing,
+    DatabaseUnusable,
+)
 from retrovue_daemon.store.file.copies import whole_file
 from retrovue_daemon.store.file.identity import prevent_merge
 from retrovue_daemon.store.file.layouts import layout
@@ -264,12 +271,15 @@ def _keep_copy(connection: sqlite3.Connection, path: Path, version: int, mode: i
 
 
 def _not_writable(path: Path, error: OSError) -> DatabaseUnusable:
-    return DatabaseUnusable(
-        path, f"cannot be written: {error.strerror}", hint=f"make {path.parent} writable for this user"
-    )
+    detail = f"cannot be written: {error.strerror}"
+    if isinstance(error, PermissionError):
+        return DatabaseOutOfReach(path, detail, hint=f"{owner_hint(path)}, or set [database] path to another place")
+    return DatabaseUnusable(path, detail, hint="set [database] path to a place that can be written")
 
 
 def _hint(error: sqlite3.Error, path: Path) -> str:
     if error.sqlite_errorname == "SQLITE_NOTADB":
         return "the file was left unchanged; set [database] path (or --database) to another file"
-    return f"check that {path.parent} is writable for this user, on a disk that works and has free space"
+    if error.sqlite_errorname.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+        return f"{owner_hint(path)}, or set [database] path to another place"
+    return f"check the disk of {path.parent}, and its free space"
