@@ -13,7 +13,6 @@ It is the ordinary program, with four changes that environment variables switch 
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import resource
@@ -51,7 +50,8 @@ def main() -> None:
         most = int(os.environ["CHAOS_FILE_SIZE"])
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
-    _hurry(speed)
+    if speed != 1:
+        _hurry(speed)
     if "CHAOS_CLOCK" in os.environ:
         _shift_clock(Path(os.environ["CHAOS_CLOCK"]))
     report = os.environ.get("CHAOS_REPORT")
@@ -93,6 +93,8 @@ def _count_sql(kill: str) -> None:
 
 
 def _hurry(speed: float) -> None:
+    import asyncio  # noqa: PLC0415 -- a tenth of a second, which other commands would not take
+
     from retrovue_daemon import clock  # noqa: PLC0415 -- imported only once all connections are counted
     from retrovue_daemon.sources.plex import transport  # noqa: PLC0415 -- likewise
 
@@ -106,8 +108,7 @@ def _hurry(speed: float) -> None:
 
     asyncio.sleep = hurried
     clock.Clock.monotonic = monotonic  # type: ignore[method-assign, assignment]
-    if speed > 1:
-        transport.ANSWER_TIMEOUT /= speed  # type: ignore[misc]  # final, except here
+    transport.ANSWER_TIMEOUT /= speed  # type: ignore[misc]  # final, except here
 
 
 def _shift_clock(file: Path) -> None:
@@ -124,27 +125,29 @@ def _shift_clock(file: Path) -> None:
 
 def _measure_blocks() -> None:
     """Measure how much processor time each callback of the event loop takes."""
+    import asyncio  # noqa: PLC0415 -- likewise
+
     run = asyncio.Handle._run
+
+    def is_serving() -> bool:
+        return any(task.get_name() == STARTED for task in asyncio.all_tasks())
+
+    def name(handle: asyncio.Handle) -> str:
+        """Return which task a callback continued, if any."""
+        task = getattr(getattr(handle, "_callback", None), "__self__", None)
+        if not isinstance(task, asyncio.Task):
+            return repr(handle)[:300]
+        return f"{task.get_name()}: {task.get_coro()!r}"[:300]
 
     def measured(self: asyncio.Handle) -> None:
         began = time.thread_time()
         run(self)
         took = time.thread_time() - began
-        if took > Measurements.block_cpu_s and _is_serving():
+        if took > Measurements.block_cpu_s and is_serving():
             Measurements.block_cpu_s = took
-            Measurements.block_in = _name(self)
+            Measurements.block_in = name(self)
 
     asyncio.Handle._run = measured  # type: ignore[method-assign]  # the same signature
-
-
-def _name(handle: asyncio.Handle) -> str:
-    """Return which task a callback continued, if any."""
-    task = getattr(getattr(handle, "_callback", None), "__self__", None)
-    return f"{task.get_name()}: {task.get_coro()!r}"[:300] if isinstance(task, asyncio.Task) else repr(handle)[:300]
-
-
-def _is_serving() -> bool:
-    return any(task.get_name() == STARTED for task in asyncio.all_tasks())
 
 
 if __name__ == "__main__":

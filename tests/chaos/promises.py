@@ -78,7 +78,7 @@ class Memory:
 
 def _lost(before: Mirror, after: Mirror, plex: SimulatedPlex) -> Iterator[str]:
     for key, row in before.items.items():
-        if int(key[1]) not in plex.world.items:
+        if not key[1].isdecimal() or int(key[1]) not in plex.world.items:
             continue
         now = after.items.get(key)
         if now is None:

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.demo import SimulatedPlex
 
+SCHEDULES = 4
 SPEED = 10
 INTERVAL_S = 5
 """Seconds of the daemon's clock, which runs faster by that factor."""
 
-RATES = (0.02, 0.1, 0.3, 0.6, 1.0)
+RATES = (0.05, 0.2, 0.5, 0.8, 1.0)
 DISTURBED_S = (0.5, 2.0)
 SLACK_S = 3.0
 """Real seconds by which the healthy server may be late, because the machine is busy."""
@@ -36,7 +37,7 @@ BASE_MIB = 75.0
 
 
 async def trial(seed: int, home: Path) -> Result:
-    """Play one schedule."""
+    """Play several schedules on one daemon."""
     chooser, result = random.Random(seed), Result("faults", seed)
     bad = {f"bad{number}": worlds.small_server(chooser) for number in range(chooser.randint(1, 2))}
     good = worlds.small_server(chooser)
@@ -53,7 +54,14 @@ async def trial(seed: int, home: Path) -> Result:
         specs = {name: _disturb(plex, chooser, is_known=is_known) for name, plex in bad.items()}
         service = await Service.run(home, config, CHAOS_SPEED=str(SPEED))
         try:
+            await service.wait(lambda: service.of("daemon.started"), "start")
             await _play(service, chooser, result, servers, memory)
+            for _ in range(SCHEDULES - 1):
+                if result.broken:
+                    break
+                specs = {name: _disturb(plex, chooser, is_known=True) for name, plex in bad.items()}
+                await _play(service, chooser, result, servers, memory)
+            await _end(service, result)
         except Gone as gone:
             result.require(str(gone))
         finally:
@@ -61,7 +69,6 @@ async def trial(seed: int, home: Path) -> Result:
         result.require(*promises.log_is_clean(service.lines, service.text, servers))
     if result.broken:
         result.require(*(f"{name}: --faults '{spec}'" for name, spec in specs.items()))
-    result.count("schedules")
     return result
 
 
@@ -81,9 +88,12 @@ def _disturb(plex: SimulatedPlex, chooser: random.Random, *, is_known: bool) -> 
 async def _play(
     service: Service, chooser: random.Random, result: Result, servers: worlds.Servers, memory: promises.Memory
 ) -> None:
-    await service.wait(lambda: service.of("daemon.started"), "start")
+    """Play one schedule: faults, then an undisturbed sync."""
+    result.count("schedules")
     good = servers["good"]
     gaps = asyncio.create_task(_longest_gap(good), name="gaps")
+    if chooser.random() < 0.6:  # else passes are those that the daemon begins by itself
+        _request(memory.database)
     try:
         for _ in range(chooser.randint(1, 3)):
             await asyncio.sleep(chooser.uniform(*DISTURBED_S))
@@ -106,6 +116,9 @@ async def _play(
     await sync_fully(service, memory.database)
     result.require(*memory.look(servers))
     result.require(*promises.equal_to_servers(memory.database, servers))
+
+
+async def _end(service: Service, result: Result) -> None:
     result.measure("MiB of memory", service.peak_mib())
     if service.peak_mib() > BASE_MIB + MOST_ABOVE_BASE_MIB:
         result.require(f"the daemon took {service.peak_mib():.0f} MiB")
@@ -121,10 +134,10 @@ async def _play(
 
 async def sync_fully(service: Service, database: Path) -> None:
     """Request a full sync of everything and wait for it; passes that faults began end first."""
+    signals = len(service.of("sync.requested"))
     service.process.send_signal(signal.SIGUSR1)
-    await service.wait(lambda: service.of("sync.requested"), "take SIGUSR1")
-    with closing(sqlite3.connect(database, timeout=20)) as connection, connection:
-        request = connection.execute("INSERT INTO sync_requests (kind) VALUES ('full')").lastrowid
+    await service.wait(lambda: len(service.of("sync.requested")) > signals, "take SIGUSR1")
+    request = _request(database)
 
     def is_done() -> bool:
         return any(line.get("request_id") == request for line in service.of("request.finished", "request.refused"))
@@ -136,6 +149,12 @@ async def sync_fully(service: Service, database: Path) -> None:
     if done.get("exit_code") != 0:
         passes = service.of("sync.finished", *promises.TROUBLE)[-6:]
         raise Gone(f"an undisturbed full sync ended {str(done)[:300]}: {str(passes)[:1500]}")
+
+
+def _request(database: Path) -> int | None:
+    """Request a full sync of everything, as another program does."""
+    with closing(sqlite3.connect(database, timeout=20)) as connection, connection:
+        return connection.execute("INSERT INTO sync_requests (kind) VALUES ('full')").lastrowid
 
 
 async def _longest_gap(plex: SimulatedPlex) -> float:
