@@ -64,6 +64,14 @@ def test_every_listing_speaks_json_too() -> None:
     assert all("--json" in options[path] for path in listings)
 
 
+def test_every_command_speaks_json_but_a_few() -> None:
+    """These print or write a file of another format, or the log."""
+    without = {
+        path for path, command in _commands() if "--json" not in {n for each in command.params for n in each.opts}
+    }
+    assert without == {"run", "init", "servers export", "config schema"}
+
+
 def test_every_command_takes_both_options() -> None:
     """The configuration, and the database alone; but for those that make their own."""
     without = {"init", "demo"}

@@ -17,6 +17,8 @@ from retrovue_daemon.cli.place import Place, find_place
 from retrovue_daemon.errors import DefinedByConfig
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from retrovue_daemon.store.overview import Contents
     from retrovue_daemon.store.tables.libraries import StoredLibrary
 
@@ -92,6 +94,7 @@ def enable_library(
     server: OwnerOption = None,
     config: ConfigOption = None,
     database: DatabaseOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Enable a library. It is synced only if the configuration also selects it.
 
@@ -100,7 +103,7 @@ def enable_library(
     - `retrovue-daemon libraries enable "TV Shows"`
     - `retrovue-daemon libraries enable 2 --server attic`
     """
-    _switch(find_place(config, database), library, server, enabled=True)
+    _switch(find_place(config, database), library, server, enabled=True, as_json=as_json)
 
 
 @app.command("disable")
@@ -109,6 +112,7 @@ def disable_library(
     server: OwnerOption = None,
     config: ConfigOption = None,
     database: DatabaseOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Disable a library: it is no longer synced. Its items stay in the database, but the views omit them.
 
@@ -116,7 +120,7 @@ def disable_library(
 
     - `retrovue-daemon libraries disable "Home Videos" --server home`
     """
-    _switch(find_place(config, database), library, server, enabled=False)
+    _switch(find_place(config, database), library, server, enabled=False, as_json=as_json)
 
 
 @app.command("priority")
@@ -128,6 +132,7 @@ def set_priority(
     server: OwnerOption = None,
     config: ConfigOption = None,
     database: DatabaseOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Set the priority of a library in the views `preferred_movies` and `preferred_episodes`.
 
@@ -149,20 +154,35 @@ def set_priority(
         if section is not None and section.libraries is not None:
             raise DefinedByConfig(chosen.server, "the order of its libraries", place.source)
         set_library_priority(connection, chosen.id, priority, int(time.time()))
+        after = _now(connection, chosen.id)
+    if as_json:
+        print_json({"changed": chosen.priority != priority, "library": _plain_row(after)})
+        return
     print(f"library {chosen.name!r} of server {chosen.server!r} now has priority {priority}")
 
 
-def _switch(place: Place, name: str, server: str | None, *, enabled: bool) -> None:
+def _switch(place: Place, name: str, server: str | None, *, enabled: bool, as_json: bool) -> None:
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.libraries import read_libraries, set_library_enabled  # noqa: PLC0415 -- not for --help
 
     with visits.changing(place.path) as connection:
         library = choices.choose_library(read_libraries(connection), name, server)
         set_library_enabled(connection, library.id, enabled=enabled, now=int(time.time()))
+        after = _now(connection, library.id)
     word, was = "on" if enabled else "off", library.sync_enabled == enabled
-    print(f"library {library.name!r} of server {library.server!r} {'was' if was else 'is now'} {word}")
+    if as_json:
+        print_json({"changed": not was, "library": _plain_row(after)})
+    else:
+        print(f"library {library.name!r} of server {library.server!r} {'was' if was else 'is now'} {word}")
     if enabled and not _selected(place, library):
         print_warning(f"this library is still not synced: {place.source} does not select it")
+
+
+def _now(connection: sqlite3.Connection, library_id: int) -> StoredLibrary:
+    """Return the row of a library as it is now."""
+    from retrovue_daemon.store.tables.libraries import read_libraries  # noqa: PLC0415 -- not for --help
+
+    return next(library for library in read_libraries(connection) if library.id == library_id)
 
 
 def _selected(place: Place, library: StoredLibrary) -> bool:
@@ -194,6 +214,15 @@ def contents_text(contents: Contents | None) -> str:
 def plain_library(library: StoredLibrary, contents: Contents | None) -> dict[str, object]:
     """Return a library as ``--json`` prints it."""
     return {
+        **_plain_row(library),
+        "items": dict(contents.present) if contents else {},
+        "missing": contents.missing if contents else 0,
+        "unavailable": contents.unavailable if contents else 0,
+    }
+
+
+def _plain_row(library: StoredLibrary) -> dict[str, object]:
+    return {
         "id": library.id,
         "server": library.server,
         "key": library.key,
@@ -211,7 +240,4 @@ def plain_library(library: StoredLibrary, contents: Contents | None) -> dict[str
         "failing_since": library.failing_since,
         "next_try_at": library.next_try_at,
         "doubt": library.doubt,
-        "items": dict(contents.present) if contents else {},
-        "missing": contents.missing if contents else 0,
-        "unavailable": contents.unavailable if contents else 0,
     }

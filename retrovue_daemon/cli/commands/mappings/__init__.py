@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retrovue_daemon.cli import choices
-from retrovue_daemon.cli.commands.mappings.add import add_mapping
+from retrovue_daemon.cli.commands.mappings.add import add_mapping, plain_mapping
 from retrovue_daemon.cli.display.output import print_failure, print_json, print_line, print_table, print_warning
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.options import (
@@ -60,7 +60,7 @@ def list_mappings(
         chosen = {entry.id for entry in choices.choose_servers(read_servers(connection), server)}
         stored = [entry for entry in read_mappings(connection) if entry.server_id in chosen]
     if as_json:
-        print_json({"mappings": [_plain(entry) for entry in stored]})
+        print_json({"mappings": [plain_mapping(entry) for entry in stored]})
         return
     if not stored:
         print("there are no path mappings: local paths are the same as on the servers")
@@ -80,6 +80,7 @@ def remove_mapping(
     mapping_id: Annotated[int, typer.Argument(metavar="ID", help="The id from `mappings list`.")],
     config: ConfigOption = None,
     database: DatabaseOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Remove a path mapping from the database.
 
@@ -101,6 +102,9 @@ def remove_mapping(
         if entry.source == "config":
             raise DefinedByConfig(entry.server, f"mapping {mapping_id}", place.source if place.is_of_config else None)
         delete_mapping(connection, mapping_id)
+    if as_json:
+        print_json({"changed": True, "mapping": plain_mapping(entry)})
+        return
     print_line(f"removed mapping {mapping_id} of server {entry.server!r}: {entry.mapping.plex_path}")
 
 
@@ -193,7 +197,7 @@ def suggest_mappings(
             {
                 "covered": [_plain_group(group) for group in groups if group.mapping],
                 "uncovered": [_plain_group(group) for group in groups if not group.mapping],
-                "unused": [_plain(entry) for entry in unused],
+                "unused": [plain_mapping(entry) for entry in unused],
                 "files_without_path": bare,
             }
         )
@@ -246,18 +250,6 @@ def _narrowed(mapping: PathMapping) -> str:
 
 def _existence(exists: bool | None) -> str:
     return {True: "exists", False: "does not exist", None: "cannot be checked here"}[exists]
-
-
-def _plain(entry: StoredMapping) -> dict[str, object]:
-    return {
-        "id": entry.id,
-        "server": entry.server,
-        "plex_path": entry.mapping.plex_path,
-        "local_path": entry.mapping.local_path,
-        "library_name": entry.mapping.library_name,
-        "library_root": entry.mapping.library_root,
-        "source": entry.source,
-    }
 
 
 def _plain_group(group: Group) -> dict[str, object]:

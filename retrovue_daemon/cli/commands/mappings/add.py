@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retrovue_daemon.cli import choices
-from retrovue_daemon.cli.display.output import print_line, print_warning
-from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, LibraryOption, ServerOption
+from retrovue_daemon.cli.display.output import print_json, print_line, print_warning
+from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, LibraryOption, ServerOption
 from retrovue_daemon.cli.place import find_place
 from retrovue_daemon.errors import AmbiguousName, BadInput, ConfigError
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.records import PathMapping
     from retrovue_daemon.store.tables.libraries import StoredLibrary
+    from retrovue_daemon.store.tables.mappings import StoredMapping
     from retrovue_daemon.store.tables.servers import StoredServer
 
 
@@ -34,6 +35,7 @@ def add_mapping(
     ] = None,
     config: ConfigOption = None,
     database: DatabaseOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     r"""Add a path mapping to the database.
 
@@ -63,11 +65,28 @@ def add_mapping(
                 hint=f"remove it first: retrovue-daemon mappings remove {same.id}",
             )
         mapping_id = insert_mapping(connection, owner.id, mapping, int(time.time()))
-    print_line(f"added mapping {mapping_id} of server {owner.name!r}: {plex_path} -> {local_path}")
+        added = next(entry for entry in read_mappings(connection, owner.id) if entry.id == mapping_id)
+    if as_json:
+        print_json({"changed": True, "mapping": plain_mapping(added)})
+    else:
+        print_line(f"added mapping {mapping_id} of server {owner.name!r}: {plex_path} -> {local_path}")
     from retrovue_daemon.cli.commands.mappings.coverage import seen  # noqa: PLC0415 -- not for --help
 
     if seen(mapping.local_path) is False:
         print_warning(f"{mapping.local_path} does not exist on this system")
+
+
+def plain_mapping(entry: StoredMapping) -> dict[str, object]:
+    """Return a mapping as ``--json`` prints it."""
+    return {
+        "id": entry.id,
+        "server": entry.server,
+        "plex_path": entry.mapping.plex_path,
+        "local_path": entry.mapping.local_path,
+        "library_name": entry.mapping.library_name,
+        "library_root": entry.mapping.library_root,
+        "source": entry.source,
+    }
 
 
 def _one_server(servers: Sequence[StoredServer], name: str | None) -> StoredServer:

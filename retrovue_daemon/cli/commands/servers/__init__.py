@@ -31,6 +31,7 @@ from retrovue_daemon.cli.place import Place, find_place
 from retrovue_daemon.errors import DatabaseMissing
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Mapping
 
     from retrovue_daemon.config import ServerSection
@@ -98,6 +99,7 @@ def add_server(
     disabled: Annotated[bool, typer.Option("--disabled", help="Add the server, but do not sync it yet.")] = False,
     config: ConfigOption = None,
     database: DatabaseOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Add a server to the database, after checking that it responds and accepts the token.
 
@@ -126,6 +128,10 @@ def add_server(
     with visits.changing(place.path) as connection:
         refuse_taken(read_servers(connection), section, configured, place.source)
         insert_server(connection, section, is_active=not disabled, now=int(time.time()))
+        added = _now(connection, section.name)
+    if as_json:
+        print_json({"changed": True, "server": _plain(added)})
+        return
     print_line(f"added server {section.name!r}{_summary(answer)}")
     if not disabled:
         print("a running daemon syncs it within seconds; without a daemon, run: retrovue-daemon sync")
@@ -138,10 +144,12 @@ def remove_server(
     dry_run: DryRunOption = False,
     config: ConfigOption = None,
     database: DatabaseOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Delete a server from the database, with all its items.
 
-    The Plex server itself is not changed. To keep the items, use `servers disable` instead.
+    The Plex server itself is not changed. To keep the items, use `servers disable` instead. With `--json`, either
+    `--yes` or `--dry-run` is required.
 
     Examples:
 
@@ -151,32 +159,41 @@ def remove_server(
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.servers import belongings, delete_server, read_servers  # noqa: PLC0415 -- not for --help
 
+    if as_json and not (yes or dry_run):
+        raise typer.BadParameter("requires --yes or --dry-run", param_hint="--json")
     place = find_place(config, database)
     with visits.reading(place.path) as connection:
         server = choices.own_server(place, read_servers(connection), name, "its entry")
         counts = belongings(connection, server.id)
-    print(f"rows of server {server.name!r}: {_listed(counts)}")
-    if dry_run:
-        return
-    if not yes:
-        confirm(f"Delete server {server.name!r} and these rows?")
-    gone = sum(delete_server(place.path, server.id, int(time.time())))
-    print(f"removed server {server.name!r} and {plural(gone, 'row')}")
+    if not as_json:
+        print(f"rows of server {server.name!r}: {_listed(counts)}")
+    if not dry_run:
+        if not yes:
+            confirm(f"Delete server {server.name!r} and these rows?")
+        gone = sum(delete_server(place.path, server.id, int(time.time())))
+        if not as_json:
+            print(f"removed server {server.name!r} and {plural(gone, 'row')}")
+    if as_json:
+        print_json({"changed": not dry_run, "server": _plain(server), "rows": dict(counts)})
 
 
 @app.command("enable")
-def enable_server(name: NameArgument, config: ConfigOption = None, database: DatabaseOption = None) -> None:
+def enable_server(
+    name: NameArgument, config: ConfigOption = None, database: DatabaseOption = None, as_json: JsonOption = False
+) -> None:
     """Enable a server that the database defines, so that it is synced.
 
     Example:
 
     - `retrovue-daemon servers enable attic`
     """
-    _switch(find_place(config, database), name, is_active=True)
+    _switch(find_place(config, database), name, is_active=True, as_json=as_json)
 
 
 @app.command("disable")
-def disable_server(name: NameArgument, config: ConfigOption = None, database: DatabaseOption = None) -> None:
+def disable_server(
+    name: NameArgument, config: ConfigOption = None, database: DatabaseOption = None, as_json: JsonOption = False
+) -> None:
     """Disable a server that the database defines: it is no longer synced.
 
     Its items stay in the database, but the views omit them.
@@ -185,7 +202,7 @@ def disable_server(name: NameArgument, config: ConfigOption = None, database: Da
 
     - `retrovue-daemon servers disable attic`
     """
-    _switch(find_place(config, database), name, is_active=False)
+    _switch(find_place(config, database), name, is_active=False, as_json=as_json)
 
 
 @app.command("set-token")
@@ -195,6 +212,7 @@ def set_token(
     no_test: NoTestOption = False,
     config: ConfigOption = None,
     database: DatabaseOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Replace the token of a server that the database defines, after checking that the server accepts it.
 
@@ -214,6 +232,11 @@ def set_token(
     answer = None if no_test else _tested(checked_server(server.name, server.url, token))
     with visits.changing(place.path) as connection:
         update_token(connection, server.id, token, int(time.time()))
+        changed = _now(connection, server.name)
+    if as_json:
+        before = server.token and server.token.reveal()
+        print_json({"changed": token.reveal() != before, "server": _plain(changed)})
+        return
     print_line(f"replaced the token of server {server.name!r}{_summary(answer)}")
 
 
@@ -245,7 +268,7 @@ def _tested(section: ServerSection) -> ServerCheck:
     return answer
 
 
-def _switch(place: Place, name: str, *, is_active: bool) -> None:
+def _switch(place: Place, name: str, *, is_active: bool, as_json: bool) -> None:
     from retrovue_daemon.service.refusals import refuse_without_token  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.servers import read_servers, set_server_active  # noqa: PLC0415 -- not for --help
@@ -255,8 +278,19 @@ def _switch(place: Place, name: str, *, is_active: bool) -> None:
         if is_active:
             refuse_without_token(server)
         set_server_active(connection, server.id, is_active=is_active, now=int(time.time()))
+        after = _now(connection, server.name)
+    if as_json:
+        print_json({"changed": server.is_active != is_active, "server": _plain(after)})
+        return
     word = "on" if is_active else "off"
     print(f"server {server.name!r} {'was' if server.is_active == is_active else 'is now'} {word}")
+
+
+def _now(connection: sqlite3.Connection, name: str) -> StoredServer:
+    """Return the row of a server as it is now."""
+    from retrovue_daemon.store.tables.servers import read_servers  # noqa: PLC0415 -- not for --help
+
+    return next(server for server in read_servers(connection) if server.name == name)
 
 
 # -- output ---------------------------------------------------------------------------------------------------------
