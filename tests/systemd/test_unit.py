@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +14,7 @@ import pytest
 
 from retrovue_daemon import errors
 from retrovue_daemon.config import SYSTEM_CONFIG, default_database, files
+from tests.support.programs import required_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,12 +32,7 @@ EXAMPLES = re.findall(r"```ini\n(.*?)```", (DIRECTORY / "README.md").read_text()
 @pytest.fixture(scope="session")
 def analyze() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run systemd-analyze, which needs no running systemd for these checks."""
-    program = shutil.which("systemd-analyze")
-    if program is None:
-        missing = "systemd-analyze is not installed"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
+    program = required_program("systemd-analyze")
 
     def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         return subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, check=False)
