@@ -38,7 +38,7 @@ async def test_a_signal_ends_it_cleanly(commands, plex, config_file, rows, numbe
     events = [json.loads(line)["event"] for line in out.splitlines()]
     assert events[-1] == "daemon.stopped"
     # A pass that was under way is reported as cancelled.
-    assert set(events[events.index("daemon.stopping") + 1 : -1]) <= {"sync.finished"}
+    assert set(events[events.index("daemon.stopping") + 1 : -1]) <= {"sync.finished", "items.changed"}
     assert plex.token.encode() not in out
     assert rows("PRAGMA integrity_check") == [("ok",)]
 
