@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-import msgspec
 import structlog
 
 from retrovue_daemon.paths.mapper import PlexPathMappingService
 from retrovue_daemon.service.daemon import sync_once
+from retrovue_daemon.service.signals import interrupted_by_signals
 from retrovue_daemon.store.file import visits
 from retrovue_daemon.store.file.preparation import prepare
 from retrovue_daemon.store.items.differences import changed_paths, copy_twice, differences, held_back
@@ -23,6 +24,7 @@ from retrovue_daemon.store.tables.servers import read_servers
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator, Sequence
+    from types import TracebackType
 
     from retrovue_daemon.config import Config
     from retrovue_daemon.logs.setup import Redactor
@@ -34,46 +36,59 @@ if TYPE_CHECKING:
     from retrovue_daemon.sync.progress import ProgressBoard
 
 
-class DryRun(msgspec.Struct, frozen=True):
-    """The reports and changes that a sync would produce.
+class DryRun:
+    """What a sync would change; a context manager that deletes the copies of the database at its end.
 
-    ``held_back`` are the items that the guard would keep, each with the reason. ``paths`` counts remaining files
-    whose local path would change. ``unmatched`` are (server, mapping) pairs of path mappings that match no file.
+    Changes are read from the copies as they are needed, because a first sync may add a million items. Within the
+    block, SIGTERM and SIGINT raise Interrupted.
+
+    ``paths`` counts remaining files whose local path would change. ``unmatched`` are (server, mapping) pairs of path
+    mappings that match no file.
     """
 
-    reports: tuple[ServerReport, ...]
-    changes: tuple[Difference, ...]
-    held_back: tuple[tuple[Difference, str], ...]
-    paths: int
-    unmatched: tuple[tuple[str, PathMapping], ...]
+    def __init__(self, before: Path, after: Path, reports: Sequence[ServerReport], copies: ExitStack) -> None:
+        self.reports = tuple(reports)
+        self.paths = changed_paths(before, after)
+        self.unmatched = tuple(_unmatched(after))
+        self._before = before
+        self._after = after
+        self._copies = copies
+
+    def __enter__(self) -> Self:
+        self._copies.enter_context(interrupted_by_signals())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._copies.__exit__(kind, error, traceback)
+
+    def changes(self) -> Iterator[Difference]:
+        """Yield the items that would change."""
+        return differences(self._before, self._after)
+
+    def held_back(self) -> Iterator[tuple[Difference, str]]:
+        """Yield the items that the guard would keep, each with the reason."""
+        return _held_back(self._after, self.reports)
 
 
 async def try_sync(config: Config, options: SyncOptions, board: ProgressBoard, redactor: Redactor) -> DryRun:
-    """Sync a copy of the database and return the differences; the database itself is only read.
+    """Sync a copy of the database and return what changed in it; the database itself is only read.
 
     No lock is needed, so this works beside a running daemon. The copies need space in the temporary directory, about
     as much as the database. Raises what a sync raises.
     """
     source = config.database.path
-    with tempfile.TemporaryDirectory(prefix="retrovue-dry-run-") as name:
+    with ExitStack() as copies:
+        name = copies.enter_context(tempfile.TemporaryDirectory(prefix="retrovue-dry-run-"))
         before, after = Path(name) / "before.db", Path(name) / "after.db"
         await asyncio.to_thread(copy_twice, source, before, after)
         on_copy = replace(config, database=replace(config.database, path=after, mode=0o600, group=None))
         with structlog.contextvars.bound_contextvars(dry_run=True):
             reports = await sync_once(on_copy, options, board, redactor)
-        return await asyncio.to_thread(_compare, before, after, reports)
-
-
-def _compare(before: Path, after: Path, reports: Sequence[ServerReport]) -> DryRun:
-    if not before.exists():
-        prepare(before)  # there was no database: everything is new
-    return DryRun(
-        tuple(reports),
-        tuple(differences(before, after)),
-        tuple(_held_back(after, reports)),
-        changed_paths(before, after),
-        tuple(_unmatched(after)),
-    )
+        if not before.exists():
+            await asyncio.to_thread(prepare, before)  # there was no database: everything is new
+        return await asyncio.to_thread(DryRun, before, after, reports, copies.pop_all())
 
 
 def _held_back(database: Path, reports: Sequence[ServerReport]) -> Iterator[tuple[Difference, str]]:

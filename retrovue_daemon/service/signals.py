@@ -6,13 +6,13 @@ import asyncio
 import os
 import select
 import signal
-from contextlib import suppress
-from typing import TYPE_CHECKING, Self
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, NoReturn, Self
 
 from retrovue_daemon.errors import Interrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import FrameType, TracebackType
 
 
@@ -97,3 +97,19 @@ class Signals:
     def _end(self, number: int) -> None:
         if not self.stop.done():
             self.stop.set_result(number)
+
+
+@contextmanager
+def interrupted_by_signals() -> Iterator[None]:
+    """Raise Interrupted on SIGTERM or SIGINT in work without an event loop, so that its clean-up runs."""
+
+    def interrupt(number: int, _frame: FrameType | None) -> NoReturn:
+        raise Interrupted(number)
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler is not None:  # None: not set by Python
+                signal.signal(number, handler)

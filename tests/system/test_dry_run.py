@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
+
+from retrovue_daemon.demo import SimulatedPlex, generated_library
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,3 +114,20 @@ async def test_it_works_where_there_is_no_database_yet(plex, config_file, comman
     assert {each["change"] for each in answer["changes"]} == {"added"}
     assert len(answer["changes"]) == sum(each["added"] for each in answer["servers"][0]["libraries"])
     assert not path.exists()
+
+
+async def test_an_interrupted_one_deletes_its_copies(config_file, commands, tmp_path) -> None:
+    """Also while its changes are printed into a full pipe."""
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    async with SimulatedPlex(generated_library(movies=2_000, shows=0, episodes=0)) as plex:
+        process = await commands.start(
+            *("sync", "--config", config_file(plex), "--dry-run", "--json", "--quiet"), TMPDIR=str(copies)
+        )
+        assert await process.stdout.readline() == b"{\n"
+        assert list(copies.iterdir())
+        process.send_signal(signal.SIGTERM)
+        out, _ = await process.communicate()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert out.count(b'"added"') < 2_000
+    assert not list(copies.iterdir())

@@ -103,7 +103,8 @@ def sync(
         result = asyncio.run(show_progress(partial(try_sync, settings, options)))
         results = summary(result.reports, exit_code(result.reports))
         unknown = unmet(selection, results)
-        print_dry_run(result, results, as_json=as_json)
+        with result:
+            print_dry_run(result, results, as_json=as_json)
     else:
         work = _request if daemon_only else _sync_or_request
         results = asyncio.run(show_progress(partial(work, settings, options)))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from retrovue_daemon.cli.display.table import printable, steers
 from retrovue_daemon.errors import ConfigError, ReloadRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.console import RenderableType
 
@@ -86,6 +87,27 @@ def log_warnings(warnings: Sequence[ConfigProblem]) -> None:
 def print_json(value: object) -> None:
     """Print one JSON object to standard output."""
     _write_json(_encoded(value, indent=2))
+
+
+def print_json_parts(parts: Mapping[str, object]) -> None:
+    """Print one JSON object like `print_json`, piece by piece; a value that is an iterator becomes an array.
+
+    Only one element of an iterator is in memory at a time.
+    """
+    sys.stdout.flush()
+    write, before = sys.stdout.buffer.write, b"{\n  "
+    for name, value in parts.items():
+        write(before + _encoded(name, indent=None) + b": ")
+        if isinstance(value, Iterator):
+            start = b"[\n    "
+            for element in value:
+                write(start + _encoded(element, indent=2).replace(b"\n", b"\n    "))
+                start = b",\n    "
+            write(b"\n  ]" if start.startswith(b",") else b"[]")
+        else:
+            write(_encoded(value, indent=2).replace(b"\n", b"\n  "))
+        before = b",\n  "
+    _write_json(b"\n}")
 
 
 def print_json_line(value: object) -> None:

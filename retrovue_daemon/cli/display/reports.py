@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from retrovue_daemon.cli.display.output import print_json, print_line, print_table
+from retrovue_daemon.cli.display.output import print_json, print_json_parts, print_line, print_table
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.display.terminal import terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from retrovue_daemon.service.dry_run import DryRun
     from retrovue_daemon.store.items.differences import Difference
 
@@ -72,11 +75,12 @@ def _table(servers: list[dict[str, Any]]) -> Table:
 def print_dry_run(result: DryRun, results: dict[str, Any], *, as_json: bool) -> None:
     """Print what a sync would change: the counts, the items, and the effects of path mappings."""
     if as_json:
-        print_json({"dry_run": True, **results, **_changes(result)})
+        print_json_parts({"dry_run": True, **results, **_changes(result)})
         return
     print_summary(results, as_json=False)
-    if result.changes or result.held_back:
-        print_table(_named(result))
+    table = _named(chain(result.changes(), (item for item, _ in result.held_back())))
+    if table is not None:
+        print_table(table)
     if result.paths:
         print(f"the local paths of {result.paths:,} files would change")
     for server, mapping in result.unmatched:
@@ -88,8 +92,8 @@ def print_dry_run(result: DryRun, results: dict[str, Any], *, as_json: bool) -> 
 
 def _changes(result: DryRun) -> dict[str, object]:
     return {
-        "changes": [{"change": change.change, **_item(change)} for change in result.changes],
-        "held_back": [{**_item(item), "reason": reason} for item, reason in result.held_back],
+        "changes": ({"change": change.change, **_item(change)} for change in result.changes()),
+        "held_back": ({**_item(item), "reason": reason} for item, reason in result.held_back()),
         "paths": {
             "changed": result.paths,
             "unmatched_mappings": [
@@ -116,15 +120,18 @@ def _item(change: Difference) -> dict[str, object]:
     }
 
 
-def _named(done: DryRun) -> Table:
-    """Return a table of the changed items: the first few of each kind of change, and how many more there are."""
+def _named(changes: Iterable[Difference]) -> Table | None:
+    """Return a table of the changed items: the first few of each kind of change, and how many more there are.
+
+    None if nothing would change.
+    """
     table = Table("would be", "kind", "server", "library", "item", drop_first=("kind",))
     shown: Counter[str] = Counter()
-    for change in (*done.changes, *(item for item, _ in done.held_back)):
+    for change in changes:
         shown[change.change] += 1
         if shown[change.change] <= _SHOWN:
             table.add_row(change.change, change.kind.value, change.server, change.library, change.title)
     for name, number in shown.items():
         if number > _SHOWN:
             table.add_row(name, "", "", "", f"… and {number - _SHOWN:,} more (--json lists all)")
-    return table
+    return table if shown else None

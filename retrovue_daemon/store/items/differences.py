@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.records import Kind
 
+_ROWS_AT_ONCE = 10_000
+
 ChangeName: TypeAlias = Literal["added", "updated", "removed", "restored", "moved", "deleted", "held back"]
 
 
@@ -95,8 +97,10 @@ def held_back(database: Path, leaving: Mapping[Kind, Sequence[int]]) -> Iterator
                 " JOIN plex_servers AS s ON s.id = i.server_id"
                 " WHERE i.id IN (SELECT value FROM json_each(?)) ORDER BY i.id"
             )
-            for row_id, server, library, title in connection.execute(query, (json_list(ids),)):
-                yield Difference("held back", kind, row_id, server, library, title)
+            for start in range(0, len(ids), _ROWS_AT_ONCE):
+                some = json_list(ids[start : start + _ROWS_AT_ONCE])
+                for row_id, server, library, title in connection.execute(query, (some,)):
+                    yield Difference("held back", kind, row_id, server, library, title)
 
 
 def changed_paths(before: Path, after: Path) -> int:
