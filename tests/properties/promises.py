@@ -261,6 +261,8 @@ def _contents(done: Round, library: str, pairs: Pairs, keeping: set[Key]) -> Ite
             kept = None if was is None else _renamed(was.content, done)
             states += damaged.possible(row, was, kept, items, keeps=key in keeping)
         states = [(state, _with_own_file(content, row, truths)) for state, content in states]
+        if _kept_its_path(done, row):
+            states += [("active", content | {"file": row.content["file"]}) for _, content in states]
         if (row.state, row.content) in states or _was_asked_for(done, row, states):
             continue
         if row.digest is None and not (done.still and done.whole(library)):
@@ -277,6 +279,16 @@ def _with_own_file(content: Content, row: Row, truths: list[Truth]) -> Content:
         if file is not None and (file["rating_key"], file["state"], file["optimized"]) == (row.key, "active", 0):
             return content | {"file": own}
     return content
+
+
+def _kept_its_path(done: Round, row: Row) -> bool:
+    """Tell whether an item plays a file whose path the token cannot see: its file kept the path that it had."""
+    part = row.content.get("file")
+    stored = done.after.files.get(part) if isinstance(part, int) else None
+    listed = done.ended.files.get(part) if isinstance(part, int) else None
+    if stored is None or listed is None or (stored["rating_key"], stored["state"]) != (row.key, "active"):
+        return False
+    return listed["plex_path"] is None and stored["plex_path"] is not None
 
 
 def _was_asked_for(done: Round, row: Row, states: list[tuple[str, Content]]) -> bool:
@@ -328,6 +340,7 @@ def _files(done: Round, library: str, present: dict[Key, Row]) -> Iterator[str]:
             paths = {column: was[column] for column in ("plex_path", "file_path")}
             bare = str(was["plex_path"]).rpartition("/")[2]
             known += [each | paths for each in known if each["plex_path"] in {bare, None}]
+            known += [each | paths | {"state": "active"} for each in known if each["plex_path"] is None]
         if file not in known:
             yield f"part {part} of {library} is {file}, not {[_differing(each, file) for each in known]}"
     if complete and done.still and not (done.lying or done.shortened):
@@ -427,8 +440,18 @@ def _marks(done: Round) -> Iterator[str]:
 
 
 def keep_still(done: Round) -> None:
-    """Check that a round wrote no row of an item, because nothing had happened. Raises BrokenPromiseError."""
-    broken = [f"{table} were written" for table, rows in done.after.raw.items() if rows != done.before.raw[table]]
+    """Check that a round wrote no row of an item, because nothing had happened. Raises BrokenPromiseError.
+
+    Rows without a digest are written again on purpose.
+    """
+    again = {(row.table, row.id) for row in done.before.by_id.values() if row.digest is None}
+
+    def still(mirror: Mirror, table: str) -> list[tuple[object, ...]]:
+        return [row for row in mirror.raw[table] if (table, row[0]) not in again]
+
+    broken = [
+        f"{table} were written" for table in done.after.raw if still(done.after, table) != still(done.before, table)
+    ]
     broken += [f"{library} ended {each.status}" for library, each in done.passes.items() if each.status not in EITHER]
     if broken:
         raise BrokenPromiseError(done, broken)

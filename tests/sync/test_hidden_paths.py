@@ -263,21 +263,40 @@ async def test_a_library_without_files_says_nothing_of_paths(plex, commands, con
     assert (finished.code, server["sees_paths"]) == (0, None)
 
 
+@pytest.mark.parametrize("versions", [1, 2])
 @pytest.mark.parametrize("hides", ["folders", "paths"])
-async def test_an_item_that_was_added_again_keeps_its_path(plex, sync, rows, hides) -> None:
-    """It is found by its guid; its file is where it was, and keeps its id."""
+async def test_an_item_that_was_added_again_keeps_its_paths(plex, sync, rows, hides, versions) -> None:
+    """It is found by its guid; its files are where they were, keep their ids, and can be played at once."""
     await sync(plex)
     stored = "SELECT id, plex_path, file_path FROM media_files ORDER BY id"
     before = rows(stored)
-    film = next(film for film in plex.world.movies("1") if film.guid.startswith("plex://") and film.media)
+    films = [film for film in plex.world.movies("1") if film.guid.startswith("plex://")]
+    film = next(film for film in films if len(film.media) == versions)
+    playable = "SELECT media_file_id, state FROM movies WHERE source_id = ? AND library_id = 1", film.guid
+    ((file_id, _),) = rows(*playable)
     plex.quirks.hides = hides
     plex.changes.recreate(film.id)
     (report,) = await sync(plex)
     assert sum(done.run.counts.moved for done in report.passes) == 1
-    assert rows(stored) == before
+    for _ in range(2):
+        assert rows(stored) == before
+        assert rows(*playable) == [(file_id, "active")]
+        assert rows("SELECT state FROM media_files WHERE id = ?", file_id) == [("active",)]
+        await sync(plex)
+
+
+async def test_a_replaced_file_does_not_keep_the_path_of_the_one_before(plex, sync, rows) -> None:
+    """It has another size; its row keeps its id."""
     await sync(plex)
-    assert rows(stored) == before
-    assert rows("SELECT count(*) FROM movies WHERE media_file_id IS NULL AND title = ?", film.title) == [(0,)]
+    film = next(film for film in plex.world.movies("1") if film.guid.startswith("plex://") and len(film.media) == 1)
+    ((file_id,),) = rows("SELECT media_file_id FROM movies WHERE rating_key = ?", film.rating_key)
+    plex.quirks.hides = "paths"
+    (again,) = plex.changes.recreate(film.id)
+    plex.changes.replace_file(again.id, size=7, duration=film.duration)
+    await sync(plex)
+    assert rows("SELECT id, plex_path, state FROM media_files WHERE rating_key = ?", again.rating_key) == [
+        (file_id, None, "unavailable")
+    ]
 
 
 async def test_a_file_that_got_another_part_keeps_its_path(plex, sync, rows) -> None:

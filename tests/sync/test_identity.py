@@ -100,6 +100,29 @@ async def test_a_film_that_was_added_again_keeps_its_id(synced, sync, ids, whole
     assert not any(run.counts.any_change for run in _runs(await sync(synced)).values())
 
 
+@pytest.mark.parametrize("versions", [1, 2])
+async def test_a_film_that_was_added_again_without_a_file_waits_for_it(synced, sync, rows, whole, versions) -> None:
+    """The row of its primary file stays, as if the film had never left."""
+    films = [film for film in synced.world.movies("1") if film.guid.startswith("plex://")]
+    film = next(film for film in films if len(film.media) == versions)
+    stored = "SELECT id, media_file_id, state FROM movies WHERE source_id = ? AND library_id = 1", film.guid
+    before = rows(*stored)
+    ((row_id, file_id, _),) = before
+    (again,) = synced.changes.recreate(film.id)
+    media = again.media
+    synced.changes.edit(again.id, media=())
+
+    await sync(synced)
+
+    assert rows(*stored) == [(row_id, None, "unavailable")]
+    waiting = "SELECT id, state FROM media_files WHERE rating_key = ?", again.rating_key
+    assert rows(*waiting) == [(file_id, "unavailable")]
+    synced.changes.edit(again.id, media=media)
+    await sync(synced)
+    assert rows(*stored) == before
+    whole()
+
+
 async def test_films_that_no_catalogue_knows_are_found_by_their_files(synced, sync, ids, whole) -> None:
     """Their guids are new each time."""
     before = ids()
