@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from retrovue_daemon.sync.faults import Unreadable, comes_before, mark_of
+from retrovue_daemon.sync.faults import Unreadable, comes_before, mark_of, merged_gaps
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from retrovue_daemon.records import Page, Skipped
 
 MOST_KEYLESS = 1_000
@@ -70,9 +73,26 @@ class ListingLog(msgspec.Struct):
                 self.keyless_more += len(self.keyless) - MOST_KEYLESS
                 self.keyless = heapq.nsmallest(MOST_KEYLESS, self.keyless, key=mark_of)
 
-    def may_be_unread(self, rating_key: str) -> bool:
-        """Return whether the item with this key may be an entry that the server cannot send."""
-        return any(not self.is_sorted or entry.may_be(rating_key) for entry in self.unreadable)
+    def without_unread(self, keys: Mapping[int, str]) -> list[int]:
+        """Return the ids of those rows, given with their keys, whose items cannot be entries that are unreadable.
+
+        Listings are sorted by key, so such an entry is an item whose key is between those of its neighbours.
+        """
+        if not self.unreadable:
+            return list(keys)
+        if not self.is_sorted:
+            return []
+        gaps = merged_gaps(self.unreadable)
+        starts = [start for start, _ in gaps]
+
+        def may_be_unread(key: str) -> bool:
+            if not key.isdecimal():
+                return True
+            number = int(key)
+            at = bisect_right(starts, number) - 1
+            return at >= 0 and number <= gaps[at][1]
+
+        return [row_id for row_id, key in keys.items() if not may_be_unread(key)]
 
     @property
     def moved(self) -> bool:

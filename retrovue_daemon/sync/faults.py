@@ -5,6 +5,7 @@ A fault is a short text without positions, because those shift. Faults that repe
 
 from __future__ import annotations
 
+import math
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -29,11 +30,24 @@ class Unreadable(msgspec.Struct):
     reason: str
     after: str | None = None
 
-    def may_be(self, rating_key: str) -> bool:
-        """Return whether the entry may be the item with this key: listings are sorted by key."""
-        if not rating_key.isdecimal():
-            return True
-        return comes_before(self.before, rating_key) and comes_before(rating_key, self.after)
+    @property
+    def gap(self) -> tuple[float, float]:
+        """The lowest and the highest rating key that it may have in a sorted listing, whose keys are numbers."""
+        return (
+            -math.inf if self.before is None else int(self.before),
+            math.inf if self.after is None else int(self.after),
+        )
+
+
+def merged_gaps(entries: Iterable[Unreadable]) -> list[tuple[float, float]]:
+    """Return the gaps of all entries in order; those that touch are one."""
+    merged: list[tuple[float, float]] = []
+    for start, end in sorted({entry.gap for entry in entries}):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(end, merged[-1][1])
+        else:
+            merged.append((start, end))
+    return merged
 
 
 def comes_before(one: str | None, other: str | None) -> bool:

@@ -87,14 +87,32 @@ def test_an_unknown_total_is_whole_when_an_empty_page_ends_it() -> None:
 def test_an_unread_entry_of_a_sorted_listing_stands_between_its_neighbours(keys: str, others: str) -> None:
     """What has another key than it can have is another item."""
     log = _read(keys)
-    assert [key for key in others.split() if log.may_be_unread(key)] == []
-    assert log.may_be_unread("4" if keys[0] != "1" else "3")
+    assert _unread(log, *others.split()) == []
+    assert _unread(log, "4" if keys[0] != "1" else "3") != []
 
 
 @pytest.mark.parametrize("keys", ["9 2 - 5", "1 - 9 5", "1 5 3 - 9", "3 - 1", "1 - x"])
 def test_an_unread_entry_of_an_unsorted_listing_may_be_any(keys: str) -> None:
     """Some servers do not sort as requested."""
-    assert all(_read(keys).may_be_unread(key) for key in ("0", "4", "7", "12", "y"))
+    assert _unread(_read(keys), "0", "4", "7", "12", "y") == ["0", "4", "7", "12", "y"]
+
+
+def test_unread_entries_each_stand_in_their_own_place() -> None:
+    """Those beside each other share a place, and one may be an item whose key is next to it."""
+    log = _read("10 - - 20 - 30 40 -")
+    keys = ["5", "10", "15", "20", "25", "30", "35", "40", "45", "x"]
+    assert _unread(log, *keys) == [key for key in keys if key not in {"5", "35"}]
+
+
+def test_a_listing_without_unread_entries_lacks_none() -> None:
+    """Whether it is sorted does not matter."""
+    assert _unread(_read("9 2 5"), "1", "x") == []
+
+
+def _unread(log: ListingLog, *keys: str) -> list[str]:
+    """Return those of these keys whose items may be entries that the server cannot send."""
+    rows = dict(enumerate(keys))
+    return [key for row_id, key in rows.items() if row_id not in log.without_unread(rows)]
 
 
 def _read(keys: str) -> ListingLog:

@@ -17,6 +17,8 @@ from retrovue_daemon.sync.seen import unseen_rows
 from retrovue_daemon.sync.verdict import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from retrovue_daemon.records import Kind, LibraryListing
     from retrovue_daemon.sources.plex.client import Listing
     from retrovue_daemon.store.connection import Connection
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from retrovue_daemon.sync.passes.base import RunRecorder
     from retrovue_daemon.sync.progress import Meter
     from retrovue_daemon.sync.target import LibraryTarget, PassContext
+
+
+_AT_ONCE = 10_000
 
 
 class FullPass:
@@ -90,11 +95,13 @@ class FullPass:
         They are not removed; but if the library does not have their own items, they may be re-keyed. That must happen
         before the library's marks are set, because only rows added since then count as new.
         """
-        found = {}
+        found: dict[Kind, list[int]] = {}
         for kind, row_ids in leaving.items():
             staying = {*self._unlisted[kind]} - {*row_ids}
             if staying and self._listed[kind].log.unreadable:
-                found[kind] = await self._context.database.reader.run(with_guid_elsewhere, kind, staying)
+                found[kind] = []
+                for chunk in _chunks(sorted(staying)):
+                    found[kind] += await self._context.database.reader.run(with_guid_elsewhere, kind, chunk)
         return found
 
     async def _displaced(self, gone: dict[Kind, list[int]], moved: dict[Kind, list[int]]) -> dict[Kind, list[int]]:
@@ -149,8 +156,9 @@ class FullPass:
             log = self._listed[kind].log
             if ids and log.unreadable:
                 # A row that may be an unreadable entry is not gone, whatever the server answers for the single item.
-                keys = await reader.run(rating_keys, kind, ids)
-                leaving[kind] = [row_id for row_id, key in keys.items() if not log.may_be_unread(key)]
+                leaving[kind] = []
+                for chunk in _chunks(ids):
+                    leaving[kind] += log.without_unread(await reader.run(rating_keys, kind, chunk))
         return leaving
 
     async def _kinds_to_confirm(self, leaving: dict[Kind, list[int]]) -> list[Kind] | None:
@@ -271,6 +279,12 @@ class FullPass:
             run_id = await connection.run(record_run, run)
             await connection.run(record_failure, run, faults, list_again=verdict.list_again)
         return Conclusion(run, run_id, removal)
+
+
+def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Yield the ids a few thousand at a time: neither the loop nor other readers may wait for 200,000 of them."""
+    for start in range(0, len(ids), _AT_ONCE):
+        yield ids[start : start + _AT_ONCE]
 
 
 def _looks_alike(before: LibraryListing, after: LibraryListing) -> bool:
