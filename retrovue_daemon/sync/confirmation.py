@@ -14,7 +14,7 @@ from retrovue_daemon.store.items.lookup import rating_keys
 from retrovue_daemon.sync.seen import ids_of_library
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from retrovue_daemon.records import Kind
     from retrovue_daemon.store.connection import Connection
@@ -31,7 +31,8 @@ _MOST_UNANSWERED = 5
 class Confirmed(msgspec.Struct, frozen=True):
     """The rows whose items the library no longer has, and the number of those that it still has, by kind.
 
-    ``moved`` are those of the twins. ``waiting`` and ``twins_waiting`` are the numbers of items not requested yet.
+    ``moved`` are those of the twins, and those whose keys were reassigned. ``waiting`` and ``twins_waiting`` are the
+    numbers of items not requested yet.
     """
 
     gone: dict[Kind, list[int]] = {}
@@ -47,9 +48,13 @@ async def confirm(
     doubtful: Mapping[Kind, list[int]],
     listed: Mapping[Kind, SeenIds],
     twins: Mapping[Kind, list[int]] | None = None,
+    *,
+    faulty: Collection[Kind] = (),
 ) -> Confirmed | None:
-    """Request the items of these rows; those answered with 404, or with an item of another library, are gone.
+    """Request the items of these rows; those answered with 404 are gone.
 
+    So are those answered with an item of another kind or library, unless their kind is ``faulty``: its listing has
+    entries without a key or that are unreadable, and the item of a row whose key was reassigned may be one of them.
     ``twins`` are rows that may be re-keyed, but not removed. If there are too many of both together, a random sample
     is requested: otherwise items that the server still has could block the others forever.
 
@@ -69,13 +74,14 @@ async def confirm(
     most = len(rows) if context.settings.accept_removals else min(len(rows), MOST_AT_ONCE)
     chosen = set(random.sample(range(len(rows)), most))
     gone: dict[Kind, list[int]] = {kind: [] for kind in doubtful}
-    moved: dict[Kind, list[int]] = {kind: [] for kind in twins}
+    moved: dict[Kind, list[int]] = {kind: [] for kind in doubtful.keys() | twins.keys()}
     present = dict.fromkeys(doubtful, 0)
     for number, (kind, row_id, key, is_twin) in enumerate(rows):
         if number not in chosen:
             continue
-        if not await check.may_exist(key, kind):
-            (moved if is_twin else gone)[kind].append(row_id)
+        exists = await check.may_exist(key, kind)
+        if not exists:
+            (moved if is_twin or (exists is None and kind in faulty) else gone)[kind].append(row_id)
         elif not is_twin:
             present[kind] += 1
     left = [is_twin for number, (*_, is_twin) in enumerate(rows) if number not in chosen]
@@ -91,8 +97,8 @@ class _ExistenceCheck:
         self._uuid = library.row.uuid
         self._failures = 0
 
-    async def may_exist(self, rating_key: str, kind: Kind) -> bool:
-        """Return False if the library does not have an item, True if it has it or the request failed."""
+    async def may_exist(self, rating_key: str, kind: Kind) -> bool | None:
+        """Return whether the library has an item, True if the request failed, None if its key was reassigned."""
         try:
             requesting = self._client.metadata.has_item(rating_key, kind, self._uuid)
             exists = await self._slot.wait_for(requesting)

@@ -145,9 +145,9 @@ class ListingReader:
         return f"{number} episodes wait for the next pass, because the keys of their shows were reassigned"
 
     async def _resolve_conflicts(self, listed: Listed) -> None:
-        # If the listing has a fault that is new, it may lack the very episode that would decide.
-        known = self._library.faults.knows(listed.faults(Kind.EPISODE))
-        complete = self._complete and known and (listed.doubt is None or listed.miscount != 0)
+        # If another listing is to follow because of a fault, this one may lack the very episode that would decide.
+        settles = self._library.faults.settles(listed.faults(Kind.EPISODE))
+        complete = self._complete and settles and (listed.doubt is None or listed.miscount != 0)
         results, waits = await self._conflicts.resolve(self._listed, complete=complete)
         self._count(results)
         self.list_again = self.list_again or waits or self._conflicts.unwritten > 0

@@ -448,3 +448,50 @@ async def test_an_unlisted_show_with_the_key_of_one_that_left_has_an_id_of_its_o
     assert rows("SELECT title, state FROM shows WHERE id = ?", row_id) == [(show.title, "missing")]
     query = "SELECT w.title, w.state FROM episodes e JOIN shows w ON w.id = e.show_id WHERE episode_title = 'Pilot'"
     assert rows(query) == [("Another Show", "active")]
+
+
+# Listings with faults
+
+
+async def test_an_entry_without_a_key_may_be_the_film_whose_key_is_in_another_library_now(
+    synced, config, sync, rows
+) -> None:
+    """That the key belongs to another film proves nothing, so its row is not deleted."""
+    other = synced.changes.add_movie("2", "Other", 1977)
+    await sync(synced)
+    film = next(synced.world.movies("1"))
+    stored = "SELECT id, state FROM movies WHERE title = ? ORDER BY id LIMIT 1", film.title
+    before = rows(*stored)
+    reissue_keys(synced.world, film.id, other.id)
+    synced.faults.keyless.add(next(each.id for each in synced.world.movies("1") if each.title == film.title))
+    settings = config(synced, sync={"retention": "0s"})
+    for library in ("Movies", "Movies", "Movies", "Movies 4K", "Movies"):
+        await sync(settings, options=SyncOptions(selection=Selection(library=library, full=True)))
+        assert rows(*stored) == before
+
+    synced.faults.keyless.clear()
+    await sync(settings)
+    assert rows(*stored) == before
+    assert rows("SELECT rating_key FROM movies WHERE id = ?", before[0][0]) == [(str(other.id),)]
+
+
+async def test_shows_are_decided_although_each_listing_has_another_fault(synced, sync, named, rows) -> None:
+    """Otherwise the next quick pass would write their episodes below the wrong shows."""
+    faulty = [episode.id for episode in synced.world.episodes("3")]
+    shows = [synced.changes.add_show("3", title, 1960) for title in ("One", "Two")]
+    for show in shows:
+        synced.changes.add_episode(show.id, 1, 1, f"Part of {show.title}")
+    await sync(synced)
+    before = named()
+    statuses = []
+    for number in range(6):
+        if number == 4:
+            reissue_keys(synced.world, *(show.id for show in shows))
+        synced.faults.keyless.clear()
+        synced.faults.keyless.add(faulty[number])
+        (report,) = await sync(synced, options=AS_RUN if number > 3 else FULL)
+        statuses += [done.run.status for done in report.passes if done.library == "TV Shows"]
+    assert statuses == ["incomplete", "incomplete", "ok", "ok", "ok", "ok"]
+    assert named() == before
+    for show, other in zip(shows, reversed(shows), strict=True):
+        assert rows("SELECT rating_key FROM shows WHERE title = ?", show.title) == [(str(other.id),)]

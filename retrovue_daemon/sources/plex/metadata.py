@@ -103,20 +103,22 @@ class Metadata:
                 found += [] if page is None else [page]
         return found
 
-    async def has_item(self, rating_key: str, kind: Kind, library_uuid: str | None) -> bool:
+    async def has_item(self, rating_key: str, kind: Kind, library_uuid: str | None) -> bool | None:
         """Return whether a library has an item of a kind. Raise PlexError without a readable response.
 
-        Only a 404, or an item of another kind or library, means no: all kinds and libraries share one series of keys,
-        and keys are reassigned. Not every response names the library.
+        Only a 404 means no. None means that the key belongs to an item of another kind or library: all of them share
+        one series of keys, and keys are reassigned. Not every response names the library.
         """
 
         def read(response: Response) -> Page:
             return parse_page(response.body, content_type=response.content_type, asked=1)
 
         page = await self._request([rating_key], read)
-        if page is None or (page.items and all(item.kind is not kind for item in page.items)):
+        if page is None:
             return False
-        return None in {page.library_uuid, library_uuid} or page.library_uuid == library_uuid
+        is_of_kind = not page.items or any(item.kind is kind for item in page.items)
+        is_here = None in {page.library_uuid, library_uuid} or page.library_uuid == library_uuid
+        return True if is_of_kind and is_here else None
 
     async def _request(
         self, rating_keys: Sequence[str], read: Callable[[Response], Page], *, tries: int | None = None

@@ -210,7 +210,8 @@ class FullPass:
         confirmed: Confirmed | None = Confirmed()
         if doubtful or any(twins.values()):
             listed = {kind: each.rows for kind, each in self._listed.items()}
-            confirmed = await confirm(self._context, self._library, doubtful, listed, twins)
+            faulty = {kind for kind, each in self._listed.items() if each.log.keyless or each.log.unreadable}
+            confirmed = await confirm(self._context, self._library, doubtful, listed, twins, faulty=faulty)
         if confirmed is None:
             if doubtful:
                 return self._incomplete(*self._fault_notes, "the server responds with 404 for an item that it lists")
