@@ -182,7 +182,7 @@ def _for_people(stream: TextIO, environ: Mapping[str, str]) -> Processor:
             key: _visible(value, _escape, keep="\n" if key in _TRACEBACKS else "")
             if isinstance(value, str)
             else value
-            for key, value in event.items()
+            for key, value in ((key, _in_words(value)) for key, value in event.items())
             if not _says_nothing(key, value)
         }
         return render(logger, method, shown)
@@ -194,6 +194,13 @@ def _says_nothing(key: str, value: object) -> bool:
     """Return whether a person need not read a value: nothing, or a count of nothing."""
     is_zero = isinstance(value, int | float) and not isinstance(value, bool) and not value
     return value is None or value == [] or (is_zero and key not in _ZEROS_SHOWN)
+
+
+def _in_words(value: object) -> object:
+    """Return a list of objects as text without the names of their keys, which a person need not read each time."""
+    if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
+        return ", ".join(" ".join(map(str, each.values())) for each in value)
+    return value
 
 
 def _visible(text: str, escape: Callable[[str], str], *, keep: str = "") -> str:

@@ -37,18 +37,16 @@ class RoundLog:
         self._since = clock.monotonic()
         self._looks = 0
         self._libraries = 0
-        self._is_first = True
+        self.is_silent = True
+        """Whether no round was logged yet."""
 
     def begin(self, *, requested: bool) -> Round:
-        """Begin a round; ``requested`` means that a person or a program waits for it.
-
-        The first one is awaited, too: it shows that the daemon works.
-        """
-        return Round(self._server, self, self._clock, awaited=requested or self._is_first)
+        """Begin a round; ``requested`` means that a person or a program waits for it."""
+        return Round(self._server, self, self._clock, requested=requested)
 
     def note(self, libraries: int, *, is_idle: bool) -> None:
         """Record that a round over so many libraries has ended; count it if it found no change."""
-        self._is_first = False
+        self.is_silent = False
         if is_idle:
             self._looks += 1
             self._libraries = libraries
@@ -73,11 +71,11 @@ class RoundLog:
 class Round:
     """One round. A pass that is cancelled never ends here, and its round is not logged."""
 
-    def __init__(self, server: str, rounds: RoundLog, clock: Clock, *, awaited: bool) -> None:
+    def __init__(self, server: str, rounds: RoundLog, clock: Clock, *, requested: bool) -> None:
         self._server = server
         self._rounds = rounds
         self._clock = clock
-        self._awaited = awaited
+        self._requested = requested
         self._began = clock.monotonic()
         self._libraries = 0
         self._open: set[int] = set()
@@ -104,9 +102,11 @@ class Round:
         if self._open:
             return
         is_idle = self._unchanged == self._passes
+        # The first round is awaited, too: it shows that the daemon works.
+        is_awaited = self._requested or self._rounds.is_silent
         self._rounds.note(self._libraries, is_idle=is_idle)
         counts = {field: self._sums[field] for field in Counts.__struct_fields__}
-        getattr(log, "debug" if is_idle and not self._awaited else "info")(
+        getattr(log, "debug" if is_idle and not is_awaited else "info")(
             "round.finished",
             server=self._server,
             libraries=self._libraries,

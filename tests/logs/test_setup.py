@@ -184,6 +184,14 @@ def test_console_lines_have_their_keys_in_order_and_no_zeros(stream) -> None:
     assert [key for key, _ in shown[0]] == ["server", "library", "kind", "z", "duration_s", "error"]
 
 
+def test_console_lines_show_objects_without_their_keys(stream) -> None:
+    """What they hold is seen; and invisible characters stay visible."""
+    configure_logging(format="console", stream=stream)
+    items = [{"op": "added", "title": "M (1931)"}, {"op": "removed", "title": "Faust\x1b[2J"}]
+    structlog.get_logger().info("items.changed", items=items, more=0)
+    assert stream.getvalue().endswith(r"items='added M (1931), removed Faust\\x1b[2J'" + "\n")
+
+
 def test_json_lines_keep_their_zeros(stream) -> None:
     """A program reads every key of an event on every line."""
     configure_logging(stream=stream)

@@ -101,6 +101,21 @@ async def test_the_first_round_is_answered_although_nothing_changed(serve, confi
     assert (line["level"], line["passes"], line["added"]) == ("info", 3, 0)
 
 
+async def test_only_one_round_counts_as_the_first(serve, config, plex, clock, events) -> None:
+    """Not those, too, that begin before it has ended."""
+    first = await serve(config(table(plex)))
+    await events.next("round.finished")
+    await first.stop()
+    hang = plex.faults.hang("/library/sections/2/all")
+    await serve(config(table(plex), sync={"interval": "5m"}))
+    await hang.reached.wait()
+    await clock.tick("interval home")
+    second = await events.next("round.finished")
+    hang.release.set()
+    third = await events.next("round.finished")
+    assert [(line["level"], line["libraries"]) for line in (second, third)] == [("info", 2), ("debug", 3)]
+
+
 async def test_a_round_that_is_stopped_has_no_line(serve, config, plex, events) -> None:
     """Its sums would be those of a part."""
     hang = plex.faults.hang("/library/sections/2/all")
