@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 
 async def with_hint(report: PassReport, work: LibraryWork, health: Health) -> PassReport:
-    """Add the hint to the report of a pass that was held back, and store it; it depends on whose token is used."""
+    """Add the hint to the report of a pass that was held back, and store it; it depends on whose token is used.
+
+    Other reports are returned as they are.
+    """
+    if report.run.status != "blocked":
+        return report
     owner = None
     with suppress(PlexError):
         owner = await work.context.client.is_owner()

@@ -250,9 +250,7 @@ class ServerWorker:
                 for library_pass, pass_context in passes_of(work, meters, new_slot):
                     reports.append(asyncio.get_running_loop().create_future())
                     await run_pass(library_pass, pass_context, work.target, reports[-1])
-                    report = reports[-1].result()
-                    if report.run.status == "blocked":
-                        report = await with_hint(report, work, self.health)
+                    report = await with_hint(reports[-1].result(), work, self.health)
                     self._handle_report(work, report)
                     round_.add(report)
         except asyncio.CancelledError:
