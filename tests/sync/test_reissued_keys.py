@@ -10,7 +10,7 @@ from retrovue_daemon.demo.marks import Marks
 from retrovue_daemon.demo.reissued import reissue_keys
 from retrovue_daemon.service.daemon import SyncOptions
 from retrovue_daemon.service.selection import Selection
-from retrovue_daemon.sync import key_conflicts
+from retrovue_daemon.sync import confirmation, key_conflicts
 
 AS_RUN = SyncOptions()
 FULL = SyncOptions(selection=Selection(full=True))
@@ -473,6 +473,26 @@ async def test_an_entry_without_a_key_may_be_the_film_whose_key_is_in_another_li
     await sync(settings)
     assert rows(*stored) == before
     assert rows("SELECT rating_key FROM movies WHERE id = ?", before[0][0]) == [(str(other.id),)]
+
+
+async def test_rows_that_stay_undecided_cost_no_full_listing_for_ever(synced, sync, rows, monkeypatch) -> None:
+    """Here three films whose keys went to another library may be the entries without keys; two are requested."""
+    monkeypatch.setattr(confirmation, "MOST_AT_ONCE", 2)
+    others = [synced.changes.add_movie("2", f"Other {number}", 1977) for number in range(3)]
+    await sync(synced)
+    films = list(synced.world.movies("1"))[:3]
+    for film, other in zip(films, others, strict=True):
+        reissue_keys(synced.world, film.id, other.id)
+    synced.faults.keyless.update(other.id for other in others)
+    here = SyncOptions(selection=Selection(library="Movies"))
+    runs = [done.run for _ in range(4) for report in await sync(synced, options=here) for done in report.passes]
+    assert [(run.kind, run.status) for run in runs] == [
+        ("full", "incomplete"),
+        ("full", "ok"),
+        ("quick", "ok"),
+        ("quick", "ok"),
+    ]
+    assert rows("SELECT count(*) FROM movies WHERE state = 'missing'") == [(0,)]
 
 
 async def test_shows_are_decided_although_each_listing_has_another_fault(synced, sync, named, rows) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from msgspec.structs import replace
+
 from retrovue_daemon.store.items.displacement import displaced_rows
 from retrovue_daemon.store.items.lookup import rating_keys
 from retrovue_daemon.store.items.shared_files import with_guid_elsewhere
@@ -238,7 +240,6 @@ class FullPass:
             displaced=displaced,
             settles=settles,
             fault=self._fault,
-            list_again=not settles,
         )
 
     async def finish(self, connection: Connection, verdict: Verdict, recorder: RunRecorder) -> Conclusion:
@@ -261,6 +262,10 @@ class FullPass:
         removed = await carry_out(connection, self._context, library, removal)
         if removal.refusal is not None:
             verdict = Verdict("blocked", removal.refusal, fault=verdict.fault)
+        elif not verdict.settles:
+            # Rows that were only found to stay undecided would be found again each time.
+            found = bool(removed or removal.rekeyed.total)
+            verdict = replace(verdict, settles=not found, list_again=verdict.list_again or found)
         verdict = self._reader.hidden_paths.adjust_verdict(verdict)
         run = recorder.run(verdict, self.counts, removal, removed)
         faults = library.faults.after(verdict.fault)
