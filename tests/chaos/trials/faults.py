@@ -32,8 +32,8 @@ SLACK_S = 3.0
 
 MOST_ABOVE_BASE_MIB = 64.0
 MOST_BLOCK_S = 0.05
-BASE_MIB = 75.0
-"""What the process takes with servers of this size that are healthy; the harness measures it as `memory, healthy`."""
+BASE_MIB = 50.0
+"""What the process takes with servers of this size that are healthy."""
 
 
 async def trial(seed: int, home: Path) -> Result:
