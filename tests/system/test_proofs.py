@@ -60,8 +60,8 @@ def test_what_looks_like_a_test_is_read_as_one(page: str) -> None:
     assert text_of(page).count("::") == len(NAMED.findall(text_of(page)))
 
 
-def test_trials_are_the_cases_of_the_tests(request: pytest.FixtureRequest) -> None:
-    """A case that is added or removed takes the number along. Only a run of the whole suite has all cases at hand."""
+def test_a_page_claims_no_trials_that_there_are_not(request: pytest.FixtureRequest) -> None:
+    """They are cases of tests, which may become more. Only a run of the whole suite has all cases at hand."""
     rows = [(int(row[-2]), ["::".join(test) for test in NAMED.findall(row[-1])]) for row in rows_of("reliability.md")]
     cases = Counter(item.nodeid.removeprefix("tests/").partition("[")[0] for item in request.session.items)
     files = {test.partition("::")[0] for test in cases}
@@ -72,4 +72,5 @@ def test_trials_are_the_cases_of_the_tests(request: pytest.FixtureRequest) -> No
     )
     if is_part or not files >= {test.partition("::")[0] for _, tests in rows for test in tests}:
         pytest.skip("needs all tests that it counts")
-    assert [(sum(cases[test] for test in tests), tests) for _, tests in rows] == rows
+    found = [sum(cases[test] for test in tests) for _, tests in rows]
+    assert [(claimed, tests) for (claimed, tests), there in zip(rows, found, strict=True) if claimed > there] == []
