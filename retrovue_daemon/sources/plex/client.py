@@ -62,6 +62,10 @@ _NO_IDENTITY_HINT: Final = (
     "no Plex Media Server answers at this url: check its port, and its path if a proxy is in front of the server"
     " (as in https://example.org/plex)"
 )
+_LOGIN_HINT: Final = (
+    "no token was sent, as Plex needs none for this: check the port and the path of url, and whether a proxy wants a"
+    " login"
+)
 
 MOST_FOUND: Final = 10_000
 """Shows that one search may find."""
@@ -136,6 +140,8 @@ class PlexClient:
                 lambda response: parse_identity(response.body, content_type=response.content_type),
                 with_token=False,
             )
+        except Unauthorized as refusal:  # not of the token: none was sent
+            raise RequestRefused(self.name, refusal.status, "/identity", hint=_LOGIN_HINT) from None
         except RequestRefused as refusal:
             if refusal.status == _NOT_FOUND:
                 refusal.hint = _NO_IDENTITY_HINT

@@ -6,6 +6,7 @@ headers, including the token.
 
 from __future__ import annotations
 
+import errno
 import os
 import ssl
 from typing import TYPE_CHECKING, Final
@@ -20,15 +21,23 @@ if TYPE_CHECKING:
 LONGEST_DETAIL: Final = 200
 """The number of characters of foreign text that an error repeats."""
 
-_HTTPS_HINT: Final = "if the server requires secure connections, url must begin with https://"
+_BROKE_OFF: Final = frozenset({errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE})
+"""Numbers of errors of an open connection. aiohttp's ClientOSError has them without being a ConnectionResetError."""
+
+_HTTPS_HINT: Final = (
+    "check that the server is running; if it requires secure connections, url must begin with https://"
+)
 _HTTP_HINT: Final = "if the server does not use TLS on this port, url must begin with http://"
 _TLS_HINT: Final = (
     "certificates are issued for *.plex.direct names: use such a url, or set tls_server_name, ca_file or verify_tls"
 )
 
 
-def failure_of(error: Exception, server: str, timeout: ClientTimeout) -> PlexError:
-    """Return the error that an exception of aiohttp, or of the socket below it, means for ``server``."""
+def failure_of(error: Exception, server: str, timeout: ClientTimeout, *, tls: bool) -> PlexError:
+    """Return the error that an exception of aiohttp, or of the socket below it, means for ``server``.
+
+    ``tls`` is whether the request used TLS. A server that requires it closes or resets any other connection.
+    """
     if isinstance(error, aiohttp.ClientConnectorError):
         return _not_connected(error, server)
     if isinstance(error, aiohttp.ConnectionTimeoutError):
@@ -39,15 +48,15 @@ def failure_of(error: Exception, server: str, timeout: ClientTimeout) -> PlexErr
             server,
             f"no data for {timeout.sock_read:g} s" if silent else f"response incomplete after {timeout.total:g} s",
         )
+    lost = _lost_connection(error)
+    if lost is not None:
+        return AnswerBrokeOff(server, lost, hint=None if tls else _HTTPS_HINT)
     if isinstance(error, aiohttp.ClientPayloadError):
         return AnswerBrokeOff(server, "the response was cut off")
     if isinstance(error, aiohttp.ClientResponseError):
         return BadAnswer(server, "the response is not HTTP")
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        return AnswerBrokeOff(server, "the server closed the connection without a response", hint=_HTTPS_HINT)
     if isinstance(error, OSError):
-        broke_off = isinstance(error, ConnectionResetError | BrokenPipeError)
-        return (AnswerBrokeOff if broke_off else ServerUnreachable)(server, reason_of(error))
+        return ServerUnreachable(server, reason_of(error))
     return ServerUnreachable(server, f"the request could not be sent ({type(error).__name__})")
 
 
@@ -76,6 +85,15 @@ def _name_hint(host: str) -> str | None:
         "the router or DNS server may drop private addresses (rebinding protection): allow the domain plex.direct"
         f" there, or set url to the address itself (as in https://{address}:32400) and tls_server_name to {host!r}"
     )
+
+
+def _lost_connection(error: Exception) -> str | None:
+    """Return how an open connection ended before the response, or None if it did not."""
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "the server closed the connection without a response"
+    if isinstance(error, OSError) and (isinstance(error, ConnectionResetError) or error.errno in _BROKE_OFF):
+        return reason_of(error)
+    return None
 
 
 def _not_connected(error: aiohttp.ClientConnectorError, server: str) -> ServerUnreachable:

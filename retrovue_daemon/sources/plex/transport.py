@@ -244,7 +244,9 @@ class Transport:
                             line.seconds,
                         )
                 except (aiohttp.ClientError, OSError, ValueError) as error:  # includes timeouts
-                    failure: PlexError = failure_of(error, self._server.name, self._timeout)
+                    failure: PlexError = failure_of(
+                        error, self._server.name, self._timeout, tls=URL(self._base).scheme == "https"
+                    )
                 except BadAnswer as error:
                     # Otherwise, the error would keep the pieces that its traceback's functions were working on.
                     failure = error.with_traceback(None)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import struct
 from collections import defaultdict
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -91,6 +93,15 @@ class FakePlex:
         self.held.set()
         await self.release.wait()
         return web.Response(status=500)
+
+    @staticmethod
+    async def reset(request: web.Request) -> web.StreamResponse:
+        """Reset the connection instead of answering."""
+        assert request.transport is not None
+        connection = request.transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        request.transport.abort()
+        return web.Response()
 
     def _application(self) -> web.Application:
         application = web.Application()

@@ -260,6 +260,21 @@ async def test_one_bad_entry(plex: FakePlex, connect: Connect) -> None:
     assert [skipped.reason for page in pages for skipped in page.skipped] == ["type 'collection'"]
 
 
+async def test_an_entry_whose_pages_are_reset(plex: FakePlex, connect: Connect) -> None:
+    """A server that cannot send an entry may reset the connection: the entry is found, all others are listed."""
+    listing = plex.listing(*movies(40))
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        start = int(request.query[START])
+        bad = start <= 17 < start + int(request.query[SIZE])
+        return await (plex.reset if bad else listing)(request)
+
+    plex.answer(ALL, answer)
+    pages = await listed(await connect(), "1", Listing.MOVIES)
+    assert sum(len(page.items) for page in pages) == 39
+    assert [page.offset for page in pages if page.unreadable is not None] == [17]
+
+
 async def test_xml(plex: FakePlex, connect: Connect) -> None:
     """A server that responds in XML gets requests for few entries, because XML takes long to read."""
 
@@ -432,6 +447,16 @@ async def test_identity_not_found(plex: FakePlex, connect: Connect) -> None:
     with pytest.raises(RequestRefused, match="HTTP 404 for /identity") as caught:
         await (await connect()).identity()
     assert "https://example.org/plex" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_identity_refused(plex: FakePlex, connect: Connect, status: int) -> None:
+    """It was requested without the token, so this does not mean that the token is refused."""
+    plex.answer("/identity", plex.reply(status=status))
+    with pytest.raises(RequestRefused, match=f"HTTP {status} for /identity") as caught:
+        await (await connect()).identity()
+    assert "no token was sent" in (caught.value.hint or "")
+    assert len(plex.requests) == 2, "a refusal may be a mistake, so there is a second try"
 
 
 async def test_identity_offline(responses: aioresponses, offline: ServerSection) -> None:

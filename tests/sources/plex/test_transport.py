@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import email.utils
+import errno
 import gzip
 import html
 import json
@@ -28,6 +29,7 @@ from structlog.testing import capture_logs
 
 from retrovue_daemon.config import Secret
 from retrovue_daemon.errors import (
+    AnswerBrokeOff,
     BadAnswer,
     PlexError,
     RequestRefused,
@@ -535,7 +537,7 @@ def test_a_name_of_plex_direct_that_does_not_resolve() -> None:
     host = "192-168-1-10.0f9e8d.plex.direct"
     key = ConnectionKey(host, 32400, is_ssl=True, ssl=True, proxy=None, proxy_auth=None, proxy_headers_hash=None)
     cause = aiohttp.ClientConnectorDNSError(key, OSError("Name or service not known"))
-    error = failure_of(cause, "home", aiohttp.ClientTimeout())
+    error = failure_of(cause, "home", aiohttp.ClientTimeout(), tls=True)
     assert isinstance(error, ServerUnreachable)
     assert error.detail == f"cannot resolve host '{host}'"
     for word in (
@@ -621,6 +623,32 @@ async def test_closed_without_an_answer(transport: Connect) -> None:
     assert isinstance(error, ServerUnreachable)
     assert error.hint is not None
     assert "https://" in error.hint
+
+
+async def test_reset_without_an_answer(plex: FakePlex, transport: Connect) -> None:
+    """A server that has not read the request resets the connection instead of closing it: the same error and hint."""
+    plex.answer(PATH, plex.reset)
+    error = await failure(await transport())
+    assert isinstance(error, AnswerBrokeOff)
+    assert error.detail == "Connection reset by peer"
+    assert "https://" in (error.hint or "")
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        aiohttp.ServerDisconnectedError(),
+        aiohttp.ClientOSError(errno.ECONNRESET, "Connection reset by peer"),
+        aiohttp.ClientOSError(errno.EPIPE, "Broken pipe"),
+        aiohttp.ClientConnectionResetError("Cannot write to closing transport"),
+    ],
+)
+def test_a_lost_connection_with_tls_needs_no_https(cause: Exception) -> None:
+    """The hint about https:// is for connections without TLS only."""
+    plain, secure = (failure_of(cause, "home", aiohttp.ClientTimeout(), tls=tls) for tls in (False, True))
+    assert type(plain) is type(secure) is AnswerBrokeOff
+    assert "https://" in (plain.hint or "")
+    assert secure.hint == AnswerBrokeOff.hint
 
 
 async def test_no_http(transport: Connect) -> None:
