@@ -196,7 +196,7 @@ class Pager:
             last = self._start + self._asked - 1
             entries = f"entry {last:,}" if last == self._start else f"entries {self._start:,} to {last:,}"
             place = f"page {self._number + 1:,} of {self._path}, {entries}"
-            error.detail = f"{error.detail}; {place}" if error.detail else place
+            error.detail = f"{error.detail} ({place})" if error.detail else place
 
     def _skip_entry(self, error: PlexError) -> None:
         reason = error.detail or error.summary

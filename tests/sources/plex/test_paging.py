@@ -285,14 +285,14 @@ async def test_failure_comes_in_its_place() -> None:
     pages = Pages(fail)
     async with aclosing(Pager(pages.fetch, server="home", path="/all", page_size=100, ahead=3).pages()) as listed:
         assert [(await anext(listed)).offset, (await anext(listed)).offset] == [0, 100]
-        with pytest.raises(ServerBusy, match=r"HTTP 503; page 3 of /all, entries 200 to 299$"):
+        with pytest.raises(ServerBusy, match=r"HTTP 503 \(page 3 of /all, entries 200 to 299\)$"):
             await anext(listed)
     assert all(task.done() for task in pages.tasks)
 
 
 async def test_a_listing_that_cannot_be_read_at_all_names_the_first_position() -> None:
     """Also if several single entries were tried; a server that cannot be reached has no position."""
-    with pytest.raises(BadAnswer, match=r"no JSON; page 1 of /all, entry \d+$"):
+    with pytest.raises(BadAnswer, match=r"no JSON \(page 1 of /all, entry \d+\)$"):
         await keys(Pages(lambda _, __: BadAnswer("home", "no JSON")), 100)
     with pytest.raises(ServerUnreachable, match=r"refused$"):
         await keys(Pages(lambda _, __: ServerUnreachable("home", "refused")), 100)
