@@ -91,7 +91,11 @@ def section(figures: Figures) -> str:
         if figures.trials[kind]:
             cells = (row.fault, row.made, row.promise, _seen(figures, kind, row), row.done(figures))
             lines.append(f"| {' | '.join(cells)} |")
-    for title, prefix in (("Commands that were killed", "kills: "), ("Faults of servers", "faults: ")):
+    for title, prefix in (
+        ("Commands that were killed", "kills: "),
+        ("Faults of servers", "faults: "),
+        ("Faults of disk and file", "files: "),
+    ):
         counts = sorted(
             (-n, what.removeprefix(prefix)) for what, n in figures.done.items() if what.startswith(prefix)
         )
