@@ -14,7 +14,7 @@ from retrovue_daemon.store.items.lookup import rating_keys
 from retrovue_daemon.sync.seen import ids_of_library
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from retrovue_daemon.records import Kind
     from retrovue_daemon.store.connection import Connection
@@ -45,9 +45,9 @@ class Confirmed(msgspec.Struct, frozen=True):
 async def confirm(
     context: PassContext,
     library: LibraryTarget,
-    doubtful: Mapping[Kind, list[int]],
+    doubtful: Mapping[Kind, Sequence[int]],
     listed: Mapping[Kind, SeenIds],
-    twins: Mapping[Kind, list[int]] | None = None,
+    twins: Mapping[Kind, Sequence[int]] | None = None,
     *,
     faulty: Collection[Kind] = (),
 ) -> Confirmed | None:
@@ -112,7 +112,7 @@ class _ExistenceCheck:
         return exists
 
 
-async def _keys(reader: Connection, kind: Kind, ids: list[int]) -> list[tuple[int, str]]:
+async def _keys(reader: Connection, kind: Kind, ids: Sequence[int]) -> list[tuple[int, str]]:
     """Return the ids and rating keys of those of these rows that have a key of their own."""
     keys: dict[int, str] = {}
     for start in range(0, len(ids), 1000):

@@ -12,7 +12,7 @@ from retrovue_daemon.store.items.sweep import present
 from retrovue_daemon.store.tables.runs import blocked_since, removed_since
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from retrovue_daemon.records import Kind
     from retrovue_daemon.store.connection import Connection
@@ -29,7 +29,7 @@ async def refusal_of(
     connection: Connection,
     context: PassContext,
     library: LibraryTarget,
-    leaving: Mapping[Kind, list[int]],
+    leaving: Mapping[Kind, Sequence[int]],
     before: int | None,
     *,
     vanished: bool,

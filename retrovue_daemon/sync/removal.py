@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,9 +12,10 @@ from retrovue_daemon.records import Kind
 from retrovue_daemon.store.items.rekeying import ListingMoments, Rekeyed, rekey
 from retrovue_daemon.store.items.sweep import accept_removals, mark_missing, parents_of_others, present, still_of
 from retrovue_daemon.sync.guard import refusal_of
+from retrovue_daemon.sync.seen import SeenIds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.sync.target import LibraryTarget, PassContext
@@ -26,7 +29,7 @@ class Removal(msgspec.Struct, frozen=True):
     ``refusal`` is the guard's reason to remove nothing until a person confirms it.
     """
 
-    leaving: Mapping[Kind, list[int]]
+    leaving: Mapping[Kind, Sequence[int]]
     rekeyed: Rekeyed
     refusal: str | None = None
 
@@ -35,9 +38,9 @@ async def plan_removal(
     connection: Connection,
     context: PassContext,
     library: LibraryTarget,
-    leaving: Mapping[Kind, list[int]],
+    leaving: Mapping[Kind, Sequence[int]],
     *,
-    displaced: Mapping[Kind, list[int]] | None = None,
+    displaced: Mapping[Kind, Sequence[int]] | None = None,
     before: int | None = None,
     vanished: bool = False,
     waiting: int = 0,
@@ -53,7 +56,7 @@ async def plan_removal(
     """
     listed = ListingMoments(library.row.listed_from, library.row.listed_until)
     kinds = leaving.keys() | (displaced or {}).keys()
-    moving = {kind: [*leaving.get(kind, ()), *(displaced or {}).get(kind, ())] for kind in kinds}
+    moving = {kind: array("q", chain(leaving.get(kind, ()), (displaced or {}).get(kind, ()))) for kind in kinds}
     if not any(leaving.values()):
         # Rows that went missing earlier are re-keyed all the same. Nothing can be refused or undone.
         rekeyed = await connection.run(rekey, library.target, listed, moving)
@@ -89,7 +92,7 @@ async def carry_out(connection: Connection, context: PassContext, library: Libra
 
 
 async def _most_moved(
-    connection: Connection, library: LibraryTarget, leaving: Mapping[Kind, list[int]], rekeyed: Rekeyed
+    connection: Connection, library: LibraryTarget, leaving: Mapping[Kind, Sequence[int]], rekeyed: Rekeyed
 ) -> bool:
     """Return whether most of the library's items were re-keyed. Call after re-keying.
 
@@ -104,24 +107,25 @@ async def _most_moved(
 async def _to_remove(
     connection: Connection,
     library: LibraryTarget,
-    leaving: Mapping[Kind, list[int]],
+    leaving: Mapping[Kind, Sequence[int]],
     rekeyed: Rekeyed,
-) -> dict[Kind, list[int]]:
+) -> dict[Kind, Sequence[int]]:
     """Return the unlisted rows to remove: neither re-keyed, nor moved to another library, nor parents of kept rows.
 
     A show or season stays as long as one of its episodes does, even if it is not listed itself.
     """
-    left: dict[Kind, list[int]] = {}
-    gone_episodes: set[int] = set()
+    left: dict[Kind, Sequence[int]] = {}
+    gone_episodes = SeenIds()
     for kind in _PARENTS_LAST:
         if kind not in leaving:
             continue
-        ids = await connection.run(still_of, kind, library.row.id, leaving[kind])
-        ids = [row_id for row_id in ids if row_id not in rekeyed.pairs.get(kind, {})]
+        rekeyed_ids = rekeyed.pairs.get(kind, {})
+        ids = array("q", (row_id for row_id in leaving[kind] if row_id not in rekeyed_ids))
+        ids = await connection.run(still_of, kind, library.row.id, ids)
         if kind is Kind.EPISODE:
-            gone_episodes = set(ids)
+            gone_episodes.update(ids)
         elif kind in {Kind.SEASON, Kind.SHOW} and ids:
             living = await connection.run(parents_of_others, kind, ids, gone_episodes)
-            ids = [row_id for row_id in ids if row_id not in living]
+            ids = array("q", (row_id for row_id in ids if row_id not in living))
         left[kind] = ids
     return left

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from array import array
 from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from retrovue_daemon.records import Kind
     from retrovue_daemon.store.items.rekeying import Rekeyed
@@ -39,10 +40,11 @@ class MergedRows:
         """Forget all of them; call this when no pass is running."""
         self._younger.clear()
 
-    def unlisted(self, kind: Kind, row_ids: list[int], seen: SeenIds) -> list[int]:
+    def unlisted(self, kind: Kind, row_ids: Sequence[int], seen: SeenIds) -> Sequence[int]:
         """Return the rows that were not seen, neither under their own id nor under that of the row they took over."""
         for younger in self._younger.get(kind, ()):
-            row_ids = [row_id for row_id in row_ids if row_id not in younger or younger[row_id] not in seen]
+            unlisted = (row_id for row_id in row_ids if row_id not in younger or younger[row_id] not in seen)
+            row_ids = array("q", unlisted)
         return row_ids
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from retrovue_daemon.errors import DaemonError
     from retrovue_daemon.records import Kind
@@ -51,8 +51,8 @@ class Verdict(msgspec.Struct, frozen=True):
 
     status: RunStatus
     error: str | None = None
-    leaving: Mapping[Kind, list[int]] = msgspec.field(default_factory=dict)
-    displaced: Mapping[Kind, list[int]] = msgspec.field(default_factory=dict)
+    leaving: Mapping[Kind, Sequence[int]] = msgspec.field(default_factory=dict)
+    displaced: Mapping[Kind, Sequence[int]] = msgspec.field(default_factory=dict)
     settles: bool = True
     fault: tuple[str, ...] = ()
     list_again: bool = False

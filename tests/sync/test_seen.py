@@ -14,7 +14,7 @@ def test_what_was_marked_is_seen_and_nothing_else(ids: list[int]) -> None:
     seen.update(ids)
     asked = [*range(100), 999_999, 1_000_000, 1_000_001, 5_000_000]
     assert [row_id for row_id in asked if row_id in seen] == [row_id for row_id in asked if row_id in ids]
-    assert seen.unseen(asked) == [row_id for row_id in asked if row_id not in ids]
+    assert list(seen.unseen(asked)) == [row_id for row_id in asked if row_id not in ids]
     assert len(seen) == len(set(ids))
     seen.update([12])
     assert 12 in seen

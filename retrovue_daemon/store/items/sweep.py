@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
+from array import array
 from typing import TYPE_CHECKING
 
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.items.damage import forget_damage
-from retrovue_daemon.store.items.lookup import TABLES
+from retrovue_daemon.store.items.lookup import TABLES, json_list
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
-    from collections.abc import Set as AbstractSet
+    from collections.abc import Container, Sequence
 
     from retrovue_daemon.store.items.rows import Target
 
@@ -78,21 +77,21 @@ def accept_removals(connection: sqlite3.Connection, library_id: int, observed: i
 
 def still_of(
     connection: sqlite3.Connection, kind: Kind, library_id: int, ids: Sequence[int], *, chunk: int = 10_000
-) -> list[int]:
+) -> array[int]:
     """Return those of these rows that still belong to the library and are not missing."""
     query = (
         f"SELECT id FROM {TABLES[kind]} WHERE id IN (SELECT value FROM json_each(?))"
         " AND library_id = ? AND state <> 'missing'"
     )
-    found: list[int] = []
+    found = array("q")
     for start in range(0, len(ids), chunk):
-        rows = connection.execute(query, (json.dumps(ids[start : start + chunk]), library_id))
-        found += [row_id for (row_id,) in rows]
+        rows = connection.execute(query, (json_list(ids[start : start + chunk]), library_id))
+        found.extend(row_id for (row_id,) in rows)
     return found
 
 
 def parents_of_others(
-    connection: sqlite3.Connection, kind: Kind, ids: Sequence[int], episodes: AbstractSet[int], *, chunk: int = 500
+    connection: sqlite3.Connection, kind: Kind, ids: Sequence[int], episodes: Container[int], *, chunk: int = 500
 ) -> set[int]:
     """Return those of these shows or seasons that have an episode besides ``episodes`` that is not missing."""
     column = {Kind.SHOW: "show_id", Kind.SEASON: "season_id"}[kind]
@@ -102,7 +101,7 @@ def parents_of_others(
     return {
         parent_id
         for start in range(0, len(ids), chunk)
-        for parent_id, episode_id in connection.execute(query, (json.dumps(ids[start : start + chunk]),))
+        for parent_id, episode_id in connection.execute(query, (json_list(ids[start : start + chunk]),))
         if episode_id not in episodes
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING, ClassVar
 
 from msgspec.structs import replace
@@ -15,11 +16,11 @@ from retrovue_daemon.sync.faults import cut_short, unreadable_parent
 from retrovue_daemon.sync.listing import ListingReader
 from retrovue_daemon.sync.passes.base import Conclusion
 from retrovue_daemon.sync.removal import carry_out, plan_removal
-from retrovue_daemon.sync.seen import unseen_rows
+from retrovue_daemon.sync.seen import SeenIds, unseen_rows
 from retrovue_daemon.sync.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from retrovue_daemon.records import Kind, LibraryListing
     from retrovue_daemon.sources.plex.client import Listing
@@ -52,7 +53,7 @@ class FullPass:
         self._faults: dict[Kind, tuple[str, ...]] = {}
         self._fault_notes: list[str] = []
         """The faults in words."""
-        self._unlisted: dict[Kind, list[int]] = {}
+        self._unlisted: Mapping[Kind, Sequence[int]] = {}
         """Rows that were not listed, including those that cannot be decided."""
         self._waiting = 0
         """The number of unlisted rows whose items were not requested yet."""
@@ -91,7 +92,7 @@ class FullPass:
         """What could not be read or counted, as remembered in the library's row."""
         return tuple(fault for faults in self._faults.values() for fault in faults)
 
-    async def _twins(self, leaving: dict[Kind, list[int]]) -> dict[Kind, list[int]]:
+    async def _twins(self, leaving: Mapping[Kind, Sequence[int]]) -> dict[Kind, list[int]]:
         """Return rows that may be unreadable entries, or items with a new key: their guids are listed elsewhere.
 
         They are not removed; but if the library does not have their own items, they may be re-keyed. That must happen
@@ -99,14 +100,16 @@ class FullPass:
         """
         found: dict[Kind, list[int]] = {}
         for kind, row_ids in leaving.items():
-            staying = {*self._unlisted[kind]} - {*row_ids}
+            staying = SeenIds(row_ids).unseen(self._unlisted[kind])
             if staying and self._listed[kind].log.unreadable:
                 found[kind] = []
-                for chunk in _chunks(sorted(staying)):
+                for chunk in _chunks(staying):
                     found[kind] += await self._context.database.reader.run(with_guid_elsewhere, kind, chunk)
         return found
 
-    async def _displaced(self, gone: dict[Kind, list[int]], moved: dict[Kind, list[int]]) -> dict[Kind, list[int]]:
+    async def _displaced(
+        self, gone: Mapping[Kind, Sequence[int]], moved: Mapping[Kind, Sequence[int]]
+    ) -> dict[Kind, list[int]]:
         """Return rows that must not be removed, but may be re-keyed: their items may be listed under new keys.
 
         The server gave the keys of these rows to other items, or they are ``moved`` twins.
@@ -114,7 +117,7 @@ class FullPass:
         reader = self._context.database.reader
         found: dict[Kind, list[int]] = {}
         for kind, row_ids in gone.items():
-            staying = {*self._unlisted[kind]} - {*row_ids}
+            staying = SeenIds(row_ids).unseen(self._unlisted[kind])
             displaced = await reader.run(displaced_rows, kind, staying) if staying else []
             found[kind] = [*displaced, *moved.get(kind, ())]
         return found
@@ -148,22 +151,22 @@ class FullPass:
         pages = self._context.client.pages(self._library.row.key, listing, page_size=self._context.settings.page_size)
         return await self._reader.read(kind, listing.value, pages)
 
-    async def _unseen(self) -> dict[Kind, list[int]]:
+    async def _unseen(self) -> dict[Kind, Sequence[int]]:
         """Return the ids of this library's rows that were not listed and are not yet missing, by kind."""
         reader = self._context.database.reader
         seen = {kind: listed.rows for kind, listed in self._listed.items()}
         self._unlisted = await unseen_rows(reader, self._library.row.id, seen)
-        leaving = {**self._unlisted}
+        leaving: dict[Kind, Sequence[int]] = {**self._unlisted}
         for kind, ids in self._unlisted.items():
             log = self._listed[kind].log
             if ids and log.unreadable:
                 # A row that may be an unreadable entry is not gone, whatever the server answers for the single item.
-                leaving[kind] = []
+                left = leaving[kind] = array("q")
                 for chunk in _chunks(ids):
-                    leaving[kind] += log.without_unread(await reader.run(rating_keys, kind, chunk))
+                    left.extend(log.without_unread(await reader.run(rating_keys, kind, chunk)))
         return leaving
 
-    async def _kinds_to_confirm(self, leaving: dict[Kind, list[int]]) -> list[Kind] | None:
+    async def _kinds_to_confirm(self, leaving: Mapping[Kind, Sequence[int]]) -> list[Kind] | None:
         """Return the kinds whose unlisted items must be requested one by one before their rows may be removed.
 
         If the server reports no total, a listing may have ended too early: a few items are requested one by one. If
@@ -203,7 +206,7 @@ class FullPass:
         listed = await self._context.slot.wait_for(self._context.client.libraries())
         return next((library for library in listed if library.key == self._library.listing.key), None)
 
-    async def _confirmed(self, leaving: dict[Kind, list[int]], to_confirm: list[Kind]) -> Verdict:
+    async def _confirmed(self, leaving: Mapping[Kind, Sequence[int]], to_confirm: list[Kind]) -> Verdict:
         """Request the unlisted items of some kinds, and return the verdict: items that the server denies are gone.
 
         What could not be read or counted remains in doubt.
