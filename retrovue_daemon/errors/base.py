@@ -21,6 +21,11 @@ class DaemonError(Exception):
         if hint is not None:
             self.hint = hint
 
+    @property
+    def reported_as(self) -> str:
+        """The kind of problem in the log and the database: the name of the class, or of one that it refines."""
+        return type(self).__name__
+
 
 class Interrupted(DaemonError):
     """A signal stopped the process before its work was done; ``number`` is the signal number."""

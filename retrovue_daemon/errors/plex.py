@@ -29,6 +29,11 @@ class ServerUnreachable(PlexError):
 class AnswerBrokeOff(ServerUnreachable):
     """The server accepted the connection, but closed it before the response was complete, or before it began."""
 
+    @property
+    def reported_as(self) -> str:
+        """The same as for a connection that failed: a server that stops does both, one after the other."""
+        return ServerUnreachable.__name__
+
 
 class ServerTimeout(PlexError):
     """The server took longer than the configured timeout."""

@@ -33,7 +33,7 @@ EVENTS = {
     "DuplicateServer": "server.duplicate",
     "ServerForgotten": "server.forgotten",
 }
-"""The log events of failures that have their own, by class name."""
+"""The log events of failures that have their own, by their `DaemonError.reported_as`."""
 
 
 class Health:
@@ -62,7 +62,7 @@ class Health:
         if self.error is None or _kind(failure) != _kind(self.error):
             if failure is error:
                 default = "server.failed" if isinstance(error, PlexError) else "store.failed"
-                event = EVENTS.get(type(error).__name__, default)
+                event = EVENTS.get(failure.reported_as, default)
                 log.error(event, server=self._server, error=str(error), hint=failure.hint)
             else:
                 log.error("server.crashed", server=self._server, exc_info=error)
@@ -133,5 +133,5 @@ class ReportFailures:
         return False
 
 
-def _kind(failure: DaemonError) -> tuple[type[DaemonError], str]:
-    return type(failure), failure.kind if isinstance(failure, InternalError) else ""
+def _kind(failure: DaemonError) -> tuple[str, str]:
+    return failure.reported_as, failure.kind if isinstance(failure, InternalError) else ""

@@ -50,6 +50,26 @@ async def test_a_server_that_fails_says_so_in_its_row_until_it_is_reached(
     await events.count(3, "sync.finished", status="ok")
 
 
+async def test_a_server_that_closes_connections_and_then_refuses_them_has_one_problem(
+    serve, config, plex, clock, events, rows
+) -> None:
+    """As when it stops: one line in the log, one kind of problem, and the time when that began."""
+    began = clock.wall
+    plex.faults.drop("/identity", times=None)
+    service = await serve(config(table(plex)))
+    await events.next("server.unreachable")
+    await clock.asleep("interval home")
+    await plex.stop()
+    clock.wall += 60
+    await clock.tick("interval home")
+    await service.database.writer.catch_up()
+    ((kind, error, _hint, since, _next_try_at),) = rows(PROBLEM)
+    assert "Connection refused" in error
+    assert (kind, since) == ("ServerUnreachable", began)
+    assert len(events.of("server.unreachable")) == 1
+    assert not events.of("server.failed")
+
+
 async def test_of_two_names_of_one_server_the_second_says_so(serve, config, plex, events, rows) -> None:
     """It has never been synced, and will not be."""
     service = await serve(config(table(plex)))

@@ -62,10 +62,7 @@ _NO_IDENTITY_HINT: Final = (
     "no Plex Media Server answers at this url: check its port, and its path if a proxy is in front of the server"
     " (as in https://example.org/plex)"
 )
-_LOGIN_HINT: Final = (
-    "no token was sent, as Plex needs none for this: check the port and the path of url, and whether a proxy wants a"
-    " login"
-)
+_LOGIN_HINT: Final = "no token was sent, as Plex needs none for this: check url, and whether a proxy requires a login"
 
 MOST_FOUND: Final = 10_000
 """Shows that one search may find."""

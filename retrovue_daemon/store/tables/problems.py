@@ -35,7 +35,7 @@ class Problem(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, error: DaemonError, next_try_at: int | None = None) -> Problem:
         """Return the problem that an error describes."""
-        return cls(type(error).__name__, str(error), error.hint, next_try_at=next_try_at)
+        return cls(error.reported_as, str(error), error.hint, next_try_at=next_try_at)
 
 
 def store_server_problem(connection: sqlite3.Connection, server_id: int, problem: Problem | None, now: int) -> None:
