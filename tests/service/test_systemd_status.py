@@ -50,7 +50,9 @@ async def test_it_names_all_that_is_wrong_until_it_no_longer_is(serve, config, p
     await events.next("server.unreachable")
     (job,) = service.supervisor.submit(EVERYTHING, "home")
     await job.done
-    idle, library, server = status_line(service.supervisor).split("; ")
+    line = status_line(service.supervisor)
+    assert line.count("; ") == 2, line
+    idle, library, server = line.split("; ")
     assert idle == "idle"
     assert library.startswith("home/Westerns failed: server 'home' is temporarily unavailable: HTTP 500")
     assert server.startswith("server 'attic' cannot be reached: Connection refused")
