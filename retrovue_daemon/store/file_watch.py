@@ -81,7 +81,7 @@ async def _watch(files: OpenFiles, writer: Writer) -> None:
 async def _watch_mark(path: Path, reader: Connection, writer: Writer, mark: str | None) -> None:
     version = -1
     while True:
-        with suppress(sqlite3.Error):  # whoever needs the database reports it
+        with suppress(sqlite3.Error):  # any other use of the database reports it
             newest = await reader.run(data_version)
             if newest != version and await reader.run(restore_mark) != mark:
                 writer.abort(DatabaseRestored(path))

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import fcntl
 import os
-from contextlib import contextmanager, suppress
+import sqlite3
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from retrovue_daemon.errors import BadInput
+from retrovue_daemon.errors import BadInput, WriteFailed
+from retrovue_daemon.store.file.space import as_disk_full
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 PARTIAL = ".partial"
 """Ends the name of a copy that is being written. A process that is killed leaves a file of this name."""
+
+_PAGES_AT_ONCE = 1_024
+"""Pages copied between two progress reports: 4 MiB."""
 
 _MAGIC = b"SQLite format 3\0"
 """The first bytes of a database: https://sqlite.org/fileformat2.html#the_database_header."""
@@ -69,6 +74,41 @@ def scratch_file(beside: Path, *, mode: int = 0o600) -> Iterator[ScratchFile]:
             name.unlink(missing_ok=True)
         # Only now: closing it would also release the locks that SQLite has on the file.
         os.close(descriptor)
+
+
+@contextmanager
+def filled(
+    source: sqlite3.Connection, file: Path, *, target: Path, progress: Callable[[int, int], object] | None
+) -> Iterator[sqlite3.Connection]:
+    """Copy the content of a database into a new file, and yield a connection to the copy, which has no log.
+
+    ``progress`` is called with the pages done and their total. Raise WriteFailed or DiskFull, which name ``target``,
+    if writing to the copy fails here or in the block.
+    """
+
+    def report(_status: int, remaining: int, total: int) -> None:
+        if progress is not None:
+            progress(total - remaining, total)
+
+    with closing(sqlite3.connect(file, isolation_level=None)) as copy:
+        # Within a transaction the source does not change: a writing daemon does not make the copy start over.
+        source.execute("BEGIN")
+        source.execute("SELECT count(*) FROM sqlite_schema")
+        with written(target):
+            source.backup(copy, pages=_PAGES_AT_ONCE, progress=report)
+            copy.execute("PRAGMA journal_mode = DELETE")
+            yield copy
+
+
+@contextmanager
+def written(target: Path) -> Iterator[None]:
+    """Raise WriteFailed or DiskFull, which name the copy ``target``, for an error of SQLite in the block."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise as_disk_full(target, error) or WriteFailed(
+            target, f"could not be written: {error}", hint="check the disk"
+        ) from error
 
 
 def _create(partial: Path, mode: int) -> int:

@@ -9,19 +9,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from retrovue_daemon.config.files import owner_hint
-from retrovue_daemon.errors import BadInput, DatabaseDamaged, DatabaseUnusable, WriteFailed
-from retrovue_daemon.store.file.copies import whole_file
+from retrovue_daemon.errors import BadInput, DatabaseDamaged, DatabaseUnusable
+from retrovue_daemon.store.file.copies import filled, whole_file
 from retrovue_daemon.store.file.lock import database_lock
 from retrovue_daemon.store.file.preparation import BUSY_S, in_one_line
-from retrovue_daemon.store.file.space import as_disk_full
 from retrovue_daemon.store.file.visits import check_version, explained, find, reading, reading_undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-_PAGES_AT_ONCE = 1_024
-"""Pages copied between two progress reports: 4 MiB."""
 
 _SHOWN = 20
 """Messages reported per check; a damaged database has as many as it has pages."""
@@ -230,24 +226,10 @@ def _refuse_foreign_log(target: Path) -> None:
 
 def _copy(path: Path, file: Path, target: Path, progress: Callable[[int, int], object] | None) -> None:
     """Fill the new ``file``, which is to become ``target``."""
-
-    def report(_status: int, remaining: int, total: int) -> None:
-        if progress is not None:
-            progress(total - remaining, total)
-
-    with reading_undisturbed(path) as source, closing(sqlite3.connect(file, isolation_level=None)) as copy:
+    with reading_undisturbed(path) as source:
         check_version(source, path)
-        # Within a transaction the source does not change: a writing daemon does not make the copy start over.
-        source.execute("BEGIN")
-        source.execute("SELECT count(*) FROM sqlite_schema")
-        try:
-            source.backup(copy, pages=_PAGES_AT_ONCE, progress=report)
-            copy.execute("PRAGMA journal_mode = DELETE")
+        with filled(source, file, target=target, progress=progress) as copy:
             answer = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
-        except sqlite3.Error as error:
-            raise as_disk_full(target, error) or WriteFailed(
-                target, f"could not be written: {error}", hint="check the disk"
-            ) from error
     if answer != "ok":
         raise DatabaseDamaged(
             path, f"is damaged: {in_one_line(answer)}", hint="no copy was made; `database check` shows details"

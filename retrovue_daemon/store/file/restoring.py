@@ -18,13 +18,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from retrovue_daemon.errors import BadInput, DatabaseDamaged, DatabaseHeld, DatabaseUnusable, StoreError, WriteFailed
-from retrovue_daemon.store.file.copies import scratch_file
+from retrovue_daemon.store.file.copies import filled, scratch_file, written
 from retrovue_daemon.store.file.lock import database_lock
 from retrovue_daemon.store.file.maintenance import backup, is_damage
 from retrovue_daemon.store.file.opening import mode_of
 from retrovue_daemon.store.file.preparation import BUSY_S, check_place, give, in_one_line, own_version
 from retrovue_daemon.store.file.restore_mark import set_restore_mark
-from retrovue_daemon.store.file.space import as_disk_full
 from retrovue_daemon.store.file.visits import check_version, explained, reading_any_version, reading_undisturbed
 from retrovue_daemon.store.migrations import migrate, migrations
 
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 PATIENCE_S = 60.0
 """Seconds to wait until another program ends its transaction."""
 
-_PAGES_AT_ONCE = 1_024
 _MORE_IDS = 100_000
 """Ids that are not given out after a restore, besides those in use: a daemon may have used some meanwhile."""
 
@@ -168,17 +166,9 @@ def _scratch(path: Path, mode: int) -> Iterator[ScratchFile]:
 
 def _fill(scratch: Path, file: Path, progress: Callable[[int, int], object] | None) -> None:
     """Make the copy ready: whole, with the schema of this release, and without what was requested back then."""
-    with (
-        _about_the_copy(file),
-        reading_undisturbed(file) as source,
-        closing(sqlite3.connect(scratch, isolation_level=None)) as copy,
-    ):
+    with _about_the_copy(file), reading_undisturbed(file) as source:
         version = _usable_version(source, file)
-        source.execute("BEGIN")
-        source.execute("SELECT count(*) FROM sqlite_schema")
-        with _written(scratch):
-            source.backup(copy, pages=_PAGES_AT_ONCE, progress=_reporting(progress))
-            copy.execute("PRAGMA journal_mode = DELETE")
+        with filled(source, scratch, target=scratch, progress=progress) as copy:
             answer = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
             if answer != "ok":
                 raise DatabaseUnusable(file, f"is damaged: {in_one_line(answer)}")
@@ -224,7 +214,7 @@ def _avoid_used_ids(scratch: Path, kept: Path) -> None:
     """Give no id that was given since the copy was made to another item: programs may refer to it."""
     with closing(sqlite3.connect(f"{kept.as_uri()}?immutable=1", uri=True)) as before:
         used = before.execute("SELECT name, seq + ? FROM sqlite_sequence", (_MORE_IDS,)).fetchall()
-    with closing(sqlite3.connect(scratch, isolation_level=None)) as copy, _written(scratch):
+    with closing(sqlite3.connect(scratch, isolation_level=None)) as copy, written(scratch):
         for name, seq in used:
             done = copy.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", (seq, name))
             if not done.rowcount:
@@ -295,24 +285,6 @@ def _about_the_copy(file: Path) -> Iterator[None]:
             hint = error.hint if error.hint == _NEWER else _WRONG_COPY
             raise DatabaseUnusable(file, error.detail, hint=hint) from error
         raise
-
-
-@contextmanager
-def _written(scratch: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise as_disk_full(scratch, error) or WriteFailed(
-            scratch, f"could not be written: {error}", hint="check the disk"
-        ) from error
-
-
-def _reporting(progress: Callable[[int, int], object] | None) -> Callable[[int, int, int], None]:
-    def report(_status: int, remaining: int, total: int) -> None:
-        if progress is not None:
-            progress(total - remaining, total)
-
-    return report
 
 
 def _give_to_owner(file: Path, path: Path) -> None:
