@@ -1,9 +1,7 @@
-"""The value types that travel from a Plex server to the database.
+"""Films, shows, seasons and episodes as listings show them.
 
-All are frozen and compare by value. Durations are milliseconds, sizes bytes, bitrates kbit/s, times Unix seconds,
-exactly as Plex sends them; ``None`` means that the server sent no value. The structs of items are ``array_like``, so
-that their MessagePack form is a compact, stable input for the digest: changing their fields changes every digest,
-hence DIGEST_VERSION in ``sync/digest.py``.
+The structs are ``array_like``, so that their MessagePack form is a compact, stable input for the digest: changing
+their fields changes every digest, hence DIGEST_VERSION in ``sync/digest.py``.
 """
 
 from __future__ import annotations
@@ -155,22 +153,6 @@ class Show(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return _guid_primary(self.kind, self.guids)
 
 
-class FoundShow(msgspec.Struct, frozen=True):
-    """A series found by a search over all libraries, with its library's key and title if the server states them."""
-
-    show: Show
-    library_key: str | None = None
-    library: str | None = None
-
-
-class FoundPage(msgspec.Struct, frozen=True):
-    """One page of the response to such a search; ``entries`` and ``total`` are those of a Page."""
-
-    shows: tuple[FoundShow, ...]
-    entries: int
-    total: int | None
-
-
 class Season(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A season; number 0 holds the specials."""
 
@@ -218,72 +200,3 @@ class Episode(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 Item: TypeAlias = Movie | Show | Season | Episode
-
-
-class Skipped(msgspec.Struct, frozen=True, gc=False):
-    """An unusable entry of a listing, and why; with a rating key it still counts as listed."""
-
-    rating_key: str | None
-    title: str | None
-    reason: str
-
-
-class Page(msgspec.Struct, frozen=True):
-    """One page of a listing.
-
-    ``entries`` counts the raw entries of the response, usable or not: the next page starts at ``offset + entries``.
-    ``total`` is the size of the whole listing, or None if the server does not state it.
-    """
-
-    offset: int
-    total: int | None
-    entries: int
-    items: tuple[Item, ...]
-    skipped: tuple[Skipped, ...] = ()
-    library_uuid: str | None = None
-    size: int = 0
-    """Bytes of the body."""
-    unreadable: str | None = None
-    """Why the server cannot send this entry, if it is the only one on the page."""
-    mended: tuple[tuple[str, str], ...] = ()
-    """The entries with lost values, by rating key: the names of the fields."""
-    cut: tuple[tuple[str, str], ...] = ()
-    """The entries with texts or lists that were too long, likewise."""
-
-
-class ServerIdentity(msgspec.Struct, frozen=True):
-    """The content of ``/identity``."""
-
-    machine_identifier: str
-    version: str | None
-
-
-class LibraryListing(msgspec.Struct, frozen=True):
-    """One library in ``/library/sections``.
-
-    ``content_changed_at`` is a counter, not a time: compare it only for inequality. ``kind`` is Plex's ``type``
-    (``movie``, ``show``, ``artist``, ``photo`` …).
-    """
-
-    key: str
-    title: str
-    kind: str
-    uuid: str | None = None
-    agent: str | None = None
-    locations: tuple[str, ...] = ()
-    updated_at: int | None = None
-    scanned_at: int | None = None
-    content_changed_at: int | None = None
-    refreshing: bool = False
-
-
-class PathMapping(msgspec.Struct, frozen=True):
-    """The path under which readers of the database find the files below ``plex_path``, which is the server's path.
-
-    ``library_name`` and ``library_root`` restrict it to the library with that title or root; None means any.
-    """
-
-    plex_path: str
-    local_path: str
-    library_name: str | None = None
-    library_root: str | None = None

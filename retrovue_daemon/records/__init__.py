@@ -1,0 +1,40 @@
+"""The value types that travel from a media server to the database.
+
+All are frozen and compare by value. Durations are milliseconds, sizes bytes, bitrates kbit/s, times Unix seconds,
+exactly as Plex sends them; ``None`` means that the server sent no value.
+"""
+
+from retrovue_daemon.records.collections import Collection, CollectionMember
+from retrovue_daemon.records.details import Chapter, Credit, Details, Job, Marker, Stream, StreamKind, TagKind
+from retrovue_daemon.records.items import Episode, Guids, Item, Kind, MediaFile, Movie, Season, Show, State
+from retrovue_daemon.records.pages import FoundPage, FoundShow, Page, Skipped
+from retrovue_daemon.records.server import LibraryListing, PathMapping, ServerIdentity
+
+__all__ = [
+    "Chapter",
+    "Collection",
+    "CollectionMember",
+    "Credit",
+    "Details",
+    "Episode",
+    "FoundPage",
+    "FoundShow",
+    "Guids",
+    "Item",
+    "Job",
+    "Kind",
+    "LibraryListing",
+    "Marker",
+    "MediaFile",
+    "Movie",
+    "Page",
+    "PathMapping",
+    "Season",
+    "ServerIdentity",
+    "Show",
+    "Skipped",
+    "State",
+    "Stream",
+    "StreamKind",
+    "TagKind",
+]

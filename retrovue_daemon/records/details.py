@@ -1,0 +1,91 @@
+"""What only the response for a single item has: all tags, credits, chapters and markers; and the streams of a file.
+
+Lists keep the server's order, which is the order of billing for credits. ``None`` instead of a list means that the
+response said nothing about it; an empty list means that there is nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import msgspec
+
+if TYPE_CHECKING:
+    from retrovue_daemon.records.items import Kind
+
+TagKind: TypeAlias = Literal["genre", "label", "country", "network", "mood", "style"]
+
+Job: TypeAlias = Literal["director", "writer", "producer", "actor"]
+
+StreamKind: TypeAlias = Literal["video", "audio", "subtitle"]
+
+
+class Credit(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A person who worked on an item; one person may have several credits."""
+
+    job: Job
+    name: str
+    person_key: str
+    """Plex's ``tagKey``, the same on every server; empty if there is none."""
+    role: str | None
+    """The part that an actor plays."""
+    thumb: str | None
+
+
+class Chapter(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A chapter; times are milliseconds from the start."""
+
+    title: str | None
+    starts_at: int
+    ends_at: int
+
+
+class Marker(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A section that the server has recognized; ``kind`` is Plex's ``type``, such as ``intro``."""
+
+    kind: str
+    starts_at: int
+    ends_at: int
+    is_final: bool
+
+
+class Stream(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One video, audio or subtitle stream of a file, in the order of the table's columns."""
+
+    stream_index: int | None
+    """Its number in the file; None for a subtitle file beside it."""
+    kind: StreamKind
+    codec: str | None
+    profile: str | None
+    language: str | None
+    """BCP 47, such as ``de`` or ``pt-BR``."""
+    language_code: str | None
+    """ISO 639-2, such as ``deu``."""
+    title: str | None
+    bitrate: int | None
+    channels: int | None
+    channel_layout: str | None
+    sampling_rate: int | None
+    width: int | None
+    height: int | None
+    frame_rate: float | None
+    bit_depth: int | None
+    scan_type: str | None
+    color_transfer: str | None
+    dolby_vision_profile: int | None
+    is_default: bool
+    is_forced: bool
+    is_external: bool
+    is_hearing_impaired: bool
+
+
+class Details(msgspec.Struct, frozen=True, gc=False):
+    """The details of one film, show or episode. ``dropped`` says which elements were unusable, and why."""
+
+    kind: Kind
+    rating_key: str
+    tags: dict[TagKind, tuple[str, ...]] | None
+    credits: tuple[Credit, ...] | None
+    chapters: tuple[Chapter, ...] | None
+    markers: tuple[Marker, ...] | None
+    dropped: tuple[str, ...] = ()
