@@ -112,9 +112,9 @@ def _documented() -> dict[str, dict[str, tuple[str, str]]]:
             assert len({column for column, *_ in rows}) == len(rows), name
             found[name] = {column: (declared, meaning) for column, declared, meaning in rows}
     for heading, text in _parts(_HEADING, SECTIONS["Views"]).items():
-        ((base, anchor),) = _INHERITED.findall(text)
-        assert base == anchor
-        found[heading.strip("`")] = found[base] | found[heading.strip("`")]
+        for base, anchor in _INHERITED.findall(text):
+            assert base == anchor
+            found[heading.strip("`")] = found[base] | found[heading.strip("`")]
     return found
 
 
@@ -131,7 +131,13 @@ def _real(ask: Callable[[str], list[dict[str, Any]]], kind: str) -> dict[str, di
 def test_every_table_view_and_column_is_on_the_page(ask) -> None:
     """With its type; and nothing stands there that is not in the schema."""
     said = {name: {column: kind for column, (kind, _) in columns.items()} for name, columns in _documented().items()}
-    assert said == _real(ask, "table") | _real(ask, "view")
+    real = _real(ask, "table") | _real(ask, "view")
+    # SQLite declares no type for an expression of a view.
+    computed = {(name, column) for name, columns in real.items() for column, kind in columns.items() if not kind}
+    assert computed == {("collection_episodes", "episode_position")}
+    for name, column in computed:
+        real[name][column] = "INTEGER"
+    assert said == real
 
 
 def test_tables_and_views_stand_under_their_own_heading(ask) -> None:

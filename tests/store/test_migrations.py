@@ -73,6 +73,13 @@ VALUES (63, 8, 9, '100', 'Attic', 'plex://movie/z', 16, 17);
 """
 """What schemas 2 and 3 added to those rows: columns with values, a table, and a server that is switched off."""
 
+SCHEMA_4_ROWS = """
+UPDATE plex_servers SET last_error = 'the server refused the token', last_error_type = 'Unauthorized',
+                        last_error_hint = 'a new token', failing_since = 2000, next_try_at = 2300 WHERE id = 8;
+UPDATE libraries SET last_error_hint = 'look', failing_since = 2001, next_try_at = 2301, selected = 0 WHERE id = 6;
+"""
+"""What schema 4 added: why a server or a library fails, and a library that the configuration does not select."""
+
 
 def _content(path: Path) -> dict[str, list[dict[str, object]]]:
     """Return all rows of all tables, as they are read by another program."""
@@ -112,6 +119,36 @@ def database_of_schema_3(old_database, monkeypatch) -> Path:
         connection.executescript(SCHEMA_3_ROWS)
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
     return old_database
+
+
+@pytest.fixture
+def database_of_schema_4(database_of_schema_3, monkeypatch) -> Path:
+    """A database of schema 4, made from that of schema 3 by the very file that did so."""
+    path = database_of_schema_3
+    with monkeypatch.context() as patched, closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        patched.setattr("retrovue_daemon.store.migrations.migrations", lambda: migrations()[:4])
+        assert migrate(connection, 3) == 4
+        connection.executescript(SCHEMA_4_ROWS)
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+    return path
+
+
+async def test_every_row_of_schema_4_survives(database_of_schema_4) -> None:
+    """All columns keep their values; what is new is unknown, and every film, show and episode wants its details."""
+    before = _content(database_of_schema_4)
+    async with open_database(database_of_schema_4) as database:
+        pragmas = [
+            [tuple(row) for row in await database.reader.execute_fetchall(f"PRAGMA {pragma}")]
+            for pragma in ("foreign_key_check", "integrity_check")
+        ]
+    assert pragmas == [[], [("ok",)]]
+    after = _content(database_of_schema_4)
+    for table, rows in before.items():
+        assert rows, table
+        assert [{name: row[name] for name in rows[0]} for row in after[table]] == rows, table
+        new = [{name: value for name, value in row.items() if name not in rows[0]} for row in after[table]]
+        assert all(value is None or name == "details_again" for row in new for name, value in row.items()), table
+    assert not any(after[table] for table in after.keys() - before)
 
 
 async def test_every_row_of_schema_3_survives(database_of_schema_3) -> None:

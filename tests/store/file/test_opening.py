@@ -28,9 +28,13 @@ from retrovue_daemon.store.migrations import APPLICATION_ID, migrations
 TABLES = {
     "daemon_state", "plex_servers", "libraries", "library_locations", "plex_path_mappings", "media_files", "shows",
     "show_guids", "seasons", "episodes", "episode_guids", "movies", "movie_guids", "sync_runs", "sync_requests",
-    "damaged_items",
+    "damaged_items", "tags", "movie_tags", "show_tags", "episode_tags", "people", "movie_credits", "show_credits",
+    "episode_credits", "collections", "collection_items", "streams", "chapters", "markers",
 }  # fmt: skip
-VIEWS = {"active_movies", "active_shows", "active_episodes", "preferred_movies", "preferred_episodes"}
+VIEWS = {
+    "active_movies", "active_shows", "active_episodes", "preferred_movies", "preferred_episodes", "movie_genres",
+    "show_genres", "episode_genres", "collection_movies", "collection_episodes",
+}  # fmt: skip
 
 
 async def _open_and_close(path: Path, **options: Any) -> None:
