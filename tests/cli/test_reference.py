@@ -176,3 +176,19 @@ def test_completion_without_a_database_offers_nothing_and_says_nothing(tmp_path)
     assert _completed("retrovue-daemon servers disable ", HOME=str(tmp_path)) == [""]
     assert _completed(f"retrovue-daemon sync --database {tmp_path / 'nothing.db'} --library ") == [""]
     assert _completed(f"retrovue-daemon sync --config {tmp_path / 'nothing.toml'} --library ") == [""]
+
+
+DESTRUCTIVE = sorted(path for path, command in _commands() if {"yes", "as_json"} <= {each.name for each in command.params})
+
+
+def test_the_commands_that_ask_for_confirmation() -> None:
+    """So that the next test cannot pass without testing anything."""
+    assert {"database restore", "servers accept-identity", "servers remove"} <= set(DESTRUCTIVE)
+
+
+@pytest.mark.parametrize("path", DESTRUCTIVE)
+def test_json_confirms_nothing(on, path: str) -> None:
+    """A program must say --yes, as a script must."""
+    finished = on(*path.split(), "x", "--json")
+    assert (finished.code, finished.out) == (2, "")
+    assert "requires --yes or --dry-run" in finished.err

@@ -65,7 +65,7 @@ def test_the_content_is_replaced_and_kept(on, database, copy, tmp_path) -> None:
     assert _films(kept) == before
     assert kept.stat().st_mode == database.stat().st_mode
     assert not list(tmp_path.glob("*.partial*"))
-    done = json.loads(on("database", "restore", kept, "--json").out)
+    done = json.loads(on("database", "restore", kept, "--yes", "--json").out)
     assert (done["restored"], done["daemon"], done["rows"]["movies"]) == (True, False, 6)
     assert _films(database) == before
 

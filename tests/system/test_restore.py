@@ -43,7 +43,7 @@ async def test_the_daemon_continues_with_the_restored_content(
     log = Log(process)
     await log.next("round.finished")
     before, old = _films(path), _films(copy)
-    done = await commands.run("database", "restore", copy, "--json", "--config", file)
+    done = await commands.run("database", "restore", copy, "--yes", "--json", "--config", file)
     assert done.code == 0, done.err
     result = json.loads(done.out)
     assert (result["restored"], result["daemon"]) == (True, True)

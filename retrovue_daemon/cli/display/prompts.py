@@ -48,6 +48,12 @@ def get_token(server: str, file: Path | None) -> Secret:
     return token
 
 
+def require_yes(*, yes: bool, dry_run: bool, as_json: bool) -> None:
+    """Refuse ``--json`` without a confirmation: a command that prints for programs does not ask for one."""
+    if as_json and not (yes or dry_run):
+        raise typer.BadParameter("requires --yes or --dry-run", param_hint="--json")
+
+
 def confirm(question: str) -> None:
     """Ask for confirmation on the terminal; exit unless the answer is yes."""
     if not sys.stdin.isatty():

@@ -9,7 +9,7 @@ import typer
 
 from retrovue_daemon.cli.commands.database.copying import copying_progress
 from retrovue_daemon.cli.display.output import print_json, print_line
-from retrovue_daemon.cli.display.prompts import confirm
+from retrovue_daemon.cli.display.prompts import confirm, require_yes
 from retrovue_daemon.cli.display.units import moment, plural
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, DryRunOption, JsonOption, QuietOption, YesOption
 from retrovue_daemon.cli.place import find_place
@@ -40,7 +40,7 @@ def restore_database(
     restore in turn, or delete. Every program that has the database open then sees the old content or the new one,
     nothing in between. A running daemon stops its passes and continues with the new content at once. If the database
     is damaged, stop the daemon first: the database is then moved away under that name, with its log. Do not replace
-    the file yourself while the daemon runs.
+    the file yourself while the daemon runs. With `--json`, either `--yes` or `--dry-run` is required.
 
     Examples:
 
@@ -50,6 +50,7 @@ def restore_database(
     from retrovue_daemon.store.file import restoring  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file.lock import holder  # noqa: PLC0415 -- likewise
 
+    require_yes(yes=yes, dry_run=dry_run, as_json=as_json)
     place = find_place(config, database)
     copy = restoring.examine(file, place.path)
     facts: dict[str, object] = {
@@ -75,7 +76,7 @@ def restore_database(
                 f"would replace the content of {place.path}" + (", beside the running daemon" if daemon else "")
             )
         return
-    if not yes and not as_json:
+    if not yes:
         confirm(f"Replace the content of {place.path}?")
     settings = place.config.database if place.config else None
     with copying_progress(quiet=quiet, as_json=as_json) as progress:

@@ -16,7 +16,7 @@ from retrovue_daemon.cli.completion import server_names
 from retrovue_daemon.cli.contact import ServerCheck, check_servers
 from retrovue_daemon.cli.display.findings import plain_problem
 from retrovue_daemon.cli.display.output import print_error, print_json, print_line, print_table, print_warning
-from retrovue_daemon.cli.display.prompts import TokenFileOption, confirm, get_token
+from retrovue_daemon.cli.display.prompts import TokenFileOption, confirm, get_token, require_yes
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.display.units import ago, lasting, plural
 from retrovue_daemon.cli.options import (
@@ -159,8 +159,7 @@ def remove_server(
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.servers import belongings, delete_server, read_servers  # noqa: PLC0415 -- not for --help
 
-    if as_json and not (yes or dry_run):
-        raise typer.BadParameter("requires --yes or --dry-run", param_hint="--json")
+    require_yes(yes=yes, dry_run=dry_run, as_json=as_json)
     place = find_place(config, database)
     with visits.reading(place.path) as connection:
         server = choices.own_server(place, read_servers(connection), name, "its entry")

@@ -12,7 +12,7 @@ from retrovue_daemon.cli import choices
 from retrovue_daemon.cli.completion import server_names
 from retrovue_daemon.cli.contact import check_servers
 from retrovue_daemon.cli.display.output import print_error, print_json, print_line
-from retrovue_daemon.cli.display.prompts import confirm
+from retrovue_daemon.cli.display.prompts import confirm, require_yes
 from retrovue_daemon.cli.display.units import plural
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, DryRunOption, JsonOption, YesOption
 from retrovue_daemon.cli.place import find_place
@@ -33,7 +33,8 @@ def accept_identity(
 
     A reinstalled server gives its items new rating keys. The next sync matches items by guid and file instead, so
     ids stay the same. Unmatched items are not removed until you run `sync --accept-removals`. If the address
-    belongs to a different server, do not accept it; add that server under another name instead.
+    belongs to a different server, do not accept it; add that server under another name instead. With `--json`,
+    either `--yes` or `--dry-run` is required.
 
     Examples:
 
@@ -44,6 +45,7 @@ def accept_identity(
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.servers import belongings, read_servers  # noqa: PLC0415 -- not for --help
 
+    require_yes(yes=yes, dry_run=dry_run, as_json=as_json)
     place = find_place(config, database, needs_tokens=True)
     with visits.reading(place.path) as connection:
         server = choices.choose_server(read_servers(connection), name)
@@ -53,7 +55,7 @@ def accept_identity(
     identity = {"server": server.name, "was": server.machine_identifier, "is": found, "items": items}
     changes = found != server.machine_identifier
     if changes and not dry_run:
-        if not yes and not as_json:
+        if not yes:
             print_line(
                 f"the machineIdentifier of server {server.name!r} was {server.machine_identifier}, now {found}"
             )
