@@ -45,6 +45,7 @@ MOST_LIBRARIES: Final = 1_000
 """Per server: each of them has a row, a schedule and passes."""
 
 _DIGITS_OF_INT64: Final = 20
+_NUMBER: Final = re.compile(r"[+-]?[0-9.]{1,20}(?:[eE][+-]?[0-9]{1,3})?")
 _LONGEST_REASON: Final = 200
 
 _AS_SURROGATE: Final = "retrovue_daemon.surrogate"
@@ -161,9 +162,13 @@ def parse_libraries(body: bytes, *, content_type: str = "") -> Libraries:
 def parse_identity(body: bytes, *, content_type: str = "") -> ServerIdentity:
     """Parse the response to ``/identity``. Raise NotAMediaContainer, also if it does not name the server."""
     identity = _IDENTITY.read(body, content_type, 1)
-    if not identity.machine_identifier:
+    machine = identity.machine_identifier
+    if not machine:
         raise NotAMediaContainer("a MediaContainer without machineIdentifier")
-    return ServerIdentity(identity.machine_identifier, identity.version or None)
+    # All items of a server belong to this value: one that several machines may share must not be stored.
+    if _NUMBER.fullmatch(machine) or not machine.isprintable() or not machine.strip():
+        raise NotAMediaContainer(f"machineIdentifier {machine[:40]!r}, which names no server")
+    return ServerIdentity(machine, identity.version or None)
 
 
 class _Reader(Generic[C]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import msgspec
@@ -654,6 +655,29 @@ def test_identity_of_something_else() -> None:
     for body in (b'{"MediaContainer":{"size":0}}', b'{"MediaContainer":{"machineIdentifier":"","version":"1.43.3"}}'):
         with pytest.raises(NotAMediaContainer, match="without machineIdentifier"):
             parse_identity(body)
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [("7", "7"), ('"7"', "7"), ("-1.5e9", "-1500000000"), ('" "', " "), ('"9f\\n"', r"9f\n")],
+)
+def test_identity_that_names_no_server(sent: str, shown: str) -> None:
+    """Two programs may both send a number or a blank: rows must not be stored under such an identity."""
+    with pytest.raises(NotAMediaContainer, match=re.escape(f"machineIdentifier '{shown}', which names no server")):
+        parse_identity(b'{"MediaContainer":{"machineIdentifier":%s,"version":"1.43.3"}}' % sent.encode())
+
+
+def test_identity_that_is_too_long() -> None:
+    """A part of it would be another identity."""
+    with pytest.raises(NotAMediaContainer, match="without machineIdentifier"):
+        parse_identity(b'{"MediaContainer":{"machineIdentifier":"%s"}}' % (b"9f" * 5000))
+
+
+def test_identity_of_digits_alone() -> None:
+    """40 hexadecimal digits may all be decimal ones."""
+    machine = "0123456789" * 4
+    body = b'{"MediaContainer":{"machineIdentifier":"%s"}}' % machine.encode()
+    assert parse_identity(body).machine_identifier == machine
 
 
 @pytest.mark.parametrize(
