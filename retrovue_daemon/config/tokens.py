@@ -26,6 +26,9 @@ MASK: Final = "***"
 PLACEHOLDER: Final = "replace-me"
 """The start of the token in the example."""
 
+SHORTEST_HIDDEN: Final = 8
+"""Characters of a token that is removed from responses: a shorter one may be part of a word. Plex's have 20."""
+
 _LARGEST_FILE: Final = 64 * 1024
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CREDENTIAL: Final = re.compile(r"[A-Za-z0-9._@:-]+")
@@ -111,6 +114,11 @@ def remarks_on(token: Secret) -> Iterator[str]:
         yield (
             "is a JSON Web Token, which expires after 7 days; use a server token that does not expire, or a"
             " token_file in which another program renews it"
+        )
+    if 0 < len(text) < SHORTEST_HIDDEN:  # an empty one was not read: see `_is_out_of_sight`
+        yield (
+            f"has fewer than {SHORTEST_HIDDEN} characters, so it is not removed from what a server sends, where it may"
+            " be part of a word; Plex's tokens have 20: check that it is complete"
         )
     if text.startswith(PLACEHOLDER):
         yield "is still the placeholder of the example; replace it with the server's token"

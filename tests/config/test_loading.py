@@ -50,7 +50,7 @@ def test_an_empty_configuration_is_valid(tmp_path: Path) -> None:
 
 def test_every_key_reaches_its_field(tmp_path: Path) -> None:
     """A configuration that sets every key comes out with every value, in the units of the sections."""
-    (tmp_path / "home.token").write_text("t0ken\n")
+    (tmp_path / "home.token").write_text("t0ken-x3bz\n")
     (tmp_path / "home.token").chmod(0o600)
     config = load_config(
         write(
@@ -112,7 +112,7 @@ def test_every_key_reaches_its_field(tmp_path: Path) -> None:
         ServerSection(
             name="home",
             url="https://plex.example:32400/prefix",
-            token=Secret("t0ken", ("token_file", str(tmp_path / "home.token"))),
+            token=Secret("t0ken-x3bz", ("token_file", str(tmp_path / "home.token"))),
             concurrency=5,
             timeout=60.0,
             compression=True,
@@ -129,23 +129,23 @@ def test_every_key_reaches_its_field(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "environ"),
     [
-        ("token = 't0ken'", {}),
+        ("token = 't0ken-x3bz'", {}),
         ("token_file = 'plex/token'", {}),
         ("token_file = '~/plex/token'", {}),
-        ("token_env = 'TOKEN'", {"TOKEN": "t0ken"}),
+        ("token_env = 'TOKEN'", {"TOKEN": "t0ken-x3bz"}),
         ("token_credential = 'token'", {"CREDENTIALS_DIRECTORY": "plex"}),
     ],
 )
 def test_a_token_comes_from_any_of_four_places(key: str, environ: dict[str, str], tmp_path: Path) -> None:
     """Inline, from a file, from a variable and from systemd: the token is the same, without its line end."""
     (tmp_path / "plex").mkdir()
-    (tmp_path / "plex/token").write_text(" t0ken\n")
+    (tmp_path / "plex/token").write_text(" t0ken-x3bz\n")
     found = {
         name: str(tmp_path / value) if name == "CREDENTIALS_DIRECTORY" else value for name, value in environ.items()
     }
     config = load_config(write(tmp_path, SERVER + key), {"HOME": str(tmp_path)} | found)
     token = config.servers[0].token
-    assert token.reveal() == "t0ken"
+    assert token.reveal() == "t0ken-x3bz"
     name, value = (each.strip("' ") for each in key.split("="))
     expected = None if name == "token" else (name, value)
     if name == "token_file":
@@ -181,9 +181,9 @@ def test_other_systems_may_look_with_token() -> None:
 
 def test_the_environment_is_the_process_s_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     """Callers that pass no environment get that of the process."""
-    monkeypatch.setenv("SOME_TOKEN", "t0ken")
+    monkeypatch.setenv("SOME_TOKEN", "t0ken-x3bz")
     config = parse_config({"servers": [{"name": "a", "url": "http://a", "token_env": "SOME_TOKEN"}]})
-    assert config.servers[0].token.reveal() == "t0ken"
+    assert config.servers[0].token.reveal() == "t0ken-x3bz"
 
 
 # -- warnings -------------------------------------------------------------------------------------------------------
@@ -202,9 +202,23 @@ def test_a_token_that_expires_is_worth_a_warning(tmp_path: Path) -> None:
     assert "eyJ" not in message
 
 
+@pytest.mark.parametrize("key", ["token", "token_env", "token_file"])
+def test_a_token_too_short_to_be_hidden_everywhere_is_worth_a_warning(tmp_path: Path, key: str) -> None:
+    """In what a server sends, seven letters may be part of any word."""
+    for length, warned in ((7, True), (8, False)):
+        token = "x3bz7q2kp"[:length]
+        (tmp_path / "token").write_text(token)
+        (tmp_path / "token").chmod(0o600)
+        value = {"token": token, "token_env": "T", "token_file": "token"}[key]
+        config = load_config(write(tmp_path, f"{SERVER}{key} = '{value}'"), {"T": token, "HOME": "/"})
+        about = [message for path, message in warnings(config) if path == f"servers[0].{key}" and "fewer" in message]
+        assert len(about) == warned
+        assert token not in "".join(about)
+
+
 def test_a_token_file_for_all_is_worth_a_warning(tmp_path: Path) -> None:
     """A token file that every user can read is accepted, with a warning that says what to do."""
-    (tmp_path / "token").write_text("t0ken")
+    (tmp_path / "token").write_text("t0ken-x3bz")
     (tmp_path / "token").chmod(0o644)
     config = load_config(write(tmp_path, SERVER + "token_file = 'token'"), {"HOME": "/"})
     ((path, message),) = warnings(config)
@@ -216,10 +230,10 @@ def test_a_token_file_for_all_is_worth_a_warning(tmp_path: Path) -> None:
 
 def test_a_token_in_a_file_for_all_is_worth_a_warning(tmp_path: Path) -> None:
     """A configuration that every user can read should hold no token; without one it may be public."""
-    with_token = write(tmp_path, SERVER + "token = 't0ken'", 0o644)
+    with_token = write(tmp_path, SERVER + "token = 't0ken-x3bz'", 0o644)
     assert [path for path, _ in warnings(load_config(with_token, {"HOME": "/"}))] == ["servers[0].token"]
     without = write(tmp_path, SERVER + "token_env = 'T'", 0o644)
-    assert warnings(load_config(without, {"T": "t0ken", "HOME": "/"})) == []
+    assert warnings(load_config(without, {"T": "t0ken-x3bz", "HOME": "/"})) == []
 
 
 def test_a_group_without_rights_is_worth_a_warning() -> None:
@@ -230,7 +244,7 @@ def test_a_group_without_rights_is_worth_a_warning() -> None:
 
 def test_tls_options_without_tls_are_worth_a_warning() -> None:
     """What concerns certificates does nothing for http."""
-    server = {"name": "a", "url": "http://a", "token": "t", "tls_server_name": "a.example"}
+    server = {"name": "a", "url": "http://a", "token": "t0ken-x3bz", "tls_server_name": "a.example"}
     assert [path for path, _ in warnings(parse_config({"servers": [server]}))] == ["servers[0].tls_server_name"]
     assert warnings(parse_config({"servers": [server | {"url": "https://a"}]})) == []
 
@@ -290,11 +304,11 @@ def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
 def test_a_row_becomes_a_server_with_defaults() -> None:
     """A server that stands in the database gets what the file's servers get without further keys."""
     mapping = PathMapping("/a", "/b")
-    found = server_from_row("den", "http://DEN:32400/", " t0ken ", notifications=False, path_mappings=[mapping])
+    found = server_from_row("den", "http://DEN:32400/", " t0ken-x3bz ", notifications=False, path_mappings=[mapping])
     assert found == ServerSection(
         name="den",
         url="http://den:32400",
-        token=Secret("t0ken"),
+        token=Secret("t0ken-x3bz"),
         notifications=False,
         path_mappings=(mapping,),
     )
@@ -310,7 +324,7 @@ def test_a_bad_row_is_refused(url: str, token: str | None, key: str) -> None:
 
 def test_a_certificate_that_is_not_checked_is_worth_a_warning() -> None:
     """At every start and reload: anyone between could read the token. Without TLS there is nothing to check."""
-    server = {"name": "a", "url": "https://a", "token": "t", "verify_tls": False}
+    server = {"name": "a", "url": "https://a", "token": "t0ken-x3bz", "verify_tls": False}
     ((path, message),) = warnings(parse_config({"servers": [server]}))
     assert (path, "read the token" in message) == ("servers[0].verify_tls", True)
     assert warnings(parse_config({"servers": [server | {"url": "http://a"}]})) == []

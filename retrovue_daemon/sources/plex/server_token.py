@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from retrovue_daemon.config.tokens import renewed
+from retrovue_daemon.config.tokens import SHORTEST_HIDDEN, renewed
 from retrovue_daemon.errors import ConfigError, PlexError
 from retrovue_daemon.logs.redaction import HIDDEN
 from retrovue_daemon.logs.setup import redactor_in_use
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from retrovue_daemon.logs.redaction import Redactor
 
 log = structlog.get_logger()
-
-_SHORTEST: Final = 8
-"""Characters of a token that is hidden in responses: a shorter one may be part of a word. Plex's have 20."""
 
 _ESCAPES: Final = (
     re.compile(rb"\\u00([2-7][0-9A-Fa-f])"),
@@ -74,7 +71,7 @@ class ServerToken:
         What comes from it is stored, printed and used in further requests: it must not have to be hidden there.
         """
         for token in self._sent:
-            if len(token) < _SHORTEST:
+            if len(token) < SHORTEST_HIDDEN:
                 continue
             if token not in body:
                 plain = _unescaped(body)
