@@ -178,7 +178,9 @@ def test_completion_without_a_database_offers_nothing_and_says_nothing(tmp_path)
     assert _completed(f"retrovue-daemon sync --config {tmp_path / 'nothing.toml'} --library ") == [""]
 
 
-DESTRUCTIVE = sorted(path for path, command in _commands() if {"yes", "as_json"} <= {each.name for each in command.params})
+DESTRUCTIVE = sorted(
+    path for path, command in _commands() if {"yes", "as_json"} <= {each.name for each in command.params}
+)
 
 
 def test_the_commands_that_ask_for_confirmation() -> None:
