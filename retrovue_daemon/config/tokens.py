@@ -117,8 +117,8 @@ def remarks_on(token: Secret) -> Iterator[str]:
         )
     if 0 < len(text) < SHORTEST_HIDDEN:  # an empty one was not read: see `_is_out_of_sight`
         yield (
-            f"has fewer than {SHORTEST_HIDDEN} characters, so it is not removed from what a server sends, where it may"
-            " be part of a word; Plex's tokens have 20: check that it is complete"
+            f"has fewer than {SHORTEST_HIDDEN} characters, so it is not removed from what a server sends, where it"
+            " may be part of a word; Plex's tokens have 20: check that it is complete"
         )
     if text.startswith(PLACEHOLDER):
         yield "is still the placeholder of the example; replace it with the server's token"
