@@ -49,8 +49,9 @@ ALTER TABLE media_files ADD COLUMN streams_digest INTEGER; -- of its streams; NU
 
 -- Details are read after the listing. details_stamp: a digest of what the listing says about the item that its details
 -- depend on; details_read_stamp: the one for which details were read last. An item whose two stamps differ, or that has
--- none, wants its details. details_read_at: when they were read. details_again_at: when they are read again for markers,
--- which servers make hours after an item was added; details_again: how often that still happens.
+-- none, wants its details. details_read_at: when they were read. details_again_at: when they are read again, for markers,
+-- which servers make hours after an item was added, or because the server could not send them; details_again: how often
+-- they are still read for markers.
 ALTER TABLE movies ADD COLUMN details_read_at INTEGER;
 ALTER TABLE movies ADD COLUMN details_stamp INTEGER;
 ALTER TABLE movies ADD COLUMN details_read_stamp INTEGER;
@@ -59,6 +60,8 @@ ALTER TABLE movies ADD COLUMN details_again INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE shows ADD COLUMN details_read_at INTEGER;
 ALTER TABLE shows ADD COLUMN details_stamp INTEGER;
 ALTER TABLE shows ADD COLUMN details_read_stamp INTEGER;
+ALTER TABLE shows ADD COLUMN details_again_at INTEGER;
+ALTER TABLE shows ADD COLUMN details_again INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE seasons ADD COLUMN details_read_at INTEGER;
 ALTER TABLE seasons ADD COLUMN details_stamp INTEGER;
 ALTER TABLE episodes ADD COLUMN details_read_at INTEGER;
@@ -75,6 +78,7 @@ CREATE INDEX shows_details ON shows (library_id, added_at)
 CREATE INDEX episodes_details ON episodes (library_id, added_at)
     WHERE details_stamp IS NULL OR details_stamp IS NOT details_read_stamp;
 CREATE INDEX movies_details_again ON movies (library_id, details_again_at) WHERE details_again_at IS NOT NULL;
+CREATE INDEX shows_details_again ON shows (library_id, details_again_at) WHERE details_again_at IS NOT NULL;
 CREATE INDEX episodes_details_again ON episodes (library_id, details_again_at) WHERE details_again_at IS NOT NULL;
 
 -- What a server can do, as JSON, found out once per version: see sources/plex.
