@@ -12,12 +12,13 @@
 | `marks` | the timestamps and counters that each change moves |
 | `versions` | the new versions and files that a change produces |
 | `release` | Plex versions and what each supports |
-| `entries`, `files`, `details`, `shape` | item -> entry, in listings and in details |
+| `entries`, `files`, `tags`, `pictures`, `details`, `shape` | item -> entry, in listings and in details |
 | `containers`, `meta` | the attributes and lists around entries, per endpoint |
 | `encode` | entries -> JSON and XML |
 | `stencil` | the same for films and episodes, several times faster |
 | `query` | the page, filters, order and elements that a request asks for |
 | `endpoints` | the paths |
+| `responses` | from the items of a listing to a response |
 | `pages` | error pages and common headers |
 | `faults` | failures: set by a test, or at random from a seed |
 | `quirks`, `misbehaviour` | permanent oddities; how they and the failures that a test sets are carried out |

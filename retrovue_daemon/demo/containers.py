@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retrovue_daemon.demo.details import TAG_FIELDS, tag_id
-from retrovue_daemon.demo.entries import art, thumb
+from retrovue_daemon.demo.pictures import art, thumb
 from retrovue_daemon.demo.shelf import NO_AGENT
+from retrovue_daemon.demo.tags import TAG_FIELDS, tag_id
 
 if TYPE_CHECKING:
     from retrovue_daemon.demo.items import Item, Season, Show

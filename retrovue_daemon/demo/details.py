@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import TYPE_CHECKING
 
 from retrovue_daemon.demo.entries import listing_entry, rating_image
 from retrovue_daemon.demo.items import Movie
 from retrovue_daemon.demo.shape import Entry, Shape, strip
+from retrovue_daemon.demo.tags import TAG_FIELDS, full_tag
 
 if TYPE_CHECKING:
     from retrovue_daemon.demo.items import Item
     from retrovue_daemon.demo.world import World
-
-TAG_FIELDS = {
-    # The field of filters: the list's name in an entry (Plex) and in `Tags` (here)
-    "genre": ("Genre", "genres"),
-    "country": ("Country", "countries"),
-    "director": ("Director", "directors"),
-    "writer": ("Writer", "writers"),
-    "collection": ("Collection", "collections"),
-    "actor": ("Role", "roles"),
-}
 
 
 def detail_entry(world: World, item: Item, shape: Shape) -> Entry:
@@ -29,7 +19,7 @@ def detail_entry(world: World, item: Item, shape: Shape) -> Entry:
     entry = located_entry(world, item, Shape(guids=world.release.guids))
     for field, (name, attribute) in TAG_FIELDS.items():
         if tags := getattr(item.tags, attribute):
-            entry[name] = [_full_tag(field, tag) for tag in tags]
+            entry[name] = [full_tag(field, tag) for tag in tags]
     if ratings := _ratings(item):
         entry["Rating"] = ratings
     for media in entry.get("Media", ()):
@@ -47,20 +37,6 @@ def located_entry(world: World, item: Item, shape: Shape) -> Entry:
         "librarySectionID": int(library.key),
         "librarySectionKey": f"/library/sections/{library.key}",
     }
-
-
-def tag_id(field: str, tag: str) -> int:
-    """Return the id of a tag in filters and details; it is the same in every run."""
-    return zlib.crc32(f"{field}:{tag}".encode()) % 900_000 + 1
-
-
-def _full_tag(field: str, tag: str) -> Entry:
-    number = tag_id(field, tag)
-    entry: Entry = {"id": number, "filter": f"{field}={number}", "tag": tag}
-    if field == "actor":
-        entry["tagKey"] = f"5d{number:022x}"
-        entry["role"] = "Herself" if number % 2 else "Himself"
-    return entry
 
 
 def _ratings(item: Item) -> list[Entry]:

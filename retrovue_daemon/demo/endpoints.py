@@ -25,19 +25,17 @@ allLeaves, and that an item without a value matches no comparison.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from retrovue_daemon.demo import containers, meta, query
-from retrovue_daemon.demo.details import detail_entry, located_entry
-from retrovue_daemon.demo.entries import listing_entry
-from retrovue_daemon.demo.faults import Empty, Miscount
+from retrovue_daemon.demo import containers, query
+from retrovue_daemon.demo.details import detail_entry
 from retrovue_daemon.demo.items import Item, Season, Show
 from retrovue_daemon.demo.misbehaviour import FAULT
 from retrovue_daemon.demo.orders import Orders
-from retrovue_daemon.demo.pages import accepts, container, error_page
-from retrovue_daemon.demo.shape import Entry, Shape
+from retrovue_daemon.demo.pages import error_page
+from retrovue_daemon.demo.responses import Responses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,9 +47,6 @@ if TYPE_CHECKING:
 
 LEAF_TYPES = {"show": "episode", "movie": "movie", "photo": "photo"}
 OF_SEASONS = frozenset({"parentRatingKey", "parentKey", "parentGuid"})
-DAMAGED_FIELDS = {"movie": "duration", "episode": "duration", "show": "year"}
-BEYOND_64_BITS = 2**64
-PLAIN = Shape()
 
 
 class Endpoints:
@@ -59,9 +54,9 @@ class Endpoints:
 
     def __init__(self, world: World, encoder: Encoder, quirks: Quirks, faults: Faults) -> None:
         self._world = world
-        self._encoder = encoder
         self._quirks = quirks
         self._faults = faults
+        self._responses = Responses(world, encoder, quirks, faults)
         self._orders = Orders(world, quirks)
 
     def routes(self) -> list[web.RouteDef]:
@@ -89,19 +84,21 @@ class Endpoints:
     async def root(self, request: web.Request) -> web.Response:
         """Return what the server is and can do."""
         below = [{"count": 1, "key": name, "title": name} for name in ("identity", "library", "status")]
-        return self._respond(request, {"size": len(below), **containers.root(self._world)}, {"Directory": below})
+        return self._responses.respond(
+            request, {"size": len(below), **containers.root(self._world)}, {"Directory": below}
+        )
 
     async def identity(self, request: web.Request) -> web.Response:
         """Return the server's identity, without requiring a token."""
-        return self._respond(request, containers.identity(self._world))
+        return self._responses.respond(request, containers.identity(self._world))
 
     async def nothing(self, request: web.Request) -> web.Response:
         """Return an empty list: there are no sessions."""
-        return self._respond(request, {"size": 0})
+        return self._responses.respond(request, {"size": 0})
 
     async def library(self, request: web.Request) -> web.Response:
         """Return the directories below /library."""
-        return self._respond(
+        return self._responses.respond(
             request,
             {"size": 1, "allowSync": False, **containers.LIBRARY_PLUGIN, "title1": "Plex Library"},
             {"Directory": [{"key": "sections", "title": "Library Sections"}]},
@@ -117,7 +114,7 @@ class Endpoints:
         if self._quirks.no_locations:
             listed = [{name: value for name, value in entry.items() if name != "Location"} for entry in listed]
         attributes = {"size": len(listed), **containers.sections()}
-        return self._respond(request, attributes, {"Directory": listed})
+        return self._responses.respond(request, attributes, {"Directory": listed})
 
     async def sections_or_items(self, request: web.Request) -> web.Response:
         """Return all libraries or, if a type is requested, the items of all libraries, as servers long did."""
@@ -127,21 +124,23 @@ class Endpoints:
 
     async def section(self, request: web.Request) -> web.Response:
         """Return the directories of one library."""
-        library = self._library(request)
+        library = self._responses.library(request)
         ways = [
             {"key": "all", "title": f"All {containers.TYPE_TITLES[library.type]}"},
             {"key": "genre", "title": "By Genre"},
         ]
-        return self._respond(request, {"size": len(ways), **containers.of_library(library)}, {"Directory": ways})
+        return self._responses.respond(
+            request, {"size": len(ways), **containers.of_library(library)}, {"Directory": ways}
+        )
 
     async def all(self, request: web.Request) -> web.Response:
         """Return the items of one type in a library, filtered, sorted and paged."""
-        library = self._library(request)
+        library = self._responses.library(request)
         return self._list_library(request, library, default_type=library.type)
 
     async def all_leaves(self, request: web.Request) -> web.Response:
         """Return the episodes of a library, filtered, sorted and paged."""
-        library = self._library(request)
+        library = self._responses.library(request)
         if self._quirks.refuses_all_leaves is not None:
             return error_page(self._quirks.refuses_all_leaves)
         return self._list_library(
@@ -155,22 +154,24 @@ class Endpoints:
         """Return the items of one type in all libraries. Each item names its library."""
         listed_type = query.item_type(request.query, "movie")
         found = () if listed_type is None else self._orders.find([*self._world.libraries], listed_type, request.query)
-        return self._paged(request, {"allowSync": False, **containers.LIBRARY_PLUGIN}, found, located=True)
+        return self._responses.paged(request, {"allowSync": False, **containers.LIBRARY_PLUGIN}, found, located=True)
 
     async def collections(self, request: web.Request) -> web.Response:
         """Return the collections of a library. The simulated server has none."""
-        library = self._library(request)
-        return self._paged(request, containers.listing(library) | self._meta(request, library, "collection"), [])
+        library = self._responses.library(request)
+        return self._responses.paged(
+            request, containers.listing(library) | self._responses.meta(request, library, "collection"), []
+        )
 
     async def choices(self, request: web.Request) -> web.Response:
         """Return the genres (countries, directors, …) that occur in a library."""
-        library = self._library(request)
+        library = self._responses.library(request)
         field = request.match_info["field"]
         listed_type = query.item_type(request.query, library.type) or library.type
         items = list(self._world.in_library(library.key, listed_type))
         listed = containers.tag_choices(library, field, items)
         attributes = {"size": len(listed), **containers.choices(library, field)}
-        return self._respond(request, attributes, {"Directory": listed})
+        return self._responses.respond(request, attributes, {"Directory": listed})
 
     async def metadata(self, request: web.Request) -> web.Response:
         """Return one or more items with full details."""
@@ -188,33 +189,36 @@ class Endpoints:
             if len(owners) == 1
             else containers.LIBRARY_PLUGIN
         )
-        shape = self._shape(request)
+        shape = self._responses.shape(request)
         entries = [
-            self._damaged(item, detail_entry(self._world, item, shape)) for item in self._quirks.as_visible(found)
+            self._responses.damaged(item, detail_entry(self._world, item, shape))
+            for item in self._quirks.as_visible(found)
         ]
-        return self._respond(request, {"size": len(entries), **common}, page=entries)
+        return self._responses.respond(request, {"size": len(entries), **common}, page=entries)
 
     async def children(self, request: web.Request) -> web.Response:
         """Return the seasons of a show (plus a pseudo entry for all episodes) or the episodes of a season."""
-        item = self._item(request)
+        item = self._responses.item(request)
         library = self._world.libraries[item.library]
         if isinstance(item, Season):
             show = self._world.show_of(item)
-            return self._paged(request, containers.episodes(library, show, item), self._world.episodes_of(item.id))
+            return self._responses.paged(
+                request, containers.episodes(library, show, item), self._world.episodes_of(item.id)
+            )
         if isinstance(item, Show):
             seasons = self._world.seasons_of(item.id)
             pseudo = len(seasons) > 1 and request.query.get("excludeAllLeaves") != "1"
             first = [containers.all_episodes(self._world, item)] if pseudo else []
-            return self._paged(request, containers.seasons(library, item), seasons, first)
-        return self._paged(request, containers.of_library(library), [])
+            return self._responses.paged(request, containers.seasons(library, item), seasons, first)
+        return self._responses.paged(request, containers.of_library(library), [])
 
     async def leaves(self, request: web.Request) -> web.Response:
         """Return the episodes of a show."""
-        item = self._item(request)
+        item = self._responses.item(request)
         if not isinstance(item, Show):
             return error_page(404)
         library = self._world.libraries[item.library]
-        return self._paged(request, containers.leaves(library, item), self._world.leaves_of(item.id))
+        return self._responses.paged(request, containers.leaves(library, item), self._world.leaves_of(item.id))
 
     def _list_library(
         self, request: web.Request, library: Library, *, default_type: str, without_guids: bool = False
@@ -223,120 +227,8 @@ class Endpoints:
         items: Sequence[Item] = ()
         if listed_type is not None and library.key not in self._quirks.empty_libraries:
             items = self._orders.find([library.key], listed_type, request.query)
-        attributes = containers.listing(library) | self._meta(request, library, listed_type)
+        attributes = containers.listing(library) | self._responses.meta(request, library, listed_type)
         intruders = self._faults.intruders(request.path)
         listed: Sequence[Item | Raw] = [*items, *intruders] if intruders else items
         hidden = OF_SEASONS if self._quirks.hidden_seasons and listed_type == "episode" else frozenset()
-        return self._paged(request, attributes, listed, without_guids=without_guids, without=hidden)
-
-    def _paged(
-        self,
-        request: web.Request,
-        attributes: Entry,
-        listed: Sequence[Item | Raw],
-        directories: Sequence[Entry] = (),
-        *,
-        without_guids: bool = False,
-        without: frozenset[str] = frozenset(),
-        located: bool = False,
-    ) -> web.Response:
-        """Return the requested page of a list. `directories` precede the list and count towards its size.
-
-        If the list spans several libraries, pass `located` so that each entry names its library.
-        """
-        window = query.window(request.query, request.headers)
-        everything: Sequence[Any] = [*directories, *listed] if directories else listed
-        limit = query.limit(request.query)
-        if limit is not None and limit < len(everything):
-            everything = everything[:limit]
-        headers: dict[str, str] = {}
-        paging: Entry = {}
-        page = everything
-        if window is not None:
-            start = 0 if self._quirks.ignores_start else window.start
-            size = len(everything) if window.size is None else window.size
-            if self._quirks.page_cap is not None:
-                size = min(size, self._quirks.page_cap)
-            page = everything[start : start + size]
-            fault = request.get(FAULT)
-            if isinstance(fault, Empty):
-                page = []
-            total = len(everything) + (fault.by if isinstance(fault, Miscount) else 0)
-            if not self._quirks.no_totals:
-                paging["totalSize"] = total
-                headers["X-Plex-Container-Total-Size"] = str(total)
-            paging["offset"] = start
-            headers["X-Plex-Container-Start"] = str(start)
-        shown = (
-            [entry for entry in page if any(entry is directory for directory in directories)] if directories else []
-        )
-        page = self._quirks.as_visible(page)
-        if (poison := self._faults.poisoned(item.id for item in page if isinstance(item, Item))) is not None:
-            request[FAULT] = poison
-        if self._faults.keyless:
-            page = [self._without_key(item) for item in page]
-        shape = self._shape(request)
-        shape = Shape(guids=shape.guids and not without_guids, without=shape.without | without)
-        if located:
-            page = [located_entry(self._world, item, shape) for item in page]
-        elif self._faults.damaged:
-            page = [
-                self._damaged(item, listing_entry(self._world, item, shape)) if isinstance(item, Item) else item
-                for item in page
-            ]
-        return self._respond(
-            request,
-            {"size": len(page), **paging, **attributes},
-            {"Directory": shown},
-            page[len(shown) :] if shown else page,
-            shape,
-            headers,
-        )
-
-    def _without_key(self, item: Item | Raw) -> Item | Raw:
-        if not isinstance(item, Item) or item.id not in self._faults.keyless:
-            return item
-        return {"type": type(item).__name__.lower(), "title": item.title}
-
-    def _damaged(self, item: Item, entry: Entry) -> Entry:
-        if item.id in self._faults.damaged and item.type in DAMAGED_FIELDS:
-            entry[DAMAGED_FIELDS[item.type]] = BEYOND_64_BITS
-        return entry
-
-    def _respond(
-        self,
-        request: web.Request,
-        attributes: Entry,
-        lists: dict[str, Sequence[Entry]] | None = None,
-        page: Sequence[Item | Raw] = (),
-        shape: Shape = PLAIN,
-        headers: dict[str, str] | None = None,
-    ) -> web.Response:
-        if _wants_json(request) and not self._quirks.always_xml:
-            body = self._encoder.json(attributes, lists or {}, page, shape)
-            return container(request, body, "application/json", headers or {})
-        body = self._encoder.xml(attributes, lists or {}, page, shape)
-        return container(request, body, "text/xml", headers or {})
-
-    def _shape(self, request: web.Request) -> Shape:
-        shape = query.shape(request.query)
-        return shape if self._world.release.guids else Shape(without=shape.without)
-
-    def _meta(self, request: web.Request, library: Library, listed_type: str | None) -> Entry:
-        return {"Meta": meta.of_library(library, listed_type)} if request.query.get("includeMeta") == "1" else {}
-
-    def _library(self, request: web.Request) -> Library:
-        try:
-            return self._world.libraries[request.match_info["key"]]
-        except KeyError:
-            raise web.HTTPNotFound from None
-
-    def _item(self, request: web.Request) -> Item:
-        item_id = query.natural(request.match_info["id"])
-        if item_id is None or item_id not in self._world.items:
-            raise web.HTTPNotFound
-        return self._world.items[item_id]
-
-
-def _wants_json(request: web.Request) -> bool:
-    return accepts(request, "Accept", "application/json")
+        return self._responses.paged(request, attributes, listed, without_guids=without_guids, without=hidden)

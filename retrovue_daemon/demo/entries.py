@@ -8,19 +8,20 @@ share, so that the encoder needs it only once per season: that makes the first p
 from __future__ import annotations
 
 import re
-import zlib
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from retrovue_daemon.demo.files import media_entry
 from retrovue_daemon.demo.items import Episode, Movie
+from retrovue_daemon.demo.pictures import art, blur, image, thumb
 from retrovue_daemon.demo.shape import Entry, Shape, strip
+from retrovue_daemon.demo.tags import add_tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from retrovue_daemon.demo.items import Artist, Item, Photo, Season, Show, Tags
+    from retrovue_daemon.demo.items import Artist, Item, Photo, Season, Show
     from retrovue_daemon.demo.release import Release
     from retrovue_daemon.demo.world import World
 
@@ -72,7 +73,7 @@ def movie_entry(release: Release, movie: Movie, shape: Shape) -> Entry:
     if movie.media:
         entry["Media"] = [media_entry(release, media) for media in movie.media]
     if release.images:
-        entry["Image"] = [_image(movie, "coverPoster", entry["thumb"]), _image(movie, "background", entry["art"])]
+        entry["Image"] = [image(movie, "coverPoster", entry["thumb"]), image(movie, "background", entry["art"])]
         entry["UltraBlurColors"] = blur(movie)
     return _finished(entry, movie, shape)
 
@@ -93,9 +94,9 @@ def episode_entry(release: Release, episode: Episode, above: Inherited, shape: S
         entry["Media"] = [media_entry(release, media) for media in episode.media]
     if release.images:
         entry["Image"] = [
-            _image(episode, "coverPoster", above.poster),
-            _image(episode, "snapshot", entry["thumb"]),
-            _image(episode, "background", above.background),
+            image(episode, "coverPoster", above.poster),
+            image(episode, "snapshot", entry["thumb"]),
+            image(episode, "background", above.background),
         ]
     return _finished(entry, episode, shape)
 
@@ -127,16 +128,6 @@ def inherited(world: World, season: Season, shape: Shape) -> Inherited:
     return Inherited(poster=thumb(season), background=background, fields=strip(fields, shape))
 
 
-def thumb(item: Item) -> str:
-    """Return the path of an item's poster, which changes with the item."""
-    return f"/library/metadata/{item.id}/thumb/{_changed_at(item)}"
-
-
-def art(item: Item) -> str:
-    """Return the path of an item's background, which changes with the item."""
-    return f"/library/metadata/{item.id}/art/{_changed_at(item)}"
-
-
 def slug(item: Item) -> str | None:
     """Return the title as it appears in web addresses, or None for unmatched items."""
     return NOT_IN_SLUGS.sub("-", item.title.lower()).strip("-") or None if item.guid.startswith("plex://") else None
@@ -147,24 +138,9 @@ def rating_image(movie: Movie) -> str | None:
     return "imdb://image.rating" if movie.guid.startswith("plex://") else None
 
 
-def blur(item: Item) -> Entry:
-    """Return the corner colours of an item, derived from its guid."""
-    colour = f"{zlib.crc32(item.guid.encode()):08x}" * 3
-    return {
-        "topLeft": colour[:6],
-        "topRight": colour[6:12],
-        "bottomRight": colour[12:18],
-        "bottomLeft": colour[18:],
-    }
-
-
-def _changed_at(item: Item) -> int:
-    return item.added_at if item.updated_at is None else item.updated_at
-
-
 def _finished(entry: Entry, item: Item, shape: Shape) -> Entry:
     """Add the optional elements of all kinds of items and remove what the shape excludes."""
-    _add_tags(entry, item.tags)
+    add_tags(entry, item.tags)
     if shape.guids and item.external_guids:
         entry["Guid"] = [{"id": guid} for guid in item.external_guids]
     return strip(entry, shape)
@@ -193,7 +169,7 @@ def _show(world: World, show: Show) -> Entry:
         entry["skipChildren"] = True
         entry["flattenSeasons"] = "1"
     if world.release.images:
-        entry["Image"] = [_image(show, "coverPoster", entry["thumb"]), _image(show, "background", entry["art"])]
+        entry["Image"] = [image(show, "coverPoster", entry["thumb"]), image(show, "background", entry["art"])]
         entry["UltraBlurColors"] = blur(show)
     return entry
 
@@ -223,7 +199,7 @@ def _season(world: World, season: Season) -> Entry:
     }
     _add_description(entry, season)
     if world.release.images:
-        entry["Image"] = [_image(season, "coverPoster", entry["thumb"]), _image(season, "background", entry["art"])]
+        entry["Image"] = [image(season, "coverPoster", entry["thumb"]), image(season, "background", entry["art"])]
         entry["UltraBlurColors"] = blur(season)
     return entry
 
@@ -290,25 +266,5 @@ def _add_description(entry: Entry, item: Item) -> None:
         entry["audienceRatingImage"] = "themoviedb://image.rating"
 
 
-def _add_tags(entry: Entry, tags: Tags) -> None:
-    """Add the first two tags of each kind and three of the cast: no recorded listing has more."""
-    if tags.genres:
-        entry["Genre"] = [{"tag": tag} for tag in tags.genres[:2]]
-    if tags.countries:
-        entry["Country"] = [{"tag": tag} for tag in tags.countries[:2]]
-    if tags.directors:
-        entry["Director"] = [{"tag": tag} for tag in tags.directors[:2]]
-    if tags.writers:
-        entry["Writer"] = [{"tag": tag} for tag in tags.writers[:2]]
-    if tags.collections:
-        entry["Collection"] = [{"tag": tag} for tag in tags.collections[:2]]
-    if tags.roles:
-        entry["Role"] = [{"tag": tag} for tag in tags.roles[:3]]
-
-
 def _given(**fields: object) -> Entry:
     return {name: value for name, value in fields.items() if value is not None}
-
-
-def _image(item: Item, kind: str, url: str) -> Entry:
-    return {"alt": item.title, "type": kind, "url": url}

@@ -16,9 +16,9 @@ from unicodedata import normalize
 
 import msgspec
 
-from retrovue_daemon.demo.details import TAG_FIELDS, tag_id
 from retrovue_daemon.demo.items import Episode, Item, Movie, Season
 from retrovue_daemon.demo.shape import Shape
+from retrovue_daemon.demo.tags import TAG_FIELDS, tag_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -23,7 +23,6 @@ from msgspec.structs import astuple
 
 from retrovue_daemon.demo.entries import (
     Inherited,
-    blur,
     episode_entry,
     listing_entry,
     movie_entry,
@@ -31,6 +30,7 @@ from retrovue_daemon.demo.entries import (
     slug,
 )
 from retrovue_daemon.demo.items import Media, Movie, Part
+from retrovue_daemon.demo.pictures import blur
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
