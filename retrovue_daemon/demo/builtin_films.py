@@ -11,7 +11,8 @@ from retrovue_daemon.demo.items import Tags
 from retrovue_daemon.demo.shelf import HD, MOBILE, NO_AGENT, SD, UHD, File, Shelf, file_name, new_library, plex_guid
 
 if TYPE_CHECKING:
-    from retrovue_daemon.demo.items import Format, Media, Movie
+    from retrovue_daemon.demo.items import Media, Movie
+    from retrovue_daemon.demo.streams import Format
     from retrovue_daemon.demo.world import World
 
 MINUTE = 60_000  # ms

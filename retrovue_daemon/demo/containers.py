@@ -233,7 +233,8 @@ def choices(library: Library, field: str) -> Entry:
 def tag_choices(library: Library, field: str, items: list[Item]) -> list[Entry]:
     """Return the tags that occur in a library, by name."""
     _, attribute = TAG_FIELDS[field]
-    tags = sorted({tag for item in items for tag in getattr(item.tags, attribute)})
+    sets = {id(item.tags): item.tags for item in items}  # many items share one
+    tags = sorted({tag for of_items in sets.values() for tag in getattr(of_items, attribute)})
     return [
         {
             "fastKey": f"/library/sections/{library.key}/all?{field}={tag_id(field, tag)}",

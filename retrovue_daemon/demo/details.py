@@ -1,13 +1,18 @@
-"""The detail entry of an item, as /library/metadata/{id} returns it: all tags with ids, streams, and its library."""
+"""The detail entry of an item, as /library/metadata/{id} returns it.
+
+It has all tags with ids, streams, its library and, on request, chapters and markers.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from retrovue_daemon.demo.entries import listing_entry, rating_image
-from retrovue_daemon.demo.items import Movie
+from retrovue_daemon.demo.items import Episode, Movie, Show
 from retrovue_daemon.demo.shape import Entry, Shape, strip
-from retrovue_daemon.demo.tags import TAG_FIELDS, full_tag
+from retrovue_daemon.demo.shelf import file_name, is_modern
+from retrovue_daemon.demo.tags import full_tags
+from retrovue_daemon.demo.timeline import chapter_entries, marker_entries
 
 if TYPE_CHECKING:
     from retrovue_daemon.demo.items import Item
@@ -16,16 +21,17 @@ if TYPE_CHECKING:
 
 def detail_entry(world: World, item: Item, shape: Shape) -> Entry:
     """Return the single element of a detail response. It has its Guid array whether or not that was requested."""
-    entry = located_entry(world, item, Shape(guids=world.release.guids))
-    for field, (name, attribute) in TAG_FIELDS.items():
-        if tags := getattr(item.tags, attribute):
-            entry[name] = [full_tag(field, tag) for tag in tags]
+    entry = located_entry(world, item, Shape(guids=world.release.guids, streams=True))
+    entry |= full_tags(item.tags, modern=is_modern(item.guid))
     if ratings := _ratings(item):
         entry["Rating"] = ratings
-    for media in entry.get("Media", ()):
-        for part in media.get("Part", ()):
-            if "videoCodec" in media:
-                part["Stream"] = _streams(part, media)
+    if isinstance(item, Show):
+        entry["Location"] = [{"path": _folder(world, item)}]
+    elif isinstance(item, Movie | Episode):
+        if shape.chapters and item.chapters:
+            entry["Chapter"] = chapter_entries(item, item.media[0].id if item.media else 0)
+        if shape.markers and item.markers:
+            entry["Marker"] = marker_entries(item)
     return strip(entry, shape)
 
 
@@ -48,40 +54,13 @@ def _ratings(item: Item) -> list[Entry]:
     return ratings
 
 
-def _streams(part: Entry, media: Entry) -> list[Entry]:
-    """Return the video and audio streams of a file; their ids derive from the part's id."""
-    picture = f"{media['videoResolution']} ({media['videoCodec'].upper()})"
-    sound = f"English ({media['audioCodec'].upper()})"
-    return [
-        {
-            "id": part["id"] * 2,
-            "streamType": 1,
-            "default": True,
-            "codec": media["videoCodec"],
-            "index": 0,
-            "bitrate": media["bitrate"] - 192,
-            "bitDepth": 8,
-            "frameRate": 23.976,
-            "width": media["width"],
-            "height": media["height"],
-            "profile": media["videoProfile"],
-            "displayTitle": picture,
-            "extendedDisplayTitle": picture,
-        },
-        {
-            "id": part["id"] * 2 + 1,
-            "streamType": 2,
-            "selected": True,
-            "default": True,
-            "codec": media["audioCodec"],
-            "index": 1,
-            "channels": media["audioChannels"],
-            "bitrate": 192,
-            "language": "English",
-            "languageTag": "en",
-            "languageCode": "eng",
-            "samplingRate": 48_000,
-            "displayTitle": sound,
-            "extendedDisplayTitle": sound,
-        },
-    ]
+def _folder(world: World, show: Show) -> str:
+    """Return the folder of a show: the one above the seasons of its first file, or where one would be expected."""
+    for season in world.seasons_of(show.id):
+        for episode in world.episodes_of(season.id):
+            for media in episode.media:
+                for part in media.parts:
+                    if part.file is not None and part.file.count("/") > 2:  # noqa: PLR2004  # a root, a show, a season
+                        return part.file.rsplit("/", 2)[0]
+    root = next((location.path for location in world.libraries[show.library].locations), "")
+    return f"{root}/{file_name(show.title, show.year)}"

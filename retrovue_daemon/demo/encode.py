@@ -95,9 +95,7 @@ class Encoder:
             elif isinstance(item, Item):
                 pieces.append(kept.entries.get(item.id) or self._keep(item, shape, kept))
             else:
-                # json supports integers of any size, msgspec only 64 bits.
-                raw = item if isinstance(item, bytes) else json.dumps(item, separators=(",", ":")).encode()
-                done += (joined(pieces), raw)
+                done += (joined(pieces), item if isinstance(item, bytes) else _encoded(item))
                 pieces = []
             pieces.append(COMMA)
         pieces[-1] = END_OF_PAGE
@@ -136,6 +134,13 @@ class _Kept:
         self.stencils = stencils
         self.above: dict[int, InheritedPieces] = {}
         self.entries: dict[int, msgspec.Raw] = {}
+
+
+def _encoded(entry: Entry) -> bytes:
+    try:
+        return msgspec.json.encode(entry)
+    except OverflowError:  # json supports integers of any size, msgspec only 64 bits
+        return json.dumps(entry, separators=(",", ":")).encode()
 
 
 def _tag_of(entry: Entry) -> str:

@@ -4,16 +4,17 @@ The responses were compared, key by key, with what real servers from 2013 to 202
 responses contain and these do not, and why:
 
 - Play state (viewCount, lastViewedAt, viewOffset, skipCount): a simulated server has no viewers.
-- Links to pictures, themes and extras that do not exist here: banner, theme and their parents', thumb of a role,
-  primaryExtraKey, hasPremiumPrimaryExtra; `indexes` and `hasThumbnail` of parts; chapterSource.
-- showOrdering; in `Meta` its subtype, the folder level, most `subType` values of its fields, and `advanced`: no known
+- Links to pictures and extras that do not exist here: banner, primaryExtraKey, hasPremiumPrimaryExtra; `indexes` and
+  `hasThumbnail` of parts.
+- In `Meta` its subtype, the folder level, most `subType` values of its fields, and `advanced`: no known
   client reads them.
-- Streams carry only what identifies them, not colours and levels. There is no Producer.
+- Streams lack what only a player needs: reference frames, chroma, coded sizes, loudness. There is no Similar, and no
+  Field that says what is locked.
 - Attributes of old or particular versions: sortAsc and `title` of a container, `content` (1.41, where others have
   viewMode), identifier and mediaTag* on /library/sections.
 - In XML, one count of films has nocache and no title2, and one empty list has no attributes of its library.
 - The recordings of 2013, which lack most attributes: no server in use is that old.
-- parentYear of an episode; title, audioChannelLayout and hearingImpaired of an audio stream.
+- parentYear of an episode; hearingImpaired of an audio stream.
 - In / and /library, links to what is not simulated.
 - The 2016 release lacks parent guids but has the plex:// guids of later agents on the items themselves.
 - Filters joined by push, or and pop get a 400.
@@ -28,6 +29,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from msgspec.structs import replace
 
 from retrovue_daemon.demo import containers, query
 from retrovue_daemon.demo.details import detail_entry
@@ -75,7 +77,10 @@ class Endpoints:
             web.get("/library/sections/{key}/all", self.all),
             web.get("/library/sections/{key}/allLeaves", self.all_leaves),
             web.get("/library/sections/{key}/collections", self.collections),
-            web.get("/library/sections/{key}/{field:genre|country|director|writer|actor}", self.choices),
+            web.get(
+                "/library/sections/{key}/{field:genre|country|director|writer|actor|producer|label|network|collection}",
+                self.choices,
+            ),
             web.get("/library/metadata/{ids}", self.metadata),
             web.get("/library/metadata/{id}/children", self.children),
             web.get("/library/metadata/{id}/allLeaves", self.leaves),
@@ -174,7 +179,10 @@ class Endpoints:
         return self._responses.respond(request, attributes, {"Directory": listed})
 
     async def metadata(self, request: web.Request) -> web.Response:
-        """Return one or more items with full details."""
+        """Return one or more items with full details. Unknown ids among several are left out."""
+        longest = self._quirks.longest_target
+        if longest is not None and len(request.raw_path) > longest:
+            return error_page(414)
         ids = [query.natural(text) for text in request.match_info["ids"].split(",")]
         found = [
             self._world.items[item_id] for item_id in ids if item_id is not None and item_id in self._world.items
@@ -190,6 +198,8 @@ class Endpoints:
             else containers.LIBRARY_PLUGIN
         )
         shape = self._responses.shape(request)
+        if len(ids) > 1 and self._quirks.plain_batches:
+            shape = replace(shape, chapters=False, markers=False)
         entries = [
             self._responses.damaged(item, detail_entry(self._world, item, shape))
             for item in self._quirks.as_visible(found)

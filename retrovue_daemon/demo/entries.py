@@ -14,7 +14,7 @@ import msgspec
 
 from retrovue_daemon.demo.files import media_entry
 from retrovue_daemon.demo.items import Episode, Movie
-from retrovue_daemon.demo.pictures import art, blur, image, thumb
+from retrovue_daemon.demo.pictures import art, blur, image, theme, thumb
 from retrovue_daemon.demo.shape import Entry, Shape, strip
 from retrovue_daemon.demo.tags import add_tags
 
@@ -64,6 +64,7 @@ def movie_entry(release: Release, movie: Movie, shape: Shape) -> Entry:
         slug=slug(movie) if release.slugs else None,
         editionTitle=movie.edition_title,
         tagline=movie.tagline,
+        chapterSource=movie.chapter_source,
         duration=movie.duration,
         subtype=movie.subtype,
     )
@@ -71,7 +72,7 @@ def movie_entry(release: Release, movie: Movie, shape: Shape) -> Entry:
         entry["createdAtAccuracy"] = "epoch"
         entry["createdAtTZOffset"] = "3600"
     if movie.media:
-        entry["Media"] = [media_entry(release, media) for media in movie.media]
+        entry["Media"] = [media_entry(release, media, streams=shape.streams) for media in movie.media]
     if release.images:
         entry["Image"] = [image(movie, "coverPoster", entry["thumb"]), image(movie, "background", entry["art"])]
         entry["UltraBlurColors"] = blur(movie)
@@ -89,9 +90,9 @@ def episode_entry(release: Release, episode: Episode, above: Inherited, shape: S
         "thumb": thumb(episode),
     }
     _add_description(entry, episode)
-    entry |= _given(index=episode.index, duration=episode.duration)
+    entry |= _given(index=episode.index, duration=episode.duration, chapterSource=episode.chapter_source)
     if episode.media:
-        entry["Media"] = [media_entry(release, media) for media in episode.media]
+        entry["Media"] = [media_entry(release, media, streams=shape.streams) for media in episode.media]
     if release.images:
         entry["Image"] = [
             image(episode, "coverPoster", above.poster),
@@ -120,6 +121,7 @@ def inherited(world: World, season: Season, shape: Shape) -> Inherited:
         "parentThumb": thumb(season),
         "grandparentThumb": thumb(show),
         "grandparentArt": background,
+        **_given(grandparentTheme=theme(show)),
     }
     if show.flattened:
         fields["skipParent"] = True
@@ -162,7 +164,13 @@ def _show(world: World, show: Show) -> Entry:
         "childCount": world.count_children(show.id),
     }
     _add_description(entry, show)
-    entry |= _given(slug=slug(show) if world.release.slugs else None, duration=show.duration)
+    entry |= _given(
+        slug=slug(show) if world.release.slugs else None,
+        duration=show.duration,
+        tagline=show.tagline,
+        theme=theme(show),
+        showOrdering=show.show_ordering,
+    )
     if world.has_specials(show.id):
         entry["seasonCount"] = entry["childCount"] - 1
     if show.flattened:
@@ -194,6 +202,7 @@ def _season(world: World, season: Season) -> Entry:
         "thumb": thumb(season),
         "art": art(show),
         "parentThumb": thumb(show),
+        **_given(parentTheme=theme(show)),
         "leafCount": world.count_children(season.id),
         "viewedLeafCount": 0,
     }

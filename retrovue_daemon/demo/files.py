@@ -1,8 +1,10 @@
-"""The entries of versions and files: `Media` and `Part`. `details` adds the streams."""
+"""The entries of versions and files: `Media`, `Part` and `Stream`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from retrovue_daemon.demo.streams import Streams, stream_entries, usual_streams
 
 if TYPE_CHECKING:
     from retrovue_daemon.demo.items import Media, Part
@@ -10,8 +12,8 @@ if TYPE_CHECKING:
     from retrovue_daemon.demo.shape import Entry
 
 
-def media_entry(release: Release, media: Media) -> Entry:
-    """Return an element of `Media`, with its `Part` elements if it has files."""
+def media_entry(release: Release, media: Media, *, streams: bool = False) -> Entry:
+    """Return an element of `Media`, with its `Part` elements if it has files, with or without their streams."""
     entry: Entry = {"id": media.id}
     if media.duration is not None:
         entry["duration"] = media.duration
@@ -45,11 +47,18 @@ def media_entry(release: Release, media: Media) -> Entry:
     if media.deleted_at is not None:
         entry["deletedAt"] = media.deleted_at
     if media.parts:
-        entry["Part"] = [_part(part, media) for part in media.parts]
+        entry["Part"] = [_part(part, media, streams_of(media, part) if streams else ()) for part in media.parts]
     return entry
 
 
-def _part(part: Part, media: Media) -> Entry:
+def streams_of(media: Media, part: Part) -> Streams:
+    """Return the streams of a file; a file that was not analysed has none."""
+    if part.streams is not None:
+        return part.streams
+    return () if media.format is None else usual_streams(media.format)
+
+
+def _part(part: Part, media: Media, streams: Streams) -> Entry:
     entry: Entry = {"id": part.id, "key": f"/library/parts/{part.id}/{part.stamp}/file.{part.container or 'mkv'}"}
     if part.duration is not None:
         entry["duration"] = part.duration
@@ -67,4 +76,6 @@ def _part(part: Part, media: Media) -> Entry:
         if form.container == "mp4":
             entry["optimizedForStreaming"] = True
             entry["has64bitOffsets"] = False
+    if streams:
+        entry["Stream"] = stream_entries(part.id, streams)
     return entry

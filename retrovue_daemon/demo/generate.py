@@ -16,7 +16,7 @@ from retrovue_daemon.demo.world import OPENING, World
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from retrovue_daemon.demo.items import Format
+    from retrovue_daemon.demo.streams import Format
     from retrovue_daemon.demo.world import Library
 
 EPISODES_A_SEASON = 22

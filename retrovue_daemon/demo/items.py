@@ -13,26 +13,15 @@ from typing import ClassVar
 
 import msgspec
 
-
-class Format(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """The technical properties of a version, shared by all versions that have the same."""
-
-    container: str = "mkv"
-    video_resolution: str = "1080"
-    width: int = 1920
-    height: int = 1080
-    aspect_ratio: float = 1.78
-    bitrate: int = 6_200
-    video_codec: str = "h264"
-    video_profile: str = "high"
-    video_frame_rate: str = "24p"
-    audio_codec: str = "aac"
-    audio_profile: str | None = "lc"
-    audio_channels: int = 2
+from retrovue_daemon.demo.streams import Format, Stream  # noqa: TC001  # the control side reads the annotations
+from retrovue_daemon.demo.timeline import Chapter, Marker  # noqa: TC001  # likewise
 
 
 class Part(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """One file of a version. `stamp` is the file's mtime, which Plex includes in the part's key."""
+    """One file of a version. `stamp` is the file's mtime, which Plex includes in the part's key.
+
+    Without `streams` an analysed file has the usual ones of its format.
+    """
 
     id: int
     file: str | None
@@ -40,6 +29,7 @@ class Part(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     size: int | None = None
     duration: int | None = None
     container: str | None = None
+    streams: tuple[Stream, ...] | None = None
 
 
 class Media(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -61,7 +51,11 @@ class Media(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Tags(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """The people and labels of an item. Listings show only the first few of each kind."""
+    """The people and labels of an item. Listings show only the first few of each kind.
+
+    `characters` are the parts that the first of the `roles` played. Items can be filtered by their `networks`, but
+    no response shows them.
+    """
 
     genres: tuple[str, ...] = ()
     countries: tuple[str, ...] = ()
@@ -69,6 +63,10 @@ class Tags(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     writers: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
     collections: tuple[str, ...] = ()
+    characters: tuple[str, ...] = ()
+    producers: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
 
 
 NO_TAGS = Tags()
@@ -110,7 +108,10 @@ class Item(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Movie(Item, frozen=True, gc=False, kw_only=True):
-    """A film, or a clip of an "Other Videos" library (`subtype="clip"`). An edition is an item of its own."""
+    """A film, or a clip of an "Other Videos" library (`subtype="clip"`). An edition is an item of its own.
+
+    `chapter_source` ("media", "agent" or "mixed") is shown in listings, its chapters only in details.
+    """
 
     type = "movie"
 
@@ -119,15 +120,24 @@ class Movie(Item, frozen=True, gc=False, kw_only=True):
     tagline: str | None = None
     edition_title: str | None = None
     subtype: str | None = None
+    chapters: tuple[Chapter, ...] = ()
+    chapter_source: str | None = None
+    markers: tuple[Marker, ...] = ()
 
 
 class Show(Item, frozen=True, gc=False, kw_only=True):
-    """A series. `duration` is the usual length of an episode; a `flattened` show is displayed without its seasons."""
+    """A series. `duration` is the usual length of an episode; a `flattened` show is displayed without its seasons.
+
+    `show_ordering` is set where the show has another order of episodes than its agent's usual one (`absolute`).
+    """
 
     type = "show"
 
     duration: int | None = None
     flattened: bool = False
+    tagline: str | None = None
+    show_ordering: str | None = None
+    has_theme: bool = False
 
 
 class Season(Item, frozen=True, gc=False, kw_only=True):
@@ -155,6 +165,9 @@ class Episode(Item, frozen=True, gc=False, kw_only=True):
     index: int | None = None
     media: tuple[Media, ...] = ()
     duration: int | None = None
+    chapters: tuple[Chapter, ...] = ()
+    chapter_source: str | None = None
+    markers: tuple[Marker, ...] = ()
 
     @property
     def parent_id(self) -> int:

@@ -6,7 +6,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from retrovue_daemon.demo.items import Item
+    from retrovue_daemon.demo.items import Item, Show
     from retrovue_daemon.demo.shape import Entry
 
 
@@ -18,6 +18,11 @@ def thumb(item: Item) -> str:
 def art(item: Item) -> str:
     """Return the path of an item's background, which changes with the item."""
     return f"/library/metadata/{item.id}/art/{_changed_at(item)}"
+
+
+def theme(show: Show) -> str | None:
+    """Return the path of a show's theme music, which changes with the show, or None if it has none."""
+    return f"/library/metadata/{show.id}/theme/{_changed_at(show)}" if show.has_theme else None
 
 
 def blur(item: Item) -> Entry:

@@ -16,7 +16,7 @@ from unicodedata import normalize
 
 import msgspec
 
-from retrovue_daemon.demo.items import Episode, Item, Movie, Season
+from retrovue_daemon.demo.items import Episode, Item, Movie, Season, Tags
 from retrovue_daemon.demo.shape import Shape
 from retrovue_daemon.demo.tags import TAG_FIELDS, tag_id
 
@@ -43,6 +43,10 @@ ACCENTS = re.compile("[\u0300-\u036f]")
 
 NEVER_EXCLUDED = frozenset({"ratingKey", "type"})
 """A client asks for exclusions and the server decides: these are never excluded, because they identify an entry."""
+
+
+STREAMS = "Stream"
+"""The only element that listings add on request (includeElements)."""
 
 
 class BadQuery(Exception):
@@ -99,7 +103,13 @@ def shape(query: Mapping[str, str]) -> Shape:
     without = [
         name for key in ("excludeElements", "excludeFields") for name in query.get(key, "").split(",") if name.strip()
     ]
-    return Shape(guids=query.get("includeGuids") == "1", without=frozenset(without) - NEVER_EXCLUDED)
+    return Shape(
+        guids=query.get("includeGuids") == "1",
+        streams=STREAMS in query.get("includeElements", "").split(","),
+        chapters=query.get("includeChapters") == "1",
+        markers=query.get("includeMarkers") == "1",
+        without=frozenset(without) - NEVER_EXCLUDED,
+    )
 
 
 def item_type(query: Mapping[str, str], default: str) -> str | None:
@@ -243,9 +253,16 @@ def _text_test(get: Callable[[Item], str | None], operator: str, wanted: str) ->
 def _tag_test(field: str, operator: str, wanted: Sequence[str]) -> Callable[[Item], bool] | None:
     _, attribute = TAG_FIELDS[field]
 
+    known: dict[int, tuple[Tags, bool]] = {}  # many items share their tags
+
     def has_one(item: Item) -> bool:
-        tags = getattr(item.tags, attribute)
-        return any(tag in wanted or str(tag_id(field, tag)) in wanted for tag in tags)
+        tags = item.tags
+        found = known.get(id(tags))
+        if found is None:
+            names = getattr(tags, attribute)
+            has = any(name in wanted or str(tag_id(field, name)) in wanted for name in names)
+            found = known[id(tags)] = (tags, has)
+        return found[1]
 
     if operator == "=":
         return has_one

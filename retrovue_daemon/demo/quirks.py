@@ -1,7 +1,7 @@
 """Permanent oddities of a simulated server: each stays active until it is switched off.
 
-Each has been observed on a real server, an old version or a proxy in between. `faults` holds what fails once or a few
-times.
+Each has been observed on a real server, an old version or a proxy in between, or is documented. `faults` holds what
+fails once or a few times.
 """
 
 from __future__ import annotations
@@ -38,6 +38,10 @@ class Quirks(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     - `hidden_seasons`: episodes do not name their season, as on servers before 2017.
     - `no_locations`: /library/sections does not list the folders of libraries.
     - `hides`: what a shared user's token cannot see of files: their "folders" or their whole "paths".
+    - `listed_streams`: how listings treat includeElements=Stream: it may "work", be "refused" with a 500, be
+      "ignored", or be "exclusive": the entries have streams, but neither guids nor tags.
+    - `plain_batches`: a request for the details of several items gets no chapters and no markers.
+    - `longest_target`: the length of path and query from which a request for details gets a 414, as from a proxy.
     - `no_legacy_search`: /library/sections/all lists libraries even if a type is requested, as documented.
     """
 
@@ -58,6 +62,9 @@ class Quirks(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     hidden_seasons: bool = False
     no_locations: bool = False
     hides: Literal["folders", "paths"] | None = None
+    listed_streams: Literal["work", "refused", "ignored", "exclusive"] = "work"
+    plain_batches: bool = False
+    longest_target: Annotated[int, msgspec.Meta(ge=1)] | None = None
     no_legacy_search: bool = False
 
     def as_visible(self, page: Sequence[Any]) -> Sequence[Any]:

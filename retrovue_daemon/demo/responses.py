@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
+from msgspec.structs import replace
 
 from retrovue_daemon.demo import meta, query
 from retrovue_daemon.demo.details import located_entry
@@ -12,8 +13,9 @@ from retrovue_daemon.demo.entries import listing_entry
 from retrovue_daemon.demo.faults import Empty, Miscount
 from retrovue_daemon.demo.items import Item
 from retrovue_daemon.demo.misbehaviour import FAULT
-from retrovue_daemon.demo.pages import accepts, container
+from retrovue_daemon.demo.pages import accepts, container, error_page
 from retrovue_daemon.demo.shape import Entry, Shape
+from retrovue_daemon.demo.tags import TAG_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 DAMAGED_FIELDS = {"movie": "duration", "episode": "duration", "show": "year"}
 BEYOND_64_BITS = 2**64
+ELEMENTS = frozenset({"Guid", "Image", "UltraBlurColors", *(name for name, _ in TAG_FIELDS.values())})
 PLAIN = Shape()
 
 
@@ -83,8 +86,14 @@ class Responses:
             request[FAULT] = poison
         if self._faults.keyless:
             page = [self._without_key(item) for item in page]
-        shape = self.shape(request)
-        shape = Shape(guids=shape.guids and not without_guids, without=shape.without | without)
+        shape = replace(self.shape(request), chapters=False, markers=False)
+        if shape.streams and (quirk := self._quirks.listed_streams) != "work":
+            if quirk == "refused":
+                return error_page(500)
+            # The documentation says of includeElements that a response has these elements only.
+            others = frozenset() if quirk == "ignored" else ELEMENTS
+            shape = replace(shape, streams=quirk != "ignored", without=shape.without | others)
+        shape = replace(shape, guids=shape.guids and not without_guids, without=shape.without | without)
         if located:
             page = [located_entry(self._world, item, shape) for item in page]
         elif self._faults.damaged:
@@ -131,7 +140,7 @@ class Responses:
     def shape(self, request: web.Request) -> Shape:
         """Return which elements the entries should have."""
         shape = query.shape(request.query)
-        return shape if self._world.release.guids else Shape(without=shape.without)
+        return shape if self._world.release.guids else replace(shape, guids=False)
 
     def meta(self, request: web.Request, library: Library, listed_type: str | None) -> Entry:
         """Return the `Meta` element of a listing, if requested."""

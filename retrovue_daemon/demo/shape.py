@@ -11,9 +11,15 @@ Entry = dict[str, Any]
 
 
 class Shape(msgspec.Struct, frozen=True):
-    """How a request wants its entries: with or without Guid arrays, and without which elements and fields."""
+    """How a request wants its entries: with which additional elements, and without which elements and fields.
+
+    Chapters and markers exist only in details.
+    """
 
     guids: bool = False
+    streams: bool = False
+    chapters: bool = False
+    markers: bool = False
     without: frozenset[str] = frozenset()
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from retrovue_daemon.demo.items import NO_TAGS, Episode, Format, Media, Movie, Part, Season, Show, Tags
+from retrovue_daemon.demo.items import NO_TAGS, Episode, Media, Movie, Part, Season, Show, Tags
+from retrovue_daemon.demo.streams import Format
 from retrovue_daemon.demo.world import Library, Location
 
 if TYPE_CHECKING:

@@ -29,8 +29,10 @@ from retrovue_daemon.demo.entries import (
     rating_image,
     slug,
 )
+from retrovue_daemon.demo.files import streams_of
 from retrovue_daemon.demo.items import Media, Movie, Part
 from retrovue_daemon.demo.pictures import blur
+from retrovue_daemon.demo.streams import stream_ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
 MOST_FORMS: Final = 1_000
 """How many forms are cached; a generated library has about two hundred."""
 
-DECISIVE: Final = frozenset({"subtype", "tags", "format", "container"})
+DECISIVE: Final = frozenset({"subtype", "tags", "format", "container", "streams"})
 """The fields that are more than a value in an entry: they determine its form."""
 
 DUMMY_NUMBERS: Final = 7_770_007_770_000_000
@@ -52,7 +54,7 @@ Piece = Any
 """Part of a page: encoded JSON (`msgspec.Raw`), or a value to be encoded."""
 
 Row = tuple[Any, ...]
-"""Everything that makes up an entry: the fields of an item, its version and its file, derived values, guids."""
+"""Everything that makes up an entry: the fields of an item, its version and its file, derived values, ids."""
 
 AStruct = TypeVar("AStruct", bound=msgspec.Struct)
 _json: Final = msgspec.json.Encoder()
@@ -88,13 +90,15 @@ class Stencils:
 
     def movie(self, movie: Movie) -> list[Piece]:
         """Return the pieces of a film's entry."""
-        return self._pieces(movie, _movie_row(movie)) if _is_one_file(movie.media) else [self._general(movie)]
+        if not _is_one_file(movie.media):
+            return [self._general(movie)]
+        return self._pieces(movie, self._with_streams(movie, _movie_row(movie)))
 
     def episode(self, episode: Episode, above: InheritedPieces) -> list[Piece]:
         """Return the pieces of an episode's entry."""
         if not _is_one_file(episode.media):
             return [self._general(episode)]
-        return self._pieces(episode, _episode_row(episode, above))
+        return self._pieces(episode, self._with_streams(episode, _episode_row(episode, above)))
 
     def _pieces(self, item: Movie | Episode, row: Row) -> list[Piece]:
         for stencil in self._learnt.get((len(row), id(item.tags)), ()):
@@ -107,16 +111,23 @@ class Stencils:
     def _general(self, item: Movie | Episode) -> msgspec.Raw:
         return msgspec.Raw(_json.encode(listing_entry(self._world, item, self._shape)))
 
+    def _with_streams(self, item: Movie | Episode, row: Row) -> Row:
+        if not self._shape.streams:
+            return row
+        media = item.media[0]
+        part = media.parts[0]
+        return (*row, *stream_ids(part.id, streams_of(media, part)))
+
     def _learn(self, item: Movie | Episode, row: Row) -> Stencil:
         numbers = count(DUMMY_NUMBERS)
         dummy = _dummy(item, numbers)
         if isinstance(dummy, Movie):
             entry = movie_entry(self._world.release, dummy, self._shape)
-            dummy_row = _movie_row(dummy)
+            dummy_row = self._with_streams(dummy, _movie_row(dummy))
         else:
             above = Inherited(f"dummy {next(numbers)}", f"dummy {next(numbers)}", {"dummy": next(numbers)})
             entry = episode_entry(self._world.release, dummy, above, self._shape) | above.fields
-            dummy_row = _episode_row(dummy, InheritedPieces.of(above))
+            dummy_row = self._with_streams(dummy, _episode_row(dummy, InheritedPieces.of(above)))
         stencil = Stencil(item, row, dummy_row, entry)
         stencil.is_right = joined(stencil.filled(row)) == bytes(self._general(item))
         if self._forms == MOST_FORMS:

@@ -21,6 +21,7 @@ from retrovue_daemon.demo import (
 from retrovue_daemon.demo.encode import Encoder
 from retrovue_daemon.demo.entries import listing_entry
 from retrovue_daemon.demo.items import Episode, Item, Movie, Tags
+from retrovue_daemon.demo.streams import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +31,7 @@ SHAPES = (
     Shape(),
     WITH_GUIDS,
     Shape(guids=True, without=frozenset({"Image", "Media", "summary", "guid", "art"})),
+    Shape(guids=True, streams=True, without=frozenset({"Image", "UltraBlurColors"})),
 )
 
 
@@ -115,6 +117,8 @@ def test_a_field_may_be_absent_in_one_of_two_that_are_alike(alike: World, kind: 
         ({"deleted_at": 5}, {"container": "avi"}),
         ({"title": "Original", "target": "never shown"}, {}),
         ({"parts": ()}, None),
+        ({}, {"streams": ()}),
+        ({}, {"streams": (Stream(kind="subtitle", codec="srt", external=True), Stream(kind="audio", codec="aac"))}),
     ],
 )
 def test_a_version_may_be_odd_in_one_of_two_that_are_alike(
@@ -122,7 +126,8 @@ def test_a_version_may_be_odd_in_one_of_two_that_are_alike(
 ) -> None:
     """Likewise."""
     encoder = Encoder(alike)
-    assert_right(encoder, alike)
+    for shape in SHAPES:
+        assert_right(encoder, alike, shape)
     for item in (alike.item(1), next(alike.episodes())):
         assert isinstance(item, Movie | Episode)
         version = item.media[0]
@@ -130,7 +135,8 @@ def test_a_version_may_be_odd_in_one_of_two_that_are_alike(
         alike.put(
             msgspec.structs.replace(item, media=(msgspec.structs.replace(version, **{"parts": parts, **media}),))
         )
-        assert_right(encoder, alike)
+        for shape in SHAPES:
+            assert_right(encoder, alike, shape)
 
 
 def test_several_versions_or_files_are_no_form_of_one(alike: World) -> None:
