@@ -13,6 +13,7 @@ value, or even per entry, would be noticeable.
 from __future__ import annotations
 
 import re
+from functools import cache
 from itertools import count
 from operator import itemgetter
 from types import NoneType
@@ -145,11 +146,9 @@ class Stencil:
     """
 
     def __init__(self, item: Movie | Episode, row: Row, dummy_row: Row, entry: Entry) -> None:
-        fields = [field for struct in (type(item), Media, Part) for field in msgspec.structs.fields(struct)]
-        derived = range(len(fields), len(row) - len(item.external_guids))
-        optional = [*(place for place, field in enumerate(fields) if NoneType in get_args(field.type)), *derived]
-        decisive = [place for place, field in enumerate(fields) if field.name in DECISIVE]
-        self._decisive = itemgetter(*decisive, *(place for place in optional if row[place] is None))
+        places = _places(type(item))
+        optional = [*places.optional, *range(places.fields, len(row) - len(item.external_guids))]
+        self._decisive = itemgetter(*places.decisive, *(place for place in optional if row[place] is None))
         self._decided = self._decisive(row)
         self._given = itemgetter(*(place for place in optional if row[place] is not None))
         needles = {
@@ -172,6 +171,25 @@ class Stencil:
         pieces = self._pieces.copy()
         pieces[1::2] = self._holes(row)
         return pieces
+
+
+class _Places(NamedTuple):
+    """Where a row of an item has what: first come the fields of the item, its version and its file."""
+
+    fields: int
+    decisive: list[int]
+    optional: list[int]
+
+
+@cache
+def _places(kind: type[Movie | Episode]) -> _Places:
+    # msgspec evaluates the annotations at each call.
+    fields = [field for struct in (kind, Media, Part) for field in msgspec.structs.fields(struct)]
+    return _Places(
+        len(fields),
+        [place for place, field in enumerate(fields) if field.name in DECISIVE],
+        [place for place, field in enumerate(fields) if NoneType in get_args(field.type)],
+    )
 
 
 def _is_one_file(media: tuple[Media, ...]) -> bool:
