@@ -13,6 +13,7 @@ value, or even per entry, would be noticeable.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from functools import cache
 from itertools import count
 from operator import itemgetter
@@ -44,6 +45,12 @@ if TYPE_CHECKING:
 
 MOST_FORMS: Final = 1_000
 """How many forms are cached; a generated library has about two hundred."""
+
+MET_BEFORE: Final = 4
+"""How many items with the same tags are encoded by the general encoder before a form is learnt from the next.
+
+Learning a form takes as long as encoding a few entries, and in a small library almost every item has its own form.
+"""
 
 DECISIVE: Final = frozenset({"subtype", "tags", "format", "container", "streams"})
 """The fields that are more than a value in an entry: they determine its form."""
@@ -88,6 +95,8 @@ class Stencils:
         self._learnt: dict[tuple[int, int], list[Stencil]] = {}
         """Stencils by the length of their rows and the `id()` of their tags, which they keep alive."""
         self._forms = 0
+        self._met: Counter[tuple[int, int]] = Counter()
+        """How many items were encoded without a stencil, by the same keys."""
 
     def movie(self, movie: Movie) -> list[Piece]:
         """Return the pieces of a film's entry."""
@@ -102,10 +111,14 @@ class Stencils:
         return self._pieces(episode, self._with_streams(episode, _episode_row(episode, above)))
 
     def _pieces(self, item: Movie | Episode, row: Row) -> list[Piece]:
-        for stencil in self._learnt.get((len(row), id(item.tags)), ()):
+        form = len(row), id(item.tags)
+        for stencil in self._learnt.get(form, ()):
             if stencil.fits(row):
                 break
         else:
+            if self._met[form] < MET_BEFORE:
+                self._met[form] += 1
+                return [self._general(item)]
             stencil = self._learn(item, row)
         return stencil.filled(row) if stencil.is_right else [self._general(item)]
 
@@ -133,6 +146,7 @@ class Stencils:
         stencil.is_right = joined(stencil.filled(row)) == bytes(self._general(item))
         if self._forms == MOST_FORMS:
             self._learnt.clear()
+            self._met.clear()
             self._forms = 0
         self._learnt.setdefault((len(row), id(item.tags)), []).append(stencil)
         self._forms += 1

@@ -35,6 +35,12 @@ SHAPES = (
 )
 
 
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Learn each form from the first item."""
+    monkeypatch.setattr("retrovue_daemon.demo.stencil.MET_BEFORE", 0)
+
+
 @pytest.fixture(params=["built-in", "generated"])
 def world(request: pytest.FixtureRequest) -> World:
     if request.param == "built-in":
