@@ -56,6 +56,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--trials", type=int, help="play so many trials at most")
     parser.add_argument("--jobs", type=int, default=1, help="so many trials at once (1)")
     parser.add_argument("--only", choices=sorted(TRIALS), help="only trials of this kind")
+    parser.add_argument("--until-failure", action="store_true", help="begin no trial after one that failed")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     parser.add_argument("--figures", type=Path, metavar="FILE", help="add the figures to those in this JSON file")
     return parser.parse_args()
@@ -81,6 +82,8 @@ async def _run(arguments: argparse.Namespace, seed: int) -> Figures:
             figures.add(result)
             if not arguments.json:
                 _say(result)
+            if arguments.until_failure and figures.failures:
+                return
 
     async with asyncio.TaskGroup() as group:
         for _ in range(arguments.jobs):

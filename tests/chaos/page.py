@@ -44,12 +44,19 @@ def _kills(figures: Figures) -> str:
 ROWS = {
     "faults": Row(
         "servers fail at random",
-        "one or two servers with random faults of 23 kinds beside a healthy one, and changes of their libraries",
-        "the daemon lives, nothing that the servers have is lost, ids stay, the next undisturbed sync equals the"
-        " servers, the healthy server is synced on time, and each problem is logged once when it starts and once when"
-        " it ends",
+        "one or two servers that fail with random faults of 24 kinds, lie in their listings, or stumble once, beside"
+        " a healthy one; their libraries change, also while they are listed; backups are killed, and now and then the"
+        " database is deleted or replaced",
+        "the daemon lives, nothing that the servers have is marked missing even for a moment, ids stay, the next"
+        " undisturbed sync equals the servers, the healthy server is synced on time, a server that fails is not"
+        " pestered, and each problem is logged once when it starts and once when it ends",
         lambda figures: f"{_times(figures, 'schedules')}, {_sum(figures, 'faults: '):,} faults",
-        ("MiB of memory", "s of processor time in one callback", "s between two looks at a healthy server"),
+        (
+            "MiB of memory",
+            "s of processor time in one callback",
+            "s between two looks at a healthy server",
+            "s until a change of a healthy server is in the database",
+        ),
     ),
     "kills": Row(
         "a command is killed",
@@ -92,6 +99,7 @@ def section(figures: Figures) -> str:
             cells = (row.fault, row.made, row.promise, _seen(figures, kind, row), row.done(figures))
             lines.append(f"| {' | '.join(cells)} |")
     for title, prefix in (
+        ("What servers did in the schedules", "schedules: "),
         ("Commands that were killed", "kills: "),
         ("Faults of servers", "faults: "),
         ("Faults of disk and file", "files: "),

@@ -72,6 +72,11 @@ class Service:
     def of(self, *events: str) -> list[dict[str, Any]]:
         return [line for line in self.lines if line["event"] in events]
 
+    def end_of(self, request: int | None) -> dict[str, Any] | None:
+        """Return the line that says how a requested sync ended, if it has."""
+        ends = self.of("request.finished", "request.refused")
+        return next((line for line in ends if line.get("request_id") == request), None)
+
     async def wait(self, holds: Callable[[], object], what: str, seconds: float = PATIENCE_S) -> None:
         """Wait until something holds, which is checked at each line of the log."""
         try:

@@ -12,6 +12,7 @@ from tests.chaos import promises, worlds
 from tests.chaos.__main__ import play
 from tests.chaos.results import Figures, Result
 from tests.chaos.trials import faults
+from tests.chaos.witness import Witness
 
 
 @pytest.mark.parametrize(("kind", "seed"), [("faults", 102), ("copies", 1), ("files", 2000)])
@@ -50,6 +51,44 @@ async def test_each_damage_is_found(tmp_path, damage: str) -> None:
             assert any(LOSSES[damage] in text for text in memory.look(servers))
         if damage in DIFFERENCES:
             assert any(DIFFERENCES[damage] in text for text in promises.equal_to_servers(database, servers))
+
+
+async def test_a_removal_that_was_undone_is_found(tmp_path) -> None:
+    """The rows are as before; the witness has noted what happened in between."""
+    plex = worlds.small_server(Random(1))
+    servers, database = {"home": plex}, tmp_path / "mirror.db"
+    memory, witness = promises.Memory(database), Witness(database)
+    async with plex:
+        await worlds.sync_here(tmp_path, servers)
+        witness.watch()
+        memory.look(servers)
+        for state in ("'missing', missing_since = 1, missing_observed = 1", "'active', missing_since = NULL"):
+            with closing(sqlite3.connect(database)) as connection, connection:
+                connection.execute(f"UPDATE movies SET state = {state} WHERE id = 1")
+        with closing(sqlite3.connect(database)) as connection, connection:
+            connection.execute("UPDATE movies SET missing_observed = NULL")
+        assert memory.look(servers) == []
+        (found,) = witness.look(servers)
+        assert "was marked missing for a while" in found
+        assert witness.look(servers) == []
+
+
+async def test_a_film_that_gets_another_id_with_its_new_key_is_found(tmp_path) -> None:
+    """Its guid is the same."""
+    plex = worlds.small_server(Random(1))
+    servers, database = {"home": plex}, tmp_path / "mirror.db"
+    memory = promises.Memory(database)
+    async with plex:
+        await worlds.sync_here(tmp_path, servers)
+        assert memory.look_at_equal(servers) == []
+        plex.changes.recreate(min(film.id for film in plex.world.movies()))
+        await worlds.sync_here(tmp_path, servers)
+        with closing(sqlite3.connect(database)) as connection, connection:
+            (row_id,) = connection.execute(
+                "SELECT id FROM movies ORDER BY CAST(rating_key AS INTEGER) DESC"
+            ).fetchone()
+            connection.execute("UPDATE movies SET id = 9999 WHERE id = ?", (row_id,))
+        assert any("had the id" in text and "has 9999" in text for text in memory.look_at_equal(servers))
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 CHANGES = (
     "film_edited", "film_edited", "film_deleted", "episode_edited", "episode_edited", "episode_deleted",
-    "file_replaced", "file_upgraded", "file_renamed", "film_added", "analysed", "show_edited",
+    "file_replaced", "file_upgraded", "file_renamed", "film_added", "film_recreated", "analysed", "show_edited",
 )  # fmt: skip
-"""What happens on a server during a trial. Items keep their rating keys, so that their ids must stay too."""
+"""What happens on a server during a trial. A film that is found again gets another rating key, and keeps its id."""
 
 PAGE_SIZE = 20
 Servers = dict[str, SimulatedPlex]
@@ -43,8 +43,13 @@ def small_server(chooser: random.Random) -> SimulatedPlex:
 def change(plex: SimulatedPlex, chooser: random.Random, number: int) -> None:
     """Let some things happen on a server."""
     for _ in range(number):
-        happening = Happening(chooser.choice(CHANGES), chooser.randrange(200), chooser.randrange(200))
-        Happenings(plex).happen(happening)
+        what = chooser.choice(CHANGES)
+        happening = Happening(what, chooser.randrange(200), chooser.randrange(200))
+        if what == "film_added":  # the happening of that name is for smaller libraries
+            library = next(library.key for library in plex.world.libraries.values() if library.type == "movie")
+            plex.changes.add_movie(library, f"Film {happening.which}", 1950)
+        else:
+            Happenings(plex).happen(happening)
 
 
 def write_config(home: Path, servers: Servers, *, sync: str = "", name: str = "config.toml") -> Path:

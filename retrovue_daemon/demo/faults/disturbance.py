@@ -24,13 +24,15 @@ LINGER_NONE = struct.pack("ii", 1, 0)
 class Disturbance:
     """One response that is about to be spoiled.
 
-    `keep(item_id)` makes every later response with that item a failure, as a damaged item in a server's database
-    does. `ended` is set when the faults end: whatever waits goes on.
+    `chooser` draws anew for each request, `steady` the same for every request to one path. `keep(item_id)` makes
+    every later response with that item a failure, as a damaged item in a server's database does. `ended` is set when
+    the faults end: whatever waits goes on.
     """
 
     request: web.Request
     response: web.Response
     chooser: random.Random
+    steady: random.Random
     ended: asyncio.Event
     keep: Callable[[int], None]
 

@@ -53,6 +53,7 @@ KINDS = {
     "double": Kind(connections.double),
     "totals": Kind(listings.totals, LISTINGS),
     "paging": Kind(listings.paging, LISTINGS),
+    "cut": Kind(listings.cut, LISTINGS),
     "duplicates": Kind(listings.duplicates, LISTINGS),
     "keyless": Kind(listings.keyless, LISTINGS),
     "item": Kind(listings.item, LISTINGS),

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from retrovue_daemon.demo.faults.disturbance import Container, Disturbance
 
 TOTAL_HEADER = "X-Plex-Container-Total-Size"
+MOST_CUT = 15
+"""Entries: few enough that a client may take them for deleted ones."""
 
 
 async def totals(it: Disturbance) -> web.StreamResponse:
@@ -27,17 +29,38 @@ async def totals(it: Disturbance) -> web.StreamResponse:
     wrong: Any = it.chooser.choice(
         (total + 1, total + 1000, total * 2 + 1, max(0, total - 1), -1, "many", None, 2**40, 1.5)
     )
-    where = it.chooser.choice(("both", "body", "header"))
+    return _with_total(it, container, wrong, where=it.chooser.choice(("both", "body", "header")))
+
+
+def _with_total(it: Disturbance, container: Container, total: Any, *, where: str = "both") -> web.Response:
     if where != "header":
-        container["totalSize"] = wrong
-        if wrong is None:
+        container["totalSize"] = total
+        if total is None:
             del container["totalSize"]
     answer = it.with_container(container)
     if where != "body":
         answer.headers.pop(TOTAL_HEADER, None)
-        if wrong is not None:
-            answer.headers[TOTAL_HEADER] = str(wrong)
+        if total is not None:
+            answer.headers[TOTAL_HEADER] = str(total)
     return answer
+
+
+async def cut(it: Disturbance) -> web.StreamResponse:
+    """End a listing early, at the same entry each time: with the true total, with one that changes, or with none."""
+    container = it.container()
+    total = None if container is None else container.get("totalSize")
+    if container is None or not isinstance(total, int):
+        return it.response
+    end = total - it.steady.randint(1, MOST_CUT)
+    start = int(container.get("offset", 0))
+    container["Metadata"] = container.get("Metadata", [])[: max(0, end - start)]
+    container["size"] = len(container["Metadata"])
+    match it.steady.choice(("true", "changing", "none")):
+        case "changing":
+            return _with_total(it, container, total + bool(start))
+        case "none":
+            return _with_total(it, container, None)
+    return it.with_container(container)
 
 
 async def paging(it: Disturbance) -> web.StreamResponse:

@@ -62,4 +62,5 @@ class RandomFaults:
             return response
         name, chooser = chosen
         self.counts[name] += 1
-        return await KINDS[name].spoil(Disturbance(request, response, chooser, self._ended, keep))
+        steady = random.Random(f"{self.spec.seed} {request.path}")  # noqa: S311  # guards nothing
+        return await KINDS[name].spoil(Disturbance(request, response, chooser, steady, self._ended, keep))

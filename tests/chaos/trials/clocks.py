@@ -45,7 +45,7 @@ async def trial(seed: int, home: Path) -> Result:
                 await asyncio.sleep(chooser.uniform(0.3, 0.9))
                 result.require(*memory.look(servers))
             await faults.sync_fully(service, memory.database)
-            result.require(*memory.look(servers), *promises.equal_to_servers(memory.database, servers))
+            result.require(*memory.look_at_equal(servers))
             code, complaints = await service.end()
             if code or complaints:
                 result.require(f"the daemon ended with {code}: {complaints[:2000]}")

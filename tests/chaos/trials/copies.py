@@ -10,7 +10,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from tests.chaos import promises, worlds
-from tests.chaos.processes import start
+from tests.chaos.processes import PATIENCE_S, start
 from tests.chaos.results import Result
 from tests.properties.mirror import read_mirror
 
@@ -39,17 +39,19 @@ async def trial(seed: int, home: Path) -> Result:
             await worlds.sync_here(home, servers)
         before = read_mirror(home / "mirror.db", "home") if began else None
         plex.quirks.latency = chooser.choice((0.0, 0.02))
+        plex.changes.edit(next(plex.world.movies()).id, title="Edited")  # else the daemon may list nothing
         process = await start(home, "run", "--config", config, CHAOS_SPEED="4")
         ended = asyncio.ensure_future(process.communicate())
         copies: list[Path] = []
         try:
+            await _begun(plex, ended)
             for number in range(COPIES):
-                worlds.change(plex, chooser, chooser.randrange(1, 6))
-                await asyncio.wait([ended], timeout=0.8 if number == 0 else chooser.uniform(0, PAUSE_S))
+                await asyncio.wait([ended], timeout=chooser.uniform(0, PAUSE_S))
                 if ended.done():
                     result.require(f"the daemon ended with {process.returncode}: {ended.result()[1].decode()[-800:]}")
                     break
                 copies += _copy(home, number, process, chooser)
+                worlds.change(plex, chooser, chooser.randrange(1, 6))
         finally:
             if process.returncode is None:
                 process.kill()
@@ -64,6 +66,16 @@ async def trial(seed: int, home: Path) -> Result:
             result.require(*promises.equal_to_servers(copy, servers))
             result.require(*_check(copy, before, plex))
     return result
+
+
+async def _begun(plex: SimulatedPlex, ended: asyncio.Future[tuple[bytes, bytes]]) -> None:
+    """Wait until the daemon requests a listing: soon, it writes."""
+    listing = plex.faults.hang("/library/sections/*/*")
+    reached = asyncio.create_task(listing.reached.wait(), name="listing")
+    async with asyncio.timeout(PATIENCE_S):
+        await asyncio.wait((reached, ended), return_when=asyncio.FIRST_COMPLETED)
+    reached.cancel()
+    plex.faults.clear()
 
 
 def _copy(home: Path, number: int, process: asyncio.subprocess.Process, chooser: random.Random) -> list[Path]:

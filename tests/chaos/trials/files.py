@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 REPLACED = 78
 NOTICED_S = 10.0
 FULL = frozenset({0, 1, 3, 75, 78})
-WAYS = ("full sync", "full run", "mv", "cp", "unlink", "unlink wal")
+LOSSES = ("mv", "unlink", "unlink all", "cp", "unlink wal")
+"""How a database is lost to a daemon that has it open."""
+
+WAYS = ("full sync", "full run", *LOSSES)
 
 
 async def trial(seed: int, home: Path) -> Result:
@@ -31,7 +34,7 @@ async def trial(seed: int, home: Path) -> Result:
     async with plex:
         config = worlds.write_config(home, servers, sync='interval = "1s"')
         await worlds.sync_here(home, servers)
-        result.require(*memory.look(servers))
+        result.require(*memory.look_at_equal(servers))
         worlds.change(plex, chooser, 12)
         way = chooser.choice(WAYS)
         result.count(f"files: {way}")
@@ -42,11 +45,11 @@ async def trial(seed: int, home: Path) -> Result:
                 await _replaced(way, home, config, chooser, result)
         except Gone as gone:
             result.require(str(gone))
-        if way in {"mv", "cp", "unlink"}:
+        if way in {"mv", "cp", "unlink", "unlink all"}:
             memory.forget()
         result.require(*memory.look(servers))
         await worlds.sync_here(home, servers)
-        result.require(*memory.look(servers), *promises.equal_to_servers(memory.database, servers))
+        result.require(*memory.look_at_equal(servers))
     return result
 
 
@@ -76,36 +79,44 @@ async def _full(way: str, home: Path, config: Path, chooser: random.Random, resu
 
 
 async def _replaced(way: str, home: Path, config: Path, chooser: random.Random, result: Result) -> None:
-    """The daemon notices and stops with 78, and what is there now stays whole."""
-    database, copy = home / "mirror.db", home / "copy.db"
-    with closing(sqlite3.connect(database)) as connection:
-        connection.execute("VACUUM INTO ?", (str(copy),))
-    before = _rows(copy)
+    """Lose the database of a daemon that is busy."""
     service = await Service.run(home, config)
     try:
         await service.wait(lambda: service.of("sync.finished"), "sync")
-        await asyncio.sleep(chooser.uniform(0, 0.6))
-        match way:
-            case "mv":
-                shutil.copyfile(copy, home / "new.db")
-                (home / "new.db").replace(database)
-            case "cp":
-                shutil.copyfile(copy, database)
-            case "unlink":
-                database.unlink()
-            case _:
-                for suffix in ("-wal", "-shm"):
-                    database.with_name(database.name + suffix).unlink(missing_ok=True)
-        try:
-            async with asyncio.timeout(NOTICED_S):
-                code = await service.process.wait()
-        except TimeoutError:
-            result.require(f"{way}: the daemon did not notice within {NOTICED_S:.0f} s")
-            return
-        if code != REPLACED:
-            result.require(f"{way}: the daemon ended with {code}: {(await service.complaints())[-1500:]}")
+        await lose(way, home, service, chooser, result)
     finally:
         await service.kill()
+
+
+async def lose(way: str, home: Path, service: Service, chooser: random.Random, result: Result) -> None:
+    """Delete or replace the database: the daemon notices and stops with 78, and what is there now stays whole."""
+    database, copy = home / "mirror.db", home / f"copy for {way}.db"
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("VACUUM INTO ?", (str(copy),))
+    before = _rows(copy)
+    await asyncio.sleep(chooser.uniform(0, 0.6))
+    match way:
+        case "mv":
+            shutil.copyfile(copy, home / "new.db")
+            (home / "new.db").replace(database)
+        case "cp":
+            shutil.copyfile(copy, database)
+        case "unlink":
+            database.unlink()
+        case "unlink all":
+            for suffix in ("", "-wal", "-shm"):
+                database.with_name(database.name + suffix).unlink(missing_ok=True)
+        case _:
+            for suffix in ("-wal", "-shm"):
+                database.with_name(database.name + suffix).unlink(missing_ok=True)
+    try:
+        async with asyncio.timeout(NOTICED_S):
+            code = await service.process.wait()
+    except TimeoutError:
+        result.require(f"{way}: the daemon did not notice within {NOTICED_S:.0f} s")
+        return
+    if code != REPLACED:
+        result.require(f"{way}: the daemon ended with {code}: {(await service.complaints())[-1500:]}")
     if way in {"mv", "cp"} and _rows(database) != before:
         result.require(f"{way}: the copy that is there now is not as it was")
 

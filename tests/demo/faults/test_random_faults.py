@@ -92,6 +92,21 @@ async def test_a_bad_item_stays_bad(get: Get, plex: SimulatedPlex) -> None:
     assert (await get(MOVIES)).status == 200
 
 
+@pytest.mark.parametrize("seed", range(6))
+async def test_a_cut_listing_ends_at_the_same_entry(get: Get, plex: SimulatedPlex, seed: int) -> None:
+    """On whatever pages it is read; and it never says that it is whole."""
+    paths = [MOVIES, *(f"/library/sections/1/all?X-Plex-Container-Start={start}" for start in range(30))]
+    whole = [entry["ratingKey"] for entry in (await get(MOVIES)).entries]
+    plex.faults.disturb(f"seed={seed},rate=1,kinds=cut")
+    pages = [await get(path) for path in paths]
+    listed = [entry["ratingKey"] for entry in pages[0].entries]
+    assert len(whole) - 15 <= len(listed) < len(whole)
+    assert listed == whole[: len(listed)]
+    for start, page in enumerate(pages[1:]):
+        assert [entry["ratingKey"] for entry in page.entries] == listed[start:]
+    assert {page.container.get("totalSize") for page in pages} != {len(listed)}
+
+
 async def test_faults_keep_to_their_paths_and_number(get: Get, plex: SimulatedPlex) -> None:
     """Other paths are healthy, and so is the server after the last fault."""
     plex.faults.disturb("rate=1,kinds=html,paths=/library/*,times=2")

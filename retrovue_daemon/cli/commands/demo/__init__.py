@@ -152,7 +152,7 @@ def demo(  # noqa: PLR0917 -- typer passes every option by its name
     --faults takes settings joined by commas, all optional: `seed` (default 0; the same seed gives the same faults),
     `rate` (the share of responses that are spoiled; default 0.1), `kinds` (kinds joined by "+"; default: all; with a
     leading "-", all except these), `paths` (a pattern such as `/library/*`), and `times` (how many faults at most).
-    The kinds are status, html, redirect, truncate, reset, hang, drip, chunk, gzip, double, totals, paging,
+    The kinds are status, html, redirect, truncate, reset, hang, drip, chunk, gzip, double, totals, paging, cut,
     duplicates, keyless, item, identity, sections, bomb, nesting, texts, numbers, encoding and entities.
 
     Examples:
