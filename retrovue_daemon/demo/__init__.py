@@ -8,11 +8,15 @@
 | `builtin`, `builtin_films`, `builtin_shows`, `builtin_film_data` | the built-in library |
 | `generate` | libraries of any size |
 | `changes` | changes that a library goes through over time |
+| `rich_changes` | changes of tags, collections, chapters, markers and subtitles |
 | `rescan` | deleted items that a scan finds again |
 | `marks` | the timestamps and counters that each change moves |
 | `versions` | the new versions and files that a change produces |
 | `release` | Plex versions and what each supports |
+| `streams`, `timeline` | value types and elements of streams, chapters and markers |
 | `entries`, `files`, `tags`, `pictures`, `details`, `shape` | item -> entry, in listings and in details |
+| `memberships` | which items are in a collection, and in which order |
+| `collection_entries`, `collection_endpoints` | the entries and the paths of collections |
 | `containers`, `meta` | the attributes and lists around entries, per endpoint |
 | `encode` | entries -> JSON and XML |
 | `stencil` | the same for films and episodes, several times faster |
@@ -31,8 +35,10 @@ from retrovue_daemon.demo.changes import Changes
 from retrovue_daemon.demo.control import Control
 from retrovue_daemon.demo.faults import Faults
 from retrovue_daemon.demo.generate import generated_library
+from retrovue_daemon.demo.memberships import Memberships
 from retrovue_daemon.demo.quirks import Quirks
 from retrovue_daemon.demo.release import RELEASE_2016, RELEASE_2023, RELEASE_2026, RELEASES, Release
+from retrovue_daemon.demo.rich_changes import RichChanges
 from retrovue_daemon.demo.server import Request, SimulatedPlex
 from retrovue_daemon.demo.shape import Shape
 from retrovue_daemon.demo.world import Library, Location, World
@@ -47,9 +53,11 @@ __all__ = [
     "Faults",
     "Library",
     "Location",
+    "Memberships",
     "Quirks",
     "Release",
     "Request",
+    "RichChanges",
     "Shape",
     "SimulatedPlex",
     "World",

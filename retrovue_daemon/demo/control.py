@@ -5,11 +5,12 @@ meant for loopback only and requires no token.
 
 | request | body | response |
 |---|---|---|
-| POST /changes/{method of Changes} | its arguments, as a JSON object | its result: items or libraries |
+| POST /changes/{method of Changes or RichChanges} | its arguments, as a JSON object | its result |
 | POST /faults/{method of Faults} | its arguments, as a JSON object | {} |
 | POST /quirks | the quirks to set | all quirks |
 | POST /restart | | {} |
 | GET /truth/{type} | ?library= | all films, shows, seasons or episodes of the world |
+| GET /truth/collection | ?library= | all collections, with the ids of their members in order |
 | GET /truth | | the libraries, with the number of items of each type |
 | GET / | | all changes and faults with their arguments, and the quirks |
 
@@ -28,6 +29,8 @@ from aiohttp import web
 from retrovue_daemon.demo.changes import Changes
 from retrovue_daemon.demo.faults import Faults
 from retrovue_daemon.demo.items import Item
+from retrovue_daemon.demo.memberships import Memberships
+from retrovue_daemon.demo.rich_changes import RichChanges
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +84,7 @@ class Control:
         """Return the available methods and quirks."""
         return _json(
             {
-                "changes": _described(Changes),
+                "changes": _described(Changes) | _described(RichChanges),
                 "faults": _described(Faults),
                 "quirks": msgspec.to_builtins(self._plex.quirks),
             }
@@ -89,7 +92,11 @@ class Control:
 
     async def change(self, request: web.Request) -> web.Response:
         """Change the world."""
-        method = _method(self._plex.changes, Changes, request.match_info["name"])
+        name = request.match_info["name"]
+        if name in _offered(RichChanges):
+            method = _method(self._plex.rich, RichChanges, name)
+        else:
+            method = _method(self._plex.changes, Changes, name)
         return _json(_plain(await _called(method, request)))
 
     async def fault(self, request: web.Request) -> web.Response:
@@ -126,10 +133,16 @@ class Control:
     async def truth(self, request: web.Request) -> web.Response:
         """Return all items of one type."""
         item_type, wanted = request.match_info["type"], request.query.get("library")
-        if item_type not in TYPES:
-            raise web.HTTPNotFound
         world = self._plex.world
         keys = world.libraries if wanted is None else (wanted,)
+        if item_type == "collection":
+            memberships = Memberships(world)
+            there = [each for each in world.collections.values() if each.library in keys]
+            return _json(
+                [msgspec.to_builtins(each) | {"members": [m.id for m in memberships.of(each)]} for each in there]
+            )
+        if item_type not in TYPES:
+            raise web.HTTPNotFound
         return _json([_plain(item) for key in keys for item in world.in_library(key, item_type)])
 
 

@@ -11,7 +11,7 @@ from retrovue_daemon.demo.entries import listing_entry, rating_image
 from retrovue_daemon.demo.items import Episode, Movie, Show
 from retrovue_daemon.demo.shape import Entry, Shape, strip
 from retrovue_daemon.demo.shelf import file_name, is_modern
-from retrovue_daemon.demo.tags import full_tags
+from retrovue_daemon.demo.tags import full_tags, tag_entry
 from retrovue_daemon.demo.timeline import chapter_entries, marker_entries
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ def detail_entry(world: World, item: Item, shape: Shape) -> Entry:
     """Return the single element of a detail response. It has its Guid array whether or not that was requested."""
     entry = located_entry(world, item, Shape(guids=world.release.guids, streams=True))
     entry |= full_tags(item.tags, modern=is_modern(item.guid))
+    if item.tags.collections:
+        entry["Collection"] = [_collection(world, item, title) for title in item.tags.collections]
     if ratings := _ratings(item):
         entry["Rating"] = ratings
     if isinstance(item, Show):
@@ -64,3 +66,8 @@ def _folder(world: World, show: Show) -> str:
                         return part.file.rsplit("/", 2)[0]
     root = next((location.path for location in world.libraries[show.library].locations), "")
     return f"{root}/{file_name(show.title, show.year)}"
+
+
+def _collection(world: World, item: Item, title: str) -> Entry:
+    collection = world.collection_titled(item.library, title)
+    return tag_entry("collection", title) | ({} if collection is None else {"guid": collection.guid})

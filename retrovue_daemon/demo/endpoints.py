@@ -32,6 +32,7 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from retrovue_daemon.demo import containers, query
+from retrovue_daemon.demo.collection_endpoints import CollectionEndpoints
 from retrovue_daemon.demo.details import detail_entry
 from retrovue_daemon.demo.items import Item, Season, Show
 from retrovue_daemon.demo.misbehaviour import FAULT
@@ -59,6 +60,7 @@ class Endpoints:
         self._quirks = quirks
         self._faults = faults
         self._responses = Responses(world, encoder, quirks, faults)
+        self._collections = CollectionEndpoints(world, self._responses, quirks, faults)
         self._orders = Orders(world, quirks)
 
     def routes(self) -> list[web.RouteDef]:
@@ -76,7 +78,6 @@ class Endpoints:
             web.get("/library/sections/{key}", self.section),
             web.get("/library/sections/{key}/all", self.all),
             web.get("/library/sections/{key}/allLeaves", self.all_leaves),
-            web.get("/library/sections/{key}/collections", self.collections),
             web.get(
                 "/library/sections/{key}/{field:genre|country|director|writer|actor|producer|label|network|collection}",
                 self.choices,
@@ -84,6 +85,7 @@ class Endpoints:
             web.get("/library/metadata/{ids}", self.metadata),
             web.get("/library/metadata/{id}/children", self.children),
             web.get("/library/metadata/{id}/allLeaves", self.leaves),
+            *self._collections.routes(),
         ]
 
     async def root(self, request: web.Request) -> web.Response:
@@ -158,15 +160,10 @@ class Endpoints:
     async def everything(self, request: web.Request) -> web.Response:
         """Return the items of one type in all libraries. Each item names its library."""
         listed_type = query.item_type(request.query, "movie")
+        if listed_type == "collection":
+            return self._collections.of_server(request)
         found = () if listed_type is None else self._orders.find([*self._world.libraries], listed_type, request.query)
         return self._responses.paged(request, {"allowSync": False, **containers.LIBRARY_PLUGIN}, found, located=True)
-
-    async def collections(self, request: web.Request) -> web.Response:
-        """Return the collections of a library. The simulated server has none."""
-        library = self._responses.library(request)
-        return self._responses.paged(
-            request, containers.listing(library) | self._responses.meta(request, library, "collection"), []
-        )
 
     async def choices(self, request: web.Request) -> web.Response:
         """Return the genres (countries, directors, …) that occur in a library."""
@@ -234,6 +231,8 @@ class Endpoints:
         self, request: web.Request, library: Library, *, default_type: str, without_guids: bool = False
     ) -> web.Response:
         listed_type = query.item_type(request.query, default_type)
+        if listed_type == "collection":
+            return self._collections.of_library(request, library)
         items: Sequence[Item] = ()
         if listed_type is not None and library.key not in self._quirks.empty_libraries:
             items = self._orders.find([library.key], listed_type, request.query)

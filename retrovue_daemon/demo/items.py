@@ -175,6 +175,24 @@ class Episode(Item, frozen=True, gc=False, kw_only=True):
         return self.season_id
 
 
+class Collection(Item, frozen=True, gc=False, kw_only=True):
+    """A collection of the items of one type in its library.
+
+    The items of a plain one name its title among their tags; `order` holds their ids where they have been sorted by
+    hand (`sort` 2; 0 is by release, 1 by title). A smart one has a `filter`, the arguments of a listing, such as
+    "genre=Horror&sort=year&limit=10". `mode` -1 is the library's default.
+    """
+
+    type = "collection"
+
+    item_type: str
+    sort: int = 0
+    mode: int = -1
+    order: tuple[int, ...] = ()
+    filter: str | None = None
+    has_art: bool = False
+
+
 class Artist(Item, frozen=True, gc=False, kw_only=True):
     """An entry of a music library, which a sync of films and shows ignores."""
 

@@ -27,6 +27,8 @@ FILTERS = (
     ("director", "string", "Director"),
     ("writer", "string", "Writer"),
     ("actor", "string", "Actor"),
+    ("collection", "string", "Collection"),
+    ("label", "string", "Label"),
 )
 SORTS = (
     ("year", "desc", "Year"),
@@ -50,6 +52,8 @@ FIELDS = (
     ("director", "tag", "Director"),
     ("writer", "tag", "Writer"),
     ("actor", "tag", "Actor"),
+    ("collection", "tag", "Collection"),
+    ("label", "tag", "Label"),
     ("addedAt", "date", "Date Added"),
     ("trash", "boolean", "Trash"),
     ("editionTitle", "string", "Edition"),
@@ -70,11 +74,14 @@ OPERATORS = {
 }
 
 
-def of_library(library: Library, active: str | None) -> Entry:
-    """Return the levels of a library with their filters, sorts and fields, and the operators of each field type."""
+def of_library(library: Library, active: str | None, *, labels: bool) -> Entry:
+    """Return the levels of a library with their filters, sorts and fields, and the operators of each field type.
+
+    Labels are among them if the library has any.
+    """
     levels = (active,) if active == "collection" else LEVELS[library.type]
     return {
-        "Type": [_level(library, level, active=level == active) for level in levels],
+        "Type": [_level(library, level, active=level == active, labels=labels) for level in levels],
         "FieldType": [
             {"type": name, "Operator": [{"key": key, "title": title} for key, title in operators]}
             for name, operators in OPERATORS.items()
@@ -82,7 +89,7 @@ def of_library(library: Library, active: str | None) -> Entry:
     }
 
 
-def _level(library: Library, level: str, *, active: bool) -> Entry:
+def _level(library: Library, level: str, *, active: bool, labels: bool) -> Entry:
     number = TYPE_NUMBERS.get(level)
     path = f"/library/sections/{library.key}"
     prefix = "" if level == library.type else f"{level}."
@@ -94,6 +101,7 @@ def _level(library: Library, level: str, *, active: bool) -> Entry:
         "Filter": [
             {"filter": name, "filterType": kind, "key": f"{path}/{name}", "title": title, "type": "filter"}
             for name, kind, title in FILTERS
+            if labels or name != "label"
         ],
         "Sort": [
             {
@@ -111,5 +119,9 @@ def _level(library: Library, level: str, *, active: bool) -> Entry:
                 for key, direction, title in SORTS
             ),
         ],
-        "Field": [{"key": f"{prefix}{key}", "title": title, "type": kind} for key, kind, title in FIELDS],
+        "Field": [
+            {"key": f"{prefix}{key}", "title": title, "type": kind}
+            for key, kind, title in FIELDS
+            if labels or key != "label"
+        ],
     }

@@ -11,7 +11,7 @@ import math
 import re
 from itertools import groupby
 from operator import attrgetter, le
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from unicodedata import normalize
 
 import msgspec
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.demo.world import World
 
-TYPE_NUMBERS = {"movie": 1, "show": 2, "season": 3, "episode": 4, "artist": 8, "photo": 13}
+AnItem = TypeVar("AnItem", bound=Item)
+TYPE_NUMBERS = {"movie": 1, "show": 2, "season": 3, "episode": 4, "artist": 8, "photo": 13, "collection": 18}
 TYPES_BY_NUMBER = {number: name for name, number in TYPE_NUMBERS.items()}
 
 NATURAL = re.compile(r"[0-9]{1,18}")
@@ -128,7 +129,7 @@ def natural(text: str) -> int | None:
     return int(text) if NATURAL.fullmatch(text) else None
 
 
-def filtered(world: World, items: Iterable[Item], query: MultiMapping[str]) -> list[Item]:
+def filtered(world: World, items: Iterable[AnItem], query: MultiMapping[str]) -> list[AnItem]:
     """Return the items that pass every filter of the query. Arguments that are not fields are not filters."""
     kept = list(items)
     for key, value in query.items():
@@ -151,7 +152,7 @@ def filtered(world: World, items: Iterable[Item], query: MultiMapping[str]) -> l
     return kept
 
 
-def ordered(world: World, items: Iterable[Item], sort: str | None, listed_type: str) -> list[Item]:
+def ordered(world: World, items: Iterable[AnItem], sort: str | None, listed_type: str) -> list[AnItem]:
     """Return the items in the requested order, or in the default order of their type.
 
     The default order of episodes has six terms: sorting a million of them takes several seconds, during which no
@@ -163,7 +164,7 @@ def ordered(world: World, items: Iterable[Item], sort: str | None, listed_type: 
         level, _, field = name.rpartition(".")
         if field not in NUMBERS | TEXTS or direction not in ("", "asc", "desc", "nullsLast"):
             raise BadQuery(f"sort={term}")
-        of_level = [_at_level(world, item, level) for item in result] if level else result
+        of_level: Sequence[Item] = [_at_level(world, item, level) for item in result] if level else result
         numbers: list[Any] = [*map(NUMBERS[field], of_level)] if field in NUMBERS else _places(of_level, TEXTS[field])
         if None in numbers:
             # Items without a value come first, as in SQLite, unless the request says nullsLast.

@@ -144,7 +144,14 @@ class Responses:
 
     def meta(self, request: web.Request, library: Library, listed_type: str | None) -> Entry:
         """Return the `Meta` element of a listing, if requested."""
-        return {"Meta": meta.of_library(library, listed_type)} if request.query.get("includeMeta") == "1" else {}
+        if request.query.get("includeMeta") != "1":
+            return {}
+        labels = any(
+            item.tags.labels
+            for level in meta.LEVELS[library.type]
+            for item in self._world.in_library(library.key, level)
+        )
+        return {"Meta": meta.of_library(library, listed_type, labels=labels)}
 
     def library(self, request: web.Request) -> Library:
         """Return the library that the path names. Raise a 404 if there is none."""

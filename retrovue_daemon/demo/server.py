@@ -1,7 +1,7 @@
 """The simulated Plex Media Server on a loopback port.
 
     async with SimulatedPlex(built_in_library()) as plex:
-        ...  # plex.url, plex.token, plex.world, plex.changes, plex.faults, plex.quirks, plex.requests
+        ...  # plex.url, plex.token, plex.world, plex.changes, plex.rich, plex.faults, plex.quirks, plex.requests
 
 The middlewares, outermost first: record requests, apply faults, check tokens. `endpoints` produces the responses.
 """
@@ -26,6 +26,7 @@ from retrovue_daemon.demo.misbehaviour import FAULT, before_answer, spoil
 from retrovue_daemon.demo.pages import KEEP_ALIVE_SECONDS, error_page, unauthorized
 from retrovue_daemon.demo.query import BadQuery
 from retrovue_daemon.demo.quirks import Quirks
+from retrovue_daemon.demo.rich_changes import RichChanges
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,6 +71,7 @@ class SimulatedPlex:
     ) -> None:
         self.world = world
         self.changes = Changes(world)
+        self.rich = RichChanges(world)
         self.token = token
         self.shared_token = f"{token}-shared"
         self.faults = Faults()

@@ -258,6 +258,11 @@ def is_modern(guid: str | None) -> bool:
     return guid is None or guid.startswith("plex://")
 
 
+def collection_guid(library: str, title: str) -> str:
+    """Return the guid of a collection."""
+    return f"collection://{_uuid('/'.join((library, title)))}"
+
+
 def plex_guid(item_type: str, *identity: object) -> str:
     """Return a guid of the modern agents. It depends only on what the item is, so copies have the same guid."""
     name = "/".join(map(str, (item_type, *identity)))

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from retrovue_daemon.demo.items import Episode, Item, Media, Movie, Part, Photo, Season, Show
+from retrovue_daemon.demo.items import Collection, Episode, Item, Media, Movie, Part, Photo, Season, Show
 from retrovue_daemon.demo.release import RELEASE_2026, Release
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Iterator, Mapping, ValuesView
 
 OPENING = 1_767_225_600
 """The first second of a world's clock: 2026-01-01T00:00:00Z."""
@@ -72,6 +72,7 @@ class World:
         self.now = OPENING
         self.revision = 0
         self._items: dict[int, Item] = {}
+        self._collections: dict[int, Collection] = {}
         self._by_library: defaultdict[tuple[str, str], dict[int, Item]] = defaultdict(dict)
         self._children: defaultdict[int, list[int]] = defaultdict(list)
         self._last_ids: defaultdict[str, int] = defaultdict(int)
@@ -89,7 +90,23 @@ class World:
         """Return the item with that rating key. Raise KeyError if there is none."""
         return self._items[int(rating_key)]
 
-    def in_library(self, key: str, item_type: str) -> Collection[Item]:
+    @property
+    def collections(self) -> Mapping[int, Collection]:
+        """Every collection by its id. Items and collections never share an id."""
+        return self._collections
+
+    def collection_titled(self, library: str, title: str) -> Collection | None:
+        """Return the plain collection of that title in a library, or None if there is none."""
+        return next(
+            (
+                each
+                for each in self._collections.values()
+                if each.library == library and each.title == title and each.filter is None
+            ),
+            None,
+        )
+
+    def in_library(self, key: str, item_type: str) -> ValuesView[Item]:
         """Return all items of one type ("movie", "episode", …) in a library, in no particular order."""
         return self._by_library[key, item_type].values()
 
@@ -169,6 +186,8 @@ class World:
             item for (owner, _), items in self._by_library.items() if owner == key for item in items.values()
         ]:
             self.drop(item.id)
+        for collection in [each for each in self._collections.values() if each.library == key]:
+            self.drop_collection(collection.id)
         del self.libraries[key]
         self.revision += 1
 
@@ -186,6 +205,16 @@ class World:
             self._children[parent].append(item.id)
         self.revision += 1
         self._notify_watchers(item)
+
+    def put_collection(self, collection: Collection) -> None:
+        """Add a collection, or replace the one with its id."""
+        self._collections[collection.id] = collection
+        self.revision += 1
+
+    def drop_collection(self, collection_id: int) -> None:
+        """Remove a collection. Its members stay."""
+        del self._collections[collection_id]
+        self.revision += 1
 
     def put_episodes(self, season: Season, episodes: list[Episode]) -> None:
         """Add new episodes of one season at once, which is much faster than one by one for a million of them."""
