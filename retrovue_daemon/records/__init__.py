@@ -5,7 +5,17 @@ exactly as Plex sends them; ``None`` means that the server sent no value.
 """
 
 from retrovue_daemon.records.collections import Collection, CollectionMember
-from retrovue_daemon.records.details import Chapter, Credit, Details, Job, Marker, Stream, StreamKind, TagKind
+from retrovue_daemon.records.details import (
+    Chapter,
+    Credit,
+    Details,
+    DetailsPage,
+    Job,
+    Marker,
+    Stream,
+    StreamKind,
+    TagKind,
+)
 from retrovue_daemon.records.items import Episode, Guids, Item, Kind, MediaFile, Movie, Season, Show, State
 from retrovue_daemon.records.pages import FoundPage, FoundShow, Page, Skipped
 from retrovue_daemon.records.server import LibraryListing, PathMapping, ServerIdentity
@@ -16,6 +26,7 @@ __all__ = [
     "CollectionMember",
     "Credit",
     "Details",
+    "DetailsPage",
     "Episode",
     "FoundPage",
     "FoundShow",

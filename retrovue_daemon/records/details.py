@@ -89,3 +89,11 @@ class Details(msgspec.Struct, frozen=True, gc=False):
     chapters: tuple[Chapter, ...] | None
     markers: tuple[Marker, ...] | None
     dropped: tuple[str, ...] = ()
+
+
+class DetailsPage(msgspec.Struct, frozen=True):
+    """The details in one response; ``skipped`` counts entries that are no item, ``size`` the bytes of the body."""
+
+    items: tuple[Details, ...]
+    skipped: int
+    size: int

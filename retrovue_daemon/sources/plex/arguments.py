@@ -45,6 +45,28 @@ DETAILS: Final[Mapping[str, str]] = {
 """For single items."""
 
 
+_TIMES: Final = {
+    "includeChapters": "1",
+    "includeMarkers": "1",
+    "skipRefresh": "1",
+}
+_NOT_IN_DETAILS: Final = "Media,Guid,Rating,Collection,Similar,Image,UltraBlurColors,Extras,Location,Field"
+
+ALL_DETAILS: Final[Mapping[str, str]] = {
+    **_TIMES,
+    # Actors are most of a response, so that leaving out the rest, which listings have, saves half of what remains.
+    LEFT_OUT: _NOT_IN_DETAILS,
+    "excludeFields": "summary,tagline,slug",
+}
+"""For the details of many items: tags, credits, chapters and markers."""
+
+TIMES_ONLY: Final[Mapping[str, str]] = {
+    **ALL_DETAILS,
+    LEFT_OUT: f"{_NOT_IN_DETAILS},{_TAGS},Country,Label,Network,Mood,Style,Writer,Producer,Role",
+}
+"""For reading chapters and markers again."""
+
+
 def paging(start: int, size: int) -> dict[str, str]:
     """Return the arguments for a page. They are not sent as headers, so that caches do not confuse pages."""
     return {"X-Plex-Container-Start": str(start), "X-Plex-Container-Size": str(size)}

@@ -14,6 +14,7 @@ from retrovue_daemon.errors import EndlessListing, RequestRefused, Unauthorized,
 from retrovue_daemon.records import Episode, Kind
 from retrovue_daemon.sources.plex.arguments import BY_TYPE, LEAVES, LEFT_OUT, paging
 from retrovue_daemon.sources.plex.budget import LARGEST_BODY
+from retrovue_daemon.sources.plex.details_requests import DetailsRequests
 from retrovue_daemon.sources.plex.guid import GUIDParser
 from retrovue_daemon.sources.plex.metadata import Metadata
 from retrovue_daemon.sources.plex.pages import LARGEST_FIRST_PAGE, PageSource
@@ -75,8 +76,9 @@ _log = structlog.get_logger(__name__)
 class PlexClient:
     """One Plex Media Server, accessed over one session; an async context manager.
 
-    ``metadata`` requests single items. ``client_identifier`` identifies this installation to the server and stays the
-    same across restarts. Clients of one process share ``bodies``, the memory for responses. All methods raise only
+    ``metadata`` requests single items, ``details`` all that is known about many. ``client_identifier`` identifies
+    this installation to the server and stays the same across restarts. Clients of one process share ``bodies``, the
+    memory for responses. All methods raise only
     PlexError, whose texts never contain the token.
     """
 
@@ -103,6 +105,7 @@ class PlexClient:
         )
         self._source = PageSource(self._transport, server, clock)
         self.metadata = Metadata(self._transport, self._source.turn, server.name)
+        self.details = DetailsRequests(self._transport, self._source.turn)
         self._leaves_useless: set[str] = set()
         """Keys of libraries whose ``allLeaves`` is refused or contains less than the listing by type."""
         self._filter_refused = False

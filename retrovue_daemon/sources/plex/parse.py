@@ -171,7 +171,7 @@ def parse_identity(body: bytes, *, content_type: str = "") -> ServerIdentity:
     return ServerIdentity(machine, identity.version or None)
 
 
-class _Reader(Generic[C]):
+class Reader(Generic[C]):
     """Reads bodies as a container of one type."""
 
     def __init__(self, container: type[C]) -> None:
@@ -219,10 +219,10 @@ class _Reader(Generic[C]):
         limits.check_entries(sum(len(entries) for entries in lists if entries))
 
 
-_PAGE: Final = _Reader(Container)
-_SECTIONS: Final = _Reader(Sections)
-_IDENTITY: Final = _Reader(Identity)
-_LIBRARIES: Final = _Reader(LibrariesOfEntries)
+_PAGE: Final = Reader(Container)
+_SECTIONS: Final = Reader(Sections)
+_IDENTITY: Final = Reader(Identity)
+_LIBRARIES: Final = Reader(LibrariesOfEntries)
 
 
 def _xml_container(body: bytes, content_type: str) -> tuple[dict[str, Any], bool]:

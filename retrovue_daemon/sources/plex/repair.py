@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import re
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast, get_args
 
 import msgspec
 
@@ -190,7 +190,7 @@ def mend(raw: object, struct: type[S]) -> S:
 
 
 def _mended_fields(raw: object, struct: type[msgspec.Struct]) -> dict[str, Any]:
-    fields = _FIELDS[struct]
+    fields = _FIELDS.get(struct) or _fields_of(struct)
     if isinstance(raw, dict):
         return {name: mend_field(raw.get(key)) for name, key, mend_field in fields}
     # Elements of Guid, Genre and Location have a single value, which is accepted without the enclosing object.
@@ -321,3 +321,18 @@ _FIELDS: Final[dict[type[msgspec.Struct], list[tuple[str, str, Callable[[object]
     )
 }
 """Per struct: the attribute, the key in the response, and the function that returns the declared type."""
+
+
+@cache
+def _fields_of(struct: type[msgspec.Struct]) -> list[tuple[str, str, Callable[[object], Any]]]:
+    """Return the same for a struct whose lists are as long as the server makes them."""
+    return [
+        (field.name, field.encode_name, _MENDERS.get(field.type) or _each(_element_of(field.type)))
+        for field in msgspec.structs.fields(struct)
+    ]
+
+
+def _element_of(optional_list: Any) -> type[msgspec.Struct]:
+    """Return the struct in a type such as ``list[Person] | None``."""
+    ((struct,),) = (get_args(part) for part in get_args(optional_list) if part is not type(None))
+    return cast("type[msgspec.Struct]", struct)

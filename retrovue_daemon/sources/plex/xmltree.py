@@ -16,6 +16,7 @@ import msgspec
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import XMLParser
 
+from retrovue_daemon.sources.plex.details_structs import CHILDREN, STRUCTS
 from retrovue_daemon.sources.plex.json_structs import (
     NESTED,
     Container,
@@ -34,7 +35,7 @@ from retrovue_daemon.sources.plex.json_structs import (
 
 _ENTRY_TAGS: Final = ("Video", "Directory", "Track", "Photo")
 _CHILD_TAGS: Final = {
-    **dict.fromkeys(_ENTRY_TAGS, ("Media", "Guid", "Genre", "Director", "Location")),
+    **dict.fromkeys(_ENTRY_TAGS, ("Media", "Guid", "Location", *CHILDREN)),
     "Media": ("Part",),
 }
 _DEPTH_OF_NESTED: Final = 2
@@ -54,6 +55,7 @@ _NAMES: Final = frozenset(
         Section,
         Sections,
         Tag,
+        *STRUCTS,
     )
     for field in msgspec.structs.fields(struct)
 )

@@ -40,6 +40,8 @@ class FakePlex:
         """Set once a request is held."""
         self.release = asyncio.Event()
         """Lets go all requests that are held."""
+        self.otherwise: Handler | None = None
+        """Answers all paths that no other handler answers."""
         self._handlers: dict[str, list[Handler]] = defaultdict(list)
         self._runner: web.AppRunner | None = None
 
@@ -111,6 +113,8 @@ class FakePlex:
     async def _dispatch(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(request)
         handlers = self._handlers.get(request.path)
+        if not handlers and self.otherwise is not None:
+            return await self.otherwise(request)
         if not handlers:
             return web.Response(status=404, text="<html><head><title>Not Found</title></head></html>")
         handler = handlers.pop(0) if len(handlers) > 1 else handlers[0]

@@ -1,0 +1,155 @@
+"""Requests for the details of many items: ``/library/metadata/1,2,3``."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+import msgspec
+
+from retrovue_daemon.errors import PlexError, RequestRefused, ServerTimeout
+from retrovue_daemon.sources.plex.arguments import ALL_DETAILS, TIMES_ONLY
+from retrovue_daemon.sources.plex.details import parse_details
+from retrovue_daemon.sources.plex.narrowing import MOST_IN_A_ROW, MOST_TIMEOUTS_IN_A_ROW, may_be_one_entry
+from retrovue_daemon.sources.plex.pace import LONG_S, SHORT_S
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from retrovue_daemon.records import Details, DetailsPage, Kind
+    from retrovue_daemon.sources.plex.transport import Response, Transport, Turn
+
+MOST_IDS: Final = 100
+"""Rating keys per request: servers accept more than twice as many."""
+
+MOST_BYTES_OF_IDS: Final = 3_500
+"""The same in bytes: many proxies limit a request's first line to 8 KB, and some encode the commas."""
+
+_FEWEST_IDS: Final = 10
+_NOT_FOUND: Final = 404
+
+
+class DetailsAnswer(msgspec.Struct):
+    """What a server sent for some items; ``found`` has the details by rating key.
+
+    ``unreadable`` are the items that spoil every response that contains them, ``ignored`` counts entries that were
+    not requested. ``failure`` is set if the server failed; the items that are in neither list were then not
+    requested, otherwise the server does not have them.
+    """
+
+    found: dict[str, Details] = msgspec.field(default_factory=dict)
+    unreadable: dict[str, PlexError] = msgspec.field(default_factory=dict)
+    ignored: int = 0
+    together: set[str] = msgspec.field(default_factory=set)
+    """The found items that were requested with others."""
+    failure: PlexError | None = None
+
+
+class DetailsRequests:
+    """Requests the details of items from one server, one request at a time; ``turn`` is entered for each.
+
+    ``at_once`` is how many to request at once. It is lowered while responses take long.
+    """
+
+    def __init__(self, transport: Transport, turn: Turn) -> None:
+        self._transport = transport
+        self._turn = turn
+        self.at_once = MOST_IDS
+
+    async def read(
+        self, rating_keys: Sequence[str], kind: Kind, *, cast: int, times_only: bool = False
+    ) -> DetailsAnswer:
+        """Request the details of items of one kind, with ``cast`` actors each, or chapters and markers only.
+
+        If that fails, items are requested in halves, down to the one that the server cannot send. Never raises
+        PlexError: what was read before a failure is part of the answer.
+        """
+        answer = DetailsAnswer()
+        waiting = deque(_in_lines(rating_keys, self.at_once))
+        in_a_row = 0
+        has_failed = False
+        while waiting:
+            keys = waiting.popleft()
+            try:
+                page = await self._request(
+                    keys, cast, times_only=times_only, tries=1 if has_failed and len(keys) > 1 else None
+                )
+            except PlexError as error:
+                if not may_be_one_entry(error):
+                    answer.failure = error
+                    return answer
+                has_failed = True
+                if len(keys) > 1:
+                    waiting.extendleft([keys[len(keys) // 2 :], keys[: len(keys) // 2]])
+                    continue
+                answer.unreadable[keys[0]] = error
+                in_a_row += 1
+                most = MOST_TIMEOUTS_IN_A_ROW if isinstance(error, ServerTimeout) else MOST_IN_A_ROW
+                if in_a_row >= most:
+                    answer.failure = error
+                    return answer
+            else:
+                in_a_row = 0
+                if page is not None:
+                    _add(answer, keys, kind, page)
+        return answer
+
+    async def _request(
+        self, rating_keys: Sequence[str], cast: int, *, times_only: bool, tries: int | None
+    ) -> DetailsPage | None:
+        """Request items at once; return None if the server has none of them. Raise PlexError."""
+
+        def read(response: Response) -> DetailsPage:
+            self._adapt(response.seconds, len(rating_keys))
+            return parse_details(response.body, content_type=response.content_type, cast=cast, times_only=times_only)
+
+        try:
+            return await self._transport.get(
+                f"/library/metadata/{','.join(quote(key, safe='') for key in rating_keys)}",
+                read,
+                params=TIMES_ONLY if times_only else ALL_DETAILS,
+                tries=tries,
+                turn=self._turn,
+            )
+        except RequestRefused as refusal:
+            if refusal.status != _NOT_FOUND:
+                raise
+        except ServerTimeout:
+            self._adapt(LONG_S + 1, len(rating_keys))
+            raise
+        return None
+
+    def _adapt(self, seconds: float, asked: int) -> None:
+        """Request fewer items at once after a slow response, and more again after a fast one."""
+        if seconds > LONG_S:
+            self.at_once = max(_FEWEST_IDS, min(self.at_once, asked) // 2)
+        elif seconds < SHORT_S and asked >= self.at_once:
+            self.at_once = min(MOST_IDS, self.at_once * 2)
+
+
+def _add(answer: DetailsAnswer, keys: Sequence[str], kind: Kind, page: DetailsPage) -> None:
+    """Add a response to an answer; entries that were not requested are counted and ignored."""
+    answer.ignored += page.skipped
+    for item in page.items:
+        if item.kind is kind and item.rating_key in keys and item.rating_key not in answer.found:
+            answer.found[item.rating_key] = item
+            if len(keys) > 1:
+                answer.together.add(item.rating_key)
+        else:
+            answer.ignored += 1
+
+
+def _in_lines(rating_keys: Sequence[str], most: int) -> Iterator[Sequence[str]]:
+    """Cut rating keys into as many as fit into the first line of a request."""
+    line: list[str] = []
+    size = 0
+    for key in rating_keys:
+        length = len(quote(key, safe="")) + 1
+        if line and (len(line) >= most or size + length > MOST_BYTES_OF_IDS):
+            yield line
+            line, size = [], 0
+        line.append(key)
+        size += length
+    if line:
+        yield line
