@@ -42,10 +42,6 @@ def main() -> int:
         print(json.dumps({"seed": seed, **figures.as_json()}))
     else:
         print("\n".join(figures.lines()))
-    if arguments.figures is not None:
-        total = Figures.read(arguments.figures)
-        total.merge(figures)
-        total.write(arguments.figures)
     return 1 if figures.failures else 0
 
 
@@ -74,12 +70,16 @@ def _drop(_logger: object, _method: str, _line: object) -> NoReturn:
 
 async def _run(arguments: argparse.Namespace, seed: int) -> Figures:
     figures, until = Figures(), time.monotonic() + arguments.seconds
+    earlier = Figures() if arguments.figures is None else Figures.read(arguments.figures)
     seeds = iter(range(seed, seed + (arguments.trials or 10**9)))
 
     async def work() -> None:
         for number in _until(seeds, until):
             result = await play(number, arguments.only)
             figures.add(result)
+            if arguments.figures is not None:  # at once: a run may be stopped
+                earlier.add(result)
+                earlier.write(arguments.figures)
             if not arguments.json:
                 _say(result)
             if arguments.until_failure and figures.failures:

@@ -1,8 +1,7 @@
-"""How a server is disturbed during one schedule: it fails at random, lies in its listings, or stumbles once.
+"""How a server is disturbed during one schedule: it fails at random, lies, changes meanwhile, or stumbles once.
 
 A server that fails at random seldom lets a pass end, and so seldom tempts it to remove anything. One that lies
-responds in time and in good form, so that passes end; but what it says is wrong, contradicts itself, or changes while
-it is listed.
+responds in time and in good form, so that passes end; but what it says is wrong or contradicts itself.
 """
 
 from __future__ import annotations
@@ -15,9 +14,9 @@ from retrovue_daemon.demo.faults import KINDS, FaultSpec
 if TYPE_CHECKING:
     import random
 
-    from retrovue_daemon.demo import SimulatedPlex
+    from tests.chaos.worlds import TrialServer
 
-MANNERS = {"fails": 5, "lies": 5, "stumbles": 1}
+MANNERS = {"fails": 10, "lies": 8, "changes": 4, "stumbles": 2}
 """How often each is drawn."""
 
 RATES = (0.05, 0.2, 0.5, 0.8, 1.0)
@@ -29,6 +28,9 @@ STUMBLES = ("reset", "truncate", "chunk")
 LISTINGS = "/library/sections/*/*"
 MORE_THAN_MAY_LEAVE = 25
 """Items: the guard lets 20 go."""
+
+FEW = 2
+"""Items that disappear for a while; they come back with their ids."""
 
 SHIFTS = 2
 """Items that leave while their library is listed: few, because each counts towards what may leave within a day."""
@@ -49,11 +51,15 @@ def manner(chooser: random.Random) -> str:
     return chooser.choices(list(MANNERS), list(MANNERS.values()))[0]
 
 
-def disturb(plex: SimulatedPlex, how: str, chooser: random.Random, *, is_known: bool) -> Disturbance:
+def disturb(plex: TrialServer, how: str, chooser: random.Random, *, is_known: bool) -> Disturbance:
     """Disturb a server until `calm`. ``is_known`` says whether it was contacted before."""
     match how:
         case "lies":
             disturbance = _lie(plex, chooser)
+        case "changes":
+            plex.quirks.page_cap, plex.quirks.latency = chooser.choice((4, 7)), chooser.choice((0.002, 0.01))
+            oddity = f"with pages of {plex.quirks.page_cap} entries, changing while it is listed"
+            disturbance = Disturbance(FaultSpec(rate=0.0), (oddity,))
         case "stumbles":
             kinds = chooser.sample(STUMBLES, 2)
             spec = FaultSpec(chooser.randrange(2**30), 0.3, tuple(k for k in KINDS if k in kinds), times=1)
@@ -61,13 +67,15 @@ def disturb(plex: SimulatedPlex, how: str, chooser: random.Random, *, is_known: 
         case _:
             disturbance = _fail(chooser, is_known=is_known)
     plex.faults.disturb(str(disturbance.spec))
+    if chooser.random() < 0.3:
+        _repeat_the_token(plex, chooser)
     return disturbance
 
 
-def calm(plex: SimulatedPlex) -> None:
+def calm(plex: TrialServer) -> None:
     """End all disturbances of a server."""
     plex.faults.clear()
-    plex.quirks.no_totals, plex.quirks.page_cap = False, None
+    plex.quirks.no_totals, plex.quirks.page_cap, plex.quirks.latency = False, None, 0.0
     for hidden in (plex.quirks.empty_libraries, plex.quirks.hidden_libraries, plex.quirks.unlisted):
         hidden.clear()
 
@@ -83,7 +91,7 @@ def _fail(chooser: random.Random, *, is_known: bool) -> Disturbance:
     )
 
 
-def _lie(plex: SimulatedPlex, chooser: random.Random) -> Disturbance:
+def _lie(plex: TrialServer, chooser: random.Random) -> Disturbance:
     """Draw what is wrong with the listings, and which oddities the server has beside that."""
     quirks, oddities = plex.quirks, []
     is_cut = chooser.random() < 0.4
@@ -95,14 +103,19 @@ def _lie(plex: SimulatedPlex, chooser: random.Random) -> Disturbance:
         quirks.page_cap = chooser.choice((4, 7, 10))
         oddities.append(f"with pages of {quirks.page_cap} entries at most")
     key = chooser.choice(list(plex.world.libraries))
-    match chooser.choice(("nothing",) * 4 + ("empty", "hidden", "unlisted")):
+    match chooser.choice(("nothing", "nothing", "nothing", "empty", "hidden", "many", "few")):
         case "empty":
             quirks.empty_libraries.add(key)
             oddities.append(f"library {key} empty")
         case "hidden":
             quirks.hidden_libraries.add(key)
             oddities.append(f"library {key} hidden")
-        case "unlisted":
+        case "few":
+            films = [film.id for film in plex.world.movies()]
+            for film in chooser.sample(films, FEW):
+                plex.withhold(film)
+            oddities.append(f"{FEW} films not listed")
+        case "many":
             films = [film.id for film in plex.world.movies()]
             if len(films) > MORE_THAN_MAY_LEAVE:
                 quirks.unlisted.update(chooser.sample(films, MORE_THAN_MAY_LEAVE))
@@ -112,7 +125,13 @@ def _lie(plex: SimulatedPlex, chooser: random.Random) -> Disturbance:
     return Disturbance(spec, tuple(oddities))
 
 
-async def shift(plex: SimulatedPlex, chooser: random.Random) -> None:
+def _repeat_the_token(plex: TrialServer, chooser: random.Random) -> None:
+    """Let the server say the token, where a log would repeat it: as the title of a film and of a library."""
+    plex.changes.edit(next(plex.world.movies()).id, title=f"A film {plex.token}")
+    plex.changes.rename_library(chooser.choice(list(plex.world.libraries)), f"Library {plex.token}")
+
+
+async def shift(plex: TrialServer, chooser: random.Random) -> None:
     """Until cancelled: when a later page of a listing was requested, let an item leave whose page was read before.
 
     Another one comes, so that the total stays and all that follows moves by one position.
@@ -122,13 +141,13 @@ async def shift(plex: SimulatedPlex, chooser: random.Random) -> None:
         await asyncio.sleep(0.002)
         for request in list(plex.requests)[seen:]:
             start = request.headers.get("x-plex-container-start") or request.query.get("X-Plex-Container-Start")
-            if request.path.endswith("/all") and start not in {None, "0"} and left and chooser.random() < 0.4:
+            if request.path.endswith("/all") and start not in {None, "0"} and left and chooser.random() < 0.3:
                 left -= 1
                 replace_first(plex, chooser)
         seen = len(plex.requests)
 
 
-def replace_first(plex: SimulatedPlex, chooser: random.Random) -> None:
+def replace_first(plex: TrialServer, chooser: random.Random) -> None:
     """Delete one of the first films of a library, and add one at its end."""
     films = sorted(plex.world.movies(), key=lambda film: film.id)
     film = chooser.choice(films[:4])

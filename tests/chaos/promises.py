@@ -6,6 +6,7 @@ import sqlite3
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
+from retrovue_daemon.logs.redaction import HIDDEN
 from tests.properties.mirror import read_mirror
 from tests.properties.truth import truth
 
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from retrovue_daemon.demo import SimulatedPlex
-    from tests.chaos.worlds import Servers
-    from tests.properties.mirror import Mirror
+    from tests.chaos.worlds import Servers, TrialServer
+    from tests.properties.mirror import Mirror, Row
     from tests.properties.truth import Content
 
 SHORTENED = frozenset({"size"})
@@ -74,7 +75,7 @@ class Memory:
             broken += mirror.mistakes
             before = self._seen.get(name)
             if before is not None:
-                broken += _some(f"{name}: ", _lost(before, mirror, plex, self._films.get(name, {})))
+                broken += _some(f"{name}: ", _lost(before, mirror, plex))
             self._seen[name] = mirror
         return broken
 
@@ -99,18 +100,22 @@ def _ids_of_films(mirror: Mirror) -> dict[str, int]:
     return {guid: row.id for row in films if guids[guid := str(row.content["source_id"])] == 1}
 
 
-def _lost(before: Mirror, after: Mirror, plex: SimulatedPlex, films: dict[str, int]) -> Iterator[str]:
-    """Yield what is lost since the last look; a film with a new key may get the id that it had among ``films``."""
+def _lost(before: Mirror, after: Mirror, plex: TrialServer) -> Iterator[str]:
+    """Yield what is lost since the last look; an item with a new key may get the id back that it had before."""
     for key, row in before.items.items():
         if not key[1].isdecimal() or int(key[1]) not in plex.world.items:
             continue
         now = after.items.get(key)
         if now is None:
             yield f"{key} has no row any more"
-        elif now.id not in {row.id, films.get(str(now.content["source_id"]))}:
+        elif now.id != row.id and not _is_the_same(before.by_id.get((row.table, now.id)), now):
             yield f"{key} had the id {row.id} and has {now.id}"
-        elif row.present and not now.present:
+        elif row.present and not now.present and int(key[1]) not in plex.withheld:
             yield f"{key} was marked missing, and the server has it"
+
+
+def _is_the_same(former: Row | None, row: Row) -> bool:
+    return former is not None and former.content["source_id"] == row.content["source_id"]
 
 
 def equal_to_servers(database: Path, servers: Servers) -> list[str]:
@@ -132,16 +137,18 @@ def _differences(mirror: Mirror, plex: SimulatedPlex) -> Iterator[str]:
         row, item = present[key], wanted.items[key]
         if row.state != item.state:
             yield f"{key} is {row.state}, not {item.state}"
-        yield from (f"{key}: {text}" for text in _differing(item.content, row.content))
+        yield from (f"{key}: {text}" for text in _differing(item.content, row.content, plex.token))
     for part, file in wanted.files.items():
         if part not in mirror.files:
             yield f"part {part} has no row"
         else:
-            yield from (f"part {part}: {text}" for text in _differing(file, mirror.files[part]))
+            yield from (f"part {part}: {text}" for text in _differing(file, mirror.files[part], plex.token))
 
 
-def _differing(wanted: Content, found: Content) -> Iterator[str]:
-    for name, value in wanted.items():
+def _differing(wanted: Content, found: Content, token: str) -> Iterator[str]:
+    """Yield the differences. The token is hidden wherever a server repeats it."""
+    for name, said in wanted.items():
+        value = said.replace(token, HIDDEN) if isinstance(said, str) else said
         if name in found and found[name] != value:
             yield f"{name} is {str(found[name])[:80]!r}, not {str(value)[:80]!r}"
 

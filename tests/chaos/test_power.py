@@ -19,8 +19,8 @@ from tests.chaos.witness import Witness
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from retrovue_daemon.demo import SimulatedPlex
     from retrovue_daemon.records import Kind
+    from tests.chaos.worlds import TrialServer
 
 SYNCS = 3
 """Of a server that lies: faults are decided when they have repeated."""
@@ -54,22 +54,22 @@ BROKEN: dict[str, tuple[object, str, Callable[..., object]]] = {
 }
 
 
-def cut(plex: SimulatedPlex) -> None:
+def cut(plex: TrialServer) -> None:
     """End listings early, and report another total on each page."""
     plex.faults.disturb("seed=0,rate=1,kinds=cut,paths=/library/sections/*/*")
 
 
-def cut_without_total(plex: SimulatedPlex) -> None:
+def cut_without_total(plex: TrialServer) -> None:
     """End listings early, as if there were no more."""
     plex.faults.disturb("seed=17,rate=1,kinds=cut,paths=/library/sections/*/*")
 
 
-def empty(plex: SimulatedPlex) -> None:
+def empty(plex: TrialServer) -> None:
     """Respond as if the disk of a library were not mounted."""
     plex.quirks.empty_libraries.add("1")
 
 
-def shifted(plex: SimulatedPlex) -> None:
+def shifted(plex: TrialServer) -> None:
     """Let a film leave, and another one come, while the films are listed: another one is on no page."""
     chooser = Random(1)
     plex.quirks.page_cap = 5

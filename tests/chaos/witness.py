@@ -66,5 +66,7 @@ class Witness:
             for number, name, table, key in connection.execute(query, (self._seen,)).fetchall():
                 self._seen = number
                 plex = servers.get(name)
-                if plex is not None and key.isdecimal() and int(key) in plex.world.items:
+                if plex is None or not key.isdecimal() or int(key) in plex.withheld:
+                    continue
+                if int(key) in plex.world.items:
                     yield f"{name}: {table} {key} was marked missing for a while, and the server has it"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import random
     from pathlib import Path
 
+    from retrovue_daemon.demo import World
     from retrovue_daemon.service.report import ServerReport
 
 CHANGES = (
@@ -28,16 +29,34 @@ CHANGES = (
 """What happens on a server during a trial. A film that is found again gets another rating key, and keeps its id."""
 
 PAGE_SIZE = 20
-Servers = dict[str, SimulatedPlex]
 
 
-def small_server(chooser: random.Random) -> SimulatedPlex:
+class TrialServer(SimulatedPlex):
+    """A simulated server that remembers which of its items it has not listed for a while, with true totals.
+
+    No client can tell that such an item still exists: its row may be marked missing until it is listed again.
+    """
+
+    def __init__(self, world: World, *, token: str) -> None:
+        super().__init__(world, token=token)
+        self.withheld: set[int] = set()
+
+    def withhold(self, item_id: int) -> None:
+        """Leave an item out of all listings, until `quirks.unlisted` is cleared."""
+        self.quirks.unlisted.add(item_id)
+        self.withheld.add(item_id)
+
+
+Servers = dict[str, TrialServer]
+
+
+def small_server(chooser: random.Random) -> TrialServer:
     """Make a server with a library of films and one of shows."""
     world = generated_library(
         movies=chooser.randrange(25, 70), shows=chooser.randrange(2, 6), episodes=chooser.randrange(4, 12),
         seed=chooser.randrange(2**30),
     )  # fmt: skip
-    return SimulatedPlex(world, token=f"secret-{chooser.randrange(2**60):x}")
+    return TrialServer(world, token=f"secret-{chooser.randrange(2**60):x}")
 
 
 def change(plex: SimulatedPlex, chooser: random.Random, number: int) -> None:

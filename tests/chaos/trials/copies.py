@@ -17,7 +17,7 @@ from tests.properties.mirror import read_mirror
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from retrovue_daemon.demo import SimulatedPlex
+    from tests.chaos.worlds import TrialServer
     from tests.properties.mirror import Mirror
 
 COPIES = 8
@@ -68,7 +68,7 @@ async def trial(seed: int, home: Path) -> Result:
     return result
 
 
-async def _begun(plex: SimulatedPlex, ended: asyncio.Future[tuple[bytes, bytes]]) -> None:
+async def _begun(plex: TrialServer, ended: asyncio.Future[tuple[bytes, bytes]]) -> None:
     """Wait until the daemon requests a listing: soon, it writes."""
     listing = plex.faults.hang("/library/sections/*/*")
     reached = asyncio.create_task(listing.reached.wait(), name="listing")
@@ -110,7 +110,7 @@ def _cut(log: bytes, index: bytes, chooser: random.Random) -> int:
     return chooser.randint(min(synced, len(log)), len(log))
 
 
-def _check(copy: Path, before: Mirror | None, plex: SimulatedPlex) -> list[str]:
+def _check(copy: Path, before: Mirror | None, plex: TrialServer) -> list[str]:
     memory = promises.Memory(copy)
     if before is not None:
         memory.remember("home", before)

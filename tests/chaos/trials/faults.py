@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, closing
 from typing import TYPE_CHECKING
 
 from tests.chaos import commands, disturbances, neighbour, promises, worlds
-from tests.chaos.processes import Gone, Service
+from tests.chaos.processes import PATIENCE_S, Gone, Service
 from tests.chaos.results import Result
 from tests.chaos.trials import files, kills
 from tests.chaos.witness import Witness
@@ -183,7 +183,7 @@ class _Schedules:
                 return requested
             case "stumbles":
                 self._change(self._servers)
-                done = await self._requested_sync()
+                done = await self._requested_sync(PATIENCE_S)
                 if done is None or done.get("exit_code") != 0:
                     passes = self._running.of("sync.finished", *promises.TROUBLE)[-6:]
                     self._result.require(f"a single fault of the network failed a sync: {done} {passes}"[:1500])
@@ -191,13 +191,13 @@ class _Schedules:
         moving = [
             asyncio.create_task(disturbances.shift(plex, random.Random(chooser.random())), name="shift")
             for plex in self._bad.values()
-            if chooser.random() < 0.5
+            if how == "changes"
         ]
         requested = chooser.randint(1, MOST_REQUESTS)
         try:
             for _ in range(requested):
                 self._change(self._servers)
-                await self._requested_sync()
+                await self._requested_sync(PASSES_END_S)
         finally:
             for task in moving:
                 task.cancel()
@@ -208,11 +208,11 @@ class _Schedules:
         for plex in servers.values():
             worlds.change(plex, self._chooser, self._chooser.randrange(4))
 
-    async def _requested_sync(self) -> dict[str, object] | None:
+    async def _requested_sync(self, seconds: float) -> dict[str, object] | None:
         """Request a full sync; return its last line, or None if it takes too long."""
         request, service = _request(self.memory.database), self._running
         try:
-            await service.wait(lambda: service.end_of(request), "end a pass", PASSES_END_S)
+            await service.wait(lambda: service.end_of(request), "end a pass", seconds)
         except Gone:
             if not service.is_alive:
                 raise

@@ -17,8 +17,8 @@ from tests.chaos.results import Result
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from retrovue_daemon.demo import SimulatedPlex
     from tests.chaos.commands import Command
+    from tests.chaos.worlds import TrialServer
 
 KILLS = 6
 """Of one command, before it runs to its end."""
@@ -64,7 +64,7 @@ async def trial(seed: int, home: Path) -> Result:
 
 
 async def _chain(
-    command: Command, home: Path, plex: SimulatedPlex, chooser: random.Random, memory: promises.Memory, result: Result
+    command: Command, home: Path, plex: TrialServer, chooser: random.Random, memory: promises.Memory, result: Result
 ) -> None:
     servers = {"home": plex}
 
@@ -87,7 +87,7 @@ async def _chain(
         memory.forget()
 
 
-async def kill(command: Command, home: Path, plex: SimulatedPlex, chooser: random.Random) -> bool:
+async def kill(command: Command, home: Path, plex: TrialServer, chooser: random.Random) -> bool:
     """Start a command and kill it; return whether it was killed before its end."""
     environment: dict[str, str] = {}
     ways = ("statement", "statement", "step", "step", "request" if command.name in OF_SERVERS else "time")
