@@ -7,7 +7,7 @@ handle failures.
     python -m benchmarks.floor [--step fetch|decode|insert] [--compressed] DATABASE URL TOKEN [URL TOKEN ...]
 
 The database must already have its schema. Digests are a constant: only the daemon needs them, but rows of equal size
-must contain one.
+must contain one. Pictures of seasons and episodes: only their own, as the daemon stores them.
 """
 
 from __future__ import annotations
@@ -66,14 +66,19 @@ class Part(msgspec.Struct, gc=False):
 
 class Media(msgspec.Struct, gc=False, rename="camel"):
     id: int
+    title: str | None = None
     duration: int | None = None
     bitrate: int | None = None
     width: int | None = None
     height: int | None = None
+    aspect_ratio: float | None = None
     audio_channels: int | None = None
     audio_codec: str | None = None
     video_codec: str | None = None
     video_resolution: str | None = None
+    video_frame_rate: str | None = None
+    audio_profile: str | None = None
+    video_profile: str | None = None
     parts: list[Part] = msgspec.field(default_factory=list, name="Part")
 
 
@@ -84,15 +89,25 @@ class Entry(msgspec.Struct, gc=False, rename="camel"):
     grandparent_rating_key: str | None = None
     guid: str = ""
     studio: str | None = None
+    title_sort: str | None = None
+    original_title: str | None = None
     content_rating: str | None = None
     summary: str | None = None
     index: int | None = None
     parent_index: int | None = None
+    rating: float | None = None
+    audience_rating: float | None = None
     year: int | None = None
+    tagline: str | None = None
+    thumb: str | None = None
+    art: str | None = None
+    theme: str | None = None
     duration: int | None = None
     originally_available_at: str | None = None
+    show_ordering: str | None = None
     leaf_count: int | None = None
     child_count: int | None = None
+    added_at: int | None = None
     updated_at: int | None = None
     media: list[Media] = msgspec.field(default_factory=list, name="Media")
     genres: list[Tag] = msgspec.field(default_factory=list, name="Genre")
@@ -190,7 +205,9 @@ class Tables:
                     row_id, server, library, entry.rating_key, entry.title, entry.year, entry.child_count,
                     entry.leaf_count, entry.content_rating, entry.summary,
                     ", ".join([tag.tag for tag in entry.genres]) or None, entry.studio,
-                    entry.originally_available_at, primary, entry.guid, entry.updated_at, now, now, 1, DIGEST,
+                    entry.originally_available_at, primary, entry.added_at, entry.title_sort, entry.rating,
+                    entry.audience_rating, entry.thumb, entry.art, entry.original_title, entry.tagline, entry.theme,
+                    entry.show_ordering, DIGEST, entry.guid, entry.updated_at, now, now, 1, DIGEST,
                     "active",
                 )
             )  # fmt: skip
@@ -209,7 +226,8 @@ class Tables:
             rows.append(
                 (
                     row_id, server, library, entry.rating_key, ids.get(entry.parent_rating_key or ""), entry.index,
-                    entry.title, entry.guid, entry.updated_at, now, now, 1, DIGEST, "active",
+                    entry.title, entry.added_at, entry.title_sort, entry.rating, entry.audience_rating, entry.thumb,
+                    entry.summary, entry.guid, entry.updated_at, now, now, 1, DIGEST, "active",
                 )
             )  # fmt: skip
         self._last_id["seasons"] = row_id
@@ -235,6 +253,8 @@ class Tables:
                             part.duration, part.size, part.container, media.video_codec, media.audio_codec,
                             media.audio_channels, media.width, media.height, media.video_resolution, media.bitrate, 0,
                             int(part.key.split("/", 5)[4]), "episode", guid, name, updated_at, now, "active",
+                            media.title, media.aspect_ratio, media.video_frame_rate, media.video_profile,
+                            media.audio_profile,
                         )
                     )  # fmt: skip
             guids += [(row_id, provider, external_id) for provider, external_id in _external(entry)]
@@ -243,7 +263,9 @@ class Tables:
                     row_id, server, library, key, ids.get(entry.grandparent_rating_key or ""),
                     ids.get(entry.parent_rating_key or ""), first if first <= file_id else None, entry.title,
                     entry.parent_index, entry.index, entry.content_rating, entry.summary,
-                    entry.originally_available_at, entry.duration, guid, updated_at, now, now, 1, DIGEST, "active",
+                    entry.originally_available_at, entry.duration, entry.added_at, entry.title_sort, entry.rating,
+                    entry.audience_rating, entry.thumb, entry.original_title, DIGEST, guid, updated_at, now,
+                    now, 1, DIGEST, "active",
                 )
             )  # fmt: skip
         self._last_id["episodes"], self._last_id["media_files"] = row_id, file_id
@@ -257,19 +279,23 @@ class Tables:
 
 
 TAIL = "source_id, updated_at, created_at, synced_at, first_moment, digest, state"
+RICH = "added_at, title_sort, critic_rating, audience_rating, thumb"
 SHOW = (
     "id, server_id, library_id, rating_key, title, year, total_seasons, total_episodes, show_rating, show_summary, "
-    f"genre, studio, originally_available_at, guid_primary, {TAIL}"
+    f"genre, studio, originally_available_at, guid_primary, {RICH}, art, original_title, tagline, theme, "
+    f"show_ordering, details_stamp, {TAIL}"
 )
-SEASON = f"id, server_id, library_id, rating_key, show_id, season_number, title, {TAIL}"
+SEASON = f"id, server_id, library_id, rating_key, show_id, season_number, title, {RICH}, summary, {TAIL}"
 EPISODE = (
     "id, server_id, library_id, rating_key, show_id, season_id, media_file_id, episode_title, season_number, "
-    f"episode_number, rating, summary, originally_available_at, duration, {TAIL}"
+    f"episode_number, rating, summary, originally_available_at, duration, {RICH}, original_title, details_stamp, "
+    f"{TAIL}"
 )
 FILE = (
     "id, server_id, library_id, rating_key, media_id, part_id, part_index, file_path, plex_path, duration, size, "
     "container, video_codec, audio_codec, audio_channels, width, height, video_resolution, bitrate, optimized, "
-    "change_stamp, media_type, source_id, library_name, updated_at, created_at, state"
+    "change_stamp, media_type, source_id, library_name, updated_at, created_at, state, version_title, "
+    "aspect_ratio, frame_rate, video_profile, audio_profile"
 )
 
 

@@ -4,6 +4,7 @@ All are frozen and compare by value. Durations are milliseconds, sizes bytes, bi
 exactly as Plex sends them; ``None`` means that the server sent no value.
 """
 
+from retrovue_daemon.records.beside import NO_ARTWORK, STREAM_COLUMNS, Artwork, StreamRow, Streams
 from retrovue_daemon.records.collections import Collection, CollectionMember
 from retrovue_daemon.records.details import (
     Chapter,
@@ -21,6 +22,9 @@ from retrovue_daemon.records.pages import FoundPage, FoundShow, Page, Skipped
 from retrovue_daemon.records.server import LibraryListing, PathMapping, ServerIdentity
 
 __all__ = [
+    "NO_ARTWORK",
+    "STREAM_COLUMNS",
+    "Artwork",
     "Chapter",
     "Collection",
     "CollectionMember",
@@ -47,5 +51,7 @@ __all__ = [
     "State",
     "Stream",
     "StreamKind",
+    "StreamRow",
+    "Streams",
     "TagKind",
 ]

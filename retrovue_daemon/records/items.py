@@ -1,7 +1,8 @@
 """Films, shows, seasons and episodes as listings show them.
 
 The structs are ``array_like``, so that their MessagePack form is a compact, stable input for the digest: changing
-their fields changes every digest, hence DIGEST_VERSION in ``sync/digest.py``.
+their fields changes every digest, hence DIGEST_VERSION in ``sync/digest.py``. Fields with defaults are those of
+schema 5.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from enum import StrEnum
 from typing import ClassVar, Literal, TypeAlias
 
 import msgspec
+
+from retrovue_daemon.records.beside import NO_ARTWORK, Artwork, Streams
 
 
 class Kind(StrEnum):
@@ -78,6 +81,14 @@ class MediaFile(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The file's modification time, from ``Part.key``; it changes when the file is replaced."""
     trashed: bool
     """The file is gone from the disk, but the server's trash was not emptied (``deletedAt``)."""
+    version_title: str | None = None
+    aspect_ratio: float | None = None
+    frame_rate: str | None = None
+    """Plex's own label: ``24p``, ``NTSC`` …"""
+    video_profile: str | None = None
+    audio_profile: str | None = None
+    streams: Streams | None = None
+    """None: the response said nothing about streams."""
 
     @property
     def playable(self) -> bool:
@@ -109,6 +120,16 @@ class Movie(msgspec.Struct, frozen=True, array_like=True, gc=False):
     trashed: bool
     guids: Guids
     files: tuple[MediaFile, ...]
+    added_at: int | None = None
+    """When the server first had it."""
+    title_sort: str | None = None
+    """Only if it differs from the title."""
+    original_title: str | None = None
+    tagline: str | None = None
+    critic_rating: float | None = None
+    """From 0 to 10, like ``audience_rating``."""
+    audience_rating: float | None = None
+    artwork: Artwork = NO_ARTWORK
 
     @property
     def state(self) -> State:
@@ -141,6 +162,17 @@ class Show(msgspec.Struct, frozen=True, array_like=True, gc=False):
     updated_at: int | None
     trashed: bool
     guids: Guids
+    added_at: int | None = None
+    title_sort: str | None = None
+    original_title: str | None = None
+    tagline: str | None = None
+    show_ordering: str | None = None
+    """The order of its episodes, if it is not the usual one: ``absolute`` …"""
+    network: str | None = None
+    """The first one, if the listing names any."""
+    critic_rating: float | None = None
+    audience_rating: float | None = None
+    artwork: Artwork = NO_ARTWORK
 
     @property
     def state(self) -> State:
@@ -165,6 +197,12 @@ class Season(msgspec.Struct, frozen=True, array_like=True, gc=False):
     title: str
     updated_at: int | None
     trashed: bool
+    added_at: int | None = None
+    title_sort: str | None = None
+    summary: str | None = None
+    critic_rating: float | None = None
+    audience_rating: float | None = None
+    artwork: Artwork = NO_ARTWORK
 
     @property
     def state(self) -> State:
@@ -192,6 +230,13 @@ class Episode(msgspec.Struct, frozen=True, array_like=True, gc=False):
     trashed: bool
     guids: Guids
     files: tuple[MediaFile, ...]
+    added_at: int | None = None
+    title_sort: str | None = None
+    original_title: str | None = None
+    """In listings, that of the show."""
+    critic_rating: float | None = None
+    audience_rating: float | None = None
+    artwork: Artwork = NO_ARTWORK
 
     @property
     def state(self) -> State:

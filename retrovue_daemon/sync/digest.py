@@ -2,13 +2,15 @@
 
 It covers the whole record: every stored field, the external ids, and the id, path, size and change stamp of every
 file. Plex's ``updatedAt`` covers less: it may be absent, and does not always move when a file is replaced. The local
-path is not included, because path mappings change independently of the server.
+path is not included, because path mappings change independently of the server; nor are the times in the paths of
+pictures, and the streams of files, which have a digest of their own (``records/beside.py``).
 """
 
 from __future__ import annotations
 
 import struct
 from hashlib import blake2b
+from operator import methodcaller
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,11 +20,11 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.records import Item
 
-DIGEST_VERSION = 1
+DIGEST_VERSION = 2
 """Raise this when the fields of the records change: every row then counts as changed once."""
 
 _EMPTY = blake2b(digest_size=8, person=DIGEST_VERSION.to_bytes(2, "big"))
-_ENCODER = msgspec.msgpack.Encoder()
+_ENCODER = msgspec.msgpack.Encoder(enc_hook=methodcaller("covered"))
 
 
 def digests(items: Sequence[Item]) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import MAXYEAR, date
 from typing import TYPE_CHECKING, Final
 
-from retrovue_daemon.records import Episode, Item, Kind, MediaFile, Movie, Season, Show, Skipped
+from retrovue_daemon.records import NO_ARTWORK, Artwork, Episode, Item, Kind, MediaFile, Movie, Season, Show, Skipped
 from retrovue_daemon.sources.plex.guid import GUIDParser
 from retrovue_daemon.sources.plex.json_structs import INT64_MAX
 
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 OPTIMIZED: Final = 42
 """``Media.proxyType`` of a version that Plex made for another device."""
+
+HIGHEST_RATING: Final = 10
+LARGEST_RATIO: Final = 100
+"""Of width to height; what is larger is no measure of a picture."""
 
 _DATE_LENGTH: Final = len("YYYY-MM-DD")
 _PIECES_OF_PART_KEY: Final = 6
@@ -80,6 +84,13 @@ def _build_movie(entry: Entry, key: str, _container: Container) -> Movie:
         bool(entry.deleted_at),
         _guids(entry),
         _files(entry.media),
+        entry.added_at,
+        entry.title_sort,
+        entry.original_title,
+        entry.tagline,
+        _rating(entry.rating),
+        _rating(entry.audience_rating),
+        _artwork(entry, key),
     )
 
 
@@ -99,6 +110,15 @@ def _build_show(entry: Entry, key: str, _container: Container) -> Show:
         entry.updated_at,
         bool(entry.deleted_at),
         _guids(entry),
+        entry.added_at,
+        entry.title_sort,
+        entry.original_title,
+        entry.tagline,
+        entry.show_ordering,
+        entry.networks[0].tag if entry.networks else None,
+        _rating(entry.rating),
+        _rating(entry.audience_rating),
+        _artwork(entry, key),
     )
 
 
@@ -114,6 +134,12 @@ def _build_season(entry: Entry, key: str, container: Container) -> Season:
         entry.title or "",
         entry.updated_at,
         bool(entry.deleted_at),
+        entry.added_at,
+        entry.title_sort,
+        entry.summary,
+        _rating(entry.rating),
+        _rating(entry.audience_rating),
+        _artwork(entry, key),
     )
 
 
@@ -143,6 +169,12 @@ def _build_episode(entry: Entry, key: str, container: Container) -> Episode:
         bool(entry.deleted_at),
         _guids(entry),
         _files(entry.media),
+        entry.added_at,
+        entry.title_sort,
+        entry.original_title,
+        _rating(entry.rating),
+        _rating(entry.audience_rating),
+        _artwork(entry, key),
     )
 
 
@@ -216,7 +248,44 @@ def _file(media: Media, part: Part, position: int) -> MediaFile:
         media.proxy_type == OPTIMIZED,
         stamp,
         bool(part.deleted_at or media.deleted_at),
+        media.title,
+        _ratio(media.aspect_ratio),
+        media.video_frame_rate,
+        media.video_profile,
+        media.audio_profile,
     )
+
+
+def _ratio(value: float | None) -> float | None:
+    return value if value is not None and 0 < value < LARGEST_RATIO else None
+
+
+def _rating(value: float | None) -> float | None:
+    return value if value is not None and 0 <= value <= HIGHEST_RATING else None
+
+
+def _artwork(entry: Entry, key: str) -> Artwork:
+    """Return the item's own pictures; those of its show or season, which its entry repeats, are stored there only."""
+    prefix = f"/library/metadata/{key}/"
+    thumb, art, theme = entry.thumb, entry.art, entry.theme
+    if thumb is not None and not thumb.startswith(prefix):
+        thumb = _other_picture(thumb)
+    if art is not None and not art.startswith(prefix):
+        art = _other_picture(art)
+    if theme is not None and not theme.startswith(prefix):
+        theme = _other_picture(theme)
+    if thumb is art is theme is None:
+        return NO_ARTWORK
+    return Artwork(thumb, art, theme)
+
+
+def _other_picture(path: str) -> str | None:
+    """Return a path that is not the usual one, without a token, or None for that of another item."""
+    if not path or path.startswith("/library/metadata/"):
+        return None
+    address, _, query = path.partition("?")
+    kept = "&".join(each for each in query.split("&") if not each.lower().startswith("x-plex-token="))
+    return f"{address}?{kept}" if kept else address
 
 
 def _number(digits: str) -> int | None:

@@ -46,6 +46,9 @@ Key: TypeAlias = Annotated[str, msgspec.Meta(max_length=LONGEST_KEY)] | int | No
 
 Flag: TypeAlias = bool | None
 
+Number: TypeAlias = float | None
+"""A number with a fraction; whether it is plausible is decided where it is used."""
+
 NESTED = "Directory/Video"
 """Key of the entries that an XML response nests in other entries: they are items, but not counted in ``size``."""
 
@@ -89,15 +92,20 @@ class Media(msgspec.Struct, gc=False, rename="camel"):
     """One version of an item, of one or more files."""
 
     id: Whole = None
+    title: Text = None
     duration: Natural = None
     bitrate: Natural = None
     width: Natural = None
     height: Natural = None
+    aspect_ratio: Number = None
     audio_channels: Natural = None
     audio_codec: Text = None
     video_codec: Text = None
     video_resolution: Text = None
     container: Text = None
+    video_frame_rate: Text = None
+    audio_profile: Text = None
+    video_profile: Text = None
     proxy_type: Whole = None
     deleted_at: Whole = None
     parts: PartList = field(default=None, name="Part")
@@ -117,21 +125,32 @@ class Entry(msgspec.Struct, gc=False, rename="camel"):
     studio: Text = None
     type: Text = None
     title: Text = None
+    title_sort: Text = None
+    original_title: Text = None
     content_rating: Text = None
     summary: Summary = None
     index: Whole = None
     parent_index: Whole = None
+    rating: Number = None
+    audience_rating: Number = None
     year: Whole = None
+    tagline: Text = None
+    thumb: Name = None
+    art: Name = None
+    theme: Name = None
     duration: Natural = None
     originally_available_at: Text = None
+    show_ordering: Text = None
     leaf_count: Whole = None
     child_count: Whole = None
+    added_at: Whole = None
     updated_at: Whole = None
     deleted_at: Whole = None
     media: MediaList = field(default=None, name="Media")
     genres: TagList = field(default=None, name="Genre")
     guids: GuidList = field(default=None, name="Guid")
     directors: TagList = field(default=None, name="Director")
+    networks: TagList = field(default=None, name="Network")
     mended: Text = field(default=None, name=MENDED)
     cut: Text = field(default=None, name=CUT)
 

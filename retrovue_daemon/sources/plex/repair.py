@@ -6,7 +6,8 @@ others.
 
 An entry is damaged if a value was lost: invalid UTF-8, lone surrogates, NaN, numbers that are too large, values of
 another type, list elements that are not objects. Other spellings of a value (``"8"``, ``8.0``, an object instead of a
-list of one) are no damage, nor are negative lengths and dropped control characters: they lose nothing storable.
+list of one) are no damage, nor are negative lengths, ratings of NaN and dropped control characters: they lose nothing
+storable.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from retrovue_daemon.sources.plex.json_structs import (
     MediaList,
     Name,
     Natural,
+    Number,
     Part,
     PartList,
     Section,
@@ -125,7 +127,7 @@ def _checks(struct: type[msgspec.Struct]) -> tuple[_Check, ...]:
     return tuple(
         _Check(
             field.encode_name,
-            _whole if field.type == Natural else _MENDERS[field.type],
+            _KEPT.get(field.type, _MENDERS[field.type]),
             _LONGEST.get(field.type),
             _INNER.get(field.type),
         )
@@ -216,6 +218,20 @@ def _natural(value: object) -> int | None:
     return number if number is not None and number >= 0 else None
 
 
+def _number(value: object) -> float | None:
+    number = _any_number(value)
+    return number if number is not None and math.isfinite(number) else None
+
+
+def _any_number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return None
+
+
 def _text(value: object) -> str | None:
     if isinstance(value, str):
         return value
@@ -280,6 +296,7 @@ _LONGEST: Final[dict[Any, int]] = {Text: LONGEST_TEXT, Summary: LONGEST_SUMMARY}
 _MENDERS: Final[dict[Any, Callable[[object], object]]] = {
     Whole: _whole,
     Natural: _natural,
+    Number: _number,
     Text: _cut_to(LONGEST_TEXT),
     Summary: _cut_to(LONGEST_SUMMARY),
     Name: _at_most(LONGEST_NAME),
@@ -294,6 +311,9 @@ _MENDERS: Final[dict[Any, Callable[[object], object]]] = {
     list[Location] | None: _usable(Location),
     list[Section] | None: _each(Section),
 }
+
+_KEPT: Final[dict[Any, Callable[[object], object]]] = {Natural: _whole, Number: _any_number}
+"""What is no damage although it becomes None: negative lengths, and ratings that are no number at all (NaN)."""
 
 _INNER: Final[dict[Any, type[msgspec.Struct]]] = {
     GuidList: GuidRef,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-Row: TypeAlias = tuple[str | int | None, ...]
+Row: TypeAlias = tuple[str | int | float | None, ...]
 
 VALUES_AT_ONCE = 5_000
 """Values in the largest statement: twice as many gain nothing, and it stays in memory (about 100 bytes each)."""

@@ -70,6 +70,12 @@ _KEEPS_PATH = (
 )
 """Whether the token hid the folder, or the whole path, of a younger row's file whose path the older row knows."""
 
+_NEW_STREAMS = (
+    "(y.streams_digest IS NOT NULL OR y.size IS NOT media_files.size"
+    " OR y.change_stamp IS NOT media_files.change_stamp)"
+)
+"""Whether the streams of the older row's file are not those of the younger one's, which may not be known."""
+
 _BY_PATH = """
 INSERT OR IGNORE INTO inherited_rows
 SELECT o.id, y.id, NULL FROM inherited_files AS o
@@ -191,10 +197,19 @@ def _merge(connection: sqlite3.Connection, table: str) -> None:
         " FROM inherited_rows AS r JOIN media_files ON media_files.id = r.old_id"
         f" JOIN media_files AS y ON y.id = r.young_id WHERE {_KEEPS_PATH})"
     )
+    connection.execute(
+        "DELETE FROM streams WHERE media_file_id IN (SELECT r.old_id FROM inherited_rows AS r JOIN media_files"
+        f" ON media_files.id = r.old_id JOIN media_files AS y ON y.id = r.young_id WHERE {_NEW_STREAMS})"
+    )
+    connection.execute(
+        "UPDATE streams SET media_file_id = (SELECT r.old_id FROM inherited_rows AS r"
+        " WHERE r.young_id = media_file_id) WHERE media_file_id IN (SELECT young_id FROM inherited_rows)"
+    )
+    streams = [f"{name} = iif({_NEW_STREAMS}, y.{name}, media_files.{name})" for name in ("hdr", "streams_digest")]
     paths = [f"{name} = iif({_KEEPS_PATH}, media_files.{name}, y.{name})" for name in _PATHS]
     state = f"state = iif(y.plex_path IS NULL AND {_KEEPS_PATH}, 'active', y.state)"
     connection.execute(
-        f"UPDATE media_files SET {', '.join([f'{name} = y.{name}' for name in _COLUMNS] + paths)}, {state},"
+        f"UPDATE media_files SET {', '.join([f'{name} = y.{name}' for name in _COLUMNS] + paths + streams)}, {state},"
         " part_id = NULL"
         " FROM inherited_rows AS r JOIN media_files AS y ON y.id = r.young_id WHERE r.old_id = media_files.id"
     )

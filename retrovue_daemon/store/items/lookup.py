@@ -81,7 +81,7 @@ class KnownFile(NamedTuple):
 _FILES = """
 SELECT rating_key, source_id, media_id, part_id, part_index, plex_path, duration, size, container, video_codec,
     audio_codec, audio_channels, width, height, video_resolution, bitrate, optimized, change_stamp,
-    state = 'unavailable'
+    state = 'unavailable', version_title, aspect_ratio, frame_rate, video_profile, audio_profile
 FROM media_files
 WHERE server_id = ? AND media_type = ? AND rating_key IN (SELECT value FROM json_each(?)) AND plex_path IS NOT NULL
 ORDER BY id

@@ -22,6 +22,7 @@ import msgspec
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.items.id_pairs import IdPairs
 from retrovue_daemon.store.items.inheritance import inherit_files
+from retrovue_daemon.store.items.inherited_details import inherit_details, kept_columns
 from retrovue_daemon.store.items.lookup import GUID_TABLES, TABLES
 from retrovue_daemon.store.items.own_guids import NAMES_NO_WORK
 from retrovue_daemon.store.items.path_forms import PATH_FORM, provide_path_form
@@ -274,6 +275,7 @@ def _take_over(connection: sqlite3.Connection, kind: Kind) -> None:
     heir = "(SELECT p.old_id FROM rekey_pairs AS p WHERE p.kind = :kind AND p.young_id = {column})"
     if kind in {Kind.MOVIE, Kind.EPISODE}:
         inherit_files(connection, kind)
+    inherit_details(connection, kind)
     if kind in GUID_TABLES:
         guids, column = GUID_TABLES[kind]
         connection.execute(f"DELETE FROM {guids} WHERE {column} IN {old_ids}", value)
@@ -291,9 +293,10 @@ def _take_over(connection: sqlite3.Connection, kind: Kind) -> None:
         value,
     )
     # The rating key is unique: the older row can take it once the younger one is deleted.
-    names = [name for name in COLUMNS[kind] if name not in SAID_ONCE | {"rating_key"}]
+    values = {name: f"y.{name}" for name in COLUMNS[kind] if name not in SAID_ONCE | {"rating_key"}}
+    values |= kept_columns(kind)
     connection.execute(
-        f"UPDATE {table} SET {', '.join(f'{name} = y.{name}' for name in names)}, missing_since = NULL,"
+        f"UPDATE {table} SET {', '.join(f'{name} = {each}' for name, each in values.items())}, missing_since = NULL,"
         f" missing_observed = NULL, last_moment = NULL FROM rekey_pairs AS p JOIN {table} AS y ON y.id = p.young_id"
         f" WHERE p.kind = :kind AND p.old_id = {table}.id",
         value,

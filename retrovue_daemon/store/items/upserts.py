@@ -19,6 +19,7 @@ from retrovue_daemon.store.items.files import StoredFile, stored_files, taken_fi
 from retrovue_daemon.store.items.lookup import GUID_TABLES, TABLES, json_list, known_rows
 from retrovue_daemon.store.items.parents import parents_of_episodes, parents_of_seasons
 from retrovue_daemon.store.items.rows import UPSERT_ITEM, episode_row, movie_row, season_row, show_row
+from retrovue_daemon.store.items.stamps import details_stamps
 
 if TYPE_CHECKING:
     import sqlite3
@@ -175,14 +176,14 @@ def _rows(
             movies = cast("list[Movie]", items)
             files = write_files(connection, target, movies, before.files, before.primaries, now)
             return [
-                movie_row(target, ids[movie.rating_key], movie, digest, now, files.get(movie.rating_key))
-                for movie, (_, digest) in zip(movies, changes, strict=True)
+                movie_row(target, ids[movie.rating_key], movie, digest, stamp, now, files.get(movie.rating_key))
+                for movie, (_, digest), stamp in zip(movies, changes, details_stamps(movies), strict=True)
             ]
         case Kind.SHOW:
             shows = cast("list[Show]", items)
             return [
-                show_row(target, ids[show.rating_key], show, digest, now)
-                for show, (_, digest) in zip(shows, changes, strict=True)
+                show_row(target, ids[show.rating_key], show, digest, stamp, now)
+                for show, (_, digest), stamp in zip(shows, changes, details_stamps(shows), strict=True)
             ]
         case Kind.SEASON:
             seasons = cast("list[Season]", items)
@@ -198,11 +199,13 @@ def _rows(
             files = write_files(connection, target, episodes, before.files, before.primaries, now)
             parents = parents_of_episodes(connection, target.server_id, episodes)
             rows = []
-            for episode, (_, digest) in zip(episodes, changes, strict=True):
+            stamps = details_stamps(episodes)
+            for episode, (_, digest), stamp in zip(episodes, changes, stamps, strict=True):
                 key = episode.rating_key
                 both, found = parents.of_episode(episode)
                 digest_or_none = digest if found else None
-                rows.append(episode_row(target, ids[key], episode, digest_or_none, now, both, files.get(key)))
+                file_id = files.get(key)
+                rows.append(episode_row(target, ids[key], episode, digest_or_none, stamp, now, both, file_id))
             return rows
 
 

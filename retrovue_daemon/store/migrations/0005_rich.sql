@@ -81,6 +81,9 @@ CREATE INDEX movies_details_again ON movies (library_id, details_again_at) WHERE
 CREATE INDEX shows_details_again ON shows (library_id, details_again_at) WHERE details_again_at IS NOT NULL;
 CREATE INDEX episodes_details_again ON episodes (library_id, details_again_at) WHERE details_again_at IS NOT NULL;
 
+-- The next pass over each library is a full one, so that it fills the new columns once.
+UPDATE libraries SET list_again = 1;
+
 -- What a server can do, as JSON, found out once per version: see sources/plex.
 ALTER TABLE plex_servers ADD COLUMN abilities TEXT;
 

@@ -154,6 +154,7 @@ def test_movie() -> None:
         trashed=False,
         guids=(("plex", "movie/5d776825880197001ec967c0"), ("imdb", "tt0017136"), ("tmdb", "19")),
         files=(FILE,),
+        critic_rating=9.7,
     )
 
 
@@ -316,7 +317,8 @@ def test_date_with_a_time() -> None:
 
 def _bare(kind: type[Item], **fields: object) -> Item:
     """Make an item of which nothing but these fields is known."""
-    values: dict[str, Any] = {**dict.fromkeys(kind.__struct_fields__), "trashed": False, **fields}
+    needed = len(kind.__struct_fields__) - len(kind.__struct_defaults__)
+    values: dict[str, Any] = {**dict.fromkeys(kind.__struct_fields__[:needed]), "trashed": False, **fields}
     return kind(**values)
 
 

@@ -12,6 +12,7 @@ import msgspec
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from retrovue_daemon.records import Artwork, Streams
 from retrovue_daemon.sources.plex import json_structs
 from retrovue_daemon.sources.plex.parse import NotAMediaContainer, parse_identity, parse_libraries, parse_page
 
@@ -73,9 +74,15 @@ def encoded(*entries: object, **container: object) -> bytes:
     return json.dumps({"MediaContainer": {"size": len(entries), **container, "Metadata": list(entries)}}).encode()
 
 
+def _beside(values: Artwork | Streams) -> object:
+    if isinstance(values, Artwork):
+        return [values.thumb, values.art, values.theme]
+    return [values.hdr, values.digest, values.rows]
+
+
 def values(item: Item) -> Iterator[Any]:
     """Every value of an item, those of its files and guids too."""
-    pending: list[Any] = [msgspec.to_builtins(item)]
+    pending: list[Any] = [msgspec.to_builtins(item, enc_hook=_beside)]
     while pending:
         value = pending.pop()
         if isinstance(value, list | tuple):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.store.conftest import NOW
 
 
@@ -187,3 +189,53 @@ async def test_a_missing_item_that_is_listed_again_is_restored(write, query, mak
 
     assert (result.added, result.updated, result.restored) == (0, 0, 1)
     assert await query("SELECT id, state, missing_since, missing_observed FROM movies") == [(1, "active", None, None)]
+
+
+# -- tags of which a listing has only the first ---------------------------------------------------------------------
+
+
+async def test_a_truncated_list_never_replaces_a_complete_one(write, query, database, make) -> None:
+    """Once the details of an item were read, its tags come from them; the listing only causes another reading."""
+    await write(make.movie("1", genre="A, B", director="X"))
+    await write(make.show("5", genre="A, B"))
+    stamp = await query("SELECT details_stamp FROM movies UNION ALL SELECT details_stamp FROM shows")
+    read = (
+        "UPDATE {} SET genre = 'A, B, C', {} = 'all', details_read_at = 9, details_read_stamp = details_stamp",
+        (("movies", "director"), ("shows", "network")),
+    )
+    for each in read[1]:
+        await database.writer.write(lambda c, each=each: c.execute(read[0].format(*each)))
+
+    await write(make.movie("1", genre="A, B", director="X", title="Other"), digest=2)
+    await write(make.show("5", genre="A, B", title="Other"), digest=2)
+    kept = "SELECT title, genre, {}, details_stamp, details_stamp = details_read_stamp FROM {}"
+    assert await query(kept.format("director", "movies")) == [("Other", "A, B, C", "all", *stamp[0], 1)]
+    assert await query(kept.format("network", "shows")) == [("Other", "A, B, C", "all", *stamp[1], 1)]
+
+    await write(make.movie("1", genre="Z, B", director="X", title="Other"), digest=3)
+    assert await query("SELECT genre, details_stamp = details_read_stamp FROM movies") == [("A, B, C", 0)]
+
+
+async def test_a_listing_fills_tags_until_details_are_read(write, query, make) -> None:
+    """A change of the listing is stored at once."""
+    await write(make.movie("1", genre="A"))
+    await write(make.movie("1", genre="B", director=None), digest=2)
+    assert await query("SELECT genre, director FROM movies") == [("B", None)]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"updated_at": 6}, {"genre": "B"}, {"director": "B"}, {"files": ()}],
+    ids=lambda changes: next(iter(changes)),
+)
+async def test_details_are_wanted_if_what_they_depend_on_changes(write, query, make, changes) -> None:
+    """The item's time, its files and the tags that the listing shows."""
+    file = make.part(10)
+    await write(make.movie("1", file), make.movie("2", make.part(11, "/b.mkv")))
+    ((before,), (other,)) = await query("SELECT details_stamp FROM movies ORDER BY id")
+    assert before != other
+    await write(make.movie("1", file, title="Other"), digest=2)
+    assert await query("SELECT details_stamp FROM movies WHERE id = 1") == [(before,)]
+    item = {"files": (file,)} | changes
+    await write(make.movie("1", **item), digest=3)
+    assert await query("SELECT details_stamp = ? FROM movies WHERE id = 1", before) == [(0,)]
