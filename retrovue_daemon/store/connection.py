@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import aiosqlite
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
 P = ParamSpec("P")
@@ -46,12 +46,13 @@ class Connection(aiosqlite.Connection):
         # What an interrupt leaves behind, the next statement clears. It would end the merge of the log.
         await self.execute_fetchall("SELECT 1")
 
-    @asynccontextmanager
-    async def savepoint(self) -> AsyncIterator[Callable[[], Awaitable[object]]]:
-        """Yield a function that undoes what the block has written so far, within the caller's transaction."""
-        await self.execute("SAVEPOINT block")
-        yield partial(self.execute, "ROLLBACK TO block")
-        await self.execute("RELEASE block")
+
+@contextmanager
+def savepoint(connection: sqlite3.Connection) -> Iterator[Callable[[], object]]:
+    """Yield a function that undoes what the block has written so far, within the caller's transaction."""
+    connection.execute("SAVEPOINT block")
+    yield partial(connection.execute, "ROLLBACK TO block")
+    connection.execute("RELEASE block")
 
 
 @asynccontextmanager

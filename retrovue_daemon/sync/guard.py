@@ -12,10 +12,10 @@ from retrovue_daemon.store.items.sweep import present
 from retrovue_daemon.store.tables.runs import blocked_since, removed_since
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Mapping, Sequence
 
     from retrovue_daemon.records import Kind
-    from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.sync.target import LibraryTarget, PassContext
 
 GUARD_FLOOR = 20
@@ -25,8 +25,8 @@ GUARD_WINDOW = 24 * 60 * 60
 """Seconds over which removals add up, so that a library cannot trickle away below the guard."""
 
 
-async def refusal_of(
-    connection: Connection,
+def refusal_of(
+    connection: sqlite3.Connection,
     context: PassContext,
     library: LibraryTarget,
     leaving: Mapping[Kind, Sequence[int]],
@@ -40,22 +40,22 @@ async def refusal_of(
     Time alone ends no refusal: the window of a library that is held back is the one in which that began. It is
     counted by the observed clock: a wall clock that jumps forward ends no window.
     """
-    has = {kind: await connection.run(present, kind, library.row.id) for kind in leaving}
+    has = {kind: present(connection, kind, library.row.id) for kind in leaving}
     if vanished:
         return f"the server no longer lists this library, which had {sum(has.values())} items"
     # What left exactly a window ago is outside: a weekly sync observes one day from one to the next.
     now = context.observed.now()
     since = now - GUARD_WINDOW + 1
     if library.row.state == "blocked":
-        began = await connection.run(blocked_since, library.row.id)
+        began = blocked_since(connection, library.row.id)
         since = min(since, began - GUARD_WINDOW) if began is not None else since
-    recently = await connection.run(removed_since, library.row.id, since, now)
+    recently = removed_since(connection, library.row.id, since, now)
     max_removed = context.settings.max_removed
     for kind, ids in leaving.items():
         if ids and len(ids) == has[kind]:
             return guard(present=has[kind], leaving=len(ids), left_recently=recently, max_removed=max_removed)
     return guard(
-        present=sum([await connection.run(present, kind, library.row.id, before) for kind in leaving]),
+        present=sum(present(connection, kind, library.row.id, before) for kind in leaving),
         leaving=sum(map(len, leaving.values())) + waiting,
         left_recently=recently,
         max_removed=max_removed,

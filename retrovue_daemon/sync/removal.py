@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from retrovue_daemon.records import Kind
+from retrovue_daemon.store.connection import savepoint
 from retrovue_daemon.store.items.rekeying import ListingMoments, Rekeyed, rekey
 from retrovue_daemon.store.items.sweep import accept_removals, mark_missing, parents_of_others, present, still_of
 from retrovue_daemon.sync.guard import refusal_of
 from retrovue_daemon.sync.seen import SeenIds
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Mapping, Sequence
 
-    from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.sync.target import LibraryTarget, PassContext
 
 _PARENTS_LAST = (Kind.MOVIE, Kind.EPISODE, Kind.SEASON, Kind.SHOW)
@@ -34,8 +35,8 @@ class Removal(msgspec.Struct, frozen=True):
     refusal: str | None = None
 
 
-async def plan_removal(
-    connection: Connection,
+def plan_removal(
+    connection: sqlite3.Connection,
     context: PassContext,
     library: LibraryTarget,
     leaving: Mapping[Kind, Sequence[int]],
@@ -59,53 +60,51 @@ async def plan_removal(
     moving = {kind: array("q", chain(leaving.get(kind, ()), (displaced or {}).get(kind, ()))) for kind in kinds}
     if not any(leaving.values()):
         # Rows that went missing earlier are re-keyed all the same. Nothing can be refused or undone.
-        rekeyed = await connection.run(rekey, library.target, listed, moving)
+        rekeyed = rekey(connection, library.target, listed, moving)
         library.round.note(rekeyed)
         return Removal({kind: [] for kind in leaving}, rekeyed)
     refusal = None
-    async with connection.savepoint() as undo:
-        rekeyed = await connection.run(rekey, library.target, listed, moving)
-        left = await _to_remove(connection, library, leaving, rekeyed)
+    with savepoint(connection) as undo:
+        rekeyed = rekey(connection, library.target, listed, moving)
+        left = _to_remove(connection, library, leaving, rekeyed)
         if any(left.values()) and not context.settings.accept_removals:
-            refusal = await refusal_of(connection, context, library, left, before, vanished=vanished, waiting=waiting)
-        if refusal is not None and not await _most_moved(connection, library, moving, rekeyed):
-            await undo()
+            refusal = refusal_of(connection, context, library, left, before, vanished=vanished, waiting=waiting)
+        if refusal is not None and not _most_moved(connection, library, moving, rekeyed):
+            undo()
             rekeyed = Rekeyed()
     library.round.note(rekeyed)
     return Removal(left, rekeyed, refusal)
 
 
-async def carry_out(connection: Connection, context: PassContext, library: LibraryTarget, removal: Removal) -> int:
+def carry_out(connection: sqlite3.Connection, context: PassContext, library: LibraryTarget, removal: Removal) -> int:
     """Mark the removed rows missing unless the guard refused, and return their number."""
     if removal.refusal is not None or not any(removal.leaving.values()):
         return 0
     removed, now, observed = 0, context.now(), context.observed.now()
     if context.settings.accept_removals:
-        await connection.run(accept_removals, library.row.id, observed)
+        accept_removals(connection, library.row.id, observed)
     for kind, ids in removal.leaving.items():
-        removed += await connection.run(
-            mark_missing, library.target, kind, ids, now, observed, library.row.listed_from
-        )
+        removed += mark_missing(connection, library.target, kind, ids, now, observed, library.row.listed_from)
     # Stored with the rows, so that the next process starts no earlier than the time stored in them.
-    await connection.run(context.observed.keep)
+    context.observed.keep(connection)
     return removed
 
 
-async def _most_moved(
-    connection: Connection, library: LibraryTarget, leaving: Mapping[Kind, Sequence[int]], rekeyed: Rekeyed
+def _most_moved(
+    connection: sqlite3.Connection, library: LibraryTarget, leaving: Mapping[Kind, Sequence[int]], rekeyed: Rekeyed
 ) -> bool:
     """Return whether most of the library's items were re-keyed. Call after re-keying.
 
     Items that came from other libraries are not counted.
     """
     moved = sum(row_id in rekeyed.pairs.get(kind, {}) for kind, ids in leaving.items() for row_id in ids)
-    has = sum([await connection.run(present, kind, library.row.id) for kind in leaving])
+    has = sum(present(connection, kind, library.row.id) for kind in leaving)
     had = has - rekeyed.arrived[library.row.id] + moved
     return moved * 2 > had
 
 
-async def _to_remove(
-    connection: Connection,
+def _to_remove(
+    connection: sqlite3.Connection,
     library: LibraryTarget,
     leaving: Mapping[Kind, Sequence[int]],
     rekeyed: Rekeyed,
@@ -121,11 +120,11 @@ async def _to_remove(
             continue
         rekeyed_ids = rekeyed.pairs.get(kind, {})
         ids = array("q", (row_id for row_id in leaving[kind] if row_id not in rekeyed_ids))
-        ids = await connection.run(still_of, kind, library.row.id, ids)
+        ids = still_of(connection, kind, library.row.id, ids)
         if kind is Kind.EPISODE:
             gone_episodes.update(ids)
         elif kind in {Kind.SEASON, Kind.SHOW} and ids:
-            living = await connection.run(parents_of_others, kind, ids, gone_episodes)
+            living = parents_of_others(connection, kind, ids, gone_episodes)
             ids = array("q", (row_id for row_id in ids if row_id not in living))
         left[kind] = ids
     return left

@@ -65,5 +65,9 @@ def name_changes(connection: sqlite3.Connection, rows: Sequence[ChangedRow]) -> 
 
 def _short(title: str) -> str:
     """Return a title as short, visible text."""
-    text = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in title)
+    text = (
+        title
+        if title.isprintable()
+        else "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in title)
+    )
     return text if len(text) <= _LONGEST_TITLE else text[: _LONGEST_TITLE - 1] + "…"

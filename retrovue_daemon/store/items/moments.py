@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from retrovue_daemon.store.items.lookup import TABLES
@@ -11,15 +12,20 @@ if TYPE_CHECKING:
 
 
 class Moments:
-    """The current moment; it advances when a listing begins or ends."""
+    """The current moment; it advances when a listing begins or ends.
+
+    The end is recorded in the thread of the writer's connection, beginnings in the event loop's.
+    """
 
     def __init__(self, now: int = 1) -> None:
         self.now = now
+        self._advancing = Lock()
 
     def advance(self) -> int:
         """Return the current moment and advance to the next."""
-        moment = self.now
-        self.now += 1
+        with self._advancing:
+            moment = self.now
+            self.now += 1
         return moment
 
 

@@ -6,7 +6,6 @@ import asyncio
 import sqlite3
 import time
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import msgspec
@@ -16,13 +15,13 @@ from retrovue_daemon.errors import DaemonError, DiskFull, InternalError, PlexErr
 from retrovue_daemon.store.database import unreadable
 from retrovue_daemon.store.items.changes import name_changes
 from retrovue_daemon.store.tables.runs import Counts, Run, record_failure, record_run
+from retrovue_daemon.store.writer import Query
 from retrovue_daemon.sync.guard import accept_hint
 from retrovue_daemon.sync.verdict import PassReport, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.store.items.changes import NamedChange
     from retrovue_daemon.store.tables.runs import RunKind
     from retrovue_daemon.sync.changed_items import ChangedItems
@@ -42,8 +41,8 @@ class LibraryPass(Protocol):
     async def read(self) -> Verdict:
         """Read the library, write the differences and return the verdict. Raises PlexError and StoreError."""
 
-    async def finish(self, connection: Connection, verdict: Verdict, recorder: RunRecorder) -> Conclusion:
-        """Apply the verdict of a successful pass in one transaction."""
+    def finish(self, connection: sqlite3.Connection, verdict: Verdict, recorder: RunRecorder) -> Conclusion:
+        """Apply the verdict of a successful pass in one transaction, in the thread of the writer's connection."""
 
 
 class Conclusion(msgspec.Struct, frozen=True):
@@ -121,7 +120,7 @@ async def run_pass(
             verdict = await _read(job)
         cause = verdict.cause
         await _wait_for_other_passes(library, verdict, job.counts)
-        work = partial(_finish, job=job, verdict=verdict, recorder=recorder)
+        work = Query(_finish, job, verdict, recorder)
         finishing = await context.database.writer.submit(work, spills=_moves_many(verdict, job.counts))
         # Not awaited directly: a cancellation must not cancel the future.
         await asyncio.wait([finishing])
@@ -166,26 +165,26 @@ async def _wait_for_other_passes(library: LibraryTarget, verdict: Verdict, count
             await round_.wait_for_removals(kind)
 
 
-async def _finish(connection: Connection, *, job: LibraryPass, verdict: Verdict, recorder: RunRecorder) -> Conclusion:
+def _finish(connection: sqlite3.Connection, job: LibraryPass, verdict: Verdict, recorder: RunRecorder) -> Conclusion:
     """Finish a successful pass; record any other in sync_runs and the library's row."""
     if verdict.status == "ok":
-        return await _with_names(connection, job, await job.finish(connection, verdict, recorder))
+        return _with_names(connection, job, job.finish(connection, verdict, recorder))
     run = recorder.run(verdict, job.counts)
-    return await _with_names(connection, job, Conclusion(run, await _record(connection, recorder, verdict, run)))
+    return _with_names(connection, job, Conclusion(run, _record(connection, recorder, verdict, run)))
 
 
-async def _with_names(connection: Connection, job: LibraryPass, ended: Conclusion) -> Conclusion:
+def _with_names(connection: sqlite3.Connection, job: LibraryPass, ended: Conclusion) -> Conclusion:
     """Add the names of the changed items."""
     rows = job.changed.rows(ended.removal)
-    return msgspec.structs.replace(ended, changes=await connection.run(name_changes, rows)) if rows else ended
+    return msgspec.structs.replace(ended, changes=name_changes(connection, rows)) if rows else ended
 
 
-async def _record(connection: Connection, recorder: RunRecorder, verdict: Verdict, run: Run) -> int:
+def _record(connection: sqlite3.Connection, recorder: RunRecorder, verdict: Verdict, run: Run) -> int:
     """Record an unsuccessful pass, and return the id of the record."""
-    run_id = await connection.run(record_run, run)
+    run_id = record_run(connection, run)
     faults = recorder.library.faults.after(verdict.fault)
     hint = None if verdict.cause is None else verdict.cause.hint
-    await connection.run(record_failure, run, faults, list_again=verdict.list_again, hint=hint)
+    record_failure(connection, run, faults, list_again=verdict.list_again, hint=hint)
     return run_id
 
 
@@ -210,23 +209,23 @@ def _failure(error: Exception, context: PassContext, library: LibraryTarget) -> 
 def _record_if_possible(context: PassContext, recorder: RunRecorder, verdict: Verdict, counts: Counts) -> None:
     """Queue the record of a pass that had no space on the disk: a few rows may fit where a batch did not."""
 
-    async def work(connection: Connection) -> None:
-        await _record(connection, recorder, verdict, recorder.run(verdict, counts))
+    def work(connection: sqlite3.Connection) -> None:
+        _record(connection, recorder, verdict, recorder.run(verdict, counts))
 
     with suppress(WriterStopped):
-        written = context.database.writer.post(work)
+        written = context.database.writer.post(Query(work))
         written.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
 def _record_cancelled(job: LibraryPass, context: PassContext, recorder: RunRecorder) -> asyncio.Future[Conclusion]:
     """Queue the record behind the pass's remaining batches: a cancelled task must not wait."""
 
-    async def work(connection: Connection) -> Conclusion:
+    def work(connection: sqlite3.Connection) -> Conclusion:
         run = recorder.run(Verdict("cancelled"), job.counts)
-        return await _with_names(connection, job, Conclusion(run, await connection.run(record_run, run)))
+        return _with_names(connection, job, Conclusion(run, record_run(connection, run)))
 
     try:
-        return context.database.writer.post(work)
+        return context.database.writer.post(Query(work))
     except WriterStopped as error:
         failed: asyncio.Future[Conclusion] = asyncio.get_running_loop().create_future()
         failed.set_exception(error)

@@ -20,11 +20,11 @@ from retrovue_daemon.sync.seen import SeenIds, unseen_rows
 from retrovue_daemon.sync.verdict import Verdict
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterator, Mapping, Sequence
 
     from retrovue_daemon.records import Kind, LibraryListing
     from retrovue_daemon.sources.plex.client import Listing
-    from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.store.tables.runs import RunKind
     from retrovue_daemon.sync.listed import Listed
     from retrovue_daemon.sync.passes.base import RunRecorder
@@ -245,7 +245,7 @@ class FullPass:
             fault=self._fault,
         )
 
-    async def finish(self, connection: Connection, verdict: Verdict, recorder: RunRecorder) -> Conclusion:
+    def finish(self, connection: sqlite3.Connection, verdict: Verdict, recorder: RunRecorder) -> Conclusion:
         """Re-key and remove rows, set the marks and record the run: all or nothing."""
         verdict = self._reader.damage.adjust_verdict(verdict)
         library, listing = self._library, self._library.listing
@@ -253,7 +253,7 @@ class FullPass:
             kind: library.round.merged_rows.unlisted(kind, ids, self._listed[kind].rows)
             for kind, ids in verdict.leaving.items()
         }
-        removal = await plan_removal(
+        removal = plan_removal(
             connection,
             self._context,
             library,
@@ -262,7 +262,7 @@ class FullPass:
             before=self._began,
             waiting=self._waiting,
         )
-        removed = await carry_out(connection, self._context, library, removal)
+        removed = carry_out(connection, self._context, library, removal)
         if removal.refusal is not None:
             verdict = Verdict("blocked", removal.refusal, fault=verdict.fault)
         elif not verdict.settles:
@@ -283,10 +283,10 @@ class FullPass:
                 fault=faults,
                 list_again=verdict.list_again,
             )
-            run_id = await connection.run(record_and_settle, run, marks)
+            run_id = record_and_settle(connection, run, marks)
         else:
-            run_id = await connection.run(record_run, run)
-            await connection.run(record_failure, run, faults, list_again=verdict.list_again)
+            run_id = record_run(connection, run)
+            record_failure(connection, run, faults, list_again=verdict.list_again)
         return Conclusion(run, run_id, removal)
 
 

@@ -11,7 +11,8 @@ from retrovue_daemon.sync.passes.base import Conclusion
 from retrovue_daemon.sync.verdict import Verdict
 
 if TYPE_CHECKING:
-    from retrovue_daemon.store.connection import Connection
+    import sqlite3
+
     from retrovue_daemon.store.tables.runs import RunKind
     from retrovue_daemon.sync.passes.base import RunRecorder
     from retrovue_daemon.sync.progress import Meter
@@ -59,13 +60,13 @@ class QuickPass:
             Verdict("ok", "; ".join(notes) or None, list_again=list_again)
         )
 
-    async def finish(self, connection: Connection, verdict: Verdict, recorder: RunRecorder) -> Conclusion:
+    def finish(self, connection: sqlite3.Connection, verdict: Verdict, recorder: RunRecorder) -> Conclusion:
         """Move the watermark; record the pass only if it changed something."""
         run = recorder.run(verdict, self.counts)
-        run_id = await connection.run(record_run, run) if self.counts.any_change else None
+        run_id = record_run(connection, run) if self.counts.any_change else None
         marks = [mark for mark in (self._library.row.watermark, self._reader.watermark) if mark is not None]
-        await connection.run(
-            note_look,
+        note_look(
+            connection,
             run,
             max(marks, default=None),
             settled=self._settled,

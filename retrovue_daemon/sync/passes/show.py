@@ -15,10 +15,10 @@ from retrovue_daemon.sync.removal import carry_out, plan_removal
 from retrovue_daemon.sync.verdict import Verdict
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import AsyncGenerator
 
     from retrovue_daemon.records import Show
-    from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.store.tables.runs import RunKind
     from retrovue_daemon.sync.listed import Listed
     from retrovue_daemon.sync.passes.base import RunRecorder
@@ -81,25 +81,25 @@ class ShowPass:
             return Verdict("incomplete", "the server responds with 404 for an item that it lists")
         return Verdict("ok", doubt, leaving={**leaving, **confirmed.gone})
 
-    async def finish(self, connection: Connection, verdict: Verdict, recorder: RunRecorder) -> Conclusion:
+    def finish(self, connection: sqlite3.Connection, verdict: Verdict, recorder: RunRecorder) -> Conclusion:
         """Re-key and remove rows, and record the run; the library's marks stay, because it was not listed."""
         library = self._library
         leaving = {
             kind: library.round.merged_rows.unlisted(kind, ids, self._listed[kind].rows)
             for kind, ids in verdict.leaving.items()
         }
-        removal = await plan_removal(connection, self._context, library, leaving)
-        removed = await carry_out(connection, self._context, library, removal)
+        removal = plan_removal(connection, self._context, library, leaving)
+        removed = carry_out(connection, self._context, library, removal)
         if removal.refusal is not None:
             verdict = Verdict("blocked", removal.refusal)
         verdict = self._reader.hidden_paths.adjust_verdict(verdict)
         run = recorder.run(verdict, self.counts, removal, removed)
         if removal.refusal is not None:
-            await connection.run(record_failure, run)
+            record_failure(connection, run)
         if self._reader.displaced or self._reader.list_again:
             # An item that lost its key may be under another show now.
-            await connection.run(list_library_again, library.row.id)
-        return Conclusion(run, await connection.run(record_run, run), removal)
+            list_library_again(connection, library.row.id)
+        return Conclusion(run, record_run(connection, run), removal)
 
 
 async def _alone(show: Show) -> AsyncGenerator[Page, None]:

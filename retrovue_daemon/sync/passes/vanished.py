@@ -13,7 +13,8 @@ from retrovue_daemon.sync.seen import SeenIds, unseen_rows
 from retrovue_daemon.sync.verdict import Verdict
 
 if TYPE_CHECKING:
-    from retrovue_daemon.store.connection import Connection
+    import sqlite3
+
     from retrovue_daemon.store.tables.runs import RunKind
     from retrovue_daemon.sync.passes.base import RunRecorder
     from retrovue_daemon.sync.target import LibraryTarget, PassContext
@@ -39,15 +40,15 @@ class VanishedPass:
         none = {kind: SeenIds() for kind, _ in self._library.listings}
         return Verdict("ok", leaving=await unseen_rows(reader, self._library.row.id, none))
 
-    async def finish(self, connection: Connection, verdict: Verdict, recorder: RunRecorder) -> Conclusion:
+    def finish(self, connection: sqlite3.Connection, verdict: Verdict, recorder: RunRecorder) -> Conclusion:
         """Re-key moved items, then mark the other rows missing or block."""
-        removal = await plan_removal(connection, self._context, self._library, verdict.leaving, vanished=True)
-        removed = await carry_out(connection, self._context, self._library, removal)
+        removal = plan_removal(connection, self._context, self._library, verdict.leaving, vanished=True)
+        removed = carry_out(connection, self._context, self._library, removal)
         if removal.refusal is not None:
             verdict = Verdict("blocked", removal.refusal)
         run = recorder.run(verdict, self.counts, removal, removed)
         if removal.refusal is None:
-            await connection.run(forget_library, self._library.row.id)
+            forget_library(connection, self._library.row.id)
         else:
-            await connection.run(record_failure, run)
-        return Conclusion(run, await connection.run(record_run, run), removal)
+            record_failure(connection, run)
+        return Conclusion(run, record_run(connection, run), removal)

@@ -112,7 +112,7 @@ async def test_a_row_that_leaves_takes_a_few_bytes(database, target) -> None:
     tracemalloc.start()
     try:
         leaving = await unseen_rows(database.reader, 1, {Kind.MOVIE: SeenIds([7])})
-        removal = await database.writer.write(lambda c: plan_removal(c, context, library, leaving))
+        removal = await database.writer.run(plan_removal, context, library, leaving)
         held, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
