@@ -8,6 +8,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, quote_plus
 
@@ -18,6 +19,11 @@ HIDDEN: Final = "***"
 
 _SHORTEST: Final = 4
 """Characters of a secret; hiding shorter ones would also hide ordinary text."""
+
+_REMEMBERED: Final = 128
+"""Characters of the longest text whose redacted form is remembered: names of keys and of libraries recur."""
+
+_MOST_REMEMBERED: Final = 1_000
 
 _SHORTEST_BASE64: Final = 8
 """Characters of its base64 form; fewer may be part of a word."""
@@ -63,6 +69,9 @@ class Redactor:
         self._forms: set[str] = set()
         self._known: re.Pattern[str] | None = None
         self._longest = _LONGEST_SECRET
+        self._learnt = 0
+        """How many secrets were learnt; texts redacted before the last one are redacted again."""
+        self._remembered = lru_cache(_MOST_REMEMBERED)(lambda text, _learnt: self._redacted(text))
 
     def learn(self, secret: str) -> None:
         """Hide this value from now on, also as encoded in URLs, JSON, Python, HTML and base64."""
@@ -74,9 +83,13 @@ class Redactor:
         forms = sorted(self._forms, key=len, reverse=True)
         self._longest = max(_LONGEST_SECRET, len(forms[0]))
         self._known = re.compile("|".join(map(re.escape, forms)), re.IGNORECASE)
+        # Last: a text that another thread redacts meanwhile must not be remembered as redacted with this secret.
+        self._learnt += 1
 
     def text(self, text: str) -> str:
         """Return ``text`` without secrets; of a very long one, the beginning."""
+        if len(text) <= _REMEMBERED:
+            return self._remembered(text, self._learnt)
         if len(text) > LONGEST_TEXT + self._longest:
             # Of a secret that the cut splits, nothing recognizable would be left: what it may be part of goes, too.
             return self._redacted(text[: LONGEST_TEXT + self._longest])[: -self._longest] + "…"

@@ -175,6 +175,8 @@ class Writer:
                 work, future, spills = entry
                 async with self._temporary_tables(in_file=spills):
                     await self._transact(work, future)
+                # The next piece may store what the submitter of this one makes of its result.
+                await asyncio.sleep(0)
         finally:
             while not self._queue.empty():
                 entry = self._queue.get_nowait()

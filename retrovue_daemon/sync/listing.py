@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING, cast
 
@@ -180,16 +179,12 @@ class ListingReader:
 
     async def _compare(self, kind: Kind, page: Page, listed: Listed, *, is_new: bool) -> list[Change]:
         """Return the changes of a page's new or different items; mark the rows of the others as seen."""
-        looking = asyncio.create_task(self._known_rows(kind, page, is_new=is_new), name="look-up")
-        try:
-            # The look-up starts now and runs while the digests are computed.
-            await asyncio.sleep(0)
-            fresh = digests(page.items)
-            known = await looking
-        except BaseException:
-            looking.cancel()
-            await asyncio.gather(looking, return_exceptions=True)
-            raise
+        keys = self._keys_to_look_up(kind, page, is_new=is_new)
+        reader, server_id = self._context.database.reader, self._target.server_id
+        # The look-up starts now and runs while the digests are computed.
+        looking = reader.begin(known_rows, kind, server_id, keys) if keys else None
+        fresh = digests(page.items)
+        known = {} if looking is None else await looking
         changes, altered, has_conflicts = list[Change](), listed.altered, bool(self._conflicts)
         # Written items mark the rows that they are written to: a row with the same key may belong to another item.
         seen = [known[skipped.rating_key].id for skipped in page.skipped if skipped.rating_key in known]
@@ -255,13 +250,13 @@ class ListingReader:
         with_files = cast("list[Movie | Episode]", items)
         return await self._context.database.reader.run(other_items, kind, self._target.server_id, with_files)
 
-    async def _known_rows(self, kind: Kind, page: Page, *, is_new: bool) -> dict[str, KnownRow]:
-        keys = [item.rating_key for item in page.items]
-        keys += [skipped.rating_key for skipped in page.skipped if skipped.rating_key is not None]
+    def _keys_to_look_up(self, kind: Kind, page: Page, *, is_new: bool) -> list[str]:
+        """Return the rating keys of a page whose rows may be stored."""
         # Shows and seasons are few, and the key of one may be known from another library (``sync/key_conflicts.py``).
-        if (is_new and kind not in {Kind.SHOW, Kind.SEASON}) or not keys:
-            return {}
-        return await self._context.database.reader.run(known_rows, kind, self._target.server_id, keys)
+        if is_new and kind not in {Kind.SHOW, Kind.SEASON}:
+            return []
+        keys = [item.rating_key for item in page.items]
+        return keys + [skipped.rating_key for skipped in page.skipped if skipped.rating_key is not None]
 
     def _raise_watermark(self, times: Iterable[int | None]) -> None:
         plausible = [time for time in times if time is not None and time <= self._latest_plausible]

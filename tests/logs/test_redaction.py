@@ -109,6 +109,14 @@ def test_a_secret_that_begins_like_another_leaves_no_rest() -> None:
         assert redactor.text("abcd-efgh and abcd") == "*** and ***"
 
 
+def test_a_text_seen_before_its_secret_was_known_is_redacted_from_then_on() -> None:
+    """Short texts are remembered as they were redacted."""
+    redactor = Redactor()
+    assert redactor.text(f"the key {SECRET}") == f"the key {SECRET}"
+    redactor.learn(SECRET)
+    assert redactor.text(f"the key {SECRET}") == "the key ***"
+
+
 def test_too_short_a_secret_is_not_looked_for() -> None:
     """It would blank innocent text."""
     redactor = Redactor()

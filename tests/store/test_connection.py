@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from retrovue_daemon.store import connection as connection_module
 from retrovue_daemon.store.connection import connected
 
 if TYPE_CHECKING:
@@ -43,3 +44,48 @@ async def test_a_connection_that_is_cancelled_while_it_opens_leaves_nothing(tmp_
     opening.cancel()
     assert isinstance((await asyncio.gather(opening, return_exceptions=True))[0], asyncio.CancelledError)
     assert _threads() == before
+
+
+async def test_a_quick_query_ends_before_the_event_loop_goes_on(tmp_path: Path, monkeypatch) -> None:
+    """Two threads that compute would hinder each other."""
+    monkeypatch.setattr(connection_module, "GRACE_S", 30.0)
+    async with connected(tmp_path / "mirror.db") as connection:
+        over = threading.Event()
+
+        def query(_: sqlite3.Connection) -> None:
+            over.set()
+
+        visit = connection.begin(query)
+        waiting = visit.__await__()
+        assert over.is_set()
+        await visit.result
+        waiting.close()
+
+
+async def test_a_slow_query_leaves_the_event_loop_to_others(tmp_path: Path) -> None:
+    """As on a slow disk: what waits for it blocks nothing else."""
+    going_on = threading.Event()
+
+    def slow(_: sqlite3.Connection) -> bool:
+        return going_on.wait(30)
+
+    async with connected(tmp_path / "mirror.db") as connection:
+        waiting = asyncio.create_task(connection.run(slow))
+        await asyncio.sleep(0)
+        going_on.set()
+        assert await waiting
+
+
+async def test_a_query_fails_where_its_result_is_awaited(tmp_path: Path) -> None:
+    """And the next one is done as usual."""
+    async with connected(tmp_path / "mirror.db") as connection:
+        with pytest.raises(sqlite3.OperationalError, match="no such table"):
+            await connection.run(lambda c: c.execute("SELECT * FROM shows"))
+        assert await connection.run(_one) == 1
+    with pytest.raises(ValueError, match="closed"):
+        await connection.run(_one)
+
+
+def _one(connection: sqlite3.Connection) -> int:
+    ((one,),) = connection.execute("SELECT 1")
+    return int(one)

@@ -74,6 +74,14 @@ async def test_the_queue_is_bounded(database) -> None:
     await (await fifth)
 
 
+async def test_a_result_is_known_before_the_next_work_begins(database) -> None:
+    """The record of a pass that is stopped counts what the last batch wrote."""
+    results: list[int] = []
+    first = database.writer.post(Query(lambda _: 1))
+    first.add_done_callback(lambda done: results.append(done.result()))
+    assert await database.writer.post(Query(lambda _: list(results))) == [1]
+
+
 async def test_a_cancelled_submitter_does_not_cancel_the_work(database, query) -> None:
     """Submitted work is written even if its submitter no longer waits."""
     gate = asyncio.Event()

@@ -19,7 +19,7 @@ from retrovue_daemon.records import Page
 from retrovue_daemon.service.selection import Selection
 from retrovue_daemon.sources.plex import pages as pages_of_plex
 from retrovue_daemon.sources.plex.parse import parse_page
-from retrovue_daemon.store.connection import data_version
+from retrovue_daemon.store.connection import Connection, data_version
 from retrovue_daemon.store.file.restore_mark import restore_mark
 from retrovue_daemon.store.writer import Query
 from tests.support.servers import Gauge, MeasuredPlex
@@ -55,7 +55,7 @@ def _pages(reports: list[ServerReport]) -> int:
 
 
 VISITS_A_SERVER = 14
-VISITS_A_LIBRARY = {"movie": 8, "show": 12}
+VISITS_A_LIBRARY = {"movie": 4, "show": 8}
 """Calls to the database's threads in a first sync of one page per listing, the writer's included."""
 
 TRANSACTIONS_A_SERVER = 5
@@ -290,20 +290,24 @@ async def test_few_pages_are_held_at_once(engine, in_pages, monkeypatch) -> None
 async def test_a_first_sync_visits_the_database_seldom(engine, config, path, monkeypatch, libraries) -> None:
     """However many libraries there are: a visit to its thread costs more than a small query or commit."""
     visits = Counter[str]()
-    execute = aiosqlite.Connection._execute
+    execute, begin = aiosqlite.Connection._execute, Connection.begin
 
     async def counted(connection: aiosqlite.Connection, work: Any, *arguments: Any, **named: Any) -> Any:
+        visits["all"] += 1
+        visits["commits"] += getattr(work, "__name__", "") == "commit"
+        return await execute(connection, work, *arguments, **named)
+
+    def counted_query(connection: Connection, work: Any, *arguments: Any, **named: Any) -> Any:
         # The open file is looked at as time passes.
         visits["all"] += work not in {restore_mark, data_version}
-        visits["commits"] += getattr(work, "__name__", "") == "commit" or isinstance(
-            getattr(work, "__self__", None), Query
-        )
-        return await execute(connection, work, *arguments, **named)
+        visits["commits"] += isinstance(getattr(getattr(work, "func", None), "__self__", None), Query)
+        return begin(connection, work, *arguments, **named)
 
     world = generated_library(movies=10, shows=2 * libraries, episodes=5, show_libraries=libraries)
     async with SimulatedPlex(world) as plex:
         running = await engine(config(plex))
         monkeypatch.setattr(aiosqlite.Connection, "_execute", counted)
+        monkeypatch.setattr(Connection, "begin", counted_query)
         reports = await running.round(FULL)
         monkeypatch.undo()
     assert len(reports[0].passes) == 1 + libraries
