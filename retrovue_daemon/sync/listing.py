@@ -82,7 +82,7 @@ class ListingReader:
         batches = self._batches(kind, listed.rows)
         try:
             async with aclosing(pages):
-                while (page := await self._context.slot.wait_for(anext(pages, None))) is not None:
+                while (page := await self._next_page(pages)) is not None:
                     self._check_uuid(page)
                     listed.log.note(page)
                     if page.unreadable is not None:
@@ -107,6 +107,12 @@ class ListingReader:
             self._counts.bytes += listed.log.bytes
             self.hidden_paths.log_change()
         return listed
+
+    async def _next_page(self, pages: AsyncGenerator[Page, None]) -> Page | None:
+        """Wait for a page; meanwhile, other passes may use the slot, and need not wait for this one."""
+        row = self._library.row
+        page = self._library.round.page(row.kind, row.id, anext(pages, None))
+        return await self._context.slot.wait_for(page)
 
     def uncount(self, kind: Kind, listed: Listed) -> None:
         """Subtract a listing that is read again from the counts."""

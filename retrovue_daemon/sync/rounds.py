@@ -6,20 +6,25 @@ import asyncio
 from array import array
 from collections import Counter
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Mapping, Sequence
 
     from retrovue_daemon.records import Kind
     from retrovue_daemon.store.items.rekeying import Rekeyed
     from retrovue_daemon.sync.seen import SeenIds
 
 
+T = TypeVar("T")
+
 LONGEST_WAIT_S = 60.0
 """Seconds that a pass waits for the others before it removes anything: one that hangs must not block the rest."""
+
+SILENT_S = 15.0
+"""Seconds without a page after which a pass is not waited for: its library may not respond for hours."""
 
 
 class MergedRows:
@@ -61,11 +66,21 @@ class Round(msgspec.Struct):
     """Per library id, how many rows that its pass counted as new turned out to be existing items."""
     _listing: dict[tuple[str, int], asyncio.Event] = msgspec.field(default_factory=dict)
     _removing: dict[tuple[str, int], asyncio.Event] = msgspec.field(default_factory=dict)
+    _asked_at: dict[tuple[str, int], float] = msgspec.field(default_factory=dict)
+    """When the pages were requested that passes wait for, by the clock of the event loop."""
 
     def begin(self, kind: str, library_id: int) -> None:
         """Announce a full pass over a library of this kind, before any of them has finished reading."""
         self._listing[kind, library_id] = asyncio.Event()
         self._removing[kind, library_id] = asyncio.Event()
+
+    async def page(self, kind: str, library_id: int, response: Awaitable[T]) -> T:
+        """Return a page that such a pass waits for."""
+        self._asked_at[kind, library_id] = asyncio.get_running_loop().time()
+        try:
+            return await response
+        finally:
+            del self._asked_at[kind, library_id]
 
     def end_listing(self, kind: str, library_id: int) -> None:
         """Report that such a pass has listed its library."""
@@ -78,27 +93,33 @@ class Round(msgspec.Struct):
 
     async def wait_for_listings(self, kind: str) -> None:
         """Wait up to a minute until all libraries of a kind are listed: items to remove may have moved there."""
-        await _all_set(self._listing, kind)
+        await self._wait_for(self._listing, kind)
 
     async def wait_for_removals(self, kind: str) -> None:
         """Wait up to a minute until passes of a kind have removed items: added items may have moved from there."""
-        await _all_set(self._removing, kind)
+        await self._wait_for(self._removing, kind)
 
     def note(self, rekeyed: Rekeyed) -> None:
         """Record which rows took over which."""
         self.arrived.update(rekeyed.arrived)
         self.merged_rows.note(rekeyed)
 
+    async def _wait_for(self, running: dict[tuple[str, int], asyncio.Event], kind: str) -> None:
+        """Wait until the passes of a kind have set their events, except for those whose library does not respond."""
+        clock = asyncio.get_running_loop().time
+        end = clock() + LONGEST_WAIT_S
+        for key, ended in list(running.items()):
+            while key[0] == kind and not ended.is_set():
+                wait = min(end, self._asked_at.get(key, end) + SILENT_S) - clock()
+                if wait <= 0:
+                    break
+                with suppress(TimeoutError):
+                    # A page may be requested at any moment from now on.
+                    async with asyncio.timeout(min(wait, SILENT_S)):
+                        await ended.wait()
+
 
 def _end(running: dict[tuple[str, int], asyncio.Event], kind: str, library_id: int) -> None:
     ended = running.pop((kind, library_id), None)
     if ended is not None:
         ended.set()
-
-
-async def _all_set(running: dict[tuple[str, int], asyncio.Event], kind: str) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(LONGEST_WAIT_S):
-            for (other, _), ended in list(running.items()):
-                if other == kind:
-                    await ended.wait()

@@ -92,3 +92,30 @@ async def test_a_pass_that_hangs_is_not_waited_for_forever(monkeypatch: pytest.M
     round_.begin("movie", 1)
     await round_.wait_for_listings("movie")
     await round_.wait_for_removals("movie")
+
+
+async def test_a_pass_whose_library_does_not_respond_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither by those who remove nor by those who add; its own items are looked for when it has listed them."""
+    monkeypatch.setattr(rounds, "SILENT_S", 0.01)
+    round_ = Round(MergedRows())
+    round_.begin("movie", 1)
+    page: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    asking = asyncio.create_task(round_.page("movie", 1, page))
+    async with asyncio.timeout(10):
+        await round_.wait_for_listings("movie")
+        await round_.wait_for_removals("movie")
+    page.set_result(7)
+    assert await asking == 7
+
+
+async def test_a_pass_that_is_busy_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It writes, or waits for its turn: nothing shows that its library does not respond."""
+    monkeypatch.setattr(rounds, "SILENT_S", 0.001)
+    round_ = Round(MergedRows())
+    round_.begin("movie", 1)
+    await round_.page("movie", 1, asyncio.sleep(0))
+    waiting = asyncio.create_task(round_.wait_for_listings("movie"))
+    await asyncio.sleep(0.01)  # longer than a silence, so that a wait that ended with it would show
+    assert await _waits(waiting)
+    round_.end_listing("movie", 1)
+    assert not await _waits(waiting)

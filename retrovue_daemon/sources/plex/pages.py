@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from retrovue_daemon.errors import RequestRefused
 from retrovue_daemon.sources.plex.arguments import LEFT_OUT, paging
-from retrovue_daemon.sources.plex.pace import Pace
+from retrovue_daemon.sources.plex.pace import Asked, Pace
 from retrovue_daemon.sources.plex.paging import MOST_ENTRIES, Pager
 from retrovue_daemon.sources.plex.parse import parse_page
 
@@ -128,17 +128,15 @@ class PageSource:
         # A page that timed out is not worth the same wait again: the pager requests a smaller one.
         async for attempt in self._transport.attempts(tries=tries, timeouts=1):
             with attempt, self._transport.bodies.share(wanted) as share:
-                response = await self._send(listing.path, arguments, share)
+                async with self._pace.detour(listing.path):
+                    response = await self._send(listing.path, arguments, share)
                 # The reader may get to the page much later, but the server's speed shows now.
                 entries = size if response.total is None else max(0, min(size, response.total - start))
-                self._pace.arrived(
-                    listing.kind, asked=size, most=listing.page_size, entries=entries, seconds=response.seconds
-                )
+                asked = Asked(listing.path, listing.kind, size, listing.page_size)
+                self._pace.arrived(asked, entries=entries, seconds=response.seconds)
                 await wanted.wait()
                 page = await self._transport.decode(response, partial(listing.parse, start, size))
-                self._pace.counted(
-                    listing.kind, asked=size, most=listing.page_size, entries=page.entries, seconds=response.seconds
-                )
+                self._pace.counted(asked, entries=page.entries, seconds=response.seconds)
                 return page
         raise AssertionError("stamina ends its loop by a result or an exception")
 
@@ -146,11 +144,11 @@ class PageSource:
         """Request a page without the fields that are not stored; with all fields if the server refuses that."""
         if not self._refuses_exclusions:
             try:
-                return await self._transport.send(path, share, arguments, turn=self.turn)
+                return await self._transport.send(path, share, arguments, turn=partial(self._pace.turn, path))
             except RequestRefused as refusal:
                 if refusal.status != _BAD_REQUEST or LEFT_OUT not in arguments:
                     raise
         whole = {name: value for name, value in arguments.items() if name != LEFT_OUT}
-        response = await self._transport.send(path, share, whole, turn=self.turn)
+        response = await self._transport.send(path, share, whole, turn=partial(self._pace.turn, path))
         self._refuses_exclusions = True
         return response

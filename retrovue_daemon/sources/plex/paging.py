@@ -150,7 +150,7 @@ class Pager:
                 is_part = self._narrowing.covers(self._start)
                 if isinstance(error, ServerTimeout) and self._asked > SMALLEST_PAGE and not is_part:
                     await self._drop_fetches()
-                    self._pace.timed_out(self._asked, self._size)
+                    self._pace.timed_out(self._asked, self._size, self._path)
                     continue
                 if not self._may_be_one_entry(error):
                     self._locate(error)
@@ -234,11 +234,11 @@ class Pager:
         if self._narrowing.covers(self._start):
             # Fetches after the failed page continue; new ones would start at the wrong position.
             return
-        while len(self._fetches) < (self._pace.ahead(self._ahead) if self._is_steady else 1):
+        while len(self._fetches) < (self._pace.ahead(self._ahead, self._path) if self._is_steady else 1):
             start = self._start + sum(fetch.asked for fetch in self._fetches)
             if self._fetches and (self._total is None or start >= self._total):
                 return
-            size, wanted = self._pace.page_size(self._size), asyncio.Event()
+            size, wanted = self._pace.page_size(self._size, self._path), asyncio.Event()
             self._fetches.append(_Fetch(size, wanted, self._fetch(start, size, wanted)))
 
     async def _outwait_fetches(self) -> None:

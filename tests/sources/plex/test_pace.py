@@ -13,7 +13,7 @@ from retrovue_daemon.clock import Clock
 from retrovue_daemon.errors import ServerTimeout
 from retrovue_daemon.records import Kind
 from retrovue_daemon.sources.plex.client import Listing, PlexClient
-from retrovue_daemon.sources.plex.pace import LONGEST_REST_S, Pace
+from retrovue_daemon.sources.plex.pace import LONGEST_REST_S, Asked, Pace
 from retrovue_daemon.sources.plex.paging import Pager
 from tests.sources.plex.test_client import movies
 from tests.sources.plex.test_paging import Pages, listing
@@ -33,9 +33,11 @@ class StillClock(Clock):
         self.rests: list[float] = []
         self.gate = asyncio.Event()
         self.gate.set()
+        self.asleep = asyncio.Event()
 
     async def sleep(self, seconds: float) -> None:
         self.rests.append(seconds)
+        self.asleep.set()
         await self.gate.wait()
 
 
@@ -49,11 +51,20 @@ def pace(clock: StillClock) -> Pace:
     return Pace("home", clock)
 
 
-def note(pace: Pace, seconds: float, *, asked: int = 500, entries: int | None = None, kind: str = "episode") -> None:
+def note(
+    pace: Pace,
+    seconds: float,
+    *,
+    asked: int = 500,
+    entries: int | None = None,
+    kind: str = "episode",
+    listing: str = "",
+) -> None:
     """Take in a page where 500 entries are allowed."""
     entries = asked if entries is None else entries
-    pace.arrived(kind, asked=asked, most=500, entries=entries, seconds=seconds)
-    pace.counted(kind, asked=asked, most=500, entries=entries, seconds=seconds)
+    request = Asked(listing, kind, asked, 500)
+    pace.arrived(request, entries=entries, seconds=seconds)
+    pace.counted(request, entries=entries, seconds=seconds)
 
 
 def test_pages_shrink_while_they_take_long_and_grow_again(pace: Pace) -> None:
@@ -123,6 +134,59 @@ async def test_a_page_that_does_not_come_in_time_says_it_all(pace: Pace) -> None
         assert (pace.page_size(500), pace.slow) == (250, False)
     note(pace, 0.1, asked=250)
     assert pace.page_size(500) == 500
+
+
+async def test_a_listing_that_times_out_beside_others_concerns_itself_alone(pace: Pace, clock: StillClock) -> None:
+    """The server is not slow: its other listings keep their page size, their number of requests and their pace."""
+    with pytest.raises(ServerTimeout):  # noqa: PT012 -- the context is what is tested
+        async with pace.turn("/stuck"):
+            note(pace, 0.2, listing="/good")
+            raise ServerTimeout("home", "after 10 s")
+    pace.timed_out(500, 500, "/stuck")
+    assert not pace.slow
+    assert (pace.page_size(500, "/stuck"), pace.ahead(3, "/stuck")) == (250, 1)
+    assert (pace.page_size(500, "/good"), pace.ahead(3, "/good")) == (500, 3)
+    async with pace.detour("/good"), pace.turn("/good"):
+        assert clock.rests == []
+    note(pace, 0.2, asked=250, listing="/stuck")
+    assert (pace.page_size(500, "/stuck"), pace.ahead(3, "/stuck")) == (250, 3)
+
+
+async def test_a_listing_that_times_out_alone_slows_the_server_until_another_one_arrives(pace: Pace) -> None:
+    """Until then, nothing shows that the server itself is well."""
+    with capture_logs() as logs:
+        with pytest.raises(ServerTimeout):
+            async with pace.turn("/stuck"):
+                raise ServerTimeout("home", "after 10 s")
+        pace.timed_out(500, 500, "/stuck")
+        assert pace.ahead(3) == 1
+        note(pace, 0.1, entries=3, listing="/good")
+        assert pace.ahead(3) == 3
+    assert [line["event"] for line in logs] == ["server.slow", "server.fast_again"]
+
+
+async def test_listings_that_time_out_are_requested_one_at_a_time(pace: Pace, clock: StillClock) -> None:
+    """Each after the longest rest, so that the server's other places are left to the others."""
+    clock.gate.clear()
+    under_way: list[str] = []
+
+    async def ask(listing: str) -> None:
+        async with pace.detour(listing):
+            under_way.append(listing)
+            await asyncio.Event().wait()
+
+    for number in range(3):
+        pace.timed_out(500, 500, f"/stuck/{number}")
+    asking = [asyncio.create_task(ask(f"/stuck/{number}")) for number in range(3)]
+    await asyncio.sleep(0)
+    assert (under_way, clock.rests) == ([], [LONGEST_REST_S])
+    clock.gate.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert under_way == ["/stuck/0"]
+    for task in asking:
+        task.cancel()
+    await asyncio.gather(*asking, return_exceptions=True)
 
 
 def test_no_rest_is_longer_than_ten_seconds(pace: Pace) -> None:
@@ -262,6 +326,30 @@ async def test_what_waits_for_its_place_already_rests_too(plex: FakePlex, sectio
         plex.release.set()
         assert await asyncio.gather(*asking) == [True] * 3
     assert len(clock.rests) >= 3
+
+
+async def test_a_library_that_hangs_keeps_no_place_while_it_rests(plex: FakePlex, section) -> None:
+    """Its server has only one: the other library and the next poll are served meanwhile, without a rest."""
+    clock = StillClock()
+    for library in ("1", "2"):
+        plex.answer(f"/library/sections/{library}/all", plex.listing(*movies(300)))
+    plex.answer("/identity", plex.reply({"MediaContainer": {"size": 0, "machineIdentifier": "9f"}}))
+    async with PlexClient(section(concurrency=1), client_identifier="c", version="1", clock=clock) as client:
+
+        async def read(library: str) -> int:
+            async with aclosing(client.pages(library, Listing.MOVIES, page_size=100)) as pages:
+                return sum([page.entries async for page in pages])
+
+        client._source._pace.timed_out(100, 100, "/library/sections/1/all")
+        clock.gate.clear()
+        async with asyncio.timeout(PATIENCE_S):
+            stuck = asyncio.create_task(read("1"))
+            await clock.asleep.wait()
+            assert await read("2") == 300
+            assert (await client.identity()).machine_identifier == "9f"
+            assert clock.rests == [LONGEST_REST_S]
+            clock.gate.set()
+            assert await stuck == 300
 
 
 async def test_a_server_that_sends_fewer_than_requested_is_not_slow(plex: FakePlex, section) -> None:
