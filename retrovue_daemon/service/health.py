@@ -10,7 +10,13 @@ import structlog
 
 from retrovue_daemon.errors import DaemonError, InternalError, PlexError, WriterStopped
 from retrovue_daemon.store.database import unreadable
-from retrovue_daemon.store.tables.problems import Problem, store_hint, store_next_listing, store_server_problem
+from retrovue_daemon.store.tables.problems import (
+    Problem,
+    store_hint,
+    store_next_listing,
+    store_next_poll,
+    store_server_problem,
+)
 from retrovue_daemon.store.writer import Query
 
 if TYPE_CHECKING:
@@ -81,6 +87,11 @@ class Health:
             problem = Problem.of(self.error, self._time_in(wait))
             now = self._clock.now()
             self._write(lambda connection: store_server_problem(connection, server_id, problem, now))
+
+    def store_next_poll(self, server_id: int, wait: float) -> None:
+        """Store when the server is polled next, ``wait`` seconds from now, because it demanded a pause."""
+        at = self._clock.now() + round(wait)
+        self._write(lambda connection: store_next_poll(connection, server_id, at))
 
     def store_next_listing(self, library_id: int, wait: float | None) -> None:
         """Store when a library whose listing failed is listed again; ``wait`` as in `store`."""

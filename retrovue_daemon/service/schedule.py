@@ -38,6 +38,11 @@ class ServerSchedule:
         """Seconds until the next poll; 0 if it is due."""
         return max(0.0, self._next - self._clock.monotonic(), self._not_before - self._clock.monotonic())
 
+    @property
+    def is_postponed(self) -> bool:
+        """Whether the server demanded a pause that has not passed."""
+        return self._not_before > self._clock.monotonic()
+
     def begin(self, interval: float) -> bool:
         """Start a poll, and return whether it is for everything that is due, not only for submitted jobs.
 

@@ -150,8 +150,8 @@ class Status:
         """Return when a running daemon polls a server next, as far as that is known."""
         if not self.condition.daemon_runs or not server.is_active:
             return None
-        if server.problem is not None and server.problem.next_try_at is not None:
-            return server.problem.next_try_at
+        if server.next_try_at is not None:
+            return server.next_try_at
         if self.interval is None or server.last_sync_at is None:
             return None
         return server.last_sync_at + self.interval

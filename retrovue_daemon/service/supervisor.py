@@ -17,7 +17,8 @@ from retrovue_daemon.service.report import ServerReport
 from retrovue_daemon.service.request_server import RequestServer
 from retrovue_daemon.service.roster import choose_active, read_roster
 from retrovue_daemon.service.slots import ADMIT_S, Slots
-from retrovue_daemon.service.worker import ServerWorker, WorkerContext
+from retrovue_daemon.service.worker import ServerWorker
+from retrovue_daemon.service.worker_context import WorkerContext
 from retrovue_daemon.sources.plex.budget import BodyBudget
 from retrovue_daemon.store.connection import data_version
 from retrovue_daemon.store.tables.daemon_state import client_identifier

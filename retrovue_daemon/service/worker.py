@@ -18,51 +18,24 @@ from retrovue_daemon.service.retention import purge_missing
 from retrovue_daemon.service.round_log import RoundLog
 from retrovue_daemon.service.schedule import LibraryBackoff, ServerSchedule
 from retrovue_daemon.service.selection import EVERYTHING
-from retrovue_daemon.sources.plex.client import PlexClient
 from retrovue_daemon.sync.discovery import Discovery
 from retrovue_daemon.sync.passes.base import log_report, report_unstarted, run_pass
 from retrovue_daemon.sync.path_updates import PathUpdater
 from retrovue_daemon.sync.target import PassContext
-from retrovue_daemon.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from retrovue_daemon.clock import Clock
-    from retrovue_daemon.config import SyncSection
-    from retrovue_daemon.service.claims import Claims
     from retrovue_daemon.service.planning import LibraryWork
     from retrovue_daemon.service.report import ServerReport
     from retrovue_daemon.service.roster import ActiveServer
     from retrovue_daemon.service.round_log import Round
     from retrovue_daemon.service.selection import Selection
-    from retrovue_daemon.service.slots import Slots
-    from retrovue_daemon.sources.plex.budget import BodyBudget
-    from retrovue_daemon.sources.plex.retries import RetryPolicy
-    from retrovue_daemon.store.database import Database
-    from retrovue_daemon.store.tables.observed_clock import ObservedClock
+    from retrovue_daemon.service.worker_context import WorkerContext
+    from retrovue_daemon.sources.plex.client import PlexClient
     from retrovue_daemon.sync.discovery import Contact
-    from retrovue_daemon.sync.progress import Meter, ProgressBoard
-    from retrovue_daemon.sync.skips import SkipLog
-    from retrovue_daemon.sync.target import PassSettings
+    from retrovue_daemon.sync.progress import Meter
     from retrovue_daemon.sync.verdict import PassReport
-
-
-class WorkerContext(msgspec.Struct, frozen=True):
-    """What all workers share."""
-
-    database: Database
-    settings: PassSettings
-    timing: SyncSection
-    board: ProgressBoard
-    slots: Slots
-    claims: Claims
-    skips: SkipLog
-    bodies: BodyBudget
-    identifier: str
-    retry: RetryPolicy
-    clock: Clock
-    observed: ObservedClock
 
 
 class ServerWorker:
@@ -144,7 +117,7 @@ class ServerWorker:
         try:
             while True:
                 with ReportFailures(self.fail, *self._jobs):
-                    async with self._client() as client, asyncio.TaskGroup() as group:
+                    async with self.context.client(self.server.section) as client, asyncio.TaskGroup() as group:
                         await self._poll_until_cancelled(client, group)
                 # The session could not be opened, for example because a certificate file is missing.
                 await self._wait_for_work()
@@ -156,7 +129,7 @@ class ServerWorker:
         await self.follow_paths()
         job = self.submit(selection)
         with ReportFailures(self.fail, job):
-            async with self._client() as client, asyncio.TaskGroup() as group:
+            async with self.context.client(self.server.section) as client, asyncio.TaskGroup() as group:
                 await self._poll(client, group, scheduled=False)
         return await job.done
 
@@ -204,6 +177,7 @@ class ServerWorker:
             if self.server.server_id == server_id:  # otherwise the supervisor has already set the new row
                 self.server = msgspec.structs.replace(self.server, server_id=contact.server_id)
             self._schedule.succeeded()
+            self._store_pause()
             self.context.slots.keep(self.name)
             self.health.end()
             self.health.only(target.row.id for target in (*contact.targets, *contact.vanished))
@@ -292,6 +266,7 @@ class ServerWorker:
         self.context.slots.note_pass(self.name, timed_out=isinstance(report.cause, ServerTimeout))
         if isinstance(report.cause, ServerBusy) and report.cause.retry_after is not None:
             self._schedule.postpone(report.cause.retry_after)
+            self._store_pause()
         if report.run.kind == "full":
             if report.run.status == "ok":
                 self._backoff.succeeded(work.library_id)
@@ -304,16 +279,10 @@ class ServerWorker:
         self.health.note(report, is_whole=is_whole)
         log_report(report)
 
-    def _client(self) -> PlexClient:
-        shared = self.context
-        return PlexClient(
-            self.server.section,
-            client_identifier=shared.identifier,
-            version=__version__,
-            retry=shared.retry,
-            bodies=shared.bodies,
-            clock=shared.clock,
-        )
+    def _store_pause(self) -> None:
+        """Store when the server is polled next if it demanded a pause."""
+        if self._polls and self._schedule.is_postponed:
+            self.health.store_next_poll(self.server.server_id, self._schedule.due_in)
 
     async def _purge(self) -> None:
         """Delete the rows of items that have been missing for longer than ``retention``."""

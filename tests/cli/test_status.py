@@ -16,6 +16,7 @@ from contextlib import closing
 import pytest
 
 from retrovue_daemon.store.file.lock import Holder, database_lock, holder, lock_path
+from retrovue_daemon.store.tables.outages import Outage, read_outages, store_outage
 
 
 def _status(finished) -> dict:
@@ -224,6 +225,37 @@ def test_a_server_that_cannot_be_used_is_seen_everywhere(on, database, daemon, r
     }  # fmt: skip
     assert json.loads(on("history", "--json").out)["problems"] == [finding]
     assert json.loads(on("servers", "list", "--json").out)["servers"][0]["error"] == plain
+
+
+def test_a_pause_that_a_healthy_server_demanded_is_its_next_look(on, daemon, rows) -> None:
+    """It is no problem, but an interval later would be too early."""
+    rows("UPDATE plex_servers SET next_try_at = unixepoch() + 570")
+    status = _status(on("status", "--json"))
+    assert (status["problems"], status["servers"][0]["error"]) == ([], None)
+    assert status["servers"][0]["next_look_at"] == rows("SELECT next_try_at FROM plex_servers")[0][0]
+    assert "in 9 min" in on("status").out
+
+
+def test_history_shows_past_outages(on, rows, database) -> None:
+    """The newest first, as many as passes, of the chosen servers; deleting a server forgets its own."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        for number in range(3):
+            since = 1_700_000_000 + number * 86_400
+            store_outage(connection, Outage(1, "home", "Unauthorized", REFUSED, since, since + 780))
+        store_outage(connection, Outage(2, "attic", "ServerTimeout", "no data", since, since + 5))
+    told = on("history", "--server", "home").out
+    assert told.count(f"past outage: home: {REFUSED}, from 2023-11-1") == 3
+    assert "(13 min)" in told
+    assert "attic" not in told
+    past = json.loads(on("history", "--json", "--limit", "2", "--server", "home").out)["outages"]
+    assert [each["since"] for each in past] == [since, since - 86_400]
+    assert past[0] == {
+        "server": "home", "type": "Unauthorized", "message": REFUSED, "since": since, "until": since + 780
+    }  # fmt: skip
+    rows("UPDATE plex_servers SET source = 'database'")
+    assert on("servers", "remove", "home", "--yes").code == 0
+    with closing(sqlite3.connect(database)) as connection:
+        assert [each.server for each in read_outages(connection)] == ["attic"]
 
 
 @pytest.mark.usefixtures("refused")

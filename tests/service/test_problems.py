@@ -8,9 +8,11 @@ import pytest
 
 from retrovue_daemon.logs.redaction import Redactor
 from retrovue_daemon.service.selection import EVERYTHING
+from retrovue_daemon.service.status import read_condition
 from retrovue_daemon.service.supervisor import Supervisor
 from retrovue_daemon.sources.plex.client import PlexClient
 from retrovue_daemon.store.database import open_database
+from retrovue_daemon.store.tables.outages import read_outages
 from retrovue_daemon.sync.progress import ProgressBoard
 from tests.service.conftest import table
 from tests.support.patience import IMPATIENT
@@ -219,6 +221,53 @@ async def test_what_to_do_for_a_library_is_beside_its_error(serve, config, plex,
     await serve(config(table(plex)))
     await events.next("sync.finished", library="Dramas", status="failed")
     assert "check the token" in rows(LIBRARY)[0][1]
+
+
+async def test_a_pause_that_the_server_demands_in_a_pass_is_its_next_try(
+    serve, config, plex, clock, events, path, rows
+) -> None:
+    """`status` would else promise a poll after an interval; a requested sync in between changes nothing."""
+    plex.faults.fail("/library/sections/2/all", status=503, retry_after="240")
+    service = await serve(config(table(plex), sync={"interval": "10s"}))
+    await events.count(3, "sync.finished")
+    for selection in (None, EVERYTHING):
+        if selection is not None:
+            (job,) = service.supervisor.submit(selection)
+            await job.done
+        wakes_at = await clock.asleep("interval home")
+        await service.database.writer.catch_up()
+        ((kind, _, _, _, next_try_at),) = rows(PROBLEM)
+        assert (kind, next_try_at) == (None, clock.wall + round(wakes_at - clock.time))
+        assert wakes_at - clock.time == pytest.approx(240)
+        (server,) = read_condition(path).servers
+        assert server.next_try_at == next_try_at
+    await clock.tick("interval home")
+    await service.database.writer.catch_up()
+    assert rows(PROBLEM) == [(None,) * 5]
+
+
+async def test_an_outage_that_ended_is_kept_with_its_beginning_and_end(serve, config, plex, clock, events) -> None:
+    """Once, however often the server was tried; another reason is another outage."""
+    began = clock.wall
+    await plex.stop()
+    service = await serve(config(table(plex)))
+    await events.next("server.unreachable")
+    for _ in range(2):
+        clock.wall += 60
+        await clock.tick("interval home")
+    token, plex.token = plex.token, "another-token"
+    await plex.start()
+    clock.wall += 60
+    await clock.tick("interval home")
+    await events.next("server.unauthorized")
+    plex.token = token
+    clock.wall += 600
+    await clock.tick("interval home")
+    await events.count(3, "sync.finished", status="ok")
+    first, second = await service.database.reader.run(read_outages)
+    assert (first.server, first.type, first.since, first.until) == ("home", "ServerUnreachable", began, began + 180)
+    assert (second.type, second.since, second.until) == ("Unauthorized", began + 180, began + 780)
+    assert "cannot be reached" in first.message
 
 
 @pytest.mark.parametrize("is_known", [True, False])

@@ -17,6 +17,7 @@ from retrovue_daemon.demo import SimulatedPlex, built_in_library
 from retrovue_daemon.logs.setup import Redactor
 from retrovue_daemon.service.daemon import SyncOptions, sync_once
 from retrovue_daemon.service.selection import Selection
+from retrovue_daemon.store.tables.outages import Outage, store_outage
 from retrovue_daemon.sync.progress import ProgressBoard
 
 if TYPE_CHECKING:
@@ -270,6 +271,10 @@ EXPECTED: dict[str, tuple[tuple[str, ...], Callable[[list[dict[str, Any]]], obje
         and "no longer lists" in rows[0]["error"]
         and rows[0]["since"] is not None,
     ),
+    "When was a server down?": (
+        ("server", "kind", "error", "since", "until"),
+        lambda rows: rows == [],  # see below
+    ),
 }  # fmt: skip
 
 
@@ -333,6 +338,17 @@ def test_an_example_of_writing_writes(writable, name) -> None:
     writable.commit()
     assert writable.execute(WRITTEN[name]).fetchall() == [EXPECTED_WRITTEN[name]]
     assert writable.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+def test_past_outages_are_read_from_their_text(writable) -> None:
+    """The newest first."""
+    (query,) = QUERIES["When was a server down?"]
+    for since in (1_700_000_000, 1_700_086_400):
+        store_outage(writable, Outage(1, "home", "ServerTimeout", "no data for 30 s", since, since + 90))
+    assert [tuple(row) for row in writable.execute(query)] == [
+        ("home", "ServerTimeout", "no data for 30 s", f"2023-11-{day} 22:13:20", f"2023-11-{day} 22:14:50")
+        for day in (15, 14)
+    ]
 
 
 def test_what_is_wrong_names_every_kind_of_problem(writable) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.service.status import Finding
     from retrovue_daemon.store.overview import PassRecord
     from retrovue_daemon.store.tables.libraries import StoredLibrary
+    from retrovue_daemon.store.tables.outages import Outage
     from retrovue_daemon.store.tables.servers import StoredServer
 
 
@@ -28,7 +29,8 @@ def history(
     server: ServerOption = None,
     library: LibraryOption = None,
     limit: Annotated[
-        int, typer.Option("--limit", "-n", metavar="NUMBER", min=1, help="The number of passes to show.")
+        int,
+        typer.Option("--limit", "-n", metavar="NUMBER", min=1, help="How many passes to show, and how many outages."),
     ] = 20,
     config: ConfigOption = None,
     database: DatabaseOption = None,
@@ -36,8 +38,9 @@ def history(
 ) -> None:
     """Show past passes, the newest first: the status, duration and counts of each.
 
-    A pass is one sync of one library. Records are kept for 90 days; a pass without changes may leave none. Current
-    problems are printed below the passes, because a server that cannot be used has no passes.
+    A pass is one sync of one library. Records are kept for 90 days; a pass without changes may leave none. A server
+    that cannot be used has no passes. Therefore past outages, with their beginning and end, and current problems are
+    printed below the passes. --limit applies to passes and to outages.
 
     Examples:
 
@@ -48,6 +51,7 @@ def history(
     from retrovue_daemon.service.status import read_condition  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store import overview  # noqa: PLC0415 -- likewise
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.store.tables.outages import read_outages  # noqa: PLC0415 -- likewise
 
     place = find_place(config, database)
     state = read_condition(place.path)
@@ -58,17 +62,29 @@ def history(
     ids = None if server is library is None else [each.id for each in libraries]
     with visits.reading(place.path) as connection:
         passes = overview.passes(connection, library_ids=ids, limit=limit)
+        outages = read_outages(connection)
+    chosen = {each.id for each in servers}
+    outages = [each for each in reversed(outages) if each.server_id in chosen][:limit]
     findings = [finding for finding in state.findings if _concerns(finding, servers, libraries)]
     if as_json:
         plain = [plain_finding(finding) for finding in findings]
-        print_json({"passes": [plain_pass(done) for done in passes], "problems": plain})
+        past = [_plain_outage(outage) for outage in outages]
+        print_json({"passes": [plain_pass(done) for done in passes], "outages": past, "problems": plain})
         return
     if passes:
         print_table(_table(passes))
     else:
         print("no passes are recorded yet")
+    for outage in outages:
+        until = f"until {moment(outage.until)} ({lasting(outage.until - outage.since)})"
+        print_line(f"past outage: {outage.server}: {outage.message}, from {moment(outage.since)} {until}")
     for line in finding_lines(findings):
         print_line(line)
+
+
+def _plain_outage(outage: Outage) -> dict[str, object]:
+    """Return an outage as ``--json`` prints it; times are Unix seconds."""
+    return {name: getattr(outage, name) for name in ("server", "type", "message", "since", "until")}
 
 
 def _concerns(finding: Finding, servers: Sequence[StoredServer], libraries: Sequence[StoredLibrary]) -> bool:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from retrovue_daemon.store.tables.outages import Outage, store_outage
+
 if TYPE_CHECKING:
     import sqlite3
 
@@ -41,12 +43,14 @@ class Problem(msgspec.Struct, frozen=True):
 def store_server_problem(connection: sqlite3.Connection, server_id: int, problem: Problem | None, now: int) -> None:
     """Store what is wrong with a server, or that nothing is; only differences are written.
 
-    A problem of the same kind as the stored one keeps its time of beginning.
+    A problem of the same kind as the stored one keeps its time of beginning. A failure that ends becomes an outage.
     """
+    _end_outage(connection, server_id, problem, now)
     if problem is None:
         connection.execute(
             "UPDATE plex_servers SET last_error = NULL, last_error_type = NULL, last_error_hint = NULL,"
-            " failing_since = NULL, next_try_at = NULL WHERE id = ? AND last_error IS NOT NULL",
+            " failing_since = NULL, next_try_at = NULL"
+            " WHERE id = ? AND (last_error IS NOT NULL OR next_try_at IS NOT NULL)",
             (server_id,),
         )
         return
@@ -56,6 +60,21 @@ def store_server_problem(connection: sqlite3.Connection, server_id: int, problem
         " WHERE id = ?6 AND (last_error, last_error_type, last_error_hint, next_try_at) IS NOT (?1, ?2, ?3, ?4)",
         (problem.message, problem.kind, problem.hint, problem.next_try_at, now, server_id),
     )
+
+
+def _end_outage(connection: sqlite3.Connection, server_id: int, problem: Problem | None, now: int) -> None:
+    """Record the stored failure of a server as past, unless ``problem`` is of the same kind."""
+    query = "SELECT name, last_error_type, last_error, failing_since FROM plex_servers WHERE id = ?"
+    for name, kind, message, since in connection.execute(query, (server_id,)).fetchall():
+        if message is None or since is None or not Problem(kind or "", message).is_failure:
+            continue
+        if problem is None or problem.kind != kind:
+            store_outage(connection, Outage(server_id, name, kind or "", message, since, max(since, now)))
+
+
+def store_next_poll(connection: sqlite3.Connection, server_id: int, next_try_at: int) -> None:
+    """Store when a server is polled next that can be used, but demanded a pause."""
+    connection.execute("UPDATE plex_servers SET next_try_at = ? WHERE id = ?", (next_try_at, server_id))
 
 
 def store_hint(connection: sqlite3.Connection, library_id: int, hint: str) -> None:

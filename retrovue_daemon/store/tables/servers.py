@@ -12,6 +12,7 @@ from retrovue_daemon.config.identity import find_named
 from retrovue_daemon.errors import DuplicateServer, ServerForgotten, WrongServer
 from retrovue_daemon.store.file.visits import changing
 from retrovue_daemon.store.tables.mappings import reconcile_mappings
+from retrovue_daemon.store.tables.outages import forget_outages
 from retrovue_daemon.store.tables.problems import Problem
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ _BELONGINGS = (
 class StoredServer(msgspec.Struct, frozen=True):
     """A row of plex_servers; ``libraries`` are all of its own, ``enabled`` those that are switched on.
 
-    ``problem`` is what was wrong at the last contact; it means nothing while the server is inactive.
+    ``problem`` is what was wrong at the last contact; it means nothing while the server is inactive. ``next_try_at``
+    is when the daemon polls the server again if that is not simply an interval later; else None.
     """
 
     id: int
@@ -50,6 +52,7 @@ class StoredServer(msgspec.Struct, frozen=True):
     enabled: int
     last_sync_at: int | None
     problem: Problem | None = None
+    next_try_at: int | None = None
 
     @property
     def fails(self) -> bool:
@@ -93,7 +96,7 @@ def _server(
     problem = None if message is None else Problem(kind or "", message, hint, since, next_try_at)
     secret = Secret(token) if token else None
     return msgspec.structs.replace(
-        StoredServer(row_id, name, url, secret, bool(is_active), *columns), problem=problem
+        StoredServer(row_id, name, url, secret, bool(is_active), *columns), problem=problem, next_try_at=next_try_at
     )
 
 
@@ -165,6 +168,7 @@ def delete_server(path: Path, server_id: int, now: int) -> Iterator[int]:
             yield gone
     with changing(path) as connection:
         connection.execute("DELETE FROM plex_servers WHERE id = ?", (server_id,))
+        forget_outages(connection, server_id)
 
 
 def reconcile_servers(connection: sqlite3.Connection, entries: Iterable[ServerEntry], now: int) -> None:
