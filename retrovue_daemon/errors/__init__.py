@@ -87,6 +87,7 @@ from retrovue_daemon.errors.plex import (
 )
 from retrovue_daemon.errors.selection import AmbiguousShow, NamedShow, UnknownLibrary, UnknownServer, UnknownShow
 from retrovue_daemon.errors.store import (
+    DAMAGE_HINT,
     DaemonGone,
     DaemonOutOfReach,
     DatabaseDamaged,
@@ -106,6 +107,7 @@ from retrovue_daemon.errors.store import (
 )
 
 __all__ = [
+    "DAMAGE_HINT",
     "AmbiguousName",
     "AmbiguousShow",
     "AnswerBrokeOff",

@@ -111,6 +111,12 @@ class DatabaseUnusable(StoreError):
     exit_code = 78
 
 
+DAMAGE_HINT = (
+    "stop the daemon and restore a backup with `retrovue-daemon database restore FILE`, or move the file away and"
+    " sync again; `retrovue-daemon database check` shows details"
+)
+
+
 class DatabaseDamaged(DatabaseUnusable):
     """SQLite's check found pages that it did not write so."""
 

@@ -13,6 +13,7 @@ import structlog
 from retrovue_daemon.clock import Clock
 from retrovue_daemon.config import default_database
 from retrovue_daemon.errors import DaemonError, DatabaseHeld, DatabaseRestored, Interrupted
+from retrovue_daemon.service.page_check import check_pages_daily
 from retrovue_daemon.service.reload import Reloader
 from retrovue_daemon.service.selection import EVERYTHING, Selection
 from retrovue_daemon.service.signals import Signals
@@ -115,6 +116,7 @@ async def _keep_in_sync(config: Config, redactor: Redactor, process: Process, si
             group.create_task(_sync_on_signal(signals.sync_now, supervisor), name="SIGUSR1")
             group.create_task(beat(notifier, database.writer, clock), name="watchdog")
             group.create_task(show_status(notifier, supervisor, redactor, clock), name="status")
+            group.create_task(check_pages_daily(database, clock), name="check of pages")
     except DatabaseRestored:
         log.info("store.restored", database=str(config.database.path))
     finally:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from retrovue_daemon.errors import ConfigProblem
+from retrovue_daemon.errors import DAMAGE_HINT, ConfigProblem
 from retrovue_daemon.store import overview
 from retrovue_daemon.store.file import lock, maintenance, visits
 from retrovue_daemon.store.file.space import lacks_space
 from retrovue_daemon.store.tables.libraries import read_libraries
+from retrovue_daemon.store.tables.page_checks import read_page_check
 from retrovue_daemon.store.tables.problems import Problem
 from retrovue_daemon.store.tables.reloads import read_reloads
 from retrovue_daemon.store.tables.servers import read_servers
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.file.lock import Holder
     from retrovue_daemon.store.overview import Contents, PassRecord
     from retrovue_daemon.store.tables.libraries import StoredLibrary
+    from retrovue_daemon.store.tables.page_checks import PageCheck
     from retrovue_daemon.store.tables.reloads import Reload
     from retrovue_daemon.store.tables.servers import StoredServer
 
@@ -66,6 +68,7 @@ class Condition:
     libraries: list[StoredLibrary]
     last_reload: Reload | None
     disk_full: DiskFull | None = None
+    page_check: PageCheck | None = None
 
     @property
     def daemon_runs(self) -> bool | None:
@@ -106,6 +109,9 @@ class Condition:
             yield Finding(Problem("NoDaemon", message, "start it with `retrovue-daemon run`, or as a service"))
         if self.disk_full is not None:
             yield Finding(Problem.of(self.disk_full))
+        if self.page_check is not None and self.page_check.damage is not None:
+            message = f"{self.path}: is damaged: {self.page_check.damage}"
+            yield Finding(Problem("DatabaseDamaged", message, DAMAGE_HINT, self.page_check.since))
         done = self.last_reload
         if done is not None and done.outcome == "refused" and not done.before_start:
             reasons = "; ".join(str(ConfigProblem(each.path, each.message)) for each in done.problems)
@@ -183,5 +189,11 @@ def read_condition(path: Path) -> Condition:
 def _condition(connection: sqlite3.Connection, path: Path, holder: Holder) -> Condition:
     last_reload = next(reversed(read_reloads(connection)), None)
     return Condition(
-        path, holder, read_servers(connection), read_libraries(connection), last_reload, lacks_space(path)
+        path,
+        holder,
+        read_servers(connection),
+        read_libraries(connection),
+        last_reload,
+        lacks_space(path),
+        read_page_check(connection),
     )
