@@ -138,7 +138,7 @@ class PageSource:
                 page = await self._transport.decode(response, partial(listing.parse, start, size))
                 self._pace.counted(asked, entries=page.entries, seconds=response.seconds)
                 return page
-        raise AssertionError("stamina ends its loop by a result or an exception")
+        raise AssertionError("the last attempt returns or raises")
 
     async def _send(self, path: str, arguments: dict[str, str], share: BodyShare) -> Response:
         """Request a page without the fields that are not stored; with all fields if the server refuses that."""

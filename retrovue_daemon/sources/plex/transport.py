@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Final, Self, TypeAlias, TypeVar
 
 import aiohttp
 import msgspec
-import stamina
 from yarl import URL
 
 from retrovue_daemon.clock import Clock
@@ -38,13 +37,13 @@ from retrovue_daemon.sources.plex.failures import failure_of, one_line
 from retrovue_daemon.sources.plex.format import is_xml, takes_long
 from retrovue_daemon.sources.plex.parse import NotAMediaContainer, TooLargeContent
 from retrovue_daemon.sources.plex.request_log import RequestLine
-from retrovue_daemon.sources.plex.retries import Retries, RetryPolicy, silence_stamina
+from retrovue_daemon.sources.plex.retries import Attempts, RetryPolicy
 from retrovue_daemon.sources.plex.server_token import ServerToken
 from retrovue_daemon.sources.plex.tls import trusted_by
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
-    from contextlib import AbstractAsyncContextManager, AbstractContextManager
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
     from retrovue_daemon.config import ServerSection
@@ -133,7 +132,6 @@ class Transport:
         }
 
     async def __aenter__(self) -> Self:
-        silence_stamina()
         connector = Connector(
             limit=self._server.concurrency, keepalive_timeout=KEEPALIVE, ssl=trusted_by(self._server)
         )
@@ -174,20 +172,18 @@ class Transport:
             with attempt, self.bodies.share() as share:
                 response = await self.send(path, share, params, with_token=with_token, turn=turn)
                 return await self.decode(response, parse)
-        raise AssertionError("stamina ends its loop by a result or an exception")
+        raise AssertionError("the last attempt returns or raises")
 
     # -- the steps of a request -------------------------------------------------------------------------------------
 
-    def attempts(
-        self, *, tries: int | None = None, timeouts: int | None = None
-    ) -> AsyncIterator[AbstractContextManager[object]]:
+    def attempts(self, *, tries: int | None = None, timeouts: int | None = None) -> Attempts:
         """Yield one context per attempt until one succeeds; a PlexError in it is retried if that may help.
 
         At most ``timeouts`` attempts may time out, and at most ``tries`` are made; both default to the policy's
         number.
         """
-        retries = Retries(self._retry, timeouts=self._retry.attempts if timeouts is None else timeouts)
-        return stamina.retry_context(on=retries, attempts=tries or self._retry.attempts, timeout=None).__aiter__()
+        policy = self._retry
+        return Attempts(policy, tries=tries or policy.attempts, timeouts=timeouts or policy.attempts)
 
     async def send(
         self,

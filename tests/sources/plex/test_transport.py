@@ -24,7 +24,6 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.client_reqrep import ConnectionKey
-from stamina.instrumentation import set_on_retry_hooks
 from structlog.testing import capture_logs
 
 from retrovue_daemon.config import Secret
@@ -40,7 +39,7 @@ from retrovue_daemon.errors import (
 )
 from retrovue_daemon.sources.plex.failures import failure_of
 from retrovue_daemon.sources.plex.parse import parse_identity
-from retrovue_daemon.sources.plex.retries import Retries, RetryPolicy
+from retrovue_daemon.sources.plex.retries import Attempts, RetryPolicy
 from retrovue_daemon.sources.plex.transport import Transport
 
 if TYPE_CHECKING:
@@ -273,8 +272,7 @@ async def test_waiting_for_another_request(
 
 
 async def test_retries_are_not_logged(plex: FakePlex, transport: Connect) -> None:
-    """What stamina would log of each retry stays out of the log."""
-    set_on_retry_hooks(None)
+    """Lasting failures are logged where they end a pass."""
     plex.answer(PATH, plex.reply(status=500))
     with capture_logs() as logs:
         await failure(await transport())
@@ -776,12 +774,44 @@ async def test_tls_where_none_is_spoken(plex: FakePlex, transport: Connect) -> N
 # -- the policy -----------------------------------------------------------------------------------------------------
 
 
-def test_waits_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+async def _fail(attempts: Attempts, *errors: BaseException) -> int:
+    """Let each attempt raise the next of these errors, the last one again and again; return how many were made."""
+    made = 0
+    with suppress(*map(type, errors)):
+        async for attempt in attempts:
+            with attempt:
+                made += 1
+                raise errors[min(made, len(errors)) - 1]
+        raise AssertionError("the last attempt raises")
+    return made
+
+
+async def test_waits_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each failure doubles the limit of the next wait, whatever the failures were, until no try is left."""
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
     monkeypatch.setattr("random.uniform", lambda _, limit: limit)
-    retries = Retries(RetryPolicy(attempts=4, wait_initial=1.0), timeouts=2)
+    monkeypatch.setattr("retrovue_daemon.sources.plex.retries.asyncio.sleep", sleep)
+    attempts = Attempts(RetryPolicy(attempts=5, wait_initial=1.0), tries=9, timeouts=2)
     unreachable, timeout = ServerUnreachable("home"), ServerTimeout("home")
-    assert [retries(failed) for failed in (unreachable, timeout, unreachable, timeout)] == [1.0, 2.0, 4.0, False]
+    assert await _fail(attempts, unreachable, timeout, unreachable, timeout) == 4
+    assert slept == [1.0, 2.0, 4.0]
+
+
+@pytest.mark.parametrize("tries", [1, 3])
+async def test_no_more_than_the_given_number_of_tries(tries: int) -> None:
+    """Whatever the policy allows."""
+    attempts = Attempts(RetryPolicy(attempts=9, wait_initial=0.0), tries=tries, timeouts=9)
+    assert await _fail(attempts, ServerUnreachable("home")) == tries
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), LookupError("mistake")])
+async def test_only_a_failure_of_the_server_is_retried(error: BaseException) -> None:
+    """Neither a cancellation nor a mistake of ours."""
+    assert await _fail(Attempts(RetryPolicy(), tries=9, timeouts=9), error) == 1
 
 
 def test_waits() -> None:
