@@ -155,6 +155,8 @@ class Server:
             yield body
 
     def libraries(self) -> list[dict[str, Any]]:
+        """Return the libraries of shows, after asking which server it is, as every client of known servers has to."""
+        json.loads(self.get("/identity", {})[0])
         directories = json.loads(self.get("/library/sections", {})[0])["MediaContainer"]["Directory"]
         return [directory for directory in directories if directory["type"] == "show"]
 
