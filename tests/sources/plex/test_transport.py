@@ -559,13 +559,13 @@ async def raw_server(answer: bytes) -> asyncio.Server:
 
 @asynccontextmanager
 async def doubling_server(padding: int = 0) -> AsyncIterator[tuple[str, Callable[[], Awaitable[None]]]]:
-    """Begin a second copy of the first answer when told to; each connection has its number as machineIdentifier."""
+    """Begin a second copy of the first answer when told to; each connection has a machineIdentifier of its own."""
     writers: list[asyncio.StreamWriter] = []
     answers: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writers.append(writer)
-        body = json.dumps({"MediaContainer": {"machineIdentifier": str(len(writers)), "version": "1"}}).encode()
+        body = json.dumps({"MediaContainer": {"machineIdentifier": f"m{len(writers)}", "version": "1"}}).encode()
         body += b" " * padding
         head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
         answers.append(head % len(body) + body)
@@ -592,9 +592,9 @@ async def test_an_answer_that_comes_twice_answers_nothing_else(transport: Connec
     """The connection on which something arrived unrequested is closed; the next request goes out on a new one."""
     async with doubling_server() as (url, second_copy):
         connection = await transport(url=url)
-        assert (await connection.get(PATH, read)).machine_identifier == "1"
+        assert (await connection.get(PATH, read)).machine_identifier == "m1"
         await second_copy()
-        assert (await connection.get(PATH, read)).machine_identifier == "2"
+        assert (await connection.get(PATH, read)).machine_identifier == "m2"
 
 
 async def test_a_try_ends_also_where_no_timeout_of_aiohttp_does(
@@ -605,12 +605,12 @@ async def test_a_try_ends_also_where_no_timeout_of_aiohttp_does(
     monkeypatch.delattr("retrovue_daemon.sources.plex.connector.Connector._get")  # as aiohttp does it alone
     async with doubling_server(padding=90_000) as (url, second_copy), asyncio.timeout(PATIENCE_S):
         connection = await transport(url=url, timeout=0.1, concurrency=1)
-        assert (await connection.get(PATH, read)).machine_identifier == "1"
+        assert (await connection.get(PATH, read)).machine_identifier == "m1"
         await second_copy()
         error = await failure(connection, tries=1)
         assert isinstance(error, ServerTimeout)
         assert error.detail == "response incomplete after 0.2 s"
-        assert (await connection.get(PATH, read)).machine_identifier == "2"
+        assert (await connection.get(PATH, read)).machine_identifier == "m2"
 
 
 async def test_closed_without_an_answer(transport: Connect) -> None:
