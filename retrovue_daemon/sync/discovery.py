@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 import structlog
@@ -14,7 +15,7 @@ from retrovue_daemon.errors import DuplicateServer
 from retrovue_daemon.errors.selection import selects_nothing
 from retrovue_daemon.records import LibraryListing
 from retrovue_daemon.store.items.moments import Moments, next_moment
-from retrovue_daemon.store.tables.former_names import still_meant
+from retrovue_daemon.store.tables.former_names import still_meant, taken_titles
 from retrovue_daemon.store.tables.libraries import former_titles, read_libraries, reconcile_libraries, store_selection
 from retrovue_daemon.store.tables.problems import NOT_FOUND, Problem, store_server_problem
 from retrovue_daemon.store.tables.servers import bind_identity, read_servers
@@ -24,7 +25,7 @@ from retrovue_daemon.sync.target import LISTINGS, LibraryTarget
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from retrovue_daemon.config import ServerSection
     from retrovue_daemon.sources.plex.client import PlexClient
@@ -32,10 +33,13 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.tables.libraries import StoredLibrary
 
 log = structlog.get_logger()
-
+T = TypeVar("T")
 
 _MOST_TITLES = 20
 """The maximum titles of libraries in a hint."""
+
+_AT_ONCE = 100
+"""Libraries that are looked at before other tasks run; 1,000 of them would block the event loop for 50 ms."""
 
 
 class Offer(msgspec.Struct, frozen=True):
@@ -93,6 +97,7 @@ class Discovery:
         listed = await client.libraries()
         usable = self._distinct([library for library in listed if self._usable(library)])
         titles = [library.title for library in listed]
+        taken = taken_titles(titles)
         moments = await self._server_moments(server_id)
         moment = moments.advance()
 
@@ -101,17 +106,17 @@ class Discovery:
         ) -> tuple[int, dict[str, StoredLibrary], dict[str, int], tuple[str, ...]]:
             bound = bind_identity(connection, server_id, self._section.name, machine, version, self._now())
             had = former_titles(read_libraries(connection, bound), usable)
-            former = {key: still_meant(names, titles) for key, names in had.items()}
+            former = {key: still_meant(names, taken) for key, names in had.items()}
             ranks = self._priorities(usable, former)
             rows = reconcile_libraries(connection, bound, usable, ranks, self._now(), moment)
-            store_selection(connection, rows.values(), partial(self._selects, titles=titles))
+            store_selection(connection, rows.values(), partial(self._selects, taken=taken))
             unknown = self._unknown_entries(listed, former)
             store_server_problem(connection, bound, self._problem(unknown, titles), self._now())
             return bound, rows, ranks, unknown
 
         server_id, rows, priorities, unknown = await self._database.writer.run(work)
         self._warn_of_unknown_entries(unknown, titles)
-        former = {key: still_meant(row.former_names, titles) for key, row in rows.items()}
+        former = {key: still_meant(row.former_names, taken) for key, row in rows.items()}
         known = await self._database.reader.run(read_libraries, server_id)
         round_ = Round(self.merged_rows, is_first=not any(row.listed_until for row in known))
         paths = await LibraryPaths.of(self._database, server_id, moments)
@@ -119,23 +124,22 @@ class Discovery:
             self._warn_of_former_names(library, former[library.key], paths.former_name_in_use(rows[library.key]))
         chosen = sorted(usable, key=lambda library: priorities.get(library.key, 0))
         found = {row.id for row in rows.values()}
+        offers = (
+            Offer(library.title, library.key, self._left_out(library, rows.get(library.key), former))
+            for library in listed
+        )
+        targets = (
+            self._target(paths, rows[library.key], library, round_)
+            for library in chosen
+            if self._left_out(library, rows[library.key], former) is None
+        )
+        vanished = (
+            self._target(paths, row, LibraryListing(row.key, row.name, row.kind, row.uuid), round_)
+            for row in known
+            if row.id not in found and self._has_vanished(row, taken)
+        )
         return Contact(
-            server_id,
-            unknown,
-            tuple(
-                Offer(library.title, library.key, self._left_out(library, rows.get(library.key), former))
-                for library in listed
-            ),
-            tuple(
-                self._target(paths, rows[library.key], library, round_)
-                for library in chosen
-                if self._left_out(library, rows[library.key], former) is None
-            ),
-            tuple(
-                self._target(paths, row, LibraryListing(row.key, row.name, row.kind, row.uuid), round_)
-                for row in known
-                if row.id not in found and self._has_vanished(row, titles)
-            ),
+            server_id, unknown, await _in_steps(offers), await _in_steps(targets), await _in_steps(vanished)
         )
 
     async def _server_moments(self, server_id: int) -> Moments:
@@ -160,13 +164,13 @@ class Discovery:
     ) -> LibraryTarget:
         return LibraryTarget(self._section.name, row, library, paths.target(row), round_, row.former)
 
-    def _selects(self, row: StoredLibrary, titles: Sequence[str]) -> bool:
-        """Return whether the configuration selects a library of a server that lists these titles."""
-        return self._section.selects(row.name, row.key, still_meant(row.former_names, titles))
+    def _selects(self, row: StoredLibrary, taken: Collection[str]) -> bool:
+        """Return whether the configuration selects a library of a server on which these titles are taken."""
+        return self._section.selects(row.name, row.key, still_meant(row.former_names, taken))
 
-    def _has_vanished(self, row: StoredLibrary, titles: Sequence[str]) -> bool:
+    def _has_vanished(self, row: StoredLibrary, taken: Collection[str]) -> bool:
         """Return whether an unlisted library should be listed: it is synced and not missing yet."""
-        return row.kind in LISTINGS and row.state != "missing" and row.sync_enabled and self._selects(row, titles)
+        return row.kind in LISTINGS and row.state != "missing" and row.sync_enabled and self._selects(row, taken)
 
     def _usable(self, library: LibraryListing) -> bool:
         if library.kind in LISTINGS:
@@ -245,3 +249,13 @@ class Discovery:
         if key not in self._logged:
             self._logged.add(key)
             log_method(event, server=self._section.name, **details)
+
+
+async def _in_steps(made: Iterable[T]) -> tuple[T, ...]:
+    """Return what is made for each library, and let the event loop run in between: a server may have a thousand."""
+    found = []
+    for number, one in enumerate(made, 1):
+        found.append(one)
+        if number % _AT_ONCE == 0:
+            await asyncio.sleep(0)
+    return tuple(found)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import sys
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, contextmanager
 from math import ceil
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -21,11 +22,13 @@ from retrovue_daemon.sources.plex import pages as pages_of_plex
 from retrovue_daemon.sources.plex.parse import parse_page
 from retrovue_daemon.store.connection import Connection, data_version
 from retrovue_daemon.store.file.restore_mark import restore_mark
+from retrovue_daemon.store.tables.libraries import read_libraries
 from retrovue_daemon.store.writer import Query
-from tests.support.servers import Gauge, MeasuredPlex
+from tests.support.servers import Gauge, MeasuredPlex, film_world
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from types import FrameType
 
     from retrovue_daemon.config import Config
     from retrovue_daemon.service.report import ServerReport
@@ -314,3 +317,38 @@ async def test_a_first_sync_visits_the_database_seldom(engine, config, path, mon
     assert visits["all"] <= VISITS_A_SERVER + VISITS_A_LIBRARY["movie"] + libraries * VISITS_A_LIBRARY["show"]
     most = TRANSACTIONS_A_SERVER + TRANSACTIONS_A_LIBRARY["movie"] + libraries * TRANSACTIONS_A_LIBRARY["show"]
     assert visits["commits"] <= most
+
+
+# Libraries ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_contact_compares_the_titles_of_libraries_once(engine, path) -> None:
+    """Not each with each other: with a thousand, that would block the event loop."""
+    calls = []
+    for number in (20, 80):
+        async with SimulatedPlex(film_world(*(f"Library {each}" for each in range(number)))) as plex:
+            process = await engine(plex)
+            await process.round(Selection(library="Library 7"))
+            with _counted("strip") as count:
+                await process.round(Selection(library="Library 7"))
+                with closing(sqlite3.connect(path)) as connection:
+                    read_libraries(connection)
+            calls.append(count[0])
+            await process.end()
+        path.unlink()
+    assert calls[1] < 6 * calls[0]
+
+
+@contextmanager
+def _counted(name: str) -> Iterator[list[int]]:
+    """Count the calls of a built-in method in this thread."""
+    count = [0]
+
+    def note(_frame: FrameType, event: str, argument: Any) -> None:
+        count[0] += event == "c_call" and argument.__name__ == name
+
+    sys.setprofile(note)
+    try:
+        yield count
+    finally:
+        sys.setprofile(None)

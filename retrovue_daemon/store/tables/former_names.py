@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
 _KEPT = 10
 _TEXTS = msgspec.json.Decoder(tuple[str, ...])
@@ -28,7 +28,11 @@ def renamed(former: Sequence[str], old: str, new: str) -> tuple[str, ...]:
     return tuple([name for name in dict.fromkeys((old, *former)) if name.strip() != new.strip()][:_KEPT])
 
 
-def still_meant(former: Sequence[str], titles: Collection[str]) -> tuple[str, ...]:
-    """Return the former titles that are not among ``titles``, which now belong to other libraries of the server."""
-    taken = {title.strip() for title in titles}
+def taken_titles(titles: Iterable[str]) -> frozenset[str]:
+    """Return the titles of a server's libraries in the form in which `still_meant` compares them."""
+    return frozenset(title.strip() for title in titles)
+
+
+def still_meant(former: Sequence[str], taken: Collection[str]) -> tuple[str, ...]:
+    """Return the former titles that are not ``taken`` by libraries of the server (`taken_titles`)."""
     return tuple(name for name in former if name.strip() not in taken)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from retrovue_daemon.store.tables.former_names import read_names, renamed, still_meant
+from retrovue_daemon.store.tables.former_names import read_names, renamed, still_meant, taken_titles
 
 if TYPE_CHECKING:
     import sqlite3
@@ -103,14 +103,12 @@ def read_libraries(connection: sqlite3.Connection, server_id: int | None = None)
     for library_id, root in connection.execute(query_roots, (server_id,)):
         roots[library_id] = (*roots.get(library_id, ()), root)
     rows = [_row(values, roots) for values in connection.execute(query, (server_id,))]
-    titles: dict[int, list[str]] = {}
+    titles: dict[int, list[str]] = {row.server_id: [] for row in rows}
     for row in rows:
         if row.state != "missing":
-            titles.setdefault(row.server_id, []).append(row.name)
-    return [
-        msgspec.structs.replace(row, former=still_meant(row.former_names, titles.get(row.server_id, ())))
-        for row in rows
-    ]
+            titles[row.server_id].append(row.name)
+    taken = {server: taken_titles(names) for server, names in titles.items()}
+    return [msgspec.structs.replace(row, former=still_meant(row.former_names, taken[row.server_id])) for row in rows]
 
 
 def set_library_enabled(connection: sqlite3.Connection, library_id: int, *, enabled: bool, now: int) -> None:
