@@ -2,7 +2,8 @@
 
 Programs refer to ``media_files.id``, so a file keeps its row whenever it can be recognized: within an item, files are
 matched by Part, then by path, and finally a single unmatched file is matched to a single unmatched row. A Part that
-is now listed by another item takes its row along. The primary file stays primary as long as it can be played.
+is now listed by another item takes its row along. The primary file stays primary as long as it can be played. Files
+whose item another program deleted belong to the new item with its rating key.
 
 A rating key alone does not identify the owner of a file: a film's key may have been reassigned to an episode, so
 every query also checks the kind of the item (``media_type``).
@@ -92,6 +93,7 @@ def write_files(
     each item's primary file by rating key; items without a playable file are not included.
     """
     batch = _Batch(connection, target.server_id, items, known)
+    known = batch.known
     rows: dict[int, Row] = {}
     primary: dict[str, int] = {}
     waiting: list[int] = []
@@ -168,7 +170,6 @@ class _Batch:
         known: Mapping[str, Sequence[StoredFile]],
     ) -> None:
         self._connection = connection
-        self._known = known
         self._new_ids = NewIds.of(connection, "media_files")
         self._owner: dict[int | None, str] = {
             file.part_id: item.rating_key for item in items for file in item.files if file.part_id is not None
@@ -177,6 +178,8 @@ class _Batch:
             _OF_PARTS, (server_id, json_list([part for part in self._owner if part is not None]))
         )
         self._by_part: dict[int | None, StoredFile] = {row[1]: StoredFile(*row) for row in rows}
+        self.known = {**known, **self._without_item(server_id, items, known)}
+        """The file rows of the items, also those that were left when another program deleted the row of an item."""
         self._given: dict[int, int] = {}
         self._taken: set[int] = set()
         self._losing_part: list[int] = []
@@ -195,8 +198,8 @@ class _Batch:
     def ids_of(self, item: Movie | Episode, primary: int | None) -> list[int]:
         """Return the row ids of an item's files, in order, with new ids for unknown files."""
         found: dict[int, int] = {}
-        if self._by_part or item.rating_key in self._known:
-            own = [file for file in self._known.get(item.rating_key, ()) if file.id not in self._taken]
+        if self._by_part or item.rating_key in self.known:
+            own = [file for file in self.known.get(item.rating_key, ()) if file.id not in self._taken]
             found = self._matched(item, own, primary)
         ids = []
         for file in item.files:
@@ -208,6 +211,18 @@ class _Batch:
             self._taken.add(row_id)
             ids.append(row_id)
         return ids
+
+    def _without_item(
+        self, server_id: int, items: Sequence[Movie | Episode], known: Mapping[str, Sequence[StoredFile]]
+    ) -> dict[str, list[StoredFile]]:
+        """Return the file rows of items without a row, by rating key, if these items list one of their Parts."""
+        keys = {item.rating_key: item for item in items if item.rating_key not in known} if self._by_part else {}
+        left = [
+            row.rating_key
+            for row in self._by_part.values()
+            if (item := keys.get(row.rating_key)) and row.belongs_to(item)
+        ]
+        return stored_files(self._connection, items[0].kind, server_id, left) if left else {}
 
     def free_parts(self) -> None:
         """Clear the Part ids of rows that get another one, or none: Part ids are unique at any moment."""

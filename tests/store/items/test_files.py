@@ -49,6 +49,27 @@ async def test_of_several_versions_the_one_that_was_replaced_keeps_its_row(write
     assert await primary("7") == 1
 
 
+@pytest.mark.parametrize(
+    "removal", ["DELETE FROM movies WHERE id = 1", "UPDATE movies SET rating_key = 'x' WHERE id = 1"]
+)
+async def test_files_without_an_item_are_those_of_the_new_item_with_their_key(
+    write, files, primary, query, database, make, removal
+) -> None:
+    """Another program deleted a film's row, or changed its key, but not its files: the film keeps them."""
+    both = make.part(70, "/plex/a.mkv"), make.part(71, "/plex/b.mkv")
+    await write(make.movie("7", *both), make.movie("8", make.part(80, "/plex/c.mkv")))
+    await database.writer.write(lambda connection: connection.execute(removal))
+    written = await write(
+        make.movie("7", both[0], make.part(72, "/plex/d.mkv")), make.movie("9", make.part(90)), digest=2
+    )
+    assert written.added == 2
+    assert await files() == [
+        (1, 70, "/plex/a.mkv"), (2, 72, "/plex/d.mkv"), (3, 80, "/plex/c.mkv"), (4, 90, "/plex/a.mkv")
+    ]  # fmt: skip
+    assert await primary("7") == 1
+    assert await query("SELECT max(id) FROM movies") == [(4,)]
+
+
 async def test_parts_that_exchange_their_ids_are_written(write, files, make) -> None:
     """A Part is unique at every moment of a write, too."""
     await write(make.movie("7", make.part(70, "/plex/a.mkv")), make.movie("8", make.part(80, "/plex/b.mkv")))
