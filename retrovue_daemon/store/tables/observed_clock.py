@@ -40,12 +40,15 @@ class ObservedClock:
     def start(self, connection: sqlite3.Connection) -> None:
         """Continue from what the last process stored. Call this from the writer.
 
-        A database without a stored time starts at the wall clock. No row may be missing since a later time: a crash
-        can lose the latest stored time, but not the time itself.
+        A database without a stored time, or whose stored time another program damaged, starts at the wall clock. No
+        row may be missing since a later time: a crash can lose the latest stored time, but not the time itself.
         """
         observed = wall = self._clock.now()
         for (value,) in connection.execute(_READ):
-            stored_time, stored_wall = map(int, str(value).split())
+            try:
+                stored_time, stored_wall = map(int, str(value).split())
+            except ValueError:
+                continue
             observed = stored_time + min(max(wall - stored_wall, 0), DAY_S)
         for table in TABLES.values():
             query = f"SELECT ifnull(max(missing_observed), 0) FROM {table} WHERE state = 'missing'"
