@@ -41,8 +41,8 @@ class ParentLookup:
     async def store_parents(self, items: Sequence[Item]) -> None:
         """Store the shows, then the seasons, that these items refer to and that have no row or a missing one.
 
-        A parent that the server does not have either stays unresolved; its child's row is written again at the next
-        pass. Raises PlexError and StoreError.
+        A parent that the server does not have either stays unresolved; each pass looks for it again, and writes its
+        child's row once it is there. Raises PlexError and StoreError.
         """
         await self._store(Kind.SHOW, {item.show_rating_key for item in items if isinstance(item, _CHILDREN)})
         await self._store(Kind.SEASON, {item.season_rating_key for item in items if isinstance(item, Episode)})

@@ -17,6 +17,7 @@ from retrovue_daemon.store.items.changes import ChangedRow, first_written
 from retrovue_daemon.store.items.displacement import StoredItem, displace, is_another, stored_items
 from retrovue_daemon.store.items.files import StoredFile, stored_files, taken_files, write_files
 from retrovue_daemon.store.items.lookup import GUID_TABLES, TABLES, json_list, known_rows
+from retrovue_daemon.store.items.orphans import orphaned, still_without_parents
 from retrovue_daemon.store.items.parents import parents_of_episodes, parents_of_seasons
 from retrovue_daemon.store.items.rows import UPSERT_ITEM, episode_row, movie_row, season_row, show_row
 from retrovue_daemon.store.items.stamps import details_stamps
@@ -75,6 +76,7 @@ def write_items(
     latest = {change.item.rating_key: change for change in changes}
     known = known_rows(connection, kind, target.server_id, latest)
     stored = {key: row.id for key, row in known.items() if row.shows(*latest[key], target.library_id)}
+    stored |= still_without_parents(connection, target, kind, latest, known)
     for key in stored:
         del known[key], latest[key]
     before, displaced = _Before(), 0
@@ -168,7 +170,8 @@ def _rows(
 ) -> list[Row]:
     """Return the rows of one kind, after their parents and files have been written or found.
 
-    A row whose show or season is not stored gets no digest, so that the next pass sees a difference and fixes it.
+    A row whose show or season is not stored gets another digest, so that the next pass sees a difference and fixes it
+    once the parent is stored.
     """
     items = [change.item for change in changes]
     match kind:
@@ -192,7 +195,7 @@ def _rows(
             for season, (_, digest) in zip(seasons, changes, strict=True):
                 show_id, found = parents.of_season(season)
                 row_id = ids[season.rating_key]
-                rows.append(season_row(target, row_id, season, digest if found else None, now, show_id))
+                rows.append(season_row(target, row_id, season, digest if found else orphaned(digest), now, show_id))
             return rows
         case Kind.EPISODE:
             episodes = cast("list[Episode]", items)
@@ -203,9 +206,9 @@ def _rows(
             for episode, (_, digest), stamp in zip(episodes, changes, stamps, strict=True):
                 key = episode.rating_key
                 both, found = parents.of_episode(episode)
-                digest_or_none = digest if found else None
+                stored_digest = digest if found else orphaned(digest)
                 file_id = files.get(key)
-                rows.append(episode_row(target, ids[key], episode, digest_or_none, stamp, now, both, file_id))
+                rows.append(episode_row(target, ids[key], episode, stored_digest, stamp, now, both, file_id))
             return rows
 
 

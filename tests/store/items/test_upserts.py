@@ -135,15 +135,30 @@ async def test_episodes_find_their_show_and_season(write, query, make) -> None:
     ) == [("4", "1", "2", 1, 1, 0), ("5", "1", "3", 0, 0, 0), ("6", "1", None, None, None, 0)]
 
 
-async def test_an_episode_of_an_unknown_show_is_stored_without_a_digest(write, query, make) -> None:
-    """It is not lost, and the next pass finds it different and mends it."""
+async def test_an_episode_of_an_unknown_show_gets_another_digest(write, query, make) -> None:
+    """It is not lost, and each pass finds it different, until its show is there."""
     await write(make.episode("4", "1", "2", 1))
-    assert await query("SELECT show_id, season_id, digest FROM episodes") == [(None, None, None)]
+    assert await query("SELECT show_id, season_id, digest <> 1 FROM episodes") == [(None, None, 1)]
 
     await write(make.show("1"))
     await write(make.season("2", "1", 1))
     await write(make.episode("4", "1", "2", 1))
     assert await query("SELECT show_id, season_id, digest FROM episodes") == [(1, 1, 1)]
+
+
+async def test_an_item_whose_parents_are_still_unknown_is_not_written_again(write, query, make) -> None:
+    """Neither an episode nor a season; a change of its own, or one parent of two, is written."""
+    for item in (make.episode("4", "1", "2", 1), make.season("3", "1", 1)):
+        assert (await write(item)).added == 1
+        again = await write(item, now=NOW + 1)
+        assert (again.updated, again.ids) == (0, [1])
+        assert (await write(item, digest=2)).updated == 1
+        assert (await write(item, digest=2)).updated == 0
+
+    await write(make.show("1"))
+    assert (await write(make.episode("4", "1", "2", 1), digest=2)).updated == 1
+    assert await query("SELECT show_id, season_id FROM episodes") == [(1, None)]
+    assert (await write(make.episode("4", "1", "2", 1), digest=2)).updated == 0
 
 
 async def test_state_follows_the_files(write, query, make) -> None:
