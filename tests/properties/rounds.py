@@ -192,6 +192,7 @@ class Rounds:
         """What the configuration knows each library by, whatever it is called later."""
         self._stack = ExitStack()
         self._neighbours = Mirror.empty()
+        self._latest: tuple[tuple[int, int, int], Mirror] | None = None
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -224,8 +225,12 @@ class Rounds:
         return truth(self.plex.world, self.plex.quirks, known)
 
     def mirror(self) -> Mirror:
-        """Return what the database holds now."""
-        return read_mirror(self._path, SERVER)
+        """Return what the database holds now; it is read again only if the file was written since."""
+        found = self._path.stat()
+        state = found.st_ino, found.st_size, found.st_mtime_ns
+        if self._latest is None or self._latest[0] != state:
+            self._latest = state, read_mirror(self._path, SERVER)
+        return self._latest[1]
 
     def sync(
         self,
