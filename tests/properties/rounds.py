@@ -173,6 +173,9 @@ class Round:
         return self.began == self.ended
 
 
+_with_neighbour: list[bytes] = []
+
+
 class Rounds:
     """Owns a simulated server, a database and the loop that both live on; a context manager.
 
@@ -200,7 +203,7 @@ class Rounds:
             self._path = Path(home) / "mirror.db"
             stack.enter_context(patch.object(time, "time", lambda: float(self.now)))
             self._runner = stack.enter_context(asyncio.Runner())
-            self._do(self._sync_neighbour())
+            self._path.write_bytes(self._with_neighbour())
             self._neighbours = read_mirror(self._path, NEIGHBOUR)
             self._do(self.plex.start())
             stack.callback(lambda: self._do(self.plex.stop()))
@@ -333,6 +336,13 @@ class Rounds:
         selection = Selection(manner.only, full=manner.full, accept_removals=manner.accept_removals)
         options = SyncOptions(server, selection)
         return await sync_once(config, options, ProgressBoard(), Redactor(), retry=IMPATIENT)
+
+    def _with_neighbour(self) -> bytes:
+        """Return a database with the neighbour: synced by the first of these objects, and the same for all others."""
+        if not _with_neighbour:
+            self._do(self._sync_neighbour())
+            _with_neighbour.append(self._path.read_bytes())
+        return _with_neighbour[0]
 
     async def _sync_neighbour(self) -> None:
         async with SimulatedPlex(neighbour()) as plex:
