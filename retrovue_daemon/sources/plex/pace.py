@@ -147,8 +147,10 @@ class Pace:
         response; not if it has sent pages of other listings meanwhile.
         """
         before = self._arrived
+        # Pages of other listings than the one that timed out show whether the server is slow or only that one.
+        shows = bool(listing and self._timed_out_in) and listing != self._timed_out_in
         try:
-            if not self.slow or self._waits(listing):
+            if not self.slow or self._waits(listing) or shows:
                 yield
                 return
             async with self._alone:

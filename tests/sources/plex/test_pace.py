@@ -152,14 +152,20 @@ async def test_a_listing_that_times_out_beside_others_concerns_itself_alone(pace
     assert (pace.page_size(500, "/stuck"), pace.ahead(3, "/stuck")) == (250, 3)
 
 
-async def test_a_listing_that_times_out_alone_slows_the_server_until_another_one_arrives(pace: Pace) -> None:
-    """Until then, nothing shows that the server itself is well."""
+async def test_a_listing_that_times_out_alone_slows_the_server_until_another_one_arrives(
+    pace: Pace, clock: StillClock
+) -> None:
+    """Until then, nothing shows that the server itself is well. The other one need not wait behind one that hangs."""
     with capture_logs() as logs:
         with pytest.raises(ServerTimeout):
             async with pace.turn("/stuck"):
                 raise ServerTimeout("home", "after 10 s")
         pace.timed_out(500, 500, "/stuck")
         assert pace.ahead(3) == 1
+        async with pace.turn("/another that hangs"), pace.turn("/good"):
+            assert clock.rests == []
+        async with pace.turn("/stuck"), pace.turn():
+            assert clock.rests == [LONGEST_REST_S]
         note(pace, 0.1, entries=3, listing="/good")
         assert pace.ahead(3) == 3
     assert [line["event"] for line in logs] == ["server.slow", "server.fast_again"]
