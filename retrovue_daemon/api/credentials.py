@@ -9,6 +9,7 @@ import msgspec
 from retrovue_daemon.config import find_config, load_config, parse_config
 from retrovue_daemon.errors import ConfigError, TokenUnknown
 from retrovue_daemon.service.roster import section_of
+from retrovue_daemon.store.file.lock import real_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +56,6 @@ def _configuration(database: Path, given: Path | None) -> tuple[Config, ConfigEr
         if given is not None:
             raise
         return defaults, error
-    if given is None and config.database.path.resolve() != database:
+    if given is None and real_path(config.database.path) != database:
         return defaults, None
     return config, None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from retrovue_daemon.errors import DaemonGone, DaemonOutOfReach, DatabaseHeld, NoDaemon, ReloadUnanswered, StoreError
 from retrovue_daemon.service.signals import OtherProcess
-from retrovue_daemon.store.file.lock import holder, is_held_by
+from retrovue_daemon.store.file.lock import holder, is_held_by, real_path
 from retrovue_daemon.store.tables.reloads import reloads_of
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def request_reload(path: Path, timeout: float) -> tuple[int, Reload]:
     Raises NoDaemon, DaemonOutOfReach, or DatabaseHeld if another command has the database, and what reading the
     database raises: then nothing was sent. After the signal: DaemonGone or ReloadUnanswered.
     """
-    path = path.resolve()
+    path = real_path(path)
     pid = _daemon(path)
     try:
         daemon = OtherProcess(pid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -66,7 +67,7 @@ def passes(
     if library_ids is not None:
         chosen = f"WHERE r.library_id IN ({', '.join('?' * len(library_ids))})"
         values = list(library_ids)
-    return _passes(connection, f"{chosen} ORDER BY r.id DESC LIMIT ?", (*values, limit))
+    return _passes(connection, f"{chosen} ORDER BY r.id DESC LIMIT ?", (*values, min(limit, sys.maxsize)))
 
 
 def last_passes(connection: sqlite3.Connection) -> dict[int, PassRecord]:

@@ -173,6 +173,26 @@ def test_a_backup_never_overwrites(on, tmp_path) -> None:
     assert "cannot write" in finished.err
 
 
+@pytest.mark.parametrize("suffix", ["-wal", "-shm", "-journal", ".lock"])
+def test_a_backup_never_gets_the_name_of_a_file_of_a_database(on, database, tmp_path, suffix) -> None:
+    """SQLite would take it for a log, and refuse or damage the database."""
+    other = tmp_path / "other.db"
+    other.touch()
+    for base in (database, other):
+        target = base.with_name(base.name + suffix)
+        target.unlink(missing_ok=True)
+        finished = on("database", "backup", target)
+        assert (finished.code, f"belongs to {base}" in finished.err) == (2, True)
+        assert not target.exists() or not target.stat().st_size
+    assert on("database", "backup", tmp_path / f"copy.db{suffix}").code == 0
+
+
+def test_a_name_that_is_too_long_for_a_backup_is_reported(on, tmp_path) -> None:
+    """With its path and what to do, as for each name that cannot be created."""
+    finished = on("database", "backup", tmp_path / ("x" * 254))
+    assert (finished.code, f"cannot write {tmp_path}" in finished.err, "hint: " in finished.err) == (2, True, True)
+
+
 def test_a_backup_is_one_state_while_the_daemon_writes(database, tmp_path) -> None:
     """What is written meanwhile neither gets into it nor makes it begin anew."""
     with database_lock(database), closing(sqlite3.connect(database, isolation_level=None)) as daemon:

@@ -68,6 +68,14 @@ def test_a_search_can_be_narrowed(on) -> None:
         assert on("items", "search", *arguments).code == 2
 
 
+@pytest.mark.parametrize("arguments", [("items", "search", "the"), ("history",)])
+def test_any_limit_is_a_limit(on, arguments) -> None:
+    """Also one that is too large for SQLite."""
+    numbers = (10**6, 2**63 - 1, 2**63, 10**30)
+    assert len({on(*arguments, "--json", "--limit", number).out for number in numbers}) == 1
+    assert on(*arguments, "--limit", 10**30).code == 0
+
+
 def test_a_search_that_finds_nothing_has_the_exit_code_of_discover(on) -> None:
     """Scripts can ask whether there is such an item."""
     finished = on("items", "search", "zzzzzz")

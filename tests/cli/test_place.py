@@ -89,6 +89,35 @@ def test_what_root_creates_beside_the_service_belongs_to_it(run: Callable[..., F
     assert (found.st_uid, found.st_gid) == (NOBODY - 1, 7)  # only root's own files are handed over
 
 
+def test_check_reports_a_place_that_cannot_be_written(
+    run: Callable[..., Finished], as_reader: Callable[..., Finished], database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sync of the owner, or of root, would fail; others are only warned, as the daemon may be another user's."""
+    done = as_reader("check")
+    assert (done.code, "is not writable" in done.err) == (78 if os.geteuid() == 0 else 0, True)
+
+    closed: set[Path] = set()
+    allows = os.access
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: allows(path, mode) and not (mode == os.W_OK and path in closed)
+    )
+    for place in (database.parent, database):
+        closed.add(place)  # as on a file system that is mounted read-only
+        done = run("check", "--database", database)
+        assert (done.code, f"let this user write to {place}" in done.err) == (78, True)
+        closed.clear()
+    assert run("check", "--database", database).code == 0
+
+
+@pytest.mark.parametrize("command", ["status", "check", "reload", "sync"])
+def test_a_path_that_leads_to_itself_is_reported(run: Callable[..., Finished], tmp_path: Path, command: str) -> None:
+    """Whatever resolves it; without a traceback."""
+    (tmp_path / "loop.db").symlink_to("loop.db")
+    done = run(command, "--database", tmp_path / "loop.db")
+    assert done.code in {1, 78}
+    assert done.err.startswith("error: ")
+
+
 def test_no_hint_asks_to_open_a_directory_to_others(as_reader: Callable[..., Finished], database: Path) -> None:
     """In a directory of the system, that would be worse than the error; the hints name the user who can write."""
     for arguments in (("sync",), ("database", "backup", database.parent / "copy.db")):

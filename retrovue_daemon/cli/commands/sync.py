@@ -142,7 +142,7 @@ def _settings(config: Path | None, database: Path | None, *, may_request: bool) 
     A request to the daemon needs no token, and systemd shows credentials to its service only. Raise ConfigError.
     """
     from retrovue_daemon.config import read_config  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.store.file.lock import holder  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.store.file.lock import holder, real_path  # noqa: PLC0415 -- likewise
 
     try:
         return read_config(config, database), False
@@ -150,7 +150,7 @@ def _settings(config: Path | None, database: Path | None, *, may_request: bool) 
         if not may_request:
             raise
         trusting = read_config(config, database, trusts_credentials=True)
-        if not holder(trusting.database.path.resolve()).serves:
+        if not holder(real_path(trusting.database.path)).serves:
             raise
         return replace(trusting, warnings=()), True  # the daemon has logged them
 
@@ -161,8 +161,9 @@ async def _request(
     """Request the sync from the running daemon."""
     from retrovue_daemon.service.signals import Signals  # noqa: PLC0415 -- likewise
     from retrovue_daemon.service.sync_request import request_sync  # noqa: PLC0415 -- imports aiosqlite
+    from retrovue_daemon.store.file.lock import real_path  # noqa: PLC0415 -- likewise
 
-    path = settings.database.path.resolve()
+    path = real_path(settings.database.path)
     with Signals() as signals:
         return await request_sync(path, options.selection, options.server, board, pause=signals.pause)
 

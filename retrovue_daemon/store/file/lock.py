@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+LOCK_SUFFIX = ".lock"
+"""Ends the name of a lock file, after the name of the database."""
+
 SERVES = " serves"
 """Follows the process id of a holder that answers requests."""
 
@@ -76,9 +79,17 @@ class Lock:
         return await asyncio.wrap_future(future)
 
 
+def real_path(path: Path) -> Path:
+    """Return the path of the file that a path leads to; a link that leads to itself stays as it is.
+
+    ``Path.resolve`` raises RuntimeError for such a link up to Python 3.12.
+    """
+    return Path(os.path.realpath(path))
+
+
 def lock_path(database: Path) -> Path:
     """Return the lock file of a database."""
-    return database.with_name(database.name + ".lock")
+    return database.with_name(database.name + LOCK_SUFFIX)
 
 
 @contextmanager

@@ -10,15 +10,17 @@ import msgspec
 
 from retrovue_daemon.config.files import owner_hint
 from retrovue_daemon.errors import BadInput, DatabaseDamaged, DatabaseUnusable
-from retrovue_daemon.store.file.companions import COMPANIONS, companion, log_of
 from retrovue_daemon.store.file.copies import filled, whole_file
-from retrovue_daemon.store.file.lock import database_lock
+from retrovue_daemon.store.file.lock import LOCK_SUFFIX, database_lock
 from retrovue_daemon.store.file.preparation import BUSY_S, in_one_line
 from retrovue_daemon.store.file.visits import check_version, explained, find, reading, reading_undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+_LOGS = ("-wal", "-shm", "-journal")
+"""Ends of the names of the files that SQLite keeps beside a database."""
 
 _SHOWN = 20
 """Messages reported per check; a damaged database has as many as it has pages."""
@@ -109,8 +111,9 @@ def backup(
     Raise BadInput if the target exists or cannot be created, WriteFailed if it cannot be filled.
     """
     find(path)
-    _refuse_foreign_log(target)
     try:
+        _refuse_foreign_log(target)
+        _refuse_name_of_log(target)
         with whole_file(target, mode=mode) as partial:
             _copy(path, partial, target, progress)
     except OSError as error:
@@ -160,13 +163,14 @@ def sizes(path: Path, *, by_table: bool = False) -> Sizes:
             TableSize(name, connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0], taken.get(name))
             for name in names
         ]
-    return Sizes(_size(path), _size(log_of(path)), free * page_size, page_size, tuple(tables))
+    log = path.with_name(path.name + "-wal")
+    return Sizes(_size(path), _size(log), free * page_size, page_size, tuple(tables))
 
 
 def file_sizes(path: Path) -> tuple[int, int]:
     """Return the size in bytes of the database and of its write-ahead log."""
     path = find(path)
-    return _size(path), _size(log_of(path))
+    return _size(path), _size(path.with_name(path.name + "-wal"))
 
 
 def is_damage(error: sqlite3.Error) -> bool:
@@ -215,12 +219,22 @@ _LOOKS = {"foreign keys": _foreign_keys, **dict.fromkeys(ORPHANS, _orphans)}
 
 def _refuse_foreign_log(target: Path) -> None:
     """Raise BadInput if SQLite would apply another database's log to the copy."""
-    for suffix in COMPANIONS:
-        left = companion(target, suffix)
+    for suffix in _LOGS:
+        left = target.with_name(target.name + suffix)
         if left.exists():
             raise BadInput(
                 f"{left} exists: SQLite would treat it as part of the copy",
                 hint="it belongs to another database of that name; specify another file, or remove it",
+            )
+
+
+def _refuse_name_of_log(target: Path) -> None:
+    """Raise BadInput if SQLite, or the daemon, would take the copy for a file of the database beside it."""
+    for suffix in (*_LOGS, LOCK_SUFFIX):
+        database = target.with_name(target.name.removesuffix(suffix))
+        if database != target and database.name and database.exists():
+            raise BadInput(
+                f"{target} is the name of a file that belongs to {database}", hint="specify another name for the copy"
             )
 
 

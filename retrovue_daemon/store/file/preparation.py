@@ -5,6 +5,7 @@ Everything here blocks and runs once, at startup, in a thread.
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import shutil
@@ -20,10 +21,10 @@ from retrovue_daemon.errors import (
     DatabasePlaceMissing,
     DatabaseUnusable,
 )
-from retrovue_daemon.store.file.companions import has_content, log_of
 from retrovue_daemon.store.file.copies import whole_file
 from retrovue_daemon.store.file.identity import prevent_merge
 from retrovue_daemon.store.file.layouts import layout
+from retrovue_daemon.store.file.lock import real_path
 from retrovue_daemon.store.file.space import as_disk_full
 from retrovue_daemon.store.migrations import APPLICATION_ID, migrate, migrations
 
@@ -57,7 +58,7 @@ def check_place(path: Path, *, own: bool) -> Path:
         if own:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         refuse_unusable_place(path, hint="specify a regular file, or a path that does not exist yet")
-        path = path.resolve()
+        path = real_path(path)
     except OSError as error:
         raise _not_writable(path, error) from error
     refuse_foreign(path)
@@ -71,7 +72,7 @@ def prepare(path: Path, *, mode: int = 0o600, group: str | None = None) -> None:
     is not ours, damaged, written by a newer release or not writable. Such a file is left unchanged.
     """
     try:
-        unclean = has_content(log_of(path))
+        unclean = _wal_left(path)
         if path.exists() and path.stat().st_size > 0:
             with closing(
                 sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_S)
@@ -117,6 +118,12 @@ def _connected(path: Path) -> Iterator[sqlite3.Connection]:
                 raise
     finally:
         os.close(descriptor)
+
+
+def _wal_left(path: Path) -> bool:
+    """Return whether the last user left a write-ahead log: a clean close merges and removes it."""
+    log = path.with_name(path.name + "-wal")
+    return log.exists() and log.stat().st_size > 0
 
 
 def _create(path: Path, mode: int, group: str | None) -> None:
@@ -166,12 +173,22 @@ def refuse_unusable_place(path: Path, *, hint: str, missing_hint: str | None = N
 
     ``hint`` is for something that is neither a file nor a directory, ``missing_hint`` for a missing directory.
     """
+    _refuse_loop(path, hint)
     if not path.parent.is_dir():
         raise DatabasePlaceMissing(path, f"the directory {path.parent} does not exist", hint=missing_hint)
     if path.is_dir():
         raise DatabaseUnusable(path, "is a directory", hint="specify a file in it")
     if path.exists() and not path.is_file():
         raise DatabaseUnusable(path, "is not a regular file", hint=hint)
+
+
+def _refuse_loop(path: Path, hint: str) -> None:
+    """Raise DatabaseUnusable for a symbolic link that leads to itself, which no path can be made of."""
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise DatabaseUnusable(path, "is a symbolic link that leads to itself", hint=hint) from None
 
 
 def refuse_foreign(path: Path) -> None:
@@ -241,7 +258,7 @@ def _damage(path: Path, answer: str) -> DatabaseDamaged:
         suppress(sqlite3.Error),
         closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as without_log,
     ):
-        if has_content(log_of(path)) and without_log.execute(_CHECK).fetchone()[0] == "ok":
+        if _wal_left(path) and without_log.execute(_CHECK).fetchone()[0] == "ok":
             return DatabaseDamaged(
                 path,
                 "does not fit the log beside it, which may belong to another file",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -186,7 +187,7 @@ def _titled(
         total += connection.execute(query, (*values, wanted)).fetchone()[0]
         # Among titles starting with the text, the shortest is the closest match.
         best = f"ORDER BY {title} LIKE ? ESCAPE '\\' DESC, length({title}), {title}, i.id LIMIT ?"
-        rows = connection.execute(f"{_HEADS[kind]} {test} {best}", (*values, wanted, start, limit))
+        rows = connection.execute(f"{_HEADS[kind]} {test} {best}", (*values, wanted, start, min(limit, sys.maxsize)))
         found += [Found(*row) for row in rows]
     return found, total
 

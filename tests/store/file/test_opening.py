@@ -312,6 +312,15 @@ async def test_a_place_that_cannot_be_written_is_reported_as_such(path) -> None:
     assert unusable.value.hint
 
 
+async def test_a_link_that_leads_to_itself_is_refused(tmp_path) -> None:
+    """Not with a traceback, and nothing is put beside it."""
+    (tmp_path / "mirror.db").symlink_to(tmp_path / "other.db")
+    (tmp_path / "other.db").symlink_to(tmp_path / "mirror.db")
+    with pytest.raises(DatabaseUnusable, match="leads to itself"):
+        await _open_and_close(tmp_path / "mirror.db")
+    assert {file.name for file in tmp_path.iterdir()} == {"mirror.db", "other.db"}
+
+
 async def test_programs_can_add_servers_and_mappings_as_they_used_to(database, query) -> None:
     """Only the columns of the original schema are needed; the rest has defaults."""
     await database.writer.write(
