@@ -5,8 +5,8 @@
 | `world` | the reference data: libraries and items, without HTTP |
 | `items` | its value types: films, shows, seasons, episodes, versions, files |
 | `shelf` | adding new items to a library: ids, guids, paths |
-| `builtin`, `builtin_films`, `builtin_shows`, `builtin_film_data` | the built-in library |
-| `generate` | libraries of any size |
+| `builtin`, `builtin_films`, `builtin_shows`, `builtin_film_data`, `builtin_rich` | the built-in library |
+| `generate`, `generate_rich` | libraries of any size |
 | `changes` | changes that a library goes through over time |
 | `rich_changes` | changes of tags, collections, chapters, markers and subtitles |
 | `rescan` | deleted items that a scan finds again |

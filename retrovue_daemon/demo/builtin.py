@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from retrovue_daemon.demo.builtin_films import add_clips, add_films, add_films_in_4k, add_silent_archive
+from retrovue_daemon.demo.builtin_rich import enrich
 from retrovue_daemon.demo.builtin_shows import add_anime, add_shows
 from retrovue_daemon.demo.items import Artist, Media, Photo
 from retrovue_daemon.demo.shelf import File, Shelf, new_library, plex_guid
@@ -23,6 +24,7 @@ def built_in_library() -> World:
     new_library(world, "show", "Documentaries", "/srv/media/documentaries")
     add_music(world)
     add_photos(world)
+    enrich(world)
     world.pass_time(DAY)
     for library in world.libraries.values():
         library.scanned_at = world.now

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from retrovue_daemon.demo.items import Episode, Media, Movie, Part, Season, Show, Tags
+from retrovue_daemon.demo import generate_rich as rich
+from retrovue_daemon.demo.items import Episode, Media, Movie, Part, Season, Show
 from retrovue_daemon.demo.shelf import HD, SD, UHD, file_name, new_library, title_sort
 from retrovue_daemon.demo.world import OPENING, World
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 EPISODES_A_SEASON = 22
 SPECIALS_EVERY = 5  # shows
 TWO_VERSIONS, TWO_FILES, UNMATCHED = 7, 11, 13  # which of every 25, 40 and 50 films
+SHORTEST_FILM, SHORTEST_EPISODE = 70, 21  # minutes
 SECONDS_BETWEEN = 97  # between additions, so that libraries look as if they had grown over time
 
 ADJECTIVES = (
@@ -34,8 +36,6 @@ NOUNS = (
     "Lantern", "Mirror", "Neighbour", "Orchard", "Parade", "Quarry", "River", "Signal", "Telegram", "Umbrella",
     "Voyage", "Window", "Yard", "Zeppelin", "Straße", "Forêt", "Вокзал", "図書館", "Łąka", "Θάλασσα",
 )  # fmt: skip
-GENRES = ("Comedy", "Drama", "Mystery", "Adventure", "Documentary", "Western", "Fantasy", "Romance")
-PEOPLE = ("Ada Quill", "Bram Ostrow", "Chidi Vane", "Dolores Finch", "Emil Søby", "Farah Lind", "Goro Abe", "Hana Wu")
 SUMMARY = (
     "A letter arrives that should have come forty years ago, and nobody in the house admits to having posted it. "
     "What begins as an afternoon's errand turns into a long way round."
@@ -68,6 +68,7 @@ def generated_library(
     Several `show_libraries` receive the shows in turn; `season` is the largest number of episodes per season. A
     million episodes take a few seconds and 1.5 GB. Special cases are mixed in: every 25th film has two versions,
     every 40th two files, every 50th no match; every fifth show has specials; every eighth episode has no updatedAt.
+    Each library has twenty plain collections and five smart ones, if it is large enough.
     """
     world = World(name=f"Generated {seed}", machine_identifier=f"{random.Random(seed).getrandbits(160):040x}")  # noqa: S311  # not a secret
     # The library has grown until the clock's start: a million later additions would lie years in the clients' future.
@@ -82,6 +83,7 @@ def generated_library(
         for number in range(shows):
             generator.show(libraries[number % show_libraries], number, episodes)
     for library in (film_library, *libraries):
+        rich.add_collections(world, library)
         library.scanned_at = library.updated_at = world.now
         library.content_changed_at = world.count_change()
     return world
@@ -107,17 +109,11 @@ class _Generator:
         self.seed = seed
         self.season_length = season_length
         self.guid_start = f"5e{seed & 0xFFFFFF:06x}"
-        self.tags = tuple(
-            Tags(
-                genres=(GENRES[i % 8], GENRES[(i * 3 + 1) % 8], GENRES[(i * 5 + 2) % 8]),
-                countries=("United Kingdom",) if i % 2 else ("Poland", "France"),
-                directors=(PEOPLE[i % 8],),
-                writers=(PEOPLE[(i + 3) % 8], PEOPLE[(i + 5) % 8]),
-                roles=tuple(PEOPLE[(i + j) % 8] for j in range(5)),
-            )
-            for i in range(40)
-        )
-        self.episode_tags = tuple(Tags(directors=tags.directors, writers=tags.writers) for tags in self.tags)
+        self.tags = [*map(rich.tags, range(rich.FORMS))]
+        self.episode_tags = [*map(rich.episode_tags, range(rich.FORMS))]
+        self.film_chapters = [rich.chapters(number, SHORTEST_FILM) for number in range(rich.FORMS)]
+        self.chapters = [rich.chapters(number, SHORTEST_EPISODE) for number in range(rich.FORMS)]
+        self.markers = [*map(rich.markers, range(rich.FORMS))]
 
     def guid(self, item_type: str, item_id: int) -> str:
         return f"plex://{item_type}/{self.guid_start}{item_id:016x}"
@@ -127,7 +123,7 @@ class _Generator:
         volume = number // 930
         return f"The {adjective} {noun}" if volume == 0 else f"The {adjective} {noun} {volume + 1}"
 
-    def media(self, path: str, duration: int, form: Format = HD, *, stamp: int) -> Media:
+    def media(self, number: int, path: str, duration: int, form: Format = HD, *, stamp: int) -> Media:
         world = self.world
         part = Part(
             id=world.new_id("part"),
@@ -136,6 +132,7 @@ class _Generator:
             size=duration * form.bitrate // 8 + stamp % 4096,
             duration=duration,
             container="mkv",
+            streams=rich.streams(number % rich.FORMS, form),
         )
         return Media(id=world.new_id("media"), parts=(part,), duration=duration, format=form)
 
@@ -148,13 +145,16 @@ class _Generator:
         name = file_name(title, year)
         base = f"{library.locations[0].path}/{name}/{name}"
         duration = 4_200_000 + number * 7919 % 4_800_000
-        media: tuple[Media, ...] = (self.media(f"{base}.mkv", duration, stamp=now - 4000),)
+        media: tuple[Media, ...] = (self.media(number, f"{base}.mkv", duration, stamp=now - 4000),)
         if number % 25 == TWO_VERSIONS:
-            media = (self.media(f"{base} - 2160p.mkv", duration, UHD, stamp=now - 3000), *media)
+            media = (self.media(number, f"{base} - 2160p.mkv", duration, UHD, stamp=now - 3000), *media)
         if number % 40 == TWO_FILES:
-            first, second = (self.media(f"{base} - pt{i}.mkv", duration // 2, SD, stamp=now - 2000) for i in (1, 2))
+            first, second = (
+                self.media(number, f"{base} - pt{i}.mkv", duration // 2, SD, stamp=now - 2000) for i in (1, 2)
+            )
             media = (Media(id=first.id, parts=first.parts + second.parts, duration=duration, format=SD),)
         unmatched = number % 50 == UNMATCHED
+        chapters = self.film_chapters[number % rich.FORMS]
         world.put(
             Movie(
                 id=item_id,
@@ -176,9 +176,11 @@ class _Generator:
                 studio="Harbour Light Pictures",
                 rating=number % 60 / 10 + 4,
                 audience_rating=number % 50 / 10 + 5,
-                tags=self.tags[number % 40],
+                tags=self.tags[number % rich.FORMS],
                 media=media,
                 duration=duration,
+                chapters=chapters,
+                chapter_source="media" if chapters else None,
                 added_at=now,
                 updated_at=now + 30,
             )
@@ -202,8 +204,10 @@ class _Generator:
             content_rating="TV-PG",
             studio="Channel Nine and a Half",
             rating=number % 40 / 10 + 5,
-            tags=self.tags[number % 40],
+            tags=self.tags[number % rich.FORMS],
             duration=1_500_000,
+            tagline="It begins at the door." if number % 4 else None,
+            has_theme=number % 3 == 0,
             external_guids=(
                 f"imdb://tt{8_000_000 + number:07d}",
                 f"tmdb://{200_000 + number}",
@@ -240,6 +244,9 @@ class _Generator:
         dates = [f"{year}{day}" for day in DAYS]
         guid_start = self.guid("episode", 0)[:-16]
         stem = f"{folder}/Season {index:02d}/{show.title} - S{index:02d}E"
+        form = show.id % rich.FORMS
+        chapters = self.chapters[form]
+        streams = rich.streams(form, HD)
         alike = Episode(
             id=0,
             library=show.library,
@@ -251,7 +258,10 @@ class _Generator:
             summary=summary(season_id),
             year=year,
             content_rating=show.content_rating,
-            tags=self.episode_tags[show.id % 40],
+            tags=self.episode_tags[form],
+            chapters=chapters,
+            chapter_source="media" if chapters else None,
+            markers=self.markers[form],
             added_at=0,
         )
         count = end - first
@@ -272,6 +282,7 @@ class _Generator:
                 size=duration * HD.bitrate // 8 + stamp % 4096,
                 duration=duration,
                 container="mkv",
+                streams=streams,
             )
             # Copying with a few fields changed takes a quarter of the time of a call with all of them.
             episode = msgspec.structs.replace(

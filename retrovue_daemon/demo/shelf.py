@@ -209,6 +209,7 @@ class Shelf:
             guid=guid or child_guid(show.guid, "episode", season.index, index or released or title, item_id=item_id),
             title=title,
             title_sort=title_sort(title),
+            original_title=show.original_title,
             year=int(released[:4]) if released else show.year,
             originally_available_at=released,
             summary=summary,

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import pytest
 
-from retrovue_daemon.demo import World, built_in_library, generated_library
+from retrovue_daemon.demo import Memberships, World, built_in_library, generated_library
+from retrovue_daemon.demo.timeline import chapters_of, markers_of
 from retrovue_daemon.demo.world import media_of
+
+if TYPE_CHECKING:
+    from retrovue_daemon.demo.items import Episode, Movie
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +30,7 @@ def test_it_is_the_same_every_time(world: World) -> None:
     again = built_in_library()
     assert again.items == world.items
     assert again.libraries == world.libraries
+    assert again.collections == world.collections
 
 
 def test_it_has_every_type_of_library(world: World) -> None:
@@ -159,3 +165,33 @@ def test_no_guid_of_an_episode_stands_for_two(any_world: World) -> None:
     """Within a library; movies may have editions."""
     guids = [episode.guid for episode in any_world.episodes()]
     assert len(set(guids)) == len(guids)
+
+
+def test_it_has_everything_that_channels_are_scheduled_by(any_world: World) -> None:
+    """More genres than a listing shows, labels, chapters, markers, subtitles, HDR, plain and smart collections."""
+    playable: list[Movie | Episode] = [*any_world.movies(), *any_world.episodes()]
+    streams = [s for item in playable for media in item.media for part in media.parts for s in part.streams or ()]
+    assert max(len(item.tags.genres) for item in playable) > 3
+    assert all({*item.tags.labels, *item.tags.collections} for item in any_world.movies() if item.tags.labels)
+    assert len({s.language for s in streams if s.kind == "subtitle"}) > 4
+    assert {s.external for s in streams} == {s.forced for s in streams} == {True, False}
+    assert any(s.color_trc == "smpte2084" and s.dolby_vision is None for s in streams)
+    assert any(s.dolby_vision for s in streams)
+    assert {marker.type for item in playable for marker in item.markers} == {"intro", "credits"}
+    memberships = Memberships(any_world)
+    assert all(memberships.of(collection) for collection in any_world.collections.values())
+    assert {collection.filter is None for collection in any_world.collections.values()} == {True, False}
+
+
+def test_chapters_follow_each_other_to_the_end(any_world: World) -> None:
+    """Of the item, without gaps; markers lie within it."""
+    playable: list[Movie | Episode] = [*any_world.movies(), *any_world.episodes()]
+    with_chapters = [item for item in playable if item.chapters]
+    assert len(with_chapters) > 5
+    for item in with_chapters:
+        chapters = chapters_of(item)
+        assert chapters[0].start == 0
+        assert [c.end for c in chapters] == [*(c.start for c in chapters[1:]), item.duration]
+        assert all(c.start < (c.end or 0) for c in chapters)
+        assert item.chapter_source is not None
+        assert all(0 <= m.start < m.end <= (item.duration or 0) for m in markers_of(item))

@@ -236,10 +236,11 @@ async def test_a_show_has_a_folder_and_its_own_fields(plex: SimulatedPlex, get: 
 
 async def test_items_are_found_by_labels_and_networks(plex: SimulatedPlex, get: Get) -> None:
     """Which only the lists of a library show."""
-    plex.changes.edit(FILM, tags=Tags(labels=("Late night",), networks=("Channel 9",)))
+    film = next(plex.world.movies("5"))
+    plex.changes.edit(film.id, tags=Tags(labels=("Late night",), networks=("Channel 9",)))
     for field, title in (("label", "Late night"), ("network", "Channel 9")):
-        (choice,) = (await get(f"/library/sections/1/{field}?type=1")).container["Directory"]
+        (choice,) = (await get(f"/library/sections/5/{field}?type=1")).container["Directory"]
         assert choice["title"] == title
-        found = (await get(f"/library/sections/1/all?type=1&{field}={choice['key']}")).entries
-        assert [entry["ratingKey"] for entry in found] == [str(FILM)]
+        found = (await get(f"/library/sections/5/all?type=1&{field}={choice['key']}")).entries
+        assert [entry["ratingKey"] for entry in found] == [str(film.id)]
     assert "Directory" not in (await get("/library/sections/3/label?type=4")).container

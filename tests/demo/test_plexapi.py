@@ -10,10 +10,14 @@ import pytest
 import requests
 from plexapi.server import PlexServer
 
-from retrovue_daemon.demo import SimulatedPlex, generated_library
+from retrovue_daemon.demo import Memberships, SimulatedPlex, built_in_library, generated_library
+from retrovue_daemon.demo.files import streams_of
+from retrovue_daemon.demo.items import Episode, Movie, Show
+from retrovue_daemon.demo.streams import NUMBERS
+from retrovue_daemon.demo.timeline import chapters_of, markers_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 Answer = TypeVar("Answer")
 
@@ -208,3 +212,115 @@ async def test_it_pages_through_a_large_library() -> None:
             request.headers["x-plex-container-start"] for request in plex.requests_for("/library/sections/2/all")
         ]
         assert starts == ["0", "100", "200"]
+
+
+@pytest.fixture(params=["built-in", "generated"])
+async def rich(request: pytest.FixtureRequest) -> AsyncIterator[SimulatedPlex]:
+    world = built_in_library() if request.param == "built-in" else generated_library(movies=60, shows=9, episodes=4)
+    async with SimulatedPlex(world) as plex:
+        yield plex
+
+
+def connected(plex: SimulatedPlex, session: requests.Session) -> PlexServer:
+    return PlexServer(plex.url, plex.token, session=session, timeout=10)
+
+
+async def test_it_reads_details_as_they_were_made(rich: SimulatedPlex) -> None:
+    """Chapters, markers, tags, people with their parts, labels, collections and streams of every item."""
+
+    def read() -> dict[int, Any]:
+        with requests.Session() as session:
+            items = connected(rich, session).fetchItems([*rich.world.items])
+            return {item.ratingKey: (described(item), timed(item), streams(item)) for item in items}
+
+    def names(tags: list[Any]) -> list[str]:
+        return [tag.tag for tag in tags]
+
+    def described(item: Any) -> tuple[Any, ...]:
+        lists = ("genres", "countries", "directors", "writers", "producers", "labels", "collections")
+        people = [(role.tag, role.role) for role in getattr(item, "roles", [])]
+        return tuple(names(getattr(item, name, [])) for name in lists), people, item.addedAt.timestamp()
+
+    def timed(item: Any) -> tuple[Any, ...]:
+        chapters = [(c.title, c.start, c.end) for c in getattr(item, "chapters", [])]
+        return chapters, [(m.type, m.start, m.end, bool(m.final)) for m in getattr(item, "markers", [])]
+
+    def streams(item: Any) -> list[tuple[Any, ...]]:
+        found = [s for media in getattr(item, "media", []) for part in media.parts for s in part.streams]
+        return [(s.streamType, s.codec, s.languageTag, bool(s.default), s.title, bool(s.key)) for s in found]
+
+    answers = await asyncio.to_thread(read)
+    for item in rich.world.items.values():
+        if item.type in ("artist", "photo"):
+            continue
+        tags, chapters, markers, made = item.tags, [], [], []
+        if isinstance(item, Movie | Episode):
+            chapters = [(c.title, c.start, c.end) for c in chapters_of(item)]
+            markers = [(m.type, m.start, m.end, m.final) for m in markers_of(item)]
+            made = [
+                (NUMBERS[s.kind], s.codec, s.language, s.default, s.title, s.external)
+                for media in item.media
+                for part in media.parts
+                for s in streams_of(media, part)
+            ]
+        (*lists, labels, collections), people, added_at = answers[item.id][0]
+        if isinstance(item, Movie):
+            kinds = (tags.genres, tags.countries, tags.directors, tags.writers, tags.producers)
+            assert lists == [*map(list, kinds)]
+        elif isinstance(item, Show):
+            assert lists[0] == list(tags.genres)
+        elif isinstance(item, Episode):
+            assert lists[2:4] == [list(tags.directors), list(tags.writers)]
+        assert (labels, collections) == (list(tags.labels), list(tags.collections))
+        assert [name for name, _ in people] == list(tags.roles)
+        assert [part for _, part in people][: len(tags.characters)] == list(tags.characters)
+        assert added_at == item.added_at
+        assert answers[item.id][1] == (chapters, markers)
+        assert answers[item.id][2] == made
+
+
+async def test_it_reads_collections_as_they_were_made(rich: SimulatedPlex) -> None:
+    """All of every library, with their members in order, plain and smart."""
+
+    def read() -> list[tuple[Any, ...]]:
+        with requests.Session() as session:
+            sections = connected(rich, session).library.sections()
+            return [
+                (c.ratingKey, c.title, c.smart, c.subtype, c.collectionSort, [item.ratingKey for item in c.items()])
+                for section in sections
+                if section.type != "photo"
+                for c in section.collections()
+            ]
+
+    memberships = Memberships(rich.world)
+    assert sorted(await asyncio.to_thread(read)) == sorted(
+        (c.id, c.title, c.filter is not None, c.item_type, c.sort, [item.id for item in memberships.of(c)])
+        for c in rich.world.collections.values()
+    )
+    assert len({collection.filter is None for collection in rich.world.collections.values()}) == 2
+
+
+async def test_it_finds_items_by_label_and_collection(rich: SimulatedPlex) -> None:
+    """Through the lists of a library."""
+    movies = list(rich.world.movies("1"))
+
+    def read() -> tuple[list[list[int]], list[list[int]]]:
+        with requests.Session() as session:
+            section = connected(rich, session).library.section("Movies")
+            found = [
+                [[item.ratingKey for item in section.search(**{kind: name})] for name in sorted(wanted)]
+                for kind, wanted in (("label", labels), ("collection", titles))
+            ]
+            return found[0], found[1]
+
+    labels = {label for movie in movies for label in movie.tags.labels}
+    titles = {title for movie in movies for title in movie.tags.collections}
+    assert labels
+    assert titles
+    by_label, by_title = await asyncio.to_thread(read)
+    assert [sorted(found) for found in by_label] == [
+        sorted(movie.id for movie in movies if label in movie.tags.labels) for label in sorted(labels)
+    ]
+    assert [sorted(found) for found in by_title] == [
+        sorted(movie.id for movie in movies if title in movie.tags.collections) for title in sorted(titles)
+    ]

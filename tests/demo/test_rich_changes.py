@@ -52,17 +52,18 @@ async def test_labels_come_and_go(plex: SimulatedPlex, get: Get) -> None:
     """Details show them, and the library offers them as a filter only while one exists."""
 
     async def offered() -> bool:
-        meta = (await get("/library/sections/1/all?includeMeta=1&X-Plex-Container-Size=0")).container["Meta"]
+        meta = (await get("/library/sections/5/all?includeMeta=1&X-Plex-Container-Size=0")).container["Meta"]
         return any(each["filter"] == "label" for each in meta["Type"][0]["Filter"])
 
+    film = next(plex.world.movies("5"))
     assert not await offered()
-    plex.rich.add_label(FILM, "Late night")
-    plex.rich.add_label(FILM, "Late night")
-    full = (await get(f"/library/metadata/{FILM}")).entries[0]
+    plex.rich.add_label(film.id, "Late night")
+    plex.rich.add_label(film.id, "Late night")
+    full = (await get(f"/library/metadata/{film.id}")).entries[0]
     assert [tag["tag"] for tag in full["Label"]] == ["Late night"]
     assert await offered()
-    plex.rich.remove_label(FILM, "Late night")
-    assert "Label" not in (await get(f"/library/metadata/{FILM}")).entries[0]
+    plex.rich.remove_label(film.id, "Late night")
+    assert "Label" not in (await get(f"/library/metadata/{film.id}")).entries[0]
     assert not await offered()
 
 
