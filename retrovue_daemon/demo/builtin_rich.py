@@ -115,6 +115,7 @@ STREAMS: Final[dict[tuple[str, str], Streams]] = {
 ACTS: Final = ("Act One", "Act Two", "Act Three", "Act Four", "Act Five")
 INTRO: Final = Marker("intro", 42_000, 78_500)
 CREDITS: Final = Marker("credits", 65_000, 20_000, from_end=True)
+ADVERTS: Final = (Marker("commercial", 7 * MINUTE, 9 * MINUTE), Marker("commercial", 15 * MINUTE, 17 * MINUTE))
 LAST_CREDITS: Final = Marker("credits", 12_000, 0, final=True, from_end=True)
 
 
@@ -124,7 +125,7 @@ def enrich(world: World) -> None:
         world.put(_film(movie))
     for show in [*world.shows(SHOWS), *world.shows(ANIME)]:
         world.put(_show(show))
-    _keepers(world)
+    _of_episodes(world)
     _collections(world)
 
 
@@ -161,13 +162,15 @@ def _show(show: Show) -> Show:
     return replace(show, **fields)
 
 
-def _keepers(world: World) -> None:
-    """Give the episodes of one show breaks at chapters, intros and credits; the specials have neither."""
+def _of_episodes(world: World) -> None:
+    """Give the episodes of one show breaks at chapters, intros and credits, and those of another commercials."""
     for episode in _episodes(world, "The Lighthouse Keepers"):
         if episode.season_index:
             breaks = (Chapter(0, 9 * MINUTE, "Cold Open"), Chapter(9 * MINUTE, 19 * MINUTE), Chapter(19 * MINUTE))
             markers = (LAST_CREDITS, INTRO)
             world.put(replace(episode, chapters=breaks, chapter_source="media", markers=markers))
+    for episode in _episodes(world, "The Nightly Almanac"):  # recorded from television
+        world.put(replace(episode, markers=ADVERTS))
     for episode in _episodes(world, "Sakana no Tantei"):
         world.put(replace(episode, original_title="さかなの探偵"))
 

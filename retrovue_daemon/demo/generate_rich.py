@@ -30,6 +30,8 @@ PEOPLE: Final = (
 GUESTS: Final = tuple(f"{first.split()[0]} {second.split()[1]}" for first in PEOPLE for second in PEOPLE)
 PARTS: Final = ("The Stranger", "The Neighbour", "Second Clerk", "The Ferryman", "Aunt Vesna", "Himself")
 LABELS: Final = {3: "Late Night", 8: "Holiday", 13: "Staff Pick", 18: "Restored", 23: "Matinee"}
+RANGES: Final = (("smpte2084", None), ("arib-std-b67", None), ("smpte2084", 8), (None, 5))
+"""colorTrc and Dolby Vision profile of files in 4K; profile 5 has no colorTrc."""
 LANGUAGES: Final = ("en", "de", "fr", "es", "pl", "ja", "zh")
 
 
@@ -63,8 +65,8 @@ def streams(number: int, form: Format) -> Streams:
     """Return the streams of the files of this number: one or two languages, up to four subtitles, HDR in 4K."""
     picture, sound = usual_streams(form)
     if form is UHD:
-        vision = 8 if number % 3 == 0 else None
-        picture = replace(picture, bit_depth=10, color_trc="smpte2084", dolby_vision=vision)
+        color_trc, vision = RANGES[number % len(RANGES)]
+        picture = replace(picture, bit_depth=10, color_trc=color_trc, dolby_vision=vision)
     dubbed = (replace(sound, language=LANGUAGES[number % 7], default=False),) if number % 3 == 0 else ()
     subtitles = (
         Stream(kind="subtitle", codec="srt", language=LANGUAGES[(number + j) % 7], external=j == 3, forced=j == 2)  # noqa: PLR2004

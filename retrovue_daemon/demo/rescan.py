@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def put_again(world: World, gone: Sequence[Item], library: str) -> list[Item]:
-    """Put items into a library under new ids, parents first; their files move into its folder."""
+    """Put items into a library under new ids, parents first; their files move into its folder.
+
+    Items that move to another library leave the collections of the old one.
+    """
     found: set[int | None] = {None}
     for item in gone:
         if item.parent_id not in found and item.parent_id not in world.items:
@@ -36,7 +39,9 @@ def put_again(world: World, gone: Sequence[Item], library: str) -> list[Item]:
         }
         media = tuple(elsewhere(version, old_roots, new_root, world.new_id) for version in media_of(item))
         guid = f"local://{new_id}" if item.guid.startswith("local://") else item.guid
-        files = {"media": media} if media else {}
+        files: dict[str, object] = {"media": media} if media else {}
+        if new_root is not None and item.tags.collections:
+            files["tags"] = replace(item.tags, collections=())
         anew = {"id": new_id, "guid": guid, "library": library, "added_at": world.now, "updated_at": world.now}
         new = replace(item, **anew, **above, **files)
         world.put(new)

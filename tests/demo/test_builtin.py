@@ -177,7 +177,7 @@ def test_it_has_everything_that_channels_are_scheduled_by(any_world: World) -> N
     assert {s.external for s in streams} == {s.forced for s in streams} == {True, False}
     assert any(s.color_trc == "smpte2084" and s.dolby_vision is None for s in streams)
     assert any(s.dolby_vision for s in streams)
-    assert {marker.type for item in playable for marker in item.markers} == {"intro", "credits"}
+    assert {marker.type for item in playable for marker in item.markers} >= {"intro", "credits"}
     memberships = Memberships(any_world)
     assert all(memberships.of(collection) for collection in any_world.collections.values())
     assert {collection.filter is None for collection in any_world.collections.values()} == {True, False}

@@ -180,3 +180,10 @@ async def test_thousands_of_members_are_paged() -> None:
     async with SimulatedPlex(generated_library(movies=300, shows=0, episodes=0)) as plex:
         collection = plex.rich.add_collection("1", "All", [movie.id for movie in plex.world.movies()])
         assert len(Memberships(plex.world).of(collection)) == 300
+
+
+async def test_a_film_that_moves_leaves_its_collections(plex: SimulatedPlex, collection: Collection) -> None:
+    """They belong to the library."""
+    moved = plex.changes.move(3, "2")
+    assert not moved.tags.collections
+    assert [item.id for item in Memberships(plex.world).of(plex.world.collections[collection.id])] == [5, 8]

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from retrovue_daemon.demo import Control
+from retrovue_daemon.demo.timeline import Chapter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -85,6 +86,26 @@ async def test_it_reports_the_real_state(call: Call, plex: SimulatedPlex) -> Non
     _, episodes = await call("GET", "/truth/episode?library=4")
     assert sorted(e["guid"] for e in episodes) == sorted(e.guid for e in plex.world.episodes("4"))
     assert episodes[0]["media"][0]["parts"][0]["file"].startswith("/srv/media/anime/")
+
+
+async def test_it_changes_what_channels_are_scheduled_by(call: Call, plex: SimulatedPlex) -> None:
+    """Tags, labels, collections, chapters and markers, by the methods of `plex.rich`."""
+    _, listed = await call("GET", "/")
+    assert {"add_label", "add_to_collection", "add_movie"} <= listed["changes"].keys()
+    await call("POST", "/changes/add_label", item_id=16, label="Late night")
+    await call("POST", "/changes/edit_tags", item_id=16, genres=["Horror", "Noir"])
+    await call("POST", "/changes/set_chapters", args=[16, {"start": 0, "end": 5, "title": "First"}, {"start": 5}])
+    film = plex.world.movies("1")
+    changed = next(each for each in film if each.id == 16)
+    assert (changed.tags.labels, changed.tags.genres) == (("Late night",), ("Horror", "Noir"))
+    assert changed.chapters == (Chapter(0, 5, "First"), Chapter(5))
+    _, made = await call("POST", "/changes/add_collection", library="1", title="Two", item_ids=[16, 3], sort=2)
+    _, after = await call("POST", "/changes/remove_from_collection", args=[made["id"], 3])
+    assert (after["title"], after["order"]) == ("Two", [16])
+    _, collections = await call("GET", "/truth/collection?library=1")
+    assert next(each["members"] for each in collections if each["title"] == "Two") == [16]
+    for name, wrong in (("add_label", {"item_id": 99999, "label": "x"}), ("add_to_collection", {"args": [1, 3]})):
+        assert (await call("POST", f"/changes/{name}", **wrong))[0] == 400
 
 
 async def test_it_restarts_the_server(call: Call, get: Get) -> None:
