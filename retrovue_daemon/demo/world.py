@@ -192,16 +192,18 @@ class World:
         self.revision += 1
 
     def put(self, item: Item) -> None:
-        """Add an item, or replace the one with its id."""
+        """Add an item, or replace the one with its id, which keeps its place among the others."""
         before = self._items.get(item.id)
         if before is not None:
             if before.parent_id != item.parent_id:
                 self._notify_watchers(before)
-            self._unfile(before)
+            if (before.library, before.parent_id) != (item.library, item.parent_id):
+                self._unfile(before)
+                before = None
         self._items[item.id] = item
         self._by_library[item.library, item.type][item.id] = item
         parent = item.parent_id
-        if parent is not None:
+        if parent is not None and before is None:
             self._children[parent].append(item.id)
         self.revision += 1
         self._notify_watchers(item)
