@@ -90,7 +90,7 @@ PATH_MAPPING: Final = {
     "plex_path": Key(addresses.PLEX_PATH, "a directory on the server", required=True),
     "local_path": Key(addresses.LOCAL_PATH, "the same directory where the database is read", required=True),
     "library_name": Key(text("the title of a library"), "only for the library with this title"),
-    "library_root": Key(addresses.PLEX_PATH, "only for the library with this root directory"),
+    "library_root": Key(addresses.PLEX_PATH, "only for the library with this folder"),
 }
 """The keys of ``[[servers.path_mappings]]``."""
 

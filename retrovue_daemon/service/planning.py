@@ -7,14 +7,19 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from retrovue_daemon.errors import AmbiguousShow, NamedShow, PlexError
 from retrovue_daemon.records import Show
 from retrovue_daemon.service.schedule import full_is_due
 from retrovue_daemon.service.selection import is_of_year
+from retrovue_daemon.sync.passes.full import FullPass
+from retrovue_daemon.sync.passes.quick import QuickPass
+from retrovue_daemon.sync.passes.show import ShowPass
+from retrovue_daemon.sync.passes.vanished import VanishedPass
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Callable, Container, Iterator, Sequence
 
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.config import SyncSection
@@ -22,6 +27,9 @@ if TYPE_CHECKING:
     from retrovue_daemon.service.schedule import LibraryBackoff
     from retrovue_daemon.service.selection import Selection
     from retrovue_daemon.sync.discovery import Contact
+    from retrovue_daemon.sync.passes.base import LibraryPass
+    from retrovue_daemon.sync.progress import Meter
+    from retrovue_daemon.sync.slot import Slot
     from retrovue_daemon.sync.target import LibraryTarget, PassContext
 
 
@@ -55,6 +63,30 @@ class LibraryWork(msgspec.Struct, frozen=True, eq=False):
     def titles(self) -> tuple[str, ...]:
         """The title of each pass, in order."""
         return (*((self.target.row.name,) if self.plan else ()), *(show.title for show, _ in self.shows))
+
+    def passes(
+        self, meters: Sequence[Meter], new_slot: Callable[[], Slot]
+    ) -> Iterator[tuple[LibraryPass, PassContext]]:
+        """Yield each pass in order with its context, which has a slot of its own; a vanished library needs none.
+
+        The meter of a pass is finished when the next pass is requested.
+        """
+        remaining = iter(meters)
+        if self.plan is not None:
+            meter = next(remaining)
+            if self.vanished:
+                yield VanishedPass(self.context, self.target), self.context
+            else:
+                context = replace(self.context, slot=new_slot())
+                if self.plan.kind == "full":
+                    yield FullPass(context, self.target, meter), context
+                else:
+                    yield QuickPass(context, self.target, meter, settled=self.plan.settled), context
+            meter.finish()
+        for (show, shared), meter in zip(self.shows, remaining, strict=True):
+            context = replace(shared, slot=new_slot())
+            yield ShowPass(context, self.target, meter, show), context
+            meter.finish()
 
 
 class Planner(msgspec.Struct, frozen=True):
@@ -102,8 +134,8 @@ class Planner(msgspec.Struct, frozen=True):
     def _for(self, selections: Sequence[Selection]) -> PassContext:
         """Return the context of a pass that serves these selections; one of them is enough to accept removals."""
         accept = any(selection.accept_removals for selection in selections)
-        settings = msgspec.structs.replace(self.context.settings, accept_removals=accept)
-        return msgspec.structs.replace(self.context, settings=settings)
+        settings = replace(self.context.settings, accept_removals=accept)
+        return replace(self.context, settings=settings)
 
     def _plan(self, target: LibraryTarget, wholly: Sequence[Selection], *, vanished: bool) -> Plan | None:
         """Return the pass over a library, or None if nothing is to be done now."""

@@ -12,7 +12,6 @@ from retrovue_daemon.errors import ServerBusy, ServerTimeout, ServerWithdrawn
 from retrovue_daemon.service.health import Health, ReportFailures
 from retrovue_daemon.service.held_back import with_hint
 from retrovue_daemon.service.job import Job
-from retrovue_daemon.service.pass_sequence import passes_of
 from retrovue_daemon.service.planning import Planner
 from retrovue_daemon.service.retention import purge_missing
 from retrovue_daemon.service.round_log import RoundLog
@@ -221,7 +220,7 @@ class ServerWorker:
         new_slot = partial(self.context.slots.slot_for, self.name)
         try:
             with ReportFailures(self.fail, *work.jobs):
-                for library_pass, pass_context in passes_of(work, meters, new_slot):
+                for library_pass, pass_context in work.passes(meters, new_slot):
                     reports.append(asyncio.get_running_loop().create_future())
                     await run_pass(library_pass, pass_context, work.target, reports[-1])
                     report = await with_hint(reports[-1].result(), work, self.health)

@@ -19,6 +19,7 @@ from retrovue_daemon import Database
 from retrovue_daemon.api.importer import PlexImporter
 from retrovue_daemon.demo import SimulatedPlex, built_in_library
 from tests.support.patience import IMPATIENT
+from tests.support.processes import ALLOCATOR, DEVELOPMENT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -110,9 +111,9 @@ class Daemon:
     async def start(self, config: Path) -> None:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-X", "dev", "-W", "error", "-m", "retrovue_daemon", "run", "--config", str(config)),
+            *(*DEVELOPMENT, "-m", "retrovue_daemon", "run", "--config", str(config)),
             stdout=asyncio.subprocess.PIPE,
-            env={"PATH": os.environ["PATH"], "HOME": str(self._home)},
+            env={"PATH": os.environ["PATH"], "HOME": str(self._home), **ALLOCATOR},
             cwd=self._home,
             limit=2**20,
         )

@@ -14,7 +14,7 @@ import pytest
 from retrovue_daemon import Database, SyncResult, create_plex_importer, run_sync
 from retrovue_daemon.demo import SimulatedPlex, built_in_library
 from retrovue_daemon.errors import UnknownId
-from tests.support.processes import SLOW
+from tests.support.processes import DEVELOPMENT, SLOW
 from tests.support.servers import served
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ async def test_an_interrupt_ends_the_work_first() -> None:
     """What it opened is closed before the program continues."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-X", "dev", "-W", "error", "-c", PROGRAM),
+        *(*DEVELOPMENT, "-c", PROGRAM),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

@@ -173,6 +173,9 @@ class Round:
         return self.began == self.ended
 
 
+_with_neighbour: list[bytes] = []
+
+
 class Rounds:
     """Owns a simulated server, a database and the loop that both live on; a context manager.
 
@@ -192,6 +195,7 @@ class Rounds:
         """What the configuration knows each library by, whatever it is called later."""
         self._stack = ExitStack()
         self._neighbours = Mirror.empty()
+        self._latest: tuple[tuple[int, int, int], Mirror] | None = None
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -199,7 +203,7 @@ class Rounds:
             self._path = Path(home) / "mirror.db"
             stack.enter_context(patch.object(time, "time", lambda: float(self.now)))
             self._runner = stack.enter_context(asyncio.Runner())
-            self._do(self._sync_neighbour())
+            self._path.write_bytes(self._with_neighbour())
             self._neighbours = read_mirror(self._path, NEIGHBOUR)
             self._do(self.plex.start())
             stack.callback(lambda: self._do(self.plex.stop()))
@@ -224,8 +228,12 @@ class Rounds:
         return truth(self.plex.world, self.plex.quirks, known)
 
     def mirror(self) -> Mirror:
-        """Return what the database holds now."""
-        return read_mirror(self._path, SERVER)
+        """Return what the database holds now; it is read again only if the file was written since."""
+        found = self._path.stat()
+        state = found.st_ino, found.st_size, found.st_mtime_ns
+        if self._latest is None or self._latest[0] != state:
+            self._latest = state, read_mirror(self._path, SERVER)
+        return self._latest[1]
 
     def sync(
         self,
@@ -328,6 +336,13 @@ class Rounds:
         selection = Selection(manner.only, full=manner.full, accept_removals=manner.accept_removals)
         options = SyncOptions(server, selection)
         return await sync_once(config, options, ProgressBoard(), Redactor(), retry=IMPATIENT)
+
+    def _with_neighbour(self) -> bytes:
+        """Return a database with the neighbour: synced by the first of these objects, and the same for all others."""
+        if not _with_neighbour:
+            self._do(self._sync_neighbour())
+            _with_neighbour.append(self._path.read_bytes())
+        return _with_neighbour[0]
 
     async def _sync_neighbour(self) -> None:
         async with SimulatedPlex(neighbour()) as plex:

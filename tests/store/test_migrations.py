@@ -344,3 +344,14 @@ async def test_an_upgrade_that_fails_leaves_the_step_before(old_database, monkey
     assert _content(old_database) == before
     async with open_database(old_database) as database:
         assert [tuple(r) for r in await database.reader.execute_fetchall("PRAGMA user_version")] == [(NEWEST,)]
+
+
+async def test_tables_without_row_ids_begin_with_their_keys(tmp_path: Path) -> None:
+    """Otherwise SQLite 3.40 reports damage in sound tables, because it takes one column for another."""
+    async with open_database(tmp_path / "mirror.db") as database:
+        tables = await database.reader.execute_fetchall(
+            "SELECT l.name, c.cid, c.pk FROM pragma_table_list AS l, pragma_table_xinfo(l.name) AS c"
+            " WHERE l.wr = 1 AND l.name NOT LIKE 'sqlite%' AND c.pk > 0 ORDER BY l.name, c.cid"
+        )
+    assert len({name for name, _, _ in tables}) >= 6
+    assert [(name, position + 1) for name, position, _ in tables] == [(name, number) for name, _, number in tables]

@@ -16,6 +16,14 @@ from tests.support.patience import PATIENCE_S
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+DEVELOPMENT = ("-X", "dev", "-W", "error")
+"""Options of Python: in development mode, what was not closed is found at the end, at the latest; and any warning is
+an error."""
+
+ALLOCATOR = {"PYTHONMALLOC": "pymalloc"}
+"""Development mode would also check each block of memory, which finds mistakes in C only and takes a sixth of the
+time of a command."""
+
 SLOW = re.compile(r"^.*Executing <.* took [0-9.]+ seconds.*\n", re.MULTILINE)
 """asyncio's remark, in development mode, on a callback of more than 0.1 s: on a busy machine any can take as long."""
 
@@ -41,7 +49,7 @@ class Commands:
     ) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-X", "dev", "-W", "error", "-m", "retrovue_daemon"),
+            *(*DEVELOPMENT, "-m", "retrovue_daemon"),
             *map(str, arguments),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=stdout,
@@ -51,6 +59,7 @@ class Commands:
                 "HOME": str(self._home),
                 "NO_COLOR": "1",
                 "COLUMNS": "200",
+                **ALLOCATOR,
                 **environment,
             },
             cwd=self._home,

@@ -489,7 +489,7 @@ async def test_a_kept_demo_is_not_replaced_by_the_next(commands, tmp_path) -> No
     """Without --keep the next demo takes the place of the last one."""
     places = []
     for options in (["--keep"], [], []):
-        finished = await commands.run("demo", "--fast", "--json", *options, TMPDIR=str(tmp_path))
+        finished = await commands.run("demo", "--json", "--movies", "1", *options, TMPDIR=str(tmp_path))
         places.append(json.loads(finished.out)["database"])
     assert places[0] != places[1] == places[2]
     assert sorted(file.parent.name for file in tmp_path.glob("*/retrovue.db")) == sorted(

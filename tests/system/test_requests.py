@@ -39,7 +39,7 @@ async def beside(commands, small_plex, config_file):
 
 
 async def test_a_sync_beside_the_daemon_is_done_by_it(beside, small_plex) -> None:
-    """Result and exit code are those of a sync without a daemon; an unknown name is wrong usage."""
+    """Result and exit code are those of a sync without a daemon; an unknown name is invalid usage."""
     process, log, sync = beside
     small_plex.changes.add_movie("2", "Pandora's Box", 1929)
     everything, one = await asyncio.gather(sync(), sync("--library", "Dramas", "--full", "--json"))

@@ -126,7 +126,7 @@ def test_the_unit_is_closed_enough(analyze, installed, dropins) -> None:
 
 
 def test_only_failures_that_stay_keep_it_off() -> None:
-    """The exit codes of the unit are those of the exceptions: wrong usage, bad configuration, bad database."""
+    """The exit codes of the unit are those of the exceptions: invalid usage, bad configuration, bad database."""
     prevented = {int(code) for code in values(UNIT, "RestartPreventExitStatus")[0].split()}
     assert prevented == {
         errors.UnknownServer.exit_code,

@@ -188,7 +188,7 @@ class LibrariesOfEntries(msgspec.Struct, gc=False, rename="camel"):
 
 
 class Location(msgspec.Struct, gc=False):
-    """One root directory of a library."""
+    """One folder of a library."""
 
     path: Name = None
 

@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from retrovue_daemon.errors import DatabaseReplaced
+from retrovue_daemon.store.file.companions import INDEX, LOG, companion
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,8 +73,8 @@ class OpenFiles:
 
     def know_logs(self) -> None:
         """Remember the log and its index, which SQLite has just opened."""
-        for suffix in ("-wal", "-shm"):
-            path = self.path.with_name(self.path.name + suffix)
+        for suffix in (LOG, INDEX):
+            path = companion(self.path, suffix)
             if (found := _stat(path)) is not None:
                 self._logs[path] = found
 

@@ -10,6 +10,7 @@ import msgspec
 
 from retrovue_daemon.config.files import owner_hint
 from retrovue_daemon.errors import BadInput, DatabaseDamaged, DatabaseUnusable
+from retrovue_daemon.store.file.companions import COMPANIONS, companion, log_of
 from retrovue_daemon.store.file.copies import filled, whole_file
 from retrovue_daemon.store.file.lock import LOCK_SUFFIX, database_lock
 from retrovue_daemon.store.file.preparation import BUSY_S, in_one_line
@@ -18,9 +19,6 @@ from retrovue_daemon.store.file.visits import check_version, explained, find, re
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-_LOGS = ("-wal", "-shm", "-journal")
-"""Ends of the names of the files that SQLite keeps beside a database."""
 
 _SHOWN = 20
 """Messages reported per check; a damaged database has as many as it has pages."""
@@ -163,14 +161,13 @@ def sizes(path: Path, *, by_table: bool = False) -> Sizes:
             TableSize(name, connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0], taken.get(name))
             for name in names
         ]
-    log = path.with_name(path.name + "-wal")
-    return Sizes(_size(path), _size(log), free * page_size, page_size, tuple(tables))
+    return Sizes(_size(path), _size(log_of(path)), free * page_size, page_size, tuple(tables))
 
 
 def file_sizes(path: Path) -> tuple[int, int]:
     """Return the size in bytes of the database and of its write-ahead log."""
     path = find(path)
-    return _size(path), _size(path.with_name(path.name + "-wal"))
+    return _size(path), _size(log_of(path))
 
 
 def is_damage(error: sqlite3.Error) -> bool:
@@ -219,8 +216,8 @@ _LOOKS = {"foreign keys": _foreign_keys, **dict.fromkeys(ORPHANS, _orphans)}
 
 def _refuse_foreign_log(target: Path) -> None:
     """Raise BadInput if SQLite would apply another database's log to the copy."""
-    for suffix in _LOGS:
-        left = target.with_name(target.name + suffix)
+    for suffix in COMPANIONS:
+        left = companion(target, suffix)
         if left.exists():
             raise BadInput(
                 f"{left} exists: SQLite would treat it as part of the copy",
@@ -230,7 +227,7 @@ def _refuse_foreign_log(target: Path) -> None:
 
 def _refuse_name_of_log(target: Path) -> None:
     """Raise BadInput if SQLite, or the daemon, would take the copy for a file of the database beside it."""
-    for suffix in (*_LOGS, LOCK_SUFFIX):
+    for suffix in (*COMPANIONS, LOCK_SUFFIX):
         database = target.with_name(target.name.removesuffix(suffix))
         if database != target and database.name and database.exists():
             raise BadInput(

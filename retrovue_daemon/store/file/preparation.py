@@ -21,6 +21,7 @@ from retrovue_daemon.errors import (
     DatabasePlaceMissing,
     DatabaseUnusable,
 )
+from retrovue_daemon.store.file.companions import has_content, log_of
 from retrovue_daemon.store.file.copies import whole_file
 from retrovue_daemon.store.file.identity import prevent_merge
 from retrovue_daemon.store.file.layouts import layout
@@ -72,7 +73,7 @@ def prepare(path: Path, *, mode: int = 0o600, group: str | None = None) -> None:
     is not ours, damaged, written by a newer release or not writable. Such a file is left unchanged.
     """
     try:
-        unclean = _wal_left(path)
+        unclean = has_content(log_of(path))
         if path.exists() and path.stat().st_size > 0:
             with closing(
                 sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_S)
@@ -118,12 +119,6 @@ def _connected(path: Path) -> Iterator[sqlite3.Connection]:
                 raise
     finally:
         os.close(descriptor)
-
-
-def _wal_left(path: Path) -> bool:
-    """Return whether the last user left a write-ahead log: a clean close merges and removes it."""
-    log = path.with_name(path.name + "-wal")
-    return log.exists() and log.stat().st_size > 0
 
 
 def _create(path: Path, mode: int, group: str | None) -> None:
@@ -258,7 +253,7 @@ def _damage(path: Path, answer: str) -> DatabaseDamaged:
         suppress(sqlite3.Error),
         closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as without_log,
     ):
-        if _wal_left(path) and without_log.execute(_CHECK).fetchone()[0] == "ok":
+        if has_content(log_of(path)) and without_log.execute(_CHECK).fetchone()[0] == "ok":
             return DatabaseDamaged(
                 path,
                 "does not fit the log beside it, which may belong to another file",

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from retrovue_daemon.errors import BadInput, DatabaseDamaged, DatabaseHeld, DatabaseUnusable, StoreError, WriteFailed
+from retrovue_daemon.store.file.companions import COMPANIONS, companion
 from retrovue_daemon.store.file.copies import filled, scratch_file, written
 from retrovue_daemon.store.file.lock import database_lock
 from retrovue_daemon.store.file.maintenance import backup, is_damage
@@ -42,7 +43,7 @@ _MORE_IDS = 100_000
 _NEWER = "the database was left unchanged; use the newer release that wrote the copy"
 _WRONG_COPY = "the database was left unchanged; specify a copy made by `retrovue-daemon database backup`"
 
-_SUFFIXES = ("", "-wal", "-shm", "-journal")
+_SUFFIXES = ("", *COMPANIONS)
 """Of the names of the files that make up a database."""
 
 
@@ -134,7 +135,7 @@ def _unused_name(path: Path) -> Path:
     """Return a name for the content before, which no earlier restore has used."""
     stem = f"{path.name}.before-restore-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
     names = (path.with_name(stem if number == 1 else f"{stem}-{number}") for number in count(1))
-    return next(name for name in names if not any(_also(name, suffix).exists() for suffix in _SUFFIXES))
+    return next(name for name in names if not any(companion(name, suffix).exists() for suffix in _SUFFIXES))
 
 
 @contextmanager
@@ -251,13 +252,9 @@ def _move_away(path: Path, kept: Path) -> bool:
     """Rename an unusable database, with all that belongs to it; return whether there was any content."""
     had_content = path.exists() and path.stat().st_size > 0
     for suffix in _SUFFIXES:
-        if _also(path, suffix).exists():
-            _also(path, suffix).rename(_also(kept, suffix))
+        if companion(path, suffix).exists():
+            companion(path, suffix).rename(companion(kept, suffix))
     return had_content
-
-
-def _also(path: Path, suffix: str) -> Path:
-    return path.with_name(path.name + suffix)
 
 
 def _usable_version(source: sqlite3.Connection, file: Path) -> int:

@@ -20,6 +20,7 @@ from retrovue_daemon.errors import (
     StoreError,
     WriteFailed,
 )
+from retrovue_daemon.store.file.companions import has_content, log_of
 from retrovue_daemon.store.file.lock import database_lock, lock_path, real_path
 from retrovue_daemon.store.file.preparation import (
     BUSY_S,
@@ -69,11 +70,11 @@ def reading_undisturbed(path: Path) -> Iterator[sqlite3.Connection]:
     Raise WriteFailed at the end if another program wrote to it unnoticed.
     """
     path = find(path)
-    alone = not _log(path).exists()
+    alone = not log_of(path).exists()
     before = path.stat().st_mtime_ns
     with reading_any_version(path) as connection:
         yield connection
-    if alone and (_log(path).exists() or path.stat().st_mtime_ns != before):
+    if alone and (log_of(path).exists() or path.stat().st_mtime_ns != before):
         # No process had the database open, so SQLite was told to trust the file (see _reader).
         raise WriteFailed(path, "a daemon started writing to it during the read", hint="try again")
 
@@ -189,7 +190,7 @@ def _reader(path: Path) -> sqlite3.Connection:
     Without a log, no process has it open: SQLite is then told that the file does not change, because it would
     otherwise leave a log and its index that belong to the current user and lock out the daemon.
     """
-    if not _log(path).exists():
+    if not log_of(path).exists():
         return _connect(path, "mode=ro&immutable=1")
     connection = _connect(path, "mode=ro")
     try:
@@ -198,7 +199,7 @@ def _reader(path: Path) -> sqlite3.Connection:
         connection.close()
         if not error.sqlite_errorname.startswith(_CANNOT_OPEN):
             raise
-        if _has_content(_log(path)):
+        if has_content(log_of(path)):
             raise DatabaseUnusable(
                 path,
                 "was not closed cleanly, and its log cannot be read without writing to its directory",
@@ -212,17 +213,6 @@ def _connect(path: Path, how: str) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{path.as_uri()}?{how}", uri=True, isolation_level=None, timeout=BUSY_S)
     connection.execute("PRAGMA trusted_schema = OFF")
     return connection
-
-
-def _log(path: Path) -> Path:
-    return path.with_name(path.name + "-wal")
-
-
-def _has_content(log: Path) -> bool:
-    try:
-        return log.stat().st_size > 0
-    except FileNotFoundError:
-        return False  # the daemon has exited meanwhile and removed it
 
 
 @contextmanager

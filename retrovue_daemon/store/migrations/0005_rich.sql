@@ -128,32 +128,33 @@ CREATE TABLE people (
 ) STRICT;
 CREATE INDEX people_name ON people (name COLLATE NOCASE);
 
+-- The columns of the key come first: SQLite 3.40 takes another order for damage in tables WITHOUT ROWID.
 CREATE TABLE movie_credits (
     movie_id  INTEGER NOT NULL REFERENCES movies (id) ON DELETE CASCADE,
-    person_id INTEGER NOT NULL REFERENCES people (id) ON DELETE CASCADE,
     job       TEXT    NOT NULL CHECK (job IN ('director', 'writer', 'producer', 'actor')),
-    role      TEXT,
     position  INTEGER NOT NULL,                               -- in the order of billing, from 0, per job
+    person_id INTEGER NOT NULL REFERENCES people (id) ON DELETE CASCADE,
+    role      TEXT,
     PRIMARY KEY (movie_id, job, position)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX movie_credits_person ON movie_credits (person_id);
 
 CREATE TABLE show_credits (
     show_id   INTEGER NOT NULL REFERENCES shows (id) ON DELETE CASCADE,
-    person_id INTEGER NOT NULL REFERENCES people (id) ON DELETE CASCADE,
     job       TEXT    NOT NULL CHECK (job IN ('director', 'writer', 'producer', 'actor')),
-    role      TEXT,
     position  INTEGER NOT NULL,
+    person_id INTEGER NOT NULL REFERENCES people (id) ON DELETE CASCADE,
+    role      TEXT,
     PRIMARY KEY (show_id, job, position)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX show_credits_person ON show_credits (person_id);
 
 CREATE TABLE episode_credits (
     episode_id INTEGER NOT NULL REFERENCES episodes (id) ON DELETE CASCADE,
-    person_id  INTEGER NOT NULL REFERENCES people (id) ON DELETE CASCADE,
     job        TEXT    NOT NULL CHECK (job IN ('director', 'writer', 'producer', 'actor')),
-    role       TEXT,
     position   INTEGER NOT NULL,
+    person_id  INTEGER NOT NULL REFERENCES people (id) ON DELETE CASCADE,
+    role       TEXT,
     PRIMARY KEY (episode_id, job, position)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX episode_credits_person ON episode_credits (person_id);

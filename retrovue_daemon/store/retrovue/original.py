@@ -14,6 +14,7 @@ import msgspec
 
 from retrovue_daemon.config import Secret
 from retrovue_daemon.errors import BadInput
+from retrovue_daemon.store.file.companions import JOURNAL, LOG, companion, has_content
 from retrovue_daemon.store.file.layouts import columns, layout
 from retrovue_daemon.store.migrations import APPLICATION_ID
 
@@ -28,7 +29,7 @@ VERSIONS = {"2": ("2", "3"), "3": ("2", "3"), "1.2": ("1.2", "1.2.0", "1.2.1", "
 KNOWN = "schema versions 2 and 3, and releases 1.2.x,"
 
 _TRIES = 3
-_JOURNALS = ("-wal", "-journal")
+_JOURNALS = (LOG, JOURNAL)
 """The files beside a database that was not closed cleanly or is open."""
 
 
@@ -98,7 +99,7 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     If a journal holds part of its content, a copy of both is opened instead: reading a journal means writing to the
     database, or to the index of the journal.
     """
-    if not any(_journal(path, suffix) for suffix in _JOURNALS):
+    if not any(has_content(companion(path, suffix)) for suffix in _JOURNALS):
         with closing(_connect(path)) as connection:
             yield connection
         return
@@ -107,8 +108,8 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
         for _ in range(_TRIES):
             before = _marks(path)
             for suffix in ("", *_JOURNALS):
-                if not suffix or _journal(path, suffix):
-                    shutil.copyfile(path.with_name(path.name + suffix), copy.with_name(copy.name + suffix))
+                if not suffix or has_content(companion(path, suffix)):
+                    shutil.copyfile(companion(path, suffix), companion(copy, suffix))
             if _marks(path) == before:
                 break
         else:
@@ -121,14 +122,8 @@ def _connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.resolve().as_uri()}?immutable=1", uri=True)
 
 
-def _journal(path: Path, suffix: str) -> bool:
-    """Return whether a journal of this kind exists and is not empty."""
-    journal = path.with_name(path.name + suffix)
-    return journal.exists() and journal.stat().st_size > 0
-
-
 def _marks(path: Path) -> list[tuple[int, int]]:
-    files = (path.with_name(path.name + suffix) for suffix in ("", *_JOURNALS))
+    files = (companion(path, suffix) for suffix in ("", *_JOURNALS))
     return [(file.stat().st_mtime_ns, file.stat().st_size) for file in files if file.exists()]
 
 

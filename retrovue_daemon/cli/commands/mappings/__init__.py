@@ -119,8 +119,8 @@ def try_path(
 ) -> None:
     r"""Show which mapping applies to a path, the local path that results, and whether the file exists.
 
-    Unless you pass `--library`, the root directories decide which library the path belongs to. Exit code 1 means that
-    no mapping applies, or that the file does not exist.
+    Unless you pass `--library`, the folders of the libraries decide which one the path belongs to. Exit code 1 means
+    that no mapping applies, or that the file does not exist.
 
     Examples:
 

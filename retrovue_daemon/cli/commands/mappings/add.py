@@ -30,7 +30,7 @@ def add_mapping(
     root: Annotated[
         str | None,
         typer.Option(
-            "--root", metavar="PATH", help="Only for the library with this root directory.", show_default=False
+            "--root", metavar="PATH", help="Only for the library with this folder on the server.", show_default=False
         ),
     ] = None,
     config: ConfigOption = None,

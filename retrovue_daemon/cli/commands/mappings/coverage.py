@@ -150,7 +150,7 @@ def common_prefixes(groups: Sequence[Group]) -> list[tuple[str, str]]:
 
 
 class _LibraryView:
-    """The path mappings and root directories of one library."""
+    """The path mappings and folders of one library."""
 
     def __init__(self, library: StoredLibrary, mappings: Sequence[StoredMapping]) -> None:
         self.title = library.name
