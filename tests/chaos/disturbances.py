@@ -1,4 +1,6 @@
-"""How a server is disturbed during one schedule: it fails at random, lies, changes meanwhile, or stumbles once.
+"""How a server is disturbed during one schedule.
+
+It fails at random, lies, changes while it is listed, stumbles once, or pretends to be another server.
 
 A server that fails at random seldom lets a pass end, and so seldom tempts it to remove anything. One that lies
 responds in time and in good form, so that passes end; but what it says is wrong or contradicts itself.
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
     from tests.chaos.worlds import TrialServer
 
-MANNERS = {"fails": 10, "lies": 8, "changes": 4, "stumbles": 2}
+MANNERS = {"fails": 10, "lies": 8, "changes": 4, "stumbles": 3, "pretends": 2}
 """How often each is drawn."""
 
 RATES = (0.05, 0.2, 0.5, 0.8, 1.0)
@@ -24,6 +26,9 @@ PATHS = ("*", "*", "*", "/identity", "/library/sections", "/library/sections/*",
 LIES = ("totals", "paging", "duplicates", "keyless", "item")
 STUMBLES = ("reset", "truncate", "chunk")
 """The kinds that a client may put down to the network: one more attempt must help."""
+
+LARGE = ("bomb", "nesting", "texts")
+"""The kinds that cost a client without limits its memory."""
 
 LISTINGS = "/library/sections/*/*"
 MORE_THAN_MAY_LEAVE = 25
@@ -46,9 +51,10 @@ class Disturbance(NamedTuple):
         return " ".join((f"--faults '{self.spec}'", *self.oddities))
 
 
-def manner(chooser: random.Random) -> str:
-    """Draw how the servers of one schedule are disturbed."""
-    return chooser.choices(list(MANNERS), list(MANNERS.values()))[0]
+def manner(chooser: random.Random, *, is_known: bool) -> str:
+    """Draw how the servers of one schedule are disturbed; at first contact, no client can check who they are."""
+    how = chooser.choices(list(MANNERS), list(MANNERS.values()))[0]
+    return "fails" if how == "pretends" and not is_known else how
 
 
 def disturb(plex: TrialServer, how: str, chooser: random.Random, *, is_known: bool) -> Disturbance:
@@ -60,6 +66,8 @@ def disturb(plex: TrialServer, how: str, chooser: random.Random, *, is_known: bo
             plex.quirks.page_cap, plex.quirks.latency = chooser.choice((4, 7)), chooser.choice((0.002, 0.01))
             oddity = f"with pages of {plex.quirks.page_cap} entries, changing while it is listed"
             disturbance = Disturbance(FaultSpec(rate=0.0), (oddity,))
+        case "pretends":
+            disturbance = Disturbance(FaultSpec(chooser.randrange(2**30), 1.0, ("identity",), "/identity"))
         case "stumbles":
             kinds = chooser.sample(STUMBLES, 2)
             spec = FaultSpec(chooser.randrange(2**30), 0.3, tuple(k for k in KINDS if k in kinds), times=1)
@@ -85,6 +93,8 @@ def _fail(chooser: random.Random, *, is_known: bool) -> Disturbance:
     few = chooser.random() < 0.7
     every = [kind for kind in KINDS if is_known or kind != "identity"]
     kinds = chooser.sample(every, chooser.randint(1, 4)) if few else every
+    if chooser.random() < 0.2:
+        kinds = list(LARGE)
     paths = chooser.choice(PATHS)
     return Disturbance(
         FaultSpec(chooser.randrange(2**30), chooser.choice(RATES), tuple(k for k in KINDS if k in kinds), paths)

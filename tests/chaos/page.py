@@ -44,9 +44,9 @@ def _kills(figures: Figures) -> str:
 ROWS = {
     "faults": Row(
         "servers fail at random",
-        "one or two servers that fail with random faults of 24 kinds, lie in their listings, or stumble once, beside"
-        " a healthy one; their libraries change, also while they are listed; backups are killed, and now and then the"
-        " database is deleted or replaced",
+        "one or two servers that fail with random faults of 24 kinds, lie in their listings, stumble once, or pretend"
+        " to be other servers, beside a healthy one; their libraries change, also while they are listed; backups are"
+        " killed, and now and then the database is deleted or replaced",
         "the daemon lives, nothing that the servers have is marked missing even for a moment, ids stay, the next"
         " undisturbed sync equals the servers, the healthy server is synced on time, a server that fails is not"
         " pestered, and each problem is logged once when it starts and once when it ends",

@@ -89,6 +89,15 @@ class Service:
         except TimeoutError:
             raise Gone(f"the daemon did not {what} within {seconds:.0f} s") from None
 
+    async def wait_or_end(self, holds: Callable[[], object]) -> None:
+        """Wait until something holds, or the process has ended, which may be right, too."""
+        try:
+            await self.wait(holds, "go on or end")
+        except Gone:
+            if not self._reading.done():
+                raise
+            await self.process.wait()
+
     def peak_mib(self) -> float:
         """Return the most memory that the process had (VmHWM), in MiB."""
         for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():

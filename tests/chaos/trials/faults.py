@@ -123,7 +123,7 @@ class _Schedules:
         return service
 
     def _disturb(self, *, is_known: bool) -> str:
-        how = disturbances.manner(self._chooser)
+        how = disturbances.manner(self._chooser, is_known=is_known)
         self._disturbed = {
             name: disturbances.disturb(plex, how, self._chooser, is_known=is_known)
             for name, plex in self._bad.items()
@@ -187,6 +187,11 @@ class _Schedules:
                 if done is None or done.get("exit_code") != 0:
                     passes = self._running.of("sync.finished", *promises.TROUBLE)[-6:]
                     self._result.require(f"a single fault of the network failed a sync: {done} {passes}"[:1500])
+                return 1
+            case "pretends":
+                done = await self._requested_sync(PATIENCE_S)
+                if done is None or done.get("exit_code") == 0:
+                    self._result.require(f"a sync of a server that is another one now ended {done}")
                 return 1
         moving = [
             asyncio.create_task(disturbances.shift(plex, random.Random(chooser.random())), name="shift")

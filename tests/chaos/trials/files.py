@@ -62,9 +62,9 @@ async def _full(way: str, home: Path, config: Path, chooser: random.Random, resu
         if finished.code not in FULL or "Traceback" in finished.err:
             result.require(f"a sync on a full disk ended with {finished.code}: {finished.err[-1500:]}")
         return
-    service = await Service.run(home, config, CHAOS_FILE_SIZE=limit)
+    service, passes = await Service.run(home, config, CHAOS_FILE_SIZE=limit), chooser.randint(1, 5)
     try:
-        await asyncio.sleep(chooser.uniform(1.5, 3))
+        await service.wait_or_end(lambda: len(service.of("sync.finished", *promises.TROUBLE)) >= passes)
         if not service.is_alive:
             code, complaints = service.process.returncode, await service.complaints()
             if code not in FULL or "Traceback" in complaints:
