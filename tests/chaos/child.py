@@ -5,8 +5,9 @@ It is the ordinary program, with four changes that environment variables switch 
 - ``CHAOS_SPEED``: waits are so many times shorter, and the monotonic clock so many times faster. Timeouts of the
   network stay as they are, except the one for a whole response.
 - ``CHAOS_CLOCK``: a file with the seconds by which the system clock is wrong; it may change at any time.
-- ``CHAOS_KILL``: ``statement:N`` or ``step:N``: the process kills itself at its Nth SQL statement, or after N times
-  twenty steps of SQLite's virtual machine: before, in, or between transactions.
+- ``CHAOS_KILL``: ``statement:N``, ``step:N`` or ``commit:N``: the process kills itself at its Nth SQL statement,
+  after N times twenty steps of SQLite's virtual machine, or at the first statement after its Nth commit: before, in,
+  or between transactions.
 - ``CHAOS_REPORT``: a file that gets the measurements when the process ends by itself.
 - ``CHAOS_FILE_SIZE``: no file may become larger than so many bytes, as on a full disk.
 """
@@ -32,6 +33,7 @@ class Measurements:
 
     statements = 0
     steps = 0
+    commits = 0
     block_cpu_s = 0.0
     """The most processor time that one callback of the event loop took: that of other processes does not count."""
     block_in = ""
@@ -72,10 +74,11 @@ def _count_sql(kill: str) -> None:
     at = int(number) if number else -1
     connect = sqlite3.connect
 
-    def statement(_text: str) -> None:
+    def statement(text: str) -> None:
         Measurements.statements += 1
-        if what == "statement" and Measurements.statements == at:
+        if at == {"statement": Measurements.statements, "commit": Measurements.commits}.get(what):
             os.kill(os.getpid(), signal.SIGKILL)
+        Measurements.commits += text.strip().upper().startswith(("COMMIT", "RELEASE"))
 
     def step() -> int:
         Measurements.steps += 1

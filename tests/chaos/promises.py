@@ -108,14 +108,22 @@ def _lost(before: Mirror, after: Mirror, plex: TrialServer) -> Iterator[str]:
         now = after.items.get(key)
         if now is None:
             yield f"{key} has no row any more"
-        elif now.id != row.id and not _is_the_same(before.by_id.get((row.table, now.id)), now):
+        elif now.id != row.id and not _had_the_id_before(now, before, plex):
             yield f"{key} had the id {row.id} and has {now.id}"
         elif row.present and not now.present and int(key[1]) not in plex.withheld:
             yield f"{key} was marked missing, and the server has it"
 
 
-def _is_the_same(former: Row | None, row: Row) -> bool:
-    return former is not None and former.content["source_id"] == row.content["source_id"]
+def _had_the_id_before(row: Row, before: Mirror, plex: TrialServer) -> bool:
+    """Return whether a row has the id of one whose key is gone, and that may be of the same item.
+
+    The guid of an item that no catalogue knows changes with its key.
+    """
+    former = before.by_id.get((row.table, row.id))
+    if former is None or (former.key.isdecimal() and int(former.key) in plex.world.items):
+        return False
+    guids = str(former.content["source_id"]), str(row.content["source_id"])
+    return guids[0] == guids[1] or all(guid.startswith("local://") for guid in guids)
 
 
 def equal_to_servers(database: Path, servers: Servers) -> list[str]:

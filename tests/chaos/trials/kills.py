@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 KILLS = 6
 """Of one command, before it runs to its end."""
 
+STATEMENTS_PER_COMMIT = 30
+"""About as many: each state that is committed must be sound."""
+
 MOST_S = 1.2
 """The latest moment of a kill by time, in seconds: a command takes about that long."""
 
@@ -73,7 +76,7 @@ async def _chain(
 
     for _ in range(KILLS):
         if command.name in OF_SERVERS:
-            worlds.change(plex, chooser, chooser.randrange(3))
+            worlds.change(plex, chooser, chooser.randrange(6))
         if await kill(command, home, plex, chooser):
             result.count("SIGKILLs")
             result.count(f"kills: {command.name}")
@@ -90,12 +93,24 @@ async def _chain(
 async def kill(command: Command, home: Path, plex: TrialServer, chooser: random.Random) -> bool:
     """Start a command and kill it; return whether it was killed before its end."""
     environment: dict[str, str] = {}
-    ways = ("statement", "statement", "step", "step", "request" if command.name in OF_SERVERS else "time")
+    ways = (
+        "statement",
+        "statement",
+        "step",
+        "step",
+        "commit",
+        "commit",
+        "request" if command.name in OF_SERVERS else "time",
+    )
     how = "time" if command.name == "reload" else chooser.choice(ways)
     stuck, wait = None, MOST_S if command.name == "run" else 20.0
     match how:
         case "statement":
             environment["CHAOS_KILL"] = f"statement:{chooser.randint(1, command.statements)}"
+        case "commit":
+            environment["CHAOS_KILL"] = (
+                f"commit:{chooser.randint(1, 2 + command.statements // STATEMENTS_PER_COMMIT)}"
+            )
         case "step":
             environment["CHAOS_KILL"] = f"step:{chooser.randint(1, command.steps)}"
         case "request":
