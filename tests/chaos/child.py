@@ -51,7 +51,7 @@ def main() -> None:
     if "CHAOS_FILE_SIZE" in os.environ:
         most = int(os.environ["CHAOS_FILE_SIZE"])
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
     if speed != 1:
         _hurry(speed)
     if "CHAOS_CLOCK" in os.environ:

@@ -108,6 +108,8 @@ def servers_add(home: Path) -> Command:
 
 
 COMMANDS = (run, sync, backup, restore, import_retrovue, mappings_add, servers_add, libraries_disable, reload)
+OFTEN = (run, sync) * 2
+"""Drawn more often than the others, because they write the most."""
 
 
 def _config(home: Path) -> tuple[str, str]:

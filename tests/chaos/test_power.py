@@ -30,7 +30,7 @@ def _nothing(*_: object) -> None:
     """Report no reason why a listing is incomplete."""
 
 
-async def _no_refusal(*_: object, **__: object) -> None:
+def _no_refusal(*_: object, **__: object) -> None:
     """Report no reason to wait for a person."""
 
 

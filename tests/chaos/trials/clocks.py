@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from tests.chaos import promises, worlds
 from tests.chaos.processes import Gone, Service
+from tests.chaos.requests import sync_fully
 from tests.chaos.results import Result
-from tests.chaos.trials import faults
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,7 @@ async def trial(seed: int, home: Path) -> Result:
                 worlds.change(plex, chooser, 2)
                 await asyncio.sleep(chooser.uniform(0.3, 0.9))
                 result.require(*memory.look(servers))
-            await faults.sync_fully(service, memory.database)
+            await sync_fully(service, memory.database)
             result.require(*memory.look_at_equal(servers))
             code, complaints = await service.end()
             if code or complaints:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-import signal
-import sqlite3
 import time
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from tests.chaos import commands, disturbances, neighbour, promises, worlds
 from tests.chaos.processes import PATIENCE_S, Gone, Service
+from tests.chaos.requests import request_sync, sync_fully
 from tests.chaos.results import Result
 from tests.chaos.trials import files, kills
 from tests.chaos.witness import Witness
@@ -176,7 +175,7 @@ class _Schedules:
             case "fails":
                 requested = int(chooser.random() < 0.6)  # else passes are those that the daemon begins by itself
                 if requested:
-                    _request(self.memory.database)
+                    request_sync(self.memory.database)
                 for _ in range(chooser.randint(1, 3)):
                     await asyncio.sleep(chooser.uniform(*DISTURBED_S))
                     self._change(self._servers)
@@ -215,7 +214,7 @@ class _Schedules:
 
     async def _requested_sync(self, seconds: float) -> dict[str, object] | None:
         """Request a full sync; return its last line, or None if it takes too long."""
-        request, service = _request(self.memory.database), self._running
+        request, service = request_sync(self.memory.database), self._running
         try:
             await service.wait(lambda: service.end_of(request), "end a pass", seconds)
         except Gone:
@@ -254,7 +253,7 @@ class _Schedules:
         """Delete or replace the database while the daemon meets faults; then start the daemon again."""
         self._disturb(is_known=True)
         service = self._running
-        _request(self.memory.database)
+        request_sync(self.memory.database)
         way = self._chooser.choice(files.LOSSES)
         self._result.count(f"files: {way} beside faults")
         await files.lose(way, self._home, service, self._chooser, self._result)
@@ -289,22 +288,3 @@ class _Schedules:
         self._result.require(
             *promises.log_is_clean(service.lines, service.text, self._servers, ended_in_trouble=ended_in_trouble)
         )
-
-
-async def sync_fully(service: Service, database: Path) -> None:
-    """Request a full sync of everything and wait for it; passes that faults began end first."""
-    signals = len(service.of("sync.requested"))
-    service.process.send_signal(signal.SIGUSR1)
-    await service.wait(lambda: len(service.of("sync.requested")) > signals, "take SIGUSR1")
-    request = _request(database)
-    await service.wait(lambda: service.end_of(request), "finish an undisturbed full sync")
-    done = service.end_of(request)
-    if done is None or done.get("exit_code") != 0:
-        passes = service.of("sync.finished", *promises.TROUBLE)[-6:]
-        raise Gone(f"an undisturbed full sync ended {str(done)[:300]}: {str(passes)[:1500]}")
-
-
-def _request(database: Path) -> int | None:
-    """Request a full sync of everything, as another program does."""
-    with closing(sqlite3.connect(database, timeout=20)) as connection, connection:
-        return connection.execute("INSERT INTO sync_requests (kind) VALUES ('full')").lastrowid

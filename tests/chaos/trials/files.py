@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import resource
 import shutil
 import sqlite3
 from contextlib import closing
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tests.chaos import promises, worlds
 from tests.chaos.processes import Gone, Service, finish, start
+from tests.chaos.requests import sync_fully
 from tests.chaos.results import Result
 
 if TYPE_CHECKING:
@@ -54,7 +56,10 @@ async def trial(seed: int, home: Path) -> Result:
 
 
 async def _full(way: str, home: Path, config: Path, chooser: random.Random, result: Result) -> None:
-    """No file may grow beyond a size near that of the database: a sync fails with a reason, a daemon stays."""
+    """No file may grow beyond a size near that of the database: a sync fails with a reason, a daemon stays.
+
+    As soon as there is space again, the daemon goes on.
+    """
     size = (home / "mirror.db").stat().st_size
     limit = str(int(size * chooser.uniform(0.01, 1.1)))
     if way == "full sync":
@@ -70,6 +75,8 @@ async def _full(way: str, home: Path, config: Path, chooser: random.Random, resu
             if code not in FULL or "Traceback" in complaints:
                 result.require(f"a daemon on a full disk ended with {code}: {complaints[-1500:]}")
             return
+        resource.prlimit(service.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        await sync_fully(service, home / "mirror.db")
         code, complaints = await service.end()
         if code or "Traceback" in complaints:
             result.require(f"a daemon on a full disk ended with {code}: {complaints[-1500:]}")

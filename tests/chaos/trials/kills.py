@@ -9,8 +9,8 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from tests.chaos import promises, worlds
-from tests.chaos.commands import COMMANDS
+from tests.chaos import disturbances, promises, worlds
+from tests.chaos.commands import COMMANDS, OFTEN
 from tests.chaos.processes import Gone, Service, finish, start
 from tests.chaos.results import Result
 
@@ -44,7 +44,7 @@ async def trial(seed: int, home: Path) -> Result:
     memory = promises.Memory(home / "mirror.db")
     async with plex:
         config = worlds.write_config(home, servers, sync='interval = "1s"')
-        make = chooser.choice(COMMANDS)
+        make = chooser.choice((*COMMANDS, *OFTEN))
         if make.__name__ not in OF_SERVERS or chooser.random() < 0.7:
             await worlds.sync_here(home, servers)
             result.require(*memory.look(servers))
@@ -77,6 +77,8 @@ async def _chain(
     for _ in range(KILLS):
         if command.name in OF_SERVERS:
             worlds.change(plex, chooser, chooser.randrange(6))
+            if chooser.random() < 0.5:
+                disturbances.replace_first(plex, chooser)
         if await kill(command, home, plex, chooser):
             result.count("SIGKILLs")
             result.count(f"kills: {command.name}")
