@@ -15,6 +15,8 @@ from aioresponses import aioresponses, core
 
 pytest.register_assert_rewrite("tests.support")
 
+from tests.support.schema import copy_for  # noqa: E402 -- after the line above
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
@@ -27,12 +29,15 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Limit the test, and undo that SIGHUP and SIGINT are ignored, as under ``nohup`` and in a script's background.
+    """Limit the test, choose how its databases begin, and undo that SIGHUP and SIGINT are ignored.
+
+    They are under ``nohup``, and in a script's background.
 
     Children inherit what is ignored, but no handlers. So pytest itself still ignores SIGHUP: it runs on when the
     terminal is closed.
     """
     _limit(item)
+    copy_for(item.path)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, lambda _number, _frame: None)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
