@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-TABLES = ("shows", "show_guids", "seasons", "episodes", "episode_guids", "media_files")
+TABLES = ("shows", "show_guids", "seasons", "episodes", "episode_guids", "media_files", "streams")
 
 PREPARE = (
     "import pathlib, sys; from retrovue_daemon.store.file.preparation import prepare;"

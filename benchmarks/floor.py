@@ -40,7 +40,7 @@ UNTAGGED = {**ALIKE, "excludeElements": f"{ALIKE['excludeElements']},Genre,Direc
 LISTINGS = {
     "show": ("all", {**ALIKE, "type": "2"}),
     "season": ("all", {**UNTAGGED, "type": "3"}),
-    "episode": ("allLeaves", UNTAGGED),
+    "episode": ("allLeaves", {**UNTAGGED, "includeElements": "Stream"}),
 }
 DIGEST = 0x5EED_5EED_5EED_5EED
 
@@ -55,6 +55,32 @@ class Guid(msgspec.Struct, gc=False):
     id: str
 
 
+class Stream(msgspec.Struct, gc=False, rename="camel"):
+    stream_type: int
+    key: str | None = None
+    default: bool = False
+    forced: bool = False
+    codec: str | None = None
+    index: int | None = None
+    bitrate: int | None = None
+    language_tag: str | None = None
+    language_code: str | None = None
+    dovi_present: bool = msgspec.field(default=False, name="DOVIPresent")
+    dovi_profile: int | None = msgspec.field(default=None, name="DOVIProfile")
+    audio_channel_layout: str | None = None
+    bit_depth: int | None = None
+    channels: int | None = None
+    color_trc: str | None = None
+    frame_rate: float | None = None
+    hearing_impaired: bool = False
+    height: int | None = None
+    profile: str | None = None
+    sampling_rate: int | None = None
+    scan_type: str | None = None
+    title: str | None = None
+    width: int | None = None
+
+
 class Part(msgspec.Struct, gc=False):
     id: int
     key: str
@@ -62,6 +88,7 @@ class Part(msgspec.Struct, gc=False):
     duration: int | None = None
     size: int | None = None
     container: str | None = None
+    streams: list[Stream] = msgspec.field(default_factory=list, name="Stream")
 
 
 class Media(msgspec.Struct, gc=False, rename="camel"):
@@ -241,6 +268,7 @@ class Tables:
         rows: list[Row] = []
         guids: list[Row] = []
         files: list[Row] = []
+        streams: list[Row] = []
         row_id, file_id = self._last_id["episodes"], self._last_id["media_files"]
         for entry in entries:
             row_id += 1
@@ -256,9 +284,20 @@ class Tables:
                             media.audio_channels, media.width, media.height, media.video_resolution, media.bitrate, 0,
                             int(part.key.split("/", 5)[4]), "episode", guid, name, updated_at, now, "active",
                             media.title, media.aspect_ratio, media.video_frame_rate, media.video_profile,
-                            media.audio_profile,
+                            media.audio_profile, _hdr(part.streams), DIGEST if part.streams else None,
                         )
                     )  # fmt: skip
+                    streams += [
+                        (
+                            file_id, stream.index, KINDS[stream.stream_type], stream.codec, stream.profile,
+                            stream.language_tag, stream.language_code, stream.title, stream.bitrate, stream.channels,
+                            stream.audio_channel_layout, stream.sampling_rate, stream.width, stream.height,
+                            stream.frame_rate, stream.bit_depth, stream.scan_type, stream.color_trc,
+                            stream.dovi_profile, stream.default, stream.forced, stream.index is None,
+                            stream.hearing_impaired,
+                        )
+                        for stream in part.streams
+                    ]  # fmt: skip
             guids += [(row_id, provider, external_id) for provider, external_id in _external(entry)]
             rows.append(
                 (
@@ -272,6 +311,7 @@ class Tables:
             )  # fmt: skip
         self._last_id["episodes"], self._last_id["media_files"] = row_id, file_id
         self._put("media_files", FILE, files)
+        self._put("streams", STREAM, streams)
         self._put("episodes", EPISODE, rows)
         self._put("episode_guids", "episode_id, provider, external_id", guids)
 
@@ -297,8 +337,22 @@ FILE = (
     "id, server_id, library_id, rating_key, media_id, part_id, part_index, file_path, plex_path, duration, size, "
     "container, video_codec, audio_codec, audio_channels, width, height, video_resolution, bitrate, optimized, "
     "change_stamp, media_type, source_id, library_name, updated_at, created_at, state, version_title, "
-    "aspect_ratio, frame_rate, video_profile, audio_profile"
+    "aspect_ratio, frame_rate, video_profile, audio_profile, hdr, streams_digest"
 )
+STREAM = (
+    "media_file_id, stream_index, kind, codec, profile, language, language_code, title, bitrate, channels, "
+    "channel_layout, sampling_rate, width, height, frame_rate, bit_depth, scan_type, color_transfer, "
+    "dolby_vision_profile, is_default, is_forced, is_external, is_hearing_impaired"
+)
+KINDS = {1: "video", 2: "audio", 3: "subtitle"}
+RANGES = {"smpte2084": "hdr10", "arib-std-b67": "hlg"}
+
+
+def _hdr(streams: list[Stream]) -> str | None:
+    for stream in streams:
+        if stream.stream_type == 1:
+            return "dolby vision" if stream.dovi_present else RANGES.get(stream.color_trc or "", "sdr")
+    return None
 
 
 def _external(entry: Entry) -> list[tuple[str, str]]:

@@ -20,6 +20,7 @@ from retrovue_daemon.service.selection import EVERYTHING
 from retrovue_daemon.sync.discovery import Discovery
 from retrovue_daemon.sync.passes.base import log_report, report_unstarted, run_pass
 from retrovue_daemon.sync.path_updates import PathUpdater
+from retrovue_daemon.sync.stream_ability import recall_streams, remember_streams
 from retrovue_daemon.sync.target import PassContext
 
 if TYPE_CHECKING:
@@ -181,6 +182,7 @@ class ServerWorker:
             self.health.end()
             self.health.only(target.row.id for target in (*contact.targets, *contact.vanished))
             await self._paths.follow(contact.server_id)
+            await recall_streams(self.context.database, client, contact.server_id)
             work = await self._planner(client, contact, scheduled=scheduled).work(jobs)
             round_.expect(one.library_id for one in work)
             for one in work:
@@ -235,6 +237,7 @@ class ServerWorker:
             self._finish_passes(work, meters, reports)
         round_.end(work.library_id)
         with ReportFailures(self.fail):
+            await remember_streams(self.context.database, work.context.client, self.server.server_id)
             await self._paths.recompute_after_pass(self.server.server_id, work.library_id, changes)
             if not self._running:
                 self._discovery.merged_rows.forget()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from retrovue_daemon.errors import WrongLibrary
 from retrovue_daemon.records import Episode, Kind, Season
 from retrovue_daemon.store.items.damage import holds_damage
-from retrovue_daemon.store.items.lookup import holds_items, known_rows
+from retrovue_daemon.store.items.lookup import holds_items, known_rows_and_streams
 from retrovue_daemon.store.items.upserts import Change, other_items
 from retrovue_daemon.store.tables.runs import FUTURE_S
 from retrovue_daemon.sync.batches import Batches
@@ -19,6 +19,7 @@ from retrovue_daemon.sync.hidden_paths import HiddenPaths
 from retrovue_daemon.sync.key_conflicts import KeyConflicts
 from retrovue_daemon.sync.listed import Listed
 from retrovue_daemon.sync.parents import ParentLookup
+from retrovue_daemon.sync.streams import listed_streams, update_streams
 
 if TYPE_CHECKING:
     import sqlite3
@@ -185,13 +186,14 @@ class ListingReader:
 
     async def _compare(self, kind: Kind, page: Page, listed: Listed, *, is_new: bool) -> list[Change]:
         """Return the changes of a page's new or different items; mark the rows of the others as seen."""
-        keys = self._keys_to_look_up(kind, page, is_new=is_new)
+        keys, streams = self._keys_to_look_up(kind, page, is_new=is_new), {} if is_new else listed_streams(kind, page)
         reader, server_id = self._context.database.reader, self._target.server_id
         # The look-up starts now and runs while the digests are computed.
-        looking = reader.begin(known_rows, kind, server_id, keys) if keys else None
+        looking = reader.begin(known_rows_and_streams, kind, server_id, keys, streams) if keys else None
         fresh = digests(page.items)
-        known = {} if looking is None else await looking
+        known, stored_streams = ({}, {}) if looking is None else await looking
         changes, altered, has_conflicts = list[Change](), listed.altered, bool(self._conflicts)
+        same: list[Item] = []
         # Written items mark the rows that they are written to: a row with the same key may belong to another item.
         seen = [known[skipped.rating_key].id for skipped in page.skipped if skipped.rating_key in known]
         for item, digest in zip(page.items, fresh, strict=True):
@@ -207,6 +209,8 @@ class ListingReader:
                 altered.update((row.id,))
             else:
                 seen.append(row.id)
+                same.append(item)
+        await update_streams(self._context.database, same, streams, stored_streams)
         if page.mended or self.damage.remembers:
             kept = {change.item.rating_key for change in changes}
             others = await self._different_items(kind, page, known, changes)

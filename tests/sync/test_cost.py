@@ -57,18 +57,18 @@ def _pages(reports: list[ServerReport]) -> int:
     return sum(done.run.counts.pages for report in reports for done in report.passes)
 
 
-VISITS_A_SERVER = 14
+VISITS_A_SERVER = 17
 VISITS_A_LIBRARY = {"movie": 4, "show": 8}
 """Calls to the database's threads in a first sync of one page per listing, the writer's included."""
 
-TRANSACTIONS_A_SERVER = 5
+TRANSACTIONS_A_SERVER = 6
 TRANSACTIONS_A_LIBRARY = {"movie": 2, "show": 4}
 """One for each kind of item, and one at the end of the pass."""
 
 A_ROUND = 20
 """Queries that a library's round may need beside its pages and batches."""
 
-A_BATCH = 40
+A_BATCH = 50
 """Statements of a batch, however many items it has: three tables, with a few sizes of insertion each."""
 
 

@@ -25,7 +25,15 @@ from retrovue_daemon.store.file.preparation import prepare
 if TYPE_CHECKING:
     from pathlib import Path
 
-OF_THE_DAEMON = {"digest", "details_stamp", "created_at", "synced_at", "first_moment", "last_moment"}
+OF_THE_DAEMON = {
+    "digest",
+    "streams_digest",
+    "details_stamp",
+    "created_at",
+    "synced_at",
+    "first_moment",
+    "last_moment",
+}
 """Columns that Plex says nothing of: when the daemon did something, and what it remembers for the next time."""
 
 

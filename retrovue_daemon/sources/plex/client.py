@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.config import ServerSection
     from retrovue_daemon.records import FoundPage, FoundShow, LibraryListing, Page, ServerIdentity
     from retrovue_daemon.sources.plex.budget import BodyBudget
+    from retrovue_daemon.sources.plex.listed_streams import ListedStreams
     from retrovue_daemon.sources.plex.transport import Response
 
 
@@ -121,6 +122,11 @@ class PlexClient:
     ) -> None:
         await self._source.close()
         await self._transport.__aexit__(kind, error, traceback)
+
+    @property
+    def listed_streams(self) -> ListedStreams:
+        """What is known about the streams of files in the server's listings."""
+        return self._source.streams
 
     @property
     def requests(self) -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from retrovue_daemon.records import NO_ARTWORK, Artwork, Episode, Item, Kind, MediaFile, Movie, Season, Show, Skipped
 from retrovue_daemon.sources.plex.guid import GUIDParser
 from retrovue_daemon.sources.plex.json_structs import INT64_MAX
+from retrovue_daemon.sources.plex.streams import build_streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -83,7 +84,7 @@ def _build_movie(entry: Entry, key: str, _container: Container) -> Movie:
         entry.updated_at,
         bool(entry.deleted_at),
         _guids(entry),
-        _files(entry.media),
+        _files(entry),
         entry.added_at,
         entry.title_sort,
         entry.original_title,
@@ -168,7 +169,7 @@ def _build_episode(entry: Entry, key: str, container: Container) -> Episode:
         entry.updated_at,
         bool(entry.deleted_at),
         _guids(entry),
-        _files(entry.media),
+        _files(entry),
         entry.added_at,
         entry.title_sort,
         entry.original_title,
@@ -198,18 +199,19 @@ def _guids(entry: Entry) -> Guids:
     return _external_ids(entry.guid, [reference.id for reference in references] if references else ())
 
 
-def _files(versions: list[Media] | None) -> tuple[MediaFile, ...]:
+def _files(entry: Entry) -> tuple[MediaFile, ...]:
     """Return every Part of every Media in the server's order: the best version first, stacked files as they play."""
+    versions = entry.media
     if not versions:
         return ()
     if len(versions) == 1:
         # The common case: handling one file directly takes half as long as the loops.
         (media,) = versions
         if media.parts and len(media.parts) == 1:
-            return (_file(media, media.parts[0], 0),)
+            return (_file(entry, media, media.parts[0], 0),)
     return tuple(
         [
-            _file(media, part, position)
+            _file(entry, media, part, position)
             for media in versions
             if media.parts
             for position, part in enumerate(media.parts)
@@ -217,7 +219,7 @@ def _files(versions: list[Media] | None) -> tuple[MediaFile, ...]:
     )
 
 
-def _file(media: Media, part: Part, position: int) -> MediaFile:
+def _file(entry: Entry, media: Media, part: Part, position: int) -> MediaFile:
     part_id = part.id
     stamp = None
     # /library/parts/{id}/{change stamp}/file.ext
@@ -230,6 +232,9 @@ def _file(media: Media, part: Part, position: int) -> MediaFile:
     if duration is None and len(media.parts or ()) == 1:
         # A version of one file is as long as the file; of several, only the first states its own duration.
         duration = media.duration
+    streams, dropped = build_streams(part.streams) if part.streams else (None, False)
+    if dropped:
+        entry.cut = ", ".join(filter(None, (entry.cut, "Media.Part.Stream")))
     return MediaFile(
         media.id,
         part_id,
@@ -253,6 +258,7 @@ def _file(media: Media, part: Part, position: int) -> MediaFile:
         media.video_frame_rate,
         media.video_profile,
         media.audio_profile,
+        streams,
     )
 
 

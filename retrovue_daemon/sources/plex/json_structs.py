@@ -71,6 +71,38 @@ class Tag(msgspec.Struct, gc=False):
     tag: Text = None
 
 
+class Stream(msgspec.Struct, gc=False, rename="camel"):
+    """One video, audio or subtitle stream of a file, or its lyrics."""
+
+    stream_type: Whole = None
+    key: Name = None
+    default: Flag = None
+    forced: Flag = None
+    codec: Text = None
+    index: Natural = None
+    bitrate: Natural = None
+    language_tag: Text = None
+    language_code: Text = None
+    dovi_present: Flag = field(default=None, name="DOVIPresent")
+    dovi_profile: Natural = field(default=None, name="DOVIProfile")
+    audio_channel_layout: Text = None
+    bit_depth: Natural = None
+    channels: Natural = None
+    color_trc: Text = None
+    frame_rate: Number = None
+    hearing_impaired: Flag = None
+    height: Natural = None
+    profile: Text = None
+    sampling_rate: Natural = None
+    scan_type: Text = None
+    title: Text = None
+    width: Natural = None
+
+
+StreamList: TypeAlias = list[Stream] | None
+"""Of any length: too many are cut when the rows are made, because a page with one such file is not damaged."""
+
+
 class Part(msgspec.Struct, gc=False, rename="camel"):
     """One file."""
 
@@ -81,6 +113,7 @@ class Part(msgspec.Struct, gc=False, rename="camel"):
     size: Natural = None
     container: Text = None
     deleted_at: Whole = None
+    streams: StreamList = field(default=None, name="Stream")
 
 
 GuidList: TypeAlias = Annotated[list[GuidRef], msgspec.Meta(max_length=MOST_ELEMENTS)] | None

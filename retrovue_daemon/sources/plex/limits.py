@@ -12,13 +12,13 @@ from typing import Final
 import msgspec
 
 MOST_OBJECTS: Final = 60_000
-"""JSON objects or XML elements per response, which take 30 MiB at worst; a page of 1,000 entries holds 8,000."""
+"""JSON objects or XML elements per response, which take 30 MiB at worst; a page of 1,000 entries holds 15,000."""
 
 MOST_ENTRIES: Final = 10_000
 """Entries per response: a server that does not page may send that many."""
 
 MOST_VALUES: Final = 200_000
-"""Commas of JSON that is repaired, or attributes of XML; a page of 1,000 entries holds 60,000."""
+"""Commas of JSON that is repaired, or attributes of XML; a page of 1,000 entries holds 140,000."""
 
 LARGEST_REPAIRED: Final = 2 * 1024 * 1024
 """Bytes of JSON that is repaired: its objects are many times larger than those of readable JSON."""
@@ -28,7 +28,9 @@ LARGEST_XML: Final = 4 * 1024 * 1024
 LONGEST_TEXT: Final = 64 * 1024
 """Bytes of a text in a response. Longer ones are cut, because one sign may quadruple a text's size in memory."""
 
-_OBJECTS: Final = 4_000
+_OBJECTS: Final = 14_000
+"""For an entry whose file has 10,000 streams."""
+
 _OBJECTS_PER_ENTRY: Final = 200
 _ENTRIES: Final = 1_000
 _ENTRIES_PER_ENTRY: Final = 20

@@ -6,8 +6,9 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from retrovue_daemon.errors import RequestRefused
+from retrovue_daemon.errors import RequestRefused, ServerBusy
 from retrovue_daemon.sources.plex.arguments import LEFT_OUT, paging
+from retrovue_daemon.sources.plex.listed_streams import STREAMS, ListedStreams
 from retrovue_daemon.sources.plex.pace import Asked, Pace
 from retrovue_daemon.sources.plex.paging import MOST_ENTRIES, Pager
 from retrovue_daemon.sources.plex.parse import parse_page
@@ -29,6 +30,7 @@ LARGEST_FIRST_PAGE: Final = 500
 """Entries requested before the server has sent anything, when its format is still unknown."""
 
 _BAD_REQUEST: Final = 400
+_INTERNAL_ERROR: Final = 500
 
 
 class _Listing(NamedTuple):
@@ -66,6 +68,7 @@ class PageSource:
         self._concurrency = server.concurrency
         self._pace = Pace(server.name, clock)
         self._refuses_exclusions = False
+        self.streams = ListedStreams(server.name)
         self._fetches: set[asyncio.Task[Page]] = set()
 
     async def close(self) -> None:
@@ -124,7 +127,7 @@ class PageSource:
 
     async def _page(self, listing: _Listing, start: int, size: int, wanted: asyncio.Event, tries: int | None) -> Page:
         """Fetch one page. Its body is decoded only once ``wanted`` is set. Raise PlexError on failure."""
-        arguments = {**listing.arguments, **paging(start, size)}
+        arguments = {**listing.arguments, **self.streams.arguments(listing.kind), **paging(start, size)}
         # A page that timed out is not worth the same wait again: the pager requests a smaller one.
         async for attempt in self._transport.attempts(tries=tries, timeouts=1):
             with attempt, self._transport.bodies.share(wanted) as share:
@@ -137,10 +140,41 @@ class PageSource:
                 await wanted.wait()
                 page = await self._transport.decode(response, partial(listing.parse, start, size))
                 self._pace.counted(asked, entries=page.entries, seconds=response.seconds)
+                if not (arguments.keys() & STREAMS.keys()):
+                    return page
+                if not self.streams.may_replace(page):
+                    self.streams.note(page)
+                    return page
+        return await self._compared(listing, page, arguments, start, size)
+
+    async def _compared(
+        self, listing: _Listing, page: Page, arguments: dict[str, str], start: int, size: int
+    ) -> Page:
+        """Return a page or, if it lacks other elements because streams were requested, the same page without them."""
+        async for attempt in self._transport.attempts(timeouts=1):
+            with attempt, self._transport.bodies.share() as share:
+                response = await self._send(listing.path, _without(arguments, *STREAMS), share)
+                plain = await self._transport.decode(response, partial(listing.parse, start, size))
+                if self.streams.compare(page, plain):
+                    return plain
+                self.streams.note(page)
                 return page
         raise AssertionError("the last attempt returns or raises")
 
     async def _send(self, path: str, arguments: dict[str, str], share: BodyShare) -> Response:
+        """Request a page without the fields that are not stored, and with streams; as the server accepts it."""
+        try:
+            return await self._send_excluding(path, arguments, share)
+        except ServerBusy as error:
+            if error.status != _INTERNAL_ERROR or self.streams.is_certain or not arguments.keys() & STREAMS.keys():
+                raise
+        response = await self._send_excluding(path, _without(arguments, *STREAMS), share)
+        for name in STREAMS:
+            arguments.pop(name, None)
+        self.streams.refused()
+        return response
+
+    async def _send_excluding(self, path: str, arguments: dict[str, str], share: BodyShare) -> Response:
         """Request a page without the fields that are not stored; with all fields if the server refuses that."""
         if not self._refuses_exclusions:
             try:
@@ -148,7 +182,11 @@ class PageSource:
             except RequestRefused as refusal:
                 if refusal.status != _BAD_REQUEST or LEFT_OUT not in arguments:
                     raise
-        whole = {name: value for name, value in arguments.items() if name != LEFT_OUT}
+        whole = _without(arguments, LEFT_OUT)
         response = await self._transport.send(path, share, whole, turn=partial(self._pace.turn, path))
         self._refuses_exclusions = True
         return response
+
+
+def _without(arguments: Mapping[str, str], *names: str) -> dict[str, str]:
+    return {name: value for name, value in arguments.items() if name not in names}

@@ -46,12 +46,15 @@ from retrovue_daemon.sources.plex.json_structs import (
     PartList,
     Section,
     Sections,
+    Stream,
+    StreamList,
     Summary,
     Tag,
     TagList,
     Text,
     Whole,
 )
+from retrovue_daemon.sources.plex.streams import MOST_STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -291,6 +294,14 @@ def _usable(struct: type[S]) -> Callable[[object], list[S] | None]:
     return mend_list
 
 
+def _streams(value: object) -> list[Stream] | None:
+    """Repair streams, and keep one more than are stored, which shows that there are too many."""
+    if value is None:
+        return None
+    elements = [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, dict)]
+    return [mend(element, Stream) for element in elements[: MOST_STREAMS + 1]]
+
+
 _LONGEST: Final[dict[Any, int]] = {Text: LONGEST_TEXT, Summary: LONGEST_SUMMARY}
 
 _MENDERS: Final[dict[Any, Callable[[object], object]]] = {
@@ -305,6 +316,7 @@ _MENDERS: Final[dict[Any, Callable[[object], object]]] = {
     GuidList: _usable(GuidRef),
     TagList: _usable(Tag),
     PartList: _usable(Part),
+    StreamList: _streams,
     MediaList: _usable(Media),
     list[Entry] | None: _each(Entry),
     list[LibraryOfEntry] | None: _usable(LibraryOfEntry),
@@ -321,13 +333,14 @@ _INNER: Final[dict[Any, type[msgspec.Struct]]] = {
     PartList: Part,
     MediaList: Media,
 }
-"""The structs in lists of an entry."""
+"""The structs in lists of an entry whose lost values count; streams are compared on their own."""
 
 _FIELDS: Final[dict[type[msgspec.Struct], list[tuple[str, str, Callable[[object], Any]]]]] = {
     struct: [(field.name, field.encode_name, _MENDERS[field.type]) for field in msgspec.structs.fields(struct)]
     for struct in (
         GuidRef,
         Tag,
+        Stream,
         Part,
         Media,
         Entry,

@@ -30,6 +30,7 @@ from retrovue_daemon.sources.plex.json_structs import (
     Part,
     Section,
     Sections,
+    Stream,
     Tag,
 )
 
@@ -37,6 +38,7 @@ _ENTRY_TAGS: Final = ("Video", "Directory", "Track", "Photo")
 _CHILD_TAGS: Final = {
     **dict.fromkeys(_ENTRY_TAGS, ("Media", "Guid", "Location", *CHILDREN)),
     "Media": ("Part",),
+    "Part": ("Stream",),
 }
 _DEPTH_OF_NESTED: Final = 2
 
@@ -54,13 +56,14 @@ _NAMES: Final = frozenset(
         Part,
         Section,
         Sections,
+        Stream,
         Tag,
         *STRUCTS,
     )
     for field in msgspec.structs.fields(struct)
 )
-_ATTRIBUTES: Final = frozenset(name for name in _NAMES if name[0].islower())
-"""Lists have names in capitals; in XML, they are elements."""
+_ATTRIBUTES: Final = frozenset(name for name in _NAMES if name[0].islower() or name.startswith("DOVI"))
+"""Lists have names in capitals; in XML, they are elements. Dolby Vision is an abbreviation."""
 
 _ROOT_ATTRIBUTES: Final = _ATTRIBUTES | {"status"}
 """A starting server sends ``<Response status="…"/>``."""

@@ -18,6 +18,7 @@ from retrovue_daemon.paths.form import path_form
 from retrovue_daemon.store.items.bulk import NewIds, write_rows
 from retrovue_daemon.store.items.lookup import json_list
 from retrovue_daemon.store.items.rows import UPSERT_FILE, file_row
+from retrovue_daemon.store.items.streams import delete_streams, forget_streams, insert_streams
 
 if TYPE_CHECKING:
     import sqlite3
@@ -38,13 +39,15 @@ class StoredFile(NamedTuple):
     optimized: int
     media_type: str
     size: int | None
+    change_stamp: int | None
+    streams_digest: int | None
 
     def belongs_to(self, item: Movie | Episode) -> bool:
         """Return whether this file belongs to the item."""
         return (self.media_type, self.rating_key) == (item.kind.value, item.rating_key)
 
 
-_COLUMNS = "id, part_id, rating_key, plex_path, optimized, media_type, size"
+_COLUMNS = "id, part_id, rating_key, plex_path, optimized, media_type, size, change_stamp, streams_digest"
 _FILES = f"SELECT {_COLUMNS} FROM media_files WHERE server_id = ?"
 _OF_ITEMS = f"{_FILES} AND media_type = ? AND rating_key IN (SELECT value FROM json_each(?)) ORDER BY id"
 _OF_ID = f"SELECT {_COLUMNS} FROM media_files WHERE id = ?"
@@ -95,6 +98,7 @@ def write_files(
     batch = _Batch(connection, target.server_id, items, known)
     known = batch.known
     rows: dict[int, Row] = {}
+    files: dict[int, MediaFile] = {}
     primary: dict[str, int] = {}
     waiting: list[int] = []
     media_type = items[0].kind.value if items else ""
@@ -105,12 +109,14 @@ def write_files(
             new_id = batch.id_of_new(file)
             if new_id is not None:
                 rows[new_id] = file_row(target, new_id, item, file, now, media_type)
+                files[new_id] = file
                 if _stands_for(item, file):
                     primary[item.rating_key] = new_id
                 continue
         ids = batch.ids_of(item, primaries.get(item.rating_key))
         for row_id, file in zip(ids, item.files, strict=True):
             rows[row_id] = file_row(target, row_id, item, file, now, media_type)
+            files[row_id] = file
         chosen = _primary(item, ids, primaries.get(item.rating_key), known.get(item.rating_key, ()))
         if chosen is not None:
             primary[item.rating_key] = chosen
@@ -129,7 +135,31 @@ def write_files(
     batch.free_parts()
     if rows:
         write_rows(connection, UPSERT_FILE, list(rows.values()))
+        _write_streams(connection, files, batch.stored)
     return primary
+
+
+def _write_streams(
+    connection: sqlite3.Connection, files: Mapping[int, MediaFile], stored: Mapping[int, StoredFile]
+) -> None:
+    """Write the streams of files whose rows were written; ``stored`` are the rows that were there before."""
+    streams = {row_id: file.streams for row_id, file in files.items() if file.streams is not None}
+    if stored:
+        unknown = [
+            row.id
+            for row in stored.values()
+            if row.streams_digest is not None
+            and (file := files.get(row.id)) is not None
+            and file.streams is None
+            and (file.size, file.change_stamp) != (row.size, row.change_stamp)
+        ]
+        if unknown:
+            forget_streams(connection, unknown)
+        known = {row_id: stored[row_id].streams_digest for row_id in streams.keys() & stored.keys()}
+        streams = {row_id: each for row_id, each in streams.items() if known.get(row_id) != each.digest}
+        if replaced := [row_id for row_id in streams if known.get(row_id) is not None]:
+            delete_streams(connection, replaced)
+    insert_streams(connection, streams)
 
 
 def _stands_for(item: Movie | Episode, file: MediaFile) -> bool:
@@ -183,6 +213,12 @@ class _Batch:
         self._given: dict[int, int] = {}
         self._taken: set[int] = set()
         self._losing_part: list[int] = []
+
+    @property
+    def stored(self) -> dict[int, StoredFile]:
+        """The rows that may belong to files of the batch, by id."""
+        rows = {row.id: row for rows in self.known.values() for row in rows}
+        return rows | {row.id: row for row in self._by_part.values()}
 
     def id_of_new(self, file: MediaFile) -> int | None:
         """Return a new row id for a file whose Part is unknown so far, None if it is known."""

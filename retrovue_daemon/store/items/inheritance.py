@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from retrovue_daemon.store.items.lookup import TABLES
 from retrovue_daemon.store.items.path_forms import PATH_FORM
-from retrovue_daemon.store.items.rows import FILE_COLUMNS, SAID_ONCE
+from retrovue_daemon.store.items.rows import FILE_COLUMNS, SAID_ONCE, STREAM_STATE
 
 if TYPE_CHECKING:
     import sqlite3
@@ -61,7 +61,7 @@ JOIN media_files AS b ON b.server_id = y.server_id AND b.rating_key = y.rating_k
 """
 
 _PATHS = ("plex_path", "file_path")
-_COLUMNS = [name for name in FILE_COLUMNS if name not in SAID_ONCE | {"part_id", "state", *_PATHS}]
+_COLUMNS = [name for name in FILE_COLUMNS if name not in SAID_ONCE | {"part_id", "state", *_PATHS, *STREAM_STATE}]
 
 _KEEPS_PATH = (
     "media_files.library_id = y.library_id AND media_files.plex_path GLOB '*[/\\]*' AND ("
@@ -205,7 +205,7 @@ def _merge(connection: sqlite3.Connection, table: str) -> None:
         "UPDATE streams SET media_file_id = (SELECT r.old_id FROM inherited_rows AS r"
         " WHERE r.young_id = media_file_id) WHERE media_file_id IN (SELECT young_id FROM inherited_rows)"
     )
-    streams = [f"{name} = iif({_NEW_STREAMS}, y.{name}, media_files.{name})" for name in ("hdr", "streams_digest")]
+    streams = [f"{name} = iif({_NEW_STREAMS}, y.{name}, media_files.{name})" for name in STREAM_STATE]
     paths = [f"{name} = iif({_KEEPS_PATH}, media_files.{name}, y.{name})" for name in _PATHS]
     state = f"state = iif(y.plex_path IS NULL AND {_KEEPS_PATH}, 'active', y.state)"
     connection.execute(

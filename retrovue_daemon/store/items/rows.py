@@ -74,12 +74,15 @@ _EPISODE = (
     *_HEAD, "show_id", "season_id", "media_file_id", "episode_title", "season_number", "episode_number", "rating",
     "summary", "originally_available_at", "duration", *_RICH, "original_title", "details_stamp", *_TAIL,
 )  # fmt: skip
+STREAM_STATE = ("hdr", "streams_digest")
+"""The columns of a file that its streams fill: they stay if a response says nothing about streams."""
+
 FILE_COLUMNS = (
     "id", "server_id", "library_id", "rating_key", "media_id", "part_id", "part_index", "file_path", "plex_path",
     "duration", "size", "container", "video_codec", "audio_codec", "audio_channels", "width", "height",
     "video_resolution", "bitrate", "optimized", "change_stamp", "media_type", "source_id", "library_name",
     "updated_at", "created_at", "state", "version_title", "aspect_ratio", "frame_rate", "video_profile",
-    "audio_profile",
+    "audio_profile", *STREAM_STATE,
 )  # fmt: skip
 
 COLUMNS = {Kind.MOVIE: _MOVIE, Kind.SHOW: _SHOW, Kind.SEASON: _SEASON, Kind.EPISODE: _EPISODE}
@@ -100,7 +103,13 @@ UPSERT_ITEM = {
     )
     for kind, columns in COLUMNS.items()
 }
-UPSERT_FILE = upsert("media_files", FILE_COLUMNS)
+UPSERT_FILE = upsert(
+    "media_files",
+    FILE_COLUMNS,
+    kept={
+        name: f"iif(excluded.streams_digest IS NULL, media_files.{name}, excluded.{name})" for name in STREAM_STATE
+    },
+)
 
 
 def movie_row(
@@ -168,11 +177,13 @@ def file_row(target: Target, row_id: int, item: Movie | Episode, file: MediaFile
     """Return the row of one file of an item; ``media_type`` is the value of the item's kind."""
     path = file.plex_path
     playable = file.playable and not item.trashed
+    streams = file.streams
     return (
         row_id, target.server_id, target.library_id, item.rating_key, file.media_id, file.part_id, file.part_index,
         None if path is None else target.local_path(path), path, file.duration, file.size, file.container,
         file.video_codec, file.audio_codec, file.audio_channels, file.width, file.height, file.video_resolution,
         file.bitrate, int(file.optimized), file.change_stamp, media_type, item.guid, target.library_name,
         item.updated_at, now, "active" if playable else "unavailable", file.version_title, file.aspect_ratio,
-        file.frame_rate, file.video_profile, file.audio_profile,
+        file.frame_rate, file.video_profile, file.audio_profile, None if streams is None else streams.hdr,
+        None if streams is None else streams.digest,
     )  # fmt: skip

@@ -165,6 +165,8 @@ def connect(section: Callable[..., ServerSection], stack: AsyncExitStack) -> Cal
         client = PlexClient(
             section(**changes), client_identifier="c-1", version="1.2.3", retry=retry, clock=RestlessClock()
         )
+        # Otherwise the first page without streams is requested again.
+        client.listed_streams.know("listed")
         return await stack.enter_async_context(client)
 
     return connect

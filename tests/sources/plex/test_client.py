@@ -16,6 +16,7 @@ from retrovue_daemon.demo import SimulatedPlex, built_in_library
 from retrovue_daemon.errors import BadAnswer, PagingIgnored, PlexError, RequestRefused, ServerBusy, ServerTimeout
 from retrovue_daemon.records import Episode, LibraryListing, Movie, ServerIdentity
 from retrovue_daemon.sources.plex.client import Listing, PlexClient
+from retrovue_daemon.sources.plex.listed_streams import STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -111,16 +112,16 @@ async def test_libraries(plex: FakePlex, connect: Connect) -> None:
 @pytest.mark.parametrize(
     ("listing", "path", "by_type", "left_out"),
     [
-        (Listing.MOVIES, ALL, {"type": "1"}, NOT_STORED),
+        (Listing.MOVIES, ALL, {"type": "1", **STREAMS}, NOT_STORED),
         (Listing.SHOWS, ALL, {"type": "2"}, NOT_STORED),
         (Listing.SEASONS, ALL, {"type": "3"}, f"{NOT_STORED},Genre,Director"),
-        (Listing.EPISODES, "/library/sections/1/allLeaves", {}, f"{NOT_STORED},Genre,Director"),
+        (Listing.EPISODES, "/library/sections/1/allLeaves", {**STREAMS}, f"{NOT_STORED},Genre,Director"),
     ],
 )
 async def test_the_requests(
     plex: FakePlex, connect: Connect, listing: Listing, path: str, by_type: dict[str, str], left_out: str
 ) -> None:
-    """A listing is requested in the order of ids, with external ids, without what is not stored, and by pages."""
+    """A listing is requested by id, in pages, with external ids and streams, without what is not stored."""
     plex.answer(path, plex.listing(*movies(3)))
     await listed(await connect(), "1", listing, page_size=50)
     (request,) = plex.requests

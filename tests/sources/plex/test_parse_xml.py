@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from retrovue_daemon.records import Episode, LibraryListing, MediaFile, Movie, Season, ServerIdentity, Show, Skipped
+from retrovue_daemon.records import (
+    Episode,
+    LibraryListing,
+    MediaFile,
+    Movie,
+    Season,
+    ServerIdentity,
+    Show,
+    Skipped,
+    Streams,
+)
 from retrovue_daemon.sources.plex.parse import NotAMediaContainer, parse_identity, parse_libraries, parse_page
 
 HEAD = b'<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -64,6 +74,7 @@ def test_episode() -> None:
                     optimized=False,
                     change_stamp=1631586385,
                     trashed=False,
+                    streams=Streams([(None, "video", *[None] * 16, 0, 0, 0, 0)], "sdr"),
                 ),
             ),
         ),
