@@ -121,7 +121,7 @@ def parse_config(
     if reading.problems:
         raise ConfigError(source, reading.problems)
     sections = {name: section(**fields[name]) for name, section in SECTIONS.items()}
-    inherited = {"notifications": sections["sync"].notifications}
+    inherited = {name: getattr(sections["sync"], name) for name in ("details", "cast", "notifications")}
     return Config(
         **sections,
         servers=tuple(ServerSection(**inherited | server) for server in servers),

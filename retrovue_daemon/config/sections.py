@@ -53,6 +53,12 @@ class SyncSection:
         share(), "the share of a library that may be removed within a day without confirmation", default="20%"
     )
     retention: float | None = key(retention(), "how long rows of missing items are kept", default="30d")
+    details: bool = key(
+        BOOLEAN,
+        "read all tags, credits, chapters and markers of items, in the background after a library was listed",
+        default=True,
+    )
+    cast: int = key(integer(0, 1000), "the number of actors stored per item, in the order of billing", default=20)
     notifications: bool = key(BOOLEAN, "subscribe to the servers' notifications", default=True)
 
 
@@ -124,6 +130,8 @@ class ServerSection:
         "libraries to skip, even if libraries selects them",
         default=[],
     )
+    details: bool | None = key(BOOLEAN, "overrides [sync] details for this server", default=None)
+    cast: int | None = key(integer(0, 1000), "overrides [sync] cast for this server", default=None)
     notifications: bool = key(BOOLEAN, "overrides [sync] notifications for this server", default=True)
     path_mappings: tuple[PathMapping, ...] = tables(
         PathMapping, PATH_MAPPING, "the local paths of the server's files", default=()

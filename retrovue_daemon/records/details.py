@@ -89,6 +89,8 @@ class Details(msgspec.Struct, frozen=True, gc=False):
     chapters: tuple[Chapter, ...] | None
     markers: tuple[Marker, ...] | None
     dropped: tuple[str, ...] = ()
+    has_chapters: bool = False
+    """Whether the server says that there are chapters, which the response may lack."""
 
 
 class DetailsPage(msgspec.Struct, frozen=True):

@@ -86,6 +86,11 @@ class Job(msgspec.Struct, eq=False):
             passes = sorted(self._passes, key=lambda done: self._order.get(done.run.library_id, 0))
             self._resolve(ServerReport(self.server, None, self._offers, tuple(passes), self._unknown))
 
+    @property
+    def library_ids(self) -> tuple[int, ...]:
+        """The ids of its libraries, in the order of the report."""
+        return tuple(self._order)
+
     def progress(self, latest: Progress) -> Progress:
         """Return the progress of this job's libraries, out of the progress of everything."""
         running = tuple(one for one in latest.running if one.number in self._meters)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from retrovue_daemon.errors import AmbiguousShow, UnknownLibrary, UnknownShow
 from retrovue_daemon.errors.selection import selects_nothing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from retrovue_daemon.errors import DaemonError
+    from retrovue_daemon.service.details import LibraryDetails
     from retrovue_daemon.service.selection import Selection
     from retrovue_daemon.sync.discovery import Offer
     from retrovue_daemon.sync.verdict import PassReport
@@ -22,7 +23,7 @@ class ServerReport:
     """The result of a sync for one server; ``error`` is set if the server could not be used at all.
 
     ``unknown`` are the entries of ``libraries`` in the configuration that match none of its libraries; only a sync
-    of everything reports them.
+    of everything reports them. ``details`` are those that were read after the passes, by library.
     """
 
     server: str
@@ -30,6 +31,7 @@ class ServerReport:
     offers: tuple[Offer, ...] = ()
     passes: tuple[PassReport, ...] = ()
     unknown: tuple[str, ...] = ()
+    details: Mapping[int, LibraryDetails] = field(default_factory=dict)
 
 
 def describe(error: DaemonError | None) -> dict[str, Any] | None:
@@ -60,12 +62,22 @@ def summary(reports: Sequence[ServerReport], code: int) -> dict[str, Any]:
                         "run_id": done.run_id,
                         **done.run.values(),
                         "duration_s": done.duration_s,
+                        **_details(report, done),
                     }
                     for done in report.passes
                 ],
             }
             for report in reports
         ],
+    }
+
+
+def _details(report: ServerReport, done: PassReport) -> dict[str, int | None]:
+    """Return how many items got their details and how many wait for theirs; None if a sync does not wait for that."""
+    found = report.details.get(done.run.library_id)
+    return {
+        "details_read": None if found is None else found.read,
+        "details_pending": None if found is None else found.pending,
     }
 
 

@@ -12,7 +12,7 @@ import structlog
 from retrovue_daemon.errors import BadRequest, DaemonError, StoreError, UnknownServer
 from retrovue_daemon.service.exit_code import exit_code
 from retrovue_daemon.service.report import describe, summary, unmet
-from retrovue_daemon.service.selection import Selection, is_name
+from retrovue_daemon.service.selection import EVERYTHING, Selection, is_name
 from retrovue_daemon.store.tables.requests import finish_request, open_requests, show_progress
 from retrovue_daemon.sync.progress import Progress
 
@@ -187,4 +187,6 @@ def _check_option(name: str, value: object) -> None:
 
 
 def _named(selection: Selection) -> dict[str, Any]:
-    return {name: value for name, value in msgspec.structs.asdict(selection).items() if value not in {None, False}}
+    return {
+        name: value for name, value in msgspec.structs.asdict(selection).items() if value != getattr(EVERYTHING, name)
+    }

@@ -26,13 +26,15 @@ class Selection(msgspec.Struct, frozen=True):
     """What to sync; None means everything.
 
     ``show`` is a title and, if that is ambiguous, a year or NO_YEAR. ``full`` requests full listings even if none
-    are due. ``accept_removals`` does the same and applies removals that the guard would hold back.
+    are due. ``accept_removals`` does the same and applies removals that the guard would hold back. ``details`` also
+    waits until the details that items want now are read.
     """
 
     library: str | None = None
     show: tuple[str, int | None] | None = None
     full: bool = False
     accept_removals: bool = False
+    details: bool = True
 
     def wants(self, library: StoredLibrary, former: Sequence[str] = ()) -> bool:
         """Return whether a library is selected by its title, its key or a ``former`` title."""

@@ -11,6 +11,7 @@ from retrovue_daemon.errors import DAMAGE_HINT, ConfigProblem
 from retrovue_daemon.store import overview
 from retrovue_daemon.store.file import lock, maintenance, visits
 from retrovue_daemon.store.file.space import lacks_space
+from retrovue_daemon.store.items.wanting import pending_by_library
 from retrovue_daemon.store.tables.libraries import read_libraries
 from retrovue_daemon.store.tables.page_checks import read_page_check
 from retrovue_daemon.store.tables.problems import Problem
@@ -142,6 +143,8 @@ class Status:
     contents: dict[int, Contents]
     passes: dict[int, PassRecord]
     waiting: int
+    details_pending: dict[int, int]
+    """How many items wait for their details, by library."""
 
     @property
     def totals(self) -> dict[str, int]:
@@ -175,6 +178,7 @@ def read_status(path: Path, interval: float | None = None) -> Status:
             overview.contents(connection),
             overview.last_passes(connection),
             overview.waiting_requests(connection),
+            pending_by_library(connection),
         )
 
 

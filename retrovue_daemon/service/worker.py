@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Never
 
 import msgspec
 
 from retrovue_daemon.errors import ServerBusy, ServerTimeout, ServerWithdrawn
+from retrovue_daemon.service.details import DetailsReader
 from retrovue_daemon.service.health import Health, ReportFailures
 from retrovue_daemon.service.held_back import with_hint
 from retrovue_daemon.service.job import Job
@@ -26,6 +28,7 @@ from retrovue_daemon.sync.target import PassContext
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from retrovue_daemon.service.details import LibraryDetails
     from retrovue_daemon.service.planning import LibraryWork
     from retrovue_daemon.service.report import ServerReport
     from retrovue_daemon.service.roster import ActiveServer
@@ -59,6 +62,9 @@ class ServerWorker:
         self._polls = False  # else only a single sync runs, after which nothing is scheduled
         self._sync_now_job: Job | None = None
         self._running: dict[int, tuple[LibraryWork, asyncio.Task[None]]] = {}
+        self.details = DetailsReader(
+            self.name, context.database, context.board, context.clock, context.timing.interval
+        )
         self._paths = PathUpdater(context.database, self.name, self._running.keys())
         self._wake = asyncio.Event()
 
@@ -103,6 +109,7 @@ class ServerWorker:
 
     def stop_library(self, library_id: int) -> None:
         """Stop a library's pass at its next page."""
+        self.details.drop_library(library_id)
         if library_id in self._running:
             self._running[library_id][1].cancel()
 
@@ -118,6 +125,7 @@ class ServerWorker:
             while True:
                 with ReportFailures(self.fail, *self._jobs):
                     async with self.context.client(self.server.section) as client, asyncio.TaskGroup() as group:
+                        group.create_task(self._read_details(client), name=f"details {self.name}")
                         await self._poll_until_cancelled(client, group)
                 # The session could not be opened, for example because a certificate file is missing.
                 await self._wait_for_work()
@@ -128,10 +136,14 @@ class ServerWorker:
         """Sync a selection, and nothing else, over a separate session."""
         await self.follow_paths()
         job = self.submit(selection)
+        read: dict[int, LibraryDetails] = {}
         with ReportFailures(self.fail, job):
-            async with self.context.client(self.server.section) as client, asyncio.TaskGroup() as group:
-                await self._poll(client, group, scheduled=False)
-        return await job.done
+            async with self.context.client(self.server.section) as client:
+                async with asyncio.TaskGroup() as group:
+                    await self._poll(client, group, scheduled=False)
+                if selection.details:
+                    read = await self.details.once(client, self.server.section, self.context.timing, job.library_ids)
+        return replace(await job.done, details=read)
 
     # -- polling ----------------------------------------------------------------------------------------------------
 
@@ -185,6 +197,11 @@ class ServerWorker:
             await recall_streams(self.context.database, client, contact.server_id)
             work = await self._planner(client, contact, scheduled=scheduled).work(jobs)
             round_.expect(one.library_id for one in work)
+            self.details.set_libraries(contact.server_id, contact.targets)
+            if work or self._running:
+                self.details.pause()
+            else:
+                self.details.resume()
             for one in work:
                 self._start_passes(one, changes, round_, group)
             for job in jobs:
@@ -261,6 +278,8 @@ class ServerWorker:
             )
         for job in work.jobs:
             job.end(work.library_id, reports)
+        if not self._running:
+            self.details.resume()
         self._wake.set()
 
     def _handle_report(self, work: LibraryWork, report: PassReport) -> None:
@@ -285,6 +304,13 @@ class ServerWorker:
         """Store when the server is polled next if it demanded a pause."""
         if self._polls and self._schedule.is_postponed:
             self.health.store_next_poll(self.server.server_id, self._schedule.due_in)
+
+    async def _read_details(self, client: PlexClient) -> Never:
+        """Read details while no pass runs. A failure of the database, or a bug, does not end the polls."""
+        while True:
+            with ReportFailures(self.fail):
+                await self.details.run(client, lambda: (self.server.section, self.context.timing))
+            await self.context.clock.sleep(self.context.timing.interval)
 
     async def _purge(self) -> None:
         """Delete the rows of items that have been missing for longer than ``retention``."""

@@ -37,6 +37,9 @@ class Progress(msgspec.Struct, frozen=True):
     libraries_total: int = 0
     running: tuple[LibraryProgress, ...] = ()
     closed: bool = False
+    details_read: int = 0
+    details_total: int = 0
+    """Items whose details are read in the background, and how many of them were read; both 0 while none are."""
 
 
 class Meter:
@@ -64,6 +67,7 @@ class ProgressBoard:
         self._latest = Progress()
         self._running: dict[Meter, LibraryProgress] = {}
         self._begun = 0
+        self._details: dict[str, tuple[int, int]] = {}
         self._changed = asyncio.Event()
 
     @property
@@ -99,6 +103,16 @@ class ProgressBoard:
             self._running[meter] = progress
             self._publish(self._latest)
 
+    def show_details(self, server: str, read: int, total: int) -> None:
+        """Show how many items of a server have their details now, out of how many that wanted them."""
+        self._details[server] = read, total
+        self._publish(self._latest)
+
+    def drop_details(self, server: str) -> None:
+        """Show no details of a server any more."""
+        if self._details.pop(server, None) is not None:
+            self._publish(self._latest)
+
     def drop(self, meter: Meter) -> None:
         """Remove a meter from the board and count its library as done."""
         if self._running.pop(meter, None) is not None:
@@ -114,7 +128,9 @@ class ProgressBoard:
             yield shown
 
     def _publish(self, latest: Progress) -> None:
-        self._tell(msgspec.structs.replace(latest, running=tuple(self._running.values())))
+        read, total = map(sum, zip(*self._details.values(), strict=True)) if self._details else (0, 0)
+        running = tuple(self._running.values())
+        self._tell(msgspec.structs.replace(latest, running=running, details_read=read, details_total=total))
 
     def _tell(self, latest: Progress) -> None:
         self._latest = latest

@@ -74,7 +74,7 @@ def change(plex: SimulatedPlex, chooser: random.Random, number: int) -> None:
 def write_config(home: Path, servers: Servers, *, sync: str = "", name: str = "config.toml") -> Path:
     """Write a configuration for servers; ``sync`` holds further lines of its section."""
     tables = [
-        f'[[servers]]\nname = "{name}"\nurl = "{plex.url}"\ntoken = "{plex.token}"\ntimeout = "1s"\n'
+        f'[[servers]]\nname = "{name}"\nurl = "{plex.url}"\ntoken = "{plex.token}"\ntimeout = "1s"\ndetails = false\n'
         f'[[servers.path_mappings]]\nplex_path = "{PLEX_ROOT}"\nlocal_path = "{LOCAL_ROOT}"\n'
         for name, plex in servers.items()
     ]
@@ -93,6 +93,7 @@ async def sync_here(home: Path, servers: Servers, database: Path | None = None) 
             "url": plex.url,
             "token": plex.token,
             "path_mappings": [{"plex_path": PLEX_ROOT, "local_path": LOCAL_ROOT}],
+            "details": False,
         }
         for name, plex in servers.items()
     ]

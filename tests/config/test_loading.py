@@ -68,6 +68,8 @@ def test_every_key_reaches_its_field(tmp_path: Path) -> None:
             page_size = 1000
             max_removed = "12.5%"
             retention = "never"
+            details = false
+            cast = 5
             notifications = false
             [logging]
             level = "DEBUG"
@@ -86,6 +88,7 @@ def test_every_key_reaches_its_field(tmp_path: Path) -> None:
             tls_server_name = "x.plex.direct"
             libraries = ["Movies ", "TV*"]
             exclude_libraries = ["TV Old"]
+            details = true
             notifications = true
             [[servers.path_mappings]]
             plex_path = "/media/movies"
@@ -104,6 +107,8 @@ def test_every_key_reaches_its_field(tmp_path: Path) -> None:
         page_size=1000,
         max_removed=0.125,
         retention=None,
+        details=False,
+        cast=5,
         notifications=False,
     )
     assert (config.logging.level, config.logging.format) == ("debug", "json")
@@ -120,6 +125,8 @@ def test_every_key_reaches_its_field(tmp_path: Path) -> None:
             tls_server_name="x.plex.direct",
             libraries=("Movies", "TV*"),
             exclude_libraries=("TV Old",),
+            details=True,
+            cast=5,
             notifications=True,
             path_mappings=(PathMapping("/media/movies", "D:\\Movies", "Movies", "/media/movies"),),
         ),
@@ -159,6 +166,16 @@ def test_notifications_of_a_server_follow_sync(tmp_path: Path) -> None:
     toml += "[[servers]]\nname = 'b'\nurl = 'http://b'\ntoken = 'b'\nnotifications = true"
     servers = parse_config(tomllib.loads(toml), environ={}).servers
     assert [server.notifications for server in servers] == [False, True]
+
+
+def test_details_of_a_server_follow_sync() -> None:
+    """So does the length of the cast; a server of the database has no word of its own."""
+    toml = "[sync]\ndetails = false\ncast = 7" + SERVER + "token = 'a'\n"
+    toml += "[[servers]]\nname = 'b'\nurl = 'http://b'\ntoken = 'b'\ndetails = true\ncast = 0"
+    servers = parse_config(tomllib.loads(toml), environ={}).servers
+    assert [(server.details, server.cast) for server in servers] == [(False, 7), (True, 0)]
+    stored = server_from_row("den", "http://den", "token")
+    assert (stored.details, stored.cast) == (None, None)
 
 
 def test_an_empty_listen_is_off() -> None:

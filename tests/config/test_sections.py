@@ -96,10 +96,12 @@ FULL = Config(
             SERVER,
             libraries=("Movies", "TV*"),
             exclude_libraries=("Home",),
+            details=False,
+            cast=3,
             tls_server_name="x.example",
             path_mappings=(PathMapping("/a", "D:\\a"), PathMapping("/a", "/b", library_name="Movies")),
         ),
-        ServerSection(name="den", url="https://den", token=Secret("other")),
+        ServerSection(name="den", url="https://den", token=Secret("other"), details=True, cast=4),
     ),
 )
 

@@ -381,6 +381,7 @@ class Rounds:
                         "concurrency": manner.at_once,
                         "libraries": libraries,
                         "path_mappings": mappings,
+                        "details": False,
                     }
                     for name, plex in servers
                 ],

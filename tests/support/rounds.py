@@ -49,7 +49,9 @@ def config(path: Path) -> Callable[..., Config]:
 
     def make(*servers: SimulatedPlex, server: dict[str, object] | None = None, **sections: object) -> Config:
         tables = [
-            {"name": f"server{number}" if number else "home", "url": each.url, "token": each.token, **(server or {})}
+            # Most tests count the requests of passes, or compare what these have written.
+            {"name": f"server{number}" if number else "home", "url": each.url, "token": each.token, "details": False}
+            | (server or {})
             for number, each in enumerate(servers)
         ]
         return parse_config({"database": {"path": str(path)}, "servers": tables, **sections}, environ={})
@@ -141,10 +143,10 @@ async def commands(tmp_path: Path) -> AsyncIterator[Commands]:
 def config_file(tmp_path: Path, path: Path) -> Callable[..., Path]:
     """Write a configuration file for simulated servers."""
 
-    def write(*servers: SimulatedPlex, extra: str = "") -> Path:
+    def write(*servers: SimulatedPlex, extra: str = "", details: bool = False) -> Path:
         tables = [
             f'[[servers]]\nname = "{f"server{number}" if number else "home"}"\nurl = "{each.url}"\n'
-            f'token = "{each.token}"\n'
+            f'token = "{each.token}"\ndetails = {"true" if details else "false"}\n'
             for number, each in enumerate(servers)
         ]
         file = tmp_path / "config.toml"

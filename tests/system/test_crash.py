@@ -98,7 +98,7 @@ def _change(plex: SimulatedPlex) -> None:
 
 async def _sync(plex: SimulatedPlex, path: Path) -> None:
     """Sync to the end, in this process."""
-    server = {"name": "home", "url": plex.url, "token": plex.token}
+    server = {"name": "home", "url": plex.url, "token": plex.token, "details": False}
     tables = {"database": {"path": str(path)}, "sync": {"page_size": PAGE_SIZE}, "servers": [server]}
     config = parse_config(tables, environ={})
     options = SyncOptions(selection=Selection(full=True))

@@ -206,6 +206,8 @@ def _foot(latest: Status) -> list[str]:
     words = {"movies": "film", "shows": "show", "episodes": "episode"}
     parts = [plural(totals.get(name, 0), word) for name, word in words.items()]
     lines = [", ".join(parts) + f"; {totals.get('missing', 0):,} missing"]
+    if pending := sum(latest.details_pending.values()):
+        lines.append(f"details of {plural(pending, 'item')} not read yet")
     if latest.waiting:
         lines.append(f"{plural(latest.waiting, 'sync request')} not finished yet")
     # The lines above the table say what is wrong with the daemon. What waits for a person comes first.
@@ -243,6 +245,7 @@ def _plain(latest: Status) -> dict[str, object]:
                 "libraries": [
                     {
                         **plain_library(library, latest.contents.get(library.id)),
+                        "details_pending": latest.details_pending.get(library.id, 0),
                         "last_pass": plain_pass(latest.passes.get(library.id)),
                     }
                     for library in latest.condition.libraries

@@ -53,6 +53,12 @@ def sync(
         bool,
         typer.Option("--accept-removals", help="Apply removals that the safety guard would hold back."),
     ] = False,
+    no_details: Annotated[
+        bool,
+        typer.Option(
+            "--no-details", help="Do not wait until details (all tags, credits, chapters, markers) are read."
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would change: sync a copy, and leave the database unchanged.")
     ] = False,
@@ -66,6 +72,10 @@ def sync(
     the work. On a terminal, the command shows progress bars and a table of results. Otherwise it prints progress and
     results as plain lines (or one JSON object) to standard output, and log lines as JSON to standard error.
 
+    After the listings, the details of new and changed items are read, 100 items per request, unless the configuration
+    says `details = false`. With `--no-details`, a later sync reads them. A running daemon reads them in the
+    background, and the command does not wait for that.
+
     If more than `max_removed` of a library would become missing, a safety guard holds the removals back, because a
     disk that is not mounted looks like an emptied library. `--accept-removals` applies them.
 
@@ -76,6 +86,7 @@ def sync(
     - `retrovue-daemon sync --show "The Lighthouse Keepers"`
     - `retrovue-daemon sync --show "The Lighthouse Keepers" --year 1961`, if several shows have that title
     - `retrovue-daemon sync --full --dry-run`
+    - `retrovue-daemon sync --no-details`
     - `retrovue-daemon sync --quiet > /dev/null`, which prints only warnings and errors
 
     The exit code is also 1 if an entry of `libraries` in the configuration matches no library of its server.
@@ -85,7 +96,11 @@ def sync(
     from retrovue_daemon.service.selection import Selection  # noqa: PLC0415 -- not for --help
 
     selection = Selection(
-        library=library, show=None if show is None else (show, year), full=full, accept_removals=accept_removals
+        library=library,
+        show=None if show is None else (show, year),
+        full=full,
+        accept_removals=accept_removals,
+        details=not (no_details or dry_run),
     )
     selection.check()
     settings, daemon_only = _settings(config, database, may_request=not dry_run)

@@ -75,12 +75,19 @@ async def with_bars(
 
 async def _show(board: ProgressBoard, progress: Progress) -> None:
     libraries = progress.add_task("Libraries", total=None)
+    details: TaskID | None = None
     bars: dict[int, TaskID] = {}
     async for latest in board.watch():
         for running in latest.running:
             _draw(progress, bars, running)
         for number in bars.keys() - {running.number for running in latest.running}:
             progress.remove_task(bars.pop(number))
+        if latest.details_total and details is None:
+            details = progress.add_task("Details", total=None)
+        if details is not None:
+            total = latest.details_total or progress.tasks[progress.task_ids.index(details)].total
+            done = latest.details_read if latest.details_total else total
+            progress.update(details, completed=done, total=total)
         progress.update(libraries, completed=latest.libraries_done, total=latest.libraries_total or None)
 
 

@@ -53,6 +53,7 @@ class Lines:
         self._write = write
         self._clock = clock
         self._shown: dict[int, tuple[LibraryProgress, LineTimer]] = {}
+        self._details: LineTimer | None = None
 
     def update(self, progress: Progress) -> None:
         """Write lines about what has changed."""
@@ -67,6 +68,19 @@ class Lines:
             # Most of the running libraries have not changed.
             if before is not latest:
                 self._shown[number] = latest, self._report(latest, before, timer or LineTimer(self._clock))
+        self._report_details(progress.details_read, progress.details_total)
+
+    def _report_details(self, read: int, total: int) -> None:
+        if not total:
+            if self._details is not None:
+                self._write("details: ended")
+            self._details = None
+        elif self._details is None:
+            self._write(f"details: reading those of {plural(total, 'item')}")
+            self._details = LineTimer(self._clock)
+        elif self._details.is_due():
+            rate = self._details.rate(read)
+            self._write(f"details: {_far(read, total, 'items', rate)}")
 
     def _report(self, latest: LibraryProgress, before: LibraryProgress | None, timer: LineTimer) -> LineTimer:
         if before is None:
@@ -102,10 +116,14 @@ def _name(library: LibraryProgress) -> str:
 
 
 def _how_far(library: LibraryProgress, rate: float) -> str:
-    of_all = "" if library.total is None else f" of {library.total:,}"
-    parts = [f"{library.done:,}{of_all} {library.listing}"]
+    return _far(library.done, library.total, library.listing, rate)
+
+
+def _far(done: int, total: int | None, what: str, rate: float) -> str:
+    of_all = "" if total is None else f" of {total:,}"
+    parts = [f"{done:,}{of_all} {what}"]
     if rate > 0:
         parts.append(f"{rate:,.0f} per second")
-        if library.total is not None and library.total > library.done:
-            parts.append(f"{lasting((library.total - library.done) / rate)} left")
+        if total is not None and total > done:
+            parts.append(f"{lasting((total - done) / rate)} left")
     return ", ".join(parts)

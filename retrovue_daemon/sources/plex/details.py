@@ -79,6 +79,7 @@ def _details(entry: DetailsEntry, key: str, cast: int, *, times_only: bool) -> D
         chapters,
         markers,
         tuple(dropped),
+        bool(entry.chapter_source),
     )
 
 

@@ -28,6 +28,8 @@ MOST_BYTES_OF_IDS: Final = 3_500
 
 _FEWEST_IDS: Final = 10
 _NOT_FOUND: Final = 404
+_TOO_LONG: Final = frozenset({400, 413, 414, 431})
+"""Statuses with which servers and proxies refuse requests that are too long."""
 
 
 class DetailsAnswer(msgspec.Struct):
@@ -55,7 +57,7 @@ class DetailsRequests:
     def __init__(self, transport: Transport, turn: Turn) -> None:
         self._transport = transport
         self._turn = turn
-        self.at_once = MOST_IDS
+        self.at_once = self._most = MOST_IDS
 
     async def read(
         self, rating_keys: Sequence[str], kind: Kind, *, cast: int, times_only: bool = False
@@ -76,6 +78,10 @@ class DetailsRequests:
                     keys, cast, times_only=times_only, tries=1 if has_failed and len(keys) > 1 else None
                 )
             except PlexError as error:
+                if _is_too_long(error) and len(keys) > 1:
+                    self._most = self.at_once = len(keys) // 2
+                    waiting.extendleft([keys[len(keys) // 2 :], keys[: len(keys) // 2]])
+                    continue
                 if not may_be_one_entry(error):
                     answer.failure = error
                     return answer
@@ -91,8 +97,13 @@ class DetailsRequests:
                     return answer
             else:
                 in_a_row = 0
-                if page is not None:
-                    _add(answer, keys, kind, page)
+                if page is None:
+                    continue
+                _add(answer, keys, kind, page)
+                absent = [key for key in keys if key not in answer.found]
+                if len(absent) < len(keys):
+                    # Some servers send fewer items than requested at once: only a response without any is final.
+                    waiting.extendleft([absent] if absent else [])
         return answer
 
     async def _request(
@@ -123,9 +134,13 @@ class DetailsRequests:
     def _adapt(self, seconds: float, asked: int) -> None:
         """Request fewer items at once after a slow response, and more again after a fast one."""
         if seconds > LONG_S:
-            self.at_once = max(_FEWEST_IDS, min(self.at_once, asked) // 2)
+            self.at_once = min(self._most, max(_FEWEST_IDS, min(self.at_once, asked) // 2))
         elif seconds < SHORT_S and asked >= self.at_once:
-            self.at_once = min(MOST_IDS, self.at_once * 2)
+            self.at_once = min(self._most, self.at_once * 2)
+
+
+def _is_too_long(error: PlexError) -> bool:
+    return isinstance(error, RequestRefused) and error.status in _TOO_LONG
 
 
 def _add(answer: DetailsAnswer, keys: Sequence[str], kind: Kind, page: DetailsPage) -> None:

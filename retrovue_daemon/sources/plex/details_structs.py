@@ -51,6 +51,7 @@ class DetailsEntry(msgspec.Struct, gc=False, rename="camel"):
     rating_key: Key = None
     type: Text = None
     duration: Natural = None
+    chapter_source: Text = None
     genres: list[Tag] | None = field(default=None, name="Genre")
     countries: list[Tag] | None = field(default=None, name="Country")
     labels: list[Tag] | None = field(default=None, name="Label")

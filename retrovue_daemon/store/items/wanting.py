@@ -94,8 +94,13 @@ def pending(connection: sqlite3.Connection, library_ids: Iterable[int]) -> int:
 
 
 def pending_by_library(connection: sqlite3.Connection) -> dict[int, int]:
-    """Return how many items want their details, by library; libraries without any are missing."""
+    """Return how many items want their details, by library; libraries without any are missing.
+
+    Nothing does in a database that no release with details has upgraded yet.
+    """
     total: dict[int, int] = {}
+    if not connection.execute("SELECT 1 FROM pragma_table_info('movies') WHERE name = 'details_stamp'").fetchall():
+        return total
     for kind in WITH_DETAILS:
         query = f"SELECT library_id, count(*) FROM {TABLES[kind]} WHERE {_WANTS} GROUP BY library_id"
         for library_id, number in connection.execute(query):

@@ -235,7 +235,7 @@ async def test_many_items_are_requested_at_once_and_matched_by_key(plex, connect
     shelf = Shelf(plex, missing={"5", "240"})
     client = await connect()
     answer = await client.details.read([str(number) for number in range(250)], Kind.MOVIE, cast=20)
-    assert [len(keys) for keys in shelf.requested] == [MOST_IDS, MOST_IDS, 50]
+    assert [len(keys) for keys in shelf.requested] == [MOST_IDS, 1, MOST_IDS, 50, 1]
     assert answer.found.keys() == {str(number) for number in range(250)} - {"5", "240"}
     assert (answer.unreadable, answer.ignored, answer.failure) == ({}, 0, None)
     arguments = shelf.arguments[0]
@@ -252,10 +252,36 @@ async def test_the_line_of_a_request_stays_short(plex, connect) -> None:
     assert all(len(",".join(line)) <= MOST_BYTES_OF_IDS for line in shelf.requested)
 
 
+async def test_a_server_that_sends_fewer_items_is_asked_for_the_rest(plex, connect) -> None:
+    async def few(request: web.Request) -> web.Response:
+        return web.Response(body=body(*map(entry, keys_of(request)[:3])))
+
+    plex.otherwise = few
+    answer = await (await connect()).details.read([str(number) for number in range(10)], Kind.MOVIE, cast=20)
+    assert len(answer.found) == 10
+    assert len(plex.requests) == 4
+
+
+async def test_a_line_that_a_proxy_refuses_is_shortened_for_good(plex, connect) -> None:
+    async def narrow(request: web.Request) -> web.Response:
+        keys = keys_of(request)
+        return web.Response(status=414) if len(keys) > 30 else web.Response(body=body(*map(entry, keys)))
+
+    plex.otherwise = narrow
+    client = await connect()
+    answer = await client.details.read([str(number) for number in range(100)], Kind.MOVIE, cast=20)
+    assert (len(answer.found), answer.failure) == (100, None)
+    assert client.details.at_once == 25
+    requests = len(plex.requests)
+    await client.details.read([str(number) for number in range(100)], Kind.MOVIE, cast=20)
+    assert len(plex.requests) == requests + 4
+
+
 async def test_an_answer_for_another_item_is_ignored_and_counted(plex, connect) -> None:
     """Other keys, other kinds, the same item again."""
     strange = [entry("9"), {**entry("2"), "type": "show"}, entry("1", Genre=[{"tag": "Horror"}]), entry("1")]
     plex.answer("/library/metadata/1,2", plex.reply({"MediaContainer": {"size": 4, "Metadata": strange}}))
+    plex.answer("/library/metadata/2", plex.reply(status=404))
     answer = await (await connect()).details.read(["1", "2"], Kind.MOVIE, cast=20)
     assert list(answer.found) == ["1"]
     assert (answer.found["1"].tags or {})["genre"] == ("Horror",)
