@@ -188,10 +188,8 @@ class _Schedules:
                     self._result.require(f"a single fault of the network failed a sync: {done} {passes}"[:1500])
                 return 1
             case "pretends":
-                done = await self._requested_sync(PATIENCE_S)
-                if done is None or done.get("exit_code") == 0:
-                    self._result.require(f"a sync of a server that is another one now ended {done}")
-                return 1
+                await self._require_no_token()
+                return 2
         moving = [
             asyncio.create_task(disturbances.shift(plex, random.Random(chooser.random())), name="shift")
             for plex in self._bad.values()
@@ -207,6 +205,18 @@ class _Schedules:
                 task.cancel()
             await asyncio.gather(*moving, return_exceptions=True)
         return requested
+
+    async def _require_no_token(self) -> None:
+        """Require that syncs of servers that are others now fail, and that none of these is shown the token."""
+        for number in range(2):
+            before = {name: len(plex.requests) for name, plex in self._bad.items()}
+            done = await self._requested_sync(PATIENCE_S)
+            if done is None or done.get("exit_code") == 0:
+                self._result.require(f"a sync of servers that are others now ended {done}")
+            for name, plex in self._bad.items():
+                shown = [one.path for one in list(plex.requests)[before[name] :] if "x-plex-token" in one.headers]
+                if shown and number > 0:  # passes that had begun before have ended by then
+                    self._result.require(f"{name} was shown the token although it is another server: {shown[:3]}")
 
     def _change(self, servers: worlds.Servers) -> None:
         for plex in servers.values():
