@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 MIB = 1024 * 1024
 GZIP_HEADER = b"\x1f\x8b\x08" + b"\x00" * 6 + b"\xff"
-BOMB_MIB = (32, 80, 256)
+BOMB_MIB = (2, 8, 32, 80, 256)
 """After decompression. A compressed MiB of one byte takes 1 KiB."""
 DEPTH = (100, 2000, 200_000)
 TEXT_MIB = (1, 8, 20)
