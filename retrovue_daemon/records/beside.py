@@ -1,6 +1,6 @@
 """What belongs to an item or a file but is compared on its own: it is not part of the item's digest.
 
-The digest is computed from the MessagePack form of a record. `covered` returns what stands for these values there.
+The digest is computed from the MessagePack form of a record. `covered` is what stands for these values there.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ STREAM_COLUMNS: Final = (
     "dolby_vision_profile", "is_default", "is_forced", "is_external", "is_hearing_impaired",
 )  # fmt: skip
 
+_DIGITS: Final = "0123456789"
 _encode: Final = msgspec.msgpack.Encoder().encode
 _EMPTY: Final = blake2b(digest_size=8, person=b"streams1")
 """Raise the number if the columns of a stream change."""
@@ -33,16 +34,18 @@ class Artwork:
     They end in the time at which their owner was updated last, which the item's own time covers.
     """
 
-    __slots__ = ("art", "theme", "thumb")
+    __slots__ = ("art", "covered", "theme", "thumb")
 
     def __init__(self, thumb: str | None = None, art: str | None = None, theme: str | None = None) -> None:
         self.thumb = thumb
         self.art = art
         self.theme = theme
-
-    def covered(self) -> list[str | None]:
-        """Return the paths without the times."""
-        return [path and _without_time(path) for path in (self.thumb, self.art, self.theme)]
+        self.covered = (
+            thumb and thumb.rstrip(_DIGITS),
+            art and art.rstrip(_DIGITS),
+            theme and theme.rstrip(_DIGITS),
+        )
+        """The paths without the times."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Artwork) and self._paths == other._paths
@@ -69,6 +72,9 @@ class Streams:
 
     __slots__ = ("digest", "hdr", "rows")
 
+    covered = None
+    """The same as if there were none."""
+
     def __init__(self, rows: Sequence[StreamRow], hdr: str | None) -> None:
         self.rows = rows
         self.hdr = hdr
@@ -76,9 +82,6 @@ class Streams:
         hashed = _EMPTY.copy()
         hashed.update(_encode((hdr, rows)))
         self.digest = int.from_bytes(hashed.digest(), "big", signed=True)
-
-    def covered(self) -> None:
-        """Return the same as if there were none."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Streams) and (self.hdr, self.rows) == (other.hdr, other.rows)
@@ -88,8 +91,3 @@ class Streams:
 
     def __repr__(self) -> str:
         return f"Streams({self.rows!r}, {self.hdr!r})"
-
-
-def _without_time(path: str) -> str:
-    stem, _, last = path.rpartition("/")
-    return stem if last.isdecimal() else path

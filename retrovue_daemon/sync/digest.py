@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 from hashlib import blake2b
-from operator import methodcaller
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,7 +24,7 @@ DIGEST_VERSION = 2
 """Raise this when the fields of the records change: every row then counts as changed once."""
 
 _EMPTY = blake2b(digest_size=8, person=DIGEST_VERSION.to_bytes(2, "big"))
-_ENCODER = msgspec.msgpack.Encoder(enc_hook=methodcaller("covered"))
+_ENCODER = msgspec.msgpack.Encoder(enc_hook=attrgetter("covered"))
 
 
 def digests(items: Sequence[Item]) -> tuple[int, ...]:

@@ -24,10 +24,10 @@ HIGHEST_FRAME_RATE: Final = 1_000
 
 _VIDEO: Final = 1
 _LYRICS: Final = 4
-_KINDS: Final = {_VIDEO: "video", 2: "audio", 3: "subtitle"}
+_KINDS: Final[dict[int | None, str]] = {_VIDEO: "video", 2: "audio", 3: "subtitle"}
 """By ``streamType``."""
 
-_RANGES: Final = {"smpte2084": "hdr10", "arib-std-b67": "hlg"}
+_RANGES: Final[dict[str | None, str]] = {"smpte2084": "hdr10", "arib-std-b67": "hlg"}
 """By the transfer function, in the names of ffmpeg."""
 
 
@@ -39,21 +39,25 @@ def build_streams(elements: Sequence[Stream]) -> tuple[Streams, bool]:
     rows: list[StreamRow] = []
     hdr: str | None = None
     dropped = len(elements) > MOST_STREAMS
-    for stream in elements[:MOST_STREAMS]:
-        number = stream.stream_type
-        kind = _KINDS.get(number) if number is not None else None
+    kind_of, ranges = _KINDS.get, _RANGES.get
+    for stream in elements if not dropped else elements[:MOST_STREAMS]:
+        number, index, rate, transfer = stream.stream_type, stream.index, stream.frame_rate, stream.color_trc
+        kind = kind_of(number)
         if kind is None:
             dropped = dropped or number != _LYRICS
             continue
-        if hdr is None and number == _VIDEO:
-            hdr = "dolby vision" if stream.dovi_present else _RANGES.get(stream.color_trc or "", "sdr")
-        index, rate = stream.index, stream.frame_rate
+        if number == _VIDEO:
+            if hdr is None:
+                hdr = "dolby vision" if stream.dovi_present else ranges(transfer, "sdr")
+            if rate is not None and not 0 < rate <= HIGHEST_FRAME_RATE:
+                rate = None
+        elif rate is not None:
+            rate = None
         rows.append(
             (
                 index, kind, stream.codec, stream.profile, stream.language_tag, stream.language_code, stream.title,
                 stream.bitrate, stream.channels, stream.audio_channel_layout, stream.sampling_rate, stream.width,
-                stream.height, rate if rate is not None and 0 < rate <= HIGHEST_FRAME_RATE else None,
-                stream.bit_depth, stream.scan_type, stream.color_trc, stream.dovi_profile,
+                stream.height, rate, stream.bit_depth, stream.scan_type, transfer, stream.dovi_profile,
                 1 if stream.default else 0, 1 if stream.forced else 0,
                 1 if index is None and stream.key is not None else 0, 1 if stream.hearing_impaired else 0,
             )
