@@ -162,7 +162,7 @@ async def test_details_stop_with_their_library(serve, rich, plex, events, edit) 
     assert len(requests(plex)) == before
 
 
-async def test_details_stop_with_the_daemon(serve, rich, plex) -> None:
+async def test_details_stop_with_the_daemon(serve, rich, plex, path) -> None:
     """At once, whatever the server does; what was not read is read after the next start."""
     held = plex.faults.hang("/library/metadata/*")
     service = await serve(rich)
@@ -170,6 +170,12 @@ async def test_details_stop_with_the_daemon(serve, rich, plex) -> None:
     async with asyncio.timeout(PATIENCE_S):
         await service.stop()
     held.release.set()
+    assert stored_details(path) == {}
+    plex.requests.clear()
+    service = await serve(rich)
+    await idle(service)
+    assert stored_details(path) == details_of(plex.world)
+    assert all(len(keys) == 2 for keys in requests(plex))
 
 
 async def test_made_markers_are_read_at_once(serve, rich, plex, path, events, clock) -> None:
