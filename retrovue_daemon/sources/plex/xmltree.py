@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import codecs
 import re
+from html import escape
+from html.entities import html5
 from typing import Any, Final, cast
 from xml.etree.ElementTree import ParseError
 
@@ -72,7 +74,7 @@ _DEEPEST: Final = 16
 """Levels of elements: Plex needs four."""
 
 _FED_AT_ONCE: Final = 256 * 1024
-_LONGEST_REFERENCE: Final = 16
+_LONGEST_REFERENCE: Final = 48
 
 _CONTROLS: Final = bytes(set(range(0x20)) - set(b"\t\n\r"))
 _NONCHARACTERS: Final = ("\ufffe".encode(), "\uffff".encode())
@@ -81,8 +83,14 @@ _NONCHARACTERS: Final = ("\ufffe".encode(), "\uffff".encode())
 The third kind, surrogates, is invalid UTF-8 and handled with the other invalid bytes.
 """
 
-_REFERENCE: Final = re.compile(r"&#(?:0*([0-9]|[12][0-9]|3[01]|[0-9]{5,})|[xX]([0-9a-fA-F]+));")
-"""References to characters that may be forbidden; those of common letters and signs are not examined."""
+_REFERENCE: Final = re.compile(
+    r"&(?!(?:amp|lt|gt|quot|apos|#(?:3[2-9]|[4-9][0-9]|[1-9][0-9]{2,3}));)"
+    r"(?:#(?:([0-9]+)|[xX]([0-9a-fA-F]+));|([A-Za-z][A-Za-z0-9]{,40};))?"
+)
+"""References that a parser may refuse: to characters or to entities of HTML, and an ``&`` that begins none.
+
+Those of XML's own entities and of common letters and signs are not examined.
+"""
 
 _HIGHEST_CODE_POINT: Final = 0x10FFFF
 _LEGAL: Final = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -95,14 +103,15 @@ codecs.register_error(_AS_NONCHARACTER, lambda error: (_NONCHARACTER, cast("Unic
 
 
 class UnreadableXml(ValueError):
-    """The text is not XML, or contains what is refused: a DTD, entities."""
+    """The text is not XML, or contains what is refused: a DTD."""
 
 
 def read_xml(body: bytes) -> tuple[str, dict[str, Any], bool]:
     """Return the root's tag, and its attributes and children in the shape of the JSON response.
 
-    Only what is read of JSON is kept. Characters that XML forbids are dropped first. Invalid UTF-8 is returned as
-    lone surrogates; the last value says whether there was any. Raise UnreadableXml.
+    Only what is read of JSON is kept. Characters that XML forbids are dropped first, and ``&`` is text where it
+    begins no reference. Invalid UTF-8 is returned as lone surrogates; the last value says whether there was any.
+    Raise UnreadableXml.
     """
     # Bytes with these values are never part of another UTF-8 character, and bytes are faster to filter than text.
     body = body.translate(None, _CONTROLS)
@@ -208,9 +217,17 @@ def _with_surrogates(value: Any) -> Any:
 
 
 def _legal_reference(match: re.Match[str]) -> str:
-    decimal, hexadecimal = match.groups()
-    digits, base = (hexadecimal, 16) if hexadecimal else (decimal, 10)
-    # Seven digits can express the highest code point in either base; int() refuses thousands of them.
-    number = int(digits, base) if len(digits.lstrip("0")) <= len(str(_HIGHEST_CODE_POINT)) else -1
-    legal = 0 <= number <= _HIGHEST_CODE_POINT and _LEGAL.match(chr(number))
-    return match.group() if legal else ""
+    """Return what the parser accepts: nothing for a forbidden character, text for what is no reference.
+
+    Without a DTD, which is refused, no entity can have another meaning than in HTML.
+    """
+    decimal, hexadecimal, entity = match.groups()
+    if decimal or hexadecimal:
+        digits, base = (hexadecimal, 16) if hexadecimal else (decimal, 10)
+        # Seven digits can express the highest code point in either base; int() refuses thousands of them.
+        number = int(digits, base) if len(digits.lstrip("0")) <= len(str(_HIGHEST_CODE_POINT)) else -1
+        legal = 0 <= number <= _HIGHEST_CODE_POINT and _LEGAL.match(chr(number))
+        return f"&#{number};" if legal else ""
+    if entity in html5:
+        return escape(html5[entity])
+    return f"&amp;{match.group()[1:]}"

@@ -15,6 +15,7 @@ from retrovue_daemon.records import (
     Skipped,
     Streams,
 )
+from retrovue_daemon.sources.plex import xmltree
 from retrovue_daemon.sources.plex.parse import NotAMediaContainer, parse_identity, parse_libraries, parse_page
 
 HEAD = b'<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -128,6 +129,33 @@ def test_characters_that_xml_forbids(bad: bytes) -> None:
     page = parse_page(EPISODES.replace(b"Salda", b"Sal" + bad + b"da"))
     assert isinstance(page.items[0], Episode)
     assert page.items[0].episode_title == "Saldaña & Söhne"
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("&nbsp;", "\xa0"),
+        ("&eacute;", "é"),
+        ("&LT;&AMP;&QUOT;", '<&"'),
+        ("&nosuch;", "&nosuch;"),
+        ("&", "&"),
+        ("&&amp;", "&&"),
+        ("&amp", "&amp"),
+        ("&#;&#x;", "&#;&#x;"),
+        ("&#abc;", "&#abc;"),
+        ("&#12", "&#12"),
+        ("&#XE9;&#0233;", "éé"),
+        pytest.param("&" * 60, "&" * 60, id="many"),
+        pytest.param("&" + "a" * 60 + ";", "&" + "a" * 60 + ";", id="long"),
+    ],
+)
+@pytest.mark.parametrize("fed", [7, 256 * 1024])
+def test_an_ampersand_that_begins_no_reference(written: str, read: str, fed: int, monkeypatch) -> None:
+    """It is text, or what HTML means by it; it costs no entry, wherever a piece of the body ends."""
+    monkeypatch.setattr(xmltree, "_FED_AT_ONCE", fed)
+    page = parse_page(EPISODES.replace(b"Salda", f"Sal{written}da".encode()))
+    assert isinstance(page.items[0], Episode)
+    assert page.items[0].episode_title == f"Sal{read}daña & Söhne"
 
 
 def test_bytes_that_are_no_utf8() -> None:
