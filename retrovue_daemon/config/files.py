@@ -29,6 +29,7 @@ _DATABASE: Final = "retrovue.db"
 
 _MODE: Final = re.compile(r"0?[0-7]{3}")
 _OWNER_READS_AND_WRITES: Final = 0o600
+_LARGEST_CA_FILE: Final = 16 * 1024 * 1024
 _SENSELESS_BITS: Final = 0o113  # execution by anyone, and writing by every user
 
 
@@ -123,8 +124,10 @@ def resolve(raw: str, context: Context) -> Path:
 
 
 def owner_hint(path: Path) -> str:
-    """Return how to get access to a file that this user may not use: as its owner."""
+    """Return how to get access to a file that this user may not use: as its owner, or by making it accessible."""
     number = _visible(path).st_uid
+    if number == os.geteuid():
+        return f"let this user read and write {path}: check its mode, and whether its file system is read-only"
     try:
         user = pwd.getpwuid(number).pw_name
     except KeyError:
@@ -136,7 +139,7 @@ def access_hint(path: Path) -> str:
     """Return how to get access to a file that this user may not read: as its owner, or as a member of its group."""
     found = _visible(path)
     how = owner_hint(path)
-    if found.st_mode & stat.S_IRGRP and found.st_gid:
+    if found.st_uid != os.geteuid() and found.st_mode & stat.S_IRGRP and found.st_gid:
         with suppress(KeyError):
             group = grp.getgrgid(found.st_gid).gr_name
             how += f", or as a member of the group {group} (usermod -aG {group} USER)"
@@ -149,6 +152,29 @@ def _visible(path: Path) -> os.stat_result:
         return path.stat()
     except OSError:
         return _visible(path.absolute().parent)
+
+
+def read_regular(path: Path, largest: int) -> bytes:
+    """Return the content of a regular file of at most ``largest`` bytes.
+
+    A pipe would wait for a writer, a device may send without end. Raise `BadValue`, which does not name the file, or
+    OSError.
+    """
+    _refuse_irregular(path.stat())
+    # A pipe that takes the file's place now must not block either.
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as stream:
+        _refuse_irregular(os.fstat(stream.fileno()))
+        content = stream.read(largest + 1)
+        if len(content) > largest:
+            size = max(len(content), os.fstat(stream.fileno()).st_size)
+            raise BadValue(f"must be a file of at most {largest // 1024} KiB, and it has {size} bytes")
+    return content
+
+
+def _refuse_irregular(found: os.stat_result) -> None:
+    # Opening a directory fails by itself.
+    if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+        raise BadValue("must be a regular file, and it is a pipe, a device or a socket")
 
 
 def reason(error: OSError) -> str:
@@ -169,11 +195,14 @@ FILE: Final[Value[Path]] = Value("the path of a file", str, _convert_file, plain
 def _convert_ca_file(raw: str, context: Context) -> Path:
     path = _convert_file(raw, context)
     try:
+        read_regular(path, _LARGEST_CA_FILE)
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
     except ssl.SSLError:
         raise BadValue(f"must be a PEM file with certificates, and {path} holds none") from None
     except OSError as error:
         raise BadValue(f"cannot be read: {path}: {reason(error)}") from None
+    except BadValue as bad:
+        raise BadValue(f"{bad}: {path}") from None
     return path
 
 

@@ -7,6 +7,7 @@ A section is a frozen dataclass. The default of each field describes its TOML ke
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast, dataclass_transform, overload
 
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SPEC: Final = "spec"
+
+_SHORT: Final = 8
+"""Characters of a key that cannot be a token."""
+_BEGINNING: Final = 3
+_WORDS: Final = re.compile(r"(?=.{,40}$)[A-Za-z]+(?:[_-][A-Za-z]+)*")
+_SMALL_WORDS: Final = re.compile(r"(?=.{,40}$)[a-z]+(?:[_-][a-z]+)*")
+"""Names of keys; tokens are random letters in both cases and digits."""
+
 _REQUIRED: Final = object()
 _NOWHERE: Final = Context(base_dir=Path("/"), environ={})
 
@@ -193,7 +202,7 @@ class Reading(msgspec.Struct, frozen=True):
                 continue
             where = self.elsewhere.get(name)
             hint = f"did you mean {where}?" if where else did_you_mean(name, known)
-            shown = name if name.isprintable() else ascii(name)
+            shown = _shown(name, is_similar=bool(hint))
             self.problem(
                 f"{at}.{shown}" if at else shown,
                 f"is not a key here; {hint or 'valid keys: ' + ', '.join(sorted(known))}",
@@ -232,3 +241,13 @@ class Reading(msgspec.Struct, frozen=True):
             if len(self.problems) == before:
                 made.append(spec.make(**fields))
         return tuple(made)
+
+
+def _shown(name: str, *, is_similar: bool) -> str:
+    """Return an unknown key as messages show it: only the beginning of one that may be a token in the wrong place.
+
+    ``is_similar`` says that a known key is similar to it.
+    """
+    if len(name) > _SHORT and not (_WORDS if is_similar else _SMALL_WORDS).fullmatch(name):
+        name = f"{name[:_BEGINNING]}…"
+    return name if name.isprintable() else ascii(name)

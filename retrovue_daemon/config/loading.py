@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from retrovue_daemon.config.addresses import is_loopback, same_server
-from retrovue_daemon.config.files import access_hint, default_database, find_config, reason
+from retrovue_daemon.config.files import access_hint, default_database, find_config, read_regular, reason
 from retrovue_daemon.config.identity import mapping_form, name_form
 from retrovue_daemon.config.keys import Reading, specs_of, toml_keys
 from retrovue_daemon.config.sections import PATH_MAPPING, SECTIONS, TOKEN_KEYS, Config, ServerSection
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_LARGEST_FILE: Final = 1024 * 1024
 _GROUP_BITS: Final = 0o070
 _TOML_ERROR: Final = re.compile(r"(?P<what>.*?) \(at (?P<where>line \d+, column \d+|end of document)\)", re.DOTALL)
 
@@ -40,11 +41,14 @@ def load_config(path: Path, environ: Mapping[str, str] | None = None, *, trusts_
     Raise `ConfigError` with all problems.
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path, _LARGEST_FILE)
         is_public = bool(path.stat().st_mode & stat.S_IROTH)
     except OSError as error:
         hint = access_hint(path) if isinstance(error, PermissionError) else None
         raise ConfigError(path, [ConfigProblem("", f"cannot be read: {reason(error)}")], hint=hint) from None
+    except BadValue as bad:
+        hint = "write the configuration to a file: it is read again at each reload"
+        raise ConfigError(path, [ConfigProblem("", str(bad))], hint=hint) from None
     try:
         mapping = tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

@@ -12,7 +12,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from retrovue_daemon.config.files import reason, resolve
+from retrovue_daemon.config.files import read_regular, reason, resolve
 from retrovue_daemon.config.values import BadValue, Value
 from retrovue_daemon.errors import ConfigError, ConfigProblem
 
@@ -152,21 +152,15 @@ TOKEN: Final[Value[Secret]] = Value(
 
 def _read_file(path: Path) -> str:
     """Return the content of a small text file. Raise `BadValue` with the reason if that fails."""
-    where = f"in {path.parent}"
+    where = f"(looked in {path.parent})"
     try:
-        found = path.stat()
-        if stat.S_ISDIR(found.st_mode):
-            raise BadValue(f"must be a file, but it names a directory {where}")
-        # Opening a pipe would wait for a writer, perhaps forever.
-        if not stat.S_ISREG(found.st_mode):
-            raise BadValue(f"must be a regular file, but it names something else {where}")
-        if found.st_size > _LARGEST_FILE:
-            raise BadValue(f"must be a file with a token, but it names one of {found.st_size} bytes {where}")
-        return path.read_text("utf-8")
+        return read_regular(path, _LARGEST_FILE).decode()
     except OSError as error:
-        raise BadValue(f"cannot be read: {reason(error)} (looked {where})") from None
+        raise BadValue(f"cannot be read: {reason(error)} {where}") from None
     except UnicodeDecodeError:
         raise BadValue(f"must be a file with a token, but it names one that is not text {where}") from None
+    except BadValue as bad:
+        raise BadValue(f"{bad} {where}") from None
 
 
 def _convert_file(raw: str, context: Context) -> Secret:

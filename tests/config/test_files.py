@@ -10,6 +10,8 @@ import pytest
 from retrovue_daemon.config import ConfigError, default_database, files, find_config, load_config
 from retrovue_daemon.config.files import access_hint, owner_hint
 
+CHECK = "check its mode, and whether its file system is read-only"
+
 
 def placed(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -91,12 +93,17 @@ def test_the_service_s_configuration_means_its_database(tmp_path: Path, system: 
     assert (config.database.path, config.default_database) == (system.parent / "set.db", None)
 
 
-def test_how_to_get_access(tmp_path: Path) -> None:
-    """As the owner, or as a member of a group that may read; of a hidden file, its directory is described."""
+def test_how_to_get_access(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the owner, or as a member of a group that may read; of a hidden file, its directory is described.
+
+    The owner is not advised to become the owner.
+    """
     file = placed(tmp_path / "config.toml")
     file.chmod(0o640)
     owner, group = file.owner(), file.group()
     as_owner = f"run this command as {owner} (sudo{'' if owner == 'root' else f' -u {owner}'})"
+    assert owner_hint(file) == access_hint(file) == f"let this user read and write {file}: {CHECK}"
+    monkeypatch.setattr(os, "geteuid", lambda: file.stat().st_uid + 1)
     assert owner_hint(file) == owner_hint(file / "hidden" / "deeper") == as_owner
     if file.stat().st_gid == 0:
         assert access_hint(file) == as_owner  # no one should be told to join root

@@ -11,6 +11,7 @@ import pytest
 from retrovue_daemon.config import ConfigError, ConfigProblem, load_config, parse_config
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 SECRET = "s3cr3t-t0ken-value"
@@ -59,6 +60,8 @@ BAD = {
     "key of another table": ("[sync]\nbatch_size = 5", "sync.batch_size", "did you mean batch_size in [database]?"),
     "key above all tables": ("page_size = 5", "page_size", "did you mean page_size in [sync]?"),
     "unknown table": ("[server]\nname = 'a'", "server", 'did you mean "servers"?'),
+    "unknown key in capitals": (SERVER + "tokenFile = 'x'", "servers[0].tokenFile", 'did you mean "token_file"?'),
+    "unknown long key": (SERVER + "accept_self_signed = 'x'", "servers[0].accept_self_signed", "valid keys: "),
     "unknown key of a server": (SERVER + "tokn_file = 'x'", "servers[0].tokn_file", 'did you mean "token_file"?'),
     "unknown key of a mapping": (MAPPING + "local = '/x'", "servers[0].path_mappings[0].local", '"local_path"'),
     "unprintable key": ('"a\\nb" = 1', "'a\\nb'", "valid keys:"),
@@ -283,11 +286,38 @@ def test_a_credential_that_only_the_service_sees_can_be_taken_on_trust(directory
         load_config(path, environ, trusts_credentials=True)
 
 
-def test_a_pipe_as_token_file_does_not_block(tmp_path: Path) -> None:
-    """A named pipe, which would wait for a writer, is refused unopened."""
-    os.mkfifo(tmp_path / "pipe")
-    (problem,) = problems(TOKENLESS + "token_file = 'pipe'", tmp_path)
-    assert "regular file" in problem.message
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "device"])
+def test_only_regular_files_are_read(make: Callable[[Path], None], tmp_path: Path) -> None:
+    """A pipe would wait for a writer, and a device may send without end."""
+    make(tmp_path / "odd")
+    for key in ("token_file", "ca_file"):
+        server = TOKENLESS if key == "token_file" else SERVER
+        (problem,) = problems(server + f"{key} = 'odd'", tmp_path)
+        assert (problem.path, "regular file" in problem.message) == (f"servers[0].{key}", True)
+    with pytest.raises(ConfigError, match="must be a regular file") as caught:
+        load_config(tmp_path / "odd")
+    assert "reload" in (caught.value.hint or "")
+
+
+def test_a_configuration_of_more_than_1_mib_is_refused(tmp_path: Path) -> None:
+    """It is no configuration, and would take memory."""
+    file = tmp_path / "config.toml"
+    file.write_text("#" * 1024 * 1024)
+    load_config(file, {"HOME": "/"})
+    file.write_text("#" * (1024 * 1024 + 1))
+    with pytest.raises(ConfigError, match="at most 1024 KiB, and it has 1048577 bytes"):
+        load_config(file, {"HOME": "/"})
+
+
+@pytest.mark.parametrize(
+    "token", ["xyzAbCdEfGhIjKlMnOp2", "xyzfghijklmnopqrs7", "xyz-AbCdEfGhIjKlMnOp", "xyzJhbGciOiJFZERTQSJ9.eyJ1Ijo.x"]
+)
+@pytest.mark.parametrize("at", ["{key} = 1", "[{key}]", TOKENLESS + "{key} = 1", MAPPING + "{key} = 1"])
+def test_a_token_in_the_place_of_a_key_is_not_shown(token: str, at: str, tmp_path: Path) -> None:
+    """Only its beginning, by which the user finds it."""
+    found = str(problems(at.format(key=f'"{token}"'), tmp_path))
+    assert token[:3] + "…" in found
+    assert token[:5] not in found
 
 
 def test_an_authority_without_certificates_is_refused(tmp_path: Path) -> None:
