@@ -12,8 +12,8 @@ from retrovue_daemon.records import Kind
 from retrovue_daemon.service.selection import is_of_year
 from retrovue_daemon.sources.plex.client import PlexClient
 from retrovue_daemon.store.file.visits import reading
-from retrovue_daemon.store.items.catalog import simplified
 from retrovue_daemon.store.items.lookup import stored_ids
+from retrovue_daemon.store.items.titles import simplified
 from retrovue_daemon.version import __version__
 
 if TYPE_CHECKING:

@@ -20,10 +20,22 @@ from retrovue_daemon.errors import DaemonError
 if TYPE_CHECKING:
     from types import ModuleType
 
-COMMANDS: Final = ("run", "sync", "check", "reload", "discover", "init", "demo", "status", "health", "history")
+COMMANDS: Final = (
+    "run",
+    "sync",
+    "check",
+    "reload",
+    "discover",
+    "init",
+    "demo",
+    "status",
+    "health",
+    "history",
+    "export",
+)
 """Each command is the function of that name in the module of that name."""
 
-GROUPS: Final = ("servers", "libraries", "mappings", "items", "guid", "config", "database")
+GROUPS: Final = ("servers", "libraries", "mappings", "items", "collections", "guid", "config", "database")
 """Each group is the ``app`` of the module of that name."""
 
 

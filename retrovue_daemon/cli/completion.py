@@ -13,6 +13,8 @@ from retrovue_daemon.cli.place import select_place
 from retrovue_daemon.errors import DaemonError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from retrovue_daemon.cli.place import Place
 
 
@@ -41,6 +43,25 @@ def library_names(context: typer.Context, incomplete: str) -> list[str]:
     return _matching(
         incomplete, [title for owner, title in _stored(place) if title is not None and server in {None, owner}]
     )
+
+
+def stored_names(what: str) -> Callable[[typer.Context, str], list[str]]:
+    """Return a completion with the names of stored genres, labels, collections, people or content ratings."""
+
+    def complete(context: typer.Context, incomplete: str) -> list[str]:
+        from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
+        from retrovue_daemon.store.items.names import names_of  # noqa: PLC0415 -- not for --help
+
+        place = _place(context)
+        if place is None:
+            return []
+        try:
+            with visits.reading(place.path) as connection:
+                return _matching(incomplete, names_of(connection, what, incomplete))
+        except (DaemonError, OSError):
+            return []
+
+    return complete
 
 
 def _place(context: typer.Context) -> Place | None:

@@ -110,7 +110,7 @@ def test_everything_about_a_film_is_shown(on, rows) -> None:
     )
     assert {guid["provider"] for guid in everything["guids"]} >= {"imdb", "tmdb"}
     file_columns = {name for (name,) in rows("SELECT name FROM pragma_table_info('media_files')")}
-    assert [set(file) for file in everything["files"]] == [file_columns] * len(everything["files"])
+    assert [set(file) for file in everything["files"]] == [file_columns | {"streams"}] * len(everything["files"])
     told = on("items", "show", item_id, "--kind", "movie", "--by", "id").out
     for word in ("Fritz Lang", "/srv/media/movies", "imdb", "GiB"):
         assert word in told

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from retrovue_daemon.cli.display.output import print_json, print_line
+from retrovue_daemon.cli.filters import read_guid
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, command_group
-from retrovue_daemon.errors import BadInput
 
 app = command_group(
     "Parse the guids with which Plex identifies films and shows.",
@@ -38,14 +38,3 @@ def parse_guid(
     else:
         print_line(f"provider     {provider}")
         print_line(f"external id  {external_id}")
-
-
-def read_guid(guid: str) -> tuple[str, str]:
-    """Return the provider and external id of a guid. Raise BadInput if it is invalid."""
-    from retrovue_daemon.sources.plex.guid import UNKNOWN, GUIDParser  # noqa: PLC0415 -- not for --help
-
-    provider, external_id = GUIDParser.parse_guid(guid)
-    if provider == UNKNOWN or not external_id:
-        missing = "a scheme such as imdb://" if provider == UNKNOWN else "an id after ://"
-        raise BadInput(f"{guid!r} is not a guid: it lacks {missing}", hint="a guid looks like imdb://tt0017136")
-    return provider, external_id

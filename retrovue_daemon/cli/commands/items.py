@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, TypeAlias, cast
 
 import typer
 
 from retrovue_daemon.cli import choices
-from retrovue_daemon.cli.commands.guid import read_guid
-from retrovue_daemon.cli.display.output import print_failure, print_json, print_table
+from retrovue_daemon.cli.display.output import print_failure, print_json, print_line, print_table, print_warning
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.display.units import moment, plural, running_time, size
+from retrovue_daemon.cli.filters import Choice, KindName, with_choice
 from retrovue_daemon.cli.options import (
     ConfigOption,
     DatabaseOption,
     JsonOption,
-    LibraryOption,
     ServerOption,
     command_group,
 )
@@ -24,25 +24,16 @@ from retrovue_daemon.cli.place import find_place
 from retrovue_daemon.errors import AmbiguousName, BadInput
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from retrovue_daemon.store.items.catalog import Found, Row, Where
+    from retrovue_daemon.store.items.catalog import Row
+    from retrovue_daemon.store.items.chosen import Found
 
 app = command_group(
     "Search the stored films, shows, seasons and episodes, or show one in detail.",
     "items search lighthouse",
     "items show 1 --kind show",
 )
-
-
-class KindName(StrEnum):
-    """The values of ``--kind``."""
-
-    MOVIE = "movie"
-    SHOW = "show"
-    SEASON = "season"
-    EPISODE = "episode"
 
 
 class Number(StrEnum):
@@ -56,58 +47,83 @@ KindOption: TypeAlias = Annotated[
     KindName | None, typer.Option("--kind", "-k", help="Only items of this kind.", show_default=False)
 ]
 
-_TIMES = frozenset({"created_at", "synced_at", "missing_since", "updated_at", "change_stamp"})
-_LISTS = {"guids": "external ids", "files": "files", "seasons": "seasons", "episodes": "episodes"}
+_FIRST = 25
+"""Results that are listed unless ``--limit`` says otherwise."""
+
+_TIMES = frozenset({
+    "created_at", "synced_at", "missing_since", "updated_at", "change_stamp", "added_at", "details_read_at",
+    "details_again_at",
+})  # fmt: skip
+_LISTS = {
+    "guids": "external ids",
+    "tags": "tags",
+    "credits": "credits",
+    "collections": "collections",
+    "files": "files",
+    "chapters": "chapters",
+    "markers": "markers",
+    "seasons": "seasons",
+    "episodes": "episodes",
+}
+_POSITIONS = frozenset({"starts_at", "ends_at"})
 
 
 @app.command("search")
+@with_choice
 def search_items(
+    choice: Choice,
     text: Annotated[
-        str, typer.Argument(metavar="TEXT", help="A part of the title, or a guid such as imdb://tt0017136.")
-    ],
-    kind: KindOption = None,
-    server: ServerOption = None,
-    library: LibraryOption = None,
-    limit: Annotated[
-        int, typer.Option("--limit", "-n", metavar="NUMBER", min=1, help="The maximum number of results.")
-    ] = 25,
+        str | None,
+        typer.Argument(
+            metavar="[TEXT]", help="A part of the title, or a guid such as imdb://tt0017136.", show_default=False
+        ),
+    ] = None,
+    paths: Annotated[
+        bool, typer.Option("--paths", help="Print only the local paths of the files to play, one per line.")
+    ] = False,
+    null: Annotated[
+        bool, typer.Option("--null", "-0", help="End each path with a NUL character instead of a line break.")
+    ] = False,
     config: ConfigOption = None,
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find films, shows and episodes by title or external id; case is ignored.
+    """Find films, shows and episodes by title or external id, and by what is stored about them; case is ignored.
 
-    The best matches come first. Seasons are included only with `--kind season`. The exit code is 1 if no item is
-    found.
+    All options must apply. The best matches come first, and without TEXT films, shows, then episodes. Seasons are
+    included only with `--kind season`. Without `--limit`, 25 items are listed. `--paths` prints the files of all
+    active items, each part of a film in order; use `-0` if paths may contain line breaks. The exit code is 1 if no
+    item is found.
 
     Examples:
 
     - `retrovue-daemon items search metropolis`
     - `retrovue-daemon items search "the lighthouse" --kind episode --server home`
     - `retrovue-daemon items search imdb://tt0017136 --json`
+    - `retrovue-daemon items search --kind movie --genre Horror --year 1920..1939 --max-duration 90 --sort year`
+    - `retrovue-daemon items search --genre Comedy --language de --paths -0 | xargs -0 ls -l`
     """
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.store.items import catalog  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.items.chosen import Chosen  # noqa: PLC0415 -- likewise
 
-    if not text.strip():
-        raise BadInput("TEXT must not be empty", hint="pass a part of a title, or a guid")
+    if (paths and as_json) or (null and not paths):
+        problem = "--paths and --json exclude each other" if as_json and paths else "-0 is only for --paths"
+        raise BadInput(problem, hint="pass --paths -0, or --json alone")
     place = find_place(config, database)
     with visits.reading(place.path) as connection:
-        where = _where(connection, kind, server, library)
-        if "://" in text:
-            found = catalog.with_external_id(connection, *read_guid(text), where)
-            total = len(found)
-        else:
-            found, total = catalog.search(connection, text.strip(), where, limit=limit)
-    found = found[:limit]
+        filters, title = choice.filters(connection, text, state="active" if paths else None)
+        chosen = Chosen(connection, filters, title)
+        if paths:
+            print_paths(chosen.paths(sort=choice.sort, limit=choice.limit), null=null)
+        found = [] if paths else chosen.found(sort=choice.sort, limit=choice.limit or _FIRST)
     if as_json:
-        print_json({"total": total, "items": found})
+        print_json({"total": chosen.total, "items": found})
     elif found:
         print_table(_found_table(found))
-        if total > len(found):
-            print(f"{len(found)} of {total:,}; --limit shows more")
-    if not found:
-        print_failure(f"no stored item matches {text!r}", None)
+        if chosen.total > len(found):
+            print(f"{len(found)} of {chosen.total:,}; --limit shows more")
+    if not chosen.total:
+        print_failure("no stored item matches" if text is None else f"no stored item matches {text!r}", None)
         raise typer.Exit(1)
 
 
@@ -126,7 +142,10 @@ def show_item(
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one item in detail: its row, external ids and files, its show or library, and its seasons and episodes.
+    """Show everything that is stored about one item.
+
+    That is its row, external ids, tags, credits and collections, its files with their streams, chapters and markers,
+    its show or library, and its seasons and episodes.
 
     If the number matches several items, they are listed; select one with `--kind`, `--server` and `--by`.
 
@@ -138,11 +157,15 @@ def show_item(
     from retrovue_daemon.records import Kind  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- likewise
     from retrovue_daemon.store.items import catalog  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.store.tables.servers import read_servers  # noqa: PLC0415 -- likewise
 
     place = find_place(config, database)
     with visits.reading(place.path) as connection:
-        where = _where(connection, kind, server, None, every_kind=True)
-        found = catalog.numbered(connection, number.strip(), where, [by.value] if by else ["id", "rating-key"])
+        kinds = tuple(Kind) if kind is None else (Kind(kind.value),)
+        server_id = None if server is None else choices.choose_server(read_servers(connection), server).id
+        found = catalog.numbered(
+            connection, number.strip(), kinds, server_id, [by.value] if by else ["id", "rating-key"]
+        )
         if not found:
             raise BadInput(f"no item has the id or rating key {number!r}", hint="`items search` finds items by title")
         if len(found) > 1:
@@ -157,28 +180,26 @@ def show_item(
         _print_everything(everything)
 
 
-def _where(
-    connection: sqlite3.Connection,
-    kind: KindName | None,
-    server: str | None,
-    library: str | None,
-    *,
-    every_kind: bool = False,
-) -> Where:
-    from retrovue_daemon.records import Kind  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.store.items.catalog import Where  # noqa: PLC0415 -- likewise
-    from retrovue_daemon.store.tables.libraries import read_libraries  # noqa: PLC0415 -- likewise
-    from retrovue_daemon.store.tables.servers import read_servers  # noqa: PLC0415 -- likewise
-
-    kinds = tuple(Kind) if every_kind else (Kind.MOVIE, Kind.SHOW, Kind.EPISODE)
-    if kind is not None:
-        kinds = (Kind(kind.value),)
-    server_id = None if server is None else choices.choose_server(read_servers(connection), server).id
-    library_ids = None
-    if library is not None:
-        chosen = choices.choose_libraries(read_libraries(connection), library, server)
-        library_ids = [entry.id for entry in chosen]
-    return Where(kinds, server_id, library_ids)
+def print_paths(found: Iterator[str | None], *, null: bool) -> None:
+    """Print paths, as they are unless they go to a terminal; warn about files without one."""
+    unknown = broken = 0
+    sys.stdout.flush()
+    for path in found:
+        if path is None:
+            unknown += 1
+        elif null:
+            sys.stdout.buffer.write(path.encode() + b"\0")
+        elif "\n" in path or "\r" in path:
+            broken += 1
+        elif sys.stdout.isatty():
+            print_line(path)
+        else:
+            sys.stdout.buffer.write(path.encode() + b"\n")
+    sys.stdout.buffer.flush()
+    if unknown:
+        print_warning(f"{plural(unknown, 'file')} omitted: no local path is known; see `mappings suggest`")
+    if broken:
+        print_warning(f"{plural(broken, 'file')} omitted: the path contains a line break; use -0")
 
 
 # -- output ---------------------------------------------------------------------------------------------------------
@@ -229,7 +250,11 @@ def _print_everything(everything: Mapping[str, object]) -> None:
         print(f"{plural(len(rows), title.removesuffix('s'), title)}")
         if name == "files":
             for row in rows:
-                print_table(_sheet(row))
+                streams = cast("Sequence[Row]", row["streams"])
+                print_table(_sheet({key: value for key, value in row.items() if key != "streams"}))
+                if streams:
+                    print(plural(len(streams), "stream"))
+                    _print_rows(streams)
         elif rows:
             _print_rows(rows)
 
@@ -243,9 +268,10 @@ def _sheet(row: Row) -> Table:
 
 
 def _print_rows(rows: Sequence[Row]) -> None:
-    table = Table(*rows[0])
+    names = [name for name in rows[0] if any(row[name] is not None for row in rows)]
+    table = Table(*names)
     for row in rows:
-        table.add_row(*(_shown(name, value) for name, value in row.items()))
+        table.add_row(*(_shown(name, row[name]) for name in names))
     print_table(table)
 
 
@@ -255,6 +281,8 @@ def _shown(name: str, value: object) -> str:
         return ""
     if isinstance(value, int) and name in _TIMES:
         return f"{value} ({moment(value)})"
+    if isinstance(value, int) and name in _POSITIONS:
+        return running_time(value)
     if isinstance(value, int) and name == "duration":
         return f"{value} ({running_time(value)})"
     if isinstance(value, int) and name == "size":

@@ -1,15 +1,12 @@
-"""Reading single items: finding them by title, external id or number, and everything stored about one of them."""
+"""Reading single items: finding them by number, and everything stored about one of them."""
 
 from __future__ import annotations
 
-import sys
-import unicodedata
 from typing import TYPE_CHECKING, Literal, TypeAlias
-
-import msgspec
 
 from retrovue_daemon.config.values import is_utf8
 from retrovue_daemon.records import Kind
+from retrovue_daemon.store.items.chosen import Found
 from retrovue_daemon.store.items.lookup import GUID_TABLES, TABLES
 
 if TYPE_CHECKING:
@@ -38,89 +35,19 @@ _HEADS = {
         f" i.episode_number, {_WHERE_IT_IS} FROM episodes AS i{_OF} LEFT JOIN shows AS w ON w.id = i.show_id"
     ),
 }
-_TITLES = {Kind.MOVIE: "i.title", Kind.SHOW: "i.title", Kind.SEASON: "i.title", Kind.EPISODE: "i.episode_title"}
-
-
-class Found(msgspec.Struct, frozen=True):
-    """An item in a list; only seasons and episodes have ``show``, ``season_number`` and ``episode_number``."""
-
-    kind: str
-    id: int
-    rating_key: str
-    title: str
-    year: int | None
-    edition_title: str | None
-    show: str | None
-    season_number: int | None
-    episode_number: int | None
-    library: str
-    server: str
-    state: str
-
-
-class Where(msgspec.Struct, frozen=True):
-    """Which items to search; None means all servers or all libraries."""
-
-    kinds: Collection[Kind]
-    server_id: int | None = None
-    library_ids: Collection[int] | None = None
-
-    def conditions(self) -> tuple[str, list[object]]:
-        """Return the SQL condition and its values."""
-        parts, values = ["1"], list[object]()
-        if self.server_id is not None:
-            parts.append("i.server_id = ?")
-            values.append(self.server_id)
-        if self.library_ids is not None:
-            parts.append(f"i.library_id IN ({', '.join('?' * len(self.library_ids))})")
-            values.extend(self.library_ids)
-        return " AND ".join(parts), values
-
-
-def search(connection: sqlite3.Connection, text: str, where: Where, *, limit: int) -> tuple[list[Found], int]:
-    """Find items whose title contains a text, ignoring case and, if nothing else matches, accents.
-
-    Return the best matches (equal titles, then titles starting with the text) and the total number of matches.
-    """
-    if not is_utf8(text):
-        return [], 0
-    connection.create_function("simplified", 1, simplified, deterministic=True)
-    like = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    found, total = list[Found](), 0
-    if text.isascii():
-        found, total = _titled(connection, f"%{like}%", "{title} LIKE ? ESCAPE '\\'", f"{like}%", where, limit)
-    if not total:
-        found, total = _titled(
-            connection, simplified(text), "instr(simplified({title}), ?)", f"{like}%", where, limit
-        )
-    plain = simplified(text)
-    found.sort(key=lambda item: _rank(simplified(item.title), plain))
-    return found[:limit], total
-
-
-def with_external_id(connection: sqlite3.Connection, provider: str, external_id: str, where: Where) -> list[Found]:
-    """Find the items that have this id at an external provider."""
-    if not is_utf8(provider + external_id):
-        return []
-    condition, values = where.conditions()
-    found = []
-    for kind, (table, column) in GUID_TABLES.items():
-        if kind in where.kinds:
-            query = (
-                f"{_HEADS[kind]} WHERE {condition} AND i.id IN"
-                f" (SELECT {column} FROM {table} WHERE external_id = ? AND provider = ?) ORDER BY i.id"
-            )
-            found += [Found(*row) for row in connection.execute(query, (*values, external_id, provider))]
-    return found
 
 
 def numbered(
-    connection: sqlite3.Connection, number: str, where: Where, by: Collection[Literal["id", "rating-key"]]
+    connection: sqlite3.Connection,
+    number: str,
+    kinds: Collection[Kind],
+    server_id: int | None,
+    by: Collection[Literal["id", "rating-key"]],
 ) -> list[Found]:
-    """Find the items with this id or this rating key, as ``by`` says."""
+    """Find the items of a server, or of all, with this id or this rating key, as ``by`` says."""
     if not is_utf8(number):
         return []
-    condition, values = where.conditions()
+    condition, values = ("1", ()) if server_id is None else ("i.server_id = ?", (server_id,))
     either, wanted = [], list[object]()
     if "rating-key" in by:
         either.append("i.rating_key = ?")
@@ -132,7 +59,7 @@ def numbered(
         return []
     return [
         Found(*row)
-        for kind in where.kinds
+        for kind in kinds
         for row in connection.execute(
             f"{_HEADS[kind]} WHERE {condition} AND ({' OR '.join(either)}) ORDER BY i.id", (*values, *wanted)
         )
@@ -140,7 +67,7 @@ def numbered(
 
 
 def everything(connection: sqlite3.Connection, kind: Kind, item_id: int) -> dict[str, object]:
-    """Return everything stored about an item: its row, external ids, files, parents and children."""
+    """Return everything stored about an item: its row and what belongs to it, its parents and its children."""
     (item,) = _rows(connection, f"SELECT * FROM {TABLES[kind]} WHERE id = ?", item_id)
     result: dict[str, object] = {"kind": kind.value, "item": item}
     result["server"] = _one(connection, "SELECT name FROM plex_servers WHERE id = ?", item["server_id"])
@@ -151,12 +78,19 @@ def everything(connection: sqlite3.Connection, kind: Kind, item_id: int) -> dict
         table, column = GUID_TABLES[kind]
         query = f"SELECT provider, external_id FROM {table} WHERE {column} = ? ORDER BY provider, external_id"
         result["guids"] = _rows(connection, query, item_id)
+        result |= _tags_and_credits(connection, kind, item_id)
+    result["collections"] = _rows(
+        connection,
+        "SELECT c.id, c.title, ci.position, c.state FROM collection_items AS ci"
+        f" JOIN collections AS c ON c.id = ci.collection_id WHERE ci.{kind.value}_id = ? ORDER BY c.title, c.id",
+        item_id,
+    )
     if kind in {Kind.MOVIE, Kind.EPISODE}:
-        query = (
-            "SELECT * FROM media_files WHERE server_id = ? AND rating_key = ? AND media_type = ?"
-            " ORDER BY media_id, part_index, id"
-        )
-        result["files"] = _rows(connection, query, item["server_id"], item["rating_key"], kind.value)
+        result["files"] = _files(connection, kind, item)
+        for table, order in (("chapters", "position"), ("markers", "starts_at, ends_at, kind")):
+            result[table] = _rows(
+                connection, f"SELECT * FROM {table} WHERE {kind.value}_id = ? ORDER BY {order}", item_id
+            )
     if kind is Kind.SHOW:
         query = (
             "SELECT z.id, z.rating_key, z.season_number, z.title, z.state,"
@@ -173,33 +107,36 @@ def everything(connection: sqlite3.Connection, kind: Kind, item_id: int) -> dict
     return result
 
 
-def _titled(
-    connection: sqlite3.Connection, wanted: str, fits: str, start: str, where: Where, limit: int
-) -> tuple[list[Found], int]:
-    """Return the best matches of each kind, and the total number of matches of all kinds."""
-    condition, values = where.conditions()
-    found: list[Found] = []
-    total = 0
-    for kind in where.kinds:
-        title = _TITLES[kind]
-        test = f"WHERE {condition} AND {fits.format(title=title)}"
-        query = f"SELECT count(*) FROM {TABLES[kind]} AS i {test}"
-        total += connection.execute(query, (*values, wanted)).fetchone()[0]
-        # Among titles starting with the text, the shortest is the closest match.
-        best = f"ORDER BY {title} LIKE ? ESCAPE '\\' DESC, length({title}), {title}, i.id LIMIT ?"
-        rows = connection.execute(f"{_HEADS[kind]} {test} {best}", (*values, wanted, start, min(limit, sys.maxsize)))
-        found += [Found(*row) for row in rows]
-    return found, total
+def _tags_and_credits(connection: sqlite3.Connection, kind: Kind, item_id: int) -> dict[str, list[Row]]:
+    name = kind.value
+    return {
+        "tags": _rows(
+            connection,
+            f"SELECT t.kind, t.name FROM {name}_tags AS x JOIN tags AS t ON t.id = x.tag_id"
+            f" WHERE x.{name}_id = ? ORDER BY t.kind, x.position, t.name",
+            item_id,
+        ),
+        "credits": _rows(
+            connection,
+            f"SELECT x.job, p.name, x.role, p.id AS person_id, p.person_key, p.thumb FROM {name}_credits AS x"
+            f" JOIN people AS p ON p.id = x.person_id WHERE x.{name}_id = ?"
+            " ORDER BY x.job <> 'director', x.job <> 'writer', x.job <> 'producer', x.position",
+            item_id,
+        ),
+    }
 
 
-def _rank(title: str, text: str) -> tuple[bool, bool, str]:
-    return title != text, not title.startswith(text), title
-
-
-def simplified(text: str) -> str:
-    """Return a text in lower case and without accents."""
-    parts = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(part for part in parts if not unicodedata.combining(part))
+def _files(connection: sqlite3.Connection, kind: Kind, item: Row) -> list[dict[str, object]]:
+    """Return the files of an item, each with its streams."""
+    query = (
+        "SELECT * FROM media_files WHERE server_id = ? AND rating_key = ? AND media_type = ?"
+        " ORDER BY media_id, part_index, id"
+    )
+    streams = "SELECT * FROM streams WHERE media_file_id = ? ORDER BY kind <> 'video', kind, stream_index, id"
+    return [
+        {**file, "streams": _rows(connection, streams, file["id"])}
+        for file in _rows(connection, query, item["server_id"], item["rating_key"], kind.value)
+    ]
 
 
 def _rows(connection: sqlite3.Connection, query: str, *values: object) -> list[Row]:

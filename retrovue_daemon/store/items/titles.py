@@ -1,6 +1,8 @@
-"""How an item is named for people: with its year, or with its show and number."""
+"""How an item is named for people: with its year, or with its show and number; and how names are compared."""
 
 from __future__ import annotations
+
+import unicodedata
 
 from retrovue_daemon.records import Kind
 
@@ -14,3 +16,11 @@ TITLES = {
     ),
 }
 """An SQL expression per kind; ``i`` is the row, ``schema`` the database that it is in."""
+
+
+def simplified(text: str | None) -> str:
+    """Return a text in lower case and without accents; an empty one for None, which SQL passes."""
+    if text is None:
+        return ""
+    parts = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(part for part in parts if not unicodedata.combining(part))

@@ -1,0 +1,207 @@
+"""``retrovue-daemon export``: write chosen items to a file for other programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import secrets
+import sys
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+
+import typer
+
+from retrovue_daemon.cli.display.output import print_json, print_line
+from retrovue_daemon.cli.display.terminal import terminal
+from retrovue_daemon.cli.display.units import plural, size
+from retrovue_daemon.cli.filters import Choice, with_choice
+from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, QuietOption
+from retrovue_daemon.cli.place import find_place
+from retrovue_daemon.errors import BadInput, WriteFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+_REPORTED = 1_000
+"""Rows between two steps of the progress bar."""
+
+
+class Form(StrEnum):
+    """The values of ``--format``."""
+
+    CSV = "csv"
+    NDJSON = "ndjson"
+
+
+@with_choice
+def export(
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="The file to write, *.csv or *.ndjson; - is standard output.")
+    ],
+    choice: Choice,
+    text: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[TEXT]", help="Only items whose title contains this, or with this guid.", show_default=False
+        ),
+    ] = None,
+    form: Annotated[
+        Form | None,
+        typer.Option("--format", help="The format, if the file name does not say it.", show_default=False),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+    quiet: QuietOption = False,
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write films, shows and episodes to a file: all of them, or those that the options choose.
+
+    Each item is one row, with the paths of its file; times are Unix seconds, durations milliseconds, sizes bytes. In
+    CSV the first line names the columns, and an unknown value is empty; in NDJSON each line is an object. The file
+    appears under its name once it is complete. Items come by kind and id unless `--sort` says otherwise. `--json`
+    prints what was written.
+
+    Examples:
+
+    - `retrovue-daemon export everything.ndjson`
+    - `retrovue-daemon export horror.csv --kind movie --genre Horror --state active --sort year`
+    - `retrovue-daemon export - --format ndjson --added-since 7d | jq -r .title`
+    """
+    from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.items.chosen import EXPORTED, Chosen  # noqa: PLC0415 -- likewise
+
+    to_stdout = file == "-"
+    form = _form(file, form)
+    if to_stdout and as_json:
+        raise BadInput("--json needs a FILE: standard output holds the rows", hint="name a file, or omit --json")
+    if not to_stdout and not force and os.path.lexists(file):
+        raise BadInput(f"{file} already exists and was left unchanged", hint="name another file, or pass --force")
+    place = find_place(config, database)
+    with visits.reading(place.path) as connection:
+        chosen = Chosen(connection, *choice.filters(connection, text))
+        total = chosen.total if choice.limit is None else min(choice.limit, chosen.total)
+        rows = chosen.rows(EXPORTED, sort=choice.sort, limit=choice.limit)
+        write = _write_csv if form is Form.CSV else _write_ndjson
+        with _progress(total, quiet=quiet or to_stdout) as counted:
+            if to_stdout:
+                sys.stdout.flush()
+                number = write(sys.stdout.buffer, tuple(EXPORTED), counted(rows))
+                sys.stdout.buffer.flush()
+                return
+            with _whole(Path(file), force=force) as stream:
+                number = write(stream, tuple(EXPORTED), counted(rows))
+                written = stream.tell()
+    if as_json:
+        print_json({"file": file, "format": form.value, "items": number, "bytes": written})
+    else:
+        print_line(f"wrote {plural(number, 'item')} to {file} ({size(written)})")
+
+
+def _form(file: str, form: Form | None) -> Form:
+    ending = Path(file).suffix.lower().removeprefix(".")
+    if form is not None:
+        return form
+    if ending in {"csv", "ndjson"}:
+        return Form(ending)
+    if ending == "jsonl":
+        return Form.NDJSON
+    raise BadInput(
+        f"the name {file!r} does not say which format to write", hint="name it *.csv or *.ndjson, or pass --format"
+    )
+
+
+def _write_csv(stream: BinaryIO, names: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> int:
+    text = io.TextIOWrapper(stream, "utf-8", newline="")
+    try:
+        writer = csv.writer(text)
+        writer.writerow(names)
+        number = 0
+        for row in rows:
+            writer.writerow([", ".join(_parts(value)) if _is_list(value) else value for value in row])
+            number += 1
+        return number
+    finally:
+        text.detach()
+
+
+def _write_ndjson(stream: BinaryIO, names: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> int:
+    import msgspec  # noqa: PLC0415 -- not for --help
+
+    encode = msgspec.json.Encoder().encode
+    lists = [names.index("genres"), names.index("labels")]
+    number = 0
+    for row in rows:
+        values = dict(zip(names, row, strict=True))
+        for place in lists:
+            values[names[place]] = _parts(row[place] or "")
+        stream.write(encode(values) + b"\n")
+        number += 1
+    return number
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, str) and "\x1f" in value
+
+
+def _parts(value: str) -> list[str]:
+    return value.split("\x1f") if value else []
+
+
+@contextmanager
+def _whole(target: Path, *, force: bool) -> Iterator[BinaryIO]:
+    """Yield a file to write, which gets its name once it is complete; on errors it is removed."""
+    scratch = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
+    try:
+        stream = os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), "wb")
+    except OSError as error:
+        raise _unwritten(target, error) from error
+    try:
+        with stream:
+            try:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            except OSError as error:
+                raise _unwritten(target, error) from error
+        try:
+            if force:
+                scratch.replace(target)
+            else:
+                os.link(scratch, target)  # unlike a rename, it fails if the name exists
+        except OSError as error:
+            raise _unwritten(target, error) from error
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _unwritten(target: Path, error: OSError) -> WriteFailed:
+    hint = "check the directory and its permissions, and the space on its disk"
+    return WriteFailed(target, f"could not be written: {error.strerror or error}", hint=hint)
+
+
+@contextmanager
+def _progress(
+    total: int, *, quiet: bool
+) -> Iterator[Callable[[Iterable[tuple[Any, ...]]], Iterable[tuple[Any, ...]]]]:
+    """Show a bar on a terminal: yield what passes rows on and counts them."""
+    screen = None if quiet else terminal(stderr=True)
+    if screen is None:
+        yield lambda rows: rows
+        return
+    from rich.progress import Progress  # noqa: PLC0415 -- takes a tenth of a second
+
+    with Progress(console=screen, transient=True) as bar:
+        task = bar.add_task("exporting", total=total)
+
+        def counted(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+            for number, row in enumerate(rows, 1):
+                yield row
+                if not number % _REPORTED:
+                    bar.update(task, completed=number)
+            bar.update(task, completed=total)
+
+        yield counted
