@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 STORED, OTHER = (Season("7", None, None, 1, title, None, trashed=False) for title in ("Season 1", "Specials"))
 
-LookUp: TypeAlias = "Callable[..., Awaitable[dict[str, Any]]]"
+LookUp: TypeAlias = "Callable[..., Awaitable[tuple[dict[str, Any], dict[int, Any]]]]"
 
 
 @pytest.fixture
@@ -48,8 +48,8 @@ def compare() -> Callable[..., asyncio.Task[Any]]:
     return begin
 
 
-async def _stored(*_: object) -> dict[str, KnownRow]:
-    return {"7": KnownRow(1, 1, "active", digests([STORED])[0])}
+async def _stored(*_: object) -> tuple[dict[str, KnownRow], dict[int, Any]]:
+    return {"7": KnownRow(1, 1, "active", digests([STORED])[0])}, {}
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ async def test_what_is_shown_twice_is_written_as_it_was_shown_last(
 async def test_a_look_up_that_fails_is_reported(compare: Callable[..., asyncio.Task[Any]]) -> None:
     """As it is."""
 
-    async def look_up(*_: object) -> dict[str, Any]:
+    async def look_up(*_: object) -> tuple[dict[str, Any], dict[int, Any]]:
         await asyncio.sleep(0)
         raise OSError("the disk")
 
