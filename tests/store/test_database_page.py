@@ -52,6 +52,17 @@ OUTAGE = (1_700_000_000, 1_700_000_090)
 """When a server failed, and when it could be used again."""
 
 
+MIDNIGHT = """
+INSERT INTO collections (server_id, library_id, rating_key, title, created_at, synced_at)
+SELECT 1, 1, '9000', 'Midnight Movies', 1, 1 WHERE NOT EXISTS (SELECT 1 FROM collections);
+INSERT INTO collection_items (collection_id, position, movie_id)
+SELECT c.id, row_number() OVER (ORDER BY m.year DESC, m.id) - 1, m.id
+FROM collections AS c JOIN movies AS m ON m.id < 9
+WHERE c.rating_key = '9000';
+"""
+"""A collection of the server, unless a sync has stored some."""
+
+
 @pytest.fixture(scope="module")
 def mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built-in library, synced; then a film and an episode were deleted, and a library disappeared."""
@@ -69,6 +80,7 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     asyncio.run(make())
     with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executescript(MIDNIGHT)
         store_outage(connection, Outage(1, "home", "ServerTimeout", "no data for 30 s", *OUTAGE))
     return path
 
@@ -280,6 +292,74 @@ EXPECTED: dict[str, tuple[tuple[str, ...], Callable[[list[dict[str, Any]]], obje
     "When was a server down?": (
         ("server", "kind", "error", "since", "until"),
         lambda rows: [row["since"] for row in rows] == ["2023-11-14 22:13:20"],
+    ),
+    "A horror channel": (
+        ("kind", "id", "title", "minutes", "file_path"),
+        lambda rows: {"Nosferatu", "The Lighthouse Keepers: Fog"} <= {row["title"] for row in rows}
+        and len({(row["kind"], row["id"]) for row in rows}) == len(rows)
+        and all(row["file_path"] for row in rows),
+    ),
+    "Sitcoms of a decade by season, with breaks at chapters": (
+        ("id", "show_title", "season_number", "episode_number", "file_path", "breaks"),
+        lambda rows: {row["show_title"] for row in rows}
+        == {"The Lighthouse Keepers", 'Kettle & Crow: "Private" Eyes?'}
+        and {row["breaks"] for row in rows} == {None, "540000,1140000"},
+    ),
+    "All films of a collection in its order": (
+        ("position", "id", "title", "year", "file_path"),
+        lambda rows: len(rows) > 2 and [row["position"] for row in rows] == sorted(row["position"] for row in rows),
+    ),
+    "Recently added": (
+        ("kind", "id", "title", "added"),
+        lambda rows: len(rows) == 20
+        and [row["added"] for row in rows] == sorted((row["added"] for row in rows), reverse=True)
+        and {row["kind"] for row in rows} == {"film", "episode"},
+    ),
+    "Films with German sound and English subtitles": (
+        ("id", "title", "file_path"),
+        lambda rows: [row["title"] for row in rows] == ["Charade", "His Girl Friday"],
+    ),
+    "Films in 4K with HDR": (
+        ("id", "title", "hdr", "width", "height", "file_path"),
+        lambda rows: [(row["title"], row["hdr"]) for row in rows]
+        == [("Charade", "dolby vision"), ("Night of the Living Dead", "hdr10")],
+    ),
+    "Shows with an actor": (
+        ("id", "title", "year", "role"),
+        lambda rows: [row["title"] for row in rows]
+        == ["Robo Granny", "Sakana no Tantei", "星のたぬき", "The Lighthouse Keepers"],
+    ),
+    "Guide data for XMLTV": (
+        (
+            "id", "title", "sub-title", "desc", "date", "category", "episode-num", "rating", "star-rating", "icon",
+            "length",
+        ),
+        lambda rows: {
+            "title": "The Lighthouse Keepers", "sub-title": "Fog", "episode-num": "0.0.",
+            "category": "Comedy, Drama, Maritime, Mystery, Horror",
+        }.items() <= next(row for row in rows if row["sub-title"] == "Fog").items()
+        and all(row["icon"] for row in rows)
+        and next(row for row in rows if row["title"] == "Nosferatu")["category"].startswith("Horror, Fantasy"),
+    ),
+    "Intros to skip": (
+        ("id", "show_title", "season_number", "episode_number", "starts_at", "ends_at", "file_path"),
+        lambda rows: all(row["starts_at"] < row["ends_at"] for row in rows)
+        and {row["show_title"] for row in rows} == {"The Lighthouse Keepers"},
+    ),
+    "Where the end credits begin": (
+        ("id", "title", "starts_at", "minutes"),
+        lambda rows: {"Charade", "Night of the Living Dead"} == {row["title"] for row in rows}
+        and len({row["id"] for row in rows}) == len(rows),
+    ),
+    "What has no chapters": (
+        ("kind", "id", "title"),
+        lambda rows: {row["kind"] for row in rows} == {"film", "episode"}
+        and not any("Keepers: Fog" in row["title"] for row in rows),
+    ),
+    "Total air time per genre": (
+        ("genre", "items", "hours"),
+        lambda rows: {"Horror", "Comedy", "Animation"} <= {row["genre"] for row in rows}
+        and all(row["items"] > 0 for row in rows),
     ),
 }  # fmt: skip
 
