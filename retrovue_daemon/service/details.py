@@ -106,6 +106,7 @@ class DetailsReader:
         if not _wants_details(section, sync):
             return {}
         read = await self._round(client, _cast(section, sync), targets, again=False)
+        await self._clean()
         return {
             each.library_id: LibraryDetails(
                 read.get(each.library_id, 0), await self._database.reader.run(pending, [each.library_id])

@@ -120,3 +120,21 @@ async def test_bars_end_with_the_work_also_where_it_fails() -> None:
     with _terminal(80) as (_, console), pytest.raises(ValueError, match="the work"):
         await with_bars(work(), board, console)
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_details_have_a_bar_of_their_own() -> None:
+    """Once there are any; in the end it is full, or stands where it was left."""
+    board = ProgressBoard()
+    with _terminal(80) as (screen, console):
+
+        async def work() -> None:
+            board.begin("home", "Movies").finish()
+            await screen.shows("1/1")
+            assert "Details" not in screen.text
+            board.show_details("home", 300, 1_500)
+            await screen.shows("Details", "300/1500")
+            board.drop_details("home")
+
+        await with_bars(work(), board, console)
+        console.file.flush()
+        await screen.shows("1/1")

@@ -107,3 +107,17 @@ async def test_lines_end_with_the_work_also_where_it_fails() -> None:
     with pytest.raises(ValueError, match="the work"):
         await with_lines(work(), board, lines.append, StoppedClock())
     assert lines == ["home / Movies: reading"]
+
+
+def test_details_have_lines_of_their_own(told: Told) -> None:
+    """When their reading begins, now and then, and when it ends; of all servers together."""
+    told.board.show_details("home", 0, 1_000)
+    told.board.show_details("attic", 0, 500)
+    assert told.after(0) == ["details: reading those of 1,500 items"]
+    told.board.show_details("home", 600, 1_000)
+    assert told.after(1) == []
+    assert told.after(EVERY_S - 1) == ["details: 600 of 1,500 items, 60 per second, 15 s left"]
+    told.board.drop_details("home")
+    told.board.drop_details("attic")
+    assert told.after(1) == ["details: ended"]
+    assert told.after(EVERY_S) == []
