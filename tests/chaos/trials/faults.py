@@ -189,6 +189,7 @@ class _Schedules:
                 return 1
             case "pretends":
                 await self._require_no_token()
+                await asyncio.sleep(chooser.uniform(*DISTURBED_S))
                 return 2
         moving = [
             asyncio.create_task(disturbances.shift(plex, random.Random(chooser.random())), name="shift")
