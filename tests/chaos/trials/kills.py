@@ -108,13 +108,13 @@ async def kill(command: Command, home: Path, plex: TrialServer, chooser: random.
     stuck, wait = None, MOST_S if command.name == "run" else 20.0
     match how:
         case "statement":
-            environment["CHAOS_KILL"] = f"statement:{chooser.randint(1, command.statements)}"
+            environment["CHAOS_KILL"] = f"statement:{chooser.randint(1, _beyond(command.statements))}"
         case "commit":
             environment["CHAOS_KILL"] = (
                 f"commit:{chooser.randint(1, 2 + command.statements // STATEMENTS_PER_COMMIT)}"
             )
         case "step":
-            environment["CHAOS_KILL"] = f"step:{chooser.randint(1, command.steps)}"
+            environment["CHAOS_KILL"] = f"step:{chooser.randint(1, _beyond(command.steps))}"
         case "request":
             stuck = plex.faults.hang("*", after=chooser.randrange(20))
         case _:
@@ -130,6 +130,11 @@ async def kill(command: Command, home: Path, plex: TrialServer, chooser: random.
     if stuck is not None:
         plex.faults.clear()
     return process.returncode == -signal.SIGKILL
+
+
+def _beyond(number: int) -> int:
+    """Return a number that is surely beyond the end of a command that counts about ``number``."""
+    return number + number // 4
 
 
 async def _end_well(
