@@ -87,9 +87,12 @@ def import_retrovue(home: Path) -> Command:
     old = home / "retrovue.db"
     with closing(sqlite3.connect(old)) as connection:
         connection.executescript(RETROVUE)
-    query = "SELECT count(*) FROM plex_path_mappings WHERE source = 'database'"
+    query = (
+        "SELECT (SELECT count(*) FROM plex_path_mappings WHERE source = 'database')"
+        " + (SELECT count(*) FROM plex_servers WHERE name = 'old')"
+    )
     arguments = ("database", "import-retrovue", str(old), *_config(home))
-    return Command("import", 35, 70, arguments, partial(_all_or_none, home / "mirror.db", query, 2))
+    return Command("import", 35, 70, arguments, partial(_all_or_none, home / "mirror.db", query, 3))
 
 
 def mappings_add(home: Path) -> Command:

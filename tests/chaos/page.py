@@ -60,7 +60,8 @@ ROWS = {
     ),
     "kills": Row(
         "a command is killed",
-        "SIGKILL at an SQL statement, within one, at a request, or at any moment, several times in a row",
+        "SIGKILL at an SQL statement, within one, after a commit, at a request, or at any moment, several times in a"
+        " row",
         "the database is sound after each, nothing is lost, and the next attempt succeeds",
         _kills,
     ),
