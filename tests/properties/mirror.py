@@ -24,24 +24,28 @@ GUIDS = {
     "shows": ("show_guids", "show_id"),
     "episodes": ("episode_guids", "episode_id"),
 }
+RICH = ("added_at", "title_sort", "critic_rating", "audience_rating", "thumb", "art")
 COMPARED = {
     "movies": (
         "title", "year", "edition_title", "rating", "summary", "genre", "director", "studio",
-        "originally_available_at", "duration", "guid_primary", "source_id", "updated_at",
+        "originally_available_at", "duration", "guid_primary", "source_id", "updated_at", *RICH, "original_title",
+        "tagline",
     ),
     "shows": (
         "title", "year", "total_seasons", "total_episodes", "show_rating", "show_summary", "genre", "studio",
-        "originally_available_at", "guid_primary", "source_id", "updated_at",
+        "originally_available_at", "guid_primary", "source_id", "updated_at", *RICH, "original_title", "tagline",
+        "theme", "show_ordering",
     ),
-    "seasons": ("title", "season_number", "source_id", "updated_at"),
+    "seasons": ("title", "season_number", "source_id", "updated_at", *RICH, "summary"),
     "episodes": (
         "episode_title", "season_number", "episode_number", "rating", "summary", "originally_available_at",
-        "duration", "source_id", "updated_at",
+        "duration", "source_id", "updated_at", *RICH, "original_title",
     ),
     "media_files": (
         "rating_key", "library_name", "media_id", "part_index", "plex_path", "file_path", "duration", "size",
         "container", "video_codec", "audio_codec", "audio_channels", "width", "height", "video_resolution",
         "bitrate", "optimized", "change_stamp", "media_type", "source_id", "updated_at", "state",
+        "version_title", "aspect_ratio", "frame_rate", "video_profile", "audio_profile", "hdr",
     ),
 }  # fmt: skip
 """The columns with the server's values; others refer to rows, or hold the time of a write."""
@@ -156,7 +160,7 @@ class _Reader:
         libraries = {library["id"]: library["library_key"] for library in tables["libraries"]}
         for file in tables["media_files"]:
             file["library"] = libraries[file["library_id"]]
-        guids = self._guids()
+        guids, streams = self._guids(), self._streams()
         links = {
             ("show", "show_id"): {show["id"]: show["rating_key"] for show in tables["shows"]},
             ("season", "season_id"): {season["id"]: season["rating_key"] for season in tables["seasons"]},
@@ -173,6 +177,7 @@ class _Reader:
             items={(row.table, row.key): row for row in items},
             files={
                 _part(file): {name: file[name] for name in ("library", *COMPARED["media_files"])}
+                | {"streams": streams[file["id"]]}
                 for file in tables["media_files"]
             },
             file_ids={_part(file): file["id"] for file in tables["media_files"]},
@@ -186,6 +191,17 @@ class _Reader:
     def _observed(self) -> int:
         query = "SELECT value FROM daemon_state WHERE key = 'observed_clock'"
         return next((int(value.split()[0]) for (value,) in self._connection.execute(query)), 0)
+
+    def _streams(self) -> dict[int, tuple[object, ...]]:
+        """Return the compared values of all streams, by the id of their file."""
+        found: defaultdict[int, tuple[object, ...]] = defaultdict(tuple)
+        query = (
+            "SELECT media_file_id, kind, codec, language, title, bitrate, channels, frame_rate, is_default,"
+            " is_external FROM streams ORDER BY media_file_id, id"
+        )
+        for file_id, *values in self._connection.execute(query):
+            found[file_id] = (*found[file_id], tuple(values))
+        return found
 
     def _guids(self) -> dict[tuple[str, int], set[tuple[str, str]]]:
         found: defaultdict[tuple[str, int], set[tuple[str, str]]] = defaultdict(set)

@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from retrovue_daemon.demo.files import streams_of
 from retrovue_daemon.demo.items import Episode, Movie, Season, Show
+from retrovue_daemon.demo.pictures import art, theme, thumb
 from retrovue_daemon.demo.world import media_of
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.demo import Quirks, World
     from retrovue_daemon.demo.items import Item, Media, Part
+    from retrovue_daemon.demo.streams import Streams
 
 Key: TypeAlias = tuple[str, str]
 """What names an item of one server: the table of its row and its rating key."""
@@ -106,11 +109,22 @@ def truth(world: World, quirks: Quirks, known: KnownPaths) -> Truth:
 
 def _content(world: World, item: Item, sight: _Sight) -> Content:
     content: Content = {"title": item.title, "source_id": item.guid, "updated_at": item.updated_at}
+    content |= {
+        "added_at": item.added_at,
+        "title_sort": item.title_sort,
+        "critic_rating": item.rating,
+        "audience_rating": item.audience_rating,
+        "thumb": thumb(item),
+        "art": art(item) if isinstance(item, Movie | Show) else None,
+    }
     match item:
         case Season():
-            return content | {"season_number": item.index, "show": str(item.show_id)}
+            return content | {"season_number": item.index, "show": str(item.show_id), "summary": item.summary}
         case Show():
             content |= {
+                "tagline": item.tagline,
+                "theme": theme(item),
+                "show_ordering": item.show_ordering,
                 "total_seasons": world.count_children(item.id),
                 "total_episodes": world.count_leaves(item.id),
                 "show_rating": item.content_rating,
@@ -118,6 +132,7 @@ def _content(world: World, item: Item, sight: _Sight) -> Content:
             }
         case Movie():
             content |= {
+                "tagline": item.tagline,
                 "edition_title": item.edition_title,
                 "rating": item.content_rating,
                 "summary": item.summary,
@@ -128,6 +143,7 @@ def _content(world: World, item: Item, sight: _Sight) -> Content:
         case Episode():
             content["episode_title"] = content.pop("title")
             return content | {
+                "original_title": item.original_title,
                 "season_number": item.season_index,
                 "episode_number": item.index,
                 "rating": item.content_rating,
@@ -140,6 +156,7 @@ def _content(world: World, item: Item, sight: _Sight) -> Content:
                 "guids": _guids(world, item),
             }
     return content | {
+        "original_title": item.original_title,
         "year": item.year,
         "genre": _tags(item.tags.genres),
         "studio": item.studio,
@@ -177,7 +194,28 @@ def _file(world: World, item: Item, media: Media, part: Part, sight: _Sight) -> 
         "source_id": item.guid,
         "updated_at": item.updated_at,
         "state": "unavailable" if gone else "active",
-    }
+        "version_title": media.title,
+        "aspect_ratio": float(form.aspect_ratio) if form else None,
+        "frame_rate": form.video_frame_rate if form else None,
+        "video_profile": form.video_profile if form else None,
+        "audio_profile": form.audio_profile if form else None,
+        "hdr": _hdr(streams_of(media, part)),
+        "streams": tuple(
+            (
+                each.kind, each.codec, each.language, each.title, each.bitrate, each.channels, each.frame_rate,
+                each.default, each.external,
+            )
+            for each in streams_of(media, part)
+        ),
+    }  # fmt: skip
+
+
+def _hdr(streams: Streams) -> str | None:
+    for each in streams:
+        if each.kind == "video":
+            ranges = {"smpte2084": "hdr10", "arib-std-b67": "hlg"}
+            return "dolby vision" if each.dolby_vision is not None else ranges.get(each.color_trc or "", "sdr")
+    return None
 
 
 def _parts(item: Item) -> Iterator[tuple[Media, Part]]:
