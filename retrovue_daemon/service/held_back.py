@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from retrovue_daemon.errors import PlexError
 from retrovue_daemon.store.tables.libraries import read_libraries
 from retrovue_daemon.sync.guard import accept_hint
 
@@ -24,9 +22,7 @@ async def with_hint(report: PassReport, work: LibraryWork, health: Health) -> Pa
     """
     if report.run.status != "blocked":
         return report
-    owner = None
-    with suppress(PlexError):
-        owner = await work.context.client.is_owner()
+    owner = await work.context.client.is_owner()
     row, target = work.target.row, work.target.target
     libraries = await work.context.database.reader.run(read_libraries, target.server_id)
     has_namesake = sum(library.name == row.name for library in libraries) > 1

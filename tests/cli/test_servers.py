@@ -339,6 +339,17 @@ def test_test_shows_whose_token_it_is(on, plex, rows) -> None:
     assert "shared" in on("servers", "test").out
 
 
+@pytest.mark.parametrize("status", [400, 404, 500, 503])
+def test_a_server_that_does_not_say_whose_token_it_is_is_connected(on, plex, rows, status) -> None:
+    """Neither adding nor testing a server needs that."""
+    plex.faults.fail("/status/sessions", status=status, times=None)
+    rows("DELETE FROM plex_servers")
+    added = on("servers", "add", "loft", plex.url, "--token-file", "-", stdin=plex.token)
+    assert (added.code, added.err) == (0, "")
+    (server,) = json.loads(on("servers", "test", "loft", "--json").out)["servers"]
+    assert (server["connected"], server["is_owner"]) == (True, None)
+
+
 @pytest.mark.parametrize("hides", ["folders", "paths"])
 def test_test_shows_whether_the_token_sees_file_paths(on, plex, rows, hides) -> None:
     """With what to do; such a server is connected nevertheless."""

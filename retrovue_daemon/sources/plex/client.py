@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 import structlog
 
-from retrovue_daemon.errors import EndlessListing, RequestRefused, Unauthorized, WrongServer
+from retrovue_daemon.errors import EndlessListing, PlexError, RequestRefused, Unauthorized, WrongServer
 from retrovue_daemon.records import Episode, Kind
 from retrovue_daemon.sources.plex.arguments import BY_TYPE, LEAVES, LEFT_OUT, paging
 from retrovue_daemon.sources.plex.budget import LARGEST_BODY
@@ -70,6 +70,9 @@ MOST_FOUND: Final = 10_000
 """Shows that one search may find."""
 
 _SEARCH_REFUSED: Final = frozenset({400, 404, 501})
+
+_TRIES_FOR_SESSIONS: Final = 2
+"""A refusal needs two; more would delay a command for the sake of a remark."""
 
 _log = structlog.get_logger(__name__)
 
@@ -172,12 +175,17 @@ class PlexClient:
         self._skipped = skipped
         return found.listings
 
-    async def is_owner(self) -> bool:
-        """Return whether the token is the owner's: only the owner may see the sessions."""
+    async def is_owner(self) -> bool | None:
+        """Return whether the token is the owner's: only the owner may see the sessions.
+
+        The result is None if the server does not say: nothing else depends on that response.
+        """
         try:
-            await self._transport.get("/status/sessions", lambda _response: None)
+            await self._transport.get("/status/sessions", lambda _response: None, tries=_TRIES_FOR_SESSIONS)
         except Unauthorized:
             return False
+        except PlexError:
+            return None
         return True
 
     async def pages(self, library_key: str, listing: Listing, *, page_size: int) -> AsyncGenerator[Page, None]:
