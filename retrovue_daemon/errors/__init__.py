@@ -46,8 +46,10 @@
         ├── DatabaseUnusable       foreign, damaged, from a newer version, or not writable
         │   └── DatabaseOutOfReach     this user may not read or write it
         │   └── DatabaseDamaged        SQLite's check found damaged pages
-        ├── WriteFailed            a transaction was rolled back: disk full, lock held too long …
-        │   └── DiskFull               no space left
+        ├── WriteFailed            a transaction was rolled back
+        │   ├── DatabaseBusy           another program kept it locked for a minute
+        │   ├── DiskFull               no space left
+        │   └── IdsUsedUp              another program used the highest id of a table
         └── WriterStopped          the writer task has ended; the work was not done
             ├── DatabaseReplaced       the open file was deleted, replaced or overwritten
             └── DatabaseRestored       `database restore` replaced its content
@@ -88,8 +90,10 @@ from retrovue_daemon.errors.plex import (
 from retrovue_daemon.errors.selection import AmbiguousShow, NamedShow, UnknownLibrary, UnknownServer, UnknownShow
 from retrovue_daemon.errors.store import (
     DAMAGE_HINT,
+    LOCKED_HINT,
     DaemonGone,
     DaemonOutOfReach,
+    DatabaseBusy,
     DatabaseDamaged,
     DatabaseHeld,
     DatabaseMissing,
@@ -99,6 +103,7 @@ from retrovue_daemon.errors.store import (
     DatabaseRestored,
     DatabaseUnusable,
     DiskFull,
+    IdsUsedUp,
     NoDaemon,
     ReloadUnanswered,
     StoreError,
@@ -108,6 +113,7 @@ from retrovue_daemon.errors.store import (
 
 __all__ = [
     "DAMAGE_HINT",
+    "LOCKED_HINT",
     "AmbiguousName",
     "AmbiguousShow",
     "AnswerBrokeOff",
@@ -120,6 +126,7 @@ __all__ = [
     "DaemonError",
     "DaemonGone",
     "DaemonOutOfReach",
+    "DatabaseBusy",
     "DatabaseDamaged",
     "DatabaseHeld",
     "DatabaseMissing",
@@ -132,6 +139,7 @@ __all__ = [
     "DiskFull",
     "DuplicateServer",
     "EndlessListing",
+    "IdsUsedUp",
     "InternalError",
     "Interrupted",
     "NamedShow",

@@ -111,6 +111,8 @@ class DatabaseUnusable(StoreError):
     exit_code = 78
 
 
+LOCKED_HINT = "another program keeps the database locked; let it commit, then try again"
+
 DAMAGE_HINT = (
     "stop the daemon and restore a backup with `retrovue-daemon database restore FILE`, or move the file away and"
     " sync again; `retrovue-daemon database check` shows details"
@@ -131,6 +133,17 @@ class WriteFailed(StoreError):
 
 class DiskFull(WriteFailed):
     """There was no space for a transaction, which was rolled back."""
+
+
+class IdsUsedUp(WriteFailed):
+    """Another program used the highest possible id of a table, so that no row can be added to it."""
+
+
+class DatabaseBusy(WriteFailed):
+    """Another program kept the database locked for too long; the transaction was not begun."""
+
+    exit_code = 75
+    hint = "another program has kept the database locked for a minute; let it commit"
 
 
 class WriterStopped(StoreError):

@@ -7,13 +7,11 @@ import json
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
-from retrovue_daemon.errors import (
-    DaemonGone,
-    DatabaseUnusable,
-)
+from retrovue_daemon.errors import DaemonGone, DatabaseUnusable
 from retrovue_daemon.service.roster import choose_active
 from retrovue_daemon.store.connection import connected
 from retrovue_daemon.store.file.lock import holder
+from retrovue_daemon.store.file.visits import explained
 from retrovue_daemon.store.tables.requests import add_request, read_result
 from retrovue_daemon.store.tables.servers import read_servers
 from retrovue_daemon.sync.progress import LibraryProgress, Progress
@@ -43,7 +41,7 @@ async def request_sync(
     The result is a summary (``summary`` in ``service/report.py``); ``error`` in it means that nothing was synced.
     ``pause`` waits the given number of seconds between two queries. If it raises, or if this call is cancelled, the
     wait ends, but the daemon continues the sync.
-    Raises UnknownServer, DaemonGone or DatabaseUnusable.
+    Raises UnknownServer, DaemonGone or another StoreError: DatabaseHeld if another program keeps the database locked.
     """
     try:
         async with connected(_address(path), uri=True, timeout=BUSY_S) as connection:
@@ -54,7 +52,9 @@ async def request_sync(
                 await pause(POLL_S)
             return result
     except sqlite3.Error as error:
-        raise DatabaseUnusable(path, str(error), hint="check that this user may write to it") from error
+        if error.sqlite_errorname.startswith("SQLITE_CANTOPEN"):
+            raise DatabaseUnusable(path, str(error), hint="check that this user may write to it") from error
+        raise explained(path, error) from error
 
 
 def _address(path: Path) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from retrovue_daemon.errors import DatabaseUnusable
+from retrovue_daemon.errors import LOCKED_HINT, DatabaseHeld, DatabaseUnusable
 from retrovue_daemon.store.connection import connected
 from retrovue_daemon.store.file.identity import OpenFiles
 from retrovue_daemon.store.file.lock import database_lock, lock_path
@@ -96,6 +96,8 @@ def unreadable(path: Path, error: sqlite3.Error) -> StoreError:
     """Return the error of this package that describes an SQLite error while reading."""
     if (full := as_disk_full(path, error)) is not None:
         return full
+    if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return DatabaseHeld(path, None, hint=LOCKED_HINT)
     hint = (
         "check the disk; restore a backup with `retrovue-daemon database restore FILE`, or move the file away and"
         " sync again"

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, Ty
 
 import structlog
 
-from retrovue_daemon.errors import DatabaseRestored, WriteFailed, WriterStopped
+from retrovue_daemon.errors import DatabaseBusy, DatabaseRestored, WriteFailed, WriterStopped
 from retrovue_daemon.store.file.restore_mark import restore_mark
+from retrovue_daemon.store.file.sequences import as_used_up
 from retrovue_daemon.store.file.space import as_disk_full
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ class Writer:
         return await self.write(Query(query, *args, **kwargs))
 
     async def catch_up(self) -> None:
-        """Wait until all work submitted before is done; raise WriteFailed if the database stays locked."""
+        """Wait until all work submitted before is done; raise DatabaseBusy if the database stays locked."""
         await self.write(_nothing)
 
     async def _work_off(self) -> None:
@@ -216,8 +217,7 @@ class Writer:
                 await self._connection.commit()
         except sqlite3.Error as error:
             # Answer first: a connection that cannot even roll back ends the writer, and the submitter must not hang.
-            failure = as_disk_full(self._path, error) or WriteFailed(self._path, str(error), hint=_hint(error))
-            self._answer(future, failure)
+            self._answer(future, _failure(self._path, error))
             await self._roll_back()
             if error.sqlite_errorname == "SQLITE_INTERRUPT":
                 log.warning("store.interrupted", hint="the next start does this again from the beginning")
@@ -279,11 +279,15 @@ async def _nothing(_connection: Connection) -> None:
     """Change nothing."""
 
 
-def _hint(error: sqlite3.Error) -> str | None:
+def _failure(path: Path, error: sqlite3.Error) -> WriteFailed:
+    """Return the error of this package that describes why a transaction failed."""
+    if (failure := as_used_up(path, error) or as_disk_full(path, error)) is not None:
+        return failure
     match error.sqlite_errorname:
         case "SQLITE_BUSY":
-            return "another program has kept the database locked for a minute; let it commit"
+            return DatabaseBusy(path, str(error))
         case "SQLITE_READONLY" | "SQLITE_CANTOPEN" | "SQLITE_IOERR":
-            return "check the disk and the permissions of the database's directory"
+            hint = "check the disk and the permissions of the database's directory"
+            return WriteFailed(path, str(error), hint=hint)
         case _:
-            return None
+            return WriteFailed(path, str(error))

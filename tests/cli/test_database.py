@@ -41,6 +41,8 @@ def test_a_sound_database_is_reported_as_one(on, options) -> None:
     [
         ("DELETE FROM shows WHERE id = 1", "foreign keys", "refer to a missing row of shows"),
         ("DELETE FROM movies WHERE id = 1", "files of no item", "rows, such as"),
+        ("INSERT INTO sync_requests (id) VALUES (9223372036854775807)", "free ids", "sync_requests have no more ids"),
+        ("UPDATE sqlite_sequence SET seq = 9223372036854775807 WHERE name = 'movies'", "free ids", "movies"),
         (
             "UPDATE movies SET server_id = 2 WHERE library_id = 2",
             "items in a library of another server",

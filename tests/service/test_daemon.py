@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from retrovue_daemon.errors import DatabaseHeld, WriterStopped
+from retrovue_daemon.errors import DatabaseBusy, DatabaseHeld, WriterStopped
 from retrovue_daemon.logs.setup import Redactor
 from retrovue_daemon.service import daemon
-from retrovue_daemon.service.daemon import Process
+from retrovue_daemon.service.daemon import Process, SyncOptions, sync_once
+from retrovue_daemon.service.exit_code import exit_code
+from retrovue_daemon.service.selection import Selection
 from retrovue_daemon.service.systemd import Notifier
 from retrovue_daemon.store import writer
 from retrovue_daemon.store.database import open_database
@@ -26,6 +28,7 @@ from retrovue_daemon.store.file.maintenance import backup
 from retrovue_daemon.store.file.restoring import restore
 from retrovue_daemon.store.items import upserts
 from retrovue_daemon.sync import batches
+from retrovue_daemon.sync.progress import ProgressBoard
 from tests.service.conftest import table
 from tests.support.patience import IMPATIENT, PATIENCE_S
 
@@ -192,6 +195,29 @@ async def test_a_signal_while_another_program_writes_ends_it(run, config, plex, 
         await plex.asked("/library/sections", 2)
         await _end(running)
     assert events.lines[-1]["event"] == "daemon.stopped"
+
+
+@pytest.mark.parametrize("since", ["the start", "the listing"])
+async def test_a_sync_that_another_program_locks_out_is_worth_another_try(
+    config, plex, locked, monkeypatch, since
+) -> None:
+    """Whenever that program began to write: an operator's script may try again at exit code 75."""
+    monkeypatch.setattr(writer, "BUSY_TRIES", 1)
+    settings = config(table(plex))
+    await sync_once(settings, SyncOptions(), ProgressBoard(), Redactor(), retry=IMPATIENT)
+    plex.changes.add_movie("2", "Pandora's Box", 1929)
+    if since == "the start":
+        async with locked():
+            with pytest.raises(DatabaseBusy):
+                await sync_once(settings, SyncOptions(), ProgressBoard(), Redactor(), retry=IMPATIENT)
+        return
+    page = plex.faults.hang("/library/sections/2/all")
+    options = SyncOptions(selection=Selection(full=True))
+    syncing = asyncio.create_task(sync_once(settings, options, ProgressBoard(), Redactor(), retry=IMPATIENT))
+    await page.reached.wait()
+    async with locked():
+        page.release.set()
+        assert exit_code(await syncing) == DatabaseBusy.exit_code
 
 
 async def test_sigusr1_looks_at_every_server_at_once(run, config, plex, start_plex, events) -> None:

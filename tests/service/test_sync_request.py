@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from retrovue_daemon.errors import DaemonGone, DatabaseUnusable, Interrupted, UnknownServer
+from retrovue_daemon.errors import DaemonGone, DatabaseUnusable, IdsUsedUp, Interrupted, UnknownServer
 from retrovue_daemon.service import sync_request
 from retrovue_daemon.service.selection import EVERYTHING, Selection
 from retrovue_daemon.service.signals import Signals
 from retrovue_daemon.service.sync_request import request_sync
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.store.file.lock import Holder, holder
+from retrovue_daemon.store.tables.requests import add_request
 from retrovue_daemon.sync.progress import ProgressBoard
 from tests.service.conftest import table
 from tests.support.patience import PATIENCE_S
@@ -208,6 +209,24 @@ async def test_ctrl_c_ends_the_waiting_and_not_the_work(ask, plex, events) -> No
             await asking
     stuck.release.set()
     await events.next("request.finished", exit_code=0)
+
+
+@pytest.mark.parametrize(
+    "change", ["INSERT INTO sync_requests (id) VALUES (?)", "UPDATE sqlite_sequence SET seq = ?"]
+)
+async def test_used_up_ids_are_reported_with_what_to_run(path, change) -> None:
+    """Another program stored the highest possible id; to SQLite, that is a full disk."""
+    async with open_database(path) as database:
+        await database.writer.run(add_request, None, "quick", {})
+        await database.writer.run(lambda connection: connection.execute(change, (2**63 - 1,)))
+        with pytest.raises(IdsUsedUp, match=r"no more ids for rows of .*sync_requests"):
+            await database.writer.run(add_request, None, "quick", {})
+        with pytest.raises(IdsUsedUp) as error:
+            await request_sync(path, EVERYTHING, None, ProgressBoard())
+        statements = str(error.value.hint).split('"')[1]
+        with closing(sqlite3.connect(path)) as other:
+            other.executescript(statements)
+        assert await database.writer.run(add_request, None, "quick", {}) == 2
 
 
 async def test_a_database_that_may_not_be_written_to_is_reported(tmp_path) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 
-from retrovue_daemon.errors import DatabaseReplaced, WriteFailed, WriterStopped
+from retrovue_daemon.errors import DatabaseBusy, DatabaseHeld, DatabaseReplaced, WriteFailed, WriterStopped
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.store.file.visits import reading
 from retrovue_daemon.store.writer import TRIES_UNTIL_LOGGED, Query
@@ -249,8 +249,9 @@ async def test_a_lock_does_not_keep_the_writer_from_ending(tmp_path, other_progr
         futures = [database.writer.post(lambda c: c.execute(INSERT, ("late",))) for _ in range(3)]
         await tries.get()
     for future in futures:
-        with pytest.raises(WriteFailed, match="locked"):
+        with pytest.raises(DatabaseBusy, match="locked") as busy:
             await future
+        assert busy.value.exit_code == DatabaseHeld.exit_code
 
 
 ENDLESS = (

@@ -14,6 +14,7 @@ from retrovue_daemon.store.file.companions import COMPANIONS, companion, log_of
 from retrovue_daemon.store.file.copies import filled, whole_file
 from retrovue_daemon.store.file.lock import LOCK_SUFFIX, database_lock
 from retrovue_daemon.store.file.preparation import BUSY_S, in_one_line
+from retrovue_daemon.store.file.sequences import remedy, used_up
 from retrovue_daemon.store.file.visits import check_version, explained, find, reading, reading_undisturbed
 
 if TYPE_CHECKING:
@@ -210,7 +211,12 @@ def _orphans(connection: sqlite3.Connection, name: str) -> Finding:
     return Finding(name, (f"{number} rows, such as {some}",))
 
 
-_LOOKS = {"foreign keys": _foreign_keys, **dict.fromkeys(ORPHANS, _orphans)}
+def _sequences(connection: sqlite3.Connection, name: str) -> Finding:
+    tables = used_up(connection)
+    return Finding(name, (f"{', '.join(tables)} have no more ids; to repair: {remedy(tables)}",) if tables else ())
+
+
+_LOOKS = {"foreign keys": _foreign_keys, "free ids": _sequences, **dict.fromkeys(ORPHANS, _orphans)}
 """The checks besides that of the pages, by name."""
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from retrovue_daemon.config.files import owner_hint
 from retrovue_daemon.errors import (
+    LOCKED_HINT,
     DatabaseHeld,
     DatabaseMissing,
     DatabaseOutOfReach,
@@ -32,6 +33,7 @@ from retrovue_daemon.store.file.preparation import (
     refuse_newer,
     refuse_unusable_place,
 )
+from retrovue_daemon.store.file.sequences import as_used_up
 from retrovue_daemon.store.file.space import as_disk_full
 from retrovue_daemon.store.migrations import migrations
 
@@ -228,12 +230,11 @@ def explained(path: Path, error: sqlite3.Error) -> StoreError:
     """Return the error of this package that describes an error of SQLite."""
     name: str = getattr(error, "sqlite_errorname", "")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        hint = f"another program has kept the database locked for {BUSY_S:.0f} s; let it commit, then try again"
-        return DatabaseHeld(path, None, hint=hint)
+        return DatabaseHeld(path, None, hint=LOCKED_HINT)
     if name.startswith("SQLITE_READONLY"):
         return DatabaseOutOfReach(path, "is not writable for this user", hint=owner_hint(path))
-    if (full := as_disk_full(path, error)) is not None:
-        return full
+    if (failure := as_used_up(path, error) or as_disk_full(path, error)) is not None:
+        return failure
     if name == "SQLITE_NOTADB":
         return DatabaseUnusable(
             path, "is not an SQLite database", hint="specify the right file with --config or --database"
