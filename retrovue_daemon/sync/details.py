@@ -12,7 +12,7 @@ import structlog
 
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.items.details import ReadItem, write_details
-from retrovue_daemon.store.items.wanting import MOST_AGAIN, due_again, in_turn, of_seasons, wanting
+from retrovue_daemon.store.items.wanting import MOST_AGAIN, due_again, first_listed, in_turn, of_seasons, wanting
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -92,9 +92,12 @@ class DetailsPass:
         self._context = context
         self._target = target
         self._skipped: list[dict[str, str]] = []
+        self._first_listed: int | None = None
 
     async def read_wanted(self) -> None:
         """Read what is new or has changed."""
+        library_id = self._target.library_id
+        self._first_listed = await self._context.database.reader.run(first_listed, library_id)
         for kind in KINDS[self._target.kind]:
             last: WantingItem | None = None
             while await self._may_continue():
@@ -216,12 +219,21 @@ class DetailsPass:
         """Return when an item whose details were read is read again, and how often, for its chapters and markers."""
         if kind is Kind.SHOW:
             return None, 0
-        is_new = not is_turn and abs(now - item.changed_at) < NEW_S
+        is_new = not is_turn and self._is_new(item, now)
         reads = MOST_AGAIN if is_new else 1
         if self._context.abilities.singly and item.rating_key in answer.together:
             # They follow, one by one: those of new items first, then the newest, then those whose turn it is.
             return now if is_new else 1 if is_turn else min(item.added_at or 1, now), reads
         return (now + AGAIN_S[reads - 1], reads - 1) if reads > 1 else (None, 0)
+
+    def _is_new(self, item: WantingItem, now: int) -> bool:
+        """Return whether an item or its file came within two days, and after the first listing of its library.
+
+        Otherwise the whole of a library that was set up yesterday would be read four times.
+        """
+        if self._first_listed is None or abs(now - item.changed_at) >= NEW_S:
+            return False
+        return max(item.created_at, item.changed_at) > self._first_listed
 
     async def _store(
         self,

@@ -181,9 +181,14 @@ async def test_details_stop_with_the_daemon(serve, rich, plex, path) -> None:
 async def test_made_markers_are_read_at_once(serve, rich, plex, path, events, clock) -> None:
     """After the server has looked for markers: those of the items that still wait for theirs."""
     clock.wall = max(film.added_at for film in plex.world.movies()) + HOUR
+    plex.world.pass_time(clock.wall - plex.world.now)
     service = await serve(rich)
     await events.count(3, "details.finished")
-    film = list(plex.world.movies())[3]
+    await look(service, HOUR)
+    plex.world.pass_time(HOUR)
+    film = plex.changes.add_movie("2", "Just Arrived", 1931)
+    service.supervisor.sync_now()
+    await events.next("details.finished", kind="new")
     plex.changes.edit(film.id, updated_at=film.updated_at, **TIMES)
     worker = service.supervisor.workers["home"]
     for library_id in (1, 2, 3):
@@ -191,3 +196,47 @@ async def test_made_markers_are_read_at_once(serve, rich, plex, path, events, cl
     await events.next("details.finished", kind="again")
     await idle(service)
     assert stored_details(path) == details_of(plex.world)
+
+
+async def test_a_library_of_new_items_is_read_once(serve, rich, plex, path, events, clock) -> None:
+    """All of a library that was set up an hour ago is new, and none is read again until one has a new file."""
+    clock.wall = max(film.added_at for film in plex.world.movies()) + HOUR
+    plex.world.pass_time(clock.wall - plex.world.now)
+    service = await serve(rich)
+    await events.count(3, "details.finished")
+    plex.requests.clear()
+    for later in (HOUR, 5 * HOUR):
+        await look(service, later)
+        plex.world.pass_time(later)
+    assert requests(plex) == []
+    film = next(iter(plex.world.movies()))
+    plex.changes.upgrade_file(film.id)
+    service.supervisor.sync_now()
+    await events.next("details.finished", kind="new")
+    plex.requests.clear()
+    await look(service, HOUR)
+    assert requests(plex) == [[film.rating_key]]
+
+
+async def test_single_requests_end_with_the_budget_of_the_day(serve, rich, plex, events, monkeypatch) -> None:
+    """The others are requested on the next days; nothing is requested twice."""
+    monkeypatch.setattr("retrovue_daemon.sync.details_abilities.SINGLES_A_DAY", 2)
+    for number in range(8):
+        plex.changes.add_movie("1", f"Later {number}", 1931)
+    plex.quirks.plain_batches = True
+    service = await serve(rich)
+    await events.next("details.finished", kind="again")
+    await idle(service)
+    films = {film.rating_key for film in plex.world.movies()}
+    single = [keys[0] for keys in requests(plex) if len(keys) == 1]
+    before = len(single)
+    assert 2 <= before < len(films)
+    await look(service, HOUR)
+    assert len([keys for keys in requests(plex) if len(keys) == 1]) == before
+    for _ in range(len(films)):
+        plex.requests.clear()
+        await look(service, DAY)
+        today = [keys[0] for keys in requests(plex) if len(keys) == 1]
+        assert len(today) <= 2
+        single += today
+    assert set(single) == films

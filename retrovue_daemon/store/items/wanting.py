@@ -43,7 +43,8 @@ _CHANGED_AT = {
 class WantingItem(msgspec.Struct, frozen=True):
     """An item to request; ``stamp`` is what its listing said, and has to be the same when its details are written.
 
-    ``again_at`` and ``again`` are those of the row. ``changed_at`` is when the item or a file of it came.
+    ``again_at`` and ``again`` are those of the row. ``created_at`` is when the daemon first saw the item,
+    ``changed_at`` when it or a file of it came, by the server.
     """
 
     id: int
@@ -53,12 +54,14 @@ class WantingItem(msgspec.Struct, frozen=True):
     again: int
     added_at: int | None
     season_id: int | None
+    created_at: int
     changed_at: int
 
 
 def _columns(kind: Kind, changed_at: str = "0") -> str:
     season = "season_id" if kind is Kind.EPISODE else "NULL"
-    return f"id, rating_key, details_stamp, details_again_at, details_again, added_at, {season}, {changed_at}"
+    again = "details_again_at, details_again"
+    return f"id, rating_key, details_stamp, {again}, added_at, {season}, created_at, {changed_at}"
 
 
 def wanting(
@@ -78,6 +81,14 @@ def wanting(
         rows = connection.execute(query, (library_id, *undated[1], limit - len(found)))
         found += [WantingItem(*row) for row in rows]
     return found
+
+
+def first_listed(connection: sqlite3.Connection, library_id: int) -> int | None:
+    """Return when the first complete listing of a library ended, by the records that are kept; None if none has."""
+    complete = "kind = 'full' AND status IN ('ok', 'blocked')"
+    query = f"SELECT min(finished_at) FROM sync_runs WHERE library_id = ? AND {complete}"
+    ((ended,),) = connection.execute(query, (library_id,))
+    return None if ended is None else int(ended)
 
 
 def pending(connection: sqlite3.Connection, library_ids: Iterable[int]) -> int:
