@@ -276,6 +276,35 @@ async def test_libraries_that_share_a_uuid_are_distinguished_by_key(synced, sync
     assert {done.run.counts.updated for done in report.passes} == {0}
 
 
+@pytest.mark.parametrize("kind", ["show", "artist"])
+async def test_a_library_that_changed_its_type_is_held_back(synced, sync, rows, kind) -> None:
+    """As one that is no longer listed: its films do not stay active, unseen; the old type brings back all of it."""
+    films = rows("SELECT id, rating_key, state, missing_since FROM movies ORDER BY id")
+    library = synced.world.libraries["1"]
+    library.type = kind
+    (report,) = await sync(synced)
+    (held,) = [done for done in report.passes if done.run.status == "blocked"]
+    assert (held.library, held.run.kind, held.run.counts.removed) == ("Movies", "full", 0)
+    assert rows("SELECT id, rating_key, state, missing_since FROM movies ORDER BY id") == films
+    assert rows("SELECT library_name FROM libraries WHERE state = 'blocked'") == [("Movies",)]
+    library.type = "movie"
+    (report,) = await sync(synced)
+    assert rows("SELECT id, rating_key, state, missing_since FROM movies ORDER BY id") == films
+    assert rows("SELECT library_key, state, library_type FROM libraries WHERE id = 1") == [("1", "active", "movie")]
+    library.type = kind
+    await sync(synced, options=SyncOptions(selection=Selection(accept_removals=True)))
+    assert rows("SELECT DISTINCT state FROM movies WHERE library_id = 1") == [("missing",)]
+
+
+async def test_a_library_that_changed_its_type_stays_switched_off(synced, sync, rows, path) -> None:
+    """The row of its new type, too."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE libraries SET sync_enabled = 0 WHERE id = 1")
+    synced.world.libraries["1"].type = "show"
+    await sync(synced)
+    assert rows("SELECT sync_enabled FROM libraries WHERE library_name = 'Movies'") == [(0,), (0,)]
+
+
 async def test_a_database_that_cannot_be_read_is_a_clear_failure(synced, sync, path) -> None:
     """A disk that lost pages costs no traceback and no wrong conclusion."""
     content = bytearray(path.read_bytes())

@@ -26,6 +26,7 @@ _COLUMNS = (
     "last_full_sync_at", "last_sync_at", "last_error", "last_error_hint", "failing_since", "next_try_at", "selected",
     "server_id",
 )  # fmt: skip
+_TYPES = ("movie", "show")
 _FAULTS = msgspec.json.Decoder(list[str | tuple[str, ...]])
 
 
@@ -183,9 +184,11 @@ def reconcile_libraries(
 
     A row is found by its uuid, so that a library with a new key keeps it, else by its key. A key that now belongs to
     a library with another uuid is taken from its old row, which then counts as no longer listed: the items of two
-    libraries never mix. Rows of libraries that are not listed otherwise stay unchanged. A library that is listed
-    without locations keeps its last known ones: every library has a folder, so the server omitted them.
-    ``priorities`` holds, by key, the order set in the configuration; a new library is known from ``moment`` on.
+    libraries never mix. A library whose type changed gets a row of its own likewise: its former items would otherwise
+    stay active, because it no longer lists items of their kind. Rows of libraries that are not listed otherwise stay
+    unchanged. A library that is listed without locations keeps its last known ones: every library has a folder, so
+    the server omitted them. ``priorities`` holds, by key, the order set in the configuration; a new library is known
+    from ``moment`` on.
     """
     stored = read_libraries(connection, server_id)
     matched = _match(stored, listed)
@@ -195,6 +198,8 @@ def reconcile_libraries(
         priority = priorities.get(listing.key)
         if row is None:
             row_id = _insert(connection, server_id, listing, priority, now, moment)
+            if any(_is_namesake(row, listing) and not row.sync_enabled for row in stored):
+                set_library_enabled(connection, row_id, enabled=False, now=now)
         else:
             row_id = row.id
             _update(connection, row, listing, priority, now)
@@ -206,17 +211,31 @@ def reconcile_libraries(
 
 def _match(stored: Sequence[StoredLibrary], listed: Sequence[LibraryListing]) -> dict[str, StoredLibrary]:
     """Return the row of each listed library by its key; no row serves two libraries."""
-    by_uuid = {row.uuid: row for row in stored if row.uuid is not None}
+    by_uuid = {(row.uuid, row.kind): row for row in stored}
     by_key = {row.key: row for row in stored}
-    matched = {listing.key: by_uuid[listing.uuid] for listing in listed if listing.uuid in by_uuid}
+    matched = {
+        listing.key: by_uuid[listing.uuid, listing.kind]
+        for listing in listed
+        if listing.uuid is not None and (listing.uuid, listing.kind) in by_uuid
+    }
     taken = {row.id for row in matched.values()}
     for listing in listed:
         row = by_key.get(listing.key)
         if listing.key in matched or row is None or row.id in taken:
             continue
-        if row.uuid is None or listing.uuid is None:
+        if (row.uuid is None or listing.uuid is None) and not _holds_others(row, listing):
             matched[listing.key] = row
     return matched
+
+
+def _holds_others(row: StoredLibrary, listing: LibraryListing) -> bool:
+    """Return whether a row may have items of another type than the library; other programs may store any type."""
+    return row.kind in _TYPES and row.kind != listing.kind
+
+
+def _is_namesake(row: StoredLibrary, listing: LibraryListing) -> bool:
+    """Return whether a row is of the same library before its type changed."""
+    return listing.uuid is not None and row.uuid == listing.uuid
 
 
 def _matched(
