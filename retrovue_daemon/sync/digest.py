@@ -24,13 +24,15 @@ DIGEST_VERSION = 2
 """Raise this when the fields of the records change: every row then counts as changed once."""
 
 _EMPTY = blake2b(digest_size=8, person=DIGEST_VERSION.to_bytes(2, "big"))
+_WITHOUT_LOWEST_BIT = bytes(byte & 0xFE for byte in range(256))
 _ENCODER = msgspec.msgpack.Encoder(enc_hook=attrgetter("covered"))
 
 
 def digests(items: Sequence[Item]) -> tuple[int, ...]:
     """Return the digest of each item as a signed 64-bit integer, which SQLite stores directly.
 
-    Two states of one item collide once in 2**64 changes.
+    Two states of one item collide once in 2**63 changes. The lowest bit is 0: rows of items that wait for their parents
+    have it set (``store/items/orphans.py``).
     """
     copy, encode = _EMPTY.copy, _ENCODER.encode
     hashes = bytearray()
@@ -38,4 +40,5 @@ def digests(items: Sequence[Item]) -> tuple[int, ...]:
         hashed = copy()
         hashed.update(encode(item))
         hashes += hashed.digest()
+    hashes[7::8] = hashes[7::8].translate(_WITHOUT_LOWEST_BIT)
     return struct.unpack(f">{len(items)}q", hashes)

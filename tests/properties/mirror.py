@@ -67,7 +67,7 @@ MISTAKES = {
     " WHERE s.server_id <> e.server_id",
     "episodes of another show's season": "SELECT e.id FROM episodes e JOIN seasons s ON s.id = e.season_id"
     " WHERE s.show_id IS NOT e.show_id AND s.library_id = e.library_id AND e.state <> 'missing'"
-    " AND e.digest IS NOT NULL",
+    " AND e.digest & 1 = 0",
     "seasons of another server's show": "SELECT s.id FROM seasons s JOIN shows w ON w.id = s.show_id"
     " WHERE w.server_id <> s.server_id",
     **{
@@ -102,6 +102,11 @@ class Row:
     @property
     def present(self) -> bool:
         return self.state != "missing"
+
+    @property
+    def waits(self) -> bool:
+        """Whether its show or season was not stored yet."""
+        return self.digest is None or bool(self.digest & 1)
 
 
 @dataclass(frozen=True)

@@ -265,7 +265,7 @@ def _contents(done: Round, library: str, pairs: Pairs, keeping: set[Key]) -> Ite
             states += [("active", content | {"file": row.content["file"]}) for _, content in states]
         if (row.state, row.content) in states or _was_asked_for(done, row, states):
             continue
-        if row.digest is None and not (done.still and done.whole(library)):
+        if row.waits and not (done.still and done.whole(library)):
             continue  # a parent was not stored yet, and the next pass mends it
         yield f"{key} of {library} is {_difference(row, states)}"
     yield from _files(done, library, present)

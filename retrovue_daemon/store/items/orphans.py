@@ -24,8 +24,8 @@ _PARENTS = {Kind.SEASON: "show_id, NULL", Kind.EPISODE: "show_id, season_id"}
 
 
 def orphaned(digest: int) -> int:
-    """Return the digest to store for an item without its parents: one that its own digest never equals."""
-    return ~digest
+    """Return the digest to store for an item without its parents: an odd one, while those of items are even."""
+    return digest ^ 1
 
 
 def still_without_parents(

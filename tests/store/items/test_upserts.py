@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from retrovue_daemon.store.items.orphans import orphaned
+from retrovue_daemon.sync.digest import digests
 from tests.store.conftest import NOW
 
 
@@ -254,3 +256,11 @@ async def test_details_are_wanted_if_what_they_depend_on_changes(write, query, m
     item = {"files": (file,)} | changes
     await write(make.movie("1", **item), digest=3)
     assert await query("SELECT details_stamp = ? FROM movies WHERE id = 1", before) == [(0,)]
+
+
+def test_no_digest_of_an_item_is_that_of_a_row_without_its_parents(make) -> None:
+    """The lowest bit tells them apart, so that a reader of the database can, too."""
+    own = digests([make.movie(str(key), make.part(key)) for key in range(100)])
+    assert len(set(own)) == 100
+    assert not any(digest & 1 for digest in own)
+    assert all(orphaned(digest) & 1 for digest in own)
