@@ -31,8 +31,8 @@ _ENCODER = msgspec.msgpack.Encoder(enc_hook=attrgetter("covered"))
 def digests(items: Sequence[Item]) -> tuple[int, ...]:
     """Return the digest of each item as a signed 64-bit integer, which SQLite stores directly.
 
-    Two states of one item collide once in 2**63 changes. The lowest bit is 0: rows of items that wait for their parents
-    have it set (``store/items/orphans.py``).
+    Two states of one item collide once in 2**63 changes. The lowest bit is 0: rows of items that wait for their
+    parents have it set (``store/items/orphans.py``).
     """
     copy, encode = _EMPTY.copy, _ENCODER.encode
     hashes = bytearray()
