@@ -58,6 +58,7 @@ class DetailsReader:
         self._failing: set[int] = set()
         self._turns: dict[int, int] = {}
         """The day on which each library's turn was last read."""
+        self._is_wanted: Callable[[], bool] = lambda: True
         self._cleaned: int | None = None
         self._changed = False
 
@@ -88,6 +89,8 @@ class DetailsReader:
 
     async def run(self, client: PlexClient, settings: Callable[[], tuple[ServerSection, SyncSection]]) -> Never:
         """Read details whenever passes have ended or a time has come, with the newest settings, until cancelled."""
+        # A reload may turn details off while a large library is read.
+        self._is_wanted = lambda: _wants_details(*settings())
         while True:
             await self._quiet.wait()
             self._news.clear()
@@ -194,9 +197,9 @@ class DetailsReader:
         self._failing.add(library_id)
 
     async def _may_continue(self, library_id: int) -> bool:
-        """Wait until no pass of the server runs; return whether the library is still synced."""
+        """Wait until no pass of the server runs; return whether the details of the library are still wanted."""
         await self._quiet.wait()
-        return library_id in self._targets
+        return library_id in self._targets and self._is_wanted()
 
     async def _wait(self) -> None:
         """Wait until passes have ended, or for a minute."""

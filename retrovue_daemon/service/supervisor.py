@@ -316,5 +316,6 @@ class Supervisor:
 
 
 def _needs_restart(before: ServerSection, after: ServerSection) -> bool:
-    """Return whether a worker must be replaced; changed path mappings alone do not require it."""
-    return replace(before, path_mappings=()) != replace(after, path_mappings=())
+    """Return whether a worker must be replaced; other path mappings, or other details, alone do not require it."""
+    one, other = (replace(section, path_mappings=(), details=None, cast=None) for section in (before, after))
+    return one != other

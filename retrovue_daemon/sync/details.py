@@ -71,8 +71,8 @@ class DetailsTarget(NamedTuple):
 class DetailsContext(NamedTuple):
     """What details passes over one server share; ``cast`` is the number of actors to store.
 
-    ``may_continue`` is awaited before each request, and says whether the library is still synced. ``progress`` is
-    called with the number of items that no longer want their details.
+    ``may_continue`` is awaited before each request, and says whether a library's details are still wanted.
+    ``progress`` is called with the number of items that no longer want their details.
     """
 
     client: PlexClient
