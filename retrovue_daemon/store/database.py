@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
+import structlog
 
 from retrovue_daemon.errors import LOCKED_HINT, DatabaseHeld, DatabaseUnusable
 from retrovue_daemon.store.connection import connected
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.errors import StoreError
     from retrovue_daemon.store.connection import Connection
+
+log = structlog.get_logger()
 
 _PRAGMAS = """
 PRAGMA synchronous = NORMAL;
@@ -53,7 +56,8 @@ async def open_database(
 ) -> AsyncIterator[Database]:
     """Open ``path`` exclusively for this process, creating or upgrading it as needed.
 
-    Leaving the block lets the writer finish its queue, merges the write-ahead log and closes both connections.
+    Leaving the block lets the writer finish its queue, merges the write-ahead log and closes both connections. A log
+    that is too large to be merged in the time that a service has to stop stays: the next start merges it.
     ``own_place`` says that the directory is the default one, which is created if missing, ``serves`` that this
     process answers the requests that others put into ``sync_requests``.
 
@@ -78,9 +82,17 @@ async def open_database(
         files.know_logs()
         stack.enter_context(last_look(files))
         mark = await connection.run(restore_mark)
-        writer = await stack.enter_async_context(Writer(connection, path, mark=mark))
+        writer = Writer(connection, path, mark=mark)
+        stack.callback(_leave_large_log, files, writer)
+        await stack.enter_async_context(writer)
         await stack.enter_async_context(watched(files, reader, writer, mark))
         yield Database(path, reader, writer)
+
+
+def _leave_large_log(files: OpenFiles, writer: Writer) -> None:
+    if writer.leaves_log:
+        log.info("store.log_left", database=str(files.path), hint="the next start merges it")
+        files.leave_log()
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, Ty
 import structlog
 
 from retrovue_daemon.errors import DatabaseBusy, DatabaseRestored, WriteFailed, WriterStopped
+from retrovue_daemon.store.file.companions import log_of
 from retrovue_daemon.store.file.restore_mark import restore_mark
 from retrovue_daemon.store.file.sequences import as_used_up
 from retrovue_daemon.store.file.space import as_disk_full
@@ -45,6 +46,10 @@ INTERRUPT_S = 0.2
 """Seconds that each piece of work may take after that."""
 
 
+LARGEST_MERGED = 256 * 1024 * 1024
+"""Bytes of log that are merged while a service stops: a library of 1,000,000 items that is re-keyed writes 2.3 GB."""
+
+
 class Query(Generic[T]):
     """A query with its arguments, to be run as one transaction: begun, done and committed in one visit to the thread.
 
@@ -57,11 +62,19 @@ class Query(Generic[T]):
         self.is_abandoned = False
         self._query: Callable[[sqlite3.Connection], T] = lambda connection: query(connection, *args, **kwargs)
 
-    def run(self, connection: sqlite3.Connection, begin: Callable[[sqlite3.Connection], None]) -> T:
-        """Run the transaction, which ``begin`` begins. After an exception, it may still be open."""
+    def run(
+        self,
+        connection: sqlite3.Connection,
+        begin: Callable[[sqlite3.Connection], None],
+        commit: Callable[[sqlite3.Connection], None],
+    ) -> T:
+        """Run the transaction from ``begin`` to ``commit``. After an exception, it may still be open."""
         begin(connection)
         result = self._query(connection)
-        connection.execute("ROLLBACK" if self.is_abandoned else "COMMIT")
+        if self.is_abandoned:
+            connection.execute("ROLLBACK")
+        else:
+            commit(connection)
         return result
 
 
@@ -70,7 +83,8 @@ class Writer:
 
     The task is independent of the tasks that submit work: if one of them fails or is cancelled, the work of the
     others still gets done. Leaving the block finishes the queue. ``steps`` increases while the task is alive: with
-    each finished piece of work and with each attempt to get the lock.
+    each finished piece of work and with each attempt to get the lock. ``leaves_log`` becomes true if the last work
+    wrote so much that merging the log would take too long now.
     """
 
     def __init__(self, connection: Connection, path: Path, *, depth: int = 4, mark: str | None = None) -> None:
@@ -82,7 +96,10 @@ class Writer:
         self._task: asyncio.Task[None] | None = None
         self._deadline: float | None = None
         self._failure: WriterStopped | None = None
+        self._discarded = 0
+        """The size of the log when a transaction was rolled back: what that wrote stays there, but is not merged."""
         self.steps = 0
+        self.leaves_log = False
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._work_off(), name="writer")
@@ -210,15 +227,17 @@ class Writer:
         """Do one piece of work; only errors that make the connection unusable escape and end the writer."""
         try:
             if isinstance(work, Query):
-                result = await self._begin(partial(work.run, begin=self._begin_unless_restored))
+                run = partial(work.run, begin=self._begin_unless_restored, commit=self._commit)
+                result = await self._begin(run)
             else:
                 await self._begin(self._begin_unless_restored)
                 result = await work(self._connection)
-                await self._connection.commit()
+                await self._connection.run(self._commit)
         except sqlite3.Error as error:
             # Answer first: a connection that cannot even roll back ends the writer, and the submitter must not hang.
             self._answer(future, _failure(self._path, error))
             await self._roll_back()
+            self._discarded = self._log_size()
             if error.sqlite_errorname == "SQLITE_INTERRUPT":
                 log.warning("store.interrupted", hint="the next start does this again from the beginning")
         except BaseException as error:
@@ -234,6 +253,8 @@ class Writer:
         else:
             if not future.done():
                 future.set_result(result)
+            if self._deadline is not None and self._log_size() - self._discarded > LARGEST_MERGED:
+                self.leaves_log = True
         self.steps += 1
 
     async def _begin(self, begin: Callable[[sqlite3.Connection], T]) -> T:
@@ -256,6 +277,18 @@ class Writer:
         if restore_mark(connection) != self._mark:
             connection.execute("ROLLBACK")
             raise DatabaseRestored(self._path)
+
+    def _commit(self, connection: sqlite3.Connection) -> None:
+        """Commit; once the writer is to end, without the merge of the log that SQLite may do as part of it."""
+        if self._deadline is not None:
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.commit()
+
+    def _log_size(self) -> int:
+        try:
+            return log_of(self._path).stat().st_size
+        except OSError:
+            return 0
 
     def _too_late(self) -> bool:
         return self._deadline is not None and asyncio.get_running_loop().time() >= self._deadline

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
 import threading
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ import structlog
 from retrovue_daemon.errors import DatabaseBusy, DatabaseHeld, DatabaseReplaced, WriteFailed, WriterStopped
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.store.file.visits import reading
-from retrovue_daemon.store.writer import TRIES_UNTIL_LOGGED, Query
+from retrovue_daemon.store.writer import TRIES_UNTIL_LOGGED, Query, Writer
 from tests.support.patience import PATIENCE_S
 
 if TYPE_CHECKING:
@@ -284,6 +285,66 @@ async def test_a_transaction_without_an_end_does_not_keep_the_writer_from_ending
         assert stored.execute(
             "SELECT key FROM daemon_state WHERE key IN ('before', 'behind', 'endless')"
         ).fetchall() == [("behind",)]
+
+
+@pytest.mark.parametrize("is_large", [True, False])
+async def test_a_large_log_is_not_merged_while_a_service_stops(tmp_path, monkeypatch, is_large) -> None:
+    """That would take longer than the service has; the next start finds everything, and merges it."""
+    monkeypatch.setattr("retrovue_daemon.store.writer.LARGEST_MERGED", 1000 if is_large else 1_000_000_000)
+    path, closing_begins = tmp_path / "retrovue.db", threading.Event()
+    log_file = path.with_name("retrovue.db-wal")
+
+    async def begin(_writer: Writer) -> None:
+        closing_begins.set()
+
+    monkeypatch.setattr(Writer, "_interrupt_late_work", begin)
+
+    def work(connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA wal_autocheckpoint = 1")
+        connection.execute(INSERT, ("late",))
+        assert closing_begins.wait(PATIENCE_S)
+
+    with structlog.testing.capture_logs() as logs:
+        async with open_database(path) as database:
+            late = await database.writer.submit(Query(work))
+    await late
+    assert [line["event"] for line in logs] == ["store.log_left"] * is_large
+    assert log_file.exists() is is_large
+    without_log = tmp_path / "without_log.db"
+    shutil.copyfile(path, without_log)
+    with closing(sqlite3.connect(without_log)) as merged:
+        assert merged.execute("SELECT count(*) FROM daemon_state WHERE key = 'late'").fetchone() == (not is_large,)
+    async with open_database(path):
+        pass
+    assert not log_file.exists()
+    with reading(path) as stored:
+        assert stored.execute("SELECT key FROM daemon_state WHERE key = 'late'").fetchall() == [("late",)]
+
+
+async def test_an_interrupted_transaction_leaves_no_log(tmp_path, monkeypatch) -> None:
+    """What it wrote there does not count: nothing of it is merged."""
+    monkeypatch.setattr("retrovue_daemon.store.writer.LARGEST_MERGED", 100_000)
+    monkeypatch.setattr("retrovue_daemon.store.writer.CLOSING_S", 0.01)
+    path, running = tmp_path / "retrovue.db", threading.Event()
+
+    def work(connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA cache_size = 10")
+        connection.execute(
+            "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 1000)"
+            " INSERT INTO daemon_state (key, value) SELECT x, hex(zeroblob(500)) FROM c"
+        )
+        running.set()
+        connection.execute(ENDLESS)
+
+    async with open_database(path) as database:
+        late = await database.writer.submit(Query(work))
+        queued = await database.writer.submit(partial(_insert, "behind"))
+        await asyncio.to_thread(running.wait)
+        assert path.with_name("retrovue.db-wal").stat().st_size > 100_000
+    with pytest.raises(WriteFailed, match="interrupted"):
+        await late
+    await queued
+    assert not path.with_name("retrovue.db-wal").exists()
 
 
 async def test_a_query_without_an_end_does_not_keep_the_database_from_closing(tmp_path) -> None:

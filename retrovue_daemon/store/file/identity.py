@@ -65,6 +65,7 @@ class OpenFiles:
         self._lock = lock
         self._descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         self._header = self._read_header()
+        self._leaves_log = False
         self._logs: dict[Path, os.stat_result] = {}
 
     def close(self) -> None:
@@ -119,11 +120,16 @@ class OpenFiles:
         self.lost = DatabaseReplaced(self.path, _WORDS[kind], moved=moved, hint=hint)
         return self.lost
 
+    def leave_log(self) -> None:
+        """Keep SQLite from merging the log when it closes the file."""
+        prevent_merge(self._descriptor)
+        self._leaves_log = True
+
     @property
     def last_statement(self) -> str:
         """What to execute before closing: refresh the statistics, or merge the log into a file that was moved."""
         if self.lost is None:
-            return "PRAGMA optimize"
+            return "SELECT 1" if self._leaves_log else "PRAGMA optimize"
         # SQLite itself does not merge the log of a file that lost its name. If it has another one, nothing is lost.
         return "PRAGMA wal_checkpoint(FULL)" if self.lost.moved and self.links and self._is_gone() else "SELECT 1"
 
