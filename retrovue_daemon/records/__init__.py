@@ -5,7 +5,7 @@ exactly as Plex sends them; ``None`` means that the server sent no value.
 """
 
 from retrovue_daemon.records.beside import NO_ARTWORK, STREAM_COLUMNS, Artwork, StreamRow, Streams
-from retrovue_daemon.records.collections import Collection, CollectionMember
+from retrovue_daemon.records.collections import Collection, CollectionMember, CollectionPage, Label
 from retrovue_daemon.records.details import (
     Chapter,
     Credit,
@@ -28,6 +28,7 @@ __all__ = [
     "Chapter",
     "Collection",
     "CollectionMember",
+    "CollectionPage",
     "Credit",
     "Details",
     "DetailsPage",
@@ -38,6 +39,7 @@ __all__ = [
     "Item",
     "Job",
     "Kind",
+    "Label",
     "LibraryListing",
     "Marker",
     "MediaFile",

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from retrovue_daemon.records.pages import Page
+
 if TYPE_CHECKING:
     from retrovue_daemon.records.items import Kind
 
@@ -30,6 +32,14 @@ class Collection(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The server's count, which ignores the limit of a smart collection's filter."""
     added_at: int | None
     updated_at: int | None
+    guid: str | None = None
+    """Plex's own id of the collection, which no other one ever has."""
+
+
+class CollectionPage(Page, frozen=True):
+    """One page of a list of collections; the entries that are no collections are ``skipped``."""
+
+    collections: tuple[Collection, ...] = ()
 
 
 class CollectionMember(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -37,3 +47,10 @@ class CollectionMember(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     rating_key: str
     kind: Kind
+
+
+class Label(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A label that items of a library have; ``key`` is what a listing is filtered by."""
+
+    key: str
+    name: str

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from retrovue_daemon.store.items.sweep import purge, purgeable
+from retrovue_daemon.store.tables.collections import purge_collections
 
 if TYPE_CHECKING:
     from retrovue_daemon.service.roster import ActiveServer
@@ -17,9 +18,11 @@ log = structlog.get_logger()
 
 async def purge_missing(database: Database, server: ActiveServer, before: int) -> None:
     """Delete, a few at a time, a server's rows that went missing before an observed time, and log how many."""
-    purged, server_id = 0, server.server_id
+    purged, collections, server_id = 0, 0, server.server_id
     if await database.reader.run(purgeable, server_id, before):
         while rows := await database.writer.run(purge, server_id, before):
             purged += rows
-    if purged:
-        log.info("items.purged", server=server.name, items=purged)
+        while rows := await database.writer.run(purge_collections, server_id, before):
+            collections += rows
+    if purged or collections:
+        log.info("items.purged", server=server.name, items=purged, collections=collections)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Never
 import msgspec
 
 from retrovue_daemon.errors import ServerBusy, ServerTimeout, ServerWithdrawn
+from retrovue_daemon.service.after_passes import AfterPasses
 from retrovue_daemon.service.details import DetailsReader
 from retrovue_daemon.service.health import Health, ReportFailures
 from retrovue_daemon.service.held_back import with_hint
@@ -65,6 +66,7 @@ class ServerWorker:
         self.details = DetailsReader(
             self.name, context.database, context.board, context.clock, context.timing.interval
         )
+        self._after = AfterPasses(self.name, context)
         self._paths = PathUpdater(context.database, self.name, self._running.keys())
         self._wake = asyncio.Event()
 
@@ -197,6 +199,7 @@ class ServerWorker:
             await recall_streams(self.context.database, client, contact.server_id)
             work = await self._planner(client, contact, scheduled=scheduled).work(jobs)
             round_.expect(one.library_id for one in work)
+            self._after.set_libraries(contact.server_id, contact.targets)
             self.details.set_libraries(contact.server_id, contact.targets)
             if work or self._running:
                 self.details.pause()
@@ -236,6 +239,7 @@ class ServerWorker:
     async def _run_passes(self, work: LibraryWork, meters: Sequence[Meter], changes: int, round_: Round) -> None:
         """Run the passes over one library, one after the other."""
         reports: list[asyncio.Future[PassReport]] = []
+        are_logged = False
         new_slot = partial(self.context.slots.slot_for, self.name)
         try:
             with ReportFailures(self.fail, *work.jobs):
@@ -244,9 +248,14 @@ class ServerWorker:
                     await run_pass(library_pass, pass_context, work.target, reports[-1])
                     report = await with_hint(reports[-1].result(), work, self.health)
                     self._handle_report(work, report)
+                    self._after.note(work, report)
                     round_.add(report)
+                are_logged = True
+                if self._running.keys() == {work.library_id}:
+                    with ReportFailures(self.fail):
+                        await self._after.run(work.context.client, self.context.settings.page_size)
         except asyncio.CancelledError:
-            if reports:
+            if reports and not are_logged:
                 reports[-1].add_done_callback(lambda done: log_report(done.result()))
             self._paths.recompute_later(work.library_id, changes)
             raise

@@ -139,6 +139,7 @@ async def test_a_server_that_is_added_starts_at_once(serve, config, plex, start_
     """And the one that was there before is not looked at for that."""
     service = await serve(config(table(plex)))
     await events.count(3, "sync.finished")
+    await events.next("round.finished")
     plex.requests.clear()
     added = await start_plex("Musicals", name="Bijou")
     changed = await service.supervisor.apply(config(table(plex), table(added, "attic")))

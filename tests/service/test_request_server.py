@@ -43,6 +43,7 @@ async def in_step(serve, config, plex, events):
     """A service whose server is in step."""
     service = await serve(config(table(plex)))
     await events.count(3, "sync.finished")
+    await events.next("round.finished")
     plex.requests.clear()
     return service
 

@@ -57,7 +57,7 @@ async def test_rounds_without_a_change_are_silent_but_once_per_hour(serve, confi
     for _ in range(3):
         await _poll(service)
     quiet = events.lines[events.lines.index(first) + 1 :]
-    assert {line["event"] for line in quiet} == {"sync.finished", "round.finished"}
+    assert {line["event"] for line in quiet} == {"sync.finished", "collections.finished", "round.finished"}
     assert {line["level"] for line in quiet} == {"debug"}
     clock.advance(IDLE_S - 600)
     idle = await events.next("sync.idle")

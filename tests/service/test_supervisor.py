@@ -92,9 +92,11 @@ async def test_dead_slow_and_fickle_servers_cost_a_healthy_one_nothing(
     await stuck.reached.wait()
     first = await events.count(3, "sync.finished", server="healthy")
     assert {line["kind"] for line in first} == {"full"}
+    await events.next("round.finished", server="healthy")
     expected = [
         "/identity",
         "/library/sections",
+        "/library/all",
         *(f"/library/sections/{key}/all" for key in healthy.world.libraries),
     ]
     for _ in range(4):
@@ -105,6 +107,7 @@ async def test_dead_slow_and_fickle_servers_cost_a_healthy_one_nothing(
         await clock.tick("interval healthy")
         again = await events.count(3, "sync.finished", server="healthy")
         assert {(line["kind"], line["status"]) for line in again} == {("quick", "ok")}
+        await events.next("round.finished", server="healthy")
         assert sorted(request.path for request in healthy.requests) == sorted(expected)
 
     assert len(events.of("server.unreachable", server="refusing")) == 1

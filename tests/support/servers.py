@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
+from msgspec.structs import replace
 
 from retrovue_daemon.demo import SimulatedPlex
 from retrovue_daemon.demo.changes import Changes
@@ -103,3 +104,13 @@ class MeasuredPlex(SimulatedPlex):
             return await answering
         finally:
             self.gauge.end(self.url, library)
+
+
+def without_groups(world: World) -> World:
+    """Remove the collections of a world and the labels of its items, which are read beside the listings."""
+    for collection_id in list(world.collections):
+        world.drop_collection(collection_id)
+    for item in list(world.items.values()):
+        if item.tags.labels or item.tags.collections:
+            world.put(replace(item, tags=replace(item.tags, labels=(), collections=())))
+    return world

@@ -66,6 +66,12 @@ TIMES_ONLY: Final[Mapping[str, str]] = {
 }
 """For reading chapters and markers again."""
 
+KEYS_ONLY: Final[Mapping[str, str]] = {
+    "excludeElements": f"Media,Guid,{_NOT_STORED},{_TAGS},Label,Field",
+    "excludeFields": "summary,tagline,thumb,art,theme,parentThumb,grandparentThumb,grandparentArt,grandparentTheme",
+}
+"""For listings of which only the rating keys are read."""
+
 
 def paging(start: int, size: int) -> dict[str, str]:
     """Return the arguments for a page. They are not sent as headers, so that caches do not confuse pages."""

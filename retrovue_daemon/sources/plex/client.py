@@ -14,8 +14,11 @@ from retrovue_daemon.errors import EndlessListing, PlexError, RequestRefused, Un
 from retrovue_daemon.records import Episode, Kind
 from retrovue_daemon.sources.plex.arguments import BY_TYPE, LEAVES, LEFT_OUT, paging
 from retrovue_daemon.sources.plex.budget import LARGEST_BODY
+from retrovue_daemon.sources.plex.collections import CollectionRequests
 from retrovue_daemon.sources.plex.details_requests import DetailsRequests
 from retrovue_daemon.sources.plex.guid import GUIDParser
+from retrovue_daemon.sources.plex.key_pages import KeyPages
+from retrovue_daemon.sources.plex.labels import LabelRequests
 from retrovue_daemon.sources.plex.metadata import Metadata
 from retrovue_daemon.sources.plex.pages import LARGEST_FIRST_PAGE, PageSource
 from retrovue_daemon.sources.plex.parse import parse_found_shows, parse_identity, parse_libraries, parse_page
@@ -80,10 +83,10 @@ _log = structlog.get_logger(__name__)
 class PlexClient:
     """One Plex Media Server, accessed over one session; an async context manager.
 
-    ``metadata`` requests single items, ``details`` all that is known about many. ``client_identifier`` identifies
-    this installation to the server and stays the same across restarts. Clients of one process share ``bodies``, the
-    memory for responses. All methods raise only
-    PlexError, whose texts never contain the token.
+    ``metadata`` requests single items, ``details`` all that is known about many, ``collections`` and ``labels`` what
+    their names say. ``client_identifier`` identifies this installation to the server and stays the same across
+    restarts. Clients of one process share ``bodies``, the memory for responses. All methods raise only PlexError,
+    whose texts never contain the token.
     """
 
     def __init__(
@@ -110,6 +113,9 @@ class PlexClient:
         self._source = PageSource(self._transport, server, clock)
         self.metadata = Metadata(self._transport, self._source.turn, server.name)
         self.details = DetailsRequests(self._transport, self._source.turn)
+        keys = KeyPages(self._transport, self._source.turn, self._source.page_size, server.name)
+        self.collections = CollectionRequests(keys, self._transport, self._source.turn, server.name)
+        self.labels = LabelRequests(keys, self._transport, self._source.turn)
         self._leaves_useless: set[str] = set()
         """Keys of libraries whose ``allLeaves`` is refused or contains less than the listing by type."""
         self._filter_refused = False

@@ -102,7 +102,7 @@ def _names(kind: TagKind, tags: Sequence[Tag], dropped: list[str]) -> tuple[str,
     """Return the names of tags, each once, however it is spelled."""
     names: dict[str, str] = {}
     for tag in tags:
-        name = _clean(tag.tag)
+        name = clean(tag.tag)
         if name is None:
             dropped.append(f"a {kind} without a name")
         elif len(names) < MOST_TAGS:
@@ -129,16 +129,16 @@ def _people(job: Job, people: Sequence[Person] | None, most: int, dropped: list[
             # The end of a cast is left out by choice, not because it is bad.
             dropped += [] if job == "actor" else [f"more than {most} credits of one kind ({job})"]
             break
-        name = _clean(person.tag)
+        name = clean(person.tag)
         if name is None:
             dropped.append(f"a credit of a person without a name ({job})")
         else:
-            role = _clean(person.role) if job == "actor" else None
-            credits_[Credit(job, name, _clean(person.tag_key) or "", role, person.thumb or None)] = None
+            role = clean(person.role) if job == "actor" else None
+            credits_[Credit(job, name, clean(person.tag_key) or "", role, person.thumb or None)] = None
     return credits_
 
 
-def _clean(text: str | None) -> str | None:
+def clean(text: str | None) -> str | None:
     """Return a name without control characters; None if nothing is left."""
     if text is None:
         return None
@@ -161,7 +161,7 @@ def _chapters(entries: Sequence[ChapterEntry], duration: int | None, dropped: li
         end = following if entry.end_time_offset is None else entry.end_time_offset
         times = _times("chapter", entry.start_time_offset, end, duration, dropped)
         if times is not None:
-            chapters.append(Chapter(_clean(entry.tag), *times))
+            chapters.append(Chapter(clean(entry.tag), *times))
     return _first("chapters", chapters, dropped)
 
 
@@ -169,7 +169,7 @@ def _markers(entries: Sequence[MarkerEntry], duration: int | None, dropped: list
     """Return the markers in the order of their starts, each once. Types that are not known yet are kept."""
     markers: dict[Marker, None] = {}
     for entry in entries:
-        kind = _clean(entry.type)
+        kind = clean(entry.type)
         if kind is None:
             dropped.append("a marker without a type")
             continue

@@ -18,6 +18,7 @@ import msgspec
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import XMLParser
 
+from retrovue_daemon.sources.plex.collection_structs import STRUCTS as COLLECTION_STRUCTS
 from retrovue_daemon.sources.plex.details_structs import CHILDREN, STRUCTS
 from retrovue_daemon.sources.plex.json_structs import (
     NESTED,
@@ -61,6 +62,7 @@ _NAMES: Final = frozenset(
         Stream,
         Tag,
         *STRUCTS,
+        *COLLECTION_STRUCTS,
     )
     for field in msgspec.structs.fields(struct)
 )

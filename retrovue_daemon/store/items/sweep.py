@@ -144,7 +144,7 @@ def purge(connection: sqlite3.Connection, server_id: int, before: int) -> int:
 
 def purgeable(connection: sqlite3.Connection, server_id: int, before: int) -> bool:
     """Return whether a server has rows that went missing by an observed time, so that idle rounds write nothing."""
-    for table in TABLES.values():
+    for table in (*TABLES.values(), "collections"):
         query = f"SELECT 1 FROM {table} WHERE server_id = ? AND state = 'missing' AND missing_observed <= ? LIMIT 1"
         if connection.execute(query, (server_id, before)).fetchall():
             return True

@@ -180,6 +180,7 @@ CREATE TABLE collections (
     state           TEXT    NOT NULL DEFAULT 'active',
     missing_since   INTEGER,
     missing_observed INTEGER,
+    source_id       TEXT,                                     -- the Plex guid, which names no other collection ever
     UNIQUE (server_id, rating_key)
 ) STRICT;
 CREATE INDEX collections_library ON collections (library_id);

@@ -50,7 +50,7 @@ class ObservedClock:
             except ValueError:
                 continue
             observed = stored_time + min(max(wall - stored_wall, 0), DAY_S)
-        for table in TABLES.values():
+        for table in (*TABLES.values(), "collections"):
             query = f"SELECT ifnull(max(missing_observed), 0) FROM {table} WHERE state = 'missing'"
             ((latest,),) = connection.execute(query)
             observed = max(observed, latest)

@@ -1,0 +1,112 @@
+"""Labels, which move no time and stand in no listing: a short listing of each, after complete ones."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+import pytest
+from msgspec.structs import replace
+
+from retrovue_daemon.demo import SimulatedPlex, built_in_library
+from retrovue_daemon.service.selection import Selection
+from retrovue_daemon.sync.labels import MOST_LABELS
+from tests.support.groups import labels_of, stored_labels
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+FULL = Selection(full=True, details=False)
+FILMS = Selection(library="Movies", full=True, details=False)
+SYNCED = "1234567"
+
+
+@pytest.fixture
+async def plex() -> AsyncIterator[SimulatedPlex]:
+    async with SimulatedPlex(built_in_library()) as server:
+        yield server
+
+
+def film(plex, number: int = 0) -> int:
+    return list(plex.world.movies("1"))[number].id
+
+
+async def test_labels_follow_complete_listings(plex, engine, path) -> None:
+    """Of films, shows and episodes; an edit arrives with the next one, and only that item is written."""
+    episode = next(iter(plex.world.episodes("3")))
+    plex.rich.add_label(episode.id, "Pilot")
+    running = await engine(plex)
+    await running.round(FULL)
+    assert stored_labels(path) == labels_of(plex.world, SYNCED)
+    plex.rich.add_label(film(plex), "New")
+    plex.rich.remove_label(episode.id, "Pilot")
+    await running.round(FULL)
+    assert stored_labels(path) == labels_of(plex.world, SYNCED)
+    before = await running.changes()
+    await running.round(FILMS)
+    assert await running.changes() - before < 10
+
+
+async def test_other_tags_stay(plex, engine, config, rows) -> None:
+    """Only labels are replaced; details, which have them too, agree."""
+    tags = (
+        "SELECT x.movie_id, t.kind, t.name, x.position FROM movie_tags AS x JOIN tags AS t ON t.id = x.tag_id"
+        " WHERE t.kind <> 'label' ORDER BY 1, 2, 4"
+    )
+    running = await engine(config(plex, server={"details": True}))
+    await running.round(replace(FILMS, details=True))
+    before = rows(tags)
+    plex.rich.add_label(film(plex), "New")
+    await running.round(FILMS)
+    assert before
+    assert rows(tags) == before
+
+
+@pytest.mark.parametrize("pattern", ["/library/sections/1/label", "/library/sections/1/all"])
+async def test_a_list_that_fails_changes_nothing(plex, engine, path, pattern) -> None:
+    """Absent is not empty."""
+    running = await engine(plex)
+    await running.round(FULL)
+    before = stored_labels(path)
+    for number in range(len(list(plex.world.movies("1")))):
+        for label in plex.world.item(film(plex, number)).tags.labels:
+            plex.rich.remove_label(film(plex, number), label)
+    # The listing of the library itself is the first one.
+    plex.faults.fail(pattern, status=500, times=None, after=1 if pattern.endswith("all") else 0)
+    await running.round(FILMS)
+    assert before
+    if pattern.endswith("label"):
+        assert stored_labels(path) == before
+    plex.faults.clear()
+    await running.round(FULL)
+    assert stored_labels(path) == labels_of(plex.world, SYNCED) != before
+
+
+async def test_a_server_that_ignores_the_filter_labels_nothing(plex, engine, path) -> None:
+    """It lists all items for each label; the details of one of them tell."""
+    plex.rich.add_label(film(plex), "One")
+    plex.quirks.ignores_filters = True
+    running = await engine(plex)
+    await running.round(FILMS)
+    assert not any(kind == "movie" for kind, _, _ in stored_labels(path))
+
+
+async def test_a_label_that_all_items_have_is_stored(plex, engine, path) -> None:
+    """The same listing, but true."""
+    for item in list(plex.world.movies("1")):
+        plex.rich.add_label(item.id, "All")
+    running = await engine(plex)
+    await running.round(FILMS)
+    assert stored_labels(path) == labels_of(plex.world, "1")
+
+
+async def test_too_many_labels_are_left_to_details(plex, engine, path) -> None:
+    """A request for each would be many."""
+    for number in range(MOST_LABELS + 1):
+        plex.rich.add_label(film(plex), f"Label {number}")
+    running = await engine(plex)
+    plex.requests.clear()
+    await running.round(FILMS)
+    assert sum(fnmatchcase(request.path, "/library/sections/1/label") for request in plex.requests) == 1
+    assert not any("label" in request.query for request in plex.requests)
+    assert not stored_labels(path)
