@@ -53,7 +53,7 @@ def _details(item: int, prefix: str, read_at: int, stamp: int) -> tuple[str, ...
         f"INSERT INTO tags (id, kind, name) VALUES ({item}1, 'genre', '{prefix}')",
         f"INSERT INTO movie_tags VALUES ({item}, {item}1, 0)",
         f"INSERT INTO people (id, name) VALUES ({item}, '{prefix}')",
-        f"INSERT INTO movie_credits VALUES ({item}, {item}, 'actor', NULL, 0)",
+        f"INSERT INTO movie_credits VALUES ({item}, 'actor', 0, {item}, NULL)",
         f"INSERT INTO chapters VALUES ({item}, NULL, 0, '{prefix}', 0, 5)",
         f"INSERT INTO markers VALUES ({item}, NULL, '{prefix}', 0, 5, 0)",
         read,
