@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 Program: TypeAlias = Literal[
-    "fetch", "decode", "floor", "first", "unchanged", "quick", "changed", "rewritten", "plexapi"
+    "fetch", "decode", "floor", "first", "unchanged", "quick", "changed", "rewritten", "rich", "plexapi"
 ]
 
 TITLES: Final[dict[Program, str]] = {
@@ -18,10 +18,12 @@ TITLES: Final[dict[Program, str]] = {
     "changed": "full pass, 1 % changed",
     "rewritten": "full pass, everything changed",
     "quick": "quick pass, nothing changed",
+    "rich": "first sync, with details",
     "plexapi": "python-plexapi script",
 }
 
 FLOOR: Final[tuple[Program, ...]] = ("fetch", "decode", "floor")
+RICH: Final[tuple[Program, ...]] = ("first", "rich", "unchanged")
 DAEMON: Final[tuple[Program, ...]] = ("first", "unchanged", "quick", "changed", "rewritten")
 PLEXAPI: Final[tuple[Program, ...]] = ("plexapi",)
 
@@ -32,8 +34,8 @@ class Case:
 
     ``episodes`` counts those of all ``servers``, ``a_show`` those of each show, ``season`` is the maximum per season;
     ``libraries`` counts those of each server. ``latency`` is in seconds, ``bandwidth`` in bytes per second.
-    ``compressed`` says that programs request compressed bodies, ``watched`` that the event loop is watched and rows
-    are counted, in a separate round.
+    ``compressed`` says that programs request compressed bodies, ``details`` that all but ``first`` read details,
+    ``watched`` that the event loop is watched and rows are counted, in a separate round.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Case:
     bandwidth: float | None = None
     xml: bool = False
     compressed: bool = False
+    details: bool = False
     watched: bool = False
     only_full: bool = False
 
@@ -89,8 +92,12 @@ CASES: Final = (
         "polite", "500 shows, 2,000 seasons, 20,000 episodes", SMALL, (("first", "unchanged", "quick"), PLEXAPI),
         rounds=3, a_show=40, season=13,
     ),
+    Case(
+        "rich", "500 shows, 20,000 episodes, with details", SMALL, (("floor",), RICH), rounds=3, a_show=40, season=13,
+        details=True, watched=True,
+    ),
 )  # fmt: skip
-"""``polite`` has seasons of 13 episodes, for which the request counts of other importers are known."""
+"""``polite`` and ``rich`` have seasons of 13 episodes, for which the request counts of other importers are known."""
 
 
 def chosen(names: list[str], *, full: bool) -> list[Case]:

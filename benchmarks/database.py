@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TABLES = ("shows", "show_guids", "seasons", "episodes", "episode_guids", "media_files", "streams")
+OF_DETAILS = (
+    "tags", "people", "show_tags", "episode_tags", "show_credits", "episode_credits", "chapters", "markers",
+)  # fmt: skip
 
 PREPARE = (
     "import pathlib, sys; from retrovue_daemon.store.file.preparation import prepare;"
@@ -29,15 +32,16 @@ def create(path: Path) -> None:
     subprocess.run([sys.executable, "-c", PREPARE, str(path)], check=True)
 
 
-def counts(path: Path) -> dict[str, int]:
+def counts(path: Path, tables: tuple[str, ...] = TABLES) -> dict[str, int]:
     """Count the rows that come from Plex, per table."""
     with closing(sqlite3.connect(path)) as connection:
-        return {table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in TABLES}
+        return {table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}
 
 
-def compare(floor: Path, daemon: Path, listed: dict[str, int]) -> None:
+def compare(floor: Path, daemon: Path, listed: dict[str, int], *, details: bool) -> None:
     """Check that both programs stored equally many rows, and everything listed. Raise OtherRows otherwise."""
-    one, other = counts(floor), counts(daemon)
+    tables = (*TABLES, *OF_DETAILS) if details else TABLES
+    one, other = counts(floor, tables), counts(daemon, tables)
     if one != other or any(other[kind] != listed[kind] for kind in ("shows", "seasons", "episodes")):
         raise OtherRows(f"floor {one}, daemon {other}, listed {listed}")
 

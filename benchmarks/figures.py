@@ -49,6 +49,7 @@ def figures_of(outcome: Outcome, program: Program) -> Figures:
     runs = outcome.runs[program]
     arrivals = [run.first_request_s for run in runs if run.first_request_s is not None]
     wall = _median(runs, lambda run: run.wall_s)
+    began: Program = "rich" if outcome.case.details else "first"
     return Figures(
         case=outcome.case,
         program=program,
@@ -60,8 +61,8 @@ def figures_of(outcome: Outcome, program: Program) -> Figures:
         of_floor=_ratio(outcome, "floor", program, _whole),
         started_of_floor=_ratio(outcome, "floor", program, _started),
         cpu_of_floor=_ratio(outcome, "floor", program, lambda run: run.cpu_s),
-        of_first=_ratio(outcome, "first", program, _whole),
-        started_of_first=_ratio(outcome, "first", program, _started),
+        of_first=_ratio(outcome, began, program, _whole),
+        started_of_first=_ratio(outcome, began, program, _started),
         of_plexapi=_ratio(outcome, "plexapi", program, _whole) if program == "first" else None,
         requests=round(_median(runs, lambda run: run.requests)),
         most_at_once=max(run.most_at_once for run in runs),
@@ -105,4 +106,6 @@ def _ratio(outcome: Outcome, than: Program, program: Program, value: Callable[[M
     others = outcome.runs.get(than)
     if not others or program in {"quick", than}:
         return None
+    if outcome.case.details and program == "first":
+        return None  # It reads no details, unlike the others.
     return median(value(other) / value(run) for other, run in zip(others, outcome.runs[program], strict=True))

@@ -4,7 +4,10 @@ A single-threaded process requests the same pages as the daemon over one connect
 inserts the same rows into an empty database with the same schema. It looks nothing up, compares nothing, and does not
 handle failures.
 
-    python -m benchmarks.floor [--step fetch|decode|insert] [--compressed] DATABASE URL TOKEN [URL TOKEN ...]
+    python -m benchmarks.floor [OPTIONS] DATABASE URL TOKEN [URL TOKEN ...]
+
+Options: ``--step fetch|decode|insert``, ``--compressed``, ``--details``. With the last one, the details of all
+items follow: see ``floor_details``.
 
 The database must already have its schema. Digests are a constant: only the daemon needs them, but rows of equal size
 must contain one. Pictures of seasons and episodes: only their own, as the daemon stores them.
@@ -397,6 +400,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--step", choices=("fetch", "decode", "insert"), default="insert")
     parser.add_argument("--compressed", action="store_true")
+    parser.add_argument("--details", action="store_true")
     parser.add_argument("database")
     parser.add_argument("addresses", nargs="+", metavar="URL TOKEN")
     arguments = parser.parse_args()
@@ -411,6 +415,12 @@ def main() -> None:
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 4000"
         )
         insert(servers, connection)
+        if arguments.details:
+            from benchmarks.floor_details import Details  # noqa: PLC0415 -- most runs do without
+
+            details = Details(connection)
+            for number, server in enumerate(servers, start=1):
+                details.read(server.get, number)
 
 
 if __name__ == "__main__":

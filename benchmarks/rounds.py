@@ -29,6 +29,7 @@ ARGUMENTS: dict[Program, list[str]] = {
     "quick": [],
     "changed": ["--full"],
     "rewritten": ["--full"],
+    "rich": [],
 }
 
 
@@ -62,8 +63,8 @@ def run_case(case: Case, rounds: int, say: Say) -> Outcome:
                     measured = place.run(program)
                     outcome.runs[program].append(measured)
                     say(f"{case.title}, round {number + 1}/{rounds}: {TITLES[program]} {measured.wall_s:.2f} s")
-            if {"floor", "first"} <= set(case.programs):
-                database.compare(place.floor, place.mirror, simulation.counts)
+            if "floor" in case.programs:
+                database.compare(place.floor, place.mirror, simulation.counts, details=case.details)
             place.clear()
         if case.watched:
             for program in [program for program in case.programs if program in ARGUMENTS]:
@@ -83,7 +84,9 @@ class _Place:
         self._config = directory / "config.toml"
         self._report = directory / "watched.json"
         self._simulation = simulation
-        self._floor = ["-m", "benchmarks.floor", *(["--compressed"] if case.compressed else [])]
+        self._details = case.details
+        options = {"--compressed": case.compressed, "--details": case.details}
+        self._floor = ["-m", "benchmarks.floor", *(option for option, is_set in options.items() if is_set)]
         self._addresses = [word for address in simulation.addresses for word in address]
         database.create(self._empty)
         self._config.touch(mode=0o600)
@@ -100,14 +103,12 @@ class _Place:
             case "plexapi":
                 command = ["-m", "benchmarks.plexapi_script", str(self._plexapi), *self._addresses]
             case _:
-                self._make_ready(program)
-                command = ["-m", "retrovue_daemon", *SYNC, str(self._config), *ARGUMENTS[program]]
+                command = ["-m", "retrovue_daemon", *self._sync(program)]
         return measure([sys.executable, *command], self._simulation)
 
     def watch(self, program: Program) -> dict[str, Any]:
         """Run the daemon's command under observation."""
-        self._make_ready(program)
-        command = ["-m", "benchmarks.watched", str(self._report), *SYNC, str(self._config), *ARGUMENTS[program]]
+        command = ["-m", "benchmarks.watched", str(self._report), *self._sync(program)]
         measure([sys.executable, *command], self._simulation)
         found: dict[str, Any] = json.loads(self._report.read_text(encoding="utf-8"))
         return found
@@ -117,16 +118,23 @@ class _Place:
         for path in (self.floor, self.mirror, self._plexapi):
             path.unlink(missing_ok=True)
 
+    def _sync(self, program: Program) -> list[str]:
+        """Make everything ready for a sync, and return its arguments."""
+        self._make_ready(program)
+        options = ["--no-details"] if program == "first" and self._details else []
+        return [*SYNC, str(self._config), *ARGUMENTS[program], *options]
+
     def _make_ready(self, program: Program) -> None:
-        if program == "changed":
+        if program == "rich":
+            self.mirror.unlink(missing_ok=True)
+        elif program == "changed":
             self._simulation.change()
         elif program == "rewritten":
             database.forget_digests(self.mirror)
 
     def _settings(self, case: Case) -> str:
         tables = [f"[database]\npath = {json.dumps(str(self.mirror))}\n"]
-        # Passes are compared with programs that read listings alone.
-        options = f"compression = {str(case.compressed).lower()}\ndetails = false"
+        options = f"compression = {str(case.compressed).lower()}\ndetails = {str(case.details).lower()}"
         for number, (url, token) in enumerate(self._simulation.addresses, start=1):
             tables.append(f'[[servers]]\nname = "server{number}"\nurl = "{url}"\ntoken = "{token}"\n{options}\n')
         return "\n".join(tables)

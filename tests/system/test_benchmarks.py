@@ -13,7 +13,7 @@ import pytest
 from benchmarks import report
 from benchmarks.budgets import judge
 from benchmarks.cases import DAEMON, FLOOR, PLEXAPI, Case, Program
-from benchmarks.database import TABLES
+from benchmarks.database import OF_DETAILS, TABLES, counts
 from benchmarks.figures import Figures, all_figures, find
 from benchmarks.rounds import run_case
 from benchmarks.server import worlds
@@ -21,6 +21,7 @@ from retrovue_daemon.demo import SimulatedPlex
 from retrovue_daemon.service.daemon import SyncOptions
 from retrovue_daemon.service.selection import Selection
 from retrovue_daemon.store.file.preparation import prepare
+from tests.support.details import stored_details
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +30,10 @@ OF_THE_DAEMON = {
     "digest",
     "streams_digest",
     "details_stamp",
+    "details_read_stamp",
+    "details_read_at",
+    "details_again_at",
+    "details_again",
     "created_at",
     "synced_at",
     "first_moment",
@@ -73,6 +78,23 @@ async def test_the_floor_inserts_the_rows_of_the_daemon(tmp_path, path, config, 
         assert _rows(path, table) == rows, table
 
 
+async def test_the_floor_reads_the_details_that_the_daemon_reads(tmp_path, path, config, sync) -> None:
+    """All tags, credits, chapters and markers, of several requests."""
+    (world,) = worlds(servers=1, libraries=1, shows=4, episodes=60, season=13)
+    floor = tmp_path / "floor.db"
+    prepare(floor)
+    async with SimulatedPlex(world) as plex:
+        await _run("-m", "benchmarks.floor", "--details", str(floor), plex.url, plex.token)
+        await sync(config(plex, server={"details": True}))
+    expected = stored_details(path)
+    assert {kind for lists in expected.values() for kind in lists} >= {"genre", "actor", "chapters", "markers"}
+    assert stored_details(floor) == expected
+    assert counts(floor, OF_DETAILS) == counts(path, OF_DETAILS)
+    for table in ("shows", "episodes"):
+        # Not when, and whether once more: the floor reads each item once.
+        assert _rows(floor, table) == _rows(path, table)
+
+
 @pytest.mark.time_limit(300)  # it starts a dozen processes
 def test_every_program_of_a_case_runs_and_brings_the_same(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -92,14 +114,15 @@ def test_every_program_of_a_case_runs_and_brings_the_same(
 
     first, seen_first = of("first")
     unchanged, seen_unchanged = of("unchanged")
-    assert first.requests == unchanged.requests == 2 + 3
+    # Two of the server, three of the library, a list of 15 collections with their members, and two labels.
+    assert first.requests == unchanged.requests == 2 + 3 + 1 + 15 + 4
     assert first.of_floor is not None
     assert first.of_plexapi is not None
     rows = [each["rows"] for each in (seen_unchanged, of("changed")[1], seen_first)]
     # Of 400 episodes one per cent: their rows, their files, their guids.
     assert 0 < rows[0] <= 3 < 4 * 2 < rows[1] < 100 < 400 * 6 < rows[2]
-    # What is there is written over, and its guids are replaced by others.
-    assert of("rewritten")[1]["rows"] > rows[2]
+    # What is there is written over, and its guids are replaced by others; streams are left alone.
+    assert of("rewritten")[1]["rows"] > 0.9 * rows[2]
     assert unchanged.of_first is not None
     assert seen_first["wal_bytes"] > 100_000 > seen_unchanged["wal_bytes"] > 0
     assert 0 < seen_first["own_ms"] <= seen_first["late_ms"]
