@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from fnmatch import fnmatchcase
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
 from msgspec.structs import replace
 
-from retrovue_daemon.demo import SimulatedPlex, World
+from retrovue_daemon.demo import SimulatedPlex, World, generated_library
 from retrovue_daemon.demo.changes import Changes
+from retrovue_daemon.service.after_passes import MOST_REQUESTS
 from retrovue_daemon.service.selection import Selection
-from tests.support.groups import groups_of, stored_groups
+from tests.support.groups import groups_of, labels_of, stored_groups, stored_labels
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from retrovue_daemon.demo.items import Item
 
 FULL = Selection(full=True)
 HOURS_7 = 7 * 3_600
@@ -231,3 +235,90 @@ async def test_a_renamed_collection_keeps_its_row(plex, engine, rows) -> None:
     plex.rich.edit_collection(collection.id, title="New", summary="Text")
     await running.round()
     assert rows("SELECT id, title, summary FROM collections") == [(1, "New", "Text")]
+
+
+# Cost --------------------------------------------------------------------------------------------------------------
+
+
+async def test_collections_and_labels_cost_a_bounded_number_of_requests(engine) -> None:
+    """One per collection and label at first, then few: with 45 pages, 50 collections and 5 labels, 110 and 70."""
+    world = generated_library(movies=0, shows=60, episodes=4)
+    collections = len(world.collections)
+    labels = len({(kind, name) for kind, _, name in labels_of(world, "2")})
+    async with SimulatedPlex(world) as plex:
+        running = await engine(plex)
+        await running.round()
+        pages = 1 + 3  # of the empty film library, and of shows, seasons and episodes
+        assert collections > 22
+        assert len(plex.requests) == 2 + pages + 1 + collections + 3 + labels
+        plex.requests.clear()
+        running.live(HOURS_7)
+        (report,) = await running.round()
+        assert {done.run.kind for done in report.passes} == {"full"}
+        smart = sum(collection.filter is not None for collection in world.collections.values())
+        assert smart < len(plex.requests_for("/library/collections/*"))
+        assert len(plex.requests) <= 2 + pages + 1 + MOST_REQUESTS
+
+
+# Whatever happens --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_the_mirror_equals_the_server_after_every_complete_round(plex, engine, path, rows, seed) -> None:
+    """Collections, their members and labels, while items come, leave, return and move; ids stay."""
+    random = Random(seed)  # noqa: S311 -- no secret
+    gone: list[list[Item]] = []
+    running = await engine(plex)
+    ids: dict[str, int] = {}
+    for number in range(12):
+        for _ in range(random.randrange(1, 5)):
+            _happen(plex, random, gone, number)
+        if random.random() < 0.3:
+            plex.faults.fail("/library/*collections*", status=500, times=random.randrange(1, 6))
+            await running.round()
+            plex.faults.clear()
+        await running.round(Selection(full=True, accept_removals=True))
+        assert stored_groups(path) == groups_of(plex.world, LIBRARIES)
+        assert stored_labels(path) == labels_of(plex.world, LIBRARIES)
+        now = dict(rows("SELECT rating_key, id FROM collections"))
+        assert {key: now[key] for key in ids} == ids
+        assert not rows("SELECT max(id) FROM collections GROUP BY id HAVING count(*) > 1")
+        assert not rows(
+            "SELECT 1 FROM (SELECT count(*) AS number, max(position) AS last FROM collection_items"
+            " GROUP BY collection_id) WHERE number <> last + 1"
+        )
+        ids = now
+
+
+def _happen(plex, random: Random, gone: list[list[Item]], number: int) -> None:
+    """Let something happen to the collections, labels and items of a server."""
+    rich, world = plex.rich, plex.world
+    items = [item for item in world.items.values() if item.type in {"movie", "show"}]
+    plain = [each for each in world.collections.values() if each.filter is None]
+    one = random.choice(items)
+    alike = [item.id for item in items if item.library == one.library]
+    match random.randrange(9):
+        case 0 if world.collection_titled(one.library, f"Plain {number}") is None:
+            some = random.sample(alike, min(len(alike), 3))
+            rich.add_collection(one.library, f"Plain {number}", some, sort=random.randrange(3))
+        case 1 if world.collection_titled(one.library, f"Smart {number}") is None:
+            rich.add_smart_collection(one.library, f"Smart {number}", "sort=titleSort&limit=2")
+        case 2 if plain:
+            each = random.choice(plain)
+            rich.add_to_collection(each.id, random.choice([i.id for i in items if i.library == each.library]))
+        case 3 if plain:
+            each = random.choice(plain)
+            members = [
+                item.id for item in items if item.library == each.library and each.title in item.tags.collections
+            ]
+            rich.remove_from_collection(each.id, *members[:1])
+        case 4 if world.collections:
+            rich.remove_collection(random.choice(list(world.collections)))
+        case 5:
+            rich.add_label(one.id, random.choice(("Kids", "Late")))
+        case 6:
+            rich.remove_label(one.id, random.choice(("Kids", "Late")))
+        case 7 if len(alike) > 2:
+            gone.append(plex.changes.delete(one.id))
+        case 8 if gone:
+            plex.changes.add_again(*gone.pop())
