@@ -125,9 +125,10 @@ def resolve(raw: str, context: Context) -> Path:
 
 def owner_hint(path: Path) -> str:
     """Return how to get access to a file that this user may not use: as its owner, or by making it accessible."""
-    number = _visible(path).st_uid
+    place, found = _visible(path)
+    number = found.st_uid
     if number == os.geteuid():
-        return f"let this user read and write {path}: check its mode, and whether its file system is read-only"
+        return f"let this user read and write {place}: check its mode, and whether its file system is read-only"
     try:
         user = pwd.getpwuid(number).pw_name
     except KeyError:
@@ -137,7 +138,7 @@ def owner_hint(path: Path) -> str:
 
 def access_hint(path: Path) -> str:
     """Return how to get access to a file that this user may not read: as its owner, or as a member of its group."""
-    found = _visible(path)
+    _, found = _visible(path)
     how = owner_hint(path)
     if found.st_uid != os.geteuid() and found.st_mode & stat.S_IRGRP and found.st_gid:
         with suppress(KeyError):
@@ -146,10 +147,10 @@ def access_hint(path: Path) -> str:
     return how
 
 
-def _visible(path: Path) -> os.stat_result:
-    """Return the status of a file, or of the nearest directory above it that this user can see."""
+def _visible(path: Path) -> tuple[Path, os.stat_result]:
+    """Return a file, or the nearest directory above it that this user can see, and its status."""
     try:
-        return path.stat()
+        return path, path.stat()
     except OSError:
         return _visible(path.absolute().parent)
 

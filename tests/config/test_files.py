@@ -103,6 +103,7 @@ def test_how_to_get_access(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     owner, group = file.owner(), file.group()
     as_owner = f"run this command as {owner} (sudo{'' if owner == 'root' else f' -u {owner}'})"
     assert owner_hint(file) == access_hint(file) == f"let this user read and write {file}: {CHECK}"
+    assert owner_hint(file.parent / "hidden" / "deeper") == f"let this user read and write {file.parent}: {CHECK}"
     monkeypatch.setattr(os, "geteuid", lambda: file.stat().st_uid + 1)
     assert owner_hint(file) == owner_hint(file / "hidden" / "deeper") == as_owner
     if file.stat().st_gid == 0:
