@@ -26,6 +26,7 @@ from retrovue_daemon.store.items.labels import (
 )
 from retrovue_daemon.store.items.lookup import rating_keys
 from retrovue_daemon.store.items.sweep import present
+from retrovue_daemon.store.items.tags import delete_unused_tags
 from retrovue_daemon.sync.seen import SeenIds
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ class LabelReader:
             stored = await self._database.reader.run(stored_labels, server_id)
             for library in libraries:
                 await self._update(client, server_id, library, page_size, stored, counts)
+        if counts.unlabelled:
+            await self._database.writer.run(delete_unused_tags)
         return counts
 
     async def _update(

@@ -31,7 +31,7 @@ def film(plex, number: int = 0) -> int:
     return list(plex.world.movies("1"))[number].id
 
 
-async def test_labels_follow_complete_listings(plex, engine, path) -> None:
+async def test_labels_follow_complete_listings(plex, engine, path, rows) -> None:
     """Of films, shows and episodes; an edit arrives with the next one, and only that item is written."""
     episode = next(iter(plex.world.episodes("3")))
     plex.rich.add_label(episode.id, "Pilot")
@@ -42,6 +42,8 @@ async def test_labels_follow_complete_listings(plex, engine, path) -> None:
     plex.rich.remove_label(episode.id, "Pilot")
     await running.round(FULL)
     assert stored_labels(path) == labels_of(plex.world, SYNCED)
+    assert ("New",) in (names := rows("SELECT name FROM tags"))
+    assert ("Pilot",) not in names
     before = await running.changes()
     await running.round(FILMS)
     assert await running.changes() - before < 10
