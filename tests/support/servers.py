@@ -40,13 +40,17 @@ def served(world: World) -> Iterator[SimulatedPlex]:
 
 
 def film_world(*titles: str, name: str = "Roxy") -> World:
-    """Make a server's world with a library of two films for each title."""
+    """Make a server's world with a library of two films for each title.
+
+    They have a genre: the client asks once more for a page that shows streams, but neither genres nor external ids.
+    """
     world = World(name=name, machine_identifier=f"machine of {name}")
     changes = Changes(world)
     for title in titles:
         library = changes.add_library("movie", title, f"/srv/{title.lower()}")
         for number in (1, 2):
-            changes.add_movie(library.key, f"{title} {number}", 1920 + number)
+            film = changes.add_movie(library.key, f"{title} {number}", 1920 + number)
+            world.put(replace(film, tags=replace(film.tags, genres=("Drama",))))
     return world
 
 

@@ -277,7 +277,9 @@ async def test_a_client_rests_where_its_server_becomes_slow(plex: FakePlex, sect
         rests = len(clock.rests)
         assert await client.metadata.has_item("1", Kind.MOVIE, None)
         assert len(clock.rests) == rests + 1
-    assert [len(numbers), numbers[-1]] == [10, 10]
+    # One request more than pages: these films show neither genres nor ids, so the first page is compared with one
+    # that is requested without streams.
+    assert [len(numbers), numbers[-1]] == [10, 11]
     assert len(clock.rests) >= 4
     assert min(clock.rests) >= 2.0
 
