@@ -318,7 +318,7 @@ async def test_an_edit_that_cannot_be_followed_ends_nothing_and_is_followed_late
     attic = await start_plex("Comedies", name="Attic")
     service = await serve(config(table(plex)))
     await service.lose_patience()
-    await events.count(3, "sync.finished")
+    await events.next("round.finished")
     await edit(ADD_SERVER, "attic", attic.url, attic.token)
     async with locked():
         for _ in range(3):
