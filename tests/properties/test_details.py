@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ from tests.support.patience import IMPATIENT
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from retrovue_daemon.config import Config
+
 WHAT = (
     "film_added", "film_edited", "film_rematched", "films_exchanged", "films_merged", "film_split", "show_added",
     "episode_added", "show_edited", "episode_edited", "episode_moved", "film_deleted", "show_deleted",
@@ -30,6 +33,7 @@ WHAT = (
     "film_copied", "file_replaced", "file_upgraded", "file_renamed", "keys_reissued",
 )  # fmt: skip
 ROUNDS = 6
+DETAILS = "/library/metadata/*"
 
 
 def _edit(plex: SimulatedPlex, chooser: random.Random) -> None:
@@ -48,7 +52,27 @@ def _edit(plex: SimulatedPlex, chooser: random.Random) -> None:
     plex.changes.edit(item.id, **fields)
 
 
-@pytest.mark.parametrize("seed", range(3))
+async def _disturbed(plex: SimulatedPlex, config: Config, options: SyncOptions, chooser: random.Random) -> None:
+    """Sync while the server fails from some request for details on, loses one, or the sync is cancelled at one."""
+    after = chooser.randrange(3)
+    what = chooser.choice(("fail", "drop", "cancel"))
+    stuck = plex.faults.hang(DETAILS, after=after) if what == "cancel" else None
+    if what == "fail":
+        plex.faults.fail(DETAILS, status=503, times=None, after=after)
+    elif what == "drop":
+        plex.faults.drop(DETAILS, after=after)
+    work = asyncio.create_task(sync_once(config, options, ProgressBoard(), Redactor(), retry=IMPATIENT))
+    if stuck is not None:
+        reached = asyncio.create_task(stuck.reached.wait())
+        await asyncio.wait({work, reached}, return_when=asyncio.FIRST_COMPLETED)
+        reached.cancel()
+        work.cancel()
+    (outcome,) = await asyncio.gather(work, return_exceptions=True)
+    plex.faults.clear()
+    assert isinstance(outcome, list | asyncio.CancelledError)
+
+
+@pytest.mark.parametrize("seed", range(4))
 async def test_details_equal_the_servers(tmp_path: Path, seed: int) -> None:
     path = tmp_path / "mirror.db"
     chooser = random.Random(seed)  # noqa: S311 -- the same every time
@@ -64,6 +88,8 @@ async def test_details_equal_the_servers(tmp_path: Path, seed: int) -> None:
                 _edit(plex, chooser)
             plex.world.pass_time(3_600)
             options = SyncOptions(selection=Selection(full=True, accept_removals=True))
+            if seed % 2:
+                await _disturbed(plex, config, options, chooser)
             (report,) = await sync_once(config, options, ProgressBoard(), Redactor(), retry=IMPATIENT)
             assert {done.run.status for done in report.passes} == {"ok"}
             assert {each.pending for each in report.details.values()} == {0}
