@@ -20,6 +20,7 @@ from retrovue_daemon.service.signals import Signals
 from retrovue_daemon.service.supervisor import Supervisor
 from retrovue_daemon.service.systemd import keep_extending_timeout
 from retrovue_daemon.service.systemd_status import beat, show_status
+from retrovue_daemon.service.word_index import keep_words_indexed
 from retrovue_daemon.sources.plex.retries import RetryPolicy
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.sync.progress import ProgressBoard
@@ -117,6 +118,7 @@ async def _keep_in_sync(config: Config, redactor: Redactor, process: Process, si
             group.create_task(beat(notifier, database.writer, clock), name="watchdog")
             group.create_task(show_status(notifier, supervisor, redactor, clock), name="status")
             group.create_task(check_pages_daily(database, clock), name="check of pages")
+            group.create_task(keep_words_indexed(database, supervisor.board, clock), name="index of words")
     except DatabaseRestored:
         log.info("store.restored", database=str(config.database.path))
     finally:

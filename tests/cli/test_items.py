@@ -82,7 +82,7 @@ def test_a_search_that_finds_nothing_has_the_exit_code_of_discover(on) -> None:
     assert (finished.code, finished.out) == (1, "")
     assert "no stored item matches 'zzzzzz'" in finished.err
     finished = on("items", "search", "zzzzzz", "--json")
-    assert (finished.code, json.loads(finished.out)) == (1, {"total": 0, "items": []})
+    assert (finished.code, json.loads(finished.out)) == (1, {"total": 0, "capped": False, "items": []})
 
 
 def test_items_are_found_by_external_ids(on, rows) -> None:

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias, cast
 import typer
 
 from retrovue_daemon.cli import choices
-from retrovue_daemon.cli.display.output import print_failure, print_json, print_line, print_table, print_warning
+from retrovue_daemon.cli.display.output import (
+    print_failure,
+    print_json,
+    print_line,
+    print_note,
+    print_table,
+    print_warning,
+)
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.display.units import moment, plural, running_time, size
 from retrovue_daemon.cli.filters import Choice, KindName, with_choice
@@ -49,6 +56,9 @@ KindOption: TypeAlias = Annotated[
 
 _FIRST = 25
 """Results that are listed unless ``--limit`` says otherwise."""
+
+_CANDIDATES = 500
+"""Matches of each kind among which the best are sought."""
 
 _TIMES = frozenset({
     "created_at", "synced_at", "missing_since", "updated_at", "change_stamp", "added_at", "details_read_at",
@@ -90,6 +100,9 @@ def search_items(
 ) -> None:
     """Find films, shows and episodes by title or external id, and by what is stored about them; case is ignored.
 
+    TEXT is words of a title, of which the last may be incomplete, of a person's name or of a collection's title; if
+    there is no such item, or while no daemon has built the index of words, a part of a title.
+
     All options must apply. The best matches come first, and without TEXT films, shows, then episodes. Seasons are
     included only with `--kind season`. Without `--limit`, 25 items are listed. `--paths` prints the files of all
     active items, each part of a film in order; use `-0` if paths may contain line breaks. The exit code is 1 if no
@@ -112,16 +125,20 @@ def search_items(
     place = find_place(config, database)
     with visits.reading(place.path) as connection:
         filters, title = choice.filters(connection, text, state="active" if paths else None)
-        chosen = Chosen(connection, filters, title)
+        is_page = not paths and choice.sort is None and (choice.limit or _FIRST) <= _CANDIDATES
+        chosen = Chosen(connection, filters, title, most=_CANDIDATES if is_page else None)
         if paths:
             print_paths(chosen.paths(sort=choice.sort, limit=choice.limit), null=null)
         found = [] if paths else chosen.found(sort=choice.sort, limit=choice.limit or _FIRST)
     if as_json:
-        print_json({"total": chosen.total, "items": found})
+        print_json({"total": chosen.total, "capped": chosen.is_capped, "items": found})
     elif found:
         print_table(_found_table(found))
         if chosen.total > len(found):
-            print(f"{len(found)} of {chosen.total:,}; --limit shows more")
+            least = "more than " if chosen.is_capped else ""
+            print(f"{len(found)} of {least}{chosen.total:,}; --limit shows more")
+    if chosen.is_index_behind:
+        print_note("the index of words is not complete yet, so only titles were searched, all of them")
     if not chosen.total:
         print_failure("no stored item matches" if text is None else f"no stored item matches {text!r}", None)
         raise typer.Exit(1)

@@ -155,7 +155,7 @@ def sizes(path: Path, *, by_table: bool = False) -> Sizes:
             name
             for (name,) in connection.execute(
                 "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
-                " ORDER BY name"
+                " AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY name"
             )
         ]
         tables = [

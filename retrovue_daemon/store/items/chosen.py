@@ -9,14 +9,18 @@ import msgspec
 
 from retrovue_daemon.config.values import is_utf8
 from retrovue_daemon.records import Kind
-from retrovue_daemon.store.items.lookup import TABLES
+from retrovue_daemon.store.items.filters import Condition
+from retrovue_daemon.store.items.lookup import TABLES, json_list
 from retrovue_daemon.store.items.titles import simplified
+from retrovue_daemon.store.items.word_index import is_complete as is_complete_index
+from retrovue_daemon.store.items.word_index import part_condition, word_conditions
+from retrovue_daemon.store.items.word_matches import WordMatches
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator, Mapping
 
-    from retrovue_daemon.store.items.filters import Condition, Filters
+    from retrovue_daemon.store.items.filters import Filters
 
     Columns: TypeAlias = Mapping[str, str | Mapping[Kind, str]]
 
@@ -158,27 +162,62 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Chosen:
-    """The items that meet the filters and whose title contains the text, ignoring case.
+    """The items that meet the filters and match the text.
 
-    If no title does, accents are ignored, too. All that is read is from one moment: until the connection is closed,
-    it stays in a transaction. Raise UnknownName if the filters name something that does not exist.
+    If there is an index of words, a text matches by its words in titles, original titles, the names of people and the
+    titles of collections. Without one, or if it has no match, a title must contain the text, ignoring case; if none
+    does, accents are ignored, too. ``is_index_behind`` says that there is an index, which is not complete.
+
+    With ``most``, about so many matches of the index are read per kind; ``is_capped`` says that there are more. All
+    that is read is from one moment: until the connection is closed, it stays in a transaction. Raise UnknownName if
+    the filters name something that does not exist.
     """
 
-    def __init__(self, connection: sqlite3.Connection, filters: Filters, text: str | None = None) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, filters: Filters, text: str | None = None, *, most: int | None = None
+    ) -> None:
         self._connection = connection
         self._text = text
         self._conditions: dict[Kind, Condition] = {}
         self.total = 0
+        self.is_capped = self.is_index_behind = False
         if text is not None and not is_utf8(text):
             return
         connection.create_function("simplified", 1, simplified, deterministic=True)
         if not connection.in_transaction:
             connection.execute("BEGIN")
-        for test, wanted in [(None, None)] if text is None else _title_tests(text):
-            self._conditions = filters.conditions(connection)
-            if test is not None:
-                for kind, condition in self._conditions.items():
-                    condition.add(test.format(title=_TITLE[kind]), wanted)
+        self._conditions = filters.conditions(connection)
+        if text is None:
+            self.total = self._count()
+        elif not self._match_words(text, most):
+            self._match_titles(filters, text)
+
+    def _match_words(self, text: str, most: int | None) -> bool:
+        """Choose what the index of words finds; return whether it was used for a text that has words."""
+        is_complete, tests = is_complete_index(self._connection), word_conditions(text)
+        self.is_index_behind = is_complete is False
+        if not is_complete or not tests or Kind.SEASON in self._conditions:
+            return False
+        found: dict[Kind, list[int]] = {}
+        for attempt in (tests, [part_condition(text)]):
+            matches = WordMatches(self._connection, attempt, text, most)
+            found = {kind: matches.ids(kind, condition) for kind, condition in self._conditions.items()}
+            self.is_capped = matches.is_capped
+            if any(found.values()):
+                break
+        self.total = sum(map(len, found.values()))
+        for kind, ids in found.items():
+            self._conditions[kind] = condition = Condition()
+            condition.add("i.id IN (SELECT value FROM json_each(?))", json_list(ids))
+        return True
+
+    def _match_titles(self, filters: Filters, text: str) -> None:
+        """Choose by reading all titles."""
+        for test, wanted in _title_tests(text):
+            self._conditions = filters.conditions(self._connection)
+            for kind, condition in self._conditions.items():
+                other = "" if kind is Kind.SEASON else " || char(31) || ifnull(i.original_title, '')"
+                condition.add(test.format(title=f"({_TITLE[kind]}{other})"), wanted)
             self.total = self._count()
             if self.total:
                 break
@@ -276,5 +315,5 @@ def _expression(column: str | Mapping[Kind, str], kind: Kind) -> str:
     return column if isinstance(column, str) else column.get(kind, "NULL")
 
 
-def _rank(title: str, text: str) -> tuple[bool, bool, str]:
-    return title != text, not title.startswith(text), title
+def _rank(title: str, text: str) -> tuple[bool, bool, bool, str]:
+    return title != text, not title.startswith(text), text not in title, title

@@ -1,0 +1,186 @@
+"""The index of words, and what searches find with and without it."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from retrovue_daemon.records import Kind
+from retrovue_daemon.store.items import word_index
+from retrovue_daemon.store.items.chosen import Chosen
+from retrovue_daemon.store.items.filters import Filters
+from retrovue_daemon.store.items.word_index import build_step, is_behind, is_complete, word_conditions
+from retrovue_daemon.store.migrations import migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+STORED = """
+PRAGMA foreign_keys = ON;
+INSERT INTO plex_servers (id, name, server_url) VALUES (1, 'home', 'http://127.0.0.1:1');
+INSERT INTO libraries (id, server_id, library_key, library_name, library_type) VALUES (1, 1, '1', 'All', 'movie');
+INSERT INTO movies (server_id, library_id, rating_key, title, original_title, year, created_at, synced_at)
+VALUES (1, 1, 'm1', 'Der letzte Mann', 'The Last Laugh', 1924, 1, 1), (1, 1, 'm2', 'Moonlight', NULL, 2016, 1, 1),
+       (1, 1, 'm3', 'Été en mer', NULL, 1950, 1, 1), (1, 1, 'm4', '生れてはみたけれど', NULL, 1932, 1, 1);
+INSERT INTO shows (server_id, library_id, rating_key, title, created_at, synced_at)
+VALUES (1, 1, 's1', 'Light', 1, 1);
+INSERT INTO episodes (server_id, library_id, rating_key, show_id, episode_title, created_at, synced_at)
+VALUES (1, 1, 'e1', 1, 'Light the Lamp', 1, 1), (1, 1, 'e2', 1, 'The Lamp-Lighter', 1, 1);
+INSERT INTO people (id, name) VALUES (1, 'Emil Jannings'), (2, 'Lamp Maker');
+INSERT INTO movie_credits (movie_id, job, position, person_id) VALUES (1, 'actor', 0, 1);
+INSERT INTO show_credits (show_id, job, position, person_id) VALUES (1, 'actor', 0, 1);
+INSERT INTO collections (id, server_id, library_id, rating_key, title, created_at, synced_at)
+VALUES (1, 1, 1, 'c1', 'Weimar Nights', 1, 1);
+INSERT INTO collection_items (collection_id, position, movie_id) VALUES (1, 0, 1);
+"""
+
+
+@pytest.fixture
+def connection() -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(connection, 0)
+    connection.executescript(STORED)
+    yield connection
+    connection.close()
+
+
+def _build(connection: sqlite3.Connection) -> int:
+    total = 0
+    while rows := build_step(connection):
+        total += rows
+    return total
+
+
+def _found(connection: sqlite3.Connection, text: str, **filters: Any) -> list[str]:
+    chosen = Chosen(connection, Filters(**filters), text, most=500)
+    found = [item.title for item in chosen.found(limit=10)]
+    connection.execute("COMMIT")
+    assert chosen.total == len(found)
+    return found
+
+
+def test_words_are_found_in_all_that_is_indexed(connection) -> None:
+    """Equal titles first, then those that begin so; people and collections stand for their items."""
+    assert _build(connection) == 10
+    assert is_complete(connection)
+    assert _found(connection, "light") == ["Light", "Light the Lamp", "The Lamp-Lighter"]
+    assert _found(connection, "last laugh") == ["Der letzte Mann"]
+    assert _found(connection, "lamp LIGHT") == ["Light the Lamp", "The Lamp-Lighter"]
+    assert _found(connection, "jannings") == ["Der letzte Mann", "Light"]
+    assert _found(connection, "weimar") == ["Der letzte Mann"]
+    assert _found(connection, "ete") == ["Été en mer"]
+    assert _found(connection, "生れて") == ["生れてはみたけれど"]
+    assert _found(connection, "light", kinds=(Kind.EPISODE,)) == ["Light the Lamp", "The Lamp-Lighter"]
+    assert _found(connection, "jannings", years=(1920, 1930)) == ["Der letzte Mann"]
+
+
+def test_parts_of_words_are_found_by_reading_the_titles(connection) -> None:
+    """So is everything while there is no index."""
+    assert is_complete(connection) is None
+    assert _found(connection, "laugh") == ["Der letzte Mann"]
+    assert _found(connection, "jannings") == []
+    _build(connection)
+    for text in ("oonlig", "Été en", "%", "'"):
+        assert _found(connection, text) == {"oonlig": ["Moonlight"], "Été en": ["Été en mer"]}.get(text, [])
+
+
+def test_an_index_that_is_behind_is_not_used(connection, monkeypatch) -> None:
+    """A search says so; nothing is missing in its result."""
+    monkeypatch.setattr(word_index, "ROWS_AT_ONCE", 2)
+    build_step(connection)
+    assert is_complete(connection) is False
+    chosen = Chosen(connection, Filters(), "light")
+    assert chosen.is_index_behind
+    assert chosen.total == 4
+    connection.execute("COMMIT")
+    _build(connection)
+    assert not Chosen(connection, Filters(), "light").is_index_behind
+
+
+@pytest.mark.parametrize(
+    ("change", "text", "found"),
+    [
+        ("UPDATE movies SET title = 'Sunlight' WHERE id = 2", "sunl", ["Sunlight"]),
+        ("UPDATE movies SET original_title = 'Vacances' WHERE id = 3", "vacances", ["Été en mer"]),
+        ("UPDATE shows SET title = 'Dark' WHERE id = 1", "dark", ["Dark"]),
+        ("UPDATE episodes SET episode_title = 'Oil' WHERE id = 2", "oil", ["Oil"]),
+        ("UPDATE collections SET title = 'Noir' WHERE id = 1", "noir", ["Der letzte Mann"]),
+        ("DELETE FROM episodes WHERE id = 1", "the lamp", ["The Lamp-Lighter"]),
+        ("DELETE FROM people WHERE id = 1", "jannings", []),
+        ("DELETE FROM collections WHERE id = 1", "weimar", []),
+        ("DELETE FROM plex_servers", "light", []),
+    ],
+)
+def test_changes_reach_the_index(connection, change, text, found) -> None:
+    """It is behind until then, and keeps nothing of what was deleted."""
+    _build(connection)
+    connection.execute(change)
+    assert is_behind(connection)
+    _build(connection)
+    assert not is_behind(connection)
+    assert _found(connection, text) == found
+    number = connection.execute("SELECT count(*) FROM search_index").fetchone()[0]
+    assert number == sum(
+        connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+        for table in ("movies", "shows", "episodes", "collections", "people")
+    )
+
+
+def test_what_changes_nothing_that_is_indexed_costs_nothing(connection) -> None:
+    """Neither a new summary nor the same title again."""
+    _build(connection)
+    connection.execute("UPDATE movies SET summary = 'x', title = title")
+    connection.execute("UPDATE episodes SET synced_at = 2")
+    assert not is_behind(connection)
+
+
+def test_the_ids_of_people_may_be_given_out_again(connection) -> None:
+    """The new person is found, whenever the index is renewed in between."""
+    for is_renewed in (False, True):
+        _build(connection)
+        connection.execute("DELETE FROM people WHERE id = 2")
+        if is_renewed:
+            _build(connection)
+        connection.execute("INSERT INTO people (id, name) VALUES (2, 'Ada Quill')")
+        connection.execute("INSERT OR REPLACE INTO movie_credits VALUES (3, 'actor', 0, 2, NULL)")
+        _build(connection)
+        assert _found(connection, "quill") == ["Été en mer"]
+
+
+def test_of_many_matches_some_are_read(connection) -> None:
+    """An equal title is among them, and the result says that there are more."""
+    connection.execute(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40)"
+        " INSERT INTO movies (server_id, library_id, rating_key, title, created_at, synced_at)"
+        " SELECT 1, 1, 'n' || i, 'Fog ' || i, 1, 1 FROM n UNION ALL SELECT 1, 1, 'fog', 'FOG', 1, 1"
+    )
+    _build(connection)
+    chosen = Chosen(connection, Filters(), "fog", most=10)
+    assert chosen.is_capped
+    assert [item.title for item in chosen.found(limit=2)] == ["FOG", "Fog 1"]
+    assert not Chosen(connection, Filters(), "fog").is_capped
+    assert Chosen(connection, Filters(), "fog").total == 41
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ('a "b" OR c*', ['"a" "b" "or" "c"', '"a" "b" "or" "c"*']),
+        ("...", []),
+        ("x_y", ['"x" "y"', '"x" "y"*']),
+        ("NEAR(a)", ['"near" "a"', '"near" "a"*']),
+    ],
+)
+def test_no_text_is_a_search_expression(text, values) -> None:
+    """Only its words count."""
+    assert [value for _, value in word_conditions(text)] == values
+
+
+def test_progress_that_another_program_spoiled_begins_anew(connection) -> None:
+    """Instead of failing for ever."""
+    _build(connection)
+    for value in ("[1]", "{", '{"x": "y"}', "null"):
+        connection.execute("UPDATE daemon_state SET value = ? WHERE key = 'word_index'", (value,))
+        assert _build(connection) == 10
