@@ -16,9 +16,9 @@ from retrovue_daemon.sources.plex.arguments import BY_TYPE, LEAVES, LEFT_OUT, pa
 from retrovue_daemon.sources.plex.budget import LARGEST_BODY
 from retrovue_daemon.sources.plex.collections import CollectionRequests
 from retrovue_daemon.sources.plex.details_requests import DetailsRequests
-from retrovue_daemon.sources.plex.guid import GUIDParser
 from retrovue_daemon.sources.plex.key_pages import KeyPages
 from retrovue_daemon.sources.plex.labels import LabelRequests
+from retrovue_daemon.sources.plex.leaves import first_of_leaves, first_unless_refused, lacks_external_ids
 from retrovue_daemon.sources.plex.metadata import Metadata
 from retrovue_daemon.sources.plex.pages import LARGEST_FIRST_PAGE, PageSource
 from retrovue_daemon.sources.plex.parse import parse_found_shows, parse_identity, parse_libraries, parse_page
@@ -26,7 +26,7 @@ from retrovue_daemon.sources.plex.retries import RetryPolicy
 from retrovue_daemon.sources.plex.transport import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Collection
+    from collections.abc import AsyncGenerator
     from types import TracebackType
 
     from retrovue_daemon.clock import Clock
@@ -53,11 +53,7 @@ _KINDS: Final = {
     Listing.EPISODES: Kind.EPISODE,
 }
 
-_LEAVES_REFUSED: Final = frozenset({400, 404, 501})
 _FILTER_REFUSED: Final = frozenset({400, 501})
-
-_MATCHED: Final = "plex://"
-"""The prefix of guids from Plex's own catalogue; other agents provide no external ids."""
 
 _EVERYWHERE: Final = ("/library/sections/all", "/library/all")
 """Paths that search all libraries: the one that old servers know too, and the one of the API description."""
@@ -204,7 +200,7 @@ class PlexClient:
         section = f"/library/sections/{quote(library_key, safe='')}"
         if listing is Listing.EPISODES and library_key not in self._leaves_useless:
             async with aclosing(self._source.pages(f"{section}/allLeaves", LEAVES, page_size, Kind.EPISODE)) as pages:
-                first = await _first_of_leaves(pages)
+                first = await first_of_leaves(pages)
                 if first is not None:
                     for page in first:
                         yield page
@@ -247,7 +243,7 @@ class PlexClient:
             del arguments[LEFT_OUT]
             pages = self._source.pages(f"{section}/all", arguments, page_size, kind, exists=True)
             async with aclosing(pages):
-                first = await _first_unless_refused(pages, _FILTER_REFUSED)
+                first = await first_unless_refused(pages, _FILTER_REFUSED)
                 if first is not None:
                     yield first
                     async for page in pages:
@@ -275,7 +271,7 @@ class PlexClient:
 
     async def _with_external_ids(self, page: Page) -> Page:
         """Request the episodes of a page individually if their listing omits the external ids."""
-        if not _lacks_external_ids(page):
+        if not lacks_external_ids(page):
             return page
         wanted = [item.rating_key for item in page.items]
         found = await self.metadata.items(wanted, Kind.EPISODE)
@@ -338,34 +334,3 @@ class PlexClient:
                 raise EndlessListing(self.name, f"more than {MOST_FOUND:,} shows or 16 MiB for one title")
             if not fresh or (page.total is not None and start >= page.total):
                 return tuple(found.values())
-
-
-async def _first_unless_refused(pages: AsyncGenerator[Page, None], refusals: Collection[int]) -> Page | None:
-    """Return the first page, or None if the server responds with one of these statuses."""
-    try:
-        return await anext(pages)
-    except RequestRefused as refusal:
-        if refusal.status not in refusals:
-            raise
-        return None
-
-
-async def _first_of_leaves(pages: AsyncGenerator[Page, None]) -> list[Page] | None:
-    """Return the first pages of ``allLeaves``, or None if the server refuses it or omits the external ids.
-
-    This is one page, preceded by the entries that cannot be fetched, which do not show the ids that a listing
-    provides.
-    """
-    page = await _first_unless_refused(pages, _LEAVES_REFUSED)
-    if page is None:
-        return None
-    first = [page]
-    while first[-1].unreadable is not None and (following := await anext(pages, None)) is not None:
-        first.append(following)
-    return None if _lacks_external_ids(first[-1]) else first
-
-
-def _lacks_external_ids(page: Page) -> bool:
-    """Return whether no catalogued episode of a page has external ids other than the one from its own guid."""
-    matched = [item for item in page.items if isinstance(item, Episode) and (item.guid or "").startswith(_MATCHED)]
-    return bool(matched) and all(episode.guids == GUIDParser.external_ids(episode.guid, ()) for episode in matched)

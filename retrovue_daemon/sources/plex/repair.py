@@ -12,7 +12,6 @@ storable.
 
 from __future__ import annotations
 
-import math
 import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast, get_args
@@ -20,8 +19,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast, get_arg
 import msgspec
 
 from retrovue_daemon.sources.plex.json_structs import (
-    INT64_MAX,
-    INT64_MIN,
     LONGEST_KEY,
     LONGEST_NAME,
     LONGEST_SUMMARY,
@@ -53,6 +50,15 @@ from retrovue_daemon.sources.plex.json_structs import (
     TagList,
     Text,
     Whole,
+)
+from retrovue_daemon.sources.plex.scalars import (
+    as_any_number,
+    as_flag,
+    as_natural,
+    as_number,
+    as_whole,
+    at_most,
+    cut_to,
 )
 from retrovue_daemon.sources.plex.streams import MOST_STREAMS
 
@@ -202,76 +208,6 @@ def _mended_fields(raw: object, struct: type[msgspec.Struct]) -> dict[str, Any]:
     return {fields[0][0]: raw} if len(fields) == 1 and isinstance(raw, str) else {}
 
 
-def _whole(value: object) -> int | None:
-    number: object = value
-    if isinstance(value, str):
-        try:
-            number = float(value) if "." in value or "e" in value.lower() else int(value)
-        except ValueError:
-            return None
-    if isinstance(number, float):
-        number = int(number) if math.isfinite(number) and number.is_integer() else None
-    if isinstance(number, bool) or not isinstance(number, int):
-        return None
-    return number if INT64_MIN <= number <= INT64_MAX else None
-
-
-def _natural(value: object) -> int | None:
-    number = _whole(value)
-    return number if number is not None and number >= 0 else None
-
-
-def _number(value: object) -> float | None:
-    number = _any_number(value)
-    return number if number is not None and math.isfinite(number) else None
-
-
-def _any_number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
-    try:
-        return float(value)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _text(value: object) -> str | None:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    whole = _whole(value)
-    return str(value if whole is None else whole)
-
-
-def _cut_to(longest: int) -> Callable[[object], str | None]:
-    """Read a text, of which the beginning is as good as the whole."""
-
-    def mend_text(value: object) -> str | None:
-        text = _text(value)
-        return text if text is None else text[:longest]
-
-    return mend_text
-
-
-def _at_most(longest: int) -> Callable[[object], str | None]:
-    """Read a name, of which a part would be another name."""
-
-    def mend_name(value: object) -> str | None:
-        text = _text(value)
-        return text if text is None or len(text) <= longest else None
-
-    return mend_name
-
-
-def _flag(value: object) -> bool | None:
-    if isinstance(value, str):
-        return value.strip().lower() in {"1", "true"}
-    return bool(value) if isinstance(value, int) else None
-
-
 def _each(struct: type[S]) -> Callable[[object], list[S] | None]:
     """Repair every element of a list; a single object counts as a list of one; other values become empty structs."""
 
@@ -305,14 +241,14 @@ def _streams(value: object) -> list[Stream] | None:
 _LONGEST: Final[dict[Any, int]] = {Text: LONGEST_TEXT, Summary: LONGEST_SUMMARY}
 
 _MENDERS: Final[dict[Any, Callable[[object], object]]] = {
-    Whole: _whole,
-    Natural: _natural,
-    Number: _number,
-    Text: _cut_to(LONGEST_TEXT),
-    Summary: _cut_to(LONGEST_SUMMARY),
-    Name: _at_most(LONGEST_NAME),
-    Key: _at_most(LONGEST_KEY),
-    Flag: _flag,
+    Whole: as_whole,
+    Natural: as_natural,
+    Number: as_number,
+    Text: cut_to(LONGEST_TEXT),
+    Summary: cut_to(LONGEST_SUMMARY),
+    Name: at_most(LONGEST_NAME),
+    Key: at_most(LONGEST_KEY),
+    Flag: as_flag,
     GuidList: _usable(GuidRef),
     TagList: _usable(Tag),
     PartList: _usable(Part),
@@ -324,7 +260,7 @@ _MENDERS: Final[dict[Any, Callable[[object], object]]] = {
     list[Section] | None: _each(Section),
 }
 
-_KEPT: Final[dict[Any, Callable[[object], object]]] = {Natural: _whole, Number: _any_number}
+_KEPT: Final[dict[Any, Callable[[object], object]]] = {Natural: as_whole, Number: as_any_number}
 """What is no damage although it becomes None: negative lengths, and ratings that are no number at all (NaN)."""
 
 _INNER: Final[dict[Any, type[msgspec.Struct]]] = {
