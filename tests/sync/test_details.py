@@ -85,6 +85,29 @@ async def test_what_details_cost(sync, rich) -> None:
             assert batches(plex) == []
 
 
+async def test_a_large_first_sync_keeps_the_promised_numbers_of_requests(sync, config, monkeypatch) -> None:
+    """500 shows, 2,000 seasons, 20,000 episodes, 50 collections and 5 labels take 125 requests, with details 360.
+
+    Here a tenth of the items in pages of a tenth of the size: as many requests.
+    """
+    monkeypatch.setattr("retrovue_daemon.sources.plex.details_requests.MOST_IDS", 10)
+    world = generated_library(movies=0, shows=50, episodes=40, season=13)
+    world.drop_library("1")
+    (library,) = world.libraries
+    async with SimulatedPlex(world) as plex:
+        shows = [show.id for show in world.shows()]
+        for number in range(50 - len(world.collections)):
+            plex.rich.add_collection(library, f"Collection {number}", shows[number : number + 9])
+        for number in range(5):
+            plex.rich.add_label(shows[number], f"Label {number}")
+        settings = config(plex, server={"details": True}, sync={"page_size": 50})
+        await sync(settings)
+        listed = [each.path for each in plex.requests if not each.path.startswith("/library/metadata/")]
+        assert len(batches(plex)) >= 205
+        assert len(listed) <= 125
+        assert len(plex.requests) <= 360
+
+
 async def test_a_changed_item_is_read_again_and_no_other(sync, rich, plex, path) -> None:
     await sync(rich(plex))
     film = next(iter(plex.world.movies()))
