@@ -52,17 +52,6 @@ OUTAGE = (1_700_000_000, 1_700_000_090)
 """When a server failed, and when it could be used again."""
 
 
-MIDNIGHT = """
-INSERT INTO collections (server_id, library_id, rating_key, title, created_at, synced_at)
-SELECT 1, 1, '9000', 'Midnight Movies', 1, 1 WHERE NOT EXISTS (SELECT 1 FROM collections);
-INSERT INTO collection_items (collection_id, position, movie_id)
-SELECT c.id, row_number() OVER (ORDER BY m.year DESC, m.id) - 1, m.id
-FROM collections AS c JOIN movies AS m ON m.id < 9
-WHERE c.rating_key = '9000';
-"""
-"""A collection of the server, unless a sync has stored some."""
-
-
 @pytest.fixture(scope="module")
 def mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built-in library, synced; then a film and an episode were deleted, and a library disappeared."""
@@ -80,7 +69,6 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     asyncio.run(make())
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.executescript(MIDNIGHT)
         store_outage(connection, Outage(1, "home", "ServerTimeout", "no data for 30 s", *OUTAGE))
     return path
 
