@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import msgspec
 import structlog
 
-from retrovue_daemon.errors import PlexError
+from retrovue_daemon.errors import PlexError, ServerTimeout
 from retrovue_daemon.records import CollectionMember
 from retrovue_daemon.sources.plex.narrowing import may_be_one_entry
 from retrovue_daemon.store.tables.abilities import note_abilities, read_abilities
@@ -45,6 +45,9 @@ log = structlog.get_logger()
 
 MOST_CONFIRMED: Final = 50
 """Collections per poll that are requested one by one because the list lacks them; the rest wait for the next."""
+
+MOST_TIMEOUTS: Final = 1
+"""Collections per poll whose members may time out; after more, the server itself is assumed to be slow."""
 
 _ABILITY: Final = "collections"
 _BY_LIBRARY: Final = "by library"
@@ -99,6 +102,8 @@ class CollectionReader:
         self._unreadable: dict[str, int] = {}
         """The digests of collections whose members the server could not send, by rating key."""
         self._logged: set[tuple[str, str]] = set()
+        self._timeouts = 0
+        """Collections whose members did not arrive in time in this poll."""
 
     async def update(
         self,
@@ -115,6 +120,7 @@ class CollectionReader:
         smart collections are read; with ``everything``, those of all others too. Raise PlexError and StoreError.
         """
         self._turn += 1
+        self._timeouts = 0
         counts = CollectionCounts()
         stored, abilities = await self._database.reader.run(_before, server_id)
         by_library = abilities.get(_ABILITY) == _BY_LIBRARY
@@ -198,7 +204,8 @@ class CollectionReader:
         try:
             read = await self._members(client, collection, counts)
         except PlexError as error:
-            if not may_be_one_entry(error):
+            self._timeouts += isinstance(error, ServerTimeout)
+            if not may_be_one_entry(error) or self._timeouts > MOST_TIMEOUTS:
                 raise
             self._once("unreadable", key, str(error), title=collection.title)
             self._unreadable[key] = digest

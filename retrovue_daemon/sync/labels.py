@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import structlog
 
-from retrovue_daemon.errors import PlexError
+from retrovue_daemon.errors import PlexError, ServerTimeout
 from retrovue_daemon.sources.plex.narrowing import may_be_one_entry
 from retrovue_daemon.store.items.labels import (
     LABELLED_KINDS,
@@ -67,7 +67,10 @@ class LabelReader:
     async def update(
         self, client: PlexClient, server_id: int, libraries: Sequence[StoredLibrary], page_size: int
     ) -> LabelCounts:
-        """Read the labels of libraries' items. Raise PlexError if the server failed as a whole, and StoreError."""
+        """Read the labels of libraries' items.
+
+        Raise PlexError if the server failed as a whole or a page timed out, and StoreError.
+        """
         counts = LabelCounts()
         if libraries:
             stored = await self._database.reader.run(stored_labels, server_id)
@@ -103,7 +106,7 @@ class LabelReader:
                 try:
                     await one.read(label, page_size)
                 except PlexError as error:
-                    if not may_be_one_entry(error):
+                    if not may_be_one_entry(error) or isinstance(error, ServerTimeout):
                         raise
                     self._note_failure(library, label, error, counts)
             names = {label.name for label in labels or ()}

@@ -148,7 +148,7 @@ async def test_a_full_pass_without_changes_writes_no_item(engine, shows) -> None
 
 
 async def test_a_full_pass_writes_what_changed_and_nothing_else(engine) -> None:
-    """An episode, its file, and its external ids anew: so many rows for each that was edited."""
+    """An episode, its file, its place in the queue of the index, and its external ids anew: so many rows for each."""
     async with SimulatedPlex(generated_library(movies=5, shows=10, episodes=30)) as plex:
         running = await engine(plex)
         await running.round(FULL)
@@ -158,7 +158,7 @@ async def test_a_full_pass_writes_what_changed_and_nothing_else(engine) -> None:
             plex.changes.edit(episode.id, title="Edited")
         written = await _written(running, FULL) - unchanged
         guids = 1 + len(episodes[0].external_guids)
-        assert len(episodes) <= written <= len(episodes) * (2 + 2 * guids)
+        assert len(episodes) <= written <= len(episodes) * (3 + 2 * guids)
 
 
 # Queries ---------------------------------------------------------------------------------------------------------
@@ -174,6 +174,7 @@ class Queries:
         self.writer = 0
         self.written = 0
         """Statements of any kind, which a statement of many rows is one of."""
+        self._last: str | None = None
 
     async def of(self, running: Engine) -> None:
         await running.database.reader.set_trace_callback(self._read)
@@ -184,6 +185,9 @@ class Queries:
         self.looked_up += "json_group_object" in statement
 
     def _wrote(self, statement: str) -> None:
+        if statement == self._last:
+            return  # for each row that has a trigger, SQLite reports the statement once more
+        self._last = statement
         self.writer += _is_query(statement)
         self.written += 1
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import msgspec
 import pytest
 
@@ -68,6 +70,9 @@ async def test_a_film_that_hangs_costs_only_itself(films, config, sync, rows, mo
     first = _run(await sync(settings))
     assert (first.status, first.counts.added, first.counts.skipped) == ("incomplete", 29, 1)
     assert "no data for" in first.error
+    # Two of its collections are tried, each twice, and not in halves: every step would cost a timeout.
+    members = Counter(request.path for request in films.requests if request.path.startswith("/library/collections/"))
+    assert sorted(members.values())[-3:] == [1, 2, 2]
 
     second = _run(await sync(settings, options=AS_RUN))
     assert (second.kind, second.status, second.counts.removed) == ("full", "ok", 0)

@@ -45,7 +45,8 @@ class KeyPages:
     ) -> AsyncGenerator[Page, None]:
         """Yield the pages in order; close the generator when leaving it early. Raise PlexError.
 
-        A page that fails for good is requested in halves, down to the entry that the server cannot send.
+        A page that fails for good is requested in halves, down to the entry that the server cannot send. A second
+        timeout ends the listing: these pages are not worth the minutes that halving would take.
         """
 
         def fetch(start: int, size: int, wanted: asyncio.Event, tries: int | None = None) -> asyncio.Task[Page]:
@@ -60,6 +61,7 @@ class KeyPages:
             page_size=self._page_size(page_size),
             ahead=1,
             most_entries=most_entries,
+            narrows_timeouts=False,
         )
         return pager.pages()
 
@@ -75,7 +77,7 @@ class KeyPages:
                 asked=size,
             )
 
-        request = partial(self._transport.get, path, read, tries=tries, turn=self._turn)
+        request = partial(self._transport.get, path, read, tries=tries, timeouts=1, turn=self._turn)
         asked = {**arguments, **paging(start, size)}
         if not self._refuses_exclusions:
             try:

@@ -65,6 +65,8 @@ class Pager:
 
     A page that fails for good is requested in halves, down to the entry that cannot be fetched, which is yielded as a
     page of its own with the reason. ``exists`` says that a 404 for the first page does not concern the whole listing.
+    Without ``narrows_timeouts``, a page that times out is requested once more, as small as possible, and then ends
+    the listing: halving it takes a timeout for each step.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Pager:
         most_entries: int = MOST_ENTRIES,
         clock: Clock | None = None,
         exists: bool = False,
+        narrows_timeouts: bool = True,
     ) -> None:
         self._fetch = fetch
         self._server = server
@@ -93,6 +96,7 @@ class Pager:
         self._unusable = 0
         self._clock = clock or Clock()
         self._exists = exists
+        self._narrows_timeouts = narrows_timeouts
         self._narrowing = Narrowing()
         self._unreadable: list[Page] = []
         """Skipped entries not yielded yet: if no page follows them, the server itself has failed."""
@@ -150,7 +154,7 @@ class Pager:
                 is_part = self._narrowing.covers(self._start)
                 if isinstance(error, ServerTimeout) and self._asked > SMALLEST_PAGE and not is_part:
                     await self._drop_fetches()
-                    self._pace.timed_out(self._asked, self._size, self._path)
+                    self._shrink()
                     continue
                 if not self._may_be_one_entry(error):
                     self._locate(error)
@@ -170,6 +174,15 @@ class Pager:
                 raise PagingIgnored(self._server, f"entries from {page.offset} on instead of {self._start}")
             return page
 
+    def _shrink(self) -> None:
+        """Request smaller pages after a timeout: half as much, or at once as little as possible."""
+        asked = self._asked
+        while asked > SMALLEST_PAGE:
+            self._pace.timed_out(asked, self._size, self._path)
+            if self._narrows_timeouts:
+                return
+            asked = self._pace.page_size(self._size, self._path)
+
     async def _fetched(self) -> Page:
         """Wait for the page at ``start``: a part of a failed page, or the next page in flight."""
         if self._narrowing.covers(self._start):
@@ -187,6 +200,8 @@ class Pager:
     def _may_be_one_entry(self, error: PlexError) -> bool:
         """Return whether the failure of a page may be due to one of its entries."""
         if isinstance(error, RequestRefused) and self._start == 0 and not self._exists:
+            return False
+        if isinstance(error, ServerTimeout) and not self._narrows_timeouts:
             return False
         return may_be_one_entry(error)
 

@@ -161,14 +161,15 @@ class Transport:
         params: Mapping[str, str] | None = None,
         with_token: bool = True,
         tries: int | None = None,
+        timeouts: int | None = None,
         turn: Turn = nullcontext,
     ) -> T:
         """Request ``path`` and return what ``parse`` makes of the response. Raise PlexError.
 
-        ``path`` is already quoted. ``parse`` raises NotAMediaContainer for unreadable responses. For ``tries`` see
-        `attempts`, for ``turn`` see `send`.
+        ``path`` is already quoted. ``parse`` raises NotAMediaContainer for unreadable responses. For ``tries`` and
+        ``timeouts`` see `attempts`, for ``turn`` see `send`.
         """
-        async for attempt in self.attempts(tries=tries):
+        async for attempt in self.attempts(tries=tries, timeouts=timeouts):
             with attempt, self.bodies.share() as share:
                 response = await self.send(path, share, params, with_token=with_token, turn=turn)
                 return await self.decode(response, parse)
