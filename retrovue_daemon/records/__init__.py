@@ -13,8 +13,6 @@ from retrovue_daemon.records.details import (
     DetailsPage,
     Job,
     Marker,
-    Stream,
-    StreamKind,
     TagKind,
 )
 from retrovue_daemon.records.items import Episode, Guids, Item, Kind, MediaFile, Movie, Season, Show, State
@@ -51,8 +49,6 @@ __all__ = [
     "Show",
     "Skipped",
     "State",
-    "Stream",
-    "StreamKind",
     "StreamRow",
     "Streams",
     "TagKind",

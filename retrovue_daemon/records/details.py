@@ -1,4 +1,4 @@
-"""What only the response for a single item has: all tags, credits, chapters and markers; and the streams of a file.
+"""What only the response for a single item has: all tags, credits, chapters and markers.
 
 Lists keep the server's order, which is the order of billing for credits. ``None`` instead of a list means that the
 response said nothing about it; an empty list means that there is nothing.
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 TagKind: TypeAlias = Literal["genre", "label", "country", "network", "mood", "style"]
 
 Job: TypeAlias = Literal["director", "writer", "producer", "actor"]
-
-StreamKind: TypeAlias = Literal["video", "audio", "subtitle"]
 
 
 class Credit(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -47,36 +45,6 @@ class Marker(msgspec.Struct, frozen=True, array_like=True, gc=False):
     starts_at: int
     ends_at: int
     is_final: bool
-
-
-class Stream(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One video, audio or subtitle stream of a file, in the order of the table's columns."""
-
-    stream_index: int | None
-    """Its number in the file; None for a subtitle file beside it."""
-    kind: StreamKind
-    codec: str | None
-    profile: str | None
-    language: str | None
-    """BCP 47, such as ``de`` or ``pt-BR``."""
-    language_code: str | None
-    """ISO 639-2, such as ``deu``."""
-    title: str | None
-    bitrate: int | None
-    channels: int | None
-    channel_layout: str | None
-    sampling_rate: int | None
-    width: int | None
-    height: int | None
-    frame_rate: float | None
-    bit_depth: int | None
-    scan_type: str | None
-    color_transfer: str | None
-    dolby_vision_profile: int | None
-    is_default: bool
-    is_forced: bool
-    is_external: bool
-    is_hearing_impaired: bool
 
 
 class Details(msgspec.Struct, frozen=True, gc=False):
