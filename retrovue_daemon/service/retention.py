@@ -16,8 +16,14 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 
-async def purge_missing(database: Database, server: ActiveServer, before: int) -> None:
-    """Delete, a few at a time, a server's rows that went missing before an observed time, and log how many."""
+async def purge_missing(database: Database, server: ActiveServer, observed: int, retention: float | None) -> None:
+    """Delete, a few at a time, a server's rows that were missing for longer than ``retention``, and log how many.
+
+    ``observed`` is the observed time; without a retention, rows are kept for ever.
+    """
+    if retention is None:
+        return
+    before = observed - int(retention)
     purged, collections, server_id = 0, 0, server.server_id
     if await database.reader.run(purgeable, server_id, before):
         while rows := await database.writer.run(purge, server_id, before):

@@ -267,7 +267,8 @@ class ServerWorker:
             await self._paths.recompute_after_pass(self.server.server_id, work.library_id, changes)
             if not self._running:
                 self._discovery.merged_rows.forget()
-                await self._purge()
+                shared = self.context
+                await purge_missing(shared.database, self.server, shared.observed.now(), shared.timing.retention)
                 await self._store_observed_time()
                 await self._rounds.report_idle(self.server.server_id)
 
@@ -320,13 +321,6 @@ class ServerWorker:
             with ReportFailures(self.fail):
                 await self.details.run(client, lambda: (self.server.section, self.context.timing))
             await self.context.clock.sleep(self.context.timing.interval)
-
-    async def _purge(self) -> None:
-        """Delete the rows of items that have been missing for longer than ``retention``."""
-        retention = self.context.timing.retention
-        if retention is not None:
-            before = self.context.observed.now() - int(retention)
-            await purge_missing(self.context.database, self.server, before)
 
     async def _store_observed_time(self) -> None:
         """Store the observed time when due: rarely, because a poll without changes should write almost nothing."""
