@@ -26,6 +26,7 @@
     │   ├── ServerBusy             408, 429, 5xx; may say when to retry
     │   ├── Unauthorized           401, 403
     │   ├── RequestRefused         any other 4xx or 3xx
+    │   ├── NotificationsRefused   no websocket or event stream
     │   ├── BadAnswer              not Plex, or not a readable Plex response
     │   │   └── AnswerTooLarge         it holds more than a response to this request may
     │   ├── PagingIgnored          the server returns the same page for every offset
@@ -75,6 +76,7 @@ from retrovue_daemon.errors.plex import (
     BadAnswer,
     DuplicateServer,
     EndlessListing,
+    NotificationsRefused,
     PagingIgnored,
     PlexError,
     RequestRefused,
@@ -144,6 +146,7 @@ __all__ = [
     "Interrupted",
     "NamedShow",
     "NoDaemon",
+    "NotificationsRefused",
     "PagingIgnored",
     "PlexError",
     "ReloadRefused",

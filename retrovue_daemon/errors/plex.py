@@ -75,6 +75,17 @@ class RequestRefused(PlexError):
         self.path = path
 
 
+class NotificationsRefused(PlexError):
+    """The server, or a proxy in front of it, does not offer notifications on a channel."""
+
+    summary = "sends no notifications"
+    hint = "if a proxy is in front of the server, let it pass upgrades to websockets (docs/live.md)"
+
+    def __init__(self, server: str, status: int, channel: str) -> None:
+        super().__init__(server, f"HTTP {status} for the {channel}")
+        self.status = status
+
+
 class BadAnswer(PlexError):
     """The response is not a readable MediaContainer: HTML, another program's JSON, truncated, or too large."""
 

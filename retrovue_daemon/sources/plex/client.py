@@ -80,9 +80,10 @@ class PlexClient:
     """One Plex Media Server, accessed over one session; an async context manager.
 
     ``metadata`` requests single items, ``details`` all that is known about many, ``collections`` and ``labels`` what
-    their names say. ``client_identifier`` identifies this installation to the server and stays the same across
-    restarts. Clients of one process share ``bodies``, the memory for responses. All methods raise only PlexError,
-    whose texts never contain the token.
+    their names say; ``notifications`` are the connections on which the server announces changes.
+    ``client_identifier`` identifies this installation to the server and stays the same across restarts. Clients of
+    one process share ``bodies``, the memory for responses. All methods raise only PlexError, whose texts never
+    contain the token.
     """
 
     def __init__(
@@ -112,6 +113,7 @@ class PlexClient:
         keys = KeyPages(self._transport, self._source.turn, self._source.page_size, server.name)
         self.collections = CollectionRequests(keys, self._transport, self._source.turn, server.name)
         self.labels = LabelRequests(keys, self._transport, self._source.turn)
+        self.notifications = self._transport.notifications()
         self._leaves_useless: set[str] = set()
         """Keys of libraries whose ``allLeaves`` is refused or contains less than the listing by type."""
         self._filter_refused = False

@@ -35,6 +35,7 @@ from retrovue_daemon.sources.plex.budget import BodyBudget
 from retrovue_daemon.sources.plex.connector import Connector
 from retrovue_daemon.sources.plex.failures import failure_of, one_line
 from retrovue_daemon.sources.plex.format import is_xml, takes_long
+from retrovue_daemon.sources.plex.notifications import Notifications
 from retrovue_daemon.sources.plex.parse import NotAMediaContainer, TooLargeContent
 from retrovue_daemon.sources.plex.request_log import RequestLine
 from retrovue_daemon.sources.plex.retries import Attempts, RetryPolicy
@@ -174,6 +175,10 @@ class Transport:
                 response = await self.send(path, share, params, with_token=with_token, turn=turn)
                 return await self.decode(response, parse)
         raise AssertionError("the last attempt returns or raises")
+
+    def notifications(self) -> Notifications:
+        """Return the connections for the server's notifications; they use no session or slot of this one."""
+        return Notifications(self._server, self._token, self._headers)
 
     # -- the steps of a request -------------------------------------------------------------------------------------
 
