@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -85,6 +84,8 @@ def check_servers(
     sections: Sequence[ServerSection], *, whose_token: bool = False, former: FormerTitles | None = None
 ) -> list[ServerCheck]:
     """Check all servers at once; errors become part of the results. ``whose_token`` also determines ``owner``."""
+    import asyncio  # noqa: PLC0415 -- not for --help
+
     import_lightly()
     return asyncio.run(_check_all(sections, whose_token=whose_token, former=former or {}))
 
@@ -92,6 +93,8 @@ def check_servers(
 async def _check_all(
     sections: Sequence[ServerSection], *, whose_token: bool, former: FormerTitles
 ) -> list[ServerCheck]:
+    import asyncio  # noqa: PLC0415 -- loaded already
+
     from retrovue_daemon.logs.setup import configure_logging  # noqa: PLC0415 -- not for --help
 
     redactor = configure_logging(level="warning")

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import structlog
 
+from retrovue_daemon.logs.journal import journal_stream
 from retrovue_daemon.logs.redaction import Redactor
-from retrovue_daemon.logs.streams import Unfailing, journal_stream
+from retrovue_daemon.logs.streams import Unfailing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, MutableMapping

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final, Self, TextIO, cast
 import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from types import TracebackType
 
 log = structlog.get_logger()
@@ -138,15 +137,3 @@ class Outlet:
                     content = content[os.write(self.fileno(), content) :]
                 except BlockingIOError:  # another process that shares the stream made it non-blocking
                     select.select([], [self.fileno()], [])
-
-
-def journal_stream(environ: Mapping[str, str], stream: TextIO) -> bool:
-    """Return whether a stream leads to systemd's journal and has not been redirected.
-
-    ``$JOURNAL_STREAM`` holds the device and inode of the socket that systemd connected (systemd.exec(5)).
-    """
-    try:
-        found = os.fstat(stream.fileno())
-    except (AttributeError, OSError, ValueError):  # not a file, or closed
-        return False
-    return environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"

@@ -92,3 +92,17 @@ def test_the_exit_collects_no_garbage_except_in_development_mode(options: list[s
     )
     done = subprocess.run([sys.executable, *options, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.splitlines()[-1] == f"{frozen} 100000", done.stderr
+
+
+@pytest.mark.parametrize("command", ["--help", "status --database none/m.db"])
+def test_what_needs_no_server_loads_no_event_loop(tmp_path: Path, command: str) -> None:
+    """Nor the logs: an error and its hint are printed, not logged."""
+    code = (
+        "import atexit, sys\n"
+        "atexit.register(lambda: print('loaded', {'asyncio', 'aiohttp', 'structlog'} & {*sys.modules}))\n"
+        f"sys.argv = ['retrovue-daemon', *{command.split()}]\n"
+        "from retrovue_daemon.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.stdout.splitlines()[-1] == "loaded set()", done.stderr
+    assert "--help" in command or "hint:" in done.stderr

@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from retrovue_daemon.clock import Clock
-from retrovue_daemon.logs.streams import journal_stream
+from retrovue_daemon.logs.journal import journal_stream
 from retrovue_daemon.service.systemd import Notifier, keep_extending_timeout
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -59,6 +58,8 @@ def discover(
 
     settings = read_config(config, database)
     import_lightly()
+    import asyncio  # noqa: PLC0415 -- not for --help
+
     from retrovue_daemon.api.search import search_server  # noqa: PLC0415 -- imports aiohttp, which --help does not need
     from retrovue_daemon.logs.setup import configure_logging, log_uncaught  # noqa: PLC0415 -- likewise
     from retrovue_daemon.service.roster import active_servers, choose_active  # noqa: PLC0415 -- likewise
@@ -112,7 +113,9 @@ async def _search_all(
     stored: Sequence[StoredServer],
 ) -> list[ServerResult]:
     """Search all servers at once; an error becomes part of the server's result."""
-    from retrovue_daemon.config import ServerSection  # noqa: PLC0415 -- not for --help
+    import asyncio  # noqa: PLC0415 -- not for --help
+
+    from retrovue_daemon.config import ServerSection  # noqa: PLC0415 -- likewise
     from retrovue_daemon.config.identity import find_named  # noqa: PLC0415 -- likewise
 
     async def search_one(server: ServerSection | UnusableServer) -> ServerResult:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 import threading
@@ -28,7 +27,9 @@ def run(config: ConfigOption = None, database: DatabaseOption = None) -> None:
     - `retrovue-daemon run --config /etc/retrovue-daemon/config.toml`
     - `retrovue-daemon run --database /srv/retrovue.db`, with the servers that the database defines
     """
-    from retrovue_daemon.config import read_config  # noqa: PLC0415 -- not for --help
+    import asyncio  # noqa: PLC0415 -- not for --help
+
+    from retrovue_daemon.config import read_config  # noqa: PLC0415 -- likewise
 
     load = partial(read_config, config, database)
     settings = load()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -107,6 +106,8 @@ def sync(
     if not quiet:
         announce(settings)
     import_lightly()
+    import asyncio  # noqa: PLC0415 -- not for --help
+
     from retrovue_daemon.service.daemon import SyncOptions  # noqa: PLC0415 -- imports aiohttp, which --help does not need
 
     tune_memory()

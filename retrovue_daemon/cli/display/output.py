@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from retrovue_daemon.cli.display.table import printable, steers
 from retrovue_daemon.errors import ConfigError, ReloadRefused
+from retrovue_daemon.logs.journal import journal_stream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,8 +70,6 @@ def print_warning(text: str) -> None:
 
 def _print_marked(priority: str, *lines: str) -> None:
     """Print lines to standard error; in systemd's journal, with the priority that sd-daemon(3) describes."""
-    from retrovue_daemon.logs.streams import journal_stream  # noqa: PLC0415 -- imports structlog, which --help does not need
-
     mark = priority if journal_stream(os.environ, sys.stderr) else ""
     for line in lines:
         print(mark + printable(line), file=sys.stderr)

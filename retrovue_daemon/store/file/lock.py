@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import fcntl
 import os
@@ -70,6 +69,8 @@ class Lock:
 
     async def during(self, work: Callable[[], T]) -> T:
         """Run blocking work in a thread that keeps the lock until the work ends, even if the caller is cancelled."""
+        import asyncio  # noqa: PLC0415 -- loaded already; the commands that only look do without it
+
         own = os.dup(self._descriptor)
         with_lock = ThreadPoolExecutor(max_workers=1, thread_name_prefix="with lock")
         future = with_lock.submit(work)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from functools import partial
 from pathlib import Path
@@ -171,6 +170,8 @@ def demo(  # noqa: PLR0917 -- typer passes every option by its name
       that list marks with `*`, are in the list `args`
     """
     import_lightly()
+    import asyncio  # noqa: PLC0415 -- not for --help
+
     from retrovue_daemon.demo import RELEASES, Quirks, SimulatedPlex  # noqa: PLC0415 -- imports aiohttp
 
     _require("only with --serve", serve, port=port, control_port=control_port, faults=faults)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import signal
 from contextlib import AsyncExitStack
@@ -23,6 +22,8 @@ async def serve_until_signal(plex: SimulatedPlex, *, port: int, control_port: in
 
     With a control port, serve an HTTP API there that changes the simulated library (0 selects a free port).
     """
+    import asyncio  # noqa: PLC0415 -- not for --help
+
     from retrovue_daemon.demo import Control  # noqa: PLC0415 -- imports aiohttp
 
     ended = asyncio.Event()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import sqlite3
 import sys
@@ -150,6 +149,8 @@ class Story:
         return summary(reports, exit_code(reports))
 
     async def _sync_and_compare(self, before: Path) -> tuple[dict[str, Any], tuple[Difference, ...]]:
+        import asyncio  # noqa: PLC0415 -- not for --help
+
         from retrovue_daemon.store.items.differences import backup, differences  # noqa: PLC0415 -- only the demo needs it here
 
         await asyncio.to_thread(backup, self._database, before)
@@ -189,6 +190,8 @@ class Story:
         if self._quiet:
             return
         if not self._fast and sys.stdout.isatty():
+            import asyncio  # noqa: PLC0415 -- not for --help
+
             # Give the reader time before the next act.
             await asyncio.sleep(PAUSE_S)
         print(f"\n== {title}\n\n{_filled(text)}", flush=True)
