@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.api.run_sync import run_sync
     from retrovue_daemon.config import Secret
     from retrovue_daemon.errors import DaemonError
-    from retrovue_daemon.paths.mapper import PlexPathMappingService
+    from retrovue_daemon.paths import PlexPathMappingService
     from retrovue_daemon.records import PathMapping
     from retrovue_daemon.sources.plex.guid import GUIDParser, extract_guids_from_plex_metadata
 
@@ -58,7 +58,7 @@ _HOMES = {
     "retrovue_daemon.api.importer": ("PlexImporter", "create_plex_importer"),
     "retrovue_daemon.api.database": ("Database",),
     "retrovue_daemon.sources.plex.guid": ("GUIDParser", "extract_guids_from_plex_metadata"),
-    "retrovue_daemon.paths.mapper": ("PlexPathMappingService",),
+    "retrovue_daemon.paths": ("PlexPathMappingService",),
     "retrovue_daemon.records": ("PathMapping",),
     "retrovue_daemon.api.results": (
         "DiscoveredShow", "PathMappingRow", "PlexLibrary", "PlexServer", "ServerLibrary", "SyncResult",

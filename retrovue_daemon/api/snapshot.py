@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from retrovue_daemon.errors import UnknownId
-from retrovue_daemon.paths.mapper import PlexPathMappingService
+from retrovue_daemon.paths import PlexPathMappingService
 from retrovue_daemon.records import PathMapping
 from retrovue_daemon.store.file.visits import reading
 from retrovue_daemon.store.tables.libraries import StoredLibrary, read_libraries
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from retrovue_daemon.paths.mapper import PathMapper
+    from retrovue_daemon.paths import PathMapper
     from retrovue_daemon.store.tables.libraries import StoredLibrary
     from retrovue_daemon.store.tables.mappings import StoredMapping
     from retrovue_daemon.store.tables.servers import StoredServer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from retrovue_daemon.paths.form import path_form, split
+from retrovue_daemon.paths import path_form, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 import structlog
 
-from retrovue_daemon.paths.mapper import PlexPathMappingService
+from retrovue_daemon.paths import PlexPathMappingService
 from retrovue_daemon.service.daemon import sync_once
 from retrovue_daemon.service.signals import interrupted_by_signals
 from retrovue_daemon.store.file import visits

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 import structlog
 from msgspec.structs import replace
 
-from retrovue_daemon.paths.form import is_whole
+from retrovue_daemon.paths import is_whole
 from retrovue_daemon.records import Episode, Kind, Movie
 from retrovue_daemon.store.items.lookup import known_files, known_rows
 from retrovue_daemon.sync.digest import digests

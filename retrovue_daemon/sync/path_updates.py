@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
-from retrovue_daemon.paths.mapper import PlexPathMappingService
+from retrovue_daemon.paths import PlexPathMappingService
 from retrovue_daemon.store.items.local_paths import recompute_paths, set_fingerprint, set_fingerprints_of_empty
 from retrovue_daemon.store.items.moments import Moments
 from retrovue_daemon.store.items.rows import Target

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from retrovue_daemon.errors import PlexError
-from retrovue_daemon.paths.form import is_whole
+from retrovue_daemon.paths import is_whole
 from retrovue_daemon.records import Episode, Kind, Movie
 
 if TYPE_CHECKING:

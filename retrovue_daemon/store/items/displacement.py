@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from retrovue_daemon.paths.form import path_form
+from retrovue_daemon.paths import path_form
 from retrovue_daemon.records import Episode, Kind
 from retrovue_daemon.store.items.lookup import TABLES, json_list
 from retrovue_daemon.store.items.own_guids import is_of_key

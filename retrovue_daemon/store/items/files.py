@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from retrovue_daemon.paths.form import path_form
+from retrovue_daemon.paths import path_form
 from retrovue_daemon.store.items.bulk import NewIds, write_rows
 from retrovue_daemon.store.items.lookup import json_list
 from retrovue_daemon.store.items.rows import UPSERT_FILE, file_row

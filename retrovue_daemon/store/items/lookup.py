@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
 
-from retrovue_daemon.paths.form import is_whole
+from retrovue_daemon.paths import is_whole
 from retrovue_daemon.records import Kind, MediaFile
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retrovue_daemon.paths.form import path_form
+from retrovue_daemon.paths import path_form
 
 if TYPE_CHECKING:
     import sqlite3

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from retrovue_daemon.paths.form import path_form
+from retrovue_daemon.paths import path_form
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.items.displacement import displace
 from retrovue_daemon.store.items.lookup import TABLES, json_list

@@ -21,7 +21,7 @@ from retrovue_daemon.cli.options import (
 )
 from retrovue_daemon.cli.place import find_place
 from retrovue_daemon.errors import BadInput, DefinedByConfig
-from retrovue_daemon.paths.form import is_whole
+from retrovue_daemon.paths import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

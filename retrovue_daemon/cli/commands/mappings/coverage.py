@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from retrovue_daemon.paths.mapper import PathMapper, PlexPathMappingService
+from retrovue_daemon.paths import PathMapper, PlexPathMappingService
 from retrovue_daemon.records import PathMapping
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrovue_daemon.paths.form import path_form
-from retrovue_daemon.paths.mapper import PlexPathMappingService
+from retrovue_daemon.paths import PlexPathMappingService, path_form
 from retrovue_daemon.records import PathMapping
 
 
