@@ -19,7 +19,7 @@ from retrovue_daemon.service.roster import choose_active, read_roster
 from retrovue_daemon.service.slots import ADMIT_S, Slots
 from retrovue_daemon.service.worker import ServerWorker
 from retrovue_daemon.service.worker_context import WorkerContext
-from retrovue_daemon.sources.plex.budget import BodyBudget
+from retrovue_daemon.sources.plex.body import BodyBudget
 from retrovue_daemon.store.connection import data_version
 from retrovue_daemon.store.tables.daemon_state import client_identifier
 from retrovue_daemon.store.tables.observed_clock import ObservedClock

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.config import ServerSection, SyncSection
     from retrovue_daemon.service.claims import Claims
     from retrovue_daemon.service.slots import Slots
-    from retrovue_daemon.sources.plex.budget import BodyBudget
+    from retrovue_daemon.sources.plex.body import BodyBudget
     from retrovue_daemon.sources.plex.retries import RetryPolicy
     from retrovue_daemon.store.database import Database
     from retrovue_daemon.store.tables.observed_clock import ObservedClock

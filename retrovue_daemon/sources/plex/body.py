@@ -1,19 +1,167 @@
-"""Reading the body of a response: complete, within the size limit, and decompressed."""
+"""The body of a response: read completely, decompressed, within its limit and within the memory that all share."""
 
 from __future__ import annotations
 
 import asyncio
 import zlib
-from typing import TYPE_CHECKING, Final
+from contextlib import contextmanager
+from io import BytesIO
+from typing import TYPE_CHECKING, Final, Self
 
 from retrovue_daemon.errors import AnswerTooLarge, BadAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from types import TracebackType
 
     import aiohttp
 
-    from retrovue_daemon.sources.plex.budget import BodyShare
+MOST_IN_FLIGHT: Final = 32 * 1024 * 1024
+"""Bytes of all bodies that are read, or wait for their reader, at the same time."""
+
+LARGEST_BODY: Final = 16 * 1024 * 1024
+"""Bytes of one body after decompression: 7,000 episodes. A larger page is requested in halves."""
+
+_LARGE: Final = 4 * 1024 * 1024
+"""Bytes of a body from which on its pieces are freed while they are joined, which takes longer."""
+
+
+class BodyBudget:
+    """Bounds the memory of all bodies; one object serves all clients of a process.
+
+    Bodies share ``most`` bytes, less the size of one largest body: that part is reserved for a single body whose
+    reader waits for it. Such a body always gets to its end, so a page that was fetched too early can wait for memory
+    without blocking the page in front of it.
+    """
+
+    def __init__(self, most: int = MOST_IN_FLIGHT, largest: int = LARGEST_BODY) -> None:
+        self.most = most
+        self.largest = largest
+        self.used = 0
+        """Bytes of all bodies now."""
+        self.peak = 0
+        self.decoding = asyncio.Lock()
+        """Held while a body is decoded in a thread: one at a time, because that takes as much memory again."""
+        self._first: BodyShare | None = None
+        self.changed = asyncio.Event()
+        """Set, and replaced, when bytes are given back."""
+
+    def share(self, wanted: asyncio.Event | None = None) -> BodyShare:
+        """Return the share of one body, to be entered as a context for as long as the body exists.
+
+        ``wanted`` is set as soon as its reader waits for it; None if that is so from the beginning.
+        """
+        return BodyShare(self, wanted)
+
+    def admits(self, share: BodyShare, size: int) -> bool:
+        """Return whether a share may grow now; it gets the reserved part if it needs that."""
+        if self._first is share or self.used + size <= self.most - self.largest:
+            return True
+        if self._first is None and share.is_wanted:
+            self._first = share
+            return True
+        return False
+
+    def add(self, size: int) -> None:
+        """Count bytes that a body has taken."""
+        self.used += size
+        self.peak = max(self.peak, self.used)
+
+    def release(self, share: BodyShare) -> None:
+        """Take back what a body had."""
+        self.used -= share.size
+        if self._first is share:
+            self._first = None
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+
+class BodyShare:
+    """The memory of one body, and its ``content``, which is emptied when the share is left.
+
+    Otherwise, an exception could keep it alive: through its traceback, the variables of all functions that it left.
+    """
+
+    def __init__(self, budget: BodyBudget, wanted: asyncio.Event | None) -> None:
+        self._budget = budget
+        self._wanted = wanted
+        self.content = b""
+        self._pieces: list[bytes] = []
+        self.size = 0
+        self.deadline: asyncio.Timeout | None = None
+        """The deadline of the response, which stands still while the body waits for memory."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._budget.release(self)
+        self.size = 0
+        self.content = b""
+        self._pieces.clear()
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether the reader waits for the body."""
+        return self._wanted is None or self._wanted.is_set()
+
+    @property
+    def largest(self) -> int:
+        """The most bytes that the body may have."""
+        return self._budget.largest
+
+    async def add(self, piece: bytes) -> None:
+        """Append a piece as soon as there is memory for it."""
+        size = len(piece)
+        budget = self._budget
+        if not budget.admits(self, size):
+            with self._deadline_stopped():
+                while not budget.admits(self, size):
+                    await self._changed()
+        budget.add(size)
+        self.size += size
+        self._pieces.append(piece)
+
+    def join(self) -> None:
+        """Make the pieces the ``content``."""
+        # Pieces that are joined at the end leave fewer gaps in the process's memory than a block that grows.
+        if self.size < _LARGE:
+            self.content = b"".join(self._pieces)
+        else:
+            whole = BytesIO()
+            for number, piece in enumerate(self._pieces):
+                whole.write(piece)
+                self._pieces[number] = b""
+            self.content = whole.getvalue()
+        self._pieces.clear()
+
+    @contextmanager
+    def _deadline_stopped(self) -> Iterator[None]:
+        when = self.deadline.when() if self.deadline is not None else None
+        if self.deadline is None or when is None:
+            yield
+            return
+        now = asyncio.get_running_loop().time
+        left = when - now()
+        self.deadline.reschedule(None)
+        yield
+        self.deadline.reschedule(now() + left)
+
+    async def _changed(self) -> None:
+        """Wait until another body was dropped, or the reader waits for this one."""
+        events = [self._budget.changed]
+        if self._wanted is not None and not self._wanted.is_set():
+            events.append(self._wanted)
+        waits = [asyncio.create_task(event.wait(), name="memory for a body") for event in events]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+
 
 UNPACKED_AT_ONCE: Final = 256 * 1024
 """Bytes, less than a millisecond of work: a few kilobytes may decompress to hundreds of megabytes."""

@@ -13,7 +13,7 @@ import structlog
 from retrovue_daemon.errors import EndlessListing, PlexError, RequestRefused, Unauthorized, WrongServer
 from retrovue_daemon.records import Episode, Kind
 from retrovue_daemon.sources.plex.arguments import BY_TYPE, LEAVES, LEFT_OUT, paging
-from retrovue_daemon.sources.plex.budget import LARGEST_BODY
+from retrovue_daemon.sources.plex.body import LARGEST_BODY
 from retrovue_daemon.sources.plex.collections import CollectionRequests
 from retrovue_daemon.sources.plex.details_requests import DetailsRequests
 from retrovue_daemon.sources.plex.key_pages import KeyPages
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.config import ServerSection
     from retrovue_daemon.records import FoundPage, FoundShow, LibraryListing, Page, ServerIdentity
-    from retrovue_daemon.sources.plex.budget import BodyBudget
-    from retrovue_daemon.sources.plex.listed_streams import ListedStreams
+    from retrovue_daemon.sources.plex.body import BodyBudget
+    from retrovue_daemon.sources.plex.streams import ListedStreams
     from retrovue_daemon.sources.plex.transport import Response
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from retrovue_daemon.errors import RequestRefused, ServerBusy
 from retrovue_daemon.sources.plex.arguments import LEFT_OUT, paging
-from retrovue_daemon.sources.plex.listed_streams import STREAMS, ListedStreams
 from retrovue_daemon.sources.plex.pace import Asked, Pace
 from retrovue_daemon.sources.plex.paging import MOST_ENTRIES, Pager
 from retrovue_daemon.sources.plex.parse import parse_page
+from retrovue_daemon.sources.plex.streams import STREAMS, ListedStreams
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.config import ServerSection
     from retrovue_daemon.records import Kind, Page
-    from retrovue_daemon.sources.plex.budget import BodyShare
+    from retrovue_daemon.sources.plex.body import BodyShare
     from retrovue_daemon.sources.plex.transport import Response, Transport
 
 LARGEST_XML_PAGE: Final = 250

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 import msgspec
 
 from retrovue_daemon.records import FoundPage, FoundShow, LibraryListing, Page, ServerIdentity, Show, Skipped
-from retrovue_daemon.sources.plex.format import BOM, is_xml, may_hold_nul
 from retrovue_daemon.sources.plex.items import build_items
 from retrovue_daemon.sources.plex.json_structs import (
     Container,
@@ -26,9 +25,12 @@ from retrovue_daemon.sources.plex.json_structs import (
     Sections,
 )
 from retrovue_daemon.sources.plex.limits import (
+    BOM,
     MOST_ENTRIES,
     Limits,
     TooMuch,
+    is_xml,
+    may_hold_nul,
     without_long_texts,
 )
 

@@ -30,11 +30,10 @@ from retrovue_daemon.errors import (
     Unauthorized,
 )
 from retrovue_daemon.logs.redaction import Redactor
-from retrovue_daemon.sources.plex.body import read_body, read_start
-from retrovue_daemon.sources.plex.budget import BodyBudget
+from retrovue_daemon.sources.plex.body import BodyBudget, read_body, read_start
 from retrovue_daemon.sources.plex.connector import Connector
 from retrovue_daemon.sources.plex.failures import failure_of, one_line
-from retrovue_daemon.sources.plex.format import is_xml, takes_long
+from retrovue_daemon.sources.plex.limits import is_xml, takes_long
 from retrovue_daemon.sources.plex.notifications import Notifications
 from retrovue_daemon.sources.plex.parse import NotAMediaContainer, TooLargeContent
 from retrovue_daemon.sources.plex.request_log import RequestLine
@@ -48,7 +47,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from retrovue_daemon.config import ServerSection
-    from retrovue_daemon.sources.plex.budget import BodyShare
+    from retrovue_daemon.sources.plex.body import BodyShare
 
 CONNECT_TIMEOUT: Final = 5.0
 ANSWER_TIMEOUT: Final = 120.0

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from retrovue_daemon.clock import Clock
 from retrovue_daemon.config import Secret, ServerSection
-from retrovue_daemon.sources.plex.budget import BodyBudget
+from retrovue_daemon.sources.plex.body import BodyBudget
 from retrovue_daemon.sources.plex.client import PlexClient
 from retrovue_daemon.sources.plex.retries import RetryPolicy
 from retrovue_daemon.sources.plex.transport import Transport

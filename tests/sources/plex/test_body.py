@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from retrovue_daemon.errors import BadAnswer
-from retrovue_daemon.sources.plex.body import UNPACKED_AT_ONCE, read_body
-from retrovue_daemon.sources.plex.budget import BodyBudget
+from retrovue_daemon.sources.plex.body import UNPACKED_AT_ONCE, BodyBudget, read_body
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

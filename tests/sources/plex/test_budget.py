@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from retrovue_daemon.sources.plex.budget import BodyBudget
+from retrovue_daemon.sources.plex.body import BodyBudget
 
 if TYPE_CHECKING:
-    from retrovue_daemon.sources.plex.budget import BodyShare
+    from retrovue_daemon.sources.plex.body import BodyShare
 
 
 async def settle() -> None:

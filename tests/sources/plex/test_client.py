@@ -16,7 +16,7 @@ from retrovue_daemon.demo import SimulatedPlex, built_in_library
 from retrovue_daemon.errors import BadAnswer, PagingIgnored, PlexError, RequestRefused, ServerBusy, ServerTimeout
 from retrovue_daemon.records import Episode, LibraryListing, Movie, ServerIdentity
 from retrovue_daemon.sources.plex.client import Listing, PlexClient
-from retrovue_daemon.sources.plex.listed_streams import STREAMS
+from retrovue_daemon.sources.plex.streams import STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrovue_daemon.records import Movie
-from retrovue_daemon.sources.plex.format import takes_long
-from retrovue_daemon.sources.plex.limits import LONGEST_TEXT, Limits, without_long_texts
+from retrovue_daemon.sources.plex.limits import LONGEST_TEXT, Limits, takes_long, without_long_texts
 from retrovue_daemon.sources.plex.parse import (
     MOST_LIBRARIES,
     NotAMediaContainer,
