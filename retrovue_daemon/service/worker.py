@@ -23,7 +23,7 @@ from retrovue_daemon.service.selection import EVERYTHING
 from retrovue_daemon.sync.discovery import Discovery
 from retrovue_daemon.sync.passes.base import log_report, report_unstarted, run_pass
 from retrovue_daemon.sync.path_updates import PathUpdater
-from retrovue_daemon.sync.stream_ability import recall_streams, remember_streams
+from retrovue_daemon.sync.streams import recall_streams, remember_streams
 from retrovue_daemon.sync.target import PassContext
 
 if TYPE_CHECKING:

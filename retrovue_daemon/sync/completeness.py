@@ -1,4 +1,4 @@
-"""Decides whether a listing was complete, from the counts made while it was read."""
+"""What one listing showed, and whether it was complete: decided from the counts made while it was read."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from retrovue_daemon.sync import faults
 from retrovue_daemon.sync.faults import Unreadable, comes_before, mark_of, merged_gaps
+from retrovue_daemon.sync.seen import SeenIds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from retrovue_daemon.records import Page, Skipped
+    from retrovue_daemon.records import Kind, Page, Skipped
 
 MOST_KEYLESS = 1_000
 """The number of entries without a rating key that are kept per listing; further ones are only counted."""
@@ -119,3 +121,52 @@ class ListingLog(msgspec.Struct):
         if distinct != expected:
             return f"{distinct} items were listed, but the server reports {expected}"
         return None
+
+
+class Listed:
+    """The results of one listing: the rows of its items, the keys of entries without a row, and its log."""
+
+    def __init__(self) -> None:
+        self.rows = SeenIds()
+        self.altered = SeenIds()
+        """The rows that differed from what is stored: if one is listed again, it is written again."""
+        self.unstored: set[str] = set()
+        self.waiting: set[str] = set()
+        """Keys of episodes that are not yet written (``sync/key_conflicts.py``)."""
+        self.kept: dict[int, set[str]] = {}
+        """Rows that keep their values because their items arrived damaged, with the keys of the items' parents."""
+        self.unchanged = 0
+        self.log = ListingLog()
+
+    @property
+    def doubt(self) -> str | None:
+        """Why the listing is not complete, or None."""
+        return self.log.incomplete(self._distinct)
+
+    @property
+    def miscount(self) -> int:
+        """How far the server's total, if it never changed, exceeds the listed items (negative: falls short)."""
+        if self.log.moved or self.log.expected is None:
+            return 0
+        return self.log.expected - self._distinct
+
+    @property
+    def _distinct(self) -> int:
+        return len(self.rows) + len(self.unstored) + len(self.waiting)
+
+    def shows_as(self, other: Listed) -> bool:
+        """Return whether another listing showed the same items."""
+        return self.rows == other.rows and self.unstored == other.unstored
+
+    def faults(self, kind: Kind) -> tuple[str, ...]:
+        """Return what could not be read or counted, in a comparable form."""
+        counted = (faults.miscount(kind, self.miscount),) if self.miscount else ()
+        keyless = faults.keyless(kind, self.log.keyless, self.log.keyless_more)
+        return (*counted, *keyless, *faults.unreadable(kind, self.log.unreadable))
+
+    @property
+    def described_faults(self) -> list[str]:
+        """What could not be read or counted, in words."""
+        described = [self.doubt] if self.miscount and self.doubt is not None else []
+        described += [faults.describe_keyless(self.log.keyless, self.log.keyless_more)] if self.log.keyless else []
+        return described + ([faults.describe_unreadable(self.log.unreadable)] if self.log.unreadable else [])

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.records import Item
     from retrovue_daemon.store.items.lookup import KnownRow
     from retrovue_daemon.store.items.upserts import Change
-    from retrovue_daemon.sync.listed import Listed
+    from retrovue_daemon.sync.completeness import Listed
     from retrovue_daemon.sync.target import LibraryTarget, PassContext
 
 _PARENTS = (Kind.SHOW, Kind.SEASON)

@@ -13,11 +13,11 @@ from retrovue_daemon.store.items.upserts import Change, other_items
 from retrovue_daemon.store.tables.runs import FUTURE_S
 from retrovue_daemon.sync.batches import Batches
 from retrovue_daemon.sync.changed_items import ChangedItems
+from retrovue_daemon.sync.completeness import Listed
 from retrovue_daemon.sync.damage import DamageWatch
 from retrovue_daemon.sync.digest import digests
 from retrovue_daemon.sync.hidden_paths import HiddenPaths
 from retrovue_daemon.sync.key_conflicts import KeyConflicts
-from retrovue_daemon.sync.listed import Listed
 from retrovue_daemon.sync.parents import ParentLookup
 from retrovue_daemon.sync.streams import listed_streams, update_streams
 

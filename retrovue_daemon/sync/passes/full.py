@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.records import Kind, LibraryListing
     from retrovue_daemon.sources.plex.client import Listing
     from retrovue_daemon.store.tables.runs import RunKind
-    from retrovue_daemon.sync.listed import Listed
+    from retrovue_daemon.sync.completeness import Listed
     from retrovue_daemon.sync.passes.base import RunRecorder
     from retrovue_daemon.sync.progress import Meter
     from retrovue_daemon.sync.target import LibraryTarget, PassContext
