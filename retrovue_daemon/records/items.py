@@ -1,8 +1,8 @@
 """Films, shows, seasons and episodes as listings show them.
 
 The structs are ``array_like``, so that their MessagePack form is a compact, stable input for the digest: changing
-their fields changes every digest, hence DIGEST_VERSION in ``sync/digest.py``. Fields with defaults are those of
-schema 5.
+their fields changes every digest, hence DIGEST_VERSION in ``store/items/digests.py``. Fields with defaults are those
+of schema 5.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ import structlog
 from retrovue_daemon.errors import PlexError, ServerTimeout
 from retrovue_daemon.records import CollectionMember
 from retrovue_daemon.sources.plex.narrowing import may_be_one_entry
+from retrovue_daemon.store.items.digests import digests
 from retrovue_daemon.store.tables.abilities import note_abilities, read_abilities
 from retrovue_daemon.store.tables.collections import (
     mark_collections_missing,
@@ -27,7 +28,6 @@ from retrovue_daemon.store.tables.collections import (
     write_collection,
 )
 from retrovue_daemon.sync.collection_list import list_collections
-from retrovue_daemon.sync.digest import digests
 
 if TYPE_CHECKING:
     import sqlite3

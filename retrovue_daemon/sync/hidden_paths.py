@@ -13,8 +13,8 @@ from msgspec.structs import replace
 
 from retrovue_daemon.paths import is_whole
 from retrovue_daemon.records import Episode, Kind, Movie
+from retrovue_daemon.store.items.digests import digests
 from retrovue_daemon.store.items.lookup import known_files, known_rows
-from retrovue_daemon.sync.digest import digests
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

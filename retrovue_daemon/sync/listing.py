@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from retrovue_daemon.errors import WrongLibrary
 from retrovue_daemon.records import Episode, Kind, Season
 from retrovue_daemon.store.items.damage import holds_damage
+from retrovue_daemon.store.items.digests import digests
 from retrovue_daemon.store.items.lookup import holds_items, known_rows_and_streams
 from retrovue_daemon.store.items.upserts import Change, other_items
 from retrovue_daemon.store.tables.runs import FUTURE_S
@@ -15,7 +16,6 @@ from retrovue_daemon.sync.batches import Batches
 from retrovue_daemon.sync.changed_items import ChangedItems
 from retrovue_daemon.sync.completeness import Listed
 from retrovue_daemon.sync.damage import DamageWatch
-from retrovue_daemon.sync.digest import digests
 from retrovue_daemon.sync.hidden_paths import HiddenPaths
 from retrovue_daemon.sync.key_conflicts import KeyConflicts
 from retrovue_daemon.sync.parents import ParentLookup

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retrovue_daemon.records import Episode, Kind, Page, Season
+from retrovue_daemon.store.items.digests import digests
 from retrovue_daemon.store.items.lookup import known_rows
 from retrovue_daemon.store.items.own_guids import is_of_key
 from retrovue_daemon.store.items.shared_files import replace_parent, stored_parents
 from retrovue_daemon.store.items.upserts import Change, write_items
-from retrovue_daemon.sync.digest import digests
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pytest
 
 from retrovue_daemon.records import Kind, Page, Season
+from retrovue_daemon.store.items.digests import digests
 from retrovue_daemon.store.items.lookup import KnownRow
 from retrovue_daemon.store.tables.runs import Counts
 from retrovue_daemon.sync.completeness import Listed
-from retrovue_daemon.sync.digest import digests
 from retrovue_daemon.sync.listing import ListingReader
 from retrovue_daemon.sync.progress import ProgressBoard
 

@@ -9,7 +9,7 @@ import pytest
 
 from retrovue_daemon.records import Artwork, Show
 from retrovue_daemon.sources.plex.parse import parse_page
-from retrovue_daemon.sync.digest import digests
+from retrovue_daemon.store.items.digests import digests
 
 
 def _items(*entries: dict[str, Any]) -> tuple[Any, ...]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from retrovue_daemon.store.items.digests import digests
 from retrovue_daemon.store.items.orphans import orphaned
-from retrovue_daemon.sync.digest import digests
 from tests.store.conftest import NOW
 
 
