@@ -14,13 +14,13 @@ import msgspec
 from retrovue_daemon.records import Episode, Item, Kind, Movie, Season, Show
 from retrovue_daemon.store.items.bulk import Insertion, NewIds, write_rows
 from retrovue_daemon.store.items.changes import ChangedRow, first_written
+from retrovue_daemon.store.items.digests import details_stamps
 from retrovue_daemon.store.items.displacement import StoredItem, displace, is_another, stored_items
 from retrovue_daemon.store.items.files import StoredFile, stored_files, taken_files, write_files
 from retrovue_daemon.store.items.lookup import GUID_TABLES, TABLES, json_list, known_rows
 from retrovue_daemon.store.items.orphans import orphaned, still_without_parents
 from retrovue_daemon.store.items.parents import parents_of_episodes, parents_of_seasons
 from retrovue_daemon.store.items.rows import UPSERT_ITEM, episode_row, movie_row, season_row, show_row
-from retrovue_daemon.store.items.stamps import details_stamps
 
 if TYPE_CHECKING:
     import sqlite3
