@@ -21,7 +21,6 @@ from retrovue_daemon.cli.options import (
 )
 from retrovue_daemon.cli.place import find_place
 from retrovue_daemon.errors import BadInput, DefinedByConfig
-from retrovue_daemon.paths import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -176,6 +175,7 @@ def suggest_mappings(
     - `retrovue-daemon mappings suggest --server home --json`
     """
     from retrovue_daemon.cli.commands.mappings import coverage  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.paths import is_whole  # noqa: PLC0415 -- likewise
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- likewise
     from retrovue_daemon.store.tables.libraries import read_libraries  # noqa: PLC0415 -- likewise
     from retrovue_daemon.store.tables.mappings import read_mappings, stored_paths  # noqa: PLC0415 -- likewise
