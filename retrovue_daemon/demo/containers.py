@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from retrovue_daemon.demo.pictures import art, thumb
 from retrovue_daemon.demo.shelf import NO_AGENT
-from retrovue_daemon.demo.tags import TAG_FIELDS, tag_id
+from retrovue_daemon.demo.tags import TAG_FIELDS, tag_entry, tag_id
 
 if TYPE_CHECKING:
     from retrovue_daemon.demo.items import Item, Season, Show
@@ -20,6 +20,10 @@ LIBRARY_PLUGIN = {
 }
 TYPE_TITLES = {"movie": "Movies", "show": "Shows", "artist": "Artists", "photo": "Photos"}
 PROVIDER_GROUPS = {"tv.plex.agents.movie": 1, "tv.plex.agents.series": 2, "tv.plex.agents.music": 3}
+TAG_TYPES = {
+    "1": "genre", "4": "director", "5": "writer", "6": "actor", "7": "producer", "8": "country", "11": "label",
+    "319": "network",
+}  # fmt: skip
 PICTURES = {"movie": "movie", "show": "show", "artist": "artist", "photo": "photo"}
 
 
@@ -244,3 +248,14 @@ def tag_choices(library: Library, field: str, items: list[Item]) -> list[Entry]:
         }
         for tag in tags
     ]
+
+
+def all_tags(world: World, number: str) -> list[Entry]:
+    """Return the tags of one type, by its number in Plex's database, of items and collections of all libraries."""
+    field = TAG_TYPES.get(number)
+    if field is None:
+        return []
+    _, attribute = TAG_FIELDS[field]
+    sets = {id(each.tags): each.tags for each in (*world.items.values(), *world.collections.values())}
+    tags = sorted({tag for of_items in sets.values() for tag in getattr(of_items, attribute)})
+    return [{**tag_entry(field, tag), "tagType": int(number)} for tag in tags]

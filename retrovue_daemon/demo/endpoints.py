@@ -72,6 +72,7 @@ class Endpoints:
             web.get("/library", self.library),
             web.get("/library/", self.library),
             web.get("/library/all", self.everything),
+            web.get("/library/tags", self.tags),
             web.get("/library/sections", self.sections),
             web.get("/library/sections/", self.sections),
             web.get("/library/sections/all", self.sections_or_items),
@@ -174,6 +175,11 @@ class Endpoints:
         listed = containers.tag_choices(library, field, items)
         attributes = {"size": len(listed), **containers.choices(library, field)}
         return self._responses.respond(request, attributes, {"Directory": listed})
+
+    async def tags(self, request: web.Request) -> web.Response:
+        """Return all tags of one type, of items and collections of all libraries, paged."""
+        found = containers.all_tags(self._world, request.query.get("type", ""))
+        return self._responses.paged(request, {"allowSync": False, **containers.LIBRARY_PLUGIN}, (), found)
 
     async def metadata(self, request: web.Request) -> web.Response:
         """Return one or more items with full details. Unknown ids among several are left out."""

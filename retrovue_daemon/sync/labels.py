@@ -1,8 +1,9 @@
 """Keeping the labels of one server's items: after a complete listing of a library, one short listing per label.
 
-No label edit moves a time or shows in a listing. A label's list replaces who has it; if a list fails, nothing
-changes. What a server may have got wrong is checked with the details of a few items: a label that all items have all
-of a sudden, or that none has any more.
+Where no item is stored with a label, the server is first asked whether it has any: most have none. No label edit
+moves a time or shows in a listing. A label's list replaces who has it; if a list fails, nothing changes. What a
+server may have got wrong is checked with the details of a few items: a label that all items have all of a sudden,
+or that none has any more.
 """
 
 from __future__ import annotations
@@ -74,6 +75,10 @@ class LabelReader:
         counts = LabelCounts()
         if libraries:
             stored = await self._database.reader.run(stored_labels, server_id)
+            if not stored:
+                counts.pages += 1
+                if not await client.labels.may_exist():
+                    return counts
             for library in libraries:
                 await self._update(client, server_id, library, page_size, stored, counts)
         if counts.unlabelled:

@@ -244,3 +244,15 @@ async def test_items_are_found_by_labels_and_networks(plex: SimulatedPlex, get: 
         found = (await get(f"/library/sections/5/all?type=1&{field}={choice['key']}")).entries
         assert [entry["ratingKey"] for entry in found] == [str(film.id)]
     assert "Directory" not in (await get("/library/sections/3/label?type=4")).container
+
+
+async def test_all_tags_of_a_kind_are_counted(plex: SimulatedPlex, get: Get) -> None:
+    """Of all libraries, whatever of the list is requested; a kind that there is not has none."""
+    plex.changes.edit(next(plex.world.movies("5")).id, tags=Tags(labels=("Late night", "Kids")))
+    names = [entry["tag"] for entry in (await get("/library/tags?type=11")).container["Directory"]]
+    assert names == sorted(names)
+    assert {*names} >= {"Late night", "Kids"}
+    page = (await get("/library/tags?type=11&X-Plex-Container-Start=0&X-Plex-Container-Size=1")).container
+    assert (page["size"], page["totalSize"], page["Directory"][0]["tag"]) == (1, len(names), names[0])
+    none = (await get("/library/tags?type=999&X-Plex-Container-Start=0&X-Plex-Container-Size=1")).container
+    assert (none["size"], none["totalSize"], "Directory" in none) == (0, 0, False)

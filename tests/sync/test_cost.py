@@ -76,7 +76,7 @@ A_BATCH = 50
 
 
 async def test_a_full_pass_requests_each_page_once(engine, in_pages) -> None:
-    """Three requests of the server, one a page, and one per kind of labelled item, whenever it is done."""
+    """Three requests of the server, one per page, and one whether it has labels, whenever it is done."""
     world = without_groups(generated_library(movies=60, shows=30, episodes=40, season=13))
     counts = [len(list(items)) for items in (world.movies(), world.shows(), world.seasons(), world.episodes())]
     expected = sum(ceil(count / 50) for count in counts)
@@ -85,7 +85,22 @@ async def test_a_full_pass_requests_each_page_once(engine, in_pages) -> None:
         for _ in range(2):
             plex.requests.clear()
             assert _pages(await running.round(FULL)) == expected
-            assert len(plex.requests) == 3 + expected + 3
+            assert len(plex.requests) == 3 + expected + 1
+
+
+async def test_labels_cost_a_list_per_kind_and_a_listing_per_label(engine, config) -> None:
+    """Once there are some; a library where no item has any costs the lists alone."""
+    world = without_groups(generated_library(movies=10, shows=2, episodes=5, show_libraries=2))
+    async with SimulatedPlex(world) as plex:
+        for item in (next(plex.world.movies()), next(plex.world.movies()), next(plex.world.episodes())):
+            plex.rich.add_label(item.id, "Kids")
+        running = await engine(config(plex))
+        for asked_first in (1, 0):
+            plex.requests.clear()
+            await running.round(FULL)
+            asked = Counter(request.path.rpartition("/")[2] for request in plex.requests)
+            listings = sum("label" in request.query for request in plex.requests)
+            assert (asked["tags"], asked["label"], listings) == (asked_first, 1 + 2 * 2, 2)
 
 
 async def test_a_poll_costs_the_same_whatever_the_size_of_the_library(engine, in_pages) -> None:

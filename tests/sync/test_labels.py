@@ -112,3 +112,43 @@ async def test_too_many_labels_are_left_to_details(plex, engine, path) -> None:
     assert sum(fnmatchcase(request.path, "/library/sections/1/label") for request in plex.requests) == 1
     assert not any("label" in request.query for request in plex.requests)
     assert not stored_labels(path)
+
+
+def unlabelled(plex) -> None:
+    for item in [*plex.world.items.values()]:
+        for label in item.tags.labels:
+            plex.rich.remove_label(item.id, label)
+
+
+def asked_for_labels(plex) -> list[str]:
+    """Return the paths of requests for lists of labels, in their order."""
+    return [each.path for each in plex.requests if each.path.endswith("/label") or each.path == "/library/tags"]
+
+
+async def test_a_server_without_labels_is_asked_once(plex, engine, path) -> None:
+    """However many libraries and kinds of items it has; the first label is noticed."""
+    unlabelled(plex)
+    for collection in [*plex.world.collections.values()]:
+        plex.world.put_collection(replace(collection, tags=replace(collection.tags, labels=())))
+    running = await engine(plex)
+    for _ in range(2):
+        plex.requests.clear()
+        await running.round(FULL)
+        assert asked_for_labels(plex) == ["/library/tags"]
+    plex.rich.add_label(film(plex), "First")
+    await running.round(FULL)
+    assert stored_labels(path) == labels_of(plex.world, SYNCED) != set()
+    plex.requests.clear()
+    await running.round(FILMS)
+    assert asked_for_labels(plex) == ["/library/sections/1/label"]
+
+
+@pytest.mark.parametrize("status", [401, 404, 500])
+async def test_a_server_that_does_not_list_its_tags_is_asked_for_each_library(plex, engine, path, status) -> None:
+    """That it refuses says nothing of its labels, nor of its token."""
+    running = await engine(plex)
+    plex.faults.fail("/library/tags", status=status, times=None)
+    plex.requests.clear()
+    await running.round(FILMS)
+    assert asked_for_labels(plex) == ["/library/tags", "/library/sections/1/label"]
+    assert stored_labels(path) == labels_of(plex.world, "1") != set()

@@ -60,4 +60,13 @@ class LabelContainer(msgspec.Struct, gc=False, rename="camel"):
     entries: list[LabelEntry] | None = field(default=None, name="Metadata")
 
 
-STRUCTS = (CollectionEntry, CollectionContainer, LabelEntry, LabelContainer)
+class TagContainer(msgspec.Struct, gc=False, rename="camel"):
+    """A page of the tags of a server, of which only the number matters."""
+
+    size: Whole = None
+    total_size: Whole = None
+    directories: list[LabelEntry] | None = field(default=None, name="Directory")
+    entries: list[LabelEntry] | None = field(default=None, name="Metadata")
+
+
+STRUCTS = (CollectionEntry, CollectionContainer, LabelEntry, LabelContainer, TagContainer)

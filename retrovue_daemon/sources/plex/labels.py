@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from retrovue_daemon.errors import RequestRefused
+from retrovue_daemon.errors import PlexError, RequestRefused, Unauthorized
 from retrovue_daemon.records import Kind, Label
-from retrovue_daemon.sources.plex.arguments import BY_TYPE, KEYS_ONLY
-from retrovue_daemon.sources.plex.collection_structs import LabelContainer
+from retrovue_daemon.sources.plex.arguments import BY_TYPE, KEYS_ONLY, paging
+from retrovue_daemon.sources.plex.collection_structs import LabelContainer, TagContainer
 from retrovue_daemon.sources.plex.details import clean
+from retrovue_daemon.sources.plex.narrowing import may_be_one_entry
 from retrovue_daemon.sources.plex.paging import MOST_ENTRIES
 from retrovue_daemon.sources.plex.parse import NotAMediaContainer, Reader, parse_page
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 _ASKED: Final = 1_000
 _REFUSALS: Final = frozenset({400, 404, 501})
 _READER: Final = Reader(LabelContainer)
+_TAGS: Final = Reader(TagContainer)
+_LABEL: Final = "11"
+"""The type of labels in the list of a server's tags."""
 
 
 class LabelRequests:
@@ -32,6 +36,24 @@ class LabelRequests:
         self._pages = pages
         self._transport = transport
         self._turn = turn
+
+    async def may_exist(self) -> bool:
+        """Return whether anything on the server may have a label. Raise PlexError if the server failed as a whole.
+
+        It is False only if the server lists its tags and counts none of this kind.
+        """
+
+        def read(response: Response) -> bool:
+            return may_hold_tags(response.body, content_type=response.content_type, total=response.total)
+
+        try:
+            return await self._transport.get(
+                "/library/tags", read, params={"type": _LABEL, **paging(0, 1)}, tries=1, turn=self._turn
+            )
+        except PlexError as error:
+            if not isinstance(error, RequestRefused | Unauthorized) and not may_be_one_entry(error):
+                raise
+            return True
 
     async def of_library(self, library_key: str, kind: Kind) -> tuple[Label, ...] | None:
         """Return the labels that items of a kind have; None if the server has no such list. Raise PlexError."""
@@ -71,6 +93,13 @@ class LabelRequests:
             page_size=page_size,
             most_entries=MOST_ENTRIES,
         )
+
+
+def may_hold_tags(body: bytes, *, content_type: str = "", total: int | None = None) -> bool:
+    """Return whether a list of tags may hold any: False only if it is empty and says so. Raise NotAMediaContainer."""
+    container = _TAGS.read(body, content_type, 1)
+    counted = container.total_size if total is None else total
+    return bool(container.directories or container.entries or container.size != 0 or counted != 0)
 
 
 def parse_labels(body: bytes, *, content_type: str = "") -> tuple[Label, ...]:

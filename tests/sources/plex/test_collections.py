@@ -9,7 +9,7 @@ import pytest
 
 from retrovue_daemon.records import Collection, Kind, Label
 from retrovue_daemon.sources.plex.collections import parse_collections
-from retrovue_daemon.sources.plex.labels import parse_labels
+from retrovue_daemon.sources.plex.labels import may_hold_tags, parse_labels
 from retrovue_daemon.sources.plex.parse import NotAMediaContainer
 
 PLAIN: dict[str, Any] = {
@@ -95,3 +95,18 @@ def test_labels_have_keys_and_names() -> None:
     ]  # fmt: skip
     text = json.dumps({"MediaContainer": {"size": 5, "Directory": directories}}).encode()
     assert parse_labels(text) == (Label("11", "Kids"), Label("12", "Late Night"))
+
+
+def test_tags_are_absent_only_where_the_server_counts_none() -> None:
+    """A page beyond the end is empty, too, and an answer that counts nothing says nothing."""
+    assert not may_hold_tags(body(totalSize=0))
+    assert not may_hold_tags(body(totalSize="0"))
+    assert not may_hold_tags(body(), total=0)
+    assert not may_hold_tags(b'<MediaContainer size="0" totalSize="0"/>', content_type="text/xml")
+    for listed in (body(), body(totalSize=1), body(totalSize=0, size=None), body(totalSize=0), body({"key": "1"})):
+        assert may_hold_tags(listed, total=2)
+    assert may_hold_tags(body())
+    assert may_hold_tags(body({"key": "1"}), total=0)
+    assert may_hold_tags(b'{"MediaContainer": {"totalSize": 0}}')
+    with pytest.raises(NotAMediaContainer):
+        may_hold_tags(b"<html></html>")
