@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.sync.discovery import Contact
     from retrovue_daemon.sync.passes.base import LibraryPass
     from retrovue_daemon.sync.progress import Meter
-    from retrovue_daemon.sync.slot import Slot
-    from retrovue_daemon.sync.target import LibraryTarget, PassContext
+    from retrovue_daemon.sync.target import LibraryTarget, PassContext, Slot
 
 
 class Plan(msgspec.Struct, frozen=True):

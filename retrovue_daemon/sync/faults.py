@@ -1,6 +1,8 @@
 """Faults: what could not be read or counted in a listing, as values to compare with the previous listing's.
 
-A fault is a short text without positions, because those shift. Faults that repeat are permanent on that server.
+A fault is a short text without positions, because those shift. A new fault may be gone the next time, so the library
+is listed again. A fault that repeats is a property of the server. So are faults that change at each listing:
+otherwise such a library would be listed completely at each interval.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from retrovue_daemon.records import Kind, Skipped
 
@@ -123,3 +125,38 @@ def _numbered(texts: Iterable[str]) -> Iterator[str]:
 def unreadable_parent(kind: Kind, rating_key: str) -> str:
     """Return the fault of a show or season that was not listed and cannot be read by its key."""
     return f"{kind} unreadable by key {rating_key}"
+
+
+MOST_DOUBTFUL = 3
+"""Listings in a row that may end in doubt before the next one waits until ``full_interval`` has passed."""
+
+_MOST_KEPT = 1_000
+"""Faults kept in addition to those of the latest listing."""
+
+
+class FaultMemory(msgspec.Struct, frozen=True):
+    """The faults of the latest listings that ended in doubt, the oldest first (``libraries.fault``)."""
+
+    listings: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def all(self) -> frozenset[str]:
+        """All remembered faults."""
+        return frozenset(fault for faults in self.listings for fault in faults)
+
+    def knows(self, faults: Collection[str]) -> bool:
+        """Return whether all these faults occurred before."""
+        return self.all.issuperset(faults)
+
+    def settles(self, faults: Collection[str]) -> bool:
+        """Return whether another listing would not decide these faults: they repeat, or change each time."""
+        return len(self.listings) + 1 >= MOST_DOUBTFUL or self.knows(faults)
+
+    def after(self, faults: Collection[str]) -> tuple[tuple[str, ...], ...]:
+        """Return what to remember after a listing with these faults; without any, nothing is."""
+        if not faults:
+            return ()
+        if self.knows(faults):
+            others = sorted(self.all.difference(faults))
+            return ((*faults, *others[:_MOST_KEPT]),)
+        return (*self.listings, tuple(faults))[-MOST_DOUBTFUL:]

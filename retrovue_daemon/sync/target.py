@@ -1,18 +1,18 @@
-"""The library that a pass syncs, and the context it works in."""
+"""The library that a pass syncs, and the context it works in, with the slot that it holds while it reads."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import msgspec
 
 from retrovue_daemon.records import Kind
 from retrovue_daemon.sources.plex.client import Listing
-from retrovue_daemon.sync.fault_memory import FaultMemory
-from retrovue_daemon.sync.slot import UNLIMITED
+from retrovue_daemon.sync.faults import FaultMemory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
+    from types import TracebackType
 
     from retrovue_daemon.records import LibraryListing
     from retrovue_daemon.sources.plex.client import PlexClient
@@ -22,7 +22,43 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.tables.observed_clock import ObservedClock
     from retrovue_daemon.sync.rounds import Round
     from retrovue_daemon.sync.skips import SkipLog
-    from retrovue_daemon.sync.slot import Slot
+
+T = TypeVar("T")
+
+
+class Slot(Protocol):
+    """A slot of a pass; an async context manager that waits for the slot and holds it during the block."""
+
+    async def __aenter__(self) -> object:
+        """Wait for the slot."""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Release it."""
+
+    async def wait_for(self, response: Awaitable[T]) -> T:
+        """Return a server's response. If it takes long, other passes may use the slot until it arrives."""
+
+
+class Unlimited:
+    """A slot that is always free."""
+
+    async def __aenter__(self) -> None:
+        """Take it."""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Leave it."""
+
+    async def wait_for(self, response: Awaitable[T]) -> T:
+        """Return a server's response."""
+        return await response
+
+
+UNLIMITED: Final = Unlimited()
+
 
 LISTINGS = {
     "movie": ((Kind.MOVIE, Listing.MOVIES),),

@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from retrovue_daemon.sync.fault_memory import MOST_DOUBTFUL
+from retrovue_daemon.sync.faults import MOST_DOUBTFUL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from retrovue_daemon.records import Kind
-from retrovue_daemon.sync.fault_memory import FaultMemory
-from retrovue_daemon.sync.faults import damaged
+from retrovue_daemon.sync.faults import FaultMemory, damaged
 
 
 def test_a_fault_counts_when_it_repeats() -> None:

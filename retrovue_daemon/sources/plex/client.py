@@ -18,9 +18,14 @@ from retrovue_daemon.sources.plex.collections import CollectionRequests
 from retrovue_daemon.sources.plex.details_requests import DetailsRequests
 from retrovue_daemon.sources.plex.key_pages import KeyPages
 from retrovue_daemon.sources.plex.labels import LabelRequests
-from retrovue_daemon.sources.plex.leaves import first_of_leaves, first_unless_refused, lacks_external_ids
 from retrovue_daemon.sources.plex.metadata import Metadata
-from retrovue_daemon.sources.plex.pages import LARGEST_FIRST_PAGE, PageSource
+from retrovue_daemon.sources.plex.pages import (
+    LARGEST_FIRST_PAGE,
+    PageSource,
+    first_of_leaves,
+    first_unless_refused,
+    lacks_external_ids,
+)
 from retrovue_daemon.sources.plex.parse import parse_found_shows, parse_identity, parse_libraries, parse_page
 from retrovue_daemon.sources.plex.retries import RetryPolicy
 from retrovue_daemon.sources.plex.transport import Transport

@@ -7,14 +7,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from retrovue_daemon.errors import RequestRefused, ServerBusy
+from retrovue_daemon.records import Episode
 from retrovue_daemon.sources.plex.arguments import LEFT_OUT, paging
+from retrovue_daemon.sources.plex.guid import GUIDParser
 from retrovue_daemon.sources.plex.pace import Asked, Pace
 from retrovue_daemon.sources.plex.paging import MOST_ENTRIES, Pager
 from retrovue_daemon.sources.plex.parse import parse_page
 from retrovue_daemon.sources.plex.streams import STREAMS, ListedStreams
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator, Collection, Mapping
     from contextlib import AbstractAsyncContextManager
 
     from retrovue_daemon.clock import Clock
@@ -190,3 +192,40 @@ class PageSource:
 
 def _without(arguments: Mapping[str, str], *names: str) -> dict[str, str]:
     return {name: value for name, value in arguments.items() if name not in names}
+
+
+_LEAVES_REFUSED: Final = frozenset({400, 404, 501})
+
+_MATCHED: Final = "plex://"
+"""The prefix of guids from Plex's own catalogue; other agents provide no external ids."""
+
+
+async def first_unless_refused(pages: AsyncGenerator[Page, None], refusals: Collection[int]) -> Page | None:
+    """Return the first page, or None if the server responds with one of these statuses."""
+    try:
+        return await anext(pages)
+    except RequestRefused as refusal:
+        if refusal.status not in refusals:
+            raise
+        return None
+
+
+async def first_of_leaves(pages: AsyncGenerator[Page, None]) -> list[Page] | None:
+    """Return the first pages of ``allLeaves``, or None if the server refuses it or omits the external ids.
+
+    This is one page, preceded by the entries that cannot be fetched, which do not show the ids that a listing
+    provides.
+    """
+    page = await first_unless_refused(pages, _LEAVES_REFUSED)
+    if page is None:
+        return None
+    first = [page]
+    while first[-1].unreadable is not None and (following := await anext(pages, None)) is not None:
+        first.append(following)
+    return None if lacks_external_ids(first[-1]) else first
+
+
+def lacks_external_ids(page: Page) -> bool:
+    """Return whether no catalogued episode of a page has external ids other than the one from its own guid."""
+    matched = [item for item in page.items if isinstance(item, Episode) and (item.guid or "").startswith(_MATCHED)]
+    return bool(matched) and all(episode.guids == GUIDParser.external_ids(episode.guid, ()) for episode in matched)

@@ -41,7 +41,7 @@ def digests(items: Sequence[Item]) -> tuple[int, ...]:
     """Return the digest of each item as a signed 64-bit integer, which SQLite stores directly.
 
     Two states of one item collide once in 2**63 changes. The lowest bit is 0: rows of items that wait for their
-    parents have it set (``store/items/orphans.py``).
+    parents have it set (``store/items/parents.py``).
     """
     hashes = _hashes(items, _encode_item, _OF_ITEM.copy)
     hashes[7::8] = hashes[7::8].translate(_WITHOUT_LOWEST_BIT)

@@ -18,8 +18,12 @@ from retrovue_daemon.store.items.digests import details_stamps
 from retrovue_daemon.store.items.displacement import StoredItem, displace, is_another, stored_items
 from retrovue_daemon.store.items.files import StoredFile, stored_files, taken_files, write_files
 from retrovue_daemon.store.items.lookup import GUID_TABLES, TABLES, json_list, known_rows
-from retrovue_daemon.store.items.orphans import orphaned, still_without_parents
-from retrovue_daemon.store.items.parents import parents_of_episodes, parents_of_seasons
+from retrovue_daemon.store.items.parents import (
+    orphaned,
+    parents_of_episodes,
+    parents_of_seasons,
+    still_without_parents,
+)
 from retrovue_daemon.store.items.rows import UPSERT_ITEM, episode_row, movie_row, season_row, show_row
 
 if TYPE_CHECKING:

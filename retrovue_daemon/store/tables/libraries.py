@@ -36,7 +36,7 @@ class StoredLibrary(msgspec.Struct, frozen=True):
     ``content_changed_at``, ``section_updated_at`` and ``scanned_at`` are the server's values before the last complete
     listing, ``watermark`` the highest ``updatedAt`` of an item in it, or a later time (``store/tables/runs.py``).
     ``known_moment`` is when the library was first seen, ``listed_from`` and ``listed_until`` when that listing began
-    and ended. ``fault`` holds what the latest doubtful listings could not read or count (``sync/fault_memory.py``),
+    and ended. ``fault`` holds what the latest doubtful listings could not read or count (``sync/faults.py``),
     ``doubt`` describes which part of it is still open, ``list_again`` says that the next pass must be a full one
     whatever the server's marks say. ``former_names`` are its earlier titles, the latest first, ``former`` those that
     still refer to it.

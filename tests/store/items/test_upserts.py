@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from retrovue_daemon.store.items.digests import digests
-from retrovue_daemon.store.items.orphans import orphaned
+from retrovue_daemon.store.items.parents import orphaned
 from tests.store.conftest import NOW
 
 
