@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -11,7 +10,7 @@ import msgspec
 from retrovue_daemon.errors import PlexError, RequestRefused, ServerTimeout
 from retrovue_daemon.sources.plex.arguments import ALL_DETAILS, TIMES_ONLY
 from retrovue_daemon.sources.plex.details import parse_details
-from retrovue_daemon.sources.plex.narrowing import MOST_IN_A_ROW, MOST_TIMEOUTS_IN_A_ROW, may_be_one_entry
+from retrovue_daemon.sources.plex.narrowing import MOST_IN_A_ROW, MOST_TIMEOUTS_IN_A_ROW, Halving, may_be_one_entry
 from retrovue_daemon.sources.plex.pace import LONG_S, SHORT_S
 
 if TYPE_CHECKING:
@@ -68,42 +67,32 @@ class DetailsRequests:
         PlexError: what was read before a failure is part of the answer.
         """
         answer = DetailsAnswer()
-        waiting = deque(_in_lines(rating_keys, self.at_once))
-        in_a_row = 0
-        has_failed = False
-        while waiting:
-            keys = waiting.popleft()
+        requests = Halving(_in_lines(rating_keys, self.at_once))
+        for keys in requests:
             try:
-                page = await self._request(
-                    keys, cast, times_only=times_only, tries=1 if has_failed and len(keys) > 1 else None
-                )
+                page = await self._request(keys, cast, times_only=times_only, tries=requests.tries(keys))
             except PlexError as error:
                 if _is_too_long(error) and len(keys) > 1:
                     self._most = self.at_once = len(keys) // 2
-                    waiting.extendleft([keys[len(keys) // 2 :], keys[: len(keys) // 2]])
+                    requests.halve(keys)
                     continue
                 if not may_be_one_entry(error):
                     answer.failure = error
                     return answer
-                has_failed = True
-                if len(keys) > 1:
-                    waiting.extendleft([keys[len(keys) // 2 :], keys[: len(keys) // 2]])
-                    continue
-                answer.unreadable[keys[0]] = error
-                in_a_row += 1
-                most = MOST_TIMEOUTS_IN_A_ROW if isinstance(error, ServerTimeout) else MOST_IN_A_ROW
-                if in_a_row >= most:
-                    answer.failure = error
-                    return answer
-            else:
-                in_a_row = 0
-                if page is None:
-                    continue
-                _add(answer, keys, kind, page)
-                absent = [key for key in keys if key not in answer.found]
-                if len(absent) < len(keys):
-                    # Some servers send fewer items than requested at once: only a response without any is final.
-                    waiting.extendleft([absent] if absent else [])
+                if requests.failed(keys, error):
+                    answer.unreadable[keys[0]] = error
+                    most = MOST_TIMEOUTS_IN_A_ROW if isinstance(error, ServerTimeout) else MOST_IN_A_ROW
+                    if requests.in_a_row >= most:
+                        answer.failure = error
+                        return answer
+                continue
+            if page is None:
+                requests.succeeded()
+                continue
+            _add(answer, keys, kind, page)
+            absent = [key for key in keys if key not in answer.found]
+            # Some servers send fewer items than requested at once: only a response without any is final.
+            requests.succeeded(absent if len(absent) < len(keys) else ())
         return answer
 
     async def _request(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -10,7 +9,7 @@ import structlog
 
 from retrovue_daemon.errors import PlexError, RequestRefused, ServerTimeout
 from retrovue_daemon.sources.plex.arguments import DETAILS
-from retrovue_daemon.sources.plex.narrowing import MOST_TIMEOUTS_IN_A_ROW, may_be_one_entry
+from retrovue_daemon.sources.plex.narrowing import MOST_TIMEOUTS_IN_A_ROW, Halving, may_be_one_entry
 from retrovue_daemon.sources.plex.parse import parse_page
 
 if TYPE_CHECKING:
@@ -74,32 +73,26 @@ class Metadata:
         requested or, if the caller does not collect the skipped keys, the first failure is raised.
         """
         found: list[Page] = []
-        waiting: deque[Sequence[str]] = deque([rating_keys])
-        cause: PlexError | None = None
-        unreadable = 0
-        while waiting:
-            keys = waiting.popleft()
+        requests = Halving([rating_keys])
+        for keys in requests:
             try:
-                page = await self._request(keys, read, tries=1 if cause is not None and len(keys) > 1 else None)
+                page = await self._request(keys, read, tries=requests.tries(keys))
             except PlexError as error:
                 if not may_be_one_entry(error):
                     raise
-                cause = cause or error
-                if len(keys) > 1:
-                    waiting.extendleft([keys[len(keys) // 2 :], keys[: len(keys) // 2]])
+                if not requests.failed(keys, error):
                     continue
-                unreadable += 1
                 most = MOST_TIMEOUTS_IN_A_ROW if isinstance(error, ServerTimeout) else _MOST_LEFT_OUT
-                if left_out is None and unreadable > most:
-                    raise cause from None
+                if left_out is None and requests.in_a_row > most:
+                    raise (requests.cause or error) from None
                 _log.warning("item.unreadable", server=self._name, rating_key=keys[0], reason=error.detail)
                 if left_out is not None:
                     left_out.append(keys[0])
-                    if unreadable >= most:
-                        left_out += [key for others in waiting for key in others]
+                    if requests.in_a_row >= most:
+                        left_out += requests.rest
                         return found
             else:
-                unreadable = 0
+                requests.succeeded()
                 found += [] if page is None else [page]
         return found
 

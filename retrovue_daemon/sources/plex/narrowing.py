@@ -1,16 +1,20 @@
-"""Finding the one entry that spoils a page.
+"""Finding the one entry that spoils a page, or the one item that spoils a request for several.
 
 If a server cannot build an entry, every request whose page contains it fails: with an error, a broken body, or no
-response. The page is requested in halves, down to the entry that cannot be fetched.
+response. The page is requested in halves, down to the entry that cannot be fetched. So are items that are requested
+by their keys.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from retrovue_daemon.errors import AnswerBrokeOff, BadAnswer, RequestRefused, ServerBusy, ServerTimeout
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
     from retrovue_daemon.errors import PlexError
 
 MOST_UNREADABLE: Final = 50
@@ -106,3 +110,50 @@ class Narrowing:
         self._size *= 2
         if self._bad_end is not None and start >= self._bad_end:
             self._bad_end = None
+
+
+class Halving:
+    """The requests for items by their keys: iterating over it yields the keys to request next.
+
+    Call ``failed`` for each failure and ``succeeded`` for each response.
+    """
+
+    def __init__(self, requests: Iterable[Sequence[str]]) -> None:
+        self.in_a_row = 0
+        """The single items that failed, without a response in between."""
+        self.cause: PlexError | None = None
+        """The first failure."""
+        self._waiting = deque(requests)
+
+    def __iter__(self) -> Iterator[Sequence[str]]:
+        while self._waiting:
+            yield self._waiting.popleft()
+
+    @property
+    def rest(self) -> list[str]:
+        """The keys that were not requested yet."""
+        return [key for keys in self._waiting for key in keys]
+
+    def tries(self, keys: Sequence[str]) -> int | None:
+        """Return how often to try; None for the usual number, before the first failure and for a single item."""
+        return 1 if self.cause is not None and len(keys) > 1 else None
+
+    def failed(self, keys: Sequence[str], error: PlexError) -> bool:
+        """Record a failure; return whether it was that of a single item. If not, its halves are next."""
+        self.cause = self.cause or error
+        if len(keys) > 1:
+            self.halve(keys)
+            return False
+        self.in_a_row += 1
+        return True
+
+    def halve(self, keys: Sequence[str]) -> None:
+        """Request these keys in two halves next."""
+        middle = len(keys) // 2
+        self._waiting.extendleft([keys[middle:], keys[:middle]])
+
+    def succeeded(self, absent: Sequence[str] = ()) -> None:
+        """Record a response; the keys that are ``absent`` from it are requested next."""
+        self.in_a_row = 0
+        if absent:
+            self._waiting.appendleft(absent)
