@@ -164,29 +164,30 @@ class PageSource:
         raise AssertionError("the last attempt returns or raises")
 
     async def _send(self, path: str, arguments: dict[str, str], share: BodyShare) -> Response:
-        """Request a page without the fields that are not stored, and with streams; as the server accepts it."""
-        try:
-            return await self._send_excluding(path, arguments, share)
-        except ServerBusy as error:
-            if error.status != _INTERNAL_ERROR or self.streams.is_certain or not arguments.keys() & STREAMS.keys():
-                raise
-        response = await self._send_excluding(path, _without(arguments, *STREAMS), share)
-        for name in STREAMS:
-            arguments.pop(name, None)
-        self.streams.refused()
-        return response
+        """Request a page without the fields that are not stored, and with streams, as far as the server accepts that.
 
-    async def _send_excluding(self, path: str, arguments: dict[str, str], share: BodyShare) -> Response:
-        """Request a page without the fields that are not stored; with all fields if the server refuses that."""
-        if not self._refuses_exclusions:
+        Arguments for streams that it does not accept are removed from ``arguments``.
+        """
+        asked = _without(arguments, LEFT_OUT) if self._refuses_exclusions else arguments
+        while True:
             try:
-                return await self._transport.send(path, share, arguments, turn=partial(self._pace.turn, path))
+                response = await self._transport.send(path, share, asked, turn=partial(self._pace.turn, path))
             except RequestRefused as refusal:
-                if refusal.status != _BAD_REQUEST or LEFT_OUT not in arguments:
+                if refusal.status != _BAD_REQUEST or LEFT_OUT not in asked:
                     raise
-        whole = _without(arguments, LEFT_OUT)
-        response = await self._transport.send(path, share, whole, turn=partial(self._pace.turn, path))
-        self._refuses_exclusions = True
+                asked = _without(asked, LEFT_OUT)
+            except ServerBusy as error:
+                if error.status != _INTERNAL_ERROR or self.streams.is_certain or not asked.keys() & STREAMS.keys():
+                    raise
+                asked = _without(asked, *STREAMS)
+            else:
+                break
+        if LEFT_OUT not in asked and LEFT_OUT in arguments:
+            self._refuses_exclusions = True
+        if refused := (arguments.keys() - asked.keys()) & STREAMS.keys():
+            for name in refused:
+                del arguments[name]
+            self.streams.refused()
         return response
 
 
