@@ -181,7 +181,7 @@ class Writer:
         self, query: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run a query as one transaction and return its result."""
-        return await self.write(Query(query, *args, **kwargs))
+        return await (await self.submit(Query(query, *args, **kwargs)))
 
     async def catch_up(self) -> None:
         """Wait until all work submitted before is done; raise DatabaseBusy if the database stays locked."""

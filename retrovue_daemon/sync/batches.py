@@ -83,25 +83,22 @@ class Batches:
         """Queue the remaining changes without waiting: they are written and counted, their errors are ignored."""
         if self._waiting:
             with suppress(WriterStopped):
-                self._count_when_done(self._writer.post(self._work(self._waiting)))
+                self._writer.post(self._work(self._waiting)).add_done_callback(self._count)
             self._waiting = []
 
     async def _write(self, size: int) -> None:
         writing = await self._writer.submit(self._work(self._waiting[:size]))
-        self._count_when_done(writing)
+        # Called before the tasks that wait for the batch continue.
+        writing.add_done_callback(self._count)
         del self._waiting[:size]
         # Shielded: a batch is committed and counted even if the waiting pass is cancelled.
         await asyncio.shield(writing)
 
-    def _count_when_done(self, writing: asyncio.Future[BatchResult]) -> None:
-        """Count a batch's result before the tasks that wait for it continue."""
-        writing.add_done_callback(self._add_result)
-
     def _work(self, batch: list[Change]) -> Query[BatchResult]:
-        target, kind, now = self._target, self._kind, self._now()
-        return Query(write_items, target, kind, batch, now)
+        return Query(write_items, self._target, self._kind, batch, self._now())
 
-    def _add_result(self, done: asyncio.Future[BatchResult]) -> None:
+    def _count(self, done: asyncio.Future[BatchResult]) -> None:
+        """Count the result of a batch, unless it failed."""
         if done.cancelled() or done.exception() is not None:
             return
         result = done.result()

@@ -86,7 +86,9 @@ class PathUpdater:
             rows = await self._database.reader.run(read_libraries, server_id)
             fingerprints = {row.id: paths.fingerprint(row) for row in rows}
             new = [row.id for row in rows if row.path_fingerprint is None and row.id not in self._writing]
-            settled_ids = await self._settle_empty({row_id: fingerprints[row_id] for row_id in new})
+            of_new = {row_id: fingerprints[row_id] for row_id in new}
+            # Libraries without files need nothing else; there may be many of them at first.
+            settled_ids = await self._database.writer.run(set_fingerprints_of_empty, of_new) if of_new else set()
             for row in rows:
                 fingerprint = fingerprints[row.id]
                 if row.path_fingerprint == fingerprint or row.id in settled_ids:
@@ -97,10 +99,6 @@ class PathUpdater:
                     log.info("paths.recomputed", server=self._server, library=row.name, files=files)
                 settled = None if row.id in self._writing else fingerprint
                 await self._database.writer.run(set_fingerprint, row.id, settled)
-
-    async def _settle_empty(self, fingerprints: dict[int, int]) -> set[int]:
-        """Store the fingerprints of libraries that have no files yet, all at once; return the libraries' ids."""
-        return await self._database.writer.run(set_fingerprints_of_empty, fingerprints) if fingerprints else set()
 
     async def recompute_after_pass(self, server_id: int, library_id: int, changes: int) -> None:
         """Recompute a library's paths if ``changes``, read before its pass was planned, is no longer the count."""
