@@ -10,7 +10,7 @@ from retrovue_daemon.store.tables.former_names import read_names, renamed, still
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from retrovue_daemon.records import LibraryListing
@@ -169,7 +169,8 @@ def _read_faults(stored: str | None) -> tuple[tuple[str, ...], ...]:
 
 def former_titles(stored: Sequence[StoredLibrary], listed: Sequence[LibraryListing]) -> dict[str, tuple[str, ...]]:
     """Return, by key, all former titles of the libraries that a server lists; see ``reconcile_libraries``."""
-    return {key: _former_names(row, listing) for key, row, listing in _matched(stored, listed)}
+    by_key = {listing.key: listing for listing in listed}
+    return {key: _former_names(row, by_key[key]) for key, row in _match(stored, listed).items()}
 
 
 def reconcile_libraries(
@@ -236,14 +237,6 @@ def _holds_others(row: StoredLibrary, listing: LibraryListing) -> bool:
 def _is_namesake(row: StoredLibrary, listing: LibraryListing) -> bool:
     """Return whether a row is of the same library before its type changed."""
     return listing.uuid is not None and row.uuid == listing.uuid
-
-
-def _matched(
-    stored: Sequence[StoredLibrary], listed: Sequence[LibraryListing]
-) -> Iterator[tuple[str, StoredLibrary, LibraryListing]]:
-    by_key = {listing.key: listing for listing in listed}
-    for key, row in _match(stored, listed).items():
-        yield key, row, by_key[key]
 
 
 def _former_names(row: StoredLibrary, listing: LibraryListing) -> tuple[str, ...]:
