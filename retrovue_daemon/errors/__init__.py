@@ -15,6 +15,7 @@
     │   ├── AmbiguousName          several objects have this name
     │   ├── DefinedByConfig        only the configuration can change it
     │   └── BadRequest             a row of sync_requests is invalid
+    ├── OutputFailed           the result of a command could not be written to a file
     ├── TokenUnknown           this process does not have the server's token
     ├── ReportedError          an error that the running daemon reported
     ├── ConfigError            the configuration is invalid: all problems, with key paths
@@ -66,6 +67,7 @@ from retrovue_daemon.errors.input import (
     BadInput,
     BadRequest,
     DefinedByConfig,
+    OutputFailed,
     TokenUnknown,
     UnknownId,
     UnknownName,
@@ -147,6 +149,7 @@ __all__ = [
     "NamedShow",
     "NoDaemon",
     "NotificationsRefused",
+    "OutputFailed",
     "PagingIgnored",
     "PlexError",
     "ReloadRefused",

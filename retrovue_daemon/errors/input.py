@@ -24,6 +24,20 @@ class BadInput(DaemonError):
         return self.message
 
 
+class OutputFailed(DaemonError):
+    """The result of a command could not be written to the file at ``path``; ``detail`` says why."""
+
+    hint = "check the space on its disk"
+
+    def __init__(self, path: Path, detail: str) -> None:
+        super().__init__(path, detail)
+        self.path = path
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"cannot write {self.path}: {self.detail}"
+
+
 class UnknownName(BadInput):
     """No ``kind`` (as in "library") is named ``name``; ``known`` are the existing names."""
 

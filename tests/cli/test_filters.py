@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import sqlite3
 from contextlib import closing
 
@@ -273,10 +274,55 @@ def test_an_existing_file_is_kept(on, tmp_path) -> None:
         (("-",), "--format"),
         (("-", "--format", "csv", "--json"), "standard output"),
         (("nowhere/out.csv",), "No such file"),
+        (("", "--format", "csv"), "names no file"),
+        (("..", "--format", "csv", "--force"), "no regular file"),
+        ((f"{'x' * 300}.csv",), "too long"),
     ],
 )
 def test_an_export_that_cannot_be_written_says_why(on, arguments, word) -> None:
     """Before it reads anything, where that can be known."""
     finished = on("export", *arguments)
-    assert finished.code != 0
+    assert finished.code == 2
     assert word in finished.err
+    assert "database" not in finished.err
+
+
+def test_an_export_replaces_no_pipe_or_device(on, tmp_path) -> None:
+    """A rename over /dev/null would take it from all programs."""
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    finished = on("export", pipe, "--force")
+    assert finished.code == 2
+    assert "no regular file" in finished.err
+    assert pipe.is_fifo()
+
+
+def test_an_export_follows_links_and_keeps_modes(on, tmp_path) -> None:
+    """As a redirection of the shell does."""
+    file, link = tmp_path / "real.csv", tmp_path / "link.csv"
+    file.touch(mode=0o600)
+    link.symlink_to(file)
+    assert on("export", link, "--force").code == 0
+    assert link.is_symlink()
+    assert file.read_text().startswith("kind,id,")
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_export_needs_no_hard_links(on, tmp_path, monkeypatch) -> None:
+    """Memory sticks and shares have none; a file that exists is kept there, too."""
+
+    def no_links(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", no_links)
+    assert on("export", tmp_path / "out.csv").code == 0
+    assert on("export", tmp_path / "out.csv").code == 2
+    assert [path.name for path in tmp_path.glob("*out*")] == ["out.csv"]
+
+
+def test_only_lists_are_split(on, rows, tmp_path) -> None:
+    """A title may hold the character that separates the parts of a list."""
+    rows("UPDATE movies SET title = 'a' || char(31) || 'b' WHERE id = 1")
+    assert on("export", tmp_path / "out.csv", "--kind", "movie", "--limit", "1").code == 0
+    with (tmp_path / "out.csv").open(newline="") as stream:
+        assert next(csv.DictReader(stream))["title"] == "a\x1fb"

@@ -6,8 +6,9 @@ import csv
 import io
 import os
 import secrets
+import stat
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
@@ -20,7 +21,7 @@ from retrovue_daemon.cli.display.units import plural, size
 from retrovue_daemon.cli.filters import Choice, with_choice
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, QuietOption
 from retrovue_daemon.cli.place import find_place
-from retrovue_daemon.errors import BadInput, WriteFailed
+from retrovue_daemon.errors import BadInput, OutputFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -45,7 +46,7 @@ def export(
     text: Annotated[
         str | None,
         typer.Argument(
-            metavar="[TEXT]", help="Only items whose title contains this, or with this guid.", show_default=False
+            metavar="[TEXT]", help="Only items that `items search` finds by this text or guid.", show_default=False
         ),
     ] = None,
     form: Annotated[
@@ -61,9 +62,10 @@ def export(
     """Write films, shows and episodes to a file: all of them, or those that the options choose.
 
     Each item is one row, with the paths of its file; times are Unix seconds, durations milliseconds, sizes bytes. In
-    CSV the first line names the columns, and an unknown value is empty; in NDJSON each line is an object. The file
-    appears under its name once it is complete. Items come by kind and id unless `--sort` says otherwise. `--json`
-    prints what was written.
+    CSV the first line names the columns, and an unknown value is empty; in NDJSON each line is an object. Values are
+    not changed for spreadsheets, some of which take a title that begins with `=` for a formula. The file appears
+    under its name once it is complete. Items come by kind and id unless `--sort` says otherwise. `--json` prints
+    what was written.
 
     Examples:
 
@@ -78,8 +80,7 @@ def export(
     form = _form(file, form)
     if to_stdout and as_json:
         raise BadInput("--json needs a FILE: standard output holds the rows", hint="name a file, or omit --json")
-    if not to_stdout and not force and os.path.lexists(file):
-        raise BadInput(f"{file} already exists and was left unchanged", hint="name another file, or pass --force")
+    target = None if to_stdout else _target(file, force=force)
     place = find_place(config, database)
     with visits.reading(place.path) as connection:
         chosen = Chosen(connection, *choice.filters(connection, text))
@@ -87,12 +88,12 @@ def export(
         rows = chosen.rows(EXPORTED, sort=choice.sort, limit=choice.limit)
         write = _write_csv if form is Form.CSV else _write_ndjson
         with _progress(total, quiet=quiet or to_stdout) as counted:
-            if to_stdout:
+            if target is None:
                 sys.stdout.flush()
                 number = write(sys.stdout.buffer, tuple(EXPORTED), counted(rows))
                 sys.stdout.buffer.flush()
                 return
-            with _whole(Path(file), force=force) as stream:
+            with _whole(target, force=force) as stream:
                 number = write(stream, tuple(EXPORTED), counted(rows))
                 written = stream.tell()
     if as_json:
@@ -114,14 +115,30 @@ def _form(file: str, form: Form | None) -> Form:
     )
 
 
+def _target(file: str, *, force: bool) -> Path:
+    """Return the file to write; of a link, the file that it points to. Raise BadInput if it must not be replaced."""
+    if not Path(file).name:
+        raise BadInput(f"{file!r} names no file", hint="name a file, or - for standard output")
+    if os.path.lexists(file):
+        if not force:
+            raise BadInput(f"{file} already exists and was left unchanged", hint="name another file, or pass --force")
+        if not Path(file).is_file():
+            raise BadInput(f"{file} is no regular file", hint="name another file, or - for standard output")
+    return Path(file).resolve()
+
+
 def _write_csv(stream: BinaryIO, names: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> int:
+    lists = _lists(names)
     text = io.TextIOWrapper(stream, "utf-8", newline="")
     try:
         writer = csv.writer(text)
         writer.writerow(names)
         number = 0
         for row in rows:
-            writer.writerow([", ".join(_parts(value)) if _is_list(value) else value for value in row])
+            values = list(row)
+            for place in lists:
+                values[place] = ", ".join(_parts(values[place]))
+            writer.writerow(values)
             number += 1
         return number
     finally:
@@ -132,55 +149,59 @@ def _write_ndjson(stream: BinaryIO, names: tuple[str, ...], rows: Iterable[tuple
     import msgspec  # noqa: PLC0415 -- not for --help
 
     encode = msgspec.json.Encoder().encode
-    lists = [names.index("genres"), names.index("labels")]
+    lists = _lists(names)
     number = 0
     for row in rows:
         values = dict(zip(names, row, strict=True))
         for place in lists:
-            values[names[place]] = _parts(row[place] or "")
+            values[names[place]] = _parts(row[place])
         stream.write(encode(values) + b"\n")
         number += 1
     return number
 
 
-def _is_list(value: object) -> bool:
-    return isinstance(value, str) and "\x1f" in value
+def _lists(names: tuple[str, ...]) -> tuple[int, ...]:
+    """Return the places of the columns that hold lists."""
+    return names.index("genres"), names.index("labels")
 
 
-def _parts(value: str) -> list[str]:
+def _parts(value: str | None) -> list[str]:
     return value.split("\x1f") if value else []
 
 
 @contextmanager
 def _whole(target: Path, *, force: bool) -> Iterator[BinaryIO]:
-    """Yield a file to write, which gets its name once it is complete; on errors it is removed."""
+    """Yield a file to write, which gets its name once it is complete; on errors it is removed.
+
+    Raise BadInput if it cannot be created, OutputFailed if it cannot be written.
+    """
+    from retrovue_daemon.store.file.copies import name_file  # noqa: PLC0415 -- not for --help
+
     scratch = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
     try:
         stream = os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), "wb")
     except OSError as error:
-        raise _unwritten(target, error) from error
+        hint = "choose a file in a directory that exists and that you may write to"
+        raise BadInput(f"cannot write {target}: {error.strerror}", hint=hint) from None
     try:
         with stream:
             try:
+                with suppress(OSError):
+                    os.fchmod(stream.fileno(), stat.S_IMODE(target.stat().st_mode))
                 yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
             except OSError as error:
-                raise _unwritten(target, error) from error
+                raise OutputFailed(target, error.strerror or str(error)) from error
         try:
             if force:
                 scratch.replace(target)
             else:
-                os.link(scratch, target)  # unlike a rename, it fails if the name exists
+                name_file(scratch, target)
         except OSError as error:
-            raise _unwritten(target, error) from error
+            raise OutputFailed(target, error.strerror or str(error)) from error
     finally:
         scratch.unlink(missing_ok=True)
-
-
-def _unwritten(target: Path, error: OSError) -> WriteFailed:
-    hint = "check the directory and its permissions, and the space on its disk"
-    return WriteFailed(target, f"could not be written: {error.strerror or error}", hint=hint)
 
 
 @contextmanager

@@ -55,7 +55,7 @@ class ScratchFile:
         if replaces:
             self.path.replace(target)
         else:
-            _name(self.path, target)
+            name_file(self.path, target)
         _sync_directory(target.parent)
 
 
@@ -162,8 +162,8 @@ def _refuse_existing(target: Path) -> None:
         )
 
 
-def _name(partial: Path, target: Path) -> None:
-    """Rename the file, but never over another one."""
+def name_file(partial: Path, target: Path) -> None:
+    """Rename a file, but never over another one. Raise BadInput if there is one, OSError if it cannot be renamed."""
     try:
         # Unlike a rename, a link fails if the name exists.
         os.link(partial, target)
