@@ -26,7 +26,7 @@ from retrovue_daemon.records.hints import (
     Removed,
 )
 from retrovue_daemon.records.items import Episode, Guids, Item, Kind, MediaFile, Movie, Season, Show, State
-from retrovue_daemon.records.pages import FoundPage, FoundShow, Page, Skipped
+from retrovue_daemon.records.pages import FoundPage, FoundShow, LocatedPage, Page, Skipped
 from retrovue_daemon.records.server import LibraryListing, PathMapping, ServerIdentity
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "LibraryBusy",
     "LibraryListing",
     "LibrarySettled",
+    "LocatedPage",
     "Marker",
     "MarkersMade",
     "MediaFile",

@@ -55,3 +55,13 @@ class FoundPage(msgspec.Struct, frozen=True):
     shows: tuple[FoundShow, ...]
     entries: int
     total: int | None
+
+
+class LocatedPage(msgspec.Struct, frozen=True):
+    """Single items of any kind and library; ``libraries`` are the keys of their libraries, by rating key.
+
+    A response that names the library of no entry is of one library, or of an unknown one.
+    """
+
+    page: Page
+    libraries: dict[str, str]

@@ -11,7 +11,14 @@ import msgspec
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.connection import savepoint
 from retrovue_daemon.store.items.rekeying import ListingMoments, Rekeyed, rekey
-from retrovue_daemon.store.items.sweep import accept_removals, mark_missing, parents_of_others, present, still_of
+from retrovue_daemon.store.items.sweep import (
+    accept_removals,
+    mark_missing,
+    parents_of_others,
+    present,
+    seen_before,
+    still_of,
+)
 from retrovue_daemon.sync.guard import refusal_of
 from retrovue_daemon.sync.seen import SeenIds
 
@@ -33,6 +40,24 @@ class Removal(msgspec.Struct, frozen=True):
     leaving: Mapping[Kind, Sequence[int]]
     rekeyed: Rekeyed
     refusal: str | None = None
+
+
+def still_unlisted(
+    connection: sqlite3.Connection,
+    library: LibraryTarget,
+    leaving: Mapping[Kind, Sequence[int]],
+    listed: Mapping[Kind, SeenIds],
+    began: int,
+) -> dict[Kind, Sequence[int]]:
+    """Return the unlisted rows without those of which another pass has shown that their items are there.
+
+    Such a pass may have added, moved or re-keyed them since the listing ``began``, which is a moment.
+    """
+    left: dict[Kind, Sequence[int]] = {}
+    for kind, ids in leaving.items():
+        unlisted = library.round.merged_rows.unlisted(kind, ids, listed[kind], began)
+        left[kind] = seen_before(connection, kind, unlisted, began) if unlisted else unlisted
+    return left
 
 
 def plan_removal(

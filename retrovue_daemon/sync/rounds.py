@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping, Sequence
+    from collections.abc import Awaitable, Iterable, Mapping, Sequence
 
     from retrovue_daemon.records import Kind
     from retrovue_daemon.store.items.rekeying import Rekeyed
@@ -28,28 +28,41 @@ SILENT_S = 15.0
 
 
 class MergedRows:
-    """Rows that took over a younger row (``store/items/rekeying.py``): per kind, their ids and the deleted ids.
+    """What overlapping passes of a server must know of each other's rows.
 
-    A pass over another library may have seen the younger row listed.
+    Rows that took over a younger row (``store/items/rekeying.py``): per kind, their ids and the deleted ids. A pass
+    over another library may have seen the younger row listed. And rows that were read one by one: the listing of a
+    pass that had begun before may lack them, because they were added or moved behind its back.
     """
 
     def __init__(self) -> None:
         self._younger: dict[Kind, list[Mapping[int, int]]] = {}
+        self._read: dict[Kind, dict[int, int]] = {}
 
     def note(self, rekeyed: Rekeyed) -> None:
         """Record which rows took over which."""
         for kind, pairs in rekeyed.pairs.items():
             self._younger.setdefault(kind, []).append(pairs)
 
+    def note_read(self, kind: Kind, row_ids: Iterable[int], moment: int) -> None:
+        """Record that the server has these items, which were requested one by one at a ``moment``."""
+        self._read.setdefault(kind, {}).update(dict.fromkeys(row_ids, moment))
+
     def forget(self) -> None:
         """Forget all of them; call this when no pass is running."""
         self._younger.clear()
+        self._read.clear()
 
-    def unlisted(self, kind: Kind, row_ids: Sequence[int], seen: SeenIds) -> Sequence[int]:
-        """Return the rows that were not seen, neither under their own id nor under that of the row they took over."""
+    def unlisted(self, kind: Kind, row_ids: Sequence[int], seen: SeenIds, began: int) -> Sequence[int]:
+        """Return the rows that were not seen, neither under their own id nor under that of the row they took over.
+
+        Rows that were read one by one since the moment at which the listing ``began`` count as seen.
+        """
         for younger in self._younger.get(kind, ()):
             unlisted = (row_id for row_id in row_ids if row_id not in younger or younger[row_id] not in seen)
             row_ids = array("q", unlisted)
+        if read := self._read.get(kind):
+            row_ids = array("q", (row_id for row_id in row_ids if read.get(row_id, began) <= began))
         return row_ids
 
 

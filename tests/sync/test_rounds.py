@@ -31,10 +31,10 @@ def _rekeyed(pairs: dict[Kind, Mapping[int, int]], **arrived: int) -> Rekeyed:
 def test_a_row_that_took_over_a_listed_one_is_listed() -> None:
     """The listing showed the younger one, under the id that is gone; every other row must have been shown itself."""
     merged_rows = MergedRows()
-    assert merged_rows.unlisted(Kind.MOVIE, [1, 2], _seen(9)) == [1, 2]
+    assert merged_rows.unlisted(Kind.MOVIE, [1, 2], _seen(9), 5) == [1, 2]
     merged_rows.note(_rekeyed({Kind.MOVIE: {1: 9, 2: 8}}))
-    assert list(merged_rows.unlisted(Kind.MOVIE, [1, 2, 3], _seen(9))) == [2, 3]
-    assert merged_rows.unlisted(Kind.SHOW, [1], _seen(9)) == [1]
+    assert list(merged_rows.unlisted(Kind.MOVIE, [1, 2, 3], _seen(9), 5)) == [2, 3]
+    assert merged_rows.unlisted(Kind.SHOW, [1], _seen(9), 5) == [1]
 
 
 def test_heirs_of_several_passes_are_remembered_until_none_runs() -> None:
@@ -43,12 +43,23 @@ def test_heirs_of_several_passes_are_remembered_until_none_runs() -> None:
     first, second = Round(merged_rows), Round(merged_rows)
     first.note(_rekeyed({Kind.MOVIE: {1: 9}}, library5=1))
     second.note(_rekeyed({Kind.MOVIE: {2: 8}}, library5=2, library6=1))
-    assert not merged_rows.unlisted(Kind.MOVIE, [1, 2], _seen(8, 9))
+    assert not merged_rows.unlisted(Kind.MOVIE, [1, 2], _seen(8, 9), 5)
     assert (first.arrived, second.arrived) == (Counter({5: 1}), Counter({5: 2, 6: 1}))
     first.note(_rekeyed({Kind.SHOW: {3: 7}}, library5=1))
     assert first.arrived == Counter({5: 2})
     merged_rows.forget()
-    assert merged_rows.unlisted(Kind.MOVIE, [1, 2], _seen(8, 9)) == [1, 2]
+    assert merged_rows.unlisted(Kind.MOVIE, [1, 2], _seen(8, 9), 5) == [1, 2]
+
+
+def test_a_row_read_one_by_one_is_listed() -> None:
+    """Only if it was requested since the listing began, which may not have shown it."""
+    merged_rows = MergedRows()
+    merged_rows.note_read(Kind.MOVIE, [1, 2], 5)
+    merged_rows.note_read(Kind.MOVIE, [2], 6)
+    assert list(merged_rows.unlisted(Kind.MOVIE, [1, 2, 3], _seen(9), 5)) == [1, 3]
+    assert merged_rows.unlisted(Kind.SHOW, [1], _seen(9), 4) == [1]
+    merged_rows.forget()
+    assert merged_rows.unlisted(Kind.MOVIE, [1, 2], _seen(9), 5) == [1, 2]
 
 
 async def _waits(waiting: asyncio.Task[None]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import quote
 
 import structlog
@@ -10,12 +10,12 @@ import structlog
 from retrovue_daemon.errors import PlexError, RequestRefused, ServerTimeout
 from retrovue_daemon.sources.plex.arguments import DETAILS
 from retrovue_daemon.sources.plex.narrowing import MOST_TIMEOUTS_IN_A_ROW, Halving, may_be_one_entry
-from retrovue_daemon.sources.plex.parse import parse_page
+from retrovue_daemon.sources.plex.parse import parse_located, parse_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from retrovue_daemon.records import Item, Kind, Page
+    from retrovue_daemon.records import Item, Kind, LocatedPage, Page
     from retrovue_daemon.sources.plex.transport import Response, Transport, Turn
 
 _MOST_IDS: Final = 50
@@ -25,6 +25,7 @@ _MOST_LEFT_OUT: Final = 5
 """Consecutive failures of items of one request; after more, the server itself is assumed to fail."""
 
 _NOT_FOUND: Final = 404
+T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
@@ -64,15 +65,26 @@ class Metadata:
                     mended.update(page.mended)
         return found
 
+    async def located(self, rating_keys: Sequence[str], *, unreadable: list[str]) -> list[LocatedPage]:
+        """Request single items of any kind and library, like `items`."""
+
+        def read(response: Response) -> LocatedPage:
+            return parse_located(response.body, content_type=response.content_type, asked=_MOST_IDS)
+
+        found: list[LocatedPage] = []
+        for start in range(0, len(rating_keys), _MOST_IDS):
+            found += await self._pages_of(rating_keys[start : start + _MOST_IDS], read, unreadable)
+        return found
+
     async def _pages_of(
-        self, rating_keys: Sequence[str], read: Callable[[Response], Page], left_out: list[str] | None
-    ) -> list[Page]:
+        self, rating_keys: Sequence[str], read: Callable[[Response], T], left_out: list[str] | None
+    ) -> list[T]:
         """Request items at once; if that fails, request them in halves, because one item may spoil the response.
 
         Items that cannot be fetched are skipped. If too many fail in a row, the rest is skipped without being
         requested or, if the caller does not collect the skipped keys, the first failure is raised.
         """
-        found: list[Page] = []
+        found: list[T] = []
         requests = Halving([rating_keys])
         for keys in requests:
             try:
@@ -114,8 +126,8 @@ class Metadata:
         return True if is_of_kind and is_here else None
 
     async def _request(
-        self, rating_keys: Sequence[str], read: Callable[[Response], Page], *, tries: int | None = None
-    ) -> Page | None:
+        self, rating_keys: Sequence[str], read: Callable[[Response], T], *, tries: int | None = None
+    ) -> T | None:
         """Request items by their rating keys; return None if the server has none of them."""
         keys = ",".join(quote(key, safe="") for key in rating_keys)
         try:

@@ -15,13 +15,21 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 import msgspec
 
-from retrovue_daemon.records import FoundPage, FoundShow, LibraryListing, Page, ServerIdentity, Show, Skipped
+from retrovue_daemon.records import (
+    FoundPage,
+    FoundShow,
+    LibraryListing,
+    LocatedPage,
+    Page,
+    ServerIdentity,
+    Show,
+    Skipped,
+)
 from retrovue_daemon.sources.plex.items import build_items
 from retrovue_daemon.sources.plex.json_structs import (
     Container,
     Identity,
     LibrariesOfEntries,
-    LibraryOfEntry,
     Sections,
 )
 from retrovue_daemon.sources.plex.limits import (
@@ -131,16 +139,28 @@ def parse_found_shows(
     rating key. Raise NotAMediaContainer.
     """
     page = parse_page(body, content_type=content_type, total=total, asked=asked)
-    container = _LIBRARIES.read(body, content_type, asked)
-    libraries = {str(library.rating_key): library for library in _all_of(container.directories, container.entries)}
-    found = []
-    for show in page.items:
-        if isinstance(show, Show):
-            library = libraries.get(show.rating_key, LibraryOfEntry())
-            key = container.library_section_id if library.library_section_id is None else library.library_section_id
-            title = library.library_section_title or container.library_section_title
-            found.append(FoundShow(show, None if key is None else str(key), title))
+    libraries = _libraries_of_entries(body, content_type, asked)
+    shows = [show for show in page.items if isinstance(show, Show)]
+    found = [FoundShow(show, *libraries.get(show.rating_key, (None, None))) for show in shows]
     return FoundPage(tuple(found), page.entries, page.total)
+
+
+def parse_located(body: bytes, *, content_type: str = "", asked: int = MOST_ENTRIES) -> LocatedPage:
+    """Parse single items of any library, whose tags are cut to those of a listing. Raise NotAMediaContainer."""
+    page = parse_page(body, content_type=content_type, details=True, asked=asked)
+    libraries = _libraries_of_entries(body, content_type, asked)
+    return LocatedPage(page, {rating_key: key for rating_key, (key, _) in libraries.items() if key is not None})
+
+
+def _libraries_of_entries(body: bytes, content_type: str, asked: int) -> dict[str, tuple[str | None, str | None]]:
+    """Return the key and title of each entry's library, as far as the response names them, by rating key."""
+    container = _LIBRARIES.read(body, content_type, asked)
+    libraries: dict[str, tuple[str | None, str | None]] = {}
+    for entry in _all_of(container.directories, container.entries):
+        key = container.library_section_id if entry.library_section_id is None else entry.library_section_id
+        title = entry.library_section_title or container.library_section_title
+        libraries[str(entry.rating_key)] = None if key is None else str(key), title
+    return libraries
 
 
 def parse_libraries(body: bytes, *, content_type: str = "") -> Libraries:

@@ -92,6 +92,24 @@ def known_rows_and_streams(
     return _KNOWN_ROWS.decode(rows), found
 
 
+def rows_of_keys(
+    connection: sqlite3.Connection, server_id: int, rating_keys: Iterable[str], kinds: Iterable[Kind]
+) -> dict[Kind, dict[str, KnownRow]]:
+    """Return the stored rows of these rating keys, of whichever of these kinds they are, by kind and rating key."""
+    keys = list(rating_keys)
+    return {kind: known_rows(connection, kind, server_id, keys) for kind in kinds}
+
+
+def living_row(connection: sqlite3.Connection, kind: Kind, library_id: int, others: Iterable[int]) -> int | None:
+    """Return the id of a row of a library that is not missing and none of the ``others``, or None."""
+    query = (
+        f"SELECT id FROM {TABLES[kind]} WHERE library_id = ? AND state <> 'missing'"
+        " AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT 1"
+    )
+    found = connection.execute(query, (library_id, json_list(others))).fetchone()
+    return None if found is None else int(found[0])
+
+
 class KnownFile(NamedTuple):
     """A stored file with a complete path, and the Plex guid of its item."""
 

@@ -90,6 +90,12 @@ def still_of(
     return found
 
 
+def seen_before(connection: sqlite3.Connection, kind: Kind, ids: Sequence[int], moment: int) -> array[int]:
+    """Return those of these rows that were first seen by a moment."""
+    query = f"SELECT id FROM {TABLES[kind]} WHERE id IN (SELECT value FROM json_each(?)) AND first_moment <= ?"
+    return array("q", (row_id for (row_id,) in connection.execute(query, (json_list(ids), moment))))
+
+
 def parents_of_others(
     connection: sqlite3.Connection, kind: Kind, ids: Sequence[int], episodes: Container[int], *, chunk: int = 500
 ) -> set[int]:

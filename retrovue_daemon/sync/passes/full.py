@@ -15,7 +15,7 @@ from retrovue_daemon.sync.confirmation import MOST_AT_ONCE, Confirmed, confirm
 from retrovue_daemon.sync.faults import cut_short, unreadable_parent
 from retrovue_daemon.sync.listing import ListingReader
 from retrovue_daemon.sync.passes.base import Conclusion
-from retrovue_daemon.sync.removal import carry_out, plan_removal
+from retrovue_daemon.sync.removal import carry_out, plan_removal, still_unlisted
 from retrovue_daemon.sync.seen import SeenIds, unseen_rows
 from retrovue_daemon.sync.verdict import Verdict
 
@@ -48,6 +48,8 @@ class FullPass:
         self.changed = self._reader.changed
         self._listed: dict[Kind, Listed] = {}
         self._began = 0
+        self._listed_since = 0
+        """The moment at which the listing began that counts, which may be the second one."""
         self._before: LibraryListing | None = library.listing
         self._doubts: list[str] = []
         self._faults: dict[Kind, tuple[str, ...]] = {}
@@ -60,12 +62,13 @@ class FullPass:
 
     async def read(self) -> Verdict:
         """List everything, and decide which items are gone."""
-        self._began = self._library.target.moments.advance()
+        self._began = self._listed_since = self._library.target.moments.advance()
         await self._list_all()
         if any(listed.log.moved for listed in self._listed.values()):
             for kind, listed in self._listed.items():
                 self._reader.uncount(kind, listed)
             self._before = await self._looked_up()
+            self._listed_since = self._library.target.moments.advance()
             await self._list_all()
         self._note_doubts()
         if self._reader.unwritten is not None:
@@ -249,10 +252,8 @@ class FullPass:
         """Re-key and remove rows, set the marks and record the run: all or nothing."""
         verdict = self._reader.damage.adjust_verdict(verdict)
         library, listing = self._library, self._library.listing
-        leaving = {
-            kind: library.round.merged_rows.unlisted(kind, ids, self._listed[kind].rows)
-            for kind, ids in verdict.leaving.items()
-        }
+        listed = {kind: each.rows for kind, each in self._listed.items()}
+        leaving = still_unlisted(connection, library, verdict.leaving, listed, self._listed_since)
         removal = plan_removal(
             connection,
             self._context,

@@ -11,7 +11,7 @@ from retrovue_daemon.sync.confirmation import confirm
 from retrovue_daemon.sync.faults import describe_unreadable
 from retrovue_daemon.sync.listing import ListingReader
 from retrovue_daemon.sync.passes.base import Conclusion
-from retrovue_daemon.sync.removal import carry_out, plan_removal
+from retrovue_daemon.sync.removal import carry_out, plan_removal, still_unlisted
 from retrovue_daemon.sync.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -39,10 +39,12 @@ class ShowPass:
         self._reader = ListingReader(context, library, self.counts, meter)
         self.changed = self._reader.changed
         self._listed: dict[Kind, Listed] = {}
+        self._began = 0
 
     async def read(self) -> Verdict:
         """List the show, and find its seasons and episodes that are gone."""
         client, key = self._context.client, self._show.rating_key
+        self._began = self._library.target.moments.advance()
         page_size = self._context.settings.page_size
         await self._reader.read(Kind.SHOW, "shows", _alone(self._show))
         notes: list[str] = []
@@ -84,10 +86,8 @@ class ShowPass:
     def finish(self, connection: sqlite3.Connection, verdict: Verdict, recorder: RunRecorder) -> Conclusion:
         """Re-key and remove rows, and record the run; the library's marks stay, because it was not listed."""
         library = self._library
-        leaving = {
-            kind: library.round.merged_rows.unlisted(kind, ids, self._listed[kind].rows)
-            for kind, ids in verdict.leaving.items()
-        }
+        listed = {kind: each.rows for kind, each in self._listed.items()}
+        leaving = still_unlisted(connection, library, verdict.leaving, listed, self._began)
         removal = plan_removal(connection, self._context, library, leaving)
         removed = carry_out(connection, self._context, library, removal)
         if removal.refusal is not None:

@@ -1,0 +1,154 @@
+"""The pass over items that notifications named: each is requested, and only a 404 of its own removes it.
+
+A notification says where to look and proves nothing. What is stored always comes from the server's response.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from retrovue_daemon.records import Episode, Item, Kind, Movie, Page
+from retrovue_daemon.store.items.lookup import living_row, rows_of_keys
+from retrovue_daemon.store.tables.runs import Counts, list_library_again, record_failure, record_run
+from retrovue_daemon.sync.confirmation import confirm
+from retrovue_daemon.sync.listing import ListingReader
+from retrovue_daemon.sync.passes.base import Conclusion
+from retrovue_daemon.sync.removal import carry_out, plan_removal
+from retrovue_daemon.sync.seen import SeenIds
+from retrovue_daemon.sync.verdict import Verdict
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import AsyncGenerator, Mapping, Sequence
+
+    from retrovue_daemon.records import LocatedPage
+    from retrovue_daemon.store.items.lookup import KnownRow
+    from retrovue_daemon.store.tables.runs import RunKind
+    from retrovue_daemon.sync.passes.base import RunRecorder
+    from retrovue_daemon.sync.progress import Meter
+    from retrovue_daemon.sync.target import LibraryTarget, PassContext
+
+LISTING = "changed items"
+"""The name of what such a pass reads, in the progress."""
+
+
+class EventsPass:
+    """Reads the items with these rating keys, of whichever kind they are.
+
+    It may run beside a full pass over the same library: the target has a round of its own, and rows that were read
+    here are not removed by a listing that had begun before. The library's marks stay as they are.
+    """
+
+    kind: ClassVar[RunKind] = "events"
+
+    def __init__(
+        self, context: PassContext, library: LibraryTarget, meter: Meter, rating_keys: Sequence[str]
+    ) -> None:
+        self.counts = Counts()
+        self.unfinished: list[str] = []
+        """Keys of items that the server has not finished: they have no guid, or no file."""
+        self.elsewhere: dict[str, list[str]] = {}
+        """Keys of items that belong to other libraries, by the key of the library."""
+        self._context = context
+        self._library = library
+        self._rating_keys = list(dict.fromkeys(rating_keys))
+        self._reader = ListingReader(context, library, self.counts, meter, complete=False)
+        self.changed = self._reader.changed
+
+    async def read(self) -> Verdict:
+        """Request the items, write what differs, and find what is gone."""
+        target, reader = self._library.target, self._context.database.reader
+        kinds = [kind for kind, _ in self._library.listings]
+        stored = await reader.run(rows_of_keys, target.server_id, self._rating_keys, kinds)
+        moment, unreadable = target.moments.now, list[str]()
+        requesting = self._context.client.metadata.located(self._rating_keys, unreadable=unreadable)
+        pages = await self._context.slot.wait_for(requesting)
+        here = self._items_of_library(pages, stored)
+        # Before they are written: a full pass that runs beside this one must not remove them.
+        for kind in kinds:
+            ids = [stored[kind][item.rating_key].id for item in here if item.rating_key in stored[kind]]
+            self._library.round.merged_rows.note_read(kind, ids, moment)
+        for kind in kinds:
+            if items := tuple(item for item in here if item.kind is kind):
+                await self._reader.read(kind, LISTING, _page(items, pages))
+        if self._reader.unwritten is not None:
+            return Verdict("incomplete", self._reader.unwritten, list_again=True)
+        answered = {item.rating_key for each in pages for item in each.page.items} | {*unreadable}
+        answered |= {skipped.rating_key for each in pages for skipped in each.page.skipped if skipped.rating_key}
+        leaving = {
+            kind: [
+                row.id
+                for key, row in stored[kind].items()
+                if key not in answered and row.state != "missing" and row.library_id == target.library_id
+            ]
+            for kind in kinds
+        }
+        return await self._confirmed(leaving)
+
+    def _items_of_library(
+        self, pages: Sequence[LocatedPage], stored: Mapping[Kind, Mapping[str, KnownRow]]
+    ) -> list[Item]:
+        """Return the requested items of this library; a response may contain anything."""
+        wanted, found = {*self._rating_keys}, dict[str, Item]()
+        for each in pages:
+            for item in each.page.items:
+                key = item.rating_key
+                row = stored.get(item.kind, {}).get(key)
+                known_here = row is not None and row.library_id == self._library.target.library_id
+                library = each.libraries.get(key, self._library.row.key if known_here else None)
+                if key not in wanted or library is None or item.kind not in stored:
+                    continue
+                if library != self._library.row.key:
+                    self.elsewhere.setdefault(library, []).append(key)
+                    continue
+                found[key] = item
+                if item.guid is None or (isinstance(item, Movie | Episode) and not item.files):
+                    self.unfinished.append(key)
+        return [*found.values()]
+
+    async def _confirmed(self, leaving: Mapping[Kind, Sequence[int]]) -> Verdict:
+        """Request the items that were missing in the response, one by one; a living item must answer beside them."""
+        if not any(leaving.values()):
+            return Verdict("ok")
+        reader, library_id = self._context.database.reader, self._library.row.id
+        controls = {kind: await reader.run(living_row, kind, library_id, ids) for kind, ids in leaving.items() if ids}
+        living = {kind: SeenIds(() if row_id is None else (row_id,)) for kind, row_id in controls.items()}
+        doubtful = {kind: ids for kind, ids in leaving.items() if ids}
+        confirmed = await confirm(self._context, self._library, doubtful, living)
+        if confirmed is None:
+            return Verdict(
+                "incomplete", "the server responds with 404 for an item that should be there", list_again=True
+            )
+        return Verdict("ok", leaving={kind: confirmed.gone[kind] for kind in doubtful})
+
+    def finish(self, connection: sqlite3.Connection, verdict: Verdict, recorder: RunRecorder) -> Conclusion:
+        """Re-key and remove rows, and record the pass if it changed something."""
+        library = self._library
+        if not any(verdict.leaving.values()) and not self.counts.added:
+            removal, removed = None, 0
+        else:
+            removal = plan_removal(connection, self._context, library, verdict.leaving)
+            removed = carry_out(connection, self._context, library, removal)
+            if removal.refusal is not None:
+                verdict = Verdict("blocked", removal.refusal)
+        verdict = self._reader.hidden_paths.adjust_verdict(verdict)
+        run = recorder.run(verdict, self.counts, removal, removed)
+        if verdict.status == "blocked":
+            record_failure(connection, run)
+        if self._reader.displaced or self._reader.list_again:
+            list_library_again(connection, library.row.id)
+        is_worth_a_record = run.counts.any_change or run.status != "ok"
+        return Conclusion(run, record_run(connection, run) if is_worth_a_record else None, removal)
+
+
+async def _page(items: tuple[Item, ...], pages: Sequence[LocatedPage]) -> AsyncGenerator[Page, None]:
+    """Yield one page with some of the items that were requested one by one."""
+    keys = {item.rating_key for item in items}
+    yield Page(
+        offset=0,
+        total=None,
+        entries=len(items),
+        items=items,
+        mended=tuple(lost for each in pages for lost in each.page.mended if lost[0] in keys),
+        cut=tuple(lost for each in pages for lost in each.page.cut if lost[0] in keys),
+    )
