@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-TABLES = ("shows", "show_guids", "seasons", "episodes", "episode_guids", "media_files", "streams")
-OF_DETAILS = (
-    "tags", "people", "show_tags", "episode_tags", "show_credits", "episode_credits", "chapters", "markers",
+TABLES = (
+    "shows", "show_guids", "seasons", "episodes", "episode_guids", "media_files", "streams", "collections",
+    "collection_items", "tags", "show_tags", "episode_tags",
 )  # fmt: skip
+OF_DETAILS = ("people", "show_credits", "episode_credits", "chapters", "markers")
 
 PREPARE = (
     "import pathlib, sys; from retrovue_daemon.store.file.preparation import prepare;"

@@ -2,7 +2,7 @@
 
 A single-threaded process requests the same pages as the daemon over one connection, decodes the same fields, and
 inserts the same rows into an empty database with the same schema. It looks nothing up, compares nothing, and does not
-handle failures.
+handle failures. After the items of each server follow its collections and labels: see ``floor_groups``.
 
     python -m benchmarks.floor [OPTIONS] DATABASE URL TOKEN [URL TOKEN ...]
 
@@ -27,8 +27,10 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
+from benchmarks.floor_groups import Groups, GroupTables
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 PAGE = 500
 BATCH = 2000
@@ -184,6 +186,10 @@ class Server:
             start += PAGE
             yield body
 
+    def groups(self, libraries: Iterable[str]) -> Groups:
+        """Return the collections of the server, and the labels of these libraries."""
+        return Groups(self.get, libraries)
+
     def libraries(self) -> list[dict[str, Any]]:
         """Return the libraries of shows, after asking which server it is, as every client of known servers has to."""
         json.loads(self.get("/identity", {})[0])
@@ -200,6 +206,11 @@ class Tables:
         self._last_id = dict.fromkeys(("shows", "seasons", "episodes", "media_files"), 0)
         self._ids: dict[str, int] = {}
         self._place: tuple[int, int, str] = (0, 0, "")
+
+    @property
+    def ids(self) -> Mapping[str, int]:
+        """The ids of the current server's shows, seasons and episodes, by rating key."""
+        return self._ids
 
     def server(self, number: int, server: Server) -> None:
         self._ids.clear()
@@ -275,6 +286,7 @@ class Tables:
         row_id, file_id = self._last_id["episodes"], self._last_id["media_files"]
         for entry in entries:
             row_id += 1
+            ids[entry.rating_key] = row_id
             key, guid, updated_at = entry.rating_key, entry.guid, entry.updated_at
             first = file_id + 1
             for media in entry.media:
@@ -368,23 +380,29 @@ def _external(entry: Entry) -> list[tuple[str, str]]:
 
 
 def fetch(servers: list[Server], *, decoded: bool) -> None:
-    """Request all pages, and optionally decode them."""
+    """Request all pages, and optionally decode them; the lists of collections and labels are decoded in any case."""
     for server in servers:
-        for library in server.libraries():
+        libraries = server.libraries()
+        for library in libraries:
             for kind in LISTINGS:
                 for body in server.pages(library["key"], kind):
                     if decoded:
                         DECODER.decode(body)
+        groups = server.groups(library["key"] for library in libraries)
+        for _ in (*groups.collections(), *groups.labels()):
+            pass
 
 
 def insert(servers: list[Server], connection: sqlite3.Connection) -> None:
     """Request all pages, decode them and insert their content."""
-    tables = Tables(connection)
+    tables, group_tables = Tables(connection), GroupTables(connection)
     known = 0
     for number, server in enumerate(servers, start=1):
         tables.server(number, server)
+        libraries: dict[str, int] = {}
         for library in server.libraries():
             known += 1
+            libraries[library["key"]] = known
             tables.library(number, known, library)
             for kind in LISTINGS:
                 waiting: list[Entry] = []
@@ -394,6 +412,7 @@ def insert(servers: list[Server], connection: sqlite3.Connection) -> None:
                         tables.insert(kind, waiting)
                         waiting = []
                 tables.insert(kind, waiting)
+        group_tables.insert(number, libraries, tables.ids, server.groups(libraries))
 
 
 def main() -> None:

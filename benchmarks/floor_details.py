@@ -24,7 +24,8 @@ ARGUMENTS = {
     "excludeElements": "Media,Guid,Rating,Collection,Similar,Image,UltraBlurColors,Extras,Location,Field",
     "excludeFields": "summary,tagline,slug",
 }
-TAGS = {"genre": "genres", "country": "countries", "label": "labels", "network": "networks"}
+TAGS = {"genre": "genres", "country": "countries", "network": "networks"}
+"""Labels are stored already."""
 JOBS = {"director": "directors", "writer": "writers", "producer": "producers", "actor": "roles"}
 
 Row = tuple[Any, ...]
@@ -59,7 +60,6 @@ class Entry(msgspec.Struct, gc=False, rename="camel"):
     duration: int | None = None
     genres: list[Tag] = msgspec.field(default_factory=list, name="Genre")
     countries: list[Tag] = msgspec.field(default_factory=list, name="Country")
-    labels: list[Tag] = msgspec.field(default_factory=list, name="Label")
     networks: list[Tag] = msgspec.field(default_factory=list, name="Network")
     directors: list[Person] = msgspec.field(default_factory=list, name="Director")
     writers: list[Person] = msgspec.field(default_factory=list, name="Writer")
@@ -86,7 +86,8 @@ class Details:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._now = int(time.time())
-        self._tags: dict[tuple[str, str], int] = {}
+        tags = connection.execute("SELECT kind, name, id FROM tags")
+        self._tags: dict[tuple[str, str], int] = {(kind, name): tag_id for kind, name, tag_id in tags}
         self._people: dict[tuple[str, str], int] = {}
 
     def read(self, get: Callable[[str, dict[str, str]], tuple[bytes, int]], number: int) -> None:

@@ -55,12 +55,16 @@ def _rows(path: Path, table: str) -> list[tuple[object, ...]]:
 
 
 async def test_the_floor_inserts_the_rows_of_the_daemon(tmp_path, path, config, sync) -> None:
-    """Every value that comes from Plex, and the ids: two servers, two libraries each, several pages."""
+    """Every value that comes from Plex, and the ids: two servers, two libraries each, several pages.
+
+    Also the collections with their members, and the labels of shows and episodes.
+    """
     async with AsyncExitStack() as opened:
         plexes = [
             await opened.enter_async_context(SimulatedPlex(world))
             for world in worlds(servers=2, libraries=2, shows=30, episodes=80, season=22)
         ]
+        plexes[0].rich.add_label(next(plexes[0].world.episodes()).id, "Pilot")
         floor = tmp_path / "floor.db"
         prepare(floor)
         addresses = [word for plex in plexes for word in (plex.url, plex.token)]
