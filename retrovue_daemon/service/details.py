@@ -9,6 +9,8 @@ import msgspec
 import structlog
 
 from retrovue_daemon.errors import PlexError
+from retrovue_daemon.service.health import ReportFailures
+from retrovue_daemon.service.report import LibraryDetails
 from retrovue_daemon.service.schedule import LibraryBackoff
 from retrovue_daemon.store.items.tags import delete_unused_people, delete_unused_tags
 from retrovue_daemon.store.items.wanting import pending, want_again
@@ -16,8 +18,8 @@ from retrovue_daemon.sync.details import DAY_S, DetailsContext, DetailsCounts, D
 from retrovue_daemon.sync.details_abilities import DetailsAbilities
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from typing import Never
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Never, TypeAlias
 
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.config import ServerSection, SyncSection
@@ -26,17 +28,20 @@ if TYPE_CHECKING:
     from retrovue_daemon.sync.progress import ProgressBoard
     from retrovue_daemon.sync.target import LibraryTarget
 
+    Settings: TypeAlias = tuple[ServerSection, SyncSection]
+
 LOOK_S: Final = 60.0
 """Seconds between two checks for items whose time to be read again has come."""
 
 log = structlog.get_logger()
 
 
-class LibraryDetails(msgspec.Struct, frozen=True):
-    """How many items of a library were ``read`` in a round, and how many still wait for their details."""
+class _Call(msgspec.Struct, eq=False):
+    """A call of `read_now`: the libraries to read, and how many items of each had been read ``before`` it."""
 
-    read: int = 0
-    pending: int = 0
+    library_ids: tuple[int, ...]
+    before: Mapping[int, int]
+    done: asyncio.Future[dict[int, LibraryDetails]]
 
 
 class DetailsReader:
@@ -61,6 +66,12 @@ class DetailsReader:
         self._is_wanted: Callable[[], bool] = lambda: True
         self._cleaned: int | None = None
         self._changed = False
+        self._calls: list[_Call] = []
+        self._is_called = False
+        """Whether a call has come since the last look: what is read for none gives way to it."""
+        self._serves_calls = False
+        self._reads: dict[int, int] = {}
+        """How many new and changed items of each library were read so far."""
 
     def set_libraries(self, server_id: int, targets: Iterable[LibraryTarget]) -> None:
         """Set the libraries that are synced."""
@@ -87,18 +98,91 @@ class DetailsReader:
         if await self._database.writer.run(want_again, library_id, self._clock.now()):
             self._news.set()
 
-    async def run(self, client: PlexClient, settings: Callable[[], tuple[ServerSection, SyncSection]]) -> Never:
-        """Read details whenever passes have ended or a time has come, with the newest settings, until cancelled."""
+    def look(self) -> None:
+        """Follow a changed configuration, which may want details now, or no longer."""
+        if not self._is_wanted():
+            self.give_up()
+        self._news.set()
+
+    async def read_now(self, library_ids: Iterable[int]) -> dict[int, LibraryDetails]:
+        """Let `run` read what these libraries want, before all else; return what was read and remains, by library.
+
+        The result is empty if no details are wanted, or if the reader ends.
+        """
+        if not self._is_wanted():
+            return {}
+        call = _Call(tuple(library_ids), dict(self._reads), asyncio.get_running_loop().create_future())
+        self._calls.append(call)
+        self._is_called = True
+        self._news.set()
+        return await call.done
+
+    def take_over(self, other: DetailsReader) -> None:
+        """Answer the calls of a reader that this one replaces."""
+        self._calls, self._reads, self._is_called = list(other._calls), dict(other._reads), bool(other._calls)
+
+    def give_up(self) -> None:
+        """Answer all calls without a result."""
+        calls, self._calls = self._calls, []
+        for call in calls:
+            if not call.done.done():
+                call.done.set_result({})
+
+    async def run(self, client: PlexClient, settings: Callable[[], Settings], fail: Callable[..., None]) -> Never:
+        """Read details whenever passes have ended or a time has come, with the newest settings, until cancelled.
+
+        A failure of the database, or a bug, is passed to ``fail``.
+        """
         # A reload may turn details off while a large library is read.
         self._is_wanted = lambda: _wants_details(*settings())
         while True:
+            with ReportFailures(fail):
+                await self._keep_reading(client, settings)
+            self.give_up()
+            await self._clock.sleep(settings()[1].interval)
+
+    async def _keep_reading(self, client: PlexClient, settings: Callable[[], Settings]) -> Never:
+        while True:
             await self._quiet.wait()
             self._news.clear()
+            self._is_called = False
+            await self._answer_calls(client, *settings())
             section, sync = settings()
             if _wants_details(section, sync):
                 await self._round(client, _cast(section, sync), tuple(self._targets.values()), again=True)
                 await self._clean()
             await self._wait()
+
+    async def _answer_calls(self, client: PlexClient, section: ServerSection, sync: SyncSection) -> None:
+        """Read what the calls until now are about, and answer them."""
+        calls = tuple(self._calls)
+        ids = dict.fromkeys(library_id for call in calls for library_id in call.library_ids)
+        targets = [self._targets[library_id] for library_id in ids if library_id in self._targets]
+        found: dict[int, int] = {}
+        if calls and _wants_details(section, sync):
+            self._serves_calls = True
+            try:
+                for target in targets:
+                    self._backoff.succeeded(target.library_id)  # a person waits: no failure before delays a try
+                await self._round(client, _cast(section, sync), targets, again=False)
+            finally:
+                self._serves_calls = False
+            found = {each.library_id: await self._pending(each) for each in targets}
+        for call in calls:
+            if not call.done.done():
+                call.done.set_result(
+                    {
+                        library_id: LibraryDetails(
+                            self._reads.get(library_id, 0) - call.before.get(library_id, 0), found[library_id]
+                        )
+                        for library_id in call.library_ids
+                        if library_id in found
+                    }
+                )
+        self._calls = [call for call in self._calls if not call.done.done()]
+
+    async def _pending(self, target: DetailsTarget) -> int:
+        return await self._database.reader.run(pending, [target.library_id])
 
     async def once(
         self, client: PlexClient, section: ServerSection, sync: SyncSection, library_ids: Iterable[int]
@@ -111,9 +195,7 @@ class DetailsReader:
         read = await self._round(client, _cast(section, sync), targets, again=False)
         await self._clean()
         return {
-            each.library_id: LibraryDetails(
-                read.get(each.library_id, 0), await self._database.reader.run(pending, [each.library_id])
-            )
+            each.library_id: LibraryDetails(read.get(each.library_id, 0), await self._pending(each))
             for each in targets
         }
 
@@ -149,7 +231,8 @@ class DetailsReader:
                 for target in targets:
                     if self._turns.get(target.library_id) != (day := self._clock.now() // DAY_S):
                         await self._read(context, target, "turn")
-                        self._turns[target.library_id] = day
+                        if not self._is_called:
+                            self._turns[target.library_id] = day
         finally:
             self._board.drop_details(self._server)
         return read
@@ -166,6 +249,8 @@ class DetailsReader:
         except PlexError as failure:
             error = failure
         self._changed = self._changed or one.counts.changed > 0
+        if what == "new":
+            self._reads[library_id] = self._reads.get(library_id, 0) + one.counts.read
         one.log_skipped()
         if one.counts != DetailsCounts():
             log.info(
@@ -197,9 +282,10 @@ class DetailsReader:
         self._failing.add(library_id)
 
     async def _may_continue(self, library_id: int) -> bool:
-        """Wait until no pass of the server runs; return whether the details of the library are still wanted."""
+        """Wait until no pass of the server runs; return whether to go on with the details of the library."""
         await self._quiet.wait()
-        return library_id in self._targets and self._is_wanted()
+        gives_way = self._is_called and not self._serves_calls
+        return library_id in self._targets and self._is_wanted() and not gives_way
 
     async def _wait(self) -> None:
         """Wait until passes have ended, or for a minute."""

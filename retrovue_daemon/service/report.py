@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from retrovue_daemon.errors import AmbiguousShow, UnknownLibrary, UnknownShow
 from retrovue_daemon.errors.selection import selects_nothing
@@ -12,10 +12,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from retrovue_daemon.errors import DaemonError
-    from retrovue_daemon.service.details import LibraryDetails
     from retrovue_daemon.service.selection import Selection
     from retrovue_daemon.sync.discovery import Offer
     from retrovue_daemon.sync.verdict import PassReport
+
+
+class LibraryDetails(NamedTuple):
+    """How many items of a library were ``read`` in a round, and how many still wait for their details."""
+
+    read: int = 0
+    pending: int = 0
 
 
 @dataclass(frozen=True, slots=True)

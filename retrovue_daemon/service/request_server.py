@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,11 @@ from retrovue_daemon.store.tables.requests import finish_request, open_requests,
 from retrovue_daemon.sync.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.service.job import Job
+    from retrovue_daemon.service.report import LibraryDetails, ServerReport
     from retrovue_daemon.store.database import Database
     from retrovue_daemon.store.tables.requests import RequestRow
     from retrovue_daemon.sync.progress import ProgressBoard
@@ -37,7 +39,9 @@ _OPTIONS: dict[str, tuple[type, str]] = {
     "year": (int, "a number"),
     "full": (bool, "true or false"),
     "accept_removals": (bool, "true or false"),
+    "details": (bool, "true or false"),
 }
+_DEFAULTS = msgspec.structs.replace(EVERYTHING, details=False)
 
 
 class RequestServer:
@@ -48,11 +52,13 @@ class RequestServer:
         database: Database,
         board: ProgressBoard,
         submit: Callable[[Selection, str | None], list[Job]],
+        read_details: Callable[[Job], Awaitable[Mapping[int, LibraryDetails]]],
         clock: Clock,
     ) -> None:
         self._database = database
         self._board = board
         self._submit = submit
+        self._read_details = read_details
         self._clock = clock
         self._serving: dict[int, asyncio.Task[None]] = {}
         self._ended: set[int] = set()
@@ -103,12 +109,19 @@ class RequestServer:
             await self._finish(request, result, None)
             log.warning("request.refused", request_id=request.id, error=str(error), hint=error.hint)
             return
-        reports = [await job.done for job in jobs]
+        reports = await asyncio.gather(*(self._report(job) for job in jobs))
         result = summary(reports, exit_code(reports))
         unmet(selection, result)
         run_ids = [done.run_id for report in reports for done in report.passes if done.run_id is not None]
         await self._finish(request, result, max(run_ids, default=None))
         log.info("request.finished", request_id=request.id, exit_code=result["exit_code"])
+
+    async def _report(self, job: Job) -> ServerReport:
+        """Return the report of a job, after its details if it waits for them."""
+        report = await job.done
+        if job.selection.details and report.error is None:
+            report = replace(report, details=await self._read_details(job))
+        return report
 
     async def _finish(self, request: RequestRow, result: dict[str, Any], run_id: int | None) -> None:
         await self._database.writer.run(finish_request, request.id, result, run_id, self._clock.now())
@@ -137,10 +150,13 @@ class RequestServer:
     def _progress(self, jobs: Sequence[Job]) -> Progress:
         """Return the progress of a request over all its servers."""
         each = [job.progress(self._board.latest) for job in jobs]
+        details = [self._board.details_of(job.server) for job in jobs if job.selection.details and job.done.done()]
         return Progress(
             sum(one.libraries_done for one in each),
             sum(one.libraries_total for one in each),
             tuple(library for one in each for library in one.running),
+            details_read=sum(read for read, _ in details),
+            details_total=sum(total for _, total in details),
         )
 
 
@@ -173,6 +189,7 @@ def selection_of(request: RequestRow) -> Selection:
         show=None if show is None else (show, year),
         full=request.kind == "full" or options.get("full") is True,
         accept_removals=options.get("accept_removals") is True,
+        details=options.get("details") is True,
     )
 
 
@@ -188,5 +205,5 @@ def _check_option(name: str, value: object) -> None:
 
 def _named(selection: Selection) -> dict[str, Any]:
     return {
-        name: value for name, value in msgspec.structs.asdict(selection).items() if value != getattr(EVERYTHING, name)
+        name: value for name, value in msgspec.structs.asdict(selection).items() if value != getattr(_DEFAULTS, name)
     }

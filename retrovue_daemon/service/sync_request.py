@@ -67,7 +67,7 @@ async def _insert(connection: Connection, selection: Selection, server: str | No
     if server is not None:
         active = [row for row in await connection.run(read_servers) if row.is_active]
         server_id = choose_active(active, server).id
-    options: dict[str, Any] = {"full": selection.full, "accept_removals": selection.accept_removals}
+    options: dict[str, Any] = {name: getattr(selection, name) for name in ("full", "accept_removals", "details")}
     if selection.library is not None:
         options["library"] = selection.library
     if selection.show is not None:
@@ -123,6 +123,7 @@ def _progress(stored: Any) -> Progress | None:
     """Return the stored progress, or None if it has another form: the daemon may be of another release."""
     try:
         running = tuple(LibraryProgress(**one) for one in stored["running"])
-        return Progress(stored["libraries_done"], stored["libraries_total"], running)
+        details = {name: stored.get(name, 0) for name in ("details_read", "details_total")}
+        return Progress(stored["libraries_done"], stored["libraries_total"], running, **details)
     except (KeyError, TypeError):
         return None

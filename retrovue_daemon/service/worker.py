@@ -29,9 +29,8 @@ from retrovue_daemon.sync.target import PassContext
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from retrovue_daemon.service.details import LibraryDetails
     from retrovue_daemon.service.planning import LibraryWork
-    from retrovue_daemon.service.report import ServerReport
+    from retrovue_daemon.service.report import LibraryDetails, ServerReport
     from retrovue_daemon.service.roster import ActiveServer
     from retrovue_daemon.service.round_log import Round
     from retrovue_daemon.service.selection import Selection
@@ -95,6 +94,7 @@ class ServerWorker:
             self._wake.set()
         self._backoff.first = context.timing.interval
         self.server, self.context = server, context
+        self.details.look()
 
     def hand_over(self) -> None:
         """Keep all jobs, including the running ones, for the worker that replaces this one: see `take_over`."""
@@ -108,6 +108,7 @@ class ServerWorker:
         """Continue the jobs of the worker that this one replaces, and its reported failure."""
         self._jobs = list(other._jobs)
         self.health.error = other.health.error
+        self.details.take_over(other.details)
 
     def stop_library(self, library_id: int) -> None:
         """Stop a library's pass at its next page."""
@@ -127,9 +128,13 @@ class ServerWorker:
             while True:
                 with ReportFailures(self.fail, *self._jobs):
                     async with self.context.client(self.server.section) as client, asyncio.TaskGroup() as group:
-                        group.create_task(self._read_details(client), name=f"details {self.name}")
+                        details = self.details.run(
+                            client, lambda: (self.server.section, self.context.timing), self.fail
+                        )
+                        group.create_task(details, name=f"details {self.name}")
                         await self._poll_until_cancelled(client, group)
                 # The session could not be opened, for example because a certificate file is missing.
+                self.details.give_up()
                 await self._wait_for_work()
         finally:
             self._fail_jobs()
@@ -315,13 +320,6 @@ class ServerWorker:
         if self._polls and self._schedule.is_postponed:
             self.health.store_next_poll(self.server.server_id, self._schedule.due_in)
 
-    async def _read_details(self, client: PlexClient) -> Never:
-        """Read details while no pass runs. A failure of the database, or a bug, does not end the polls."""
-        while True:
-            with ReportFailures(self.fail):
-                await self.details.run(client, lambda: (self.server.section, self.context.timing))
-            await self.context.clock.sleep(self.context.timing.interval)
-
     async def _store_observed_time(self) -> None:
         """Store the observed time when due: rarely, because a poll without changes should write almost nothing."""
         if self.context.observed.is_due:
@@ -347,3 +345,4 @@ class ServerWorker:
         for job in (*self._jobs, *(job for work, _ in self._running.values() for job in work.jobs)):
             job.fail(ServerWithdrawn(self.name))
         self._jobs = []
+        self.details.give_up()

@@ -108,6 +108,10 @@ class ProgressBoard:
         self._details[server] = read, total
         self._publish(self._latest)
 
+    def details_of(self, server: str) -> tuple[int, int]:
+        """Return how many items of a server have their details now, out of how many; (0, 0) while none are read."""
+        return self._details.get(server, (0, 0))
+
     def drop_details(self, server: str) -> None:
         """Show no details of a server any more."""
         if self._details.pop(server, None) is not None:

@@ -72,8 +72,8 @@ def sync(
     results as plain lines (or one JSON object) to standard output, and log lines as JSON to standard error.
 
     After the listings, the details of new and changed items are read, 100 items per request, unless the configuration
-    says `details = false`. With `--no-details`, a later sync reads them. A running daemon reads them in the
-    background, and the command does not wait for that.
+    says `details = false`. With `--no-details`, the command does not wait for them: a running daemon reads them in
+    the background, and without one, the next sync reads them.
 
     If more than `max_removed` of a library would become missing, a safety guard holds the removals back, because a
     disk that is not mounted looks like an emptied library. `--accept-removals` applies them.
