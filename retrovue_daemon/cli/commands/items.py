@@ -135,7 +135,7 @@ def search_items(
     elif found:
         print_table(_found_table(found))
         if chosen.total > len(found):
-            least = "more than " if chosen.is_capped else ""
+            least = "at least " if chosen.is_capped else ""
             print(f"{len(found)} of {least}{chosen.total:,}; --limit shows more")
     if chosen.is_index_behind:
         print_note("the index of words is not complete yet, so only titles were searched, all of them")

@@ -168,9 +168,9 @@ class Chosen:
     titles of collections. Without one, or if it has no match, a title must contain the text, ignoring case; if none
     does, accents are ignored, too. ``is_index_behind`` says that there is an index, which is not complete.
 
-    With ``most``, about so many matches of the index are read per kind; ``is_capped`` says that there are more. All
-    that is read is from one moment: until the connection is closed, it stays in a transaction. Raise UnknownName if
-    the filters name something that does not exist.
+    With ``most``, about so many matches of the index are read per kind; ``is_capped`` says that there may be more.
+    All that is read is from one moment: until the connection is closed, it stays in a transaction. Raise UnknownName
+    if the filters name something that does not exist.
     """
 
     def __init__(

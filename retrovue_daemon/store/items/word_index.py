@@ -53,14 +53,17 @@ def build_step(connection: sqlite3.Connection) -> int:
 
     Raise sqlite3.OperationalError if SQLite has no FTS5.
     """
+    # For the tokenizer "ascii" all other characters are part of words, so that it finds exactly those of `words`;
+    # "unicode61" knows fewer letters than Python, and to search for what it would split is an error.
     connection.execute(
         "CREATE VIRTUAL TABLE IF NOT EXISTS search_index"
-        " USING fts5 (words, detail = none, columnsize = 0, prefix = '1 2 3 4 5 6 7 8', tokenize = 'unicode61')"
+        " USING fts5 (words, detail = none, columnsize = 0, prefix = '1 2 3 4 5 6 7 8', tokenize = 'ascii')"
     )
     query = "SELECT id, row_key FROM search_queue ORDER BY id LIMIT ?"
     if queued := connection.execute(query, (ROWS_AT_ONCE,)).fetchall():
         _renew(connection, {key for _, key in queued})
         connection.execute("DELETE FROM search_queue WHERE id <= ?", (queued[-1][0],))
+        _return_to_last(connection)
         return len(queued)
     done = _progress(connection)
     for number, (table, title, other) in _SOURCES.items():
@@ -70,7 +73,6 @@ def build_step(connection: sqlite3.Connection) -> int:
         query = f"SELECT id, {title}, {other} FROM {table} WHERE id > ? ORDER BY id LIMIT ?"
         rows = connection.execute(query, (before, ROWS_AT_ONCE)).fetchall()
         _index(connection, number, rows)
-        # Ids of people are given out again: after the last ones were deleted, it continues before them.
         done[number] = rows[-1][0] if rows else last
         _store_progress(connection, done)
         return max(len(rows), 1)
@@ -132,6 +134,14 @@ def _index(connection: sqlite3.Connection, number: int, rows: Iterable[tuple[int
         "INSERT OR REPLACE INTO search_index (rowid, words) VALUES (?, ?)",
         (((number << _SHIFT) + row_id, " ".join(words(f"{title} {other or ''}"))) for row_id, title, other in rows),
     )
+
+
+def _return_to_last(connection: sqlite3.Connection) -> None:
+    """Note of each table that no row after its last one is in the index: ids of people are given out again."""
+    done = _progress(connection)
+    last = {number: min(row_id, _last(connection, _SOURCES[number][0])) for number, row_id in done.items()}
+    if last != done:
+        _store_progress(connection, last)
 
 
 def _last(connection: sqlite3.Connection, table: str) -> int:

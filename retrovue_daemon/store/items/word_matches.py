@@ -19,7 +19,7 @@ _MOST_NAMES: Final = 20
 
 
 class WordMatches:
-    """The items that a search of the index finds, ``most`` per kind; ``is_capped`` says that there are more."""
+    """The items that a search of the index finds, ``most`` per kind; ``is_capped`` says that there may be more."""
 
     def __init__(
         self, connection: sqlite3.Connection, tests: Sequence[tuple[str, str]], text: str, most: int | None
@@ -61,7 +61,9 @@ class WordMatches:
                     f"SELECT i.id FROM {table} AS i WHERE i.id IN"
                     f" ({members} IN (SELECT value FROM json_each(?))) AND {condition.sql} LIMIT ?"
                 )
-                found.update(self._column(query, json_list(ids), *condition.values, most))
+                named = self._column(query, json_list(ids), *condition.values, most)
+                self.is_capped = self.is_capped or len(named) >= most >= 0
+                found.update(named)
         return list(found)
 
     def _names(self, number: int) -> list[int]:

@@ -149,6 +149,40 @@ def test_the_ids_of_people_may_be_given_out_again(connection) -> None:
         assert _found(connection, "quill") == ["Été en mer"]
 
 
+def test_an_id_given_out_again_between_two_steps_is_noticed(connection) -> None:
+    """After the deletion is in the index, and before the next new rows are looked for."""
+    _build(connection)
+    connection.execute("DELETE FROM people WHERE id = 2")
+    assert build_step(connection) == 1
+    connection.execute("INSERT INTO people (id, name) VALUES (2, 'Ada Quill')")
+    connection.execute("INSERT OR REPLACE INTO movie_credits VALUES (3, 'actor', 0, 2, NULL)")
+    assert is_behind(connection)
+    _build(connection)
+    assert _found(connection, "quill") == ["Été en mer"]
+
+
+@pytest.mark.parametrize("word", ["a\u19b5b", "x\U00010570"])
+def test_letters_that_sqlite_does_not_know_are_searched(connection, word) -> None:
+    """Its tables of Unicode are older than Python's; a word that it split would be an error."""
+    connection.execute("UPDATE movies SET title = ? WHERE id = 1", (f"A {word} Night",))
+    _build(connection)
+    assert _found(connection, word) == _found(connection, word[:-1]) == [f"A {word} Night"]
+
+
+def test_of_many_credits_some_are_read(connection) -> None:
+    """And the result says that there are more."""
+    connection.execute(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40)"
+        " INSERT INTO movies (server_id, library_id, rating_key, title, created_at, synced_at)"
+        " SELECT 1, 1, 'n' || i, 'Fog ' || i, 1, 1 FROM n"
+    )
+    connection.execute("INSERT OR IGNORE INTO movie_credits SELECT id, 'actor', 0, 2, NULL FROM movies")
+    _build(connection)
+    assert Chosen(connection, Filters(), "maker", most=10).is_capped
+    chosen = Chosen(connection, Filters(), "maker")
+    assert (chosen.total, chosen.is_capped) == (43, False)
+
+
 def test_of_many_matches_some_are_read(connection) -> None:
     """An equal title is among them, and the result says that there are more."""
     connection.execute(
