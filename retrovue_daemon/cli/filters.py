@@ -31,6 +31,8 @@ _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _LENGTH: Final = re.compile(r"(?:\d+h)?(?:\d+m)?(?:\d+s)?")
 _SORTS: Final = ("title", "year", "added", "released", "duration", "rating", "series", "random")
 _HIGHEST_RATING: Final = 10
+_CLOCKS_DIFFER_S: Final = 86400
+"""Times of servers that lie further in the future are wrong: they come from the dates of files."""
 
 
 class KindName(StrEnum):
@@ -149,7 +151,9 @@ class Choice:
     added_since: Annotated[
         str | None,
         _option(
-            "--added-since", metavar="DATE|AGE", help="Only added to Plex since a date (2026-03-14) or an age (7d)."
+            "--added-since",
+            metavar="DATE|AGE",
+            help="Only added to Plex since a date (2026-03-14) or an age (7d), and not in the future.",
         ),
     ] = None
     state: Annotated[
@@ -210,6 +214,7 @@ class Choice:
             languages=tuple(_language("--language", code) for code in self.language or ()),
             subtitles=tuple(_language("--subtitle", code) for code in self.subtitle or ()),
             added_since=None if self.added_since is None else _since(self.added_since),
+            added_until=None if self.added_since is None else int(time.time()) + _CLOCKS_DIFFER_S,
             state=self._state() or state,
             guid=read_guid(text) if is_guid and text is not None else None,
         )

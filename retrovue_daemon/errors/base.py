@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,7 +69,15 @@ class ReportedError(DaemonError):
         return self.message
 
 
+MOST_NAMES: Final = 30
+"""Names in a hint; a server may have hundreds of genres."""
+
+
 def nearest(name: str, known: Sequence[str]) -> str:
-    """Return a hint for an unknown name: the most similar known one, or all of them."""
+    """Return a hint for an unknown name: the most similar known one, or the known ones, if they are not too many."""
     near = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(map(repr, known)) or 'none'}"
+    if near:
+        return f"did you mean {near[0]!r}?"
+    more = len(known) - MOST_NAMES
+    names = [repr(each) for each in known[:MOST_NAMES]]
+    return f"known: {', '.join(names) or 'none'}{f' and {more:,} more' if more > 0 else ''}"

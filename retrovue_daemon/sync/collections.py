@@ -290,7 +290,14 @@ class CollectionReader:
         gone: list[int] = []
         for row in unlisted[:MOST_CONFIRMED]:
             counts.pages += 1
-            if not await client.collections.exists(row.rating_key):
+            try:
+                exists = await client.collections.exists(row.rating_key)
+            except PlexError as error:
+                if not may_be_one_entry(error):
+                    raise
+                self._once("doubtful", row.rating_key, str(error))
+                continue
+            if not exists:
                 gone.append(row.id)
         gone += [row.id for row in stored.values() if row.has_lost_library and not row.is_missing]
         if gone:

@@ -22,7 +22,7 @@ UPDATE movies SET genre = NULL, added_at = 1, audience_rating = 1, rating = 'G',
 UPDATE shows SET genre = NULL, added_at = 1, audience_rating = NULL, critic_rating = NULL, details_read_at = 1;
 UPDATE episodes SET added_at = 1, audience_rating = NULL, critic_rating = 2;
 UPDATE movies SET added_at = unixepoch(), audience_rating = 8.4, rating = 'PG' WHERE id = {METROPOLIS};
-INSERT INTO tags (id, kind, name) VALUES (1, 'genre', 'Épouvante'), (2, 'label', 'Night'), (3, 'genre', 'x');
+INSERT INTO tags (id, kind, name) VALUES (1, 'genre', 'Épouvante'), (2, 'label', '\u200eNight'), (3, 'genre', 'x');
 INSERT INTO people (id, name) VALUES (1, 'Brigitte Helm'), (2, 'Jörg Lang');
 INSERT INTO movie_tags (movie_id, tag_id, position) SELECT {METROPOLIS}, id, 0 FROM tags WHERE id < 3;
 INSERT INTO show_tags (show_id, tag_id, position) SELECT {KEEPERS}, id, 0 FROM tags WHERE id < 3;
@@ -30,14 +30,16 @@ INSERT INTO movie_credits (movie_id, job, position, person_id)
 VALUES ({METROPOLIS}, 'actor', 0, 1), ({METROPOLIS}, 'director', 0, 2);
 INSERT INTO show_credits (show_id, job, position, person_id) VALUES ({KEEPERS}, 'actor', 0, 1);
 INSERT INTO collections (id, server_id, library_id, rating_key, title, created_at, synced_at)
-VALUES (1, 1, 1, '9001', 'Old Towers', 1, 1);
+VALUES (1, 1, 1, '9001', '\u200eOld \u200b Towers', 1, 1);
 INSERT INTO collection_items (collection_id, position, movie_id) VALUES (1, 0, {METROPOLIS});
 INSERT INTO collection_items (collection_id, position, show_id) VALUES (1, 1, {KEEPERS});
 UPDATE media_files SET video_resolution = '720';
 UPDATE media_files SET video_resolution = '4k' WHERE id = {FILE};
 INSERT INTO streams (media_file_id, kind, language, language_code, is_default, is_forced, is_external,
                      is_hearing_impaired)
-VALUES ({FILE}, 'audio', 'pt-BR', 'por', 0, 0, 0, 0), ({FILE}, 'subtitle', 'de', 'deu', 0, 0, 0, 0);
+VALUES ({FILE}, 'audio', 'pt-BR', 'por', 0, 0, 0, 0), ({FILE}, 'subtitle', 'de', 'deu', 0, 0, 0, 0),
+       ({FILE}, 'subtitle', 'cs', 'cze', 0, 0, 0, 0);
+UPDATE movies SET added_at = 4102444800 WHERE title = 'The Kid';
 """
 
 
@@ -71,6 +73,7 @@ SHOW = {("show", "The Lighthouse Keepers")}
         (("--resolution", "4K", "--resolution", "8k"), FILM),
         (("--language", "pt"), FILM),
         (("--language", "POR", "--subtitle", "de"), FILM),
+        (("--subtitle", "ger", "--subtitle", "ces"), FILM),
         (("--added-since", "1h"), FILM),
         (("--added-since", "2020-01-01"), FILM),
         (("--year", "1927", "--kind", "movie", "metrop"), FILM),
@@ -102,6 +105,19 @@ def test_nothing_is_chosen_that_lacks_one_of_the_properties(on, arguments) -> No
     """The exit code says so."""
     finished = on("items", "search", *arguments, "--json")
     assert (finished.code, json.loads(finished.out)["items"]) == (1, [])
+
+
+@pytest.mark.usefixtures("rich")
+def test_an_unknown_name_is_met_with_the_known_ones_but_not_with_hundreds(on, rows) -> None:
+    """A library has more genres than anybody reads in an error."""
+    rows(
+        "WITH n (n) AS (SELECT 1 UNION SELECT n + 1 FROM n WHERE n < 200)"
+        " INSERT INTO tags (kind, name) SELECT 'genre', 'Genre ' || n FROM n"
+    )
+    finished = on("items", "search", "--genre", "qqq")
+    assert finished.code == 2
+    assert finished.err.rstrip().endswith("and 172 more")
+    assert "no genre is named 'qqq'" in finished.err
 
 
 @pytest.mark.usefixtures("rich")
@@ -239,7 +255,7 @@ def test_items_are_exported_in_both_formats(on, rows, tmp_path) -> None:
     assert len(table) == len(lines) == done["items"] == number
     assert done["bytes"] == (directory / "all.ndjson").stat().st_size
     film = next(line for line in lines if line["title"] == "Metropolis")
-    assert (film["genres"], film["labels"], film["video_resolution"]) == (["Épouvante"], ["Night"], "4k")
+    assert (film["genres"], film["labels"], film["video_resolution"]) == (["Épouvante"], ["\u200eNight"], "4k")
     for row, line in zip(table, lines, strict=True):
         lists = {name: ", ".join(line[name]) for name in ("genres", "labels")}
         assert row == {name: "" if value is None else str(value) for name, value in {**line, **lists}.items()}

@@ -183,6 +183,20 @@ async def test_a_collection_that_a_list_lacks_stays_if_the_server_has_it(plex, e
     assert [state for _, _, state, _ in rows(WRITTEN)] == ["active"]
 
 
+async def test_a_collection_that_the_server_cannot_tell_about_keeps_no_other(plex, engine, rows) -> None:
+    """The others that are gone are missing at once."""
+    for title in ("Broken", "Gone"):
+        plex.rich.add_collection("1", title, films(plex)[:2])
+    running = await engine(plex)
+    await running.round()
+    keys = [key for _, key, _, _ in rows(WRITTEN)]
+    for key in keys:
+        plex.rich.remove_collection(int(key))
+    plex.faults.fail(f"/library/collections/{keys[0]}", status=500, times=5)
+    await running.round()
+    assert [state for _, _, state, _ in rows(WRITTEN)] == ["active", "missing"]
+
+
 @pytest.mark.parametrize("status", [400, 404, 501])
 async def test_a_server_that_refuses_the_whole_list_is_asked_for_each_library(plex, engine, path, status) -> None:
     """That is remembered."""

@@ -8,6 +8,7 @@ from msgspec import field
 from retrovue_daemon.sources.plex.json_structs import (  # noqa: TC001 -- msgspec reads the annotations
     Flag,
     Key,
+    Moment,
     Name,
     Natural,
     Summary,
@@ -31,8 +32,8 @@ class CollectionEntry(msgspec.Struct, gc=False, rename="camel"):
     art: Name = None
     child_count: Natural = None
     collection_sort: Whole = None
-    added_at: Whole = None
-    updated_at: Whole = None
+    added_at: Moment = None
+    updated_at: Moment = None
     library_section_id: Key = field(default=None, name="librarySectionID")
 
 

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from retrovue_daemon.errors import BadAnswer, RequestRefused
 from retrovue_daemon.records import Collection, CollectionPage, Kind, Skipped
 from retrovue_daemon.sources.plex.arguments import KEYS_ONLY
+from retrovue_daemon.sources.plex.artwork import without_token
 from retrovue_daemon.sources.plex.collection_structs import CollectionContainer
 from retrovue_daemon.sources.plex.parse import Reader, parse_page
 
@@ -112,7 +113,10 @@ def parse_collections(
     asked: int = _PAGE,
     library_key: str | None = None,
 ) -> CollectionPage:
-    """Parse one page of a list of collections, of one library if its key is given. Raise NotAMediaContainer."""
+    """Parse one page of a list of collections. Raise NotAMediaContainer.
+
+    Those that do not name their library are in the one whose key is given.
+    """
     page = parse_page(body, content_type=content_type, offset=offset, total=total, asked=asked)
     container = _READER.read(body, content_type, asked)
     shared = container.library_section_id if library_key is None else library_key
@@ -138,7 +142,8 @@ def parse_collections(
 
 
 def _collection(entry: CollectionEntry, key: str, shared: str | int | None) -> Collection:
-    library = entry.library_section_id if shared is None else shared
+    # Some servers list the collections of all libraries in the list of each.
+    library = shared if entry.library_section_id is None else entry.library_section_id
     return Collection(
         key,
         None if library is None else str(library),
@@ -148,8 +153,8 @@ def _collection(entry: CollectionEntry, key: str, shared: str | int | None) -> C
         Kind(entry.subtype) if entry.subtype in _KINDS else None,
         bool(entry.smart),
         entry.collection_sort,
-        entry.thumb or None,
-        entry.art or None,
+        without_token(entry.thumb),
+        without_token(entry.art),
         entry.child_count,
         entry.added_at,
         entry.updated_at,

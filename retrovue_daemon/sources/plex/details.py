@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from retrovue_daemon.records import Chapter, Credit, Details, DetailsPage, Kind, Marker
+from retrovue_daemon.sources.plex.artwork import without_token
 from retrovue_daemon.sources.plex.details_structs import DetailsContainer
 from retrovue_daemon.sources.plex.json_structs import INT64_MAX
+from retrovue_daemon.sources.plex.names import clean, folded
 from retrovue_daemon.sources.plex.parse import Reader
 
 if TYPE_CHECKING:
@@ -35,12 +37,6 @@ _ASKED: Final = 300
 """Entries that the limits of a response are for: an item with details has as many elements as three listed ones."""
 
 _KINDS: Final = frozenset({Kind.MOVIE, Kind.SHOW, Kind.EPISODE})
-
-_CONTROLS: Final[dict[int, str | None]] = {
-    **dict.fromkeys((*range(32), *range(127, 160))),
-    **dict.fromkeys(map(ord, "\t\n\r"), " "),
-}
-"""Control characters are removed from names; tabs and line breaks become spaces."""
 
 _READER: Final = Reader(DetailsContainer)
 
@@ -106,7 +102,7 @@ def _names(kind: TagKind, tags: Sequence[Tag], dropped: list[str]) -> tuple[str,
         if name is None:
             dropped.append(f"a {kind} without a name")
         elif len(names) < MOST_TAGS:
-            names.setdefault(name.casefold(), name)
+            names.setdefault(folded(name), name)
         else:
             dropped.append(f"more than {MOST_TAGS} tags of kind {kind}")
     return tuple(names.values())
@@ -122,34 +118,38 @@ def _credits(entry: DetailsEntry, cast: int, dropped: list[str]) -> tuple[Credit
 
 
 def _people(job: Job, people: Sequence[Person] | None, most: int, dropped: list[str]) -> Iterable[Credit]:
-    """Return the credits for one job in the order of billing; a person may have several roles."""
-    credits_: dict[Credit, None] = {}
-    for person in people or ():
+    """Return the credits for one job in the order of billing, each once; a person may have several roles.
+
+    Servers repeat people, some of them without a key: those are the ones of the same name that have one.
+    """
+    credits_: dict[tuple[str, str, str], Credit] = {}
+    listed = [
+        (clean(person.tag), clean(person.tag_key) or "", clean(person.role) if job == "actor" else None, person)
+        for person in people or ()
+    ]
+    known = {(folded(name), folded(role or "")) for name, key, role, _ in listed if name and key}
+    for name, key, role, person in listed:
         if len(credits_) >= most:
             # The end of a cast is left out by choice, not because it is bad.
             dropped += [] if job == "actor" else [f"more than {most} credits of one kind ({job})"]
             break
-        name = clean(person.tag)
         if name is None:
             dropped.append(f"a credit of a person without a name ({job})")
-        else:
-            role = clean(person.role) if job == "actor" else None
-            credits_[Credit(job, name, clean(person.tag_key) or "", role, person.thumb or None)] = None
-    return credits_
-
-
-def clean(text: str | None) -> str | None:
-    """Return a name without control characters; None if nothing is left."""
-    if text is None:
-        return None
-    return (text if text.isprintable() else text.translate(_CONTROLS)).strip() or None
+            continue
+        same = folded(name), folded(role or "")
+        if key or same not in known:
+            credits_.setdefault((key, *same), Credit(job, name, key, role, without_token(person.thumb)))
+    return credits_.values()
 
 
 # -- chapters and markers -------------------------------------------------------------------------------------------
 
 
 def _chapters(entries: Sequence[ChapterEntry], duration: int | None, dropped: list[str]) -> tuple[Chapter, ...]:
-    """Return the chapters in the order of their starts. One without an end lasts until the next."""
+    """Return the chapters in the order of their starts. One without an end, or with one before, lasts until the next.
+
+    Files name 0 as the end of a chapter if they do not know it.
+    """
     started = sorted(
         (entry for entry in entries if entry.start_time_offset is not None),
         key=lambda entry: entry.start_time_offset or 0,
@@ -158,8 +158,10 @@ def _chapters(entries: Sequence[ChapterEntry], duration: int | None, dropped: li
     ends = [*(entry.start_time_offset for entry in started[1:]), duration]
     chapters = []
     for entry, following in zip(started, ends, strict=False):
-        end = following if entry.end_time_offset is None else entry.end_time_offset
-        times = _times("chapter", entry.start_time_offset, end, duration, dropped)
+        start, end = entry.start_time_offset, entry.end_time_offset
+        if not end or (start is not None and end < start):
+            end = following
+        times = _times("chapter", start, end, duration, dropped)
         if times is not None:
             chapters.append(Chapter(clean(entry.tag), *times))
     return _first("chapters", chapters, dropped)

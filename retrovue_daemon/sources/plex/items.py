@@ -9,9 +9,11 @@ from __future__ import annotations
 from datetime import MAXYEAR, date
 from typing import TYPE_CHECKING, Final
 
-from retrovue_daemon.records import NO_ARTWORK, Artwork, Episode, Item, Kind, MediaFile, Movie, Season, Show, Skipped
+from retrovue_daemon.records import Episode, Item, Kind, MediaFile, Movie, Season, Show, Skipped
+from retrovue_daemon.sources.plex.artwork import artwork_of
 from retrovue_daemon.sources.plex.guid import GUIDParser
 from retrovue_daemon.sources.plex.json_structs import INT64_MAX
+from retrovue_daemon.sources.plex.names import folded
 from retrovue_daemon.sources.plex.streams import build_streams
 
 if TYPE_CHECKING:
@@ -91,7 +93,7 @@ def _build_movie(entry: Entry, key: str, _container: Container) -> Movie:
         entry.tagline,
         _rating(entry.rating),
         _rating(entry.audience_rating),
-        _artwork(entry, key),
+        artwork_of(entry, key),
     )
 
 
@@ -119,7 +121,7 @@ def _build_show(entry: Entry, key: str, _container: Container) -> Show:
         entry.networks[0].tag if entry.networks else None,
         _rating(entry.rating),
         _rating(entry.audience_rating),
-        _artwork(entry, key),
+        artwork_of(entry, key),
     )
 
 
@@ -140,7 +142,7 @@ def _build_season(entry: Entry, key: str, container: Container) -> Season:
         entry.summary,
         _rating(entry.rating),
         _rating(entry.audience_rating),
-        _artwork(entry, key),
+        artwork_of(entry, key),
     )
 
 
@@ -175,7 +177,7 @@ def _build_episode(entry: Entry, key: str, container: Container) -> Episode:
         entry.original_title,
         _rating(entry.rating),
         _rating(entry.audience_rating),
-        _artwork(entry, key),
+        artwork_of(entry, key),
     )
 
 
@@ -270,30 +272,6 @@ def _rating(value: float | None) -> float | None:
     return value if value is not None and 0 <= value <= HIGHEST_RATING else None
 
 
-def _artwork(entry: Entry, key: str) -> Artwork:
-    """Return the item's own pictures; those of its show or season, which its entry repeats, are stored there only."""
-    prefix = f"/library/metadata/{key}/"
-    thumb, art, theme = entry.thumb, entry.art, entry.theme
-    if thumb is not None and not thumb.startswith(prefix):
-        thumb = _other_picture(thumb)
-    if art is not None and not art.startswith(prefix):
-        art = _other_picture(art)
-    if theme is not None and not theme.startswith(prefix):
-        theme = _other_picture(theme)
-    if thumb is art is theme is None:
-        return NO_ARTWORK
-    return Artwork(thumb, art, theme)
-
-
-def _other_picture(path: str) -> str | None:
-    """Return a path that is not the usual one, without a token, or None for that of another item."""
-    if not path or path.startswith("/library/metadata/"):
-        return None
-    address, _, query = path.partition("?")
-    kept = "&".join(each for each in query.split("&") if not each.lower().startswith("x-plex-token="))
-    return f"{address}?{kept}" if kept else address
-
-
 def _number(digits: str) -> int | None:
     try:
         number = int(digits)
@@ -329,9 +307,9 @@ def _joined(tags: list[Tag] | None) -> str | None:
         return None
     names = [tag.tag for tag in tags if tag.tag]
     if len(names) > 1:
-        first_of = {name.casefold(): name for name in reversed(names)}
+        first_of = {folded(name): name for name in reversed(names)}
         if len(first_of) < len(names):
-            names = [name for name in names if first_of.pop(name.casefold(), None) is not None]
+            names = [name for name in names if first_of.pop(folded(name), None) is not None]
     return ", ".join(names) or None
 
 

@@ -17,12 +17,18 @@ from msgspec import field
 
 INT64_MAX = 2**63 - 1
 INT64_MIN = -(2**63)
+EARLIEST = -62_135_596_800
+LATEST = 253_402_300_799
+"""Unix seconds of the first and the last moment with a date, in the years 1 and 9999."""
 
 Whole: TypeAlias = Annotated[int, msgspec.Meta(ge=INT64_MIN, le=INT64_MAX)] | None
 """A number that SQLite can store: larger ones fail the decode, so that ``repair`` makes them None."""
 
 Natural: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)] | None
 """A size or a length: a negative value is invalid and becomes None."""
+
+Moment: TypeAlias = Annotated[int, msgspec.Meta(ge=EARLIEST, le=LATEST)] | None
+"""A time in Unix seconds; one that has no date is invalid and becomes None: programs fail to show it."""
 
 LONGEST_TEXT = 1_000
 LONGEST_SUMMARY = 10_000
@@ -176,8 +182,8 @@ class Entry(msgspec.Struct, gc=False, rename="camel"):
     show_ordering: Text = None
     leaf_count: Whole = None
     child_count: Whole = None
-    added_at: Whole = None
-    updated_at: Whole = None
+    added_at: Moment = None
+    updated_at: Moment = None
     deleted_at: Whole = None
     media: MediaList = field(default=None, name="Media")
     genres: TagList = field(default=None, name="Genre")

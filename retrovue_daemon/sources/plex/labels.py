@@ -9,7 +9,7 @@ from retrovue_daemon.errors import PlexError, RequestRefused, Unauthorized
 from retrovue_daemon.records import Kind, Label
 from retrovue_daemon.sources.plex.arguments import BY_TYPE, KEYS_ONLY, paging
 from retrovue_daemon.sources.plex.collection_structs import LabelContainer, TagContainer
-from retrovue_daemon.sources.plex.details import clean
+from retrovue_daemon.sources.plex.names import clean
 from retrovue_daemon.sources.plex.narrowing import may_be_one_entry
 from retrovue_daemon.sources.plex.paging import MOST_ENTRIES
 from retrovue_daemon.sources.plex.parse import NotAMediaContainer, Reader, parse_page

@@ -6,8 +6,8 @@ others.
 
 An entry is damaged if a value was lost: invalid UTF-8, lone surrogates, NaN, numbers that are too large, values of
 another type, list elements that are not objects. Other spellings of a value (``"8"``, ``8.0``, an object instead of a
-list of one) are no damage, nor are negative lengths, ratings of NaN and dropped control characters: they lose nothing
-storable.
+list of one) are no damage, nor are negative lengths, times without a date, ratings of NaN and dropped control
+characters: they lose nothing storable.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from retrovue_daemon.sources.plex.json_structs import (
     Location,
     Media,
     MediaList,
+    Moment,
     Name,
     Natural,
     Number,
@@ -54,6 +55,7 @@ from retrovue_daemon.sources.plex.json_structs import (
 from retrovue_daemon.sources.plex.scalars import (
     as_any_number,
     as_flag,
+    as_moment,
     as_natural,
     as_number,
     as_whole,
@@ -243,6 +245,7 @@ _LONGEST: Final[dict[Any, int]] = {Text: LONGEST_TEXT, Summary: LONGEST_SUMMARY}
 _MENDERS: Final[dict[Any, Callable[[object], object]]] = {
     Whole: as_whole,
     Natural: as_natural,
+    Moment: as_moment,
     Number: as_number,
     Text: cut_to(LONGEST_TEXT),
     Summary: cut_to(LONGEST_SUMMARY),
@@ -260,8 +263,12 @@ _MENDERS: Final[dict[Any, Callable[[object], object]]] = {
     list[Section] | None: _each(Section),
 }
 
-_KEPT: Final[dict[Any, Callable[[object], object]]] = {Natural: as_whole, Number: as_any_number}
-"""What is no damage although it becomes None: negative lengths, and ratings that are no number at all (NaN)."""
+_KEPT: Final[dict[Any, Callable[[object], object]]] = {
+    Natural: as_whole,
+    Moment: as_whole,
+    Number: as_any_number,
+}
+"""What is no damage although it becomes None: negative lengths, times without a date, ratings that are NaN."""
 
 _INNER: Final[dict[Any, type[msgspec.Struct]]] = {
     GuidList: GuidRef,

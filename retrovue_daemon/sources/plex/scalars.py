@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from retrovue_daemon.sources.plex.json_structs import INT64_MAX, INT64_MIN
+from retrovue_daemon.sources.plex.json_structs import EARLIEST, INT64_MAX, INT64_MIN, LATEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +30,12 @@ def as_natural(value: object) -> int | None:
     """Read a size or a length; a negative one is None."""
     number = as_whole(value)
     return number if number is not None and number >= 0 else None
+
+
+def as_moment(value: object) -> int | None:
+    """Read a time in Unix seconds; one without a date is None."""
+    number = as_whole(value)
+    return number if number is not None and EARLIEST <= number <= LATEST else None
 
 
 def as_number(value: object) -> float | None:

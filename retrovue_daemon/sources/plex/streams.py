@@ -37,6 +37,10 @@ _RANGES: Final[dict[str | None, str]] = {"smpte2084": "hdr10", "arib-std-b67": "
 """By the transfer function, in the names of ffmpeg."""
 
 
+_PICTURES: Final = frozenset({"mjpeg", "png", "bmp", "gif", "webp"})
+"""Codecs of covers, which are video streams too, and may be the first. A real film can be one of mjpeg."""
+
+
 def build_streams(elements: Sequence[Stream]) -> tuple[Streams, bool]:
     """Return the streams of one file, in the server's order, and whether some were dropped.
 
@@ -44,6 +48,7 @@ def build_streams(elements: Sequence[Stream]) -> tuple[Streams, bool]:
     """
     rows: list[StreamRow] = []
     hdr: str | None = None
+    is_picture = False
     dropped = len(elements) > MOST_STREAMS
     kind_of, ranges = _KINDS.get, _RANGES.get
     for stream in elements if not dropped else elements[:MOST_STREAMS]:
@@ -53,7 +58,8 @@ def build_streams(elements: Sequence[Stream]) -> tuple[Streams, bool]:
             dropped = dropped or number != _LYRICS
             continue
         if number == _VIDEO:
-            if hdr is None:
+            if hdr is None or is_picture:
+                is_picture = stream.codec in _PICTURES
                 hdr = "dolby vision" if stream.dovi_present else ranges(transfer, "sdr")
             if rate is not None and not 0 < rate <= HIGHEST_FRAME_RATE:
                 rate = None

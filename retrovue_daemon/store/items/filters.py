@@ -10,6 +10,7 @@ import msgspec
 from retrovue_daemon.config.values import is_utf8
 from retrovue_daemon.errors import UnknownName
 from retrovue_daemon.records import Kind
+from retrovue_daemon.store.items.languages import both_codes
 from retrovue_daemon.store.items.lookup import GUID_TABLES
 from retrovue_daemon.store.items.names import names_of
 from retrovue_daemon.store.items.titles import simplified
@@ -66,6 +67,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     languages: tuple[str, ...] = ()
     subtitles: tuple[str, ...] = ()
     added_since: int | None = None
+    added_until: int | None = None
     state: str | None = None
     guid: tuple[str, str] | None = None
     """A provider and the item's id there."""
@@ -113,6 +115,8 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
             condition.add("ifnull(i.audience_rating, i.critic_rating) >= ?", self.min_rating)
         if self.added_since is not None:
             condition.add("i.added_at >= ?", self.added_since)
+        if self.added_until is not None:
+            condition.add("i.added_at <= ?", self.added_until)
         for comparison, length in ((">=", self.min_duration), ("<=", self.max_duration)):
             if length is not None:
                 condition.add(f"i.duration {comparison} ?" if kind in _PLAYED else _NEVER, length)
@@ -126,8 +130,8 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
             for language in languages:
                 file.add(
                     "EXISTS (SELECT 1 FROM streams AS t WHERE t.media_file_id = f.id AND t.kind = ?"
-                    " AND (lower(t.language) = ? OR lower(t.language) LIKE ? OR lower(t.language_code) = ?))",
-                    *(stream, language.lower(), f"{language.lower()}-%", language.lower()),
+                    " AND (lower(t.language) = ? OR lower(t.language) LIKE ? OR lower(t.language_code) IN (?, ?)))",
+                    *(stream, language.lower(), f"{language.lower()}-%", *both_codes(language.lower())),
                 )
         if not file.parts:
             return

@@ -19,8 +19,17 @@ TITLES = {
 
 
 def simplified(text: str | None) -> str:
-    """Return a text in lower case and without accents; an empty one for None, which SQL passes."""
-    if text is None:
+    """Return a text in lower case, without accents and invisible characters, and with single spaces.
+
+    The result for None, which SQL passes, is empty.
+    """
+    if not text:
         return ""
-    parts = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(part for part in parts if not unicodedata.combining(part))
+    if not text.isascii():
+        text = "".join(part for part in unicodedata.normalize("NFKD", text.casefold()) if _is_visible(part))
+    return " ".join(text.lower().split())
+
+
+def _is_visible(part: str) -> bool:
+    """Return whether a character is neither an accent nor a mark of direction, a joiner or the like."""
+    return part.isalnum() or not (unicodedata.combining(part) or unicodedata.category(part) == "Cf")

@@ -54,6 +54,20 @@ def test_the_library_may_stand_in_the_container() -> None:
     assert only(entry).library_key is None
 
 
+def test_a_collection_in_the_list_of_another_library_stays_in_its_own() -> None:
+    """Some servers list those of all libraries for each; only one that names none is in the library asked for."""
+    (found,) = parse_collections(body(PLAIN), library_key="2").collections
+    assert found.library_key == "1"
+    entry = {name: value for name, value in PLAIN.items() if name != "librarySectionID"}
+    (found,) = parse_collections(body(entry, librarySectionID="7"), library_key="2").collections
+    assert found.library_key == "2"
+
+
+def test_its_pictures_have_no_token_and_its_times_a_date() -> None:
+    found = only({**PLAIN, "thumb": "/a?X-Plex-Token=x&width=4", "art": "/b?x-plex-token=x", "addedAt": 10**17})
+    assert (found.thumb, found.art, found.added_at) == ("/a?width=4", "/b", None)
+
+
 def test_xml_is_read_likewise() -> None:
     """A collection is a directory there, and all values are texts."""
     attributes = " ".join(f'{name}="{str(value).replace("&", "&amp;")}"' for name, value in PLAIN.items())

@@ -64,6 +64,9 @@ def test_a_tag_counts_once_however_it_is_spelled_and_without_control_characters(
     found = details(Genre=[{"tag": "Hor\u0001ror"}, {"tag": "HORROR"}, {"tag": "Sci\tFi "}, {"tag": "\u0085"}, {}])
     assert found.tags == {**EMPTY, "genre": ("Horror", "Sci Fi")}
     assert found.dropped == ("a genre without a name",) * 2
+    composed, decomposed = "Com\u00e9die", "Come\u0301die"
+    found = details(Genre=[{"tag": composed}, {"tag": decomposed}, {"tag": decomposed.upper()}])
+    assert found.tags == {**EMPTY, "genre": (composed,)}
 
 
 def test_credits_are_in_the_order_of_billing_and_only_the_cast_is_cut() -> None:
@@ -88,6 +91,29 @@ def test_a_person_may_have_two_roles_but_not_one_role_twice() -> None:
         ("A. Guinness", "The General"),
     ]
     assert found.dropped == ("a credit of a person without a name (actor)",)
+
+
+def test_a_person_counts_once_per_job_however_often_the_server_repeats_them() -> None:
+    """With another picture, in another case, or without the key; two people of one name have different keys."""
+    found = details(
+        Director=[
+            {"tag": "jane doe"},
+            {"tag": "Jane Doe", "tagKey": "a", "thumb": "https://one"},
+            {"tag": "Jane Doe", "tagKey": "a", "thumb": "https://two"},
+            {"tag": "Jane Doe", "tagKey": "b"},
+        ],
+        Writer=[{"tag": "Jane Doe"}, {"tag": "JANE DOE"}],
+    )
+    assert found.credits == (
+        Credit("director", "Jane Doe", "a", None, "https://one"),
+        Credit("director", "Jane Doe", "b", None, None),
+        Credit("writer", "Jane Doe", "", None, None),
+    )
+
+
+def test_the_picture_of_a_person_has_no_token() -> None:
+    found = details(Role=[{"tag": "Jane Doe", "thumb": "https://a.example/b.jpg?X-Plex-Token=secret"}])
+    assert [credit.thumb for credit in found.credits or ()] == ["https://a.example/b.jpg"]
 
 
 def test_ten_thousand_credits_are_bounded() -> None:
@@ -125,6 +151,17 @@ def test_a_chapter_without_an_end_lasts_until_the_next_one() -> None:
     unknown = details(duration=None, Chapter=[chapter(0, None), chapter(40_000, None)])
     assert unknown.chapters == (Chapter(None, 0, 40_000),)
     assert unknown.dropped == ("a chapter without an end",)
+
+
+def test_a_chapter_that_ends_before_its_start_lasts_until_the_next_one() -> None:
+    """Its start is where a commercial break can be; files name 0 as an end that they do not know."""
+    found = details(Chapter=[chapter(0, 0), chapter(40_000, 0), chapter(60_000, 50_000), chapter(80_000, 80_000)])
+    assert found.chapters == (
+        Chapter(None, 0, 40_000),
+        Chapter(None, 40_000, 60_000),
+        Chapter(None, 60_000, 80_000),
+    )
+    assert found.dropped == ("a chapter of no length",)
 
 
 def test_markers_of_unknown_types_are_kept_and_those_without_a_type_dropped() -> None:

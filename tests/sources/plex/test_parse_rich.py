@@ -60,6 +60,15 @@ def test_an_impossible_rating_is_no_damage(rating) -> None:
     assert parse_page(body.encode()).mended == ()
 
 
+@pytest.mark.parametrize("time", [10**17, 1_700_000_000_000, -(10**12), "99999999999999999"])
+def test_a_time_without_a_date_is_none_and_no_damage(time) -> None:
+    """Milliseconds, or what a file system made up: after the year 9999, which no program can show."""
+    entry = {"ratingKey": "1", "type": "movie", "addedAt": time, "updatedAt": time, "title": "Film"}
+    page = parse_page(json.dumps({"MediaContainer": {"Metadata": [entry]}}).encode())
+    (item,) = page.items
+    assert (item.added_at, item.updated_at, item.title, page.mended) == (None, None, "Film", ())  # type: ignore[union-attr]
+
+
 def test_pictures_of_the_item_are_kept_whole() -> None:
     """With the time in them, which tells caches of a new picture."""
     thumb, art, theme = (f"/library/metadata/11/{name}/1700000000" for name in ("thumb", "art", "theme"))
@@ -79,6 +88,22 @@ def test_a_picture_from_elsewhere_has_no_token() -> None:
     path = "/photo?url=a&X-Plex-Token=secret&width=4"
     assert _item(thumb=path).artwork == Artwork("/photo?url=a&width=4")
     assert _item(thumb="/:/resources/movie.png?x-plex-token=secret").artwork == Artwork("/:/resources/movie.png")
+
+
+@pytest.mark.parametrize(
+    ("address", "kept"),
+    [
+        ("/library/metadata/11/thumb/5?X-Plex-Token=secret", "/library/metadata/11/thumb/5"),
+        ("/a?x-plex-token=secret&width=4", "/a?width=4"),
+        ("/a?width=4&X-Plex-Token=secret&height=3&X-Plex-Token=secret", "/a?width=4&height=3"),
+        ("/a?url=%2Fb%3FX-Plex-Token%3Dsecret&width=4", "/a?url=%2Fb%3F&width=4"),
+        ("/a?url=%2Fb%3Fc%3D1%26X-Plex-Token%3Dsecret%26d%3D2", "/a?url=%2Fb%3Fc%3D1%26%26d%3D2"),
+        ("/a?url=%252Fb%253FX-Plex-Token%253Dsecret", "/a?url=%252Fb%253F"),
+        ("/library/metadata/12/thumb/5?X-Plex-Token=secret", None),
+    ],
+)
+def test_no_address_has_a_token_wherever_it_stands_in_it(address, kept) -> None:
+    assert _item(thumb=address, art=address, theme=address).artwork == Artwork(kept, kept, kept)
 
 
 def test_the_time_of_a_picture_is_not_in_the_digest() -> None:

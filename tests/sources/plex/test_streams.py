@@ -84,6 +84,15 @@ def test_the_range_of_the_picture(video, hdr) -> None:
     assert found.hdr == hdr
 
 
+def test_a_cover_says_nothing_about_the_range_of_the_film() -> None:
+    """It may be the first video stream; a film of such pictures is one all the same."""
+    cover, film = {"streamType": 1, "codec": "mjpeg"}, {"streamType": 1, "codec": "hevc", "colorTrc": "smpte2084"}
+    for streams, hdr in (((cover, film), "hdr10"), ((film, cover), "hdr10"), ((cover,), "sdr")):
+        found = _streams(*streams)
+        assert found is not None
+        assert found.hdr == hdr
+
+
 def test_without_a_picture_its_range_is_unknown() -> None:
     """As in a file of sound alone; a file without streams was not analysed, or the server does not list them."""
     found = _streams(AUDIO)
