@@ -10,6 +10,8 @@
 | `changes` | changes that a library goes through over time |
 | `rich_changes` | changes of tags, collections, chapters, markers and subtitles |
 | `rescan` | deleted items that a scan finds again |
+| `happenings` | what happens in a world, as values for those who listen to it |
+| `notifications` | the frames that a server sends about it, over websockets and event streams |
 | `marks` | the timestamps and counters that each change moves |
 | `versions` | the new versions and files that a change produces |
 | `release` | Plex versions and what each supports |
@@ -36,6 +38,7 @@ from retrovue_daemon.demo.control import Control
 from retrovue_daemon.demo.faults import Faults
 from retrovue_daemon.demo.generate import generated_library
 from retrovue_daemon.demo.memberships import Memberships
+from retrovue_daemon.demo.notifications import NotificationQuirks
 from retrovue_daemon.demo.quirks import Quirks
 from retrovue_daemon.demo.release import RELEASE_2016, RELEASE_2023, RELEASE_2026, RELEASES, Release
 from retrovue_daemon.demo.rich_changes import RichChanges
@@ -54,6 +57,7 @@ __all__ = [
     "Library",
     "Location",
     "Memberships",
+    "NotificationQuirks",
     "Quirks",
     "Release",
     "Request",

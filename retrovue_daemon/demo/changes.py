@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from retrovue_daemon.demo.happenings import Checked, ItemsChanged, ScanFinished, ScanStarted, only_labelled
 from retrovue_daemon.demo.items import Episode, Item, Movie, Season, Show
 from retrovue_daemon.demo.marks import Marks
 from retrovue_daemon.demo.rescan import put_again
@@ -14,6 +15,8 @@ from retrovue_daemon.demo.versions import analysed_again, in_two_files, share_of
 from retrovue_daemon.demo.world import Library, media_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from retrovue_daemon.demo.world import World
 
 FILM_MS = 5_400_000
@@ -45,13 +48,13 @@ class Changes:
         movie = shelf.movie(
             title, year, media=(shelf.media(File(path=f"{name}/{name}.mkv", duration=FILM_MS)),), guid=guid
         )
-        self._marks.scan_found(library)
+        self._marks.scan_found(library, added=[movie])
         return movie
 
     def add_show(self, library: str, title: str, year: int | None = None, *, guid: str | None = None) -> Show:
         """Add a show without seasons, as it briefly appears during a scan."""
         show = self._shelf(library, "show").show(title, year, guid=guid)
-        self._marks.scan_found(library)
+        self._marks.scan_found(library, added=[show])
         return show
 
     def add_episode(self, show_id: int, season_index: int, index: int | None, title: str) -> Episode:
@@ -60,12 +63,13 @@ class Changes:
         shelf = self._shelf(show.library, "show")
         seasons = {season.index: season for season in self._world.seasons_of(show_id)}
         season = seasons.get(season_index) or shelf.season(show, season_index)
+        new_seasons = [] if season_index in seasons else [season]
         number = f"E{index:02d}" if index is not None else ""
         folder = f"{file_name(show.title, show.year)}/Season {season_index:02d}"
         name = f"{file_name(show.title)} - S{season_index:02d}{number} - {file_name(title)}.mkv"
         file = File(path=f"{folder}/{name}", duration=EPISODE_MS)
         episode = shelf.episode(season, index, title, media=(shelf.media(file),))
-        self._marks.scan_found(show.library)
+        self._marks.scan_found(show.library, added=[*new_seasons, episode])
         return episode
 
     def delete(self, item_id: int) -> list[Item]:
@@ -86,7 +90,7 @@ class Changes:
             season_id = item.season_id if isinstance(item, Episode) else item.id
             gone = [*world.drop_empty(season_id, item.show_id), *gone]
         self._deleted.update((each.id, each) for each in gone)
-        self._marks.scan_found(item.library)
+        self._marks.scan_found(item.library, deleted=gone)
         return gone
 
     def add_again(self, *gone: Item | int) -> list[Item]:
@@ -103,7 +107,7 @@ class Changes:
         again = put_again(self._world, items, items[0].library)
         for item in items:
             del self._deleted[item.id]
-        self._marks.scan_found(items[0].library)
+        self._marks.scan_found(items[0].library, added=again)
         return again
 
     def recreate(self, item_id: int) -> list[Item]:
@@ -123,7 +127,7 @@ class Changes:
         moved = put_again(self._world, gone, library)
         for each in gone:
             del self._deleted[each.id]
-        self._marks.scan_found(library)
+        self._marks.scan_found(library, added=moved)
         return next(each for each in moved if type(each) is type(item))
 
     def move_episode(self, item_id: int, show_id: int, season_index: int, index: int | None) -> Episode:
@@ -143,6 +147,8 @@ class Changes:
         emptied = world.drop_empty(episode.season_id, episode.show_id)
         if emptied or season_index not in there:
             self._marks.count(show.library)
+        added = () if season_index in there else (season,)
+        self._announce(edited=(moved,), added=added, deleted=emptied)
         return moved
 
     def merge(self, into_id: int, other_id: int) -> Movie:
@@ -153,6 +159,7 @@ class Changes:
         self._world.drop(other_id)
         merged = self._replace(into, media=into.media + other.media, updated_at=self._marks.tick())
         self._marks.count(into.library)
+        self._announce(edited=(merged,), deleted=(other,))
         return merged
 
     def split(self, item_id: int) -> list[Movie]:
@@ -175,6 +182,7 @@ class Changes:
                 )
             )
         self._marks.count(movie.library)
+        self._announce(edited=films[:1], added=films[1:])
         return films
 
     # Editing descriptions
@@ -188,7 +196,10 @@ class Changes:
         types = {field.name: field.type for field in msgspec.structs.fields(item) if field.name not in NOT_EDITED}
         values = {name: msgspec.convert(value, types[name]) for name, value in fields.items()}
         self._check_parents(item, values)
-        return self._replace(item, **{"updated_at": self._marks.tick(), **values})
+        edited = self._replace(item, **{"updated_at": self._marks.tick(), **values})
+        if not only_labelled(item, edited):
+            self._announce(edited=(edited,))
+        return edited
 
     def rematch(self, item_id: int, guid: str, *external_guids: str) -> Item:
         """Match an item to something else. The id stays; all guids change."""
@@ -255,7 +266,9 @@ class Changes:
         """Analyse an item's files again: the bitrate changes slightly, and no timestamp moves."""
         self._marks.tick()
         item = self._world.item(item_id)
-        return self._replace(item, media=analysed_again(media_of(item)))
+        item = self._replace(item, media=analysed_again(media_of(item)))
+        self._world.announce(Checked(item=item, analyzed=True))
+        return item
 
     # The trash
 
@@ -289,7 +302,9 @@ class Changes:
         if not paths or library_type not in AGENTS:
             raise ValueError(library_type, *paths)
         self._marks.tick()
-        return new_library(self._world, library_type, title, *paths)
+        library = new_library(self._world, library_type, title, *paths)
+        self._world.announce(ItemsChanged(library=library.key, scanned=True))
+        return library
 
     def remove_library(self, key: str) -> None:
         """Remove a library and everything in it. Its key is not reused."""
@@ -308,14 +323,24 @@ class Changes:
         library = self._world.libraries[key]
         self._marks.tick()
         library.refreshing = True
+        self._world.announce(ScanStarted(key))
         return library
 
     def finish_scan(self, key: str) -> Library:
         """Finish a scan that found nothing new."""
         self._marks.scanned(key)
         library = self._world.libraries[key]
-        library.refreshing = False
+        if library.refreshing:
+            library.refreshing = False
+            self._world.announce(ScanFinished(key))
         return library
+
+    def _announce(self, *, edited: Sequence[Item], added: Sequence[Item] = (), deleted: Sequence[Item] = ()) -> None:
+        """Announce what was changed by hand, without a scan."""
+        library = edited[0].library
+        self._world.announce(
+            ItemsChanged(library=library, edited=tuple(edited), added=tuple(added), deleted=tuple(deleted))
+        )
 
     def _replace(self, item: AnItem, **fields: object) -> AnItem:
         new = msgspec.structs.replace(item, **fields)

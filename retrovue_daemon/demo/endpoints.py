@@ -34,6 +34,7 @@ from msgspec.structs import replace
 from retrovue_daemon.demo import containers, query
 from retrovue_daemon.demo.collection_endpoints import CollectionEndpoints
 from retrovue_daemon.demo.details import detail_entry
+from retrovue_daemon.demo.happenings import Opened
 from retrovue_daemon.demo.items import Item, Season, Show
 from retrovue_daemon.demo.misbehaviour import FAULT
 from retrovue_daemon.demo.orders import Orders
@@ -203,6 +204,8 @@ class Endpoints:
         shape = self._responses.shape(request)
         if len(ids) > 1 and self._quirks.plain_batches:
             shape = replace(shape, chapters=False, markers=False)
+        skip_refresh = request.query.get("skipRefresh") == "1"
+        self._world.announce(Opened(items=tuple(found), skip_refresh=skip_refresh))
         entries = [
             self._responses.damaged(item, detail_entry(self._world, item, shape))
             for item in self._quirks.as_visible(found)
@@ -213,6 +216,8 @@ class Endpoints:
         """Return the seasons of a show (plus a pseudo entry for all episodes) or the episodes of a season."""
         item = self._responses.item(request)
         library = self._world.libraries[item.library]
+        skip_refresh = request.query.get("skipRefresh") == "1"
+        self._world.announce(Opened(items=(item,), children=True, skip_refresh=skip_refresh))
         if isinstance(item, Season):
             show = self._world.show_of(item)
             return self._responses.paged(

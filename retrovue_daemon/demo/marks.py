@@ -24,7 +24,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from retrovue_daemon.demo.happenings import ItemsChanged
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from retrovue_daemon.demo.items import Item
     from retrovue_daemon.demo.world import World
 
 MINUTE_S = 60
@@ -42,17 +47,25 @@ class Marks:
         return self._world.pass_time(MINUTE_S)
 
     def scanned(self, key: str) -> None:
-        """Move the marks of a library whose scan found nothing."""
-        library = self._world.libraries[key]
-        library.scanned_at = self.tick()
-        if self._world.release.metadata_providers:
-            library.updated_at = self._world.now + UPDATED_AFTER_SCAN_S
+        """Move the marks of a library whose scan found nothing, and announce the scan."""
+        self._move(key)
+        self._world.announce(ItemsChanged(library=key, scanned=True))
 
     def count(self, key: str) -> None:
         """Move the mark of a library whose content changed."""
         self._world.libraries[key].content_changed_at = self._world.count_change()
 
-    def scan_found(self, key: str) -> None:
-        """Move the marks of a library whose scan found something."""
-        self.scanned(key)
+    def scan_found(self, key: str, *, added: Sequence[Item] = (), deleted: Sequence[Item] = ()) -> None:
+        """Move the marks of a library whose scan found something, and announce the scan with what is new or gone.
+
+        A new file of an item is neither, and real servers do not announce it.
+        """
+        self._move(key)
         self.count(key)
+        self._world.announce(ItemsChanged(library=key, added=tuple(added), deleted=tuple(deleted), scanned=True))
+
+    def _move(self, key: str) -> None:
+        library = self._world.libraries[key]
+        library.scanned_at = self.tick()
+        if self._world.release.metadata_providers:
+            library.updated_at = self._world.now + UPDATED_AFTER_SCAN_S

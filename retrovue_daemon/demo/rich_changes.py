@@ -5,6 +5,7 @@ Few of them leave a trace in timestamps, and none moves contentChangedAt or scan
 | change | updatedAt of the item | what else a listing shows |
 |---|---|---|
 | `edit_tags` | moves | the first two or three tags of each kind |
+| `change_poster` | moves | the paths of pictures |
 | `add_label`, `remove_label` | stays | nothing |
 | `add_to_collection`, `remove_from_collection` | stays | the item's Collection tags, the collection's childCount |
 | `sort_collection` | stays | nothing |
@@ -25,6 +26,13 @@ import msgspec
 from msgspec.structs import replace
 
 from retrovue_daemon.demo.files import streams_of
+from retrovue_daemon.demo.happenings import (
+    CollectionChanged,
+    Generated,
+    ItemsChanged,
+    PosterChanged,
+    only_labelled,
+)
 from retrovue_daemon.demo.items import Collection, Episode, Item, Movie, Season, Show
 from retrovue_daemon.demo.marks import Marks
 from retrovue_daemon.demo.memberships import CUSTOM, Memberships
@@ -62,7 +70,16 @@ class RichChanges:
         """Replace an item's tags of the given kinds: `edit_tags(17, genres=["Horror"], roles=["Ada Quill"])`."""
         item = self._world.item(item_id)
         edited = replace(item.tags, **{name: tuple(values) for name, values in tags.items()})
-        return self._put(replace(item, tags=edited, updated_at=self._marks.tick()))
+        new = self._put(replace(item, tags=edited, updated_at=self._marks.tick()))
+        if not only_labelled(item, new):
+            self._world.announce(ItemsChanged(library=new.library, edited=(new,)))
+        return new
+
+    def change_poster(self, item_id: int) -> Item:
+        """Choose another poster for an item."""
+        item = self._put(replace(self._world.item(item_id), updated_at=self._marks.tick()))
+        self._world.announce(PosterChanged(item))
+        return item
 
     def add_label(self, item_id: int, label: str) -> Item:
         """Put a label on an item."""
@@ -104,6 +121,7 @@ class RichChanges:
             titles = tuple(edited.title if each == collection.title else each for each in tags.collections)
             self._tagged(item_id, replace(tags, collections=titles))
         self._world.put_collection(edited)
+        self._world.announce(CollectionChanged(collection=edited))
         return edited
 
     def edit_filter(self, collection_id: int, wanted: str) -> Collection:
@@ -149,6 +167,7 @@ class RichChanges:
         if collection.filter is None:
             self.remove_from_collection(collection_id, *(item.id for item in self._memberships.of(collection)))
         self._world.drop_collection(collection_id)
+        self._world.announce(CollectionChanged(collection=collection, deleted=True))
 
     # Chapters, markers and subtitles
 
@@ -172,8 +191,8 @@ class RichChanges:
         elif isinstance(item, Season):
             below = self._world.episodes_of(item_id)
         else:
-            return [self.set_markers(item_id, CREDITS, INTRO)]
-        return [self.set_markers(episode.id, CREDITS, INTRO) for episode in below]
+            return [self._generated(item_id)]
+        return [self._generated(episode.id) for episode in below]
 
     def add_subtitle(self, item_id: int, language: str, *, forced: bool = False) -> Movie | Episode:
         """Put a subtitle file beside an item's first file; `language` is a BCP 47 tag."""
@@ -185,6 +204,12 @@ class RichChanges:
         streams = (*streams_of(media, media.parts[0]), subtitle)
         self._marks.tick()
         return self._put(replace(item, media=with_first_part(item.media, {}, streams=streams)))
+
+    def _generated(self, item_id: int) -> Movie | Episode:
+        item = self.set_markers(item_id, CREDITS, INTRO)
+        self._world.announce(Generated(item=item, what="intros"))
+        self._world.announce(Generated(item=item, what="credits"))
+        return item
 
     def _new(
         self, library: str, title: str, item_type: str, *, sort: int = 0, wanted: str | None = None
@@ -211,11 +236,13 @@ class RichChanges:
         except BadQuery as error:
             raise ValueError(collection.filter) from error
         self._world.put_collection(collection)
+        self._world.announce(CollectionChanged(collection=collection))
         return collection
 
     def _ordered(self, collection: Collection, order: tuple[int, ...]) -> Collection:
         ordered = replace(collection, order=tuple(dict.fromkeys(order)))
         self._world.put_collection(ordered)
+        self._world.announce(CollectionChanged(collection=ordered))
         return ordered
 
     def _plain(self, collection_id: int) -> Collection:

@@ -1,7 +1,8 @@
 """The simulated Plex Media Server on a loopback port.
 
     async with SimulatedPlex(built_in_library()) as plex:
-        ...  # plex.url, plex.token, plex.world, plex.changes, plex.rich, plex.faults, plex.quirks, plex.requests
+        ...  # plex.url, plex.token, plex.world, plex.changes, plex.rich, plex.faults, plex.quirks, plex.requests,
+             # plex.notifications
 
 The middlewares, outermost first: record requests, apply faults, check tokens. `endpoints` produces the responses.
 """
@@ -23,6 +24,8 @@ from retrovue_daemon.demo.endpoints import Endpoints
 from retrovue_daemon.demo.faults import Faults
 from retrovue_daemon.demo.link import Link
 from retrovue_daemon.demo.misbehaviour import FAULT, before_answer, spoil
+from retrovue_daemon.demo.notifications import Notifications
+from retrovue_daemon.demo.notifications.service import SHARED
 from retrovue_daemon.demo.pages import KEEP_ALIVE_SECONDS, error_page, unauthorized
 from retrovue_daemon.demo.query import BadQuery
 from retrovue_daemon.demo.quirks import Quirks
@@ -74,6 +77,7 @@ class SimulatedPlex:
         self.rich = RichChanges(world)
         self.token = token
         self.shared_token = f"{token}-shared"
+        self.notifications = Notifications(world)
         self.faults = Faults()
         self.quirks = quirks or Quirks()
         self.requests: deque[Request] = deque(maxlen=REQUESTS_KEPT)
@@ -97,7 +101,8 @@ class SimulatedPlex:
         self._encoder = Encoder(self.world)
         endpoints = Endpoints(self.world, self._encoder, self.quirks, self.faults)
         app = web.Application(middlewares=[self._record, self._misbehave, self._authorize])
-        app.add_routes(endpoints.routes())
+        app.add_routes([*endpoints.routes(), *self.notifications.routes()])
+        app.on_shutdown.append(self.notifications.end)
         self._runner = web.AppRunner(app, keepalive_timeout=KEEP_ALIVE_SECONDS, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self._port, reuse_address=True)
@@ -171,6 +176,7 @@ class SimulatedPlex:
             token = request.headers.get("X-Plex-Token") or request.query.get("X-Plex-Token")
             if token not in (self.token, self.shared_token):
                 return unauthorized(request.path)
-            if token == self.shared_token and request.path in ADMIN_PATHS:
+            request[SHARED] = token == self.shared_token
+            if request[SHARED] and request.path in ADMIN_PATHS:
                 return error_page(403)
         return await handler(request)

@@ -15,7 +15,9 @@ from retrovue_daemon.demo.items import Collection, Episode, Item, Media, Movie, 
 from retrovue_daemon.demo.release import RELEASE_2026, Release
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, ValuesView
+    from collections.abc import Callable, Iterator, Mapping, ValuesView
+
+    from retrovue_daemon.demo.happenings import Happening
 
 OPENING = 1_767_225_600
 """The first second of a world's clock: 2026-01-01T00:00:00Z."""
@@ -78,6 +80,7 @@ class World:
         self._last_ids: defaultdict[str, int] = defaultdict(int)
         self._change_counter = 0
         self._watchers: list[set[int]] = []
+        self._listeners: list[Callable[[Happening], None]] = []
 
     # Reading
 
@@ -255,6 +258,15 @@ class World:
     def unwatch(self, stale: set[int]) -> None:
         """End what `watch` began."""
         self._watchers = [watcher for watcher in self._watchers if watcher is not stale]
+
+    def listen(self, listener: Callable[[Happening], None]) -> None:
+        """Call a function with everything that happens from now on."""
+        self._listeners.append(listener)
+
+    def announce(self, happening: Happening) -> None:
+        """Pass on what has happened to those who listen. The methods that put and drop items do not announce."""
+        for listener in self._listeners:
+            listener(happening)
 
     def new_id(self, kind: str) -> int:
         """Return the next free id of a kind: "item", "media", "part" or "location". No id is ever reused."""

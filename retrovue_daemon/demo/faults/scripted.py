@@ -24,6 +24,9 @@ from retrovue_daemon.demo.faults.spec import parse_spec
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+NOTIFICATIONS = "/:/"
+"""How the paths of notifications begin. Clients request them at any time, so they must not use up counted faults."""
+
 
 @dataclass(kw_only=True, eq=False)
 class Fault:
@@ -229,9 +232,15 @@ class Faults:
         self.damaged.clear()
 
     def take(self, path: str) -> Fault | None:
-        """Return the fault for a request to this path, if any, and count it as used."""
+        """Return the fault for a request to this path, if any, and count it as used.
+
+        Faults that are counted are not used up by notifications, unless their pattern begins like those paths.
+        """
+        of_notifications = path.startswith(NOTIFICATIONS)
         for fault in self._waiting:
             if not fnmatchcase(path, fault.path):
+                continue
+            if of_notifications and fault.times is not None and not fault.path.startswith(NOTIFICATIONS):
                 continue
             if fault.after > 0:
                 fault.after -= 1
