@@ -236,6 +236,28 @@ def test_paths_are_printed_for_other_programs(on, rows) -> None:
     assert on("items", "search", title, "--kind", "movie", "--paths").code == 1
 
 
+@pytest.mark.usefixtures("rich")
+def test_the_file_is_one_that_was_chosen(on, rows) -> None:
+    """Not the primary one, which lacks what was asked for; all parts of its version."""
+    columns = "server_id, library_id, rating_key, media_type, state"
+    for part in (0, 1):
+        rows(
+            f"INSERT INTO media_files ({columns}, media_id, part_index, plex_path, file_path, video_resolution,"
+            f" created_at) SELECT {columns}, 77, {part}, '/uhd/{part}', '/uhd/{part}', '8k', 1"
+            f" FROM media_files WHERE id = {FILE}"
+        )
+    ((first,),) = rows(f"SELECT file_path FROM media_files WHERE id = {FILE}")
+    for option, files in ((("-n", "9"), first), (("--resolution", "4k"), first), (("--resolution", "8k"), "/uhd/0")):
+        arguments = ("--kind", "movie", *option, "metropolis")
+        paths = on("items", "search", "--paths", *arguments).out.splitlines()
+        assert (paths[0], len(paths)) == (files, 2)
+        table = list(csv.DictReader(io.StringIO(on("export", "-", "--format", "csv", *arguments).out, newline="")))
+        assert [row["file_path"] for row in table] == [files]
+    rows("UPDATE movies SET media_file_id = (SELECT id FROM media_files WHERE plex_path = '/uhd/0')")
+    both = ("--resolution", "4k", "--resolution", "8k", "--paths", "metropolis")
+    assert on("items", "search", *both).out.splitlines() == ["/uhd/0", "/uhd/1"]
+
+
 # -- export ---------------------------------------------------------------------------------------------------------
 
 

@@ -153,7 +153,7 @@ def test_a_rating_key_is_found_and_distinguished_from_an_id(on, rows) -> None:
     assert json.loads(on("items", "show", "999", "--json").out)["item"]["id"] == 999
 
 
-@pytest.mark.parametrize("number", ["123456", "1.5", "x", "9" * 30])
+@pytest.mark.parametrize("number", ["123456", "1.5", "x", "9" * 30, "9" * 5000])
 def test_a_number_that_nothing_has_is_reported(on, number) -> None:
     """With how to find items."""
     finished = on("items", "show", number)

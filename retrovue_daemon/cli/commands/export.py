@@ -61,11 +61,11 @@ def export(
 ) -> None:
     """Write films, shows and episodes to a file: all of them, or those that the options choose.
 
-    Each item is one row, with the paths of its file; times are Unix seconds, durations milliseconds, sizes bytes. In
-    CSV the first line names the columns, and an unknown value is empty; in NDJSON each line is an object. Values are
-    not changed for spreadsheets, some of which take a title that begins with `=` for a formula. The file appears
-    under its name once it is complete. Items come by kind and id unless `--sort` says otherwise. `--json` prints
-    what was written.
+    Each item is one row, with one of its files: the primary one or, with `--resolution`, `--language` or
+    `--subtitle`, one that meets them. Times are Unix seconds, durations milliseconds, sizes bytes. In CSV the first
+    line names the columns, and an unknown value is empty; in NDJSON each line is an object. Values are not changed
+    for spreadsheets, some of which take a title that begins with `=` for a formula. The file appears under its name
+    once it is complete. Items come by kind and id unless `--sort` says otherwise. `--json` prints what was written.
 
     Examples:
 

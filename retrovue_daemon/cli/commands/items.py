@@ -105,8 +105,9 @@ def search_items(
 
     All options must apply. The best matches come first, and without TEXT films, shows, then episodes. Seasons are
     included only with `--kind season`. Without `--limit`, 25 items are listed. `--paths` prints the files of all
-    active items, each part of a film in order; use `-0` if paths may contain line breaks. The exit code is 1 if no
-    item is found.
+    active items, each part of a film in order: those of the primary version or, with `--resolution`, `--language` or
+    `--subtitle`, of one that meets them. Use `-0` if paths may contain line breaks. The exit code is 1 if no item is
+    found.
 
     Examples:
 

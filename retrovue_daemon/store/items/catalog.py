@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from retrovue_daemon.config.values import is_utf8
 from retrovue_daemon.records import Kind
-from retrovue_daemon.store.items.chosen import Found
+from retrovue_daemon.store.items.chosen import Found, select_found
 from retrovue_daemon.store.items.lookup import GUID_TABLES, TABLES
 
 if TYPE_CHECKING:
@@ -15,26 +15,8 @@ if TYPE_CHECKING:
 
 Row: TypeAlias = dict[str, str | int | float | bytes | None]
 
-_OF = " JOIN libraries AS l ON l.id = i.library_id JOIN plex_servers AS s ON s.id = i.server_id"
-_WHERE_IT_IS = "l.library_name, s.name, i.state"
-_HEADS = {
-    Kind.MOVIE: (
-        "SELECT 'movie', i.id, i.rating_key, i.title, i.year, i.edition_title, NULL, NULL, NULL,"
-        f" {_WHERE_IT_IS} FROM movies AS i{_OF}"
-    ),
-    Kind.SHOW: (
-        "SELECT 'show', i.id, i.rating_key, i.title, i.year, NULL, NULL, NULL, NULL,"
-        f" {_WHERE_IT_IS} FROM shows AS i{_OF}"
-    ),
-    Kind.SEASON: (
-        "SELECT 'season', i.id, i.rating_key, i.title, NULL, NULL, w.title, i.season_number, NULL,"
-        f" {_WHERE_IT_IS} FROM seasons AS i{_OF} LEFT JOIN shows AS w ON w.id = i.show_id"
-    ),
-    Kind.EPISODE: (
-        "SELECT 'episode', i.id, i.rating_key, i.episode_title, NULL, NULL, w.title, i.season_number,"
-        f" i.episode_number, {_WHERE_IT_IS} FROM episodes AS i{_OF} LEFT JOIN shows AS w ON w.id = i.show_id"
-    ),
-}
+_DIGITS: Final = len(str(1 << 63))
+"""Python refuses to convert texts of thousands of digits."""
 
 
 def numbered(
@@ -52,7 +34,7 @@ def numbered(
     if "rating-key" in by:
         either.append("i.rating_key = ?")
         wanted.append(number)
-    if "id" in by and number.isascii() and number.isdecimal() and int(number) < 1 << 63:
+    if "id" in by and number.isascii() and number.isdecimal() and len(number) <= _DIGITS and int(number) < 1 << 63:
         either.append("i.id = ?")
         wanted.append(int(number))
     if not either:
@@ -61,7 +43,7 @@ def numbered(
         Found(*row)
         for kind in kinds
         for row in connection.execute(
-            f"{_HEADS[kind]} WHERE {condition} AND ({' OR '.join(either)}) ORDER BY i.id", (*values, *wanted)
+            f"{select_found(kind)} WHERE {condition} AND ({' OR '.join(either)}) ORDER BY i.id", (*values, *wanted)
         )
     ]
 

@@ -9,7 +9,7 @@ import msgspec
 
 from retrovue_daemon.config.values import is_utf8
 from retrovue_daemon.records import Kind
-from retrovue_daemon.store.items.filters import Condition
+from retrovue_daemon.store.items.filters import FILES, PLAYED, Condition
 from retrovue_daemon.store.items.lookup import TABLES, json_list
 from retrovue_daemon.store.items.titles import simplified
 from retrovue_daemon.store.items.word_index import is_complete as is_complete_index
@@ -18,7 +18,7 @@ from retrovue_daemon.store.items.word_matches import WordMatches
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from retrovue_daemon.store.items.filters import Filters
 
@@ -31,7 +31,6 @@ _FROM: Final = {
     kind: f"{TABLES[kind]} AS i JOIN libraries AS l ON l.id = i.library_id"
     " JOIN plex_servers AS s ON s.id = i.server_id"
     + (" LEFT JOIN shows AS w ON w.id = i.show_id" if kind in {Kind.SEASON, Kind.EPISODE} else "")
-    + (" LEFT JOIN media_files AS f ON f.id = i.media_file_id" if kind in {Kind.MOVIE, Kind.EPISODE} else "")
     for kind in Kind
 }
 _TITLE: Final = {kind: "i.episode_title" if kind is Kind.EPISODE else "i.title" for kind in Kind}
@@ -75,7 +74,7 @@ EXPORTED: Final[Columns] = {
     "title_sort": "i.title_sort",
     "original_title": _of("i.original_title", Kind.MOVIE, Kind.SHOW, Kind.EPISODE),
     "released": _of("i.originally_available_at", Kind.MOVIE, Kind.SHOW, Kind.EPISODE),
-    "duration": _of("i.duration", Kind.MOVIE, Kind.EPISODE),
+    "duration": _of("i.duration", *PLAYED),
     "content_rating": {Kind.MOVIE: "i.rating", Kind.SHOW: "i.show_rating", Kind.EPISODE: "i.rating"},
     "critic_rating": "i.critic_rating",
     "audience_rating": "i.audience_rating",
@@ -99,7 +98,7 @@ EXPORTED: Final[Columns] = {
     "thumb": "i.thumb",
     "art": "i.art",
     **{
-        name: _of(f"f.{column}", Kind.MOVIE, Kind.EPISODE)
+        name: _of(f"f.{column}", *PLAYED)
         for name, column in {
             "media_file_id": "id",
             "file_path": "file_path",
@@ -178,6 +177,7 @@ class Chosen:
     ) -> None:
         self._connection = connection
         self._text = text
+        self._file = filters.file()
         self._conditions: dict[Kind, Condition] = {}
         self.total = 0
         self.is_capped = self.is_index_behind = False
@@ -248,8 +248,9 @@ class Chosen:
                 *(_expression(each, kind) for each in columns.values()),
                 *(_expression(key, kind) for key in keys),
             ]
-            parts.append(f"SELECT {', '.join(selected)} FROM {_FROM[kind]} WHERE {condition.sql}")
-            values += condition.values
+            file, its_values = self._file_of(kind)
+            parts.append(f"SELECT {', '.join(selected)} FROM {_FROM[kind]}{file} WHERE {condition.sql}")
+            values += (*its_values, *condition.values)
         if not parts:
             return
         query = " UNION ALL ".join(parts)
@@ -267,12 +268,28 @@ class Chosen:
         for row in self._connection.execute(query, values):
             yield row[:width]
 
+    def _file_of(self, kind: Kind) -> tuple[str, Sequence[object]]:
+        """Return the SQL that joins the file ``f`` of an item, with its values.
+
+        That is the primary one or, if files are chosen by their properties and it has not all of them, one that has.
+        """
+        if kind not in PLAYED:
+            return "", ()
+        if not self._file.parts:
+            return " LEFT JOIN media_files AS f ON f.id = i.media_file_id", ()
+        chosen = f"SELECT f.id {FILES[kind]} AND {self._file.sql}"
+        best = f"ifnull(({chosen} AND f.id = i.media_file_id), ({chosen} ORDER BY f.optimized, f.id LIMIT 1))"
+        return f" LEFT JOIN media_files AS f ON f.id = {best}", (*self._file.values, *self._file.values)
+
     def paths(self, *, sort: str | None = None, limit: int | None = None) -> Iterator[str | None]:
-        """Yield the local path of each file to play, None if it is unknown: all parts of the primary version."""
+        """Yield the local path of each file to play, None if it is unknown: all parts of the primary version.
+
+        If files are chosen by their properties, it is the version of a file that has them.
+        """
         columns: Columns = {
             "kind": _FOUND["kind"],
             "id": "i.id",
-            "file": _of("i.media_file_id", Kind.MOVIE, Kind.EPISODE),
+            "file": _of("f.id", *PLAYED),
         }
         parts = (
             "SELECT p.file_path FROM media_files AS f JOIN media_files AS p ON p.server_id = f.server_id"
@@ -291,13 +308,17 @@ class Chosen:
             title = _TITLE[kind]
             # Among titles starting with the text, the shortest is the closest match.
             best = f"{title} LIKE ? ESCAPE '\\' DESC, length({title}), {title}, i.id LIMIT ?"
-            selected = ", ".join(_expression(each, kind) for each in _FOUND.values())
-            query = f"SELECT {selected} FROM {_FROM[kind]} WHERE {condition.sql} ORDER BY {best}"
+            query = f"{select_found(kind)} WHERE {condition.sql} ORDER BY {best}"
             values = (*condition.values, f"{_like(text)}%", limit)
             found += [Found(*row) for row in self._connection.execute(query, values)]
         plain = simplified(text)
         found.sort(key=lambda item: _rank(simplified(item.title), plain))
         return found[:limit]
+
+
+def select_found(kind: Kind) -> str:
+    """Return the SQL that selects the fields of `Found` of items ``i``, up to its conditions."""
+    return f"SELECT {', '.join(_expression(each, kind) for each in _FOUND.values())} FROM {_FROM[kind]}"
 
 
 def _title_tests(text: str) -> Iterator[tuple[str, str]]:

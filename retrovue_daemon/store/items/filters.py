@@ -38,7 +38,16 @@ _CONTENT_RATING: Final = {
 _OWNER: Final = {Kind.MOVIE: "i.id", Kind.SHOW: "i.id", Kind.SEASON: "i.show_id", Kind.EPISODE: "i.show_id"}
 """The row whose genres an item has: seasons and episodes have those of their show."""
 
-_PLAYED: Final = frozenset({Kind.MOVIE, Kind.EPISODE})
+PLAYED: Final = (Kind.MOVIE, Kind.EPISODE)
+"""The kinds of items that have files."""
+
+FILES: Final = {
+    kind: "FROM media_files AS f WHERE f.server_id = i.server_id AND f.rating_key = i.rating_key"
+    f" AND f.media_type = '{kind.value}' AND f.state = 'active'"
+    for kind in PLAYED
+}
+"""The files of an item ``i`` that can be played."""
+
 _NEVER: Final = "0"
 
 
@@ -119,30 +128,30 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
             condition.add("i.added_at <= ?", self.added_until)
         for comparison, length in ((">=", self.min_duration), ("<=", self.max_duration)):
             if length is not None:
-                condition.add(f"i.duration {comparison} ?" if kind in _PLAYED else _NEVER, length)
+                condition.add(f"i.duration {comparison} ?" if kind in PLAYED else _NEVER, length)
 
-    def _add_file(self, condition: Condition, kind: Kind) -> None:
-        """Add what one of the item's files must be: all of it, not each by another file."""
-        file = Condition()
+    def file(self) -> Condition:
+        """Return the condition for a file ``f`` of an item: it must meet all of it, not each by another file."""
+        condition = Condition()
         if self.resolutions:
-            file.add("f.video_resolution IN (SELECT value FROM json_each(?))", _json(self.resolutions))
+            condition.add("f.video_resolution IN (SELECT value FROM json_each(?))", _json(self.resolutions))
         for stream, languages in (("audio", self.languages), ("subtitle", self.subtitles)):
             for language in languages:
-                file.add(
+                condition.add(
                     "EXISTS (SELECT 1 FROM streams AS t WHERE t.media_file_id = f.id AND t.kind = ?"
                     " AND (lower(t.language) = ? OR lower(t.language) LIKE ? OR lower(t.language_code) IN (?, ?)))",
                     *(stream, language.lower(), f"{language.lower()}-%", *both_codes(language.lower())),
                 )
+        return condition
+
+    def _add_file(self, condition: Condition, kind: Kind) -> None:
+        file = self.file()
         if not file.parts:
             return
-        if kind not in _PLAYED:
+        if kind not in PLAYED:
             condition.add(_NEVER)
             return
-        condition.add(
-            "EXISTS (SELECT 1 FROM media_files AS f WHERE f.server_id = i.server_id AND f.rating_key = i.rating_key"
-            f" AND f.media_type = '{kind.value}' AND f.state = 'active' AND {file.sql})",
-            *file.values,
-        )
+        condition.add(f"EXISTS (SELECT 1 {FILES[kind]} AND {file.sql})", *file.values)
 
 
 class Condition:
