@@ -102,7 +102,7 @@ def tune_memory() -> None:
 def skip_final_collection() -> None:
     """Skip the garbage collection at exit, which takes ten milliseconds: the process frees everything anyway.
 
-    All that has to be closed is closed before; ``python -X dev`` keeps the collection, to verify that.
+    All that has to be closed is closed before. ``python -W error`` and ``-X dev`` keep the collection, to verify it.
     """
-    if not sys.flags.dev_mode:
+    if not sys.warnoptions:
         gc.freeze()

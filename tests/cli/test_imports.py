@@ -82,8 +82,8 @@ def test_a_command_reads_no_certificates_for_plain_http(plex: SimulatedPlex, tmp
     assert "certificates 0" in done.stdout, done.stderr
 
 
-@pytest.mark.parametrize(("options", "frozen"), [([], True), (["-X", "dev"], False)])
-def test_the_exit_collects_no_garbage_except_in_development_mode(options: list[str], *, frozen: bool) -> None:
+@pytest.mark.parametrize(("options", "frozen"), [([], True), (["-X", "dev"], False), (["-W", "error"], False)])
+def test_the_exit_collects_no_garbage_unless_warnings_are_wanted(options: list[str], *, frozen: bool) -> None:
     """And the start looks for little."""
     code = (
         "import atexit, gc, sys; sys.argv = ['retrovue-daemon', '--version']\n"

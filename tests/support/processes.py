@@ -14,11 +14,14 @@ from typing import IO, TYPE_CHECKING, Any
 from tests.support.patience import PATIENCE_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+STRICT = ("-X", "faulthandler", "-W", "error")
+"""Options of Python: any warning is an error. What was not closed is found at the end, at the latest."""
 
 DEVELOPMENT = ("-X", "dev", "-W", "error")
-"""Options of Python: in development mode, what was not closed is found at the end, at the latest; and any warning is
-an error."""
+"""Options for the development mode, in which asyncio also refuses calls from other threads than its own. It notes
+where each task and callback was created, so a sync takes half as long again."""
 
 ALLOCATOR = {"PYTHONMALLOC": "pymalloc"}
 """Development mode would also check each block of memory, which finds mistakes in C only and takes a sixth of the
@@ -40,8 +43,9 @@ class Finished:
 class Commands:
     """Starts real processes of the daemon; in them too every warning is an error."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, options: Sequence[str] = STRICT) -> None:
         self._home = home
+        self._options = options
         self._started: list[asyncio.subprocess.Process] = []
 
     async def start(
@@ -49,7 +53,7 @@ class Commands:
     ) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *(*DEVELOPMENT, "-m", "retrovue_daemon"),
+            *(*self._options, "-m", "retrovue_daemon"),
             *map(str, arguments),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=stdout,

@@ -19,7 +19,7 @@ from retrovue_daemon.store.database import open_database
 from retrovue_daemon.sync.progress import ProgressBoard
 from tests.support.clocks import SetClock
 from tests.support.patience import IMPATIENT
-from tests.support.processes import Commands
+from tests.support.processes import DEVELOPMENT, STRICT, Commands
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -133,8 +133,10 @@ async def engine(path: Path, config: Callable[..., Config]) -> AsyncIterator[Cal
 
 
 @pytest.fixture
-async def commands(tmp_path: Path) -> AsyncIterator[Commands]:
-    started = Commands(tmp_path)
+async def commands(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Commands]:
+    """Start processes of the daemon, for tests with the marker ``development`` in Python's development mode."""
+    in_development = request.node.get_closest_marker("development") is not None
+    started = Commands(tmp_path, DEVELOPMENT if in_development else STRICT)
     yield started
     await started.end_all()
 

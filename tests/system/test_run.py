@@ -12,6 +12,8 @@ from contextlib import closing
 
 import pytest
 
+pytestmark = pytest.mark.development
+
 
 async def _next_event(process, *wanted: str) -> dict[str, object]:
     """Read log lines until one of these events comes."""
