@@ -118,3 +118,22 @@ def without_groups(world: World) -> World:
         if item.tags.labels or item.tags.collections:
             world.put(replace(item, tags=replace(item.tags, labels=(), collections=())))
     return world
+
+
+def few_groups(world: World, plain: int = 2, smart: int = 3) -> World:
+    """Keep only some of a world's collections in each library, for tests of listings.
+
+    The members of each are read page by page: of a generated library's 25, in more requests than its listing takes.
+    """
+    kept: Counter[tuple[str, bool]] = Counter()
+    for collection in list(world.collections.values()):
+        kind = collection.library, collection.filter is None
+        kept[kind] += 1
+        if kept[kind] > (plain if collection.filter is None else smart):
+            world.drop_collection(collection.id)
+    left = {(collection.library, collection.title) for collection in world.collections.values()}
+    for item in list(world.items.values()):
+        titles = tuple(title for title in item.tags.collections if (item.library, title) in left)
+        if titles != item.tags.collections:
+            world.put(replace(item, tags=replace(item.tags, collections=titles)))
+    return world

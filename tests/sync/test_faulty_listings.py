@@ -12,6 +12,7 @@ from retrovue_daemon.demo.marks import Marks
 from retrovue_daemon.demo.reissued import reissue_keys
 from retrovue_daemon.service.daemon import SyncOptions
 from retrovue_daemon.service.selection import Selection
+from tests.support.servers import few_groups
 
 AS_RUN = SyncOptions()
 ACCEPTED = SyncOptions(selection=Selection(full=True, accept_removals=True))
@@ -20,7 +21,7 @@ HOWS = ("error", "refusal", "drop", "truncate", "garble")
 
 @pytest.fixture
 async def films():
-    async with SimulatedPlex(generated_library(movies=30, shows=0, episodes=0)) as plex:
+    async with SimulatedPlex(few_groups(generated_library(movies=30, shows=0, episodes=0))) as plex:
         yield plex
 
 
@@ -60,24 +61,27 @@ async def test_one_bad_film_costs_only_itself(films, config, sync, rows, how) ->
     assert rows("SELECT count(*) FROM libraries WHERE doubt IS NOT NULL OR last_error IS NOT NULL") == [(0,)]
 
 
-async def test_a_film_that_hangs_costs_only_itself(films, config, sync, rows, monkeypatch) -> None:
+async def test_a_film_that_hangs_costs_only_itself(config, sync, rows, monkeypatch) -> None:
     """Its page does not arrive in time, nor does it the next time: that pass is ok, and the doubt stays."""
     # A server that let a request time out gets a rest before each further one: here a short one.
     monkeypatch.setattr("retrovue_daemon.sources.plex.pace.LONGEST_REST_S", 0.01)
-    settings = config(films, sync={"page_size": 10}, server={"timeout": "1s"})
-    films.faults.poison(list(films.world.movies())[16].id, "hang")
+    async with SimulatedPlex(generated_library(movies=30, shows=0, episodes=0)) as films:
+        settings = config(films, sync={"page_size": 10}, server={"timeout": "1s"})
+        films.faults.poison(list(films.world.movies())[16].id, "hang")
 
-    first = _run(await sync(settings))
-    assert (first.status, first.counts.added, first.counts.skipped) == ("incomplete", 29, 1)
-    assert "no data for" in first.error
-    # Two of its collections are tried, each twice, and not in halves: every step would cost a timeout.
-    members = Counter(request.path for request in films.requests if request.path.startswith("/library/collections/"))
-    assert sorted(members.values())[-3:] == [1, 2, 2]
+        first = _run(await sync(settings))
+        assert (first.status, first.counts.added, first.counts.skipped) == ("incomplete", 29, 1)
+        assert "no data for" in first.error
+        # Two of its collections are tried, each twice, and not in halves: every step would cost a timeout.
+        members = Counter(
+            request.path for request in films.requests if request.path.startswith("/library/collections/")
+        )
+        assert sorted(members.values())[-3:] == [1, 2, 2]
 
-    second = _run(await sync(settings, options=AS_RUN))
-    assert (second.kind, second.status, second.counts.removed) == ("full", "ok", 0)
-    assert rows("SELECT doubt = last_error, list_again FROM libraries WHERE doubt IS NOT NULL") == [(1, 0)]
-    assert _states(rows) == [("active", 29)]
+        second = _run(await sync(settings, options=AS_RUN))
+        assert (second.kind, second.status, second.counts.removed) == ("full", "ok", 0)
+        assert rows("SELECT doubt = last_error, list_again FROM libraries WHERE doubt IS NOT NULL") == [(1, 0)]
+        assert _states(rows) == [("active", 29)]
 
 
 @pytest.mark.parametrize("bad", [(0,), (29,), (0, 29), (15, 16), (9, 10), (19, 20, 21)])
@@ -112,7 +116,7 @@ async def test_what_left_beside_a_bad_film_goes_and_the_bad_one_stays(films, con
 @pytest.mark.parametrize("how", ["error", "refusal"])
 async def test_a_bad_entry_in_a_show_library(config, sync, rows, what, how) -> None:
     """Everything behind it and below it is still read; its own children too, where it is a show."""
-    async with SimulatedPlex(generated_library(movies=0, shows=6, episodes=60)) as plex:
+    async with SimulatedPlex(few_groups(generated_library(movies=0, shows=6, episodes=60))) as plex:
         settings = config(plex, sync={"page_size": 5})
         items = list(getattr(plex.world, what)())
         plex.faults.poison(items[2].id, how)
@@ -148,7 +152,7 @@ async def test_what_was_added_again_beside_a_bad_film_keeps_its_id(films, config
 @pytest.fixture
 async def recreated(config, sync):
     """Sync 600 films; 250 of them, beside one that the server cannot send, get new keys, and others are removed."""
-    async with SimulatedPlex(generated_library(movies=600, shows=0, episodes=0)) as plex:
+    async with SimulatedPlex(few_groups(generated_library(movies=600, shows=0, episodes=0))) as plex:
         settings = config(plex, sync={"retention": "0s", "max_removed": "90%"})
         for film in list(plex.world.movies()):
             plex.world.put(msgspec.structs.replace(film, guid=f"plex://movie/{film.id:024x}"))
@@ -250,7 +254,7 @@ async def test_films_without_a_key_are_not_gone(films, config, sync, rows) -> No
 @pytest.mark.parametrize("number", [30, 500])
 async def test_an_empty_page_of_a_server_without_totals_removes_nothing(config, sync, rows, number) -> None:
     """It looks like the end of the listing: few rows are requested, for many the listing is read again."""
-    async with SimulatedPlex(generated_library(movies=number, shows=0, episodes=0)) as plex:
+    async with SimulatedPlex(few_groups(generated_library(movies=number, shows=0, episodes=0))) as plex:
         settings = config(plex, sync={"page_size": number // 10, "max_removed": "100%", "retention": "0s"})
         plex.quirks.no_totals = True
         await sync(settings)
@@ -263,7 +267,7 @@ async def test_an_empty_page_of_a_server_without_totals_removes_nothing(config, 
 
 async def test_many_that_left_a_server_without_totals_go_after_two_equal_listings(config, sync, rows) -> None:
     """No total, but twice the same."""
-    async with SimulatedPlex(generated_library(movies=500, shows=0, episodes=0)) as plex:
+    async with SimulatedPlex(few_groups(generated_library(movies=500, shows=0, episodes=0))) as plex:
         settings = config(plex, sync={"max_removed": "90%"})
         plex.quirks.no_totals = True
         await sync(settings)
@@ -277,7 +281,7 @@ async def test_many_that_left_a_server_without_totals_go_after_two_equal_listing
 
 async def test_the_guard_counts_items_not_yet_requested(config, sync, rows) -> None:
     """Two hundred at a time would pass it; a person accepts all of them at once."""
-    async with SimulatedPlex(generated_library(movies=1500, shows=0, episodes=0)) as plex:
+    async with SimulatedPlex(few_groups(generated_library(movies=1500, shows=0, episodes=0))) as plex:
         settings = config(plex, sync={"max_removed": "20%"})
         await sync(settings)
         for film in list(plex.world.movies())[:500]:
@@ -294,7 +298,7 @@ async def test_keys_that_are_given_out_again_move_no_id_beside_a_fault_that_stay
     config, sync, rows, fault, what
 ) -> None:
     """Each id stays with its item at once: later the owner of the row under the new key could not be determined."""
-    async with SimulatedPlex(generated_library(movies=12, shows=4, episodes=6)) as plex:
+    async with SimulatedPlex(few_groups(generated_library(movies=12, shows=4, episodes=6))) as plex:
         settings = config(plex)
         await sync(settings)
         items = list(getattr(plex.world, what)())
@@ -325,7 +329,7 @@ async def test_keys_that_are_given_out_again_move_no_id_beside_a_fault_that_stay
 @pytest.mark.parametrize("number", [6, 12])
 async def test_several_bad_shows_cost_only_themselves(config, sync, rows, number, how) -> None:
     """Neither their listing nor their own page can be had; their episodes are stored without them."""
-    async with SimulatedPlex(generated_library(movies=0, shows=40, episodes=3)) as plex:
+    async with SimulatedPlex(few_groups(generated_library(movies=0, shows=40, episodes=3))) as plex:
         for show in list(plex.world.shows())[::3][:number]:
             plex.faults.poison(show.id, how)
         settings = config(plex)
@@ -365,7 +369,7 @@ async def test_a_film_whose_key_belongs_to_an_episode_now_is_gone(plex, sync, ro
 @pytest.mark.parametrize("how", HOWS)
 async def test_a_sync_of_one_show_removes_no_episode_that_cannot_be_read(config, sync, rows, how) -> None:
     """Also where the server answers 404 for the episode alone."""
-    async with SimulatedPlex(generated_library(movies=0, shows=2, episodes=60)) as plex:
+    async with SimulatedPlex(few_groups(generated_library(movies=0, shows=2, episodes=60))) as plex:
         settings = config(plex, sync={"page_size": 5, "retention": "0s"})
         await sync(settings)
         show = next(plex.world.shows())
