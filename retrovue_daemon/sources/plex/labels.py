@@ -9,10 +9,11 @@ from retrovue_daemon.errors import PlexError, RequestRefused, Unauthorized
 from retrovue_daemon.records import Kind, Label
 from retrovue_daemon.sources.plex.arguments import BY_TYPE, KEYS_ONLY, paging
 from retrovue_daemon.sources.plex.collection_structs import LabelContainer, TagContainer
+from retrovue_daemon.sources.plex.limits import NotAMediaContainer
 from retrovue_daemon.sources.plex.names import clean
 from retrovue_daemon.sources.plex.narrowing import may_be_one_entry
 from retrovue_daemon.sources.plex.paging import MOST_ENTRIES
-from retrovue_daemon.sources.plex.parse import NotAMediaContainer, Reader, parse_page
+from retrovue_daemon.sources.plex.parse import Reader, parse_page
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping

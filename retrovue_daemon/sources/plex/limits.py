@@ -28,6 +28,8 @@ LARGEST_XML: Final = 4 * 1024 * 1024
 LONGEST_TEXT: Final = 64 * 1024
 """Bytes of a text in a response. Longer ones are cut, because one sign may quadruple a text's size in memory."""
 
+_LONGEST_REASON: Final = 200
+
 _OBJECTS: Final = 14_000
 """For an entry whose file has 10,000 streams."""
 
@@ -50,8 +52,17 @@ _PARTIAL: Final = re.compile(rb"(?:&[^;]{0,10}|[\xc0-\xff][\x80-\xbf]{0,3})\Z")
 """A reference or a character that a cut may have split."""
 
 
-class TooMuch(ValueError):
-    """A response holds more than it may."""
+class NotAMediaContainer(ValueError):
+    """The response is not Plex's, or is unreadable; ``reason`` is one short line that quotes little of it."""
+
+    def __init__(self, reason: str) -> None:
+        line = " ".join(reason.split())[:_LONGEST_REASON]
+        super().__init__(line)
+        self.reason = line
+
+
+class TooLargeContent(NotAMediaContainer):
+    """The response holds more than it may."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -65,35 +76,35 @@ class Limits(msgspec.Struct, frozen=True):
         return min(MOST_ENTRIES, _ENTRIES + _ENTRIES_PER_ENTRY * self.asked)
 
     def check_json(self, body: bytes) -> None:
-        """Raise TooMuch if JSON describes too many objects."""
+        """Raise TooLargeContent if JSON describes too many objects."""
         most = min(MOST_OBJECTS, _OBJECTS + _OBJECTS_PER_ENTRY * self.asked)
         # No object takes fewer than two bytes, and counting takes time.
         if len(body) > 2 * most and (found := body.count(b"{")) > most:
-            raise TooMuch(f"{found} objects, although {self.asked} entries were requested")
+            raise TooLargeContent(f"{found} objects, although {self.asked} entries were requested")
 
     def check_repair(self, body: bytes) -> None:
-        """Raise TooMuch if JSON is too large, or holds too many values, to be repaired."""
+        """Raise TooLargeContent if JSON is too large, or holds too many values, to be repaired."""
         if len(body) > LARGEST_REPAIRED:
-            raise TooMuch(f"{len(body)} bytes of JSON that needs repair")
+            raise TooLargeContent(f"{len(body)} bytes of JSON that needs repair")
         most = min(MOST_VALUES, _VALUES + _VALUES_PER_ENTRY * self.asked)
         if (found := body.count(b",")) > most:
-            raise TooMuch(f"{found} values, although {self.asked} entries were requested")
+            raise TooLargeContent(f"{found} values, although {self.asked} entries were requested")
 
     def check_xml(self, body: bytes) -> None:
-        """Raise TooMuch if XML is too large, or has too many elements or attributes."""
+        """Raise TooLargeContent if XML is too large, or has too many elements or attributes."""
         if len(body) > LARGEST_XML:
-            raise TooMuch(f"{len(body)} bytes of XML")
+            raise TooLargeContent(f"{len(body)} bytes of XML")
         for sign, most, name in (
             (b"<", min(MOST_OBJECTS, _OBJECTS + _OBJECTS_PER_ENTRY * self.asked), "tags"),
             (b"=", min(MOST_VALUES, _VALUES + _VALUES_PER_ENTRY * self.asked), "attributes"),
         ):
             if (found := body.count(sign)) > most:
-                raise TooMuch(f"{found} {name}, although {self.asked} entries were requested")
+                raise TooLargeContent(f"{found} {name}, although {self.asked} entries were requested")
 
     def check_entries(self, number: int) -> None:
-        """Raise TooMuch if a response has too many entries."""
+        """Raise TooLargeContent if a response has too many entries."""
         if number > self.entries:
-            raise TooMuch(f"{number} entries, although {self.asked} were requested")
+            raise TooLargeContent(f"{number} entries, although {self.asked} were requested")
 
 
 def may_hold_long_text(body: bytes) -> bool:

@@ -36,7 +36,8 @@ from retrovue_daemon.sources.plex.limits import (
     BOM,
     MOST_ENTRIES,
     Limits,
-    TooMuch,
+    NotAMediaContainer,
+    TooLargeContent,
     is_xml,
     may_hold_nul,
     without_long_texts,
@@ -56,7 +57,6 @@ MOST_LIBRARIES: Final = 1_000
 
 _DIGITS_OF_INT64: Final = 20
 _NUMBER: Final = re.compile(r"[+-]?[0-9.]{1,20}(?:[eE][+-]?[0-9]{1,3})?")
-_LONGEST_REASON: Final = 200
 
 _AS_SURROGATE: Final = "retrovue_daemon.surrogate"
 codecs.register_error(_AS_SURROGATE, lambda error: ("\udcff", cast("UnicodeDecodeError", error).end))
@@ -66,19 +66,6 @@ _UNSTORABLE_ESCAPE: Final = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 
 C = TypeVar("C", bound=msgspec.Struct)
 T = TypeVar("T")
-
-
-class NotAMediaContainer(ValueError):
-    """The response is not Plex's, or is unreadable; ``reason`` is one short line that quotes little of it."""
-
-    def __init__(self, reason: str) -> None:
-        line = " ".join(reason.split())[:_LONGEST_REASON]
-        super().__init__(line)
-        self.reason = line
-
-
-class TooLargeContent(NotAMediaContainer):
-    """The response holds more than it may (``limits``)."""
 
 
 class Libraries(msgspec.Struct, frozen=True):
@@ -203,13 +190,7 @@ class Reader(Generic[C]):
 
     def read(self, body: bytes, content_type: str, asked: int) -> C:
         """Decode a body of either format, of ``asked`` entries. Raise NotAMediaContainer."""
-        try:
-            return self._read(body, content_type, Limits(asked))
-        except TooMuch as error:
-            reason = str(error)
-        raise TooLargeContent(reason)
-
-    def _read(self, body: bytes, content_type: str, limits: Limits) -> C:
+        limits = Limits(asked)
         marked_up = is_xml(body)
         (limits.check_xml if marked_up else limits.check_json)(body)
         body = without_long_texts(body, xml=marked_up)

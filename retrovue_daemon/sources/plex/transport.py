@@ -33,9 +33,8 @@ from retrovue_daemon.logs.redaction import Redactor
 from retrovue_daemon.sources.plex.body import BodyBudget, read_body, read_start
 from retrovue_daemon.sources.plex.connector import Connector
 from retrovue_daemon.sources.plex.failures import failure_of, one_line
-from retrovue_daemon.sources.plex.limits import is_xml, takes_long
+from retrovue_daemon.sources.plex.limits import NotAMediaContainer, TooLargeContent, is_xml, takes_long
 from retrovue_daemon.sources.plex.notifications import Notifications
-from retrovue_daemon.sources.plex.parse import NotAMediaContainer, TooLargeContent
 from retrovue_daemon.sources.plex.request_log import RequestLine
 from retrovue_daemon.sources.plex.retries import Attempts, RetryPolicy
 from retrovue_daemon.sources.plex.server_token import ServerToken

@@ -10,7 +10,7 @@ import pytest
 from retrovue_daemon.records import Collection, Kind, Label
 from retrovue_daemon.sources.plex.collections import parse_collections
 from retrovue_daemon.sources.plex.labels import may_hold_tags, parse_labels
-from retrovue_daemon.sources.plex.parse import NotAMediaContainer
+from retrovue_daemon.sources.plex.limits import NotAMediaContainer
 
 PLAIN: dict[str, Any] = {
     "ratingKey": "161", "key": "/library/collections/161/children", "guid": "collection://2fa1", "type": "collection",

@@ -13,14 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrovue_daemon.records import Movie
-from retrovue_daemon.sources.plex.limits import LONGEST_TEXT, Limits, takes_long, without_long_texts
-from retrovue_daemon.sources.plex.parse import (
-    MOST_LIBRARIES,
+from retrovue_daemon.sources.plex.limits import (
+    LONGEST_TEXT,
+    Limits,
     NotAMediaContainer,
     TooLargeContent,
-    parse_libraries,
-    parse_page,
+    takes_long,
+    without_long_texts,
 )
+from retrovue_daemon.sources.plex.parse import MOST_LIBRARIES, parse_libraries, parse_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

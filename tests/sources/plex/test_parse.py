@@ -22,7 +22,8 @@ from retrovue_daemon.records import (
     Show,
     Skipped,
 )
-from retrovue_daemon.sources.plex.parse import NotAMediaContainer, parse_identity, parse_libraries, parse_page
+from retrovue_daemon.sources.plex.limits import NotAMediaContainer
+from retrovue_daemon.sources.plex.parse import parse_identity, parse_libraries, parse_page
 
 PART = {
     "id": 31,

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from retrovue_daemon.records import Artwork, Streams
 from retrovue_daemon.sources.plex import json_structs
-from retrovue_daemon.sources.plex.parse import NotAMediaContainer, parse_identity, parse_libraries, parse_page
+from retrovue_daemon.sources.plex.limits import NotAMediaContainer
+from retrovue_daemon.sources.plex.parse import parse_identity, parse_libraries, parse_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

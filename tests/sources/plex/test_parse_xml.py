@@ -16,7 +16,8 @@ from retrovue_daemon.records import (
     Streams,
 )
 from retrovue_daemon.sources.plex import xmltree
-from retrovue_daemon.sources.plex.parse import NotAMediaContainer, parse_identity, parse_libraries, parse_page
+from retrovue_daemon.sources.plex.limits import NotAMediaContainer
+from retrovue_daemon.sources.plex.parse import parse_identity, parse_libraries, parse_page
 
 HEAD = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 EPISODES = (
