@@ -25,8 +25,7 @@ from retrovue_daemon.errors import (
     UnknownServer,
 )
 from retrovue_daemon.logs.setup import redactor_in_use
-from retrovue_daemon.service.exit_code import exit_code
-from retrovue_daemon.service.report import summary, unmet
+from retrovue_daemon.service.report import exit_code, summary, unmet
 from retrovue_daemon.service.roster import ActiveServer
 from retrovue_daemon.service.selection import Selection, check_year
 from retrovue_daemon.service.supervisor import Supervisor

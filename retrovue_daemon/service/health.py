@@ -6,10 +6,12 @@ import sqlite3
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import msgspec
 import structlog
 
 from retrovue_daemon.errors import DaemonError, InternalError, PlexError, WriterStopped
 from retrovue_daemon.store.database import unreadable
+from retrovue_daemon.store.tables.libraries import read_libraries
 from retrovue_daemon.store.tables.problems import (
     Problem,
     store_hint,
@@ -18,6 +20,7 @@ from retrovue_daemon.store.tables.problems import (
     store_server_problem,
 )
 from retrovue_daemon.store.writer import Query
+from retrovue_daemon.sync.guard import accept_hint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.service.job import Job
+    from retrovue_daemon.service.planning import LibraryWork
     from retrovue_daemon.store.database import Database
     from retrovue_daemon.sync.verdict import PassReport
 
@@ -146,3 +150,19 @@ class ReportFailures:
 
 def _kind(failure: DaemonError) -> tuple[str, str]:
     return failure.reported_as, failure.kind if isinstance(failure, InternalError) else ""
+
+
+async def with_hint(report: PassReport, work: LibraryWork, health: Health) -> PassReport:
+    """Add the hint to the report of a pass that was held back, and store it; it depends on whose token is used.
+
+    Other reports are returned as they are.
+    """
+    if report.run.status != "blocked":
+        return report
+    owner = await work.context.client.is_owner()
+    row, target = work.target.row, work.target.target
+    libraries = await work.context.database.reader.run(read_libraries, target.server_id)
+    has_namesake = sum(library.name == row.name for library in libraries) > 1
+    hint = accept_hint(report.server, row.key if has_namesake else row.name.strip(), owner=owner)
+    health.store_hint(work.library_id, hint)
+    return msgspec.structs.replace(report, hint=hint)

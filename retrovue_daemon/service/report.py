@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from retrovue_daemon.errors import AmbiguousShow, UnknownLibrary, UnknownShow
+from retrovue_daemon.errors import AmbiguousShow, DatabaseBusy, DatabaseHeld, PlexError, UnknownLibrary, UnknownShow
 from retrovue_daemon.errors.selection import selects_nothing
 
 if TYPE_CHECKING:
@@ -136,3 +136,23 @@ def unmet(selection: Selection, result: dict[str, Any]) -> UnknownLibrary | Unkn
     if found is not None:
         result["exit_code"] = found.exit_code
     return found
+
+
+def exit_code(reports: Sequence[ServerReport]) -> int:
+    """Return 0 if everything succeeded, 3 if no server was usable, 2 if the selection was ambiguous, otherwise 1.
+
+    A configured library that its server does not have counts as a failure. If another program kept the database
+    locked, the result is 75, which means that the same command may succeed later.
+    """
+    if any(isinstance(report.error, AmbiguousShow) for report in reports):
+        return AmbiguousShow.exit_code
+    if all(isinstance(report.error, PlexError) for report in reports):
+        return 3
+    errors = [report.error for report in reports] + [done.cause for report in reports for done in report.passes]
+    if any(isinstance(error, DatabaseBusy | DatabaseHeld) for error in errors):
+        return DatabaseBusy.exit_code
+    clean = all(
+        report.error is None and not report.unknown and all(done.run.status == "ok" for done in report.passes)
+        for report in reports
+    )
+    return 0 if clean else 1

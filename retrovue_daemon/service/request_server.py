@@ -11,8 +11,7 @@ import msgspec
 import structlog
 
 from retrovue_daemon.errors import BadRequest, DaemonError, StoreError, UnknownServer
-from retrovue_daemon.service.exit_code import exit_code
-from retrovue_daemon.service.report import describe, summary, unmet
+from retrovue_daemon.service.report import describe, exit_code, summary, unmet
 from retrovue_daemon.service.selection import EVERYTHING, Selection, is_name
 from retrovue_daemon.store.tables.requests import finish_request, open_requests, show_progress
 from retrovue_daemon.sync.progress import Progress

@@ -12,8 +12,7 @@ import msgspec
 from retrovue_daemon.errors import ServerBusy, ServerTimeout, ServerWithdrawn
 from retrovue_daemon.service.after_passes import AfterPasses
 from retrovue_daemon.service.details import DetailsReader
-from retrovue_daemon.service.health import Health, ReportFailures
-from retrovue_daemon.service.held_back import with_hint
+from retrovue_daemon.service.health import Health, ReportFailures, with_hint
 from retrovue_daemon.service.job import Job
 from retrovue_daemon.service.planning import Planner
 from retrovue_daemon.service.retention import purge_missing

@@ -18,7 +18,7 @@ from retrovue_daemon.errors import DatabaseBusy, DatabaseHeld, WriterStopped
 from retrovue_daemon.logs.setup import Redactor
 from retrovue_daemon.service import daemon
 from retrovue_daemon.service.daemon import Process, SyncOptions, sync_once
-from retrovue_daemon.service.exit_code import exit_code
+from retrovue_daemon.service.report import exit_code
 from retrovue_daemon.service.selection import Selection
 from retrovue_daemon.service.systemd import Notifier
 from retrovue_daemon.store import writer

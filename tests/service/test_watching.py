@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from retrovue_daemon.errors import WriteFailed
-from retrovue_daemon.service.exit_code import exit_code
+from retrovue_daemon.service.report import exit_code
 from retrovue_daemon.service.selection import EVERYTHING, Selection
 from retrovue_daemon.service.supervisor import WATCH_S, Supervisor
 from retrovue_daemon.store import writer

@@ -24,8 +24,7 @@ from retrovue_daemon.cli.options import (
 from retrovue_daemon.cli.place import announce
 from retrovue_daemon.cli.startup import import_lightly, tune_memory
 from retrovue_daemon.errors import AmbiguousShow, ConfigError, DatabaseHeld, UnknownShow
-from retrovue_daemon.service.exit_code import exit_code
-from retrovue_daemon.service.report import idle_servers, shortfalls, summary, unmet
+from retrovue_daemon.service.report import exit_code, idle_servers, shortfalls, summary, unmet
 
 if TYPE_CHECKING:
     from pathlib import Path

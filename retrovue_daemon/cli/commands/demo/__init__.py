@@ -235,8 +235,7 @@ async def _sync(plex: SimulatedPlex, database: Path, *, quiet: bool, as_json: bo
     from retrovue_daemon.cli.display.progress import with_progress  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.config import parse_config  # noqa: PLC0415 -- likewise
     from retrovue_daemon.service.daemon import SyncOptions, sync_once  # noqa: PLC0415 -- imports aiohttp
-    from retrovue_daemon.service.exit_code import exit_code  # noqa: PLC0415 -- likewise
-    from retrovue_daemon.service.report import summary  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.service.report import exit_code, summary  # noqa: PLC0415 -- likewise
 
     async with plex:
         server = {"name": "demo", "url": plex.url, "token": plex.token}

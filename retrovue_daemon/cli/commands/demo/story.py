@@ -135,8 +135,7 @@ class Story:
         from retrovue_daemon.cli.display.bars import AboveBars, with_bars  # noqa: PLC0415 -- likewise
         from retrovue_daemon.logs.setup import configure_logging  # noqa: PLC0415 -- likewise
         from retrovue_daemon.service.daemon import SyncOptions, sync_once  # noqa: PLC0415 -- likewise
-        from retrovue_daemon.service.exit_code import exit_code  # noqa: PLC0415 -- likewise
-        from retrovue_daemon.service.report import summary  # noqa: PLC0415 -- likewise
+        from retrovue_daemon.service.report import exit_code, summary  # noqa: PLC0415 -- likewise
         from retrovue_daemon.service.selection import Selection  # noqa: PLC0415 -- imports aiohttp
         from retrovue_daemon.sync.progress import ProgressBoard  # noqa: PLC0415 -- likewise
 
