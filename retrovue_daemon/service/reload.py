@@ -73,7 +73,8 @@ class Reloader:
                 extending.cancel()
                 self._notifier.ready()
                 await asyncio.gather(extending, return_exceptions=True)
-            await self._store(result, began_ns)
+            plain = self._redactor.value({"at": self._clock.now(), "began_ns": began_ns, **result})
+            await self._write(partial(store_reload, done=msgspec.convert(plain, Reload)))
 
     async def _result(self) -> dict[str, Any]:
         """Reload, and return the result as fields of `Reload`, whatever goes wrong."""
@@ -131,10 +132,6 @@ class Reloader:
         self._supervisor.refused = texts
         log.error("config.reload_failed", problems=texts, hint=hint)
         return _refused(problems, hint, exit_code)
-
-    async def _store(self, result: dict[str, Any], began_ns: int) -> None:
-        plain = self._redactor.value({"at": self._clock.now(), "began_ns": began_ns, **result})
-        await self._write(partial(store_reload, done=msgspec.convert(plain, Reload)))
 
     async def _write(self, work: Callable[[sqlite3.Connection], None]) -> None:
         try:

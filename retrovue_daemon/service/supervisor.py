@@ -12,13 +12,12 @@ import structlog
 
 from retrovue_daemon.clock import Clock
 from retrovue_daemon.errors import InternalError, StoreError, WriterStopped
-from retrovue_daemon.service.claims import Claims
 from retrovue_daemon.service.report import ServerReport
 from retrovue_daemon.service.request_server import RequestServer
 from retrovue_daemon.service.roster import choose_active, read_roster
 from retrovue_daemon.service.slots import ADMIT_S, Slots
 from retrovue_daemon.service.worker import ServerWorker
-from retrovue_daemon.service.worker_context import WorkerContext
+from retrovue_daemon.service.worker_context import Claims, WorkerContext
 from retrovue_daemon.sources.plex.body import BodyBudget
 from retrovue_daemon.store.connection import data_version
 from retrovue_daemon.store.tables.daemon_state import client_identifier
@@ -136,7 +135,6 @@ class Supervisor:
                 self._group.create_task(self._admit(), name="slots")
                 await self._apply(self.config)
                 self.started.set()
-                self._follow_paths()
                 await self._watch(before)
             finally:
                 # Before the workers end: unfinished requests are left to the next daemon, not answered.
@@ -148,8 +146,8 @@ class Supervisor:
         Stopped passes end at their next page. Returns once local paths match the mappings. A failure is raised and
         has changed nothing.
         """
-        changed = await self._apply(config)
-        await asyncio.gather(*self._follow_paths())
+        changed, following = await self._apply(config)
+        await asyncio.gather(*following)
         return changed
 
     def submit(self, selection: Selection, server: str | None = None) -> list[Job]:
@@ -181,8 +179,12 @@ class Supervisor:
 
     # -- workers ----------------------------------------------------------------------------------------------------
 
-    async def _apply(self, config: Config | None = None) -> Changed:
-        """Start, stop and reconfigure workers to match the database and a configuration (default: the current)."""
+    async def _apply(self, config: Config | None = None) -> tuple[Changed, list[asyncio.Task[None]]]:
+        """Start, stop and reconfigure workers to match the database and a configuration (default: the current).
+
+        Return what changed, and a task per worker that recomputes local paths where necessary: a large library takes
+        a while.
+        """
         async with self._applying:
             config = self.config if config is None else config
             roster = await self._read_roster(config)
@@ -211,7 +213,11 @@ class Supervisor:
                     worker.reconfigure(wanted[name], context)
             for name in added:
                 self._start(wanted[name], context)
-        return Changed(tuple(added), tuple(changed), tuple(removed))
+            following = [
+                self._group.create_task(worker.follow_paths(), name=f"paths {name}")
+                for name, worker in self.workers.items()
+            ]
+        return Changed(tuple(added), tuple(changed), tuple(removed)), following
 
     async def _read_roster(self, config: Config) -> Roster:
         roster = await read_roster(config, self.database, self._clock.now())
@@ -259,13 +265,6 @@ class Supervisor:
             task.cancel()
         await asyncio.gather(*stopped, return_exceptions=True)
 
-    def _follow_paths(self) -> list[asyncio.Task[None]]:
-        """Start a task per worker that recomputes local paths where necessary; a large library takes a while."""
-        return [
-            self._group.create_task(worker.follow_paths(), name=f"paths {name}")
-            for name, worker in self.workers.items()
-        ]
-
     # -- changes by other programs ----------------------------------------------------------------------------------
 
     async def _watch(self, seen: Settings) -> Never:
@@ -297,8 +296,7 @@ class Supervisor:
             hint = "the configuration defines this server: remove it there to stop syncing it"
             log.warning("server.kept_active", server=name, hint=hint)
         if (settings.servers, settings.mappings) != (before.servers, before.mappings):
-            changed = await self._apply()
-            self._follow_paths()
+            changed, _ = await self._apply()
             if changed:
                 log.info("servers.changed", **msgspec.structs.asdict(changed))
         on, off = settings.switched_on(before), settings.switched_off(before)

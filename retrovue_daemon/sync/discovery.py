@@ -64,7 +64,7 @@ class Contact(msgspec.Struct, frozen=True):
 
 
 class MachineClaims(Protocol):
-    """What servers say of the machines that they are: see ``service/claims.py``."""
+    """What servers say of the machines that they are: see ``service/worker_context.py``."""
 
     def make(self, name: str, machine: str) -> None:
         """Record the machine that answered for a server."""
