@@ -28,7 +28,7 @@ def stored_servers(place: Place) -> list[StoredServer]:
 
 def choose_server(servers: Sequence[StoredServer], name: str) -> StoredServer:
     """Return the server of this name. Raise UnknownName if there is none."""
-    from retrovue_daemon.config.identity import find_named  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.config.sections import find_named  # noqa: PLC0415 -- not for --help
 
     found = find_named(servers, name)
     if found is None:
@@ -43,7 +43,7 @@ def choose_servers(servers: Sequence[StoredServer], name: str | None) -> list[St
 
 def choose_libraries(libraries: Sequence[StoredLibrary], name: str | None, server: str | None) -> list[StoredLibrary]:
     """Return the libraries with this title or key, of one server or of all. Raise UnknownName if there is none."""
-    from retrovue_daemon.config.identity import find_name  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.config.sections import find_name  # noqa: PLC0415 -- not for --help
 
     if server is not None:
         names = list(dict.fromkeys(library.server for library in libraries))

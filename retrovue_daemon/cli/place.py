@@ -29,7 +29,7 @@ class Place:
 
     def section(self, name: str) -> ServerSection | None:
         """Return the configuration of a server; case is ignored in names."""
-        from retrovue_daemon.config.identity import find_named  # noqa: PLC0415 -- not for --help
+        from retrovue_daemon.config.sections import find_named  # noqa: PLC0415 -- not for --help
 
         return find_named(self.config.servers if self.config else (), name)
 

@@ -6,9 +6,9 @@
     config = load_config(path)       # checked as a whole, or ConfigError with all problems
     config.servers[0].selects("Movies", "1")
 
-Modules: `values`, `files`, `addresses` and `tokens` define types of values; `sections` lists the keys; `keys`
-describes keys and reads them from tables; `loading` reads files and checks rules on several keys; `schema` documents
-all keys; `identity` defines which names and which mappings are the same.
+Modules: `values`, `files`, `addresses` and `tokens` define types of values; `sections` lists the keys, and says
+which names and mappings are the same; `keys` describes keys and reads them from tables; `loading` reads files and
+checks rules on several keys; `schema` documents all keys.
 """
 
 from retrovue_daemon.config.addresses import is_loopback

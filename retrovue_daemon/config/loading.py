@@ -12,9 +12,16 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from retrovue_daemon.config.addresses import is_loopback, same_server
 from retrovue_daemon.config.files import access_hint, default_database, find_config, read_regular, reason
-from retrovue_daemon.config.identity import mapping_form, name_form
 from retrovue_daemon.config.keys import Reading, specs_of, toml_keys
-from retrovue_daemon.config.sections import PATH_MAPPING, SECTIONS, TOKEN_KEYS, Config, ServerSection
+from retrovue_daemon.config.sections import (
+    PATH_MAPPING,
+    SECTIONS,
+    TOKEN_KEYS,
+    Config,
+    ServerSection,
+    mapping_form,
+    name_form,
+)
 from retrovue_daemon.config.tokens import TOKEN_FILE, secret
 from retrovue_daemon.config.values import BadValue, Context
 from retrovue_daemon.errors import ConfigError, ConfigProblem

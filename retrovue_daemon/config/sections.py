@@ -1,19 +1,20 @@
-"""The sections of the configuration as frozen values, with types, units and defaults."""
+"""The sections of the configuration as frozen values, and which servers and path mappings are the same."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from retrovue_daemon.config import addresses, files, tokens
 from retrovue_daemon.config.files import DefaultDatabase, default_database
 from retrovue_daemon.config.keys import Key, key, one_of, section, specs_of, tables, to_plain
 from retrovue_daemon.config.values import BOOLEAN, choice, duration, integer, names, retention, share, text
+from retrovue_daemon.paths import path_form, split
 from retrovue_daemon.records import PathMapping
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from retrovue_daemon.config.tokens import Secret
@@ -222,3 +223,35 @@ SECTIONS: Final[Mapping[str, type]] = {
     "web": WebSection,
 }
 """All tables of a configuration except ``[[servers]]``."""
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+N = TypeVar("N", bound=_Named)
+
+
+def name_form(name: str) -> str:
+    """Return the form in which two names of one server are equal: letter case is ignored."""
+    return name.strip().casefold()
+
+
+def find_name(names: Iterable[str], name: str) -> str | None:
+    """Return the first of ``names`` equal to ``name`` regardless of case, or None; an exact match is preferred."""
+    alike = [each for each in names if name_form(each) == name_form(name)]
+    return name.strip() if name.strip() in alike else next(iter(alike), None)
+
+
+def find_named(entries: Iterable[N], name: str) -> N | None:
+    """Return the entry of this name, found as in `find_name`, or None."""
+    listed = tuple(entries)
+    found = find_name((entry.name for entry in listed), name)
+    return next((entry for entry in listed if entry.name == found), None)
+
+
+def mapping_form(mapping: PathMapping) -> tuple[str, str | None, str | None]:
+    """Return the form in which two mappings are equal that map one directory for the same library."""
+    path = mapping.plex_path
+    return path_form(path) if split(path) else path.rstrip("/"), mapping.library_name, mapping.library_root

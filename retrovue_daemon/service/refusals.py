@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from retrovue_daemon.config import ConfigError, Secret, server_from_row
 from retrovue_daemon.config.addresses import same_server
-from retrovue_daemon.config.identity import name_form
+from retrovue_daemon.config.sections import name_form
 from retrovue_daemon.errors import BadInput, DefinedByConfig, DuplicateServer
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from retrovue_daemon.config import server_from_row
-from retrovue_daemon.config.identity import N, find_named
+from retrovue_daemon.config.sections import N, find_named
 from retrovue_daemon.errors import ConfigError, TokenUnknown, UnknownServer
 from retrovue_daemon.service.refusals import checked_server
 from retrovue_daemon.store.tables.libraries import read_libraries, store_selection

@@ -116,7 +116,7 @@ async def _search_all(
     import asyncio  # noqa: PLC0415 -- not for --help
 
     from retrovue_daemon.config import ServerSection  # noqa: PLC0415 -- likewise
-    from retrovue_daemon.config.identity import find_named  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.config.sections import find_named  # noqa: PLC0415 -- likewise
 
     async def search_one(server: ServerSection | UnusableServer) -> ServerResult:
         if not isinstance(server, ServerSection):

@@ -13,8 +13,8 @@ import msgspec
 
 from retrovue_daemon.config import server_from_row
 from retrovue_daemon.config.addresses import same_server
-from retrovue_daemon.config.identity import find_named, mapping_form, name_form
 from retrovue_daemon.config.loading import path_mapping
+from retrovue_daemon.config.sections import find_named, mapping_form, name_form
 from retrovue_daemon.errors import ConfigError
 from retrovue_daemon.store.tables.libraries import StoredLibrary, read_libraries
 from retrovue_daemon.store.tables.mappings import StoredMapping, find_same, insert_mapping, read_mappings

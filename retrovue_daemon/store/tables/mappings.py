@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from retrovue_daemon.config.identity import mapping_form
+from retrovue_daemon.config.sections import mapping_form
 from retrovue_daemon.records import PathMapping
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from retrovue_daemon.config import MASK, Secret
-from retrovue_daemon.config.identity import find_named
+from retrovue_daemon.config.sections import find_named
 from retrovue_daemon.errors import DuplicateServer, ServerForgotten, WrongServer
 from retrovue_daemon.store.file.visits import changing
 from retrovue_daemon.store.tables.mappings import reconcile_mappings

@@ -66,7 +66,7 @@ def _named(place: Place, name: str) -> ServerSection:
     """Return the server of this name with its token; it may be disabled."""
     if section := place.section(name):
         return section
-    from retrovue_daemon.config.identity import find_named  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.config.sections import find_named  # noqa: PLC0415 -- not for --help
 
     stored = _stored(place)
     server = find_named(stored, name)
