@@ -142,6 +142,14 @@ def test_a_number_that_means_several_items_lists_them(on, rows) -> None:
         assert word in finished.err
 
 
+def test_the_hint_names_what_is_still_to_be_said(on, rows) -> None:
+    """Not the options that were passed, or that all of them share."""
+    rows("UPDATE movies SET rating_key = 'k1' WHERE id = 1")
+    rows("UPDATE movies SET rating_key = '1' WHERE id = 2")
+    finished = on("items", "show", "1", "--kind", "movie")
+    assert finished.err.rstrip().endswith("select one with --by id or --by rating-key")
+
+
 def test_a_rating_key_is_found_and_distinguished_from_an_id(on, rows) -> None:
     """The same film has both numbers; it is one match."""
     ((rating_key, item_id),) = rows("SELECT rating_key, id FROM shows WHERE id = 1")

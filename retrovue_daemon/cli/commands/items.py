@@ -77,6 +77,19 @@ _LISTS = {
 }
 _POSITIONS = frozenset({"starts_at", "ends_at"})
 
+_LESSER = ("rating key", "server", "kind")
+"""Columns of a result that are dropped if there is no room, the first one first."""
+
+_READABLE = 30
+"""The width to which titles are wrapped only if nothing else helps."""
+
+_DETAILS = (
+    "thumb", "person_key", "media_file_id", "movie_id", "episode_id", "person_id", "id", "bit_depth", "sampling_rate",
+    "color_transfer", "dolby_vision_profile", "profile", "scan_type", "frame_rate", "channel_layout", "language_code",
+    "bitrate", "title_sort", "source_id", "width", "height",
+)  # fmt: skip
+"""Columns of the lists of one item that are dropped if there is no room, the first one first."""
+
 
 @app.command("search")
 @with_choice
@@ -190,7 +203,7 @@ def show_item(
             matches = [
                 f"{_name(item)} (id {item.id}, rating key {item.rating_key}, server {item.server})" for item in found
             ]
-            raise AmbiguousName(number, matches, hint="select one with --kind, --server and --by")
+            raise AmbiguousName(number, matches, hint=_how_to_select(found, kind, by))
         everything = catalog.everything(connection, Kind(found[0].kind), found[0].id)
     if as_json:
         print_json(everything)
@@ -223,6 +236,16 @@ def print_paths(found: Iterator[str | None], *, null: bool) -> None:
 # -- output ---------------------------------------------------------------------------------------------------------
 
 
+def _how_to_select(found: Sequence[Found], kind: KindName | None, by: Number | None) -> str:
+    """Return a hint that names the options by which these items differ."""
+    options = ["--by id or --by rating-key"] if by is None else []
+    if kind is None and len({item.kind for item in found}) > 1:
+        options.append("--kind")
+    if len({item.server for item in found}) > 1:
+        options.append("--server")
+    return f"select one with {', and '.join(options)}"
+
+
 def _name(item: Found) -> str:
     """Return an item's kind and title, with the show that it belongs to."""
     parts = [item.show or "", _position(item), item.title] if item.kind in {"season", "episode"} else [item.title]
@@ -237,9 +260,8 @@ def _position(item: Found) -> str:
 
 
 def _found_table(found: Sequence[Found]) -> Table:
-    table = Table(
-        "kind", "id", "rating key", "title", "year", "library", "server", "state", drop_first=("rating key", "kind")
-    )
+    table = Table("kind", "id", "rating key", "title", "year", "library", "server", "state", drop_first=_LESSER)
+    table.keep_readable("title", _READABLE, drop=_LESSER[:2])
     for item in found:
         title = _name(item).removeprefix(f"{item.kind} ")
         if item.year is not None:
@@ -272,9 +294,9 @@ def _print_everything(everything: Mapping[str, object]) -> None:
                 print_table(_sheet({key: value for key, value in row.items() if key != "streams"}))
                 if streams:
                     print(plural(len(streams), "stream"))
-                    _print_rows(streams)
+                    print_table(_rows_table([_with_flags(stream) for stream in streams]))
         elif rows:
-            _print_rows(rows)
+            print_table(_rows_table(rows))
 
 
 def _sheet(row: Row) -> Table:
@@ -285,12 +307,25 @@ def _sheet(row: Row) -> Table:
     return table
 
 
-def _print_rows(rows: Sequence[Row]) -> None:
-    names = [name for name in rows[0] if any(row[name] is not None for row in rows)]
-    table = Table(*names)
+def _rows_table(rows: Sequence[Row]) -> Table:
+    names = [name for name in rows[0] if any(row[name] not in {None, ""} for row in rows)]
+    table = Table(*names, drop_first=_DETAILS)
+    if "person_key" in names:
+        table.keep_readable("name", _READABLE, drop=_DETAILS[:2])
+    elif "flags" in names:
+        table.keep_readable("flags", _READABLE, drop=_DETAILS)
     for row in rows:
         table.add_row(*(_shown(name, row[name]) for name in names))
-    print_table(table)
+    return table
+
+
+def _with_flags(stream: Row) -> Row:
+    """Return a stream with one text instead of a column per flag."""
+    flags = [
+        name.removeprefix("is_").replace("_", " ") for name, value in stream.items() if name[:3] == "is_" and value
+    ]
+    others = {name: value for name, value in stream.items() if not name.startswith("is_")}
+    return {**others, "flags": ", ".join(flags)}
 
 
 def _shown(name: str, value: object) -> str:

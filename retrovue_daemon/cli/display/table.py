@@ -51,6 +51,8 @@ class _Column:
     def __init__(self, name: str, *, is_number: bool) -> None:
         self.name = name
         self.is_number = is_number
+        self.readable = 0
+        """The width below which it is not wrapped; 0 if dropping other columns is not enough for that."""
         self.cells: list[str] = []
 
     @property
@@ -67,6 +69,10 @@ class _Column:
     @property
     def least(self) -> int:
         """The width that it needs at least; numbers are never wrapped, and only very long words are broken."""
+        return max(self._least, min(self.width, self.readable))
+
+    @property
+    def _least(self) -> int:
         width = self.width
         if self.is_number:
             return width
@@ -88,7 +94,12 @@ class Table:
         self.show_header = True
         self._columns = [_Column(column, is_number=False) for column in columns]
         self._drop_first = drop_first
+        self._readable: tuple[str, int, Sequence[str]] = ("", 0, ())
         self._repeats = repeats
+
+    def keep_readable(self, name: str, width: int, *, drop: Sequence[str]) -> None:
+        """Drop these columns before one is wrapped to less than a width."""
+        self._readable = (name, width, drop)
 
     def add_column(self, name: str) -> None:
         """Add a column of text."""
@@ -118,9 +129,20 @@ class Table:
 
     def _fitting(self, width: int) -> list[_Column] | None:
         """Return the columns that fit if they are wrapped; None if too many have to stay."""
+        name, least, drop = self._readable
+        for column in self._columns:
+            column.readable = least if column.name == name else 0
+        columns = self._without(drop, width) if least else None
+        if columns is None:
+            for column in self._columns:
+                column.readable = 0
+            columns = self._without(self._drop_first, width)
+        return columns
+
+    def _without(self, names: Sequence[str], width: int) -> list[_Column] | None:
         columns = list(self._columns)
         droppable = [column for column in columns if column.is_empty]
-        droppable += [column for name in self._drop_first for column in columns if column.name == name]
+        droppable += [column for name in names for column in columns if column.name == name]
         while _needed(columns) > width:
             if not droppable:
                 return None

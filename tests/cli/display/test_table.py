@@ -6,16 +6,21 @@ import io
 import json
 from collections import Counter
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 import pytest
 from rich.console import Console
 
 from retrovue_daemon.cli.commands.database import _print_import
+from retrovue_daemon.cli.commands.items import _rows_table, _with_flags
 from retrovue_daemon.cli.display import reports
 from retrovue_daemon.cli.display.table import Table, _widths
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.items.differences import Difference
 from retrovue_daemon.store.retrovue.importing import Import, Step
+
+if TYPE_CHECKING:
+    from retrovue_daemon.store.items.catalog import Row
 
 WIDTHS = (60, 80, 100, 160)
 
@@ -77,6 +82,38 @@ def test_what_is_dropped_is_said() -> None:
     assert rendered(_passes(), 100)[-1] == "not enough room for: bytes"
     assert rendered(_passes(), 92)[-1] == "not enough room for: run, bytes"
     assert "bytes" in rendered(_passes(), 160)[1]
+
+
+@pytest.mark.parametrize("width", [*range(20, 130, 7), *WIDTHS])
+def test_columns_are_dropped_for_one_that_is_hard_to_read_if_wrapped(width) -> None:
+    """Only those that are named, and only if that is enough; the width of the terminal may change."""
+    table = Table("key", "title", "server", "kind", drop_first=("key", "server", "kind"))
+    table.add_row("4711", "The Lighthouse Keepers, S01E02, More Fog", "a server in the attic", "episode")
+    table.keep_readable("title", 30, drop=("key", "server"))
+    rendered(table, 30)
+    assert_whole(table, width)
+    shown = {66: "key title server kind", 65: "title server kind", 58: "title kind", 30: "title"}
+    for wide, names in shown.items():
+        assert rendered(table, wide)[1].split() == names.split()
+
+
+def test_the_lists_of_a_film_are_tables_in_a_terminal_of_80_columns() -> None:
+    """A cast with its addresses, and streams with their flags, would be blocks of hundreds of lines."""
+    person: Row = {
+        "job": "actor", "name": "Gustav von Wangenheim", "role": "Thomas Hutter", "person_id": 72,
+        "person_key": "5d000000000000007f9bda7e", "thumb": "https://metadata-static.plex.tv/7/people/" + "7" * 32,
+    }  # fmt: skip
+    lines = [" ".join(line.split()) for line in rendered(_rows_table([person]), 80)]
+    assert lines[1] == "job name role person_id"
+    assert lines[3:] == ["actor Gustav von Wangenheim Thomas Hutter 72", "", "not enough room for: person_key, thumb"]
+    stream: Row = {
+        "id": 1, "media_file_id": 1, "stream_index": 1, "kind": "audio", "codec": "eac3", "language": "de",
+        "language_code": "deu", "bitrate": 768, "channels": 6, "channel_layout": "5.1(side)", "is_default": 1,
+        "is_forced": 0, "is_external": 0, "is_hearing_impaired": 1, "title": None,
+    }  # fmt: skip
+    lines = rendered(_rows_table([_with_flags(stream)]), 80)
+    assert lines[1].split()[-1] == "flags"
+    assert lines[3].endswith("default, hearing impaired")
 
 
 def test_sentences_are_wrapped_before_names() -> None:
