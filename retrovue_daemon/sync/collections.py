@@ -9,11 +9,10 @@ unread first. A collection is missing only if a complete list lacks it and the s
 from __future__ import annotations
 
 import re
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
-import structlog
 
 from retrovue_daemon.errors import PlexError, ServerTimeout
 from retrovue_daemon.records import CollectionMember
@@ -21,17 +20,19 @@ from retrovue_daemon.sources.plex.narrowing import may_be_one_entry
 from retrovue_daemon.store.items.digests import digests
 from retrovue_daemon.store.tables.abilities import note_abilities, read_abilities
 from retrovue_daemon.store.tables.collections import (
+    ReadCollection,
     mark_collections_missing,
-    shows_already,
     stored_collections,
     stores_any,
-    write_collection,
+    that_differ,
+    write_collections,
 )
 from retrovue_daemon.sync.collection_list import list_collections
+from retrovue_daemon.sync.collection_log import CollectionLog
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
     from collections.abc import Collection as SomeOf
 
     from retrovue_daemon.records import Collection, Item
@@ -41,13 +42,15 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.tables.observed_clock import ObservedClock
     from retrovue_daemon.sync.collection_list import ListedCollections
 
-log = structlog.get_logger()
-
 MOST_CONFIRMED: Final = 50
 """Collections per poll that are requested one by one because the list lacks them; the rest wait for the next."""
 
 MOST_TIMEOUTS: Final = 1
 """Collections per poll whose members may time out; after more, the server itself is assumed to be slow."""
+
+_TOGETHER: Final = 100
+_MEMBERS_TOGETHER: Final = 5_000
+"""Collections, and members of them, that are held until they are written in one transaction."""
 
 _ABILITY: Final = "collections"
 _BY_LIBRARY: Final = "by library"
@@ -88,7 +91,6 @@ class CollectionReader:
     """The collections of one server; remembers what it found from one poll to the next."""
 
     def __init__(self, server: str, database: Database, observed: ObservedClock, now: Callable[[], int]) -> None:
-        self._server = server
         self._database = database
         self._observed = observed
         self._now = now
@@ -101,9 +103,10 @@ class CollectionReader:
         """The members of collections that are not stored, by the collection's rating key."""
         self._unreadable: dict[str, int] = {}
         """The digests of collections whose members the server could not send, by rating key."""
-        self._logged: set[tuple[str, str]] = set()
+        self._log = CollectionLog(server)
         self._timeouts = 0
         """Collections whose members did not arrive in time in this poll."""
+        self._unwritten: list[ReadCollection] = []
 
     async def update(
         self,
@@ -130,12 +133,13 @@ class CollectionReader:
         self._last = {collection.rating_key: collection for collection, _ in listed.collections}
         counts.listed, counts.pages = len(listed.collections), listed.pages
         for key, refusal in listed.refused.items():
-            self._once("refused", key, refusal)
-        for collection, library_id in listed.collections:
-            row = stored.get(collection.rating_key)
-            is_read = library_id in listed_fully and (collection.is_smart or everything)
-            if is_read or await self._differs(server_id, library_id, collection, row):
-                await self._read(client, server_id, library_id, collection, row, counts)
+            self._log.unreadable("refused", key, refusal)
+        async with self._writing(server_id, counts):
+            for collection, library_id in listed.collections:
+                row = stored.get(collection.rating_key)
+                is_read = library_id in listed_fully and (collection.is_smart or everything)
+                if is_read or await self._differs(server_id, library_id, collection, row):
+                    await self._read(client, server_id, library_id, collection, row, counts)
         await self._remove(client, stored, listed, counts)
         return counts
 
@@ -163,12 +167,13 @@ class CollectionReader:
         ]
         rows.sort(key=lambda row: (self._read_in.get(row.rating_key, 0), row.id))
         end = counts.pages + requests
-        for row in rows:
-            collection = self._last.get(row.rating_key)
-            if counts.pages >= end:
-                return
-            if collection is not None:
-                await self._read(client, server_id, row.library_id, collection, row, counts)
+        async with self._writing(server_id, counts):
+            for row in rows:
+                collection = self._last.get(row.rating_key)
+                if counts.pages >= end:
+                    return
+                if collection is not None:
+                    await self._read(client, server_id, row.library_id, collection, row, counts)
 
     # -- one collection ---------------------------------------------------------------------------------------------
 
@@ -198,7 +203,7 @@ class CollectionReader:
         row: StoredCollection | None,
         counts: CollectionCounts,
     ) -> None:
-        """Read a collection's members, and write what differs. A failure keeps the stored members."""
+        """Read a collection's members, to be written if they differ. A failure keeps the stored members."""
         key, digest = collection.rating_key, _digest(collection)
         read: _Members | None = None
         try:
@@ -207,7 +212,7 @@ class CollectionReader:
             self._timeouts += isinstance(error, ServerTimeout)
             if not may_be_one_entry(error) or self._timeouts > MOST_TIMEOUTS:
                 raise
-            self._once("unreadable", key, str(error), title=collection.title)
+            self._log.unreadable("unreadable", key, str(error), title=collection.title)
             self._unreadable[key] = digest
             counts.unreadable += 1
         else:
@@ -219,29 +224,41 @@ class CollectionReader:
             # The stored members may contain the one that the server cannot send.
             members = None
             self._unreadable[key] = digest
-        if members is not None and row is not None and row.library_id == library_id:
-            same = await self._database.reader.run(shows_already, server_id, row, digest, members)
-            if same and collection.guid in {None, row.source_id}:
-                return
+        is_whole = read is not None and read.is_whole
+        self._unwritten.append(ReadCollection(library_id, collection, row, digest, members, is_whole))
+        held = sum(len(each.members or ()) for each in self._unwritten)
+        if len(self._unwritten) >= _TOGETHER or held >= _MEMBERS_TOGETHER:
+            await self._write(server_id, counts)
+
+    @asynccontextmanager
+    async def _writing(self, server_id: int, counts: CollectionCounts) -> AsyncIterator[None]:
+        """Write what is read within, also if the server fails."""
+        self._unwritten = []
+        try:
+            yield
+        except PlexError:
+            await self._write(server_id, counts)
+            raise
+        await self._write(server_id, counts)
+
+    async def _write(self, server_id: int, counts: CollectionCounts) -> None:
+        """Write what differs of the collections that were read, in one transaction."""
+        read, self._unwritten = self._unwritten, []
+        differing = await self._database.reader.run(that_differ, server_id, read) if read else []
+        if not differing:
+            return
         written = await self._database.writer.run(
-            write_collection,
-            server_id,
-            library_id,
-            collection,
-            digest,
-            members,
-            is_whole=read is not None and read.is_whole,
-            now=self._now(),
-            observed=self._observed.now(),
+            write_collections, server_id, differing, self._now(), self._observed.now()
         )
-        counts.added += written.added
-        counts.updated += written.updated
-        counts.restored += written.restored
-        if members is not None:
-            self._waiting[key] = frozenset(written.unstored)
-            counts.skipped += len(written.unstored)
-            if written.unstored:
-                self._skip(collection, "not stored in the collection's library", len(written.unstored))
+        for each, became in zip(differing, written, strict=True):
+            counts.added += became.added
+            counts.updated += became.updated
+            counts.restored += became.restored
+            if each.members is not None:
+                self._waiting[each.collection.rating_key] = frozenset(became.unstored)
+                counts.skipped += len(became.unstored)
+                if became.unstored:
+                    self._log.skipped(each.collection, "not stored in the collection's library", len(became.unstored))
 
     async def _members(self, client: PlexClient, collection: Collection, counts: CollectionCounts) -> _Members:
         members: dict[str, CollectionMember] = {}
@@ -259,17 +276,15 @@ class CollectionReader:
                     members.setdefault(item.rating_key, CollectionMember(item.rating_key, item.kind))
                 for skipped in page.skipped:
                     is_itself = skipped.rating_key == collection.rating_key
-                    self._skip(collection, "the collection itself" if is_itself else skipped.reason, 1)
+                    self._log.skipped(collection, "the collection itself" if is_itself else skipped.reason, 1)
                 if twice:
-                    self._skip(collection, "listed twice", twice)
+                    self._log.skipped(collection, "listed twice", twice)
                 counts.skipped += len(page.skipped) + twice
         # A smart collection's total may ignore the limit of its filter.
         is_whole = collection.is_smart or total in {None, entries}
         if not is_whole:
             # The same a second time is how the server counts.
-            mark = (collection.rating_key, f"{entries} of {total}")
-            is_whole = mark in self._logged
-            self._logged.add(mark)
+            is_whole = not self._log.is_new(collection.rating_key, f"{entries} of {total}")
         return _Members(tuple(members.values()), is_whole and not unreadable, unreadable)
 
     # -- what is gone -----------------------------------------------------------------------------------------------
@@ -295,7 +310,7 @@ class CollectionReader:
             except PlexError as error:
                 if not may_be_one_entry(error):
                     raise
-                self._once("doubtful", row.rating_key, str(error))
+                self._log.unreadable("doubtful", row.rating_key, str(error))
                 continue
             if not exists:
                 gone.append(row.id)
@@ -307,28 +322,6 @@ class CollectionReader:
         # Stored with the rows, so that the next process starts no earlier than the time stored in them.
         self._observed.keep(connection)
         return mark_collections_missing(connection, ids, self._now(), self._observed.now())
-
-    # -- log lines --------------------------------------------------------------------------------------------------
-
-    def _skip(self, collection: Collection, reason: str, number: int) -> None:
-        """Log what a collection holds that is not stored, once per reason."""
-        mark = (collection.rating_key, reason)
-        if mark not in self._logged:
-            self._logged.add(mark)
-            log.info(
-                "collection.skipped",
-                server=self._server,
-                title=collection.title,
-                rating_key=collection.rating_key,
-                reason=reason,
-                items=number,
-            )
-
-    def _once(self, what: str, key: str, error: str, title: str | None = None) -> None:
-        mark = (key, what)
-        level = "debug" if mark in self._logged else "warning"
-        self._logged.add(mark)
-        getattr(log, level)("collection.unreadable", server=self._server, title=title, rating_key=key, error=error)
 
 
 def _before(connection: sqlite3.Connection, server_id: int) -> tuple[dict[str, StoredCollection], dict[str, Any]]:

@@ -142,6 +142,20 @@ async def test_a_page_that_fails_is_no_empty_collection(plex, engine, path, patt
     assert stored_groups(path) == groups_of(plex.world, LIBRARIES) != before
 
 
+async def test_what_was_read_before_the_server_failed_is_stored(plex, engine, path) -> None:
+    """Collections are written together, but none waits for those that the server does not send."""
+    for number in range(3):
+        plex.rich.add_collection("1", f"Collection {number}", films(plex)[: number + 1])
+    running = await engine(plex)
+    plex.faults.fail("/library/collections/*", status=503, times=None, after=2)
+    await running.round()
+    assert [len(group.members) for group in stored_groups(path).values()] == [1, 2]
+    plex.faults.clear()
+    running.live(60)
+    await running.round()
+    assert stored_groups(path) == groups_of(plex.world, LIBRARIES)
+
+
 async def test_a_removed_collection_goes_missing_and_is_deleted_later(plex, engine, rows, path) -> None:
     """One that is created again under its title is another one."""
     collection = plex.rich.add_collection("1", "Title", films(plex)[:2])

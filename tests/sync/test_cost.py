@@ -341,6 +341,29 @@ async def test_a_first_sync_visits_the_database_seldom(engine, config, path, mon
     assert visits["commits"] <= most
 
 
+async def test_collections_are_compared_and_written_together(engine, path) -> None:
+    """Those of a server, in one transaction; unchanged ones take one look at the database, and no transaction."""
+    world = generated_library(movies=0, shows=60, episodes=2)
+    async with SimulatedPlex(world) as plex:
+        running = await engine(plex)
+        begun = Counter[str]()
+
+        def note(statement: str) -> None:
+            begun[statement] += 1
+
+        await running.database.writer.write(lambda connection: connection.set_trace_callback(note))
+        await running.round(FULL)
+        with closing(sqlite3.connect(path)) as connection:
+            ((stored,),) = connection.execute("SELECT count(*) FROM collections WHERE digest IS NOT NULL")
+        most = TRANSACTIONS_A_SERVER + TRANSACTIONS_A_LIBRARY["movie"] + TRANSACTIONS_A_LIBRARY["show"]
+        labels = 5
+        assert stored == len(world.collections) > most
+        assert begun["BEGIN IMMEDIATE"] <= most + labels
+        begun.clear()
+        await running.round(FULL)
+        assert begun["BEGIN IMMEDIATE"] <= LIBRARIES * ROWS_A_LOOK
+
+
 # Libraries ---------------------------------------------------------------------------------------------------------
 
 

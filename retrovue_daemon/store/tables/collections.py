@@ -44,6 +44,21 @@ class StoredCollection(NamedTuple):
     digest: int | None
 
 
+class ReadCollection(NamedTuple):
+    """A collection as its server has it, and its row in the database, which may be outdated.
+
+    ``members`` is None if they could not be read; ``is_whole`` says that they need not be read again soon. The
+    ``digest`` is stored if both is well.
+    """
+
+    library_id: int
+    collection: Collection
+    row: StoredCollection | None
+    digest: int
+    members: Sequence[CollectionMember] | None
+    is_whole: bool
+
+
 class Resolved(NamedTuple):
     """The members of a collection as rows; ``unstored`` are the rating keys that no row of its library has."""
 
@@ -111,36 +126,32 @@ def stores_any(connection: sqlite3.Connection, server_id: int, library_id: int, 
     )
 
 
-def shows_already(
-    connection: sqlite3.Connection,
-    server_id: int,
-    row: StoredCollection,
-    digest: int,
-    members: Sequence[CollectionMember],
-) -> bool:
-    """Return whether a collection and its members are stored as they are, so that nothing need be written."""
-    if row.is_missing or row.digest != digest:
+def that_differ(
+    connection: sqlite3.Connection, server_id: int, collections: Iterable[ReadCollection]
+) -> list[ReadCollection]:
+    """Return the collections that are not stored as they are, with their members."""
+    return [each for each in collections if not _is_stored(connection, server_id, each)]
+
+
+def _is_stored(connection: sqlite3.Connection, server_id: int, each: ReadCollection) -> bool:
+    row, collection = each.row, each.collection
+    if row is None or each.members is None or row.library_id != each.library_id:
         return False
-    found = resolve(connection, server_id, row.library_id, members)
+    if row.is_missing or row.digest != each.digest or collection.guid not in {None, row.source_id}:
+        return False
+    found = resolve(connection, server_id, row.library_id, each.members)
     return not found.unstored and found.members == _members(connection, row.id)
 
 
-def write_collection(
-    connection: sqlite3.Connection,
-    server_id: int,
-    library_id: int,
-    collection: Collection,
-    digest: int,
-    members: Sequence[CollectionMember] | None,
-    *,
-    is_whole: bool,
-    now: int,
-    observed: int,
-) -> Written:
-    """Write a collection, and its members unless they are None. Run this as one of the writer's transactions.
+def write_collections(
+    connection: sqlite3.Connection, server_id: int, collections: Iterable[ReadCollection], now: int, observed: int
+) -> list[Written]:
+    """Write collections, and their members unless they are None. Run this as one of the writer's transactions."""
+    return [_write(connection, server_id, each, now, observed) for each in collections]
 
-    ``digest`` is stored if the members are known and ``is_whole`` says that they need not be read again soon.
-    """
+
+def _write(connection: sqlite3.Connection, server_id: int, each: ReadCollection, now: int, observed: int) -> Written:
+    library_id, collection, members = each.library_id, each.collection, each.members
     row_id, known = _row_of(connection, server_id, collection, now, observed)
     found = None if members is None else resolve(connection, server_id, library_id, members)
     unstored = () if found is None else found.unstored
@@ -160,7 +171,7 @@ def write_collection(
         collection.updated_at,
         collection.guid or (known and known[_SOURCE_ID]),
         # None if something is missing, so that it is looked at again, also by the next process.
-        digest if found is not None and is_whole and not unstored else None,
+        each.digest if found is not None and each.is_whole and not unstored else None,
         "active",
         None,
         None,
