@@ -57,6 +57,10 @@ class DetailsRequests:
         self._transport = transport
         self._turn = turn
         self.at_once = self._most = MOST_IDS
+        self._omits = False
+        """Whether a response was seen that has some of the requested items only. Then one without any means that the
+        server has none of them. Some servers send nothing if they lack one of the items, or if several are requested.
+        """
 
     async def read(
         self, rating_keys: Sequence[str], kind: Kind, *, cast: int, times_only: bool = False
@@ -86,13 +90,17 @@ class DetailsRequests:
                         answer.failure = error
                         return answer
                 continue
-            if page is None:
-                requests.succeeded()
-                continue
-            _add(answer, keys, kind, page)
+            if page is not None:
+                _add(answer, keys, kind, page)
             absent = [key for key in keys if key not in answer.found]
-            # Some servers send fewer items than requested at once: only a response without any is final.
-            requests.succeeded(absent if len(absent) < len(keys) else ())
+            if len(absent) < len(keys):
+                # Some servers send fewer items than requested at once.
+                self._omits = self._omits or bool(absent)
+                requests.succeeded(absent)
+            elif len(keys) == 1 or self._omits:
+                requests.succeeded()
+            else:
+                requests.halve(keys)
         return answer
 
     async def _request(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from aiohttp import web
 
 from retrovue_daemon.errors import Unauthorized
@@ -297,6 +298,35 @@ async def test_a_server_that_sends_fewer_items_is_asked_for_the_rest(plex, conne
     answer = await (await connect()).details.read([str(number) for number in range(10)], Kind.MOVIE, cast=20)
     assert len(answer.found) == 10
     assert len(plex.requests) == 4
+
+
+@pytest.mark.parametrize("reply", ["not found", "empty", "another item"])
+@pytest.mark.parametrize("lacked", [{"3"}, None], ids=["if one is gone", "always"])
+async def test_a_response_without_any_of_several_items_is_not_the_last_word(plex, connect, reply, lacked) -> None:
+    """Of a server that sends nothing if it lacks one of them, or if several are requested at all."""
+
+    async def strict(request: web.Request) -> web.Response:
+        keys = keys_of(request)
+        if keys == ["3"] or (len(keys) > 1 and (lacked is None or not lacked.isdisjoint(keys))):
+            if reply == "not found":
+                return web.Response(status=404)
+            return web.Response(body=body(*([entry("999")] if reply == "another item" else [])))
+        return web.Response(body=body(*map(entry, keys)))
+
+    plex.otherwise = strict
+    answer = await (await connect()).details.read([str(number) for number in range(10)], Kind.MOVIE, cast=20)
+    assert answer.found.keys() == {str(number) for number in range(10)} - {"3"}
+    assert (answer.unreadable, answer.failure) == ({}, None)
+
+
+async def test_items_that_left_together_cost_one_request(plex, connect) -> None:
+    """Once it was seen that the server only omits what it does not have."""
+    shelf = Shelf(plex, missing={str(number) for number in range(90)})
+    client = await connect()
+    await client.details.read([str(number) for number in range(100)], Kind.MOVIE, cast=20)
+    assert [len(keys) for keys in shelf.requested] == [100, 90]
+    await client.details.read([str(number) for number in range(50)], Kind.MOVIE, cast=20)
+    assert [len(keys) for keys in shelf.requested] == [100, 90, 50]
 
 
 async def test_a_line_that_a_proxy_refuses_is_shortened_for_good(plex, connect) -> None:
