@@ -9,6 +9,7 @@
 | `generate`, `generate_rich` | libraries of any size |
 | `changes` | changes that a library goes through over time |
 | `rich_changes` | changes of tags, collections, chapters, markers and subtitles |
+| `edits` | the values of an edit: converted, checked, compared |
 | `rescan` | deleted items that a scan finds again |
 | `happenings` | what happens in a world, as values for those who listen to it |
 | `notifications` | the frames that a server sends about it, over websockets and event streams |
@@ -29,7 +30,7 @@
 | `faults` | failures: set by a test, or at random from a seed |
 | `quirks`, `misbehaviour` | permanent oddities; how they and the failures that a test sets are carried out |
 | `server` | SimulatedPlex: the port, the recorded requests, the tokens |
-| `control` | changes, faults and quirks over HTTP, on a second port |
+| `control` | changes, faults, notifications and quirks over HTTP, on a second port |
 """
 
 from retrovue_daemon.demo.builtin import built_in_library

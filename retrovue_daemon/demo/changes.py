@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from retrovue_daemon.demo.happenings import Checked, ItemsChanged, ScanFinished, ScanStarted, only_labelled
+from retrovue_daemon.demo.edits import check_parents, converted, only_labelled
+from retrovue_daemon.demo.happenings import Checked, ItemsChanged, ScanFinished, ScanStarted
 from retrovue_daemon.demo.items import Episode, Item, Movie, Season, Show
 from retrovue_daemon.demo.marks import Marks
 from retrovue_daemon.demo.rescan import put_again
@@ -15,8 +16,6 @@ from retrovue_daemon.demo.versions import analysed_again, in_two_files, share_of
 from retrovue_daemon.demo.world import Library, media_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from retrovue_daemon.demo.world import World
 
 FILM_MS = 5_400_000
@@ -63,13 +62,12 @@ class Changes:
         shelf = self._shelf(show.library, "show")
         seasons = {season.index: season for season in self._world.seasons_of(show_id)}
         season = seasons.get(season_index) or shelf.season(show, season_index)
-        new_seasons = [] if season_index in seasons else [season]
         number = f"E{index:02d}" if index is not None else ""
         folder = f"{file_name(show.title, show.year)}/Season {season_index:02d}"
         name = f"{file_name(show.title)} - S{season_index:02d}{number} - {file_name(title)}.mkv"
         file = File(path=f"{folder}/{name}", duration=EPISODE_MS)
         episode = shelf.episode(season, index, title, media=(shelf.media(file),))
-        self._marks.scan_found(show.library, added=[*new_seasons, episode])
+        self._marks.scan_found(show.library, added=[episode] if season_index in seasons else [season, episode])
         return episode
 
     def delete(self, item_id: int) -> list[Item]:
@@ -147,8 +145,7 @@ class Changes:
         emptied = world.drop_empty(episode.season_id, episode.show_id)
         if emptied or season_index not in there:
             self._marks.count(show.library)
-        added = () if season_index in there else (season,)
-        self._announce(edited=(moved,), added=added, deleted=emptied)
+        self._marks.edited(moved, added=[] if season_index in there else [season], deleted=emptied)
         return moved
 
     def merge(self, into_id: int, other_id: int) -> Movie:
@@ -159,7 +156,7 @@ class Changes:
         self._world.drop(other_id)
         merged = self._replace(into, media=into.media + other.media, updated_at=self._marks.tick())
         self._marks.count(into.library)
-        self._announce(edited=(merged,), deleted=(other,))
+        self._marks.edited(merged, deleted=[other])
         return merged
 
     def split(self, item_id: int) -> list[Movie]:
@@ -182,7 +179,7 @@ class Changes:
                 )
             )
         self._marks.count(movie.library)
-        self._announce(edited=films[:1], added=films[1:])
+        self._marks.edited(films[0], added=films[1:])
         return films
 
     # Editing descriptions
@@ -193,12 +190,11 @@ class Changes:
         Values may be given in their JSON form: `edit(17, tags={"genres": ["Horror"]})`.
         """
         item = self._world.item(item_id)
-        types = {field.name: field.type for field in msgspec.structs.fields(item) if field.name not in NOT_EDITED}
-        values = {name: msgspec.convert(value, types[name]) for name, value in fields.items()}
-        self._check_parents(item, values)
+        values = converted(item, fields, NOT_EDITED)
+        check_parents(self._world, item, values)
         edited = self._replace(item, **{"updated_at": self._marks.tick(), **values})
         if not only_labelled(item, edited):
-            self._announce(edited=(edited,))
+            self._marks.edited(edited)
         return edited
 
     def rematch(self, item_id: int, guid: str, *external_guids: str) -> Item:
@@ -265,8 +261,8 @@ class Changes:
     def analyse(self, item_id: int) -> Item:
         """Analyse an item's files again: the bitrate changes slightly, and no timestamp moves."""
         self._marks.tick()
-        item = self._world.item(item_id)
-        item = self._replace(item, media=analysed_again(media_of(item)))
+        before = self._world.item(item_id)
+        item = self._replace(before, media=analysed_again(media_of(before)))
         self._world.announce(Checked(item=item, analyzed=True))
         return item
 
@@ -303,7 +299,7 @@ class Changes:
             raise ValueError(library_type, *paths)
         self._marks.tick()
         library = new_library(self._world, library_type, title, *paths)
-        self._world.announce(ItemsChanged(library=library.key, scanned=True))
+        self._world.announce(ItemsChanged(library=library.key, scanned=True))  # a new library is scanned at once
         return library
 
     def remove_library(self, key: str) -> None:
@@ -335,31 +331,10 @@ class Changes:
             self._world.announce(ScanFinished(key))
         return library
 
-    def _announce(self, *, edited: Sequence[Item], added: Sequence[Item] = (), deleted: Sequence[Item] = ()) -> None:
-        """Announce what was changed by hand, without a scan."""
-        library = edited[0].library
-        self._world.announce(
-            ItemsChanged(library=library, edited=tuple(edited), added=tuple(added), deleted=tuple(deleted))
-        )
-
     def _replace(self, item: AnItem, **fields: object) -> AnItem:
         new = msgspec.structs.replace(item, **fields)
         self._world.put(new)
         return new
-
-    def _check_parents(self, item: Item, values: dict[str, Any]) -> None:
-        """Refuse a parent that is not a show or season, or that belongs to another library or show."""
-        if not isinstance(item, Season | Episode) or not values.keys() & {"show_id", "season_id"}:
-            return
-        show = self._item(Show, values.get("show_id", item.show_id))
-        if show.library != item.library:
-            raise ValueError(show.library)
-        if isinstance(item, Season) and item.show_id != show.id and self._world.count_children(item.id):
-            raise ValueError(show.id)  # its episodes would stay with the other show
-        if isinstance(item, Episode):
-            season = self._item(Season, values.get("season_id", item.season_id))
-            if season.show_id != show.id:
-                raise ValueError(season.id)
 
     def _shelf(self, library: str, library_type: str) -> Shelf:
         shelf = Shelf(self._world, self._world.libraries[library])

@@ -1,4 +1,4 @@
-"""The control side of a simulated server: its changes, faults and quirks over HTTP, on a separate port.
+"""The control side of a simulated server: changes, faults, notifications and quirks over HTTP, on its own port.
 
 It serves programs that cannot use the Python objects: a demo in another process, a shell script, a benchmark. It is
 meant for loopback only and requires no token.
@@ -7,12 +7,15 @@ meant for loopback only and requires no token.
 |---|---|---|
 | POST /changes/{method of Changes or RichChanges} | its arguments, as a JSON object | its result |
 | POST /faults/{method of Faults} | its arguments, as a JSON object | {} |
+| POST /notify/{method of ScriptedNotifications} | its arguments, as a JSON object | {} |
 | POST /quirks | the quirks to set | all quirks |
+| POST /notifications | the quirks of notifications to set | all quirks of notifications |
+| GET /notifications | | the open connections: kind, messages sent, pings received |
 | POST /restart | | {} |
 | GET /truth/{type} | ?library= | all films, shows, seasons or episodes of the world |
 | GET /truth/collection | ?library= | all collections, with the ids of their members in order |
 | GET /truth | | the libraries, with the number of items of each type |
-| GET / | | all changes and faults with their arguments, and the quirks |
+| GET / | | all changes, faults and notifications with their arguments, and the quirks |
 
 Positional arguments go into a list named "args". An unknown name gets a 404. Arguments that do not fit get a 400 with
 the reason as text and change nothing, because they are checked against the annotations before the method is called.
@@ -30,12 +33,15 @@ from retrovue_daemon.demo.changes import Changes
 from retrovue_daemon.demo.faults import Faults
 from retrovue_daemon.demo.items import Item
 from retrovue_daemon.demo.memberships import Memberships
+from retrovue_daemon.demo.notifications import ScriptedNotifications
 from retrovue_daemon.demo.rich_changes import RichChanges
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
+    from retrovue_daemon.demo.notifications import NotificationQuirks
+    from retrovue_daemon.demo.quirks import Quirks
     from retrovue_daemon.demo.server import SimulatedPlex
 
 NOT_OFFERED = frozenset({"take", "intruders"})
@@ -57,6 +63,9 @@ class Control:
                 web.post("/changes/{name}", self.change),
                 web.post("/faults/{name}", self.fault),
                 web.post("/quirks", self.quirks),
+                web.post("/notify/{name}", self.notify),
+                web.get("/notifications", self.connections),
+                web.post("/notifications", self.notification_quirks),
                 web.post("/restart", self.restart),
                 web.get("/truth", self.libraries),
                 web.get("/truth/{type}", self.truth),
@@ -86,7 +95,9 @@ class Control:
             {
                 "changes": _described(Changes) | _described(RichChanges),
                 "faults": _described(Faults),
+                "notify": _described(ScriptedNotifications),
                 "quirks": msgspec.to_builtins(self._plex.quirks),
+                "notifications": msgspec.to_builtins(self._plex.notifications.quirks),
             }
         )
 
@@ -106,14 +117,25 @@ class Control:
 
     async def quirks(self, request: web.Request) -> web.Response:
         """Set some quirks and return all of them."""
-        wanted = msgspec.to_builtins(self._plex.quirks) | await _body(request)
-        try:
-            after = msgspec.convert(wanted, type(self._plex.quirks))
-        except msgspec.ValidationError as error:
-            raise web.HTTPBadRequest(text=str(error)) from error
-        for name in after.__struct_fields__:
-            setattr(self._plex.quirks, name, getattr(after, name))
-        return _json(msgspec.to_builtins(after))
+        return await _set(self._plex.quirks, request)
+
+    async def notification_quirks(self, request: web.Request) -> web.Response:
+        """Set some quirks of notifications and return all of them."""
+        return await _set(self._plex.notifications.quirks, request)
+
+    async def notify(self, request: web.Request) -> web.Response:
+        """Send a notification, or several, whether or not anything happened."""
+        await _called(_method(self._plex.notify, ScriptedNotifications, request.match_info["name"]), request)
+        return _json({})
+
+    async def connections(self, request: web.Request) -> web.Response:  # noqa: ARG002  # the signature of a handler
+        """Return the open connections."""
+        return _json(
+            [
+                {"kind": each.kind, "sent": each.sent, "waiting": each.waiting, "pings": each.pings}
+                for each in self._plex.notifications.connections
+            ]
+        )
 
     async def restart(self, request: web.Request) -> web.Response:  # noqa: ARG002  # the signature of a handler
         """Break all connections to the Plex side."""
@@ -172,6 +194,17 @@ def _described(owner: type) -> dict[str, dict[str, str]]:
         }
         for name, method in _offered(owner).items()
     }
+
+
+async def _set(quirks: Quirks | NotificationQuirks, request: web.Request) -> web.Response:
+    wanted = msgspec.to_builtins(quirks) | await _body(request)
+    try:
+        after = msgspec.convert(wanted, type(quirks))
+    except msgspec.ValidationError as error:
+        raise web.HTTPBadRequest(text=str(error)) from error
+    for name in after.__struct_fields__:
+        setattr(quirks, name, getattr(after, name))
+    return _json(msgspec.to_builtins(after))
 
 
 async def _called(method: Callable[..., Any], request: web.Request) -> Any:

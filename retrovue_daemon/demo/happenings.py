@@ -93,10 +93,3 @@ Happening = (
     | PosterChanged
     | CollectionChanged
 )
-
-
-def only_labelled(before: Item, after: Item) -> bool:
-    """Return whether only labels and collections of an item changed, which real servers do not announce."""
-    tags = msgspec.structs.replace(after.tags, labels=before.tags.labels, collections=before.tags.collections)
-    alike = msgspec.structs.replace(after, tags=tags, updated_at=before.updated_at) == before
-    return alike and after.tags != before.tags

@@ -64,6 +64,12 @@ class Marks:
         self.count(key)
         self._world.announce(ItemsChanged(library=key, added=tuple(added), deleted=tuple(deleted), scanned=True))
 
+    def edited(self, item: Item, *, added: Sequence[Item] = (), deleted: Sequence[Item] = ()) -> None:
+        """Announce an item that was edited by hand, without a scan, and what came or went with that."""
+        self._world.announce(
+            ItemsChanged(library=item.library, edited=(item,), added=tuple(added), deleted=tuple(deleted))
+        )
+
     def _move(self, key: str) -> None:
         library = self._world.libraries[key]
         library.scanned_at = self.tick()

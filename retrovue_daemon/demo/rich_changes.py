@@ -22,17 +22,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-import msgspec
 from msgspec.structs import replace
 
+from retrovue_daemon.demo.edits import converted, only_labelled
 from retrovue_daemon.demo.files import streams_of
-from retrovue_daemon.demo.happenings import (
-    CollectionChanged,
-    Generated,
-    ItemsChanged,
-    PosterChanged,
-    only_labelled,
-)
+from retrovue_daemon.demo.happenings import CollectionChanged, Generated, PosterChanged
 from retrovue_daemon.demo.items import Collection, Episode, Item, Movie, Season, Show
 from retrovue_daemon.demo.marks import Marks
 from retrovue_daemon.demo.memberships import CUSTOM, Memberships
@@ -72,7 +66,7 @@ class RichChanges:
         edited = replace(item.tags, **{name: tuple(values) for name, values in tags.items()})
         new = self._put(replace(item, tags=edited, updated_at=self._marks.tick()))
         if not only_labelled(item, new):
-            self._world.announce(ItemsChanged(library=new.library, edited=(new,)))
+            self._marks.edited(new)
         return new
 
     def change_poster(self, item_id: int) -> Item:
@@ -112,8 +106,7 @@ class RichChanges:
     def edit_collection(self, collection_id: int, **fields: object) -> Collection:
         """Edit a collection's fields by their names in `items`; a new title reaches its members' tags."""
         collection = self._world.collections[collection_id]
-        types = {f.name: f.type for f in msgspec.structs.fields(collection) if f.name not in NOT_EDITED}
-        values = {name: msgspec.convert(value, types[name]) for name, value in fields.items()}
+        values = converted(collection, fields, NOT_EDITED)
         members = [item.id for item in self._memberships.of(collection)] if collection.filter is None else []
         edited = replace(collection, **{"updated_at": self._marks.tick(), **values})
         for item_id in members:

@@ -2,7 +2,7 @@
 
     async with SimulatedPlex(built_in_library()) as plex:
         ...  # plex.url, plex.token, plex.world, plex.changes, plex.rich, plex.faults, plex.quirks, plex.requests,
-             # plex.notifications
+             # plex.notifications, plex.notify
 
 The middlewares, outermost first: record requests, apply faults, check tokens. `endpoints` produces the responses.
 """
@@ -24,7 +24,7 @@ from retrovue_daemon.demo.endpoints import Endpoints
 from retrovue_daemon.demo.faults import Faults
 from retrovue_daemon.demo.link import Link
 from retrovue_daemon.demo.misbehaviour import FAULT, before_answer, spoil
-from retrovue_daemon.demo.notifications import Notifications
+from retrovue_daemon.demo.notifications import Notifications, ScriptedNotifications
 from retrovue_daemon.demo.notifications.service import SHARED
 from retrovue_daemon.demo.pages import KEEP_ALIVE_SECONDS, error_page, unauthorized
 from retrovue_daemon.demo.query import BadQuery
@@ -78,6 +78,7 @@ class SimulatedPlex:
         self.token = token
         self.shared_token = f"{token}-shared"
         self.notifications = Notifications(world)
+        self.notify = ScriptedNotifications(world, self.notifications)
         self.faults = Faults()
         self.quirks = quirks or Quirks()
         self.requests: deque[Request] = deque(maxlen=REQUESTS_KEPT)

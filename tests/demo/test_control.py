@@ -108,6 +108,32 @@ async def test_it_changes_what_channels_are_scheduled_by(call: Call, plex: Simul
         assert (await call("POST", f"/changes/{name}", **wrong))[0] == 400
 
 
+async def test_it_sends_notifications(call: Call, plex: SimulatedPlex) -> None:
+    """By the methods of `plex.notify`, in the form that quirks of their own choose."""
+    _, listed = await call("GET", "/")
+    assert {"entry", "lie", "flood", "drop"} <= listed["notify"].keys()
+    assert listed["notifications"]["envelope"] == "wrapped"
+    _, quirks = await call("POST", "/notifications", envelope="bare", states=[0, 5])
+    assert (quirks["envelope"], plex.notifications.quirks.states) == ("bare", (0, 5))
+    url = f"{plex.url}/:/websockets/notifications?X-Plex-Token={plex.token}"
+    async with aiohttp.ClientSession() as session, session.ws_connect(url) as socket:
+        await plex.notifications.connected()
+        for path, body in (
+            ("lie", {"kind": "deleted", "item_id": 3}),
+            ("malformed", {"kind": "id_float"}),
+            ("frame", {"args": ["timeline", {"itemID": 5}]}),
+            ("raw", {"body": "{"}),
+        ):
+            assert await call("POST", f"/notify/{path}", **body) == (200, {})
+        received = [await socket.receive() for _ in range(4)]
+        assert received[0].json()["TimelineEntry"][0]["state"] == 9
+        assert received[1].json()["TimelineEntry"][0]["itemID"] == 3.5
+        assert received[2].json()["TimelineEntry"] == [{"itemID": 5}]
+        assert received[3].data == "{"
+        _, connections = await call("GET", "/notifications")
+        assert connections == [{"kind": "websocket", "sent": 4, "waiting": 0, "pings": 0}]
+
+
 async def test_it_restarts_the_server(call: Call, get: Get) -> None:
     """The Plex side answers again at the same address."""
     assert (await get("/identity")).status == 200
@@ -148,6 +174,17 @@ async def test_it_restarts_the_server(call: Call, get: Get) -> None:
         ("/faults/drop", {"path": "*", "after": -1}, 400),
         ("/faults/take", {"path": "*"}, 404),
         ("/faults/intruders", {"path": "*"}, 404),
+        ("/notify/nonsense", {}, 404),
+        ("/notify/entry", {"item_id": 99999}, 400),
+        ("/notify/lie", {"kind": "nonsense", "item_id": 3}, 400),
+        ("/notify/malformed", {"kind": "nonsense"}, 400),
+        ("/notify/flood", {"count": -1}, 400),
+        ("/notify/flood", {"count": 5, "library": "99"}, 400),
+        ("/notify/generate", {"item_id": 3, "what": "nonsense"}, 400),
+        ("/notify/close", {"code": 5000}, 400),
+        ("/notifications", {"envelope": "nonsense"}, 400),
+        ("/notifications", {"states": [10]}, 400),
+        ("/notifications", {"nonsense": 1}, 400),
         ("/quirks", {"page_cap": "three"}, 400),
         ("/quirks", {"page_cap": -3}, 400),
         ("/quirks", {"latency": -5}, 400),

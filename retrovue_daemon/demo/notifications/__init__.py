@@ -15,6 +15,16 @@
 
 from retrovue_daemon.demo.notifications.frames import Frame, Raw
 from retrovue_daemon.demo.notifications.quirks import NotificationQuirks, usual
+from retrovue_daemon.demo.notifications.scripted import ScriptedNotifications
 from retrovue_daemon.demo.notifications.service import EVENTSOURCE, WEBSOCKET, Notifications
 
-__all__ = ["EVENTSOURCE", "WEBSOCKET", "Frame", "NotificationQuirks", "Notifications", "Raw", "usual"]
+__all__ = [
+    "EVENTSOURCE",
+    "WEBSOCKET",
+    "Frame",
+    "NotificationQuirks",
+    "Notifications",
+    "Raw",
+    "ScriptedNotifications",
+    "usual",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,6 +12,7 @@ from retrovue_daemon.demo.notifications.frames import PAYLOADS, Entry, Frame, Ra
 if TYPE_CHECKING:
     from retrovue_daemon.demo.notifications.quirks import NotificationQuirks
 
+NUMBER = re.compile(r"-?[0-9]{1,18}")
 IDS = frozenset({"sectionID", "itemID", "parentItemID", "rootItemID", "librarySectionID"})
 
 
@@ -75,4 +77,4 @@ def _with_ids(entry: Entry, quirks: NotificationQuirks) -> Entry:
 def _numbered(name: str, value: Any) -> Any:
     if isinstance(value, dict):
         return {inner: _numbered(inner, each) for inner, each in value.items()}
-    return int(value) if name in IDS and isinstance(value, str) and value.removeprefix("-").isdecimal() else value
+    return int(value) if name in IDS and isinstance(value, str) and NUMBER.fullmatch(value) else value

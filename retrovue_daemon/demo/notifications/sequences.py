@@ -70,20 +70,37 @@ class Sequences:
             if self.quirks.foreign and frame.type == "timeline":
                 yield frames.changed(changed, identifier=frames.GUIDE, state=9, metadataState="deleted")
 
+    def entry(
+        self,
+        item: Item,
+        state: int,
+        *,
+        title: str | None = None,
+        gone: Sequence[Item] = (),
+        metadataState: str | None = None,  # noqa: N803  # as in the frame
+        mediaState: str | None = None,  # noqa: N803  # likewise
+    ) -> Frame:
+        """Return an item's entry in a state; `gone` are the items that were deleted with it."""
+        shown = frames.title_of(item, self._show_of(item, gone)) if title is None else title
+        if metadataState is None:
+            created = state == SETTLED and self.quirks.settled == "created"
+            metadataState = "created" if created else METADATA_STATES.get(state)  # noqa: N806  # likewise
+        return frames.timeline(item, state, title=shown, metadataState=metadataState, mediaState=mediaState)
+
     def settled(self, item: Item) -> Iterator[Frame]:
         """Return the entries of an item that is complete, in the form of this server."""
         if self.quirks.twice:
-            yield self._entry(item, SETTLED, mediaState="analyzing")
-        yield self._entry(item, SETTLED)
+            yield self.entry(item, SETTLED, mediaState="analyzing")
+        yield self.entry(item, SETTLED)
 
     def deleted(self, item: Item, gone: Sequence[Item] = ()) -> Iterator[Frame]:
         """Return the entries of a deleted item; `gone` are the items that were deleted with it."""
         if self.quirks.deleted == "type":
-            yield frames.changed(self._entry(item, SETTLED, gone=gone), type=frames.REMOVED)
+            yield frames.changed(self.entry(item, SETTLED, gone=gone), type=frames.REMOVED)
         else:
-            yield self._entry(item, 9, gone=gone)
+            yield self.entry(item, 9, gone=gone)
         if self.quirks.after_deletion:
-            yield self._entry(item, 3, gone=gone)
+            yield self.entry(item, 3, gone=gone)
 
     def _usual(self, happening: Happening) -> Iterator[Frame]:
         match happening:
@@ -120,7 +137,7 @@ class Sequences:
         for place, item in enumerate(added):
             for state in states[:1]:
                 size = {"queueSize": len(added) - place} if self.quirks.queue_size else {}
-                yield frames.changed(self._entry(item, state, title=""), **size)
+                yield frames.changed(self.entry(item, state, title=""), **size)
         if scanned:
             yield from self._scan_end(library)
         for item in added:
@@ -134,19 +151,19 @@ class Sequences:
         yield frames.activity("started", uuid, "library.update.item.metadata", title)
         for state in states:
             if state != SETTLED:
-                yield self._entry(item, state)
+                yield self.entry(item, state)
         yield frames.activity("ended", uuid, "library.update.item.metadata", title, progress=100)
         if isinstance(item, Movie) and self.quirks.extras:
             self._extras += 1
             yield frames.extra_of_film(FIRST_EXTRA + self._extras, item.added_at)
         if SETTLED in states:
             for media_state in ("analyzing", "analyzing", "thumbnailing") if self.quirks.twice else ():
-                yield self._entry(item, SETTLED, mediaState=media_state)
-            yield self._entry(item, SETTLED)
+                yield self.entry(item, SETTLED, mediaState=media_state)
+            yield self.entry(item, SETTLED)
 
     def _refreshed(self, item: Item) -> Iterator[Frame]:
-        yield self._entry(item, 3, metadataState="queued")
-        yield self._entry(item, 4)
+        yield self.entry(item, 3, metadataState="queued")
+        yield self.entry(item, 4)
         yield from self.settled(item)
 
     def _scan_start(self, library: Library) -> Iterator[Frame]:
@@ -210,22 +227,6 @@ class Sequences:
         subtitle = frames.title_of(item, self._show_of(item))
         for event, progress in (("started", 0), ("updated", -1), ("ended", 100)):
             yield frames.activity(event, uuid, type_, GENERATING[what], subtitle=subtitle, progress=progress)
-
-    def _entry(
-        self,
-        item: Item,
-        state: int,
-        *,
-        title: str | None = None,
-        gone: Sequence[Item] = (),
-        metadataState: str | None = None,  # noqa: N803  # as in the frame
-        mediaState: str | None = None,  # noqa: N803  # likewise
-    ) -> Frame:
-        shown = frames.title_of(item, self._show_of(item, gone)) if title is None else title
-        if metadataState is None:
-            created = state == SETTLED and self.quirks.settled == "created"
-            metadataState = "created" if created else METADATA_STATES.get(state)  # noqa: N806  # likewise
-        return frames.timeline(item, state, title=shown, metadataState=metadataState, mediaState=mediaState)
 
     def _show_of(self, item: Item, gone: Sequence[Item] = ()) -> Item | None:
         """Return the show of an episode, which may be deleted, too."""
