@@ -312,8 +312,6 @@ def _rows_table(rows: Sequence[Row]) -> Table:
     table = Table(*names, drop_first=_DETAILS)
     if "person_key" in names:
         table.keep_readable("name", _READABLE, drop=_DETAILS[:2])
-    elif "flags" in names:
-        table.keep_readable("flags", _READABLE, drop=_DETAILS)
     for row in rows:
         table.add_row(*(_shown(name, row[name]) for name in names))
     return table
