@@ -26,6 +26,12 @@ def test_titles_are_found_whatever_their_case(on) -> None:
     assert "Movies" in told
 
 
+def test_a_year_in_a_title_stays_there(on, rows) -> None:
+    """Only the column `year` has that of the item."""
+    rows("UPDATE movies SET title = 'Night (1999) and Day', year = 1999 WHERE id = 1")
+    assert "Night (1999) and Day   1999" in on("items", "search", "night (1999)").out
+
+
 def test_the_nearest_titles_come_first(on, rows) -> None:
     """An equal one, then those that begin so, over all kinds; more are counted."""
     rows("UPDATE movies SET title = CASE id WHEN 1 THEN 'The Lamp' WHEN 2 THEN 'Lamps of the North' ELSE title END")

@@ -64,6 +64,20 @@ async def test_other_tags_stay(plex, engine, config, rows) -> None:
     assert rows(tags) == before
 
 
+async def test_of_labels_in_different_case_an_item_has_one(plex, engine, rows) -> None:
+    """As its details store it; the next listing changes nothing."""
+    for label in ("Kids", "kids", "ÉCOLE", "école"):
+        plex.rich.add_label(film(plex), label)
+    plex.rich.add_label(film(plex, 1), "kids")
+    query = "SELECT x.movie_id, t.name FROM movie_tags AS x JOIN tags AS t ON t.id = x.tag_id WHERE t.kind = 'label'"
+    running = await engine(plex)
+    for _ in range(2):
+        await running.round(FILMS)
+        found = sorted((movie_id, name.casefold()) for movie_id, name in rows(query))
+        assert [name for movie_id, name in found if movie_id == found[0][0]] == ["kids", "école"]
+        assert ("kids",) in rows("SELECT name FROM tags")
+
+
 @pytest.mark.parametrize("pattern", ["/library/sections/1/label", "/library/sections/1/all"])
 async def test_a_list_that_fails_changes_nothing(plex, engine, path, pattern) -> None:
     """Absent is not empty."""

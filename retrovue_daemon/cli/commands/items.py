@@ -247,11 +247,19 @@ def _how_to_select(found: Sequence[Found], kind: KindName | None, by: Number | N
 
 
 def _name(item: Found) -> str:
-    """Return an item's kind and title, with the show that it belongs to."""
-    parts = [item.show or "", _position(item), item.title] if item.kind in {"season", "episode"} else [item.title]
+    """Return an item's kind, title and year."""
     year = f" ({item.year})" if item.year is not None else ""
-    edition = f" [{item.edition_title}]" if item.edition_title else ""
-    return f"{item.kind} " + ", ".join(filter(None, parts)) + year + edition
+    return f"{item.kind} {_title(item)}{year}{_edition(item)}"
+
+
+def _title(item: Found) -> str:
+    """Return an item's title, with the show that it belongs to."""
+    is_below = item.kind in {"season", "episode"}
+    return ", ".join(filter(None, [item.show, _position(item), item.title])) if is_below else item.title
+
+
+def _edition(item: Found) -> str:
+    return f" [{item.edition_title}]" if item.edition_title else ""
 
 
 def _position(item: Found) -> str:
@@ -263,11 +271,8 @@ def _found_table(found: Sequence[Found]) -> Table:
     table = Table("kind", "id", "rating key", "title", "year", "library", "server", "state", drop_first=_LESSER)
     table.keep_readable("title", _READABLE, drop=_LESSER[:2])
     for item in found:
-        title = _name(item).removeprefix(f"{item.kind} ")
-        if item.year is not None:
-            title = title.replace(f" ({item.year})", "", 1)
         table.add_row(
-            *(item.kind, str(item.id), item.rating_key, title, str(item.year or "")),
+            *(item.kind, str(item.id), item.rating_key, _title(item) + _edition(item), str(item.year or "")),
             *(item.library, item.server, item.state),
         )
     return table

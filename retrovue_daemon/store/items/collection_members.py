@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from retrovue_daemon.records import Kind
-from retrovue_daemon.store.items.lookup import TABLES
+from retrovue_daemon.store.items.lookup import TABLES, json_list
 
 if TYPE_CHECKING:
     import sqlite3
@@ -47,18 +47,16 @@ def listed_collections(
     connection: sqlite3.Connection, library_ids: Collection[int] | None = None
 ) -> list[ListedCollection]:
     """Return the collections of these libraries, or of all, by library and title."""
+    chosen = () if library_ids is None else (json_list(library_ids),)
     query = (
         "SELECT c.id, c.rating_key, c.title, c.item_kind, c.is_smart,"
         " (SELECT count(*) FROM collection_items WHERE collection_id = c.id), l.library_name, s.name, c.state"
         " FROM collections AS c JOIN libraries AS l ON l.id = c.library_id"
         " JOIN plex_servers AS s ON s.id = c.server_id"
+        f"{' WHERE c.library_id IN (SELECT value FROM json_each(?))' if chosen else ''}"
         " ORDER BY s.name, l.library_name, ifnull(c.title_sort, c.title) COLLATE NOCASE, c.id"
     )
-    chosen = None
-    if library_ids is not None:
-        query = query.replace(" ORDER BY", " WHERE c.library_id IN (SELECT value FROM json_each(?)) ORDER BY", 1)
-        chosen = msgspec.json.encode(list(library_ids)).decode()
-    rows = connection.execute(query, () if chosen is None else (chosen,))
+    rows = connection.execute(query, chosen)
     return [msgspec.convert(row, ListedCollection, strict=False) for row in map(_with_names, rows)]
 
 

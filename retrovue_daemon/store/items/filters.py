@@ -11,13 +11,12 @@ from retrovue_daemon.config.values import is_utf8
 from retrovue_daemon.errors import UnknownName
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.items.languages import both_codes
-from retrovue_daemon.store.items.lookup import GUID_TABLES
+from retrovue_daemon.store.items.lookup import GUID_TABLES, json_list
 from retrovue_daemon.store.items.names import names_of
 from retrovue_daemon.store.items.titles import simplified
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
 
     Span: TypeAlias = tuple[int | None, int | None]
 
@@ -99,7 +98,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
         if self.server_id is not None:
             condition.add("i.server_id = ?", self.server_id)
         if self.library_ids is not None:
-            condition.add("i.library_id IN (SELECT value FROM json_each(?))", _json(self.library_ids))
+            condition.add("i.library_id IN (SELECT value FROM json_each(?))", json_list(self.library_ids))
         if self.state is not None:
             condition.add("i.state = ?", self.state)
         if self.guid is not None:
@@ -118,7 +117,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
             if last is not None:
                 condition.add(f"{_YEAR[kind]} <= ?", last)
         if self.content_ratings:
-            ratings = _json([rating.lower() for rating in self.content_ratings])
+            ratings = json_list([rating.lower() for rating in self.content_ratings])
             condition.add(f"lower({_CONTENT_RATING[kind]}) IN (SELECT value FROM json_each(?))", ratings)
         if self.min_rating is not None:
             condition.add("ifnull(i.audience_rating, i.critic_rating) >= ?", self.min_rating)
@@ -134,7 +133,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
         """Return the condition for a file ``f`` of an item: it must meet all of it, not each by another file."""
         condition = Condition()
         if self.resolutions:
-            condition.add("f.video_resolution IN (SELECT value FROM json_each(?))", _json(self.resolutions))
+            condition.add("f.video_resolution IN (SELECT value FROM json_each(?))", json_list(self.resolutions))
         for stream, languages in (("audio", self.languages), ("subtitle", self.subtitles)):
             for language in languages:
                 condition.add(
@@ -197,7 +196,7 @@ class _Named:
                 condition.add(
                     f"i.id IN (SELECT {kind.value}_id FROM {kind.value}_tags"
                     " WHERE tag_id IN (SELECT value FROM json_each(?)))",
-                    _json(ids),
+                    json_list(ids),
                 )
         for ids in self._collections:
             members = (
@@ -209,7 +208,7 @@ class _Named:
                     "SELECT episode_id FROM collection_episodes"
                     " WHERE collection_id IN (SELECT value FROM json_each(?))"
                 )
-            condition.add(f"i.id IN ({members})", _json(ids))
+            condition.add(f"i.id IN ({members})", json_list(ids))
         for job, (people, name) in self._people:
             _add_person(condition, kind, job, people, name)
 
@@ -221,7 +220,7 @@ def _add_genre(condition: Condition, kind: Kind, ids: list[int], name: str) -> N
     condition.add(
         f"({owner} IN (SELECT {table}_id FROM {table}_tags WHERE tag_id IN (SELECT value FROM json_each(?)))"
         f" OR {owner} IN (SELECT id FROM {table}s WHERE details_read_at IS NULL AND {_in_list('genre')}))",
-        *(_json(ids), simplified(name)),
+        *(json_list(ids), simplified(name)),
     )
 
 
@@ -234,7 +233,7 @@ def _add_person(condition: Condition, kind: Kind, job: str, people: list[int], n
         *((("episode", "i.id"),) if kind is Kind.EPISODE else ()),
     ):
         parts.append(f"{column} IN ({credited.format(table)})")
-        values += [job, _json(people)]
+        values += [job, json_list(people)]
     if kind is Kind.MOVIE and job == "director":
         parts.append(f"(i.details_read_at IS NULL AND {_in_list('i.director')})")
         values.append(simplified(name))
@@ -294,7 +293,3 @@ def _named(connection: sqlite3.Connection, table: str, column: str, condition: s
 
 def _is_text(name: str) -> bool:
     return is_utf8(name) and "\0" not in name
-
-
-def _json(values: Iterable[object]) -> str:
-    return msgspec.json.encode(list(values)).decode()

@@ -39,11 +39,16 @@ def stored_labels(connection: sqlite3.Connection, server_id: int) -> set[tuple[K
 def listed_items(
     connection: sqlite3.Connection, kind: Kind, library_id: int, server_id: int, name: str, rating_keys: Iterable[str]
 ) -> tuple[list[int], list[int]]:
-    """Return the ids of a library's items with these rating keys, and those of them without a label."""
+    """Return the ids of a library's items with these rating keys, and those of them without a label.
+
+    One in another case counts as the same: of those an item has one.
+    """
     tags, column = _TAGS[kind]
+    connection.create_function("casefold", 1, str.casefold, deterministic=True)
     query = (
         f"SELECT i.id, NOT EXISTS (SELECT 1 FROM {tags} AS x JOIN tags AS t ON t.id = x.tag_id"
-        f" WHERE x.{column} = i.id AND t.kind = 'label' AND t.name = ?1) FROM {TABLES[kind]} AS i"
+        f" WHERE x.{column} = i.id AND t.kind = 'label' AND casefold(t.name) = casefold(?1))"
+        f" FROM {TABLES[kind]} AS i"
         " WHERE i.server_id = ?2 AND i.library_id = ?3 AND i.rating_key IN (SELECT value FROM json_each(?4))"
     )
     rows = connection.execute(query, (name, server_id, library_id, json_list(rating_keys))).fetchall()
