@@ -20,6 +20,7 @@ from retrovue_daemon.service.selection import Selection
 from retrovue_daemon.sync.progress import ProgressBoard
 from tests.properties.happenings import Happening, Happenings
 from tests.properties.mirror import Mirror, read_mirror
+from tests.support.servers import few_groups
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,7 +79,7 @@ async def _undisturbed(home: Path) -> Undisturbed:
 
 
 def _world() -> World:
-    plex = SimulatedPlex(generated_library(movies=120, shows=5, episodes=24))
+    plex = SimulatedPlex(few_groups(generated_library(movies=120, shows=5, episodes=24)))
     for kind, title in (("movie", "Films"), ("show", "Series")):
         library = plex.changes.add_library(kind, title, f"/data/{title}").key
         for number in range(12):
