@@ -20,3 +20,18 @@ class Clock:
     async def sleep(self, seconds: float) -> None:
         """Wait."""
         await asyncio.sleep(seconds)
+
+    async def wait_for(self, event: asyncio.Event, seconds: float | None, name: str) -> None:
+        """Wait until an event is set, or until so many seconds have passed; None waits for the event alone.
+
+        The task that sleeps has the given name.
+        """
+        waits: list[asyncio.Task[object]] = [asyncio.create_task(event.wait(), name=f"{name}: event")]
+        if seconds is not None:
+            waits.append(asyncio.create_task(self.sleep(seconds), name=name))
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)

@@ -61,6 +61,11 @@ class SyncSection:
     )
     cast: int = key(integer(0, 1000), "the number of actors stored per item, in the order of billing", default=20)
     notifications: bool = key(BOOLEAN, "subscribe to the servers' notifications", default=True)
+    interval_live: float = key(
+        duration("1s", "7d"),
+        "how often each library is synced while the server announces changes, if that is longer than interval",
+        default="30m",
+    )
 
 
 @section

@@ -289,16 +289,7 @@ class DetailsReader:
 
     async def _wait(self) -> None:
         """Wait until passes have ended, or for a minute."""
-        waits = (
-            asyncio.create_task(self._news.wait(), name=f"details {self._server}"),
-            asyncio.create_task(self._clock.sleep(LOOK_S), name=f"next details {self._server}"),
-        )
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
+        await self._clock.wait_for(self._news, LOOK_S, f"next details {self._server}")
 
     async def _clean(self) -> None:
         """Delete tags and people that nothing refers to any more, once a day at most."""

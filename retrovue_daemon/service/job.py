@@ -25,10 +25,12 @@ class Job(msgspec.Struct, eq=False):
 
     ``shows`` are the selected shows, by library id. ``pending`` are the ids of libraries whose passes have not
     started, None until the server has been polled. A library that is busy at that time gets one more pass later.
+    ``is_awaited`` means that a person or a program waits for it.
     """
 
     server: str
     selection: Selection
+    is_awaited: bool = True
     done: asyncio.Future[ServerReport] = msgspec.field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )

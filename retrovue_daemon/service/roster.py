@@ -79,7 +79,7 @@ async def read_roster(config: Config, database: Database, now: int) -> Roster:
         for row in rows:
             own = [library for library in libraries if library.server_id == row.id]
             store_selection(connection, own, partial(_selects, find_named(config.servers, row.name)))
-        usable, unusable = active_servers(config.servers, rows)
+        usable, unusable = active_servers(config.servers, rows, notifications=config.sync.notifications)
         for server in unusable:
             store_server_problem(connection, server.row.id, Problem.of(server.error), now)
         named = ((find_named(rows, section.name), section) for section in usable)
@@ -95,18 +95,20 @@ def _selects(section: ServerSection | None, library: StoredLibrary) -> bool:
 
 
 def active_servers(
-    configured: Sequence[ServerSection], stored: Iterable[StoredServer]
+    configured: Sequence[ServerSection], stored: Iterable[StoredServer], *, notifications: bool = True
 ) -> tuple[list[ServerSection], list[UnusableServer]]:
     """Return the servers to sync, the configuration's first, and those whose rows are invalid.
 
-    Rows of the database are used for names that the configuration does not define; letter case is ignored.
+    Rows of the database are used for names that the configuration does not define; letter case is ignored. They have
+    no setting of their own for ``notifications``.
     """
     usable, unusable = list(configured), list[UnusableServer]()
     for row in sorted(stored, key=lambda row: row.id):
         if row.source != "database" or not row.is_active or find_named(configured, row.name) is not None:
             continue
         try:
-            usable.append(server_from_row(row.name, row.url, row.token.reveal() if row.token else ""))
+            token = row.token.reveal() if row.token else ""
+            usable.append(server_from_row(row.name, row.url, token, notifications=notifications))
         except ConfigError as error:
             unusable.append(UnusableServer(row, error))
     return usable, unusable

@@ -320,6 +320,8 @@ class Supervisor:
 
 
 def _needs_restart(before: ServerSection, after: ServerSection) -> bool:
-    """Return whether a worker must be replaced; other path mappings, or other details, alone do not require it."""
-    one, other = (replace(section, path_mappings=(), details=None, cast=None) for section in (before, after))
+    """Return whether a worker must be replaced; some keys are read again while it runs."""
+    one, other = (
+        replace(section, path_mappings=(), details=None, cast=None, notifications=True) for section in (before, after)
+    )
     return one != other

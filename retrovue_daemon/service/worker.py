@@ -14,6 +14,7 @@ from retrovue_daemon.service.after_passes import AfterPasses
 from retrovue_daemon.service.details import DetailsReader
 from retrovue_daemon.service.health import Health, ReportFailures, with_hint
 from retrovue_daemon.service.job import Job
+from retrovue_daemon.service.live.updates import LiveUpdates
 from retrovue_daemon.service.planning import Planner
 from retrovue_daemon.service.retention import purge_missing
 from retrovue_daemon.service.round_log import RoundLog
@@ -67,12 +68,13 @@ class ServerWorker:
         self._after = AfterPasses(self.name, context)
         self._paths = PathUpdater(context.database, self.name, self._running.keys())
         self._wake = asyncio.Event()
+        self.live = LiveUpdates(self, self._discovery.merged_rows)
 
     # -- jobs and changes -------------------------------------------------------------------------------------------
 
-    def submit(self, selection: Selection) -> Job:
+    def submit(self, selection: Selection, *, is_awaited: bool = True) -> Job:
         """Sync a selection as soon as possible; the report is the result of the job's ``done``."""
-        job = Job(self.name, selection)
+        job = Job(self.name, selection, is_awaited=is_awaited)
         self._jobs.append(job)
         self._wake.set()
         return job
@@ -88,12 +90,13 @@ class ServerWorker:
 
     def reconfigure(self, server: ActiveServer, context: WorkerContext) -> None:
         """Use a new configuration from now on; running passes keep the one they started with."""
-        if context.timing.interval < self.context.timing.interval:
-            self._schedule.shorten(context.timing.interval)
-            self._wake.set()
+        before = self._interval
         self._backoff.first = context.timing.interval
         self.server, self.context = server, context
+        if self._interval < before:
+            self.poll_within(self._interval)
         self.details.look()
+        self.live.reconfigured()
 
     def hand_over(self) -> None:
         """Keep all jobs, including the running ones, for the worker that replaces this one: see `take_over`."""
@@ -112,6 +115,7 @@ class ServerWorker:
     def stop_library(self, library_id: int) -> None:
         """Stop a library's pass at its next page."""
         self.details.drop_library(library_id)
+        self.live.drop_library(library_id)
         if library_id in self._running:
             self._running[library_id][1].cancel()
 
@@ -131,6 +135,7 @@ class ServerWorker:
                             client, lambda: (self.server.section, self.context.timing), self.fail
                         )
                         group.create_task(details, name=f"details {self.name}")
+                        group.create_task(self.live.run(client, self.fail), name=f"live {self.name}")
                         await self._poll_until_cancelled(client, group)
                 # The session could not be opened, for example because a certificate file is missing.
                 self.details.give_up()
@@ -153,12 +158,27 @@ class ServerWorker:
 
     # -- polling ----------------------------------------------------------------------------------------------------
 
+    @property
+    def _interval(self) -> float:
+        """Seconds between two polls: longer while the server announces its changes."""
+        timing = self.context.timing
+        return max(timing.interval, timing.interval_live) if self.live.status.may_stretch else timing.interval
+
+    def is_busy(self, library_id: int) -> bool:
+        """Return whether passes over a library run."""
+        return library_id in self._running
+
+    def poll_within(self, seconds: float) -> None:
+        """Poll everything that is due within so many seconds."""
+        self._schedule.shorten(seconds)
+        self._wake.set()
+
     async def _poll_until_cancelled(self, client: PlexClient, group: asyncio.TaskGroup) -> Never:
         try:
             while True:
                 await self._wait_for_work()
                 self.context.board.new_round()
-                scheduled = self._schedule.begin(self.context.timing.interval)
+                scheduled = self._schedule.begin(self._interval)
                 await self._poll(client, group, scheduled=scheduled)
         except asyncio.CancelledError:
             # Before the group cancels the passes: their jobs must not count that as success.
@@ -167,18 +187,11 @@ class ServerWorker:
 
     async def _wait_for_work(self) -> None:
         """Wait until a poll is due or a job can start."""
-        while (seconds := self._schedule.due_in) and not any(self._can_start(job) for job in self._jobs):
+        while (seconds := self._schedule.due_in) and not any(
+            job.pending is None or not job.pending <= self._running.keys() for job in self._jobs
+        ):
             self._wake.clear()
-            waits = (
-                asyncio.create_task(self._wake.wait(), name=f"wake {self.name}"),
-                asyncio.create_task(self.context.clock.sleep(seconds), name=f"interval {self.name}"),
-            )
-            try:
-                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for wait in waits:
-                    wait.cancel()
-                await asyncio.gather(*waits, return_exceptions=True)
+            await self.context.clock.wait_for(self._wake, seconds, f"interval {self.name}")
 
     def _can_start(self, job: Job) -> bool:
         return job.pending is None or not job.pending <= self._running.keys()
@@ -187,7 +200,7 @@ class ServerWorker:
         """Contact the server and start the passes of all jobs; if ``scheduled``, also those that are due."""
         # Later jobs get a poll of their own: this one may already have read what has just changed.
         jobs, self._sync_now_job = list(self._jobs), None
-        round_ = self._rounds.begin(requested=bool(jobs))
+        round_ = self._rounds.begin(requested=any(job.is_awaited for job in jobs))
         with ReportFailures(self.fail, *jobs):
             changes = self._paths.changes
             server_id = self.server.server_id
@@ -205,6 +218,7 @@ class ServerWorker:
             round_.expect(one.library_id for one in work)
             self._after.set_libraries(contact.server_id, contact.targets)
             self.details.set_libraries(contact.server_id, contact.targets)
+            self.live.set_libraries(contact.server_id, contact.targets)
             if work or self._running:
                 self.details.pause()
             else:
@@ -273,7 +287,9 @@ class ServerWorker:
                 self._discovery.merged_rows.forget()
                 shared = self.context
                 await purge_missing(shared.database, self.server, shared.observed.now(), shared.timing.retention)
-                await self._store_observed_time()
+                if shared.observed.is_due:
+                    # Rarely, because a poll without changes should write almost nothing.
+                    await shared.database.writer.run(shared.observed.keep)
                 await self._rounds.report_idle(self.server.server_id)
 
     def _finish_passes(
@@ -292,6 +308,7 @@ class ServerWorker:
             )
         for job in work.jobs:
             job.end(work.library_id, reports)
+        self.live.passes_ended(work.target)
         if not self._running:
             self.details.resume()
         self._wake.set()
@@ -318,11 +335,6 @@ class ServerWorker:
         """Store when the server is polled next if it demanded a pause."""
         if self._polls and self._schedule.is_postponed:
             self.health.store_next_poll(self.server.server_id, self._schedule.due_in)
-
-    async def _store_observed_time(self) -> None:
-        """Store the observed time when due: rarely, because a poll without changes should write almost nothing."""
-        if self.context.observed.is_due:
-            await self.context.database.writer.run(self.context.observed.keep)
 
     # -- failures ---------------------------------------------------------------------------------------------------
 

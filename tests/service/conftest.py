@@ -113,9 +113,10 @@ def table(plex: SimulatedPlex, name: str = "home", **keys: object) -> dict[str, 
 def config(path: Path) -> Callable[..., Config]:
     """Make a configuration of tables for servers; keyword arguments are the other tables."""
 
-    def make(*servers: dict[str, object], **sections: object) -> Config:
+    def make(*servers: dict[str, object], **sections: dict[str, object]) -> Config:
         # Most tests count the requests of passes.
         tables = [{"details": False, **server} for server in servers]
+        sections["sync"] = {"notifications": False, **sections.get("sync", {})}
         return parse_config({"database": {"path": str(path)}, "servers": tables, **sections}, environ={})
 
     return make

@@ -253,7 +253,8 @@ class File:
         servers = "".join(
             "[[servers]]\n" + "".join(f'{key} = "{value}"\n' for key, value in each.items()) for each in tables
         )
-        self.path.write_text(f'[database]\npath = "{self._database}"\n{extra}\n{servers}')
+        quiet = "" if "[sync]" in extra else "[sync]\nnotifications = false\n"
+        self.path.write_text(f'[database]\npath = "{self._database}"\n{quiet}{extra}\n{servers}')
 
     def load(self) -> Config:
         found = load_config(self.path, environ={})

@@ -50,7 +50,13 @@ def config(path: Path) -> Callable[..., Config]:
     def make(*servers: SimulatedPlex, server: dict[str, object] | None = None, **sections: object) -> Config:
         tables = [
             # Most tests count the requests of passes, or compare what these have written.
-            {"name": f"server{number}" if number else "home", "url": each.url, "token": each.token, "details": False}
+            {
+                "name": f"server{number}" if number else "home",
+                "url": each.url,
+                "token": each.token,
+                "details": False,
+                "notifications": False,
+            }
             | (server or {})
             for number, each in enumerate(servers)
         ]
@@ -148,7 +154,7 @@ def config_file(tmp_path: Path, path: Path) -> Callable[..., Path]:
     def write(*servers: SimulatedPlex, extra: str = "", details: bool = False) -> Path:
         tables = [
             f'[[servers]]\nname = "{f"server{number}" if number else "home"}"\nurl = "{each.url}"\n'
-            f'token = "{each.token}"\ndetails = {"true" if details else "false"}\n'
+            f'token = "{each.token}"\ndetails = {"true" if details else "false"}\nnotifications = false\n'
             for number, each in enumerate(servers)
         ]
         file = tmp_path / "config.toml"

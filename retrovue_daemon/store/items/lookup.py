@@ -100,6 +100,14 @@ def rows_of_keys(
     return {kind: known_rows(connection, kind, server_id, keys) for kind in kinds}
 
 
+def libraries_of_keys(connection: sqlite3.Connection, server_id: int, rating_keys: Iterable[str]) -> dict[str, int]:
+    """Return the ids of the libraries that known items belong to, by rating key."""
+    keys, found = list(rating_keys), dict[str, int]()
+    for kind in TABLES:
+        found |= {key: row.library_id for key, row in known_rows(connection, kind, server_id, keys).items()}
+    return found
+
+
 def living_row(connection: sqlite3.Connection, kind: Kind, library_id: int, others: Iterable[int]) -> int | None:
     """Return the id of a row of a library that is not missing and none of the ``others``, or None."""
     query = (

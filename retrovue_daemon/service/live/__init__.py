@@ -1,0 +1,1 @@
+"""Live updates: following a server's notifications, and reading what they hint at."""

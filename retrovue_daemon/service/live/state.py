@@ -1,0 +1,98 @@
+"""Whether a server is live: a value, and where it is logged, stored and shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+from msgspec.structs import replace
+
+from retrovue_daemon.store.tables.live import LiveState, store_live
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from retrovue_daemon.clock import Clock
+    from retrovue_daemon.errors import PlexError
+    from retrovue_daemon.sources.plex.notifications import Channel
+    from retrovue_daemon.store.database import Database
+
+log = structlog.get_logger()
+
+STORE_S = 600
+"""Seconds between two times that the last frame is stored, as long as nothing else changes."""
+
+
+class LiveStatus:
+    """The newest state of one server; ``changed`` is called when it begins or ceases to be live."""
+
+    def __init__(self, server: str, database: Database, clock: Clock, changed: Callable[[], None]) -> None:
+        self.latest = LiveState(is_live=False, since=clock.now())
+        self.server_id = 0
+        self.dropped = 0
+        """Frames and entries that could not be read."""
+        self._server = server
+        self._database = database
+        self._clock = clock
+        self._changed = changed
+        self._stored: LiveState | None = None
+        self._stored_id = 0
+
+    @property
+    def is_live(self) -> bool:
+        """Whether changes arrive by themselves."""
+        return self.latest.is_live
+
+    @property
+    def may_stretch(self) -> bool:
+        """Whether polls may become rare: not if the token is not the owner's, to whom the server says everything."""
+        return self.latest.is_live and self.latest.is_owner is True
+
+    def begin(self, channel: Channel, *, is_owner: bool | None) -> None:
+        """Record that the server is live, and log it."""
+        now = self._clock.now()
+        self._set(replace(self.latest, is_live=True, since=now, channel=channel, reason=None, is_owner=is_owner))
+        owner = {} if is_owner else {"hint": "the token is not the owner's, so the interval of polls stays as it is"}
+        log.info("server.live", server=self._server, channel=channel, **owner)
+
+    def end(self, error: PlexError | None) -> None:
+        """Record that the server is not live, and log why when that begins; None if notifications are off."""
+        reason = "notifications are off" if error is None else str(error)
+        if not self.latest.is_live and self.latest.reason is not None and (error is None) == self.latest.is_off:
+            return
+        hint = None if error is None else error.hint
+        self._set(
+            replace(
+                self.latest, is_live=False, since=self._clock.now(), channel=None, reason=reason, is_off=error is None
+            )
+        )
+        level = "debug" if error is None else "warning"
+        getattr(log, level)("server.not_live", server=self._server, reason=reason, hint=hint)
+
+    def heard(self) -> None:
+        """Record that a frame arrived."""
+        self.latest = replace(self.latest, last_frame_at=self._clock.now())
+
+    def applied(self, delay_s: float) -> None:
+        """Record the seconds from the first hint to the rows."""
+        self.latest = replace(self.latest, delay_ms=round(delay_s * 1000))
+
+    async def store(self, *, now: bool = False) -> None:
+        """Store the state if it is worth a write. Raise StoreError."""
+        state, stored = self.latest, self._stored
+        if not self.server_id or (state == stored and self.server_id == self._stored_id):
+            return
+        is_news = (
+            now
+            or stored is None
+            or self.server_id != self._stored_id
+            or (state.is_live, state.reason, state.since) != (stored.is_live, stored.reason, stored.since)
+            or (state.last_frame_at or 0) - (stored.last_frame_at or 0) >= STORE_S
+        )
+        if is_news:
+            self._stored, self._stored_id = state, self.server_id
+            await self._database.writer.run(store_live, self.server_id, state)
+
+    def _set(self, state: LiveState) -> None:
+        self.latest = state
+        self._changed()

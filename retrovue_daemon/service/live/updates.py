@@ -1,0 +1,255 @@
+"""Live updates of one server: what its notifications hint at is requested, compared and written within seconds."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, Protocol
+
+import structlog
+from msgspec.structs import replace
+
+from retrovue_daemon.service.health import ReportFailures
+from retrovue_daemon.service.live.connection import LiveConnection
+from retrovue_daemon.service.live.pending import ItemsDue, PendingHints
+from retrovue_daemon.service.live.state import LiveStatus
+from retrovue_daemon.service.selection import Selection
+from retrovue_daemon.store.items.lookup import libraries_of_keys
+from retrovue_daemon.sync.passes.base import log_report, run_pass
+from retrovue_daemon.sync.passes.events import EventsPass
+from retrovue_daemon.sync.progress import ProgressBoard
+from retrovue_daemon.sync.rounds import MergedRows, Round
+from retrovue_daemon.sync.target import PassContext
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Never
+
+    from retrovue_daemon.service.details import DetailsReader
+    from retrovue_daemon.service.roster import ActiveServer
+    from retrovue_daemon.service.worker_context import WorkerContext
+    from retrovue_daemon.sources.plex.client import PlexClient
+    from retrovue_daemon.sync.target import LibraryTarget
+    from retrovue_daemon.sync.verdict import PassReport
+
+UNFINISHED_S: Final = 40.0
+"""Seconds until an item is read once more that had no guid or no file when it was read."""
+
+MARKERS_S: Final = 600.0
+"""Seconds between two times that a library's new items are read again because markers were made."""
+
+_MOST_REMEMBERED: Final = 1_000
+
+log = structlog.get_logger()
+
+
+class Followed(Protocol):
+    """The worker of the server whose notifications are followed."""
+
+    name: str
+    server: ActiveServer
+    context: WorkerContext
+    details: DetailsReader
+
+    def is_busy(self, library_id: int) -> bool:
+        """Return whether passes over a library run."""
+
+    def submit(self, selection: Selection, *, is_awaited: bool = True) -> object:
+        """Start passes over a selection as soon as possible."""
+
+    def poll_within(self, seconds: float) -> None:
+        """Poll everything that is due within so many seconds."""
+
+
+class LiveUpdates:
+    """Follows the notifications of one server, beside the polls and passes of its worker."""
+
+    def __init__(self, worker: Followed, merged_rows: MergedRows) -> None:
+        self._worker = worker
+        self._server = worker.name
+        self._clock = worker.context.clock
+        self._merged_rows = merged_rows
+        self.status = LiveStatus(self._server, worker.context.database, self._clock, self._changed)
+        self._pending = PendingHints(self._clock.monotonic)
+        self._connection = LiveConnection(
+            self._server, self._clock, self.status, self._pending, connected=self._catch_up, heard=self._wake
+        )
+        self._targets: dict[str, LibraryTarget] = {}
+        self._during: dict[int, dict[str, None]] = {}
+        """Keys of items that were read while another pass over their library ran, which may write older values."""
+        self._again: set[str] = set()
+        self._markers: dict[int, float] = {}
+        self._news = asyncio.Event()
+        self._settings = asyncio.Event()
+
+    # -- what the worker reports ------------------------------------------------------------------------------------
+
+    def set_libraries(self, server_id: int, targets: Iterable[LibraryTarget]) -> None:
+        """Set the libraries that are synced."""
+        self.status.server_id = server_id
+        self._targets = {target.row.key: target for target in targets}
+
+    def drop_library(self, library_id: int) -> None:
+        """Follow no hints at a library any more."""
+        self._targets = {key: target for key, target in self._targets.items() if target.row.id != library_id}
+
+    def passes_ended(self, library: LibraryTarget) -> None:
+        """Read once more what was read while passes over a library ran: their pages may have been older."""
+        if keys := self._during.pop(library.row.id, None):
+            self._pending.add_items(library.row.key, keys)
+            self._wake()
+
+    def reconfigured(self) -> None:
+        """Apply a new configuration: connect or disconnect."""
+        self._settings.set()
+        self._wake()
+
+    # -- running ----------------------------------------------------------------------------------------------------
+
+    async def run(self, client: PlexClient, fail: Callable[[Exception], None]) -> Never:
+        """Follow notifications while they are wanted, until cancelled; call ``fail`` with each unexpected failure."""
+        while True:
+            with ReportFailures(fail):
+                while True:
+                    self._settings.clear()
+                    if self._worker.server.section.notifications:
+                        await self._follow(client)
+                    self.status.end(None)
+                    await self.status.store(now=True)
+                    await self._settings.wait()
+            await self._clock.sleep(self._worker.context.timing.interval)
+
+    async def _follow(self, client: PlexClient) -> None:
+        """Follow notifications as long as they are wanted. Raise StoreError."""
+        connecting = asyncio.create_task(self._connection.run(client), name=f"notifications {self._server}")
+        connecting.add_done_callback(lambda _: self._wake())
+        try:
+            while self._worker.server.section.notifications and not connecting.done():
+                await self._follow_due(client)
+                await self.status.store()
+                await self._wait()
+            if connecting.done():
+                connecting.result()
+        finally:
+            connecting.cancel()
+            await asyncio.gather(connecting, return_exceptions=True)
+
+    async def _wait(self) -> None:
+        """Wait for a frame, another configuration, or until something is due."""
+        await self._clock.wait_for(self._news, self._pending.due_in, f"live due {self._server}")
+        self._news.clear()
+
+    def _changed(self) -> None:
+        """Poll at the usual interval again if the server is no longer live."""
+        if not self.status.is_live:
+            self._worker.poll_within(self._worker.context.timing.interval)
+        self._wake()
+
+    def _wake(self) -> None:
+        self._news.set()
+
+    def _catch_up(self) -> None:
+        """Poll the server: what happened before the connection is not announced again."""
+        self._pending.clear()
+        self._worker.poll_within(0)
+        self._wake()
+
+    # -- following --------------------------------------------------------------------------------------------------
+
+    async def _follow_due(self, client: PlexClient) -> None:
+        await self._follow_markers()
+        for due in self._pending.due():
+            if not isinstance(due, ItemsDue):
+                self._look(due.library, full=due.full)
+            elif due.library is None:
+                await self._locate(due)
+            elif due.library in self._targets:
+                await self._read_items(client, self._targets[due.library], due)
+
+    def _look(self, library: str | None, *, full: bool) -> None:
+        if library is None:
+            self._worker.poll_within(0)
+        elif library in self._targets:
+            self._worker.submit(Selection(library=library, full=full), is_awaited=False)
+
+    async def _locate(self, due: ItemsDue) -> None:
+        """Find the libraries of known items; others are found by the pass after the scan."""
+        found = await self._worker.context.database.reader.run(
+            libraries_of_keys, self.status.server_id, due.rating_keys
+        )
+        keys = {target.row.id: key for key, target in self._targets.items()}
+        for rating_key, library_id in found.items():
+            if library_id in keys:
+                self._pending.add_items(keys[library_id], [rating_key])
+
+    async def _read_items(self, client: PlexClient, target: LibraryTarget, due: ItemsDue) -> None:
+        """Run a pass over these items. Raise StoreError."""
+        if not target.row.listed_until:
+            return  # its first listing is still to come
+        shared, library_id = self._worker.context, target.row.id
+        if self._worker.is_busy(library_id):
+            self._remember(library_id, due.rating_keys)
+        # A round of its own: this pass waits for no other, and no other waits for it.
+        library = replace(target, round=Round(self._merged_rows))
+        context = PassContext(
+            client, shared.database, shared.settings, shared.skips, shared.clock.now, shared.observed
+        )
+        meter = ProgressBoard().begin(self._server, target.row.name)
+        one = EventsPass(context, library, meter, due.rating_keys)
+        report: asyncio.Future[PassReport] = asyncio.get_running_loop().create_future()
+        await run_pass(one, context, library, report)
+        self._report(target, due, report.result())
+        if self._worker.is_busy(library_id):
+            self._remember(library_id, due.rating_keys)
+        for key, rating_keys in one.elsewhere.items():
+            if key in self._targets:
+                self._pending.add_items(key, rating_keys)
+        self._read_again(target.row.key, one.unfinished)
+        await self.status.store(now=report.result().run.counts.any_change)
+        self._worker.details.look()
+
+    def _report(self, target: LibraryTarget, due: ItemsDue, report: PassReport) -> None:
+        log_report(report)
+        run = report.run
+        changed = run.counts.any_change
+        delay = round(self._clock.monotonic() - due.since, 3)
+        if changed:
+            self.status.applied(delay)
+        counts = run.counts
+        getattr(log, "info" if changed else "debug")(
+            "events.applied",
+            server=self._server,
+            library=target.row.name,
+            items=len(due.rating_keys),
+            added=counts.added,
+            updated=counts.updated,
+            removed=counts.removed,
+            restored=counts.restored,
+            moved=counts.moved,
+            status=run.status,
+            delay_s=delay,
+        )
+        if run.status in {"failed", "incomplete"}:
+            # What it could not read is found by a look at the whole library.
+            self._pending.look_again(target.row.key)
+
+    def _remember(self, library_id: int, rating_keys: Iterable[str]) -> None:
+        kept = self._during.setdefault(library_id, {})
+        if len(kept) < _MOST_REMEMBERED:
+            kept.update(dict.fromkeys(rating_keys))
+
+    def _read_again(self, library: str, unfinished: Iterable[str]) -> None:
+        """Read items once more that the server had not finished."""
+        fresh = [key for key in unfinished if key not in self._again]
+        if len(self._again) + len(fresh) > _MOST_REMEMBERED:
+            self._again.clear()
+        self._again.update(fresh)
+        self._pending.add_items(library, fresh, seconds=UNFINISHED_S)
+
+    async def _follow_markers(self) -> None:
+        """Have the details of new items read again where the server has looked for markers."""
+        libraries, now = self._pending.take_markers(), self._clock.monotonic()
+        for target in self._targets.values():
+            is_meant = not libraries.isdisjoint({None, target.row.key})
+            if is_meant and self._markers.get(target.row.id, float("-inf")) + MARKERS_S <= now:
+                self._markers[target.row.id] = now
+                await self._worker.details.markers_made(target.row.id)

@@ -1,0 +1,157 @@
+"""Changes that a simulated server announces, and the rows of a daemon that follows it; the clock is the test's."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from retrovue_daemon.demo.happenings import ItemsChanged
+from tests.service.conftest import table
+from tests.support.patience import PATIENCE_S
+
+if TYPE_CHECKING:
+    from tests.service.conftest import Service
+    from tests.support.servers import MeasuredPlex
+
+ITEMS = "/library/metadata/*"
+
+
+class Live:
+    """A daemon that follows a server."""
+
+    def __init__(self, service: Service, plex: MeasuredPlex) -> None:
+        self.service = service
+        self.plex = plex
+
+    async def after(self, seconds: float) -> None:
+        """Let the daemon receive what was sent, then let time pass until nothing is due any more."""
+        await self.heard()
+        clock = self.service.clock
+        end = clock.time + seconds
+        while True:
+            await self.rest()
+            due = [until for sleeper, until in clock._sleepers.values() if sleeper == "live due home"]
+            if not due or min(due) > end:
+                break
+            clock.advance(min(due) - clock.time)
+        clock.advance(end - clock.time)
+        await self.rest()
+
+    async def heard(self) -> None:
+        """Wait until the daemon has read every frame: it answers a ping behind them."""
+        await self.plex.notifications.flushed()
+        for _ in range(20):
+            await asyncio.sleep(0.001)
+
+    async def rest(self) -> None:
+        """Wait until the daemon waits for the next frame or time, and no pass runs."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                await asyncio.sleep(0.002)
+                worker = self.service.supervisor.workers["home"]
+                names = {task.get_name() for task in asyncio.all_tasks()}
+                if not worker._running and not worker._jobs and "live due home: event" in names:
+                    return
+
+
+async def seen(events, event: str) -> dict:
+    """The first line of an event, whether or not lines behind it were read already."""
+    return events.of(event)[0] if events.of(event) else await events.next(event)
+
+
+@pytest.fixture
+async def live(serve, config, plex, events) -> Live:
+    service = await serve(config(table(plex, notifications=True)))
+    await events.count(3, "sync.finished", kind="full")
+    await seen(events, "server.live")
+    one = Live(service, plex)
+    await one.after(0)
+    plex.requests.clear()
+    return one
+
+
+def states(rows) -> dict[str, str]:
+    return dict(rows("SELECT title, state FROM movies"))
+
+
+async def test_a_new_film_is_a_row_within_seconds(live, plex, rows, events):
+    """By one request for the item, also while listings fail; a scan's end is followed by looks besides."""
+    plex.faults.fail("/library/sections/1/*", status=500, times=None)
+    plex.changes.add_movie("1", "Just Arrived", 1931)
+    await live.after(2)
+    assert states(rows)["Just Arrived"] == "active"
+    applied = await events.next("events.applied", added=1)
+    assert (applied["library"], applied["delay_s"], applied["status"]) == ("Comedies", 2.0, "ok")
+    assert rows("SELECT added FROM sync_runs WHERE kind = 'events'") == [(1,)]
+
+
+async def test_a_scan_that_ends_is_followed_by_a_pass_at_once(live, plex, rows):
+    """It may be faster than the quiet that items wait for."""
+    plex.changes.add_movie("1", "Just Arrived", 1931)
+    await live.after(0)
+    assert states(rows)["Just Arrived"] == "active"
+
+
+async def test_an_edit_and_a_deletion(live, plex, rows):
+    """The deletion is confirmed: a request of its own brings 404, beside a film that is there."""
+    plex.faults.fail("/library/sections/1/*", status=500, times=None)
+    first, second = list(plex.world.movies())[:2]
+    plex.changes.edit(first.id, title="Another Title")
+    plex.changes.delete(second.id)
+    await live.after(2)
+    assert states(rows)["Another Title"] == "active"
+    assert states(rows)[second.title] == "missing"
+    assert len(plex.requests_for(ITEMS)) == 3
+
+
+@pytest.mark.parametrize("form", ["state", "type"])
+async def test_a_frame_that_lies_removes_nothing(live, plex, rows, form):
+    """It costs a request."""
+    film = next(iter(plex.world.movies()))
+    plex.notifications.quirks.deleted = form
+    before = states(rows)
+    for frame in plex.notifications.sequences.of(_deletion(film)):
+        plex.notifications.send(frame)
+    await live.after(1)
+    await live.after(60)
+    assert states(rows) == before
+    assert len(plex.requests_for(ITEMS)) == 1
+
+
+def _deletion(film):
+    return ItemsChanged(library=film.library, deleted=(film,))
+
+
+async def test_notifications_are_turned_on_and_off_by_a_reload(serve, config, plex, events):
+    """Without a restart, and without a line when that is what the configuration says."""
+    service = await serve(config(table(plex)))
+    await events.count(3, "sync.finished")
+    assert len(plex.notifications.connections) == 0
+    await service.supervisor.apply(config(table(plex, notifications=True)))
+    await events.next("server.live")
+    await service.supervisor.apply(config(table(plex)))
+    await plex.notifications.disconnected()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await events.next("server.not_live", level="warning")
+            raise AssertionError
+
+
+async def test_polls_become_rare_while_a_server_is_live(live, plex, events):
+    """As long as the token is the owner's; when the connection is lost, they come at the usual interval again."""
+    worker = live.service.supervisor.workers["home"]
+    live.service.clock.advance(worker._schedule.due_in)
+    await events.next("round.finished")
+    await live.rest()
+    assert 0.9 * 1800 <= worker._schedule.due_in <= 1.1 * 1800
+    plex.faults.fail("/:/*", status=404, times=None)
+    for connection in list(plex.notifications.connections):
+        connection.abort()
+    # A connection that has lasted is made again at once, without a word.
+    await live.service.clock.wake("notifications home")
+    lost = await events.next("server.not_live")
+    assert "HTTP 404" in lost["reason"]
+    assert worker._schedule.due_in <= 300
