@@ -204,7 +204,10 @@ class DetailsReader:
     async def _round(
         self, client: PlexClient, cast: int, targets: Sequence[DetailsTarget], *, again: bool
     ) -> dict[int, int]:
-        """Read libraries one after the other: what all of them want first, then what is to be read again."""
+        """Read libraries one after the other: what all of them want first, then what is to be read again.
+
+        Without ``again``, that is only what the server could not send a day ago.
+        """
         if not targets:
             return {}
         read: dict[int, int] = {}
@@ -225,7 +228,12 @@ class DetailsReader:
                 progress(0)
                 for target in targets:
                     read[target.library_id] = await self._read(context, target, "new")
-            if again:
+            if not again:
+                for target in targets:
+                    read[target.library_id] = read.get(target.library_id, 0) + await self._read(
+                        context, target, "skipped"
+                    )
+            else:
                 for target in targets:
                     await self._read(context, target, "again")
                 for target in targets:
@@ -245,7 +253,12 @@ class DetailsReader:
         one, start = DetailsPass(context, target), self._clock.monotonic()
         error: PlexError | None = None
         try:
-            await {"new": one.read_wanted, "again": one.read_again, "turn": one.read_turn}[what]()
+            await {
+                "new": one.read_wanted,
+                "skipped": one.read_skipped,
+                "again": one.read_again,
+                "turn": one.read_turn,
+            }[what]()
         except PlexError as failure:
             error = failure
         self._changed = self._changed or one.counts.changed > 0

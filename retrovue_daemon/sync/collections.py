@@ -140,7 +140,8 @@ class CollectionReader:
                 is_read = library_id in listed_fully and (collection.is_smart or everything)
                 if is_read or await self._differs(server_id, library_id, collection, row):
                     await self._read(client, server_id, library_id, collection, row, counts)
-        await self._remove(client, stored, listed, counts)
+        # Read anew: a collection may have got another rating key just now, and another one its old key.
+        await self._remove(client, await self._database.reader.run(stored_collections, server_id), listed, counts)
         return counts
 
     async def read_more(
@@ -208,6 +209,8 @@ class CollectionReader:
         read: _Members | None = None
         try:
             read = await self._members(client, collection, counts)
+            if row is not None and not (read.is_whole or read.unreadable):
+                read = await self._members(client, collection, counts)
         except PlexError as error:
             self._timeouts += isinstance(error, ServerTimeout)
             if not may_be_one_entry(error) or self._timeouts > MOST_TIMEOUTS:
@@ -220,10 +223,12 @@ class CollectionReader:
             counts.read += 1
         self._read_in[key] = self._turn
         members = None if read is None else read.members
-        if read is not None and read.unreadable and row is not None:
-            # The stored members may contain the one that the server cannot send.
+        if read is not None and not read.is_whole and row is not None:
+            # The stored members may contain those that the server did not send: they are read again.
             members = None
-            self._unreadable[key] = digest
+            self._waiting.pop(key, None)
+            if read.unreadable:
+                self._unreadable[key] = digest
         is_whole = read is not None and read.is_whole
         self._unwritten.append(ReadCollection(library_id, collection, row, digest, members, is_whole))
         held = sum(len(each.members or ()) for each in self._unwritten)
@@ -280,9 +285,9 @@ class CollectionReader:
                 if twice:
                     self._log.skipped(collection, "listed twice", twice)
                 counts.skipped += len(page.skipped) + twice
-        # A smart collection's total may ignore the limit of its filter.
-        is_whole = collection.is_smart or total in {None, entries}
-        if not is_whole:
+        # A smart collection's total may ignore the limit of its filter, which is never 0.
+        is_whole = total in {None, entries} or (collection.is_smart and entries > 0)
+        if not is_whole and entries > 0:
             # The same a second time is how the server counts.
             is_whole = not self._log.is_new(collection.rating_key, f"{entries} of {total}")
         return _Members(tuple(members.values()), is_whole and not unreadable, unreadable)

@@ -127,6 +127,18 @@ class DetailsPass:
                     await self._read_times(kind, times)
                 handled = bool(items) and before != msgspec.structs.astuple(self.counts)
 
+    async def read_skipped(self) -> None:
+        """Read what the server could not send a day ago."""
+        for kind in KINDS[self._target.kind]:
+            handled = True
+            while handled and await self._may_continue():
+                limit = self._context.client.details.at_once
+                items = await self._find(due_again, kind, self._context.now(), limit, skipped=True)
+                before = msgspec.structs.astuple(self.counts)
+                if items:
+                    await self._read(kind, items)
+                handled = bool(items) and before != msgspec.structs.astuple(self.counts)
+
     async def read_turn(self) -> None:
         """Read the part of the library whose turn it is today, as changes of some details are not announced."""
         day = self._context.now() // DAY_S
@@ -176,7 +188,7 @@ class DetailsPass:
             answer = await self._request(kind, batch, times_only=True)
             self._context.abilities.learn(answer)
             again = {each.id: _following(each, now) for each in batch}
-            await self._store(kind, batch, answer, again)
+            await self._store(kind, batch, answer, again, times_only=True)
 
     async def _read_singly(self, kind: Kind, due: Sequence[WantingItem]) -> None:
         """Request and store chapters and markers of items one by one, as many as today's budget allows."""
@@ -184,7 +196,8 @@ class DetailsPass:
             if not (await self._may_continue() and await self._context.abilities.take_single(self._context.now())):
                 return
             answer = await self._request(kind, [item], times_only=True)
-            await self._store(kind, [item], answer, {item.id: _following(item, self._context.now())})
+            again = {item.id: _following(item, self._context.now())}
+            await self._store(kind, [item], answer, again, times_only=True)
 
     async def _probe(self, kind: Kind, items: Sequence[WantingItem], answer: DetailsAnswer) -> None:
         """Find out, once per version of the server, whether a response for many items has chapters and markers.
@@ -241,6 +254,8 @@ class DetailsPass:
         items: Sequence[WantingItem],
         answer: DetailsAnswer,
         again: dict[int, tuple[int | None, int]],
+        *,
+        times_only: bool = False,
     ) -> None:
         """Store an answer. Raise its failure, after what was read before it."""
         later = self._context.now() + UNREADABLE_S
@@ -253,7 +268,9 @@ class DetailsPass:
                 self.counts.dropped += len(found.dropped)
                 _log_dropped(self._target, found)
             elif item.rating_key in answer.unreadable or answer.failure is None:
-                rows.append(ReadItem(item.id, item.rating_key, item.stamp, later, item.again, None))
+                # An item of which only chapters and markers are wanted again counts how often; others are read whole.
+                times = item.again if times_only else 0
+                rows.append(ReadItem(item.id, item.rating_key, item.stamp, later, times, None))
                 self._skip(item, answer.unreadable.get(item.rating_key))
         if rows:
             result = await self._context.database.writer.run(write_details, kind, rows, self._context.now())

@@ -45,6 +45,9 @@ MOST_LABELS: Final = 50
 
 _AT_ONCE: Final = 2_000
 
+_MOST_CHECKED: Final = 100
+"""Items that lost a label, up to which each is checked with its own details."""
+
 
 class LabelCounts(msgspec.Struct):
     """How many labels were read, how many items got or lost one, how many lists failed, and the requests."""
@@ -159,11 +162,12 @@ class _OneKind(msgspec.Struct, frozen=True):
     async def read(self, label: Label, page_size: int) -> None:
         """Let exactly the items have a label that the server lists. A list in doubt changes nothing."""
         reader = self.database.reader
-        seen, lacking, keys, totals = SeenIds(), array("q"), 0, set[int | None]()
+        seen, lacking, keys, totals, number = SeenIds(), array("q"), 0, set[int | None](), 0
         pages = self.client.labels.items(self.library.key, self.kind, label, page_size=page_size)
         async with aclosing(pages):
             async for page in pages:
                 self.counts.pages += 1
+                number += 1
                 totals.add(page.total)
                 if page.unreadable is not None:
                     return
@@ -185,42 +189,48 @@ class _OneKind(msgspec.Struct, frozen=True):
             # A server that ignores the filter lists everything.
             few = {lacking[0], lacking[len(lacking) // 2], lacking[-1]}
             named = await reader.run(rating_keys, self.kind, few)
-            if await self._have_label([*named.values()], label.name) != {True}:
+            has_label = await self._have_label([*named.values()], label.name)
+            if set(has_label.values()) != {True}:
                 return
         for some in _chunks(lacking):
             await self.database.writer.run(add_label, self.kind, label.name, some, self.now())
         self.counts.labelled += len(lacking)
-        await self.remove(label.name, seen)
+        await self.remove(label.name, seen, in_pages=number > 1)
 
-    async def remove(self, name: str, seen: SeenIds) -> None:
-        """Take a label off the items that were not seen with it."""
+    async def remove(self, name: str, seen: SeenIds, *, in_pages: bool = False) -> None:
+        """Take a label off the items that were not seen with it.
+
+        If they were listed ``in_pages``, one may have slipped from a page to one that was read before: unless they
+        are many, they lose the label only if their own details lack it.
+        """
         last, is_certain = 0, len(seen) > 0
         while rows := await self.database.reader.run(
             labelled_items, self.kind, self.library.id, name, last, _AT_ONCE
         ):
             last = rows[-1][0]
-            gone = [row_id for row_id, _ in rows if row_id not in seen]
+            gone = {key: row_id for row_id, key in rows if row_id not in seen}
             if gone and not is_certain:
-                if await self._have_label([rows[0][1]], name) != {False}:
+                if await self._have_label([rows[0][1]], name) != {rows[0][1]: False}:
                     return
                 is_certain = True
+            elif in_pages and 0 < len(gone) <= _MOST_CHECKED:
+                has_label = await self._have_label([*gone], name)
+                gone = {key: row_id for key, row_id in gone.items() if has_label[key] is False}
             if gone:
-                await self.database.writer.run(remove_label, self.kind, name, gone, self.now())
+                await self.database.writer.run(remove_label, self.kind, name, [*gone.values()], self.now())
                 self.counts.unlabelled += len(gone)
 
-    async def _have_label(self, keys: Sequence[str], name: str) -> set[bool | None]:
-        """Return whether items have a label by their own details; None for one whose details cannot be had."""
+    async def _have_label(self, keys: Sequence[str], name: str) -> dict[str, bool | None]:
+        """Return by key if items have a label by their own details; None for one whose details cannot be had."""
         self.counts.pages += 1
         answer = await self.client.details.read(keys, self.kind, cast=0)
         if answer.failure is not None:
             raise answer.failure
-        found: set[bool | None] = set()
+        found: dict[str, bool | None] = dict.fromkeys(keys)
         for key in keys:
             details = answer.found.get(key)
-            if details is None or details.tags is None:
-                found.add(None)
-            else:
-                found.add(name.casefold() in {each.casefold() for each in details.tags.get("label", ())})
+            if details is not None and details.tags is not None:
+                found[key] = name.casefold() in {each.casefold() for each in details.tags.get("label", ())}
         return found
 
 

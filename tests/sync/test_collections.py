@@ -255,6 +255,36 @@ async def test_a_member_that_was_not_stored_is_added_once_it_is(plex, engine, pa
     assert stored_groups(path) == groups_of(plex.world, LIBRARIES)
 
 
+async def test_a_page_without_entries_is_no_empty_collection(plex, engine, path) -> None:
+    """Of a plain one and of a smart one, whose total need not be the number of its members."""
+    plex.rich.add_collection("1", "Plain", films(plex)[:3])
+    plex.rich.add_smart_collection("1", "Smart", "sort=year:desc&limit=2")
+    running = await engine(plex)
+    await running.round()
+    plex.faults.empty("/library/collections/*/children", times=None)
+    await running.round(FULL)
+    assert stored_groups(path) == groups_of(plex.world, LIBRARIES)
+    plex.rich.add_to_collection(next(iter(plex.world.collections)), films(plex)[4])
+    await running.round()
+    plex.faults.clear()
+    await running.round()
+    assert stored_groups(path) == groups_of(plex.world, LIBRARIES)
+
+
+async def test_a_key_that_two_collections_had_costs_neither(plex, engine, path, rows) -> None:
+    """One has the other's old key now, and its own old key is gone."""
+    first = plex.rich.add_collection("1", "First", films(plex)[:2])
+    second = plex.rich.add_collection("1", "Second", films(plex)[2:4])
+    running = await engine(plex)
+    await running.round()
+    before = rows("SELECT id, title FROM collections ORDER BY id")
+    plex.world.drop_collection(first.id)
+    plex.world.put_collection(replace(first, id=second.id))
+    await running.round()
+    assert stored_groups(path) == groups_of(plex.world, LIBRARIES)
+    assert rows("SELECT id, title FROM collections ORDER BY id") == before
+
+
 async def test_a_renamed_collection_keeps_its_row(plex, engine, rows) -> None:
     """As does one whose picture changes."""
     collection = plex.rich.add_collection("1", "Old", films(plex)[:2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from math import ceil
 from typing import TYPE_CHECKING
@@ -168,6 +169,23 @@ async def test_an_item_that_cannot_be_sent_is_skipped_for_a_day(engine, rich, pl
     plex.requests.clear()
     await running.round()
     assert batches(plex) == []
+
+
+async def test_a_sync_reads_what_could_not_be_sent_a_day_before(sync, rich, plex, rows, path, monkeypatch) -> None:
+    """Also if it is run from a timer, and no daemon runs in between."""
+    film = next(iter(plex.world.movies()))
+    unread = f"SELECT details_read_at IS NULL FROM movies WHERE rating_key = '{film.rating_key}'"
+    await sync(rich(plex), options=SyncOptions(selection=Selection(details=False)))
+    plex.faults.poison(film.id, "error")
+    await sync(rich(plex), options=QUICKLY)
+    plex.faults.clear()
+    await sync(rich(plex), options=QUICKLY)
+    assert rows(unread) == [(1,)]
+    later = time.time() + 25 * HOUR
+    monkeypatch.setattr(time, "time", lambda: later)
+    await sync(rich(plex), options=QUICKLY)
+    assert rows(unread) == [(0,)]
+    assert stored_details(path) == details_of(plex.world)
 
 
 async def test_a_server_that_fails_loses_nothing(sync, rich, plex, path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from fnmatch import fnmatchcase
+from math import ceil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -166,3 +168,21 @@ async def test_a_server_that_does_not_list_its_tags_is_asked_for_each_library(pl
     await running.round(FILMS)
     assert asked_for_labels(plex) == ["/library/tags", "/library/sections/1/label"]
     assert stored_labels(path) == labels_of(plex.world, "1") != set()
+
+
+async def test_an_item_that_slips_between_pages_keeps_its_label(plex, engine, config, path) -> None:
+    """Its own details decide: a film that left and came again while pages were read makes the list no shorter."""
+    for item in list(plex.world.movies("1")):
+        plex.rich.add_label(item.id, "All")
+    running = await engine(config(plex, sync={"page_size": 2}))
+    await running.round(FILMS)
+    before = stored_labels(path)
+    pages = ceil(len(list(plex.world.movies("1"))) / 2)
+    stuck = plex.faults.hang("/library/sections/1/all", after=pages + 1)
+    plex.rich.remove_label(film(plex, 5), "All")
+    reading = asyncio.create_task(running.round(FILMS))
+    await stuck.reached.wait()
+    plex.changes.recreate(film(plex))
+    stuck.release.set()
+    await reading
+    assert stored_labels(path) == before - {("movie", str(film(plex, 4)), "All")}

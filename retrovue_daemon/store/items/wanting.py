@@ -120,12 +120,23 @@ def pending_by_library(connection: sqlite3.Connection) -> dict[int, int]:
 
 
 def due_again(
-    connection: sqlite3.Connection, kind: Kind, library_id: int, now: int, limit: int, *, newest: bool = False
+    connection: sqlite3.Connection,
+    kind: Kind,
+    library_id: int,
+    now: int,
+    limit: int,
+    *,
+    newest: bool = False,
+    skipped: bool = False,
 ) -> list[WantingItem]:
-    """Return items to be read again by now: those that waited longest or, with ``newest``, shortest."""
+    """Return items to be read again by now: those that waited longest or, with ``newest``, shortest.
+
+    With ``skipped``, only those that the server could not send.
+    """
     query = (
         f"SELECT {_columns(kind)} FROM {TABLES[kind]} WHERE library_id = ? AND details_again_at IS NOT NULL"
         " AND details_again_at <= ? AND state <> 'missing' AND details_stamp IS details_read_stamp"
+        f"{' AND details_again = 0' if skipped else ''}"
         f" ORDER BY details_again_at{' DESC' if newest else ''} LIMIT ?"
     )
     return [WantingItem(*row) for row in connection.execute(query, (library_id, now, limit))]
