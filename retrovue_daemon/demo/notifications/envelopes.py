@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from retrovue_daemon.demo.notifications.quirks import NotificationQuirks
 
 NUMBER = re.compile(r"-?[0-9]{1,18}")
-IDS = frozenset({"sectionID", "itemID", "parentItemID", "rootItemID", "librarySectionID"})
+LIBRARY_IDS = frozenset({"sectionID", "librarySectionID"})
+NUMBERED = {
+    "texts": frozenset[str](),
+    "numbers": LIBRARY_IDS | {"itemID", "parentItemID", "rootItemID"},
+    "mixed": LIBRARY_IDS,
+}
+"""Which ids are numbers."""
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -66,15 +72,16 @@ def _message(type_: str, payload: list[Entry] | Entry, size: int, quirks: Notifi
         case "legacy":
             children = [{**entry, "_elementType": name} for entry in payload if isinstance(entry, dict)]
             content = {"_elementType": "NotificationContainer", "_children": children, "type": type_, **counted}
-    return Message(msgspec.json.encode(content))
+    return Message(msgspec.json.encode(content), quirks.binary)
 
 
 def _with_ids(entry: Entry, quirks: NotificationQuirks) -> Entry:
-    """Return an entry whose ids are numbers, if the server sends numbers."""
-    return entry if quirks.ids == "texts" else {name: _numbered(name, value) for name, value in entry.items()}
+    """Return an entry whose ids are numbers where the server sends numbers."""
+    numbered = NUMBERED[quirks.ids]
+    return {name: _numbered(name, value, numbered) for name, value in entry.items()} if numbered else entry
 
 
-def _numbered(name: str, value: Any) -> Any:
+def _numbered(name: str, value: Any, numbered: frozenset[str]) -> Any:
     if isinstance(value, dict):
-        return {inner: _numbered(inner, each) for inner, each in value.items()}
-    return int(value) if name in IDS and isinstance(value, str) and NUMBER.fullmatch(value) else value
+        return {inner: _numbered(inner, each, numbered) for inner, each in value.items()}
+    return int(value) if name in numbered and isinstance(value, str) and NUMBER.fullmatch(value) else value

@@ -24,12 +24,14 @@ class NotificationQuirks(msgspec.Struct, kw_only=True, forbid_unknown_fields=Tru
     - `envelope`: "wrapped" in a NotificationContainer; "type_last", the same with `type` after the payload (2016);
       "bare", without that container; "legacy", with `_children` (before 1.3).
     - `payload`: "usual" is a list on the websocket and one object in the event stream; or always "list" or "object".
-    - `ids`: "texts", or "numbers" as in 2018.
+    - `ids`: "texts"; "numbers" as in 2018; or "mixed": libraries are numbers and items texts.
+    - `binary`: binary messages instead of texts.
+    - `bundled`: entries that follow one another come in one frame.
     - `no_size`, `no_identifier`, `no_section`: frames and entries without these fields.
 
     What a change sends:
 
-    - `states`: the states that a new item goes through. Without the 5, the last frame is lost.
+    - `states`: the states that a new item goes through, in any order. Without the 5, the last frame is lost.
     - `settled`: the last entry has metadataState "created", or is "plain".
     - `twice`: a settled entry comes first with mediaState, then without.
     - `deleted`: "state" 9 with the old type, or "type" -1 with state 5.
@@ -61,7 +63,9 @@ class NotificationQuirks(msgspec.Struct, kw_only=True, forbid_unknown_fields=Tru
 
     envelope: Literal["wrapped", "type_last", "bare", "legacy"] = "wrapped"
     payload: Literal["usual", "list", "object"] = "usual"
-    ids: Literal["texts", "numbers"] = "texts"
+    ids: Literal["texts", "numbers", "mixed"] = "texts"
+    binary: bool = False
+    bundled: bool = False
     no_size: bool = False
     no_identifier: bool = False
     no_section: bool = False

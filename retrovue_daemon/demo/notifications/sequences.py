@@ -7,6 +7,7 @@ frames; the metadata of new items follows after its end.
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 from uuid import NAMESPACE_URL, uuid5
 
@@ -24,13 +25,13 @@ from retrovue_daemon.demo.happenings import (
 )
 from retrovue_daemon.demo.items import Episode, Movie
 from retrovue_daemon.demo.notifications import frames
+from retrovue_daemon.demo.notifications.frames import Frame
 from retrovue_daemon.demo.shelf import NO_AGENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from retrovue_daemon.demo.items import Item
-    from retrovue_daemon.demo.notifications.frames import Frame
     from retrovue_daemon.demo.notifications.quirks import NotificationQuirks
     from retrovue_daemon.demo.world import Library, World
 
@@ -40,6 +41,8 @@ SCAN = "library.update.section"
 CHECK = "library.refresh.items"
 SHORT = (0, 1)
 """The states of a new item in a library without an agent: it never gets to 5."""
+ANALYSIS = ("analyzing", "analyzing", "thumbnailing")
+"""What becomes of a new item's files before its last entry."""
 FIRST_EXTRA = 900_000_000
 GENERATING = {
     "intros": "Detecting Intros",
@@ -63,6 +66,9 @@ class Sequences:
 
     def of(self, happening: Happening) -> Iterator[Frame]:
         """Return the frames that a real server sends when this happens."""
+        return _bundled(self._varied(happening)) if self.quirks.bundled else self._varied(happening)
+
+    def _varied(self, happening: Happening) -> Iterator[Frame]:
         for frame in self._usual(happening):
             changed = self._stripped(frame) if frame.type == "timeline" else frame
             for _ in range(1 + self.quirks.duplicates):
@@ -149,17 +155,14 @@ class Sequences:
         """Return what follows after a scan has found an item: its metadata, then its files."""
         uuid, title = self._uuid(), f"Updating metadata for {item.title}"
         yield frames.activity("started", uuid, "library.update.item.metadata", title)
-        for state in states:
-            if state != SETTLED:
-                yield self.entry(item, state)
-        yield frames.activity("ended", uuid, "library.update.item.metadata", title, progress=100)
         if isinstance(item, Movie) and self.quirks.extras:
             self._extras += 1
             yield frames.extra_of_film(FIRST_EXTRA + self._extras, item.added_at)
-        if SETTLED in states:
-            for media_state in ("analyzing", "analyzing", "thumbnailing") if self.quirks.twice else ():
-                yield self.entry(item, SETTLED, mediaState=media_state)
-            yield self.entry(item, SETTLED)
+        for state in states:
+            for media_state in ANALYSIS if state == SETTLED and self.quirks.twice else ():
+                yield self.entry(item, state, mediaState=media_state)
+            yield self.entry(item, state)
+        yield frames.activity("ended", uuid, "library.update.item.metadata", title, progress=100)
 
     def _refreshed(self, item: Item) -> Iterator[Frame]:
         yield self.entry(item, 3, metadataState="queued")
@@ -249,6 +252,15 @@ class Sequences:
     def _uuid(self) -> str:
         self._activities += 1
         return str(uuid5(NAMESPACE_URL, f"{self._world.machine_identifier}/activities/{self._activities}"))
+
+
+def _bundled(single: Iterator[Frame]) -> Iterator[Frame]:
+    """Join the timeline entries that follow one another."""
+    for of_timeline, group in groupby(single, key=lambda frame: frame.type == "timeline"):
+        if of_timeline:
+            yield Frame("timeline", tuple(entry for frame in group for entry in frame.entries))
+        else:
+            yield from group
 
 
 def _section(library: Library) -> dict[str, str]:

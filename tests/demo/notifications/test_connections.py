@@ -163,6 +163,24 @@ async def test_connections_end_with_the_server(
     assert await (await listen()).texts() == []
 
 
+async def test_a_client_that_does_not_read_does_not_delay_the_stop(listen: Listen, plex: SimulatedPlex) -> None:
+    """Neither one whose line is full, nor one that waits for the next frame of a slow server."""
+    plex.notifications.quirks.pace = 3600
+    waiting = await listen()
+    plex.notify.status()
+    assert (await waiting.socket.receive()).type is aiohttp.WSMsgType.TEXT
+    plex.notifications.quirks.pace = 0
+    full = await listen()
+    for _ in range(4):
+        plex.notify.malformed("9_mb")
+    await listen()  # by then, the first of them is on its way
+    assert [each.sent for each in plex.notifications.connections] == [1, 0, 0]
+    async with asyncio.timeout(5):
+        await plex.stop()
+        await plex.notifications.disconnected()
+    assert not full.socket.closed
+
+
 async def test_a_client_closes(listen: Listen, plex: SimulatedPlex) -> None:
     """The server answers, and forgets the connection."""
     listener = await listen()

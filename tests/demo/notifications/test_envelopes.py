@@ -72,6 +72,14 @@ def test_ids_may_be_numbers() -> None:
     }
 
 
+def test_ids_may_be_mixed() -> None:
+    """Libraries are numbers, items texts; and messages may be binary."""
+    (message,) = messages(FRAME, NotificationQuirks(ids="mixed", binary=True))
+    (entry,) = json.loads(message.body)["NotificationContainer"]["TimelineEntry"]
+    assert (entry["sectionID"], entry["itemID"]) == (-1, "5")
+    assert message.binary
+
+
 def test_a_raw_frame_is_sent_as_it_is() -> None:
     """In both kinds of connections."""
     raw = Raw("timeline", b"\xff{", binary=True)

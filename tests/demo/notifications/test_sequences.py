@@ -275,6 +275,18 @@ async def test_further_variants_of_a_new_film(listen: Listen, plex: SimulatedPle
     assert not any(entry.keys() & {"identifier", "sectionID"} for entry in await listener.entries())
 
 
+async def test_states_come_in_any_order(listen: Listen, plex: SimulatedPlex) -> None:
+    """As they are given; entries that follow one another may come in one frame."""
+    quirks = plex.notifications.quirks
+    quirks.states, quirks.bundled, quirks.extras, quirks.twice = (5, 4, 5, 0, 5, 3), True, False, False
+    listener = await listen("?filters=timeline")
+    film = plex.changes.add_movie("1", "The Bat", 1926)
+    containers = await listener.containers()
+    assert [each["size"] for each in containers] == [1, 5]
+    entries = [entry for each in containers for entry in each["TimelineEntry"]]
+    assert states_of(entries, film.id) == [5, 4, 5, 0, 5, 3]
+
+
 async def test_an_extra_belongs_to_no_library(listen: Listen, plex: SimulatedPlex) -> None:
     """Type 12, section -1, no title."""
     listener = await listen()
