@@ -78,6 +78,21 @@ async def test_it_can_be_changed_while_it_serves(commands: Commands, ask: Ask) -
     assert await process.wait() == 0
 
 
+async def test_it_sends_notifications(commands: Commands, ask: Ask) -> None:
+    """About changes, and whatever the control side is told to send."""
+    process = await commands.start("demo", "--serve", "--json", "--control-port", "0")
+    addresses = await served(process)
+    url = f"{addresses['url']}/:/websockets/notifications?filters=timeline"
+    token = {"X-Plex-Token": addresses["token"]}
+    async with aiohttp.ClientSession(headers=token) as session, session.ws_connect(url) as socket:
+        await ask(f"{addresses['control']}/changes/edit", method="POST", item_id=3, title="Other")
+        await ask(f"{addresses['control']}/notify/lie", method="POST", kind="deleted", item_id=4)
+        entries = [(await socket.receive_json())["NotificationContainer"]["TimelineEntry"][0] for _ in range(3)]
+    assert [(each["itemID"], each["state"]) for each in entries] == [("3", 5), ("3", 5), ("4", 9)]
+    process.terminate()
+    assert await process.wait() == 0
+
+
 async def test_it_can_be_of_any_kind(commands: Commands, ask: Ask) -> None:
     """Of any size and seed, of an old release, with small pages and late answers."""
     size = ("--movies", "7", "--shows", "0", "--seed", "5")

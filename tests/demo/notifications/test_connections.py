@@ -81,14 +81,15 @@ async def test_a_shared_user_hears_nothing(listen: Listen, plex: SimulatedPlex) 
 
 
 @pytest.mark.parametrize("status", [403, 404, 426])
-async def test_an_upgrade_is_refused_by_a_fault(status: int, listen: Listen, plex: SimulatedPlex) -> None:
-    """With any status, while the event stream works; other faults that are counted do not touch notifications."""
+async def test_an_upgrade_is_refused_by_a_fault(status: int, listen: Listen, get: Get, plex: SimulatedPlex) -> None:
+    """With any status; a fault of other paths that is counted does not touch notifications."""
     plex.faults.fail("/:/websockets/*", status=status, times=1)
-    plex.faults.drop("*")
+    plex.faults.fail("*", status=500)
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
         await listen()
     assert refused.value.status == status
     await listen()
+    assert (await get("/identity")).status == 500
 
 
 async def test_a_server_that_is_down_refuses_everything(listen: Listen, plex: SimulatedPlex) -> None:
