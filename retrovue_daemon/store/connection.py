@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from threading import Lock
@@ -25,21 +26,46 @@ While two threads compute, each step of a statement waits for the interpreter lo
 episodes, that took a fifth of the processor time. If a disk is slow, the event loop runs on meanwhile.
 """
 
+TURN_S = 0.01
+"""Seconds for which all queries together may block it in one of its turns: many servers may begin one at once."""
+
 _INTERRUPT_S = 0.1
 
 _CHUNK = 64
 """Rows fetched at a time when iterating over a cursor, as in ``aiosqlite.connect``."""
 
 
+class Patience:
+    """How long the queries of one connection may still block the event loop in its current turn."""
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+        self._left_s = TURN_S
+
+    def wait(self, over: Lock) -> None:
+        """Wait until a query is over, which releases the lock, but for GRACE_S at most."""
+        if over.acquire(blocking=False) or self._left_s <= 0:
+            return
+        if self._left_s == TURN_S:
+            asyncio.get_running_loop().call_soon(self._renew)
+        began = self._clock()
+        over.acquire(timeout=min(GRACE_S, self._left_s))
+        self._left_s -= self._clock() - began
+
+    def _renew(self) -> None:
+        self._left_s = TURN_S
+
+
 class Visit(Generic[T]):
     """A query in the thread of its connection; await it for the result.
 
-    To await it blocks the event loop until the query has ended, but for GRACE_S at most.
+    To await it blocks the event loop until the query has ended, for as long as there is patience.
     """
 
-    def __init__(self, query: Callable[[], T]) -> None:
+    def __init__(self, query: Callable[[], T], patience: Patience) -> None:
         self.result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._query = query
+        self._patience = patience
         self._over = Lock()
         self._over.acquire()
 
@@ -51,12 +77,16 @@ class Visit(Generic[T]):
             self._over.release()
 
     def __await__(self) -> Generator[Any, None, T]:
-        self._over.acquire(timeout=GRACE_S)
+        self._patience.wait(self._over)
         return self.result.__await__()
 
 
 class Connection(aiosqlite.Connection):
     """A connection that runs queries, plain functions of any number of statements, in its own thread."""
+
+    def __init__(self, connector: Callable[[], sqlite3.Connection], iter_chunk_size: int) -> None:
+        super().__init__(connector, iter_chunk_size)
+        self._patience = Patience()
 
     async def run(
         self, query: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -73,7 +103,7 @@ class Connection(aiosqlite.Connection):
         """Begin a query as `run` does, and return what to await for its result."""
         if not self._running:
             raise ValueError("the connection is closed")
-        visit: Visit[T] = Visit(partial(query, self._conn, *args, **kwargs))
+        visit: Visit[T] = Visit(partial(query, self._conn, *args, **kwargs), self._patience)
         self._tx.put_nowait((visit.result, visit.work))
         return visit
 

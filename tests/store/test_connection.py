@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from retrovue_daemon.store import connection as connection_module
-from retrovue_daemon.store.connection import connected
+from retrovue_daemon.store.connection import Patience, connected
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +49,7 @@ async def test_a_connection_that_is_cancelled_while_it_opens_leaves_nothing(tmp_
 async def test_a_quick_query_ends_before_the_event_loop_goes_on(tmp_path: Path, monkeypatch) -> None:
     """Two threads that compute would hinder each other."""
     monkeypatch.setattr(connection_module, "GRACE_S", 30.0)
+    monkeypatch.setattr(connection_module, "TURN_S", 30.0)
     async with connected(tmp_path / "mirror.db") as connection:
         over = threading.Event()
 
@@ -74,6 +75,30 @@ async def test_a_slow_query_leaves_the_event_loop_to_others(tmp_path: Path) -> N
         await asyncio.sleep(0)
         going_on.set()
         assert await waiting
+
+
+class SlowQuery:
+    """The lock of a query that never ends, and a clock that waiting for it moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def acquire(self, *, blocking: bool = True, timeout: float = -1) -> bool:
+        if blocking:
+            assert timeout > 0
+            self.now += timeout
+        return False
+
+
+async def test_slow_queries_block_a_turn_of_the_event_loop_for_a_limited_time() -> None:
+    """However many tasks begin one in the same turn; the next turn has the same time."""
+    slow: Any = SlowQuery()
+    patience = Patience(lambda: slow.now)
+    for turn in (1, 2):
+        for _ in range(50):
+            patience.wait(slow)
+        assert slow.now == pytest.approx(turn * connection_module.TURN_S)
+        await asyncio.sleep(0)
 
 
 async def test_a_query_fails_where_its_result_is_awaited(tmp_path: Path) -> None:
