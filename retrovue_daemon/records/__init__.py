@@ -26,6 +26,7 @@ from retrovue_daemon.records.hints import (
     Removed,
 )
 from retrovue_daemon.records.items import Episode, Guids, Item, Kind, MediaFile, Movie, Season, Show, State
+from retrovue_daemon.records.names import folded
 from retrovue_daemon.records.pages import FoundPage, FoundShow, LocatedPage, Page, Skipped
 from retrovue_daemon.records.server import LibraryListing, PathMapping, ServerIdentity
 
@@ -71,4 +72,5 @@ __all__ = [
     "StreamRow",
     "Streams",
     "TagKind",
+    "folded",
 ]

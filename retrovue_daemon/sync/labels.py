@@ -16,6 +16,7 @@ import msgspec
 import structlog
 
 from retrovue_daemon.errors import PlexError, ServerTimeout
+from retrovue_daemon.records import folded
 from retrovue_daemon.sources.plex.narrowing import may_be_one_entry
 from retrovue_daemon.store.items.labels import (
     LABELLED_KINDS,
@@ -230,7 +231,7 @@ class _OneKind(msgspec.Struct, frozen=True):
         for key in keys:
             details = answer.found.get(key)
             if details is not None and details.tags is not None:
-                found[key] = name.casefold() in {each.casefold() for each in details.tags.get("label", ())}
+                found[key] = folded(name) in map(folded, details.tags.get("label", ()))
         return found
 
 

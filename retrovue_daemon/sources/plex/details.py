@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from retrovue_daemon.records import Chapter, Credit, Details, DetailsPage, Kind, Marker
+from retrovue_daemon.records import Chapter, Credit, Details, DetailsPage, Kind, Marker, folded
 from retrovue_daemon.sources.plex.artwork import without_token
 from retrovue_daemon.sources.plex.details_structs import DetailsContainer
 from retrovue_daemon.sources.plex.json_structs import INT64_MAX
-from retrovue_daemon.sources.plex.names import clean, folded
+from retrovue_daemon.sources.plex.names import clean
 from retrovue_daemon.sources.plex.parse import Reader
 
 if TYPE_CHECKING:

@@ -9,11 +9,10 @@ from __future__ import annotations
 from datetime import MAXYEAR, date
 from typing import TYPE_CHECKING, Final
 
-from retrovue_daemon.records import Episode, Item, Kind, MediaFile, Movie, Season, Show, Skipped
+from retrovue_daemon.records import Episode, Item, Kind, MediaFile, Movie, Season, Show, Skipped, folded
 from retrovue_daemon.sources.plex.artwork import artwork_of
 from retrovue_daemon.sources.plex.guid import GUIDParser
 from retrovue_daemon.sources.plex.json_structs import INT64_MAX
-from retrovue_daemon.sources.plex.names import folded
 from retrovue_daemon.sources.plex.streams import build_streams
 
 if TYPE_CHECKING:

@@ -1,8 +1,7 @@
-"""Names of tags and people: without control characters, and in a form in which equal ones are equal."""
+"""Names of tags and people, as they are stored: without control characters."""
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Final
 
 _CONTROLS: Final[dict[int, str | None]] = {
@@ -17,8 +16,3 @@ def clean(text: str | None) -> str | None:
     if text is None:
         return None
     return (text if text.isprintable() else text.translate(_CONTROLS)).strip() or None
-
-
-def folded(name: str) -> str:
-    """Return a name as it is compared: whatever its case, and however its accents are composed."""
-    return name.lower() if name.isascii() else unicodedata.normalize("NFC", name.casefold())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from retrovue_daemon.records import Kind
+from retrovue_daemon.records import Kind, folded
 from retrovue_daemon.store.items.bulk import Insertion, write_rows
 from retrovue_daemon.store.items.lookup import TABLES, json_list
 from retrovue_daemon.store.items.tags import tag_ids
@@ -41,13 +41,13 @@ def listed_items(
 ) -> tuple[list[int], list[int]]:
     """Return the ids of a library's items with these rating keys, and those of them without a label.
 
-    One in another case counts as the same: of those an item has one.
+    One in another case, or with accents of another form, counts as the same: of those an item has one.
     """
     tags, column = _TAGS[kind]
-    connection.create_function("casefold", 1, str.casefold, deterministic=True)
+    connection.create_function("folded", 1, folded, deterministic=True)
     query = (
         f"SELECT i.id, NOT EXISTS (SELECT 1 FROM {tags} AS x JOIN tags AS t ON t.id = x.tag_id"
-        f" WHERE x.{column} = i.id AND t.kind = 'label' AND casefold(t.name) = casefold(?1))"
+        f" WHERE x.{column} = i.id AND t.kind = 'label' AND folded(t.name) = folded(?1))"
         f" FROM {TABLES[kind]} AS i"
         " WHERE i.server_id = ?2 AND i.library_id = ?3 AND i.rating_key IN (SELECT value FROM json_each(?4))"
     )
