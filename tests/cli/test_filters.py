@@ -108,6 +108,31 @@ def test_nothing_is_chosen_that_lacks_one_of_the_properties(on, arguments) -> No
 
 
 @pytest.mark.usefixtures("rich")
+def test_a_content_rating_that_no_item_has_is_refused(on, rows) -> None:
+    """As an unknown genre is; of several, one that is known is enough, also if only episodes have it."""
+    finished = on("items", "search", "--content-rating", "PGG")
+    assert (finished.code, finished.err.splitlines()[1]) == (2, "hint: did you mean 'PG'?")
+    assert on("items", "search", "--content-rating", "PGG", "--content-rating", "pg").code == 0
+    rows("UPDATE episodes SET rating = 'TV-Y' WHERE id = 1")
+    assert on("items", "search", "--content-rating", "tv-y").code == 0
+
+
+@pytest.mark.usefixtures("rich")
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--genre", "--label", "--collection", "--actor", "--director", "--content-rating", "--server", "--library",
+        "--language", "--year", "--added-since", "--resolution", "--sort", "--min-duration",
+    ],
+)  # fmt: skip
+def test_a_value_that_is_no_text_is_refused_like_any_unknown_one(on, option) -> None:
+    """A terminal with another encoding sends such bytes, which Python reads as lone surrogates."""
+    for value in ("\udcff", "a\udce9b", "\x00"):
+        finished = on("items", "search", option, value)
+        assert (finished.code, finished.out) == (2, "")
+
+
+@pytest.mark.usefixtures("rich")
 def test_an_unknown_name_is_met_with_the_known_ones_but_not_with_hundreds(on, rows) -> None:
     """A library has more genres than anybody reads in an error."""
     rows(

@@ -117,7 +117,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
             if last is not None:
                 condition.add(f"{_YEAR[kind]} <= ?", last)
         if self.content_ratings:
-            ratings = json_list([rating.lower() for rating in self.content_ratings])
+            ratings = json_list([rating.lower() for rating in filter(_is_text, self.content_ratings)])
             condition.add(f"lower({_CONTENT_RATING[kind]}) IN (SELECT value FROM json_each(?))", ratings)
         if self.min_rating is not None:
             condition.add("ifnull(i.audience_rating, i.critic_rating) >= ?", self.min_rating)
@@ -185,6 +185,8 @@ class _Named:
             for job, names in (("actor", filters.actors), ("director", filters.directors))
             for name in names
         ]
+        if filters.content_ratings:
+            _refuse_unknown_ratings(connection, filters.content_ratings)
 
     def add_to(self, condition: Condition, kind: Kind) -> None:
         for ids, name in self._genres:
@@ -211,6 +213,16 @@ class _Named:
             condition.add(f"i.id IN ({members})", json_list(ids))
         for job, (people, name) in self._people:
             _add_person(condition, kind, job, people, name)
+
+
+def _refuse_unknown_ratings(connection: sqlite3.Connection, ratings: tuple[str, ...]) -> None:
+    """Raise UnknownName if no item has any of these content ratings."""
+    wanted = {rating.lower() for rating in filter(_is_text, ratings)}
+    known = names_of(connection, "content-rating")
+    if wanted.isdisjoint(rating.lower() for rating in known):
+        query = "SELECT 1 FROM episodes WHERE lower(rating) IN (SELECT value FROM json_each(?)) LIMIT 1"
+        if not connection.execute(query, (json_list(wanted),)).fetchall():
+            raise UnknownName("content rating", ratings[0], known)
 
 
 def _add_genre(condition: Condition, kind: Kind, ids: list[int], name: str) -> None:
