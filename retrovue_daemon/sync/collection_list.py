@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.records import Collection, CollectionPage
     from retrovue_daemon.sources.plex.client import PlexClient
+    from retrovue_daemon.store.tables.collections import StoredCollection
 
 _REFUSALS: Final = frozenset({400, 404, 501})
 
@@ -43,6 +44,14 @@ class ListedCollections(msgspec.Struct):
             if library_id is not None:
                 guid = collection.guid if guids[collection.guid] == 1 else None
                 self.collections.append((msgspec.structs.replace(collection, guid=guid), library_id))
+
+    def lacks(self, row: StoredCollection) -> bool:
+        """Return whether a collection is not listed although it should be."""
+        return row.rating_key not in self.keys and row.library_id in self.complete and not row.is_missing
+
+    def lacks_any(self, stored: Mapping[str, StoredCollection]) -> bool:
+        """Return whether one of these is not listed, or its library is not any more."""
+        return any(self.lacks(row) or (row.has_lost_library and not row.is_missing) for row in stored.values())
 
 
 async def list_collections(

@@ -140,8 +140,10 @@ class CollectionReader:
                 is_read = library_id in listed_fully and (collection.is_smart or everything)
                 if is_read or await self._differs(server_id, library_id, collection, row):
                     await self._read(client, server_id, library_id, collection, row, counts)
-        # Read anew: a collection may have got another rating key just now, and another one its old key.
-        await self._remove(client, await self._database.reader.run(stored_collections, server_id), listed, counts)
+        if listed.lacks_any(stored):
+            # Read anew: a collection may have got another rating key just now, and another one its old key.
+            stored = await self._database.reader.run(stored_collections, server_id)
+            await self._remove(client, stored, listed, counts)
         return counts
 
     async def read_more(
@@ -302,11 +304,7 @@ class CollectionReader:
         counts: CollectionCounts,
     ) -> None:
         """Mark the collections missing that complete lists lack and that the server denies."""
-        unlisted = [
-            row
-            for key, row in stored.items()
-            if key not in listed.keys and row.library_id in listed.complete and not row.is_missing
-        ]
+        unlisted = [row for row in stored.values() if listed.lacks(row)]
         gone: list[int] = []
         for row in unlisted[:MOST_CONFIRMED]:
             counts.pages += 1
