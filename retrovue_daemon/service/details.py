@@ -206,7 +206,7 @@ class DetailsReader:
     ) -> dict[int, int]:
         """Read libraries one after the other: what all of them want first, then what is to be read again.
 
-        Without ``again``, that is only what the server could not send a day ago.
+        Without ``again``, that is only what the server could not send before.
         """
         if not targets:
             return {}

@@ -34,8 +34,11 @@ NEW_S: Final = 48 * 3600
 AGAIN_S: Final = {3: 1 * 3600, 2: 5 * 3600, 1: 18 * 3600}
 """Seconds until markers of a new item are read again, by how often that still happens: after 1, 6 and 24 hours."""
 
+UNSENT_S: Final = 15 * 60
+"""Seconds until an item is requested again that the server could not send: one bad answer is often the only one."""
+
 UNREADABLE_S: Final = 24 * 3600
-"""Seconds until an item is requested again that the server could not send."""
+"""The same after further failures."""
 
 DAY_S: Final = 24 * 3600
 MOST_NAMED: Final = 10
@@ -128,7 +131,7 @@ class DetailsPass:
                 handled = bool(items) and before != msgspec.structs.astuple(self.counts)
 
     async def read_skipped(self) -> None:
-        """Read what the server could not send a day ago."""
+        """Read what the server could not send before, if it is time."""
         for kind in KINDS[self._target.kind]:
             handled = True
             while handled and await self._may_continue():
@@ -258,7 +261,7 @@ class DetailsPass:
         times_only: bool = False,
     ) -> None:
         """Store an answer. Raise its failure, after what was read before it."""
-        later = self._context.now() + UNREADABLE_S
+        now = self._context.now()
         rows: list[ReadItem] = []
         for item in items:
             found = answer.found.get(item.rating_key)
@@ -270,10 +273,12 @@ class DetailsPass:
             elif item.rating_key in answer.unreadable or answer.failure is None:
                 # An item of which only chapters and markers are wanted again counts how often; others are read whole.
                 times = item.again if times_only else 0
+                is_first = item.again_at is None or item.again_at > now
+                later = now + (UNSENT_S if is_first else UNREADABLE_S)
                 rows.append(ReadItem(item.id, item.rating_key, item.stamp, later, times, None))
                 self._skip(item, answer.unreadable.get(item.rating_key))
         if rows:
-            result = await self._context.database.writer.run(write_details, kind, rows, self._context.now())
+            result = await self._context.database.writer.run(write_details, kind, rows, now)
             self.counts.read += result.read
             self.counts.changed += result.changed
             self.counts.moved += result.moved

@@ -107,13 +107,16 @@ async def test_new_items_are_read_again_after_1_6_and_24_hours(serve, rich, plex
     }
 
 
-async def test_an_item_that_cannot_be_sent_is_requested_again_a_day_later(serve, rich, plex, path, events) -> None:
+async def test_an_item_that_cannot_be_sent_is_requested_again_soon_then_daily(
+    serve, rich, plex, path, events
+) -> None:
     film = next(iter(plex.world.movies()))
     fault = f"/library/metadata/*{film.rating_key}*"
     plex.faults.fail(fault, status=500, times=None)
     service = await serve(rich)
     await events.next("details.skipped")
     await events.count(3, "details.finished")
+    await look(service, HOUR)
     plex.faults.clear()
     await look(service, HOUR)
     assert film.rating_key not in {key for _, key in stored_details(path)}
