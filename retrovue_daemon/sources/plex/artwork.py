@@ -41,7 +41,7 @@ def _other_picture(address: str, prefix: str) -> str | None:
 
 def without_token(address: str | None) -> str | None:
     """Return an address without the tokens in its query, or None if it is empty."""
-    if not address or _NAME not in address.lower():
+    if not address or "?" not in address or _NAME not in address.lower():
         return address or None
     address = _FURTHER.sub("", _QUOTED.sub(r"\1", address))
     return _FIRST.sub("?", address).removesuffix("?") or None

@@ -123,22 +123,25 @@ def _people(job: Job, people: Sequence[Person] | None, most: int, dropped: list[
     Servers repeat people, some of them without a key: those are the ones of the same name that have one.
     """
     credits_: dict[tuple[str, str, str], Credit] = {}
-    listed = [
-        (clean(person.tag), clean(person.tag_key) or "", clean(person.role) if job == "actor" else None, person)
-        for person in people or ()
-    ]
-    known = {(folded(name), folded(role or "")) for name, key, role, _ in listed if name and key}
-    for name, key, role, person in listed:
+    are_keyless = False
+    for person in people or ():
         if len(credits_) >= most:
             # The end of a cast is left out by choice, not because it is bad.
             dropped += [] if job == "actor" else [f"more than {most} credits of one kind ({job})"]
             break
+        name = clean(person.tag)
         if name is None:
             dropped.append(f"a credit of a person without a name ({job})")
             continue
-        same = folded(name), folded(role or "")
-        if key or same not in known:
-            credits_.setdefault((key, *same), Credit(job, name, key, role, without_token(person.thumb)))
+        key = clean(person.tag_key) or ""
+        role = clean(person.role) if job == "actor" else None
+        same = (folded(name), folded(role) if role else "", key)
+        if same not in credits_:
+            credits_[same] = Credit(job, name, key, role, without_token(person.thumb))
+            are_keyless = are_keyless or not key
+    if are_keyless:
+        known = {same[:2] for same in credits_ if same[2]}
+        return [credit for same, credit in credits_.items() if same[2] or same[:2] not in known]
     return credits_.values()
 
 
