@@ -136,7 +136,10 @@ class Transport:
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
-            timeout=self._timeout,
+            # Each request has a deadline of our own for the whole.
+            timeout=aiohttp.ClientTimeout(
+                total=None, connect=self._timeout.connect, sock_read=self._timeout.sock_read
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=self._headers,
             read_bufsize=READ_BUFFER,
@@ -222,7 +225,8 @@ class Transport:
             self.requests += 1
             with RequestLine(self._server.name, path, params, self._clock, self._count) as line:
                 try:
-                    # A deadline of our own: aiohttp's timeouts do not cover a body that arrived before its request.
+                    # Of our own: aiohttp's deadline does not cover a body that arrived before its request, and does
+                    # not stand still while a body waits for memory.
                     # Leaving the response before its end closes the connection.
                     async with (
                         asyncio.timeout(self._timeout.total) as share.deadline,

@@ -613,6 +613,14 @@ async def test_a_try_ends_also_where_no_timeout_of_aiohttp_does(
         assert (await connection.get(PATH, read)).machine_identifier == "m2"
 
 
+async def test_a_request_has_one_deadline(transport: Connect) -> None:
+    """Ours, which stands still while a body waits for memory; aiohttp's own would not."""
+    session = (await transport(url="http://127.0.0.1:1", timeout=7))._session
+    assert session is not None
+    assert session.timeout.total is None
+    assert (session.timeout.connect, session.timeout.sock_read) == (5, 7)
+
+
 async def test_closed_without_an_answer(transport: Connect) -> None:
     """A server that demands TLS closes plain connections; the hint says what to do."""
     async with await raw_server(b"") as server:
