@@ -11,7 +11,7 @@ Nothing in the world changes. Frames go to the connections that are open and wan
 
 from __future__ import annotations
 
-from itertools import cycle, islice
+from itertools import cycle, islice, repeat
 from typing import TYPE_CHECKING, Any, Literal
 
 from retrovue_daemon.demo.happenings import Checked, Generated, ItemsChanged, Refreshed
@@ -20,6 +20,8 @@ from retrovue_daemon.demo.notifications.frames import Frame, Raw
 from retrovue_daemon.demo.notifications.malformed import BODIES, FIELDS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from retrovue_daemon.demo.notifications.service import Notifications
     from retrovue_daemon.demo.world import World
 
@@ -181,10 +183,12 @@ class ScriptedNotifications:
         key = next(iter(self._world.libraries)) if library is None else self._world.libraries[library].key
         if type_ == "activity":
             title = f"Scanning {self._world.libraries[key].title}"
-            flood = [frames.activity("updated", f"flood-{key}", "library.update.section", title, progress=50)]
+            flood: Iterator[Frame] = repeat(
+                frames.activity("updated", f"flood-{key}", "library.update.section", title, progress=50)
+            )
         else:
-            flood = [self._entry(item.id, 5) for item in self._world.items.values() if item.library == key]
-        for frame in islice(cycle(flood), count):
+            flood = cycle(self._entry(item.id, 5) for item in self._world.items.values() if item.library == key)
+        for frame in islice(flood, count):
             self._send(frame)
 
     def close(self, code: int = 1001) -> None:
