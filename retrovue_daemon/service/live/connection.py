@@ -13,7 +13,7 @@ from retrovue_daemon.errors import NotificationsRefused, PlexError, RequestRefus
 from retrovue_daemon.sources.plex.frames import read_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from typing import Never
 
     from retrovue_daemon.clock import Clock
@@ -45,8 +45,8 @@ log = structlog.get_logger()
 class LiveConnection:
     """Keeps one server's connection, and hands what it hints at to ``pending``.
 
-    ``connected`` is called after each connection, as nothing that was missed before is sent again; ``heard`` after
-    each frame.
+    ``identify`` is awaited before each connection, as the token is shown to no other machine. ``connected`` is called
+    after it, as nothing that was missed before is sent again, and ``heard`` after each frame.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class LiveConnection:
         clock: Clock,
         status: LiveStatus,
         pending: PendingHints,
+        identify: Callable[[PlexClient], Awaitable[None]],
         connected: Callable[[], None],
         heard: Callable[[], None],
     ) -> None:
@@ -62,6 +63,7 @@ class LiveConnection:
         self._clock = clock
         self._status = status
         self._pending = pending
+        self._identify = identify
         self._connected = connected
         self._heard = heard
         self._failures = 0
@@ -82,6 +84,10 @@ class LiveConnection:
     async def _use(self, client: PlexClient) -> PlexError:
         """Use one connection until it is lost, over whichever channel the server offers; return why it ended."""
         refusals: list[NotificationsRefused] = []
+        try:
+            await self._identify(client)
+        except PlexError as error:
+            return error
         for channel in self._channels:
             try:
                 await self._listen(client, channel)

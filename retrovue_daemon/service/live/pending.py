@@ -156,9 +156,11 @@ class PendingHints:
         """Drop everything, because the whole server is polled."""
         self._libraries.clear()
 
-    def due(self) -> Iterator[ItemsDue | LibraryDue]:
-        """Yield what is due now, and forget it."""
-        now = self._monotonic()
+    def due(self) -> list[ItemsDue | LibraryDue]:
+        """Return what is due now, and forget it: hints that come while it is followed wait anew."""
+        return list(self._take_due(self._monotonic()))
+
+    def _take_due(self, now: float) -> Iterator[ItemsDue | LibraryDue]:
         for key, library in list(self._libraries.items()):
             for keys, seconds in ((library.unsettled, UNSETTLED_S), (library.later, 0.0)):
                 for each in [one for one, since in keys.items() if since + seconds <= now]:

@@ -14,6 +14,7 @@ from retrovue_daemon.service.live.pending import ItemsDue, PendingHints
 from retrovue_daemon.service.live.state import LiveStatus
 from retrovue_daemon.service.selection import Selection
 from retrovue_daemon.store.items.lookup import libraries_of_keys
+from retrovue_daemon.store.tables.servers import read_servers
 from retrovue_daemon.sync.passes.base import log_report, run_pass
 from retrovue_daemon.sync.passes.events import EventsPass
 from retrovue_daemon.sync.progress import ProgressBoard
@@ -71,22 +72,30 @@ class LiveUpdates:
         self.status = LiveStatus(self._server, worker.context.database, self._clock, self._changed)
         self._pending = PendingHints(self._clock.monotonic)
         self._connection = LiveConnection(
-            self._server, self._clock, self.status, self._pending, connected=self._catch_up, heard=self._wake
+            self._server,
+            self._clock,
+            self.status,
+            self._pending,
+            identify=self._identify,
+            connected=self._catch_up,
+            heard=self._wake,
         )
         self._targets: dict[str, LibraryTarget] = {}
         self._during: dict[int, dict[str, None]] = {}
         """Keys of items that were read while another pass over their library ran, which may write older values."""
         self._again: set[str] = set()
         self._markers: dict[int, float] = {}
+        self._contacted = asyncio.Event()
         self._news = asyncio.Event()
         self._settings = asyncio.Event()
 
     # -- what the worker reports ------------------------------------------------------------------------------------
 
     def set_libraries(self, server_id: int, targets: Iterable[LibraryTarget]) -> None:
-        """Set the libraries that are synced."""
+        """Set the libraries that are synced; a poll has reached the server, and knows which machine it is."""
         self.status.server_id = server_id
         self._targets = {target.row.key: target for target in targets}
+        self._contacted.set()
 
     def drop_library(self, library_id: int) -> None:
         """Follow no hints at a library any more."""
@@ -107,6 +116,7 @@ class LiveUpdates:
 
     async def run(self, client: PlexClient, fail: Callable[[Exception], None]) -> Never:
         """Follow notifications while they are wanted, until cancelled; call ``fail`` with each unexpected failure."""
+        await self._contacted.wait()
         while True:
             with ReportFailures(fail):
                 while True:
@@ -137,6 +147,12 @@ class LiveUpdates:
         """Wait for a frame, another configuration, or until something is due."""
         await self._clock.wait_for(self._news, self._pending.due_in, f"live due {self._server}")
         self._news.clear()
+
+    async def _identify(self, client: PlexClient) -> None:
+        """Raise PlexError unless the machine at the address is the known one: another one's items have other keys."""
+        rows = await self._worker.context.database.reader.run(read_servers)
+        known = next((row.machine_identifier for row in rows if row.id == self.status.server_id), None)
+        await client.confirm_machine(known)
 
     def _changed(self) -> None:
         """Poll at the usual interval again if the server is no longer live."""

@@ -48,6 +48,18 @@ def test_hints_wait_until_it_is_quiet(waiting):
     assert waiting.after(100) == []
 
 
+def test_hints_that_come_while_others_are_followed_wait_anew(waiting):
+    """A pass over the first ones takes time."""
+    waiting.hear(Changed("1", "7"), Changed("1", "8"))
+    waiting.now += 2
+    followed = []
+    for due in waiting.hints.due():
+        followed.append(due.library)
+        waiting.hear(Changed("2", "7"), Changed("2", "8"))
+    assert followed == ["7", "8"]
+    assert waiting.after(2) == [ItemsDue("7", ("2",), 1_002.0), ItemsDue("8", ("2",), 1_002.0)]
+
+
 def test_no_hint_waits_longer_than_15_seconds(waiting):
     """A server that is never quiet does not hold up what it announced first."""
     due = []

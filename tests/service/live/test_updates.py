@@ -155,3 +155,21 @@ async def test_polls_become_rare_while_a_server_is_live(live, plex, events):
     lost = await events.next("server.not_live")
     assert "HTTP 404" in lost["reason"]
     assert worker._schedule.due_in <= 300
+
+
+async def test_another_machine_at_the_address_gets_no_token_and_writes_nothing(live, plex, events, rows):
+    """Keys of its items mean other items."""
+    before = states(rows)
+    plex.world.machine_identifier = "another machine"
+    for connection in list(plex.notifications.connections):
+        connection.abort()
+    plex.requests.clear()
+    await live.service.clock.wake("notifications home")
+    await live.service.clock.asleep("notifications home")
+    assert "another machine" in live.service.supervisor.workers["home"].live.status.latest.reason
+    assert len(events.of("server.not_live")) == 1
+    plex.changes.edit(next(iter(plex.world.movies())).id, title="Of another server")
+    await live.after(60)
+    assert states(rows) == before
+    tokens = [request for request in plex.requests if "x-plex-token" in request.headers]
+    assert tokens == []
