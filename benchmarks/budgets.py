@@ -113,6 +113,11 @@ def _growth(figures: list[Figures]) -> Iterator[Budget]:
         holds = rich.peak_mib <= SMALL_MIB
         what = f"first sync, {rich.case.title}: memory"
         yield Budget(what, f"≤ {SMALL_MIB:.0f} MiB", f"{rich.peak_mib:.0f} MiB", holds)
+        if rich.watched is not None:
+            index = rich.watched["index"]
+            what = f"{rich.case.title}: index of words ({index['rows']:,} rows)"
+            measured = f"{index['cpu_s']:.2f} s of processor time, {index['mib']:.0f} MiB"
+            yield Budget(what, "nothing", measured, None)
     for size, mib in (("20k", SMALL_MIB), ("500k", LARGE_MIB)):
         first = find(figures, size, "first")
         if first is not None:

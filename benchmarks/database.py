@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 import sys
@@ -21,6 +22,26 @@ PREPARE = (
     "import pathlib, sys; from retrovue_daemon.store.file.preparation import prepare;"
     "prepare(pathlib.Path(sys.argv[1]))"
 )
+
+
+INDEX = """
+import json, os, sqlite3, sys, time
+from retrovue_daemon.store.items.word_index import build_step
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+for table in ("search_index", "search_titles", "search_words"):
+    connection.execute(f"DROP TABLE IF EXISTS {table}")
+connection.execute("VACUUM")
+connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+before, start, rows, step = os.path.getsize(sys.argv[1]), time.process_time(), 0, 1
+while step:
+    connection.execute("BEGIN")
+    step = build_step(connection)
+    connection.execute("COMMIT")
+    rows += step
+seconds = time.process_time() - start
+connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+print(json.dumps({"rows": rows, "cpu_s": seconds, "mib": (os.path.getsize(sys.argv[1]) - before) / 1024**2}))
+"""
 
 
 class OtherRows(Exception):
@@ -45,6 +66,13 @@ def compare(floor: Path, daemon: Path, listed: dict[str, int], *, details: bool)
     one, other = counts(floor, tables), counts(daemon, tables)
     if one != other or any(other[kind] != listed[kind] for kind in ("shows", "seasons", "episodes")):
         raise OtherRows(f"floor {one}, daemon {other}, listed {listed}")
+
+
+def measure_index(path: Path) -> dict[str, float]:
+    """Build the index of words anew; return its rows, the processor time and the space that it takes."""
+    built = subprocess.run([sys.executable, "-c", INDEX, str(path)], check=True, capture_output=True)
+    found: dict[str, float] = json.loads(built.stdout)
+    return found
 
 
 def forget_digests(path: Path) -> None:

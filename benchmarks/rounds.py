@@ -69,6 +69,8 @@ def run_case(case: Case, rounds: int, say: Say) -> Outcome:
         if case.watched:
             for program in [program for program in case.programs if program in ARGUMENTS]:
                 outcome.watched[program] = place.watch(program)
+            if case.details:
+                outcome.watched["rich"]["index"] = database.measure_index(place.mirror)
             say(f"{case.title}: watched")
     return outcome
 
@@ -121,7 +123,8 @@ class _Place:
     def _sync(self, program: Program) -> list[str]:
         """Make everything ready for a sync, and return its arguments."""
         self._make_ready(program)
-        options = ["--no-details"] if program == "first" and self._details else []
+        # Only with details, a sync waits for what is read and built behind its listings.
+        options = [] if self._details and program != "first" else ["--no-details"]
         return [*SYNC, str(self._config), *ARGUMENTS[program], *options]
 
     def _make_ready(self, program: Program) -> None:

@@ -14,6 +14,7 @@ from retrovue_daemon.api.callbacks import Callbacks
 from retrovue_daemon.api.credentials import find_access
 from retrovue_daemon.api.results import DiscoveredShow, PlexLibrary, SyncResult
 from retrovue_daemon.api.search import combine_results, find_shows, stored_shows
+from retrovue_daemon.clock import Clock
 from retrovue_daemon.config import Secret
 from retrovue_daemon.errors import (
     AmbiguousShow,
@@ -30,6 +31,7 @@ from retrovue_daemon.service.roster import ActiveServer
 from retrovue_daemon.service.selection import Selection, check_year
 from retrovue_daemon.service.supervisor import Supervisor
 from retrovue_daemon.service.sync_request import request_sync
+from retrovue_daemon.service.word_index import index_words_after_sync
 from retrovue_daemon.sources.plex.client import PlexClient
 from retrovue_daemon.sources.plex.retries import RetryPolicy
 from retrovue_daemon.store.tables.daemon_state import visitors_identifier
@@ -217,7 +219,10 @@ class PlexImporter:
                 opened, access.config, board, redactor_in_use(), retry=self._retry or RetryPolicy()
             )
             active = ActiveServer(server.id, access.section)
+            clock = Clock()
+            began = clock.monotonic()
             (report,) = await opened.writer.guard(supervisor.sync_servers([active], selection))
+            await opened.writer.guard(index_words_after_sync(opened, clock, began))
         if report.error is not None and not report.passes:
             raise report.error
         return summary([report], exit_code([report]))

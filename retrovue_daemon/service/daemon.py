@@ -20,7 +20,7 @@ from retrovue_daemon.service.signals import Signals
 from retrovue_daemon.service.supervisor import Supervisor
 from retrovue_daemon.service.systemd import keep_extending_timeout
 from retrovue_daemon.service.systemd_status import beat, show_status
-from retrovue_daemon.service.word_index import keep_words_indexed
+from retrovue_daemon.service.word_index import index_words_after_sync, keep_words_indexed
 from retrovue_daemon.sources.plex.retries import RetryPolicy
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.sync.progress import ProgressBoard
@@ -167,9 +167,14 @@ async def sync_once(
     """
 
     async def work() -> list[ServerReport]:
+        clock = Clock()
+        began = clock.monotonic()
         async with _opened(config) as database:
             supervisor = Supervisor(database, config, board, redactor, retry=retry)
-            return await database.writer.guard(supervisor.sync_once(options.selection, options.server))
+            reports = await database.writer.guard(supervisor.sync_once(options.selection, options.server))
+            if options.selection.details:
+                await database.writer.guard(index_words_after_sync(database, clock, began))
+            return reports
 
     with Signals() as signals:
         return await _until_stopped(signals.stop, work())

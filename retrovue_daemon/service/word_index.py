@@ -1,4 +1,4 @@
-"""Building the index of words behind the passes, and keeping it in step."""
+"""Building the index of words behind the passes, or at the end of a single sync, and keeping it in step."""
 
 from __future__ import annotations
 
@@ -25,6 +25,9 @@ PAUSE_S: Final = 0.05
 
 AFTER_FAILURE_S: Final = 60 * 60.0
 
+AFTER_SYNC_S: Final = 2.0
+"""Seconds that a single sync spends on the index at most, unless a tenth of its own duration is more."""
+
 
 async def keep_words_indexed(database: Database, board: ProgressBoard, clock: Clock) -> Never:
     """Index what was added or changed whenever no pass runs; searches read all titles until the index is complete."""
@@ -36,6 +39,22 @@ async def keep_words_indexed(database: Database, board: ProgressBoard, clock: Cl
             # Without FTS5, or on a full disk: searches work all the same, more slowly.
             log.warning("search.not_indexed", error=str(error))
             await clock.sleep(AFTER_FAILURE_S)
+
+
+async def index_words_after_sync(database: Database, clock: Clock, began: float) -> None:
+    """Index what is missing after a sync that ``began`` at that time, unless it takes long: a later sync goes on."""
+    started = clock.monotonic()
+    end = started + max(AFTER_SYNC_S, (started - began) / 10)
+    rows = 0
+    try:
+        if not await database.reader.run(is_behind):
+            return
+        while clock.monotonic() < end and (step := await database.writer.run(build_step)):
+            rows += step
+    except (sqlite3.Error, WriteFailed) as error:
+        log.warning("search.not_indexed", error=str(error))
+    if rows:
+        log.debug("search.indexed", rows=rows, duration_s=round(clock.monotonic() - started, 3))
 
 
 async def index_words(database: Database, board: ProgressBoard, clock: Clock) -> int:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
 from structlog.testing import capture_logs
 
 from retrovue_daemon.service import word_index
-from retrovue_daemon.service.word_index import index_words, keep_words_indexed
+from retrovue_daemon.service.word_index import index_words, index_words_after_sync, keep_words_indexed
 from retrovue_daemon.store.database import open_database
-from retrovue_daemon.store.items.word_index import is_complete
+from retrovue_daemon.store.items.word_index import is_behind, is_complete
 from retrovue_daemon.sync.progress import ProgressBoard
 from tests.support.clocks import FakeClock
 
@@ -65,3 +66,31 @@ async def test_an_index_that_cannot_be_built_is_reported(tmp_path: Path, monkeyp
             await waited.wait()
             task.cancel()
         assert [line["event"] for line in logs] == ["search.not_indexed"]
+
+
+@pytest.mark.parametrize(("took", "indexed"), [(1.0, 2), (100.0, 11)])
+async def test_a_single_sync_spends_little_on_the_index(
+    tmp_path: Path, monkeypatch, took: float, indexed: int
+) -> None:
+    """Two seconds, or a tenth of its time; the next one goes on, and one without news writes nothing."""
+
+    class Clock(FakeClock):
+        def monotonic(self) -> float:
+            self.time += 0.9
+            return self.time
+
+    monkeypatch.setattr("retrovue_daemon.store.items.word_index.ROWS_AT_ONCE", 1)
+    async with open_database(tmp_path / "mirror.db") as database:
+        before = database.writer.steps
+        await index_words_after_sync(database, FakeClock(), 0.0)
+        assert database.writer.steps == before
+        people = ", ".join(f"('Person {number}')" for number in range(20))
+        await database.writer.run(lambda c: c.execute(f"INSERT INTO people (name) VALUES {people}"))
+        clock = Clock()
+        await index_words_after_sync(database, clock, clock.time - took)
+        assert await database.reader.run(lambda c: c.execute("SELECT count(*) FROM search_index").fetchone()) == (
+            indexed,
+        )
+        while await database.reader.run(is_behind):
+            await index_words_after_sync(database, clock, clock.time)
+        assert await database.reader.run(is_complete)

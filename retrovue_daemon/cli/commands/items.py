@@ -114,7 +114,7 @@ def search_items(
     """Find films, shows and episodes by title or external id, and by what is stored about them; case is ignored.
 
     TEXT is words of a title, of which the last may be incomplete, of a person's name or of a collection's title; if
-    there is no such item, or while no daemon has built the index of words, a part of a title.
+    there is no such item, or while the index of words is not built, a part of a title.
 
     All options must apply. The best matches come first, and without TEXT films, shows, then episodes. Seasons are
     included only with `--kind season`. Without `--limit`, 25 items are listed. `--paths` prints the files of all

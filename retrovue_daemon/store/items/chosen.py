@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
@@ -13,7 +14,7 @@ from retrovue_daemon.store.items.filters import FILES, PLAYED, Condition
 from retrovue_daemon.store.items.lookup import TABLES, json_list
 from retrovue_daemon.store.items.titles import simplified
 from retrovue_daemon.store.items.word_index import is_complete as is_complete_index
-from retrovue_daemon.store.items.word_index import part_condition, word_conditions
+from retrovue_daemon.store.items.word_index import part_tests, title_test, word_tests
 from retrovue_daemon.store.items.word_matches import WordMatches
 
 if TYPE_CHECKING:
@@ -194,13 +195,13 @@ class Chosen:
 
     def _match_words(self, text: str, most: int | None) -> bool:
         """Choose what the index of words finds; return whether it was used for a text that has words."""
-        is_complete, tests = is_complete_index(self._connection), word_conditions(text)
+        is_complete, whole = is_complete_index(self._connection), title_test(text)
         self.is_index_behind = is_complete is False
-        if not is_complete or not tests or Kind.SEASON in self._conditions:
+        if not is_complete or whole is None or Kind.SEASON in self._conditions:
             return False
         found: dict[Kind, list[int]] = {}
-        for attempt in (tests, [part_condition(text)]):
-            matches = WordMatches(self._connection, attempt, text, most)
+        for attempt in (word_tests, partial(part_tests, self._connection)):
+            matches = WordMatches(self._connection, attempt(text), whole, most)
             found = {kind: matches.ids(kind, condition) for kind, condition in self._conditions.items()}
             self.is_capped = matches.is_capped
             if any(found.values()):

@@ -3,14 +3,18 @@
 The daemon builds it behind the listings, a few thousand rows per transaction, and keeps it in step: rows with higher
 ids than the last one indexed are new, and triggers put what is changed or deleted into ``search_queue``. It is only
 used while nothing is missing in it.
+
+Two tables help it: ``search_titles`` has a token for each whole title, by which a title that is a frequent word is
+found among all that contain it, and ``search_words`` has each word once, for searches for a part of a word.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import sqlite3
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.items.titles import simplified
@@ -31,7 +35,7 @@ NUMBERS: Final = {Kind.MOVIE: 1, Kind.SHOW: 2, Kind.EPISODE: 3}
 COLLECTIONS: Final = 4
 PEOPLE: Final = 5
 
-ROWS_AT_ONCE: Final = 2_000
+ROWS_AT_ONCE: Final = 1_000
 """Rows per transaction, in about 30 ms: passes wait for the writer meanwhile."""
 
 _SHIFT: Final = 48
@@ -41,6 +45,26 @@ _MATCHES: Final = "x.search_index MATCH ?"
 _WORD: Final = re.compile(r"[^\W_]+")
 _MOST_WORDS: Final = 8
 """Words of a search; further ones would hardly narrow it."""
+_MOST_WHOLE_WORDS: Final = 100
+"""Words that contain, begin or end with a part; the shortest are closest to it."""
+
+# For the tokenizer "ascii" all other characters are part of words, so that it finds exactly those of `words`;
+# "unicode61" knows fewer letters than Python, and to search for what it would split is an error.
+_TABLES: Final = """
+CREATE VIRTUAL TABLE search_index USING fts5 (
+    words, detail = none, columnsize = 0, prefix = '1 2 3 4 5 6 7 8', tokenize = 'ascii'
+);
+CREATE VIRTUAL TABLE search_titles USING fts5 (titles, detail = none, columnsize = 0, tokenize = 'ascii');
+CREATE TABLE search_words (word TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+"""
+
+
+class Test(NamedTuple):
+    """A condition for rows ``x`` of a table of the index, with its values."""
+
+    sql: str
+    values: tuple[str, ...]
+    table: str = "search_index"
 
 
 def words(text: str | None) -> list[str]:
@@ -53,12 +77,8 @@ def build_step(connection: sqlite3.Connection) -> int:
 
     Raise sqlite3.OperationalError if SQLite has no FTS5.
     """
-    # For the tokenizer "ascii" all other characters are part of words, so that it finds exactly those of `words`;
-    # "unicode61" knows fewer letters than Python, and to search for what it would split is an error.
-    connection.execute(
-        "CREATE VIRTUAL TABLE IF NOT EXISTS search_index"
-        " USING fts5 (words, detail = none, columnsize = 0, prefix = '1 2 3 4 5 6 7 8', tokenize = 'ascii')"
-    )
+    if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'search_words'").fetchone():
+        _create(connection)
     query = "SELECT id, row_key FROM search_queue ORDER BY id LIMIT ?"
     if queued := connection.execute(query, (ROWS_AT_ONCE,)).fetchall():
         _renew(connection, {key for _, key in queued})
@@ -82,7 +102,7 @@ def build_step(connection: sqlite3.Connection) -> int:
 def is_complete(connection: sqlite3.Connection) -> bool | None:
     """Return whether the index shows all that is stored; None if there is none, or if SQLite has no FTS5."""
     try:
-        connection.execute("SELECT rowid FROM search_index LIMIT 1").fetchone()
+        connection.execute("SELECT x.rowid FROM search_index AS x, search_titles, search_words LIMIT 1").fetchone()
     except sqlite3.OperationalError:
         return None
     return not is_behind(connection)
@@ -96,18 +116,42 @@ def is_behind(connection: sqlite3.Connection) -> bool:
     return any(done.get(number, 0) != _last(connection, table) for number, (table, *_) in _SOURCES.items())
 
 
-def word_conditions(text: str) -> list[tuple[str, str]]:
-    """Return conditions for rows ``x`` of the index, with values: the words of a text, then with the last going on.
+def title_test(text: str) -> Test | None:
+    """Return the test for titles that equal a text but for case, accents and signs; None if it has no word."""
+    return Test("x.search_titles MATCH ?", (_whole(found),), "search_titles") if (found := words(text)) else None
 
-    The first is much faster for frequent words. Return none if the text has no word.
+
+def word_tests(text: str) -> list[Test]:
+    """Return tests for the words of a text, then for them with the last going on; none if it has no word.
+
+    The first is much faster for frequent words.
     """
     found = " ".join(f'"{word}"' for word in words(text)[:_MOST_WORDS])
-    return [(_MATCHES, found), (_MATCHES, f"{found}*")] if found else []
+    return [Test(_MATCHES, (found,)), Test(_MATCHES, (f"{found}*",))] if found else []
 
 
-def part_condition(text: str) -> tuple[str, str]:
-    """Return a condition for rows ``x`` of the index that contain a text, also within words: it reads all of them."""
-    return "x.words LIKE ?", f"%{' '.join(words(text))}%"
+def part_tests(connection: sqlite3.Connection, text: str) -> list[Test]:
+    """Return a test for a text that begins and ends within words; none if no word has such a part."""
+    parts = words(text)
+    if len(parts) == 1:
+        choices = [_words_like(connection, f"%{parts[0]}%")]
+    else:
+        first, last = _words_like(connection, f"%{parts[0]}"), _words_like(connection, f"{parts[-1]}%")
+        choices = [first, *([word] for word in parts[1:-1][:_MOST_WORDS]), last]
+    if not all(choices):
+        return []
+    found = " AND ".join("(" + " OR ".join(f'"{word}"' for word in choice) + ")" for choice in choices)
+    return [Test(f"{_MATCHES} AND x.words LIKE ?", (found, f"%{' '.join(parts)}%"))]
+
+
+def _words_like(connection: sqlite3.Connection, pattern: str) -> list[str]:
+    query = "SELECT word FROM search_words WHERE word LIKE ? ORDER BY length(word), word LIMIT ?"
+    return [word for (word,) in connection.execute(query, (pattern, _MOST_WHOLE_WORDS))]
+
+
+def _whole(title: list[str]) -> str:
+    """Return the token of a whole title, by its words."""
+    return hashlib.blake2b(" ".join(title).encode(), digest_size=5).hexdigest()
 
 
 def bounds(number: int) -> tuple[int, int]:
@@ -120,8 +164,17 @@ def id_of(column: str) -> str:
     return f"({column} & {_ID})"
 
 
+def _create(connection: sqlite3.Connection) -> None:
+    for table in ("search_index", "search_titles"):  # of an earlier form
+        connection.execute(f"DROP TABLE IF EXISTS {table}")
+    connection.execute("DELETE FROM daemon_state WHERE key = ?", (_KEY,))
+    for statement in filter(str.strip, _TABLES.split(";")):
+        connection.execute(statement)
+
+
 def _renew(connection: sqlite3.Connection, keys: Collection[int]) -> None:
-    connection.executemany("DELETE FROM search_index WHERE rowid = ?", ((key,) for key in keys))
+    for table in ("search_index", "search_titles"):
+        connection.executemany(f"DELETE FROM {table} WHERE rowid = ?", ((key,) for key in keys))
     for number, (table, title, other) in _SOURCES.items():
         ids = [key & _ID for key in keys if key >> _SHIFT == number]
         query = f"SELECT id, {title}, {other} FROM {table} WHERE id IN (SELECT value FROM json_each(?))"
@@ -130,9 +183,18 @@ def _renew(connection: sqlite3.Connection, keys: Collection[int]) -> None:
 
 
 def _index(connection: sqlite3.Connection, number: int, rows: Iterable[tuple[int, str, str | None]]) -> None:
+    index, whole, known = [], [], set[str]()
+    for row_id, *names in rows:
+        titles = [title for title in map(words, names) if title]
+        plain = [word for title in titles for word in title]
+        known.update(plain)
+        key = (number << _SHIFT) + row_id
+        index.append((key, " ".join(plain)))
+        whole.append((key, " ".join(map(_whole, titles))))
+    connection.executemany("INSERT OR REPLACE INTO search_index (rowid, words) VALUES (?, ?)", index)
+    connection.executemany("INSERT OR REPLACE INTO search_titles (rowid, titles) VALUES (?, ?)", whole)
     connection.executemany(
-        "INSERT OR REPLACE INTO search_index (rowid, words) VALUES (?, ?)",
-        (((number << _SHIFT) + row_id, " ".join(words(f"{title} {other or ''}"))) for row_id, title, other in rows),
+        "INSERT OR IGNORE INTO search_words (word) VALUES (?)", ((word,) for word in sorted(known))
     )
 
 

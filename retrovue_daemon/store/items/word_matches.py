@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.records import Kind
     from retrovue_daemon.store.items.filters import Condition
+    from retrovue_daemon.store.items.word_index import Test
 
 _MOST_NAMES: Final = 20
 """People, and collections, whose items are found: more would match a word that means none of them."""
@@ -21,12 +22,10 @@ _MOST_NAMES: Final = 20
 class WordMatches:
     """The items that a search of the index finds, ``most`` per kind; ``is_capped`` says that there may be more."""
 
-    def __init__(
-        self, connection: sqlite3.Connection, tests: Sequence[tuple[str, str]], text: str, most: int | None
-    ) -> None:
+    def __init__(self, connection: sqlite3.Connection, tests: Sequence[Test], whole: Test, most: int | None) -> None:
         self._connection = connection
         self._tests = tests
-        self._text = text
+        self._whole = whole
         self._most = most
         self._people = self._names(PEOPLE)
         self._collections = self._names(COLLECTIONS)
@@ -37,17 +36,14 @@ class WordMatches:
         table, name = TABLES[kind], kind.value
         most = -1 if self._most is None else self._most
         found: dict[int, None] = {}
-        if name != "episode":
-            # The index on titles finds those, however many other titles begin with the same words.
-            query = f"SELECT i.id FROM {table} AS i WHERE i.title = ? COLLATE NOCASE AND {condition.sql} LIMIT ?"
-            found.update(self._column(query, self._text, *condition.values, most))
         matches: dict[int, None] = {}
-        for test, wanted in self._tests:
+        for test in (self._whole, *self._tests):
             query = (
-                f"SELECT i.id FROM search_index AS x CROSS JOIN {table} AS i ON i.id = {id_of('x.rowid')}"
-                f" WHERE {test} AND x.rowid BETWEEN ? AND ? AND {condition.sql} LIMIT ?"
+                f"SELECT i.id FROM {test.table} AS x CROSS JOIN {table} AS i ON i.id = {id_of('x.rowid')}"
+                f" WHERE {test.sql} AND x.rowid BETWEEN ? AND ? AND {condition.sql} LIMIT ?"
             )
-            matches.update(self._column(query, wanted, *bounds(NUMBERS[kind]), *condition.values, most))
+            chosen = found if test is self._whole else matches
+            chosen.update(self._column(query, *test.values, *bounds(NUMBERS[kind]), *condition.values, most))
             if len(matches) >= most >= 0:
                 self.is_capped = True
                 break
@@ -68,11 +64,12 @@ class WordMatches:
 
     def _names(self, number: int) -> list[int]:
         found: dict[int, None] = {}
-        for test, wanted in self._tests:
+        for test in (self._whole, *self._tests):
             query = (
-                f"SELECT {id_of('x.rowid')} FROM search_index AS x WHERE {test} AND x.rowid BETWEEN ? AND ? LIMIT ?"
+                f"SELECT {id_of('x.rowid')} FROM {test.table} AS x WHERE {test.sql}"
+                " AND x.rowid BETWEEN ? AND ? LIMIT ?"
             )
-            found.update(self._column(query, wanted, *bounds(number), _MOST_NAMES - len(found)))
+            found.update(self._column(query, *test.values, *bounds(number), _MOST_NAMES - len(found)))
             if len(found) >= _MOST_NAMES:
                 break
         return list(found)

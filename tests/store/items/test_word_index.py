@@ -11,7 +11,7 @@ from retrovue_daemon.records import Kind
 from retrovue_daemon.store.items import word_index
 from retrovue_daemon.store.items.chosen import Chosen
 from retrovue_daemon.store.items.filters import Filters
-from retrovue_daemon.store.items.word_index import build_step, is_behind, is_complete, word_conditions
+from retrovue_daemon.store.items.word_index import build_step, is_behind, is_complete, word_tests
 from retrovue_daemon.store.migrations import migrate
 
 if TYPE_CHECKING:
@@ -121,11 +121,15 @@ def test_changes_reach_the_index(connection, change, text, found) -> None:
     _build(connection)
     assert not is_behind(connection)
     assert _found(connection, text) == found
-    number = connection.execute("SELECT count(*) FROM search_index").fetchone()[0]
-    assert number == sum(
+    indexed = {
+        connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+        for table in ("search_index", "search_titles")
+    }
+    stored = (
         connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
         for table in ("movies", "shows", "episodes", "collections", "people")
     )
+    assert indexed == {sum(stored)}
 
 
 def test_what_changes_nothing_that_is_indexed_costs_nothing(connection) -> None:
@@ -198,18 +202,60 @@ def test_of_many_matches_some_are_read(connection) -> None:
     assert Chosen(connection, Filters(), "fog").total == 41
 
 
+@pytest.mark.parametrize("text", ["fog", "Fóg!", "the fog"])
+def test_equal_titles_are_found_among_any_number_of_matches(connection, text) -> None:
+    """Of episodes, and of people and collections, too, however late they came."""
+    title = text.strip("!").title()
+    many = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40)"
+    connection.executescript(
+        f"{many} INSERT INTO episodes"
+        " (server_id, library_id, rating_key, show_id, episode_title, created_at, synced_at)"
+        f" SELECT 1, 1, 'n' || i, 1, '{title} ' || i, 1, 1 FROM n UNION ALL SELECT 1, 1, 'fog', 1, '{title}', 1, 1;"
+        f"{many} INSERT INTO people (name) SELECT '{title} ' || i FROM n UNION ALL SELECT '{title}';"
+        f"{many} INSERT INTO collections (server_id, library_id, rating_key, title, created_at, synced_at)"
+        f" SELECT 1, 1, 'n' || i, '{title} ' || i, 1, 1 FROM n UNION ALL SELECT 1, 1, 'fog', '{title}', 1, 1;"
+        "INSERT INTO movie_credits (movie_id, job, position, person_id) SELECT 2, 'actor', 0, max(id) FROM people;"
+        "INSERT INTO collection_items (collection_id, position, movie_id) SELECT max(id), 0, 3 FROM collections;"
+    )
+    _build(connection)
+    found = {item.title for item in Chosen(connection, Filters(), text, most=10).found()}
+    assert {title, "Moonlight", "Été en mer"} <= found
+
+
+def test_parts_of_words_may_frame_whole_ones(connection) -> None:
+    """As they stand in a title, one after the other; and a part that no word has costs one look at the words."""
+    _build(connection)
+    assert _found(connection, "ght the lam") == ["Light the Lamp"]
+    assert _found(connection, "ght lam") == []
+    assert _found(connection, "tzte man") == ["Der letzte Mann"]
+    assert _found(connection, "れては") == ["生れてはみたけれど"]
+    statements: list[str] = []
+    connection.set_trace_callback(statements.append)
+    assert _found(connection, "zzz") == []
+    assert not [each for each in statements if "x.words LIKE" in each]
+
+
+def test_an_index_of_an_earlier_form_is_built_anew(connection) -> None:
+    """It lacks what searches need now."""
+    _build(connection)
+    connection.execute("DROP TABLE search_words")
+    assert is_complete(connection) is None
+    assert _build(connection) == 10
+    assert _found(connection, "oonlig") == ["Moonlight"]
+
+
 @pytest.mark.parametrize(
     ("text", "values"),
     [
-        ('a "b" OR c*', ['"a" "b" "or" "c"', '"a" "b" "or" "c"*']),
+        ('a "b" OR c*', [('"a" "b" "or" "c"',), ('"a" "b" "or" "c"*',)]),
         ("...", []),
-        ("x_y", ['"x" "y"', '"x" "y"*']),
-        ("NEAR(a)", ['"near" "a"', '"near" "a"*']),
+        ("x_y", [('"x" "y"',), ('"x" "y"*',)]),
+        ("NEAR(a)", [('"near" "a"',), ('"near" "a"*',)]),
     ],
 )
 def test_no_text_is_a_search_expression(text, values) -> None:
     """Only its words count."""
-    assert [value for _, value in word_conditions(text)] == values
+    assert [test.values for test in word_tests(text)] == values
 
 
 def test_progress_that_another_program_spoiled_begins_anew(connection) -> None:
