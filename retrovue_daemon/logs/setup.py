@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import sys
 import threading
 from typing import TYPE_CHECKING, Any, Final, TextIO
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 __all__ = ["Redactor", "configure_logging", "log_uncaught", "redactor_in_use"]
 
 log = structlog.get_logger()
+
+_JOINERS: Final = "\u200c\u200d"
+"""Invisible characters that stay: many scripts and emoji need them, and they steer nothing."""
+_ESCAPED_JOINER: Final = re.compile(r"(?<!\\)\\u(200[cd])")
 
 _TRACEBACKS: Final = ("exception", "stack")
 _LONGEST_TRACEBACK: Final = 8_000
@@ -186,7 +191,8 @@ def _for_people(stream: TextIO, environ: Mapping[str, str]) -> Processor:
             for key, value in ((key, _in_words(value)) for key, value in event.items())
             if not _says_nothing(key, value)
         }
-        return render(logger, method, shown)
+        # The renderer shows texts with spaces as Python does, which escapes joiners.
+        return _ESCAPED_JOINER.sub(lambda found: chr(int(found[1], 16)), str(render(logger, method, shown)))
 
     return line
 
@@ -205,9 +211,10 @@ def _in_words(value: object) -> object:
 
 
 def _visible(text: str, escape: Callable[[str], str], *, keep: str = "") -> str:
-    """Return ``text`` with invisible characters escaped, except those in ``keep``."""
+    """Return ``text`` with invisible characters escaped, except those in ``keep`` and joiners."""
     if text.isprintable():
         return text
+    keep += _JOINERS
     return "".join(letter if letter.isprintable() or letter in keep else escape(letter) for letter in text)
 
 

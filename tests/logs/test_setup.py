@@ -147,6 +147,16 @@ def test_no_title_can_forge_a_line_or_steer_a_terminal(stream, format_, end) -> 
         assert (line["title"], line["titles"]) == (title, [title])
 
 
+@pytest.mark.parametrize("format_", ["json", "console"])
+def test_joiners_stay_as_scripts_and_emoji_need_them(stream, format_) -> None:
+    """Unlike what changes the direction of text."""
+    configure_logging(format=format_, stream=stream)
+    title = "\u0645\u06cc\u200c\u062e \U0001f469\u200d\U0001f680"
+    structlog.get_logger().info("item.skipped", title=f"{title} \u202e")
+    assert title in stream.getvalue()
+    assert "\u202e" not in stream.getvalue()
+
+
 def test_lines_of_other_libraries_are_json_too(stream) -> None:
     """Asyncio complains through the standard library's logging."""
     configure_logging(stream=stream).learn("abc-secret-123")
