@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import logging
 import os
 import shutil
 import socket
@@ -18,20 +16,13 @@ from urllib.parse import urlsplit
 import pytest
 import structlog
 
-from retrovue_daemon.cli.app import run_app
 from retrovue_daemon.demo import SimulatedPlex, built_in_library
+from tests.support.commands import run_here
 from tests.support.processes import WITHOUT_PRIVILEGE, Finished
 from tests.support.servers import served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-
-class Terminal(io.TextIOWrapper):
-    """Standard input that claims to be a terminal."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 @pytest.fixture
@@ -91,29 +82,13 @@ def rows(database: Path) -> Callable[..., list[tuple[object, ...]]]:
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Finished]]:
     """Run a command line as the console script does, and return what it printed and its exit code."""
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
     for name in ("RETROVUE_DAEMON_CONFIG", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "STATE_DIRECTORY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
 
-    def command(*arguments: object, stdin: str = "", terminal: bool = False) -> Finished:
-        source = (Terminal if terminal else io.TextIOWrapper)(io.BytesIO(stdin.encode()))
-        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
-        with monkeypatch.context() as patched:
-            patched.setattr(sys, "argv", ["retrovue-daemon", *map(str, arguments)])
-            for name, stream in (("stdin", source), ("stdout", out), ("stderr", err)):
-                patched.setattr(sys, name, stream)
-            with pytest.raises(SystemExit) as ended:
-                run_app()
-        code = ended.value.code
-        assert code is None or isinstance(code, int)
-        return Finished(code or 0, *(stream.buffer.getvalue().decode() for stream in (out, err)))
-
-    yield command
-    root.handlers, root.level = handlers, level
+    yield run_here
     structlog.reset_defaults()
 
 

@@ -18,6 +18,7 @@ from retrovue_daemon.service.supervisor import Supervisor
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.sync.progress import ProgressBoard
 from tests.support.clocks import SetClock
+from tests.support.commands import CommandsHere
 from tests.support.patience import IMPATIENT
 from tests.support.processes import DEVELOPMENT, STRICT, Commands
 
@@ -140,9 +141,11 @@ async def engine(path: Path, config: Callable[..., Config]) -> AsyncIterator[Cal
 
 @pytest.fixture
 async def commands(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Commands]:
-    """Start processes of the daemon, for tests with the marker ``development`` in Python's development mode."""
-    in_development = request.node.get_closest_marker("development") is not None
-    started = Commands(tmp_path, DEVELOPMENT if in_development else STRICT)
+    """Run commands, as the marker ``commands`` says: in a process for each, by default."""
+    marker = request.node.get_closest_marker("commands")
+    how = marker.args[0] if marker else "process"
+    kind = CommandsHere if how == "here" else Commands
+    started = kind(tmp_path, DEVELOPMENT if how == "development" else STRICT)
     yield started
     await started.end_all()
 

@@ -1,4 +1,4 @@
-"""The commands as a user meets them: real processes, their output and exit codes."""
+"""The commands as a user meets them: their output and exit codes; a real process for each where that may matter."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ import pytest
 
 from retrovue_daemon import __version__
 
+pytestmark = pytest.mark.commands("here")
+AS_PROCESSES = pytest.mark.commands("process")
+
 
 def _json_lines(text: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in text.splitlines()]
@@ -26,12 +29,14 @@ def _assert_one_clear_error(finished, *words: str) -> None:
         assert word in finished.err + finished.out
 
 
+@AS_PROCESSES
 async def test_the_version_is_reported(commands) -> None:
     """Also by `python -m`."""
     finished = await commands.run("--version")
     assert (finished.code, finished.out) == (0, f"retrovue-daemon {__version__}\n")
 
 
+@AS_PROCESSES
 @pytest.mark.parametrize("command", ["run", "sync", "check", "discover", "init", "demo"])
 async def test_every_command_explains_itself(commands, command) -> None:
     """With an example."""
@@ -69,6 +74,7 @@ async def test_init_writes_where_the_configuration_is_found(commands, tmp_path) 
     assert (tmp_path / ".config" / "retrovue-daemon" / "config.toml").exists()
 
 
+@AS_PROCESSES
 async def test_check_shows_what_each_server_answers(commands, plex, config_file) -> None:
     """Version and libraries, chosen and omitted."""
     finished = await commands.run("check", "--config", config_file(plex))
@@ -204,6 +210,7 @@ async def test_no_configuration_is_reported_with_the_places_looked_at(commands) 
 # -- sync -----------------------------------------------------------------------------------------------------------
 
 
+@AS_PROCESSES
 async def test_sync_prints_one_object_of_counts(commands, plex, config_file, rows) -> None:
     """On standard output; log lines in JSON on standard error; no token in either."""
     finished = await commands.run("sync", "--json", "--config", config_file(plex))
@@ -217,6 +224,7 @@ async def test_sync_prints_one_object_of_counts(commands, plex, config_file, row
     assert plex.token not in finished.out + finished.err
 
 
+@AS_PROCESSES
 async def test_sync_prints_a_table_for_people(commands, plex, config_file) -> None:
     """A row for each library."""
     finished = await commands.run("sync", "--config", config_file(plex))
@@ -269,6 +277,7 @@ async def test_a_servers_row_that_cannot_be_used_is_reported(commands, plex, con
     assert (await commands.run("sync", "--server", "bad", "--config", file)).code == 1
 
 
+@AS_PROCESSES
 async def test_titles_are_printed_as_they_are(commands, plex, config_file) -> None:
     """Brackets are no markup, and letters that the terminal lacks are no reason to fail."""
     plex.world.libraries["1"].title = "Odd [/x] [b]title[/b] :smile: 映画"
@@ -433,6 +442,7 @@ async def test_another_programs_database_is_refused(commands, plex, config_file,
     assert path.read_bytes() == before
 
 
+@AS_PROCESSES
 async def test_a_place_that_cannot_be_written_is_refused(commands, plex, config_file) -> None:
     """Exit code 78 where it cannot be written, 75 where it may come with a mount."""
     file = config_file(plex)
@@ -447,6 +457,7 @@ async def test_a_place_that_cannot_be_written_is_refused(commands, plex, config_
 # -- demo -----------------------------------------------------------------------------------------------------------
 
 
+@AS_PROCESSES
 async def test_the_demo_shows_its_story(commands, path, rows) -> None:
     """Each act as it should be: what changed by name, what was held back, and questions that are answered."""
     finished = await commands.run("demo", "--fast", "--database", path)
@@ -466,6 +477,7 @@ async def test_the_demo_shows_its_story(commands, path, rows) -> None:
     assert str(path) in finished.out
 
 
+@AS_PROCESSES
 async def test_the_demo_is_one_object_for_programs(commands, tmp_path) -> None:
     """With the summary of each sync, and each change."""
     finished = await commands.run("demo", "--fast", "--json", TMPDIR=str(tmp_path))
@@ -484,6 +496,7 @@ async def test_the_demo_touches_nothing_that_was_there(commands, path) -> None:
     assert path.read_text() == "mine"
 
 
+@AS_PROCESSES
 @pytest.mark.time_limit(300)  # it runs three demos, one after the other
 async def test_a_kept_demo_is_not_replaced_by_the_next(commands, tmp_path) -> None:
     """Without --keep the next demo takes the place of the last one."""
@@ -497,6 +510,7 @@ async def test_a_kept_demo_is_not_replaced_by_the_next(commands, tmp_path) -> No
     )
 
 
+@AS_PROCESSES
 async def test_the_demo_can_be_of_any_size(commands, path, rows) -> None:
     """Generated, and the same for the same numbers."""
     finished = await commands.run(
@@ -507,6 +521,7 @@ async def test_the_demo_can_be_of_any_size(commands, path, rows) -> None:
     assert rows("SELECT (SELECT count(*) FROM movies), (SELECT count(*) FROM episodes)") == [(30, 14)]
 
 
+@AS_PROCESSES
 async def test_a_port_in_use_is_a_clear_failure(commands, plex) -> None:
     """With what to do."""
     finished = await commands.run("demo", "--serve", "--port", plex.url.rsplit(":", 1)[1])

@@ -20,6 +20,8 @@ from tests.support.patience import PATIENCE_S
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.commands("here")
+
 DETAILS = "/library/metadata/*"
 KINDS = ("movies", "shows", "episodes")
 LIVES = 4

@@ -6,7 +6,11 @@ import json
 import sqlite3
 from contextlib import closing
 
+import pytest
+
 from retrovue_daemon.demo import SimulatedPlex, built_in_library
+
+pytestmark = pytest.mark.commands("here")
 
 TEXT = "The Lighthouse Keepers (2019), TV Shows, 3 seasons, 11 episodes, tvdb://9019002"
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+pytestmark = pytest.mark.commands("here")
+
+
 @pytest.fixture
 async def synced(plex, sync):
     await sync(plex)

@@ -12,6 +12,8 @@ from retrovue_daemon.store.file.visits import changing
 from retrovue_daemon.store.reinstalling import accept_identity
 from retrovue_daemon.store.tables.servers import read_servers
 
+pytestmark = pytest.mark.commands("here")
+
 IDS = "SELECT '{0}', id, {1} FROM {0} WHERE state <> 'missing'"
 ALL_IDS = " UNION ALL ".join(
     IDS.format(table, title)

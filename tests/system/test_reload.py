@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+pytestmark = pytest.mark.commands("here")
+
+
 @pytest.fixture
 async def plexes() -> AsyncIterator[tuple[MeasuredPlex, SimulatedPlex]]:
     """A small server that stays, and a large one that comes and goes."""

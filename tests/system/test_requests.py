@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 
+pytestmark = pytest.mark.commands("here")
+
+
 @pytest.fixture
 async def small_plex() -> AsyncIterator[SimulatedPlex]:
     async with SimulatedPlex(film_world("Comedies", "Dramas")) as server:
@@ -38,6 +41,7 @@ async def beside(commands, small_plex, config_file):
     return process, log, sync
 
 
+@pytest.mark.commands("process")
 async def test_a_sync_beside_the_daemon_is_done_by_it(beside, small_plex) -> None:
     """Result and exit code are those of a sync without a daemon; an unknown name is invalid usage."""
     process, log, sync = beside
@@ -71,6 +75,7 @@ async def test_removals_can_be_accepted_beside_the_daemon(beside, small_plex) ->
     assert (library["library"], library["removed"]) == ("Dramas", 2)
 
 
+@pytest.mark.commands("process")
 async def test_syncs_that_wait_for_one_pass_share_it_and_a_daemon_that_is_killed_is_reported(
     beside, small_plex, rows
 ) -> None:

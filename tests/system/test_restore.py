@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+pytestmark = pytest.mark.commands("here")
+
+
 @pytest.fixture
 async def copy(plex, sync, path, tmp_path) -> Path:
     """A backup of the mirrored library; since then, the first films were replaced by others on the server."""

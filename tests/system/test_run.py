@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.processes import SLOW
 
-pytestmark = pytest.mark.development
+pytestmark = pytest.mark.commands("development")
 
 
 async def _next_event(process, *wanted: str) -> dict[str, object]:

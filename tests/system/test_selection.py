@@ -13,6 +13,8 @@ from retrovue_daemon.demo import SimulatedPlex, built_in_library
 from retrovue_daemon.service.daemon import SyncOptions
 from retrovue_daemon.service.selection import Selection
 
+pytestmark = pytest.mark.commands("here")
+
 MAPPED = {"plex_path": "/", "local_path": "/mnt/nas", "library_name": "Movies"}
 
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     Ask = Callable[..., Awaitable[Any]]
 
 
+pytestmark = pytest.mark.commands("here")
+
+
 @pytest.fixture
 async def ask() -> AsyncIterator[Ask]:
     """Ask for JSON: of the Plex side with the token, of the control side by sending a body."""
@@ -139,6 +142,7 @@ async def test_options_that_mean_nothing_are_refused(
     assert needed in finished.err
 
 
+@pytest.mark.commands("process")
 @pytest.mark.parametrize("option", ["--port", "--control-port"])
 async def test_a_port_that_is_taken_is_named(commands: Commands, plex: SimulatedPlex, option: str) -> None:
     """One error with what to do, and no line on stdout."""
