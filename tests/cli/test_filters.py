@@ -11,6 +11,8 @@ from contextlib import closing
 
 import pytest
 
+from retrovue_daemon.store.items.chosen import SORT_KEYS
+
 METROPOLIS = "(SELECT id FROM movies WHERE title = 'Metropolis')"
 KEEPERS = "(SELECT id FROM shows WHERE title = 'The Lighthouse Keepers')"
 FILE = f"(SELECT media_file_id FROM movies WHERE id = {METROPOLIS})"
@@ -230,7 +232,8 @@ def test_items_are_sorted(on, rows) -> None:
 
     assert ids("--kind", "movie", "--sort", "year")[:2] == [2, 1]
     assert ids("--kind", "movie", "--sort", "-year")[:2] == [1, 2]
-    assert len(ids("--sort", "random")) == len(ids("--sort", "series")) == len(ids())
+    assert {len(ids("--sort", sort)) for sort in SORT_KEYS} == {len(ids())}
+    assert f"use one of {', '.join(SORT_KEYS)}" in on("items", "search", "--sort", "size").err
     finished = on("items", "search", "--kind", "episode", "--sort", "series", "--json", "-n", "999")
     items = [item for item in json.loads(finished.out)["items"] if item["show"] == "The Lighthouse Keepers"]
     places = [(item["season_number"] == 0, item["season_number"], item["episode_number"]) for item in items]

@@ -63,9 +63,10 @@ def export(
 
     Each item is one row, with one of its files: the primary one or, with `--resolution`, `--language` or
     `--subtitle`, one that meets them. Times are Unix seconds, durations milliseconds, sizes bytes. In CSV the first
-    line names the columns, and an unknown value is empty; in NDJSON each line is an object. Values are not changed
-    for spreadsheets, some of which take a title that begins with `=` for a formula. The file appears under its name
-    once it is complete. Items come by kind and id unless `--sort` says otherwise. `--json` prints what was written.
+    line names the columns, genres and labels are joined by commas, and an unknown value is empty; in NDJSON each line
+    is an object. Values are not changed for spreadsheets, some of which take a title that begins with `=` for a
+    formula. The file appears under its name once it is complete. Items come by kind and id unless `--sort` says
+    otherwise. `--json` prints what was written.
 
     Examples:
 

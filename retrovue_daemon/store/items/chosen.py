@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
     Columns: TypeAlias = Mapping[str, str | Mapping[Kind, str]]
 
-SORTS: Final = ("title", "year", "added", "released", "duration", "rating", "series", "random")
-"""What items can be sorted by; with a leading hyphen, the highest comes first."""
-
 _FROM: Final = {
     kind: f"{TABLES[kind]} AS i JOIN libraries AS l ON l.id = i.library_id"
     " JOIN plex_servers AS s ON s.id = i.server_id"
@@ -117,7 +114,7 @@ EXPORTED: Final[Columns] = {
 }
 """The columns of an export."""
 
-_SORT_KEYS: Final[Mapping[str, tuple[str | Mapping[Kind, str], ...]]] = {
+SORT_KEYS: Final[Mapping[str, tuple[str | Mapping[Kind, str], ...]]] = {
     "title": ({kind: f"ifnull(i.title_sort, {_TITLE[kind]}) COLLATE NOCASE" for kind in Kind},),
     "year": (
         {
@@ -142,6 +139,7 @@ _SORT_KEYS: Final[Mapping[str, tuple[str | Mapping[Kind, str], ...]]] = {
     ),
     "random": ("random()",),
 }
+"""What items can be sorted by; with a leading hyphen, the highest comes first."""
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -242,7 +240,7 @@ class Chosen:
     ) -> Iterator[tuple[Any, ...]]:
         """Yield these columns of each item, by kind and id unless sorted otherwise; unknown values come last."""
         name = (sort or "").removeprefix("-")
-        keys = _SORT_KEYS[name] if name else ()
+        keys = SORT_KEYS[name] if name else ()
         parts, values = [], list[object]()
         for kind, condition in self._conditions.items():
             selected = [
