@@ -51,7 +51,7 @@ def events(frame: Frame | Raw, quirks: NotificationQuirks) -> list[Message]:
 
 def ping(quirks: NotificationQuirks) -> Message:
     """Return the event that a quiet event stream sends."""
-    return _event("ping", b"{}", quirks)
+    return _event("ping", b"" if quirks.empty_pings else b"{}", quirks)
 
 
 def _event(type_: str, data: bytes, quirks: NotificationQuirks) -> Message:

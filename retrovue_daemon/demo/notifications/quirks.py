@@ -57,7 +57,7 @@ class NotificationQuirks(msgspec.Struct, kw_only=True, forbid_unknown_fields=Tru
     - `closes_at_once`: connections are accepted and closed.
     - `silent`: nothing is sent or answered any more, not even pings, but the connections stay open.
     - `idle_timeout`: new connections are cut after so many seconds without traffic, as by a proxy.
-    - `ping_interval`: seconds between the pings of the event stream.
+    - `ping_interval`: seconds between the pings of the event stream; with `empty_pings`, they have no data.
     - `blank_after_event`: the type in the event stream has a trailing blank.
     """
 
@@ -93,6 +93,7 @@ class NotificationQuirks(msgspec.Struct, kw_only=True, forbid_unknown_fields=Tru
     silent: bool = False
     idle_timeout: Annotated[float, msgspec.Meta(gt=0, le=3600)] | None = None
     ping_interval: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 10.0
+    empty_pings: bool = False
     blank_after_event: bool = False
 
 

@@ -12,10 +12,13 @@ from plexapi.alert import AlertListener
 from plexapi.server import PlexServer
 from yarl import URL
 
+from retrovue_daemon.demo import RELEASE_2016, RELEASE_2023, RELEASE_2026
+from retrovue_daemon.demo.notifications import usual
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from retrovue_daemon.demo import SimulatedPlex
+    from retrovue_daemon.demo import Release, SimulatedPlex
 
 
 @pytest.fixture
@@ -64,6 +67,25 @@ async def test_it_hears_of_a_new_film(heard: asyncio.Queue[dict[str, Any]], plex
     assert scans[-1]["Activity"]["Context"] == {"librarySectionID": "1"}
     titles = [alert["StatusNotification"][0]["title"] for alert in alerts if alert["type"] == "status"]
     assert titles == ['Scanning the "Movies" section', "Library scan complete"]
+
+
+@pytest.mark.parametrize("release", [RELEASE_2016, RELEASE_2023, RELEASE_2026])
+async def test_it_hears_of_the_same_from_every_release(
+    heard: asyncio.Queue[dict[str, Any]], plex: SimulatedPlex, release: Release
+) -> None:
+    """A new film and its end; what differs is the form."""
+    form = usual(release)
+    for name in form.__struct_fields__:
+        setattr(plex.notifications.quirks, name, getattr(form, name))
+    film = plex.changes.add_movie("1", "The Bat", 1926)
+    plex.changes.delete(film.id)
+    alerts = [await heard.get() for _ in plex.notifications.sent]
+    entries = [entry for alert in alerts if alert["type"] == "timeline" for entry in alert["TimelineEntry"]]
+    of_film = [entry for entry in entries if int(entry["itemID"]) == film.id]
+    assert {type(entry["itemID"]) for entry in of_film} == {int if release == RELEASE_2016 else str}
+    *_, settled, gone = of_film
+    assert (settled["state"], "mediaState" in settled) == (5, False)
+    assert (gone["type"], gone["state"]) == ((-1, 5) if release == RELEASE_2026 else (1, 9))
 
 
 async def test_it_hears_of_a_deletion(heard: asyncio.Queue[dict[str, Any]], plex: SimulatedPlex) -> None:

@@ -50,6 +50,13 @@ async def test_a_quiet_stream_has_pings(plex: SimulatedPlex, session: aiohttp.Cl
         assert await event(stream) == ("ping", {})
 
 
+async def test_pings_may_be_empty(plex: SimulatedPlex, session: aiohttp.ClientSession) -> None:
+    """Nothing after the colon but a blank."""
+    plex.notifications.quirks.ping_interval, plex.notifications.quirks.empty_pings = 0.01, True
+    async with session.get(plex.url + EVENTSOURCE) as stream:
+        assert [await stream.content.readline() for _ in range(3)] == [b"event: ping\n", b"data: \n", b"\n"]
+
+
 async def test_it_has_filters(plex: SimulatedPlex, session: aiohttp.ClientSession) -> None:
     """Like the websocket."""
     async with session.get(f"{plex.url}{EVENTSOURCE}?filters=status") as stream:

@@ -13,8 +13,6 @@ from retrovue_daemon.demo.notifications import usual
 from retrovue_daemon.demo.timeline import Chapter, Marker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.demo.conftest import Get
     from tests.demo.notifications.conftest import Listen
 
@@ -109,30 +107,27 @@ async def test_a_library_without_an_agent_ends_at_state_1(listen: Listen, plex: 
     assert states_of(await listener.entries(), film.id) == [0, 1]
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda plex: plex.changes.replace_file(3, size=5, duration=5),
-        lambda plex: plex.changes.upgrade_file(3),
-        lambda plex: plex.changes.rename_file(3, "/srv/media/movies/other.mkv"),
-        lambda plex: plex.changes.trash(3),
-        lambda plex: plex.changes.add_library("movie", "New", "/srv/new"),
-        lambda plex: (plex.changes.start_scan("1"), plex.changes.finish_scan("1")),
-    ],
-)
-async def test_of_new_files_only_the_scan_is_announced(
-    change: Callable[[SimulatedPlex], object], listen: Listen, plex: SimulatedPlex
-) -> None:
+async def test_of_new_files_only_the_scan_is_announced(listen: Listen, plex: SimulatedPlex) -> None:
     """One scan, which names its library late, and its status at both ends."""
     listener = await listen()
-    change(plex)
-    containers = await listener.containers()
-    assert not [each for each in containers if each["type"] == "timeline"]
-    activities = [each["ActivityNotification"][0] for each in containers if each["type"] == "activity"]
-    assert scans(activities) == SCAN
-    assert ["Context" in each["Activity"] for each in activities] == [False, False, True, True]
-    assert len({each["uuid"] for each in activities} | {each["Activity"]["uuid"] for each in activities}) == 1
-    assert sum(each["type"] == "status" for each in containers) == 2
+    for change in (
+        lambda: plex.changes.replace_file(3, size=5, duration=5),
+        lambda: plex.changes.upgrade_file(3),
+        lambda: plex.changes.split_file(4),
+        lambda: plex.changes.rename_file(3, "/srv/media/movies/other.mkv"),
+        lambda: plex.changes.trash(3),
+        lambda: plex.changes.restore(3),
+        lambda: plex.changes.add_library("movie", "New", "/srv/new"),
+        lambda: (plex.changes.start_scan("1"), plex.changes.finish_scan("1")),
+    ):
+        change()
+        containers = await listener.containers()
+        assert not [each for each in containers if each["type"] == "timeline"]
+        activities = [each["ActivityNotification"][0] for each in containers if each["type"] == "activity"]
+        assert scans(activities) == SCAN
+        assert ["Context" in each["Activity"] for each in activities] == [False, False, True, True]
+        assert len({each["uuid"] for each in activities} | {each["Activity"]["uuid"] for each in activities}) == 1
+        assert sum(each["type"] == "status" for each in containers) == 2
 
 
 async def test_what_a_long_scan_finds_is_sent_within_it(listen: Listen, plex: SimulatedPlex) -> None:
@@ -144,29 +139,27 @@ async def test_what_a_long_scan_finds_is_sent_within_it(listen: Listen, plex: Si
     assert scans(await listener.entries("activity")) == SCAN
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda plex: plex.rich.add_label(3, "Late"),
-        lambda plex: plex.rich.edit_tags(3, labels=["Late"]),
-        lambda plex: plex.changes.edit(3, tags=msgspec.to_builtins(plex.world.item(3).tags) | {"labels": ["Late"]}),
-        lambda plex: plex.rich.add_collection("1", "Two", [3, 4]),
-        lambda plex: plex.rich.remove_collection(next(iter(plex.world.collections))),
-        lambda plex: plex.rich.change_poster(next(plex.world.shows()).id),
-        lambda plex: plex.rich.set_chapters(3, Chapter(0, 5, "First")),
-        lambda plex: plex.rich.set_markers(3, Marker("intro", 1, 2)),
-        lambda plex: plex.rich.add_subtitle(3, "de"),
-        lambda plex: plex.changes.rename_library("1", "Films"),
-        lambda plex: plex.changes.remove_library("1"),
-    ],
-)
-async def test_what_real_servers_never_announce_is_not_announced(
-    change: Callable[[SimulatedPlex], object], listen: Listen, plex: SimulatedPlex
-) -> None:
+async def test_what_real_servers_never_announce_is_not_announced(listen: Listen, plex: SimulatedPlex) -> None:
     """Labels, collections, posters of shows, chapters and libraries: a client has to find them by itself."""
     listener = await listen("?filters=")
-    change(plex)
-    assert await listener.containers() == []
+    tags = msgspec.to_builtins(plex.world.item(3).tags)
+    for name, change in {
+        "label": lambda: plex.rich.add_label(3, "Late"),
+        "labels among the tags": lambda: plex.rich.edit_tags(3, labels=["Later"]),
+        "labels of an edit": lambda: plex.changes.edit(3, tags=tags | {"labels": ["Latest"]}),
+        "new collection": lambda: plex.rich.add_collection("1", "Two", [3, 4]),
+        "removed collection": lambda: plex.rich.remove_collection(next(iter(plex.world.collections))),
+        "poster of a show": lambda: plex.rich.change_poster(next(plex.world.shows()).id),
+        "chapters": lambda: plex.rich.set_chapters(3, Chapter(0, 5, "First")),
+        "markers": lambda: plex.rich.set_markers(3, Marker("intro", 1, 2)),
+        "subtitle": lambda: plex.rich.add_subtitle(3, "de"),
+        "name of a library": lambda: plex.changes.rename_library("1", "Films"),
+        "removed library": lambda: plex.changes.remove_library("1"),
+    }.items():
+        before = plex.world.revision, plex.world.now
+        change()
+        assert (plex.world.revision, plex.world.now) != before
+        assert await listener.containers() == [], name
 
 
 async def test_collections_can_be_announced(listen: Listen, plex: SimulatedPlex) -> None:
