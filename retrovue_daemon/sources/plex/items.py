@@ -29,6 +29,7 @@ LARGEST_RATIO: Final = 100
 """Of width to height; what is larger is no measure of a picture."""
 
 _DATE_LENGTH: Final = len("YYYY-MM-DD")
+_STREAMS: Final = "Media.Part.Stream"
 _PIECES_OF_PART_KEY: Final = 6
 _parse_date: Final = date.fromisoformat
 _external_ids: Final = GUIDParser.external_ids
@@ -234,8 +235,8 @@ def _file(entry: Entry, media: Media, part: Part, position: int) -> MediaFile:
         # A version of one file is as long as the file; of several, only the first states its own duration.
         duration = media.duration
     streams, dropped = build_streams(part.streams) if part.streams else (None, False)
-    if dropped:
-        entry.cut = ", ".join(filter(None, (entry.cut, "Media.Part.Stream")))
+    if dropped and _STREAMS not in (entry.cut or ""):
+        entry.cut = ", ".join(filter(None, (entry.cut, _STREAMS)))
     return MediaFile(
         media.id,
         part_id,

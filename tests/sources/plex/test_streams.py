@@ -115,8 +115,8 @@ def test_other_types_are_dropped_and_reported() -> None:
     page = _page({"Stream": [VIDEO, {"streamType": 4, "codec": "lrc"}]})
     assert len(page.items[0].files[0].streams.rows) == 1
     assert page.cut == ()
-    page = _page({"Stream": [VIDEO, {"streamType": 9}, {"codec": "srt"}]})
-    assert len(page.items[0].files[0].streams.rows) == 1
+    page = _page(*[{"Stream": [VIDEO, {"streamType": 9}, {"codec": "srt"}]}] * 2)
+    assert [len(file.streams.rows) for file in page.items[0].files] == [1, 1]
     assert page.cut == (("1", "Media.Part.Stream"),)
 
 
