@@ -457,7 +457,6 @@ async def test_a_place_that_cannot_be_written_is_refused(commands, plex, config_
 # -- demo -----------------------------------------------------------------------------------------------------------
 
 
-@AS_PROCESSES
 async def test_the_demo_shows_its_story(commands, path, rows) -> None:
     """Each act as it should be: what changed by name, what was held back, and questions that are answered."""
     finished = await commands.run("demo", "--fast", "--database", path)
@@ -510,7 +509,6 @@ async def test_a_kept_demo_is_not_replaced_by_the_next(commands, tmp_path) -> No
     )
 
 
-@AS_PROCESSES
 async def test_the_demo_can_be_of_any_size(commands, path, rows) -> None:
     """Generated, and the same for the same numbers."""
     finished = await commands.run(

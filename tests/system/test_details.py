@@ -16,6 +16,7 @@ from retrovue_daemon.demo import SimulatedPlex, generated_library
 from tests.support.details import details_of, stored_details
 from tests.support.logs import Log
 from tests.support.patience import PATIENCE_S
+from tests.support.servers import few_groups
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +35,7 @@ SLOWLY = '[sync]\ninterval = "7d"'
 @pytest.fixture
 async def plex():
     """A server whose details take a dozen requests."""
-    async with SimulatedPlex(generated_library(movies=320, shows=6, episodes=110)) as server:
+    async with SimulatedPlex(few_groups(generated_library(movies=320, shows=6, episodes=110))) as server:
         yield server
 
 

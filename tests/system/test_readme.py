@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 README = Path(__file__).parents[2] / "README.md"
 
 
@@ -14,10 +16,11 @@ def _plain(text: str) -> list[str]:
     return [line for line in lines if line]
 
 
-async def test_the_readme_shows_what_the_demo_prints(commands, tmp_path) -> None:
+@pytest.mark.commands("here")
+async def test_the_readme_shows_what_the_demo_prints(commands, path) -> None:
     """But for the times."""
     (shown,) = re.findall(r"```text\n(== .*?)```", README.read_text("utf-8"), re.DOTALL)
-    finished = await commands.run("demo", "--fast", COLUMNS="110", TMPDIR=str(tmp_path))
+    finished = await commands.run("demo", "--fast", "--database", path, COLUMNS="110")
     printed, excerpt = _plain(finished.out), _plain(shown)
     begin = printed.index(excerpt[0])
     assert printed[begin : begin + len(excerpt)] == excerpt
