@@ -13,6 +13,7 @@ from retrovue_daemon.store.file import lock, maintenance, visits
 from retrovue_daemon.store.file.space import lacks_space
 from retrovue_daemon.store.items.wanting import pending_by_library
 from retrovue_daemon.store.tables.libraries import read_libraries
+from retrovue_daemon.store.tables.live import read_live
 from retrovue_daemon.store.tables.page_checks import read_page_check
 from retrovue_daemon.store.tables.problems import Problem
 from retrovue_daemon.store.tables.reloads import read_reloads
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.file.lock import Holder
     from retrovue_daemon.store.overview import Contents, PassRecord
     from retrovue_daemon.store.tables.libraries import StoredLibrary
+    from retrovue_daemon.store.tables.live import LiveState
     from retrovue_daemon.store.tables.page_checks import PageCheck
     from retrovue_daemon.store.tables.reloads import Reload
     from retrovue_daemon.store.tables.servers import StoredServer
@@ -145,6 +147,8 @@ class Status:
     waiting: int
     details_pending: dict[int, int]
     """How many items wait for their details, by library."""
+    live: dict[int, LiveState]
+    """Whether servers are live, by their ids; empty without a running daemon."""
 
     @property
     def totals(self) -> dict[str, int]:
@@ -179,7 +183,16 @@ def read_status(path: Path, interval: float | None = None) -> Status:
             overview.last_passes(connection),
             overview.waiting_requests(connection),
             pending_by_library(connection),
+            _live(connection, holder),
         )
+
+
+def read_live_states(path: Path) -> dict[int, LiveState]:
+    """Return whether servers are live, by their ids; empty without a running daemon. Raise StoreError."""
+    path = visits.find(path)
+    holder = lock.holder(path)
+    with visits.reading(path) as connection:
+        return _live(connection, holder)
 
 
 def read_condition(path: Path) -> Condition:
@@ -188,6 +201,11 @@ def read_condition(path: Path) -> Condition:
     holder = lock.holder(path)
     with visits.reading(path) as connection:
         return _condition(connection, path, holder)
+
+
+def _live(connection: sqlite3.Connection, holder: Holder) -> dict[int, LiveState]:
+    # Without a daemon, they are what one stored before it stopped.
+    return read_live(connection) if holder.held and holder.serves else {}
 
 
 def _condition(connection: sqlite3.Connection, path: Path, holder: Holder) -> Condition:

@@ -21,6 +21,7 @@ from retrovue_daemon.service.worker_context import Claims, WorkerContext
 from retrovue_daemon.sources.plex.body import BodyBudget
 from retrovue_daemon.store.connection import data_version
 from retrovue_daemon.store.tables.daemon_state import client_identifier
+from retrovue_daemon.store.tables.live import forget_live
 from retrovue_daemon.store.tables.observed_clock import ObservedClock
 from retrovue_daemon.store.tables.watch import read_settings
 from retrovue_daemon.sync.skips import SkipLog
@@ -132,6 +133,7 @@ class Supervisor:
             try:
                 # From here on, changes by other programs are noticed, including those made while the workers start.
                 before = await self.database.reader.run(read_settings)
+                await self.database.writer.run(forget_live)
                 self._group.create_task(self._admit(), name="slots")
                 await self._apply(self.config)
                 self.started.set()

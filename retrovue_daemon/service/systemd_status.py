@@ -72,8 +72,20 @@ async def show_status(notifier: Notifier, supervisor: Supervisor, redactor: Reda
 
 
 def status_line(supervisor: Supervisor) -> str:
-    """Return one line that says what is being synced, and what is wrong."""
-    return "; ".join([_doing(supervisor.board.latest), *supervisor.wrong])
+    """Return one line that says what is being synced, which servers are live, and what is wrong."""
+    return "; ".join([_doing(supervisor.board.latest), *_live(supervisor), *supervisor.wrong])
+
+
+def _live(supervisor: Supervisor) -> list[str]:
+    # What is wrong says it of servers that cannot be used.
+    usable = {name: worker for name, worker in supervisor.workers.items() if worker.health.error is None}
+    states = {name: worker.live.status.latest for name, worker in usable.items()}
+    live = [name for name, state in states.items() if state.is_live]
+    polled = [
+        name for name, state in states.items() if not state.is_live and not state.is_off and state.reason is not None
+    ]
+    words = (("live", live), ("only polled", polled))
+    return [f"{word}: {', '.join(names)}" for word, names in words if names]
 
 
 def _doing(progress: Progress) -> str:

@@ -10,6 +10,7 @@ import typer
 from retrovue_daemon.cli.commands.libraries import contents_text, plain_library, switch_and_state
 from retrovue_daemon.cli.commands.reload import plain_reload, reload_changes
 from retrovue_daemon.cli.display.findings import finding_lines, plain_finding, plain_problem
+from retrovue_daemon.cli.display.live import live_lines, live_word, plain_live
 from retrovue_daemon.cli.display.output import print_json, print_json_line, print_line, print_table
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.display.terminal import terminal
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.service.status import Status
     from retrovue_daemon.store.overview import PassRecord
     from retrovue_daemon.store.tables.libraries import StoredLibrary
+    from retrovue_daemon.store.tables.live import LiveState
     from retrovue_daemon.store.tables.reloads import Reload
     from retrovue_daemon.store.tables.servers import StoredServer
 
@@ -43,6 +45,9 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Show the state of each server and library, the last passes, pending problems and the size of the database.
+
+    A server is live if its notifications bring changes within seconds; otherwise it is only polled, for the reason
+    shown. Without a running daemon, nothing is said about that.
 
     Problems are those that `health` prints. Libraries in doubt are shown, too: their last listing left a question
     open, for example because the token cannot see file paths.
@@ -149,7 +154,15 @@ def _head(latest: Status) -> list[str]:
         f"database  {latest.condition.path} ({size(latest.size)}{log})",
         f"daemon    {running}{pid}",
         *(_reload(latest.condition.last_reload) if latest.condition.last_reload else ()),
+        *live_lines(
+            [(server.name, state) for server in latest.condition.servers if (state := _live(latest, server))]
+        ),
     ]
+
+
+def _live(latest: Status, server: StoredServer) -> LiveState | None:
+    """Return whether a server is live; None if it is off, or cannot be used anyway."""
+    return latest.live.get(server.id) if server.is_active and not server.fails else None
 
 
 def _reload(done: Reload) -> list[str]:
@@ -168,6 +181,7 @@ def _table(latest: Status, place: Place) -> Table:
         own = [library for library in latest.condition.libraries if library.server_id == server.id]
         name = server.name + ("" if not server.is_active else " (failing)" if server.fails else "")
         name += "" if server.is_active else " (off)"
+        name += f" ({word})" if (word := live_word(_live(latest, server))) else ""
         following = latest.next_poll(server)
         due = "" if following is None else ago(max(following, time.time()))
         if not own:
@@ -242,6 +256,7 @@ def _plain(latest: Status) -> dict[str, object]:
                 "machine_identifier": server.machine_identifier,
                 "error": plain_problem(server.problem and latest.condition.timed(server.problem)),
                 "next_look_at": latest.next_poll(server),
+                "live": plain_live(latest.live.get(server.id) if server.is_active else None),
                 "libraries": [
                     {
                         **plain_library(library, latest.contents.get(library.id)),

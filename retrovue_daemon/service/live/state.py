@@ -51,7 +51,18 @@ class LiveStatus:
     def begin(self, channel: Channel, *, is_owner: bool | None) -> None:
         """Record that the server is live, and log it."""
         now = self._clock.now()
-        self._set(replace(self.latest, is_live=True, since=now, channel=channel, reason=None, is_owner=is_owner))
+        self._set(
+            replace(
+                self.latest,
+                is_live=True,
+                since=now,
+                channel=channel,
+                reason=None,
+                hint=None,
+                is_off=False,
+                is_owner=is_owner,
+            )
+        )
         owner = {} if is_owner else {"hint": "the token is not the owner's, so the interval of polls stays as it is"}
         log.info("server.live", server=self._server, channel=channel, **owner)
 
@@ -64,7 +75,13 @@ class LiveStatus:
         hint = None if error is None else error.hint
         self._set(
             replace(
-                self.latest, is_live=False, since=self._clock.now(), channel=None, reason=reason, is_off=error is None
+                self.latest,
+                is_live=False,
+                since=self._clock.now(),
+                channel=None,
+                reason=reason,
+                hint=hint,
+                is_off=error is None,
             )
         )
         level = "debug" if error is None else "warning"

@@ -70,6 +70,8 @@ class LiveUpdates:
         self._clock = worker.context.clock
         self._merged_rows = merged_rows
         self.status = LiveStatus(self._server, worker.context.database, self._clock, self._changed)
+        # The state is stored before the first contact, too: that of an earlier worker no longer holds.
+        self.status.server_id = worker.server.server_id
         self._pending = PendingHints(self._clock.monotonic)
         self._connection = LiveConnection(
             self._server,

@@ -19,8 +19,9 @@ _STORE = (
 class LiveState(msgspec.Struct, frozen=True):
     """Whether a server announces its changes to the daemon. Times are Unix seconds.
 
-    ``channel`` is ``websocket`` or ``event stream``. If the server is not live, ``reason`` says why; ``is_off`` means
-    that the configuration says so. ``delay_ms`` is the latest time from a first notification to the rows.
+    ``channel`` is ``websocket`` or ``event stream``. If the server is not live, ``reason`` says why, and ``hint``
+    what to do; without a reason, the first connection is being made. ``is_off`` means that the configuration says so.
+    ``delay_ms`` is the latest time from a first notification to the rows.
     """
 
     is_live: bool
@@ -31,6 +32,7 @@ class LiveState(msgspec.Struct, frozen=True):
     is_owner: bool | None = None
     last_frame_at: int | None = None
     delay_ms: int | None = None
+    hint: str | None = None
 
 
 def read_live(connection: sqlite3.Connection) -> dict[int, LiveState]:
@@ -42,6 +44,11 @@ def read_live(connection: sqlite3.Connection) -> dict[int, LiveState]:
         return msgspec.convert(json.loads(row[0]), dict[int, LiveState], strict=False)
     except (ValueError, RecursionError):  # msgspec's errors are ValueErrors, too
         return {}
+
+
+def forget_live(connection: sqlite3.Connection) -> None:
+    """Forget the states of all servers: those of an earlier daemon, or of a restored copy."""
+    connection.execute("DELETE FROM daemon_state WHERE key = 'live'")
 
 
 def store_live(connection: sqlite3.Connection, server_id: int, state: LiveState) -> None:

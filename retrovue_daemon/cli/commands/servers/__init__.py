@@ -15,6 +15,7 @@ from retrovue_daemon.cli.commands.servers.probe import probe_servers
 from retrovue_daemon.cli.completion import server_names
 from retrovue_daemon.cli.contact import ServerCheck, check_servers
 from retrovue_daemon.cli.display.findings import plain_problem
+from retrovue_daemon.cli.display.live import live_cell, plain_live
 from retrovue_daemon.cli.display.output import print_error, print_json, print_line, print_table, print_warning
 from retrovue_daemon.cli.display.prompts import TokenFileOption, confirm, get_token, require_yes
 from retrovue_daemon.cli.display.table import Table
@@ -56,15 +57,23 @@ NoTestOption: TypeAlias = Annotated[
 def list_servers(config: ConfigOption = None, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
     """List all servers in the database, including those that the configuration defines.
 
+    While a daemon runs, the column `live` shows over which channel a server sends its notifications, since when, when
+    the last one came, and how long it took from the first notification of the latest change to the rows; or that the
+    server is only polled, and why.
+
     Examples:
 
     - `retrovue-daemon servers list`
     - `retrovue-daemon servers list --json --database /srv/retrovue.db`
     """
+    from retrovue_daemon.service.status import read_live_states  # noqa: PLC0415 -- not for --help
+
     place = find_place(config, database)
     servers = choices.stored_servers(place)
+    live = read_live_states(place.path)
+    states = {server.id: live[server.id] for server in servers if server.is_active and server.id in live}
     if as_json:
-        print_json({"servers": [_plain(server) for server in servers]})
+        print_json({"servers": [{**_plain(server), "live": plain_live(states.get(server.id))} for server in servers]})
         return
     if not servers:
         print(
@@ -74,6 +83,8 @@ def list_servers(config: ConfigOption = None, database: DatabaseOption = None, a
     failing = [server for server in servers if server.is_active and server.problem is not None]
     columns = ("server", "url", "defined in", "state", "version", "libraries", "last synced")
     table = Table(*columns, drop_first=("version", "defined in", "libraries", "last synced"))
+    if states:
+        table.add_column("live")
     if failing:
         table.add_column("problem")
     for server in servers:
@@ -85,6 +96,7 @@ def list_servers(config: ConfigOption = None, database: DatabaseOption = None, a
             server.version or "",
             f"{server.enabled} of {server.libraries} on" if server.libraries else "",
             ago(server.last_sync_at),
+            *([live_cell(states.get(server.id), with_reason=not server.fails)] if states else []),
             *([_problem(server)] if failing else []),
         )
     print_table(table)

@@ -1,0 +1,83 @@
+"""Whether servers are live: as words, as lines of text and as JSON."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from retrovue_daemon.cli.display.units import ago, lasting, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from retrovue_daemon.store.tables.live import LiveState
+
+MOST_LINES: Final = 5
+"""With more servers, `live_lines` only counts those that are live: a screen has little room above the table."""
+
+
+def live_word(state: LiveState | None) -> str:
+    """Return ``live`` or ``polling``; an empty string if that is unknown, or as the configuration says."""
+    if state is None or (not state.is_live and (state.is_off or state.reason is None)):
+        return ""
+    return "live" if state.is_live else "polling"
+
+
+def live_lines(states: Sequence[tuple[str, LiveState]]) -> list[str]:
+    """Return lines that say which servers are live, and why others are not; ``states`` has the servers' names."""
+    live = [(name, state) for name, state in states if live_word(state) == "live"]
+    polling = [(name, state) for name, state in states if live_word(state) == "polling"]
+    if len(live) + len(polling) > MOST_LINES:
+        lines = [f"live      {len(live)} of {plural(len(states), 'server')}"]
+        return lines + ([f"polling   {', '.join(name for name, _ in polling)}"] if polling else [])
+    lines = [f"live      {name}: {', '.join(_facts(state))}" for name, state in live]
+    for name, state in polling:
+        lines.append(f"polling   {name}: {state.reason} (since {_since(state)})")
+    hints = dict.fromkeys(state.hint for _, state in polling if state.hint)
+    return lines + [f"          hint: {hint}" for hint in hints]
+
+
+def live_cell(state: LiveState | None, *, with_reason: bool) -> list[str]:
+    """Return the lines of a cell about one server; ``with_reason`` says why it is not live, and what to do."""
+    if state is None:
+        return []
+    if state.is_live:
+        return _facts(state)
+    if state.is_off:
+        return ["off"]
+    if state.reason is None:
+        return ["connecting"]
+    reason = [f"polling: {state.reason}"] if with_reason else ["polling"]
+    return [*reason, *([state.hint] if with_reason and state.hint else [])]
+
+
+def plain_live(state: LiveState | None) -> dict[str, object] | None:
+    """Return a state as ``--json`` prints it; times are Unix seconds."""
+    if state is None:
+        return None
+    return {
+        "is_live": state.is_live,
+        "is_off": state.is_off,
+        "channel": state.channel,
+        "since": state.since,
+        "reason": state.reason,
+        "hint": state.hint,
+        "is_owner": state.is_owner,
+        "last_notification_at": state.last_frame_at,
+        "latest_delay_s": None if state.delay_ms is None else state.delay_ms / 1000,
+    }
+
+
+def _facts(state: LiveState) -> list[str]:
+    facts = [f"{state.channel} since {_since(state)}"]
+    if state.last_frame_at is not None:
+        facts.append(f"last notification {ago(min(state.last_frame_at, time.time()))}")
+    if state.delay_ms is not None:
+        facts.append(f"latest change after {state.delay_ms / 1000:.1f} s")
+    if state.is_owner is not True:
+        facts.append("polled as often as before, because the token is not the owner's")
+    return facts
+
+
+def _since(state: LiveState) -> str:
+    return lasting(max(0.0, time.time() - state.since))
