@@ -70,8 +70,8 @@ def test_a_server_that_is_only_polled_says_why(on, store) -> None:
         assert command != ("status",) or REFUSED in told
         assert "pass upgrades to websockets" in told
     assert "home (polling)" in on("status").out
-    for command in (("status", "--json"), ("servers", "list", "--json")):
-        (server,) = json.loads(on(*command).out)["servers"]
+    for command in (("status",), ("servers", "list")):
+        (server,) = json.loads(on(*command, "--json").out)["servers"]
         assert (server["live"]["is_live"], server["live"]["reason"], server["live"]["hint"]) == (False, REFUSED, HINT)
     assert json.loads(on("health", "--json").out)["healthy"] is True
 

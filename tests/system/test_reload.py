@@ -75,8 +75,9 @@ async def test_a_rotated_token_is_read_again_and_a_storm_changes_nothing(
     token_file = tmp_path / "home.token"
     token_file.touch(mode=0o600)
     token_file.write_text("an-old-token")
-    # One request at a time takes one connection, however the passes share the time.
-    table = HOME.format(url=home.url) + "\nconcurrency = 1"
+    # One request at a time takes one connection, however the passes share the time; each connection for notifications
+    # is one more, and is followed by a poll.
+    table = HOME.format(url=home.url) + "\nconcurrency = 1\nnotifications = false"
     process = await commands.start("run", "--config", write(table, sync='interval = "7d"'))
     log = Log(process)
     await log.next("server.unauthorized")
