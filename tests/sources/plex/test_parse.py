@@ -22,6 +22,7 @@ from retrovue_daemon.records import (
     Show,
     Skipped,
 )
+from retrovue_daemon.sources.plex.json_structs import EARLIEST, LATEST
 from retrovue_daemon.sources.plex.limits import NotAMediaContainer
 from retrovue_daemon.sources.plex.parse import parse_identity, parse_libraries, parse_page
 
@@ -240,8 +241,12 @@ def test_season() -> None:
         ({}, None),
         (0, 0),
         (-255598096, -255598096),
-        (2**63 - 1, 2**63 - 1),
-        (-(2**63), -(2**63)),
+        (LATEST, LATEST),
+        (EARLIEST, EARLIEST),
+        (LATEST + 1, None),
+        (EARLIEST - 1, None),
+        (2**63 - 1, None),
+        (-(2**63), None),
         (2**63, None),
         (-(2**63) - 1, None),
         (2**64, None),
@@ -251,7 +256,7 @@ def test_season() -> None:
     ],
 )
 def test_numbers(sent: object, read: int | None) -> None:
-    """A number may be a text or a float; what is none, or too large for SQLite, becomes None, alone."""
+    """A number may be a text or a float; what is none, or no time of a calendar, becomes None, alone."""
     assert movie(updatedAt=sent) == msgspec.structs.replace(movie(), updated_at=read)
 
 
