@@ -15,6 +15,7 @@ from retrovue_daemon.demo.items import Episode, Item, Movie, Season, Show, Tags
 from retrovue_daemon.demo.reissued import reissue_keys
 from retrovue_daemon.demo.shelf import SD, UHD, File, Shelf, plex_guid
 from retrovue_daemon.demo.world import media_of
+from tests.properties.rich_happenings import RichHappenings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,13 +49,15 @@ class Happenings:
         self._plex = plex
         self._world = plex.world
         self._changes = plex.changes
+        self._rich = RichHappenings(plex)
         self._gone: list[list[Item]] = []
         self._made = 0
 
     def happen(self, *happenings: Happening) -> None:
         """Let them happen, one after the other."""
         for happening in happenings:
-            method: Callable[[int, int], object] = getattr(self, happening.what)
+            owner = self if hasattr(self, happening.what) else self._rich
+            method: Callable[[int, int], object] = getattr(owner, happening.what)
             method(happening.which, happening.other)
 
     # Films
@@ -438,4 +441,8 @@ def neighbour() -> World:
         plex.changes.add_library(kind, title, f"/srv/{title}")
     happenings.happen(*(Happening("film_added", 0, work) for work in range(WORKS)))
     happenings.happen(*(Happening("show_added", 0, 4 * work + 3) for work in range(2)))
+    for which in range(10):
+        for what in ("tags_edited", "label_added", "chapters_edited", "markers_edited", "collection_made"):
+            happenings.happen(Happening(what, which, which + 4))
+    happenings.happen(Happening("smart_collection_made", 0, 0))
     return plex.world

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from tests.properties.damaged import Damages
 from tests.properties.mirror import ITEM_TABLES
 from tests.properties.reissued import given_away
+from tests.properties.rich_promises import Known
 
 if TYPE_CHECKING:
     from tests.properties.mirror import Row
@@ -64,10 +65,12 @@ class History:
     accepted: dict[str, int] = field(default_factory=dict)
     """When (in seconds) removals of a library were last accepted."""
     damages: Damages = field(default_factory=Damages)
+    details: Known = field(default_factory=Known)
 
     def learn(self, done: Round) -> None:
         """Take account of a round."""
         self.damages.learn(done, self.keeping(done))
+        self.details.learn(done)
         self.seen |= dict.fromkeys((*done.began.items, *done.ended.items), done.number)
         for library in done.after.libraries:
             self.known.setdefault(library, done.number)

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
+from tests.properties.rich import stored_rich
 from tests.properties.truth import KnownPath
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.properties.rich import RowId, StoredGroup, StoredRich
     from tests.properties.truth import Content, Key, KnownPaths
+    from tests.support.details import Lists
 
 Record: TypeAlias = dict[str, Any]
 
@@ -27,12 +30,12 @@ GUIDS = {
 RICH = ("added_at", "title_sort", "critic_rating", "audience_rating", "thumb", "art")
 COMPARED = {
     "movies": (
-        "title", "year", "edition_title", "rating", "summary", "genre", "director", "studio",
+        "title", "year", "edition_title", "rating", "summary", "studio",
         "originally_available_at", "duration", "guid_primary", "source_id", "updated_at", *RICH, "original_title",
         "tagline",
     ),
     "shows": (
-        "title", "year", "total_seasons", "total_episodes", "show_rating", "show_summary", "genre", "studio",
+        "title", "year", "total_seasons", "total_episodes", "show_rating", "show_summary", "studio",
         "originally_available_at", "guid_primary", "source_id", "updated_at", *RICH, "original_title", "tagline",
         "theme", "show_ordering",
     ),
@@ -76,6 +79,12 @@ MISTAKES = {
         " OR (state = 'missing') <> (missing_observed IS NOT NULL)"
         for table in ITEM_TABLES
     },
+    "collections whose members have no order": "SELECT collection_id FROM collection_items GROUP BY collection_id"
+    " HAVING min(position) <> 0 OR max(position) <> count(*) - 1",
+    "collections with an item twice": "SELECT collection_id FROM collection_items"
+    " GROUP BY collection_id, movie_id, show_id, season_id, episode_id HAVING count(*) > 1",
+    "collections of another server's library": "SELECT c.id FROM collections c"
+    " JOIN libraries l ON l.id = c.library_id WHERE l.server_id <> c.server_id",
     **{
         what.replace("files", f"files ({owners})"): query.format(owners=owners, kind=kind)
         for what, query in ORPHANS.items()
@@ -98,6 +107,11 @@ class Row:
     missing_observed: int | None
     digest: int | None
     content: Content
+    lists: Lists
+    is_read: bool
+    """Whether its details were ever read."""
+    asked_again: int | None
+    """When its details, which the server could not send, are requested again."""
 
     @property
     def present(self) -> bool:
@@ -122,10 +136,12 @@ class Mirror:
     """The observed time that was stored last."""
     raw: dict[str, list[tuple[object, ...]]]
     mistakes: list[str]
+    groups: dict[int, StoredGroup]
+    """Collections by id."""
 
     @classmethod
     def empty(cls) -> Self:
-        return cls({}, {}, {}, {}, {}, 0, {}, [])
+        return cls({}, {}, {}, {}, {}, 0, {}, [], {})
 
     @cached_property
     def by_id(self) -> dict[tuple[str, int], Row]:
@@ -171,12 +187,14 @@ class _Reader:
             ("season", "season_id"): {season["id"]: season["rating_key"] for season in tables["seasons"]},
             ("file", "media_file_id"): {file["id"]: _part(file) for file in tables["media_files"]},
         }
+        records = {(table, record["id"]): record for table in ITEM_TABLES for record in tables[table]}
+        rich = stored_rich(self._connection, records, libraries)
         items = [
-            _row(table, record, libraries[record["library_id"]], guids[table, record["id"]], links)
-            for table in ITEM_TABLES
-            for record in tables[table]
+            _row(name, record, libraries[record["library_id"]], guids[name], links, rich)
+            for name, record in records.items()
         ]
         raw = {table: [tuple(record.values()) for record in tables[table]] for table in (*ITEM_TABLES, "media_files")}
+        raw |= rich.raw
         raw["guids"] = sorted((row.table, row.id, *sorted(guids[row.table, row.id])) for row in items)
         return Mirror(
             items={(row.table, row.key): row for row in items},
@@ -191,6 +209,7 @@ class _Reader:
             observed=self._observed(),
             raw=raw,
             mistakes=self._mistakes(),
+            groups=rich.groups,
         )
 
     def _observed(self) -> int:
@@ -237,17 +256,21 @@ def _part(file: Record) -> int:
 
 
 def _row(
-    table: str,
+    name: RowId,
     record: Record,
     library: str,
     guids: set[tuple[str, str]],
     links: dict[tuple[str, str], dict[int, object]],
+    rich: StoredRich,
 ) -> Row:
-    content = {name: record[name] for name in COMPARED[table]}
-    content |= {name: named.get(record[column]) for (name, column), named in links.items() if column in record}
+    table, row_id = name
+    content = {column: record[column] for column in COMPARED[table]}
+    content |= {link: named.get(record[column]) for (link, column), named in links.items() if column in record}
     if table in GUIDS:
         content["guids"] = frozenset(guids)
     state, since, observed, digest = (
         record[name] for name in ("state", "missing_since", "missing_observed", "digest")
     )
-    return Row(table, record["id"], record["rating_key"], library, state, since, observed, digest, content)
+    key, lists, is_read = record["rating_key"], rich.lists.get(name, {}), name in rich.read
+    again = record.get("details_again_at") if record.get("details_again") == 0 else None
+    return Row(table, row_id, key, library, state, since, observed, digest, content, lists, is_read, again)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 OVERLAP_S = 600
 """How long before the newest known update a quick pass starts, in seconds."""
 
-DETAILS = frozenset({"genre", "guids", "guid_primary"})
-"""What listings shorten or omit."""
+DETAILS = frozenset({"guids", "guid_primary"})
+"""What listings omit."""
 
 LINKS = frozenset({"show", "season", "file"})
 
@@ -50,6 +50,7 @@ def keep(done: Round, history: History) -> None:
         *_statuses(done, history, pairs),
         *_marks(done),
         *history.damages.promises(done),
+        *history.details.promises(done),
     ]
     for library in done.ended.libraries:
         broken += _contents(done, library, pairs, keeping)
@@ -217,7 +218,7 @@ def _purges(done: Round) -> Iterator[str]:
     """What has been missing for long enough is deleted, but not of a library that is held back."""
     for row in done.after.items.values():
         old = row.missing_observed is not None and row.missing_observed + done.retention_s < done.after.observed
-        if old and row.table in {"movies", "episodes"} and done.complete(row.library):
+        if old and row.table in {"movies", "episodes"} and done.complete(row.library) and not done.killed:
             yield f"{row.table} {row.id} has been missing since {row.missing_since}, and is still there"
 
 

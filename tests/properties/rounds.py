@@ -42,6 +42,8 @@ KEPT = "items arrived damaged; their stored values are kept"
 """How a pass says that it left good values alone."""
 
 SERVER, NEIGHBOUR = "home", "neighbour"
+FILES = ("", "-wal")
+"""The suffixes of the files that hold a database."""
 COUNTED = ("listed", "added", "updated", "unchanged", "restored", "moved", "removed", "skipped", "pages", "bytes")
 
 
@@ -58,6 +60,8 @@ class Manner:
     """The key of the one library that is to be synced."""
     at_once: int = 1
     """How many passes there are at a time, and how many requests."""
+    details: bool = True
+    """Whether details are read behind the passes."""
     names: bool = False
     """Whether the configuration names each library, and maps its paths, by what it was called or stood at first."""
 
@@ -112,6 +116,8 @@ class Interruption:
     happens: Callable[[], object]
     cancels: bool = False
     """Whether the round is then ended, as by a signal."""
+    kills: bool = False
+    """Whether nothing is written from then on, as after SIGKILL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +149,8 @@ class Round:
     after: Mirror
     passes: dict[str, Pass]
     """By the key of the library; one that was not looked at is not in it."""
+    details: dict[str, int]
+    """How many items of each library still wait for their details, where a round read any."""
     undisturbed: bool
     """Whether the server did as it should and stayed as it was."""
     lying: bool
@@ -151,6 +159,7 @@ class Round:
     """Whether a listing of unknown length ended early: what is new behind its end cannot be known of."""
     damaged: frozenset[Key]
     """What arrived with a damaged value, as often as it arrived."""
+    killed: bool
     crashes: list[str]
     neighbour_is_untouched: bool
 
@@ -196,6 +205,8 @@ class Rounds:
         self._stack = ExitStack()
         self._neighbours = Mirror.empty()
         self._latest: tuple[tuple[int, int, int], Mirror] | None = None
+        self._killed: dict[str, bytes] | None = None
+        """The files of the database when the process was killed in this round, by their suffix."""
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -257,6 +268,10 @@ class Rounds:
         with capture_logs() as lines:
             reports = self._do(self._interrupted(self._sync(self._config(manner), manner), interruption))
         self.plex.faults.clear()
+        killed = self._killed is not None
+        if self._killed is not None:
+            self._restore(self._killed)
+            self._killed = None
         after, ended = self.mirror(), self.truth(before.whole_paths)
         done = Round(
             number=self.number,
@@ -271,10 +286,12 @@ class Rounds:
             before=before,
             after=after,
             passes=_passes(before, after, reports),
+            details=_details(after, reports),
             undisturbed=interruption is None and all(trouble.what == "damaged" for trouble in troubles),
             lying=any(trouble.what == "fewer" for trouble in troubles),
             shortened=self.plex.quirks.no_totals and any(trouble.what == "empty" for trouble in troubles),
             damaged=frozenset((TABLES[item.type], item.rating_key) for item in struck),
+            killed=killed,
             crashes=[str(line) for line in lines if line["event"].endswith(".crashed")],
             neighbour_is_untouched=read_mirror(self._path, NEIGHBOUR).raw == self._neighbours.raw,
         )
@@ -317,13 +334,35 @@ class Rounds:
         await self._reached_or_done(stuck, task)
         if stuck.reached.is_set():
             interruption.happens()
-            if interruption.cancels:
+            if interruption.kills:
+                self._killed = self._files()
+            if interruption.cancels or interruption.kills:
                 task.cancel()
         self.plex.faults.clear()  # what hangs goes on
-        (reports,) = await asyncio.gather(task, return_exceptions=interruption.cancels)
+        (reports,) = await asyncio.gather(task, return_exceptions=True)
         if isinstance(reports, BaseException) and not isinstance(reports, asyncio.CancelledError):
             raise reports
         return reports if isinstance(reports, list) else []
+
+    def _beside(self, suffix: str) -> Path:
+        return self._path.with_name(self._path.name + suffix)
+
+    def _files(self) -> dict[str, bytes]:
+        """Return the files of the database as they are at one moment."""
+        while True:
+            before = [self._beside(each).stat() for each in FILES]
+            files = {each: self._beside(each).read_bytes() for each in FILES}
+            after = [self._beside(each).stat() for each in FILES]
+            if [(each.st_size, each.st_mtime_ns) for each in before] == [
+                (each.st_size, each.st_mtime_ns) for each in after
+            ]:
+                return files
+
+    def _restore(self, files: dict[str, bytes]) -> None:
+        """Put the database back as it was when the process was killed."""
+        self._beside("-shm").unlink(missing_ok=True)
+        for suffix, content in files.items():
+            self._beside(suffix).write_bytes(content)
 
     @staticmethod
     async def _reached_or_done(stuck: Hang, task: asyncio.Task[Any]) -> None:
@@ -333,7 +372,9 @@ class Rounds:
         await asyncio.gather(reached, return_exceptions=True)
 
     async def _sync(self, config: Config, manner: Manner, server: str = SERVER) -> list[ServerReport]:
-        selection = Selection(manner.only, full=manner.full, accept_removals=manner.accept_removals)
+        selection = Selection(
+            manner.only, full=manner.full, accept_removals=manner.accept_removals, details=manner.details
+        )
         options = SyncOptions(server, selection)
         return await sync_once(config, options, ProgressBoard(), Redactor(), retry=IMPATIENT)
 
@@ -381,7 +422,6 @@ class Rounds:
                         "concurrency": manner.at_once,
                         "libraries": libraries,
                         "path_mappings": mappings,
-                        "details": False,
                     }
                     for name, plex in servers
                 ],
@@ -391,6 +431,11 @@ class Rounds:
 
     def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
         return self._runner.run(work)
+
+
+def _details(after: Mirror, reports: list[ServerReport]) -> dict[str, int]:
+    keys = {library["id"]: key for key, library in after.libraries.items()}
+    return {keys[number]: each.pending for report in reports for number, each in report.details.items()}
 
 
 def _passes(before: Mirror, after: Mirror, reports: list[ServerReport]) -> dict[str, Pass]:

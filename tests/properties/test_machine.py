@@ -46,12 +46,17 @@ WHAT = {
     "trashed": 2, "restored": 1, "trash_emptied": 1, "library_added": 1, "library_removed": 1, "library_renamed": 4,
     "scan_began": 1, "scan_ended": 2, "library_emptied": 1, "library_hidden": 1, "server_changed": 2,
     "paths_hidden": 2, "locations_left_out": 3,
+    "tags_edited": 8, "label_added": 4, "label_removed": 2, "chapters_edited": 5, "markers_edited": 4,
+    "markers_made": 2, "subtitle_added": 2, "library_rekeyed": 2, "collection_made": 6, "smart_collection_made": 3,
+    "collection_filled": 4, "collection_thinned": 2, "member_exchanged": 2, "collection_sorted": 2,
+    "collection_edited": 2, "collection_removed": 2, "collection_made_again": 2, "collections_rekeyed": 1,
 }  # fmt: skip
 """Everything that can happen, and how often in relation."""
 
 SHIFTS = (
     "film_added", "film_deleted", "film_recreated", "film_moved", "episode_added", "episode_deleted", "episode_moved",
-    "show_deleted", "show_recreated", "show_moved", "scan_began",
+    "show_deleted", "show_recreated", "show_moved", "scan_began", "tags_edited", "label_added", "chapters_edited",
+    "collection_filled", "collection_thinned", "collection_removed", "keys_reissued",
 )  # fmt: skip
 """What is awkward while a listing is read: pages are cut by position."""
 
@@ -66,6 +71,10 @@ PATHS = (
     "/library/sections/[123]/all",
     "/library/sections/[45]/all*",
     "/library/metadata/*",
+    "/library/metadata/*",
+    "/library/sections/*/label",
+    "/library/all",
+    "/library/collections/*",
 )
 
 
@@ -90,6 +99,7 @@ manners = st.builds(
     full=st.booleans(),
     at_once=st.sampled_from(AT_ONCE),
     names=st.booleans(),
+    details=st.sampled_from((True, True, True, False)),
 )
 troubles = st.builds(
     Trouble,
@@ -186,6 +196,11 @@ class Machine(RuleBasedStateMachine):
     def it_is_stopped_while_it_looks(self, what: list[Happening], manner: Manner, path: str, after: int) -> None:
         self._both.happen(*what)
         self._told(self._both.sync(manner, interruption=Interruption(path, after, lambda: None, cancels=True)))
+
+    @rule(what=lists, manner=manners, path=paths, after=small)
+    def it_is_killed_while_it_looks(self, what: list[Happening], manner: Manner, path: str, after: int) -> None:
+        self._both.happen(*what)
+        self._told(self._both.sync(manner, interruption=Interruption(path, after, lambda: None, kills=True)))
 
     def teardown(self) -> None:
         if self.rounds is not None:

@@ -13,6 +13,7 @@ from retrovue_daemon.demo.files import streams_of
 from retrovue_daemon.demo.items import Episode, Movie, Season, Show
 from retrovue_daemon.demo.pictures import art, theme, thumb
 from retrovue_daemon.demo.world import media_of
+from tests.properties.rich import ListedRich, listed_rich
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,6 +54,7 @@ class Truth:
     """Types by key."""
     items: dict[Key, Listed]
     files: dict[int, Content]
+    rich: ListedRich
 
     def of_library(self, library: str) -> dict[Key, Listed]:
         return {key: item for key, item in self.items.items() if item.library == library}
@@ -104,7 +106,8 @@ def truth(world: World, quirks: Quirks, known: KnownPaths) -> Truth:
             item.library, _state(item, sight), _content(world, item, sight)
         )
         files |= {part.id: _file(world, item, media, part, sight) for media, part in _parts(item)}
-    return Truth({key: library.type for key, library in listed.items()}, items, files)
+    shown = listed.keys() - quirks.empty_libraries
+    return Truth({key: library.type for key, library in listed.items()}, items, files, listed_rich(world, shown))
 
 
 def _content(world: World, item: Item, sight: _Sight) -> Content:
@@ -136,7 +139,6 @@ def _content(world: World, item: Item, sight: _Sight) -> Content:
                 "edition_title": item.edition_title,
                 "rating": item.content_rating,
                 "summary": item.summary,
-                "director": _tags(item.tags.directors),
                 "duration": item.duration,
                 "file": _primary(item, sight),
             }
@@ -158,7 +160,6 @@ def _content(world: World, item: Item, sight: _Sight) -> Content:
     return content | {
         "original_title": item.original_title,
         "year": item.year,
-        "genre": _tags(item.tags.genres),
         "studio": item.studio,
         "originally_available_at": item.originally_available_at,
         "guids": _guids(world, item),
@@ -238,10 +239,6 @@ def _primary(item: Item, sight: _Sight) -> int | None:
 def _state(item: Item, sight: _Sight) -> str:
     has_file = isinstance(item, Show | Season) or bool(_playable(item, sight))
     return "active" if has_file and item.deleted_at is None else "unavailable"
-
-
-def _tags(tags: tuple[str, ...]) -> str | None:
-    return ", ".join(tags[:2]) or None  # a listing shows no more
 
 
 def _guids(world: World, item: Item) -> frozenset[tuple[str, str]]:
