@@ -57,7 +57,8 @@ class AfterPasses:
         if report.run.kind == "show" or report.run.status in {"failed", "cancelled"} or work.vanished:
             return
         self._listed.add(work.library_id)
-        if report.run.kind == "full":
+        if report.run.kind == "full" and report.run.status != "blocked":
+            # In a library that lists too little, the lists of labels may lack as much.
             self._fully.add(work.library_id)
             self._everything = self._everything or any(job.selection.full for job in work.jobs)
 

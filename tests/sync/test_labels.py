@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from retrovue_daemon.demo import SimulatedPlex, built_in_library
+from retrovue_daemon.demo.reissued import reissue_keys
 from retrovue_daemon.records import folded
 from retrovue_daemon.service.selection import Selection
 from retrovue_daemon.sync.labels import MOST_LABELS
@@ -187,3 +188,18 @@ async def test_an_item_that_slips_between_pages_keeps_its_label(plex, engine, co
     stuck.release.set()
     await reading
     assert stored_labels(path) == before - {("movie", str(film(plex, 4)), "All")}
+
+
+async def test_a_library_whose_removals_are_held_back_keeps_its_labels(plex, engine, path) -> None:
+    """Its lists of labels are as empty as it is, and its keys may belong to other items."""
+    items = list(plex.world.movies("1"))
+    labelled = next(item for item in items if item.tags.labels)
+    other = next(item for item in items if not item.tags.labels)
+    running = await engine(plex)
+    await running.round(FILMS)
+    before = stored_labels(path)
+    plex.quirks.empty_libraries = {"1"}
+    reissue_keys(plex.world, labelled.id, other.id)
+    (report,) = await running.round(FILMS)
+    assert [done.run.status for done in report.passes] == ["blocked"]
+    assert stored_labels(path) == before
