@@ -282,6 +282,8 @@ class CollectionReader:
                     twice += item.rating_key in members
                     members.setdefault(item.rating_key, CollectionMember(item.rating_key, item.kind))
                 for skipped in page.skipped:
+                    # An entry without a key may be a stored member.
+                    unreadable += skipped.rating_key is None
                     is_itself = skipped.rating_key == collection.rating_key
                     self._log.skipped(collection, "the collection itself" if is_itself else skipped.reason, 1)
                 if twice:

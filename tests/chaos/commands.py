@@ -50,11 +50,11 @@ class Command:
 
 
 def run(home: Path) -> Command:
-    return Command("run", 250, 900, ("run", *_config(home)))
+    return Command("run", 600, 4_000, ("run", *_config(home)))
 
 
 def sync(home: Path) -> Command:
-    return Command("sync", 190, 740, ("sync", "--full", *_config(home)))
+    return Command("sync", 550, 3_500, ("sync", "--full", *_config(home)))
 
 
 def reload(home: Path) -> Command:

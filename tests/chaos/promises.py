@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from retrovue_daemon.logs.redaction import HIDDEN
 from tests.properties.mirror import read_mirror
+from tests.properties.rich_promises import WITH_DETAILS
 from tests.properties.truth import truth
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.demo import SimulatedPlex
     from tests.chaos.worlds import Servers, TrialServer
     from tests.properties.mirror import Mirror, Row
+    from tests.properties.rich import ListedRich
     from tests.properties.truth import Content
 
 SHORTENED = frozenset({"size"})
@@ -112,6 +114,13 @@ def _lost(before: Mirror, after: Mirror, plex: TrialServer) -> Iterator[str]:
             yield f"{key} had the id {row.id} and has {now.id}"
         elif row.present and not now.present and int(key[1]) not in plex.withheld:
             yield f"{key} was marked missing, and the server has it"
+    missing = {group.key for group in after.groups.values() if group.state == "missing"}
+    for group in before.groups.values():
+        is_there = group.key.isdecimal() and int(group.key) in plex.world.collections
+        if is_there and group.state != "missing" and group.key in missing:
+            yield f"the collection {group.key} was marked missing, and the server has it"
+        if is_there and group.id not in after.groups:
+            yield f"the collection {group.key} had the row {group.id}, which is gone"
 
 
 def _had_the_id_before(row: Row, before: Mirror, plex: TrialServer) -> bool:
@@ -151,6 +160,23 @@ def _differences(mirror: Mirror, plex: SimulatedPlex) -> Iterator[str]:
             yield f"part {part} has no row"
         else:
             yield from (f"part {part}: {text}" for text in _differing(file, mirror.files[part], plex.token))
+    yield from _rich_differences(mirror, wanted.rich)
+
+
+def _rich_differences(mirror: Mirror, wanted: ListedRich) -> Iterator[str]:
+    """Yield what differs in lists and collections; items that the server could not send are read a day later."""
+    for (table, key), row in mirror.items.items():
+        lists = wanted.lists.get((table, key), {})
+        if row.present and table in WITH_DETAILS and row.asked_again is None:
+            for name in lists.keys() | row.lists.keys():
+                if lists.get(name, []) != row.lists.get(name, []):
+                    yield f"{table, key}: {name} is {row.lists.get(name, [])}, not {lists.get(name, [])}"
+    groups = {group.key: group.group for group in mirror.groups.values() if group.state != "missing"}
+    yield from (f"the collection {key} is missing" for key in wanted.groups.keys() - groups.keys())
+    yield from (f"the server has no collection {key}" for key in groups.keys() - wanted.groups.keys())
+    for key in groups.keys() & wanted.groups.keys():
+        if groups[key]._replace(guid=wanted.groups[key].guid) != wanted.groups[key]:
+            yield f"the collection {key} is {groups[key]}, not {wanted.groups[key]}"
 
 
 def _differing(wanted: Content, found: Content, token: str) -> Iterator[str]:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 CHANGES = (
     "film_edited", "film_edited", "film_deleted", "episode_edited", "episode_edited", "episode_deleted",
     "file_replaced", "file_upgraded", "file_renamed", "film_added", "film_recreated", "analysed", "show_edited",
+    "tags_edited", "tags_edited", "chapters_edited", "label_added", "label_removed", "collection_filled",
+    "collection_thinned", "member_exchanged", "collection_sorted", "collection_edited", "collection_removed",
 )  # fmt: skip
 """What happens on a server during a trial. A film that is found again gets another rating key, and keeps its id."""
 
@@ -64,6 +66,8 @@ def change(plex: SimulatedPlex, chooser: random.Random, number: int) -> None:
     for _ in range(number):
         what = chooser.choice(CHANGES)
         happening = Happening(what, chooser.randrange(200), chooser.randrange(200))
+        if what == "chapters_edited":  # with a trace in the listing
+            happening = happening._replace(other=happening.other // 3 * 3 + 1)
         if what == "film_added":  # the happening of that name is for smaller libraries
             library = next(library.key for library in plex.world.libraries.values() if library.type == "movie")
             plex.changes.add_movie(library, f"Film {happening.which}", 1950)
@@ -74,7 +78,7 @@ def change(plex: SimulatedPlex, chooser: random.Random, number: int) -> None:
 def write_config(home: Path, servers: Servers, *, sync: str = "", name: str = "config.toml") -> Path:
     """Write a configuration for servers; ``sync`` holds further lines of its section."""
     tables = [
-        f'[[servers]]\nname = "{name}"\nurl = "{plex.url}"\ntoken = "{plex.token}"\ntimeout = "1s"\ndetails = false\n'
+        f'[[servers]]\nname = "{name}"\nurl = "{plex.url}"\ntoken = "{plex.token}"\ntimeout = "1s"\n'
         f'[[servers.path_mappings]]\nplex_path = "{PLEX_ROOT}"\nlocal_path = "{LOCAL_ROOT}"\n'
         for name, plex in servers.items()
     ]
@@ -93,7 +97,6 @@ async def sync_here(home: Path, servers: Servers, database: Path | None = None) 
             "url": plex.url,
             "token": plex.token,
             "path_mappings": [{"plex_path": PLEX_ROOT, "local_path": LOCAL_ROOT}],
-            "details": False,
         }
         for name, plex in servers.items()
     ]

@@ -80,11 +80,9 @@ def listed_rich(world: World, libraries: Collection[str]) -> ListedRich:
         if not isinstance(item, Movie | Show):
             continue
         key = f"{item.type}s", item.rating_key
-        texts = {"genre text": item.tags.genres}
-        if isinstance(item, Movie):
-            texts["director text"] = item.tags.directors
-        lists.setdefault(key, {}).update(_texts(texts, None))
-        shortened[key] = _texts(texts, 2)
+        directors = item.tags.directors if isinstance(item, Movie) else ()
+        lists.setdefault(key, {}).update(_texts(item.tags.genres, directors))
+        shortened[key] = _texts(item.tags.genres[:2], directors[:3])
     for each in lists.values():
         each[LABEL] = sorted(each.get(LABEL, []))
     memberships = Memberships(world)
@@ -104,8 +102,9 @@ def listed_rich(world: World, libraries: Collection[str]) -> ListedRich:
     return ListedRich(lists, shortened, groups, frozenset(libraries))
 
 
-def _texts(texts: dict[str, tuple[str, ...]], most: int | None) -> Lists:
-    return {name: [", ".join(values[:most])] for name, values in texts.items() if values}
+def _texts(genres: tuple[str, ...], directors: tuple[str, ...]) -> Lists:
+    texts = {"genre text": genres, "director text": directors}
+    return {name: [", ".join(values)] for name, values in texts.items() if values}
 
 
 def stored_rich(
@@ -152,6 +151,6 @@ def _groups(
         if library_id in libraries:
             ordered = sorted(members[row_id])
             rows = tuple(row for _, row in ordered)
-            keys = tuple((row[0], str(items[row]["rating_key"])) for row in rows)
+            keys = tuple((row[0], str(items[row]["rating_key"]) if row in items else "none") for row in rows)
             group = Group(libraries[library_id], guid, tuple(content), keys)
             yield StoredGroup(row_id, key, state, group, rows, tuple(position for position, _ in ordered))

@@ -120,7 +120,9 @@ def _no_worse(done: Round, row: Row, unsure: frozenset[str]) -> Iterator[str]:
         value, values = row.lists.get(what, []), [source.get(what, []) for source in sources]
         if what == LABEL:
             labels = {label for each in values for label in each}
-            kept = set.intersection(*map(set, values)) if was is not None else set()
+            # What is gone, but not yet known to be, may lose its labels.
+            is_there = was is not None and key in done.ended.items
+            kept = set.intersection(*map(set, values)) if is_there else set()
             if not kept <= set(value) <= labels:
                 yield f"{name} ({key}) has the labels {value}, of {values}"
             continue
@@ -146,6 +148,9 @@ def _groups(done: Round) -> Iterator[str]:
         mine = stored.get(key)
         if key in before and key in done.began.rich.groups and mine is None:
             yield f"the collection {key} ({group.content[0]}) is gone, though the server has it"
+        was = before.get(key)
+        if mine is not None and was is not None and was.group.guid == mine.group.guid and was.id != mine.id:
+            yield f"the collection {key} had the id {was.id}, and has {mine.id}"
         # A guid that several collections have is stored with none of them.
         is_equal = mine is not None and mine.group._replace(guid=group.guid) == group
         if was_read and done.whole(group.library) and done.manner.full and not is_equal:

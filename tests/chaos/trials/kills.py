@@ -29,6 +29,9 @@ STATEMENTS_PER_COMMIT = 30
 MOST_S = 1.2
 """The latest moment of a kill by time, in seconds: a command takes about that long."""
 
+PATHS = ("*", "*", "/library/metadata/*", "/library/collections/*", "/library/sections/*/label")
+"""What is requested at the moment of a kill: anything, or the details, collections or labels behind the passes."""
+
 OF_SERVERS = ("run", "sync")
 """The commands that contact servers."""
 
@@ -116,7 +119,7 @@ async def kill(command: Command, home: Path, plex: TrialServer, chooser: random.
         case "step":
             environment["CHAOS_KILL"] = f"step:{chooser.randint(1, _beyond(command.steps))}"
         case "request":
-            stuck = plex.faults.hang("*", after=chooser.randrange(20))
+            stuck = plex.faults.hang(chooser.choice(PATHS), after=chooser.randrange(20))
         case _:
             wait = chooser.uniform(0.1, MOST_S)
     process = await start(home, *command.arguments, **environment)
