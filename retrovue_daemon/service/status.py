@@ -22,7 +22,7 @@ from retrovue_daemon.sync.guard import accept_hint
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from retrovue_daemon.errors import DiskFull
@@ -146,7 +146,7 @@ class Status:
     passes: dict[int, PassRecord]
     waiting: int
     details_pending: dict[int, int]
-    """How many items wait for their details, by library."""
+    """How many items wait for their details, by library; none do where no details are read."""
     live: dict[int, LiveState]
     """Whether servers are live, by their ids; empty without a running daemon."""
 
@@ -170,19 +170,26 @@ class Status:
         return server.last_sync_at + self.interval
 
 
-def read_status(path: Path, interval: float | None = None) -> Status:
-    """Read the state of the mirror. Raise StoreError."""
+def read_status(
+    path: Path, interval: float | None = None, wants_details: Callable[[str], bool] = lambda _: True
+) -> Status:
+    """Read the state of the mirror; ``wants_details`` says of a server whether its details are read.
+
+    Raise StoreError.
+    """
     path = visits.find(path)
     holder = lock.holder(path)
     with visits.reading(path) as connection:
+        condition = _condition(connection, path, holder)
+        wanted = {each.id for each in condition.libraries if each.is_synced and wants_details(each.server)}
         return Status(
-            _condition(connection, path, holder),
+            condition,
             interval,
             *maintenance.file_sizes(path),
             overview.contents(connection),
             overview.last_passes(connection),
             overview.waiting_requests(connection),
-            pending_by_library(connection),
+            {each: number for each, number in pending_by_library(connection).items() if each in wanted},
             _live(connection, holder),
         )
 

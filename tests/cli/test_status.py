@@ -569,3 +569,19 @@ def test_a_look_at_the_lock_keeps_no_daemon_from_starting(database, monkeypatch)
     with database_lock(database):
         assert holder(database).held
     assert holder(database) == Holder(held=False)
+
+
+def test_libraries_that_are_not_synced_wait_for_no_details(on, database) -> None:
+    """Nothing would ever read them."""
+
+    def pending() -> dict[str, int]:
+        (server,) = _status(on("status", "--json"))["servers"]
+        return {library["title"]: library["details_pending"] for library in server["libraries"]}
+
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE movies SET details_stamp = 1, details_read_stamp = NULL WHERE state <> 'missing'")
+    before = pending()
+    assert before["Movies"] > 0
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE libraries SET sync_enabled = 0 WHERE library_name = 'Movies'")
+    assert pending() == before | {"Movies": 0}

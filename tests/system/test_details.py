@@ -110,11 +110,13 @@ async def test_a_daemon_may_be_killed_while_it_reads_details(commands, config_fi
 async def test_a_reload_neither_disturbs_nor_outlasts_details(commands, config_file, plex, path) -> None:
     """They are read on under other settings, and stop at the next request once they are turned off."""
     held = plex.faults.hang(DETAILS)
-    process = await commands.start("run", "--config", config_file(plex, details=True, extra=SLOWLY))
+    file = config_file(plex, details=True, extra=SLOWLY)
+    process = await commands.start("run", "--config", file)
     log = Log(process)
 
     async def reload(*, details: bool, cast: int = 20) -> None:
-        config_file(plex, details=details, extra=f"{SLOWLY}\ncast = {cast}")
+        nonlocal file
+        file = config_file(plex, details=details, extra=f"{SLOWLY}\ncast = {cast}")
         process.send_signal(signal.SIGHUP)
         await log.next("config.reloaded")
 
@@ -132,21 +134,23 @@ async def test_a_reload_neither_disturbs_nor_outlasts_details(commands, config_f
     await log.next("round.finished")
     assert len(requested(plex)) == 3
     ids, done = read(path)
-    assert await _pending(commands, path) == len(ids) - len(done) > 0
+    assert await _pending(commands, "--database", path) == len(ids) - len(done) > 0
     text = (await commands.run("status", "--database", path)).out
     assert f"details of {len(ids) - len(done)} items not read yet" in text
+    # By the configuration, none are read any more, so nothing waits.
+    assert await _pending(commands, "--config", file) == 0
 
     await reload(details=True)
     process.send_signal(signal.SIGUSR1)
     await all_read(log, path)
     assert await log.end() == (0, "")
-    assert await _pending(commands, path) == 0
+    assert await _pending(commands, "--database", path) == 0
     assert "not read yet" not in (await commands.run("status", "--database", path)).out
     assert stored_details(path) == details_of(plex.world)
 
 
-async def _pending(commands, path: Path) -> int:
-    status = json.loads((await commands.run("status", "--json", "--database", path)).out)
+async def _pending(commands, *place: object) -> int:
+    status = json.loads((await commands.run("status", "--json", *place)).out)
     return sum(library["details_pending"] for server in status["servers"] for library in server["libraries"])
 
 
