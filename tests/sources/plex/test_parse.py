@@ -260,6 +260,16 @@ def test_numbers(sent: object, read: int | None) -> None:
     assert movie(updatedAt=sent) == msgspec.structs.replace(movie(), updated_at=read)
 
 
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [(2**63 - 1, 2**63 - 1), (-(2**63), -(2**63)), (2**63, None), (-(2**63) - 1, None), (str(2**63), None)],
+)
+def test_numbers_that_are_no_times(sent: object, read: int | None) -> None:
+    """Those are only too large if they are so for SQLite."""
+    (file,) = movie(Media=[{"id": sent, "Part": [{"id": 31}]}]).files
+    assert file.media_id == read
+
+
 def test_number_with_more_digits_than_python_reads() -> None:
     """A number of 5,000 digits costs itself."""
     body = answer({**MOVIE, "year": 4711}, MOVIE).replace(b"4711", b"9" * 5000)
