@@ -195,6 +195,8 @@ def test_lengths_years_and_states_are_spans_and_words(on, rows) -> None:
     [
         (("--year", "195x"), ("--year '195x'", "1950..1960")),
         (("--year", ".."), ("--year", "1950..")),
+        (("--kind", "show", "--paths"), ("no files", "--kind episode")),
+        (("--kind", "season", "--paths"), ("no files", "--kind episode")),
         (("--year", "1960..1950"), ("beyond", "exchange")),
         (("--genre", "Dramma"), ("no genre", "Dramma")),
         (("--label", "x"), ("no label",)),

@@ -136,6 +136,8 @@ def search_items(
     if (paths and as_json) or (null and not paths):
         problem = "--paths and --json exclude each other" if as_json and paths else "-0 is only for --paths"
         raise BadInput(problem, hint="pass --paths -0, or --json alone")
+    if paths and choice.kind in {KindName.SHOW, KindName.SEASON}:
+        raise BadInput(f"--paths: a {choice.kind} has no files of its own", hint="pass --kind episode")
     place = find_place(config, database)
     with visits.reading(place.path) as connection:
         filters, title = choice.filters(connection, text, state="active" if paths else None)
