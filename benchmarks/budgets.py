@@ -23,7 +23,7 @@ ROWS_A_LIBRARY = 3
 RICH_REQUESTS = 360
 """Of a first sync of 500 shows, 2,000 seasons and 20,000 episodes, with details."""
 
-SMALL_MIB, LARGE_MIB = 120.0, 250.0
+SMALL_MIB, LARGE_MIB = 80.0, 250.0
 BLOCK_MS = 50.0
 FIRST_REQUEST_S = 0.5
 HELP_S = 0.3

@@ -32,7 +32,7 @@ class DatabaseSection:
         " in /var/lib/retrovue-daemon if that exists; else in $XDG_DATA_HOME/retrovue-daemon",
         derived=lambda context: default_database(context.environ, context.base_dir).path,
     )
-    batch_size: int = key(integer(1, 10_000), "the number of rows written per transaction", default=2000)
+    batch_size: int = key(integer(1, 10_000), "the number of rows written per transaction", default=1000)
     mode: int = key(files.MODE, "the mode of the database's files", default="0600")
     group: str | None = key(files.GROUP, "the group of the files; absent: the daemon's group", default=None)
 
