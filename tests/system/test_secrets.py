@@ -45,7 +45,8 @@ async def test_no_token_is_ever_said(commands, path, tmp_path) -> None:
             }
             tables = "\n".join(f'[[servers]]\nname = "{name}"\n{keys}' for name, keys in servers.items())
             file.write_text(
-                f'[database]\npath = "{path}"\n[logging]\nlevel = "debug"\n[sync]\ninterval = "1s"\n{tables}\n'
+                f'[database]\npath = "{path}"\n[logging]\nlevel = "debug"\n'
+                f'[sync]\ninterval = "1s"\ninterval_live = "1s"\n{tables}\n'
             )
 
         write()
