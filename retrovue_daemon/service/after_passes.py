@@ -15,7 +15,7 @@ from retrovue_daemon.sync.labels import LabelReader
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from retrovue_daemon.service.planning import LibraryWork
+    from retrovue_daemon.service.due import LibraryWork
     from retrovue_daemon.service.worker_context import WorkerContext
     from retrovue_daemon.sources.plex.client import PlexClient
     from retrovue_daemon.sync.target import LibraryTarget

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.service.job import Job
-    from retrovue_daemon.service.planning import LibraryWork
+    from retrovue_daemon.service.due import LibraryWork
     from retrovue_daemon.store.database import Database
     from retrovue_daemon.sync.verdict import PassReport
 

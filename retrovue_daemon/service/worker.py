@@ -15,7 +15,7 @@ from retrovue_daemon.service.details import DetailsReader
 from retrovue_daemon.service.health import Health, ReportFailures, with_hint
 from retrovue_daemon.service.job import Job
 from retrovue_daemon.service.live.updates import LiveUpdates
-from retrovue_daemon.service.planning import Planner
+from retrovue_daemon.service.due import Planner
 from retrovue_daemon.service.retention import purge_missing
 from retrovue_daemon.service.round_log import RoundLog
 from retrovue_daemon.service.schedule import LibraryBackoff, ServerSchedule
@@ -29,7 +29,7 @@ from retrovue_daemon.sync.target import PassContext
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from retrovue_daemon.service.planning import LibraryWork
+    from retrovue_daemon.service.due import LibraryWork
     from retrovue_daemon.service.report import LibraryDetails, ServerReport
     from retrovue_daemon.service.roster import ActiveServer
     from retrovue_daemon.service.round_log import Round
