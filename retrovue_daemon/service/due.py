@@ -1,4 +1,4 @@
-"""Planning after a poll: which passes to run over which libraries, and for which jobs."""
+"""Which libraries are due after a poll: for which passes, and for which jobs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from retrovue_daemon.errors import AmbiguousShow, NamedShow, PlexError
 from retrovue_daemon.records import Show
-from retrovue_daemon.service.schedule import full_is_due
 from retrovue_daemon.service.selection import is_of_year
 from retrovue_daemon.sync.passes.full import FullPass
 from retrovue_daemon.sync.passes.quick import QuickPass
@@ -23,9 +22,11 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.config import SyncSection
+    from retrovue_daemon.records import LibraryListing
     from retrovue_daemon.service.job import Job
     from retrovue_daemon.service.schedule import LibraryBackoff
     from retrovue_daemon.service.selection import Selection
+    from retrovue_daemon.store.tables.libraries import StoredLibrary
     from retrovue_daemon.sync.discovery import Contact
     from retrovue_daemon.sync.passes.base import LibraryPass
     from retrovue_daemon.sync.progress import Meter
@@ -169,6 +170,24 @@ class Planner(msgspec.Struct, frozen=True):
             return
         if len({show.year for show in found}) > 1:
             job.fail(AmbiguousShow(title, sorted(found, key=lambda show: (show.year or math.inf, show.library))))
+
+
+def full_is_due(row: StoredLibrary, listing: LibraryListing, *, now: int, full_interval: float) -> bool:
+    """Return whether a library needs a full listing.
+
+    It does if it never had one, if the last pass left something to read again, if the server's change marks differ
+    from those before the last full listing (any difference counts: a restored server may count backwards), or if
+    ``full_interval`` seconds have passed, because not every change moves a mark.
+    """
+    if row.last_full_sync_at is None or row.state != "active" or row.list_again:
+        return True
+    if listing.content_changed_at is not None or row.content_changed_at is not None:
+        if row.content_changed_at != listing.content_changed_at:
+            return True
+    elif (row.section_updated_at, row.scanned_at) != (listing.updated_at, listing.scanned_at):
+        return True
+    # If the clock was set back, the last time lies in the future and is ignored.
+    return not 0 <= now - row.last_full_sync_at < full_interval
 
 
 def _is_called(show: Show, title: str, year: int | None) -> bool:

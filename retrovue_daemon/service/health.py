@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from retrovue_daemon.clock import Clock
-    from retrovue_daemon.service.job import Job
     from retrovue_daemon.service.due import LibraryWork
+    from retrovue_daemon.service.job import Job
     from retrovue_daemon.store.database import Database
     from retrovue_daemon.sync.verdict import PassReport
 

@@ -1,4 +1,4 @@
-"""When a server is polled next, when a library is due for a full listing, and when one that failed is retried."""
+"""When a server is polled next, and when a library that failed may be listed again."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from retrovue_daemon.errors import ServerBusy, Unauthorized
 
 if TYPE_CHECKING:
     from retrovue_daemon.clock import Clock
-    from retrovue_daemon.records import LibraryListing
-    from retrovue_daemon.store.tables.libraries import StoredLibrary
 
 FIRST_BACKOFF_S = 15.0
 LONGEST_BACKOFF_S = 15 * 60.0
@@ -88,24 +86,6 @@ class ServerSchedule:
 
     def _after(self, seconds: float) -> None:
         self._next = self._clock.monotonic() + seconds
-
-
-def full_is_due(row: StoredLibrary, listing: LibraryListing, *, now: int, full_interval: float) -> bool:
-    """Return whether a library needs a full listing.
-
-    It does if it never had one, if the last pass left something to read again, if the server's change marks differ
-    from those before the last full listing (any difference counts: a restored server may count backwards), or if
-    ``full_interval`` seconds have passed, because not every change moves a mark.
-    """
-    if row.last_full_sync_at is None or row.state != "active" or row.list_again:
-        return True
-    if listing.content_changed_at is not None or row.content_changed_at is not None:
-        if row.content_changed_at != listing.content_changed_at:
-            return True
-    elif (row.section_updated_at, row.scanned_at) != (listing.updated_at, listing.scanned_at):
-        return True
-    # If the clock was set back, the last time lies in the future and is ignored.
-    return not 0 <= now - row.last_full_sync_at < full_interval
 
 
 class LibraryBackoff:

@@ -12,10 +12,10 @@ import msgspec
 from retrovue_daemon.errors import ServerBusy, ServerTimeout, ServerWithdrawn
 from retrovue_daemon.service.after_passes import AfterPasses
 from retrovue_daemon.service.details import DetailsReader
+from retrovue_daemon.service.due import Planner
 from retrovue_daemon.service.health import Health, ReportFailures, with_hint
 from retrovue_daemon.service.job import Job
 from retrovue_daemon.service.live.updates import LiveUpdates
-from retrovue_daemon.service.due import Planner
 from retrovue_daemon.service.retention import purge_missing
 from retrovue_daemon.service.round_log import RoundLog
 from retrovue_daemon.service.schedule import LibraryBackoff, ServerSchedule

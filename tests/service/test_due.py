@@ -6,7 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from retrovue_daemon.records import LibraryListing
-from retrovue_daemon.service.schedule import LONGEST_LIBRARY_BACKOFF_S, LibraryBackoff, full_is_due
+from retrovue_daemon.service.due import full_is_due
+from retrovue_daemon.service.schedule import LONGEST_LIBRARY_BACKOFF_S, LibraryBackoff
 from retrovue_daemon.store.tables.libraries import StoredLibrary
 
 HOUR = 3_600
