@@ -115,7 +115,9 @@ def _no_worse(done: Round, row: Row, unsure: frozenset[str]) -> Iterator[str]:
             yield f"{name} was missing, and its details changed from {was.lists} to {row.lists}"
         return
     sources = [each.lists for each in (was, done.before.items.get(key)) if each is not None]
-    sources += [each.rich.lists.get(key, {}) for each in (done.began, done.ended) if key in each.items]
+    # An item of a library that lists nothing has its details all the same.
+    truths = [each for each in (done.began, done.ended) if key in each.items or key in each.rich.lists]
+    sources += [each.rich.lists.get(key, {}) for each in truths]
     for what in row.lists.keys() | {each for source in sources for each in source}:
         value, values = row.lists.get(what, []), [source.get(what, []) for source in sources]
         if what == LABEL:

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from retrovue_daemon.demo import Release
     from tests.properties.rounds import Round
 
-SEEDS = os.environ.get("RETROVUE_MACHINE_SEEDS", "0-5,18,20,22,23")
+SEEDS = os.environ.get("RETROVUE_MACHINE_SEEDS", "4,5,7-10,12-15")
 """Seeds and ranges of seeds. Each seed is a test of its own with a few examples, so that it stays within the time
 limit of a test on a busy machine, and so that a failure can be repeated by its seed.
 
-About one seed in eight fails. Where that was followed up, it was a false alarm, or one of two things that the next
+About one seed in six fails. Where that was followed up, it was a false alarm, or one of two things that the next
 complete listing mends: two films get their keys and ids back one round late, as they should, or a file stays at a key
 that was reassigned to a film without files. Most false alarms are of values that arrive damaged with a key that has
 just been reassigned, and of libraries that are renamed while they are listed.
@@ -48,10 +48,10 @@ WHAT = {
     "trashed": 2, "restored": 1, "trash_emptied": 1, "library_added": 1, "library_removed": 1, "library_renamed": 4,
     "scan_began": 1, "scan_ended": 2, "library_emptied": 1, "library_hidden": 1, "server_changed": 2,
     "paths_hidden": 2, "locations_left_out": 3,
-    "tags_edited": 8, "label_added": 4, "label_removed": 2, "chapters_edited": 5, "markers_edited": 4,
-    "markers_made": 2, "subtitle_added": 2, "library_rekeyed": 2, "collection_made": 6, "smart_collection_made": 3,
-    "collection_filled": 4, "collection_thinned": 2, "member_exchanged": 2, "collection_sorted": 2,
-    "collection_edited": 2, "collection_removed": 2, "collection_made_again": 2, "collections_rekeyed": 1,
+    "tags_edited": 10, "label_added": 9, "label_removed": 7, "chapters_edited": 6, "markers_edited": 4,
+    "markers_made": 2, "subtitle_added": 2, "library_rekeyed": 2, "collection_made": 9, "smart_collection_made": 4,
+    "collection_filled": 5, "collection_thinned": 4, "member_exchanged": 4, "collection_sorted": 3,
+    "collection_edited": 3, "collection_removed": 3, "collection_made_again": 3, "collections_rekeyed": 2,
 }  # fmt: skip
 """Everything that can happen, and how often in relation."""
 
