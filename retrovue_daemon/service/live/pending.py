@@ -24,8 +24,17 @@ if TYPE_CHECKING:
 QUIET_S: Final = 2.0
 """Seconds without a further hint at an item after which the waiting ones are followed."""
 
+IMPATIENT_S: Final = 3.0
+"""Seconds that a hint waits at most, if the server has not been quiet for no more than a minute."""
+
 LONGEST_S: Final = 15.0
-"""Seconds that a hint waits at most."""
+"""Seconds that a hint waits at most, however long the server has not been quiet: then it has enough to do."""
+
+PATIENCE: Final = 1 / 20
+"""The share of the time since the server was last quiet that a hint waits between these limits."""
+
+YOUNG_S: Final = 1.0
+"""Seconds that each item waits at least: servers repeat their last frame, and may still write what they announced."""
 
 UNSETTLED_S: Final = 60.0
 """Seconds after which an item is read although the server has not said that it is finished."""
@@ -65,11 +74,18 @@ class LibraryDue(NamedTuple):
     full: bool
 
 
+class _Ready(NamedTuple):
+    """When the first hint at an item came, and when the one by which it is finished."""
+
+    since: float
+    finished: float
+
+
 class _Library(msgspec.Struct):
     """What waits for one library. Times are seconds of the monotonic clock."""
 
-    ready: dict[str, float] = msgspec.field(default_factory=dict)
-    """Rating keys of items to request, with the time of the first hint."""
+    ready: dict[str, _Ready] = msgspec.field(default_factory=dict)
+    """Rating keys of items to request."""
     unsettled: dict[str, float] = msgspec.field(default_factory=dict)
     """Rating keys of items that the server still works on, with the time of the first hint."""
     later: dict[str, float] = msgspec.field(default_factory=dict)
@@ -100,7 +116,8 @@ class PendingHints:
         self._monotonic = monotonic
         self._libraries: dict[str | None, _Library] = {}
         self._frames: deque[float] = deque(maxlen=MOST_FRAMES + 1)
-        self._last_item = 0.0
+        self._last_item = float("-inf")
+        self._restless_since = 0.0
         self._browsed: dict[str, float] = {}
         self._markers: set[str | None] = set()
 
@@ -164,10 +181,13 @@ class PendingHints:
         for key, library in list(self._libraries.items()):
             for keys, seconds in ((library.unsettled, UNSETTLED_S), (library.later, 0.0)):
                 for each in [one for one, since in keys.items() if since + seconds <= now]:
-                    library.ready.setdefault(each, keys.pop(each))
+                    since = keys.pop(each)
+                    library.ready.setdefault(each, _Ready(since, min(since, now - QUIET_S)))
             if library.ready and self._items_at(library) <= now:
-                yield ItemsDue(key, tuple(library.ready), min(now, *library.ready.values()))
-                library.ready.clear()
+                taken = [each for each, ready in library.ready.items() if ready.finished + YOUNG_S <= now]
+                # An item that is looked at again has the time of that look.
+                since = min(now, *(library.ready.pop(each).since for each in taken))
+                yield ItemsDue(key, tuple(taken), since)
             yield from self._looks_due(key, library, now)
             if library.is_empty and library.looked + LOOK_GAP_S <= now:
                 del self._libraries[key]
@@ -192,7 +212,9 @@ class PendingHints:
         if library.full:
             return
         if settled:
-            library.ready.setdefault(rating_key, library.unsettled.pop(rating_key, now))
+            library.ready.setdefault(rating_key, _Ready(library.unsettled.pop(rating_key, now), now))
+            if now - self._last_item >= QUIET_S:
+                self._restless_since = now
             self._last_item = now
         elif rating_key not in library.ready:
             library.unsettled.setdefault(rating_key, now)
@@ -216,7 +238,10 @@ class PendingHints:
         return True
 
     def _items_at(self, library: _Library) -> float:
-        return min(self._last_item + QUIET_S, min(library.ready.values()) + LONGEST_S)
+        """Return when items are due: when the server is quiet, or when the first one has waited long enough."""
+        first = min(ready.finished for ready in library.ready.values())
+        patience = (first - self._restless_since) * PATIENCE
+        return min(self._last_item + QUIET_S, first + min(max(IMPATIENT_S, patience), LONGEST_S))
 
     def _looks_due(self, key: str | None, library: _Library, now: float) -> Iterator[LibraryDue]:
         if library.full and library.last + SETTLE_S <= now:

@@ -39,7 +39,7 @@ def waiting() -> Waiting:
 def test_hints_wait_until_it_is_quiet(waiting):
     """Two seconds without a hint at any item of the server; a key counts once."""
     waiting.hear(Changed("1", "7"))
-    assert waiting.after(1.5) == []
+    assert waiting.after(0.5) == []
     waiting.hear(Changed("1", "7"), Removed("2", "7"))
     assert waiting.hints.due_in == 2.0
     assert waiting.after(1.9) == []
@@ -60,13 +60,50 @@ def test_hints_that_come_while_others_are_followed_wait_anew(waiting):
     assert waiting.after(2) == [ItemsDue("7", ("2",), 1_002.0), ItemsDue("8", ("2",), 1_002.0)]
 
 
-def test_no_hint_waits_longer_than_15_seconds(waiting):
-    """A server that is never quiet does not hold up what it announced first."""
-    due = []
-    for number in range(12):
+def _waits(waiting: Waiting, seconds: int) -> list[float]:
+    """Return how long each item waits on a server that announces one twice a second, in the order of their frames."""
+    waits = []
+    for number in range(2 * seconds):
         waiting.hear(Changed(str(number), "7"))
-        due += waiting.after(1.5)
-    assert due == [ItemsDue("7", tuple(str(number) for number in range(10)), 1_000.0)]
+        waits += [waiting.now - 1_000.0 - int(key) / 2 for due in waiting.after(0.5) for key in due.rating_keys]
+    return waits
+
+
+def test_changes_that_follow_one_another_do_not_hold_up_the_first(waiting):
+    """Each waits one to three seconds, as one alone waits two."""
+    waits = _waits(waiting, 60)
+    assert len(waits) > 110
+    assert min(waits) == 1.0
+    assert max(waits) == 3.0
+
+
+def test_no_hint_waits_longer_than_15_seconds(waiting):
+    """A server that is not quiet for an hour has enough to do: items are requested together, with longer pauses."""
+    assert max(_waits(waiting, 3_600)) == 15.0
+    assert waiting.hints.floods == 0
+
+
+def test_the_requests_for_a_server_at_work_become_rare(waiting):
+    """An hour of a refresh of all items, as many as two per second."""
+    batches = 0
+    for number in range(7_200):
+        waiting.hear(Changed(str(number), "7"))
+        batches += len(waiting.after(0.5))
+    assert batches < 3_600 / 15 + 100
+
+
+def test_an_item_to_be_looked_at_again_does_not_wait_for_quiet(waiting):
+    """It has waited before. Alone, it is requested on time; on a server that is not quiet, with the next ones."""
+    waiting.hints.add_items("7", ["1"], seconds=40)
+    assert waiting.after(39) == []
+    assert waiting.after(1) == [ItemsDue("7", ("1",), 1_040.0)]
+    waiting.hints.add_items("7", ["1"], seconds=40)
+    due = []
+    for number in range(50):
+        waiting.hear(Changed(str(number + 2), "7"))
+        due += [(waiting.now, each) for each in waiting.after(1)]
+    (at,) = [at for at, each in due if "1" in each.rating_keys]
+    assert 1_080 <= at <= 1_081
 
 
 def test_an_item_in_work_waits_for_its_end(waiting):
