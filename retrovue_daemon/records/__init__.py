@@ -24,6 +24,7 @@ from retrovue_daemon.records.hints import (
     MarkersMade,
     Refreshed,
     Removed,
+    ScanCompleted,
 )
 from retrovue_daemon.records.items import Episode, Guids, Item, Kind, MediaFile, Movie, Season, Show, State
 from retrovue_daemon.records.names import folded
@@ -64,6 +65,7 @@ __all__ = [
     "PathMapping",
     "Refreshed",
     "Removed",
+    "ScanCompleted",
     "Season",
     "ServerIdentity",
     "Show",

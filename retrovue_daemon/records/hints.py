@@ -49,6 +49,10 @@ class LibrarySettled(msgspec.Struct, frozen=True):
     library: str | None = None
 
 
+class ScanCompleted(msgspec.Struct, frozen=True):
+    """A text says that a scan is complete. It names no library; an activity mostly says the same, and more."""
+
+
 class MarkersMade(msgspec.Struct, frozen=True):
     """The server has looked for intros, credits or chapters of an item that it does not identify."""
 
@@ -61,4 +65,6 @@ class CollectionChanged(msgspec.Struct, frozen=True):
     library: str | None = None
 
 
-Hint: TypeAlias = Changed | Removed | Refreshed | LibraryBusy | LibrarySettled | MarkersMade | CollectionChanged
+Hint: TypeAlias = (
+    Changed | Removed | Refreshed | LibraryBusy | LibrarySettled | ScanCompleted | MarkersMade | CollectionChanged
+)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from retrovue_daemon.errors import NotificationsRefused, PlexError, RequestRefused, Unauthorized
+from retrovue_daemon.records import Refreshed
 from retrovue_daemon.sources.plex.frames import read_frame
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Never
 
     from retrovue_daemon.clock import Clock
+    from retrovue_daemon.records import Hint
     from retrovue_daemon.service.live.pending import PendingHints
     from retrovue_daemon.service.live.state import LiveStatus
     from retrovue_daemon.sources.plex.client import PlexClient
@@ -77,6 +79,8 @@ class LiveConnection:
         """Keep a connection until cancelled."""
         while True:
             error = await self._use(client)
+            # By the time they are due, another machine may have the address. The next connection begins with a poll.
+            self._pending.clear()
             lasted = None if self._opened is None else self._clock.monotonic() - self._opened
             self._opened = None
             await self._clock.sleep(self._wait_after(error, lasted))
@@ -109,7 +113,7 @@ class LiveConnection:
                 async for raw in frames:
                     found = read_frame(raw.data, raw.event)
                     self._pending.note_frame()
-                    self._pending.add(found.hints)
+                    self._pending.add(hint for hint in found.hints if not _is_echo(hint, client))
                     self._status.heard()
                     self._note_dropped(found.dropped + (not found.readable))
                     self._heard()
@@ -165,3 +169,8 @@ class LiveConnection:
                 server=self._server,
                 hint="a part of the server's notifications cannot be read; polls find what they were about",
             )
+
+
+def _is_echo(hint: Hint, client: PlexClient) -> bool:
+    """Return whether a server checked an item because we requested it; to follow that would never end."""
+    return isinstance(hint, Refreshed) and hint.rating_key in client.requested

@@ -14,7 +14,9 @@ from retrovue_daemon.records import (
     LibrarySettled,
     Refreshed,
     Removed,
+    ScanCompleted,
 )
+from retrovue_daemon.service.live.scans import ScanTexts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -120,6 +122,7 @@ class PendingHints:
         self._restless_since = 0.0
         self._browsed: dict[str, float] = {}
         self._markers: set[str | None] = set()
+        self._texts = ScanTexts(monotonic)
 
     def note_frame(self) -> None:
         """Count a frame; in a flood, drop the items that wait, and list their libraries instead."""
@@ -144,9 +147,12 @@ class PendingHints:
             elif isinstance(hint, LibraryBusy):
                 if hint.library in self._libraries:
                     self._libraries[hint.library].last = self._monotonic()
+            elif isinstance(hint, ScanCompleted):
+                self._texts.heard()
             elif isinstance(hint, LibrarySettled | CollectionChanged):
-                library = self._library(hint.library)
-                library.look = library.look_again = True
+                if isinstance(hint, LibrarySettled):
+                    self._texts.activity_ended()
+                self._look(hint.library)
             elif len(self._markers) < MOST_LIBRARIES:
                 self._markers.add(hint.library)
 
@@ -172,12 +178,20 @@ class PendingHints:
     def clear(self) -> None:
         """Drop everything, because the whole server is polled."""
         self._libraries.clear()
+        self._texts = ScanTexts(self._monotonic)
 
     def due(self) -> list[ItemsDue | LibraryDue]:
         """Return what is due now, and forget it: hints that come while it is followed wait anew."""
         return list(self._take_due(self._monotonic()))
 
+    def _look(self, library: str | None) -> None:
+        """Look at a library at once, and again once it is quiet."""
+        waiting = self._library(library)
+        waiting.look = waiting.look_again = True
+
     def _take_due(self, now: float) -> Iterator[ItemsDue | LibraryDue]:
+        if self._texts.take():
+            self._look(None)
         for key, library in list(self._libraries.items()):
             for keys, seconds in ((library.unsettled, UNSETTLED_S), (library.later, 0.0)):
                 for each in [one for one, since in keys.items() if since + seconds <= now]:
@@ -196,6 +210,7 @@ class PendingHints:
     def due_in(self) -> float | None:
         """Seconds until something is due; None if nothing waits."""
         times = [time for library in self._libraries.values() for time in self._times(library)]
+        times += [] if self._texts.due is None else [self._texts.due]
         return max(0.0, min(times) - self._monotonic()) if times else None
 
     # -- one library ------------------------------------------------------------------------------------------------

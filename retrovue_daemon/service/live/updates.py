@@ -14,6 +14,7 @@ from retrovue_daemon.service.live.pending import ItemsDue, PendingHints
 from retrovue_daemon.service.live.state import LiveStatus
 from retrovue_daemon.service.selection import Selection
 from retrovue_daemon.store.items.lookup import libraries_of_keys
+from retrovue_daemon.store.tables.libraries import read_libraries
 from retrovue_daemon.store.tables.servers import read_servers
 from retrovue_daemon.sync.passes.base import log_report, run_pass
 from retrovue_daemon.sync.passes.events import EventsPass
@@ -37,6 +38,9 @@ UNFINISHED_S: Final = 40.0
 
 MARKERS_S: Final = 600.0
 """Seconds between two times that a library's new items are read again because markers were made."""
+
+SOUGHT_S: Final = 3600.0
+"""Seconds between two polls because of the scan of a library that no poll has seen."""
 
 _MOST_REMEMBERED: Final = 1_000
 
@@ -86,6 +90,9 @@ class LiveUpdates:
         self._during: dict[int, dict[str, None]] = {}
         """Keys of items that were read while another pass over their library ran, which may write older values."""
         self._again: set[str] = set()
+        self._is_failing = False
+        self._sought: dict[str, float] = {}
+        """When a poll was made because of a library that is not known, by its key."""
         self._markers: dict[int, float] = {}
         self._contacted = asyncio.Event()
         self._news = asyncio.Event()
@@ -107,6 +114,8 @@ class LiveUpdates:
         """Read once more what was read while passes over a library ran: their pages may have been older."""
         if keys := self._during.pop(library.row.id, None):
             self._pending.add_items(library.row.key, keys)
+            if len(keys) >= _MOST_REMEMBERED:
+                self._pending.look_again(library.row.key)
             self._wake()
 
     def reconfigured(self) -> None:
@@ -118,6 +127,8 @@ class LiveUpdates:
 
     async def run(self, client: PlexClient, fail: Callable[[Exception], None]) -> Never:
         """Follow notifications while they are wanted, until cancelled; call ``fail`` with each unexpected failure."""
+        with ReportFailures(fail):
+            await self.status.store(now=True)
         await self._contacted.wait()
         while True:
             with ReportFailures(fail):
@@ -167,7 +178,6 @@ class LiveUpdates:
 
     def _catch_up(self) -> None:
         """Poll the server: what happened before the connection is not announced again."""
-        self._pending.clear()
         self._worker.poll_within(0)
         self._wake()
 
@@ -177,17 +187,39 @@ class LiveUpdates:
         await self._follow_markers()
         for due in self._pending.due():
             if not isinstance(due, ItemsDue):
-                self._look(due.library, full=due.full)
+                await self._look(due.library, full=due.full)
             elif due.library is None:
                 await self._locate(due)
-            elif due.library in self._targets:
-                await self._read_items(client, self._targets[due.library], due)
+            elif (target := await self._target(due.library)) is not None:
+                await self._read_items(client, target, due)
 
-    def _look(self, library: str | None, *, full: bool) -> None:
-        if library is None:
+    async def _look(self, library: str | None, *, full: bool) -> None:
+        if library is None or await self._is_new(library):
             self._worker.poll_within(0)
         elif library in self._targets:
             self._worker.submit(Selection(library=library, full=full), is_awaited=False)
+
+    async def _is_new(self, library: str) -> bool:
+        """Return whether the server may have a library that no poll has seen; the answer is yes once an hour."""
+        if library in self._targets:
+            return False
+        now = self._clock.monotonic()
+        if self._sought.get(library, float("-inf")) + SOUGHT_S > now:
+            return False
+        if len(self._sought) >= _MOST_REMEMBERED:
+            self._sought.clear()
+        self._sought[library] = now
+        rows = await self._worker.context.database.reader.run(read_libraries, self.status.server_id)
+        return all(row.key != library for row in rows)
+
+    async def _target(self, library: str) -> LibraryTarget | None:
+        """Return a library with its row as it is now, which passes change; None if it is not synced."""
+        target = self._targets.get(library)
+        if target is None:
+            return None
+        rows = await self._worker.context.database.reader.run(read_libraries, self.status.server_id)
+        row = next((row for row in rows if row.id == target.row.id and row.sync_enabled), None)
+        return None if row is None else replace(target, row=row)
 
     async def _locate(self, due: ItemsDue) -> None:
         """Find the libraries of known items; others are found by the pass after the scan."""
@@ -201,11 +233,11 @@ class LiveUpdates:
 
     async def _read_items(self, client: PlexClient, target: LibraryTarget, due: ItemsDue) -> None:
         """Run a pass over these items. Raise StoreError."""
-        if not target.row.listed_until:
-            return  # its first listing is still to come
         shared, library_id = self._worker.context, target.row.id
         if self._worker.is_busy(library_id):
             self._remember(library_id, due.rating_keys)
+        if not target.row.listed_until:
+            return  # its first listing runs, or is still to come
         # A round of its own: this pass waits for no other, and no other waits for it.
         library = replace(target, round=Round(self._merged_rows))
         context = PassContext(
@@ -221,13 +253,18 @@ class LiveUpdates:
         for key, rating_keys in one.elsewhere.items():
             if key in self._targets:
                 self._pending.add_items(key, rating_keys)
+        if one.needs_listing:
+            self._pending.look_again(target.row.key)
         self._read_again(target.row.key, one.unfinished)
         await self.status.store(now=report.result().run.counts.any_change)
         self._worker.details.look()
 
     def _report(self, target: LibraryTarget, due: ItemsDue, report: PassReport) -> None:
-        log_report(report)
         run = report.run
+        has_failed = run.status in {"failed", "incomplete"}
+        if not (has_failed and self._is_failing):
+            log_report(report)  # one line when it begins: hints come every few seconds
+        self._is_failing = has_failed
         changed = run.counts.any_change
         delay = round(self._clock.monotonic() - due.since, 3)
         if changed:
@@ -246,7 +283,7 @@ class LiveUpdates:
             status=run.status,
             delay_s=delay,
         )
-        if run.status in {"failed", "incomplete"}:
+        if has_failed:
             # What it could not read is found by a look at the whole library.
             self._pending.look_again(target.row.key)
 

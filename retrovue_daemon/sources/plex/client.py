@@ -85,7 +85,8 @@ class PlexClient:
     """One Plex Media Server, accessed over one session; an async context manager.
 
     ``metadata`` requests single items, ``details`` all that is known about many, ``collections`` and ``labels`` what
-    their names say; ``notifications`` are the connections on which the server announces changes.
+    their names say; ``notifications`` are the connections on which the server announces changes, ``requested`` the
+    items that were requested a moment ago.
     ``client_identifier`` identifies this installation to the server and stays the same across restarts. Clients of
     one process share ``bodies``, the memory for responses. All methods raise only PlexError, whose texts never
     contain the token.
@@ -119,6 +120,7 @@ class PlexClient:
         self.collections = CollectionRequests(keys, self._transport, self._source.turn, server.name)
         self.labels = LabelRequests(keys, self._transport, self._source.turn)
         self.notifications = self._transport.notifications()
+        self.requested = self._transport.requested
         self._leaves_useless: set[str] = set()
         """Keys of libraries whose ``allLeaves`` is refused or contains less than the listing by type."""
         self._filter_refused = False

@@ -18,6 +18,7 @@ from retrovue_daemon.records.hints import (
     MarkersMade,
     Refreshed,
     Removed,
+    ScanCompleted,
 )
 from retrovue_daemon.sources.plex.json_structs import INT64_MAX
 from retrovue_daemon.sources.plex.scalars import as_whole
@@ -40,7 +41,6 @@ _PAYLOADS: Final = {
 }
 _LIBRARY: Final = "com.plexapp.plugins.library"
 _LONGEST_ID: Final = 64
-_SCAN_WITHOUT_ID: Final = "status"
 
 _SETTLED, _DELETED = 5, 9
 _ITEMS: Final = frozenset({1, 2, 3, 4})
@@ -177,7 +177,7 @@ def _refreshed(activity: dict[str, Any], context: dict[str, Any]) -> Iterator[Hi
 def _status(entry: dict[str, Any]) -> Iterator[Hint]:
     """Yield the hint of a status text. Only this one is known; in other languages it may read differently."""
     if entry.get("notificationName") == "LIBRARY_UPDATE" and entry.get("title") == "Library scan complete":
-        yield LibrarySettled(_SCAN_WITHOUT_ID)
+        yield ScanCompleted()
 
 
 _READERS: Final = {"TimelineEntry": _timeline, "ActivityNotification": _activity, "StatusNotification": _status}

@@ -36,6 +36,7 @@ from retrovue_daemon.sources.plex.failures import failure_of, one_line
 from retrovue_daemon.sources.plex.limits import NotAMediaContainer, TooLargeContent, is_xml, takes_long
 from retrovue_daemon.sources.plex.notifications import Notifications
 from retrovue_daemon.sources.plex.request_log import RequestLine
+from retrovue_daemon.sources.plex.requested import RequestedItems
 from retrovue_daemon.sources.plex.retries import Attempts, RetryPolicy
 from retrovue_daemon.sources.plex.server_token import ServerToken
 from retrovue_daemon.sources.plex.tls import trusted_by
@@ -106,6 +107,7 @@ class Transport:
         self._clock = clock or Clock()
         self.requests = 0
         self.bytes_received = 0
+        self.requested = RequestedItems(self._clock)
         self.sends_xml: bool | None = None
         """The format of the last readable response; None before the first one."""
         self._server = server
@@ -223,7 +225,10 @@ class Transport:
         async with self._slots, turn():
             headers = self._token.header() if with_token else {}
             self.requests += 1
-            with RequestLine(self._server.name, path, params, self._clock, self._count) as line:
+            with (
+                self.requested.during(path),
+                RequestLine(self._server.name, path, params, self._clock, self._count) as line,
+            ):
                 try:
                     # Of our own: aiohttp's deadline does not cover a body that arrived before its request, and does
                     # not stand still while a body waits for memory.

@@ -100,6 +100,16 @@ def rows_of_keys(
     return {kind: known_rows(connection, kind, server_id, keys) for kind in kinds}
 
 
+def shows_of_keys(connection: sqlite3.Connection, server_id: int, rating_keys: Iterable[str]) -> dict[str, str]:
+    """Return the rating keys of the shows of known seasons and episodes, by rating key."""
+    query = " UNION ALL ".join(
+        f"SELECT i.rating_key, s.rating_key FROM {TABLES[kind]} AS i JOIN shows AS s ON s.id = i.show_id"
+        " WHERE i.server_id = ?1 AND i.rating_key IN (SELECT value FROM json_each(?2))"
+        for kind in (Kind.SEASON, Kind.EPISODE)
+    )
+    return dict(connection.execute(query, (server_id, json_list(rating_keys))))
+
+
 def libraries_of_keys(connection: sqlite3.Connection, server_id: int, rating_keys: Iterable[str]) -> dict[str, int]:
     """Return the ids of the libraries that known items belong to, by rating key."""
     keys, found = list(rating_keys), dict[str, int]()

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from retrovue_daemon.records import Episode, Item, Kind, Movie, Page
-from retrovue_daemon.store.items.lookup import living_row, rows_of_keys
+from retrovue_daemon.errors import WrongLibrary
+from retrovue_daemon.records import Episode, Item, Kind, Movie, Page, Season
+from retrovue_daemon.store.items.lookup import living_row, rows_of_keys, shows_of_keys
 from retrovue_daemon.store.tables.runs import Counts, list_library_again, record_failure, record_run
 from retrovue_daemon.sync.confirmation import confirm
 from retrovue_daemon.sync.listing import ListingReader
@@ -49,6 +50,8 @@ class EventsPass:
         """Keys of items that the server has not finished: they have no guid, or no file."""
         self.elsewhere: dict[str, list[str]] = {}
         """Keys of items that belong to other libraries, by the key of the library."""
+        self.needs_listing = False
+        """Whether only a full listing can decide what became of an item; the next pass then is one."""
         self._context = context
         self._library = library
         self._rating_keys = list(dict.fromkeys(rating_keys))
@@ -61,35 +64,70 @@ class EventsPass:
         kinds = [kind for kind, _ in self._library.listings]
         stored = await reader.run(rows_of_keys, target.server_id, self._rating_keys, kinds)
         moment, unreadable = target.moments.now, list[str]()
-        requesting = self._context.client.metadata.located(self._rating_keys, unreadable=unreadable)
-        pages = await self._context.slot.wait_for(requesting)
-        here = self._items_of_library(pages, stored)
+        pages = await self._located(self._rating_keys, unreadable)
+        here = self._items_of_library(pages, stored, self._rating_keys)
+        answered = {item.rating_key for each in pages for item in each.page.items} | {*unreadable}
+        answered |= {skipped.rating_key for each in pages for skipped in each.page.skipped if skipped.rating_key}
+        leaving = {
+            kind: {
+                key: row.id
+                for key, row in stored[kind].items()
+                if key not in answered and row.state != "missing" and row.library_id == target.library_id
+            }
+            for kind in kinds
+        }
+        if shows := await self._shows_with_others(here, [key for rows in leaving.values() for key in rows]):
+            of_shows = await self._located(shows, [])
+            known = await reader.run(rows_of_keys, target.server_id, shows, kinds)
+            stored = {kind: {**stored[kind], **known[kind]} for kind in kinds}
+            here += self._items_of_library(of_shows, stored, shows)
+            pages = [*pages, *of_shows]
         # Before they are written: a full pass that runs beside this one must not remove them.
         for kind in kinds:
             ids = [stored[kind][item.rating_key].id for item in here if item.rating_key in stored[kind]]
             self._library.round.merged_rows.note_read(kind, ids, moment)
-        for kind in kinds:
-            if items := tuple(item for item in here if item.kind is kind):
-                await self._reader.read(kind, LISTING, _page(items, pages))
+        for kind in kinds if here else ():
+            # Kinds without an item, too: the key of one may have gone to another kind.
+            await self._reader.read(kind, LISTING, _page(tuple(item for item in here if item.kind is kind), pages))
         if self._reader.unwritten is not None:
             return Verdict("incomplete", self._reader.unwritten, list_again=True)
-        answered = {item.rating_key for each in pages for item in each.page.items} | {*unreadable}
-        answered |= {skipped.rating_key for each in pages for skipped in each.page.skipped if skipped.rating_key}
-        leaving = {
-            kind: [
-                row.id
-                for key, row in stored[kind].items()
-                if key not in answered and row.state != "missing" and row.library_id == target.library_id
-            ]
-            for kind in kinds
-        }
-        return await self._confirmed(leaving)
+        return await self._confirmed({kind: [*rows.values()] for kind, rows in leaving.items()})
+
+    async def _located(self, rating_keys: Sequence[str], unreadable: list[str]) -> list[LocatedPage]:
+        requesting = self._context.client.metadata.located(rating_keys, unreadable=unreadable)
+        pages = await self._context.slot.wait_for(requesting)
+        self._check_uuid(pages)
+        return pages
+
+    async def _shows_with_others(self, here: Sequence[Item], leaving: Sequence[str]) -> list[str]:
+        """Return the shows that have gained or lost seasons or episodes; no notification names these shows."""
+        children = {item.rating_key: item.show_rating_key for item in here if isinstance(item, Season | Episode)}
+        keys = [*children, *leaving]
+        before = await self._context.database.reader.run(shows_of_keys, self._library.target.server_id, keys)
+        pairs = ((before.get(key), children.get(key)) for key in keys)
+        shows = (show for old, new in pairs if old != new for show in (old, new) if show is not None)
+        return [show for show in dict.fromkeys(shows) if show not in self._rating_keys]
+
+    def _check_uuid(self, pages: Sequence[LocatedPage]) -> None:
+        """Raise WrongLibrary if another library, of another machine, has the key of this one.
+
+        A response about items of several libraries may have the uuid of any of them.
+        """
+        expected = self._library.row.uuid
+        for each in pages:
+            found = each.page.library_uuid
+            is_of_one = {*each.libraries.values()} == {self._library.row.key}
+            if is_of_one and None not in {expected, found} and found != expected:
+                raise WrongLibrary(self._library.server, str(expected), str(found))
 
     def _items_of_library(
-        self, pages: Sequence[LocatedPage], stored: Mapping[Kind, Mapping[str, KnownRow]]
+        self,
+        pages: Sequence[LocatedPage],
+        stored: Mapping[Kind, Mapping[str, KnownRow]],
+        rating_keys: Sequence[str],
     ) -> list[Item]:
         """Return the requested items of this library; a response may contain anything."""
-        wanted, found = {*self._rating_keys}, dict[str, Item]()
+        wanted, found = {*rating_keys}, dict[str, Item]()
         for each in pages:
             for item in each.page.items:
                 key = item.rating_key
@@ -136,6 +174,7 @@ class EventsPass:
         if verdict.status == "blocked":
             record_failure(connection, run)
         if self._reader.displaced or self._reader.list_again:
+            self.needs_listing = True
             list_library_again(connection, library.row.id)
         is_worth_a_record = run.counts.any_change or run.status != "ok"
         return Conclusion(run, record_run(connection, run) if is_worth_a_record else None, removal)

@@ -6,7 +6,15 @@ import random
 
 import pytest
 
-from retrovue_daemon.records import Changed, CollectionChanged, LibraryBusy, LibrarySettled, Refreshed, Removed
+from retrovue_daemon.records import (
+    Changed,
+    CollectionChanged,
+    LibraryBusy,
+    LibrarySettled,
+    Refreshed,
+    Removed,
+    ScanCompleted,
+)
 from retrovue_daemon.service.live import pending as module
 from retrovue_daemon.service.live.pending import ItemsDue, LibraryDue, PendingHints
 
@@ -143,6 +151,23 @@ def test_a_scan_of_no_library_is_one_of_all(waiting):
     """Old servers do not say which; neither does a status text."""
     waiting.hear(LibrarySettled("a"), CollectionChanged("7"))
     assert waiting.after(0) == [LibraryDue(None, full=False), LibraryDue("7", full=False)]
+
+
+def test_a_text_that_a_scan_is_complete_counts_only_if_nothing_else_says_so(waiting):
+    """Every scan sends such a text, before or after the end of its activity, which names the library."""
+    waiting.hear(LibrarySettled("a", "7"), ScanCompleted())
+    assert waiting.after(10) == [LibraryDue("7", full=False)]
+    waiting.hear(ScanCompleted())
+    waiting.now += 1
+    waiting.hear(LibrarySettled("b", "8"))
+    assert waiting.after(10) == [LibraryDue("8", full=False)]
+    waiting.after(60)
+    waiting.hear(ScanCompleted())
+    assert waiting.hints.due_in == 5
+    assert waiting.after(5) == [LibraryDue(None, full=False)]
+    assert waiting.after(30) == [LibraryDue(None, full=False)]
+    waiting.after(60)
+    assert waiting.is_empty
 
 
 def test_too_many_items_become_one_full_listing(waiting):

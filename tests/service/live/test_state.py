@@ -41,11 +41,11 @@ async def test_a_replaced_worker_is_live_only_once_it_is_connected(serve, config
     with closing(sqlite3.connect(path)) as connection, connection:
         store_live(connection, 1, LiveState(is_live=True, since=1, channel="websocket", is_owner=True))
     await service.supervisor.apply(config({**table(plex, notifications=True), "url": "http://127.0.0.1:1"}))
-    warning = await events.next("server.not_live")
+    await events.next("server.unreachable")
     await service.database.writer.catch_up()
     state = stored(path)
     assert state is not None
-    assert (state.is_live, state.reason) in {(False, None), (False, warning["reason"])}
+    assert (state.is_live, state.reason) == (False, None)
 
 
 async def test_systemd_shows_which_servers_are_live(serve, config, plex, start_plex, events) -> None:

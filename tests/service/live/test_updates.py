@@ -4,73 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
 
 import pytest
 
 from retrovue_daemon.demo.happenings import ItemsChanged
 from tests.service.conftest import table
-from tests.support.patience import PATIENCE_S
-
-if TYPE_CHECKING:
-    from tests.service.conftest import Service
-    from tests.support.servers import MeasuredPlex
 
 ITEMS = "/library/metadata/*"
-
-
-class Live:
-    """A daemon that follows a server."""
-
-    def __init__(self, service: Service, plex: MeasuredPlex) -> None:
-        self.service = service
-        self.plex = plex
-
-    async def after(self, seconds: float) -> None:
-        """Let the daemon receive what was sent, then let time pass until nothing is due any more."""
-        await self.heard()
-        clock = self.service.clock
-        end = clock.time + seconds
-        while True:
-            await self.rest()
-            due = [until for sleeper, until in clock._sleepers.values() if sleeper == "live due home"]
-            if not due or min(due) > end:
-                break
-            clock.advance(min(due) - clock.time)
-        clock.advance(end - clock.time)
-        await self.rest()
-
-    async def heard(self) -> None:
-        """Wait until the daemon has read every frame: it answers a ping behind them."""
-        await self.plex.notifications.flushed()
-        for _ in range(20):
-            await asyncio.sleep(0.001)
-
-    async def rest(self) -> None:
-        """Wait until the daemon waits for the next frame or time, and no pass runs."""
-        async with asyncio.timeout(PATIENCE_S):
-            while True:
-                await asyncio.sleep(0.002)
-                worker = self.service.supervisor.workers["home"]
-                names = {task.get_name() for task in asyncio.all_tasks()}
-                if not worker._running and not worker._jobs and "live due home: event" in names:
-                    return
-
-
-async def seen(events, event: str) -> dict:
-    """The first line of an event, whether or not lines behind it were read already."""
-    return events.of(event)[0] if events.of(event) else await events.next(event)
-
-
-@pytest.fixture
-async def live(serve, config, plex, events) -> Live:
-    service = await serve(config(table(plex, notifications=True)))
-    await events.count(3, "sync.finished", kind="full")
-    await seen(events, "server.live")
-    one = Live(service, plex)
-    await one.after(0)
-    plex.requests.clear()
-    return one
 
 
 def states(rows) -> dict[str, str]:

@@ -14,6 +14,7 @@ from retrovue_daemon.records import (
     MarkersMade,
     Refreshed,
     Removed,
+    ScanCompleted,
 )
 from retrovue_daemon.sources.plex.frames import LONGEST_FRAME, MOST_ENTRIES, read_frame
 
@@ -187,7 +188,7 @@ def test_scans():
     assert hints(activity(kind, "ended", {"librarySectionID": "2"})) == [LibrarySettled("a-1", "2")]
     assert hints(activity(kind, "ended")) == [LibrarySettled("a-1")]
     status = {"title": "Library scan complete", "description": "", "notificationName": "LIBRARY_UPDATE"}
-    for title, expected in (("Library scan complete", [LibrarySettled("status")]), ('Scanning the "M" section', [])):
+    for title, expected in (("Library scan complete", [ScanCompleted()]), ('Scanning the "M" section', [])):
         frame = {"NotificationContainer": {"type": "status", "StatusNotification": [{**status, "title": title}]}}
         assert hints(json.dumps(frame).encode()) == expected
 
