@@ -181,6 +181,27 @@ async def sync_once(
 
 
 @asynccontextmanager
+async def kept_in_sync(config: Config, redactor: Redactor) -> AsyncIterator[Supervisor]:
+    """Keep the database in sync as long as the context is open, without the signals and notices of a service.
+
+    Raises DatabaseHeld if another process syncs this database.
+    """
+    async with _opened(config, serves=True) as database:
+        supervisor = Supervisor(database, config, ProgressBoard(), redactor, retry=PATIENT)
+        running = asyncio.create_task(supervisor.run(), name="supervisor")
+        started = asyncio.create_task(supervisor.started.wait(), name="start")
+        try:
+            await asyncio.wait([running, started], return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                await _unwrapped(running)
+            yield supervisor
+        finally:
+            for task in (running, started):
+                task.cancel()
+            await asyncio.gather(running, started, return_exceptions=True)
+
+
+@asynccontextmanager
 async def _opened(config: Config, *, serves: bool = False) -> AsyncIterator[Database]:
     place = config.database
     own_place = place.path == default_database(os.environ).path

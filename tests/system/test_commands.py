@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import sqlite3
 import stat
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from retrovue_daemon import __version__
+from tests.support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.commands("here")
 AS_PROCESSES = pytest.mark.commands("process")
@@ -462,16 +464,17 @@ async def test_the_demo_shows_its_story(commands, path, rows) -> None:
     finished = await commands.run("demo", "--fast", "--database", path)
     assert finished.code == 0
     assert finished.err == ""
-    for act in ("== 1.", "== 2.", "== 3.", "== 4."):
+    for act in ("== 1.", "== 2.", "== 3.", "== 4.", "== 5."):
         assert act in finished.out
-    changes = [
-        line.split()[0] for line in finished.out.splitlines() if line.rstrip().endswith(("(movie)", "(episode)"))
-    ]
-    assert changes == ["updated", "updated", "removed", "moved", "added"]
+    changed = [line for line in finished.out.splitlines() if line.rstrip().endswith(("(movie)", "(episode)"))]
+    assert [line.split()[0] for line in changed[:5]] == ["updated", "updated", "removed", "moved", "added"]
+    arrived = [re.sub(r"after \d+\.\d s +", "", line).split()[0] for line in changed[5:]]
+    assert arrived == ["updated", "added", "removed"]
     assert "the server lists none of the 400 known items" in finished.out
     assert finished.out.count("SELECT") == 3
     assert "Man with a Movie Camera" in finished.out
-    assert rows("SELECT count(*) FROM movies WHERE state = 'missing'") == [(1,)]
+    assert rows("SELECT count(*) FROM movies WHERE state = 'missing'") == [(2,)]
+    assert rows("SELECT count(*) > 0 FROM sync_runs WHERE kind = 'events'") == [(1,)]
     assert rows("SELECT count(*) FROM active_movies WHERE server_name = 'attic'") == [(400,)]
     assert str(path) in finished.out
 
@@ -483,6 +486,10 @@ async def test_the_demo_is_one_object_for_programs(commands, tmp_path) -> None:
     told = json.loads(finished.out)
     assert (finished.code, told["exit_code"], told["guarded"]["exit_code"]) == (0, 0, 1)
     assert {change["change"] for change in told["changes"]} == {"updated", "removed", "moved", "added"}
+    assert [(each["change"], each["kind"]) for each in told["live"]] == [
+        ("updated", "movie"), ("added", "episode"), ("removed", "movie")
+    ]  # fmt: skip
+    assert all(0 < each["delay_s"] < PATIENCE_S for each in told["live"])
     assert told["database"].startswith(str(tmp_path))
 
 

@@ -117,4 +117,4 @@ def test_the_wheel_runs_outside_the_checkout(installed: Path, tmp_path: Path) ->
 
 def test_the_demo_runs_from_the_wheel(installed: Path, tmp_path: Path) -> None:
     """With the migrations and the simulated servers that it needs."""
-    assert "== 4." in _run(installed, tmp_path, "retrovue-daemon", "demo", "--fast")
+    assert "== 5." in _run(installed, tmp_path, "retrovue-daemon", "demo", "--fast")

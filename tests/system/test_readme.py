@@ -19,8 +19,10 @@ def _plain(text: str) -> list[str]:
 @pytest.mark.commands("here")
 async def test_the_readme_shows_what_the_demo_prints(commands, path) -> None:
     """But for the times."""
-    (shown,) = re.findall(r"```text\n(== .*?)```", README.read_text("utf-8"), re.DOTALL)
+    excerpts = re.findall(r"```text\n(== .*?)```", README.read_text("utf-8"), re.DOTALL)
+    assert len(excerpts) == 2  # the second and the third act
     finished = await commands.run("demo", "--fast", "--database", path, COLUMNS="110")
-    printed, excerpt = _plain(finished.out), _plain(shown)
-    begin = printed.index(excerpt[0])
-    assert printed[begin : begin + len(excerpt)] == excerpt
+    printed = _plain(finished.out)
+    for excerpt in map(_plain, excerpts):
+        begin = printed.index(excerpt[0])
+        assert printed[begin : begin + len(excerpt)] == excerpt

@@ -142,8 +142,9 @@ def demo(  # noqa: PLR0917 -- typer passes every option by its name
 ) -> None:
     """Demonstrate the daemon on two simulated Plex servers, in less than a minute.
 
-    The demo runs a first sync with progress bars, a second one after edits, removals and moves, and a third one
-    against a server that suddenly returns an empty library. It keeps the database and shows queries to try.
+    The demo runs a first sync with progress bars, and a second one after edits, removals and moves. Then the daemon
+    runs, and changes arrive by themselves within seconds. The last sync is against a server that suddenly returns an
+    empty library. The demo keeps the database and shows queries to try.
 
     With --movies or --shows, the demo syncs one generated library instead. With --serve, it only runs a simulated
     server for other programs. In the demo with two servers, --release and --page-cap apply to the server 'home'.

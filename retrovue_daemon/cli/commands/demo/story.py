@@ -1,4 +1,4 @@
-"""The story of ``retrovue-daemon demo``: two servers, some changes on one, and a missing disk on the other."""
+"""The story of ``retrovue-daemon demo``: two servers, changes on one, and a missing disk on the other."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from retrovue_daemon.cli.display.reports import print_counts
 from retrovue_daemon.cli.display.table import Table
 
 if TYPE_CHECKING:
+    from retrovue_daemon.cli.commands.demo.live import Arrival
     from retrovue_daemon.config import Config
     from retrovue_daemon.demo import SimulatedPlex
     from retrovue_daemon.store.items.differences import Difference
@@ -38,7 +39,7 @@ FROM active_episodes GROUP BY server_id, plex_path HAVING count(*) > 1 LIMIT 4""
 }
 """Questions of a program that builds channels, as SQL."""
 
-LATENCY_S = 0.3
+LATENCY_S = 0.1
 """Seconds by which a simulated server delays each response, so that the bars are visible."""
 
 PAUSE_S = 5.0
@@ -54,14 +55,17 @@ class StoryResult:
     first: dict[str, Any]
     second: dict[str, Any]
     changes: tuple[Difference, ...]
+    live: tuple[Arrival, ...]
     guarded: dict[str, Any]
 
     @property
     def went_well(self) -> bool:
-        """Whether each act ended as expected: two syncs without errors, and a third one that removed nothing."""
+        """Whether each act ended as expected: two good syncs, changes that arrived, and one that removed nothing."""
         guarded = [done for server in self.guarded["servers"] for done in server["libraries"]]
         return (
             self.first["exit_code"] == self.second["exit_code"] == 0
+            and bool(self.live)
+            and all(arrival.delay_s is not None for arrival in self.live)
             and any(done["status"] == "blocked" for done in guarded)
             and not any(done["removed"] for done in guarded)
         )
@@ -100,9 +104,16 @@ class Story:
         with tempfile.TemporaryDirectory(prefix="retrovue-demo-") as name:
             second, changes = await self._sync_and_compare(Path(name) / "before.db")
         self._print_changes(second, changes)
+        await self._print_act(
+            "3. Changes that arrive by themselves",
+            "Now the daemon runs, and 'home' sends it notifications over a websocket. In Plex, a film is edited, a"
+            " show gets a new episode, and another film is deleted. Once the server has been quiet about an item for"
+            " two seconds, the daemon requests it; a library is synced as soon as the server has scanned it.",
+        )
+        live = await self._watch()
         had = self._count(ATTIC_FILMS)
         await self._print_act(
-            "3. The disk of 'attic' is not mounted",
+            "4. The disk of 'attic' is not mounted",
             "The server reports an empty film library, exactly as if all films had been deleted.",
         )
         self.attic.quirks.empty_libraries = {"1"}
@@ -110,9 +121,9 @@ class Story:
         self._print_counts(guarded)
         if not self._quiet:
             self._print_kept(had, self._count(ATTIC_FILMS))
-            print("\n== 4. Query the database")
+            print("\n== 5. Query the database")
             print_queries(self._database)
-        return StoryResult(first, second, changes, guarded)
+        return StoryResult(first, second, changes, live, guarded)
 
     def _change(self) -> None:
         """Make the changes of the second act."""
@@ -146,6 +157,14 @@ class Story:
         work = sync_once(self._settings(), options, board, redactor)
         reports = await (with_bars(work, board, console) if self._bars and console.is_terminal else work)
         return summary(reports, exit_code(reports))
+
+    async def _watch(self) -> tuple[Arrival, ...]:
+        from retrovue_daemon.cli.commands.demo.live import watch_changes_arrive  # noqa: PLC0415 -- not for --help
+
+        arrivals = await watch_changes_arrive(self.home, self._database, self._settings(), self._print_arrival)
+        if not arrivals and not self._quiet:
+            print("no notification arrived: please report this")
+        return arrivals
 
     async def _sync_and_compare(self, before: Path) -> tuple[dict[str, Any], tuple[Difference, ...]]:
         import asyncio  # noqa: PLC0415 -- not for --help
@@ -223,6 +242,12 @@ class Story:
             )
         )
 
+    def _print_arrival(self, arrival: Arrival) -> None:
+        if self._quiet:
+            return
+        after = "not in time" if arrival.delay_s is None else f"after {arrival.delay_s:.1f} s"
+        print(f"  {after}   {arrival.change:<10}{arrival.title} ({arrival.kind.value})", flush=True)
+
     def _print_kept(self, had: int, has: int) -> None:
         if has == had:
             print(
@@ -257,6 +282,7 @@ def print_result(result: StoryResult, database: Path) -> None:
             "first": result.first,
             "second": result.second,
             "changes": result.changes,
+            "live": result.live,
             "guarded": result.guarded,
         }
     )
