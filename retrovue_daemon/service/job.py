@@ -12,6 +12,7 @@ from retrovue_daemon.sync.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from collections.abc import Set as AbstractSet
 
     from retrovue_daemon.errors import DaemonError
     from retrovue_daemon.records import Show
@@ -56,6 +57,10 @@ class Job(msgspec.Struct, eq=False):
             self._order = {library_id: position for position, library_id in enumerate(libraries)}
         else:
             self.pending &= set(libraries)
+
+    def can_start(self, busy: AbstractSet[int]) -> bool:
+        """Return whether the server has to be polled for it now: not while all of its libraries are ``busy``."""
+        return self.pending is None or not self.pending <= busy
 
     def begin(self, library_id: int, meters: Sequence[int] = ()) -> None:
         """Record that the passes of a library have started, and their numbers on the progress board."""

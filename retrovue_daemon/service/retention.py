@@ -1,4 +1,4 @@
-"""Deleting the rows of items that have been missing for longer than the configuration keeps them."""
+"""Deleting rows that have been missing for longer than the configuration keeps them, and the clock that says so."""
 
 from __future__ import annotations
 
@@ -11,9 +11,19 @@ from retrovue_daemon.store.tables.collections import purge_collections
 
 if TYPE_CHECKING:
     from retrovue_daemon.service.roster import ActiveServer
+    from retrovue_daemon.service.worker_context import WorkerContext
     from retrovue_daemon.store.database import Database
 
 log = structlog.get_logger()
+
+
+async def tidy(context: WorkerContext, server: ActiveServer) -> None:
+    """Do what a poll of a server leaves to the end: delete what was missing for long, and keep the observed time."""
+    database, observed = context.database, context.observed
+    await purge_missing(database, server, observed.now(), context.timing.retention)
+    if observed.is_due:
+        # Rarely, because a poll without changes should write almost nothing.
+        await database.writer.run(observed.keep)
 
 
 async def purge_missing(database: Database, server: ActiveServer, observed: int, retention: float | None) -> None:

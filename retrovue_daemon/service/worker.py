@@ -16,7 +16,7 @@ from retrovue_daemon.service.due import Planner
 from retrovue_daemon.service.health import Health, ReportFailures, with_hint
 from retrovue_daemon.service.job import Job
 from retrovue_daemon.service.live.updates import LiveUpdates
-from retrovue_daemon.service.retention import purge_missing
+from retrovue_daemon.service.retention import tidy
 from retrovue_daemon.service.round_log import RoundLog
 from retrovue_daemon.service.schedule import LibraryBackoff, ServerSchedule
 from retrovue_daemon.service.selection import EVERYTHING
@@ -24,7 +24,6 @@ from retrovue_daemon.sync.discovery import Discovery
 from retrovue_daemon.sync.passes.base import log_report, report_unstarted, run_pass
 from retrovue_daemon.sync.path_updates import PathUpdater
 from retrovue_daemon.sync.streams import recall_streams, remember_streams
-from retrovue_daemon.sync.target import PassContext
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -188,13 +187,10 @@ class ServerWorker:
     async def _wait_for_work(self) -> None:
         """Wait until a poll is due or a job can start."""
         while (seconds := self._schedule.due_in) and not any(
-            job.pending is None or not job.pending <= self._running.keys() for job in self._jobs
+            job.can_start(self._running.keys()) for job in self._jobs
         ):
             self._wake.clear()
             await self.context.clock.wait_for(self._wake, seconds, f"interval {self.name}")
-
-    def _can_start(self, job: Job) -> bool:
-        return job.pending is None or not job.pending <= self._running.keys()
 
     async def _poll(self, client: PlexClient, group: asyncio.TaskGroup, *, scheduled: bool) -> None:
         """Contact the server and start the passes of all jobs; if ``scheduled``, also those that are due."""
@@ -231,12 +227,8 @@ class ServerWorker:
 
     def _planner(self, client: PlexClient, contact: Contact, *, scheduled: bool) -> Planner:
         shared = self.context
-        pass_context = PassContext(
-            client, shared.database, shared.settings, shared.skips, shared.clock.now, shared.observed
-        )
-        return Planner(
-            contact, pass_context, self._running.keys(), scheduled, shared.timing, self._backoff, shared.clock
-        )
+        passes = shared.for_passes(client)
+        return Planner(contact, passes, self._running.keys(), scheduled, shared.timing, self._backoff, shared.clock)
 
     # -- passes -----------------------------------------------------------------------------------------------------
 
@@ -285,11 +277,7 @@ class ServerWorker:
             await self._paths.recompute_after_pass(self.server.server_id, work.library_id, changes)
             if not self._running:
                 self._discovery.merged_rows.forget()
-                shared = self.context
-                await purge_missing(shared.database, self.server, shared.observed.now(), shared.timing.retention)
-                if shared.observed.is_due:
-                    # Rarely, because a poll without changes should write almost nothing.
-                    await shared.database.writer.run(shared.observed.keep)
+                await tidy(self.context, self.server)
                 await self._rounds.report_idle(self.server.server_id)
 
     def _finish_passes(

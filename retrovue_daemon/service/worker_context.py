@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from retrovue_daemon.sources.plex.client import PlexClient
+from retrovue_daemon.sync.target import PassContext
 from retrovue_daemon.version import __version__
 
 if TYPE_CHECKING:
@@ -55,6 +56,10 @@ class WorkerContext(msgspec.Struct, frozen=True):
             bodies=self.bodies,
             clock=self.clock,
         )
+
+    def for_passes(self, client: PlexClient) -> PassContext:
+        """Return what the passes over a server's libraries need; ``client`` is open."""
+        return PassContext(client, self.database, self.settings, self.skips, self.clock.now, self.observed)
 
 
 class Claims:

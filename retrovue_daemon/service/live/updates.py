@@ -20,7 +20,6 @@ from retrovue_daemon.sync.passes.base import log_report, run_pass
 from retrovue_daemon.sync.passes.events import EventsPass
 from retrovue_daemon.sync.progress import ProgressBoard
 from retrovue_daemon.sync.rounds import MergedRows, Round
-from retrovue_daemon.sync.target import PassContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -233,16 +232,14 @@ class LiveUpdates:
 
     async def _read_items(self, client: PlexClient, target: LibraryTarget, due: ItemsDue) -> None:
         """Run a pass over these items. Raise StoreError."""
-        shared, library_id = self._worker.context, target.row.id
+        library_id = target.row.id
         if self._worker.is_busy(library_id):
             self._remember(library_id, due.rating_keys)
         if not target.row.listed_until:
             return  # its first listing runs, or is still to come
         # A round of its own: this pass waits for no other, and no other waits for it.
         library = replace(target, round=Round(self._merged_rows))
-        context = PassContext(
-            client, shared.database, shared.settings, shared.skips, shared.clock.now, shared.observed
-        )
+        context = self._worker.context.for_passes(client)
         meter = ProgressBoard().begin(self._server, target.row.name)
         one = EventsPass(context, library, meter, due.rating_keys)
         report: asyncio.Future[PassReport] = asyncio.get_running_loop().create_future()
