@@ -68,11 +68,10 @@ class LiveStatus:
 
     def end(self, error: PlexError | None) -> None:
         """Record that the server is not live, and log why when that begins; None if notifications are off."""
-        reason = "notifications are off" if error is None else str(error)
+        reason, hint = ("notifications are off", None) if error is None else (str(error), error.hint)
         if not self.latest.is_live and self.latest.reason is not None and (error is None) == self.latest.is_off:
-            self.latest = replace(self.latest, reason=reason)  # the newest one, without another line
+            self.latest = replace(self.latest, reason=reason, hint=hint)  # the newest one, without another line
             return
-        hint = None if error is None else error.hint
         self._set(
             replace(
                 self.latest,
