@@ -82,7 +82,8 @@ def tune_memory() -> None:
     Imported objects are frozen, so the collector never scans them again. Pages and rows contain no cycles and are
     freed by their reference counts; scanning them took a tenth to a quarter of the time of an unchanged pass. Each
     scan is kept small: one of 50,000 objects, some fifty of them garbage of each request, blocked the event loop for
-    80 ms.
+    80 ms. The threshold is less than what a scan finds: it counts objects that were created since the last one, minus
+    those that were freed, also older ones. With several servers there were up to 30,000 at a threshold of 10,000.
 
     The C library returns blocks of more than 128 KiB, such as the body of a page, to the system at once. Each new
     block is mapped and cleared page by page, which took three quarters of the time of reading a body. glibc can be
@@ -90,7 +91,7 @@ def tune_memory() -> None:
     blocks as large as any that was freed, and with them the gaps between them. Other C libraries are not changed.
     """
     gc.freeze()
-    gc.set_threshold(10_000, 100, 100)
+    gc.set_threshold(5_000, 200, 100)
     import ctypes  # noqa: PLC0415 -- only long work needs it
 
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

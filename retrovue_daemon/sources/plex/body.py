@@ -22,6 +22,9 @@ MOST_IN_FLIGHT: Final = 32 * 1024 * 1024
 LARGEST_BODY: Final = 16 * 1024 * 1024
 """Bytes of one body after decompression: 7,000 episodes. A larger page is requested in halves."""
 
+DECODED_PER_TURN: Final = 1024 * 1024
+"""Bytes of JSON, which take about 8 ms."""
+
 _LARGE: Final = 4 * 1024 * 1024
 """Bytes of a body from which on its pieces are freed while they are joined, which takes longer."""
 
@@ -42,6 +45,7 @@ class BodyBudget:
         self.peak = 0
         self.decoding = asyncio.Lock()
         """Held while a body is decoded in a thread: one at a time, because that takes as much memory again."""
+        self.turn = DecodingTurn()
         self._first: BodyShare | None = None
         self.changed = asyncio.Event()
         """Set, and replaced, when bytes are given back."""
@@ -74,6 +78,35 @@ class BodyBudget:
             self._first = None
         self.changed.set()
         self.changed = asyncio.Event()
+
+
+class DecodingTurn:
+    """Bounds what is decoded in one turn of the event loop: the pages of many servers may arrive in the same one.
+
+    Bodies that wait for the next turn do so in their order.
+    """
+
+    def __init__(self, most: int = DECODED_PER_TURN) -> None:
+        self._most = most
+        self._decoded = 0
+        """Bytes in the current turn."""
+        self._order = asyncio.Lock()
+        self._ended = asyncio.Event()
+
+    async def begin(self, size: int) -> None:
+        """Wait for a turn in which ``size`` bytes may be decoded; a turn's first body may have any size."""
+        async with self._order:
+            while self._decoded and self._decoded + size > self._most:
+                self._ended.clear()
+                await self._ended.wait()
+        if not self._decoded:
+            # Not call_soon: timers come last in a turn, so that one that is due would wait for two bodies.
+            asyncio.get_running_loop().call_later(0, self._end)
+        self._decoded += size
+
+    def _end(self) -> None:
+        self._decoded = 0
+        self._ended.set()
 
 
 class BodyShare:

@@ -271,6 +271,7 @@ class Transport:
                 async with self.bodies.decoding:
                     result = await asyncio.to_thread(parse, response)
             else:
+                await self.bodies.turn.begin(len(response.body))
                 result = parse(response)
         except TooLargeContent as error:
             error_type, reason = AnswerTooLarge, error.reason

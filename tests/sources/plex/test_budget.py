@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from retrovue_daemon.sources.plex.body import BodyBudget
+from retrovue_daemon.sources.plex.body import BodyBudget, DecodingTurn
 
 if TYPE_CHECKING:
     from retrovue_daemon.sources.plex.body import BodyShare
@@ -107,3 +107,47 @@ async def test_a_body_is_dropped_although_an_exception_holds_its_response() -> N
         share.join()
         assert share.content == b"body"
     assert (share.content, budget.used) == (b"", 0)
+
+
+TIMER = 0
+
+
+async def decoded(turn: DecodingTurn, *sizes: int) -> list[int]:
+    """Decode bodies of these sizes at once; return their sizes, and TIMER for each timer due since one of them."""
+    found: list[int] = []
+    end = asyncio.Event()
+
+    def over() -> None:
+        found.append(TIMER)
+        if found.count(TIMER) == len(sizes):
+            end.set()
+
+    async def decode(size: int) -> None:
+        await turn.begin(size)
+        asyncio.get_running_loop().call_later(0, over)
+        found.append(size)
+
+    await asyncio.gather(*(decode(size) for size in sizes), end.wait())
+    return found
+
+
+async def test_no_timer_waits_for_two_large_bodies() -> None:
+    """They are decoded in their order; the event loop gets to what is due between them."""
+    found = await decoded(DecodingTurn(100), 61, 62, 1000, 63)
+    assert found == [61, TIMER, 62, TIMER, 1000, TIMER, 63, TIMER]
+
+
+async def test_small_bodies_are_decoded_in_one_turn() -> None:
+    """Those of many servers would otherwise wait for each other."""
+    assert await decoded(DecodingTurn(100), 20, 30, 50, 40) == [20, 30, 50, TIMER, TIMER, TIMER, 40, TIMER]
+
+
+async def test_a_body_that_no_longer_waits_for_its_turn_holds_nothing_up() -> None:
+    """A pass may be cancelled at any time."""
+    turn = DecodingTurn(100)
+    await turn.begin(100)
+    waiting = [asyncio.create_task(turn.begin(100)) for _ in range(3)]
+    await asyncio.sleep(0)
+    for task in waiting[:2]:
+        task.cancel()
+    await asyncio.wait_for(waiting[2], 5)

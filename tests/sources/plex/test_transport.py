@@ -40,14 +40,13 @@ from retrovue_daemon.errors import (
 from retrovue_daemon.sources.plex.failures import failure_of
 from retrovue_daemon.sources.plex.parse import parse_identity
 from retrovue_daemon.sources.plex.retries import Attempts, RetryPolicy
-from retrovue_daemon.sources.plex.transport import Transport
+from retrovue_daemon.sources.plex.transport import Response, Transport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
 
     from retrovue_daemon.records import ServerIdentity
-    from retrovue_daemon.sources.plex.transport import Response
     from tests.sources.plex.conftest import FakePlex
 
     Connect = Callable[..., Awaitable[Transport]]
@@ -204,6 +203,26 @@ async def test_what_takes_long_is_read_in_a_thread(
 
     plex.answer(PATH, plex.reply(body))
     assert await (await transport(max_body=10_000_000)).get(PATH, thread) is in_a_thread
+
+
+async def test_pages_of_several_servers_are_not_decoded_in_one_turn(plex: FakePlex, transport: Connect) -> None:
+    """Pages that arrive at the same time would block the event loop for as long as all of them take."""
+    connection = await transport(max_body=10_000_000)
+    share = connection.bodies.share()
+    share.content = b'{"a": [%s""]}' % (b'"xxxxxxxx", ' * 100_000)
+    response = Response(share, "", None, 0.0)
+    decoded: list[int] = []
+    turns = [0]
+    loop = asyncio.get_running_loop()
+
+    def count() -> None:
+        turns.append(len(turns))
+        timers.append(loop.call_later(0, count))
+
+    timers = [loop.call_later(0, count)]
+    await asyncio.gather(*(connection.decode(response, lambda _: decoded.append(turns[-1])) for _ in range(4)))
+    timers[-1].cancel()
+    assert len(set(decoded)) == 4
 
 
 async def test_no_cookies(plex: FakePlex, transport: Connect) -> None:
