@@ -163,6 +163,11 @@ class ServerWorker:
         timing = self.context.timing
         return max(timing.interval, timing.interval_live) if self.live.status.may_stretch else timing.interval
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether the last poll reached the server that it should."""
+        return self.health.error is None
+
     def is_busy(self, library_id: int) -> bool:
         """Return whether passes over a library run."""
         return library_id in self._running
@@ -297,7 +302,7 @@ class ServerWorker:
         for job in work.jobs:
             job.end(work.library_id, reports)
         self.live.passes_ended(work.target)
-        if not self._running:
+        if not self._running and self.is_usable:
             self.details.resume()
         self._wake.set()
 
@@ -329,6 +334,9 @@ class ServerWorker:
     def fail(self, error: Exception, *jobs: Job) -> None:
         """Report a failure, also to the given jobs, and schedule the next try."""
         failure = self.health.begin(error)
+        # Another machine may be at the address by now, which must not be shown the token.
+        self.details.pause()
+        self.details.give_up()
         self._schedule.failed(failure, self.context.timing.interval)
         self.context.slots.give_up(self.name)
         self.context.claims.withdraw(self.name)

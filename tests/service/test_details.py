@@ -84,6 +84,23 @@ async def test_details_give_way_to_passes(serve, rich, plex, events, rows) -> No
     assert len(requests(plex)) > before
 
 
+async def test_another_machine_at_the_address_is_not_asked_for_details(serve, rich, plex, events, clock) -> None:
+    """It would be shown the token; what is wanted is read when the server is back."""
+    held = plex.faults.hang("/library/metadata/*")
+    service = await serve(rich)
+    await held.reached.wait()
+    machine, plex.world.machine_identifier = plex.world.machine_identifier, "another machine"
+    service.supervisor.sync_now()
+    await events.next("server.replaced")
+    held.release.set()
+    plex.requests.clear()
+    await clock.tick("interval home")
+    assert requests(plex) == []
+    plex.world.machine_identifier = machine
+    await clock.wake("interval home")
+    await events.count(3, "details.finished", kind="new")
+
+
 async def test_new_items_are_read_again_after_1_6_and_24_hours(serve, rich, plex, path, events, clock) -> None:
     """Servers look for markers hours later, and do not tell. Items that have been there for long are left alone."""
     clock.wall = max(film.added_at for film in plex.world.movies()) + 100 * DAY

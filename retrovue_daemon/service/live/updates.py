@@ -54,6 +54,10 @@ class Followed(Protocol):
     context: WorkerContext
     details: DetailsReader
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether the last poll reached the server that it should."""
+
     def is_busy(self, library_id: int) -> bool:
         """Return whether passes over a library run."""
 
@@ -235,8 +239,8 @@ class LiveUpdates:
         library_id = target.row.id
         if self._worker.is_busy(library_id):
             self._remember(library_id, due.rating_keys)
-        if not target.row.listed_until:
-            return  # its first listing runs, or is still to come
+        if not target.row.listed_until or not self._worker.is_usable:
+            return  # a listing runs, or is still to come
         # A round of its own: this pass waits for no other, and no other waits for it.
         library = replace(target, round=Round(self._merged_rows))
         context = self._worker.context.for_passes(client)
