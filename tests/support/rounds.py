@@ -21,6 +21,7 @@ from tests.support.clocks import SetClock
 from tests.support.commands import CommandsHere
 from tests.support.patience import IMPATIENT
 from tests.support.processes import DEVELOPMENT, STRICT, Commands
+from tests.support.servers import without_groups
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -34,8 +35,12 @@ FULLY = SyncOptions(selection=Selection(full=True))
 
 
 @pytest.fixture
-async def plex() -> AsyncIterator[SimulatedPlex]:
-    async with SimulatedPlex(built_in_library()) as server:
+async def plex(request: pytest.FixtureRequest) -> AsyncIterator[SimulatedPlex]:
+    """Serve the built-in library; in files marked ``no_groups``, without what half of the requests would be for."""
+    world = built_in_library()
+    if request.node.get_closest_marker("no_groups"):
+        without_groups(world)
+    async with SimulatedPlex(world) as server:
         yield server
 
 

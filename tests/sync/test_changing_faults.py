@@ -6,14 +6,14 @@ import pytest
 
 from retrovue_daemon.demo import SimulatedPlex, generated_library
 from retrovue_daemon.service.daemon import SyncOptions
-from tests.support.servers import few_groups
+from tests.support.servers import without_groups
 
 AS_RUN = SyncOptions()
 
 
 @pytest.fixture
 async def plex():
-    async with SimulatedPlex(few_groups(generated_library(movies=30, shows=0, episodes=0))) as server:
+    async with SimulatedPlex(without_groups(generated_library(movies=30, shows=0, episodes=0))) as server:
         yield server
 
 

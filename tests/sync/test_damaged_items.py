@@ -10,6 +10,8 @@ from retrovue_daemon.demo.world import media_of
 from retrovue_daemon.service.daemon import SyncOptions
 from retrovue_daemon.service.selection import Selection
 
+pytestmark = pytest.mark.no_groups
+
 AS_RUN = SyncOptions()
 LISTING = "/library/sections/1/all"
 EPISODES = "/library/sections/3/*"

@@ -13,7 +13,9 @@ from retrovue_daemon.errors import DatabaseUnusable
 from retrovue_daemon.service.daemon import SyncOptions
 from retrovue_daemon.service.selection import Selection
 from retrovue_daemon.sync.discovery import Discovery
-from tests.support.servers import few_groups
+from tests.support.servers import without_groups
+
+pytestmark = pytest.mark.no_groups
 
 
 @pytest.fixture
@@ -254,7 +256,7 @@ async def test_a_renamed_library_is_renamed_everywhere(synced, sync, rows) -> No
 
 async def test_a_server_whose_row_vanished_costs_the_others_nothing(synced, config, sync, rows, path) -> None:
     """Another program may delete it at any moment."""
-    async with SimulatedPlex(few_groups(generated_library(movies=5, shows=0, episodes=0))) as other:
+    async with SimulatedPlex(without_groups(generated_library(movies=5, shows=0, episodes=0))) as other:
         stuck = other.faults.hang("/identity")
         round_ = asyncio.create_task(sync(config(synced, other)))
         await stuck.reached.wait()
@@ -354,7 +356,7 @@ async def test_a_bug_costs_one_server_only(synced, config, sync, monkeypatch) ->
         return await contact(discovery, client, server_id)
 
     monkeypatch.setattr(Discovery, "contact", mistaken)
-    async with SimulatedPlex(few_groups(generated_library(movies=5, shows=0, episodes=0))) as other:
+    async with SimulatedPlex(without_groups(generated_library(movies=5, shows=0, episodes=0))) as other:
         first, second = await sync(config(synced, other))
     assert first.error is None
     assert len(first.passes) == 7

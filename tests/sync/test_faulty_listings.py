@@ -12,7 +12,7 @@ from retrovue_daemon.demo.marks import Marks
 from retrovue_daemon.demo.reissued import reissue_keys
 from retrovue_daemon.service.daemon import SyncOptions
 from retrovue_daemon.service.selection import Selection
-from tests.support.servers import few_groups
+from tests.support.servers import few_groups, without_groups
 
 AS_RUN = SyncOptions()
 ACCEPTED = SyncOptions(selection=Selection(full=True, accept_removals=True))
@@ -21,6 +21,12 @@ HOWS = ("error", "refusal", "drop", "truncate", "garble")
 
 @pytest.fixture
 async def films():
+    async with SimulatedPlex(without_groups(generated_library(movies=30, shows=0, episodes=0))) as plex:
+        yield plex
+
+
+@pytest.fixture
+async def grouped_films():
     async with SimulatedPlex(few_groups(generated_library(movies=30, shows=0, episodes=0))) as plex:
         yield plex
 
@@ -39,8 +45,12 @@ def _keys(rows) -> set[str]:
 
 
 @pytest.mark.parametrize("how", HOWS)
-async def test_one_bad_film_costs_only_itself(films, config, sync, rows, how) -> None:
-    """Whatever it does to its page: all others arrive, and it is reported with its neighbours; the doubt stays."""
+async def test_one_bad_film_costs_only_itself(grouped_films, config, sync, rows, how) -> None:
+    """Whatever it does to its page: all others arrive, and it is reported with its neighbours; the doubt stays.
+
+    It is as bad in its collections and beside its labels.
+    """
+    films = grouped_films
     settings = config(films, sync={"page_size": 10, "retention": "0s"})
     all_films = list(films.world.movies())
     films.faults.poison(all_films[16].id, how)
@@ -116,7 +126,7 @@ async def test_what_left_beside_a_bad_film_goes_and_the_bad_one_stays(films, con
 @pytest.mark.parametrize("how", ["error", "refusal"])
 async def test_a_bad_entry_in_a_show_library(config, sync, rows, what, how) -> None:
     """Everything behind it and below it is still read; its own children too, where it is a show."""
-    async with SimulatedPlex(few_groups(generated_library(movies=0, shows=6, episodes=60))) as plex:
+    async with SimulatedPlex(without_groups(generated_library(movies=0, shows=6, episodes=60))) as plex:
         settings = config(plex, sync={"page_size": 5})
         items = list(getattr(plex.world, what)())
         plex.faults.poison(items[2].id, how)
@@ -152,7 +162,7 @@ async def test_what_was_added_again_beside_a_bad_film_keeps_its_id(films, config
 @pytest.fixture
 async def recreated(config, sync):
     """Sync 600 films; 250 of them, beside one that the server cannot send, get new keys, and others are removed."""
-    async with SimulatedPlex(few_groups(generated_library(movies=600, shows=0, episodes=0))) as plex:
+    async with SimulatedPlex(without_groups(generated_library(movies=600, shows=0, episodes=0))) as plex:
         settings = config(plex, sync={"retention": "0s", "max_removed": "90%"})
         for film in list(plex.world.movies()):
             plex.world.put(msgspec.structs.replace(film, guid=f"plex://movie/{film.id:024x}"))
@@ -254,7 +264,7 @@ async def test_films_without_a_key_are_not_gone(films, config, sync, rows) -> No
 @pytest.mark.parametrize("number", [30, 500])
 async def test_an_empty_page_of_a_server_without_totals_removes_nothing(config, sync, rows, number) -> None:
     """It looks like the end of the listing: few rows are requested, for many the listing is read again."""
-    async with SimulatedPlex(few_groups(generated_library(movies=number, shows=0, episodes=0))) as plex:
+    async with SimulatedPlex(without_groups(generated_library(movies=number, shows=0, episodes=0))) as plex:
         settings = config(plex, sync={"page_size": number // 10, "max_removed": "100%", "retention": "0s"})
         plex.quirks.no_totals = True
         await sync(settings)
@@ -267,7 +277,7 @@ async def test_an_empty_page_of_a_server_without_totals_removes_nothing(config, 
 
 async def test_many_that_left_a_server_without_totals_go_after_two_equal_listings(config, sync, rows) -> None:
     """No total, but twice the same."""
-    async with SimulatedPlex(few_groups(generated_library(movies=500, shows=0, episodes=0))) as plex:
+    async with SimulatedPlex(without_groups(generated_library(movies=500, shows=0, episodes=0))) as plex:
         settings = config(plex, sync={"max_removed": "90%"})
         plex.quirks.no_totals = True
         await sync(settings)
@@ -281,7 +291,7 @@ async def test_many_that_left_a_server_without_totals_go_after_two_equal_listing
 
 async def test_the_guard_counts_items_not_yet_requested(config, sync, rows) -> None:
     """Two hundred at a time would pass it; a person accepts all of them at once."""
-    async with SimulatedPlex(few_groups(generated_library(movies=1500, shows=0, episodes=0))) as plex:
+    async with SimulatedPlex(without_groups(generated_library(movies=1500, shows=0, episodes=0))) as plex:
         settings = config(plex, sync={"max_removed": "20%"})
         await sync(settings)
         for film in list(plex.world.movies())[:500]:
@@ -298,7 +308,7 @@ async def test_keys_that_are_given_out_again_move_no_id_beside_a_fault_that_stay
     config, sync, rows, fault, what
 ) -> None:
     """Each id stays with its item at once: later the owner of the row under the new key could not be determined."""
-    async with SimulatedPlex(few_groups(generated_library(movies=12, shows=4, episodes=6))) as plex:
+    async with SimulatedPlex(without_groups(generated_library(movies=12, shows=4, episodes=6))) as plex:
         settings = config(plex)
         await sync(settings)
         items = list(getattr(plex.world, what)())
@@ -329,7 +339,7 @@ async def test_keys_that_are_given_out_again_move_no_id_beside_a_fault_that_stay
 @pytest.mark.parametrize("number", [6, 12])
 async def test_several_bad_shows_cost_only_themselves(config, sync, rows, number, how) -> None:
     """Neither their listing nor their own page can be had; their episodes are stored without them."""
-    async with SimulatedPlex(few_groups(generated_library(movies=0, shows=40, episodes=3))) as plex:
+    async with SimulatedPlex(without_groups(generated_library(movies=0, shows=40, episodes=3))) as plex:
         for show in list(plex.world.shows())[::3][:number]:
             plex.faults.poison(show.id, how)
         settings = config(plex)
@@ -369,7 +379,7 @@ async def test_a_film_whose_key_belongs_to_an_episode_now_is_gone(plex, sync, ro
 @pytest.mark.parametrize("how", HOWS)
 async def test_a_sync_of_one_show_removes_no_episode_that_cannot_be_read(config, sync, rows, how) -> None:
     """Also where the server answers 404 for the episode alone."""
-    async with SimulatedPlex(few_groups(generated_library(movies=0, shows=2, episodes=60))) as plex:
+    async with SimulatedPlex(without_groups(generated_library(movies=0, shows=2, episodes=60))) as plex:
         settings = config(plex, sync={"page_size": 5, "retention": "0s"})
         await sync(settings)
         show = next(plex.world.shows())

@@ -14,7 +14,7 @@ from retrovue_daemon.demo.versions import without_folders
 from retrovue_daemon.service.daemon import SyncOptions
 from retrovue_daemon.service.selection import Selection
 
-pytestmark = pytest.mark.commands("here")
+pytestmark = [pytest.mark.commands("here"), pytest.mark.no_groups]
 
 STORED = "SELECT id, plex_path, file_path, state FROM media_files ORDER BY id"
 DOUBT = "SELECT doubt, last_error FROM libraries WHERE library_name = 'Movies'"

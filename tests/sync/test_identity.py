@@ -13,10 +13,12 @@ import pytest
 from retrovue_daemon.demo import SimulatedPlex, generated_library
 from retrovue_daemon.service.daemon import SyncOptions
 from retrovue_daemon.service.selection import Selection
-from tests.support.servers import few_groups
+from tests.support.servers import without_groups
 
 if TYPE_CHECKING:
     from retrovue_daemon.store.tables.runs import Run
+
+pytestmark = pytest.mark.no_groups
 
 AS_RUN = SyncOptions()
 
@@ -223,7 +225,7 @@ async def test_a_library_that_is_held_back_moves_nothing_unless_most_of_it_did(
 
     What came may have been stored by an earlier pass, which could not judge because the server was scanning.
     """
-    async with SimulatedPlex(few_groups(generated_library(movies=100, shows=0, episodes=0))) as plex:
+    async with SimulatedPlex(without_groups(generated_library(movies=100, shows=0, episodes=0))) as plex:
         await sync(plex)
         before = ids()
         films = list(plex.world.movies())

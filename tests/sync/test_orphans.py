@@ -9,6 +9,8 @@ from retrovue_daemon.demo import SimulatedPlex, generated_library
 from retrovue_daemon.service.daemon import SyncOptions
 from retrovue_daemon.service.selection import Selection
 
+pytestmark = pytest.mark.no_groups
+
 AS_RUN = SyncOptions()
 
 TREE = (

@@ -16,10 +16,12 @@ from retrovue_daemon.demo.release import RELEASE_2016, RELEASE_2023
 from retrovue_daemon.errors import AmbiguousShow
 from retrovue_daemon.service.daemon import SyncOptions
 from retrovue_daemon.service.selection import Selection
-from tests.support.servers import few_groups
+from tests.support.servers import without_groups
 
 if TYPE_CHECKING:
     from retrovue_daemon.store.tables.runs import Run
+
+pytestmark = pytest.mark.no_groups
 
 AS_RUN = SyncOptions()
 """What the service would do now."""
@@ -422,7 +424,7 @@ async def test_an_error_for_a_single_item_is_no_404(synced, sync, rows) -> None:
 
 async def test_at_most_two_hundred_single_items_are_requested(config, sync, rows) -> None:
     """The rest waits for the next pass, and the library counts as listed only when none waits."""
-    async with SimulatedPlex(few_groups(generated_library(movies=600, shows=0, episodes=0))) as plex:
+    async with SimulatedPlex(without_groups(generated_library(movies=600, shows=0, episodes=0))) as plex:
         settings = config(plex, sync={"max_removed": "90%"})
         await sync(settings)
         for film in list(plex.world.movies())[:250]:
@@ -450,7 +452,7 @@ async def test_at_most_two_hundred_single_items_are_requested(config, sync, rows
 
 async def test_what_the_server_still_has_does_not_hide_what_is_gone(config, sync, rows) -> None:
     """More films than are requested in one pass are there and not listed; the library is not listed forever."""
-    async with SimulatedPlex(few_groups(generated_library(movies=400, shows=0, episodes=0))) as plex:
+    async with SimulatedPlex(without_groups(generated_library(movies=400, shows=0, episodes=0))) as plex:
         settings = config(plex, sync={"max_removed": "90%"})
         await sync(settings)
         films = list(plex.world.movies())

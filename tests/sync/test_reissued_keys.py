@@ -11,7 +11,9 @@ from retrovue_daemon.demo.reissued import reissue_keys
 from retrovue_daemon.service.daemon import SyncOptions
 from retrovue_daemon.service.selection import Selection
 from retrovue_daemon.sync import confirmation, key_conflicts
-from tests.support.servers import few_groups
+from tests.support.servers import without_groups
+
+pytestmark = pytest.mark.no_groups
 
 AS_RUN = SyncOptions()
 FULL = SyncOptions(selection=Selection(full=True))
@@ -189,7 +191,7 @@ async def test_shows_that_exchanged_keys_keep_their_ids(synced, sync, named, lev
 @pytest.mark.parametrize("how", ["exchanged", "given to a new one"])
 async def test_a_pass_that_breaks_off_does_not_mix_up_shows(config, sync, named, rows, how, pages) -> None:
     """What it wrote of the episodes does not make the next pass take one show for the other."""
-    async with SimulatedPlex(few_groups(generated_library(movies=0, shows=4, episodes=10))) as plex:
+    async with SimulatedPlex(without_groups(generated_library(movies=0, shows=4, episodes=10))) as plex:
         settings = config(plex, sync={"page_size": 5})
         await sync(settings)
         before = named()
@@ -213,7 +215,7 @@ async def test_a_pass_that_breaks_off_does_not_mix_up_shows(config, sync, named,
 async def test_more_episodes_than_are_kept_do_not_mix_up_shows(config, sync, named, monkeypatch, breaks_off) -> None:
     """The next pass writes those for which there was no room; until then, nothing is removed."""
     monkeypatch.setattr(key_conflicts, "MOST_WAITING", 3)
-    async with SimulatedPlex(few_groups(generated_library(movies=0, shows=4, episodes=10))) as plex:
+    async with SimulatedPlex(without_groups(generated_library(movies=0, shows=4, episodes=10))) as plex:
         settings = config(plex, sync={"page_size": 5})
         await sync(settings)
         before = named()

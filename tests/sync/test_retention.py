@@ -6,6 +6,8 @@ import pytest
 
 from retrovue_daemon.service.selection import Selection
 
+pytestmark = pytest.mark.no_groups
+
 DAY = 24 * 60 * 60
 JUMP = 400 * DAY
 
