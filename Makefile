@@ -44,7 +44,7 @@ CHAOS_OPTIONS = $(if $(SEED),--seed $(SEED)) $(if $(TRIALS),--trials $(TRIALS)) 
 chaos: $(VENV)/ready  ## play random faults, kills and copies for SECONDS=60, from SEED=; see CONTRIBUTING.md
 	$(BIN)/python -m tests.chaos --seconds $(or $(SECONDS),60) $(CHAOS_OPTIONS)
 
-bench: $(VENV)/bench  ## measure the daemon beside a bare script and python-plexapi, in eight minutes
+bench: $(VENV)/bench  ## measure the daemon beside a bare script and python-plexapi, in ten minutes
 	$(BIN)/python -m benchmarks $(BENCH)
 
 bench-full: $(VENV)/bench  ## the same with up to a million episodes, in a quarter of an hour; draws docs/growth.png

@@ -11,6 +11,7 @@
 | `database` | what a program left in its database |
 | `cases` | the libraries, and the programs that run on each |
 | `rounds` | running the programs in alternation |
+| `live` | the delay from a change on the server to its row |
 | `figures` | medians and ratios |
 | `budgets` | the promised figures, and whether they hold |
 | `report` | the tables |

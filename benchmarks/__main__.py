@@ -20,12 +20,14 @@ from benchmarks import report
 from benchmarks.budgets import judge
 from benchmarks.cases import CASES, chosen
 from benchmarks.figures import all_figures
+from benchmarks.live import NAME, measure_live
 from benchmarks.process import ProgramFailed, compile_all, measure
 from benchmarks.rounds import run_case
 
 if TYPE_CHECKING:
     from benchmarks.budgets import Budget
     from benchmarks.figures import Figures
+    from benchmarks.live import Live
 
 HELP_ROUNDS = 5
 BEGAN = time.monotonic()
@@ -34,16 +36,18 @@ BEGAN = time.monotonic()
 def main() -> None:
     """Run the selected cases and print the results. People judge whether a budget holds: machines are noisy."""
     arguments = _arguments()
-    cases = chosen(arguments.only, full=arguments.full)
+    names = [name for name in arguments.only if name != NAME]
+    cases = chosen(names, full=arguments.full) if names or not arguments.only else []
     compile_all()
     outcomes = [run_case(case, arguments.rounds or case.rounds, _say) for case in cases]
     figures = all_figures(outcomes)
+    live = measure_live(_say) if not arguments.only or NAME in arguments.only else None
     help_s = median(_help_s() for _ in range(HELP_ROUNDS))
-    budgets = judge(figures, help_s)
-    results = _results(figures, budgets, help_s)
+    budgets = judge(figures, help_s, live)
+    results = _results(figures, live, budgets, help_s)
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    _print(figures, budgets, markdown=arguments.markdown)
+    _print(figures, live, budgets, markdown=arguments.markdown)
     if arguments.plot is not None:
         _plot(results, arguments.plot)
 
@@ -52,7 +56,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--full", action="store_true", help="also the largest libraries: a quarter of an hour in all")
     parser.add_argument("--rounds", type=_number, help="so many rounds of each case, instead of one to nine")
-    names = [case.name for case in CASES]
+    names = [*(case.name for case in CASES), NAME]
     parser.add_argument("--only", nargs="+", default=[], choices=names, metavar="NAME", help=", ".join(names))
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep all figures here")
     parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown")
@@ -79,7 +83,7 @@ def _help_s() -> float:
     return measure([sys.executable, "-m", "retrovue_daemon", "--help"]).wall_s
 
 
-def _results(figures: list[Figures], budgets: list[Budget], help_s: float) -> dict[str, object]:
+def _results(figures: list[Figures], live: Live | None, budgets: list[Budget], help_s: float) -> dict[str, object]:
     return {
         "machine": report.machine(),
         "help_s": help_s,
@@ -88,12 +92,19 @@ def _results(figures: list[Figures], budgets: list[Budget], help_s: float) -> di
             | {name: value for name, value in dataclasses.asdict(each).items() if name != "case"}
             for each in figures
         ],
+        "live": None if live is None else dataclasses.asdict(live),
         "budgets": [dataclasses.asdict(budget) for budget in budgets],
     }
 
 
-def _print(figures: list[Figures], budgets: list[Budget], *, markdown: bool) -> None:
-    tables = [report.measured_table(figures), report.budget_table(budgets), report.politeness_table(figures)]
+def _print(figures: list[Figures], live: Live | None, budgets: list[Budget], *, markdown: bool) -> None:
+    tables = [
+        report.measured_table(figures) if figures else None,
+        None if live is None else report.live_table(live),
+        None if live is None else report.flood_table(live),
+        report.budget_table(budgets),
+        report.politeness_table(figures),
+    ]
     print(report.machine())
     for table in tables:
         if table is None:

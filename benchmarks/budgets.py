@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from benchmarks.cases import DAEMON, TITLES
 from benchmarks.figures import exponent, find
+from benchmarks.live import share_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from benchmarks.figures import Figures
+    from benchmarks.live import Live
 
 FLOOR_RATIO = 0.7
 PLEXAPI_RATIO = 6.0
@@ -29,6 +31,9 @@ FIRST_REQUEST_S = 0.5
 HELP_S = 0.3
 CONCURRENCY = 2
 """The default of [[servers]] concurrency."""
+
+LIVE_REST_S, LIVE_BUSY_S = 3.0, 5.0
+"""The median delay from a change on the server to the row, including the seconds for which a hint waits."""
 
 LINEAR = 1.1
 """The exponent; slightly above 1 because the database's trees get deeper."""
@@ -48,9 +53,11 @@ class Budget:
     holds: bool | None
 
 
-def judge(figures: list[Figures], help_s: float | None) -> list[Budget]:
+def judge(figures: list[Figures], help_s: float | None, live: Live | None = None) -> list[Budget]:
     """Compare the budgets with the measurements; those not measured are omitted."""
     budgets = [*_rates(figures), *_passes(figures), *_growth(figures), *_process(figures)]
+    if live is not None:
+        budgets += _live(live)
     if help_s is not None:
         budgets.append(Budget("--help", f"≤ {HELP_S} s", f"{help_s:.2f} s", help_s <= HELP_S))
     return budgets
@@ -147,3 +154,15 @@ def _process(figures: list[Figures]) -> Iterator[Budget]:
     ours = [each.most_at_once for each in figures if each.program in DAEMON]
     if ours:
         yield Budget("requests at once, one server", f"≤ {CONCURRENCY}", str(max(ours)), max(ours) <= CONCURRENCY)
+
+
+def _live(live: Live) -> Iterator[Budget]:
+    for when, delays, most in (
+        ("at rest", live.rest_s, LIVE_REST_S),
+        (f"during full passes of {live.episodes:,} episodes", live.busy_s, LIVE_BUSY_S),
+    ):
+        median = share_of(delays, 0.5)
+        yield Budget(f"change to row, {when}: median", f"≤ {most:.0f} s", f"{median:.2f} s", median <= most)
+    block = live.flood.own_ms
+    what = f"{live.frames:,} notifications at once: longest block of the event loop"
+    yield Budget(what, f"≤ {BLOCK_MS:.0f} ms", f"{block:.0f} ms", block <= BLOCK_MS)

@@ -117,3 +117,10 @@ def _with_traffic(measured: Measured, simulation: Simulation, began: float) -> M
 def _written(pid: int) -> int:
     counters = Path(f"/proc/{pid}/io").read_text(encoding="ascii")
     return next(int(line.partition(": ")[2]) for line in counters.splitlines() if line.startswith("wchar"))
+
+
+def cpu_of(pid: int) -> float:
+    """Return the seconds of processor time, user and system, that a running process has used."""
+    # The name before the closing bracket may hold anything.
+    counters = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+    return (int(counters[11]) + int(counters[12])) / os.sysconf("SC_CLK_TCK")

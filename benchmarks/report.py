@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 from benchmarks.cases import TITLES
 from benchmarks.figures import find
+from benchmarks.live import share_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from benchmarks.budgets import Budget
     from benchmarks.figures import Figures
+    from benchmarks.live import Live
 
 WIDEST = 1000
 """Characters per line, more than any table has: a narrow terminal or file shows the rest on the next line."""
@@ -96,6 +98,32 @@ def politeness_table(figures: list[Figures]) -> Table | None:
         lines.append((TITLES[program], _number(found.requests), "measured"))
     heads = ("500 shows, 2,000 seasons, 20,000 episodes, nothing changed", "requests", "")
     return Table("What it asks of a server", heads, lines, 1)
+
+
+def live_table(live: Live) -> Table:
+    """Return the delays from changes on the server to the rows."""
+    heads = ("from a change to its row", "changes", "median s", "95 % s", "worst s")
+    lines = [
+        (what, _number(len(delays)), *(f"{share_of(delays, share):.2f}" for share in (0.5, 0.95, 1.0)))
+        for what, delays in (
+            (f"at rest, {live.episodes:,} episodes", live.rest_s),
+            (f"the same during full passes ({live.passes})", live.busy_s),
+        )
+    ]
+    return Table("How soon a change arrives", heads, lines, 1)
+
+
+def flood_table(live: Live) -> Table:
+    """Return what the daemon took for that, and for a flood of notifications."""
+    heads = ("while", "CPU s", "peak MiB", "block ms (late)")
+    lines = [
+        (what, cpu, _number(taken.peak_mib), f"{taken.own_ms:.0f} ({taken.late_ms:.0f})")
+        for what, cpu, taken in (
+            (f"the changes, {live.rest_requests} requests at rest", NOTHING, live.changes),
+            (f"{live.frames:,} notifications arrive at once", f"{live.flood_cpu_s:.2f}", live.flood),
+        )
+    ]
+    return Table("What that takes", heads, lines, 1)
 
 
 def machine() -> str:

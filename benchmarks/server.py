@@ -10,6 +10,9 @@ The first line states their addresses and the size of their content. The process
 | {"do": "forget"} | {}; counting starts again |
 | {"do": "set", "latency": 0.05, "always_xml": true} | {}; the given quirks are set |
 | {"do": "change"} | the number of changed episodes: every hundredth |
+| {"do": "change_one"} | one announced change: when, the episode's key, its title (null: deleted) |
+| {"do": "listeners"} | the number of open connections for notifications |
+| {"do": "flood", "frames": 10000} | {}; so many notifications were sent at once |
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import random
 import signal
 import sys
 import time
@@ -29,6 +33,8 @@ from aiohttp import web
 from retrovue_daemon.demo import SimulatedPlex, World, generated_library
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from aiohttp.typedefs import Handler
 
 EVERY = 100
@@ -80,6 +86,7 @@ class Servers:
     def __init__(self, plexes: list[CountedPlex]) -> None:
         self._plexes = plexes
         self._changed = 0
+        self._single = self._single_changes()
 
     def describe(self) -> dict[str, Any]:
         """Return where the servers are, and how much they list."""
@@ -106,6 +113,13 @@ class Servers:
                         setattr(plex.quirks, name, value)
             case "change":
                 return {"changed": sum(self._change(plex) for plex in self._plexes)}
+            case "change_one":
+                return next(self._single)
+            case "listeners":
+                return {"open": sum(len(plex.notifications.connections) for plex in self._plexes)}
+            case "flood":
+                for plex in self._plexes:
+                    plex.notify.flood(asked["frames"])
             case other:
                 raise ValueError(other)
         return {}
@@ -131,6 +145,25 @@ class Servers:
             else:
                 plex.changes.upgrade_file(episode)
         return len(chosen)
+
+    def _single_changes(self) -> Iterator[dict[str, Any]]:
+        """Edit an episode of the first server, add one, delete one, and so on: each another one, in another place."""
+        plex = self._plexes[0]
+        episodes = list(plex.world.episodes())
+        seasons = {season.id: season.index for season in plex.world.seasons()}
+        random.Random(0).shuffle(episodes)  # noqa: S311 -- spreads changes, guards nothing
+        for number, episode in enumerate(episodes):
+            at, key = time.monotonic(), episode.id
+            title: str | None = None
+            if number % 3 == 0:
+                title = plex.changes.edit(key, title=f"Live {number}").title
+            elif number % 3 == 1:
+                season = seasons[episode.season_id]
+                added = plex.changes.add_episode(episode.show_id, season, 10_000 + number, f"Live {number}")
+                key, title = added.id, added.title
+            else:
+                plex.changes.delete(key)
+            yield {"at": at, "rating_key": str(key), "title": title}
 
 
 def worlds(*, servers: int, libraries: int, shows: int, episodes: int, season: int) -> list[World]:

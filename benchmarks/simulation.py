@@ -21,6 +21,14 @@ class Address(NamedTuple):
     token: str
 
 
+class Change(NamedTuple):
+    """A change of one episode, and when: a time of ``time.monotonic``. Without a title, it was deleted."""
+
+    at: float
+    rating_key: str
+    title: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Traffic:
     """The requests to the servers since ``forget``; ``first_at`` is a time of ``time.monotonic``."""
@@ -81,6 +89,19 @@ class Simulation:
         """Change one per cent of the episodes; return how many."""
         changed: int = self._ask("change")["changed"]
         return changed
+
+    def change_one(self) -> Change:
+        """Edit, add or delete one episode, in turn, and announce it."""
+        return Change(**self._ask("change_one"))
+
+    def listeners(self) -> int:
+        """Return the number of open connections for notifications."""
+        listeners: int = self._ask("listeners")["open"]
+        return listeners
+
+    def flood(self, frames: int) -> None:
+        """Send so many notifications at once."""
+        self._ask("flood", frames=frames)
 
     def _ask(self, what: str, **arguments: object) -> dict[str, Any]:
         stdin = self._running().stdin

@@ -15,6 +15,7 @@ from benchmarks.budgets import judge
 from benchmarks.cases import DAEMON, FLOOR, PLEXAPI, Case, Program
 from benchmarks.database import OF_DETAILS, TABLES, counts
 from benchmarks.figures import Figures, all_figures, find
+from benchmarks.live import measure_live, share_of
 from benchmarks.rounds import run_case
 from benchmarks.server import worlds
 from retrovue_daemon.demo import SimulatedPlex
@@ -138,3 +139,26 @@ def test_every_program_of_a_case_runs_and_brings_the_same(
         shown = [line.split() for line in capsys.readouterr().out.splitlines()]
         for line in table.lines:
             assert " ".join(line).split() in shown
+
+
+@pytest.mark.time_limit(120)  # it starts seven processes
+def test_the_delay_of_changes_is_measured() -> None:
+    """An edit, a new episode and a deletion, at rest and during full passes; then a flood."""
+    said: list[str] = []
+    live = measure_live(said.append, episodes=400, a_show=40, changes=3, frames=100)
+    assert (len(live.rest_s), len(live.busy_s), len(said)) == (3, 3, 3)
+    assert min(*live.rest_s, *live.busy_s) > 0
+    assert live.passes >= 1
+    assert live.flood_cpu_s > 0
+    assert live.changes.peak_mib > 20
+    assert live.flood.peak_mib > 20
+    for table in (report.live_table(live), report.flood_table(live), report.budget_table(judge([], None, live))):
+        assert {len(line) for line in table.lines} == {len(table.heads)}
+    assert [budget.promised for budget in judge([], None, live)] == ["≤ 3 s", "≤ 5 s", "≤ 50 ms"]
+
+
+def test_shares_of_delays() -> None:
+    """The median, the 95th and the worst of a hundred; also of a few."""
+    delays = [float(number) for number in range(100, 0, -1)]
+    assert [share_of(delays, share) for share in (0.5, 0.95, 1.0)] == [50.0, 95.0, 100.0]
+    assert [share_of([3.0, 1.0, 2.0], share) for share in (0.0, 0.5, 0.95, 1.0)] == [1.0, 2.0, 3.0, 3.0]
