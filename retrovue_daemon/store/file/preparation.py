@@ -21,7 +21,7 @@ from retrovue_daemon.errors import (
     DatabasePlaceMissing,
     DatabaseUnusable,
 )
-from retrovue_daemon.store.file.companions import has_content, log_of
+from retrovue_daemon.store.file.companions import JOURNAL, LOG, companion, has_content, log_of
 from retrovue_daemon.store.file.copies import whole_file
 from retrovue_daemon.store.file.identity import prevent_merge
 from retrovue_daemon.store.file.layouts import layout
@@ -73,12 +73,9 @@ def prepare(path: Path, *, mode: int = 0o600, group: str | None = None) -> None:
     is not ours, damaged, written by a newer release or not writable. Such a file is left unchanged.
     """
     try:
-        unclean = has_content(log_of(path))
+        unclean = any(has_content(companion(path, suffix)) for suffix in (LOG, JOURNAL))
         if path.exists() and path.stat().st_size > 0:
-            with closing(
-                sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_S)
-            ) as connection:
-                own_version(connection, path)
+            _refuse_foreign(path)
         _create(path, mode, group)
         with _connected(path) as connection:
             version = own_version(connection, path)
@@ -103,6 +100,22 @@ def prepare(path: Path, *, mode: int = 0o600, group: str | None = None) -> None:
         if error.sqlite_errorname.startswith("SQLITE_CORRUPT"):
             raise _damage(path, str(error)) from error
         raise DatabaseUnusable(path, str(error), hint=_hint(error, path)) from error
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Raise DatabaseUnusable if the file, as its log changes it, belongs to another program.
+
+    A process that is killed while it turns the write-ahead log on, in a new file or one that another program has set
+    to another mode, leaves a journal that only a connection that may write can roll back. The file is then what it
+    was before, and the next check sees whose it is; `refuse_foreign` has seen what it is now.
+    """
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_S)) as connection:
+        try:
+            own_version(connection, path)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_READONLY_ROLLBACK":
+                raise
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import shutil
 import signal
 import sqlite3
 import stat
+import struct
 import subprocess
 import sys
 import threading
@@ -287,6 +288,63 @@ async def test_the_log_of_a_killed_process_is_not_merged_into_a_copy(tmp_path) -
     for suffix in ("-wal", "-shm"):
         path.with_name(path.name + suffix).unlink()
     await _open_and_close(path)
+
+
+JOURNAL_OF_AN_EMPTY_FILE = struct.pack(">8sIIIII484x", bytes.fromhex("d9d505f920a163d7"), 0, 4711, 0, 512, 4096)
+"""A rollback journal that says that the file had no pages: https://sqlite.org/fileformat2.html#the_rollback_journal."""
+
+
+async def test_a_first_start_that_was_killed_while_it_made_the_file_can_be_tried_again(tmp_path) -> None:
+    """Turning the write-ahead log on writes the first page, and only then deletes the journal."""
+    path = tmp_path / "mirror.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    path.with_name("mirror.db-journal").write_bytes(JOURNAL_OF_AN_EMPTY_FILE)
+    await _open_and_close(path)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
+
+
+def _kill_in_a_transaction(path: Path, statement: str) -> None:
+    """Leave what a process leaves that is killed after it wrote half a transaction, without a write-ahead log."""
+    half = [path, path.with_name(f"{path.name}-journal")]
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("PRAGMA cache_size = 1")
+        connection.execute("BEGIN")
+        connection.execute(statement)
+        connection.execute("CREATE TABLE filler (x)")
+        connection.execute(
+            "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 2000)"
+            " INSERT INTO filler SELECT hex(randomblob(200)) FROM n"
+        )
+        contents = [file.read_bytes() for file in half]
+        connection.execute("ROLLBACK")
+    for file, content in zip(half, contents, strict=True):
+        file.write_bytes(content)
+
+
+async def test_a_transaction_of_a_killed_program_is_rolled_back(tmp_path) -> None:
+    """Another program turned the write-ahead log off, and was killed in the middle of a change."""
+    path = tmp_path / "mirror.db"
+    await _open_and_close(path)
+    _kill_in_a_transaction(path, "DELETE FROM daemon_state")
+    await _open_and_close(path)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'filler'").fetchone() is None
+
+
+async def test_another_programs_database_with_half_a_transaction_is_left_alone(tmp_path) -> None:
+    """It is refused by what its file says, and neither it nor its journal is changed."""
+    path = tmp_path / "mirror.db"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE theirs (x)")
+    _kill_in_a_transaction(path, "INSERT INTO theirs VALUES (1)")
+    before = [file.read_bytes() for file in sorted(tmp_path.iterdir())]
+    with pytest.raises(DatabaseUnusable, match="another program"):
+        await _open_and_close(path)
+    assert [file.read_bytes() for file in sorted(tmp_path.iterdir()) if ".lock" not in file.name] == before
 
 
 async def test_a_missing_directory_may_be_an_unmounted_disk(tmp_path) -> None:
