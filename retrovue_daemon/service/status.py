@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from retrovue_daemon.config import SyncSection
     from retrovue_daemon.errors import DiskFull
     from retrovue_daemon.store.file.lock import Holder
     from retrovue_daemon.store.overview import Contents, PassRecord
@@ -136,10 +137,10 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The state of the mirror; sizes are bytes. ``interval`` is the daemon's in seconds, None if unknown."""
+    """The state of the mirror; sizes are bytes. ``timing`` is the daemon's configuration, None if unknown."""
 
     condition: Condition
-    interval: float | None
+    timing: SyncSection | None
     size: int
     log_size: int
     contents: dict[int, Contents]
@@ -165,13 +166,15 @@ class Status:
             return None
         if server.next_try_at is not None:
             return server.next_try_at
-        if self.interval is None or server.last_sync_at is None:
+        if self.timing is None or server.last_sync_at is None:
             return None
-        return server.last_sync_at + self.interval
+        live = self.live.get(server.id)
+        longer = self.timing.interval_live if live is not None and live.may_stretch else 0.0
+        return server.last_sync_at + max(self.timing.interval, longer)
 
 
 def read_status(
-    path: Path, interval: float | None = None, wants_details: Callable[[str], bool] = lambda _: True
+    path: Path, timing: SyncSection | None = None, wants_details: Callable[[str], bool] = lambda _: True
 ) -> Status:
     """Read the state of the mirror; ``wants_details`` says of a server whether its details are read.
 
@@ -184,7 +187,7 @@ def read_status(
         wanted = {each.id for each in condition.libraries if each.is_synced and wants_details(each.server)}
         return Status(
             condition,
-            interval,
+            timing,
             *maintenance.file_sizes(path),
             overview.contents(connection),
             overview.last_passes(connection),

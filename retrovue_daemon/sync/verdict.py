@@ -35,9 +35,14 @@ class PassReport(msgspec.Struct, frozen=True):
 
     @property
     def found_nothing(self) -> bool:
-        """Whether this was a quick pass that found no change and no problem; there is one per poll and library."""
+        """Whether this was a pass that found no change and no problem, of a kind that is frequent.
+
+        There is a quick pass per poll and library, and an events pass whenever somebody opens an item in Plex.
+        """
         run = self.run
-        return run.kind == "quick" and run.status == "ok" and run.error is None and not run.counts.any_change
+        return (
+            run.kind in {"quick", "events"} and run.status == "ok" and run.error is None and not run.counts.any_change
+        )
 
 
 class Verdict(msgspec.Struct, frozen=True):

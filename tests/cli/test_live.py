@@ -105,7 +105,10 @@ def test_nothing_is_said_about_a_server_that_is_off_or_fails(on, store, rows) ->
     rows("UPDATE plex_servers SET last_error = 'cannot be reached', last_error_type = 'X'")
     assert REFUSED not in on("status").out
     assert "home (failing)" in on("status").out
-    assert REFUSED not in on("servers", "list").out
+    assert "polling" not in on("servers", "list").out
+    store(LiveState(is_live=False, since=1))
+    assert "connecting" not in on("servers", "list").out
+    store(polling())
     rows("UPDATE plex_servers SET last_error = NULL, is_active = 0")
     assert REFUSED not in on("status").out
     assert "polling" not in on("servers", "list").out
@@ -123,6 +126,16 @@ def test_a_configuration_without_notifications_is_not_a_problem(on, store) -> No
     store(LiveState(is_live=False, since=1))
     assert "polling" not in on("status").out
     assert "connecting" in on("servers", "list").out
+
+
+@pytest.mark.usefixtures("daemon")
+@pytest.mark.parametrize(("is_owner", "minutes"), [(True, 30), (False, 5)])
+def test_the_next_look_is_that_of_the_interval_in_force(run, store, config_file, is_owner, minutes) -> None:
+    """A live server is polled rarely, if the token is its owner's."""
+    store(live(is_owner=is_owner))
+    (server,) = json.loads(run("status", "--json", "--config", config_file()).out)["servers"]
+    last = max(library["last_sync_at"] for library in server["libraries"])
+    assert server["next_look_at"] == last + minutes * 60
 
 
 @pytest.mark.usefixtures("daemon")

@@ -84,7 +84,7 @@ def _read(place: Place) -> Status:
     config = place.config if place.is_of_config else None
     if config is None:
         return read_status(place.path)
-    return read_status(place.path, config.sync.interval, lambda server: _wants_details(config, place.section(server)))
+    return read_status(place.path, config.sync, lambda server: _wants_details(config, place.section(server)))
 
 
 def _wants_details(config: Config, section: ServerSection | None) -> bool:

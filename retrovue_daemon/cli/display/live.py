@@ -37,9 +37,9 @@ def live_lines(states: Sequence[tuple[str, LiveState]]) -> list[str]:
     return lines + [f"          hint: {hint}" for hint in hints]
 
 
-def live_cell(state: LiveState | None, *, with_reason: bool) -> list[str]:
-    """Return the lines of a cell about one server; ``with_reason`` says why it is not live, and what to do."""
-    if state is None:
+def live_cell(state: LiveState | None, *, fails: bool) -> list[str]:
+    """Return the lines of a cell about one server; one that ``fails`` is not even polled, as its problem says."""
+    if state is None or (fails and not state.is_live):
         return []
     if state.is_live:
         return _facts(state)
@@ -47,8 +47,7 @@ def live_cell(state: LiveState | None, *, with_reason: bool) -> list[str]:
         return ["off"]
     if state.reason is None:
         return ["connecting"]
-    reason = [f"polling: {state.reason}"] if with_reason else ["polling"]
-    return [*reason, *([state.hint] if with_reason and state.hint else [])]
+    return [f"polling: {state.reason}", *([state.hint] if state.hint else [])]
 
 
 def plain_live(state: LiveState | None) -> dict[str, object] | None:

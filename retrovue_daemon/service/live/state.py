@@ -45,8 +45,8 @@ class LiveStatus:
 
     @property
     def may_stretch(self) -> bool:
-        """Whether polls may become rare: not if the token is not the owner's, to whom the server says everything."""
-        return self.latest.is_live and self.latest.is_owner is True
+        """Whether polls may become rare."""
+        return self.latest.may_stretch
 
     def begin(self, channel: Channel, *, is_owner: bool | None) -> None:
         """Record that the server is live, and log it."""

@@ -34,6 +34,11 @@ class LiveState(msgspec.Struct, frozen=True):
     delay_ms: int | None = None
     hint: str | None = None
 
+    @property
+    def may_stretch(self) -> bool:
+        """Whether polls may become rare: not if the token is not the owner's, to whom the server says everything."""
+        return self.is_live and self.is_owner is True
+
 
 def read_live(connection: sqlite3.Connection) -> dict[int, LiveState]:
     """Return the states by the servers' ids; none if another program wrote the text."""

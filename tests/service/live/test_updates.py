@@ -35,7 +35,7 @@ async def test_a_scan_that_ends_is_followed_by_a_pass_at_once(live, plex, rows):
     assert states(rows)["Just Arrived"] == "active"
 
 
-async def test_an_edit_and_a_deletion(live, plex, rows):
+async def test_an_edit_and_a_deletion(live, plex, rows, events):
     """The deletion is confirmed: a request of its own brings 404, beside a film that is there."""
     plex.faults.fail("/library/sections/1/*", status=500, times=None)
     first, second = list(plex.world.movies())[:2]
@@ -45,11 +45,12 @@ async def test_an_edit_and_a_deletion(live, plex, rows):
     assert states(rows)["Another Title"] == "active"
     assert states(rows)[second.title] == "missing"
     assert len(plex.requests_for(ITEMS)) == 3
+    assert [line["level"] for line in events.of("sync.finished") if line["kind"] == "events"] == ["info"]
 
 
 @pytest.mark.parametrize("form", ["state", "type"])
-async def test_a_frame_that_lies_removes_nothing(live, plex, rows, form):
-    """It costs a request."""
+async def test_a_frame_that_lies_removes_nothing(live, plex, rows, events, form):
+    """It costs a request, and no line but at level debug."""
     film = next(iter(plex.world.movies()))
     plex.notifications.quirks.deleted = form
     before = states(rows)
@@ -59,6 +60,7 @@ async def test_a_frame_that_lies_removes_nothing(live, plex, rows, form):
     await live.after(60)
     assert states(rows) == before
     assert len(plex.requests_for(ITEMS)) == 1
+    assert [line["level"] for line in events.of("sync.finished") if line["kind"] == "events"] == ["debug"]
 
 
 def _deletion(film):

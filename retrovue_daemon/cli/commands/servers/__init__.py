@@ -96,7 +96,7 @@ def list_servers(config: ConfigOption = None, database: DatabaseOption = None, a
             server.version or "",
             f"{server.enabled} of {server.libraries} on" if server.libraries else "",
             ago(server.last_sync_at),
-            *([live_cell(states.get(server.id), with_reason=not server.fails)] if states else []),
+            *([live_cell(states.get(server.id), fails=server.fails)] if states else []),
             *([_problem(server)] if failing else []),
         )
     print_table(table)
