@@ -17,8 +17,9 @@ meant for loopback only and requires no token.
 | GET /truth | | the libraries, with the number of items of each type |
 | GET / | | all changes, faults and notifications with their arguments, and the quirks |
 
-Positional arguments go into a list named "args". An unknown name gets a 404. Arguments that do not fit get a 400 with
-the reason as text and change nothing, because they are checked against the annotations before the method is called.
+Positional arguments go into a list named "args"; named ones come before those. An unknown name gets a 404. Arguments
+that do not fit get a 400 with the reason as text and change nothing, because they are checked against the annotations
+before the method is called.
 """
 
 from __future__ import annotations
@@ -220,7 +221,10 @@ async def _called(method: Callable[..., Any], request: web.Request) -> Any:
 def _bound(method: Callable[..., Any], arguments: dict[str, Any]) -> inspect.BoundArguments:
     """Bind each argument to its parameter, converted to the parameter's type."""
     unnamed = msgspec.convert(arguments.pop("args", []), list[Any])
-    bound = inspect.signature(method).bind(*unnamed, **arguments)
+    signature = inspect.signature(method)
+    if any(each.kind is inspect.Parameter.VAR_POSITIONAL for each in signature.parameters.values()):
+        unnamed = [*_named_first(signature, arguments), *unnamed]
+    bound = signature.bind(*unnamed, **arguments)
     types = get_type_hints(method)
     for name, value in bound.arguments.items():
         match bound.signature.parameters[name].kind:
@@ -232,6 +236,16 @@ def _bound(method: Callable[..., Any], arguments: dict[str, Any]) -> inspect.Bou
                 fit = msgspec.convert(value, types[name])
         bound.arguments[name] = fit
     return bound
+
+
+def _named_first(signature: inspect.Signature, arguments: dict[str, Any]) -> list[Any]:
+    """Take out the arguments that stand before those of `args`: Python accepts no name before arguments without."""
+    first: list[Any] = []
+    for name, parameter in signature.parameters.items():
+        if parameter.kind is not inspect.Parameter.POSITIONAL_OR_KEYWORD or name not in arguments:
+            break
+        first.append(arguments.pop(name))
+    return first
 
 
 async def _body(request: web.Request) -> dict[str, Any]:

@@ -108,6 +108,20 @@ async def test_it_changes_what_channels_are_scheduled_by(call: Call, plex: Simul
         assert (await call("POST", f"/changes/{name}", **wrong))[0] == 400
 
 
+async def test_arguments_with_names_come_before_those_in_the_list(call: Call, plex: SimulatedPlex) -> None:
+    """As the list of all changes shows them: `library_type: str, title: str, *paths: str`."""
+    status, made = await call(
+        "POST", "/changes/add_library", library_type="movie", title="Shorts", args=["/srv/a", "/srv/b"]
+    )
+    assert (status, made["title"], len(made["locations"])) == (200, "Shorts", 2)
+    _, pair = await call("POST", "/changes/add_collection", library="1", title="Two", item_ids=[16, 3], sort=2)
+    _, after = await call("POST", "/changes/sort_collection", collection_id=pair["id"], args=[3, 16])
+    assert after["order"] == [3, 16]
+    assert (await call("POST", "/notify/frame", type_="timeline", args=[{"itemID": 5}]))[0] == 200
+    for wrong in ({"title": "X", "args": ["movie", "/srv/a"]}, {"library_type": "movie", "args": []}):
+        assert (await call("POST", "/changes/add_library", **wrong))[0] == 400
+
+
 async def test_it_sends_notifications(call: Call, plex: SimulatedPlex) -> None:
     """By the methods of `plex.notify`, in the form that quirks of their own choose."""
     _, listed = await call("GET", "/")
