@@ -85,6 +85,10 @@ class LiveConnection:
             self._opened = None
             await self._clock.sleep(self._wait_after(error, lasted))
 
+    def forget_failures(self) -> None:
+        """Report the next connection at once: somebody has just asked for it."""
+        self._failures = self._short = 0
+
     async def _use(self, client: PlexClient) -> PlexError:
         """Use one connection until it is lost, over whichever channel the server offers; return why it ended."""
         refusals: list[NotificationsRefused] = []

@@ -86,6 +86,11 @@ class LiveStatus:
         level = "debug" if error is None else "warning"
         getattr(log, level)("server.not_live", server=self._server, reason=reason, hint=hint)
 
+    def turned_on(self) -> None:
+        """Record that a configuration turned notifications on: they are not off, and nothing has failed yet."""
+        if self.latest.is_off:
+            self._set(replace(self.latest, is_off=False, reason=None, since=self._clock.now()))
+
     def heard(self) -> None:
         """Record that a frame arrived."""
         self.latest = replace(self.latest, last_frame_at=self._clock.now())

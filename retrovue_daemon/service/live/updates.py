@@ -138,6 +138,9 @@ class LiveUpdates:
                 while True:
                     self._settings.clear()
                     if self._worker.server.section.notifications:
+                        if self.status.latest.is_off:
+                            self.status.turned_on()
+                            self._connection.forget_failures()
                         await self._follow(client)
                     self.status.end(None)
                     await self.status.store(now=True)

@@ -82,6 +82,29 @@ async def test_notifications_are_turned_on_and_off_by_a_reload(serve, config, pl
             raise AssertionError
 
 
+async def test_a_server_whose_notifications_are_turned_on_is_live_at_once(serve, config, plex, events):
+    """Also if its last connection was lost after a moment: what failed before they were off is forgotten."""
+    service = await serve(config(table(plex, notifications=True)))
+    await events.next("server.live")
+    plex.notify.drop()
+    await events.next("server.not_live")
+    await service.supervisor.apply(config(table(plex)))
+    live = service.supervisor.workers["home"].live.status
+    await events.next("server.not_live", level="debug")
+    assert live.latest.is_off
+    plex.faults.fail("/:/*", status=404, times=None)
+    await service.supervisor.apply(config(table(plex, notifications=True)))
+    refused = await events.next("server.not_live", level="warning")
+    assert not live.latest.is_off
+    assert live.latest.reason == refused["reason"]
+    await service.supervisor.apply(config(table(plex)))
+    await events.next("server.not_live", level="debug")
+    plex.faults.clear()
+    await service.supervisor.apply(config(table(plex, notifications=True)))
+    await events.next("server.live")
+    assert (live.latest.is_off, live.latest.reason) == (False, None)
+
+
 async def test_polls_become_rare_while_a_server_is_live(live, plex, events):
     """As long as the token is the owner's; when the connection is lost, they come at the usual interval again."""
     worker = live.service.supervisor.workers["home"]
