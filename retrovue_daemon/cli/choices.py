@@ -66,9 +66,22 @@ def choose_library(libraries: Sequence[StoredLibrary], name: str, server: str | 
         raise AmbiguousName(
             name,
             [f"{library.name!r} (key {library.key}) of server {library.server!r}" for library in chosen],
-            hint="select one with --server, or pass the key instead of the title",
+            hint=_how_to_choose(chosen),
         )
     return chosen[0]
+
+
+def _how_to_choose(libraries: Sequence[StoredLibrary]) -> str:
+    """Say what tells these libraries of one title apart: their servers, their keys, either or only both."""
+    by_server = len({library.server for library in libraries}) == len(libraries)
+    by_key = len({library.key for library in libraries}) == len(libraries)
+    if by_server and by_key:
+        return "select one with --server, or pass the key instead of the title"
+    if by_server:
+        return "select one with --server"
+    if by_key:
+        return "pass the key instead of the title"
+    return "select one with --server, and pass the key instead of the title"
 
 
 def section_of_server(place: Place, server: StoredServer) -> ServerSection:

@@ -64,6 +64,20 @@ def test_a_title_that_several_have_is_reported_with_all_of_them(on, two_servers,
     assert rows("SELECT server_id FROM libraries WHERE NOT sync_enabled") == [(2,)]
 
 
+def test_the_hint_names_only_what_tells_libraries_apart(on, two_servers, rows) -> None:
+    """Two servers may use one key, and a server may have two libraries of one title."""
+    either = "hint: select one with --server, or pass the key instead of the title\n"
+    assert on("libraries", "disable", "Movies").err.endswith(either)
+    rows("UPDATE libraries SET library_key = '1' WHERE server_id = 2")
+    for name in ("Movies", "1"):
+        assert on("libraries", "disable", name).err.endswith("hint: select one with --server\n")
+    rows("UPDATE libraries SET library_name = 'Movies' WHERE server_id = 1")
+    both = "hint: select one with --server, and pass the key instead of the title\n"
+    assert on("libraries", "disable", "Movies").err.endswith(both)
+    by_key = "hint: pass the key instead of the title\n"
+    assert on("libraries", "disable", "Movies", "--server", "home").err.endswith(by_key)
+
+
 def test_unknown_libraries_are_reported_with_near_names(on) -> None:
     """In every command."""
     for command in (("enable", "Moves"), ("disable", "Moves"), ("priority", "Moves", "1")):

@@ -84,7 +84,9 @@ def test_of_several_servers_one_is_to_be_named(on, two_servers) -> None:
     """A library that is still unknown may be named for a server that was never contacted."""
     finished = on("mappings", "add", "/a", "/b")
     assert finished.code == 2
-    assert "'attic'; 'home'" in finished.err
+    assert finished.err == (
+        "error: the mapping needs a server, and there are several: 'attic', 'home'\nhint: select one with --server\n"
+    )
     assert on("mappings", "add", "/a", "/b", "--server", "attic", "--library", "Films").code == 0
     assert [entry["library_name"] for entry in _listed(on)] == ["Films"]
     assert json.loads(on("mappings", "list", "--server", "home", "--json").out) == {"mappings": []}

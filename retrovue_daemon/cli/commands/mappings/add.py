@@ -11,7 +11,7 @@ from retrovue_daemon.cli import choices
 from retrovue_daemon.cli.display.output import print_json, print_line, print_warning
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, LibraryOption, ServerOption
 from retrovue_daemon.cli.place import find_place
-from retrovue_daemon.errors import AmbiguousName, BadInput, ConfigError
+from retrovue_daemon.errors import BadInput, ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,7 +96,8 @@ def _one_server(servers: Sequence[StoredServer], name: str | None) -> StoredServ
         return servers[0]
     if not servers:
         raise BadInput("there is no server yet", hint="add one with `retrovue-daemon servers add`")
-    raise AmbiguousName("the server", [repr(server.name) for server in servers], hint="select one with --server")
+    known = ", ".join(repr(server.name) for server in servers)
+    raise BadInput(f"the mapping needs a server, and there are several: {known}", hint="select one with --server")
 
 
 def _title(libraries: Sequence[StoredLibrary], name: str, server: StoredServer) -> str:
