@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 
-async def tidy(context: WorkerContext, server: ActiveServer) -> None:
-    """Do what a poll of a server leaves to the end: delete what was missing for long, and keep the observed time."""
+async def tidy(context: WorkerContext, server: ActiveServer, retention: float | None) -> None:
+    """Do what a poll of a server leaves to the end: delete what was missing for long, and keep the observed time.
+
+    ``retention`` is the configured one, or longer.
+    """
     database, observed = context.database, context.observed
-    await purge_missing(database, server, observed.now(), context.timing.retention)
+    await purge_missing(database, server, observed.now(), retention)
     if observed.is_due:
         # Rarely, because a poll without changes should write almost nothing.
         await database.writer.run(observed.keep)

@@ -282,7 +282,7 @@ class ServerWorker:
             await self._paths.recompute_after_pass(self.server.server_id, work.library_id, changes)
             if not self._running:
                 self._discovery.merged_rows.forget()
-                await tidy(self.context, self.server)
+                await tidy(self.context, self.server, self.live.retention_of(self.context.timing.retention))
                 await self._rounds.report_idle(self.server.server_id)
 
     def _finish_passes(

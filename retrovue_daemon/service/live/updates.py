@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from retrovue_daemon.service.health import ReportFailures
 from retrovue_daemon.service.live.connection import LiveConnection
-from retrovue_daemon.service.live.pending import ItemsDue, PendingHints
+from retrovue_daemon.service.live.pending import SETTLE_S, ItemsDue, PendingHints
 from retrovue_daemon.service.live.state import LiveStatus
 from retrovue_daemon.service.selection import Selection
 from retrovue_daemon.store.items.lookup import libraries_of_keys
@@ -120,6 +120,14 @@ class LiveUpdates:
             if len(keys) >= _MOST_REMEMBERED:
                 self._pending.look_again(library.row.key)
             self._wake()
+
+    def retention_of(self, retention: float | None) -> float | None:
+        """Return how long missing rows are kept: half a minute at least while the server announces its changes.
+
+        A file that is renamed is announced as a removal first and then, seconds later, as a new item. A poll mostly
+        sees both at once.
+        """
+        return retention if retention is None or not self.status.is_live else max(retention, SETTLE_S)
 
     def reconfigured(self) -> None:
         """Apply a new configuration: connect or disconnect."""
@@ -257,7 +265,9 @@ class LiveUpdates:
         for key, rating_keys in one.elsewhere.items():
             if key in self._targets:
                 self._pending.add_items(key, rating_keys)
-        if one.needs_listing:
+        retention = self._worker.context.timing.retention
+        is_to_purge = report.result().run.counts.removed > 0 and retention is not None and retention < SETTLE_S
+        if one.needs_listing or is_to_purge:
             self._pending.look_again(target.row.key)
         self._read_again(target.row.key, one.unfinished)
         await self.status.store(now=report.result().run.counts.any_change)

@@ -73,10 +73,15 @@ class Live:
                 await asyncio.sleep(0.002)
                 worker = self.service.supervisor.workers["home"]
                 names = {task.get_name() for task in asyncio.all_tasks()}
-                is_idle = {"live due home: event", "interval home: event"} <= names and worker._schedule.due_in
+                waits = {"interval home: event"}
+                if worker.server.section.notifications:
+                    waits.add("live due home: event")
+                is_idle = waits <= names and worker._schedule.due_in
                 sleeps = {sleeper for sleeper, _ in self.service.clock._sleepers.values()}
-                is_set = worker.live._pending.due_in is None or "live due home" in sleeps
-                if is_idle and is_set and not worker._running and not worker._jobs:
+                timers = (
+                    {"interval home"} if worker.live._pending.due_in is None else {"interval home", "live due home"}
+                )
+                if is_idle and timers <= sleeps and not worker._running and not worker._jobs:
                     return
 
 
