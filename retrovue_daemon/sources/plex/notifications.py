@@ -204,7 +204,7 @@ async def _refuse_redirect(
 
 
 def _refusal(server: str, status: int, channel: Channel, path: str) -> PlexError:
-    if status in {401, 403}:
+    if status == 401:  # noqa: PLR2004 -- Unauthorized; proxies that block these paths answer with 403
         return Unauthorized(server, status)
     if 300 <= status < 400:  # noqa: PLR2004 -- 3xx
         return RequestRefused(

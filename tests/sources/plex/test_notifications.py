@@ -115,6 +115,7 @@ async def test_frames_of_an_event_stream(plex, client):
     [
         (200, NotificationsRefused),
         (400, NotificationsRefused),
+        (403, NotificationsRefused),  # a rule of a proxy: a token that is no good is refused elsewhere, too
         (404, NotificationsRefused),
         (426, NotificationsRefused),
         (501, NotificationsRefused),
