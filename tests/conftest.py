@@ -29,6 +29,24 @@ def pytest_xdist_auto_num_workers() -> int:
     return 2 * (os.cpu_count() or 1)
 
 
+LONGEST = (
+    "properties/test_machine",
+    "system/test_bombs",
+    "system/test_benchmarks",
+    "system/test_distribution",
+    "system/test_crash",
+    "chaos/test_chaos",
+    "chaos/test_power",
+)
+"""Files whose tests take seconds each."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the longest tests, so that no worker is left with one of them at the end."""
+    items.sort(key=lambda item: "/".join(item.path.with_suffix("").parts[-2:]) not in LONGEST)
+
+
 def pytest_collection_finish() -> None:
     """Keep the garbage collector from scanning 200,000 objects of tests again and again: they are no garbage."""
     gc.collect()

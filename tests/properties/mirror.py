@@ -160,10 +160,13 @@ class Mirror:
         return {key: row for key, row in self.items.items() if row.library == library and row.present}
 
 
-def read_mirror(path: Path, server: str) -> Mirror:
-    """Read one server's rows; a database without them gives an empty mirror."""
+def read_mirror(path: Path, server: str, *, checked: bool = True) -> Mirror:
+    """Read one server's rows; a database without them gives an empty mirror.
+
+    The mistakes are those of the whole database: who reads several servers has them looked for once.
+    """
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-        return _Reader(connection, server).mirror()
+        return _Reader(connection, server).mirror(checked=checked)
 
 
 class _Reader:
@@ -171,7 +174,7 @@ class _Reader:
         self._connection = connection
         self._server = server
 
-    def mirror(self) -> Mirror:
+    def mirror(self, *, checked: bool) -> Mirror:
         ids = [row["id"] for row in self._records("SELECT id FROM plex_servers WHERE name = ?", self._server)]
         server_id = ids[0] if ids else None
         tables = {
@@ -208,7 +211,7 @@ class _Reader:
             runs={run["id"]: run for run in tables["sync_runs"]},
             observed=self._observed(),
             raw=raw,
-            mistakes=self._mistakes(),
+            mistakes=self._mistakes() if checked else [],
             groups=rich.groups,
         )
 

@@ -293,7 +293,7 @@ class Rounds:
             damaged=frozenset((TABLES[item.type], item.rating_key) for item in struck),
             killed=killed,
             crashes=[str(line) for line in lines if line["event"].endswith(".crashed")],
-            neighbour_is_untouched=read_mirror(self._path, NEIGHBOUR).raw == self._neighbours.raw,
+            neighbour_is_untouched=read_mirror(self._path, NEIGHBOUR, checked=False).raw == self._neighbours.raw,
         )
         promises.keep(done, self.history)
         self._learn_names(done)

@@ -113,8 +113,6 @@ def test_the_wheel_runs_outside_the_checkout(installed: Path, tmp_path: Path) ->
     where = _run(installed, tmp_path, "python", "-c", "import retrovue_daemon as it; print(it.__file__)")
     assert Path(where.strip()).is_relative_to(installed)
     assert _run(installed, tmp_path, "retrovue-daemon", "init", "-") == EXAMPLE
-
-
-def test_the_demo_runs_from_the_wheel(installed: Path, tmp_path: Path) -> None:
-    """With the migrations and the simulated servers that it needs."""
+    # In one test with the demo, which needs the migrations and the simulated servers: two would be two installations
+    # if two workers ran them.
     assert "== 5." in _run(installed, tmp_path, "retrovue-daemon", "demo", "--fast")
