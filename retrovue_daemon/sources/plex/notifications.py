@@ -164,6 +164,12 @@ class Notifications:
         """Raise the error for the end of a websocket; its code is the only part of it that is shown."""
         if isinstance(error, TimeoutError) or isinstance(socket.exception(), TimeoutError):
             raise AnswerBrokeOff(self._server.name, f"no answer to a ping for {HEARTBEAT / 2:g} s")
+        if isinstance(error, aiohttp.WebSocketError):
+            # What was received is at fault: aiohttp closes the connection, not the server.
+            fault = f"breaks the websocket protocol (code {error.code})"
+            if error.code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG:
+                fault = f"is longer than {LONGEST_MESSAGE >> 20} MiB"
+            raise BadAnswer(self._server.name, f"a message {fault}")
         code = socket.close_code
         reason = "the connection was lost" if code in {None, 1006} else f"the server closed it (code {code})"
         raise AnswerBrokeOff(self._server.name, reason)

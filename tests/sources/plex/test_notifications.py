@@ -183,11 +183,30 @@ async def test_a_lost_connection(plex, client):
 
 async def test_a_message_that_is_too_long_ends_the_connection(plex, client, monkeypatch):
     """The next connection may do better."""
-    monkeypatch.setattr(notifications, "LONGEST_MESSAGE", 100)
-    plex.answer(WEBSOCKET, socket_of("1", "x" * 101))
+    monkeypatch.setattr(notifications, "LONGEST_MESSAGE", 1 << 20)
+    plex.answer(WEBSOCKET, socket_of("1", "x" * (1 << 20 | 1)))
     found, error = await frames_of(client, "websocket")
     assert found == [RawFrame(b"1")]
-    assert isinstance(error, AnswerBrokeOff)
+    assert isinstance(error, BadAnswer)
+    assert str(error).endswith(": a message is longer than 1 MiB")
+
+
+async def test_bytes_that_are_no_websocket_end_the_connection(plex, client):
+    """They are not taken for a server that cannot be reached."""
+
+    async def send(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        assert request.transport is not None
+        request.transport.write(b"\xff\xff\xff\xff")
+        await socket.receive()
+        return socket
+
+    plex.answer(WEBSOCKET, send)
+    found, error = await frames_of(client, "websocket")
+    assert found == []
+    assert isinstance(error, BadAnswer)
+    assert str(error).endswith(": a message breaks the websocket protocol (code 1002)")
 
 
 async def test_an_event_without_end_ends_the_connection(plex, client, monkeypatch):
