@@ -51,8 +51,8 @@ def command_line(only: str | None = None) -> typer.Typer:
             "status --config config.toml",
         ),
         epilog="Exit codes: 0 success, 1 part of the work failed, was held back or is incomplete, 2 invalid"
-        " usage, 3 no server could be used, 75 the database is locked by another process or its directory does not"
-        " exist yet, 78 invalid configuration or unusable database.",
+        " usage, 3 no server could be used, 75 the database is locked by another process, or it or its directory"
+        " does not exist yet, 78 invalid configuration or unusable database.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         rich_markup_mode="markdown",

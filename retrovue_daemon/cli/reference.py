@@ -26,7 +26,8 @@ _HEAD: Final = """\
 # Commands
 
 `make docs` generates this page from the texts of `--help`. Commands print results to standard output and everything
-else to standard error. Each error takes one line, followed by a hint on how to fix it.
+else to standard error. An error takes one line, or one per problem of the configuration; most are
+followed by a hint on how to fix it. Missing or malformed arguments are reported in a box, below the command's usage.
 """
 
 _OF_MANY: Final = 4

@@ -59,7 +59,7 @@ async def test_init_writes_a_private_example_that_loads(commands, tmp_path) -> N
 
     target.write_text("mine")
     finished = await commands.run("init", target)
-    assert finished.code == 1
+    assert finished.code == 2
     _assert_one_clear_error(finished, "exists")
     assert target.read_text() == "mine"
 

@@ -17,9 +17,10 @@ def health(config: ConfigOption = None, database: DatabaseOption = None, as_json
 
     Each of these is a problem: no daemon is running, the database cannot be used, the disk is full, the last reload
     was refused, a server cannot be used, an entry of `libraries` in the configuration selects nothing, the last pass
-    over a library failed, or removals are held back. Each problem is printed with a hint. The command only reads the
-    database; it contacts no server. Run it as root or as the daemon's user: others may not see whether a daemon is
-    running (`daemon_running` in the JSON is null then).
+    over a library failed, or removals are held back. Each problem is printed with a hint. If the configuration is
+    invalid, so that the database is not known, the exit code is 78. The command only reads the database; it contacts
+    no server. Run it as root or as the daemon's user: others may not see whether a daemon is running
+    (`daemon_running` in the JSON is null then).
 
     Examples:
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from retrovue_daemon.cli.display.output import print_failure
+from retrovue_daemon.errors import BadInput
 
 
 def init(
@@ -44,19 +44,16 @@ def init(
         # 0600 from the start: the user will probably write a token into it.
         descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
-        _fail(f"{target} already exists and was not changed", "choose another file, or print the example: init -")
+        raise BadInput(
+            f"{target} already exists and was not changed", hint="choose another file, or print the example: init -"
+        ) from None
     except OSError as error:
         hint = "choose a file in a directory that exists"
         if isinstance(error, PermissionError):
             hint = f"{owner_hint(target.parent)}, or choose another file"
-        _fail(f"cannot write {target}: {error.strerror}", hint)
+        raise BadInput(f"cannot write {target}: {error.strerror}", hint=hint) from None
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write(example)
     print(
         f"wrote {target}; set url and token in it, then run: retrovue-daemon check --config {target}", file=sys.stderr
     )
-
-
-def _fail(message: str, hint: str) -> None:
-    print_failure(message, hint)
-    raise typer.Exit(1)
