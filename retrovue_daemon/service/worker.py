@@ -301,7 +301,7 @@ class ServerWorker:
             )
         for job in work.jobs:
             job.end(work.library_id, reports)
-        self.live.passes_ended(work.target)
+        self.live.passes_ended(work.target, sum(each.result().duration_s for each in reports if each.done()))
         if not self._running and self.is_usable:
             self.details.resume()
         self._wake.set()

@@ -47,6 +47,9 @@ SETTLE_S: Final = 30.0
 LOOK_GAP_S: Final = 30.0
 """Seconds between two looks at a library because of scans that ended."""
 
+PAUSE: Final = 5
+"""How many times as long as a library's passes lasted nothing looks at it because of another scan."""
+
 BROWSED_S: Final = 60.0
 """Seconds between two requests for an item because somebody opened it."""
 
@@ -94,6 +97,8 @@ class _Library(msgspec.Struct):
     """Rating keys of items to request again, and when."""
     last: float = 0.0
     looked: float = float("-inf")
+    gap: float = LOOK_GAP_S
+    """Seconds between two looks."""
     look: bool = False
     look_again: bool = False
     full: bool = False
@@ -170,6 +175,13 @@ class PendingHints:
         """Look at a library once it is quiet."""
         self._library(library).look_again = True
 
+    def note_passes(self, library: str, seconds: float) -> None:
+        """Take looks at a library the less often the longer its passes last: each scan may list all of it."""
+        if library in self._libraries:
+            self._libraries[library].gap = max(LOOK_GAP_S, PAUSE * seconds)
+        if None in self._libraries:  # all of them
+            self._libraries[None].gap = max(self._libraries[None].gap, PAUSE * seconds)
+
     def take_markers(self) -> set[str | None]:
         """Return the libraries of whose items markers were made, None for any, and forget them."""
         taken, self._markers = self._markers, set()
@@ -203,7 +215,7 @@ class PendingHints:
                 since = min(now, *(library.ready.pop(each).since for each in taken))
                 yield ItemsDue(key, tuple(taken), since)
             yield from self._looks_due(key, library, now)
-            if library.is_empty and library.looked + LOOK_GAP_S <= now:
+            if library.is_empty and library.looked + library.gap <= now:
                 del self._libraries[key]
 
     @property
@@ -259,11 +271,11 @@ class PendingHints:
         return min(self._last_item + QUIET_S, first + min(max(IMPATIENT_S, patience), LONGEST_S))
 
     def _looks_due(self, key: str | None, library: _Library, now: float) -> Iterator[LibraryDue]:
-        if library.full and library.last + SETTLE_S <= now:
+        if library.full and max(library.last + SETTLE_S, library.looked + library.gap) <= now:
             library.full = library.look = library.look_again = False
             library.looked = now
             yield LibraryDue(key, full=True)
-        if library.look and library.looked + LOOK_GAP_S <= now:
+        if library.look and library.looked + library.gap <= now:
             library.look = False
             library.looked = now
             yield LibraryDue(key, full=False)
@@ -279,7 +291,9 @@ class PendingHints:
             yield min(library.unsettled.values()) + UNSETTLED_S
         if library.later:
             yield min(library.later.values())
-        if library.full or library.look_again:
+        if library.full:
+            yield max(library.last + SETTLE_S, library.looked + library.gap)
+        if library.look_again and not library.look:
             yield library.last + SETTLE_S
         if library.look:
-            yield library.looked + LOOK_GAP_S
+            yield library.looked + library.gap

@@ -113,8 +113,12 @@ class LiveUpdates:
         """Follow no hints at a library any more."""
         self._targets = {key: target for key, target in self._targets.items() if target.row.id != library_id}
 
-    def passes_ended(self, library: LibraryTarget) -> None:
-        """Read once more what was read while passes over a library ran: their pages may have been older."""
+    def passes_ended(self, library: LibraryTarget, seconds: float) -> None:
+        """Read once more what was read while passes over a library ran: their pages may have been older.
+
+        They took so many seconds.
+        """
+        self._pending.note_passes(library.row.key, seconds)
         if keys := self._during.pop(library.row.id, None):
             self._pending.add_items(library.row.key, keys)
             if len(keys) >= _MOST_REMEMBERED:

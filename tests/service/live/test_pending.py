@@ -147,6 +147,21 @@ def test_scans_in_a_row_do_not_multiply_looks(waiting):
     assert len(looks) <= 5
 
 
+def test_a_library_whose_passes_are_long_is_looked_at_the_less_often(waiting):
+    """Each scan that finds something lists all of it: a big one would be listed without end while it grows."""
+    looks = []
+    for _ in range(60):
+        waiting.hear(LibrarySettled("a", "7"))
+        looks += waiting.after(10)
+        waiting.hints.note_passes("7", 20 if looks else 0)
+        assert waiting.hints.due_in
+    assert len(looks) == 6
+    looks = waiting.after(100) + waiting.after(30)
+    assert looks == [LibraryDue("7", full=False)] * 2
+    waiting.after(100)
+    assert waiting.is_empty
+
+
 def test_a_scan_of_no_library_is_one_of_all(waiting):
     """Old servers do not say which; neither does a status text."""
     waiting.hear(LibrarySettled("a"), CollectionChanged("7"))

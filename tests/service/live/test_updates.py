@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 
 import pytest
+from msgspec.structs import replace
 
 from retrovue_daemon.demo.happenings import ItemsChanged
 from tests.service.conftest import table
+from tests.support.patience import PATIENCE_S
 
 ITEMS = "/library/metadata/*"
 
@@ -65,6 +67,60 @@ async def test_a_frame_that_lies_removes_nothing(live, plex, rows, events, form)
 
 def _deletion(film):
     return ItemsChanged(library=film.library, deleted=(film,))
+
+
+async def test_a_film_without_a_file_is_read_once_more_after_40_seconds(live, plex, rows):
+    """The server was not finished with it; it is not read again and again."""
+    plex.faults.fail("/library/sections/1/*", status=500, times=None)
+    film = plex.changes.add_movie("1", "Just Arrived", 1931)
+    plex.world.put(replace(film, media=(), duration=None))
+    await live.after(2)
+    assert states(rows)["Just Arrived"] == "unavailable"
+    plex.world.put(film)
+    await live.after(39)
+    assert states(rows)["Just Arrived"] == "unavailable"
+    await live.after(3)
+    assert states(rows)["Just Arrived"] == "active"
+    plex.world.put(replace(film, media=(), duration=None))
+    plex.requests.clear()
+    plex.notify.entry(film.id)
+    await live.after(300)
+    assert len(plex.requests_for(ITEMS)) == 1
+
+
+async def test_an_item_whose_last_frame_is_lost_is_read_after_a_minute(live, plex, rows):
+    """Also where an item never gets that far, as without an agent."""
+    film = next(iter(plex.world.movies()))
+    plex.world.put(replace(film, title="Another Title"))
+    plex.notify.entry(film.id, 1)
+    await live.after(59)
+    assert "Another Title" not in states(rows)
+    await live.after(4)
+    assert states(rows)["Another Title"] == "active"
+
+
+async def test_details_are_read_after_items_and_after_markers(follow, plex, clock):
+    """No poll is needed for either. Only items that are new to the server are read again because of markers."""
+    clock.wall = plex.world.now + 600
+    live = await follow(plex, details=True)
+    clock.wall += 3600
+    film = plex.changes.add_movie("1", "Just Arrived", 1931)
+    await live.after(3)
+    await live.after(60)
+    path = f"/library/metadata/{film.rating_key}"
+
+    def details() -> int:
+        return sum("includeMarkers" in request.query for request in plex.requests_for(path))
+
+    async with asyncio.timeout(PATIENCE_S):
+        while not details():
+            await live.rest()
+    read = details()
+    plex.notify.generate(film.id, "credits")
+    await live.after(3)
+    async with asyncio.timeout(PATIENCE_S):
+        while details() == read:
+            await live.rest()
 
 
 async def test_notifications_are_turned_on_and_off_by_a_reload(serve, config, plex, events):
