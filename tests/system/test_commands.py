@@ -357,6 +357,16 @@ async def test_why_a_library_is_not_synced_is_reported(commands, plex, config_fi
     assert "`retrovue-daemon discover`" in finished.err
 
 
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+async def test_programs_read_why_nothing_was_synced(commands, plex, config_file, options) -> None:
+    """The error is in the object, as the exit code alone says little, and on standard error."""
+    for wanted, kind in (("--library", "UnknownLibrary"), ("--show", "UnknownShow")):
+        finished = await commands.run("sync", wanted, "Nothing", "--json", *options, "--config", config_file(plex))
+        printed = json.loads(finished.out)
+        assert (finished.code, printed["exit_code"], printed["error"]["type"]) == (2, 2, kind)
+        assert f"error: {printed['error']['message']}\nhint: {printed['error']['hint']}\n" in finished.err
+
+
 async def test_a_title_of_several_shows_lists_them(commands, plex, config_file) -> None:
     """In one line, with what to do; a program gets the years."""
     plex.changes.add_show("4", "The Lighthouse Keepers", 1961)

@@ -23,8 +23,8 @@ from retrovue_daemon.cli.options import (
 )
 from retrovue_daemon.cli.place import announce
 from retrovue_daemon.cli.startup import import_lightly, tune_memory
-from retrovue_daemon.errors import AmbiguousShow, ConfigError, DatabaseHeld, UnknownShow
-from retrovue_daemon.service.report import exit_code, idle_servers, shortfalls, summary, unmet
+from retrovue_daemon.errors import AmbiguousShow, ConfigError, DatabaseHeld, UnknownLibrary, UnknownShow
+from retrovue_daemon.service.report import describe, exit_code, idle_servers, shortfalls, summary, unmet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.config import Config
     from retrovue_daemon.logs.setup import Redactor
     from retrovue_daemon.service.daemon import SyncOptions
+    from retrovue_daemon.service.selection import Selection
     from retrovue_daemon.sync.progress import ProgressBoard
 
 
@@ -118,24 +119,22 @@ def sync(
 
         result = asyncio.run(show_progress(partial(try_sync, settings, options)))
         results = summary(result.reports, exit_code(result.reports))
-        unknown = unmet(selection, results)
+        unknown = _unmet(selection, results)
         with result:
-            print_dry_run(result, results, as_json=as_json)
+            print_dry_run(result, _for_programs(results, unknown) if as_json else results, as_json=as_json)
     else:
         work = _request if daemon_only else _sync_or_request
         results = asyncio.run(show_progress(partial(work, settings, options)))
-        unknown = unmet(selection, results)
+        unknown = _unmet(selection, results)
         if as_json or not _ambiguous(results) or any(each["libraries"] for each in results["servers"]):
             # A reader that closes the pipe must not hide that the sync failed.
             with suppress(BrokenPipeError):
-                print_summary(results, as_json=as_json)
+                print_summary(_for_programs(results, unknown) if as_json else results, as_json=as_json)
     for error in _ambiguous(results):
         print_failure(error["message"], "select one with --year; --year none selects the show without a year")
     if results.get("error"):
         print_failure(results["error"]["message"], results["error"]["hint"])
     if unknown is not None:
-        if isinstance(unknown, UnknownShow):
-            unknown.hint = f"{unknown.hint}; `retrovue-daemon discover` finds shows by a part of their title"
         raise unknown
     for message, hint in shortfalls(results):
         print_failure(message, hint)
@@ -144,6 +143,19 @@ def sync(
     if not results["servers"] and not results.get("error"):
         print_failure("there is no active server", "add a [[servers]] table to the configuration")
     raise typer.Exit(results["exit_code"])
+
+
+def _unmet(selection: Selection, results: dict[str, Any]) -> UnknownLibrary | UnknownShow | None:
+    """Return an error if no server syncs the selected library or show, with a hint for people at a command line."""
+    unknown = unmet(selection, results)
+    if isinstance(unknown, UnknownShow):
+        unknown.hint = f"{unknown.hint}; `retrovue-daemon discover` finds shows by a part of their title"
+    return unknown
+
+
+def _for_programs(results: dict[str, Any], unknown: UnknownLibrary | UnknownShow | None) -> dict[str, Any]:
+    """Add why nothing was synced, which people read on standard error."""
+    return results if unknown is None else {**results, "error": describe(unknown)}
 
 
 def _ambiguous(results: dict[str, Any]) -> list[dict[str, Any]]:
