@@ -195,7 +195,7 @@ def log_is_clean(
     ``ended_in_trouble`` says that the database was lost while servers failed: then trouble, and requests, stay open.
     """
     bugs = set(BUGS) - ({"request.failed"} if ended_in_trouble else set())
-    broken = [f"logged: {str(line)[:600]}" for line in lines if line["event"] in bugs]
+    broken = [f"logged: {str(line)[:3000]}" for line in lines if line["event"] in bugs]
     broken += [f"the token of {name} was logged" for name, plex in servers.items() if plex.token in text]
     last: dict[str, tuple[object, ...] | None] = defaultdict(lambda: None)
     for line in lines:
