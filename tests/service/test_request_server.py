@@ -130,6 +130,28 @@ async def test_progress_is_shown_in_the_row_until_the_result_is_there(
     assert all("progress" not in answer(request_id)[2] for request_id in ids)
 
 
+async def test_a_request_is_finished_with_its_collections_also_while_other_passes_run(
+    in_step, plex, clock, events, request_row, rows
+) -> None:
+    """A pass that began after those of the request would otherwise read them, after the request has ended."""
+    film = plex.changes.add_movie("2", "Pandora's Box", 1929)
+    plex.rich.add_collection("2", "Silent Dramas", [film.id])
+    dramas = plex.faults.hang("/library/sections/2/all")
+    comedies = plex.faults.hang("/library/sections/1/all", after=1)
+    await request_row("full")
+    await clock.tick()
+    await dramas.reached.wait()
+    await events.count(2, "sync.finished")
+    await request_row("full", {"library": "Comedies"})
+    await clock.tick()
+    await comedies.reached.wait()
+    dramas.release.set()
+    await events.next("request.finished")
+    assert rows("SELECT title FROM collections") == [("Silent Dramas",)]
+    comedies.release.set()
+    await events.next("request.finished")
+
+
 async def test_a_show_whose_library_is_busy_is_done_after_that(
     serve, config, start_plex, clock, events, request_row, answer
 ) -> None:
