@@ -53,10 +53,9 @@ async def follow_items(live: Live) -> None:
     """Let what waits be read while the page is held."""
     clock = live.service.clock
     for _ in range(3):
-        await clock.asleep("live due home")
-        clock.advance(3)
         for _ in range(50):
             await asyncio.sleep(0.002)
+        clock.advance(3)
 
 
 def ids(rows) -> dict[str, int]:
@@ -131,6 +130,20 @@ async def test_a_film_that_gets_another_key(listed, rows, after, retention, back
             live.plex.changes.recreate(film.id)
     assert stored(rows) == server(live)
     assert ids(rows)[film.title] == before[film.title]
+
+
+async def test_a_film_that_is_there_again_before_a_pass_removes_it(listed, rows):
+    """The pass has listed its library, and waits for another one before it removes what it has not seen."""
+    live = await listed()
+    film = next(live.plex.world.movies("1"))
+    live.plex.world.drop(film.id)
+    live.plex.requests.clear()
+    async with a_full_pass(live, DRAMAS, 0, "Comedies", "Dramas"):
+        await live.plex.asked("/library/sections", 2)
+        live.plex.world.put(film)
+        live.plex.notify.entry(film.id)
+    assert stored(rows) == server(live)
+    assert rows("SELECT sum(removed) FROM sync_runs") == [(0,)]
 
 
 async def test_a_guard_that_holds_removals_back_does_not_hold_the_rest(listed, rows, events):

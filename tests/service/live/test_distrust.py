@@ -174,8 +174,8 @@ async def test_scans_of_libraries_that_are_not_synced_cost_nothing(follow, start
 
 async def test_hints_during_the_first_listing_are_followed_after_it(serve, config, plex, events, rows):
     """And those after it too, although the next poll is far."""
-    page = plex.faults.hang("/library/sections/1/all")
-    service = await serve(config(table(plex, notifications=True)))
+    page = plex.faults.hang("/library/sections/1/all", after=1)
+    service = await serve(config(table(plex, notifications=True), sync={"page_size": 1}))
     await page.reached.wait()
     await seen(events, "server.live")
     live = Live(service, plex)
@@ -184,7 +184,6 @@ async def test_hints_during_the_first_listing_are_followed_after_it(serve, confi
     plex.changes.edit(first.id, title="During")
     await live.heard()
     await service.clock.wake("live due home")
-    plex.faults.rewrite("/library/sections/1/all", "During", "An older page")
     page.release.set()
     await events.next("sync.finished", library="Comedies", kind="full")
     await live.after(2)
