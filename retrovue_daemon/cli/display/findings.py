@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from retrovue_daemon.cli.display.units import ago, lasting
@@ -15,16 +16,16 @@ if TYPE_CHECKING:
 
 
 def finding_lines(findings: Iterable[Finding]) -> list[str]:
-    """Return each finding as a line with its time, followed by a line with the hint; equal hints appear once."""
+    """Return each finding as a line with its time, followed by one with the hint; neighbours share an equal hint."""
     lines: list[str] = []
-    hints: dict[str, None] = {}
-    for finding in findings:
-        label = "held back" if finding.is_held_back else "problem"
-        times = _times(finding.problem)
-        lines.append(f"{label}: {finding.place}: {finding.problem.message}{f' ({times})' if times else ''}")
-        if finding.problem.hint:
-            hints[finding.problem.hint] = None
-    return [*lines, *(f"hint: {hint}" for hint in hints)]
+    for hint, sharing in groupby(findings, key=lambda finding: finding.problem.hint):
+        for finding in sharing:
+            label = "held back" if finding.is_held_back else "problem"
+            times = _times(finding.problem)
+            lines.append(f"{label}: {finding.place}: {finding.problem.message}{f' ({times})' if times else ''}")
+        if hint:
+            lines.append(f"hint: {hint}")
+    return lines
 
 
 def plain_finding(finding: Finding) -> dict[str, object]:
