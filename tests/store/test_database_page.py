@@ -125,6 +125,10 @@ def _documented() -> dict[str, dict[str, tuple[str, str]]]:
     return found
 
 
+INDEX_OF_WORDS = ("search_index", "search_titles", "search_words")
+"""Tables that the daemon makes and drops as needed, and what FTS5 keeps beside them; the page only names them."""
+
+
 def _real(ask: Callable[[str], list[dict[str, Any]]], kind: str) -> dict[str, dict[str, str]]:
     schema = ask(f"SELECT name FROM sqlite_schema WHERE type = '{kind}' AND name NOT LIKE 'sqlite_%'")
     return {
@@ -132,6 +136,7 @@ def _real(ask: Callable[[str], list[dict[str, Any]]], kind: str) -> dict[str, di
             column["name"]: column["type"] for column in ask(f"SELECT * FROM pragma_table_xinfo('{row['name']}')")
         }
         for row in schema
+        if not row["name"].startswith(INDEX_OF_WORDS)
     }
 
 
@@ -145,6 +150,14 @@ def test_every_table_view_and_column_is_on_the_page(ask) -> None:
     for name, column in computed:
         real[name][column] = "INTEGER"
     assert said == real
+
+
+def test_the_index_of_words_is_named_on_the_page(ask) -> None:
+    """Without its columns: it is internal, and no schema has it."""
+    text = _parts(_HEADING, SECTIONS["Tables"])["`search_queue`"]
+    names = {row["name"] for row in ask("SELECT name FROM pragma_table_list WHERE name LIKE 'search@_%' ESCAPE '@'")}
+    assert names > {*INDEX_OF_WORDS, "search_queue"}
+    assert all(f"`{name}`" in text for name in INDEX_OF_WORDS)
 
 
 def test_tables_and_views_stand_under_their_own_heading(ask) -> None:
