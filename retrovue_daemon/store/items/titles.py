@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import TYPE_CHECKING
 
 from retrovue_daemon.records import Kind
+from retrovue_daemon.store.items.lookup import TABLES
+
+if TYPE_CHECKING:
+    import sqlite3
 
 TITLES = {
     Kind.MOVIE: "i.title || ifnull(' (' || i.year || ')', '')",
@@ -16,6 +21,13 @@ TITLES = {
     ),
 }
 """An SQL expression per kind; ``i`` is the row, ``schema`` the database that it is in."""
+
+
+def states_of(connection: sqlite3.Connection, kind: Kind, title: str) -> set[str]:
+    """Return the states of the items of a kind with a title, on any server."""
+    column = "episode_title" if kind is Kind.EPISODE else "title"
+    rows = connection.execute(f"SELECT state FROM {TABLES[kind]} WHERE {column} = ?", (title,))
+    return {state for (state,) in rows}
 
 
 def simplified(text: str | None) -> str:

@@ -57,6 +57,7 @@ class EventsPass:
         self._rating_keys = list(dict.fromkeys(rating_keys))
         self._reader = ListingReader(context, library, self.counts, meter, complete=False)
         self.changed = self._reader.changed
+        self._moment = 0
 
     async def read(self) -> Verdict:
         """Request the items, write what differs, and find what is gone."""
@@ -64,6 +65,7 @@ class EventsPass:
         kinds = [kind for kind, _ in self._library.listings]
         stored = await reader.run(rows_of_keys, target.server_id, self._rating_keys, kinds)
         moment, unreadable = target.moments.now, list[str]()
+        self._moment = moment
         pages = await self._located(self._rating_keys, unreadable)
         here = self._items_of_library(pages, stored, self._rating_keys)
         answered = {item.rating_key for each in pages for item in each.page.items} | {*unreadable}
@@ -166,6 +168,9 @@ class EventsPass:
             removal, removed = None, 0
         else:
             removal = plan_removal(connection, self._context, library, verdict.leaving)
+            for kind, pairs in removal.rekeyed.pairs.items():
+                # These rows have keys now that were read here.
+                library.round.merged_rows.note_read(kind, pairs, self._moment)
             removed = carry_out(connection, self._context, library, removal)
             if removal.refusal is not None:
                 verdict = Verdict("blocked", removal.refusal)

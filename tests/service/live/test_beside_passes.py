@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from retrovue_daemon.service.selection import Selection
 from tests.support.patience import PATIENCE_S
@@ -144,6 +145,24 @@ async def test_a_film_that_is_there_again_before_a_pass_removes_it(listed, rows)
         live.plex.notify.entry(film.id)
     assert stored(rows) == server(live)
     assert rows("SELECT sum(removed) FROM sync_runs") == [(0,)]
+
+
+async def test_a_film_that_is_there_under_another_key_before_a_pass_removes_it(listed, rows):
+    """Its row has got that key when the pass, whose listing showed neither, removes what it has not seen."""
+    live = await listed()
+    film = next(live.plex.world.movies("1"))
+    before = ids(rows)
+    live.plex.world.drop(film.id)
+    live.plex.requests.clear()
+    async with a_full_pass(live, DRAMAS, 0, "Comedies", "Dramas"):
+        await live.plex.asked("/library/sections", 2)
+        again = replace(film, id=live.plex.world.new_id("item"))
+        live.plex.world.put(again)
+        live.plex.notify.entry(again.id)
+        live.plex.notify.entry(again.id, state=9, itemID=film.rating_key)
+    assert stored(rows) == server(live)
+    assert ids(rows) == before
+    assert rows("SELECT sum(removed), sum(restored) FROM sync_runs") == [(0, 0)]
 
 
 async def test_a_guard_that_holds_removals_back_does_not_hold_the_rest(listed, rows, events):

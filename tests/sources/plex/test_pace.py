@@ -365,7 +365,7 @@ async def test_a_server_that_sends_fewer_than_requested_is_not_slow(plex: FakePl
     clock = SteppingClock()
     clock.step = 1.5
     plex.answer("/library/sections/1/all", plex.listing(*movies(1_000), cap=100))
-    async with PlexClient(section(), client_identifier="c", version="1", clock=clock) as client:
+    async with PlexClient(section(concurrency=1), client_identifier="c", version="1", clock=clock) as client:
         assert len([page async for page in client.pages("1", Listing.MOVIES, page_size=500)]) == 10
     assert clock.rests == []
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from retrovue_daemon.records import Kind
+from retrovue_daemon.records import Kind, State
+from retrovue_daemon.store.items.titles import states_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,12 +42,12 @@ class Arrival(msgspec.Struct, frozen=True):
 
 
 class _Step(msgspec.Struct, frozen=True):
-    """A change, how it is made in Plex, and a query that finds nothing until it has arrived."""
+    """A change, how it is made in Plex, and the title and state of the item once it has arrived."""
 
     arrival: Arrival
     change: Callable[[], object]
-    query: str
-    value: str
+    title: str
+    state: State = "active"
 
 
 async def watch_changes_arrive(
@@ -96,25 +97,22 @@ def _steps(home: SimulatedPlex) -> list[_Step]:
     season = world.seasons_of(show.id)[-1]
     number = world.count_children(season.id) + 1
     title = f"{edited.title}: Restored Version"
-    there = "SELECT 1 FROM {} WHERE server_name = 'home' AND {} = ?"
     return [
         _Step(
             Arrival("updated", Kind.MOVIE, f"{title} ({edited.year})"),
             partial(changes.edit, edited.id, title=title),
-            there.format("active_movies", "title"),
             title,
         ),
         _Step(
             Arrival("added", Kind.EPISODE, f"{show.title} S{season.index:02}E{number:02} {NEW_TITLE}"),
             partial(changes.add_episode, show.id, season.index, number, NEW_TITLE),
-            there.format("active_episodes", "episode_title"),
             NEW_TITLE,
         ),
         _Step(
             Arrival("removed", Kind.MOVIE, f"{deleted.title} ({deleted.year})"),
             partial(changes.delete, deleted.id),
-            "SELECT 1 FROM movies WHERE rating_key = ? AND state = 'missing'",
-            str(deleted.id),
+            deleted.title,
+            "missing",
         ),
     ]
 
@@ -124,7 +122,7 @@ async def _arrived(database: Path, step: _Step) -> Arrival:
     began = time.monotonic()
     while (delay := time.monotonic() - began) < LONGEST_S:
         with closing(sqlite3.connect(database)) as connection:
-            if connection.execute(step.query, [step.value]).fetchone() is not None:
+            if step.state in states_of(connection, step.arrival.kind, step.title):
                 return msgspec.structs.replace(step.arrival, delay_s=round(delay, 2))
         await asyncio.sleep(LOOK_S)
     return step.arrival
