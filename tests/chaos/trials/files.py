@@ -27,6 +27,10 @@ LOSSES = ("mv", "unlink", "unlink all", "cp", "unlink wal")
 WAYS = ("full sync", "full run", *LOSSES)
 
 
+OFTEN = 'interval = "1s"\ninterval_live = "1s"\n[log]\nlevel = "debug"'
+"""Passes each second, also over a server that announces its changes; those without news are logged, too."""
+
+
 async def trial(seed: int, home: Path) -> Result:
     """Play one fault of a disk or file."""
     chooser, result = random.Random(seed), Result("files", seed)
@@ -34,7 +38,7 @@ async def trial(seed: int, home: Path) -> Result:
     servers = {"home": plex}
     memory = promises.Memory(home / "mirror.db")
     async with plex:
-        config = worlds.write_config(home, servers, sync='interval = "1s"')
+        config = worlds.write_config(home, servers, sync=OFTEN)
         await worlds.sync_here(home, servers)
         result.require(*memory.look_at_equal(servers))
         worlds.change(plex, chooser, 12)
