@@ -27,7 +27,7 @@ LOSSES = ("mv", "unlink", "unlink all", "cp", "unlink wal")
 WAYS = ("full sync", "full run", *LOSSES)
 
 
-OFTEN = 'interval = "1s"\ninterval_live = "1s"\n[log]\nlevel = "debug"'
+OFTEN = 'interval = "1s"\ninterval_live = "1s"\n[logging]\nlevel = "debug"'
 """Passes each second, also over a server that announces its changes; those without news are logged, too."""
 
 
