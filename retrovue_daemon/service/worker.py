@@ -267,9 +267,8 @@ class ServerWorker:
                     round_.add(report)
                 are_logged = True
                 # What is requested is done with its collections and labels, whatever else has begun meanwhile.
-                if self._running.keys() == {work.library_id} or any(
-                    job.ends_with(work.library_id) for job in work.jobs
-                ):
+                is_last = self._running.keys() == {work.library_id}
+                if self.is_usable and (is_last or any(job.ends_with(work.library_id) for job in work.jobs)):
                     with ReportFailures(self.fail):
                         await self._after.run(work.context.client, self.context.settings.page_size)
         except asyncio.CancelledError:

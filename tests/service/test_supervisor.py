@@ -295,6 +295,27 @@ async def test_retry_after_during_a_pass_is_respected(serve, config, plex, clock
     await events.next("sync.finished", library="Dramas", status="ok")
 
 
+async def test_passes_end_without_the_token_if_another_machine_is_at_the_address(
+    serve, config, plex, clock, events
+) -> None:
+    """Neither their next pages nor what follows them, collections and labels, are requested from it."""
+    held = plex.faults.hang("/library/sections/1/all")
+    service = await serve(config(table(plex)))
+    await held.reached.wait()
+    machine, plex.world.machine_identifier = plex.world.machine_identifier, "another machine"
+    await clock.tick("interval home")
+    await events.next("server.replaced")
+    running = service.passes("home", "Comedies")
+    plex.requests.clear()
+    held.release.set()
+    await asyncio.wait([running])
+    assert [each.path for each in plex.requests if "x-plex-token" in each.headers] == []
+    assert events.of("collections.failed") == []
+    plex.world.machine_identifier = machine
+    await clock.wake("interval home")
+    await events.next("sync.finished", library="Comedies", status="ok")
+
+
 async def test_a_failed_job_gets_the_reason_and_a_later_one_ends_the_backoff(serve, config, plex, events) -> None:
     """The server is known to be back then: all of its libraries are polled, not only the requested one."""
     await plex.stop()

@@ -168,10 +168,15 @@ class PlexClient:
             raise
 
     async def confirm_machine(self, known: str | None) -> ServerIdentity:
-        """Return the server's identity. Raise WrongServer if its machineIdentifier is not the ``known`` one."""
+        """Return the server's identity. Raise WrongServer if its machineIdentifier is not the ``known`` one.
+
+        From then on, all requests that need the token raise it, too, until the known machine is back.
+        """
         identity = await self.identity()
-        if known not in {None, identity.machine_identifier}:
-            raise WrongServer(self.name, known or "", identity.machine_identifier)
+        if known is not None and known != identity.machine_identifier:
+            self._transport.token.stranger = known, identity.machine_identifier
+            raise WrongServer(self.name, known, identity.machine_identifier)
+        self._transport.token.stranger = None
         return identity
 
     async def libraries(self) -> tuple[LibraryListing, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from retrovue_daemon.config.tokens import SHORTEST_HIDDEN, renewed
-from retrovue_daemon.errors import ConfigError, PlexError
+from retrovue_daemon.errors import ConfigError, PlexError, WrongServer
 from retrovue_daemon.logs.redaction import HIDDEN
 from retrovue_daemon.logs.setup import redactor_in_use
 
@@ -32,13 +32,20 @@ class ServerToken:
 
     def __init__(self, server: ServerSection, redactor: Redactor) -> None:
         self.current = server.token
+        self.stranger: tuple[str, str] | None = None
+        """The machineIdentifier that the server should have and the one found at its address, if they differ."""
         self._server = server.name
         self._redactor = redactor
         self._sent = [server.token.reveal().encode()]
         redactor.learn(server.token.reveal())
 
     def header(self) -> dict[str, str]:
-        """Return the header of a request. Raise PlexError if no header can hold the token."""
+        """Return the header of a request. Raise PlexError if no header can hold the token.
+
+        Raise WrongServer while another machine is at the address.
+        """
+        if self.stranger is not None:
+            raise WrongServer(self._server, *self.stranger)
         text = self.current.reveal()
         if not text.isprintable():
             # aiohttp would refuse such a header; no part of the token may be sent or shown.

@@ -118,7 +118,7 @@ class Transport:
             total=max(ANSWER_TIMEOUT, server.timeout), connect=CONNECT_TIMEOUT, sock_read=server.timeout
         )
         self._redactor = Redactor()
-        self._token = ServerToken(server, self._redactor)
+        self.token = ServerToken(server, self._redactor)
         self._slots = asyncio.Semaphore(server.concurrency)
         self._session: aiohttp.ClientSession | None = None
         self._headers = {
@@ -181,7 +181,7 @@ class Transport:
 
     def notifications(self) -> Notifications:
         """Return the connections for the server's notifications; they use no session or slot of this one."""
-        return Notifications(self._server, self._token, self._headers)
+        return Notifications(self._server, self.token, self._headers)
 
     # -- the steps of a request -------------------------------------------------------------------------------------
 
@@ -208,11 +208,11 @@ class Transport:
         The body takes its memory from ``share``; leave that once the body is no longer needed. ``turn`` is held from
         before the request until the end of the body.
         """
-        token = self._token.current
+        token = self.token.current
         try:
             return await self._send(path, share, params, turn, with_token=with_token)
         except Unauthorized as refusal:
-            if not with_token or not await self._token.replaces(token, refusal):
+            if not with_token or not await self.token.replaces(token, refusal):
                 raise
         return await self._send(path, share, params, turn, with_token=with_token)
 
@@ -223,7 +223,7 @@ class Transport:
             raise RuntimeError("the client is not open: use it in an async with statement")
         # In this order, so that a request that waited while the server was fast notices if the server is slow now.
         async with self._slots, turn():
-            headers = self._token.header() if with_token else {}
+            headers = self.token.header() if with_token else {}
             self.requests += 1
             with (
                 self.requested.during(path),
@@ -245,7 +245,7 @@ class Transport:
                         line.status = response.status
                         await self._raise_for_status(response, path)
                         await read_body(response, server=self._server.name, share=share, received=line.receive)
-                        share.content = self._token.hidden_in(share.content)
+                        share.content = self.token.hidden_in(share.content)
                         return Response(
                             share,
                             response.headers.get("Content-Type", ""),

@@ -13,7 +13,15 @@ from structlog.testing import capture_logs
 
 from retrovue_daemon.config import Secret, ServerSection
 from retrovue_daemon.demo import SimulatedPlex, built_in_library
-from retrovue_daemon.errors import BadAnswer, PagingIgnored, PlexError, RequestRefused, ServerBusy, ServerTimeout
+from retrovue_daemon.errors import (
+    BadAnswer,
+    PagingIgnored,
+    PlexError,
+    RequestRefused,
+    ServerBusy,
+    ServerTimeout,
+    WrongServer,
+)
 from retrovue_daemon.records import Episode, LibraryListing, Movie, ServerIdentity
 from retrovue_daemon.sources.plex.client import Listing, PlexClient
 from retrovue_daemon.sources.plex.streams import STREAMS
@@ -73,6 +81,28 @@ async def test_identity(plex: FakePlex, connect: Connect) -> None:
     plex.answer("/identity", plex.reply({"MediaContainer": {"machineIdentifier": "9f", "version": "1.43"}}))
     assert await (await connect()).identity() == ServerIdentity("9f", "1.43")
     assert "X-Plex-Token" not in plex.requests[0].headers
+
+
+async def test_a_listing_stops_while_another_machine_is_at_the_address(plex: FakePlex, connect: Connect) -> None:
+    """No request with the token is sent until the known machine is back."""
+    machines = ["9f", "another", "9f"]
+
+    async def identify(_request: web.Request) -> web.Response:
+        return web.json_response({"MediaContainer": {"machineIdentifier": machines.pop(0)}})
+
+    plex.answer("/identity", identify)
+    plex.answer("/library/sections", plex.reply({"MediaContainer": {"size": 0, "Directory": []}}))
+    client = await connect()
+    await client.confirm_machine("9f")
+    assert await client.libraries() == ()
+    with pytest.raises(WrongServer):
+        await client.confirm_machine("9f")
+    plex.requests.clear()
+    with pytest.raises(WrongServer, match="'another' instead of '9f'"):
+        await client.libraries()
+    assert plex.requests == []
+    await client.confirm_machine("9f")
+    assert await client.libraries() == ()
 
 
 @pytest.mark.parametrize("body", [b"<!DOCTYPE html><html></html>", {"status": "ok"}, {"MediaContainer": {"size": 0}}])
