@@ -46,6 +46,8 @@ class AfterPasses:
         self._everything = False
         self._is_failing = False
         self._one = asyncio.Lock()
+        self.ended: set[int] = set()
+        """The libraries whose passes have ended, but not the reading that `run` does for them."""
 
     def set_libraries(self, server_id: int, targets: Iterable[LibraryTarget]) -> None:
         """Set the libraries that are synced."""
@@ -62,8 +64,18 @@ class AfterPasses:
             self._fully.add(work.library_id)
             self._everything = self._everything or any(job.selection.full for job in work.jobs)
 
-    async def run(self, client: PlexClient, page_size: int) -> None:
-        """Read what the passes since the last call have made due. Raise StoreError."""
+    async def run(self, client: PlexClient, page_size: int, library_id: int) -> None:
+        """Read what the passes since the last call have made due, the one over this library among them.
+
+        Raise StoreError.
+        """
+        self.ended.add(library_id)
+        try:
+            await self._run(client, page_size)
+        finally:
+            self.ended.discard(library_id)
+
+    async def _run(self, client: PlexClient, page_size: int) -> None:
         async with self._one:
             if not self._listed:
                 return

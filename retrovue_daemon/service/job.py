@@ -69,9 +69,9 @@ class Job(msgspec.Struct, eq=False):
         if self.pending is not None:
             self.pending.discard(library_id)
 
-    def ends_with(self, library_id: int) -> bool:
-        """Return whether the job is done as soon as the passes of this library have ended."""
-        return not self.pending and self._running == {library_id}
+    def ends_with(self, library_id: int, ended: AbstractSet[int]) -> bool:
+        """Return whether the job is done as soon as the passes of this library have ended, as others have."""
+        return not self.pending and self._running - ended == {library_id}
 
     def end(self, library_id: int, reports: Sequence[asyncio.Future[PassReport]]) -> None:
         """Record how the passes ended. If the last one was cancelled, its report may come later."""

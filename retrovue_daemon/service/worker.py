@@ -267,10 +267,11 @@ class ServerWorker:
                     round_.add(report)
                 are_logged = True
                 # What is requested is done with its collections and labels, whatever else has begun meanwhile.
-                is_last = self._running.keys() == {work.library_id}
-                if self.is_usable and (is_last or any(job.ends_with(work.library_id) for job in work.jobs)):
+                library_id, ended = work.library_id, self._after.ended
+                is_last = self._running.keys() - ended == {library_id}
+                if self.is_usable and (is_last or any(job.ends_with(library_id, ended) for job in work.jobs)):
                     with ReportFailures(self.fail):
-                        await self._after.run(work.context.client, self.context.settings.page_size)
+                        await self._after.run(work.context.client, self.context.settings.page_size, library_id)
         except asyncio.CancelledError:
             if reports and not are_logged:
                 reports[-1].add_done_callback(lambda done: log_report(done.result()))

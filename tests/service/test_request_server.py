@@ -152,6 +152,25 @@ async def test_a_request_is_finished_with_its_collections_also_while_other_passe
     await events.next("request.finished")
 
 
+async def test_a_request_is_finished_with_its_labels_if_its_last_pass_ends_while_others_are_read(
+    in_step, plex, clock, events, request_row, rows
+) -> None:
+    """Those of another library, which a second request is done with."""
+    film = next(film for film in plex.world.movies() if film.library == "2")
+    plex.rich.add_label(film.id, "Holiday")
+    dramas, lists = plex.faults.hang("/library/sections/2/all"), plex.faults.hang("/library/all")
+    everything = await request_row("full")
+    await request_row("full", {"library": "Comedies"})
+    await clock.tick()
+    await dramas.reached.wait()
+    await lists.reached.wait()
+    dramas.release.set()
+    await events.next("sync.finished", library="Dramas")
+    lists.release.set()
+    await events.next("request.finished", request_id=everything)
+    assert rows("SELECT name FROM tags WHERE kind = 'label'") == [("Holiday",)]
+
+
 async def test_a_show_whose_library_is_busy_is_done_after_that(
     serve, config, start_plex, clock, events, request_row, answer
 ) -> None:
