@@ -89,7 +89,8 @@ class EventsPass:
             ids = [stored[kind][item.rating_key].id for item in here if item.rating_key in stored[kind]]
             self._library.round.merged_rows.note_read(kind, ids, moment)
         for kind in kinds if here else ():
-            # Kinds without an item, too: the key of one may have gone to another kind.
+            # Kinds without an item, too: the key of one may have gone to another kind, and the episodes' listing
+            # decides on shows and seasons.
             await self._reader.read(kind, LISTING, _page(tuple(item for item in here if item.kind is kind), pages))
         if self._reader.unwritten is not None:
             return Verdict("incomplete", self._reader.unwritten, list_again=True)

@@ -205,6 +205,26 @@ async def test_what_only_a_listing_can_decide_is_listed_when_it_is_quiet(follow,
         ]
 
 
+@pytest.mark.parametrize("kind", ["show", "season"])
+async def test_an_episode_of_another_show_is_announced_beside_that(follow, gauge, rows, events, kind):
+    """The pass over both has no item of the third kind, which is above or between them."""
+    async with MeasuredPlex(shows(), gauge) as plex:
+        live = await follow(plex)
+        first, second = plex.world.shows()
+        parent = first.id if kind == "show" else next(iter(plex.world.leaves_of(first.id))).season_id
+        episode = next(iter(plex.world.leaves_of(second.id)))
+        plex.changes.rematch(parent, f"plex://{kind}/5d9c081b46115600200aa2ff")
+        plex.changes.edit(episode.id, title="Another Title")
+        await live.after(40)
+        assert events.of("sync.crashed") == []
+        assert rows(f"SELECT source_id FROM {kind}s WHERE rating_key = ?", str(parent)) == [
+            (f"plex://{kind}/5d9c081b46115600200aa2ff",)
+        ]
+        assert rows("SELECT episode_title FROM episodes WHERE rating_key = ?", episode.rating_key) == [
+            ("Another Title",)
+        ]
+
+
 async def test_shows_count_episodes_that_were_moved(follow, gauge, rows):
     """No frame names the shows, and their updatedAt does not move."""
     async with MeasuredPlex(shows(), gauge) as plex:
