@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from retrovue_daemon.errors import WrongLibrary
+from retrovue_daemon.errors import PlexError, WrongLibrary
 from retrovue_daemon.records import Episode, Item, Kind, Movie, Page, Season
-from retrovue_daemon.store.items.lookup import living_row, rows_of_keys, shows_of_keys
+from retrovue_daemon.store.items.lookup import living_row, rating_keys, rows_of_keys, shows_of_keys
 from retrovue_daemon.store.tables.runs import Counts, list_library_again, record_failure, record_run
 from retrovue_daemon.sync.confirmation import confirm
 from retrovue_daemon.sync.listing import ListingReader
@@ -58,6 +58,8 @@ class EventsPass:
         self._reader = ListingReader(context, library, self.counts, meter, complete=False)
         self.changed = self._reader.changed
         self._moment = 0
+        self._leaving: dict[Kind, dict[int, str]] = {}
+        """The rows that may go, with the rating keys that were requested."""
 
     async def read(self) -> Verdict:
         """Request the items, write what differs, and find what is gone."""
@@ -78,6 +80,7 @@ class EventsPass:
             }
             for kind in kinds
         }
+        self._leaving = {kind: {row_id: key for key, row_id in rows.items()} for kind, rows in leaving.items()}
         if shows := await self._shows_with_others(here, [key for rows in leaving.values() for key in rows]):
             of_shows = await self._located(shows, [])
             known = await reader.run(rows_of_keys, target.server_id, shows, kinds)
@@ -160,15 +163,40 @@ class EventsPass:
             return Verdict(
                 "incomplete", "the server responds with 404 for an item that should be there", list_again=True
             )
-        return Verdict("ok", leaving={kind: confirmed.gone[kind] for kind in doubtful})
+        gone = {kind: await self._denied(kind, ids, controls[kind]) for kind, ids in confirmed.gone.items() if ids}
+        if any(len(gone[kind]) < len(ids) for kind, ids in confirmed.gone.items() if ids):
+            return Verdict("ok", "the server does not say clearly what is gone", leaving=gone, list_again=True)
+        return Verdict("ok", leaving=gone)
+
+    async def _denied(self, kind: Kind, row_ids: Sequence[int], control: int | None) -> list[int]:
+        """Return those of these rows whose items are answered with 404 once more, beside a living one that is there.
+
+        No listing shows that they are gone. So an answer with another item, which may be damaged, is no proof here.
+        """
+        keys = await self._context.database.reader.run(rating_keys, kind, [*row_ids, *([control] if control else [])])
+        denied = [row_id for row_id in row_ids if await self._has_item(keys.get(row_id), kind) is False]
+        if denied and control is not None and await self._has_item(keys.get(control), kind) is not True:
+            return []
+        return denied
+
+    async def _has_item(self, rating_key: str | None, kind: Kind) -> bool | None:
+        """Return whether the library has an item; None if the server gives no clear answer."""
+        if rating_key is None:
+            return None
+        requesting = self._context.client.metadata.has_item(rating_key, kind, self._library.row.uuid)
+        try:
+            return await self._context.slot.wait_for(requesting)
+        except PlexError:
+            return None
 
     def finish(self, connection: sqlite3.Connection, verdict: Verdict, recorder: RunRecorder) -> Conclusion:
         """Re-key and remove rows, and record the pass if it changed something."""
         library = self._library
-        if not any(verdict.leaving.values()) and not self.counts.added:
+        leaving = {kind: self._still_leaving(connection, kind, ids) for kind, ids in verdict.leaving.items()}
+        if not any(leaving.values()) and not self.counts.added:
             removal, removed = None, 0
         else:
-            removal = plan_removal(connection, self._context, library, verdict.leaving)
+            removal = plan_removal(connection, self._context, library, leaving)
             for kind, pairs in removal.rekeyed.pairs.items():
                 # These rows have keys now that were read here.
                 library.round.merged_rows.note_read(kind, pairs, self._moment)
@@ -179,11 +207,16 @@ class EventsPass:
         run = recorder.run(verdict, self.counts, removal, removed)
         if verdict.status == "blocked":
             record_failure(connection, run)
-        if self._reader.displaced or self._reader.list_again:
+        if self._reader.displaced or self._reader.list_again or verdict.list_again:
             self.needs_listing = True
             list_library_again(connection, library.row.id)
         is_worth_a_record = run.counts.any_change or run.status != "ok"
         return Conclusion(run, record_run(connection, run) if is_worth_a_record else None, removal)
+
+    def _still_leaving(self, connection: sqlite3.Connection, kind: Kind, row_ids: Sequence[int]) -> list[int]:
+        """Return those of these rows that still have the requested key: a full pass may have given them another."""
+        keys = rating_keys(connection, kind, row_ids)
+        return [row_id for row_id in row_ids if keys.get(row_id) == self._leaving[kind].get(row_id)]
 
 
 async def _page(items: tuple[Item, ...], pages: Sequence[LocatedPage]) -> AsyncGenerator[Page, None]:

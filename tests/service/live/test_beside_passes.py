@@ -165,6 +165,30 @@ async def test_a_film_that_is_there_under_another_key_before_a_pass_removes_it(l
     assert rows("SELECT sum(removed), sum(restored) FROM sync_runs") == [(0, 0)]
 
 
+async def test_a_film_that_a_pass_finds_under_another_key_while_its_removal_is_confirmed(listed, rows):
+    """The full pass, which has listed the new key, is faster: the row is no longer the one that was announced."""
+    live = await listed()
+    film = next(live.plex.world.movies("1"))
+    before = ids(rows)
+    live.plex.world.drop(film.id)
+    again = replace(film, id=live.plex.world.new_id("item"))
+    live.plex.world.put(again)
+    confirming = live.plex.faults.hang(f"/library/metadata/{film.rating_key}", after=1)
+    live.plex.notify.entry(again.id, state=9, itemID=film.rating_key)
+    await live.heard()
+    await follow_items(live)
+    async with asyncio.timeout(PATIENCE_S):
+        await confirming.reached.wait()
+    (job,) = live.service.supervisor.submit(Selection(library="Comedies", full=True))
+    await job.done
+    assert ids(rows) == before
+    confirming.release.set()
+    await live.after(60)
+    assert stored(rows) == server(live)
+    assert ids(rows) == before
+    assert rows("SELECT sum(removed), sum(restored) FROM sync_runs") == [(0, 0)]
+
+
 async def test_a_guard_that_holds_removals_back_does_not_hold_the_rest(listed, rows, events):
     """Items of such a library are still added and edited; removals by notifications are judged by it, too."""
     live = await listed()

@@ -46,7 +46,8 @@ async def test_an_edit_and_a_deletion(live, plex, rows, events):
     await live.after(2)
     assert states(rows)["Another Title"] == "active"
     assert states(rows)[second.title] == "missing"
-    assert len(plex.requests_for(ITEMS)) == 3
+    # Both at once; the control, then the deleted one; and both once more.
+    assert len(plex.requests_for(ITEMS)) == 5
     assert [line["level"] for line in events.of("sync.finished") if line["kind"] == "events"] == ["info"]
 
 
