@@ -60,6 +60,11 @@ class Health:
         self._libraries: dict[int, str] = {}
 
     @property
+    def is_usable(self) -> bool:
+        """Whether the last poll reached the server that it should."""
+        return self.error is None
+
+    @property
     def words(self) -> list[str]:
         """All failures, one line each: the server itself, then its libraries."""
         return [*([str(self.error)] if self.error is not None else ()), *self._libraries.values()]

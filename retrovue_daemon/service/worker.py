@@ -89,11 +89,11 @@ class ServerWorker:
 
     def reconfigure(self, server: ActiveServer, context: WorkerContext) -> None:
         """Use a new configuration from now on; running passes keep the one they started with."""
-        before = self._interval
+        before = self.live.interval
         self._backoff.first = context.timing.interval
         self.server, self.context = server, context
-        if self._interval < before:
-            self.poll_within(self._interval)
+        if self.live.interval < before:
+            self.poll_within(self.live.interval)
         self.details.look()
         self.live.reconfigured()
 
@@ -157,17 +157,6 @@ class ServerWorker:
 
     # -- polling ----------------------------------------------------------------------------------------------------
 
-    @property
-    def _interval(self) -> float:
-        """Seconds between two polls: longer while the server announces its changes."""
-        timing = self.context.timing
-        return max(timing.interval, timing.interval_live) if self.live.status.may_stretch else timing.interval
-
-    @property
-    def is_usable(self) -> bool:
-        """Whether the last poll reached the server that it should."""
-        return self.health.error is None
-
     def is_busy(self, library_id: int) -> bool:
         """Return whether passes over a library run."""
         return library_id in self._running
@@ -182,7 +171,7 @@ class ServerWorker:
             while True:
                 await self._wait_for_work()
                 self.context.board.new_round()
-                scheduled = self._schedule.begin(self._interval)
+                scheduled = self._schedule.begin(self.live.interval)
                 await self._poll(client, group, scheduled=scheduled)
         except asyncio.CancelledError:
             # Before the group cancels the passes: their jobs must not count that as success.
@@ -269,7 +258,7 @@ class ServerWorker:
                 # What is requested is done with its collections and labels, whatever else has begun meanwhile.
                 library_id, ended = work.library_id, self._after.ended
                 is_last = self._running.keys() - ended == {library_id}
-                if self.is_usable and (is_last or any(job.ends_with(library_id, ended) for job in work.jobs)):
+                if self.health.is_usable and (is_last or any(job.ends_with(library_id, ended) for job in work.jobs)):
                     with ReportFailures(self.fail):
                         await self._after.run(work.context.client, self.context.settings.page_size, library_id)
         except asyncio.CancelledError:
@@ -305,7 +294,7 @@ class ServerWorker:
         for job in work.jobs:
             job.end(work.library_id, reports)
         self.live.passes_ended(work.target, sum(each.result().duration_s for each in reports if each.done()))
-        if not self._running and self.is_usable:
+        if not self._running and self.health.is_usable:
             self.details.resume()
         self._wake.set()
 

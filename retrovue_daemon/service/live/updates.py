@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import structlog
 from msgspec.structs import replace
 
-from retrovue_daemon.service.health import ReportFailures
+from retrovue_daemon.service.health import Health, ReportFailures
 from retrovue_daemon.service.live.connection import LiveConnection
 from retrovue_daemon.service.live.pending import SETTLE_S, ItemsDue, PendingHints
 from retrovue_daemon.service.live.state import LiveStatus
@@ -53,10 +53,7 @@ class Followed(Protocol):
     server: ActiveServer
     context: WorkerContext
     details: DetailsReader
-
-    @property
-    def is_usable(self) -> bool:
-        """Whether the last poll reached the server that it should."""
+    health: Health
 
     def is_busy(self, library_id: int) -> bool:
         """Return whether passes over a library run."""
@@ -100,6 +97,12 @@ class LiveUpdates:
         self._contacted = asyncio.Event()
         self._news = asyncio.Event()
         self._settings = asyncio.Event()
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two polls: longer while the server announces its changes."""
+        timing = self._worker.context.timing
+        return max(timing.interval, timing.interval_live) if self.status.may_stretch else timing.interval
 
     # -- what the worker reports ------------------------------------------------------------------------------------
 
@@ -254,7 +257,7 @@ class LiveUpdates:
         library_id = target.row.id
         if self._worker.is_busy(library_id):
             self._remember(library_id, due.rating_keys)
-        if not target.row.listed_until or not self._worker.is_usable:
+        if not target.row.listed_until or not self._worker.health.is_usable:
             return  # a listing runs, or is still to come
         # A round of its own: this pass waits for no other, and no other waits for it.
         library = replace(target, round=Round(self._merged_rows))
