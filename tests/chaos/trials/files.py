@@ -73,7 +73,10 @@ async def _full(way: str, home: Path, config: Path, chooser: random.Random, resu
         return
     service, passes = await Service.run(home, config, CHAOS_FILE_SIZE=limit), chooser.randint(1, 5)
     try:
-        await service.wait_or_end(lambda: len(service.of("sync.finished", *promises.TROUBLE)) >= passes)
+        # Where not even a poll can be written, it is logged once, and the next one waits longer and longer.
+        await service.wait_or_end(
+            lambda: len(service.of("sync.finished", *promises.TROUBLE)) >= passes or bool(service.of("store.failed"))
+        )
         if not service.is_alive:
             code, complaints = service.process.returncode, await service.complaints()
             if code not in FULL or "Traceback" in complaints:
