@@ -18,7 +18,7 @@ from retrovue_daemon.store.items.moments import Moments, next_moment
 from retrovue_daemon.store.tables.former_names import still_meant, taken_titles
 from retrovue_daemon.store.tables.libraries import former_titles, read_libraries, reconcile_libraries, store_selection
 from retrovue_daemon.store.tables.problems import NOT_FOUND, Problem, store_server_problem
-from retrovue_daemon.store.tables.servers import bind_identity, read_servers
+from retrovue_daemon.store.tables.servers import bind_identity, machine_of
 from retrovue_daemon.sync.path_updates import LibraryPaths
 from retrovue_daemon.sync.rounds import MergedRows, Round
 from retrovue_daemon.sync.target import LISTINGS, LibraryTarget
@@ -150,8 +150,7 @@ class Discovery:
 
     async def _identify(self, client: PlexClient, server_id: int) -> tuple[str, str | None]:
         """Return the server's machineIdentifier and version, before it is shown the token."""
-        rows = await self._database.reader.run(read_servers)
-        known = next((row.machine_identifier for row in rows if row.id == server_id), None)
+        known = await self._database.reader.run(machine_of, server_id)
         identity = await client.confirm_machine(known)
         machine, name = identity.machine_identifier, self._section.name
         self._claims.make(name, machine)

@@ -14,7 +14,9 @@ import structlog
 
 from retrovue_daemon.config import parse_config
 from retrovue_daemon.logs.setup import Redactor
+from retrovue_daemon.service.selection import EVERYTHING
 from retrovue_daemon.service.supervisor import Supervisor
+from retrovue_daemon.service.sync_request import request_sync
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.sync.progress import ProgressBoard
 from tests.support.clocks import FakeClock
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.config import Config
     from retrovue_daemon.demo import SimulatedPlex
+    from retrovue_daemon.service.selection import Selection
+    from retrovue_daemon.service.signals import Signals
     from retrovue_daemon.sources.plex.retries import RetryPolicy
     from retrovue_daemon.store.database import Database
 
@@ -202,3 +206,29 @@ async def serve(
             return service
 
         yield start
+
+
+@pytest.fixture
+async def ask(path: Path, clock: FakeClock) -> AsyncIterator[Callable[..., Awaitable[asyncio.Task[Any]]]]:
+    """Begin a request, and let the daemon that runs take it."""
+    tasks: list[asyncio.Task[Any]] = []
+
+    async def begin(
+        selection: Selection = EVERYTHING, board: ProgressBoard | None = None, signals: Signals | None = None
+    ) -> asyncio.Task[Any]:
+        asked = asyncio.Event()
+
+        async def pause(_seconds: float) -> None:
+            asked.set()
+            await (asyncio.sleep if signals is None else signals.pause)(0.01)
+
+        work = request_sync(path, selection, None, board or ProgressBoard(), pause=pause)
+        tasks.append(asyncio.create_task(work))
+        await asked.wait()
+        await clock.tick()
+        return tasks[-1]
+
+    yield begin
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from retrovue_daemon.demo.timeline import Chapter
-from retrovue_daemon.service.selection import EVERYTHING, Selection
-from retrovue_daemon.service.sync_request import request_sync
+from retrovue_daemon.service.selection import Selection
 from retrovue_daemon.sync.progress import ProgressBoard
 from tests.service.conftest import table
 from tests.support.details import details_of, stored_details
@@ -33,30 +32,6 @@ async def in_step(serve, rich, events):
     await events.count(3, "details.finished")
     await service.clock.asleep("next details home")
     return service
-
-
-@pytest.fixture
-async def ask(path, clock):
-    """Begin a request, and let the daemon take it."""
-    tasks = []
-
-    async def begin(selection: Selection = EVERYTHING, board: ProgressBoard | None = None) -> asyncio.Task[Any]:
-        asked = asyncio.Event()
-
-        async def pause(_seconds: float) -> None:
-            asked.set()
-            await asyncio.sleep(0.01)
-
-        work = request_sync(path, selection, None, board or ProgressBoard(), pause=pause)
-        tasks.append(asyncio.create_task(work))
-        await asked.wait()
-        await clock.tick()
-        return tasks[-1]
-
-    yield begin
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def counts(result: dict[str, Any]) -> dict[str, tuple[int | None, int | None]]:

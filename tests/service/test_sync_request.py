@@ -38,29 +38,9 @@ async def in_step(serve, config, plex, events):
 
 
 @pytest.fixture
-async def ask(in_step, path, clock):
+def ask(in_step, ask):
     """Ask that daemon, which looks at the database at once; the board is the asker's."""
-    tasks = []
-
-    async def begin(
-        selection: Selection = EVERYTHING, board: ProgressBoard | None = None, signals: Signals | None = None
-    ):
-        asked = asyncio.Event()
-
-        async def pause(_seconds: float) -> None:
-            asked.set()
-            await (asyncio.sleep if signals is None else signals.pause)(0.01)
-
-        work = request_sync(path, selection, None, board or ProgressBoard(), pause=pause)
-        tasks.append(asyncio.create_task(work))
-        await asked.wait()
-        await clock.tick()
-        return tasks[-1]
-
-    yield begin
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    return ask
 
 
 async def test_the_result_is_what_a_sync_would_have_brought(ask) -> None:

@@ -15,7 +15,7 @@ from retrovue_daemon.service.live.state import LiveStatus
 from retrovue_daemon.service.selection import Selection
 from retrovue_daemon.store.items.lookup import libraries_of_keys
 from retrovue_daemon.store.tables.libraries import read_libraries
-from retrovue_daemon.store.tables.servers import read_servers
+from retrovue_daemon.store.tables.servers import machine_of
 from retrovue_daemon.sync.passes.base import log_report, run_pass
 from retrovue_daemon.sync.passes.events import EventsPass
 from retrovue_daemon.sync.progress import ProgressBoard
@@ -184,8 +184,7 @@ class LiveUpdates:
 
     async def _identify(self, client: PlexClient) -> None:
         """Raise PlexError unless the machine at the address is the known one: another one's items have other keys."""
-        rows = await self._worker.context.database.reader.run(read_servers)
-        known = next((row.machine_identifier for row in rows if row.id == self.status.server_id), None)
+        known = await self._worker.context.database.reader.run(machine_of, self.status.server_id)
         await client.confirm_machine(known)
 
     def _changed(self) -> None:

@@ -84,6 +84,12 @@ def read_servers(connection: sqlite3.Connection) -> list[StoredServer]:
     return [_server(*row) for row in connection.execute(query)]
 
 
+def machine_of(connection: sqlite3.Connection, server_id: int) -> str | None:
+    """Return the machineIdentifier that a server is known by; None if it was never reached."""
+    row = connection.execute("SELECT machine_identifier FROM plex_servers WHERE id = ?", (server_id,)).fetchone()
+    return None if row is None else row[0]
+
+
 def _server(
     row_id: int,
     name: str,

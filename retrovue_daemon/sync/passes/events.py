@@ -58,6 +58,7 @@ class EventsPass:
         self._reader = ListingReader(context, library, self.counts, meter, complete=False)
         self.changed = self._reader.changed
         self._moment = 0
+        """The moment at which the items were requested."""
         self._leaving: dict[Kind, dict[int, str]] = {}
         """The rows that may go, with the rating keys that were requested."""
 
@@ -66,8 +67,7 @@ class EventsPass:
         target, reader = self._library.target, self._context.database.reader
         kinds = [kind for kind, _ in self._library.listings]
         stored = await reader.run(rows_of_keys, target.server_id, self._rating_keys, kinds)
-        moment, unreadable = target.moments.now, list[str]()
-        self._moment = moment
+        self._moment, unreadable = target.moments.now, list[str]()
         pages = await self._located(self._rating_keys, unreadable)
         here = self._items_of_library(pages, stored, self._rating_keys)
         answered = {item.rating_key for each in pages for item in each.page.items} | {*unreadable}
@@ -90,7 +90,7 @@ class EventsPass:
         # Before they are written: a full pass that runs beside this one must not remove them.
         for kind in kinds:
             ids = [stored[kind][item.rating_key].id for item in here if item.rating_key in stored[kind]]
-            self._library.round.merged_rows.note_read(kind, ids, moment)
+            self._library.round.merged_rows.note_read(kind, ids, self._moment)
         for kind in kinds if here else ():
             # Kinds without an item, too: the key of one may have gone to another kind, and the episodes' listing
             # decides on shows and seasons.
