@@ -19,7 +19,6 @@ from retrovue_daemon.store.tables.problems import (
     store_next_poll,
     store_server_problem,
 )
-from retrovue_daemon.store.writer import Query
 from retrovue_daemon.sync.guard import accept_hint
 
 if TYPE_CHECKING:
@@ -117,7 +116,7 @@ class Health:
     def _write(self, query: Callable[[sqlite3.Connection], None]) -> None:
         """Run a query in the writer, and do not wait for it; if it fails, the log already has what it would store."""
         with suppress(WriterStopped):
-            written = self._database.writer.post(Query(query))
+            written = self._database.writer.post(query)
             written.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def note(self, report: PassReport, *, is_whole: bool) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVarTuple
 
 import msgspec
 import structlog
@@ -13,7 +12,6 @@ import structlog
 from retrovue_daemon.errors import ConfigError, ConfigProblem, DaemonError, InternalError, StoreError
 from retrovue_daemon.service.systemd import keep_extending_timeout
 from retrovue_daemon.store.tables.reloads import Reload, mark_start, store_reload
-from retrovue_daemon.store.writer import Query
 
 if TYPE_CHECKING:
     import sqlite3
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.service.systemd import Notifier
 
 log = structlog.get_logger()
+Ts = TypeVarTuple("Ts")
 
 _LEVELS = ("debug", "info", "warning", "error")
 """The values of ``[logging] level``; the first one logs most."""
@@ -74,7 +73,7 @@ class Reloader:
                 self._notifier.ready()
                 await asyncio.gather(extending, return_exceptions=True)
             plain = self._redactor.value({"at": self._clock.now(), "began_ns": began_ns, **result})
-            await self._write(partial(store_reload, done=msgspec.convert(plain, Reload)))
+            await self._write(store_reload, msgspec.convert(plain, Reload))
 
     async def _result(self) -> dict[str, Any]:
         """Reload, and return the result as fields of `Reload`, whatever goes wrong."""
@@ -133,10 +132,10 @@ class Reloader:
         log.error("config.reload_failed", problems=texts, hint=hint)
         return _refused(problems, hint, exit_code)
 
-    async def _write(self, work: Callable[[sqlite3.Connection], None]) -> None:
+    async def _write(self, query: Callable[[sqlite3.Connection, *Ts], None], *args: *Ts) -> None:
         try:
             # Not subject to the queue's limit: if the daemon is stopped now, the result is still stored.
-            await self._supervisor.database.writer.post(Query(work))
+            await self._supervisor.database.writer.post(query, *args)
         except StoreError as error:
             log.warning("config.result_not_stored", error=str(error), hint=error.hint)
 

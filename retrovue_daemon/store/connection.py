@@ -88,19 +88,13 @@ class Connection(aiosqlite.Connection):
         super().__init__(connector, iter_chunk_size)
         self._patience = Patience()
 
-    async def run(
+    def run(
         self, query: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        """Run a query with these arguments in the connection's thread, and return its result.
+    ) -> Visit[T]:
+        """Begin a query with these arguments in the connection's thread, and return what to await for its result.
 
         Awaiting each statement would wait for a turn of the event loop, and for the database, each time.
         """
-        return await self.begin(query, *args, **kwargs)
-
-    def begin(
-        self, query: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> Visit[T]:
-        """Begin a query as `run` does, and return what to await for its result."""
         if not self._running:
             raise ValueError("the connection is closed")
         visit: Visit[T] = Visit(partial(query, self._conn, *args, **kwargs), self._patience)

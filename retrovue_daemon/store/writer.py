@@ -1,17 +1,15 @@
 """The single task that writes to the database.
 
-Every change of a row goes through its bounded queue as a piece of work, a query or a coroutine function that gets the
-connection. Each piece is one transaction, and its submitter gets the result or the error. A slow disk therefore slows
-down the network instead of filling the memory, and SQLite never sees two writers of ours.
+Every change of a row goes through its bounded queue as a query: a plain function that gets the connection. Each query
+is one transaction, and its submitter gets the result or the error. A slow disk therefore slows down the network
+instead of filling the memory, and SQLite never sees two writers of ours.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from contextlib import asynccontextmanager
-from functools import partial
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeVar, TypeVarTuple
 
 import structlog
 
@@ -22,7 +20,7 @@ from retrovue_daemon.store.file.sequences import as_used_up
 from retrovue_daemon.store.file.space import as_disk_full
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
     from types import TracebackType
 
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 P = ParamSpec("P")
 T = TypeVar("T")
-Work: TypeAlias = "Callable[[Connection], Awaitable[T]] | Query[T]"
+Ts = TypeVarTuple("Ts")
 
 BUSY_TRIES = 60
 """Each attempt waits for the connection's busy_timeout (1 s): another program may hold the lock for a minute."""
@@ -43,54 +41,43 @@ CLOSING_S = 5.0
 """Seconds to wait for a lock or for a long transaction once the writer is to end: a service has ten to stop in."""
 
 INTERRUPT_S = 0.2
-"""Seconds that each piece of work may take after that."""
-
+"""Seconds that each transaction may take after that."""
 
 LARGEST_MERGED = 256 * 1024 * 1024
 """Bytes of log that are merged while a service stops: a library of 1,000,000 items that is re-keyed writes 2.3 GB."""
 
 
-class Query(Generic[T]):
-    """A query with its arguments, to be run as one transaction: begun, done and committed in one visit to the thread.
+class _Transaction(Generic[T]):
+    """A query to be run as one transaction, and the future that gets its result.
 
-    A visit costs more than a small query. ``is_abandoned`` is set if the transaction must not be committed any more.
+    ``spills`` keeps large temporary tables in a file. ``is_abandoned`` is set if it must not be committed any more.
     """
 
-    def __init__(
-        self, query: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> None:
+    def __init__(self, query: Callable[[sqlite3.Connection], T], *, spills: bool) -> None:
+        self.query = query
+        self.spills = spills
         self.is_abandoned = False
-        self._query: Callable[[sqlite3.Connection], T] = lambda connection: query(connection, *args, **kwargs)
+        self.result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
-    def run(
-        self,
-        connection: sqlite3.Connection,
-        begin: Callable[[sqlite3.Connection], None],
-        commit: Callable[[sqlite3.Connection], None],
-    ) -> T:
-        """Run the transaction from ``begin`` to ``commit``. After an exception, it may still be open."""
-        begin(connection)
-        result = self._query(connection)
-        if self.is_abandoned:
-            connection.execute("ROLLBACK")
-        else:
-            commit(connection)
-        return result
+    def fail(self, error: Exception) -> None:
+        """Report an error to the submitter, unless it is gone."""
+        if not self.result.done():
+            self.result.set_exception(error)
 
 
 class Writer:
     """Owns the write connection and the task that uses it, for the duration of its ``async with`` block.
 
-    The task is independent of the tasks that submit work: if one of them fails or is cancelled, the work of the
-    others still gets done. Leaving the block finishes the queue. ``steps`` increases while the task is alive: with
-    each finished piece of work and with each attempt to get the lock. ``leaves_log`` becomes true if the last work
-    wrote so much that merging the log would take too long now.
+    The task is independent of the tasks that submit queries: if one of them fails or is cancelled, the queries of the
+    others still get done. Leaving the block finishes the queue. ``steps`` increases while the task is alive: with
+    each finished transaction and with each attempt to get the lock. ``leaves_log`` becomes true if the last
+    transaction wrote so much that merging the log would take too long now.
     """
 
     def __init__(self, connection: Connection, path: Path, *, depth: int = 4, mark: str | None = None) -> None:
         self._connection = connection
         self._path = path
-        self._queue: asyncio.Queue[tuple[Work[Any], asyncio.Future[Any], bool] | None] = asyncio.Queue()
+        self._queue: asyncio.Queue[_Transaction[Any] | None] = asyncio.Queue()
         self._room = asyncio.Semaphore(depth)
         self._mark = mark
         self._task: asyncio.Task[None] | None = None
@@ -146,72 +133,57 @@ class Writer:
             await asyncio.gather(*ends, return_exceptions=True)
 
     def abort(self, failure: WriterStopped) -> None:
-        """End the task at once: nothing more is committed, and all work that is not done gets this error."""
+        """End the task at once: nothing more is committed, and all queries that are not done get this error."""
         self._failure = failure
         if self._task is not None:
             self._task.cancel()
 
-    async def submit(self, work: Work[T], *, spills: bool = False) -> asyncio.Future[T]:
-        """Submit one transaction as soon as the queue has room; the future gets its result or error.
+    async def submit(
+        self, query: Callable[[sqlite3.Connection, *Ts], T], *args: *Ts, spills: bool = False
+    ) -> asyncio.Future[T]:
+        """Submit a query with its arguments as soon as the queue has room; the future gets its result or error.
 
         ``spills`` keeps large temporary tables in a file, which then costs less memory and more time.
         """
         await self._room.acquire()
         try:
-            future = self.post(work, spills=spills)
+            future = self.post(query, *args, spills=spills)
         except WriterStopped:
             self._room.release()
             raise
         future.add_done_callback(lambda _: self._room.release())
         return future
 
-    def post(self, work: Work[T], *, spills: bool = False) -> asyncio.Future[T]:
-        """Submit one transaction at once, regardless of the bound: for the few small ones that end a pass."""
+    def post(
+        self, query: Callable[[sqlite3.Connection, *Ts], T], *args: *Ts, spills: bool = False
+    ) -> asyncio.Future[T]:
+        """Submit a query at once, regardless of the bound: for the few small ones that end a pass."""
         if self._task is None or self._task.done():
             raise self._end("the writer is not running")
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._queue.put_nowait((work, future, spills))
-        return future
-
-    async def write(self, work: Work[T]) -> T:
-        """Run one transaction and return its result."""
-        return await (await self.submit(work))
+        transaction = _Transaction(lambda connection: query(connection, *args), spills=spills)
+        self._queue.put_nowait(transaction)
+        return transaction.result
 
     async def run(
         self, query: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run a query as one transaction and return its result."""
-        return await (await self.submit(Query(query, *args, **kwargs)))
+        return await (await self.submit(lambda connection: query(connection, *args, **kwargs)))
 
     async def catch_up(self) -> None:
-        """Wait until all work submitted before is done; raise DatabaseBusy if the database stays locked."""
-        await self.write(_nothing)
+        """Wait until all queries submitted before are done; raise DatabaseBusy if the database stays locked."""
+        await self.run(lambda _connection: None)
 
     async def _work_off(self) -> None:
         try:
-            while (entry := await self._queue.get()) is not None:
-                work, future, spills = entry
-                async with self._temporary_tables(in_file=spills):
-                    await self._transact(work, future)
-                # The next piece may store what the submitter of this one makes of its result.
+            while (transaction := await self._queue.get()) is not None:
+                await self._transact(transaction)
+                # The next query may store what the submitter of this one makes of its result.
                 await asyncio.sleep(0)
         finally:
             while not self._queue.empty():
-                entry = self._queue.get_nowait()
-                if entry is not None and not entry[1].done():
-                    entry[1].set_exception(self._end("the writer ended before this was written"))
-
-    @asynccontextmanager
-    async def _temporary_tables(self, *, in_file: bool) -> AsyncIterator[None]:
-        """Choose where a transaction has its temporary tables; SQLite allows that only outside of it."""
-        if not in_file:
-            yield
-            return
-        await self._connection.execute("PRAGMA temp_store = FILE")
-        try:
-            yield
-        finally:
-            await self._connection.execute("PRAGMA temp_store = MEMORY")
+                if (left := self._queue.get_nowait()) is not None:
+                    left.fail(self._end("the writer ended before this was written"))
 
     async def _interrupt_late_work(self) -> None:
         """Roll back what takes longer than there is time; the next start begins it anew."""
@@ -223,19 +195,13 @@ class Writer:
                 # Again and again: it only affects the statement that is running.
                 await self._connection.interrupt()
 
-    async def _transact(self, work: Work[Any], future: asyncio.Future[Any]) -> None:
-        """Do one piece of work; only errors that make the connection unusable escape and end the writer."""
+    async def _transact(self, transaction: _Transaction[Any]) -> None:
+        """Run one transaction; only errors that make the connection unusable escape and end the writer."""
         try:
-            if isinstance(work, Query):
-                run = partial(work.run, begin=self._begin_unless_restored, commit=self._commit)
-                result = await self._begin(run)
-            else:
-                await self._begin(self._begin_unless_restored)
-                result = await work(self._connection)
-                await self._connection.run(self._commit)
+            result = await self._run_once_unlocked(transaction)
         except sqlite3.Error as error:
             # Answer first: a connection that cannot even roll back ends the writer, and the submitter must not hang.
-            self._answer(future, _failure(self._path, error))
+            transaction.fail(_failure(self._path, error))
             await self._roll_back()
             self._discarded = self._log_size()
             if error.sqlite_errorname == "SQLITE_INTERRUPT":
@@ -243,26 +209,28 @@ class Writer:
         except BaseException as error:
             if isinstance(error, DatabaseRestored):
                 self._failure = error
-            self._answer(future, error if isinstance(error, Exception) else self._end("cancelled"))
-            if isinstance(work, Query):
-                # The thread may still be running it, or not have begun.
-                work.is_abandoned = True
+            transaction.fail(error if isinstance(error, Exception) else self._end("cancelled"))
+            # The thread may still be running it, or not have begun.
+            transaction.is_abandoned = True
             await self._roll_back()
             if not isinstance(error, Exception) or error is self._failure:
                 raise
         else:
-            if not future.done():
-                future.set_result(result)
+            if not transaction.result.done():
+                transaction.result.set_result(result)
             if self._deadline is not None and self._log_size() - self._discarded > LARGEST_MERGED:
                 self.leaves_log = True
+        finally:
+            if transaction.spills:
+                await self._connection.execute("PRAGMA temp_store = MEMORY")
         self.steps += 1
 
-    async def _begin(self, begin: Callable[[sqlite3.Connection], T]) -> T:
-        """Return the result of what begins a transaction; it is retried while another program holds the lock."""
+    async def _run_once_unlocked(self, transaction: _Transaction[T]) -> T:
+        """Return the result of a transaction; it is begun again while another program holds the lock."""
         for tries_left in range(BUSY_TRIES - 1, -1, -1):
             self.steps += 1
             try:
-                return await self._connection.run(begin)
+                return await self._connection.run(self._run, transaction)
             except sqlite3.OperationalError as error:
                 has_begun = self._connection.in_transaction
                 if error.sqlite_errorname != "SQLITE_BUSY" or has_begun or not tries_left or self._too_late():
@@ -271,18 +239,28 @@ class Writer:
                     log.warning("store.waiting", hint="another program writes to the database; let it commit")
         raise AssertionError("the last try returns or raises")
 
-    def _begin_unless_restored(self, connection: sqlite3.Connection) -> None:
-        """Begin a transaction; raise DatabaseRestored if ids and times that the work may rely on are others now."""
+    def _run(self, connection: sqlite3.Connection, transaction: _Transaction[T]) -> T:
+        """Run a transaction in the connection's thread, in one visit: that costs more than a small query.
+
+        After an exception, it may still be open. Raise DatabaseRestored if ids and times that the query may rely on
+        are others now.
+        """
+        if transaction.spills:
+            # SQLite allows this only outside of transactions.
+            connection.execute("PRAGMA temp_store = FILE")
         connection.execute("BEGIN IMMEDIATE")
         if restore_mark(connection) != self._mark:
             connection.execute("ROLLBACK")
             raise DatabaseRestored(self._path)
-
-    def _commit(self, connection: sqlite3.Connection) -> None:
-        """Commit; once the writer is to end, without the merge of the log that SQLite may do as part of it."""
+        result = transaction.query(connection)
+        if transaction.is_abandoned:
+            connection.execute("ROLLBACK")
+            return result
         if self._deadline is not None:
+            # SQLite might merge the log as part of the commit, which may take too long now.
             connection.execute("PRAGMA wal_autocheckpoint = 0")
         connection.commit()
+        return result
 
     def _log_size(self) -> int:
         try:
@@ -300,16 +278,6 @@ class Writer:
     def _end(self, detail: str) -> WriterStopped:
         """Return why the task has ended."""
         return self._failure or WriterStopped(self._path, detail)
-
-    @staticmethod
-    def _answer(future: asyncio.Future[Any], error: Exception) -> None:
-        """Report the error to the submitter, unless it is gone."""
-        if not future.done():
-            future.set_exception(error)
-
-
-async def _nothing(_connection: Connection) -> None:
-    """Change nothing."""
 
 
 def _failure(path: Path, error: sqlite3.Error) -> WriteFailed:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 
 from retrovue_daemon.errors import WriterStopped
 from retrovue_daemon.store.items.upserts import write_items
-from retrovue_daemon.store.writer import Query
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -83,19 +82,18 @@ class Batches:
         """Queue the remaining changes without waiting: they are written and counted, their errors are ignored."""
         if self._waiting:
             with suppress(WriterStopped):
-                self._writer.post(self._work(self._waiting)).add_done_callback(self._count)
+                writing = self._writer.post(write_items, self._target, self._kind, self._waiting, self._now())
+                writing.add_done_callback(self._count)
             self._waiting = []
 
     async def _write(self, size: int) -> None:
-        writing = await self._writer.submit(self._work(self._waiting[:size]))
+        batch = self._waiting[:size]
+        writing = await self._writer.submit(write_items, self._target, self._kind, batch, self._now())
         # Called before the tasks that wait for the batch continue.
         writing.add_done_callback(self._count)
         del self._waiting[:size]
         # Shielded: a batch is committed and counted even if the waiting pass is cancelled.
         await asyncio.shield(writing)
-
-    def _work(self, batch: list[Change]) -> Query[BatchResult]:
-        return Query(write_items, self._target, self._kind, batch, self._now())
 
     def _count(self, done: asyncio.Future[BatchResult]) -> None:
         """Count the result of a batch, unless it failed."""

@@ -189,7 +189,7 @@ class ListingReader:
         keys, streams = self._keys_to_look_up(kind, page, is_new=is_new), {} if is_new else listed_streams(kind, page)
         reader, server_id = self._context.database.reader, self._target.server_id
         # The look-up starts now and runs while the digests are computed.
-        looking = reader.begin(known_rows_and_streams, kind, server_id, keys, streams) if keys else None
+        looking = reader.run(known_rows_and_streams, kind, server_id, keys, streams) if keys else None
         fresh = digests(page.items)
         known, stored_streams = ({}, {}) if looking is None else await looking
         changes, altered, has_conflicts = list[Change](), listed.altered, bool(self._conflicts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from retrovue_daemon.store.items.local_paths import recompute_paths
 from retrovue_daemon.sync import path_updates
 from tests.service.conftest import table
+from tests.support.patience import PATIENCE_S
 
 EDIT = "INSERT INTO plex_path_mappings (server_id, plex_path, local_path) VALUES (1, '/srv', '/mnt')"
 STALE = "SELECT plex_path, file_path FROM media_files WHERE file_path NOT LIKE '/mnt/%'"
@@ -141,10 +143,10 @@ async def test_a_server_and_its_mappings_changed_at_once_leave_no_stale_path(
     async for latest in service.board.watch():
         if [one.done for one in latest.running] == [1]:
             break
-    gate, stop = asyncio.Event(), service.supervisor._stop
+    gate, stop = threading.Event(), service.supervisor._stop
 
-    async def wait(_connection: object) -> None:
-        await gate.wait()
+    def wait(_connection: object) -> None:
+        assert gate.wait(PATIENCE_S)
 
     async def stop_behind_a_slow_disk(*names: str) -> None:
         service.database.writer.post(wait)

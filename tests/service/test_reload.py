@@ -552,7 +552,7 @@ async def test_a_verdict_from_before_the_last_boot_belongs_to_no_request(reloadi
     file.write()
     service, wanted = await reloading()
     old = Reload(at=1, began_ns=2**62, outcome="refused", exit_code=78)
-    await service.database.writer.write(lambda connection: connection.run(lambda plain: store_reload(plain, old)))
+    await service.database.writer.run(store_reload, old)
     made = requests(wanted)
     _, done = await (await made.start())
     assert done.outcome == "unchanged"

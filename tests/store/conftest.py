@@ -23,7 +23,7 @@ NOW = 1_700_000_000
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
     async with open_database(tmp_path / "mirror.db") as opened:
-        await opened.writer.write(
+        await opened.writer.run(
             lambda connection: connection.executescript(
                 "INSERT INTO plex_servers (name, server_url) VALUES ('home', 'http://127.0.0.1:1');"
                 "INSERT INTO libraries (server_id, library_key, library_name, library_type)"

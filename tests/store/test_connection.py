@@ -56,7 +56,7 @@ async def test_a_quick_query_ends_before_the_event_loop_goes_on(tmp_path: Path, 
         def query(_: sqlite3.Connection) -> None:
             over.set()
 
-        visit = connection.begin(query)
+        visit = connection.run(query)
         waiting = visit.__await__()
         assert over.is_set()
         await visit.result
@@ -71,7 +71,7 @@ async def test_a_slow_query_leaves_the_event_loop_to_others(tmp_path: Path) -> N
         return going_on.wait(30)
 
     async with connected(tmp_path / "mirror.db") as connection:
-        waiting = asyncio.create_task(connection.run(slow))
+        waiting = asyncio.ensure_future(connection.run(slow))
         await asyncio.sleep(0)
         going_on.set()
         assert await waiting

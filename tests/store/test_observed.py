@@ -95,7 +95,7 @@ async def test_it_never_begins_before_a_row_went_missing(process, write, make, d
 async def test_it_begins_anew_if_another_program_damaged_the_stored_time(process, database, value) -> None:
     """As without a stored time; the daemon starts."""
     await process(WALL)
-    await database.writer.write(lambda c: c.execute("UPDATE daemon_state SET value = ?", (value,)))
+    await database.writer.run(lambda c: c.execute("UPDATE daemon_state SET value = ?", (value,)))
     _, observed = await process(WALL + 9 * DAY)
     assert observed.now() == WALL + 9 * DAY
     _, observed = await process(WALL + 9 * DAY + 5)

@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture
 async def two_libraries(database) -> None:
-    await database.writer.write(
+    await database.writer.run(
         lambda c: c.execute(
             "INSERT INTO libraries (server_id, library_key, library_name, library_type)"
             " VALUES (1, '3', '4K', 'movie')"
@@ -16,10 +16,10 @@ async def two_libraries(database) -> None:
 
 
 async def _move(database, rating_key: str, library_id: int, height: int) -> None:
-    await database.writer.write(
+    await database.writer.run(
         lambda c: c.execute("UPDATE movies SET library_id = ? WHERE rating_key = ?", (library_id, rating_key))
     )
-    await database.writer.write(
+    await database.writer.run(
         lambda c: c.execute("UPDATE media_files SET height = ? WHERE rating_key = ?", (height, rating_key))
     )
 
@@ -54,7 +54,7 @@ async def test_the_librarys_priority_comes_before_the_picture(write, query, make
         make.movie("7", make.part(70), guid="plex://movie/x"), make.movie("8", make.part(80), guid="plex://movie/x")
     )
     await _move(database, "8", 3, 2160)
-    await database.writer.write(lambda c: c.execute("UPDATE libraries SET priority = 1 WHERE id = 1"))
+    await database.writer.run(lambda c: c.execute("UPDATE libraries SET priority = 1 WHERE id = 1"))
     assert await query("SELECT rating_key FROM preferred_movies") == [("7",)]
 
 
@@ -102,10 +102,10 @@ async def test_what_is_not_synced_is_not_shown(write, query, make, database, swi
         return [len(await query(f"SELECT * FROM {view}")) for view in views]
 
     assert await shown() == [1, 1, 1, 1, 1]
-    await database.writer.write(lambda c: c.execute(OFF[switch].format(0)))
+    await database.writer.run(lambda c: c.execute(OFF[switch].format(0)))
     assert await shown() == [0, 0, 0, 0, 0]
     assert await query("SELECT state FROM movies UNION ALL SELECT state FROM episodes") == [("active",), ("active",)]
-    await database.writer.write(lambda c: c.execute(OFF[switch].format(1)))
+    await database.writer.run(lambda c: c.execute(OFF[switch].format(1)))
     assert await shown() == [1, 1, 1, 1, 1]
 
 
@@ -116,7 +116,7 @@ async def test_a_copy_that_is_not_synced_hides_no_other(write, query, make, data
         make.movie("7", make.part(70), guid="plex://movie/x"), make.movie("8", make.part(80), guid="plex://movie/x")
     )
     await _move(database, "8", 3, 2160)
-    await database.writer.write(lambda c: c.execute(f"UPDATE libraries SET {switch} = 0 WHERE id = 3"))
+    await database.writer.run(lambda c: c.execute(f"UPDATE libraries SET {switch} = 0 WHERE id = 3"))
     assert await query("SELECT rating_key FROM preferred_movies") == [("7",)]
 
 
@@ -128,7 +128,7 @@ async def test_preferred_rows_are_found_through_the_index(write, make, database,
     await write(make.show("100"))
     await write(*(make.episode(str(number), "100", None, number, make.part(number)) for number in range(101, 150)))
     if analyzed:
-        await database.writer.write(lambda c: c.execute("ANALYZE"))
+        await database.writer.run(lambda c: c.execute("ANALYZE"))
     query = f"EXPLAIN QUERY PLAN SELECT * FROM preferred_{kind}s WHERE id = 1"
     steps = [row[3] for row in await database.reader.execute_fetchall(query)]
     assert any(f"SEARCH o USING INDEX {kind}s_source (source_id=?)" in step for step in steps)

@@ -7,7 +7,6 @@ import shutil
 import sqlite3
 import threading
 from contextlib import AsyncExitStack, closing
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,31 +15,29 @@ import structlog
 from retrovue_daemon.errors import DatabaseBusy, DatabaseHeld, DatabaseReplaced, WriteFailed, WriterStopped
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.store.file.visits import reading
-from retrovue_daemon.store.writer import TRIES_UNTIL_LOGGED, Query, Writer
+from retrovue_daemon.store.writer import TRIES_UNTIL_LOGGED, Writer
 from tests.support.patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aiosqlite import Connection
-
 INSERT = "INSERT INTO daemon_state (key, value) VALUES (?, 'x')"
 
 
-async def _insert(key: str, connection: Connection) -> None:
-    await connection.execute(INSERT, (key,))
+def _insert(connection: sqlite3.Connection, key: str) -> None:
+    connection.execute(INSERT, (key,))
 
 
 async def test_failed_work_leaves_nothing_and_later_work_continues(database, query) -> None:
     """A transaction that fails half-way is rolled back whole, and its submitter gets the error."""
 
-    async def half(connection) -> None:
-        await connection.execute(INSERT, ("half",))
-        await connection.execute("INSERT INTO nowhere VALUES (1)")
+    def half(connection) -> None:
+        _insert(connection, "half")
+        connection.execute("INSERT INTO nowhere VALUES (1)")
 
     with pytest.raises(WriteFailed, match="nowhere"):
-        await database.writer.write(half)
-    await database.writer.write(lambda connection: connection.execute(INSERT, ("whole",)))
+        await database.writer.run(half)
+    await database.writer.run(_insert, "whole")
 
     assert await query("SELECT key FROM daemon_state") == [("whole",)]
 
@@ -48,21 +45,21 @@ async def test_failed_work_leaves_nothing_and_later_work_continues(database, que
 async def test_an_error_of_the_work_itself_reaches_the_submitter(database, query) -> None:
     """Exceptions that are none of SQLite's are rolled back and passed on unchanged."""
 
-    async def wrong(connection) -> None:
-        await connection.execute(INSERT, ("wrong",))
+    def wrong(connection) -> None:
+        _insert(connection, "wrong")
         raise LookupError("mistake")
 
     with pytest.raises(LookupError, match="mistake"):
-        await database.writer.write(wrong)
+        await database.writer.run(wrong)
     assert await query("SELECT key FROM daemon_state") == []
 
 
 async def test_the_queue_is_bounded(database) -> None:
     """Work beyond the depth waits for room, so that a slow disk slows its producers down."""
-    gate = asyncio.Event()
+    gate = threading.Event()
 
-    async def wait(_connection) -> None:
-        await gate.wait()
+    def wait(_connection) -> None:
+        assert gate.wait(PATIENCE_S)
 
     handed_in = [await database.writer.submit(wait) for _ in range(4)]
     fifth = asyncio.create_task(database.writer.submit(wait))
@@ -78,27 +75,27 @@ async def test_the_queue_is_bounded(database) -> None:
 async def test_a_result_is_known_before_the_next_work_begins(database) -> None:
     """The record of a pass that is stopped counts what the last batch wrote."""
     results: list[int] = []
-    first = database.writer.post(Query(lambda _: 1))
+    first = database.writer.post(lambda _: 1)
     first.add_done_callback(lambda done: results.append(done.result()))
-    assert await database.writer.post(Query(lambda _: list(results))) == [1]
+    assert await database.writer.post(lambda _: list(results)) == [1]
 
 
 async def test_a_cancelled_submitter_does_not_cancel_the_work(database, query) -> None:
     """Submitted work is written even if its submitter no longer waits."""
-    gate = asyncio.Event()
+    gate = threading.Event()
 
-    async def slow(connection) -> None:
-        await gate.wait()
-        await connection.execute(INSERT, ("slow",))
+    def slow(connection) -> None:
+        assert gate.wait(PATIENCE_S)
+        _insert(connection, "slow")
 
-    submitter = asyncio.create_task(database.writer.write(slow))
+    submitter = asyncio.create_task(database.writer.run(slow))
     for _ in range(20):
         await asyncio.sleep(0)
     submitter.cancel()
     with pytest.raises(asyncio.CancelledError):
         await submitter
     gate.set()
-    await database.writer.write(lambda connection: connection.execute(INSERT, ("after",)))
+    await database.writer.run(_insert, "after")
 
     assert await query("SELECT key FROM daemon_state ORDER BY key") == [("after",), ("slow",)]
 
@@ -106,7 +103,7 @@ async def test_a_cancelled_submitter_does_not_cancel_the_work(database, query) -
 async def test_closing_writes_what_is_queued(tmp_path) -> None:
     """Leaving the database's block drains the queue before the connection closes."""
     async with open_database(tmp_path / "mirror.db") as database:
-        futures = [database.writer.post(partial(_insert, str(number))) for number in range(10)]
+        futures = [database.writer.post(_insert, str(number)) for number in range(10)]
     assert all(future.done() for future in futures)
 
     with sqlite3.connect(tmp_path / "mirror.db") as connection:
@@ -115,35 +112,10 @@ async def test_closing_writes_what_is_queued(tmp_path) -> None:
 
 
 async def test_an_aborted_writer_commits_nothing_more(tmp_path) -> None:
-    """All that waits and all that comes gets the reason, in whatever way it was submitted."""
-    path, begun = tmp_path / "mirror.db", asyncio.Event()
+    """All that waits and all that comes gets the reason, in whatever way it was submitted.
 
-    async def work(connection: Connection) -> None:
-        await connection.execute("INSERT INTO daemon_state VALUES ('written', '')")
-        begun.set()
-        await asyncio.Event().wait()
-
-    async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(open_database(path))
-        running = await database.writer.submit(work)
-        waiting = [await database.writer.submit(work), database.writer.post(work)]
-        await begun.wait()
-        database.writer.abort(DatabaseReplaced(path, "gone"))
-        for future in (running, *waiting):
-            with pytest.raises(DatabaseReplaced):
-                await future
-        for submit in (database.writer.submit, database.writer.post):
-            for _ in range(5):  # more than the queue has room for
-                with pytest.raises(WriterStopped, match="gone"):
-                    await asyncio.wait_for(_as_awaitable(submit, work), 10)
-        with pytest.raises(DatabaseReplaced):
-            await stack.aclose()
-    with reading(path) as connection:
-        assert connection.execute("SELECT * FROM daemon_state WHERE key = 'written'").fetchall() == []
-
-
-async def test_an_aborted_writer_commits_no_query_that_is_still_running(tmp_path) -> None:
-    """A thread cannot be stopped: it finds out itself that its work must not be committed."""
+    The thread cannot be stopped: it finds out itself that the query that it is running must not be committed.
+    """
     path, begun, go_on = tmp_path / "mirror.db", threading.Event(), threading.Event()
 
     def work(connection: sqlite3.Connection) -> None:
@@ -153,12 +125,20 @@ async def test_an_aborted_writer_commits_no_query_that_is_still_running(tmp_path
 
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(path))
-        running = await database.writer.submit(Query(work))
+        running = await database.writer.submit(work)
+        waiting = [await database.writer.submit(work), database.writer.post(work)]
         assert await asyncio.to_thread(begun.wait, PATIENCE_S)
         database.writer.abort(DatabaseReplaced(path, "gone"))
         with pytest.raises(DatabaseReplaced):
             await running
         go_on.set()
+        for future in waiting:
+            with pytest.raises(DatabaseReplaced):
+                await future
+        for submit in (database.writer.submit, database.writer.post):
+            for _ in range(5):  # more than the queue has room for
+                with pytest.raises(WriterStopped, match="gone"):
+                    await asyncio.wait_for(_as_awaitable(submit, work), 10)
         with pytest.raises(DatabaseReplaced):
             await stack.aclose()
     with reading(path) as connection:
@@ -176,7 +156,7 @@ async def test_work_for_a_closed_writer_is_refused(tmp_path) -> None:
     async with open_database(tmp_path / "mirror.db") as database:
         pass
     with pytest.raises(WriterStopped):
-        await database.writer.write(lambda connection: connection.execute(INSERT, ("late",)))
+        await database.writer.run(_insert, "late")
 
 
 @pytest.fixture
@@ -198,13 +178,13 @@ async def _tries(database) -> asyncio.Queue[str]:
     tries: asyncio.Queue[str] = asyncio.Queue()
     loop = asyncio.get_running_loop()
 
-    async def watch(connection) -> None:
-        await connection.execute("PRAGMA busy_timeout = 5")
-        await connection.set_trace_callback(
+    def watch(connection) -> None:
+        connection.execute("PRAGMA busy_timeout = 5")
+        connection.set_trace_callback(
             lambda sql: loop.call_soon_threadsafe(tries.put_nowait, sql) if sql.startswith("BEGIN") else None
         )
 
-    await database.writer.write(watch)
+    await database.writer.run(watch)
     return tries
 
 
@@ -213,7 +193,7 @@ async def test_another_programs_lock_is_waited_out(database, other_program, quer
     tries = await _tries(database)
     other = other_program()
     other.execute("BEGIN IMMEDIATE")
-    future = await database.writer.submit(lambda connection: connection.execute(INSERT, ("patient",)))
+    future = await database.writer.submit(_insert, "patient")
     for _ in range(3):
         await tries.get()
     assert not future.done()
@@ -228,7 +208,7 @@ async def test_waiting_for_another_program_is_reported_once(database, other_prog
     other = other_program()
     other.execute("BEGIN IMMEDIATE")
     with structlog.testing.capture_logs() as lines:
-        future = await database.writer.submit(lambda connection: connection.execute(INSERT, ("patient",)))
+        future = await database.writer.submit(_insert, "patient")
         for _ in range(TRIES_UNTIL_LOGGED):
             await tries.get()
         assert lines == []
@@ -247,7 +227,7 @@ async def test_a_lock_does_not_keep_the_writer_from_ending(tmp_path, other_progr
     async with asyncio.timeout(10), open_database(tmp_path / "mirror.db") as database:
         tries = await _tries(database)
         other_program().execute("BEGIN IMMEDIATE")
-        futures = [database.writer.post(lambda c: c.execute(INSERT, ("late",))) for _ in range(3)]
+        futures = [database.writer.post(_insert, "late") for _ in range(3)]
         await tries.get()
     for future in futures:
         with pytest.raises(DatabaseBusy, match="locked") as busy:
@@ -265,18 +245,18 @@ async def test_a_transaction_without_an_end_does_not_keep_the_writer_from_ending
     """It is rolled back whole; what was queued behind it is written."""
     monkeypatch.setattr("retrovue_daemon.store.writer.CLOSING_S", 0.01)
     path = tmp_path / "retrovue.db"
-    running = asyncio.Event()
+    running = threading.Event()
 
-    async def endless(connection) -> None:
-        await connection.execute(INSERT, ("before",))
+    def endless(connection) -> None:
+        _insert(connection, "before")
         running.set()
-        await connection.execute(ENDLESS)
+        connection.execute(ENDLESS)
 
     with structlog.testing.capture_logs() as logs:
         async with asyncio.timeout(50), open_database(path) as database:
             late = await database.writer.submit(endless)
-            queued = await database.writer.submit(partial(_insert, "behind"))
-            await running.wait()
+            queued = await database.writer.submit(_insert, "behind")
+            await asyncio.to_thread(running.wait)
     with pytest.raises(WriteFailed, match="interrupted"):
         await late
     await queued
@@ -306,7 +286,7 @@ async def test_a_large_log_is_not_merged_while_a_service_stops(tmp_path, monkeyp
 
     with structlog.testing.capture_logs() as logs:
         async with open_database(path) as database:
-            late = await database.writer.submit(Query(work))
+            late = await database.writer.submit(work)
     await late
     assert [line["event"] for line in logs] == ["store.log_left"] * is_large
     assert log_file.exists() is is_large
@@ -337,8 +317,8 @@ async def test_an_interrupted_transaction_leaves_no_log(tmp_path, monkeypatch) -
         connection.execute(ENDLESS)
 
     async with open_database(path) as database:
-        late = await database.writer.submit(Query(work))
-        queued = await database.writer.submit(partial(_insert, "behind"))
+        late = await database.writer.submit(work)
+        queued = await database.writer.submit(_insert, "behind")
         await asyncio.to_thread(running.wait)
         assert path.with_name("retrovue.db-wal").stat().st_size > 100_000
     with pytest.raises(WriteFailed, match="interrupted"):
@@ -351,7 +331,7 @@ async def test_a_query_without_an_end_does_not_keep_the_database_from_closing(tm
     """Its caller is gone, and its thread would go on. The log is merged nevertheless."""
     path = tmp_path / "retrovue.db"
     async with asyncio.timeout(50), open_database(path) as database:
-        await database.writer.write(partial(_insert, "whole"))
+        await database.writer.run(_insert, "whole")
         query = "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
         asking = asyncio.create_task(database.reader.execute_fetchall(query))
         await asyncio.sleep(0)
@@ -363,34 +343,33 @@ async def test_a_query_without_an_end_does_not_keep_the_database_from_closing(tm
 async def test_a_lock_at_the_end_does_not_spoil_it(tmp_path, other_program) -> None:
     """Statistics for the query planner, which are due at the end, can wait for the next time."""
 
-    async def work(connection) -> list[sqlite3.Row]:
+    def work(connection) -> list[sqlite3.Row]:
         """Read a table by an index of which nothing is known; return what is to be found out about it."""
-        await connection.execute("PRAGMA busy_timeout = 5")
-        await connection.execute("INSERT INTO plex_servers (name, server_url) VALUES ('home', 'http://127.0.0.1:1')")
+        connection.execute("PRAGMA busy_timeout = 5")
+        connection.execute("INSERT INTO plex_servers (name, server_url) VALUES ('home', 'http://127.0.0.1:1')")
         mapping = "INSERT INTO plex_path_mappings (server_id, plex_path, local_path) VALUES (1, ?, '/x')"
-        await connection.executemany(mapping, [(f"/{number}",) for number in range(500)])
-        await connection.execute_fetchall("SELECT * FROM plex_path_mappings WHERE server_id = 1 ORDER BY plex_path")
-        return await connection.execute_fetchall("PRAGMA optimize(3)")  # it only reports
+        connection.executemany(mapping, [(f"/{number}",) for number in range(500)])
+        connection.execute("SELECT * FROM plex_path_mappings WHERE server_id = 1 ORDER BY plex_path").fetchall()
+        return connection.execute("PRAGMA optimize(3)").fetchall()  # it only reports
 
     async with open_database(tmp_path / "mirror.db") as database:
-        assert await database.writer.write(work)
+        assert await database.writer.run(work)
         other_program().execute("BEGIN IMMEDIATE")
 
 
 async def test_a_writer_that_breaks_down_fails_everybody_who_waits(database) -> None:
     """If even a rollback fails, the connection is lost, and no caller may wait for it forever."""
 
-    async def break_connection(connection) -> None:
-        await connection.execute(INSERT, ("lost",))
+    async def broken() -> None:
+        raise sqlite3.OperationalError("disk I/O error")
 
-        async def broken() -> None:
-            raise sqlite3.OperationalError("disk I/O error")
-
-        connection.rollback = broken
+    def fail(connection) -> None:
+        _insert(connection, "lost")
         raise LookupError("first")
 
-    first = database.writer.post(break_connection)
-    second = database.writer.post(lambda connection: connection.execute(INSERT, ("second",)))
+    database.writer._connection.rollback = broken
+    first = database.writer.post(fail)
+    second = database.writer.post(_insert, "second")
     with pytest.raises(LookupError):
         await first
     with pytest.raises(WriterStopped):
@@ -398,7 +377,7 @@ async def test_a_writer_that_breaks_down_fails_everybody_who_waits(database) -> 
     with pytest.raises(WriterStopped, match="failed: disk I/O error"):
         await database.writer.stopped()
     with pytest.raises(WriterStopped):
-        await database.writer.write(lambda connection: connection.execute(INSERT, ("third",)))
+        await database.writer.run(_insert, "third")
     database.writer._task = None  # so that the fixture's end, which checks the same again, passes
 
 
@@ -406,17 +385,17 @@ async def test_work_may_have_its_temporary_tables_in_a_file(database, query) -> 
     """Only such work, whether it succeeds or fails: others are faster without."""
     seen = []
 
-    async def look(connection) -> None:
-        seen.extend(await connection.execute_fetchall("PRAGMA temp_store"))
+    def look(connection) -> None:
+        seen.extend(connection.execute("PRAGMA temp_store"))
 
-    async def fail(connection) -> None:
-        await look(connection)
+    def fail(connection) -> None:
+        look(connection)
         raise LookupError("mistake")
 
-    await database.writer.write(look)
+    await database.writer.run(look)
     await (await database.writer.submit(look, spills=True))
-    await database.writer.write(look)
+    await database.writer.run(look)
     with pytest.raises(LookupError):
         await (await database.writer.submit(fail, spills=True))
-    await database.writer.write(look)
+    await database.writer.run(look)
     assert seen == [(2,), (1,), (2,), (1,), (2,)]

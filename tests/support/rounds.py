@@ -123,7 +123,7 @@ class Engine:
     async def changes(self) -> int:
         """Rows that the one writer has written so far."""
         query = "SELECT total_changes()"
-        ((rows,),) = await self.database.writer.write(lambda connection: connection.execute_fetchall(query))
+        ((rows,),) = await self.database.writer.run(lambda connection: connection.execute(query).fetchall())
         return rows
 
 

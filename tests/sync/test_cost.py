@@ -23,7 +23,7 @@ from retrovue_daemon.sources.plex.parse import parse_page
 from retrovue_daemon.store.connection import Connection, data_version
 from retrovue_daemon.store.file.restore_mark import restore_mark
 from retrovue_daemon.store.tables.libraries import read_libraries
-from retrovue_daemon.store.writer import Query
+from retrovue_daemon.store.writer import Writer
 from tests.support.servers import Gauge, MeasuredPlex, film_world, without_groups
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ class Queries:
 
     async def of(self, running: Engine) -> None:
         await running.database.reader.set_trace_callback(self._read)
-        await running.database.writer.write(lambda connection: connection.set_trace_callback(self._wrote))
+        await running.database.writer.run(lambda connection: connection.set_trace_callback(self._wrote))
 
     def _read(self, statement: str) -> None:
         self.reader += _is_query(statement)
@@ -315,7 +315,7 @@ async def test_few_pages_are_held_at_once(engine, in_pages, monkeypatch) -> None
 async def test_a_first_sync_visits_the_database_seldom(engine, config, path, monkeypatch, libraries) -> None:
     """However many libraries there are: a visit to its thread costs more than a small query or commit."""
     visits = Counter[str]()
-    execute, begin = aiosqlite.Connection._execute, Connection.begin
+    execute, run = aiosqlite.Connection._execute, Connection.run
 
     async def counted(connection: aiosqlite.Connection, work: Any, *arguments: Any, **named: Any) -> Any:
         visits["all"] += 1
@@ -325,14 +325,14 @@ async def test_a_first_sync_visits_the_database_seldom(engine, config, path, mon
     def counted_query(connection: Connection, work: Any, *arguments: Any, **named: Any) -> Any:
         # The open file is looked at as time passes.
         visits["all"] += work not in {restore_mark, data_version}
-        visits["commits"] += isinstance(getattr(getattr(work, "func", None), "__self__", None), Query)
-        return begin(connection, work, *arguments, **named)
+        visits["commits"] += getattr(work, "__func__", None) is Writer._run
+        return run(connection, work, *arguments, **named)
 
     world = without_groups(generated_library(movies=10, shows=2 * libraries, episodes=5, show_libraries=libraries))
     async with SimulatedPlex(world) as plex:
         running = await engine(config(plex))
         monkeypatch.setattr(aiosqlite.Connection, "_execute", counted)
-        monkeypatch.setattr(Connection, "begin", counted_query)
+        monkeypatch.setattr(Connection, "run", counted_query)
         reports = await running.round(FULL)
         monkeypatch.undo()
     assert len(reports[0].passes) == 1 + libraries
@@ -351,7 +351,7 @@ async def test_collections_are_compared_and_written_together(engine, path) -> No
         def note(statement: str) -> None:
             begun[statement] += 1
 
-        await running.database.writer.write(lambda connection: connection.set_trace_callback(note))
+        await running.database.writer.run(lambda connection: connection.set_trace_callback(note))
         await running.round(FULL)
         with closing(sqlite3.connect(path)) as connection:
             ((stored,),) = connection.execute("SELECT count(*) FROM collections WHERE digest IS NOT NULL")

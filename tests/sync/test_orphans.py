@@ -302,7 +302,7 @@ async def test_a_version_that_was_removed_goes_with_its_items_update(plex, engin
     files = "SELECT part_id FROM media_files WHERE rating_key = ? ORDER BY id"
     both = rows(files, film.rating_key)
     plex.changes.edit(film.id, media=film.media[1:])
-    await running.database.writer.write(
+    await running.database.writer.run(
         lambda c: c.execute(
             "CREATE TEMP TRIGGER refuse BEFORE UPDATE ON main.movies BEGIN SELECT RAISE(ABORT, 'not now'); END"
         )
@@ -312,7 +312,7 @@ async def test_a_version_that_was_removed_goes_with_its_items_update(plex, engin
     assert rows(files, film.rating_key) == both
     assert len(both) == 2
 
-    await running.database.writer.write(lambda c: c.execute("DROP TRIGGER refuse"))
+    await running.database.writer.run(lambda c: c.execute("DROP TRIGGER refuse"))
     (report,) = await running.round()
 
     assert _run([report], "Movies").counts.updated == 1

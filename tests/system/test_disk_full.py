@@ -33,7 +33,7 @@ async def test_a_full_database_is_a_failure_with_a_hint(plex, engine, path, even
     daemon = await engine(plex)
     await daemon.round(Selection(full=True))
     (pages,), *_ = await daemon.database.reader.execute_fetchall("PRAGMA page_count")
-    await daemon.database.writer.write(lambda connection: connection.execute(f"PRAGMA max_page_count = {pages}"))
+    await daemon.database.writer.run(lambda connection: connection.execute(f"PRAGMA max_page_count = {pages}"))
     library = next(library for library in plex.world.libraries.values() if library.title == "Movies")
     for number in range(500):
         plex.changes.add_movie(library.key, f"A Later Film {number}", 1960)
@@ -47,7 +47,7 @@ async def test_a_full_database_is_a_failure_with_a_hint(plex, engine, path, even
     await daemon.database.writer.catch_up()
     (problem,) = [finding.problem for finding in read_condition(path).findings if finding.library == "Movies"]
     assert (problem.message, problem.hint) == (told["error"], told["hint"])
-    await daemon.database.writer.write(lambda connection: connection.execute("PRAGMA max_page_count = 1000000"))
+    await daemon.database.writer.run(lambda connection: connection.execute("PRAGMA max_page_count = 1000000"))
     await daemon.round(Selection(full=True))
     assert rows("SELECT count(*) FROM movies") == [(before[0][0] + 500,)]
     assert not [finding for finding in read_condition(path).findings if finding.library]

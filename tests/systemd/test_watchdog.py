@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -147,16 +148,16 @@ async def test_a_writer_that_could_not_get_the_lock_lives(heart, database, monke
 async def test_a_writer_that_is_stuck_is_no_life(heart, database) -> None:
     """Whatever the event loop does meanwhile: after a minute there are no more beats, and systemd acts."""
     listener, clock = heart
-    reached, never = asyncio.Event(), asyncio.Event()
+    reached, never = threading.Event(), threading.Event()
 
-    async def stuck(_: object) -> None:
+    def stuck(_: object) -> None:
         reached.set()
-        await never.wait()
+        never.wait()
 
     database.writer.post(stuck)
     try:
         # What stands before it in the queue is done in a real thread, which the clock of the test does not wait for.
-        await reached.wait()
+        await asyncio.to_thread(reached.wait)
         began = clock.time
         while clock.time - began <= 2 * systemd_status.LONGEST_PING_S:
             await clock.step()

@@ -15,7 +15,6 @@ from retrovue_daemon.errors import DaemonError, DiskFull, InternalError, PlexErr
 from retrovue_daemon.store.database import unreadable
 from retrovue_daemon.store.items.changes import name_changes
 from retrovue_daemon.store.tables.runs import Counts, Run, record_failure, record_run
-from retrovue_daemon.store.writer import Query
 from retrovue_daemon.sync.guard import accept_hint
 from retrovue_daemon.sync.verdict import PassReport, Verdict
 
@@ -120,8 +119,9 @@ async def run_pass(
             verdict = await _read(job)
         cause = verdict.cause
         await _wait_for_other_passes(library, verdict, job.counts)
-        work = Query(_finish, job, verdict, recorder)
-        finishing = await context.database.writer.submit(work, spills=_moves_many(verdict, job.counts))
+        finishing = await context.database.writer.submit(
+            _finish, job, verdict, recorder, spills=_moves_many(verdict, job.counts)
+        )
         # Not awaited directly: a cancellation must not cancel the future.
         await asyncio.wait([finishing])
         give(finishing.result())
@@ -213,7 +213,7 @@ def _record_if_possible(context: PassContext, recorder: RunRecorder, verdict: Ve
         _record(connection, recorder, verdict, recorder.run(verdict, counts))
 
     with suppress(WriterStopped):
-        written = context.database.writer.post(Query(work))
+        written = context.database.writer.post(work)
         written.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
@@ -225,7 +225,7 @@ def _record_cancelled(job: LibraryPass, context: PassContext, recorder: RunRecor
         return _with_names(connection, job, Conclusion(run, record_run(connection, run)))
 
     try:
-        return context.database.writer.post(Query(work))
+        return context.database.writer.post(work)
     except WriterStopped as error:
         failed: asyncio.Future[Conclusion] = asyncio.get_running_loop().create_future()
         failed.set_exception(error)

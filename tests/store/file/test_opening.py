@@ -239,7 +239,7 @@ async def test_a_damaged_database_is_refused_after_an_unclean_end(tmp_path) -> N
     """The check runs when a write-ahead log was left behind, and names what is broken."""
     path = tmp_path / "mirror.db"
     async with open_database(path) as database:
-        await database.writer.write(
+        await database.writer.run(
             lambda c: c.executemany(
                 "INSERT INTO daemon_state (key, value) VALUES (?, ?)", [(str(n), "x" * 200) for n in range(2000)]
             )
@@ -381,12 +381,12 @@ async def test_a_link_that_leads_to_itself_is_refused(tmp_path) -> None:
 
 async def test_programs_can_add_servers_and_mappings_as_they_used_to(database, query) -> None:
     """Only the columns of the original schema are needed; the rest has defaults."""
-    await database.writer.write(
+    await database.writer.run(
         lambda c: c.execute(
             "INSERT INTO plex_servers (name, server_url, token, is_active) VALUES ('attic', 'http://a', 't', 1)"
         )
     )
-    await database.writer.write(
+    await database.writer.run(
         lambda c: c.execute(
             "INSERT INTO plex_path_mappings (server_id, library_root, library_name, plex_path, local_path)"
             " VALUES (2, NULL, NULL, '/a', '/b')"

@@ -41,7 +41,7 @@ FULL: dict[str, Any] = {
 async def films(write, database) -> None:
     """Three films, whose details are wanted: 1 is the newest, 3 has no date."""
     await write(*(make.movie(str(number), make.part(number)) for number in (1, 2, 3)))
-    await database.writer.write(
+    await database.writer.run(
         lambda connection: connection.execute(
             "UPDATE movies SET details_stamp = 10 + id, added_at = CASE id WHEN 1 THEN 200 WHEN 2 THEN 100 END"
         )
@@ -123,9 +123,9 @@ async def test_absent_is_not_empty(films, put, query) -> None:
 
 async def test_rows_that_changed_or_left_meanwhile_are_left_alone(films, put, query, database) -> None:
     """The stamp is another one, the key belongs to another item, or the item is missing."""
-    await database.writer.write(lambda c: c.execute("UPDATE movies SET state = 'missing' WHERE id = 2"))
-    await database.writer.write(lambda c: c.execute("UPDATE movies SET rating_key = '33' WHERE id = 3"))
-    await database.writer.write(lambda c: c.execute("UPDATE movies SET details_stamp = 99 WHERE id = 1"))
+    await database.writer.run(lambda c: c.execute("UPDATE movies SET state = 'missing' WHERE id = 2"))
+    await database.writer.run(lambda c: c.execute("UPDATE movies SET rating_key = '33' WHERE id = 3"))
+    await database.writer.run(lambda c: c.execute("UPDATE movies SET details_stamp = 99 WHERE id = 1"))
     result = await put(details("1", **FULL), details("2", **FULL), details("3", **FULL))
     assert (result.read, result.changed, result.moved) == (0, 0, 3)
     assert await stored(query) == [[], [], [], []]
@@ -187,10 +187,10 @@ async def test_episodes_are_read_again_with_their_season(write, database, target
     await write(make.show("10"))
     await write(make.season("11", "10", 1), make.season("12", "10", 2))
     await write(*(make.episode(str(20 + n), "10", "11" if n < 3 else "12", n, make.part(n)) for n in range(4)))
-    await database.writer.write(
+    await database.writer.run(
         lambda c: c.execute("UPDATE episodes SET details_stamp = 1, details_read_stamp = 1, details_read_at = 5")
     )
-    await database.writer.write(
+    await database.writer.run(
         lambda c: c.execute("UPDATE episodes SET details_again_at = 9, details_again = 2 WHERE id = 2")
     )
     (due,) = await database.reader.run(due_again, Kind.EPISODE, 1, 9, 10)
@@ -221,13 +221,13 @@ async def test_a_person_gets_a_new_picture(films, put, query) -> None:
 
 async def test_abilities_are_those_of_a_version(database) -> None:
     """Another version has to show anew what it can do."""
-    await database.writer.write(lambda c: c.execute("UPDATE plex_servers SET version = '1.43'"))
+    await database.writer.run(lambda c: c.execute("UPDATE plex_servers SET version = '1.43'"))
     await database.writer.run(note_abilities, 1, {"one": True, "two": [1]})
     await database.writer.run(note_abilities, 1, {"one": False, "two": None, "three": 3})
     assert await database.reader.run(read_abilities, 1) == {"one": False, "three": 3}
-    await database.writer.write(lambda c: c.execute("UPDATE plex_servers SET version = '1.44'"))
+    await database.writer.run(lambda c: c.execute("UPDATE plex_servers SET version = '1.44'"))
     assert await database.reader.run(read_abilities, 1) == {}
-    await database.writer.write(lambda c: c.execute("UPDATE plex_servers SET abilities = 'x'"))
+    await database.writer.run(lambda c: c.execute("UPDATE plex_servers SET abilities = 'x'"))
     assert await database.reader.run(read_abilities, 1) == {}
     await database.writer.run(note_abilities, 7, {"one": True})
     assert await database.reader.run(read_abilities, 7) == {}

@@ -58,7 +58,7 @@ async def test_files_without_an_item_are_those_of_the_new_item_with_their_key(
     """Another program deleted a film's row, or changed its key, but not its files: the film keeps them."""
     both = make.part(70, "/plex/a.mkv"), make.part(71, "/plex/b.mkv")
     await write(make.movie("7", *both), make.movie("8", make.part(80, "/plex/c.mkv")))
-    await database.writer.write(lambda connection: connection.execute(removal))
+    await database.writer.run(lambda connection: connection.execute(removal))
     written = await write(
         make.movie("7", both[0], make.part(72, "/plex/d.mkv")), make.movie("9", make.part(90)), digest=2
     )

@@ -28,7 +28,7 @@ def put(database):
 def run(database):
     async def work(*statements: str) -> None:
         for statement in statements:
-            await database.writer.write(lambda c, text=statement: c.execute(text))
+            await database.writer.run(lambda c, text=statement: c.execute(text))
 
     return work
 

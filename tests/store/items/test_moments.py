@@ -22,7 +22,7 @@ async def test_time_begins_with_the_first_moment(database) -> None:
 @pytest.mark.parametrize("column", ["known_moment", "listed_from", "listed_until"])
 async def test_time_continues_after_what_libraries_remember(database, column) -> None:
     """Of any library of the server."""
-    await database.writer.write(lambda c: c.execute(f"UPDATE libraries SET {column} = 40 WHERE id = 2"))
+    await database.writer.run(lambda c: c.execute(f"UPDATE libraries SET {column} = 40 WHERE id = 2"))
     assert await database.reader.run(next_moment, 1) == 41
 
 
@@ -37,18 +37,18 @@ async def test_time_continues_after_what_items_remember(database, write, make, k
     }[kind]
     await write(item("1"))
     await write(item("2"))
-    await database.writer.write(lambda c: c.execute(f"UPDATE {kind}s SET first_moment = 30 * id"))
+    await database.writer.run(lambda c: c.execute(f"UPDATE {kind}s SET first_moment = 30 * id"))
     assert await database.reader.run(next_moment, 1) == 61
 
 
 async def test_another_servers_time_is_another(database, write, make) -> None:
     """Their moments have nothing to do with one another."""
     await write(make.movie("1"))
-    await database.writer.write(lambda c: c.execute("UPDATE movies SET first_moment = 30"))
-    await database.writer.write(
+    await database.writer.run(lambda c: c.execute("UPDATE movies SET first_moment = 30"))
+    await database.writer.run(
         lambda c: c.execute("INSERT INTO plex_servers (name, server_url) VALUES ('attic', 'http://a')")
     )
-    await database.writer.write(
+    await database.writer.run(
         lambda c: c.execute(
             "INSERT INTO libraries (server_id, library_key, library_name, library_type, known_moment)"
             " VALUES (2, '1', 'Movies', 'movie', 5)"

@@ -17,10 +17,10 @@ MOVIES, TV, FILMS_4K, CARTOONS, OTHER_SERVERS = 1, 2, 3, 4, 5
 
 @pytest.fixture
 async def libraries(database) -> None:
-    await database.writer.write(
+    await database.writer.run(
         lambda c: c.execute("INSERT INTO plex_servers (name, server_url) VALUES ('attic', 'http://127.0.0.1:2')")
     )
-    await database.writer.write(
+    await database.writer.run(
         lambda c: c.executemany(
             "INSERT INTO libraries (id, server_id, library_key, library_name, library_type) VALUES (?, ?, ?, ?, ?)",
             [
@@ -100,7 +100,7 @@ async def test_what_is_known_of_damage_stays_with_its_rating_key(put, conclude, 
     await put(make.movie("1", guid="plex://movie/x"), make.movie("3"))
     await put(make.movie("2", guid="plex://movie/x"), seen_in=2)
     insert = "INSERT INTO damaged_items (server_id, rating_key, digest) VALUES (1, '1', 5), (1, '2', 5), (1, '3', 5)"
-    await database.writer.write(lambda c: c.execute(insert))
+    await database.writer.run(lambda c: c.execute(insert))
 
     await conclude({Kind.MOVIE: [1]})
 

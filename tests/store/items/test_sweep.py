@@ -41,7 +41,7 @@ async def test_missing_items_keep_their_rows_and_files(write, query, make, datab
 async def test_a_row_that_moved_to_another_library_is_left_alone(write, query, make, database, target) -> None:
     """It was judged as the first library's, but the second one's pass has taken it over."""
     await write(make.movie("7", make.part(70)))
-    await database.writer.write(lambda c: c.execute("UPDATE movies SET library_id = 2"))
+    await database.writer.run(lambda c: c.execute("UPDATE movies SET library_id = 2"))
 
     removed = await database.writer.run(lambda c: mark_missing(c, target, Kind.MOVIE, [1], 123, 124))
 
@@ -69,8 +69,8 @@ async def test_what_is_missing_is_not_present(write, make, database, target) -> 
 async def test_rows_that_were_judged_may_be_anothers_by_now(write, make, database, target) -> None:
     """Those that moved to another library, went missing or are gone are not the library's to remove."""
     await write(*(make.movie(str(number)) for number in range(1, 8)))
-    await database.writer.write(lambda c: c.execute("UPDATE movies SET library_id = 2 WHERE id = 2"))
-    await database.writer.write(lambda c: c.execute("DELETE FROM movies WHERE id = 5"))
+    await database.writer.run(lambda c: c.execute("UPDATE movies SET library_id = 2 WHERE id = 2"))
+    await database.writer.run(lambda c: c.execute("DELETE FROM movies WHERE id = 5"))
     await database.writer.run(lambda c: mark_missing(c, target, Kind.MOVIE, [4], 100, 100))
     left = await database.reader.run(still_of, Kind.MOVIE, 1, [1, 2, 3, 4, 5, 6], chunk=2)
     assert list(left) == [1, 3, 6]
@@ -80,7 +80,7 @@ async def test_ids_of_a_library_come_in_pieces(write, make, database, target) ->
     """All of its rows and no other's, in order of id, never more than a piece at a time."""
     await write(*(make.movie(str(number)) for number in range(8)))
     await database.writer.run(lambda c: mark_missing(c, target, Kind.MOVIE, [4], 100, 100))
-    await database.writer.write(lambda c: c.execute("UPDATE movies SET library_id = 2 WHERE id = 2"))
+    await database.writer.run(lambda c: c.execute("UPDATE movies SET library_id = 2 WHERE id = 2"))
     pieces = [piece async for piece in ids_of_library(database.reader, Kind.MOVIE, 1, chunk=3)]
     assert pieces == [[1, 3, 4], [5, 6, 7], [8]]
 
@@ -97,7 +97,7 @@ async def test_a_vanished_library_lets_go_of_what_is_not_missing_yet(write, make
 
 async def test_a_row_that_leaves_takes_a_few_bytes(database, target) -> None:
     """Of a million items that got new keys, each was in lists and sets of integers: 40 bytes, and 60 more."""
-    await database.writer.write(
+    await database.writer.run(
         lambda c: c.execute(
             "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
             " INSERT INTO movies (server_id, library_id, rating_key, title, created_at, synced_at)"
@@ -183,7 +183,7 @@ async def test_a_film_is_deleted_with_its_files_and_external_ids(write, query, m
 async def test_what_is_known_of_damage_goes_with_its_item(write, query, make, lose, delete, database) -> None:
     """The next item with that rating key is another one."""
     await write(make.movie("7"), make.movie("8"))
-    await database.writer.write(
+    await database.writer.run(
         lambda c: c.execute(
             "INSERT INTO damaged_items (server_id, rating_key, digest) VALUES (1, '7', 5), (1, '8', 5)"
         )
@@ -247,10 +247,10 @@ async def test_a_season_without_episodes_keeps_its_show_too(a_show, query, lose,
 async def test_a_blocked_library_keeps_everything(write, make, query, lose, delete, database) -> None:
     """A person has yet to say whether it is really gone; other libraries do not wait for that."""
     await write(make.movie("7", make.part(70)), make.movie("8", make.part(80)))
-    await database.writer.write(lambda c: c.execute("UPDATE movies SET library_id = 2 WHERE id = 2"))
+    await database.writer.run(lambda c: c.execute("UPDATE movies SET library_id = 2 WHERE id = 2"))
     await lose(Kind.MOVIE, 1)
     await lose(Kind.MOVIE, 2, library=2)
-    await database.writer.write(lambda c: c.execute("UPDATE libraries SET state = 'blocked' WHERE id = 1"))
+    await database.writer.run(lambda c: c.execute("UPDATE libraries SET state = 'blocked' WHERE id = 1"))
     assert await delete(100) == [1]
     assert (await _left(query))["movies"] == ["7"]
     assert (await _left(query))["media_files"] == ["7"]
@@ -260,7 +260,7 @@ async def test_another_server_keeps_its_own(write, make, query, lose, delete, da
     """Rating keys of two servers may be equal."""
     await write(make.movie("7", make.part(70)))
     await lose(Kind.MOVIE, 1)
-    await database.writer.write(
+    await database.writer.run(
         lambda c: c.execute("INSERT INTO plex_servers (name, server_url) VALUES ('attic', 'http://a')")
     )
     assert not await database.reader.run(purgeable, 2, 100)

@@ -56,8 +56,8 @@ async def test_files_and_guids_that_left_go_with_the_update(write, query, make) 
 async def test_an_id_is_never_used_again(write, query, make, database) -> None:
     """Also after the row with the highest id is gone."""
     await write(make.movie("7", make.part(70)))
-    await database.writer.write(lambda c: c.execute("DELETE FROM movies"))
-    await database.writer.write(lambda c: c.execute("DELETE FROM media_files"))
+    await database.writer.run(lambda c: c.execute("DELETE FROM movies"))
+    await database.writer.run(lambda c: c.execute("DELETE FROM media_files"))
 
     await write(make.movie("8", make.part(80)))
 
@@ -200,7 +200,7 @@ async def test_a_missing_item_that_is_listed_again_is_restored(write, query, mak
     """It keeps its id and loses the mark; the result counts it apart from updates."""
     await write(make.movie("7", make.part(70)))
     gone = "UPDATE movies SET state = 'missing', missing_since = 1, missing_observed = 2"
-    await database.writer.write(lambda c: c.execute(gone))
+    await database.writer.run(lambda c: c.execute(gone))
 
     result = await write(make.movie("7", make.part(70)))
 
@@ -221,7 +221,7 @@ async def test_a_truncated_list_never_replaces_a_complete_one(write, query, data
         (("movies", "director"), ("shows", "network")),
     )
     for each in read[1]:
-        await database.writer.write(lambda c, each=each: c.execute(read[0].format(*each)))
+        await database.writer.run(lambda c, each=each: c.execute(read[0].format(*each)))
 
     await write(make.movie("1", genre="A, B", director="X", title="Other"), digest=2)
     await write(make.show("5", genre="A, B", title="Other"), digest=2)

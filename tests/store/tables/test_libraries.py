@@ -81,9 +81,7 @@ async def test_libraries_may_exchange_their_keys(reconcile) -> None:
 async def test_a_switch_or_priority_in_the_table_is_kept(reconcile, database) -> None:
     """The server's listing says nothing about them, and no order in the configuration leaves the table's."""
     await reconcile(listing())
-    await database.writer.write(
-        lambda c: c.execute("UPDATE libraries SET sync_enabled = 0, priority = 7 WHERE id = 3")
-    )
+    await database.writer.run(lambda c: c.execute("UPDATE libraries SET sync_enabled = 0, priority = 7 WHERE id = 3"))
     rows = await reconcile(listing(title="Renamed"))
     assert (rows["9"].name, rows["9"].sync_enabled, rows["9"].priority) == ("Renamed", False, 7)
 
@@ -91,9 +89,9 @@ async def test_a_switch_or_priority_in_the_table_is_kept(reconcile, database) ->
 async def test_an_unchanged_library_is_not_written(reconcile, database) -> None:
     """Rounds without news leave the table alone."""
     await reconcile(listing())
-    ((before,),) = await database.writer.write(lambda c: c.execute_fetchall("SELECT total_changes()"))
+    ((before,),) = await database.writer.run(lambda c: c.execute("SELECT total_changes()").fetchall())
     await reconcile(listing())
-    ((after,),) = await database.writer.write(lambda c: c.execute_fetchall("SELECT total_changes()"))
+    ((after,),) = await database.writer.run(lambda c: c.execute("SELECT total_changes()").fetchall())
     assert after == before
 
 

@@ -77,7 +77,7 @@ async def test_the_record_of_a_pass_is_kept_for_ninety_days(record, query) -> No
 async def test_records_go_with_their_library(record, query, database) -> None:
     """Whoever deletes a library or a server deletes its passes."""
     await record()
-    await database.writer.write(lambda c: c.execute("DELETE FROM plex_servers"))
+    await database.writer.run(lambda c: c.execute("DELETE FROM plex_servers"))
     assert await query("SELECT * FROM sync_runs") == []
 
 

@@ -55,7 +55,7 @@ async def test_a_server_that_leaves_the_configuration_becomes_inactive(reconcile
 
 async def test_a_server_of_the_database_keeps_its_own_definition(database, reconcile, query) -> None:
     """The configuration wins while it names the server; the row's url and token are there for afterwards."""
-    await database.writer.write(lambda c: c.execute("UPDATE plex_servers SET token = 'kept'"))
+    await database.writer.run(lambda c: c.execute("UPDATE plex_servers SET token = 'kept'"))
     await reconcile(ServerEntry("home", "http://elsewhere:1", ()))
     await reconcile()
     assert await query("SELECT server_url, token, source, is_active FROM plex_servers") == [
@@ -77,15 +77,15 @@ async def test_nothing_is_written_where_nothing_changed(database, reconcile) -> 
     """Starting again with the same configuration leaves every row as it is."""
     entry = ServerEntry("attic", "http://a:1", (PathMapping("/a", "/b"),))
     await reconcile(entry)
-    ((before,),) = await database.writer.write(lambda c: c.execute_fetchall("SELECT total_changes()"))
+    ((before,),) = await database.writer.run(lambda c: c.execute("SELECT total_changes()").fetchall())
     await reconcile(entry)
-    ((after,),) = await database.writer.write(lambda c: c.execute_fetchall("SELECT total_changes()"))
+    ((after,),) = await database.writer.run(lambda c: c.execute("SELECT total_changes()").fetchall())
     assert after == before
 
 
 async def test_mappings_of_the_configuration_replace_only_their_own_kind(database, reconcile, mappings) -> None:
     """What the database's users added stays."""
-    await database.writer.write(
+    await database.writer.run(
         lambda c: c.execute(
             "INSERT INTO plex_path_mappings (server_id, plex_path, local_path) VALUES (1, '/theirs', '/x')"
         )
@@ -131,7 +131,7 @@ async def test_two_active_entries_of_one_machine_are_an_error(reconcile, bind) -
 
 async def test_a_token_does_not_show_in_a_servers_text(database) -> None:
     """A row may land in a traceback."""
-    await database.writer.write(lambda c: c.execute("UPDATE plex_servers SET token = 'very-secret'"))
+    await database.writer.run(lambda c: c.execute("UPDATE plex_servers SET token = 'very-secret'"))
     (row,) = await database.reader.run(read_servers)
     assert row.token == Secret("very-secret")
     assert "very-secret" not in repr(row)
