@@ -110,7 +110,8 @@ class RequestServer:
             return
         reports = await asyncio.gather(*(self._report(job) for job in jobs))
         result = summary(reports, exit_code(reports))
-        unmet(selection, result)
+        if (nothing := unmet(selection, result)) is not None:
+            result["error"] = describe(nothing)
         run_ids = [done.run_id for report in reports for done in report.passes if done.run_id is not None]
         await self._finish(request, result, max(run_ids, default=None))
         log.info("request.finished", request_id=request.id, exit_code=result["exit_code"])

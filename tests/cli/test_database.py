@@ -61,7 +61,18 @@ def test_what_is_wrong_is_reported(on, rows, change, check, word) -> None:
     finished = on("database", "check", "--json")
     assert finished.code == 78
     assert any(word in problem for problem in _checks(finished)[check])
-    assert on("database", "check").code == 78
+    told = on("database", "check")
+    assert (told.code, "restore a backup" in told.err) == (78, check != "free ids")
+
+
+def test_a_request_with_an_id_that_does_not_exist_is_no_damage(on, rows) -> None:
+    """Another program may have written it without foreign keys: the daemon refuses it, and keeps it for 90 days."""
+    rows("INSERT INTO sync_requests (server_id, library_id) VALUES (9999, NULL), (NULL, 9999)")
+    finished = on("database", "check", "--json")
+    assert (finished.code, json.loads(finished.out)["sound"]) == (0, True)
+    (remark,) = [check["remark"] for check in json.loads(finished.out)["checks"] if check["name"] == "foreign keys"]
+    assert "1 rows of sync_requests refer to a missing row of plex_servers" in remark
+    assert "1 rows of sync_requests refer to a missing row of libraries" in remark
 
 
 def _damage(database, rows, table: str, begin: int = 0) -> None:

@@ -193,16 +193,23 @@ async def test_a_show_whose_library_is_busy_is_done_after_that(
 
 
 @pytest.mark.parametrize(
-    ("kind", "options"), [("full", {"library": "Drama"}), ("show", {"show": "Les Vampires"})], ids=["library", "show"]
+    ("kind", "options", "error"),
+    [
+        ("full", {"library": "Drama"}, "UnknownLibrary"),
+        ("show", {"show": "Les Vampires"}, "UnknownShow"),
+    ],
+    ids=["library", "show"],
 )
 async def test_a_request_for_something_unknown_gets_the_result_of_sync(
-    in_step, clock, events, request_row, answer, kind, options
+    in_step, clock, events, request_row, answer, kind, options, error
 ):
-    """Wrong usage, in the row and in the log alike: nothing was done, and a retry would not help."""
+    """Wrong usage, in the row and in the log alike, with the reason: nothing was done, and a retry would not help."""
     request_id = await request_row(kind, options)
     await clock.tick()
     told = await events.next("request.finished")
-    assert (told["exit_code"], answer(request_id)[2]["exit_code"]) == (2, 2)
+    result = answer(request_id)[2]
+    assert (told["exit_code"], result["exit_code"], result["error"]["type"]) == (2, 2, error)
+    assert repr(next(iter(options.values()))) in result["error"]["message"]
 
 
 NO_UTF_8 = b'{"library": "\xff"}'

@@ -132,10 +132,10 @@ def sync(
                 print_summary(_for_programs(results, unknown) if as_json else results, as_json=as_json)
     for error in _ambiguous(results):
         print_failure(error["message"], "select one with --year; --year none selects the show without a year")
-    if results.get("error"):
-        print_failure(results["error"]["message"], results["error"]["hint"])
     if unknown is not None:
         raise unknown
+    if results.get("error"):
+        print_failure(results["error"]["message"], results["error"]["hint"])
     for message, hint in shortfalls(results):
         print_failure(message, hint)
     for line in idle_servers(results):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,12 @@ ORPHANS = {
 
 INTEGRITY = "integrity"
 """The name of the finding about the file's pages, whatever they contain."""
+
+FREE_IDS = "free ids"
+"""The name of the finding about used-up ids, whose problem says how to repair it."""
+
+_REQUESTS = "sync_requests"
+"""The table into which other programs write, with or without foreign keys."""
 
 _MENDED_BY_SYNC = {"seasons of no show", "episodes of no show"}
 
@@ -188,16 +195,19 @@ def _integrity(connection: sqlite3.Connection, *, quick: bool) -> list[str]:
 
 
 def _foreign_keys(connection: sqlite3.Connection, name: str) -> Finding:
-    problems: dict[tuple[str, str], int] = {}
-    for table, _, parent, _ in connection.execute("PRAGMA foreign_key_check"):
-        problems[table, parent] = problems.get((table, parent), 0) + 1
-    return Finding(
-        name,
-        tuple(
-            f"{number} rows of {table} refer to a missing row of {parent}"
-            for (table, parent), number in problems.items()
-        ),
+    """Find references to rows that do not exist; those of requests, which the daemon refuses, harm nothing."""
+    found = Counter((table, parent) for table, _, parent, _ in connection.execute("PRAGMA foreign_key_check"))
+    of_requests = {parent: number for (table, parent), number in found.items() if table == _REQUESTS}
+    problems = tuple(
+        f"{number} rows of {table} refer to a missing row of {parent}"
+        for (table, parent), number in found.items()
+        if table != _REQUESTS
     )
+    remarks = [
+        f"{number} rows of {_REQUESTS} refer to a missing row of {parent}" for parent, number in of_requests.items()
+    ]
+    remark = f"{', '.join(remarks)}; the daemon refuses such requests" if remarks else None
+    return Finding(name, problems, remark)
 
 
 def _orphans(connection: sqlite3.Connection, name: str) -> Finding:
@@ -216,7 +226,7 @@ def _sequences(connection: sqlite3.Connection, name: str) -> Finding:
     return Finding(name, (f"{', '.join(tables)} have no more ids; to repair: {remedy(tables)}",) if tables else ())
 
 
-_LOOKS = {"foreign keys": _foreign_keys, "free ids": _sequences, **dict.fromkeys(ORPHANS, _orphans)}
+_LOOKS = {"foreign keys": _foreign_keys, FREE_IDS: _sequences, **dict.fromkeys(ORPHANS, _orphans)}
 """The checks besides that of the pages, by name."""
 
 

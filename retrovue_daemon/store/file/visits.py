@@ -21,7 +21,7 @@ from retrovue_daemon.errors import (
     StoreError,
     WriteFailed,
 )
-from retrovue_daemon.store.file.companions import has_content, log_of
+from retrovue_daemon.store.file.companions import JOURNAL, companion, has_content, log_of
 from retrovue_daemon.store.file.lock import database_lock, lock_path, real_path
 from retrovue_daemon.store.file.preparation import (
     BUSY_S,
@@ -193,6 +193,7 @@ def _reader(path: Path) -> sqlite3.Connection:
     otherwise leave a log and its index that belong to the current user and lock out the daemon.
     """
     if not log_of(path).exists():
+        _refuse_half_a_transaction(path)
         return _connect(path, "mode=ro&immutable=1")
     connection = _connect(path, "mode=ro")
     try:
@@ -209,6 +210,27 @@ def _reader(path: Path) -> sqlite3.Connection:
             ) from error
         return _connect(path, "mode=ro&immutable=1")
     return connection
+
+
+def _refuse_half_a_transaction(path: Path) -> None:
+    """Raise DatabaseUnusable if a rollback journal holds what the file was before a change that is not complete.
+
+    Only a connection that may write can undo such a change, and SQLite ignores the journal of a file that is said not
+    to change. A journal that begins with a zero is over: https://sqlite.org/fileformat2.html#the_rollback_journal.
+    """
+    try:
+        with companion(path, JOURNAL).open("rb") as journal:
+            is_over = journal.read(1) in {b"", b"\0"}
+    except FileNotFoundError:
+        return
+    except OSError:
+        is_over = False
+    if not is_over:
+        raise DatabaseUnusable(
+            path,
+            f"has a rollback journal ({path.name}{JOURNAL}): another program is changing it, or was killed meanwhile",
+            hint="start the daemon, or run `retrovue-daemon sync`: both undo a change that is not complete",
+        )
 
 
 def _connect(path: Path, how: str) -> sqlite3.Connection:

@@ -24,6 +24,7 @@ from retrovue_daemon.store import database as opened_database
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.store.file.lock import database_lock, holder
 from retrovue_daemon.store.file.preparation import prepare
+from retrovue_daemon.store.file.visits import reading
 from retrovue_daemon.store.migrations import APPLICATION_ID, migrations
 
 TABLES = {
@@ -325,11 +326,24 @@ def _kill_in_a_transaction(path: Path, statement: str) -> None:
 
 
 async def test_a_transaction_of_a_killed_program_is_rolled_back(tmp_path) -> None:
-    """Another program turned the write-ahead log off, and was killed in the middle of a change."""
+    """Another program turned the write-ahead log off, and was killed in the middle of a change.
+
+    Until then, commands that only read refuse the file: they would take half a transaction for a whole one.
+    """
     path = tmp_path / "mirror.db"
     await _open_and_close(path)
     _kill_in_a_transaction(path, "DELETE FROM daemon_state")
+    half = path.read_bytes()
+    with pytest.raises(DatabaseUnusable, match="has a rollback journal") as refused, reading(path):
+        pass
+    assert "start the daemon" in (refused.value.hint or "")
+    assert path.read_bytes() == half
     await _open_and_close(path)
+    # One that is over, as PRAGMA journal_mode = PERSIST leaves it.
+    path.with_name("mirror.db-journal").write_bytes(bytes(512))
+    with reading(path) as connection:
+        assert connection.execute("SELECT count(*) FROM plex_servers").fetchone() == (0,)
+    path.with_name("mirror.db-journal").unlink()
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'filler'").fetchone() is None

@@ -70,9 +70,10 @@ def check_database(
         print_json({"sound": sound, "checks": [_plain_finding(finding) for finding in findings], "error": None})
     else:
         print_table(_findings_table(findings))
-    if any(finding.problems for finding in findings if finding.name == maintenance.INTEGRITY):
+    failed = {finding.name for finding in findings if finding.problems}
+    if failed - {maintenance.FREE_IDS}:
         print_failure(
-            "the database is damaged",
+            "the database is damaged" if maintenance.INTEGRITY in failed else "some rows contradict each other",
             "stop the daemon and restore a backup with `retrovue-daemon database restore FILE`, or move the file away"
             " and sync again",
         )
