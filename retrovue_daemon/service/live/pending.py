@@ -65,11 +65,15 @@ _MOST_BROWSED: Final = 1_000
 
 
 class ItemsDue(NamedTuple):
-    """Items to request; ``library`` is the key of their library, None if unknown. ``since`` is the first hint."""
+    """Items to request; ``library`` is the key of their library, None if unknown. ``since`` is the first hint.
+
+    Without a library, ``unplaced`` are those that are worth a request even if no row has their key: they may be new.
+    """
 
     library: str | None
     rating_keys: tuple[str, ...]
     since: float
+    unplaced: frozenset[str] = frozenset()
 
 
 class LibraryDue(NamedTuple):
@@ -80,10 +84,11 @@ class LibraryDue(NamedTuple):
 
 
 class _Ready(NamedTuple):
-    """When the first hint at an item came, and when the one by which it is finished."""
+    """When the first hint at an item came, and when the one by which it is finished; whether it may be a new item."""
 
     since: float
     finished: float
+    may_be_new: bool
 
 
 class _Library(msgspec.Struct):
@@ -143,7 +148,7 @@ class PendingHints:
         """Add the hints of a frame."""
         for hint in hints:
             if isinstance(hint, Changed):
-                self._add_item(hint.library, hint.rating_key, settled=hint.settled)
+                self._add_item(hint.library, hint.rating_key, settled=hint.settled, may_be_new=True)
             elif isinstance(hint, Removed):
                 self._add_item(hint.library, hint.rating_key)
             elif isinstance(hint, Refreshed):
@@ -208,12 +213,13 @@ class PendingHints:
             for keys, seconds in ((library.unsettled, UNSETTLED_S), (library.later, 0.0)):
                 for each in [one for one, since in keys.items() if since + seconds <= now]:
                     since = keys.pop(each)
-                    library.ready.setdefault(each, _Ready(since, min(since, now - QUIET_S)))
+                    library.ready.setdefault(each, _Ready(since, min(since, now - QUIET_S), may_be_new=True))
             if library.ready and self._items_at(library) <= now:
                 taken = [each for each, ready in library.ready.items() if ready.finished + YOUNG_S <= now]
+                unplaced = frozenset(each for each in taken if key is None and library.ready[each].may_be_new)
                 # An item that is looked at again has the time of that look.
                 since = min(now, *(library.ready.pop(each).since for each in taken))
-                yield ItemsDue(key, tuple(taken), since)
+                yield ItemsDue(key, tuple(taken), since, unplaced)
             yield from self._looks_due(key, library, now)
             if library.is_empty and library.looked + library.gap <= now:
                 del self._libraries[key]
@@ -234,12 +240,16 @@ class PendingHints:
         library.last = self._monotonic()
         return library
 
-    def _add_item(self, library_key: str | None, rating_key: str, *, settled: bool = True) -> None:
+    def _add_item(
+        self, library_key: str | None, rating_key: str, *, settled: bool = True, may_be_new: bool = False
+    ) -> None:
         library, now = self._library(library_key), self._monotonic()
         if library.full:
             return
         if settled:
-            library.ready.setdefault(rating_key, _Ready(library.unsettled.pop(rating_key, now), now))
+            since = library.unsettled.pop(rating_key, now)
+            ready = library.ready.get(rating_key, _Ready(since, now, may_be_new))
+            library.ready[rating_key] = ready._replace(may_be_new=may_be_new or ready.may_be_new)
             if now - self._last_item >= QUIET_S:
                 self._restless_since = now
             self._last_item = now

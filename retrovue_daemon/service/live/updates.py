@@ -6,34 +6,23 @@ import asyncio
 from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
-from msgspec.structs import replace
 
-from retrovue_daemon.service.health import Health, ReportFailures
+from retrovue_daemon.service.health import ReportFailures
 from retrovue_daemon.service.live.connection import LiveConnection
+from retrovue_daemon.service.live.items import AnnouncedItems, Reached
 from retrovue_daemon.service.live.pending import SETTLE_S, ItemsDue, PendingHints
 from retrovue_daemon.service.live.state import LiveStatus
 from retrovue_daemon.service.selection import Selection
-from retrovue_daemon.store.items.lookup import libraries_of_keys
 from retrovue_daemon.store.tables.libraries import read_libraries
 from retrovue_daemon.store.tables.servers import machine_of
-from retrovue_daemon.sync.passes.base import log_report, run_pass
-from retrovue_daemon.sync.passes.events import EventsPass
-from retrovue_daemon.sync.progress import ProgressBoard
-from retrovue_daemon.sync.rounds import MergedRows, Round
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Never
 
-    from retrovue_daemon.service.details import DetailsReader
-    from retrovue_daemon.service.roster import ActiveServer
-    from retrovue_daemon.service.worker_context import WorkerContext
     from retrovue_daemon.sources.plex.client import PlexClient
+    from retrovue_daemon.sync.rounds import MergedRows
     from retrovue_daemon.sync.target import LibraryTarget
-    from retrovue_daemon.sync.verdict import PassReport
-
-UNFINISHED_S: Final = 40.0
-"""Seconds until an item is read once more that had no guid or no file when it was read."""
 
 MARKERS_S: Final = 600.0
 """Seconds between two times that a library's new items are read again because markers were made."""
@@ -46,17 +35,8 @@ _MOST_REMEMBERED: Final = 1_000
 log = structlog.get_logger()
 
 
-class Followed(Protocol):
+class Followed(Reached, Protocol):
     """The worker of the server whose notifications are followed."""
-
-    name: str
-    server: ActiveServer
-    context: WorkerContext
-    details: DetailsReader
-    health: Health
-
-    def is_busy(self, library_id: int) -> bool:
-        """Return whether passes over a library run."""
 
     def submit(self, selection: Selection, *, is_awaited: bool = True) -> object:
         """Start passes over a selection as soon as possible."""
@@ -72,7 +52,6 @@ class LiveUpdates:
         self._worker = worker
         self._server = worker.name
         self._clock = worker.context.clock
-        self._merged_rows = merged_rows
         self.status = LiveStatus(self._server, worker.context.database, self._clock, self._changed)
         # The state is stored before the first contact, too: that of an earlier worker no longer holds.
         self.status.server_id = worker.server.server_id
@@ -86,11 +65,7 @@ class LiveUpdates:
             connected=self._catch_up,
             heard=self._wake,
         )
-        self._targets: dict[str, LibraryTarget] = {}
-        self._during: dict[int, dict[str, None]] = {}
-        """Keys of items that were read while another pass over their library ran, which may write older values."""
-        self._again: set[str] = set()
-        self._is_failing = False
+        self._items = AnnouncedItems(worker, merged_rows, self._pending, self.status)
         self._sought: dict[str, float] = {}
         """When a poll was made because of a library that is not known, by its key."""
         self._markers: dict[int, float] = {}
@@ -109,12 +84,13 @@ class LiveUpdates:
     def set_libraries(self, server_id: int, targets: Iterable[LibraryTarget]) -> None:
         """Set the libraries that are synced; a poll has reached the server, and knows which machine it is."""
         self.status.server_id = server_id
-        self._targets = {target.row.key: target for target in targets}
+        self._items.targets = {target.row.key: target for target in targets}
         self._contacted.set()
 
     def drop_library(self, library_id: int) -> None:
         """Follow no hints at a library any more."""
-        self._targets = {key: target for key, target in self._targets.items() if target.row.id != library_id}
+        kept = {key: target for key, target in self._items.targets.items() if target.row.id != library_id}
+        self._items.targets = kept
 
     def passes_ended(self, library: LibraryTarget, seconds: float) -> None:
         """Read once more what was read while passes over a library ran: their pages may have been older.
@@ -122,10 +98,7 @@ class LiveUpdates:
         They took so many seconds.
         """
         self._pending.note_passes(library.row.key, seconds)
-        if keys := self._during.pop(library.row.id, None):
-            self._pending.add_items(library.row.key, keys)
-            if len(keys) >= _MOST_REMEMBERED:
-                self._pending.look_again(library.row.key)
+        if self._items.passes_ended(library):
             self._wake()
 
     def retention_of(self, retention: float | None) -> float | None:
@@ -206,22 +179,20 @@ class LiveUpdates:
     async def _follow_due(self, client: PlexClient) -> None:
         await self._follow_markers()
         for due in self._pending.due():
-            if not isinstance(due, ItemsDue):
+            if isinstance(due, ItemsDue):
+                await self._items.request(client, due)
+            else:
                 await self._look(due.library, full=due.full)
-            elif due.library is None:
-                await self._locate(due)
-            elif (target := await self._target(due.library)) is not None:
-                await self._read_items(client, target, due)
 
     async def _look(self, library: str | None, *, full: bool) -> None:
         if library is None or await self._is_new(library):
             self._worker.poll_within(0)
-        elif library in self._targets:
+        elif library in self._items.targets:
             self._worker.submit(Selection(library=library, full=full), is_awaited=False)
 
     async def _is_new(self, library: str) -> bool:
         """Return whether the server may have a library that no poll has seen; the answer is yes once an hour."""
-        if library in self._targets:
+        if library in self._items.targets:
             return False
         now = self._clock.monotonic()
         if self._sought.get(library, float("-inf")) + SOUGHT_S > now:
@@ -232,98 +203,10 @@ class LiveUpdates:
         rows = await self._worker.context.database.reader.run(read_libraries, self.status.server_id)
         return all(row.key != library for row in rows)
 
-    async def _target(self, library: str) -> LibraryTarget | None:
-        """Return a library with its row as it is now, which passes change; None if it is not synced."""
-        target = self._targets.get(library)
-        if target is None:
-            return None
-        rows = await self._worker.context.database.reader.run(read_libraries, self.status.server_id)
-        row = next((row for row in rows if row.id == target.row.id and row.sync_enabled), None)
-        return None if row is None else replace(target, row=row)
-
-    async def _locate(self, due: ItemsDue) -> None:
-        """Find the libraries of known items; others are found by the pass after the scan."""
-        found = await self._worker.context.database.reader.run(
-            libraries_of_keys, self.status.server_id, due.rating_keys
-        )
-        keys = {target.row.id: key for key, target in self._targets.items()}
-        for rating_key, library_id in found.items():
-            if library_id in keys:
-                self._pending.add_items(keys[library_id], [rating_key])
-
-    async def _read_items(self, client: PlexClient, target: LibraryTarget, due: ItemsDue) -> None:
-        """Run a pass over these items. Raise StoreError."""
-        library_id = target.row.id
-        if self._worker.is_busy(library_id):
-            self._remember(library_id, due.rating_keys)
-        if not target.row.listed_until or not self._worker.health.is_usable:
-            return  # a listing runs, or is still to come
-        # A round of its own: this pass waits for no other, and no other waits for it.
-        library = replace(target, round=Round(self._merged_rows))
-        context = self._worker.context.for_passes(client)
-        meter = ProgressBoard().begin(self._server, target.row.name)
-        one = EventsPass(context, library, meter, due.rating_keys)
-        report: asyncio.Future[PassReport] = asyncio.get_running_loop().create_future()
-        await run_pass(one, context, library, report)
-        self._report(target, due, report.result())
-        if self._worker.is_busy(library_id):
-            self._remember(library_id, due.rating_keys)
-        for key, rating_keys in one.elsewhere.items():
-            if key in self._targets:
-                self._pending.add_items(key, rating_keys)
-        retention = self._worker.context.timing.retention
-        is_to_purge = report.result().run.counts.removed > 0 and retention is not None and retention < SETTLE_S
-        if one.needs_listing or is_to_purge:
-            self._pending.look_again(target.row.key)
-        self._read_again(target.row.key, one.unfinished)
-        await self.status.store(now=report.result().run.counts.any_change)
-        self._worker.details.look()
-
-    def _report(self, target: LibraryTarget, due: ItemsDue, report: PassReport) -> None:
-        run = report.run
-        has_failed = run.status in {"failed", "incomplete"}
-        if not (has_failed and self._is_failing):
-            log_report(report)  # one line when it begins: hints come every few seconds
-        self._is_failing = has_failed
-        changed = run.counts.any_change
-        delay = round(self._clock.monotonic() - due.since, 3)
-        if changed:
-            self.status.applied(delay)
-        counts = run.counts
-        getattr(log, "info" if changed else "debug")(
-            "events.applied",
-            server=self._server,
-            library=target.row.name,
-            items=len(due.rating_keys),
-            added=counts.added,
-            updated=counts.updated,
-            removed=counts.removed,
-            restored=counts.restored,
-            moved=counts.moved,
-            status=run.status,
-            delay_s=delay,
-        )
-        if has_failed:
-            # What it could not read is found by a look at the whole library.
-            self._pending.look_again(target.row.key)
-
-    def _remember(self, library_id: int, rating_keys: Iterable[str]) -> None:
-        kept = self._during.setdefault(library_id, {})
-        if len(kept) < _MOST_REMEMBERED:
-            kept.update(dict.fromkeys(rating_keys))
-
-    def _read_again(self, library: str, unfinished: Iterable[str]) -> None:
-        """Read items once more that the server had not finished."""
-        fresh = [key for key in unfinished if key not in self._again]
-        if len(self._again) + len(fresh) > _MOST_REMEMBERED:
-            self._again.clear()
-        self._again.update(fresh)
-        self._pending.add_items(library, fresh, seconds=UNFINISHED_S)
-
     async def _follow_markers(self) -> None:
         """Have the details of new items read again where the server has looked for markers."""
         libraries, now = self._pending.take_markers(), self._clock.monotonic()
-        for target in self._targets.values():
+        for target in self._items.targets.values():
             is_meant = not libraries.isdisjoint({None, target.row.key})
             if is_meant and self._markers.get(target.row.id, float("-inf")) + MARKERS_S <= now:
                 self._markers[target.row.id] = now

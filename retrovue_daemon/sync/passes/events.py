@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+import msgspec
+
 from retrovue_daemon.errors import PlexError, WrongLibrary
-from retrovue_daemon.records import Episode, Item, Kind, Movie, Page, Season
+from retrovue_daemon.records import Episode, Item, Kind, LocatedPage, Movie, Page, Season
 from retrovue_daemon.store.items.lookup import living_row, rating_keys, rows_of_keys, shows_of_keys
 from retrovue_daemon.store.tables.runs import Counts, list_library_again, record_failure, record_run
 from retrovue_daemon.sync.confirmation import confirm
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import AsyncGenerator, Mapping, Sequence
 
-    from retrovue_daemon.records import LocatedPage
     from retrovue_daemon.store.items.lookup import KnownRow
     from retrovue_daemon.store.tables.runs import RunKind
     from retrovue_daemon.sync.passes.base import RunRecorder
@@ -33,32 +34,48 @@ LISTING = "changed items"
 """The name of what such a pass reads, in the progress."""
 
 
+class Answers(msgspec.Struct, frozen=True):
+    """What a server has sent for items that were requested at a ``moment``, whichever libraries they belong to."""
+
+    moment: int
+    pages: list[LocatedPage]
+    unreadable: list[str]
+
+
 class EventsPass:
     """Reads the items with these rating keys, of whichever kind they are.
 
-    It may run beside a full pass over the same library: the target has a round of its own, and rows that were read
-    here are not removed by a listing that had begun before. The library's marks stay as they are.
+    They are requested, unless ``answers`` has what the pass over another library has requested. It may run beside a
+    full pass over the same library: the target has a round of its own, and rows that were read here are not removed
+    by a listing that had begun before. The library's marks stay as they are.
     """
 
     kind: ClassVar[RunKind] = "events"
 
     def __init__(
-        self, context: PassContext, library: LibraryTarget, meter: Meter, rating_keys: Sequence[str]
+        self,
+        context: PassContext,
+        library: LibraryTarget,
+        meter: Meter,
+        rating_keys: Sequence[str],
+        answers: Answers | None = None,
     ) -> None:
         self.counts = Counts()
         self.unfinished: list[str] = []
         """Keys of items that the server has not finished: they have no guid, or no file."""
         self.elsewhere: dict[str, list[str]] = {}
         """Keys of items that belong to other libraries, by the key of the library."""
-        self.needs_listing = False
-        """Whether only a full listing can decide what became of an item; the next pass then is one."""
+        self.needs_look = False
+        """Whether a pass over the library must decide what became of an item, mostly by a full listing."""
+        self.answers = answers
+        """What the server has sent, once it has."""
         self._context = context
         self._library = library
         self._rating_keys = list(dict.fromkeys(rating_keys))
         self._reader = ListingReader(context, library, self.counts, meter, complete=False)
         self.changed = self._reader.changed
-        self._moment = 0
-        """The moment at which the items were requested."""
+        self._waiting = 0
+        """The number of announced removals that were too many to be confirmed one by one."""
         self._leaving: dict[Kind, dict[int, str]] = {}
         """The rows that may go, with the rating keys that were requested."""
 
@@ -67,10 +84,12 @@ class EventsPass:
         target, reader = self._library.target, self._context.database.reader
         kinds = [kind for kind, _ in self._library.listings]
         stored = await reader.run(rows_of_keys, target.server_id, self._rating_keys, kinds)
-        self._moment, unreadable = target.moments.now, list[str]()
-        pages = await self._located(self._rating_keys, unreadable)
+        if self.answers is None:
+            moment, unreadable = target.moments.now, list[str]()
+            self.answers = Answers(moment, await self._located(self._rating_keys, unreadable), unreadable)
+        pages = self.answers.pages
         here = self._items_of_library(pages, stored, self._rating_keys)
-        answered = {item.rating_key for each in pages for item in each.page.items} | {*unreadable}
+        answered = {item.rating_key for each in pages for item in each.page.items} | {*self.answers.unreadable}
         answered |= {skipped.rating_key for each in pages for skipped in each.page.skipped if skipped.rating_key}
         leaving = {
             kind: {
@@ -90,7 +109,7 @@ class EventsPass:
         # Before they are written: a full pass that runs beside this one must not remove them.
         for kind in kinds:
             ids = [stored[kind][item.rating_key].id for item in here if item.rating_key in stored[kind]]
-            self._library.round.merged_rows.note_read(kind, ids, self._moment)
+            self._library.round.merged_rows.note_read(kind, ids, self.answers.moment)
         for kind in kinds if here else ():
             # Kinds without an item, too: the key of one may have gone to another kind, and the episodes' listing
             # decides on shows and seasons.
@@ -158,15 +177,22 @@ class EventsPass:
         controls = {kind: await reader.run(living_row, kind, library_id, ids) for kind, ids in leaving.items() if ids}
         living = {kind: SeenIds(() if row_id is None else (row_id,)) for kind, row_id in controls.items()}
         doubtful = {kind: ids for kind, ids in leaving.items() if ids}
-        confirmed = await confirm(self._context, self._library, doubtful, living)
+        try:
+            confirmed = await confirm(self._context, self._library, doubtful, living)
+        except PlexError as error:
+            return Verdict("incomplete", str(error), list_again=True, cause=error)
         if confirmed is None:
             return Verdict(
                 "incomplete", "the server responds with 404 for an item that should be there", list_again=True
             )
+        # The server has these, but did not send them with the others.
+        self.needs_look = any(confirmed.present.values())
+        self._waiting = confirmed.waiting
         gone = {kind: await self._denied(kind, ids, controls[kind]) for kind, ids in confirmed.gone.items() if ids}
         if any(len(gone[kind]) < len(ids) for kind, ids in confirmed.gone.items() if ids):
             return Verdict("ok", "the server does not say clearly what is gone", leaving=gone, list_again=True)
-        return Verdict("ok", leaving=gone)
+        # A listing is cheaper than so many requests.
+        return Verdict("ok", leaving=gone, list_again=self._waiting > 0)
 
     async def _denied(self, kind: Kind, row_ids: Sequence[int], control: int | None) -> list[int]:
         """Return those of these rows whose items are answered with 404 once more, beside a living one that is there.
@@ -191,15 +217,15 @@ class EventsPass:
 
     def finish(self, connection: sqlite3.Connection, verdict: Verdict, recorder: RunRecorder) -> Conclusion:
         """Re-key and remove rows, and record the pass if it changed something."""
-        library = self._library
+        library, moment = self._library, 0 if self.answers is None else self.answers.moment
         leaving = {kind: self._still_leaving(connection, kind, ids) for kind, ids in verdict.leaving.items()}
         if not any(leaving.values()) and not self.counts.added:
             removal, removed = None, 0
         else:
-            removal = plan_removal(connection, self._context, library, leaving)
+            removal = plan_removal(connection, self._context, library, leaving, waiting=self._waiting)
             for kind, pairs in removal.rekeyed.pairs.items():
                 # These rows have keys now that were read here.
-                library.round.merged_rows.note_read(kind, pairs, self._moment)
+                library.round.merged_rows.note_read(kind, pairs, moment)
             removed = carry_out(connection, self._context, library, removal)
             if removal.refusal is not None:
                 verdict = Verdict("blocked", removal.refusal)
@@ -208,7 +234,7 @@ class EventsPass:
         if verdict.status == "blocked":
             record_failure(connection, run)
         if self._reader.displaced or self._reader.list_again or verdict.list_again:
-            self.needs_listing = True
+            self.needs_look = True
             list_library_again(connection, library.row.id)
         is_worth_a_record = run.counts.any_change or run.status != "ok"
         return Conclusion(run, record_run(connection, run) if is_worth_a_record else None, removal)

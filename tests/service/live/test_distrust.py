@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from retrovue_daemon.demo.changes import Changes
 from retrovue_daemon.demo.notifications.malformed import KINDS
 from retrovue_daemon.demo.notifications.scripted import LIES
 from retrovue_daemon.demo.world import World
+from retrovue_daemon.sync import confirmation
 from tests.service.conftest import table
 from tests.service.live.conftest import Live, seen
 from tests.support.servers import MeasuredPlex
 
 ITEMS = "/library/metadata/*"
 LISTINGS = "/library/sections/*/all"
+JOINED = "JOIN libraries ON libraries.id = library_id"
 NO_REQUEST = ("guide", "other_provider", "no_library", "extra", "playlist", "other_type")
 """Lies that are not about an item of a library that is synced."""
 
@@ -46,11 +49,86 @@ async def test_a_lie_costs_a_request_at_most_and_changes_nothing(live, plex, row
     await live.after(3)
     await live.after(120)
     requests = plex.requests_for(ITEMS)
-    most = {"other_library": 2}.get(kind, 1)
-    assert len(requests) <= (0 if kind in NO_REQUEST else most)
+    assert len(requests) <= (0 if kind in NO_REQUEST else 1)
     assert everything(rows) == before
     # A collection may be new.
     assert len(plex.requests_for(LISTINGS)) <= (2 if kind == "collection" else 0)
+
+
+async def test_a_new_item_whose_library_is_not_named_takes_one_request(live, plex, rows):
+    """The response names it. Somebody who opens an item without a row, such as a song, causes no request."""
+    plex.faults.fail("/library/sections*", status=500, times=None)
+    film = films(plex)[0]
+    new = replace(film, id=plex.world.new_id("item"), library="2", title="Without Library")
+    plex.world.put(new)
+    plex.notify.check(new.id, refreshed=True)
+    plex.notify.entry(film.id, state=9, itemID="987654321", sectionID="-1")
+    await live.after(3)
+    assert plex.requests_for(ITEMS) == []
+    plex.notify.entry(new.id, sectionID="-1")
+    await live.after(3)
+    assert rows(f"SELECT library_key FROM movies {JOINED} WHERE title = 'Without Library'") == [("2",)]
+    assert len(plex.requests_for(ITEMS)) == 1
+
+
+@pytest.mark.parametrize("named", ["old", "new"])
+async def test_a_film_that_moved_takes_one_request_whichever_library_is_named(live, plex, rows, named):
+    """The response for one library is used for the other."""
+    film = films(plex)[0]
+    before = rows("SELECT id FROM movies WHERE rating_key = ?", film.rating_key)
+    plex.world.put(replace(film, library="2"))
+    plex.faults.fail("/library/sections*", status=500, times=None)
+    plex.notify.entry(film.id, sectionID="1" if named == "old" else "2")
+    await live.after(3)
+    query = f"SELECT movies.id, library_key FROM movies {JOINED} WHERE rating_key = ?"
+    assert rows(query, film.rating_key) == [(*before[0], "2")]
+    assert len(plex.requests_for(ITEMS)) == 1
+
+
+def delete(plex, *gone) -> None:
+    """Delete films; nothing but their notifications says so."""
+    other = next(film for film in films(plex) if film not in gone)
+    for film in gone:
+        plex.world.drop(film.id)
+        plex.notify.entry(other.id, state=9, itemID=film.rating_key)
+
+
+async def test_more_removals_than_are_requested_one_by_one_are_found_by_a_listing(follow, plex, rows, monkeypatch):
+    """The first ones are gone within seconds."""
+    monkeypatch.setattr(confirmation, "MOST_AT_ONCE", 2)
+    for number in range(3, 9):
+        plex.changes.add_movie("1", f"Comedies {number}", 1920 + number)
+    live = await follow(plex, {"interval": "1d", "interval_live": "1d"})
+    delete(plex, *list(plex.world.movies("1"))[:5])
+    await live.after(3)
+    assert rows("SELECT count(*) FROM movies WHERE state = 'missing'") == [(2,)]
+    await live.after(40)
+    assert rows("SELECT count(*) FROM movies WHERE state = 'missing'") == [(5,)]
+
+
+async def test_a_removal_that_cannot_be_confirmed_now_is_found_by_a_listing(live, plex, rows):
+    """The server stumbles between the response that lacks the film and the one that denies it."""
+    film = films(plex)[0]
+    plex.faults.fail(ITEMS, status=503, times=None, after=1)
+    delete(plex, film)
+    await live.after(3)
+    assert rows("SELECT state FROM movies WHERE rating_key = ?", film.rating_key) == [("active",)]
+    await live.after(35)
+    assert rows("SELECT state FROM movies WHERE rating_key = ?", film.rating_key) == [("missing",)]
+
+
+async def test_what_a_server_could_not_send_is_requested_once_more(live, plex, rows):
+    """Even if the look at its library finds nothing."""
+    film = films(plex)[0]
+    plex.faults.fail(ITEMS, status=503, times=None)
+    plex.faults.fail(LISTINGS, status=500, times=None)
+    plex.world.put(replace(film, title="Another Title"))
+    plex.notify.entry(film.id)
+    await live.after(3)
+    plex.faults.clear()
+    plex.faults.fail(LISTINGS, status=500, times=None)
+    await live.after(60)
+    assert rows("SELECT title FROM movies WHERE rating_key = ?", film.rating_key) == [("Another Title",)]
 
 
 async def test_frames_that_cannot_be_read_are_counted_and_the_rest_is_followed(live, plex, rows, events):

@@ -28,9 +28,6 @@ ANNOUNCED = {
 }  # fmt: skip
 """What a server announces, by an item's frame or by those of a scan, and how often it happens in relation."""
 
-WITHOUT_SCAN = ("film_split", "episode_moved")
-"""What adds items without a scan: an entry about an unknown item is of no use if it does not name the library."""
-
 COUNTS = ("total_seasons", "total_episodes")
 """A show whose episode moved is not announced, nor is it updated."""
 
@@ -85,9 +82,7 @@ async def test_the_rows_follow_whatever_happens(follow, gauge, path, seed):
             for name, value in quirks(chance).items():
                 setattr(plex.notifications.quirks, name, value)
             for _ in range(chance.choice([1, 2, 4])):
-                silent = WITHOUT_SCAN if plex.notifications.quirks.no_section else ()
-                often = {what: number for what, number in ANNOUNCED.items() if what not in silent}
-                draw(world, chance, [*often], chance.choice([1, 1, 3]), [*often.values()])
+                draw(world, chance, [*ANNOUNCED], chance.choice([1, 1, 3]), [*ANNOUNCED.values()])
                 await live.after(chance.choice([0, 0.5, 3, 20]))
             await live.after(150)
             assert differences(plex, path, but=COUNTS) == []
