@@ -20,7 +20,6 @@ from retrovue_daemon.errors import (
     Unauthorized,
 )
 from retrovue_daemon.sources.plex import event_lines, notifications
-from retrovue_daemon.sources.plex.event_lines import EventLines
 from retrovue_daemon.sources.plex.notifications import EVENT_STREAM, WEBSOCKET, RawFrame
 
 PATHS = {"websocket": WEBSOCKET, "event stream": EVENT_STREAM}
@@ -268,13 +267,3 @@ async def test_leaving_closes_the_connection(plex, client):
     async with client.notifications.connect("websocket") as frames:
         assert await anext(frames) == RawFrame(b"1")
     await asyncio.wait_for(ended.wait(), 10)
-
-
-@pytest.mark.parametrize("size", [1, 2, 3, 7, 1_000])
-def test_lines_of_a_stream_in_pieces_of_any_size(size):
-    """All three ends of line count, comments and unknown fields are skipped, and data of several lines is joined."""
-    text = b": c\r\nid: 7\r\nevent: a \r\ndata: 1\rdata:2\n\nretry: 3\n\nevent:b\n\n\ndata\r\n\r\n"
-    lines, found = EventLines(), []
-    for start in range(0, len(text), size):
-        found += list(lines.feed(text[start : start + size]))
-    assert found == [("a", b"1\n2"), ("b", b""), ("message", b"")]
