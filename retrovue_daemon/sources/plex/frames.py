@@ -75,8 +75,10 @@ def read_frame(data: bytes, event: str | None = None) -> FrameHints:
     payload = _PAYLOADS.get(kind) if isinstance(kind, str) else None
     if payload is None:
         return found
-    for number, entry in enumerate(_entries(inner, payload)):
-        if not isinstance(entry, dict) or number >= MOST_ENTRIES:
+    entries = _entries(inner, payload)
+    found.dropped = max(0, len(entries) - MOST_ENTRIES)
+    for entry in entries[:MOST_ENTRIES]:
+        if not isinstance(entry, dict):
             found.dropped += 1
             continue
         try:

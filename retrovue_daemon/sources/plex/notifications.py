@@ -6,7 +6,8 @@ The token is sent in the header of the handshake only, and redirects are refused
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+import itertools
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Never
 
 import aiohttp
@@ -55,6 +56,9 @@ _TIMEOUTS: Final = aiohttp.ClientTimeout(total=_ANSWER, connect=5.0, sock_read=S
 _ENDLESS: Final = aiohttp.ClientTimeout(total=None, connect=5.0, sock_read=SILENCE)
 
 _PIECE: Final = 64 * 1024
+
+_TURN: Final = 50
+"""Messages after which other tasks get a turn: to read what has already arrived would hold them up."""
 
 
 class RawFrame(NamedTuple):
@@ -131,6 +135,7 @@ class Notifications:
                 server_hostname=self._server.tls_server_name,
                 heartbeat=HEARTBEAT,
                 max_msg_size=LONGEST_MESSAGE,
+                autoping=False,  # see _messages
                 decode_text=False,
             )
         except aiohttp.WSServerHandshakeError as error:
@@ -152,12 +157,18 @@ class Notifications:
         raise _RefusedError(response.status)
 
     async def _messages(self, socket: aiohttp.ClientWebSocketResponse[bool]) -> AsyncIterator[RawFrame]:
-        while True:
+        for number in itertools.count(1):
+            if number % _TURN == 0:
+                await asyncio.sleep(0)
             message = await socket.receive()
             if message.type in {aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY}:
                 data = message.data
                 yield RawFrame(data if isinstance(data, bytes) else data.encode())
-            else:
+            elif message.type is aiohttp.WSMsgType.PING:
+                # If the connection is lost meanwhile, the next message is its end.
+                with suppress(ConnectionError, aiohttp.ClientError):
+                    await socket.pong(message.data)
+            elif message.type is not aiohttp.WSMsgType.PONG:
                 self._end(socket, message.data)
 
     def _end(self, socket: aiohttp.ClientWebSocketResponse[bool], error: object) -> Never:
@@ -178,8 +189,11 @@ class Notifications:
         lines = EventLines()
         try:
             async for piece in response.content.iter_chunked(_PIECE):
-                for event, data in lines.feed(piece):
+                await asyncio.sleep(0)
+                for number, (event, data) in enumerate(lines.feed(piece), 1):
                     yield RawFrame(data, event)
+                    if number % _TURN == 0:
+                        await asyncio.sleep(0)
         except TooLongEventError:
             failure: PlexError = BadAnswer(self._server.name, "an event is longer than 8 MiB")
         except TimeoutError:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import traceback
+from collections import Counter
 
 import pytest
 from aiohttp import ClientTimeout, WSCloseCode, web
@@ -267,3 +269,54 @@ async def test_leaving_closes_the_connection(plex, client):
     async with client.notifications.connect("websocket") as frames:
         assert await anext(frames) == RawFrame(b"1")
     await asyncio.wait_for(ended.wait(), 10)
+
+
+async def test_pings_before_a_reset_are_no_failure_of_their_own(plex, client):
+    """Pongs can no longer be sent then; the end of the connection is what counts."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        assert request.transport is not None
+        request.transport.write(b"\x89\x00" * 5_000)
+        return await plex.reset(request)
+
+    plex.answer(WEBSOCKET, handle)
+    found, error = await frames_of(client, "websocket")
+    assert found == []
+    assert isinstance(error, AnswerBrokeOff)
+
+
+@pytest.mark.parametrize("kind", ["texts", "pings", "events"])
+async def test_others_get_their_turn_while_what_has_arrived_is_read(plex, client, kind):
+    """A server that floods holds up nothing else."""
+    text, ping = b"\x81\x02{}", b"\x89\x00"
+    flood = {"texts": text * 5_000, "pings": (ping * 49 + text) * 100, "events": b"data:\n\n" * 5_000}[kind]
+    channel = "event stream" if kind == "events" else "websocket"
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if kind == "events":
+            return await stream_of(flood)(request)
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        assert request.transport is not None
+        request.transport.write(flood + b"\x88\x00")
+        return socket
+
+    turn, frames_of_turn = 0, Counter[int]()
+
+    async def take_turns() -> None:
+        nonlocal turn
+        while True:
+            turn += 1
+            await asyncio.sleep(0)
+
+    plex.answer(PATHS[channel], handle)
+    taking = asyncio.create_task(take_turns())
+    with contextlib.suppress(PlexError):
+        async with client.notifications.connect(channel) as frames:
+            async for _ in frames:
+                frames_of_turn[turn] += 1
+    taking.cancel()
+    assert frames_of_turn.total() == (100 if kind == "pings" else 5_000)
+    assert max(frames_of_turn.values()) <= (2 if kind == "pings" else 51)
