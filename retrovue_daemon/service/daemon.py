@@ -27,10 +27,11 @@ from retrovue_daemon.sync.progress import ProgressBoard
 from retrovue_daemon.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncIterator, Coroutine
 
     from retrovue_daemon.config import Config
     from retrovue_daemon.logs.setup import Redactor
+    from retrovue_daemon.service.reload import Process
     from retrovue_daemon.service.report import ServerReport
     from retrovue_daemon.service.systemd import Notifier
     from retrovue_daemon.store.database import Database
@@ -55,26 +56,14 @@ class SyncOptions(msgspec.Struct, frozen=True):
     selection: Selection = EVERYTHING
 
 
-class Process(msgspec.Struct, frozen=True):
-    """What the service needs besides its configuration.
-
-    ``load`` reads the configuration again, ``relog`` applies its logging settings: it is `configure_logging` with the
-    stream and redactor in use. ``notifier`` notifies systemd.
-    """
-
-    load: Callable[[], Config]
-    relog: Callable[..., object]
-    notifier: Notifier
-
-
-async def run(config: Config, redactor: Redactor, process: Process) -> None:
+async def run(config: Config, process: Process) -> None:
     """Keep the database in sync until SIGTERM or SIGINT: the work of the service."""
     with Signals() as signals:
         log.info("daemon.starting", version=__version__)
         signals.stop.add_done_callback(lambda _: _report_stopping(process.notifier))
         stopping = asyncio.create_task(_extend_stop_timeout(signals.stop, process.notifier), name="stop")
         try:
-            await _until_stopped(signals.stop, _keep_in_sync_after_restores(config, redactor, process, signals))
+            await _until_stopped(signals.stop, _keep_in_sync_after_restores(config, process, signals))
         except Interrupted as interrupted:
             log.info("daemon.stopped", signal=interrupted.name)
         finally:
@@ -82,14 +71,12 @@ async def run(config: Config, redactor: Redactor, process: Process) -> None:
             await asyncio.gather(stopping, return_exceptions=True)
 
 
-async def _keep_in_sync_after_restores(
-    config: Config, redactor: Redactor, process: Process, signals: Signals
-) -> None:
+async def _keep_in_sync_after_restores(config: Config, process: Process, signals: Signals) -> None:
     """Keep the database in sync; once its content has been restored from a copy, begin anew with what is there."""
     is_restored = False
     while True:
         try:
-            config = await _keep_in_sync(config, redactor, process, signals)
+            config = await _keep_in_sync(config, process, signals)
             is_restored = True
         except DatabaseHeld:
             if not is_restored:
@@ -98,15 +85,15 @@ async def _keep_in_sync_after_restores(
             await asyncio.sleep(HELD_S)
 
 
-async def _keep_in_sync(config: Config, redactor: Redactor, process: Process, signals: Signals) -> Config:
+async def _keep_in_sync(config: Config, process: Process, signals: Signals) -> Config:
     """Keep the database in sync until it is restored; return the configuration that is in force then."""
-    notifier, clock = process.notifier, Clock()
+    notifier, redactor, clock = process.notifier, process.redactor, Clock()
     supervisor: Supervisor | None = None
     starting = asyncio.create_task(keep_extending_timeout(notifier, clock), name="start")
     try:
         async with _opened(config, serves=True) as database, asyncio.TaskGroup() as group:
             supervisor = Supervisor(database, config, ProgressBoard(), redactor, retry=PATIENT, clock=clock)
-            reloader = Reloader(process.load, process.relog, supervisor, notifier, redactor, clock)
+            reloader = Reloader(process, supervisor, clock)
             group.create_task(database.writer.stopped(), name="the writer's end")
             group.create_task(supervisor.run(), name="supervisor")
             await supervisor.started.wait()

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, TypeVarTuple
+from typing import TYPE_CHECKING, Any, TextIO, TypeVarTuple
 
 import msgspec
 import structlog
 
+from retrovue_daemon.config import read_config
 from retrovue_daemon.errors import ConfigError, ConfigProblem, DaemonError, InternalError, StoreError
+from retrovue_daemon.logs.setup import configure_logging
 from retrovue_daemon.service.systemd import keep_extending_timeout
 from retrovue_daemon.store.tables.reloads import Reload, mark_start, store_reload
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from retrovue_daemon.clock import Clock
-    from retrovue_daemon.config import Config
+    from retrovue_daemon.config import Config, LoggingSection
     from retrovue_daemon.logs.redaction import Redactor
     from retrovue_daemon.service.supervisor import Supervisor
     from retrovue_daemon.service.systemd import Notifier
@@ -30,49 +33,49 @@ _LEVELS = ("debug", "info", "warning", "error")
 """The values of ``[logging] level``; the first one logs most."""
 
 
+class Process(msgspec.Struct, frozen=True):
+    """What stays the same in the process of the service, whatever its configuration says.
+
+    ``file`` and ``database`` are the options with which the configuration is read, also at a reload. Log lines go to
+    ``stream`` without the secrets that the ``redactor`` knows. ``notifier`` notifies systemd.
+    """
+
+    file: Path | None
+    database: Path | None
+    stream: TextIO
+    redactor: Redactor
+    notifier: Notifier
+
+
 class Reloader:
     """Reloads the configuration, one reload at a time.
 
-    ``load`` is `read_config` (``config/loading.py``) with the options of `run`, and ``relog`` is `configure_logging`
-    (``logs/setup.py``) with the stream in use.
-    Every result is stored for `status` and for a waiting `reload` command. ``redactor`` removes secrets from it.
+    Every result is stored for `status` and for a waiting `reload` command.
     """
 
-    def __init__(
-        self,
-        load: Callable[[], Config],
-        relog: Callable[..., object],
-        supervisor: Supervisor,
-        notifier: Notifier,
-        redactor: Redactor,
-        clock: Clock,
-    ) -> None:
-        self._load = load
-        self._relog = relog
+    def __init__(self, process: Process, supervisor: Supervisor, clock: Clock) -> None:
+        self._process = process
         self._supervisor = supervisor
-        self._notifier = notifier
-        self._redactor = redactor
         self._clock = clock
 
     async def serve(self, wanted: asyncio.Event) -> None:
         """Reload each time ``wanted`` is set; signals that arrive during a reload cause one further reload."""
+        notifier, redactor = self._process.notifier, self._process.redactor
         await self._write(mark_start)
         while True:
             await wanted.wait()
             wanted.clear()
             # Earlier signals get the result of this reload, later ones cause another reload.
             began_ns = time.monotonic_ns()
-            self._notifier.reloading()
-            extending = asyncio.create_task(
-                keep_extending_timeout(self._notifier, self._clock), name="timeout of a reload"
-            )
+            notifier.reloading()
+            extending = asyncio.create_task(keep_extending_timeout(notifier, self._clock), name="timeout of a reload")
             try:
                 result = await self._result()
             finally:
                 extending.cancel()
-                self._notifier.ready()
+                notifier.ready()
                 await asyncio.gather(extending, return_exceptions=True)
-            plain = self._redactor.value({"at": self._clock.now(), "began_ns": began_ns, **result})
+            plain = redactor.value({"at": self._clock.now(), "began_ns": began_ns, **result})
             await self._write(store_reload, msgspec.convert(plain, Reload))
 
     async def _result(self) -> dict[str, Any]:
@@ -93,7 +96,7 @@ class Reloader:
         """Apply the whole file or nothing of it. Raises ConfigError and StoreError."""
         before = self._supervisor.config
         # In a thread, because token files may be on a slow disk.
-        after = await asyncio.to_thread(self._load)
+        after = await asyncio.to_thread(read_config, self._process.file, self._process.database)
         for warning in after.warnings:
             log.warning("config.warning", key=warning.path, problem=warning.message)
         if after == before:
@@ -109,7 +112,7 @@ class Reloader:
         # If either of the two log levels allows the line below, it is logged.
         logs_less = _LEVELS.index(after.logging.level) > _LEVELS.index(before.logging.level)
         if not logs_less:
-            self._relog(level=after.logging.level, format=after.logging.format)
+            self._log_as(after.logging)
         sections = [
             name for name in ("database", "sync", "logging", "web") if getattr(before, name) != getattr(after, name)
         ]
@@ -122,8 +125,12 @@ class Reloader:
             removed=servers["removed"],
         )
         if logs_less:
-            self._relog(level=after.logging.level, format=after.logging.format)
+            self._log_as(after.logging)
         return {"outcome": "applied", "sections": sections, **servers}
+
+    def _log_as(self, section: LoggingSection) -> None:
+        stream, redactor = self._process.stream, self._process.redactor
+        configure_logging(level=section.level, format=section.format, stream=stream, redactor=redactor)
 
     def _refuse(self, problems: Sequence[ConfigProblem], hint: str | None, exit_code: int) -> dict[str, Any]:
         """Log why the old configuration stays in use; systemd's status line shows it until a reload succeeds."""

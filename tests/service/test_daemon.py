@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 import sqlite3
+import sys
 import threading
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,7 +18,8 @@ import pytest
 from retrovue_daemon.errors import DatabaseBusy, DatabaseHeld, WriterStopped
 from retrovue_daemon.logs.setup import Redactor
 from retrovue_daemon.service import daemon
-from retrovue_daemon.service.daemon import Process, SyncOptions, sync_once
+from retrovue_daemon.service.daemon import SyncOptions, sync_once
+from retrovue_daemon.service.reload import Process
 from retrovue_daemon.service.report import exit_code
 from retrovue_daemon.service.selection import Selection
 from retrovue_daemon.service.systemd import Notifier
@@ -48,8 +50,8 @@ async def run(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[[Config
     tasks: list[asyncio.Task[None]] = []
 
     def begin(config: Config) -> asyncio.Task[None]:
-        process = Process(lambda: config, lambda **_: None, Notifier())
-        tasks.append(asyncio.create_task(daemon.run(config, Redactor(), process), name="daemon"))
+        process = Process(None, None, sys.stdout, Redactor(), Notifier())
+        tasks.append(asyncio.create_task(daemon.run(config, process), name="daemon"))
         return tasks[-1]
 
     yield begin

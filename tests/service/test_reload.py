@@ -7,15 +7,18 @@ import os
 import signal
 import socket
 import sqlite3
+import sys
 import threading
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import pytest
 
-from retrovue_daemon.config import load_config
+from retrovue_daemon.config import read_config
 from retrovue_daemon.errors import DatabaseUnusable, ReloadUnanswered, ServerWithdrawn
-from retrovue_daemon.service.reload import Reloader
+from retrovue_daemon.logs.redaction import Redactor
+from retrovue_daemon.service import reload
+from retrovue_daemon.service.reload import Process, Reloader
 from retrovue_daemon.service.reload_request import request_reload
 from retrovue_daemon.service.selection import Selection
 from retrovue_daemon.service.systemd import Notifier
@@ -244,6 +247,7 @@ class File:
         self.path = path
         self.reads = 0
         self.levels: list[str] = []
+        self.redactor = Redactor()
         self.read_on = threading.Event()
         """Cleared where the disk is slow."""
         self.read_on.set()
@@ -256,14 +260,15 @@ class File:
         quiet = "" if "[sync]" in extra else "[sync]\nnotifications = false\n"
         self.path.write_text(f'[database]\npath = "{self._database}"\n{quiet}{extra}\n{servers}')
 
-    def load(self) -> Config:
-        found = load_config(self.path, environ={})
+    def read(self, path: Path, database: Path | None) -> Config:
+        found = read_config(path, database)
         self.reads += 1
         self.read_on.wait()
         return found
 
-    def relog(self, *, level: str, format: str) -> None:  # noqa: A002 -- as configure_logging calls it
+    def log_as(self, *, level: str, format: str, stream: TextIO, redactor: Redactor) -> None:  # noqa: A002 -- its name
         assert format == "auto"
+        assert (stream, redactor) == (sys.stdout, self.redactor)
         self.levels.append(level)
 
 
@@ -290,18 +295,19 @@ def heard(tmp_path: Path) -> Iterator[Callable[[], list[str]]]:
 
 
 @pytest.fixture
-async def reloading(serve, file, tmp_path, heard, plex):
+async def reloading(serve, file, tmp_path, heard, plex, monkeypatch):
     """A service that reloads its file when the event is set."""
+    monkeypatch.setattr(reload, "read_config", file.read)
+    monkeypatch.setattr(reload, "configure_logging", file.log_as)
     tasks = []
 
     async def begin() -> tuple[Service, asyncio.Event]:
-        service = await serve(file.load())
+        service = await serve(read_config(file.path))
         wanted = asyncio.Event()
+        file.redactor = service.supervisor._redactor
         notifier = Notifier(str(tmp_path / "notify").encode())
-        reloader = Reloader(
-            file.load, file.relog, service.supervisor, notifier, service.supervisor._redactor, service.clock
-        )
-        tasks.append(asyncio.create_task(reloader.serve(wanted)))
+        process = Process(file.path, None, sys.stdout, file.redactor, notifier)
+        tasks.append(asyncio.create_task(Reloader(process, service.supervisor, service.clock).serve(wanted)))
         return service, wanted
 
     yield begin

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from functools import partial
 
 from retrovue_daemon.cli.display.output import log_warnings, print_error
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption
@@ -31,30 +30,25 @@ def run(config: ConfigOption = None, database: DatabaseOption = None) -> None:
 
     from retrovue_daemon.config import read_config  # noqa: PLC0415 -- likewise
 
-    load = partial(read_config, config, database)
-    settings = load()
+    settings = read_config(config, database)
     import_lightly()
     from retrovue_daemon.logs.setup import configure_logging, log_uncaught  # noqa: PLC0415 -- likewise
     from retrovue_daemon.logs.streams import Outlet  # noqa: PLC0415 -- likewise
     from retrovue_daemon.service import daemon  # noqa: PLC0415 -- imports aiohttp, which --help does not need
+    from retrovue_daemon.service.reload import Process  # noqa: PLC0415 -- likewise
     from retrovue_daemon.service.systemd import Notifier  # noqa: PLC0415 -- likewise
 
     with Outlet(sys.stdout) as outlet:
-        redactor = configure_logging(
-            level=settings.logging.level, format=settings.logging.format, stream=outlet.as_stream()
-        )
+        stream = outlet.as_stream()
+        redactor = configure_logging(level=settings.logging.level, format=settings.logging.format, stream=stream)
         log_uncaught()
         log_warnings(settings.warnings)
         tune_memory()
-        process = daemon.Process(
-            load=load,
-            relog=partial(configure_logging, stream=outlet.as_stream(), redactor=redactor),
-            notifier=Notifier.from_environ(os.environ),
-        )
+        process = Process(config, database, stream, redactor, Notifier.from_environ(os.environ))
 
         async def until_stopped() -> None:
             try:
-                await daemon.run(settings, redactor, process)
+                await daemon.run(settings, process)
             except Exception as error:
                 _exit_soon(error)
                 raise
