@@ -15,15 +15,15 @@ from retrovue_daemon.errors import WriterStopped
 from retrovue_daemon.store.items.upserts import write_items
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection
 
     from retrovue_daemon.records import Kind
     from retrovue_daemon.store.items.rows import Target
     from retrovue_daemon.store.items.upserts import BatchResult, Change
     from retrovue_daemon.store.tables.runs import Counts
-    from retrovue_daemon.store.writer import Writer
     from retrovue_daemon.sync.changed_items import ChangedItems
     from retrovue_daemon.sync.seen import SeenIds
+    from retrovue_daemon.sync.target import PassContext
 
 
 LARGEST_BATCH: Final = 8 * 1024 * 1024
@@ -35,21 +35,19 @@ class Batches:
 
     def __init__(
         self,
-        writer: Writer,
+        context: PassContext,
         target: Target,
         kind: Kind,
         *,
-        batch_size: int,
-        now: Callable[[], int],
         seen: SeenIds,
         counts: Counts,
         changed: ChangedItems,
     ) -> None:
-        self._writer = writer
+        self._writer = context.database.writer
+        self._batch_size = context.settings.batch_size
+        self._now = context.now
         self._target = target
         self._kind = kind
-        self._batch_size = batch_size
-        self._now = now
         self._seen = seen
         self._counts = counts
         self._changed = changed

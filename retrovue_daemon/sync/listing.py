@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.items.upserts import BatchResult
     from retrovue_daemon.store.tables.runs import Counts
     from retrovue_daemon.sync.progress import Meter
-    from retrovue_daemon.sync.seen import SeenIds
     from retrovue_daemon.sync.target import LibraryTarget, PassContext
 
 
@@ -80,7 +79,8 @@ class ListingReader:
         if kind is Kind.EPISODE:
             await self._conflicts.remember_files()
         is_new = await self._is_new(kind)
-        batches = self._batches(kind, listed.rows)
+        context, changed = self._context, self.changed
+        batches = Batches(context, self._target, kind, seen=listed.rows, counts=self._counts, changed=changed)
         try:
             async with aclosing(pages):
                 while (page := await self._next_page(pages)) is not None:
@@ -171,18 +171,6 @@ class ListingReader:
             self._counts.take_in(result)
             self.changed.add(result.first)
             self._counts.unchanged += len(result.ids) - result.added - result.updated - result.restored
-
-    def _batches(self, kind: Kind, seen: SeenIds) -> Batches:
-        return Batches(
-            self._context.database.writer,
-            self._target,
-            kind,
-            batch_size=self._context.settings.batch_size,
-            now=self._context.now,
-            seen=seen,
-            counts=self._counts,
-            changed=self.changed,
-        )
 
     async def _compare(self, kind: Kind, page: Page, listed: Listed, *, is_new: bool) -> list[Change]:
         """Return the changes of a page's new or different items; mark the rows of the others as seen."""
