@@ -12,16 +12,18 @@ import structlog
 
 from retrovue_daemon.errors import BadRequest, DaemonError, StoreError, UnknownServer
 from retrovue_daemon.service.report import describe, exit_code, summary, unmet
+from retrovue_daemon.service.roster import choose_active
 from retrovue_daemon.service.selection import EVERYTHING, Selection, is_name
 from retrovue_daemon.store.tables.requests import finish_request, open_requests, show_progress
 from retrovue_daemon.sync.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.service.job import Job
-    from retrovue_daemon.service.report import LibraryDetails, ServerReport
+    from retrovue_daemon.service.report import ServerReport
+    from retrovue_daemon.service.worker import ServerWorker
     from retrovue_daemon.store.database import Database
     from retrovue_daemon.store.tables.requests import RequestRow
     from retrovue_daemon.sync.progress import ProgressBoard
@@ -44,20 +46,21 @@ _DEFAULTS = msgspec.structs.replace(EVERYTHING, details=False)
 
 
 class RequestServer:
-    """Reads requests, submits their jobs, and writes progress and results into their rows."""
+    """Reads requests, submits their jobs, and writes progress and results into their rows.
+
+    ``workers`` are the present ones, by the names of their servers.
+    """
 
     def __init__(
         self,
         database: Database,
         board: ProgressBoard,
-        submit: Callable[[Selection, str | None], list[Job]],
-        read_details: Callable[[Job], Awaitable[Mapping[int, LibraryDetails]]],
+        workers: Mapping[str, ServerWorker],
         clock: Clock,
     ) -> None:
         self._database = database
         self._board = board
-        self._submit = submit
-        self._read_details = read_details
+        self._workers = workers
         self._clock = clock
         self._serving: dict[int, asyncio.Task[None]] = {}
         self._ended: set[int] = set()
@@ -102,7 +105,8 @@ class RequestServer:
             selection = selection_of(request)
             server = request.owner if request.server is None else request.server
             log.info("request.taken", request_id=request.id, server=server, **_named(selection))
-            jobs = self._jobs[request.id] = self._submit(selection, server)
+            jobs = [worker.submit(selection) for worker in choose_active(self._workers.values(), server)]
+            self._jobs[request.id] = jobs
         except (BadRequest, UnknownServer) as error:
             result: dict[str, Any] = {"exit_code": error.exit_code, "error": describe(error), "servers": []}
             await self._finish(request, result, None)
@@ -119,8 +123,9 @@ class RequestServer:
     async def _report(self, job: Job) -> ServerReport:
         """Return the report of a job, after its details if it waits for them."""
         report = await job.done
-        if job.selection.details and report.error is None:
-            report = replace(report, details=await self._read_details(job))
+        worker = self._workers.get(job.server)
+        if job.selection.details and report.error is None and worker is not None:
+            report = replace(report, details=await worker.details.read_now(job.library_ids))
         return report
 
     async def _finish(self, request: RequestRow, result: dict[str, Any], run_id: int | None) -> None:

@@ -18,7 +18,7 @@ from retrovue_daemon.store.tables.servers import ServerEntry, StoredServer, read
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from retrovue_daemon.config import Config, Secret, ServerSection
     from retrovue_daemon.store.database import Database
@@ -56,12 +56,13 @@ class Roster(msgspec.Struct, frozen=True):
     unusable: tuple[UnusableServer, ...] = ()
 
     def only(self, name: str | None) -> Roster:
-        """Return a roster of only the named server, or the same roster for None. Raises UnknownServer."""
-        if name is None:
-            return self
+        """Return a roster of only the named server, or of all for None. Raises UnknownServer."""
         servers: list[ActiveServer | UnusableServer] = [*self.servers, *self.unusable]
-        found = choose_active(servers, name)
-        return Roster((found,), ()) if isinstance(found, ActiveServer) else Roster((), (found,))
+        chosen = choose_active(servers, name)
+        return Roster(
+            tuple(server for server in chosen if isinstance(server, ActiveServer)),
+            tuple(server for server in chosen if isinstance(server, UnusableServer)),
+        )
 
 
 async def read_roster(config: Config, database: Database, now: int) -> Roster:
@@ -130,9 +131,11 @@ def section_of(
     return checked_server(server.name, server.url, known)
 
 
-def choose_active(active: Sequence[N], name: str) -> N:
-    """Return the active server with this name; letter case is ignored. Raises UnknownServer."""
+def choose_active(active: Collection[N], name: str | None) -> list[N]:
+    """Return the active server with this name, or all for None; letter case is ignored. Raises UnknownServer."""
+    if name is None:
+        return list(active)
     found = find_named(active, name)
     if found is None:
         raise UnknownServer(name, [server.name for server in active])
-    return found
+    return [found]

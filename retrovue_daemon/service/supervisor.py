@@ -28,12 +28,11 @@ from retrovue_daemon.sync.skips import SkipLog
 from retrovue_daemon.sync.target import PassSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from retrovue_daemon.config import Config, ServerSection
     from retrovue_daemon.logs.setup import Redactor
     from retrovue_daemon.service.job import Job
-    from retrovue_daemon.service.report import LibraryDetails
     from retrovue_daemon.service.roster import ActiveServer, Roster
     from retrovue_daemon.service.selection import Selection
     from retrovue_daemon.sources.plex.retries import RetryPolicy
@@ -94,7 +93,7 @@ class Supervisor:
         self._identifier: str | None = None
         self._unusable: set[tuple[str, str]] = set()
         self._failure = ""
-        self._requests = RequestServer(database, board, self.submit, self.read_details, self._clock)
+        self._requests = RequestServer(database, board, self.workers, self._clock)
 
     async def sync_once(self, selection: Selection, server: str | None = None) -> list[ServerReport]:
         """Sync a selection on all active servers in parallel, or on one; return one report each, in order.
@@ -154,15 +153,7 @@ class Supervisor:
 
     def submit(self, selection: Selection, server: str | None = None) -> list[Job]:
         """Submit a selection to all workers or to one, to be synced as soon as possible. Raises UnknownServer."""
-        workers = list(self.workers.values())
-        return [
-            worker.submit(selection) for worker in (workers if server is None else [choose_active(workers, server)])
-        ]
-
-    async def read_details(self, job: Job) -> Mapping[int, LibraryDetails]:
-        """Wait until the details that a job's libraries want now are read; return what was read, by library."""
-        worker = self.workers.get(job.server)
-        return {} if worker is None else await worker.details.read_now(job.library_ids)
+        return [worker.submit(selection) for worker in choose_active(self.workers.values(), server)]
 
     def sync_now(self) -> None:
         """Sync everything as soon as possible."""

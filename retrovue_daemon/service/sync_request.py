@@ -66,7 +66,8 @@ async def _insert(connection: Connection, selection: Selection, server: str | No
     server_id = None
     if server is not None:
         active = [row for row in await connection.run(read_servers) if row.is_active]
-        server_id = choose_active(active, server).id
+        (chosen,) = choose_active(active, server)
+        server_id = chosen.id
     options: dict[str, Any] = {name: getattr(selection, name) for name in ("full", "accept_removals", "details")}
     if selection.library is not None:
         options["library"] = selection.library

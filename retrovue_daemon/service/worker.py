@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from retrovue_daemon.service.selection import Selection
     from retrovue_daemon.service.worker_context import WorkerContext
     from retrovue_daemon.sources.plex.client import PlexClient
-    from retrovue_daemon.sync.discovery import Contact
     from retrovue_daemon.sync.progress import Meter
     from retrovue_daemon.sync.verdict import PassReport
 
@@ -204,7 +203,9 @@ class ServerWorker:
             self.health.only(target.row.id for target in (*contact.targets, *contact.vanished))
             await self._paths.follow(contact.server_id)
             await recall_streams(self.context.database, client, contact.server_id)
-            work = await self._planner(client, contact, scheduled=scheduled).work(jobs)
+            passes, timing, clock = self.context.for_passes(client), self.context.timing, self.context.clock
+            planner = Planner(contact, passes, self._running.keys(), scheduled, timing, self._backoff, clock)
+            work = await planner.work(jobs)
             round_.expect(one.library_id for one in work)
             self._after.set_libraries(contact.server_id, contact.targets)
             self.details.set_libraries(contact.server_id, contact.targets)
@@ -218,11 +219,6 @@ class ServerWorker:
             for job in jobs:
                 job.finish_if_done()
         self._jobs = [each for each in self._jobs if not each.done.done() and each.pending != set()]
-
-    def _planner(self, client: PlexClient, contact: Contact, *, scheduled: bool) -> Planner:
-        shared = self.context
-        passes = shared.for_passes(client)
-        return Planner(contact, passes, self._running.keys(), scheduled, shared.timing, self._backoff, shared.clock)
 
     # -- passes -----------------------------------------------------------------------------------------------------
 

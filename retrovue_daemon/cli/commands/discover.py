@@ -66,9 +66,8 @@ def discover(
 
     stored = _stored_servers(settings.database.path)
     usable, unusable = active_servers(settings.servers, stored)
-    servers: list[ServerSection | UnusableServer] = [*usable, *unusable]
-    if server is not None:
-        servers = [choose_active(servers, server)]
+    active: list[ServerSection | UnusableServer] = [*usable, *unusable]
+    servers = choose_active(active, server)
     redactor = configure_logging(level="warning")
     log_uncaught()
     for section in usable:
