@@ -131,6 +131,39 @@ def test_json_reports_a_file_that_cannot_even_be_opened(on, rows) -> None:
     assert (result["sound"], result["error"]["type"]) == (False, "DatabaseUnusable")
 
 
+_SCHEDULE = """
+CREATE TABLE channels (id INTEGER PRIMARY KEY);
+CREATE TABLE schedules (
+    id INTEGER PRIMARY KEY, channel_id INTEGER REFERENCES channels ON DELETE CASCADE,
+    media_file_id INTEGER NOT NULL REFERENCES Media_Files (id) ON DELETE CASCADE
+);
+CREATE TABLE notes (schedule_id INTEGER REFERENCES schedules ON DELETE CASCADE);
+CREATE TABLE favourites (movie_id INTEGER REFERENCES movies ON DELETE SET NULL);
+CREATE TABLE blocks (show_id INTEGER REFERENCES shows);
+CREATE TABLE apart (channel_id INTEGER REFERENCES channels ON DELETE CASCADE);
+"""
+
+
+def test_tables_of_other_programs_that_deletes_reach_are_a_warning(on, database) -> None:
+    """Named by what a delete does to them, also those that only refer to one of these; the exit code stays 0."""
+    plain = on("database", "check")
+    with closing(sqlite3.connect(database)) as connection:
+        connection.executescript(_SCHEDULE)
+    finished = on("database", "check", "--json")
+    assert finished.code == 0
+    (found,) = (check for check in json.loads(finished.out)["checks"] if check["name"] == "tables of other programs")
+    assert found["ok"]
+    assert found["remark"] == (
+        "rows of schedules, notes are deleted with the rows that they refer to;"
+        " columns of favourites are emptied when the rows that they refer to are deleted;"
+        " rows of blocks keep the daemon from deleting the rows that they refer to, so that its passes fail"
+    )
+    told = on("database", "check")
+    assert told.code == 0
+    assert told.err == f"warning: {found['remark']}; keep such tables in a database of their own\n"
+    assert plain.err == ""
+
+
 def test_what_the_next_sync_mends_is_only_a_remark(on, rows) -> None:
     """An episode may come before its show."""
     rows("UPDATE episodes SET show_id = NULL WHERE id = 1")

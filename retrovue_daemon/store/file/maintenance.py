@@ -13,6 +13,7 @@ from retrovue_daemon.config.files import owner_hint
 from retrovue_daemon.errors import BadInput, DatabaseDamaged, DatabaseUnusable
 from retrovue_daemon.store.file.companions import COMPANIONS, companion, log_of
 from retrovue_daemon.store.file.copies import filled, whole_file
+from retrovue_daemon.store.file.foreign_tables import effects
 from retrovue_daemon.store.file.lock import LOCK_SUFFIX, database_lock
 from retrovue_daemon.store.file.preparation import BUSY_S, in_one_line
 from retrovue_daemon.store.file.sequences import remedy, used_up
@@ -49,6 +50,9 @@ FREE_IDS = "free ids"
 
 _REQUESTS = "sync_requests"
 """The table into which other programs write, with or without foreign keys."""
+
+FOREIGN_TABLES = "tables of other programs"
+"""The name of the finding about tables that refer to the daemon's; it is never a problem."""
 
 _MENDED_BY_SYNC = {"seasons of no show", "episodes of no show"}
 
@@ -226,7 +230,17 @@ def _sequences(connection: sqlite3.Connection, name: str) -> Finding:
     return Finding(name, (f"{', '.join(tables)} have no more ids; to repair: {remedy(tables)}",) if tables else ())
 
 
-_LOOKS = {"foreign keys": _foreign_keys, FREE_IDS: _sequences, **dict.fromkeys(ORPHANS, _orphans)}
+def _foreign_tables(connection: sqlite3.Connection, name: str) -> Finding:
+    found = effects(connection)
+    return Finding(name, remark="; ".join(found) if found else None)
+
+
+_LOOKS = {
+    "foreign keys": _foreign_keys,
+    FREE_IDS: _sequences,
+    **dict.fromkeys(ORPHANS, _orphans),
+    FOREIGN_TABLES: _foreign_tables,
+}
 """The checks besides that of the pages, by name."""
 
 

@@ -81,11 +81,24 @@ class Original(msgspec.Struct, frozen=True):
 
 def read(path: Path) -> Original:
     """Read a database of the original Retrovue. Raise BadInput if it is none, or has an unknown layout."""
+    with opened(path) as (connection, found):
+        return Original(
+            path, found, _servers(connection, found), _libraries(connection, found), _mappings(connection, found)
+        )
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[sqlite3.Connection, Layout]]:
+    """Open a database of the original Retrovue for reading; yield it and its layout.
+
+    Nothing is written to the file or beside it. SQLite's errors in the block are taken for errors of this file. Raise
+    BadInput if it is no database of Retrovue, or has an unknown layout.
+    """
     if not path.is_file():
         raise BadInput(f"{path} does not exist", hint="specify the database of the original Retrovue")
     try:
-        with _opened(path) as connection:
-            return _read(connection, path)
+        with _connected(path) as connection:
+            yield connection, _layout(connection, path)
     except (sqlite3.Error, OSError) as error:
         raise BadInput(
             f"{path} cannot be read: {error}", hint="is it the database of the original Retrovue?"
@@ -93,7 +106,7 @@ def read(path: Path) -> Original:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+def _connected(path: Path) -> Iterator[sqlite3.Connection]:
     """Open the file so that SQLite neither writes to it nor creates anything beside it.
 
     If a journal holds part of its content, a copy of both is opened instead: reading a journal means writing to the
@@ -127,7 +140,8 @@ def _marks(path: Path) -> list[tuple[int, int]]:
     return [(file.stat().st_mtime_ns, file.stat().st_size) for file in files if file.exists()]
 
 
-def _read(connection: sqlite3.Connection, path: Path) -> Original:
+def _layout(connection: sqlite3.Connection, path: Path) -> Layout:
+    """Return the layout; raise BadInput if it is unknown, or the file states a version that it does not belong to."""
     found = layout(connection)
     if found is None:
         raise _refused(connection, path)
@@ -137,9 +151,7 @@ def _read(connection: sqlite3.Connection, path: Path) -> Original:
             f"{path} has schema version {version}; {KNOWN} can be read",
             hint="add the servers with `retrovue-daemon servers add`",
         )
-    return Original(
-        path, found, _servers(connection, found), _libraries(connection, found), _mappings(connection, found)
-    )
+    return found
 
 
 def _refused(connection: sqlite3.Connection, path: Path) -> BadInput:
@@ -163,9 +175,16 @@ def _version(connection: sqlite3.Connection, found: Layout) -> str | None:
     return None if row is None or row[0] is None else str(row[0]).removeprefix("v")
 
 
+def server_addresses(connection: sqlite3.Connection, found: Layout) -> dict[int, str]:
+    """Return the addresses of the servers by id."""
+    return {server.id: server.url for server in _servers(connection, found)}
+
+
 def _servers(connection: sqlite3.Connection, found: Layout) -> tuple[OriginalServer, ...]:
     url = "base_url" if found == "1.2" else "server_url"
-    rows = _rows(connection, "plex_servers", ("id", None), ("name", ""), (url, ""), ("token", ""), ("is_active", 1))
+    rows = read_rows(
+        connection, "plex_servers", ("id", None), ("name", ""), (url, ""), ("token", ""), ("is_active", 1)
+    )
     return tuple(
         OriginalServer(row_id, _required(name).strip(), _required(url), Secret(_required(token)), bool(is_active))
         for row_id, name, url, token, is_active in rows
@@ -174,7 +193,7 @@ def _servers(connection: sqlite3.Connection, found: Layout) -> tuple[OriginalSer
 
 def _libraries(connection: sqlite3.Connection, found: Layout) -> tuple[OriginalLibrary, ...]:
     key, name = ("plex_library_key", "title") if found == "1.2" else ("library_key", "library_name")
-    rows = _rows(
+    rows = read_rows(
         connection,
         "libraries",
         ("id", None),
@@ -196,7 +215,7 @@ def _libraries(connection: sqlite3.Connection, found: Layout) -> tuple[OriginalL
 def _mappings(connection: sqlite3.Connection, found: Layout) -> tuple[OriginalMapping, ...]:
     """Return the mappings of each server in the order in which Retrovue applied them."""
     if found == "1.2":
-        rows = _rows(
+        rows = read_rows(
             connection,
             "path_mappings",
             ("server_id", None),
@@ -212,7 +231,7 @@ def _mappings(connection: sqlite3.Connection, found: Layout) -> tuple[OriginalMa
         )
     if found == "2":
         return _longest_first(reversed(_older_mappings(connection)))
-    rows = _rows(connection, "path_mappings", ("server_id", None), ("plex_prefix", ""), ("local_prefix", ""))
+    rows = read_rows(connection, "path_mappings", ("server_id", None), ("plex_prefix", ""), ("local_prefix", ""))
     unused = "Retrovue itself used only its newer table path_mappings"
     return _longest_first(
         OriginalMapping(server_id, _required(plex_path), _required(local_path), unused=_without_server(server_id))
@@ -226,7 +245,7 @@ def _older_mappings(connection: sqlite3.Connection) -> list[OriginalMapping]:
     A row's library is not read: during a sync, Retrovue considered only the server and the path.
     """
     table = "plex_path_mappings"
-    rows = _rows(connection, table, ("server_id", None), ("plex_path", ""), ("local_path", ""))
+    rows = read_rows(connection, table, ("server_id", None), ("plex_path", ""), ("local_path", ""))
     with_servers = "server_id" in columns(connection, table)
     return [
         OriginalMapping(
@@ -248,7 +267,7 @@ def _longest_first(mappings: Iterable[OriginalMapping]) -> tuple[OriginalMapping
     return tuple(sorted(mappings, key=lambda mapping: -len(mapping.plex_path)))
 
 
-def _rows(connection: sqlite3.Connection, table: str, *wanted: tuple[str, object]) -> list[tuple[Any, ...]]:
+def read_rows(connection: sqlite3.Connection, table: str, *wanted: tuple[str, object]) -> list[tuple[Any, ...]]:
     """Return a table's rows in insertion order, with the given default for columns that it lacks."""
     there = columns(connection, table)
     if not there:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retrovue_daemon.cli.commands.database.copying import copying_progress
+from retrovue_daemon.cli.commands.database.map_retrovue import map_retrovue
 from retrovue_daemon.cli.commands.database.restore import restore_database
-from retrovue_daemon.cli.display.output import print_failure, print_json, print_line, print_table
+from retrovue_daemon.cli.display.output import print_failure, print_json, print_line, print_table, print_warning
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.display.units import size
 from retrovue_daemon.cli.options import (
@@ -49,7 +50,8 @@ def check_database(
 ) -> None:
     """Check the integrity of the database: damage, dangling references and orphaned rows.
 
-    The check only reads, so the daemon may keep running. Exit code 78 means that a problem was found.
+    The check only reads, so the daemon may keep running. Exit code 78 means that a problem was found. Tables of other
+    programs whose rows are deleted together with rows of the daemon lead to a warning, and to no other exit code.
 
     Examples:
 
@@ -70,6 +72,9 @@ def check_database(
         print_json({"sound": sound, "checks": [_plain_finding(finding) for finding in findings], "error": None})
     else:
         print_table(_findings_table(findings))
+    for finding in findings:
+        if finding.name == maintenance.FOREIGN_TABLES and finding.remark:
+            print_warning(f"{finding.remark}; keep such tables in a database of their own")
     failed = {finding.name for finding in findings if finding.problems}
     if failed - {maintenance.FREE_IDS}:
         print_failure(
@@ -206,6 +211,9 @@ def import_retrovue(
         _print_import(result, dry_run=dry_run)
     if any(step.outcome == "refused" for step in result.steps):
         raise typer.Exit(1)
+
+
+app.command("map-retrovue")(map_retrovue)
 
 
 def _existing(place: Place) -> Existing:
