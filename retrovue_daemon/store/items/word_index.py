@@ -5,7 +5,8 @@ ids than the last one indexed are new, and triggers put what is changed or delet
 used while nothing is missing in it.
 
 Two tables help it: ``search_titles`` has a token for each whole title, by which a title that is a frequent word is
-found among all that contain it, and ``search_words`` has each word once, for searches for a part of a word.
+found among all that contain it, and ``search_words`` has each word once, for searches for a part of a word: by its
+beginning, by its end, or by length, so that a part that many words contain is found among the shortest.
 """
 
 from __future__ import annotations
@@ -55,8 +56,17 @@ CREATE VIRTUAL TABLE search_index USING fts5 (
     words, detail = none, columnsize = 0, prefix = '1 2 3 4 5 6 7 8', tokenize = 'ascii'
 );
 CREATE VIRTUAL TABLE search_titles USING fts5 (titles, detail = none, columnsize = 0, tokenize = 'ascii');
-CREATE TABLE search_words (word TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+CREATE TABLE search_words (word TEXT PRIMARY KEY, reversed TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX search_words_by_length ON search_words (length(word), word);
+CREATE INDEX search_words_by_end ON search_words (reversed);
 """
+_LATEST: Final = "search_words_by_end"
+"""What an index of an earlier form lacks."""
+
+# With "+", SQLite sorts what the range yields instead of reading all words by length.
+_IN_RANGE: Final = "{column} >= ? AND {column} < ? ORDER BY +length(word), word"
+_LAST: Final = "\U0010ffff"
+"""Sorted behind every letter."""
 
 
 class Test(NamedTuple):
@@ -77,7 +87,7 @@ def build_step(connection: sqlite3.Connection) -> int:
 
     Raise sqlite3.OperationalError if SQLite has no FTS5.
     """
-    if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'search_words'").fetchone():
+    if not _has_latest_form(connection):
         _create(connection)
     query = "SELECT id, row_key FROM search_queue ORDER BY id LIMIT ?"
     if queued := connection.execute(query, (ROWS_AT_ONCE,)).fetchall():
@@ -102,10 +112,10 @@ def build_step(connection: sqlite3.Connection) -> int:
 def is_complete(connection: sqlite3.Connection) -> bool | None:
     """Return whether the index shows all that is stored; None if there is none, or if SQLite has no FTS5."""
     try:
-        connection.execute("SELECT x.rowid FROM search_index AS x, search_titles, search_words LIMIT 1").fetchone()
+        connection.execute("SELECT x.rowid FROM search_index AS x, search_titles LIMIT 1").fetchone()
     except sqlite3.OperationalError:
         return None
-    return not is_behind(connection)
+    return not is_behind(connection) if _has_latest_form(connection) else None
 
 
 def is_behind(connection: sqlite3.Connection) -> bool:
@@ -113,6 +123,8 @@ def is_behind(connection: sqlite3.Connection) -> bool:
     if connection.execute("SELECT 1 FROM search_queue LIMIT 1").fetchone():
         return True
     done = _progress(connection)
+    if done and not _has_latest_form(connection):
+        return True
     return any(done.get(number, 0) != _last(connection, table) for number, (table, *_) in _SOURCES.items())
 
 
@@ -134,9 +146,10 @@ def part_tests(connection: sqlite3.Connection, text: str) -> list[Test]:
     """Return a test for a text that begins and ends within words; none if no word has such a part."""
     parts = words(text)
     if len(parts) == 1:
-        choices = [_words_like(connection, f"%{parts[0]}%")]
+        choices = [_words_where(connection, "instr(word, ?) ORDER BY length(word), word", parts[0])]
     else:
-        first, last = _words_like(connection, f"%{parts[0]}"), _words_like(connection, f"{parts[-1]}%")
+        first = _words_in_range(connection, "reversed", parts[0][::-1])
+        last = _words_in_range(connection, "word", parts[-1])
         choices = [first, *([word] for word in parts[1:-1][:_MOST_WORDS]), last]
     if not all(choices):
         return []
@@ -144,9 +157,13 @@ def part_tests(connection: sqlite3.Connection, text: str) -> list[Test]:
     return [Test(f"{_MATCHES} AND x.words LIKE ?", (found, f"%{' '.join(parts)}%"))]
 
 
-def _words_like(connection: sqlite3.Connection, pattern: str) -> list[str]:
-    query = "SELECT word FROM search_words WHERE word LIKE ? ORDER BY length(word), word LIMIT ?"
-    return [word for (word,) in connection.execute(query, (pattern, _MOST_WHOLE_WORDS))]
+def _words_in_range(connection: sqlite3.Connection, column: str, beginning: str) -> list[str]:
+    return _words_where(connection, _IN_RANGE.format(column=column), beginning, beginning + _LAST)
+
+
+def _words_where(connection: sqlite3.Connection, condition: str, *values: str) -> list[str]:
+    query = f"SELECT word FROM search_words WHERE {condition} LIMIT ?"
+    return [word for (word,) in connection.execute(query, (*values, _MOST_WHOLE_WORDS))]
 
 
 def _whole(title: list[str]) -> str:
@@ -164,8 +181,13 @@ def id_of(column: str) -> str:
     return f"({column} & {_ID})"
 
 
+def _has_latest_form(connection: sqlite3.Connection) -> bool:
+    query = "SELECT 1 FROM sqlite_schema WHERE type = 'index' AND name = ?"
+    return bool(connection.execute(query, (_LATEST,)).fetchall())
+
+
 def _create(connection: sqlite3.Connection) -> None:
-    for table in ("search_index", "search_titles"):  # of an earlier form
+    for table in ("search_index", "search_titles", "search_words"):  # of an earlier form
         connection.execute(f"DROP TABLE IF EXISTS {table}")
     connection.execute("DELETE FROM daemon_state WHERE key = ?", (_KEY,))
     for statement in filter(str.strip, _TABLES.split(";")):
@@ -194,7 +216,8 @@ def _index(connection: sqlite3.Connection, number: int, rows: Iterable[tuple[int
     connection.executemany("INSERT OR REPLACE INTO search_index (rowid, words) VALUES (?, ?)", index)
     connection.executemany("INSERT OR REPLACE INTO search_titles (rowid, titles) VALUES (?, ?)", whole)
     connection.executemany(
-        "INSERT OR IGNORE INTO search_words (word) VALUES (?)", ((word,) for word in sorted(known))
+        "INSERT OR IGNORE INTO search_words (word, reversed) VALUES (?, ?)",
+        ((word, word[::-1]) for word in sorted(known)),
     )
 
 

@@ -235,11 +235,51 @@ def test_parts_of_words_may_frame_whole_ones(connection) -> None:
     assert not [each for each in statements if "x.words LIKE" in each]
 
 
-def test_an_index_of_an_earlier_form_is_built_anew(connection) -> None:
-    """It lacks what searches need now."""
+@pytest.mark.parametrize(
+    ("text", "plans"),
+    [
+        (
+            "ght the lam",
+            {"SEARCH search_words USING COVERING INDEX search_words_by_end", "SEARCH search_words USING P"},
+        ),
+        ("igh", {"SCAN search_words USING COVERING INDEX search_words_by_length"}),
+    ],
+)
+def test_no_part_of_a_word_takes_a_sorted_look_at_all_words(connection, text, plans) -> None:
+    """Two parts are read from their ranges alone; a single one by length, so that a frequent letter is soon found."""
     _build(connection)
-    connection.execute("DROP TABLE search_words")
+    statements: list[str] = []
+    connection.set_trace_callback(statements.append)
+    assert _found(connection, text)
+    connection.set_trace_callback(None)
+    steps = [
+        step
+        for statement in statements
+        if "FROM search_words" in statement
+        for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {statement}")
+    ]
+    assert len([step for step in steps if step.startswith(tuple(plans))]) == len(plans)
+    assert len([step for step in steps if "search_words" in step]) == len(plans)
+    assert ("USE TEMP B-TREE FOR ORDER BY" in steps) == (len(plans) == 2)
+
+
+def test_of_many_words_with_a_part_the_shortest_are_taken(connection, monkeypatch) -> None:
+    """Whichever side of them the part is at."""
+    monkeypatch.setattr(word_index, "_MOST_WHOLE_WORDS", 1)
+    connection.execute("UPDATE movies SET title = 'Alight Lamaze' WHERE id = 2")
+    _build(connection)
+    for text, words in (("igh", "light"), ("ight lam", "light lamp")):
+        (test,) = word_index.part_tests(connection, text)
+        assert test.values == (" AND ".join(f'("{word}")' for word in words.split()), f"%{text}%")
+
+
+@pytest.mark.parametrize("lost", ["TABLE search_words", "INDEX search_words_by_end"])
+def test_an_index_of_an_earlier_form_is_built_anew(connection, lost) -> None:
+    """It lacks what searches need now, and the daemon knows."""
+    _build(connection)
+    connection.execute(f"DROP {lost}")
     assert is_complete(connection) is None
+    assert is_behind(connection)
     assert _build(connection) == 10
     assert _found(connection, "oonlig") == ["Moonlight"]
 
