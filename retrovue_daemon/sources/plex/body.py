@@ -50,12 +50,12 @@ class BodyBudget:
         self.changed = asyncio.Event()
         """Set, and replaced, when bytes are given back."""
 
-    def share(self, wanted: asyncio.Event | None = None) -> BodyShare:
-        """Return the share of one body, to be entered as a context for as long as the body exists.
+    def share(self, server: str, wanted: asyncio.Event | None = None) -> BodyShare:
+        """Return the share of one body of a server, to be entered as a context for as long as the body exists.
 
         ``wanted`` is set as soon as its reader waits for it; None if that is so from the beginning.
         """
-        return BodyShare(self, wanted)
+        return BodyShare(self, server, wanted)
 
     def admits(self, share: BodyShare, size: int) -> bool:
         """Return whether a share may grow now; it gets the reserved part if it needs that."""
@@ -110,12 +110,13 @@ class DecodingTurn:
 
 
 class BodyShare:
-    """The memory of one body, and its ``content``, which is emptied when the share is left.
+    """The memory of one body of a ``server``, and its ``content``, which is emptied when the share is left.
 
     Otherwise, an exception could keep it alive: through its traceback, the variables of all functions that it left.
     """
 
-    def __init__(self, budget: BodyBudget, wanted: asyncio.Event | None) -> None:
+    def __init__(self, budget: BodyBudget, server: str, wanted: asyncio.Event | None) -> None:
+        self.server = server
         self._budget = budget
         self._wanted = wanted
         self.content = b""
@@ -140,14 +141,15 @@ class BodyShare:
         """Whether the reader waits for the body."""
         return self._wanted is None or self._wanted.is_set()
 
-    @property
-    def largest(self) -> int:
-        """The most bytes that the body may have."""
-        return self._budget.largest
+    def check(self, size: int) -> None:
+        """Raise AnswerTooLarge if a body of this size is too large."""
+        if size > self._budget.largest:
+            raise AnswerTooLarge(self.server, f"a body of more than {self._budget.largest} bytes")
 
     async def add(self, piece: bytes) -> None:
-        """Append a piece as soon as there is memory for it."""
+        """Append a piece as soon as there is memory for it. Raise AnswerTooLarge if it makes the body too large."""
         size = len(piece)
+        self.check(self.size + size)
         budget = self._budget
         if not budget.admits(self, size):
             with self._deadline_stopped():
@@ -205,9 +207,7 @@ _ZIPPED: Final = frozenset({"gzip", "x-gzip"})
 """Two names for the same encoding (RFC 9110, 8.4.1.3)."""
 
 
-async def read_body(
-    response: aiohttp.ClientResponse, *, server: str, share: BodyShare, received: Callable[[int], None]
-) -> None:
+async def read_body(response: aiohttp.ClientResponse, share: BodyShare, received: Callable[[int], None]) -> None:
     """Read a body into ``share``, whose memory it takes; after decompression, it is at most as large as that allows.
 
     ``received`` is called with each number of bytes. aiohttp raises if a body is shorter than announced. Raise
@@ -215,22 +215,21 @@ async def read_body(
     broken connection in that case.
     """
     encoding = _encoding(response)
-    body = _Body(server, share)
     broken: str | None = None
     if encoding in _PLAIN:
-        body.check(response.content_length or 0)
+        share.check(response.content_length or 0)
         async for chunk in response.content.iter_any():
             received(len(chunk))
-            await body.add(chunk)
+            await share.add(chunk)
     elif encoding in _ZIPPED:
         try:
-            await _unzip(response, body, received)
+            await _unzip(response, share, received)
         except zlib.error as error:
             broken = f"a compressed body that is broken: {error}"
     else:
         broken = f"a body in the compression {encoding[:20]!r}, which was not asked for"
     if broken is not None:
-        raise BadAnswer(server, broken)
+        raise BadAnswer(share.server, broken)
     share.join()
 
 
@@ -252,36 +251,18 @@ def _encoding(response: aiohttp.ClientResponse) -> str:
     return response.headers.get("Content-Encoding", "").strip().lower()
 
 
-class _Body:
-    """A body that grows up to its largest size."""
-
-    def __init__(self, server: str, share: BodyShare) -> None:
-        self.server = server
-        self._share = share
-
-    def check(self, size: int) -> None:
-        """Raise AnswerTooLarge if a body of this size is too large."""
-        if size > self._share.largest:
-            raise AnswerTooLarge(self.server, f"a body of more than {self._share.largest} bytes")
-
-    async def add(self, piece: bytes) -> None:
-        """Add a piece as soon as there is memory for it. Raise AnswerTooLarge."""
-        self.check(self._share.size + len(piece))
-        await self._share.add(piece)
-
-
-async def _unzip(response: aiohttp.ClientResponse, body: _Body, received: Callable[[int], None]) -> None:
+async def _unzip(response: aiohttp.ClientResponse, share: BodyShare, received: Callable[[int], None]) -> None:
     unzip = zlib.decompressobj(_GZIP)
     async for chunk in response.content.iter_any():
         received(len(chunk))
         packed, is_more = chunk, True
         while is_more:
             piece = unzip.decompress(packed, UNPACKED_AT_ONCE)
-            await body.add(piece)
+            await share.add(piece)
             packed, is_more = unzip.unconsumed_tail, len(piece) == UNPACKED_AT_ONCE
             if is_more:
                 await asyncio.sleep(0)  # give other tasks a turn
         if unzip.unused_data:
-            raise BadAnswer(body.server, "data behind the end of a compressed body")
+            raise BadAnswer(share.server, "data behind the end of a compressed body")
     if not unzip.eof:
-        raise BadAnswer(body.server, "a compressed body that breaks off")
+        raise BadAnswer(share.server, "a compressed body that breaks off")

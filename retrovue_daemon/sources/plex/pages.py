@@ -132,7 +132,7 @@ class PageSource:
         arguments = {**listing.arguments, **self.streams.arguments(listing.kind), **paging(start, size)}
         # A page that timed out is not worth the same wait again: the pager requests a smaller one.
         async for attempt in self._transport.attempts(tries=tries, timeouts=1):
-            with attempt, self._transport.bodies.share(wanted) as share:
+            with attempt, self._transport.bodies.share(self._name, wanted) as share:
                 async with self._pace.detour(listing.path):
                     response = await self._send(listing.path, arguments, share)
                 # The reader may get to the page much later, but the server's speed shows now.
@@ -154,7 +154,7 @@ class PageSource:
     ) -> Page:
         """Return a page or, if it lacks other elements because streams were requested, the same page without them."""
         async for attempt in self._transport.attempts(timeouts=1):
-            with attempt, self._transport.bodies.share() as share:
+            with attempt, self._transport.bodies.share(self._name) as share:
                 response = await self._send(listing.path, _without(arguments, *STREAMS), share)
                 plain = await self._transport.decode(response, partial(listing.parse, start, size))
                 if self.streams.compare(page, plain):

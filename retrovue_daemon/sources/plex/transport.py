@@ -174,7 +174,7 @@ class Transport:
         ``timeouts`` see `attempts`, for ``turn`` see `send`.
         """
         async for attempt in self.attempts(tries=tries, timeouts=timeouts):
-            with attempt, self.bodies.share() as share:
+            with attempt, self.bodies.share(self._server.name) as share:
                 response = await self.send(path, share, params, with_token=with_token, turn=turn)
                 return await self.decode(response, parse)
         raise AssertionError("the last attempt returns or raises")
@@ -244,7 +244,7 @@ class Transport:
                     ):
                         line.status = response.status
                         await self._raise_for_status(response, path)
-                        await read_body(response, server=self._server.name, share=share, received=line.receive)
+                        await read_body(response, share, line.receive)
                         share.content = self.token.hidden_in(share.content)
                         return Response(
                             share,

@@ -112,8 +112,8 @@ async def test_a_body_that_grows_large_leaves_others_their_turn(size: int) -> No
 
     taking_turns = asyncio.create_task(others())
     response: Any = OneChunk(gzip.compress(bytes(size)))
-    share = BodyBudget(2 * size, size).share()
-    await read_body(response, server="home", share=share, received=lambda _size: None)
+    share = BodyBudget(2 * size, size).share("home")
+    await read_body(response, share, lambda _size: None)
     taking_turns.cancel()
     assert share.content == bytes(size)
     assert turns >= 20

@@ -41,7 +41,7 @@ async def test_a_body_that_nobody_waits_for_waits_for_memory() -> None:
     """It may not take what is reserved for one whole body."""
     budget = BodyBudget(32, 16)
     wanted = asyncio.Event()
-    first, second = reading(budget.share(wanted), 10), reading(budget.share(wanted), 10)
+    first, second = reading(budget.share("home", wanted), 10), reading(budget.share("home", wanted), 10)
     await settle()
     assert budget.used == 10
     await end(first)
@@ -54,10 +54,10 @@ async def test_a_body_that_nobody_waits_for_waits_for_memory() -> None:
 async def test_a_body_whose_reader_waits_gets_to_its_end() -> None:
     """Whatever the pages behind it have taken; another one like it gets its turn."""
     budget = BodyBudget(32, 16)
-    later = [reading(budget.share(asyncio.Event()), 8) for _ in range(4)]
+    later = [reading(budget.share("home", asyncio.Event()), 8) for _ in range(4)]
     await settle()
     assert budget.used == 16
-    first, second = reading(budget.share(), 8, 8), reading(budget.share(), 16)
+    first, second = reading(budget.share("home"), 8, 8), reading(budget.share("home"), 16)
     await settle()
     assert budget.used == 32
     await end(first)
@@ -71,7 +71,8 @@ async def test_a_body_goes_on_as_soon_as_its_reader_gets_to_it() -> None:
     """It was fetched early, and waits for no other body then."""
     budget = BodyBudget(32, 16)
     wanted = asyncio.Event()
-    early, other = reading(budget.share(wanted), 8, 8, 8), reading(budget.share(asyncio.Event()), 16)
+    before = reading(budget.share("home", asyncio.Event()), 8)
+    early, other = reading(budget.share("home", wanted), 8, 8), reading(budget.share("home", asyncio.Event()), 8)
     await settle()
     assert budget.used == 16
     wanted.set()
@@ -80,13 +81,13 @@ async def test_a_body_goes_on_as_soon_as_its_reader_gets_to_it() -> None:
     await end(early)
     await settle()
     assert budget.used == 16
-    await end(other)
+    await end(before, other)
 
 
 async def test_the_deadline_stands_still_while_a_body_waits_for_memory() -> None:
     """The server has done its part."""
     budget = BodyBudget(32, 16)
-    blocking, share = reading(budget.share(), 16), budget.share(asyncio.Event())
+    blocking, share = reading(budget.share("home"), 16), budget.share("home", asyncio.Event())
     await settle()
     async with asyncio.timeout(30) as share.deadline:
         growing = asyncio.create_task(share.add(bytes(1)))
@@ -102,7 +103,7 @@ async def test_the_deadline_stands_still_while_a_body_waits_for_memory() -> None
 async def test_a_body_is_dropped_although_an_exception_holds_its_response() -> None:
     """A traceback keeps the variables of the functions that it left."""
     budget = BodyBudget(32, 16)
-    with budget.share() as share:
+    with budget.share("home") as share:
         await share.add(b"body")
         share.join()
         assert share.content == b"body"

@@ -80,7 +80,7 @@ async def by_steps(
 ) -> ServerIdentity:
     """Request something as pages are requested: other things happen before the answer is decoded."""
     async for attempt in transport.attempts():
-        with attempt, transport.bodies.share() as share:
+        with attempt, transport.bodies.share("home") as share:
             answer = await transport.send(PATH, share, turn=turn)
             await arrived(answer)
             return await transport.decode(answer, parse)
@@ -208,7 +208,7 @@ async def test_what_takes_long_is_read_in_a_thread(
 async def test_pages_of_several_servers_are_not_decoded_in_one_turn(plex: FakePlex, transport: Connect) -> None:
     """Pages that arrive at the same time would block the event loop for as long as all of them take."""
     connection = await transport(max_body=10_000_000)
-    share = connection.bodies.share()
+    share = connection.bodies.share("home")
     share.content = b'{"a": [%s""]}' % (b'"xxxxxxxx", ' * 100_000)
     response = Response(share, "", None, 0.0)
     decoded: list[int] = []
@@ -692,7 +692,7 @@ async def test_silence(plex: FakePlex, transport: Connect) -> None:
 
     async def send_once() -> None:
         async for attempt in connection.attempts(timeouts=1):
-            with attempt, connection.bodies.share() as share:
+            with attempt, connection.bodies.share("home") as share:
                 await connection.send(PATH, share)
 
     with pytest.raises(ServerTimeout):
