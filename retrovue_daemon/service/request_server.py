@@ -73,9 +73,9 @@ class RequestServer:
         self._ended.clear()
         for request in await self._database.reader.run(open_requests):
             if request.id not in self._serving and request.id not in self._ended:
-                task = asyncio.create_task(self._serve(request), name=f"request {request.id}")
+                task = asyncio.create_task(self._answer(request), name=f"request {request.id}")
                 self._serving[request.id] = task
-                task.add_done_callback(partial(self._forget, request.id))
+                task.add_done_callback(partial(self._end, request.id))
         if self._serving and (self._publishing is None or self._publishing.done()):
             self._publishing = asyncio.create_task(self._publish_progress(), name="progress of requests")
 
@@ -86,19 +86,19 @@ class RequestServer:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _forget(self, request_id: int, _task: asyncio.Task[None]) -> None:
+    def _end(self, request_id: int, answering: asyncio.Task[None]) -> None:
+        """Log why a request could not be answered, if so; it stays open.
+
+        It is retried at the next write to the database, or by the next daemon.
+        """
         self._serving.pop(request_id, None)
         self._ended.add(request_id)
         self._jobs.pop(request_id, None)
-
-    async def _serve(self, request: RequestRow) -> None:
-        try:
-            await self._answer(request)
-        except DaemonError as error:
-            # The request stays open: it is retried at the next write to the database, or by the next daemon.
-            log.error("request.failed", request_id=request.id, error=str(error), hint=error.hint)
-        except Exception:
-            log.exception("request.failed", request_id=request.id)
+        error = None if answering.cancelled() else answering.exception()
+        if isinstance(error, DaemonError):
+            log.error("request.failed", request_id=request_id, error=str(error), hint=error.hint)
+        elif error is not None:
+            log.error("request.failed", request_id=request_id, exc_info=error)
 
     async def _answer(self, request: RequestRow) -> None:
         try:
