@@ -81,8 +81,8 @@ class NotificationsRefused(PlexError):
     summary = "sends no notifications"
     hint = "if a proxy is in front of the server, let it pass upgrades to websockets (docs/live.md)"
 
-    def __init__(self, server: str, status: int, channel: str) -> None:
-        super().__init__(server, f"HTTP {status} for the {channel}")
+    def __init__(self, server: str, status: int, channel: str, *, hint: str | None = None) -> None:
+        super().__init__(server, f"HTTP {status} for the {channel}", hint=hint)
         self.status = status
 
 

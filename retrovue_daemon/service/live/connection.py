@@ -39,7 +39,9 @@ RECONNECTS_S: Final = 3600.0
 """More connections than that in so many seconds count as failures, because a poll follows each of them."""
 
 _FAILURES_OF_A_CHANNEL: Final = 3
-"""Connections in a row that ended at once, after which the other channel is tried first."""
+"""Connections in a row that failed or ended at once, after which the other channel is tried first."""
+
+_UNAUTHORIZED_HINT: Final = "use the token of the server's owner; if the polls fail, too, check the token"
 
 log = structlog.get_logger()
 
@@ -101,7 +103,12 @@ class LiveConnection:
                 await self._listen(client, channel)
             except NotificationsRefused as refusal:
                 refusals.append(refusal)
+            except Unauthorized as refusal:
+                # Not always the token's fault: some servers send notifications to their owner only.
+                refusals.append(NotificationsRefused(self._server, refusal.status, channel, hint=_UNAUTHORIZED_HINT))
             except PlexError as error:
+                if self._opened is None:
+                    self._note_length(0.0)  # the machine has just answered, so it is the channel that fails
                 return error
         detail = "; ".join(refusal.detail for refusal in refusals)
         refusals[0].detail = detail
@@ -149,7 +156,7 @@ class LiveConnection:
         self._status.end(error)
         if too_many:
             self._made.clear()
-        if too_many or isinstance(error, NotificationsRefused | RequestRefused | Unauthorized):
+        if too_many or isinstance(error, NotificationsRefused | RequestRefused):
             return REFUSED_WAIT_S * random.uniform(1.0, 1.2)  # noqa: S311 -- likewise
         wait: float = min(FIRST_WAIT_S * 2 ** (min(self._failures, 20) - 1), LONGEST_WAIT_S)
         return wait * random.uniform(0.75, 1.25)  # noqa: S311 -- likewise

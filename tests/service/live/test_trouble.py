@@ -134,6 +134,42 @@ async def test_the_other_channel_is_used_where_one_is_refused(serve, config, ple
     assert (state.is_live, state.is_owner) == (True, True)
 
 
+@pytest.mark.parametrize("failure", ["busy", "dropped"])
+async def test_the_other_channel_is_used_where_one_fails_for_long(serve, config, plex, events, failure):
+    """Some proxies answer to an upgrade as if the server were down, although it answers everything else."""
+    if failure == "busy":
+        plex.faults.fail(SOCKETS, status=502, times=None)
+    else:
+        plex.faults.drop(SOCKETS, times=None)
+    service = await serve(config(table(plex, notifications=True)))
+    assert (await events.next("server.not_live"))["level"] == "warning"
+    for _ in range(2):
+        await service.clock.tick("notifications home")
+    await service.clock.wake("notifications home")
+    await plex.notifications.connected()
+    await service.clock.wake("live proof home")
+    assert (await events.next("server.live"))["channel"] == "event stream"
+    assert len(events.of("server.not_live")) == 1
+
+
+async def test_a_token_that_one_channel_refuses_may_be_good_for_the_other(serve, config, plex, events):
+    """The polls say whether a token is good; a server may send notifications to its owner only."""
+    plex.faults.fail(SOCKETS, status=401, times=None)
+    await serve(config(table(plex, notifications=True)))
+    assert (await events.next("server.live"))["channel"] == "event stream"
+
+
+async def test_a_token_that_is_refused_for_notifications_only(serve, config, plex, events):
+    """It is not called a bad one."""
+    plex.faults.fail(BOTH, status=401, times=None)
+    await serve(config(table(plex, notifications=True)))
+    problem = await events.next("server.not_live")
+    assert problem["reason"].endswith(": HTTP 401 for the websocket; HTTP 401 for the event stream")
+    assert "owner" in problem["hint"]
+    await events.next("round.finished")
+    assert not events.of("server.unauthorized")
+
+
 async def test_floods_and_refresh_storms_cost_one_listing(live, plex, rows):
     """A refresh of everything sends thousands of frames, of items without a difference."""
     plex.notify.flood(5_000, library="1")
