@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO, TypeVarTuple
 
 import msgspec
@@ -17,11 +18,11 @@ from retrovue_daemon.store.tables.reloads import Reload, mark_start, store_reloa
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from retrovue_daemon.clock import Clock
-    from retrovue_daemon.config import Config, LoggingSection
+    from retrovue_daemon.config import Config
     from retrovue_daemon.logs.redaction import Redactor
     from retrovue_daemon.service.supervisor import Supervisor
     from retrovue_daemon.service.systemd import Notifier
@@ -79,24 +80,34 @@ class Reloader:
             await self._write(store_reload, msgspec.convert(plain, Reload))
 
     async def _result(self) -> dict[str, Any]:
-        """Reload, and return the result as fields of `Reload`, whatever goes wrong."""
-        try:
-            return await self.reload()
-        except ConfigError as error:
-            return self._refuse(error.problems, error.hint, error.exit_code)
-        except DaemonError as error:
-            return self._refuse([ConfigProblem("", str(error))], error.hint, error.exit_code)
-        except Exception as error:
-            self._supervisor.refused = ["internal error"]
-            log.exception("config.reload_failed", problems=["internal error"])
-            internal = InternalError(type(error).__name__)
-            return _refused([ConfigProblem("", str(internal))], internal.hint, internal.exit_code)
+        """Reload, and return the result as fields of `Reload`, whatever goes wrong.
 
-    async def reload(self) -> dict[str, Any]:
+        A refused configuration leaves the old one in use; systemd's status line says so until a reload succeeds.
+        """
+        try:
+            return await self._reload()
+        except DaemonError as error:
+            refusal = error
+            problems = error.problems if isinstance(error, ConfigError) else [ConfigProblem("", str(error))]
+            texts = [str(problem) for problem in problems]
+            log.error("config.reload_failed", problems=texts, hint=error.hint)
+        except Exception as error:
+            refusal = InternalError(type(error).__name__)
+            problems, texts = [ConfigProblem("", str(refusal))], ["internal error"]
+            log.exception("config.reload_failed", problems=texts)
+        self._supervisor.refused = texts
+        return {
+            "outcome": "refused",
+            "problems": [{"path": problem.path, "message": problem.message} for problem in problems],
+            "hint": refusal.hint,
+            "exit_code": refusal.exit_code,
+        }
+
+    async def _reload(self) -> dict[str, Any]:
         """Apply the whole file or nothing of it. Raises ConfigError and StoreError."""
-        before = self._supervisor.config
+        before, process = self._supervisor.config, self._process
         # In a thread, because token files may be on a slow disk.
-        after = await asyncio.to_thread(read_config, self._process.file, self._process.database)
+        after = await asyncio.to_thread(read_config, process.file, process.database)
         for warning in after.warnings:
             log.warning("config.warning", key=warning.path, problem=warning.message)
         if after == before:
@@ -106,13 +117,15 @@ class Reloader:
         if fixed := _fixed(before, after):
             problems = [ConfigProblem(key, "cannot change while the daemon runs") for key in fixed]
             hint = "restart the daemon to apply the change; until then the old configuration stays in use"
-            return self._refuse(problems, hint, ConfigError.exit_code)
+            raise ConfigError(after.source, problems, hint=hint)
         changed = await self._supervisor.apply(after)
         self._supervisor.refused = ()
+        level, form = after.logging.level, after.logging.format
+        relog = partial(configure_logging, level=level, format=form, stream=process.stream, redactor=process.redactor)
         # If either of the two log levels allows the line below, it is logged.
-        logs_less = _LEVELS.index(after.logging.level) > _LEVELS.index(before.logging.level)
+        logs_less = _LEVELS.index(level) > _LEVELS.index(before.logging.level)
         if not logs_less:
-            self._log_as(after.logging)
+            relog()
         sections = [
             name for name in ("database", "sync", "logging", "web") if getattr(before, name) != getattr(after, name)
         ]
@@ -125,19 +138,8 @@ class Reloader:
             removed=servers["removed"],
         )
         if logs_less:
-            self._log_as(after.logging)
+            relog()
         return {"outcome": "applied", "sections": sections, **servers}
-
-    def _log_as(self, section: LoggingSection) -> None:
-        stream, redactor = self._process.stream, self._process.redactor
-        configure_logging(level=section.level, format=section.format, stream=stream, redactor=redactor)
-
-    def _refuse(self, problems: Sequence[ConfigProblem], hint: str | None, exit_code: int) -> dict[str, Any]:
-        """Log why the old configuration stays in use; systemd's status line shows it until a reload succeeds."""
-        texts = [str(problem) for problem in problems]
-        self._supervisor.refused = texts
-        log.error("config.reload_failed", problems=texts, hint=hint)
-        return _refused(problems, hint, exit_code)
 
     async def _write(self, query: Callable[[sqlite3.Connection, *Ts], None], *args: *Ts) -> None:
         try:
@@ -145,11 +147,6 @@ class Reloader:
             await self._supervisor.database.writer.post(query, *args)
         except StoreError as error:
             log.warning("config.result_not_stored", error=str(error), hint=error.hint)
-
-
-def _refused(problems: Sequence[ConfigProblem], hint: str | None, exit_code: int) -> dict[str, Any]:
-    plain = [{"path": problem.path, "message": problem.message} for problem in problems]
-    return {"outcome": "refused", "problems": plain, "hint": hint, "exit_code": exit_code}
 
 
 def _fixed(before: Config, after: Config) -> list[str]:
