@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Self
 from retrovue_daemon.errors import AnswerTooLarge, BadAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from types import TracebackType
 
     import aiohttp
@@ -122,6 +122,8 @@ class BodyShare:
         self.content = b""
         self._pieces: list[bytes] = []
         self.size = 0
+        self.received = 0
+        """Bytes as they were sent, which are fewer if they are compressed."""
         self.deadline: asyncio.Timeout | None = None
         """The deadline of the response, which stands still while the body waits for memory."""
 
@@ -207,23 +209,22 @@ _ZIPPED: Final = frozenset({"gzip", "x-gzip"})
 """Two names for the same encoding (RFC 9110, 8.4.1.3)."""
 
 
-async def read_body(response: aiohttp.ClientResponse, share: BodyShare, received: Callable[[int], None]) -> None:
+async def read_body(response: aiohttp.ClientResponse, share: BodyShare) -> None:
     """Read a body into ``share``, whose memory it takes; after decompression, it is at most as large as that allows.
 
-    ``received`` is called with each number of bytes. aiohttp raises if a body is shorter than announced. Raise
-    AnswerTooLarge, or BadAnswer if its compression is unknown, broken or incomplete: aiohttp does not always notice a
-    broken connection in that case.
+    aiohttp raises if a body is shorter than announced. Raise AnswerTooLarge, or BadAnswer if its compression is
+    unknown, broken or incomplete: aiohttp does not always notice a broken connection in that case.
     """
     encoding = _encoding(response)
     broken: str | None = None
     if encoding in _PLAIN:
         share.check(response.content_length or 0)
         async for chunk in response.content.iter_any():
-            received(len(chunk))
+            share.received += len(chunk)
             await share.add(chunk)
     elif encoding in _ZIPPED:
         try:
-            await _unzip(response, share, received)
+            await _unzip(response, share)
         except zlib.error as error:
             broken = f"a compressed body that is broken: {error}"
     else:
@@ -251,10 +252,10 @@ def _encoding(response: aiohttp.ClientResponse) -> str:
     return response.headers.get("Content-Encoding", "").strip().lower()
 
 
-async def _unzip(response: aiohttp.ClientResponse, share: BodyShare, received: Callable[[int], None]) -> None:
+async def _unzip(response: aiohttp.ClientResponse, share: BodyShare) -> None:
     unzip = zlib.decompressobj(_GZIP)
     async for chunk in response.content.iter_any():
-        received(len(chunk))
+        share.received += len(chunk)
         packed, is_more = chunk, True
         while is_more:
             piece = unzip.decompress(packed, UNPACKED_AT_ONCE)

@@ -142,16 +142,6 @@ class PlexClient:
         """What is known about the streams of files in the server's listings."""
         return self._source.streams
 
-    @property
-    def requests(self) -> int:
-        """Requests sent so far, including retries."""
-        return self._transport.requests
-
-    @property
-    def bytes_received(self) -> int:
-        """Bytes of bodies read so far."""
-        return self._transport.bytes_received
-
     async def identity(self) -> ServerIdentity:
         """Request the server's identity, without the token: until it is known, the token could reach anyone."""
         try:

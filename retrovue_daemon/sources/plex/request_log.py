@@ -10,10 +10,11 @@ import structlog
 from retrovue_daemon.errors import PlexError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from types import TracebackType
 
     from retrovue_daemon.clock import Clock
+    from retrovue_daemon.sources.plex.body import BodyShare
 
 log = structlog.get_logger()
 
@@ -21,8 +22,8 @@ log = structlog.get_logger()
 class RequestLine:
     """A context that logs a request when it ends, even if it fails or is cancelled.
 
-    ``status`` is to be set when the response begins, and `receive` to be called with each number of bytes. No header
-    is logged, and the token is in no path or parameter.
+    ``status`` is to be set when the response begins; ``share`` knows how much of the body has been received. No
+    header is logged, and the token is in no path or parameter.
     """
 
     def __init__(
@@ -30,27 +31,21 @@ class RequestLine:
         server: str,
         path: str,
         params: Mapping[str, str] | None,
+        share: BodyShare,
         clock: Clock,
-        received: Callable[[int], None],
     ) -> None:
         self.status: int | None = None
         self._server = server
         self._path = path
         self._params = params
+        self._share = share
         self._clock = clock
-        self._received = received
-        self._bytes = 0
         self._began = clock.monotonic()
 
     @property
     def seconds(self) -> float:
         """The time since the request began."""
         return self._clock.monotonic() - self._began
-
-    def receive(self, size: int) -> None:
-        """Count bytes of the body as they were sent, and pass their number on."""
-        self._bytes += size
-        self._received(size)
 
     def __enter__(self) -> Self:
         return self
@@ -64,7 +59,7 @@ class RequestLine:
             path=self._path,
             query=dict(self._params or {}),
             status=self.status,
-            bytes=self._bytes,
+            bytes=self._share.received,
             duration_s=round(self.seconds, 3),
             error=_words(error),
         )

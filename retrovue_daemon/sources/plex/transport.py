@@ -105,8 +105,6 @@ class Transport:
         clock: Clock | None = None,
     ) -> None:
         self._clock = clock or Clock()
-        self.requests = 0
-        self.bytes_received = 0
         self.requested = RequestedItems(self._clock)
         self.sends_xml: bool | None = None
         """The format of the last readable response; None before the first one."""
@@ -224,10 +222,9 @@ class Transport:
         # In this order, so that a request that waited while the server was fast notices if the server is slow now.
         async with self._slots, turn():
             headers = self.token.header() if with_token else {}
-            self.requests += 1
             with (
                 self.requested.during(path),
-                RequestLine(self._server.name, path, params, self._clock, self._count) as line,
+                RequestLine(self._server.name, path, params, share, self._clock) as line,
             ):
                 try:
                     # Of our own: aiohttp's deadline does not cover a body that arrived before its request, and does
@@ -244,7 +241,7 @@ class Transport:
                     ):
                         line.status = response.status
                         await self._raise_for_status(response, path)
-                        await read_body(response, share, line.receive)
+                        await read_body(response, share)
                         share.content = self.token.hidden_in(share.content)
                         return Response(
                             share,
@@ -281,9 +278,6 @@ class Transport:
             self.sends_xml = is_xml(response.body)
             return result
         raise error_type(self._server.name, self._detail(reason))
-
-    def _count(self, size: int) -> None:
-        self.bytes_received += size
 
     # -- the meaning of a response ----------------------------------------------------------------------------------
 

@@ -177,8 +177,7 @@ async def test_pages(plex: FakePlex, connect: Connect) -> None:
         (200, 50, 250, "u-1"),
     ]
     assert [item.rating_key for page in pages for item in page.items] == numbers(250)
-    assert client.requests == 3
-    assert client.bytes_received == sum(page.size for page in pages)
+    assert len(plex.requests) == 3
 
 
 async def test_quoted_key(plex: FakePlex, connect: Connect) -> None:
