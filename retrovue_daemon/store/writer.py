@@ -15,6 +15,7 @@ import structlog
 
 from retrovue_daemon.errors import DatabaseBusy, DatabaseRestored, WriteFailed, WriterStopped
 from retrovue_daemon.store.file.companions import log_of
+from retrovue_daemon.store.file.foreign_tables import REFUSED_HINT
 from retrovue_daemon.store.file.restore_mark import restore_mark
 from retrovue_daemon.store.file.sequences import as_used_up
 from retrovue_daemon.store.file.space import as_disk_full
@@ -290,5 +291,7 @@ def _failure(path: Path, error: sqlite3.Error) -> WriteFailed:
         case "SQLITE_READONLY" | "SQLITE_CANTOPEN" | "SQLITE_IOERR":
             hint = "check the disk and the permissions of the database's directory"
             return WriteFailed(path, str(error), hint=hint)
+        case "SQLITE_CONSTRAINT_FOREIGNKEY":
+            return WriteFailed(path, str(error), hint=REFUSED_HINT)
         case _:
             return WriteFailed(path, str(error))

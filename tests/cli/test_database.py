@@ -140,6 +140,7 @@ CREATE TABLE schedules (
 CREATE TABLE notes (schedule_id INTEGER REFERENCES schedules ON DELETE CASCADE);
 CREATE TABLE favourites (movie_id INTEGER REFERENCES movies ON DELETE SET NULL);
 CREATE TABLE blocks (show_id INTEGER REFERENCES shows);
+INSERT INTO blocks SELECT id FROM shows;
 CREATE TABLE apart (channel_id INTEGER REFERENCES channels ON DELETE CASCADE);
 """
 
@@ -156,12 +157,15 @@ def test_tables_of_other_programs_that_deletes_reach_are_a_warning(on, database)
     assert found["remark"] == (
         "rows of schedules, notes are deleted with the rows that they refer to;"
         " columns of favourites are emptied when the rows that they refer to are deleted;"
-        " rows of blocks keep the daemon from deleting the rows that they refer to, so that its passes fail"
+        " rows of blocks keep the daemon from deleting the rows that they refer to, which it logs as errors"
     )
     told = on("database", "check")
     assert told.code == 0
     assert told.err == f"warning: {found['remark']}; keep such tables in a database of their own\n"
     assert plain.err == ""
+    refused = on("servers", "remove", "home", "--yes")
+    assert refused.code != 0
+    assert "`database check` names it" in refused.err
 
 
 def test_what_the_next_sync_mends_is_only_a_remark(on, rows) -> None:

@@ -54,6 +54,19 @@ async def test_an_error_of_the_work_itself_reaches_the_submitter(database, query
     assert await query("SELECT key FROM daemon_state") == []
 
 
+async def test_a_delete_that_another_programs_table_refuses_says_so(database) -> None:
+    """A foreign key without an action keeps the row: only who made that table can change it."""
+
+    def refer(connection) -> None:
+        connection.execute("CREATE TABLE theirs (server_id INTEGER REFERENCES plex_servers)")
+        connection.execute("INSERT INTO theirs SELECT id FROM plex_servers")
+
+    await database.writer.run(refer)
+    with pytest.raises(WriteFailed, match="FOREIGN KEY") as failed:
+        await database.writer.run(lambda connection: connection.execute("DELETE FROM plex_servers"))
+    assert "`database check` names it" in str(failed.value.hint)
+
+
 async def test_the_queue_is_bounded(database) -> None:
     """Work beyond the depth waits for room, so that a slow disk slows its producers down."""
     gate = threading.Event()

@@ -10,13 +10,16 @@ from retrovue_daemon.store.migrations import migrations
 if TYPE_CHECKING:
     import sqlite3
 
+REFUSED_HINT = "a table of another program may refer to rows that were to be deleted: `database check` names it"
+"""For a delete that a foreign key refused: those of the daemon's own tables never do."""
+
 _CREATED = re.compile(r"^CREATE TABLE (\w+)", re.MULTILINE)
 
 _EFFECTS = {
     "CASCADE": "rows of {tables} are deleted with the rows that they refer to",
     "SET NULL": "columns of {tables} are emptied when the rows that they refer to are deleted",
     "SET DEFAULT": "columns of {tables} are reset when the rows that they refer to are deleted",
-    "": "rows of {tables} keep the daemon from deleting the rows that they refer to, so that its passes fail",
+    "": "rows of {tables} keep the daemon from deleting the rows that they refer to, which it logs as errors",
 }
 """What a delete does, by the action of the foreign key: https://sqlite.org/foreignkeys.html#fk_actions."""
 

@@ -22,6 +22,7 @@ from retrovue_daemon.errors import (
     WriteFailed,
 )
 from retrovue_daemon.store.file.companions import JOURNAL, companion, has_content, log_of
+from retrovue_daemon.store.file.foreign_tables import REFUSED_HINT
 from retrovue_daemon.store.file.lock import database_lock, lock_path, real_path
 from retrovue_daemon.store.file.preparation import (
     BUSY_S,
@@ -261,6 +262,8 @@ def explained(path: Path, error: sqlite3.Error) -> StoreError:
         return DatabaseUnusable(
             path, "is not an SQLite database", hint="specify the right file with --config or --database"
         )
+    if name == "SQLITE_CONSTRAINT_FOREIGNKEY":
+        return WriteFailed(path, str(error), hint=REFUSED_HINT)
     if name.startswith("SQLITE_CONSTRAINT"):
         return WriteFailed(path, str(error), hint="another process changed the same data just now; try again")
     return DatabaseUnusable(
