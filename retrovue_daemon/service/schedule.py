@@ -103,6 +103,10 @@ class LibraryBackoff:
         """Return whether a library may be listed now."""
         return clock >= self._not_before.get(library_id, clock)
 
+    def waits(self, clock: float) -> list[float]:
+        """Return the seconds until each library may be listed again that may not be listed now."""
+        return [time - clock for time in self._not_before.values() if time > clock]
+
     def failed(self, library_id: int, clock: float) -> float:
         """Count a failed listing, and return the seconds until the next one."""
         failures = self._failures[library_id] = self._failures.get(library_id, 0) + 1

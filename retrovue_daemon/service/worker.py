@@ -170,12 +170,17 @@ class ServerWorker:
             while True:
                 await self._wait_for_work()
                 self.context.board.new_round()
-                scheduled = self._schedule.begin(self.live.interval)
+                scheduled = self._schedule.begin(self._interval())
                 await self._poll(client, group, scheduled=scheduled)
         except asyncio.CancelledError:
             # Before the group cancels the passes: their jobs must not count that as success.
             self._fail_jobs()
             raise
+
+    def _interval(self) -> float:
+        """Return the seconds until the next poll: a library that failed waits as long as without live updates."""
+        waits = self._backoff.waits(self.context.clock.monotonic())
+        return min([self.live.interval, *(max(wait, self.context.timing.interval) for wait in waits)])
 
     async def _wait_for_work(self) -> None:
         """Wait until a poll is due or a job can start."""
@@ -305,6 +310,7 @@ class ServerWorker:
                 self._backoff.succeeded(work.library_id)
             else:
                 wait = self._backoff.failed(work.library_id, self.context.clock.monotonic())
+                self._schedule.shorten(self._interval())
                 self.health.store_next_listing(
                     work.library_id, max(wait, self._schedule.due_in) if self._polls else None
                 )

@@ -170,6 +170,26 @@ async def test_a_token_that_is_refused_for_notifications_only(serve, config, ple
     assert not events.of("server.unauthorized")
 
 
+async def test_a_library_whose_listing_failed_is_not_forgotten_while_polls_are_rare(follow, plex, events):
+    """It is listed again after an interval, as without notifications, whatever polls come meanwhile."""
+    plex.faults.fail("/library/sections/2/all", status=500, times=None)
+    live = await follow(plex)
+    worker, clock = live.service.supervisor.workers["home"], live.service.clock
+    assert worker.live.status.may_stretch
+    assert worker._schedule.due_in <= 330
+    for _ in range(3):
+        clock.advance(20)
+        worker.poll_within(0)
+        await live.rest()
+        assert 200 < worker._schedule.due_in <= 330
+    plex.faults.clear()
+
+    await clock.wake("interval home")
+    assert (await events.next("sync.finished", kind="full"))["library"] == "Dramas"
+    await live.rest()
+    assert worker._schedule.due_in > 1_600
+
+
 async def test_floods_and_refresh_storms_cost_one_listing(live, plex, rows):
     """A refresh of everything sends thousands of frames, of items without a difference."""
     plex.notify.flood(5_000, library="1")
