@@ -141,6 +141,7 @@ def equal_to_servers(database: Path, servers: Servers) -> list[str]:
     for name, plex in servers.items():
         mirror = read_mirror(database, name)
         broken += mirror.mistakes
+        broken += [f"episode {row_id} has another show's season" for _, row_id in mirror.strangers]
         broken += _some(f"{name}: ", _differences(mirror, plex))
     return broken
 

@@ -47,7 +47,7 @@ class Damages:
         found = set()
         for key in done.damaged:
             row, item = done.before.items.get(key), done.began.items.get(key)
-            if row is None or item is None or item.library != row.library:
+            if row is None or item is None or item.library != row.library or _may_be_another(row, item):
                 continue
             last = self.known.get(key)
             is_the_same = last is not None and item.content == last.content
@@ -79,6 +79,14 @@ class Damages:
         for library in self.again & done.passes.keys():
             if (done.passes[library].kind, done.status(library)) == ("quick", "ok"):
                 yield f"{library} has rows that arrived damaged, and got a quick pass"
+
+
+def _may_be_another(row: Row, item: Listed) -> bool:
+    """Return whether only the episodes of a show, which are listed later, say if it is the one in its row."""
+    if row.table != "shows":
+        return False
+    guids, titles = ({str(each.content[name]) for each in (row, item)} for name in ("source_id", "title"))
+    return len(guids) > 1 or (len(titles) > 1 and min(guids).startswith("local://"))
 
 
 def possible(

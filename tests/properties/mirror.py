@@ -68,9 +68,6 @@ MISTAKES = {
     " WHERE w.server_id <> e.server_id",
     "episodes of another server's season": "SELECT e.id FROM episodes e JOIN seasons s ON s.id = e.season_id"
     " WHERE s.server_id <> e.server_id",
-    "episodes of another show's season": "SELECT e.id FROM episodes e JOIN seasons s ON s.id = e.season_id"
-    " WHERE s.show_id IS NOT e.show_id AND s.library_id = e.library_id AND e.state <> 'missing'"
-    " AND e.digest & 1 = 0",
     "seasons of another server's show": "SELECT s.id FROM seasons s JOIN shows w ON w.id = s.show_id"
     " WHERE w.server_id <> s.server_id",
     **{
@@ -92,6 +89,14 @@ MISTAKES = {
     },
 }
 """Queries that find nothing in a sound database."""
+
+
+STRANGERS = (
+    "SELECT l.library_key, e.id FROM episodes e JOIN seasons s ON s.id = e.season_id"
+    " JOIN libraries l ON l.id = e.library_id WHERE s.show_id IS NOT e.show_id AND s.library_id = e.library_id"
+    " AND e.state <> 'missing' AND e.digest & 1 = 0 AND l.server_id IS ?"
+)
+"""Episodes of another show's season: a pass that breaks off may have moved the season alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +143,12 @@ class Mirror:
     mistakes: list[str]
     groups: dict[int, StoredGroup]
     """Collections by id."""
+    strangers: list[tuple[str, int]]
+    """Episodes of another show's season: their libraries and ids."""
 
     @classmethod
     def empty(cls) -> Self:
-        return cls({}, {}, {}, {}, {}, 0, {}, [], {})
+        return cls({}, {}, {}, {}, {}, 0, {}, [], {}, [])
 
     @cached_property
     def by_id(self) -> dict[tuple[str, int], Row]:
@@ -213,6 +220,7 @@ class _Reader:
             raw=raw,
             mistakes=self._mistakes() if checked else [],
             groups=rich.groups,
+            strangers=self._connection.execute(STRANGERS, (server_id,)).fetchall(),
         )
 
     def _observed(self) -> int:

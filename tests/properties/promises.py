@@ -50,7 +50,7 @@ def keep(done: Round, history: History) -> None:
         *_statuses(done, history, pairs),
         *_marks(done),
         *history.damages.promises(done),
-        *history.details.promises(done),
+        *history.details.promises(done, pairs),
     ]
     for library in done.ended.libraries:
         broken += _contents(done, library, pairs, keeping)
@@ -200,9 +200,15 @@ def _removals(done: Round, pairs: Pairs) -> Iterator[str]:
             gone = own is None or not own.present
         if gone and not done.complete(row.library):
             yield f"{key} left, though the pass over {row.library} ended {done.status(row.library)}"
-        is_listed = key in done.began.items and key in done.ended.items and key not in pairs.away
+        is_listed = all(_is_seen(done, row, truth) for truth in (done.began, done.ended)) and key not in pairs.away
         if gone and is_listed and not _excused(done):
             yield f"{key} is listed, but its row is {'gone' if now is None else now.state}"
+
+
+def _is_seen(done: Round, row: Row, truth: Truth) -> bool:
+    """Tell whether what the server lists under a row's key is in the row's library, or in one that was listed."""
+    item = truth.items.get((row.table, row.key))
+    return item is not None and (item.library == row.library or done.complete(item.library))
 
 
 def _excused(done: Round) -> bool:
@@ -270,6 +276,9 @@ def _contents(done: Round, library: str, pairs: Pairs, keeping: set[Key]) -> Ite
             continue  # a parent was not stored yet, and the next pass mends it
         yield f"{key} of {library} is {_difference(row, states)}"
     yield from _files(done, library, present)
+    if done.whole(library) and done.still:
+        strangers = [row_id for key, row_id in done.after.strangers if key == library]
+        yield from (f"episode {row_id} of {library} has another show's season" for row_id in strangers)
 
 
 def _with_own_file(content: Content, row: Row, truths: list[Truth]) -> Content:
@@ -326,6 +335,9 @@ def _files(done: Round, library: str, present: dict[Key, Row]) -> Iterator[str]:
         if (file["media_type"], file["rating_key"]) not in keys:
             continue
         known = [truth.files[part] for truth in (done.began, done.ended) if part in truth.files]
+        # A library may be renamed after a pass began, and before an entry is read.
+        names = {each["library_name"] for each in known}
+        known += [each | {"library_name": name} for each in known for name in names]
         was = before.get(done.after.file_ids[part])
         struck = (f"{file['media_type']}s", str(file["rating_key"])) in done.damaged
         if struck and was is not None:

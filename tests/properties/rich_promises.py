@@ -11,6 +11,7 @@ from tests.properties.rich import LABEL, TEXTS, TIMES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.properties.identity import Pairs
     from tests.properties.mirror import Row
     from tests.properties.rich import Group, RowId, StoredGroup
     from tests.properties.rounds import Round
@@ -32,13 +33,13 @@ class Known:
     damaged: set[Key] = field(default_factory=set)
     """Items whose length was once unreadable, so that nothing could be cut off there."""
 
-    def promises(self, done: Round) -> Iterator[str]:
+    def promises(self, done: Round, pairs: Pairs) -> Iterator[str]:
         """Check a round."""
         for name, row in done.after.by_id.items():
             if row.table not in WITH_DETAILS:
                 continue
             unsure = TIMES if {(row.table, row.key), *_keys(done, name)} & (self.damaged | done.damaged) else EMPTY
-            yield from _no_worse(done, row, unsure)
+            yield from _no_worse(done, row, unsure, pairs)
             if row.present and (row.table, row.key) in done.ended.items and _is_clear(done, row):
                 if done.details.get(row.library) == 0 and not _is_skipped(done, row):
                     is_quiet = row.is_read and _signs(done.ended, row) in self.signs[name]
@@ -106,15 +107,19 @@ def _labelled(done: Round, row: Row) -> Iterator[str]:
         yield f"{key} has the labels {row.lists.get(LABEL, [])}, not {wanted}"
 
 
-def _no_worse(done: Round, row: Row, unsure: frozenset[str]) -> Iterator[str]:
-    """No list is a mixture, or shortened: each is what it was, or what the server has."""
+def _no_worse(done: Round, row: Row, unsure: frozenset[str], pairs: Pairs) -> Iterator[str]:
+    """No list is a mixture, or shortened: each is what it was, or what the server has.
+
+    A row that took the place of another one has what that one had until its details are read.
+    """
     key, name = (row.table, row.key), (row.table, row.id)
     was = done.before.by_id.get(name)
     if was is not None and not was.present and not row.present:
         if was.lists != row.lists:
             yield f"{name} was missing, and its details changed from {was.lists} to {row.lists}"
         return
-    sources = [each.lists for each in (was, done.before.items.get(key)) if each is not None]
+    replaced = [done.before.items.get(young) for old, young in pairs.may if old == name]
+    sources = [each.lists for each in (was, done.before.items.get(key), *replaced) if each is not None]
     # An item of a library that lists nothing has its details all the same.
     truths = [each for each in (done.began, done.ended) if key in each.items or key in each.rich.lists]
     sources += [each.rich.lists.get(key, {}) for each in truths]
@@ -129,13 +134,13 @@ def _no_worse(done: Round, row: Row, unsure: frozenset[str]) -> Iterator[str]:
                 yield f"{name} ({key}) has the labels {value}, of {values}"
             continue
         if not row.is_read:
-            values += [_unread(done, key, what)] if what in TEXTS else [[]]
+            values += _unread(done, key, what) if what in TEXTS else [[]]
         if value not in values and what not in unsure:
             yield f"{name} ({key}) has the {what} {value}, none of {values}"
 
 
-def _unread(done: Round, key: Key, what: str) -> list[object]:
-    return done.ended.rich.shortened.get(key, {}).get(what, [])
+def _unread(done: Round, key: Key, what: str) -> list[list[object]]:
+    return [each.rich.shortened.get(key, {}).get(what, []) for each in (done.began, done.ended)]
 
 
 # Collections

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from retrovue_daemon.demo.items import Tags
 from retrovue_daemon.demo.reissued import reissue_keys
 from retrovue_daemon.demo.shelf import plex_guid
+from retrovue_daemon.demo.timeline import Chapter
 from retrovue_daemon.demo.world import media_of
 from tests.properties.rounds import Interruption, Manner, Trouble
 
@@ -435,6 +437,75 @@ def test_what_slips_through_between_two_pages_stays(rounds) -> None:
     slip = Interruption(f"/library/sections/{library}/all", 1, lambda: rounds.plex.changes.delete(films[0].id))
     rounds.sync(Manner(page_size=3), interruption=slip)
     assert _states(rounds, *films[1:]) == ["active"] * 7
+
+
+def test_a_library_may_be_renamed_while_it_is_listed(rounds) -> None:
+    """Entries that were edited before that have its former name until the next pass."""
+    library = _library(rounds)
+    (film,) = _films(rounds, library, 1)
+    rounds.sync()
+
+    def happens() -> None:
+        rounds.plex.changes.edit(film.id, summary="Edited")
+        rounds.plex.changes.rename_library(library, "Renamed")
+
+    for interruption, name in (
+        (Interruption(f"/library/sections/{library}/all", 0, happens), "Library 0"),
+        (None, "Renamed"),
+    ):
+        rounds.sync(interruption=interruption)
+        assert [file["library_name"] for file in rounds.mirror().files.values()] == [name]
+
+
+def test_a_film_that_leaves_while_it_is_listed_has_the_genres_of_its_listing(rounds) -> None:
+    """They are the first two, until its details are read, and these it no longer has."""
+    library = _library(rounds)
+    film, *_ = _films(rounds, library, 5)
+    rounds.plex.changes.edit(film.id, tags=Tags(genres=("A", "B", "C")))
+    late = Interruption(f"/library/sections/{library}/all", 1, lambda: rounds.plex.changes.delete(film.id))
+    rounds.sync(Manner(page_size=2), interruption=late)
+    assert rounds.mirror().items["movies", film.rating_key].lists["genre text"] == ["A, B"]
+
+
+def test_a_film_has_the_details_of_the_row_that_it_replaced_until_its_own_are_read(rounds) -> None:
+    """A copy of it left, and it is in the library of that copy now."""
+    here, there = _library(rounds), _library(rounds)
+    guid = plex_guid("movie", "the same")
+    film = rounds.plex.changes.add_movie(here, "The Same", 1950, guid=guid)
+    copy = rounds.plex.changes.add_movie(there, "A Copy", 1950, guid=guid)
+    rounds.plex.rich.set_chapters(copy.id, Chapter(0, 60_000, "One"))
+    rounds.sync(Manner(order=(here, there)))
+    rounds.plex.changes.delete(copy.id)
+    moved = rounds.plex.changes.move(film.id, there)
+    rounds.sync(Manner(order=(here, there), details=False))
+    assert rounds.mirror().items["movies", moved.rating_key].lists["chapters"]
+    rounds.sync()
+    assert "chapters" not in rounds.mirror().items["movies", moved.rating_key].lists
+
+
+def test_a_show_that_was_matched_anew_loses_a_damaged_value_until_it_arrives_again(rounds) -> None:
+    """Whether it is another show was not known when the damage was seen."""
+    show = _show(rounds, _library(rounds, "show"), 2, guid="local://of-nobody")
+    rounds.sync()
+    rounds.plex.changes.edit(show.id, guid=plex_guid("show", 1))
+    years = []
+    for troubles in ([Trouble("damaged", "*")], []):
+        rounds.sync(troubles=troubles)
+        years.append(rounds.mirror().items["shows", show.rating_key].content["year"])
+    assert years == [None, show.year]
+
+
+def test_a_season_may_be_moved_before_its_episodes_can_be_read(rounds) -> None:
+    """Two shows exchanged their keys, and the server cannot send one of the episodes: the next pass mends it."""
+    library = _library(rounds, "show")
+    shows = [_show(rounds, library, 3, f"Show {number}", guid="local://of-nobody") for number in range(2)]
+    rounds.sync()
+    reissue_keys(rounds.world, *(show.id for show in shows))
+    done = rounds.sync(troubles=[Trouble("poison error", "*", after=1)])
+    assert done.status(library) == "incomplete"
+    assert rounds.mirror().strangers
+    rounds.sync()
+    assert not rounds.mirror().strangers
 
 
 # Damaged values
