@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retrovue_daemon.errors import DuplicateServer
+from retrovue_daemon.store.feed.recording import record
 from retrovue_daemon.store.items.lookup import TABLES
 
 if TYPE_CHECKING:
@@ -38,9 +39,11 @@ def accept_identity(connection: sqlite3.Connection, server: StoredServer, machin
     connection.execute("DELETE FROM damaged_items WHERE server_id = ?", (server.id,))
     former = f"{server.machine_identifier}/"
     items = 0
-    for table in TABLES.values():
-        query = f"UPDATE {table} SET rating_key = ? || rating_key WHERE server_id = ?"
-        items += connection.execute(query, (former, server.id)).rowcount
+    for kind, table in TABLES.items():
+        query = f"UPDATE {table} SET rating_key = ? || rating_key WHERE server_id = ? RETURNING id"
+        ids = [row_id for (row_id,) in connection.execute(query, (former, server.id))]
+        record(connection, kind, "updated", ids)
+        items += len(ids)
     connection.execute(
         "UPDATE media_files SET rating_key = ? || rating_key, part_id = NULL, media_id = NULL WHERE server_id = ?",
         (former, server.id),

@@ -101,4 +101,4 @@ class Batches:
         self._seen.update(result.ids)
         self.displaced += result.displaced
         self._counts.take_in(result)
-        self._changed.add(result.first)
+        self._changed.add(result)

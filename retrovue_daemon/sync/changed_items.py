@@ -1,4 +1,4 @@
-"""The first items that a pass changed, for its log line; their number does not grow with the library."""
+"""What a pass changed: the first items, for its log line, and its entries in the change feed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from retrovue_daemon.records import Kind
+    from retrovue_daemon.store.feed.recording import Entries
     from retrovue_daemon.store.items.changes import Op
+    from retrovue_daemon.store.items.upserts import BatchResult
     from retrovue_daemon.sync.removal import Removal
 
 
@@ -21,10 +23,13 @@ class ChangedItems:
     def __init__(self) -> None:
         self._first: dict[Op, dict[tuple[Kind, int], None]] = {}
         """The rows, in order; a row that is written twice counts once."""
+        self.entries: list[Entries] = []
+        """All entries in the change feed."""
 
-    def add(self, rows: Iterable[ChangedRow]) -> None:
-        """Add rows that were written."""
-        for row in rows:
+    def add(self, result: BatchResult) -> None:
+        """Add the result of a batch."""
+        self.entries.append(result.entries)
+        for row in result.first:
             first = self._first.setdefault(row.op, {})
             if len(first) < MOST_NAMED:
                 first[row.kind, row.id] = None

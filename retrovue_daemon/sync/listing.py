@@ -169,7 +169,7 @@ class ListingReader:
     def _count(self, results: Iterable[BatchResult]) -> None:
         for result in results:
             self._counts.take_in(result)
-            self.changed.add(result.first)
+            self.changed.add(result)
             self._counts.unchanged += len(result.ids) - result.added - result.updated - result.restored
 
     async def _compare(self, kind: Kind, page: Page, listed: Listed, *, is_new: bool) -> list[Change]:

@@ -27,6 +27,7 @@ from tests.properties.happenings import Happening, Happenings, neighbour
 from tests.properties.identity import History
 from tests.properties.mirror import Mirror, read_mirror
 from tests.properties.truth import LOCAL_ROOT, PLEX_ROOT, TABLES, KnownPaths, Truth, truth
+from tests.support.feed import FeedReader
 from tests.support.patience import IMPATIENT
 
 if TYPE_CHECKING:
@@ -216,6 +217,7 @@ class Rounds:
             self._runner = stack.enter_context(asyncio.Runner())
             self._path.write_bytes(self._with_neighbour())
             self._neighbours = read_mirror(self._path, NEIGHBOUR)
+            self._feed = FeedReader(self._path)
             self._do(self.plex.start())
             stack.callback(lambda: self._do(self.plex.stop()))
             self._stack = stack.pop_all()
@@ -253,7 +255,7 @@ class Rounds:
         interruption: Interruption | None = None,
         troubles: Sequence[Trouble] = (),
     ) -> Round:
-        """Do one round, and check it. Raises BrokenPromiseError."""
+        """Do one round, and check it and the change feed. Raises BrokenPromiseError."""
         manner = manner or Manner()
         self.number += 1
         self.now += 1
@@ -296,6 +298,8 @@ class Rounds:
             neighbour_is_untouched=read_mirror(self._path, NEIGHBOUR, checked=False).raw == self._neighbours.raw,
         )
         promises.keep(done, self.history)
+        if wrong := self._feed.follow():
+            raise promises.BrokenPromiseError(done, wrong)
         self._learn_names(done)
         return done
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import lzma
 import signal
 import sqlite3
 import sys
 from contextlib import closing
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -16,12 +17,11 @@ from retrovue_daemon.records import Kind
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.store.items.rekeying import ListingMoments, rekey
 from retrovue_daemon.store.items.rows import Target
+from retrovue_daemon.store.items.sweep import mark_missing
 from retrovue_daemon.store.items.upserts import Change, write_items
 from retrovue_daemon.store.migrations import APPLICATION_ID, migrate, migrations
 from retrovue_daemon.store.tables.observed_clock import ObservedClock
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.support.feed import FeedReader
 
 NEWEST = migrations()[-1].version
 
@@ -150,7 +150,7 @@ async def test_every_row_of_schema_4_survives(database_of_schema_4) -> None:
         assert [{name: row[name] for name in rows[0]} for row in after[table]] == expected, table
         new = [{name: value for name, value in row.items() if name not in rows[0]} for row in after[table]]
         assert all(value is None or name == "details_again" for row in new for name, value in row.items()), table
-    assert not any(after[table] for table in after.keys() - before)
+    assert not any(after[table] for table in after.keys() - before - {"feed"})
 
 
 async def test_every_row_of_schema_3_survives(database_of_schema_3) -> None:
@@ -344,6 +344,31 @@ async def test_an_upgrade_that_fails_leaves_the_step_before(old_database, monkey
     assert _content(old_database) == before
     async with open_database(old_database) as database:
         assert [tuple(r) for r in await database.reader.execute_fetchall("PRAGMA user_version")] == [(NEWEST,)]
+
+
+@pytest.fixture
+def database_of_schema_6(tmp_path: Path) -> Path:
+    """The built-in library as the last release with schema 6 stored it; one film is missing."""
+    path = tmp_path / "mirror.db"
+    path.write_bytes(lzma.decompress((Path(__file__).parent / "schema_6.db.xz").read_bytes()))
+    return path
+
+
+async def test_every_row_of_schema_6_survives(database_of_schema_6) -> None:
+    """And the change feed begins after them: a reader has to read them all once, then follows."""
+    before = _content(database_of_schema_6)
+    async with open_database(database_of_schema_6) as database:
+        (state,) = await database.reader.execute_fetchall("SELECT floor, last_seq FROM feed_state")
+        reader = FeedReader(database_of_schema_6)
+        assert reader.follow() == []
+        await database.writer.run(lambda c: mark_missing(c, Target(1, 1, "", str), Kind.MOVIE, [1], 5, 5))
+        assert reader.follow() == []
+    assert tuple(state) == (1, 1)
+    assert len(reader.copy["movie"]) == 36
+    after = _content(database_of_schema_6)
+    kept = before.keys() - {"movies", "media_files"}
+    assert {table: after[table] for table in kept} == {table: before[table] for table in kept}
+    assert [row["id"] for row in after["movies"]] == [row["id"] for row in before["movies"]]
 
 
 async def test_tables_without_row_ids_begin_with_their_keys(tmp_path: Path) -> None:

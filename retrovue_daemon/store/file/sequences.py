@@ -20,7 +20,7 @@ def used_up(connection: sqlite3.Connection) -> list[str]:
     query = "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql LIKE '%AUTOINCREMENT%' ORDER BY name"
     last = (
         "SELECT max((SELECT ifnull(max(CAST(seq AS INTEGER)), 0) FROM sqlite_sequence WHERE name = ?),"
-        " ifnull(max(id), 0))"
+        " ifnull(max(rowid), 0))"
     )
     tables = [name for (name,) in connection.execute(query)]
     return [name for name in tables if connection.execute(f'{last} FROM "{name}"', (name,)).fetchone() == (_HIGHEST,)]
@@ -29,8 +29,8 @@ def used_up(connection: sqlite3.Connection) -> list[str]:
 def remedy(tables: list[str]) -> str:
     """Return the statements that make room for new ids again."""
     each = (
-        f"DELETE FROM {table} WHERE id = {_HIGHEST};"
-        f" UPDATE sqlite_sequence SET seq = (SELECT ifnull(max(id), 0) FROM {table}) WHERE name = '{table}';"
+        f"DELETE FROM {table} WHERE rowid = {_HIGHEST};"
+        f" UPDATE sqlite_sequence SET seq = (SELECT ifnull(max(rowid), 0) FROM {table}) WHERE name = '{table}';"
         for table in tables
     )
     return f"PRAGMA foreign_keys = ON; {' '.join(each)}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from retrovue_daemon.records import Kind
+from retrovue_daemon.store.feed.recording import record
 from retrovue_daemon.store.items.lookup import TABLES, json_list
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ def return_kept(connection: sqlite3.Connection, kind: Kind, found: Sequence[tupl
 
     Their digests are cleared, so that the next pass sees a difference.
     """
+    query = f"SELECT id FROM {TABLES[kind]} WHERE state = 'missing' AND id IN (SELECT value FROM json_each(?))"
+    missing = [row_id for (row_id,) in connection.execute(query, (json_list(row_id for row_id, _ in found),))]
     cursor = connection.executemany(
         f"UPDATE {TABLES[kind]} SET state = ?, missing_since = NULL, missing_observed = NULL, digest = NULL"
         " WHERE id = ? AND state = 'missing'",
@@ -90,4 +93,5 @@ def return_kept(connection: sqlite3.Connection, kind: Kind, found: Sequence[tupl
             " AND media_type = ? AND state = 'missing'",
             [(row_id, kind.value) for row_id, _ in found],
         )
+    record(connection, kind, "restored", missing)
     return cursor.rowcount

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from retrovue_daemon.records import Chapter, Kind, Marker
+from retrovue_daemon.store.feed.recording import record
 from retrovue_daemon.store.items.bulk import Insertion, write_rows
 from retrovue_daemon.store.items.lookup import TABLES, json_list
-from retrovue_daemon.store.items.tags import person_ids, tag_ids
+from retrovue_daemon.store.items.tags import store_people, tag_ids
 
 if TYPE_CHECKING:
     import sqlite3
@@ -61,8 +62,8 @@ _OF: Final = {
 
 _TEXTS: Final = {
     # The columns that repeat details as text. No release names the network everywhere, so an absent one stays.
-    Kind.MOVIE: "genre = v.value ->> 5, director = v.value ->> 6",
-    Kind.SHOW: "genre = v.value ->> 5, network = coalesce(v.value ->> 6, network)",
+    Kind.MOVIE: {"genre": "(v.value ->> 5)", "director": "(v.value ->> 6)"},
+    Kind.SHOW: {"genre": "(v.value ->> 5)", "network": "coalesce(v.value ->> 6, network)"},
 }
 
 
@@ -74,11 +75,13 @@ def write_details(connection: sqlite3.Connection, kind: Kind, items: Sequence[Re
     present = _present(connection, kind, items)
     read = {item.id: item.details for item in items if item.id in present and item.details is not None}
     changed = _write_tags(connection, _OF[kind], read)
-    changed |= _write_credits(connection, _OF[kind], read)
+    recredited, pictured = _write_credits(connection, _OF[kind], read)
+    changed |= recredited
     if _OF[kind].has_times:
         changed |= _write_chapters(connection, _OF[kind].column, read)
         changed |= _write_markers(connection, _OF[kind].column, read)
-    _write_rows(connection, kind, [item for item in items if item.id in present], changed, now)
+    renamed = _write_rows(connection, kind, [item for item in items if item.id in present], changed, now)
+    record(connection, kind, "updated", sorted(changed | pictured | renamed))
     return DetailsResult(len(read), len(changed), len(items) - len(present))
 
 
@@ -94,8 +97,11 @@ def _present(connection: sqlite3.Connection, kind: Kind, items: Sequence[ReadIte
 
 def _write_rows(
     connection: sqlite3.Connection, kind: Kind, items: Sequence[ReadItem], changed: set[int], now: int
-) -> None:
-    """Update the items' rows; the columns that repeat details are those of films and shows."""
+) -> set[int]:
+    """Update the items' rows; return the ids of those that get other texts.
+
+    The columns that repeat details are those of films and shows.
+    """
     rows: list[tuple[Any, ...]] = []
     texts: list[tuple[Any, ...]] = []
     for item in items:
@@ -104,7 +110,9 @@ def _write_rows(
             texts.append((*row, *_texts(kind, item.details)))
         else:
             rows.append(row)
-    for values, more in ((rows, ""), (texts, f", {_TEXTS[kind]}" if texts else "")):
+    renamed = _with_other_texts(connection, kind, texts) if texts else set()
+    more_of_texts = "".join(f", {name} = {value}" for name, value in _TEXTS.get(kind, {}).items())
+    for values, more in ((rows, ""), (texts, more_of_texts)):
         if values:
             connection.execute(
                 f"UPDATE {TABLES[kind]} SET details_read_stamp = details_stamp,"
@@ -114,6 +122,14 @@ def _write_rows(
                 f" FROM json_each(?1) AS v WHERE {TABLES[kind]}.id = v.value ->> 0",
                 (msgspec.json.encode(values).decode(), now),
             )
+    return renamed
+
+
+def _with_other_texts(connection: sqlite3.Connection, kind: Kind, texts: list[tuple[Any, ...]]) -> set[int]:
+    """Return the ids of the rows whose columns differ from the texts that they get."""
+    differs = " OR ".join(f"i.{name} IS NOT {value}" for name, value in _TEXTS[kind].items())
+    query = f"SELECT i.id FROM json_each(?) AS v JOIN {TABLES[kind]} AS i ON i.id = v.value ->> 0 WHERE {differs}"
+    return {row_id for (row_id,) in connection.execute(query, (msgspec.json.encode(texts).decode(),))}
 
 
 def _texts(kind: Kind, details: Details) -> tuple[str | None, str | None]:
@@ -154,8 +170,13 @@ def _write_tags(connection: sqlite3.Connection, of: _Tables, read: dict[int, Det
     return changed
 
 
-def _write_credits(connection: sqlite3.Connection, of: _Tables, read: dict[int, Details]) -> set[int]:
-    """Replace the credits of the items whose credits differ, and return the ids of these."""
+def _write_credits(
+    connection: sqlite3.Connection, of: _Tables, read: dict[int, Details]
+) -> tuple[set[int], set[int]]:
+    """Replace the credits of the items whose credits differ.
+
+    Return the ids of these, and of the items that brought another picture of a person.
+    """
     listed = {row_id: _by_job(details.credits) for row_id, details in read.items() if details.credits is not None}
     wanted = {
         row_id: [(each.job, each.name, each.person_key, each.role) for each in credits_]
@@ -168,7 +189,7 @@ def _write_credits(connection: sqlite3.Connection, of: _Tables, read: dict[int, 
     )
     changed = _differing(connection, query, wanted)
     # Of everybody, because a person may have another picture.
-    ids = person_ids(connection, (credit for credits_ in listed.values() for credit in credits_))
+    ids, people = store_people(connection, (credit for credits_ in listed.values() for credit in credits_))
     if changed:
         _delete(connection, of.credits, of.column, changed)
         rows = []
@@ -180,7 +201,12 @@ def _write_credits(connection: sqlite3.Connection, of: _Tables, read: dict[int, 
                 positions[credit.job] += 1
         columns = (of.column, "person_id", "job", "role", "position")
         write_rows(connection, Insertion(of.credits, columns, ""), rows)
-    return changed
+    pictured = {
+        row_id
+        for row_id, credits_ in (listed.items() if people else ())
+        if any((credit.name, credit.person_key) in people for credit in credits_)
+    }
+    return changed, pictured
 
 
 def _by_job(credits_: Iterable[Credit]) -> list[Credit]:

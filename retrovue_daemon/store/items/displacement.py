@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from retrovue_daemon.paths import path_form
 from retrovue_daemon.records import Episode, Kind
+from retrovue_daemon.store.feed.recording import record
 from retrovue_daemon.store.items.lookup import TABLES, json_list
 from retrovue_daemon.store.items.own_guids import is_of_key
 
@@ -118,8 +119,9 @@ def displace(connection: sqlite3.Connection, kind: Kind, server_id: int, rating_
             " WHERE server_id = ? AND media_type = ? AND rating_key IN (SELECT value FROM json_each(?))",
             (_MARK, server_id, kind.value, keys),
         )
-    connection.execute(
+    displaced = connection.execute(
         f"UPDATE {table} SET rating_key = rating_key || ? || id || ')', digest = NULL"
-        " WHERE server_id = ? AND rating_key IN (SELECT value FROM json_each(?))",
+        " WHERE server_id = ? AND rating_key IN (SELECT value FROM json_each(?)) RETURNING id",
         (_MARK, server_id, keys),
-    )
+    ).fetchall()
+    record(connection, kind, "updated", [row_id for (row_id,) in displaced])

@@ -15,6 +15,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from retrovue_daemon.paths import path_form
+from retrovue_daemon.store.feed.recording import Owner, record_other_owners
 from retrovue_daemon.store.items.bulk import NewIds, write_rows
 from retrovue_daemon.store.items.lookup import json_list
 from retrovue_daemon.store.items.rows import UPSERT_FILE, file_row
@@ -22,7 +23,7 @@ from retrovue_daemon.store.items.streams import delete_streams, forget_streams, 
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 
     from retrovue_daemon.records import Episode, Kind, MediaFile, Movie
     from retrovue_daemon.store.items.bulk import Row
@@ -124,6 +125,7 @@ def write_files(
             waiting.append(row)
     waiting = [row_id for row_id in waiting if row_id not in rows]
     left = [file.id for files in known.values() for file in files if file.id not in rows and file.id not in waiting]
+    batch.record_owners(media_type, {item.rating_key for item in items}, rows, left)
     if left:
         connection.execute("DELETE FROM media_files WHERE id IN (SELECT value FROM json_each(?))", (json_list(left),))
     if waiting:
@@ -200,6 +202,7 @@ class _Batch:
         known: Mapping[str, Sequence[StoredFile]],
     ) -> None:
         self._connection = connection
+        self._server_id = server_id
         self._new_ids = NewIds.of(connection, "media_files")
         self._owner: dict[int | None, str] = {
             file.part_id: item.rating_key for item in items for file in item.files if file.part_id is not None
@@ -259,6 +262,18 @@ class _Batch:
             if (item := keys.get(row.rating_key)) and row.belongs_to(item)
         ]
         return stored_files(self._connection, items[0].kind, server_id, left) if left else {}
+
+    def record_owners(self, media_type: str, keys: Collection[str], rows: Container[int], left: list[int]) -> None:
+        """Enter other items whose files these take, delete (``left``) or change into the change feed."""
+        changing = {*left, *self._losing_part}
+        owners = {
+            Owner(file.media_type, file.rating_key)
+            for file in self.stored.values()
+            if (file.id in rows or file.id in changing)
+            and (file.media_type != media_type or file.rating_key not in keys)
+        }
+        if owners or left:
+            record_other_owners(self._connection, self._server_id, owners, left)
 
     def free_parts(self) -> None:
         """Clear the Part ids of rows that get another one, or none: Part ids are unique at any moment."""

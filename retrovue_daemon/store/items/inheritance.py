@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from retrovue_daemon.records import Kind
+from retrovue_daemon.store.feed.recording import record
 from retrovue_daemon.store.items.lookup import TABLES
 from retrovue_daemon.store.items.path_forms import PATH_FORM
 from retrovue_daemon.store.items.rows import FILE_COLUMNS, SAID_ONCE, STREAM_STATE
 
 if TYPE_CHECKING:
     import sqlite3
-
-    from retrovue_daemon.records import Kind
 
 _TABLES = """
 CREATE TEMP TABLE IF NOT EXISTS inherited_files (
@@ -131,6 +131,13 @@ GROUP BY p.pair
 """As within one item, the row of a file waits if the item is listed without any."""
 
 
+_DELETED = (
+    "SELECT young_id FROM inherited_rows UNION ALL SELECT id FROM inherited_files WHERE is_old = 1 AND id NOT IN"
+    " (SELECT old_id FROM inherited_rows UNION ALL SELECT id FROM inherited_waiting)"
+)
+"""The files of both rows of a pair that do not stay."""
+
+
 def inherit_files(connection: sqlite3.Connection, kind: Kind) -> None:
     """Match and merge the files of all pairs of a kind in ``rekey_pairs``, and set the younger rows' primary files.
 
@@ -213,11 +220,16 @@ def _merge(connection: sqlite3.Connection, table: str) -> None:
         " part_id = NULL"
         " FROM inherited_rows AS r JOIN media_files AS y ON y.id = r.young_id WHERE r.old_id = media_files.id"
     )
-    connection.execute(
-        "DELETE FROM media_files WHERE id IN (SELECT young_id FROM inherited_rows) OR id IN"
-        " (SELECT id FROM inherited_files WHERE is_old = 1 AND id NOT IN"
-        "  (SELECT old_id FROM inherited_rows UNION ALL SELECT id FROM inherited_waiting))"
-    )
+    for each in (Kind.MOVIE, Kind.EPISODE):
+        # Items besides those of the pairs whose primary files another item has listed since.
+        pairs = "SELECT {} FROM rekey_pairs WHERE kind = ?1"
+        losers = connection.execute(
+            f"SELECT id FROM {TABLES[each]} WHERE media_file_id IN ({_DELETED}) AND id NOT IN"
+            f" ({pairs.format('old_id')} UNION ALL {pairs.format('young_id')})",
+            (each.value,),
+        ).fetchall()
+        record(connection, each, "updated", [row_id for (row_id,) in losers])
+    connection.execute(f"DELETE FROM media_files WHERE id IN ({_DELETED})")
     connection.execute(
         "UPDATE media_files SET rating_key = y.rating_key, part_id = NULL, media_id = NULL, state = 'unavailable'"
         f" FROM inherited_waiting AS w JOIN {table} AS y ON y.id = w.young_item WHERE media_files.id = w.id"

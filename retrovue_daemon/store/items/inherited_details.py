@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from retrovue_daemon.records import Kind
+from retrovue_daemon.store.feed.recording import record
 from retrovue_daemon.store.items.lookup import TABLES
 from retrovue_daemon.store.items.rows import COMPLETE_TAGS
 
@@ -65,5 +66,10 @@ def inherit_details(connection: sqlite3.Connection, kind: Kind) -> None:
         "  AND y.collection_id = collection_items.collection_id)",
         value,
     )
+    exchanged = connection.execute(
+        f"SELECT DISTINCT collection_id FROM collection_items WHERE {column} IS NOT NULL AND {column} IN {young}",
+        value,
+    ).fetchall()
+    record(connection, "collection", "updated", [row_id for (row_id,) in exchanged])
     heir = f"(SELECT p.old_id FROM rekey_pairs AS p WHERE p.kind = :kind AND p.young_id = collection_items.{column})"
     connection.execute(f"UPDATE collection_items SET {column} = {heir} WHERE {column} IN {young}", value)

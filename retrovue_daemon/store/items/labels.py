@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from retrovue_daemon.records import Kind, folded
+from retrovue_daemon.store.feed.recording import record
 from retrovue_daemon.store.items.bulk import Insertion, write_rows
 from retrovue_daemon.store.items.lookup import TABLES, json_list
 from retrovue_daemon.store.items.tags import tag_ids
@@ -97,3 +98,4 @@ def _touch(connection: sqlite3.Connection, kind: Kind, ids: Sequence[int], now: 
     connection.execute(
         f"UPDATE {TABLES[kind]} SET synced_at = ? WHERE id IN (SELECT value FROM json_each(?))", (now, json_list(ids))
     )
+    record(connection, kind, "updated", ids)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from retrovue_daemon.store.feed.recording import record_owners
 from retrovue_daemon.store.items.lookup import json_list
 
 if TYPE_CHECKING:
@@ -29,13 +30,15 @@ async def recompute_paths(database: Database, target: Target) -> int:
     changed = last = 0
     while rows := await database.reader.run(_files, target.library_id, last):
         last = rows[-1][0]
-        updates = []
+        updates, moved = [], []
         for row_id, plex_path, file_path, library_name in rows:
             local = None if plex_path is None else target.local_path(plex_path)
             if (local, target.library_name) != (file_path, library_name):
                 updates.append((local, target.library_name, row_id))
+                if local != file_path:
+                    moved.append(row_id)
         if updates:
-            await database.writer.run(_update, updates)
+            await database.writer.run(_update, updates, moved)
             changed += len(updates)
     return changed
 
@@ -47,8 +50,11 @@ def _files(
     return connection.execute(_FILES, (library_id, last, _BATCH)).fetchall()
 
 
-def _update(connection: sqlite3.Connection, updates: list[tuple[str | None, str, int]]) -> None:
+def _update(connection: sqlite3.Connection, updates: list[tuple[str | None, str, int]], moved: list[int]) -> None:
+    """Write the paths of files; ``moved`` are the ids of those with another path, not only another name."""
     connection.executemany("UPDATE media_files SET file_path = ?, library_name = ? WHERE id = ?", updates)
+    record_owners(connection, moved, "path_changed")
+    record_owners(connection, {row_id for *_, row_id in updates}.difference(moved))
 
 
 def set_fingerprints_of_empty(connection: sqlite3.Connection, fingerprints: Mapping[int, int]) -> set[int]:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from retrovue_daemon.records import Kind
+from retrovue_daemon.store.feed.recording import record
 from retrovue_daemon.store.items.id_pairs import IdPairs
 from retrovue_daemon.store.items.inheritance import inherit_files
 from retrovue_daemon.store.items.inherited_details import inherit_details, kept_columns
@@ -55,8 +56,8 @@ class Rekeyed(msgspec.Struct):
 
 
 _PARENT_OF = {
-    Kind.SHOW: (("seasons", "show_id"), ("episodes", "show_id")),
-    Kind.SEASON: (("episodes", "season_id"),),
+    Kind.SHOW: ((Kind.SEASON, "show_id"), (Kind.EPISODE, "show_id")),
+    Kind.SEASON: ((Kind.EPISODE, "season_id"),),
 }
 
 # Filled for one kind at a time. "work" and "place" are compared as a whole: guid and edition, path and number.
@@ -157,6 +158,8 @@ def rekey(
     result.arrived.update(dict(connection.execute(query)))
     for kind in reversed(_CHILDREN_FIRST):
         if kind in result.pairs:
+            record(connection, kind, "moved", result.pairs[kind])
+            record(connection, kind, "deleted", result.pairs[kind].values())
             _take_over(connection, kind)
     return result
 
@@ -283,9 +286,16 @@ def _take_over(connection: sqlite3.Connection, kind: Kind) -> None:
             f"UPDATE {guids} SET {column} = {heir.format(column=column)} WHERE {column} IN {young_ids}", value
         )
     for child, column in _PARENT_OF.get(kind, ()):
+        # Those of the younger rows that are in pairs themselves are deleted soon.
+        changed = connection.execute(
+            f"SELECT id FROM {TABLES[child]} WHERE {column} IN {young_ids} AND id NOT IN"
+            " (SELECT young_id FROM rekey_pairs WHERE kind = :child)",
+            value | {"child": child.value},
+        ).fetchall()
         connection.execute(
-            f"UPDATE {child} SET {column} = {heir.format(column=column)} WHERE {column} IN {young_ids}", value
+            f"UPDATE {TABLES[child]} SET {column} = {heir.format(column=column)} WHERE {column} IN {young_ids}", value
         )
+        record(connection, child, "updated", [row_id for (row_id,) in changed])
     # What is known of damage belongs to a key.
     connection.execute(
         "DELETE FROM damaged_items WHERE (server_id, rating_key) IN"

@@ -11,6 +11,7 @@ import msgspec
 
 from retrovue_daemon.paths import path_form
 from retrovue_daemon.records import Kind
+from retrovue_daemon.store.feed.recording import record
 from retrovue_daemon.store.items.displacement import displace
 from retrovue_daemon.store.items.lookup import TABLES, json_list
 from retrovue_daemon.store.items.upserts import write_items
@@ -123,4 +124,5 @@ def replace_parent(
         rows = connection.execute(f"SELECT id FROM {table} WHERE {column} = ?", (row_id,)).fetchall()
         listed = [(result.ids[0], child_id) for (child_id,) in rows if is_listed(child, child_id)]
         connection.executemany(f"UPDATE {table} SET {column} = ? WHERE id = ?", listed)
+        record(connection, child, "updated", [child_id for _, child_id in listed])
     return result

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from retrovue_daemon.records import STREAM_COLUMNS
+from retrovue_daemon.store.feed.recording import record_owners
 from retrovue_daemon.store.items.bulk import Insertion, write_rows
 from retrovue_daemon.store.items.lookup import json_list
 
@@ -53,4 +54,5 @@ def replace_streams(connection: sqlite3.Connection, streams: Mapping[int, Stream
         [(each.digest, each.hdr, row_id) for row_id, each in changed.items()],
     )
     insert_streams(connection, changed)
+    record_owners(connection, changed)
     return len(changed)

@@ -6,6 +6,7 @@ from array import array
 from typing import TYPE_CHECKING
 
 from retrovue_daemon.records import Kind
+from retrovue_daemon.store.feed.recording import record, record_collections_of, record_other_owners
 from retrovue_daemon.store.items.damage import forget_damage
 from retrovue_daemon.store.items.lookup import TABLES, json_list
 
@@ -44,13 +45,14 @@ def mark_missing(
     ``observed`` is the observed time, which retention counts from. ``last_moment`` is when the last complete listing
     that showed them began. Rows that another library's pass has taken over in the meantime are left alone.
     """
+    ids = still_of(connection, kind, target.library_id, ids)
     if not ids:
         return 0
     table = TABLES[kind]
-    cursor = connection.executemany(
+    connection.executemany(
         f"UPDATE {table} SET state = 'missing', missing_since = ?, missing_observed = ?, last_moment = ?"
-        " WHERE id = ? AND library_id = ? AND state <> 'missing'",
-        ((now, observed, last_moment, row_id, target.library_id) for row_id in ids),
+        " WHERE id = ?",
+        ((now, observed, last_moment, row_id) for row_id in ids),
     )
     if kind in {Kind.MOVIE, Kind.EPISODE}:
         connection.executemany(
@@ -58,7 +60,8 @@ def mark_missing(
             f" (SELECT server_id, rating_key FROM {table} WHERE id = ? AND state = 'missing') AND media_type = ?",
             ((row_id, kind.value) for row_id in ids),
         )
-    return cursor.rowcount
+    record(connection, kind, "missing", ids)
+    return len(ids)
 
 
 def forget_library(connection: sqlite3.Connection, library_id: int) -> None:
@@ -137,11 +140,16 @@ def purge(connection: sqlite3.Connection, server_id: int, before: int) -> int:
         rows = connection.execute(query, (server_id, before)).fetchall()
         if not rows:
             continue
+        ids = [row_id for row_id, _ in rows]
+        record_collections_of(connection, kind, ids)
         if kind in {Kind.MOVIE, Kind.EPISODE}:
-            connection.executemany(
-                "DELETE FROM media_files WHERE server_id = ? AND rating_key = ? AND media_type = ?",
-                ((server_id, rating_key, kind.value) for _, rating_key in rows),
-            )
+            keys = json_list(rating_key for _, rating_key in rows)
+            of_items = "server_id = ? AND media_type = ? AND rating_key IN (SELECT value FROM json_each(?))"
+            values = (server_id, kind.value, keys)
+            files = connection.execute(f"SELECT id FROM media_files WHERE {of_items}", values).fetchall()
+            record_other_owners(connection, server_id, (), [file_id for (file_id,) in files])
+            connection.execute(f"DELETE FROM media_files WHERE {of_items}", values)
+        record(connection, kind, "deleted", ids)
         connection.executemany(f"DELETE FROM {TABLES[kind]} WHERE id = ?", ((row_id,) for row_id, _ in rows))
         forget_damage(connection, server_id, [rating_key for _, rating_key in rows])
         return len(rows)

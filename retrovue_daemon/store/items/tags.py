@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -44,8 +44,15 @@ def _tag_ids(connection: sqlite3.Connection, tags: Sequence[tuple[str, str]]) ->
     return {(kind, name): tag_id for kind, name, tag_id in connection.execute(query, (_json(tags),))}
 
 
-def person_ids(connection: sqlite3.Connection, credits_: Iterable[Credit]) -> dict[tuple[str, str], int]:
-    """Return the ids of people by (name, person_key), after storing what is new about them."""
+class StoredPeople(NamedTuple):
+    """The ids of people by (name, person_key), and those of whom another picture was stored."""
+
+    ids: dict[tuple[str, str], int]
+    pictured: set[tuple[str, str]]
+
+
+def store_people(connection: sqlite3.Connection, credits_: Iterable[Credit]) -> StoredPeople:
+    """Store what is new about people."""
     thumbs: dict[tuple[str, str], str | None] = {}
     for credit in credits_:
         person = credit.name, credit.person_key
@@ -57,10 +64,11 @@ def person_ids(connection: sqlite3.Connection, credits_: Iterable[Credit]) -> di
         for person, thumb in thumbs.items()
         if person not in known or thumb not in {None, known[person][1]}
     ]
+    pictured = {(name, key) for name, key, _ in news if (name, key) in known}
     if news:
         write_rows(connection, _INSERT_PEOPLE, news)
         known |= _people(connection, [(name, key) for name, key, _ in news])
-    return {person: row[0] for person, row in known.items()}
+    return StoredPeople({person: row[0] for person, row in known.items()}, pictured)
 
 
 def _people(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import msgspec
 
 from retrovue_daemon.records import Episode, Item, Kind, Movie, Season, Show
+from retrovue_daemon.store.feed.recording import IDS_PER_BATCH, last_entry, record
 from retrovue_daemon.store.items.bulk import Insertion, NewIds, write_rows
 from retrovue_daemon.store.items.changes import ChangedRow, first_written
 from retrovue_daemon.store.items.digests import details_stamps
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
+    from retrovue_daemon.store.feed.recording import ChangeOp, Entries
     from retrovue_daemon.store.items.bulk import Row
     from retrovue_daemon.store.items.lookup import KnownRow
     from retrovue_daemon.store.items.rows import Target
@@ -45,7 +47,7 @@ class Change(NamedTuple):
 class BatchResult(msgspec.Struct, frozen=True):
     """The result of one batch; ``ids`` are those of its items, ``displaced`` counts rows that gave up their keys.
 
-    ``first`` are its first rows of each operation.
+    ``first`` are its first rows of each operation, ``entries`` those that it made in the change feed.
     """
 
     added: int
@@ -54,6 +56,7 @@ class BatchResult(msgspec.Struct, frozen=True):
     ids: list[int]
     displaced: int = 0
     first: tuple[ChangedRow, ...] = ()
+    entries: Entries = (0, 0)
 
 
 _INSERT_GUIDS = {
@@ -65,6 +68,7 @@ _ADOPT_EPISODES = """
 UPDATE episodes SET season_id = s.id FROM seasons AS s
 WHERE s.id IN (SELECT value FROM json_each(?)) AND episodes.show_id = s.show_id
   AND episodes.season_number IS s.season_number AND episodes.season_id IS NULL
+RETURNING id
 """
 """An episode without a named season waits for the season with its number."""
 
@@ -83,6 +87,8 @@ def write_items(
     stored |= still_without_parents(connection, target, kind, latest, known)
     for key in stored:
         del known[key], latest[key]
+    # New films, shows and episodes have only entries of their own.
+    entered = last_entry(connection) if known or kind is Kind.SEASON else None
     before, displaced = _Before(), 0
     if known and kind in {Kind.MOVIE, Kind.EPISODE}:
         before = _Before(
@@ -96,9 +102,12 @@ def write_items(
     rows = _rows(connection, target, kind, list(latest.values()), ids, before, now)
     write_rows(connection, UPSERT_ITEM[kind], rows)
     if kind is Kind.SEASON:
-        connection.execute(_ADOPT_EPISODES, (json_list([ids[key] for key in latest if key not in known]),))
+        new = json_list([ids[key] for key in latest if key not in known])
+        adopted = connection.execute(_ADOPT_EPISODES, (new,)).fetchall()
+        record(connection, Kind.EPISODE, "updated", [row_id for (row_id,) in adopted])
     if kind in GUID_TABLES:
         _write_guids(connection, kind, latest, ids, [row.id for row in known.values()])
+    entries = _record(connection, target, kind, ids, known)
 
     restored = sum(row.state == "missing" for row in known.values())
     return BatchResult(
@@ -108,7 +117,24 @@ def write_items(
         [*ids.values(), *stored.values()],
         displaced,
         first_written(kind, ids, known),
+        entries if entered is None else (entered, max(entered, entries[1])),
     )
+
+
+def _record(
+    connection: sqlite3.Connection, target: Target, kind: Kind, ids: dict[str, int], known: dict[str, KnownRow]
+) -> Entries:
+    """Enter the rows of a batch into the change feed; ``ids`` are those of its rows, ``known`` existed before."""
+    new = [row_id for key, row_id in ids.items() if key not in known]
+    last = record(connection, kind, "added", new)
+    first = last - -(-len(new) // IDS_PER_BATCH)
+    changed: dict[ChangeOp, list[int]] = {"restored": [], "moved": [], "updated": []}
+    for row in known.values():
+        is_here = row.library_id == target.library_id
+        changed["restored" if row.state == "missing" else "updated" if is_here else "moved"].append(row.id)
+    for op, row_ids in changed.items():
+        last = max(last, record(connection, kind, op, row_ids))
+    return first, last
 
 
 class _Before(msgspec.Struct, frozen=True):

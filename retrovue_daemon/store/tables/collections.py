@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from retrovue_daemon.records import Kind
+from retrovue_daemon.store.feed.recording import record
 from retrovue_daemon.store.items.bulk import Insertion, write_rows
 from retrovue_daemon.store.items.lookup import TABLES, json_list
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from retrovue_daemon.records import Collection, CollectionMember
+    from retrovue_daemon.store.feed.recording import ChangeOp
 
 _MEMBER_COLUMNS: Final = {kind: f"{kind.value}_id" for kind in Kind}
 _ITEMS: Final = ("movie_id", "show_id", "season_id", "episode_id")
@@ -23,6 +25,7 @@ _COLUMNS: Final = (
     "library_id", "rating_key", "title", "title_sort", "summary", "item_kind", "is_smart", "collection_sort", "thumb",
     "art", "added_at", "updated_at", "source_id", "digest", "state", "missing_since", "missing_observed",
 )  # fmt: skip
+_TITLE: Final = _COLUMNS.index("title")
 _SOURCE_ID: Final = _COLUMNS.index("source_id")
 _STATE: Final = _COLUMNS.index("state")
 _PURGED_AT_ONCE: Final = 100
@@ -195,6 +198,10 @@ def _write(connection: sqlite3.Connection, server_id: int, each: ReadCollection,
         write_rows(connection, Insertion("collection_items", ("collection_id", "position", *_ITEMS), ""), rows)
     was_missing = known is not None and known[_STATE] == "missing"
     changed = known is not None and (differ or _without_state(known) != _without_state(values))
+    if known is None or was_missing or changed:
+        has_moved = known is not None and known[:_TITLE] != values[:_TITLE]
+        op: ChangeOp = "restored" if was_missing else "moved" if has_moved else "updated"
+        record(connection, "collection", "added" if known is None else op, [row_id])
     return Written(row_id, known is None, changed and not was_missing, was_missing, unstored)
 
 
@@ -219,6 +226,7 @@ def _row_of(
     if of_key is not None and (collection.guid is None or of_key[_SOURCE_ID + 1] in {None, collection.guid}):
         return of_key[0], of_key[1:]
     if of_key is not None:
+        record(connection, "collection", "updated" if of_key[_STATE + 1] == "missing" else "missing", [of_key[0]])
         connection.execute(
             "UPDATE collections SET rating_key = rating_key || ' (once, row ' || id || ')', digest = NULL,"
             " missing_since = ifnull(missing_since, ?), missing_observed = ifnull(missing_observed, ?),"
@@ -239,17 +247,21 @@ def _members(connection: sqlite3.Connection, collection_id: int) -> list[Member]
 
 def mark_collections_missing(connection: sqlite3.Connection, ids: Iterable[int], now: int, observed: int) -> int:
     """Mark collections missing; return how many. Their members stay, in case they return."""
-    return connection.execute(
+    rows = connection.execute(
         "UPDATE collections SET state = 'missing', missing_since = ?, missing_observed = ?, digest = NULL"
-        " WHERE id IN (SELECT value FROM json_each(?)) AND state <> 'missing'",
+        " WHERE id IN (SELECT value FROM json_each(?)) AND state <> 'missing' RETURNING id",
         (now, observed, json_list(ids)),
-    ).rowcount
+    ).fetchall()
+    record(connection, "collection", "missing", [row_id for (row_id,) in rows])
+    return len(rows)
 
 
 def purge_collections(connection: sqlite3.Connection, server_id: int, before: int) -> int:
     """Delete a batch of a server's collections that went missing by an observed time; return how many."""
-    return connection.execute(
+    rows = connection.execute(
         "DELETE FROM collections WHERE id IN (SELECT id FROM collections WHERE server_id = ? AND state = 'missing'"
-        " AND missing_observed <= ? LIMIT ?)",
+        " AND missing_observed <= ? LIMIT ?) RETURNING id",
         (server_id, before, _PURGED_AT_ONCE),
-    ).rowcount
+    ).fetchall()
+    record(connection, "collection", "deleted", [row_id for (row_id,) in rows])
+    return len(rows)

@@ -10,7 +10,9 @@ import msgspec
 from retrovue_daemon.config import MASK, Secret
 from retrovue_daemon.config.sections import find_named
 from retrovue_daemon.errors import DuplicateServer, ServerForgotten, WrongServer
+from retrovue_daemon.store.feed.recording import record, record_collections_of
 from retrovue_daemon.store.file.visits import changing
+from retrovue_daemon.store.items.lookup import TABLES, json_list
 from retrovue_daemon.store.tables.mappings import reconcile_mappings
 from retrovue_daemon.store.tables.outages import forget_outages
 from retrovue_daemon.store.tables.problems import Problem
@@ -31,6 +33,8 @@ _BELONGINGS = (
     "libraries",
 )  # fmt: skip
 """The tables whose rows belong to a server, children first."""
+
+_KINDS = {table: kind for kind, table in TABLES.items()}
 
 
 class StoredServer(msgspec.Struct, frozen=True):
@@ -166,15 +170,26 @@ def delete_server(path: Path, server_id: int, now: int) -> Iterator[int]:
     with changing(path) as connection:
         set_server_active(connection, server_id, is_active=False, now=now)
     for table in _BELONGINGS:
-        query = f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE server_id = ? LIMIT ?)"
         gone = _AT_ONCE
         while gone == _AT_ONCE:
             with changing(path) as connection:
-                gone = connection.execute(query, (server_id, _AT_ONCE)).rowcount
+                gone = _delete_some(connection, table, server_id)
             yield gone
     with changing(path) as connection:
         connection.execute("DELETE FROM plex_servers WHERE id = ?", (server_id,))
         forget_outages(connection, server_id)
+
+
+def _delete_some(connection: sqlite3.Connection, table: str, server_id: int) -> int:
+    """Delete some of a server's rows in a table, and return how many."""
+    query = f"SELECT rowid FROM {table} WHERE server_id = ? LIMIT ?"
+    ids = [row_id for (row_id,) in connection.execute(query, (server_id, _AT_ONCE))]
+    if (kind := _KINDS.get(table)) is not None:
+        record_collections_of(connection, kind, ids)
+        record(connection, kind, "deleted", ids)
+    return connection.execute(
+        f"DELETE FROM {table} WHERE rowid IN (SELECT value FROM json_each(?))", (json_list(ids),)
+    ).rowcount
 
 
 def reconcile_servers(connection: sqlite3.Connection, entries: Iterable[ServerEntry], now: int) -> None:

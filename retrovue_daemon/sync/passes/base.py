@@ -13,6 +13,7 @@ import structlog
 
 from retrovue_daemon.errors import DaemonError, DiskFull, InternalError, PlexError, WriterStopped
 from retrovue_daemon.store.database import unreadable
+from retrovue_daemon.store.feed.recording import last_entry, name_run
 from retrovue_daemon.store.items.changes import name_changes
 from retrovue_daemon.store.tables.runs import Counts, Run, record_failure, record_run
 from retrovue_daemon.sync.guard import accept_hint
@@ -167,14 +168,20 @@ async def _wait_for_other_passes(library: LibraryTarget, verdict: Verdict, count
 
 def _finish(connection: sqlite3.Connection, job: LibraryPass, verdict: Verdict, recorder: RunRecorder) -> Conclusion:
     """Finish a successful pass; record any other in sync_runs and the library's row."""
+    before = last_entry(connection)
     if verdict.status == "ok":
-        return _with_names(connection, job, job.finish(connection, verdict, recorder))
+        return _with_names(connection, job, job.finish(connection, verdict, recorder), before)
     run = recorder.run(verdict, job.counts)
-    return _with_names(connection, job, Conclusion(run, _record(connection, recorder, verdict, run)))
+    return _with_names(connection, job, Conclusion(run, _record(connection, recorder, verdict, run)), before)
 
 
-def _with_names(connection: sqlite3.Connection, job: LibraryPass, ended: Conclusion) -> Conclusion:
-    """Add the names of the changed items."""
+def _with_names(connection: sqlite3.Connection, job: LibraryPass, ended: Conclusion, before: int) -> Conclusion:
+    """Add the names of the changed items, and the id of the pass to its entries in the change feed.
+
+    ``before`` is the newest entry when this transaction began.
+    """
+    if ended.run_id is not None:
+        name_run(connection, ended.run_id, job.changed.entries, before)
     rows = job.changed.rows(ended.removal)
     return msgspec.structs.replace(ended, changes=name_changes(connection, rows)) if rows else ended
 
@@ -221,8 +228,9 @@ def _record_cancelled(job: LibraryPass, context: PassContext, recorder: RunRecor
     """Queue the record behind the pass's remaining batches: a cancelled task must not wait."""
 
     def work(connection: sqlite3.Connection) -> Conclusion:
+        before = last_entry(connection)
         run = recorder.run(Verdict("cancelled"), job.counts)
-        return _with_names(connection, job, Conclusion(run, record_run(connection, run)))
+        return _with_names(connection, job, Conclusion(run, record_run(connection, run)), before)
 
     try:
         return context.database.writer.post(work)

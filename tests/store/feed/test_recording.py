@@ -1,0 +1,72 @@
+"""What a batch of items enters into the change feed."""
+
+from __future__ import annotations
+
+from retrovue_daemon.records import Kind
+from retrovue_daemon.store.feed.reading import batches_since, feed_state, position_at
+from retrovue_daemon.store.feed.recording import IDS_PER_BATCH, last_entry, name_run
+from retrovue_daemon.store.items.rows import Target
+from retrovue_daemon.store.items.sweep import mark_missing, purge
+from retrovue_daemon.store.items.upserts import Change, write_items
+
+ENTRIES = "SELECT op, ids FROM change_batches WHERE kind = ? AND seq > ? ORDER BY seq"
+
+
+async def test_operations_are_told_apart(database, write, query, make, target) -> None:
+    """New, changed, in another library, missing, back, deleted: one entry each, and none for what stays."""
+    ((last,),) = await query("SELECT last_seq FROM feed_state")
+    await write(make.movie("1"), make.movie("2"))
+    await write(make.movie("1"), digest=2)
+    await write(make.movie("1"), digest=2)
+    moved = Target(1, 2, "TV", lambda path: path)
+    await database.writer.run(lambda c: write_items(c, moved, Kind.MOVIE, [Change(make.movie("1"), 2)], 1))
+    await database.writer.run(lambda c: mark_missing(c, target, Kind.MOVIE, [1, 2], 5, 5))
+    await write(make.movie("2"))
+    await database.writer.run(lambda c: mark_missing(c, target, Kind.MOVIE, [2], 6, 6))
+    await database.writer.run(lambda c: purge(c, 1, 7))
+    assert await query(ENTRIES, "movie", last) == [
+        ("added", "[1,2]"),
+        ("updated", "[1]"),
+        ("moved", "[1]"),
+        ("missing", "[2]"),
+        ("restored", "[2]"),
+        ("missing", "[2]"),
+        ("deleted", "[2]"),
+    ]
+
+
+async def test_large_batches_are_split(write, query, make) -> None:
+    """So that no reader gets more than a thousand rows at once."""
+    await write(*(make.movie(str(number)) for number in range(IDS_PER_BATCH + 1)))
+    counts = await query("SELECT count(*) FROM changes WHERE kind = 'movie' GROUP BY seq ORDER BY seq")
+    assert counts == [(IDS_PER_BATCH,), (1,)]
+
+
+async def test_entries_name_their_pass_once_it_has_ended(database, write, query, make) -> None:
+    """Those of other passes, and of triggers, stay as they are."""
+    first = await write(make.movie("1"))
+    await write(make.movie("2"))
+    third = await write(make.movie("3"))
+    assert third.entries == (first.entries[1] + 1, first.entries[1] + 2)
+    await database.writer.run(name_run, 77, [first.entries], third.entries[0])
+    assert await query("SELECT run_id FROM changes WHERE kind = 'movie' ORDER BY seq") == [(77,), (None,), (77,)]
+    assert await query("SELECT DISTINCT run_id FROM changes WHERE kind <> 'movie'") == [(None,)]
+    assert await database.reader.run(last_entry) == third.entries[1]
+
+
+async def test_entries_are_read_after_a_position(database, write, query, make) -> None:
+    """By number, or by time; all of them carry their ids."""
+    await write(make.movie("1"), make.movie("2"))
+    await write(make.movie("1"), digest=2)
+    state = await database.reader.run(feed_state)
+    assert [tuple(state)] == await query("SELECT feed_id, floor, last_seq FROM feed_state")
+    entries = await database.reader.run(batches_since, state.last_seq - 2)
+    assert [(each.seq, each.kind, each.op, each.ids) for each in entries] == [
+        (state.last_seq - 1, "movie", "added", [1, 2]),
+        (state.last_seq, "movie", "updated", [1]),
+    ]
+    assert await database.reader.run(batches_since, state.last_seq - 2, 1) == entries[:1]
+    await database.writer.run(lambda c: c.execute("UPDATE change_batches SET at = seq * 10").close())
+    assert await database.reader.run(position_at, 20) == 1
+    assert await database.reader.run(position_at, 21) == 2
+    assert await database.reader.run(position_at, 10_000) == state.last_seq
