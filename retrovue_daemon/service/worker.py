@@ -333,7 +333,7 @@ class ServerWorker:
         self.details.give_up()
         self._schedule.failed(failure, self.context.timing.interval)
         self.context.slots.give_up(self.name)
-        self.context.claims.withdraw(self.name)
+        self.context.claims.note(self.name, None)
         self.health.store(self.server.server_id, self._schedule.due_in if self._polls else None)
         for job in jobs:
             job.fail(failure)

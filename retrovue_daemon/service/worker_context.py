@@ -80,13 +80,14 @@ class Claims:
         self._answered = {name: self._answered.get(name, asyncio.Event()) for name in listed}
         self._machines = {name: self._machines.get(name) for name in listed}
 
-    def make(self, name: str, machine: str) -> None:
-        """Record the machine that answered for a server."""
-        self._note(name, machine)
+    def note(self, name: str, machine: str | None) -> None:
+        """Record the machine that answered for a server.
 
-    def withdraw(self, name: str) -> None:
-        """Record that a server cannot be used, so that another name may have its machine."""
-        self._note(name, None)
+        None means that the server cannot be used, so that another name may have its machine.
+        """
+        if name in self._answered:
+            self._machines[name] = machine
+            self._answered[name].set()
 
     async def preferred(self, name: str, machine: str) -> str | None:
         """Return the name of an earlier server that is the same machine; wait a moment for those not reached yet."""
@@ -94,11 +95,6 @@ class Claims:
         earlier = names[: names.index(name)] if name in self._answered else []
         await self._wait_for([self._answered[each] for each in earlier if not self._answered[each].is_set()])
         return next((each for each in earlier if self._machines.get(each) == machine), None)
-
-    def _note(self, name: str, machine: str | None) -> None:
-        if name in self._answered:
-            self._machines[name] = machine
-            self._answered[name].set()
 
     async def _wait_for(self, answers: Iterable[asyncio.Event]) -> None:
         waits = [asyncio.create_task(answer.wait(), name="answer of an earlier server") for answer in answers]

@@ -66,7 +66,7 @@ class Contact(msgspec.Struct, frozen=True):
 class MachineClaims(Protocol):
     """What servers say of the machines that they are: see ``service/worker_context.py``."""
 
-    def make(self, name: str, machine: str) -> None:
+    def note(self, name: str, machine: str) -> None:
         """Record the machine that answered for a server."""
 
     async def preferred(self, name: str, machine: str) -> str | None:
@@ -153,7 +153,7 @@ class Discovery:
         known = await self._database.reader.run(machine_of, server_id)
         identity = await client.confirm_machine(known)
         machine, name = identity.machine_identifier, self._section.name
-        self._claims.make(name, machine)
+        self._claims.note(name, machine)
         if known is None and (other := await self._claims.preferred(name, machine)) is not None:
             raise DuplicateServer(name, other)
         return machine, identity.version

@@ -138,7 +138,7 @@ class LiveConnection:
         if self._failures:
             await self._clock.sleep(PROVEN_S)
         self._failures = self._short = 0
-        if not self._status.is_live:
+        if not self._status.latest.is_live:
             self._status.begin(channel, is_owner=is_owner)
 
     def _wait_after(self, error: PlexError, lasted: float | None) -> float:

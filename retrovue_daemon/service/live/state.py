@@ -38,16 +38,6 @@ class LiveStatus:
         self._stored: LiveState | None = None
         self._stored_id = 0
 
-    @property
-    def is_live(self) -> bool:
-        """Whether changes arrive by themselves."""
-        return self.latest.is_live
-
-    @property
-    def may_stretch(self) -> bool:
-        """Whether polls may become rare."""
-        return self.latest.may_stretch
-
     def begin(self, channel: Channel, *, is_owner: bool | None) -> None:
         """Record that the server is live, and log it."""
         now = self._clock.now()

@@ -77,7 +77,7 @@ class LiveUpdates:
     def interval(self) -> float:
         """Seconds between two polls: longer while the server announces its changes."""
         timing = self._worker.context.timing
-        return max(timing.interval, timing.interval_live) if self.status.may_stretch else timing.interval
+        return max(timing.interval, timing.interval_live) if self.status.latest.may_stretch else timing.interval
 
     # -- what the worker reports ------------------------------------------------------------------------------------
 
@@ -107,7 +107,7 @@ class LiveUpdates:
         A file that is renamed is announced as a removal first and then, seconds later, as a new item. A poll mostly
         sees both at once.
         """
-        return retention if retention is None or not self.status.is_live else max(retention, SETTLE_S)
+        return retention if retention is None or not self.status.latest.is_live else max(retention, SETTLE_S)
 
     def reconfigured(self) -> None:
         """Apply a new configuration: connect or disconnect."""
@@ -162,7 +162,7 @@ class LiveUpdates:
 
     def _changed(self) -> None:
         """Poll at the usual interval again if the server is no longer live."""
-        if not self.status.is_live:
+        if not self.status.latest.is_live:
             self._worker.poll_within(self._worker.context.timing.interval)
         self._wake()
 

@@ -19,6 +19,7 @@ from retrovue_daemon.sources.plex.details_requests import DetailsRequests
 from retrovue_daemon.sources.plex.key_pages import KeyPages
 from retrovue_daemon.sources.plex.labels import LabelRequests
 from retrovue_daemon.sources.plex.metadata import Metadata
+from retrovue_daemon.sources.plex.pace import Pace
 from retrovue_daemon.sources.plex.pages import (
     LARGEST_FIRST_PAGE,
     PageSource,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from retrovue_daemon.config import ServerSection
     from retrovue_daemon.records import FoundPage, FoundShow, LibraryListing, Page, ServerIdentity
     from retrovue_daemon.sources.plex.body import BodyBudget
-    from retrovue_daemon.sources.plex.streams import ListedStreams
     from retrovue_daemon.sources.plex.transport import Response
 
 
@@ -85,8 +85,8 @@ class PlexClient:
     """One Plex Media Server, accessed over one session; an async context manager.
 
     ``metadata`` requests single items, ``details`` all that is known about many, ``collections`` and ``labels`` what
-    their names say; ``notifications`` are the connections on which the server announces changes, ``requested`` the
-    items that were requested a moment ago.
+    their names say. ``notifications`` are the connections on which the server announces changes, ``requested`` the
+    items that were requested a moment ago, ``listed_streams`` knows whether listings show the streams of files.
     ``client_identifier`` identifies this installation to the server and stays the same across restarts. Clients of
     one process share ``bodies``, the memory for responses. All methods raise only PlexError, whose texts never
     contain the token.
@@ -113,12 +113,14 @@ class PlexClient:
             bodies=bodies,
             clock=clock,
         )
-        self._source = PageSource(self._transport, server, clock)
-        self.metadata = Metadata(self._transport, self._source.turn, server.name)
-        self.details = DetailsRequests(self._transport, self._source.turn)
-        keys = KeyPages(self._transport, self._source.turn, self._source.page_size, server.name)
-        self.collections = CollectionRequests(keys, self._transport, self._source.turn, server.name)
-        self.labels = LabelRequests(keys, self._transport, self._source.turn)
+        pace = Pace(server.name, clock)
+        self._source = PageSource(self._transport, server, pace, clock)
+        self.listed_streams = self._source.streams
+        self.metadata = Metadata(self._transport, pace.turn, server.name)
+        self.details = DetailsRequests(self._transport, pace.turn)
+        keys = KeyPages(self._transport, pace.turn, self._source.page_size, server.name)
+        self.collections = CollectionRequests(keys, self._transport, pace.turn, server.name)
+        self.labels = LabelRequests(keys, self._transport, pace.turn)
         self.notifications = self._transport.notifications()
         self.requested = self._transport.requested
         self._leaves_useless: set[str] = set()
@@ -136,11 +138,6 @@ class PlexClient:
     ) -> None:
         await self._source.close()
         await self._transport.__aexit__(kind, error, traceback)
-
-    @property
-    def listed_streams(self) -> ListedStreams:
-        """What is known about the streams of files in the server's listings."""
-        return self._source.streams
 
     async def identity(self) -> ServerIdentity:
         """Request the server's identity, without the token: until it is known, the token could reach anyone."""

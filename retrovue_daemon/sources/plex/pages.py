@@ -10,19 +10,19 @@ from retrovue_daemon.errors import RequestRefused, ServerBusy
 from retrovue_daemon.records import Episode
 from retrovue_daemon.sources.plex.arguments import LEFT_OUT, paging
 from retrovue_daemon.sources.plex.guid import GUIDParser
-from retrovue_daemon.sources.plex.pace import Asked, Pace
+from retrovue_daemon.sources.plex.pace import Asked
 from retrovue_daemon.sources.plex.paging import MOST_ENTRIES, Pager
 from retrovue_daemon.sources.plex.parse import parse_page
 from retrovue_daemon.sources.plex.streams import STREAMS, ListedStreams
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection, Mapping
-    from contextlib import AbstractAsyncContextManager
 
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.config import ServerSection
     from retrovue_daemon.records import Kind, Page
     from retrovue_daemon.sources.plex.body import BodyShare
+    from retrovue_daemon.sources.plex.pace import Pace
     from retrovue_daemon.sources.plex.transport import Response, Transport
 
 LARGEST_XML_PAGE: Final = 250
@@ -63,12 +63,12 @@ class _Listing(NamedTuple):
 class PageSource:
     """Requests pages from one server. ``close`` ends all running fetches."""
 
-    def __init__(self, transport: Transport, server: ServerSection, clock: Clock | None) -> None:
+    def __init__(self, transport: Transport, server: ServerSection, pace: Pace, clock: Clock | None) -> None:
         self._transport = transport
         self._clock = clock
         self._name = server.name
         self._concurrency = server.concurrency
-        self._pace = Pace(server.name, clock)
+        self._pace = pace
         self._refuses_exclusions = False
         self.streams = ListedStreams(server.name)
         self._fetches: set[asyncio.Task[Page]] = set()
@@ -116,10 +116,6 @@ class PageSource:
             most_entries=most_entries,
         )
         return pager.pages()
-
-    def turn(self) -> AbstractAsyncContextManager[None]:
-        """Wait until the server may be sent a request for a page or an item."""
-        return self._pace.turn()
 
     def page_size(self, most: int) -> int:
         """Return how many entries a page may have, at most ``most``, for the server's format."""

@@ -83,7 +83,7 @@ async def test_trouble_is_logged_when_it_begins_and_when_it_ends(live, plex, eve
     assert len(asyncio.all_tasks()) < tasks + 15  # a poll may run
     # Per try: the identity, two channels, perhaps the sessions, and a poll of three libraries.
     assert (len(plex.requests) - requests) / 20 < 20
-    assert not live.service.supervisor.workers["home"].live.status.may_stretch
+    assert not live.service.supervisor.workers["home"].live.status.latest.may_stretch
     end(plex)
     await live.service.clock.wake("notifications home")
     await plex.notifications.connected()

@@ -79,7 +79,7 @@ async def _is_live(supervisor: Supervisor) -> bool:
 
     try:
         async with asyncio.timeout(LONGEST_S):
-            while not supervisor.workers["home"].live.status.is_live:  # noqa: ASYNC110 -- the daemon has no event
+            while not supervisor.workers["home"].live.status.latest.is_live:  # noqa: ASYNC110 -- the daemon has no event
                 await asyncio.sleep(LOOK_S)
             for job in supervisor.submit(EVERYTHING, "home"):
                 await job.done
