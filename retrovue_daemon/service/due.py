@@ -18,7 +18,7 @@ from retrovue_daemon.sync.passes.show import ShowPass
 from retrovue_daemon.sync.passes.vanished import VanishedPass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator, Sequence
+    from collections.abc import Container, Iterator, Sequence
 
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.config import SyncSection
@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from retrovue_daemon.service.job import Job
     from retrovue_daemon.service.schedule import LibraryBackoff
     from retrovue_daemon.service.selection import Selection
+    from retrovue_daemon.service.slots import Slots
     from retrovue_daemon.store.tables.libraries import StoredLibrary
     from retrovue_daemon.sync.discovery import Contact
     from retrovue_daemon.sync.passes.base import LibraryPass
     from retrovue_daemon.sync.progress import Meter
-    from retrovue_daemon.sync.target import LibraryTarget, PassContext, Slot
+    from retrovue_daemon.sync.target import LibraryTarget, PassContext
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -64,9 +65,7 @@ class LibraryWork(msgspec.Struct, frozen=True, eq=False):
         """The title of each pass, in order."""
         return (*((self.target.row.name,) if self.plan else ()), *(show.title for show, _ in self.shows))
 
-    def passes(
-        self, meters: Sequence[Meter], new_slot: Callable[[], Slot]
-    ) -> Iterator[tuple[LibraryPass, PassContext]]:
+    def passes(self, meters: Sequence[Meter], slots: Slots) -> Iterator[tuple[LibraryPass, PassContext]]:
         """Yield each pass in order with its context, which has a slot of its own; a vanished library needs none.
 
         The meter of a pass is finished when the next pass is requested.
@@ -77,14 +76,14 @@ class LibraryWork(msgspec.Struct, frozen=True, eq=False):
             if self.vanished:
                 yield VanishedPass(self.context, self.target), self.context
             else:
-                context = replace(self.context, slot=new_slot())
+                context = replace(self.context, slot=slots.slot_for(self.target.server))
                 if self.plan.kind == "full":
                     yield FullPass(context, self.target, meter), context
                 else:
                     yield QuickPass(context, self.target, meter, settled=self.plan.settled), context
             meter.finish()
         for (show, shared), meter in zip(self.shows, remaining, strict=True):
-            context = replace(shared, slot=new_slot())
+            context = replace(shared, slot=slots.slot_for(self.target.server))
             yield ShowPass(context, self.target, meter, show), context
             meter.finish()
 

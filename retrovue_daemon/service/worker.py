@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Never
 
 import msgspec
@@ -245,10 +244,9 @@ class ServerWorker:
         """Run the passes over one library, one after the other."""
         reports: list[asyncio.Future[PassReport]] = []
         are_logged = False
-        new_slot = partial(self.context.slots.slot_for, self.name)
         try:
             with ReportFailures(self.fail, *work.jobs):
-                for library_pass, pass_context in work.passes(meters, new_slot):
+                for library_pass, pass_context in work.passes(meters, self.context.slots):
                     reports.append(asyncio.get_running_loop().create_future())
                     await run_pass(library_pass, pass_context, work.target, reports[-1])
                     report = await with_hint(reports[-1].result(), work, self.health)
