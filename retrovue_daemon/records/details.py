@@ -60,6 +60,12 @@ class Details(msgspec.Struct, frozen=True, gc=False):
     has_chapters: bool = False
     """Whether the server says that there are chapters, which the response may lack."""
 
+    @property
+    def elements(self) -> int:
+        """The number of tags, credits, chapters and markers."""
+        tags = sum(map(len, (self.tags or {}).values()))
+        return tags + sum(map(len, (self.credits or (), self.chapters or (), self.markers or ())))
+
 
 class DetailsPage(msgspec.Struct, frozen=True):
     """The details in one response; ``skipped`` counts entries that are no item, ``size`` the bytes of the body."""

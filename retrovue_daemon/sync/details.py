@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from retrovue_daemon.records import Kind
-from retrovue_daemon.store.items.details import ReadItem, write_details
+from retrovue_daemon.store.items.details import ReadItem, portions, write_details
 from retrovue_daemon.store.items.wanting import MOST_AGAIN, due_again, first_listed, in_turn, of_seasons, wanting
 
 if TYPE_CHECKING:
@@ -169,13 +169,17 @@ class DetailsPass:
 
     async def _read(self, kind: Kind, items: Sequence[WantingItem], *, is_turn: bool = False) -> None:
         """Request and store all details of items."""
-        answer = await self._request(kind, items)
-        if kind is not Kind.SHOW:
-            self._context.abilities.learn(answer)
-            await self._probe(kind, items, answer)
-        now = self._context.now()
-        again = {item.id: self._again(kind, item, answer, now, is_turn=is_turn) for item in items}
-        await self._store(kind, items, answer, again)
+        waiting = items
+        while waiting and (waiting is items or await self._may_continue()):
+            answer = await self._request(kind, waiting)
+            asked = [item for item in waiting if item.rating_key not in answer.rest]
+            waiting = [item for item in waiting if item.rating_key in answer.rest]
+            if kind is not Kind.SHOW:
+                self._context.abilities.learn(answer)
+                await self._probe(kind, asked, answer)
+            now = self._context.now()
+            again = {item.id: self._again(kind, item, answer, now, is_turn=is_turn) for item in asked}
+            await self._store(kind, asked, answer, again)
 
     async def _read_times(self, kind: Kind, due: Sequence[WantingItem]) -> None:
         """Request and store chapters and markers of items, and of their seasons: they are made for all of one."""
@@ -187,8 +191,9 @@ class DetailsPass:
         waiting = list(items.values())
         while waiting and await self._may_continue():
             most = self._context.client.details.at_once
-            batch, waiting = waiting[:most], waiting[most:]
-            answer = await self._request(kind, batch, times_only=True)
+            answer = await self._request(kind, waiting[:most], times_only=True)
+            batch = [item for item in waiting[:most] if item.rating_key not in answer.rest]
+            waiting = [item for item in waiting if item not in batch]
             self._context.abilities.learn(answer)
             again = {each.id: _following(each, now) for each in batch}
             await self._store(kind, batch, answer, again, times_only=True)
@@ -277,8 +282,8 @@ class DetailsPass:
                 later = now + (UNSENT_S if is_first else UNREADABLE_S)
                 rows.append(ReadItem(item.id, item.rating_key, item.stamp, later, times, None))
                 self._skip(item, answer.unreadable.get(item.rating_key))
-        if rows:
-            result = await self._context.database.writer.run(write_details, kind, rows, now)
+        for part in portions(rows):
+            result = await self._context.database.writer.run(write_details, kind, part, now)
             self.counts.read += result.read
             self.counts.changed += result.changed
             self.counts.moved += result.moved

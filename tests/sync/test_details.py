@@ -62,6 +62,16 @@ async def test_all_details_are_there_after_a_sync(sync, rich, plex, path) -> Non
     assert {each.pending for each in report.details.values()} == {0}
 
 
+async def test_heavy_details_are_stored_bit_by_bit(sync, rich, plex, path, monkeypatch) -> None:
+    """After each request the rest is requested, and each item is written by itself: all of them arrive."""
+    monkeypatch.setattr("retrovue_daemon.sources.plex.details_requests.MOST_BYTES_OF_IDS", 5)
+    monkeypatch.setattr("retrovue_daemon.sources.plex.details_requests.HEAVY", 0)
+    monkeypatch.setattr("retrovue_daemon.store.items.details.MOST_ELEMENTS", 1)
+    with_times(plex)
+    await sync(rich(plex))
+    assert stored_details(path) == details_of(plex.world)
+
+
 async def test_the_texts_of_films_come_from_the_complete_lists(sync, rich, plex, rows) -> None:
     """And later listings, which have two genres, leave them."""
     await sync(rich(plex))

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from retrovue_daemon.errors import PlexError, RequestRefused, ServerTimeout
+from retrovue_daemon.errors import AnswerTooLarge, PlexError, RequestRefused, ServerTimeout
 from retrovue_daemon.sources.plex.arguments import ALL_DETAILS, TIMES_ONLY
 from retrovue_daemon.sources.plex.details import parse_details
 from retrovue_daemon.sources.plex.narrowing import MOST_IN_A_ROW, MOST_TIMEOUTS_IN_A_ROW, Halving, may_be_one_entry
@@ -25,6 +25,18 @@ MOST_IDS: Final = 100
 MOST_BYTES_OF_IDS: Final = 3_500
 """The same in bytes: many proxies limit a request's first line to 8 KB, and some encode the commas."""
 
+HEAVY: Final = 8 * 1024 * 1024
+"""Bytes of an answer, about, from which on the caller is to store it first; that for 100 items has three million.
+
+A response that has so many takes five times as much memory while it is read.
+"""
+
+_BYTES_PER_ELEMENT: Final = 300
+"""A credit takes that beside its texts."""
+
+_ANSWERS_UNTIL_MORE: Final = 8
+"""Responses after which more items are requested at once again, once one was too large or heavy."""
+
 _FEWEST_IDS: Final = 10
 _NOT_FOUND: Final = 404
 _TOO_LONG: Final = frozenset({400, 413, 414, 431})
@@ -36,7 +48,7 @@ class DetailsAnswer(msgspec.Struct):
 
     ``unreadable`` are the items that spoil every response that contains them, ``ignored`` counts entries that were
     not requested. ``failure`` is set if the server failed; the items that are in neither list were then not
-    requested, otherwise the server does not have them.
+    requested, otherwise the server does not have them. ``rest`` are those to request next, if the answer is heavy.
     """
 
     found: dict[str, Details] = msgspec.field(default_factory=dict)
@@ -45,6 +57,7 @@ class DetailsAnswer(msgspec.Struct):
     together: set[str] = msgspec.field(default_factory=set)
     """The found items that were requested with others."""
     failure: PlexError | None = None
+    rest: frozenset[str] = frozenset()
 
 
 class DetailsRequests:
@@ -57,6 +70,7 @@ class DetailsRequests:
         self._transport = transport
         self._turn = turn
         self.at_once = self._most = MOST_IDS
+        self._until_more = 0
         self._omits = False
         """Whether a response was seen that has some of the requested items only. Then one without any means that the
         server has none of them. Some servers send nothing if they lack one of the items, or if several are requested.
@@ -70,7 +84,7 @@ class DetailsRequests:
         If that fails, items are requested in halves, down to the one that the server cannot send. Never raises
         PlexError: what was read before a failure is part of the answer.
         """
-        answer = DetailsAnswer()
+        answer, weight = DetailsAnswer(), 0
         requests = Halving(_in_lines(rating_keys, self.at_once))
         for keys in requests:
             try:
@@ -92,6 +106,7 @@ class DetailsRequests:
                 continue
             if page is not None:
                 _add(answer, keys, kind, page)
+                weight += self._weigh(answer, keys, page)
             absent = [key for key in keys if key not in answer.found]
             if len(absent) < len(keys):
                 # Some servers send fewer items than requested at once.
@@ -101,6 +116,9 @@ class DetailsRequests:
                 requests.succeeded()
             else:
                 requests.halve(keys)
+            if weight > HEAVY:
+                answer.rest = frozenset(requests.rest)
+                break
         return answer
 
     async def _request(
@@ -123,15 +141,32 @@ class DetailsRequests:
         except RequestRefused as refusal:
             if refusal.status != _NOT_FOUND:
                 raise
+        except AnswerTooLarge:
+            self._request_fewer(len(rating_keys))
+            raise
         except ServerTimeout:
             self._adapt(LONG_S + 1, len(rating_keys))
             raise
         return None
 
+    def _weigh(self, answer: DetailsAnswer, keys: Sequence[str], page: DetailsPage) -> int:
+        """Return how many bytes a response adds to an answer, about: none without any of the items."""
+        found = [answer.found[key] for key in keys if key in answer.found]
+        weight = page.size + _BYTES_PER_ELEMENT * sum(item.elements for item in found) if found else 0
+        if weight > HEAVY:
+            self._request_fewer(len(keys))
+        return weight
+
+    def _request_fewer(self, asked: int) -> None:
+        """Request half as many items at once for a while, after a response that held too much, or would have."""
+        self.at_once, self._until_more = max(1, min(self.at_once, asked // 2)), _ANSWERS_UNTIL_MORE
+
     def _adapt(self, seconds: float, asked: int) -> None:
         """Request fewer items at once after a slow response, and more again after a fast one."""
         if seconds > LONG_S:
             self.at_once = min(self._most, max(_FEWEST_IDS, min(self.at_once, asked) // 2))
+        elif self._until_more:
+            self._until_more -= 1
         elif seconds < SHORT_S and asked >= self.at_once:
             self.at_once = min(self._most, self.at_once * 2)
 

@@ -15,9 +15,13 @@ from retrovue_daemon.store.items.tags import store_people, tag_ids
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from retrovue_daemon.records import Credit, Details
+
+
+MOST_ELEMENTS: Final = 10_000
+"""Tags, credits, chapters and markers per transaction; those of 100 items are seldom more than 6,000."""
 
 
 class ReadItem(NamedTuple):
@@ -83,6 +87,20 @@ def write_details(connection: sqlite3.Connection, kind: Kind, items: Sequence[Re
     renamed = _write_rows(connection, kind, [item for item in items if item.id in present], changed, now)
     record(connection, kind, "updated", sorted(changed | pictured | renamed))
     return DetailsResult(len(read), len(changed), len(items) - len(present))
+
+
+def portions(items: Sequence[ReadItem]) -> Iterator[list[ReadItem]]:
+    """Yield items for one `write_details` after the other: each takes several times the memory of what it writes."""
+    portion: list[ReadItem] = []
+    elements = 0
+    for item in items:
+        portion.append(item)
+        elements += 0 if item.details is None else item.details.elements
+        if elements >= MOST_ELEMENTS:
+            yield portion
+            portion, elements = [], 0
+    if portion:
+        yield portion
 
 
 def _present(connection: sqlite3.Connection, kind: Kind, items: Sequence[ReadItem]) -> set[int]:

@@ -11,7 +11,7 @@ from aiohttp import web
 from retrovue_daemon.errors import Unauthorized
 from retrovue_daemon.records import Chapter, Credit, Details, Kind, Marker
 from retrovue_daemon.sources.plex.details import MOST_CREDITS, MOST_TIMES, parse_details
-from retrovue_daemon.sources.plex.details_requests import MOST_BYTES_OF_IDS, MOST_IDS
+from retrovue_daemon.sources.plex.details_requests import HEAVY, MOST_BYTES_OF_IDS, MOST_IDS
 from retrovue_daemon.sources.plex.narrowing import MOST_IN_A_ROW
 
 if TYPE_CHECKING:
@@ -342,6 +342,63 @@ async def test_a_line_that_a_proxy_refuses_is_shortened_for_good(plex, connect) 
     requests = len(plex.requests)
     await client.details.read([str(number) for number in range(100)], Kind.MOVIE, cast=20)
     assert len(plex.requests) == requests + 4
+
+
+async def test_a_heavy_answer_leaves_the_rest_for_the_next_one(plex, connect) -> None:
+    """Items with thousands of people would fill the memory if those of a hundred were collected."""
+    crowd = [{"tag": f"Person {number}"} for number in range(MOST_CREDITS)]
+
+    async def heavy(request: web.Request) -> web.Response:
+        if len(keys_of(request)) > 4:
+            return web.Response(status=500)
+        return web.Response(body=body(*(entry(key, Writer=crowd, Producer=crowd) for key in keys_of(request))))
+
+    plex.otherwise = heavy
+    client, keys, answers = await connect(), [str(number) for number in range(40)], 0
+    while keys:
+        answer = await client.details.read(keys, Kind.MOVIE, cast=20)
+        assert sum(each.elements for each in answer.found.values()) * 300 <= 2 * HEAVY
+        assert answer.found.keys() == set(keys) - answer.rest
+        keys, answers = sorted(answer.rest, key=int), answers + 1
+    assert answers > 2
+
+
+async def test_after_a_heavy_response_fewer_items_are_requested(plex, connect) -> None:
+    """While it is read, it takes several times as much memory as its answer."""
+    crowd = [{"tag": f"Person {number}"} for number in range(150)]
+    entries = [entry(key, Writer=crowd, Producer=crowd) for key in range(100)]
+    plex.otherwise = plex.reply({"MediaContainer": {"size": 100, "Metadata": entries}})
+    client = await connect()
+    answer = await client.details.read([str(number) for number in range(100)], Kind.MOVIE, cast=20)
+    assert (len(answer.found), client.details.at_once) == (100, 50)
+
+
+async def test_what_is_heavy_but_was_not_requested_is_no_reason_to_stop(plex, connect) -> None:
+    """The caller requests the rest until there is none."""
+    crowd = [{"tag": f"Person {number}"} for number in range(MOST_CREDITS)]
+    foreign = [entry(key, Writer=crowd) for key in range(1_000, 1_040)]
+    plex.otherwise = plex.reply({"MediaContainer": {"size": 40, "Metadata": foreign}})
+    answer = await (await connect()).details.read(["1", "2", "3", "4"], Kind.MOVIE, cast=20)
+    assert (answer.found, answer.rest, answer.ignored) == ({}, frozenset(), 40 * 7)
+
+
+async def test_after_too_large_a_response_few_items_are_requested_for_a_while(plex, connect) -> None:
+    """Otherwise each answer with such items would begin with megabytes that are thrown away."""
+    objects = [{"tag": "x"}] * 1_500
+
+    async def large(request: web.Request) -> web.Response:
+        return web.Response(body=body(*(entry(key, Role=objects) for key in keys_of(request))))
+
+    plex.otherwise = large
+    client = await connect()
+    await client.details.read([str(number) for number in range(100)], Kind.MOVIE, cast=20)
+    assert client.details.at_once == 25
+    sizes = []
+    for start in range(100, 600, 50):
+        await client.details.read([str(number) for number in range(start, start + 25)], Kind.MOVIE, cast=20)
+        sizes.append(client.details.at_once)
+    assert sizes[:3] == [25] * 3
+    assert max(sizes) == 50
 
 
 async def test_an_answer_for_another_item_is_ignored_and_counted(plex, connect) -> None:
