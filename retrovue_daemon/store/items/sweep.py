@@ -93,10 +93,17 @@ def still_of(
     return found
 
 
-def seen_before(connection: sqlite3.Connection, kind: Kind, ids: Sequence[int], moment: int) -> array[int]:
+def seen_before(
+    connection: sqlite3.Connection, kind: Kind, ids: Sequence[int], moment: int, *, chunk: int = 10_000
+) -> array[int]:
     """Return those of these rows that were first seen by a moment."""
     query = f"SELECT id FROM {TABLES[kind]} WHERE id IN (SELECT value FROM json_each(?)) AND first_moment <= ?"
-    return array("q", (row_id for (row_id,) in connection.execute(query, (json_list(ids), moment))))
+    found = array("q")
+    # As a list and as text, a million ids at once would take 50 MB.
+    for start in range(0, len(ids), chunk):
+        rows = connection.execute(query, (json_list(ids[start : start + chunk]), moment))
+        found.extend(row_id for (row_id,) in rows)
+    return found
 
 
 def parents_of_others(

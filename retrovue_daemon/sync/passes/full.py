@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from array import array
 from typing import TYPE_CHECKING, ClassVar
 
@@ -21,7 +22,7 @@ from retrovue_daemon.sync.verdict import Verdict
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
     from retrovue_daemon.records import Kind, LibraryListing
     from retrovue_daemon.sources.plex.client import Listing
@@ -103,12 +104,24 @@ class FullPass:
         """
         found: dict[Kind, list[int]] = {}
         for kind, row_ids in leaving.items():
-            staying = SeenIds(row_ids).unseen(self._unlisted[kind])
-            if staying and self._listed[kind].log.unreadable:
+            if self._listed[kind].log.unreadable:
                 found[kind] = []
-                for chunk in _chunks(staying):
-                    found[kind] += await self._context.database.reader.run(with_guid_elsewhere, kind, chunk)
+                async for staying in self._staying(kind, row_ids):
+                    found[kind] += await self._context.database.reader.run(with_guid_elsewhere, kind, staying)
         return found
+
+    async def _staying(self, kind: Kind, row_ids: Sequence[int]) -> AsyncIterator[Sequence[int]]:
+        """Yield the other unlisted rows than these, which are some of them, a few thousand at a time."""
+        if len(row_ids) == len(self._unlisted[kind]):
+            return
+        these = SeenIds()
+        for chunk in _chunks(row_ids):
+            these.update(chunk)
+            await asyncio.sleep(0)
+        for chunk in _chunks(self._unlisted[kind]):
+            if staying := these.unseen(chunk):
+                yield staying
+            await asyncio.sleep(0)
 
     async def _displaced(
         self, gone: Mapping[Kind, Sequence[int]], moved: Mapping[Kind, Sequence[int]]
@@ -120,9 +133,10 @@ class FullPass:
         reader = self._context.database.reader
         found: dict[Kind, list[int]] = {}
         for kind, row_ids in gone.items():
-            staying = SeenIds(row_ids).unseen(self._unlisted[kind])
-            displaced = await reader.run(displaced_rows, kind, staying) if staying else []
-            found[kind] = [*displaced, *moved.get(kind, ())]
+            found[kind] = []
+            async for staying in self._staying(kind, row_ids):
+                found[kind] += await reader.run(displaced_rows, kind, staying)
+            found[kind] += moved.get(kind, ())
         return found
 
     def _incomplete(self, *doubts: str) -> Verdict:
