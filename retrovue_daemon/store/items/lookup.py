@@ -118,14 +118,24 @@ def libraries_of_keys(connection: sqlite3.Connection, server_id: int, rating_key
     return found
 
 
-def living_row(connection: sqlite3.Connection, kind: Kind, library_id: int, others: Iterable[int]) -> int | None:
-    """Return the id of a row of a library that is not missing and none of the ``others``, or None."""
-    query = (
-        f"SELECT id FROM {TABLES[kind]} WHERE library_id = ? AND state <> 'missing'"
-        " AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT 1"
-    )
-    found = connection.execute(query, (library_id, json_list(others))).fetchone()
-    return None if found is None else int(found[0])
+def living_rows(connection: sqlite3.Connection, kind: Kind, library_id: int, others: Iterable[int]) -> list[int]:
+    """Return the ids of up to three rows of a library that are not missing and none of the ``others``.
+
+    They are far apart, the first, the last and one in the middle: what is deleted together mostly came together.
+    """
+    where = "library_id = ? AND state <> 'missing' AND id NOT IN (SELECT value FROM json_each(?))"
+    values = (library_id, json_list(others))
+
+    def one(condition: str, *more: int) -> int | None:
+        query = f"SELECT id FROM {TABLES[kind]} WHERE {where} {condition} LIMIT 1"
+        found = connection.execute(query, (*values, *more)).fetchone()
+        return None if found is None else int(found[0])
+
+    first, last = one("ORDER BY id"), one("ORDER BY id DESC")
+    if first is None or last is None:
+        return []
+    middle = one("AND id >= ? ORDER BY id", (first + last) // 2)
+    return list(dict.fromkeys(each for each in (first, last, middle) if each is not None))
 
 
 class KnownFile(NamedTuple):

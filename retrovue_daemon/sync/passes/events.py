@@ -11,7 +11,7 @@ import msgspec
 
 from retrovue_daemon.errors import PlexError, WrongLibrary
 from retrovue_daemon.records import Episode, Item, Kind, LocatedPage, Movie, Page, Season
-from retrovue_daemon.store.items.lookup import living_row, rating_keys, rows_of_keys, shows_of_keys
+from retrovue_daemon.store.items.lookup import living_rows, rating_keys, rows_of_keys, shows_of_keys
 from retrovue_daemon.store.tables.runs import Counts, list_library_again, record_failure, record_run
 from retrovue_daemon.sync.confirmation import confirm
 from retrovue_daemon.sync.listing import ListingReader
@@ -174,13 +174,20 @@ class EventsPass:
         if not any(leaving.values()):
             return Verdict("ok")
         reader, library_id = self._context.database.reader, self._library.row.id
-        controls = {kind: await reader.run(living_row, kind, library_id, ids) for kind, ids in leaving.items() if ids}
-        living = {kind: SeenIds(() if row_id is None else (row_id,)) for kind, row_id in controls.items()}
         doubtful = {kind: ids for kind, ids in leaving.items() if ids}
-        try:
-            confirmed = await confirm(self._context, self._library, doubtful, living)
-        except PlexError as error:
-            return Verdict("incomplete", str(error), list_again=True, cause=error)
+        candidates = {kind: await reader.run(living_rows, kind, library_id, ids) for kind, ids in doubtful.items()}
+        controls: dict[Kind, int | None] = {}
+        confirmed = None
+        # The item of a control may have just been deleted, too.
+        for number in range(max(1, *map(len, candidates.values()))):
+            controls = {kind: ids[min(number, len(ids) - 1)] if ids else None for kind, ids in candidates.items()}
+            living = {kind: SeenIds(() if row_id is None else (row_id,)) for kind, row_id in controls.items()}
+            try:
+                confirmed = await confirm(self._context, self._library, doubtful, living)
+            except PlexError as error:
+                return Verdict("incomplete", str(error), list_again=True, cause=error)
+            if confirmed is not None:
+                break
         if confirmed is None:
             return Verdict(
                 "incomplete", "the server responds with 404 for an item that should be there", list_again=True

@@ -51,6 +51,32 @@ async def test_an_edit_and_a_deletion(live, plex, rows, events):
     assert [line["level"] for line in events.of("sync.finished") if line["kind"] == "events"] == ["info"]
 
 
+async def test_a_deletion_beside_others_that_are_not_announced_yet(follow, plex, rows):
+    """Films are deleted one after the other: the next one is gone, too, and proves nothing against the server."""
+    for number in range(3):
+        plex.changes.add_movie("1", f"Yet Another {number}", 1931)
+    live = await follow(plex)
+    plex.faults.fail("/library/sections/1/*", status=500, times=None)
+    first, second = list(plex.world.movies())[:2]
+    plex.faults.fail(f"/library/metadata/{second.id}", status=404, times=None)
+    plex.changes.delete(first.id)
+    await live.after(2)
+    assert states(rows)[first.title] == "missing"
+    assert states(rows)[second.title] == "active"
+    # The first; the control in vain; another one and the first; both once more.
+    assert len(plex.requests_for(ITEMS)) == 6
+
+
+async def test_a_server_that_denies_everything_proves_nothing(live, plex, rows):
+    """The library had another film, which is requested as well."""
+    plex.faults.fail("/library/sections/1/*", status=500, times=None)
+    plex.faults.fail(ITEMS, status=404, times=None)
+    plex.changes.delete(next(iter(plex.world.movies())).id)
+    await live.after(2)
+    assert {*states(rows).values()} == {"active"}
+    assert len(plex.requests_for(ITEMS)) <= 3
+
+
 @pytest.mark.parametrize("form", ["state", "type"])
 async def test_a_frame_that_lies_removes_nothing(live, plex, rows, events, form):
     """It costs a request, and no line but at level debug."""
