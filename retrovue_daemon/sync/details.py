@@ -217,7 +217,7 @@ class DetailsPass:
         for key in self._context.abilities.sample(kind, together, self._context.now()):
             if self._context.abilities.are_known or not await self._may_continue():
                 break
-            single = await self._context.client.details.read([key], kind, cast=self._context.cast)
+            single = await self._request(kind, [item for item in items if item.rating_key == key])
             if key in single.found:
                 self._context.abilities.compare(answer.found[key], single.found[key])
                 answer.found[key] = single.found[key]
@@ -225,9 +225,10 @@ class DetailsPass:
         await self._context.abilities.keep()
 
     async def _request(self, kind: Kind, items: Sequence[WantingItem], *, times_only: bool = False) -> DetailsAnswer:
-        keys = [item.rating_key for item in items]
-        details = self._context.client.details
-        return await details.read(keys, kind, cast=self._context.cast, times_only=times_only)
+        durations = {item.rating_key: item.duration for item in items}
+        return await self._context.client.details.read(
+            [*durations], kind, cast=self._context.cast, times_only=times_only, durations=durations
+        )
 
     async def _may_continue(self) -> bool:
         return await self._context.may_continue(self._target.library_id)

@@ -40,6 +40,8 @@ class Known:
                 continue
             unsure = TIMES if {(row.table, row.key), *_keys(done, name)} & (self.damaged | done.damaged) else EMPTY
             yield from _no_worse(done, row, unsure, pairs)
+            if unsure:
+                yield from _within(done, row)
             if row.present and (row.table, row.key) in done.ended.items and _is_clear(done, row):
                 if done.details.get(row.library) == 0 and not _is_skipped(done, row):
                     is_quiet = row.is_read and _signs(done.ended, row) in self.signs[name]
@@ -141,6 +143,22 @@ def _no_worse(done: Round, row: Row, unsure: frozenset[str], pairs: Pairs) -> It
 
 def _unread(done: Round, key: Key, what: str) -> list[list[object]]:
     return [each.rich.shortened.get(key, {}).get(what, []) for each in (done.began, done.ended)]
+
+
+def _within(done: Round, row: Row) -> Iterator[str]:
+    """Chapters and markers that came end with the item or its files, even if its length arrived damaged."""
+    key, was = (row.table, row.key), done.before.by_id.get((row.table, row.id))
+    last = 0
+    for each in (done.before, done.after, done.began, done.ended):
+        files = [file["duration"] for file in each.files.values() if _owns(key, file)]
+        own = each.items[key].content["duration"] if key in each.items and row.table != "shows" else 0
+        last = max(
+            last, sum(length for length in files if isinstance(length, int)), own if isinstance(own, int) else 0
+        )
+    for name in TIMES if last else EMPTY:
+        times = row.lists.get(name, [])
+        if (was is None or times != was.lists.get(name, [])) and any(end > last for _, _, end, *_ in times):
+            yield f"{key} has the {name} {times}, and lasts {last} ms"
 
 
 # Collections

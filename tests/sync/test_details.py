@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import Counter
 from math import ceil
@@ -11,7 +12,8 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from retrovue_daemon.demo import SimulatedPlex, generated_library
+from retrovue_daemon.demo import SimulatedPlex, World, generated_library
+from retrovue_daemon.demo.items import Media, Part
 from retrovue_daemon.demo.timeline import Chapter, Marker
 from retrovue_daemon.service.daemon import SyncOptions
 from retrovue_daemon.service.selection import Selection
@@ -70,6 +72,39 @@ async def test_heavy_details_are_stored_bit_by_bit(sync, rich, plex, path, monke
     with_times(plex)
     await sync(rich(plex))
     assert stored_details(path) == details_of(plex.world)
+
+
+@pytest.mark.parametrize(
+    ("stored", "lengths", "end"),
+    [
+        (5_000_000, [[4_000_000]], 5_000_000),
+        (None, [[4_000_000], [1_000_000, 3_500_000], [9_000_000, None]], 4_500_000),
+        (None, [[None]], 9_000_000),
+        (None, [], 9_000_000),
+    ],
+    ids=["the item's", "the longest version's", "no file's", "no file"],
+)
+async def test_chapters_end_with_the_item_though_its_details_have_no_duration(
+    sync, rich, path, stored, lengths, end
+) -> None:
+    """By what its listing said, or its files; a version counts if the duration of each of its files is known."""
+    async with SimulatedPlex(World()) as plex:
+        library = plex.changes.add_library("movie", "Movies", "/srv/movies")
+        film = plex.changes.add_movie(library.key, "Film")
+        number = itertools.count(1)
+        versions = [
+            [Part(id=(part := next(number)), file=f"/srv/movies/{part}.mkv", stamp=1, duration=each) for each in one]
+            for one in lengths
+        ]
+        media = tuple(Media(id=next(number), parts=tuple(parts)) for parts in versions)
+        plex.changes.edit(film.id, duration=stored, media=media)
+        plex.rich.set_chapters(film.id, Chapter(0, 60_000, "One"), Chapter(60_000, 9_000_000, "Two"))
+        await sync(rich(plex), SyncOptions(selection=Selection(details=False)))
+        plex.faults.damaged.add(film.id)
+        plex.changes.edit(film.id, summary="Edited")
+        await sync(rich(plex))
+    ((_, lists),) = stored_details(path).items()
+    assert [times for _, *times in lists["chapters"]] == [[0, 60_000], [60_000, end]]
 
 
 async def test_the_texts_of_films_come_from_the_complete_lists(sync, rich, plex, rows) -> None:

@@ -6,6 +6,7 @@ the rest of the response.
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from retrovue_daemon.records import Chapter, Credit, Details, DetailsPage, Kind, Marker, folded
@@ -16,7 +17,7 @@ from retrovue_daemon.sources.plex.names import clean
 from retrovue_daemon.sources.plex.parse import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from retrovue_daemon.records import Job, TagKind
     from retrovue_daemon.sources.plex.details_structs import ChapterEntry, DetailsEntry, MarkerEntry, Person
@@ -33,6 +34,9 @@ MOST_TIMES: Final = 1_000
 
 T = TypeVar("T")
 
+UNKNOWN: Final[Mapping[str, int | None]] = MappingProxyType({})
+"""No durations."""
+
 _ASKED: Final = 300
 """Entries that the limits of a response are for: an item with details has as many elements as three listed ones."""
 
@@ -41,8 +45,17 @@ _KINDS: Final = frozenset({Kind.MOVIE, Kind.SHOW, Kind.EPISODE})
 _READER: Final = Reader(DetailsContainer)
 
 
-def parse_details(body: bytes, *, content_type: str = "", cast: int, times_only: bool = False) -> DetailsPage:
+def parse_details(
+    body: bytes,
+    *,
+    content_type: str = "",
+    cast: int,
+    times_only: bool = False,
+    durations: Mapping[str, int | None] = UNKNOWN,
+) -> DetailsPage:
     """Parse a response with the details of items, and keep ``cast`` actors of each. Raise NotAMediaContainer.
+
+    ``durations`` (ms, by rating key) are for items that arrive without a readable one.
 
     ``times_only`` says that only chapters and markers were requested. Lists that the response does not have are empty
     if they are tags and credits, which every response has, and None if they are chapters and markers, which some
@@ -56,17 +69,18 @@ def parse_details(body: bytes, *, content_type: str = "", cast: int, times_only:
         if not key or entry.type not in _KINDS or key in found:
             skipped += 1
         else:
-            found[key] = _details(entry, key, cast, times_only=times_only)
+            duration = entry.duration or durations.get(key)
+            found[key] = _details(entry, key, cast, duration, times_only=times_only)
     return DetailsPage(tuple(found.values()), skipped, len(body))
 
 
-def _details(entry: DetailsEntry, key: str, cast: int, *, times_only: bool) -> Details:
+def _details(entry: DetailsEntry, key: str, cast: int, duration: int | None, *, times_only: bool) -> Details:
     dropped: list[str] = []
     kind = Kind(entry.type or "")
     chapters = markers = None
     if kind is not Kind.SHOW:
-        chapters = None if entry.chapters is None else _chapters(entry.chapters, entry.duration, dropped)
-        markers = None if entry.markers is None else _markers(entry.markers, entry.duration, dropped)
+        chapters = None if entry.chapters is None else _chapters(entry.chapters, duration, dropped)
+        markers = None if entry.markers is None else _markers(entry.markers, duration, dropped)
     return Details(
         kind,
         key,

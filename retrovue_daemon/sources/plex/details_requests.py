@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -9,12 +10,12 @@ import msgspec
 
 from retrovue_daemon.errors import AnswerTooLarge, PlexError, RequestRefused, ServerTimeout
 from retrovue_daemon.sources.plex.arguments import ALL_DETAILS, TIMES_ONLY
-from retrovue_daemon.sources.plex.details import parse_details
+from retrovue_daemon.sources.plex.details import UNKNOWN, parse_details
 from retrovue_daemon.sources.plex.narrowing import MOST_IN_A_ROW, MOST_TIMEOUTS_IN_A_ROW, Halving, may_be_one_entry
 from retrovue_daemon.sources.plex.pace import LONG_S, SHORT_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from retrovue_daemon.records import Details, DetailsPage, Kind
     from retrovue_daemon.sources.plex.transport import Response, Transport, Turn
@@ -77,18 +78,26 @@ class DetailsRequests:
         """
 
     async def read(
-        self, rating_keys: Sequence[str], kind: Kind, *, cast: int, times_only: bool = False
+        self,
+        rating_keys: Sequence[str],
+        kind: Kind,
+        *,
+        cast: int,
+        times_only: bool = False,
+        durations: Mapping[str, int | None] = UNKNOWN,
     ) -> DetailsAnswer:
         """Request the details of items of one kind, with ``cast`` actors each, or chapters and markers only.
 
         If that fails, items are requested in halves, down to the one that the server cannot send. Never raises
-        PlexError: what was read before a failure is part of the answer.
+        PlexError: what was read before a failure is part of the answer. ``durations`` are those known, by rating
+        key: chapters and markers end there if the response has none.
         """
         answer, weight = DetailsAnswer(), 0
+        parse = partial(parse_details, cast=cast, times_only=times_only, durations=durations)
         requests = Halving(_in_lines(rating_keys, self.at_once))
         for keys in requests:
             try:
-                page = await self._request(keys, cast, times_only=times_only, tries=requests.tries(keys))
+                page = await self._request(keys, parse, times_only=times_only, tries=requests.tries(keys))
             except PlexError as error:
                 if _is_too_long(error) and len(keys) > 1:
                     self._most = self.at_once = len(keys) // 2
@@ -122,13 +131,13 @@ class DetailsRequests:
         return answer
 
     async def _request(
-        self, rating_keys: Sequence[str], cast: int, *, times_only: bool, tries: int | None
+        self, rating_keys: Sequence[str], parse: Callable[..., DetailsPage], *, times_only: bool, tries: int | None
     ) -> DetailsPage | None:
         """Request items at once; return None if the server has none of them. Raise PlexError."""
 
         def read(response: Response) -> DetailsPage:
             self._adapt(response.seconds, len(rating_keys))
-            return parse_details(response.body, content_type=response.content_type, cast=cast, times_only=times_only)
+            return parse(response.body, content_type=response.content_type)
 
         try:
             return await self._transport.get(

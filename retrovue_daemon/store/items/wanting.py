@@ -39,12 +39,24 @@ _CHANGED_AT = {
 }
 """When the item or a file of it came; shows have no markers, which is all that this is needed for."""
 
+_DURATION = {
+    Kind.SHOW: "NULL",
+    **{
+        kind: "coalesce(nullif(i.duration, 0), (SELECT max(length) FROM (SELECT sum(f.duration) AS length"
+        " FROM media_files AS f WHERE f.server_id = i.server_id AND f.rating_key = i.rating_key"
+        f" AND f.media_type = '{kind.value}' AND f.state <> 'missing' GROUP BY f.media_id"
+        " HAVING count(*) = count(nullif(f.duration, 0)))))"
+        for kind in (Kind.MOVIE, Kind.EPISODE)
+    },
+}
+"""The item's own, or that of its longest version, of which the duration of each file is known."""
+
 
 class WantingItem(msgspec.Struct, frozen=True):
     """An item to request; ``stamp`` is what its listing said, and has to be the same when its details are written.
 
     ``again_at`` and ``again`` are those of the row. ``created_at`` is when the daemon first saw the item,
-    ``changed_at`` when it or a file of it came, by the server.
+    ``changed_at`` when it or a file of it came, by the server. ``duration`` is in ms.
     """
 
     id: int
@@ -55,13 +67,15 @@ class WantingItem(msgspec.Struct, frozen=True):
     added_at: int | None
     season_id: int | None
     created_at: int
+    duration: int | None
     changed_at: int
 
 
 def _columns(kind: Kind, changed_at: str = "0") -> str:
+    """Return the fields of `WantingItem` of the rows ``i`` of a kind."""
     season = "season_id" if kind is Kind.EPISODE else "NULL"
     again = "details_again_at, details_again"
-    return f"id, rating_key, details_stamp, {again}, added_at, {season}, created_at, {changed_at}"
+    return f"id, rating_key, details_stamp, {again}, added_at, {season}, created_at, {_DURATION[kind]}, {changed_at}"
 
 
 def wanting(
@@ -134,7 +148,7 @@ def due_again(
     With ``skipped``, only those that the server could not send.
     """
     query = (
-        f"SELECT {_columns(kind)} FROM {TABLES[kind]} WHERE library_id = ? AND details_again_at IS NOT NULL"
+        f"SELECT {_columns(kind)} FROM {TABLES[kind]} AS i WHERE library_id = ? AND details_again_at IS NOT NULL"
         " AND details_again_at <= ? AND state <> 'missing' AND details_stamp IS details_read_stamp"
         f"{' AND details_again = 0' if skipped else ''}"
         f" ORDER BY details_again_at{' DESC' if newest else ''} LIMIT ?"
@@ -145,7 +159,7 @@ def due_again(
 def of_seasons(connection: sqlite3.Connection, library_id: int, season_ids: Iterable[int]) -> list[WantingItem]:
     """Return the episodes of seasons whose details were read."""
     query = (
-        f"SELECT {_columns(Kind.EPISODE)} FROM episodes WHERE season_id IN (SELECT value FROM json_each(?))"
+        f"SELECT {_columns(Kind.EPISODE)} FROM episodes AS i WHERE season_id IN (SELECT value FROM json_each(?))"
         " AND library_id = ? AND state <> 'missing' AND details_read_at IS NOT NULL"
         " AND details_stamp IS details_read_stamp ORDER BY id"
     )
@@ -157,7 +171,8 @@ def in_turn(
 ) -> list[WantingItem]:
     """Return items whose turn it is on a day (since 1970) and that were not read on it, with ids above ``after``."""
     query = (
-        f"SELECT {_columns(kind)} FROM {TABLES[kind]} WHERE library_id = ? AND id > ? AND id % {DAYS_OF_A_TURN} = ?"
+        f"SELECT {_columns(kind)} FROM {TABLES[kind]} AS i"
+        f" WHERE library_id = ? AND id > ? AND id % {DAYS_OF_A_TURN} = ?"
         " AND details_read_at < ? AND details_again_at IS NULL AND state <> 'missing'"
         " AND details_stamp IS details_read_stamp ORDER BY id LIMIT ?"
     )

@@ -154,6 +154,19 @@ def test_a_chapter_without_an_end_lasts_until_the_next_one() -> None:
     assert unknown.dropped == ("a chapter without an end",)
 
 
+@pytest.mark.parametrize(("sent", "end"), [(None, 80_000), ("long", 80_000), (0, 80_000), (70_000, 70_000)])
+def test_chapters_end_with_the_item_as_it_is_stored_if_the_response_has_no_duration(sent, end) -> None:
+    """Markers, too; one that begins later is dropped."""
+    times = {"Chapter": [chapter(0, None), chapter(40_000, None)], "Marker": [marker("credits", 60_000, 90_000)]}
+    page = parse_details(body(entry(7, duration=sent, **times)), cast=1, durations={"7": 80_000, "8": 50_000})
+    (found,) = page.items
+    assert found.chapters == (Chapter(None, 0, 40_000), Chapter(None, 40_000, end))
+    assert found.markers == (Marker("credits", 60_000, end, is_final=False),)
+    late = entry(8, duration=None, Chapter=[chapter(60_000, 70_000)])
+    (found,) = parse_details(body(late), cast=1, durations={"7": 80_000, "8": 50_000}).items
+    assert (found.chapters, found.dropped) == ((), ("a chapter of no length",))
+
+
 def test_a_chapter_that_ends_before_its_start_lasts_until_the_next_one() -> None:
     """Its start is where a commercial break can be; files name 0 as an end that they do not know."""
     found = details(Chapter=[chapter(0, 0), chapter(40_000, 0), chapter(60_000, 50_000), chapter(80_000, 80_000)])
