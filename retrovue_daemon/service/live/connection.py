@@ -32,7 +32,13 @@ REFUSED_WAIT_S: Final = 300.0
 """Seconds until the next try after a refusal: a proxy that lets nothing pass will not do so in a moment."""
 
 PROVEN_S: Final = 60.0
-"""Seconds that a connection must have lasted before earlier failures are forgotten."""
+"""Seconds that a connection must have lasted before earlier failures are forgotten.
+
+It is doubled each time that the server ceases to be live, until a connection has lasted for an hour: of connections
+that come and go, neither a line each nor a poll each is of use.
+"""
+
+_MOST_DOUBLINGS: Final = 6
 
 MOST_RECONNECTS: Final = 10
 RECONNECTS_S: Final = 3600.0
@@ -71,8 +77,11 @@ class LiveConnection:
         self._connected = connected
         self._heard = heard
         self._failures = 0
+        self._troubles = 0
+        """How often the server ceased to be live since the last connection that lasted for long."""
         self._opened: float | None = None
         self._made: deque[float] = deque(maxlen=MOST_RECONNECTS)
+        self._proof_s = PROVEN_S
         self._channels: tuple[Channel, Channel] = ("websocket", "event stream")
         self._short = 0
         self._unreadable = False
@@ -89,7 +98,7 @@ class LiveConnection:
 
     def forget_failures(self) -> None:
         """Report the next connection at once: somebody has just asked for it."""
-        self._failures = self._short = 0
+        self._failures = self._short = self._troubles = 0
 
     async def _use(self, client: PlexClient) -> PlexError:
         """Use one connection until it is lost, over whichever channel the server offers; return why it ended."""
@@ -136,7 +145,7 @@ class LiveConnection:
     async def _prove(self, channel: Channel, *, is_owner: bool | None) -> None:
         """Report the connection: at once, or, if earlier ones failed, when it has lasted."""
         if self._failures:
-            await self._clock.sleep(PROVEN_S)
+            await self._clock.sleep(self._proof_s)
         self._failures = self._short = 0
         if not self._status.latest.is_live:
             self._status.begin(channel, is_owner=is_owner)
@@ -147,15 +156,19 @@ class LiveConnection:
         if lasted is not None:
             self._made.append(now)
             self._note_length(lasted)
+            if lasted >= RECONNECTS_S:
+                self._troubles = 0
         too_many = len(self._made) == MOST_RECONNECTS and now - self._made[0] < RECONNECTS_S
         if lasted is not None and lasted >= PROVEN_S and not too_many:
             # Servers restart, and proxies end connections: not a failure, unless the next one fails.
             log.debug("server.disconnected", server=self._server, reason=str(error))
             return random.uniform(0.5, 1.5)  # noqa: S311 -- spreads load, guards nothing
         self._failures += 1
-        self._status.end(error)
+        if self._status.end(error):
+            self._troubles += 1
+            self._proof_s = PROVEN_S * 2 ** min(self._troubles - 1, _MOST_DOUBLINGS)
         if too_many:
-            self._made.clear()
+            self._proof_s = max(self._proof_s, RECONNECTS_S / MOST_RECONNECTS)
         if too_many or isinstance(error, NotificationsRefused | RequestRefused):
             return REFUSED_WAIT_S * random.uniform(1.0, 1.2)  # noqa: S311 -- likewise
         wait: float = min(FIRST_WAIT_S * 2 ** (min(self._failures, 20) - 1), LONGEST_WAIT_S)

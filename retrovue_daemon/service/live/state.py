@@ -56,12 +56,15 @@ class LiveStatus:
         owner = {} if is_owner else {"hint": "the token is not the owner's, so the interval of polls stays as it is"}
         log.info("server.live", server=self._server, channel=channel, **owner)
 
-    def end(self, error: PlexError | None) -> None:
-        """Record that the server is not live, and log why when that begins; None if notifications are off."""
+    def end(self, error: PlexError | None) -> bool:
+        """Record that the server is not live, and log why when that begins; None if notifications are off.
+
+        Return whether that has begun now.
+        """
         reason, hint = ("notifications are off", None) if error is None else (str(error), error.hint)
         if not self.latest.is_live and self.latest.reason is not None and (error is None) == self.latest.is_off:
             self.latest = replace(self.latest, reason=reason, hint=hint)  # the newest one, without another line
-            return
+            return False
         self._set(
             replace(
                 self.latest,
@@ -75,6 +78,7 @@ class LiveStatus:
         )
         level = "debug" if error is None else "warning"
         getattr(log, level)("server.not_live", server=self._server, reason=reason, hint=hint)
+        return True
 
     def turned_on(self) -> None:
         """Record that a configuration turned notifications on: they are not off, and nothing has failed yet."""

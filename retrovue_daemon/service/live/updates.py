@@ -69,6 +69,8 @@ class LiveUpdates:
         self._sought: dict[str, float] = {}
         """When a poll was made because of a library that is not known, by its key."""
         self._markers: dict[int, float] = {}
+        self._unlisted: set[str] = set()
+        """Keys of libraries over which passes have ended that did not list all of them."""
         self._contacted = asyncio.Event()
         self._news = asyncio.Event()
         self._settings = asyncio.Event()
@@ -92,11 +94,14 @@ class LiveUpdates:
         kept = {key: target for key, target in self._items.targets.items() if target.row.id != library_id}
         self._items.targets = kept
 
-    def passes_ended(self, library: LibraryTarget, seconds: float) -> None:
+    def passes_ended(self, library: LibraryTarget, seconds: float, *, listed: bool) -> None:
         """Read once more what was read while passes over a library ran: their pages may have been older.
 
-        They took so many seconds.
+        They took so many seconds. If they ``listed`` only what was updated, they may leave something to a listing.
         """
+        if not listed:
+            self._unlisted.add(library.row.key)
+            self._wake()
         self._pending.note_passes(library.row.key, seconds)
         if self._items.passes_ended(library):
             self._wake()
@@ -178,11 +183,21 @@ class LiveUpdates:
 
     async def _follow_due(self, client: PlexClient) -> None:
         await self._follow_markers()
+        await self._list_the_rest()
         for due in self._pending.due():
             if isinstance(due, ItemsDue):
                 await self._items.request(client, due)
             else:
                 await self._look(due.library, full=due.full)
+
+    async def _list_the_rest(self) -> None:
+        """Look again at libraries where only a listing can decide what a pass found: the next poll may be far."""
+        passed, self._unlisted = self._unlisted, set()
+        if not passed or not self.status.latest.is_live:
+            return
+        for key, target in (await self._items.current()).items():
+            if key in passed and target.row.list_again:
+                self._pending.look_again(key)
 
     async def _look(self, library: str | None, *, full: bool) -> None:
         if library is None or await self._is_new(library):

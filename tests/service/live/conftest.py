@@ -26,6 +26,7 @@ class Live:
         self._read = 0
         self._unread = 0
         self._news = asyncio.Event()
+        self._made = asyncio.Event()
         connection = service.supervisor.workers["home"].live._connection
         self._heard, connection._heard = connection._heard, self._hear
         self._connected, connection._connected = connection._connected, self._connect
@@ -38,6 +39,7 @@ class Live:
     def _connect(self) -> None:
         self._read = self._unread = 0
         self._connected()
+        self._made.set()
         self._news.set()
 
     async def after(self, seconds: float) -> None:
@@ -61,6 +63,19 @@ class Live:
             while self._read < sum(each.sent for each in self.plex.notifications.connections) - self._unread:
                 self._news.clear()
                 await self._news.wait()
+
+    async def reconnected(self) -> None:
+        """Let the lost connection be made again, however often that has to be tried, and what follows be done."""
+        clock = self.service.clock
+        self._made.clear()
+        while not self._made.is_set():
+            await clock.wake("notifications home")
+            waits = [asyncio.create_task(self._made.wait()), asyncio.create_task(clock.asleep("notifications home"))]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+        await self.rest()
 
     def begin(self) -> None:
         """Count the frames from now on; none is on its way."""

@@ -271,12 +271,25 @@ async def test_hints_during_the_first_listing_are_followed_after_it(serve, confi
     assert rows("SELECT title FROM movies WHERE rating_key = ?", second.rating_key) == [("After",)]
 
 
-async def test_what_only_a_listing_can_decide_is_listed_when_it_is_quiet(follow, gauge, rows):
+@pytest.mark.parametrize("by", ["its frame", "a scan", "a connection"])
+async def test_what_only_a_listing_can_decide_is_listed_when_it_is_quiet(follow, gauge, rows, by):
     """A show that was matched to another work: its key may also have been given to another show."""
     async with MeasuredPlex(shows(), gauge) as plex:
+        show, other = plex.world.shows()
+        for item in [*plex.world.leaves_of(show.id)]:
+            plex.world.put(replace(item, updated_at=plex.world.now - 86_400))
         live = await follow(plex)
-        show = next(iter(plex.world.shows()))
-        plex.changes.rematch(show.id, "plex://show/5d9c081b46115600200aa2ff")
+        # Nothing else says that there is something to list.
+        guid = "plex://show/5d9c081b46115600200aa2ff"
+        plex.world.put(replace(show, guid=guid, updated_at=plex.world.now + 1))
+        if by == "its frame":
+            plex.notify.entry(show.id)
+        elif by == "a scan":
+            plex.notify.scan(show.library)
+        else:
+            live.service.clock.advance(60)
+            plex.notify.drop()
+            await live.reconnected()
         await live.after(40)
         assert rows("SELECT source_id FROM shows WHERE rating_key = ?", show.rating_key) == [
             ("plex://show/5d9c081b46115600200aa2ff",)
