@@ -100,9 +100,11 @@ class Live:
                     return
 
 
-async def seen(events, event: str) -> dict:
-    """The first line of an event, whether or not lines behind it were read already."""
-    return events.of(event)[0] if events.of(event) else await events.next(event)
+async def seen(events, event: str, number: int = 1, **keys: object) -> dict:
+    """Wait for so many lines of an event, whether or not lines behind them were read; return the first."""
+    while len(events.of(event, **keys)) < number:
+        await events.next(event, **keys)
+    return events.of(event, **keys)[0]
 
 
 @pytest.fixture

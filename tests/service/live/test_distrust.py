@@ -275,7 +275,7 @@ async def test_hints_during_the_first_listing_are_followed_after_it(serve, confi
 async def test_what_only_a_listing_can_decide_is_listed_when_it_is_quiet(follow, gauge, rows, by):
     """A show that was matched to another work: its key may also have been given to another show."""
     async with MeasuredPlex(shows(), gauge) as plex:
-        show, other = plex.world.shows()
+        show, _ = plex.world.shows()
         for item in [*plex.world.leaves_of(show.id)]:
             plex.world.put(replace(item, updated_at=plex.world.now - 86_400))
         live = await follow(plex)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from retrovue_daemon.service.systemd_status import status_line
 from retrovue_daemon.store.tables.live import LiveState, read_live, store_live
 from tests.service.conftest import table
+from tests.service.live.conftest import seen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,10 +56,10 @@ async def test_systemd_shows_which_servers_are_live(serve, config, plex, start_p
     service = await serve(
         config(table(plex, notifications=True), table(attic, "attic", notifications=True), table(shed, "shed"))
     )
-    await events.count(1, "server.live")
-    (refusal,) = await events.count(1, "server.not_live", level="warning")
+    await seen(events, "server.live")
+    refusal = await seen(events, "server.not_live", level="warning")
     assert refusal["hint"].startswith("if a proxy is in front")
-    await events.count(5, "sync.finished")
+    await seen(events, "sync.finished", 5)
     assert status_line(service.supervisor).endswith("; live: home; only polled: attic")
     await service.database.writer.catch_up()
     with closing(sqlite3.connect(service.database.path)) as connection:

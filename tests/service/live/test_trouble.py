@@ -13,6 +13,7 @@ import pytest
 
 from retrovue_daemon.sources.plex import notifications
 from tests.service.conftest import table
+from tests.service.live.conftest import seen
 
 RECONNECTS = int(os.environ.get("RETROVUE_LIVE_RECONNECTS", "20"))
 """How often each kind of trouble makes the connection fail. With 300, the tests take three minutes."""
@@ -278,7 +279,6 @@ async def test_a_shared_token_keeps_the_interval(serve, config, plex, events):
     service = await serve(config({**table(plex, notifications=True), "token": plex.shared_token}))
     assert "interval" in (await events.next("server.live"))["hint"]
     worker = service.supervisor.workers["home"]
-    while len(events.of("round.finished")) < 2:
-        await events.next("round.finished")
+    await seen(events, "round.finished", 2)
     assert 0.9 * 300 <= worker._schedule.due_in <= 1.1 * 300
     assert events.of("server.not_live") == []
