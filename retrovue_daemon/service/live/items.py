@@ -161,7 +161,8 @@ class AnnouncedItems:
     def _report(self, target: LibraryTarget, items: int, since: float, report: PassReport) -> None:
         run = report.run
         has_failed = not _is_done(report)
-        if not (has_failed and self._is_failing):
+        is_known = (has_failed and self._is_failing) or run.status == target.row.state == "blocked"
+        if not is_known:
             log_report(report)  # one line when it begins: hints come every few seconds
         self._is_failing = has_failed
         changed = run.counts.any_change

@@ -203,6 +203,25 @@ async def test_a_guard_that_holds_removals_back_does_not_hold_the_rest(listed, r
     assert "Just Arrived" in ids(rows)
 
 
+async def test_a_guard_that_holds_removals_back_says_so_once(listed, rows, events):
+    """Not again for each further removal, which may come every few seconds."""
+    live = await listed()
+    for number in range(24):
+        live.plex.changes.add_movie("1", f"One More {number}", 1931)
+    await live.after(60)
+    live.plex.faults.fail("/library/sections/1/*", status=500, times=None)
+    first, *films = live.plex.world.movies("1")
+    for film in films[:20]:
+        live.plex.changes.delete(film.id)
+    await live.after(3)
+    assert rows("SELECT sum(removed) FROM sync_runs") == [(20,)]
+    for film in (first, *films[20:23]):
+        live.plex.changes.delete(film.id)
+        await live.after(3)
+    assert rows("SELECT count(*) FROM sync_runs WHERE kind = 'events' AND status = 'blocked'") == [(4,)]
+    assert len(events.of("sync.blocked")) == 1
+
+
 async def test_a_library_that_is_switched_off_is_left_alone(listed, rows, edit):
     """From the moment of the switch on."""
     live = await listed()
