@@ -141,25 +141,47 @@ def _servers(connection: sqlite3.Connection, addresses: dict[int, str]) -> dict[
 
 def _mirror(connection: sqlite3.Connection, rows: Sequence[OldRow]) -> _Mirror:
     """Read the items that have a guid or a path of these rows."""
-    guids = json_list({row.guid for row in rows if row.guid})
-    forms = json_list({path_form(path) for row in rows for path in row.paths})
     mirror = _Mirror(defaultdict(list), defaultdict(list))
+    guids = json_list({row.guid for row in rows if row.guid})
     for kind, chosen in _COLUMNS.items():
         query = f"SELECT i.source_id, {chosen} FROM {TABLES[kind]} AS i WHERE i.source_id IN"
         for guid, *item in connection.execute(f"{query} (SELECT value FROM json_each(?))", (guids,)):
             mirror.by_guid[kind, guid].append(_Item(*item))
-    provide_path_form(connection)
-    wanted = "IN (SELECT value FROM json_each(?1))"
     for kind in _OF_FILES:
-        query = (
-            f"SELECT f.id, {PATH_FORM}, {_LOCAL_FORM}, {_COLUMNS[kind]} FROM media_files AS f"
-            f" JOIN {TABLES[kind]} AS i ON i.server_id = f.server_id AND i.rating_key = f.rating_key"
-            f" WHERE f.media_type = '{kind}' AND ({PATH_FORM} {wanted} OR {_LOCAL_FORM} {wanted})"
-        )
-        for file_id, plex_form, local_form, *item in connection.execute(query, (forms,)):
-            for form in {plex_form, local_form} - {None}:
-                mirror.by_path[kind, form].append((_Item(*item), file_id))
+        _read_files(connection, kind, mirror)
+    provide_path_form(connection)
+    for kind in _OF_FILES:
+        left = (row for row in rows if row.kind == kind and (kind, row.guid) not in mirror.by_guid)
+        if forms := {path_form(path) for row in left for path in row.paths}:
+            _read_owners(connection, kind, json_list(forms), mirror)
     return mirror
+
+
+def _read_files(connection: sqlite3.Connection, kind: Kind, mirror: _Mirror) -> None:
+    """Read the files of the items that were found by their guids."""
+    items = {item.id: item for (each, _), found in mirror.by_guid.items() if each == kind for item in found}
+    query = (
+        f"SELECT i.id, f.id, f.plex_path, f.file_path FROM json_each(?) AS j CROSS JOIN {TABLES[kind]} AS i"
+        " ON i.id = j.value CROSS JOIN media_files AS f INDEXED BY media_files_item"
+        f" ON f.server_id = i.server_id AND f.rating_key = i.rating_key AND f.media_type = '{kind}'"
+    )
+    for item_id, file_id, *paths in connection.execute(query, (json_list(items),)):
+        for form in {path_form(path) for path in paths if path}:
+            mirror.by_path[kind, form].append((items[item_id], file_id))
+
+
+def _read_owners(connection: sqlite3.Connection, kind: Kind, forms: str, mirror: _Mirror) -> None:
+    """Read the items that have a file with one of these paths; paths have no index, so this reads all files once."""
+    wanted = "IN (SELECT value FROM json_each(?1))"
+    query = (
+        f"SELECT f.id, {PATH_FORM}, {_LOCAL_FORM}, {_COLUMNS[kind]} FROM media_files AS f"
+        f" CROSS JOIN {TABLES[kind]} AS i ON i.server_id = f.server_id AND i.rating_key = f.rating_key"
+        f" WHERE f.media_type = '{kind}' AND ({PATH_FORM} {wanted}"
+        f" OR (f.file_path IS NOT f.plex_path AND {_LOCAL_FORM} {wanted}))"
+    )
+    for file_id, plex_form, local_form, *item in connection.execute(query, (forms,)):
+        for form in {plex_form, local_form} - {None}:
+            mirror.by_path[kind, form].append((_Item(*item), file_id))
 
 
 def _with_file(row: OldRow, mirror: _Mirror, where: Where) -> _Found:
