@@ -18,6 +18,9 @@ EXIT_TIMEOUT_S = 3.0
 def run(config: ConfigOption = None, database: DatabaseOption = None) -> None:
     """Run the daemon: keep the database up to date until SIGTERM or SIGINT.
 
+    Servers are polled at the interval of the configuration. Between polls, the daemon follows their notifications, so
+    that changes arrive within seconds; `retrovue-daemon status` shows for which servers that works.
+
     SIGHUP reloads the configuration, as `retrovue-daemon reload` does; SIGUSR1 starts a sync at once. The daemon logs
     to standard output: in a readable format on a terminal, otherwise as JSON.
 

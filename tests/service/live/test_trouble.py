@@ -13,7 +13,7 @@ import pytest
 
 from retrovue_daemon.sources.plex import notifications
 from tests.service.conftest import table
-from tests.service.live.conftest import seen
+from tests.service.live.conftest import Live, seen
 
 RECONNECTS = int(os.environ.get("RETROVUE_LIVE_RECONNECTS", "20"))
 """How often each kind of trouble makes the connection fail. With 300, the tests take three minutes."""
@@ -282,3 +282,37 @@ async def test_a_shared_token_keeps_the_interval(serve, config, plex, events):
     await seen(events, "round.finished", 2)
     assert 0.9 * 300 <= worker._schedule.due_in <= 1.1 * 300
     assert events.of("server.not_live") == []
+
+
+@pytest.mark.parametrize("trouble", ["slow", "asleep", "gone"])
+async def test_a_server_in_trouble_does_not_delay_another_ones_changes(
+    serve, config, plex, start_plex, events, rows, trouble
+):
+    """It does not answer a request for an announced item, nothing at all, or its connection has just ended."""
+    attic = await start_plex("Musicals", "Shorts", name="Bijou")
+    service = await serve(
+        config(table(plex, notifications=True), table(attic, "attic", notifications=True), sync={"concurrency": 1})
+    )
+    await seen(events, "sync.finished", 5, kind="full")
+    await seen(events, "server.live", 2)
+    live = Live(service, plex)
+    await live.rest()
+    live.begin()
+    film = next(iter(attic.world.movies()))
+    if trouble == "gone":
+        attic.notify.drop()
+        attic.faults.drop("/*", times=None)
+        await attic.notifications.disconnected()
+    else:
+        held = attic.faults.hang("/*" if trouble == "asleep" else "/library/metadata/*")
+        attic.changes.edit(film.id, title="Not Yet")
+        await attic.notifications.flushed()
+        while not held.reached.is_set():
+            # The first frames may only arrive after a step.
+            await asyncio.sleep(0.002)
+            service.clock.advance(0.5)
+    plex.changes.edit(next(iter(plex.world.movies())).id, title="Another Title")
+    await live.after(2)
+    assert rows("SELECT count(*) FROM movies WHERE title = 'Another Title'") == [(1,)]
+    assert rows("SELECT count(*) FROM movies WHERE title = 'Not Yet'") == [(0,)]
+    attic.faults.clear()
