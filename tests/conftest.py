@@ -6,6 +6,7 @@ import faulthandler
 import gc
 import os
 import signal
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 
@@ -21,6 +22,10 @@ from tests.support.schema import copy_for  # noqa: E402 -- after the line above
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+
+
+# asyncio calls it for each handler of a signal, and it creates 60 members of an enum each time.
+signal.valid_signals = cache(signal.valid_signals)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -59,7 +64,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Limit the test, choose how its databases begin and log lines look, and undo that signals are ignored.
 
     SIGHUP and SIGINT are under ``nohup``, and in a script's background. structlog's default is colored, aligned text,
-    which takes a twentieth of the time of a sync; few tests read lines, and those configure their own.
+    which takes a twentieth of the time of a sync, and there is a line of level debug for each request; few tests read
+    lines, and those configure their own.
 
     Children inherit what is ignored, but no handlers. So pytest itself still ignores SIGHUP: it runs on when the
     terminal is closed.
@@ -68,6 +74,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     copy_for(item.path)
     structlog.configure(
         processors=[
+            _without_debug,
             structlog.contextvars.merge_contextvars,
             structlog.processors.format_exc_info,
             structlog.processors.KeyValueRenderer(),
@@ -77,6 +84,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         signal.signal(signal.SIGHUP, lambda _number, _frame: None)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _without_debug(_logger: object, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Drop lines of level debug before they are rendered. Where lines are captured, no processor runs."""
+    if method == "debug":
+        raise structlog.DropEvent
+    return event
 
 
 @pytest.hookimpl(wrapper=True)
