@@ -46,10 +46,10 @@ if TYPE_CHECKING:
 MOST_FORMS: Final = 1_000
 """How many forms are cached; a generated library has about two hundred."""
 
-MET_BEFORE: Final = 4
+MET_BEFORE: Final = 32
 """How many items with the same tags are encoded by the general encoder before a form is learnt from the next.
 
-Learning a form takes as long as encoding a few entries, and in a small library almost every item has its own form.
+Learning a form takes as long as encoding forty entries, and in a small library almost every item has its own form.
 """
 
 DECISIVE: Final = frozenset({"subtype", "tags", "format", "container", "streams"})

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import typer.main
@@ -13,6 +15,7 @@ from typer.core import TyperGroup
 
 from retrovue_daemon.cli.app import COMMANDS, GROUPS, command_line
 from retrovue_daemon.cli.reference import reference
+from tests.support.commands import run_here
 
 DOCS = Path(__file__).parents[2] / "docs" / "cli.md"
 
@@ -116,29 +119,36 @@ def test_the_help_of_a_command_does_without_the_heavy_imports() -> None:
     assert done.stdout.split() in ([], ["ssl"])  # asyncio brings it
 
 
+def _asked(words: str, **environment: str) -> dict[str, str]:
+    """Return the environment in which the shell starts the command when Tab is pressed after these words."""
+    return {
+        "PATH": "/usr/bin:/bin",
+        "_RETROVUE_DAEMON_COMPLETE": "complete_bash",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split()) - (not words.endswith(" "))),
+        **environment,
+    }
+
+
 def _completed(words: str, **environment: str) -> list[str]:
-    """Complete as the shell does when Tab is pressed after these words."""
-    done = subprocess.run(
-        [Path(sys.executable).with_name("retrovue-daemon")],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={
-            "PATH": "/usr/bin:/bin",
-            "_RETROVUE_DAEMON_COMPLETE": "complete_bash",
-            "COMP_WORDS": words,
-            "COMP_CWORD": str(len(words.split()) - (not words.endswith(" "))),
-            **environment,
-        },
-    )
-    assert done.stderr == ""
-    return done.stdout.splitlines()
+    """Complete as the shell does, in this process; the variables have the name of the program that was started."""
+    with (
+        patch.object(sys.modules["__main__"], "__package__", None),
+        patch.dict(os.environ, _asked(words, **environment), clear=True),
+    ):
+        done = run_here()
+    assert (done.code, done.err) == (0, "")
+    return done.out.splitlines()
 
 
-def test_completion_completes_commands_and_options() -> None:
+@pytest.mark.parametrize(
+    ("words", "offered"), [("retrovue-daemon servers set-", "set-token\n"), ("retrovue-daemon rel", "reload\n")]
+)
+def test_completion_completes_commands_and_options(words: str, offered: str) -> None:
     """As typer gives it; this is what the shell calls."""
-    assert _completed("retrovue-daemon servers set-") == ["set-token"]
-    assert _completed("retrovue-daemon rel") == ["reload"]
+    command = Path(sys.executable).with_name("retrovue-daemon")
+    done = subprocess.run([command], capture_output=True, text=True, check=True, env=_asked(words))
+    assert (done.stdout, done.stderr) == (offered, "")
 
 
 def test_completion_offers_the_names_that_the_database_knows(database) -> None:
