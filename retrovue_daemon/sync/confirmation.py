@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from array import array
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,7 +15,7 @@ from retrovue_daemon.store.items.lookup import rating_keys
 from retrovue_daemon.sync.seen import ids_of_library
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
     from retrovue_daemon.records import Kind
     from retrovue_daemon.store.connection import Connection
@@ -68,24 +69,36 @@ async def confirm(
         control = await _listed_key(context, library, kind, listed[kind])
         if control is not None and not await check.may_exist(control, kind):
             return None
-    rows = [(kind, *row, False) for kind, ids in doubtful.items() for row in await _keys(reader, kind, ids)]
-    rows += [(kind, *row, True) for kind, ids in twins.items() for row in await _keys(reader, kind, ids)]
+    rows = [(kind, await _with_keys(reader, kind, ids), False) for kind, ids in doubtful.items()]
+    rows += [(kind, await _with_keys(reader, kind, ids), True) for kind, ids in twins.items()]
     # Accepting removals means all of them.
-    most = len(rows) if context.settings.accept_removals else min(len(rows), MOST_AT_ONCE)
-    chosen = set(random.sample(range(len(rows)), most))
+    most = sum(len(ids) for _, ids, _ in rows) if context.settings.accept_removals else MOST_AT_ONCE
     gone: dict[Kind, list[int]] = {kind: [] for kind in doubtful}
     moved: dict[Kind, list[int]] = {kind: [] for kind in doubtful.keys() | twins.keys()}
     present = dict.fromkeys(doubtful, 0)
-    for number, (kind, row_id, key, is_twin) in enumerate(rows):
-        if number not in chosen:
-            continue
-        exists = await check.may_exist(key, kind)
-        if not exists:
-            (moved if is_twin or (exists is None and kind in faulty) else gone)[kind].append(row_id)
-        elif not is_twin:
-            present[kind] += 1
-    left = [is_twin for number, (*_, is_twin) in enumerate(rows) if number not in chosen]
-    return Confirmed(gone, present, moved, left.count(False), left.count(True))
+    waiting = {False: 0, True: 0}
+    for (kind, ids, is_twin), chosen in zip(rows, samples([len(ids) for _, ids, _ in rows], most), strict=True):
+        waiting[is_twin] += len(ids) - len(chosen)
+        async for row_id, key in _keys(reader, kind, [ids[place] for place in chosen]):
+            exists = await check.may_exist(key, kind)
+            if not exists:
+                (moved if is_twin or (exists is None and kind in faulty) else gone)[kind].append(row_id)
+            elif not is_twin:
+                present[kind] += 1
+    return Confirmed(gone, present, moved, waiting[False], waiting[True])
+
+
+def samples(sizes: Sequence[int], most: int) -> list[Sequence[int]]:
+    """Return places in lists of these sizes, drawn at random from all of them: ``most`` if there are so many."""
+    if sum(sizes) <= most:
+        return [range(size) for size in sizes]
+    drawn = sorted(random.sample(range(sum(sizes)), most))
+    samples: list[Sequence[int]] = []
+    start = 0
+    for size in sizes:
+        samples.append([place - start for place in drawn if start <= place < start + size])
+        start += size
+    return samples
 
 
 class _ExistenceCheck:
@@ -112,12 +125,21 @@ class _ExistenceCheck:
         return exists
 
 
-async def _keys(reader: Connection, kind: Kind, ids: Sequence[int]) -> list[tuple[int, str]]:
-    """Return the ids and rating keys of those of these rows that have a key of their own."""
-    keys: dict[int, str] = {}
+async def _with_keys(reader: Connection, kind: Kind, ids: Sequence[int]) -> array[int]:
+    """Return those of these rows that have a key of their own; the keys of a million would take 200 MB."""
+    found = array("q")
+    async for row_id, _ in _keys(reader, kind, ids):
+        found.append(row_id)
+    return found
+
+
+async def _keys(reader: Connection, kind: Kind, ids: Sequence[int]) -> AsyncIterator[tuple[int, str]]:
+    """Yield the ids and rating keys of those of these rows that have a key of their own."""
     for start in range(0, len(ids), 1000):
-        keys |= await reader.run(rating_keys, kind, ids[start : start + 1000])
-    return [(row_id, key) for row_id, key in keys.items() if not is_displaced(key)]
+        keys = await reader.run(rating_keys, kind, ids[start : start + 1000])
+        for row_id, key in keys.items():
+            if not is_displaced(key):
+                yield row_id, key
 
 
 async def _listed_key(context: PassContext, library: LibraryTarget, kind: Kind, listed: SeenIds) -> str | None:
