@@ -1,4 +1,4 @@
-"""The healthy server beside those that fail: how long it waits for the daemon.
+"""How long servers wait for the daemon: the healthy one beside those that fail, and those that have recovered.
 
 Times are those for which the daemon is responsible: what its main thread, or that of this process, spent
 waiting for a processor (`/proc/PID/schedstat`) is subtracted, so that a busy machine breaks no promise.
@@ -73,6 +73,22 @@ async def measure(plex: SimulatedPlex, pid: int, database: Path, number: int, wa
             await asyncio.sleep(LOOK_S)
     except asyncio.CancelledError:
         waits.between_looks = max(waits.between_looks, looks.seconds)
+
+
+async def seconds_until_followed(
+    plex: SimulatedPlex, pid: int, database: Path, title: str, *, most: float, polls: bool
+) -> float:
+    """Change a film of a server, and return how long it takes until the change is in the database, or ``most``.
+
+    If ``polls``, the server must also be polled meanwhile. Nothing is requested of the daemon.
+    """
+    plex.changes.edit(min(film.id for film in plex.world.movies()), title=title)
+    waiting, seen = Stopwatch(pid), len(plex.requests_for("/identity"))
+    while True:
+        is_polled = not polls or len(plex.requests_for("/identity")) > seen
+        if waiting.seconds >= most or (is_polled and _has(database, title)):
+            return waiting.seconds
+        await asyncio.sleep(LOOK_S)
 
 
 def _has(database: Path, title: str) -> bool:

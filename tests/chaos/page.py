@@ -47,15 +47,17 @@ ROWS = {
         "one or two servers that fail with random faults of 24 kinds, lie in their listings, stumble once, or pretend"
         " to be other servers, beside a healthy one; their libraries change, also while they are listed; backups are"
         " killed, and now and then the database is deleted or replaced",
-        "the daemon lives, nothing that the servers have is marked missing even for a moment, ids stay, the next"
-        " undisturbed sync equals the servers, the healthy server is synced on time, a server that fails is not"
-        " pestered, and each problem is logged once when it starts and once when it ends",
+        "the daemon lives, nothing that the servers have is marked missing even for a moment, ids of items and files"
+        " stay, the next undisturbed sync equals the servers, the healthy server is synced on time, a server that"
+        " fails is not pestered and is followed again once it has recovered, and each problem is logged once when it"
+        " starts and once when it ends",
         lambda figures: f"{_times(figures, 'schedules')}, {_sum(figures, 'faults: '):,} faults",
         (
             "MiB of memory",
             "s of processor time in one callback",
             "s between two looks at a healthy server",
             "s until a change of a healthy server is in the database",
+            "s until a server that has recovered is followed again",
         ),
     ),
     "kills": Row(

@@ -78,6 +78,7 @@ class Memory:
             before = self._seen.get(name)
             if before is not None:
                 broken += _some(f"{name}: ", _lost(before, mirror, plex))
+                broken += _some(f"{name}: ", _other_file_ids(before, mirror, plex))
             self._seen[name] = mirror
         return broken
 
@@ -121,6 +122,19 @@ def _lost(before: Mirror, after: Mirror, plex: TrialServer) -> Iterator[str]:
             yield f"the collection {group.key} was marked missing, and the server has it"
         if is_there and group.id not in after.groups:
             yield f"the collection {group.key} had the row {group.id}, which is gone"
+
+
+def _other_file_ids(before: Mirror, after: Mirror, plex: TrialServer) -> Iterator[str]:
+    """Yield the files that the server still has whose rows have another id than at the last look.
+
+    A file may take over the row of one that is gone: that of the same item before it got its new key.
+    """
+    parts = {part.id for _, _, part in plex.world.parts()}
+    owners = {file_id: part for part, file_id in before.file_ids.items()}
+    for part in parts & before.file_ids.keys() & after.file_ids.keys():
+        was, now = before.file_ids[part], after.file_ids[part]
+        if was != now and (now not in owners or owners[now] in parts):
+            yield f"the file of part {part} had the id {was} and has {now}"
 
 
 def _had_the_id_before(row: Row, before: Mirror, plex: TrialServer) -> bool:

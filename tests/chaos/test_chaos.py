@@ -30,9 +30,10 @@ LOSSES = {
     "UPDATE movies SET id = 9999 WHERE id = 1": "had the id 1 and has 9999",
     "UPDATE collections SET state = 'missing' WHERE is_smart": "was marked missing, and the server has it",
     "DELETE FROM collections WHERE is_smart": "which is gone",
+    "UPDATE media_files SET id = 9999 WHERE id = 30": "had the id 30 and has 9999",
 }
 DIFFERENCES = {
-    **dict.fromkeys([*list(LOSSES)[:2], *list(LOSSES)[3:]], "is missing"),
+    **dict.fromkeys([*list(LOSSES)[:2], *list(LOSSES)[3:5]], "is missing"),
     "UPDATE movies SET title = 'Another' WHERE id = 1": "title is 'Another'",
     "UPDATE media_files SET file_path = '/elsewhere' WHERE id = 1": "file_path is '/elsewhere'",
     "DELETE FROM movie_tags WHERE tag_id IN (SELECT id FROM tags WHERE kind = 'label')": "label is []",

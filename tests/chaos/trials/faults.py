@@ -171,6 +171,19 @@ class _Schedules:
         await sync_fully(service, self.memory.database)
         self._witness.watch()
         result.require(*self.memory.look_at_equal(self._servers), *self._witness.look(self._servers))
+        await self._require_changes_to_be_found(number)
+
+    async def _require_changes_to_be_found(self, number: int) -> None:
+        """Require that servers which failed are followed again, without any request."""
+        pid, most = self._running.process.pid, 2 * (INTERVAL_S / SPEED + SLACK_S)
+        for name, plex in self._bad.items():
+            title = f"Recovered {number}"
+            took = await neighbour.seconds_until_followed(
+                plex, pid, self.memory.database, title, most=most, polls=self._polls_often
+            )
+            self._result.measure("s until a server that has recovered is followed again", took)
+            if took >= most:
+                self._result.require(f"{name}, which has recovered, was not followed again within {took:.1f} s")
 
     @property
     def _running(self) -> Service:
