@@ -33,9 +33,10 @@ class HiddenPaths:
     """Replaces hidden paths by the stored ones during one pass, and counts both.
 
     An item listed without files keeps its stored files as long as the pass has seen no whole path: the token may not
-    see any files. It is left without files if its row says the same, or, unless the pass is complete, if its only
-    file is unavailable: that file keeps its row (``store/items/files.py``). ``complete`` means that the pass lists
-    everything in its scope; otherwise a few items without a path or file prove nothing.
+    see any files. Files of an item of another library, whose key it has now, are not its own. It is left without
+    files if its row says the same, or, unless the pass is complete, if its only file is unavailable: that file keeps
+    its row (``store/items/files.py``). ``complete`` means that the pass lists everything in its scope; otherwise a
+    few items without a path or file prove nothing.
     """
 
     def __init__(self, context: PassContext, library: LibraryTarget, *, complete: bool) -> None:
@@ -133,6 +134,7 @@ class HiddenPaths:
             return replace(item, files=tuple(self._with_path(item, file, stored) for file in item.files))
         if self._whole:
             return item
+        stored = [each for each in stored if each.library_id == self._library.target.library_id]
         if not stored:
             self._unknown += 1
             return item

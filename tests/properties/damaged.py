@@ -58,11 +58,12 @@ class Damages:
     def learn(self, done: Round, keeping: set[Key]) -> None:
         """Take account of a round whose rows ``keeping`` had to keep their values."""
         self.again -= {library for library in done.passes if done.status(library) == "ok"}
-        for library, ended in done.passes.items():
-            if ended.kind == "full":
-                self.doubtful[library] = self.doubtful[library] + 1 if ended.error else 0
         certain = done.still and not done.lying
         arrived = {key: item for key, item in done.began.items.items() if item.library in done.passes}
+        new = {arrived[key].library for key in done.damaged - self.known.keys() if key in arrived}
+        for library, ended in done.passes.items():
+            if ended.kind == "full" and ended.status != "cancelled":
+                self.doubtful[library] = self.doubtful[library] + 1 if ended.error or library in new else 0
         for key, item in arrived.items():
             if key in done.damaged:
                 last = self.known.get(key)

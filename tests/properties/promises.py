@@ -342,6 +342,11 @@ def _files(done: Round, library: str, present: dict[Key, Row]) -> Iterator[str]:
         struck = (f"{file['media_type']}s", str(file["rating_key"])) in done.damaged
         if struck and was is not None:
             known += damaged.possible_files(was | {"library_name": file["library_name"]})
+        owner = str(done.ended.files[part]["library"]) if part in done.ended.files else library
+        if was is not None and owner != library and not done.complete(owner):
+            # It waits for its item, which has none now, until the other library is looked at.
+            here = {name: file[name] for name in ("library", "library_name")}
+            known.append(was | here | {"state": "unavailable"})
         if not complete and was is not None:
             known.append(was | {"library_name": file["library_name"]})
             moved = {"rating_key": file["rating_key"], "media_id": None}

@@ -183,6 +183,21 @@ def test_seasons_of_two_libraries_may_exchange_their_keys(rounds) -> None:
     assert _ids(rounds, seasons[0]) == before
 
 
+@pytest.mark.parametrize("only", [None, "1"])
+def test_a_film_without_files_gets_none_with_the_key_of_a_film_of_another_library(rounds, only) -> None:
+    """Not even where the token sees no paths, so that stored files are kept of films that have none."""
+    here, there = _library(rounds), _library(rounds)
+    guid = plex_guid("movie", "the same")
+    films = [rounds.plex.changes.add_movie(library, f"The Same {library}", guid=guid) for library in (here, there)]
+    bare = rounds.plex.changes.edit(films[0].id, media=(), duration=None)
+    rounds.sync()
+    reissue_keys(rounds.world, *(film.id for film in films))
+    rounds.plex.quirks.hides = "paths"
+    rounds.sync(Manner(order=(here, there), only=only))
+    row = rounds.mirror().items["movies", films[1].rating_key]
+    assert (row.content["title"], row.content["file"], row.state) == (bare.title, None, "unavailable")
+
+
 def test_the_first_show_of_a_library_may_get_a_key_of_another_library(rounds) -> None:
     """A library without rows is not looked up item by item, but its shows are."""
     first, second = _library(rounds, "show"), _library(rounds, "show")

@@ -139,22 +139,23 @@ def living_rows(connection: sqlite3.Connection, kind: Kind, library_id: int, oth
 
 
 class KnownFile(NamedTuple):
-    """A stored file with a complete path, and the Plex guid of its item."""
+    """A stored file with a complete path, and the library and the Plex guid of its item."""
 
     file: MediaFile
     plex_path: str
+    library_id: int
     guid: str | None
 
 
 _FILES = """
-SELECT rating_key, source_id, media_id, part_id, part_index, plex_path, duration, size, container, video_codec,
-    audio_codec, audio_channels, width, height, video_resolution, bitrate, optimized, change_stamp,
+SELECT rating_key, library_id, source_id, media_id, part_id, part_index, plex_path, duration, size, container,
+    video_codec, audio_codec, audio_channels, width, height, video_resolution, bitrate, optimized, change_stamp,
     state = 'unavailable', version_title, aspect_ratio, frame_rate, video_profile, audio_profile
 FROM media_files
 WHERE server_id = ? AND media_type = ? AND rating_key IN (SELECT value FROM json_each(?)) AND plex_path IS NOT NULL
 ORDER BY id
 """
-"""From the third column on, in the order of MediaFile; ids follow the order of the listing."""
+"""From the fourth column on, in the order of MediaFile; ids follow the order of the listing."""
 
 
 def known_files(
@@ -162,10 +163,10 @@ def known_files(
 ) -> Mapping[str, Sequence[KnownFile]]:
     """Return the stored files of these items of one kind whose complete paths are known, by rating key."""
     found: defaultdict[str, list[KnownFile]] = defaultdict(list)
-    for key, guid, *fields in connection.execute(_FILES, (server_id, kind.value, json_list(rating_keys))):
+    for key, library_id, guid, *fields in connection.execute(_FILES, (server_id, kind.value, json_list(rating_keys))):
         file = msgspec.convert(fields, MediaFile, strict=False)
         if file.plex_path is not None and is_whole(file.plex_path):
-            found[key].append(KnownFile(file, file.plex_path, guid))
+            found[key].append(KnownFile(file, file.plex_path, library_id, guid))
     return dict(found)
 
 
