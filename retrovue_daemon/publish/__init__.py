@@ -1,0 +1,1 @@
+"""What follows the change feed and hands it on, without ever delaying a pass."""
