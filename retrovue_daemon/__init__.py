@@ -27,11 +27,15 @@ if TYPE_CHECKING:
     from retrovue_daemon.paths import PlexPathMappingService
     from retrovue_daemon.records import PathMapping
     from retrovue_daemon.sources.plex.guid import GUIDParser, extract_guids_from_plex_metadata
+    from retrovue_daemon.store.feed.reading import FeedState
+    from retrovue_daemon.store.named_changes import FeedChange
 
 __all__ = [
     "DaemonError",
     "Database",
     "DiscoveredShow",
+    "FeedChange",
+    "FeedState",
     "GUIDParser",
     "PathMapping",
     "PathMappingRow",
@@ -58,6 +62,8 @@ _HOMES = {
     "retrovue_daemon.api.importer": ("PlexImporter", "create_plex_importer"),
     "retrovue_daemon.api.database": ("Database",),
     "retrovue_daemon.sources.plex.guid": ("GUIDParser", "extract_guids_from_plex_metadata"),
+    "retrovue_daemon.store.feed.reading": ("FeedState",),
+    "retrovue_daemon.store.named_changes": ("FeedChange",),
     "retrovue_daemon.paths": ("PlexPathMappingService",),
     "retrovue_daemon.records": ("PathMapping",),
     "retrovue_daemon.api.results": (

@@ -23,9 +23,11 @@ from retrovue_daemon.service.refusals import (
     refuse_taken,
     refuse_without_token,
 )
+from retrovue_daemon.store.change_reader import LOOK_S, ChangeReader
 from retrovue_daemon.store.database import open_database
+from retrovue_daemon.store.feed.reading import feed_state
 from retrovue_daemon.store.file.opening import make_ready, mode_of
-from retrovue_daemon.store.file.visits import changing
+from retrovue_daemon.store.file.visits import changing, reading
 from retrovue_daemon.store.tables.libraries import StoredLibrary, set_library_enabled
 from retrovue_daemon.store.tables.mappings import delete_mapping, find_same, insert_mapping, read_mappings
 from retrovue_daemon.store.tables.servers import (
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.config import Secret
     from retrovue_daemon.store.database import Database as OpenDatabase
+    from retrovue_daemon.store.feed.reading import FeedState
+    from retrovue_daemon.store.named_changes import FeedChange
     from retrovue_daemon.store.tables.libraries import StoredLibrary
     from retrovue_daemon.store.tables.servers import StoredServer
 
@@ -297,6 +301,38 @@ class Database:
             )
         return self._paths[server_id].local_path(plex_path, library_root)
 
+    # -- changes ----------------------------------------------------------------------------------------------------
+
+    async def feed_state(self) -> FeedState:
+        """Return the state of the change feed: read everything anew if ``feed_id`` is not the one that you know."""
+        return await asyncio.to_thread(_visit, self.path, feed_state)
+
+    async def changes(self, since: int) -> list[FeedChange]:
+        """Return everything that changed after the entry with this number (``seq``), in order.
+
+        Each change has the row's title, server, library and path as they are now; a deleted row has none. Raises
+        ReadAnew if the feed does not go on from there.
+        """
+        return [change async for change in self._changes(since, follows=False)]
+
+    def follow_changes(self, since: int) -> AsyncIterator[FeedChange]:
+        """Yield everything that changed after an entry, then what changes from now on, within a second.
+
+        Raises ReadAnew as `changes` does, also when a copy is restored meanwhile.
+        """
+        return self._changes(since, follows=True)
+
+    async def _changes(self, position: int, *, follows: bool) -> AsyncIterator[FeedChange]:
+        reader = ChangeReader(self.path, position)
+        while True:
+            while (found := await asyncio.to_thread(reader.read)) is not None:
+                for change in found:
+                    yield change
+            if not follows:
+                return
+            while not await asyncio.to_thread(reader.is_written):  # noqa: ASYNC110 -- another process writes
+                await asyncio.sleep(LOOK_S)
+
     # -- for the importer -------------------------------------------------------------------------------------------
 
     def stored_server(self, server_id: int, name: str | None = None) -> StoredServer:
@@ -339,6 +375,11 @@ class Database:
         result = await asyncio.to_thread(visit)
         await self.refresh()
         return result
+
+
+def _visit(path: Path, query: Callable[[sqlite3.Connection], T]) -> T:
+    with reading(path) as connection:
+        return query(connection)
 
 
 def _now() -> int:

@@ -31,6 +31,7 @@ COMMANDS: Final = (
     "status",
     "health",
     "history",
+    "changes",
     "export",
 )
 """Each command is the function of that name in the module of that name."""

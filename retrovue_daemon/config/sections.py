@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 @section
 class DatabaseSection:
-    """``[database]``: the database file and its permissions."""
+    """``[database]``: the database file, its permissions, and its change feed.
+
+    A ``changes_retention`` of None keeps entries forever.
+    """
 
     path: Path = key(
         files.FILE,
@@ -35,6 +38,7 @@ class DatabaseSection:
     batch_size: int = key(integer(1, 10_000), "the number of rows written per transaction", default=1000)
     mode: int = key(files.MODE, "the mode of the database's files", default="0600")
     group: str | None = key(files.GROUP, "the group of the files; absent: the daemon's group", default=None)
+    changes_retention: float | None = key(retention(), "how long entries of the change feed are kept", default="30d")
 
 
 @section

@@ -181,7 +181,7 @@ def integer(lowest: int, highest: int) -> Value[int]:
 
 
 _SECONDS: Final = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-_DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|d|h|m|s))+")
+DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|d|h|m|s))+")
 _DURATION_STEP: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|d|h|m|s)")
 
 
@@ -191,14 +191,14 @@ def duration(lowest: str, highest: str) -> Value[float]:
 
     def convert(raw: str, _context: Context) -> float:
         word = raw.replace(" ", "").lower()
-        length = seconds(word) if _DURATION.fullmatch(word) else None
+        length = seconds(word) if DURATION.fullmatch(word) else None
         if length is None or not shortest <= length <= longest:
             hint = f'did you mean "{word}s"?' if word.isdecimal() else ""
             raise value.refusal(raw, hint)
         return length
 
     valid = f'a duration from "{lowest}" to "{highest}", such as "30s" or "1h30m"'
-    value = Value(valid, str, convert, span, schema={"pattern": f"^{_DURATION.pattern}$"})
+    value = Value(valid, str, convert, span, schema={"pattern": f"^{DURATION.pattern}$"})
     return value
 
 
@@ -220,7 +220,7 @@ def retention() -> Value[float | None]:
         str,
         convert,
         lambda length: "never" if length is None else span(length),
-        schema={"pattern": f"^(?:never|{_DURATION.pattern})$"},
+        schema={"pattern": f"^(?:never|{DURATION.pattern})$"},
     )
     return value
 

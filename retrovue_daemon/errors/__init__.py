@@ -16,6 +16,7 @@
     │   ├── DefinedByConfig        only the configuration can change it
     │   └── BadRequest             a row of sync_requests is invalid
     ├── OutputFailed           the result of a command could not be written to a file
+    ├── ReadAnew               the change feed does not go back to a reader's position
     ├── TokenUnknown           this process does not have the server's token
     ├── ReportedError          an error that the running daemon reported
     ├── ConfigError            the configuration is invalid: all problems, with key paths
@@ -68,6 +69,7 @@ from retrovue_daemon.errors.input import (
     BadRequest,
     DefinedByConfig,
     OutputFailed,
+    ReadAnew,
     TokenUnknown,
     UnknownId,
     UnknownName,
@@ -152,6 +154,7 @@ __all__ = [
     "OutputFailed",
     "PagingIgnored",
     "PlexError",
+    "ReadAnew",
     "ReloadRefused",
     "ReloadUnanswered",
     "ReportedError",

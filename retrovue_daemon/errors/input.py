@@ -24,6 +24,25 @@ class BadInput(DaemonError):
         return self.message
 
 
+class ReadAnew(DaemonError):
+    """The change feed does not go on from a reader's position; it holds the entries after ``floor`` to ``last_seq``.
+
+    Entries were deleted, or the database was restored from a copy.
+    """
+
+    hint = "read everything anew, then follow the feed from its newest entry"
+
+    def __init__(self, floor: int, last_seq: int) -> None:
+        super().__init__(floor, last_seq)
+        self.floor = floor
+        self.last_seq = last_seq
+
+    def __str__(self) -> str:
+        return (
+            f"the change feed does not go on from there: it has the entries after {self.floor} up to {self.last_seq}"
+        )
+
+
 class OutputFailed(DaemonError):
     """The result of a command could not be written to the file at ``path``; ``detail`` says why."""
 

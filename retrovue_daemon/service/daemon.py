@@ -13,6 +13,7 @@ import structlog
 from retrovue_daemon.clock import Clock
 from retrovue_daemon.config import default_database
 from retrovue_daemon.errors import DaemonError, DatabaseHeld, DatabaseRestored, Interrupted
+from retrovue_daemon.service.feed_retention import keep_feed_short, shorten_feed
 from retrovue_daemon.service.page_check import check_pages_daily
 from retrovue_daemon.service.reload import Reloader
 from retrovue_daemon.service.selection import EVERYTHING, Selection
@@ -106,6 +107,7 @@ async def _keep_in_sync(config: Config, process: Process, signals: Signals) -> C
             group.create_task(show_status(notifier, supervisor, redactor, clock), name="status")
             group.create_task(check_pages_daily(database, clock), name="check of pages")
             group.create_task(keep_words_indexed(database, supervisor.board, clock), name="index of words")
+            group.create_task(keep_feed_short(supervisor, clock), name="retention of the change feed")
     except DatabaseRestored:
         log.info("store.restored", database=str(config.database.path))
     finally:
@@ -159,6 +161,7 @@ async def sync_once(
         async with _opened(config) as database:
             supervisor = Supervisor(database, config, board, redactor, retry=retry)
             reports = await database.writer.guard(supervisor.sync_once(options.selection, options.server))
+            await database.writer.guard(shorten_feed(supervisor))
             if options.selection.details:
                 await database.writer.guard(index_words_after_sync(database, clock, began))
             return reports

@@ -82,7 +82,7 @@ class Supervisor:
         self._redactor = redactor
         self._retry = retry
         self._clock = clock or Clock()
-        self._observed = ObservedClock(self._clock)
+        self.observed = ObservedClock(self._clock)
         self._slots = Slots(config.sync.concurrency, self._clock)
         self._claims = Claims(self._clock)
         self._skips = SkipLog()
@@ -224,7 +224,7 @@ class Supervisor:
 
     async def _worker_context(self, config: Config) -> WorkerContext:
         if self._identifier is None:
-            await self.database.writer.run(self._observed.start)
+            await self.database.writer.run(self.observed.start)
             self._identifier = await self.database.writer.run(client_identifier)
         settings = PassSettings(
             page_size=config.sync.page_size,
@@ -243,7 +243,7 @@ class Supervisor:
             identifier=self._identifier,
             retry=self._retry,
             clock=self._clock,
-            observed=self._observed,
+            observed=self.observed,
         )
 
     def _start(self, active: ActiveServer, context: WorkerContext, before: ServerWorker | None = None) -> None:

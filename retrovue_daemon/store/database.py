@@ -13,6 +13,8 @@ import structlog
 
 from retrovue_daemon.errors import LOCKED_HINT, DatabaseHeld, DatabaseUnusable
 from retrovue_daemon.store.connection import connected
+from retrovue_daemon.store.feed.recording import last_entry
+from retrovue_daemon.store.file.epoch import enter, leave, left_log, mark_path
 from retrovue_daemon.store.file.identity import OpenFiles
 from retrovue_daemon.store.file.lock import database_lock, lock_path
 from retrovue_daemon.store.file.preparation import check_place, hand_over, prepare
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.errors import StoreError
     from retrovue_daemon.store.connection import Connection
+    from retrovue_daemon.store.file.epoch import Mark
 
 log = structlog.get_logger()
 
@@ -70,11 +73,11 @@ async def open_database(
         stack.enter_context(_readable(path))
         lock = stack.enter_context(database_lock(path, mode=mode))
         # A signal interrupts the wait but not the thread: no other process may start before the thread has ended.
-        await lock.during(partial(prepare, path, mode=mode, group=group))
+        epoch = await lock.during(partial(_prepare, path, mode=mode, group=group))
         if serves:
             lock.serve()
         else:
-            hand_over(path, lock_path(path))
+            hand_over(path, lock_path(path), *(each for each in (mark_path(path),) if each.exists()))
         # Closed after the connections, so that it does not release their locks.
         files = stack.enter_context(closing(OpenFiles(given, path, lock)))
         reader = await stack.enter_async_context(_connect(path))
@@ -83,10 +86,26 @@ async def open_database(
         stack.enter_context(last_look(files))
         mark = await connection.run(restore_mark)
         writer = Writer(connection, path, mark=mark)
+        stack.push_async_callback(_leave_epoch, files, reader, epoch, mode)
         stack.callback(_leave_large_log, files, writer)
         await stack.enter_async_context(writer)
         await stack.enter_async_context(watched(files, reader, writer, mark))
         yield Database(path, reader, writer)
+
+
+def _prepare(path: Path, *, mode: int, group: str | None) -> Mark:
+    """Make the database ready, and begin a new epoch of the change feed if it was put back to an earlier state."""
+    found_log = left_log(path)
+    prepare(path, mode=mode, group=group)
+    return enter(path, found_log=found_log, mode=mode)
+
+
+async def _leave_epoch(files: OpenFiles, reader: Connection, epoch: Mark, mode: int) -> None:
+    """Note, after the last write, that this process ended cleanly."""
+    if files.lost is None:
+        with suppress(sqlite3.Error):  # the next start then begins a new epoch
+            last = await reader.run(last_entry)
+            await asyncio.to_thread(leave, files.path, epoch, last, mode=mode)
 
 
 def _leave_large_log(files: OpenFiles, writer: Writer) -> None:

@@ -20,6 +20,7 @@ import msgspec
 from retrovue_daemon.errors import BadInput, DatabaseDamaged, DatabaseHeld, DatabaseUnusable, StoreError, WriteFailed
 from retrovue_daemon.store.file.companions import COMPANIONS, companion
 from retrovue_daemon.store.file.copies import filled, scratch_file, written
+from retrovue_daemon.store.file.epoch import JUMP, begin_epoch, keep_free
 from retrovue_daemon.store.file.lock import database_lock
 from retrovue_daemon.store.file.maintenance import backup, is_damage
 from retrovue_daemon.store.file.opening import mode_of
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 60.0
 """Seconds to wait until another program ends its transaction."""
-
-_MORE_IDS = 100_000
-"""Ids that are not given out after a restore, besides those in use: a daemon may have used some meanwhile."""
 
 _NEWER = "the database was left unchanged; use the newer release that wrote the copy"
 _WRONG_COPY = "the database was left unchanged; specify a copy made by `retrovue-daemon database backup`"
@@ -176,6 +174,7 @@ def _fill(scratch: Path, file: Path, progress: Callable[[int, int], object] | No
             migrate(copy, version)
             copy.execute("DELETE FROM sync_requests WHERE finished_at IS NULL")
             set_restore_mark(copy)
+            begin_epoch(copy)
 
 
 def _keep(
@@ -214,12 +213,13 @@ def _refuse_unless_damaged(error: DatabaseUnusable) -> None:
 def _avoid_used_ids(scratch: Path, kept: Path) -> None:
     """Give no id that was given since the copy was made to another item: programs may refer to it."""
     with closing(sqlite3.connect(f"{kept.as_uri()}?immutable=1", uri=True)) as before:
-        used = before.execute("SELECT name, seq + ? FROM sqlite_sequence", (_MORE_IDS,)).fetchall()
+        used = before.execute("SELECT name, seq FROM sqlite_sequence").fetchall()
+        ((opened,),) = before.execute("SELECT opened FROM feed")
     with closing(sqlite3.connect(scratch, isolation_level=None)) as copy, written(scratch):
-        for name, seq in used:
-            done = copy.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", (seq, name))
-            if not done.rowcount:
-                copy.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (name, seq))
+        # A daemon may have used some more meanwhile.
+        keep_free(copy, {name: seq + JUMP for name, seq in used})
+        # It is the database of the same process, whose next start must not begin another epoch.
+        copy.execute("UPDATE feed SET opened = ?", (opened,))
 
 
 def _write_into(path: Path, scratch: Path) -> None:

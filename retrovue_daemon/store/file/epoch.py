@@ -1,0 +1,169 @@
+"""Epochs of the change feed, and the mark beside the database by which a start notices that it was put back.
+
+After a database was put back to an earlier state, positions of readers mean nothing, and ids could be assigned twice.
+`database restore` says so itself. Tools that restore the file (Litestream, a file system's snapshot, ``cp``) do not,
+and the file alone cannot show it: everything in it is from before. So each process that opens the database stores a
+random text in it and, with the file's inode number, in a small file beside it (``retrovue.db.epoch``). The content is
+the one that the last process left if both agree and
+
+- that process ended cleanly, and the feed is no shorter than it was then, or
+- that process was killed since the machine started, and the log that it left is there: a power cut may lose the last
+  commits, and a database that was restored has no log.
+
+In any doubt a new epoch begins: readers read everything anew, and the ids of new rows jump. Neither loses anything.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import structlog
+
+from retrovue_daemon.store.feed.recording import last_entry
+from retrovue_daemon.store.file.companions import companion, has_content, log_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+log = structlog.get_logger()
+
+SUFFIX: Final = ".epoch"
+"""Ends the name of the file, after the name of the database."""
+
+JUMP: Final = 1_000_000
+"""Ids that are not given out after a restore: more rows than a library gets between a copy and its loss."""
+
+_HIGHEST: Final = 2**62
+"""No jump leads beyond it: there is no id above 2**63."""
+
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+
+_LONGEST: Final = 1_000
+"""Bytes of the mark that are read."""
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """What the last process left: ``opened`` is its random text, ``last_seq`` the feed's length when that ended."""
+
+    opened: str
+    inode: int
+    boot_id: str | None
+    last_seq: int
+    is_clean: bool
+
+
+def mark_path(database: Path) -> Path:
+    """Return the path of the mark of a database."""
+    return companion(database, SUFFIX)
+
+
+def left_log(database: Path) -> bool:
+    """Return whether a process that was killed left its log. Ask before the database is opened, which merges it."""
+    return has_content(log_of(database))
+
+
+def enter(database: Path, *, found_log: bool, mode: int = 0o600) -> Mark:
+    """Begin a new epoch unless the content is the one that the last process left; return the new mark.
+
+    ``found_log`` is what `left_log` said. Call this while no other process can open the database to sync.
+    """
+    left, inode, boot_id = _read(mark_path(database)), database.stat().st_ino, _boot_id()
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        ((opened,),) = connection.execute("SELECT opened FROM feed")
+        last = last_entry(connection)
+        was_killed = left is not None and not left.is_clean
+        is_whole = found_log and left is not None and left.boot_id == boot_id if was_killed else True
+        goes_on = left is not None and (left.opened, left.inode) == (opened, inode) and left.last_seq <= last
+        # Without the text, no process of this release has had the database, and no feed was read.
+        begins = opened is not None and not (goes_on and is_whole)
+        if begins:
+            begin_epoch(connection)
+        mark = Mark(secrets.token_hex(8), inode, boot_id, last_entry(connection), is_clean=False)
+        connection.execute("UPDATE feed SET opened = ?", (mark.opened,))
+        connection.execute("COMMIT")
+    if begins:
+        hint = "readers of the change feed read everything anew; ids of new items jump by a million"
+        log.warning("feed.epoch_began", database=str(database), hint=hint)
+    _write(database, mark, mode)
+    return mark
+
+
+def leave(database: Path, mark: Mark, last_seq: int, *, mode: int = 0o600) -> None:
+    """Note that a process ended cleanly after this entry of the feed."""
+    _write(database, msgspec.structs.replace(mark, last_seq=last_seq, is_clean=True), mode)
+
+
+def begin_epoch(connection: sqlite3.Connection) -> None:
+    """Give the feed another id, and let all ids jump, within the caller's transaction."""
+    keep_free(connection, {name: last + JUMP for name, last in _highest_ids(connection)})
+    connection.execute("UPDATE feed SET feed_id = lower(hex(randomblob(16)))")
+
+
+def keep_free(connection: sqlite3.Connection, ids: Mapping[str, int]) -> None:
+    """Assign only ids above these, by table; readers of the feed before that read everything anew."""
+    for name, last in _highest_ids(connection):
+        # Higher ones come from other programs: there would soon be no more ids.
+        if last < ids.get(name, 0) < _HIGHEST:
+            connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (name,))
+            connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (name, ids[name]))
+    connection.execute("UPDATE feed SET floor = (SELECT last_seq FROM feed_state)")
+
+
+def _highest_ids(connection: sqlite3.Connection) -> list[tuple[str, int]]:
+    """Return the highest id that each table has assigned so far."""
+    query = (
+        "SELECT t.name, ifnull((SELECT max(CAST(s.seq AS INTEGER)) FROM sqlite_sequence AS s WHERE s.name = t.name),"
+        " 0) FROM sqlite_schema AS t WHERE t.type = 'table' AND t.sql LIKE '%AUTOINCREMENT%'"
+    )
+    return connection.execute(query).fetchall()
+
+
+def _boot_id() -> str | None:
+    """Return what changes whenever the machine starts, where the system says that."""
+    try:
+        return _BOOT_ID.read_text("ascii").strip()
+    except (OSError, ValueError):
+        return None
+
+
+def _read(path: Path) -> Mark | None:
+    """Return the mark; None if there is none that can be read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        return msgspec.json.decode(os.read(descriptor, _LONGEST), type=Mark)
+    except (OSError, msgspec.DecodeError):
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _write(database: Path, mark: Mark, mode: int) -> None:
+    """Store the mark. If that fails, the next start begins a new epoch, which is no harm."""
+    path = mark_path(database)
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        partial.unlink(missing_ok=True)
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        try:
+            os.write(descriptor, msgspec.json.encode(mark))
+            owner = database.stat()
+            if os.geteuid() == 0 and owner.st_uid:
+                os.fchown(descriptor, owner.st_uid, owner.st_gid)
+        finally:
+            os.close(descriptor)
+        partial.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        hint = "the next start then begins a new epoch of the change feed"
+        log.warning("feed.mark_failed", database=str(database), error=error.strerror, hint=hint)
