@@ -41,9 +41,6 @@ class Followed(Reached, Protocol):
     def submit(self, selection: Selection, *, is_awaited: bool = True) -> object:
         """Start passes over a selection as soon as possible."""
 
-    def poll_within(self, seconds: float) -> None:
-        """Poll everything that is due within so many seconds."""
-
 
 class LiveUpdates:
     """Follows the notifications of one server, beside the polls and passes of its worker."""

@@ -239,6 +239,26 @@ async def test_a_token_that_is_refused_for_notifications_only(serve, config, ple
     assert not events.of("server.unauthorized")
 
 
+async def test_a_token_that_is_revoked_while_the_connection_stays(live, plex, rows, events):
+    """It is reported, and not shown again with each notification; once it is good again, nothing is missing."""
+    token, plex.token = plex.token, "another one"
+    films = list(plex.world.movies())
+    plex.changes.edit(films[0].id, title="Meanwhile 1")
+    await live.after(2)
+    assert (await events.next("server.unauthorized"))["level"] == "error"
+    await live.service.clock.asleep("interval home")
+    plex.requests.clear()
+    for number in range(2, 5):
+        plex.changes.edit(films[0].id, title=f"Meanwhile {number}")
+        await live.after(2)
+    assert not plex.requests
+    plex.token = token
+    await live.service.clock.wake("interval home")
+    await events.next("server.recovered")
+    await live.rest()
+    assert rows("SELECT count(*) FROM movies WHERE title = 'Meanwhile 4'") == [(1,)]
+
+
 async def test_a_library_whose_listing_failed_is_not_forgotten_while_polls_are_rare(follow, plex, events):
     """It is listed again after an interval, as without notifications, whatever polls come meanwhile."""
     plex.faults.fail("/library/sections/2/all", status=500, times=None)
@@ -252,7 +272,6 @@ async def test_a_library_whose_listing_failed_is_not_forgotten_while_polls_are_r
         await live.rest()
         assert 200 < worker._schedule.due_in <= 330
     plex.faults.clear()
-
     await clock.wake("interval home")
     assert (await events.next("sync.finished", kind="full"))["library"] == "Dramas"
     await live.rest()
