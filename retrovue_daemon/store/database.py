@@ -17,7 +17,7 @@ from retrovue_daemon.store.feed.recording import last_entry
 from retrovue_daemon.store.file.epoch import enter, leave, left_log, mark_path
 from retrovue_daemon.store.file.identity import OpenFiles
 from retrovue_daemon.store.file.lock import database_lock, lock_path
-from retrovue_daemon.store.file.preparation import check_place, hand_over, prepare
+from retrovue_daemon.store.file.preparation import Interruption, check_place, hand_over, prepare
 from retrovue_daemon.store.file.restore_mark import restore_mark
 from retrovue_daemon.store.file.space import as_disk_full
 from retrovue_daemon.store.file_watch import last_look, watched
@@ -72,8 +72,10 @@ async def open_database(
     async with AsyncExitStack() as stack:
         stack.enter_context(_readable(path))
         lock = stack.enter_context(database_lock(path, mode=mode))
-        # A signal interrupts the wait but not the thread: no other process may start before the thread has ended.
-        epoch = await lock.during(partial(_prepare, path, mode=mode, group=group))
+        # No other process may start before the thread has ended, and this one cannot end before.
+        interruption = Interruption()
+        preparing = partial(_prepare, path, mode=mode, group=group, interruption=interruption)
+        epoch = await lock.during(preparing, interruption.interrupt)
         if serves:
             lock.serve()
         else:
@@ -93,10 +95,10 @@ async def open_database(
         yield Database(path, reader, writer)
 
 
-def _prepare(path: Path, *, mode: int, group: str | None) -> Mark:
+def _prepare(path: Path, *, mode: int, group: str | None, interruption: Interruption) -> Mark:
     """Make the database ready, and begin a new epoch of the change feed if it was put back to an earlier state."""
     found_log = left_log(path)
-    prepare(path, mode=mode, group=group)
+    prepare(path, mode=mode, group=group, interruption=interruption)
     return enter(path, found_log=found_log, mode=mode)
 
 

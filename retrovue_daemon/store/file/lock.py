@@ -41,6 +41,9 @@ _SAFELY = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _SPECIAL = (errno.ELOOP, errno.EISDIR, errno.ENXIO)
 """What opening a link, a directory or a socket ends with."""
 
+INTERRUPT_S = 0.1
+"""Seconds between two interrupts: each one only affects what is running at that moment."""
+
 _GLANCE_S = 0.05
 """Seconds after which a check of the lock's holder is certainly over."""
 
@@ -51,6 +54,10 @@ class Holder(NamedTuple):
     held: bool | None
     pid: int | None = None
     serves: bool = False
+
+
+def _nothing() -> None:
+    """Interrupt nothing."""
 
 
 class Lock:
@@ -67,8 +74,11 @@ class Lock:
         """Return whether the lock file of ``database`` is still the one that is locked."""
         return _is_named(self._descriptor, lock_path(database))
 
-    async def during(self, work: Callable[[], T]) -> T:
-        """Run blocking work in a thread that keeps the lock until the work ends, even if the caller is cancelled."""
+    async def during(self, work: Callable[[], T], interrupt: Callable[[], object] = _nothing) -> T:
+        """Run blocking work in a thread that keeps the lock until the work ends, even if the caller is cancelled.
+
+        ``interrupt`` is called again and again then, until the work has ended: a process does not end before that.
+        """
         import asyncio  # noqa: PLC0415 -- loaded already; the commands that only look do without it
 
         own = os.dup(self._descriptor)
@@ -77,7 +87,14 @@ class Lock:
         # Also called if the work is cancelled before it has started.
         future.add_done_callback(lambda _: os.close(own))
         with_lock.shutdown(wait=False)
-        return await asyncio.wrap_future(future)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            if interrupt is not _nothing:
+                while not future.done():
+                    interrupt()
+                    await asyncio.sleep(INTERRUPT_S)
+            raise
 
 
 def real_path(path: Path) -> Path:

@@ -21,7 +21,7 @@ from retrovue_daemon.errors import (
     DatabasePlaceMissing,
     DatabaseUnusable,
 )
-from retrovue_daemon.store.file.companions import JOURNAL, LOG, companion, has_content, log_of
+from retrovue_daemon.store.file.companions import JOURNAL, companion, has_content, log_of
 from retrovue_daemon.store.file.copies import whole_file
 from retrovue_daemon.store.file.identity import prevent_merge
 from retrovue_daemon.store.file.layouts import layout
@@ -66,18 +66,45 @@ def check_place(path: Path, *, own: bool) -> Path:
     return path
 
 
-def prepare(path: Path, *, mode: int = 0o600, group: str | None = None) -> None:
+class Interruption:
+    """Lets another thread interrupt the statements of `prepare`: a check reads the whole file, a copy writes it."""
+
+    def __init__(self) -> None:
+        self._connection: sqlite3.Connection | None = None
+
+    @contextmanager
+    def of(self, connection: sqlite3.Connection) -> Iterator[None]:
+        """Allow a connection to be interrupted within the block."""
+        self._connection = connection
+        try:
+            yield
+        finally:
+            self._connection = None
+
+    def interrupt(self) -> None:
+        """Interrupt what runs now, if anything does: it raises, and what is not committed is rolled back."""
+        if (connection := self._connection) is not None:
+            with suppress(sqlite3.ProgrammingError):  # closed just now
+                connection.interrupt()
+
+
+def prepare(
+    path: Path, *, mode: int = 0o600, group: str | None = None, interruption: Interruption | None = None
+) -> None:
     """Create or check the database file and bring its schema up to date.
+
+    The log that an unclean end left is merged here, because no interrupt reaches what closing a connection merges.
 
     Raise DatabaseHeld if another program keeps it locked, DiskFull if there is no space, DatabaseUnusable if the file
     is not ours, damaged, written by a newer release or not writable. Such a file is left unchanged.
     """
     try:
-        unclean = any(has_content(companion(path, suffix)) for suffix in (LOG, JOURNAL))
+        has_log = has_content(log_of(path))
+        unclean = has_log or has_content(companion(path, JOURNAL))
         if path.exists() and path.stat().st_size > 0:
             _refuse_foreign(path)
         _create(path, mode, group)
-        with _connected(path) as connection:
+        with _connected(path) as connection, (interruption or Interruption()).of(connection):
             version = own_version(connection, path)
             if unclean:
                 _quick_check(connection, path)
@@ -90,6 +117,8 @@ def prepare(path: Path, *, mode: int = 0o600, group: str | None = None) -> None:
                     path, f"cannot use a write-ahead log here (journal_mode {journal})", hint="use a local disk"
                 )
             migrate(connection, version)
+            if has_log:
+                connection.execute("PRAGMA wal_checkpoint").fetchall()
     except OSError as error:
         raise _not_writable(path, error) from error
     except sqlite3.OperationalError as error:

@@ -430,3 +430,34 @@ async def test_the_lock_stays_until_abandoned_work_has_ended(tmp_path) -> None:
     async with asyncio.timeout(10):
         while holder(path).held:  # noqa: ASYNC110 -- the thread sends no event
             await asyncio.sleep(0)
+
+
+async def test_a_check_without_an_end_does_not_keep_a_start_from_ending(tmp_path, monkeypatch) -> None:
+    """After an unclean end, the whole file is checked, which takes minutes on a slow disk; the log stays as it is."""
+    path, begun = tmp_path / "mirror.db", threading.Event()
+    await _open_and_close(tmp_path / "origin.db")
+    with closing(sqlite3.connect(tmp_path / "origin.db", isolation_level=None)) as connection:
+        connection.execute("INSERT INTO plex_servers (name, server_url) VALUES ('home', 'http://127.0.0.1:1')")
+        for suffix in ("", "-wal"):
+            shutil.copyfile(tmp_path / f"origin.db{suffix}", tmp_path / f"mirror.db{suffix}")
+    log = path.with_name("mirror.db-wal").read_bytes()
+
+    def check(connection: sqlite3.Connection, _path: Path) -> None:
+        begun.set()
+        endless = "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
+        connection.execute(endless).fetchone()
+
+    with monkeypatch.context() as patched:
+        patched.setattr("retrovue_daemon.store.file.preparation._quick_check", check)
+        opening = asyncio.create_task(_open_and_close(path))
+        await asyncio.to_thread(begun.wait)
+        opening.cancel()
+        async with asyncio.timeout(10):
+            await asyncio.gather(opening, return_exceptions=True)
+    assert opening.cancelled()
+    assert not holder(path).held
+    assert path.with_name("mirror.db-wal").read_bytes() == log
+    async with open_database(path) as database:
+        names = await database.reader.execute_fetchall("SELECT name FROM plex_servers")
+        assert [*names] == [("home",)]
+        assert path.with_name("mirror.db-wal").stat().st_size < len(log), "merged before it was opened"
