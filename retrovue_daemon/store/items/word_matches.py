@@ -48,14 +48,15 @@ class WordMatches:
                 self.is_capped = True
                 break
         found.update(matches)
-        for ids, members in (
-            (self._people, f"SELECT {name}_id FROM {name}_credits WHERE person_id"),
-            (self._collections, f"SELECT {name}_id FROM collection_items WHERE collection_id"),
+        for ids, members, column in (
+            (self._people, f"{name}_credits", "person_id"),
+            (self._collections, "collection_items", "collection_id"),
         ):
             if ids:
+                # Read one by one, up to the limit: a person may have hundreds of thousands of credits.
                 query = (
-                    f"SELECT i.id FROM {table} AS i WHERE i.id IN"
-                    f" ({members} IN (SELECT value FROM json_each(?))) AND {condition.sql} LIMIT ?"
+                    f"SELECT DISTINCT i.id FROM {members} AS x CROSS JOIN {table} AS i ON i.id = x.{name}_id"
+                    f" WHERE x.{column} IN (SELECT value FROM json_each(?)) AND {condition.sql} LIMIT ?"
                 )
                 named = self._column(query, json_list(ids), *condition.values, most)
                 self.is_capped = self.is_capped or len(named) >= most >= 0

@@ -187,6 +187,23 @@ def test_of_many_credits_some_are_read(connection) -> None:
     assert (chosen.total, chosen.is_capped) == (43, False)
 
 
+@pytest.mark.parametrize(("text", "most"), [("maker", 5_000), ("weimar", 25_000)])
+def test_of_a_person_or_collection_with_many_items_only_some_are_looked_at(connection, text, most) -> None:
+    """SQLite takes a few steps for each one read; of a collection, all are read to find none of other kinds."""
+    connection.executescript(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)"
+        " INSERT INTO movies (server_id, library_id, rating_key, title, created_at, synced_at)"
+        " SELECT 1, 1, 'n' || i, 'Fog', 1, 1 FROM n;"
+        "INSERT OR IGNORE INTO movie_credits SELECT id, 'actor', 0, 2, NULL FROM movies;"
+        "INSERT OR IGNORE INTO collection_items (collection_id, position, movie_id) SELECT 1, id, id FROM movies"
+    )
+    _build(connection)
+    steps: list[int] = []
+    connection.set_progress_handler(lambda: steps.append(100), 100)
+    assert Chosen(connection, Filters(), text, most=10).is_capped
+    assert sum(steps) < most
+
+
 def test_of_many_matches_some_are_read(connection) -> None:
     """An equal title is among them, and the result says that there are more."""
     connection.execute(
