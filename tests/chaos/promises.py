@@ -10,6 +10,7 @@ from retrovue_daemon.logs.redaction import HIDDEN
 from tests.properties.mirror import read_mirror
 from tests.properties.rich_promises import WITH_DETAILS
 from tests.properties.truth import truth
+from tests.support.feed import FeedReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,11 +47,13 @@ class Memory:
         self._seen: dict[str, Mirror] = {}
         self._films: dict[str, dict[str, int]] = {}
         """The ids of films after the last undisturbed sync, by server and guid."""
+        self._feed = FeedReader(database)
 
     def forget(self) -> None:
         """Begin anew: the rows were replaced."""
         self._seen.clear()
         self._films.clear()
+        self._feed = FeedReader(self.database)
 
     def remember(self, server: str, mirror: Mirror) -> None:
         """Take this for the last look at a server's rows."""
@@ -80,7 +83,20 @@ class Memory:
                 broken += _some(f"{name}: ", _lost(before, mirror, plex))
                 broken += _some(f"{name}: ", _other_file_ids(before, mirror, plex))
             self._seen[name] = mirror
-        return broken
+        return [*broken, *self._look_at_feed()]
+
+    def _look_at_feed(self) -> list[str]:
+        """Follow the change feed from the last look on, and from its beginning; return what has no entry."""
+        try:
+            return [
+                f"the change feed: {text}"
+                for reader in (self._feed, FeedReader(self.database))
+                for text in reader.follow()
+            ][:MOST_NAMED]
+        except sqlite3.OperationalError as error:
+            if self._feed.feed_id is None and "no such" in str(error):
+                return []
+            return [f"the change feed cannot be read: {error}"]
 
     def look_at_equal(self, servers: Servers) -> list[str]:
         """Compare the database with servers whose undisturbed sync has ended; films have their ids, whatever key."""

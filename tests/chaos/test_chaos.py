@@ -31,6 +31,8 @@ LOSSES = {
     "UPDATE collections SET state = 'missing' WHERE is_smart": "was marked missing, and the server has it",
     "DELETE FROM collections WHERE is_smart": "which is gone",
     "UPDATE media_files SET id = 9999 WHERE id = 30": "had the id 30 and has 9999",
+    "UPDATE shows SET title = 'Unannounced' WHERE id = 1": "no entry for the show 1",
+    "DELETE FROM change_batches WHERE kind = 'season'": "no entry for the season",
 }
 DIFFERENCES = {
     **dict.fromkeys([*list(LOSSES)[:2], *list(LOSSES)[3:5]], "is missing"),
