@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from tests.support.forks import Forked, fork
 from tests.support.patience import PATIENCE_S
 
 if TYPE_CHECKING:
@@ -40,17 +41,35 @@ class Finished:
     err: str
 
 
+AT_START = ("PYTHON", "LANG", "LC_", "TZ")
+"""How variables begin that Python reads as it starts."""
+
+
 class Commands:
     """Starts real processes of the daemon; in them too every warning is an error."""
 
-    def __init__(self, home: Path, options: Sequence[str] = STRICT) -> None:
+    def __init__(self, home: Path, options: Sequence[str] = STRICT, *, forks: bool = False) -> None:
         self._home = home
         self._options = options
-        self._started: list[asyncio.subprocess.Process] = []
+        self._forks = forks
+        """Whether processes may be forks of one that has imported everything; see `tests.support.forks`."""
+        self._started: list[asyncio.subprocess.Process | Forked] = []
 
     async def start(
         self, *arguments: str | Path, stdout: int | IO[bytes] = asyncio.subprocess.PIPE, **environment: str
-    ) -> asyncio.subprocess.Process:
+    ) -> Any:
+        """Start a command; the result is an `asyncio.subprocess.Process`, or like one."""
+        if self._forks and not any(name.startswith(AT_START) for name in environment):
+            variables = {"PATH": os.environ["PATH"], "HOME": str(self._home), "NO_COLOR": "1", "COLUMNS": "200"}
+            forked = await fork(
+                [str(argument) for argument in arguments],
+                options=self._options,
+                environment={**variables, **ALLOCATOR, **environment},
+                directory=self._home,
+                stdout=stdout,
+            )
+            self._started.append(forked)
+            return forked
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *(*self._options, "-m", "retrovue_daemon"),
@@ -83,6 +102,8 @@ class Commands:
             if process.returncode is None:
                 process.kill()
                 await process.communicate()
+            if isinstance(process, Forked):
+                process.close()
 
 
 # The kernel lets root write wherever it likes by a capability; a process that has given it up is like any other user.

@@ -146,11 +146,12 @@ async def engine(path: Path, config: Callable[..., Config]) -> AsyncIterator[Cal
 
 @pytest.fixture
 async def commands(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Commands]:
-    """Run commands, as the marker ``commands`` says: in a process for each, by default."""
+    """Run commands, as the marker ``commands`` says: in a process for each, forked from one, by default."""
     marker = request.node.get_closest_marker("commands")
     how = marker.args[0] if marker else "process"
     kind = CommandsHere if how == "here" else Commands
-    started = kind(tmp_path, DEVELOPMENT if how == "development" else STRICT)
+    options = DEVELOPMENT if how == "development" else STRICT
+    started = kind(tmp_path, options, forks=how in {"process", "here"})
     yield started
     await started.end_all()
 

@@ -18,6 +18,7 @@ from tests.support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.commands("here")
 AS_PROCESSES = pytest.mark.commands("process")
+AS_PROGRAM = pytest.mark.commands("program")
 
 
 def _json_lines(text: str) -> list[dict[str, object]]:
@@ -31,7 +32,7 @@ def _assert_one_clear_error(finished, *words: str) -> None:
         assert word in finished.err + finished.out
 
 
-@AS_PROCESSES
+@AS_PROGRAM
 async def test_the_version_is_reported(commands) -> None:
     """Also by `python -m`."""
     finished = await commands.run("--version")
@@ -210,7 +211,7 @@ async def test_no_configuration_is_reported_with_the_places_looked_at(commands) 
 # -- sync -----------------------------------------------------------------------------------------------------------
 
 
-@AS_PROCESSES
+@AS_PROGRAM
 async def test_sync_prints_one_object_of_counts(commands, plex, config_file, rows) -> None:
     """On standard output; log lines in JSON on standard error; no token in either."""
     finished = await commands.run("sync", "--json", "--config", config_file(plex))

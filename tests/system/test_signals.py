@@ -13,12 +13,16 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.support.logs import Log
 from tests.support.patience import PATIENCE_S
 from tests.support.processes import has, mask_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+pytestmark = pytest.mark.commands("program")
 
 
 async def _until(holds: Callable[[], bool]) -> None:
