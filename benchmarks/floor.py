@@ -333,7 +333,13 @@ class Tables:
     def _put(self, table: str, columns: str, rows: list[Row]) -> None:
         marks = ", ".join("?" * (columns.count(",") + 1))
         self._connection.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows)
+        if table in ENTRIES and rows:
+            entry = (ENTRIES[table], json.dumps([row[0] for row in rows]))
+            self._connection.execute("INSERT INTO change_batches (kind, op, ids) VALUES (?, 'added', ?)", entry)
 
+
+ENTRIES = {"shows": "show", "seasons": "season", "episodes": "episode"}
+"""The tables whose rows have entries in the change feed."""
 
 TAIL = "source_id, updated_at, created_at, synced_at, first_moment, digest, state"
 RICH = "added_at, title_sort, critic_rating, audience_rating, thumb"

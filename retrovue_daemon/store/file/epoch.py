@@ -2,9 +2,9 @@
 
 After a database was put back to an earlier state, positions of readers mean nothing, and ids could be assigned twice.
 `database restore` says so itself. Tools that restore the file (Litestream, a file system's snapshot, ``cp``) do not,
-and the file alone cannot show it: everything in it is from before. So each process that opens the database stores a
-random text in it and, with the file's inode number, in a small file beside it (``retrovue.db.epoch``). The content is
-the one that the last process left if both agree and
+and the file alone cannot show it: everything in it is from before. So each epoch has a random text, stored in
+the database and, with the file's inode number, in a small file beside it (``retrovue.db.epoch``). The content is the
+one that the last process left if both agree and
 
 - that process ended cleanly, and the feed is no shorter than it was then, or
 - that process was killed since the machine started, and the log that it left is there: a power cut may lose the last
@@ -49,7 +49,7 @@ _LONGEST: Final = 1_000
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """What the last process left: ``opened`` is its random text, ``last_seq`` the feed's length when that ended."""
+    """What the last process left: the text of the epoch (``opened``), and the length of the feed at its end."""
 
     opened: str
     inode: int
@@ -75,7 +75,6 @@ def enter(database: Path, *, found_log: bool, mode: int = 0o600) -> Mark:
     """
     left, inode, boot_id = _read(mark_path(database)), database.stat().st_ino, _boot_id()
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
         ((opened,),) = connection.execute("SELECT opened FROM feed")
         last = last_entry(connection)
         was_killed = left is not None and not left.is_clean
@@ -83,11 +82,15 @@ def enter(database: Path, *, found_log: bool, mode: int = 0o600) -> Mark:
         goes_on = left is not None and (left.opened, left.inode) == (opened, inode) and left.last_seq <= last
         # Without the text, no process of this release has had the database, and no feed was read.
         begins = opened is not None and not (goes_on and is_whole)
-        if begins:
-            begin_epoch(connection)
-        mark = Mark(secrets.token_hex(8), inode, boot_id, last_entry(connection), is_clean=False)
-        connection.execute("UPDATE feed SET opened = ?", (mark.opened,))
-        connection.execute("COMMIT")
+        if begins or opened is None:
+            # Else nothing is written: a sync without changes writes as little as possible.
+            opened = secrets.token_hex(8)
+            connection.execute("BEGIN IMMEDIATE")
+            if begins:
+                begin_epoch(connection)
+            connection.execute("UPDATE feed SET opened = ?", (opened,))
+            connection.execute("COMMIT")
+        mark = Mark(opened, inode, boot_id, last_entry(connection), is_clean=False)
     if begins:
         hint = "readers of the change feed read everything anew; ids of new items jump by a million"
         log.warning("feed.epoch_began", database=str(database), hint=hint)
