@@ -120,8 +120,10 @@ class _Links:
         for row in done.before.items.values():
             if row.table != table or not _may_have_left(row, done, away):
                 continue
-            for key, item in self._listed.items():
-                self._link(row, key, item)
+            # A key may belong to another item at the end.
+            for key, item in (*self._listed.items(), *done.began.items.items()):
+                if key[0] == table:
+                    self._link(row, key, item)
             left = history.listed.get((table, row.id), 0)
             self.passing |= {
                 Pair((table, row.id), (table, other.key))

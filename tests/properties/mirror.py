@@ -145,10 +145,12 @@ class Mirror:
     """Collections by id."""
     strangers: list[tuple[str, int]]
     """Episodes of another show's season: their libraries and ids."""
+    abilities: str
+    """What is known of the server's responses, as JSON."""
 
     @classmethod
     def empty(cls) -> Self:
-        return cls({}, {}, {}, {}, {}, 0, {}, [], {}, [])
+        return cls({}, {}, {}, {}, {}, 0, {}, [], {}, [], "")
 
     @cached_property
     def by_id(self) -> dict[tuple[str, int], Row]:
@@ -221,7 +223,12 @@ class _Reader:
             mistakes=self._mistakes() if checked else [],
             groups=rich.groups,
             strangers=self._connection.execute(STRANGERS, (server_id,)).fetchall(),
+            abilities=self._abilities(server_id),
         )
+
+    def _abilities(self, server_id: int | None) -> str:
+        rows = self._connection.execute("SELECT abilities FROM plex_servers WHERE id IS ?", (server_id,))
+        return next((str(known) for (known,) in rows if known is not None), "")
 
     def _observed(self) -> int:
         query = "SELECT value FROM daemon_state WHERE key = 'observed_clock'"

@@ -342,6 +342,9 @@ def _files(done: Round, library: str, present: dict[Key, Row]) -> Iterator[str]:
         struck = (f"{file['media_type']}s", str(file["rating_key"])) in done.damaged
         if struck and was is not None:
             known += damaged.possible_files(was | {"library_name": file["library_name"]})
+        if was is not None and part < 0 and _is_bare(done, file):
+            now = {name: file[name] for name in ("library", "library_name", "rating_key")}
+            known.append(was | now | {"media_id": None, "state": "unavailable"})
         owner = str(done.ended.files[part]["library"]) if part in done.ended.files else library
         if was is not None and owner != library and not done.complete(owner):
             # It waits for its item, which has none now, until the other library is looked at.
@@ -368,6 +371,15 @@ def _files(done: Round, library: str, present: dict[Key, Row]) -> Iterator[str]:
             if file["library"] == library and (f"{file['media_type']}s", file["rating_key"]) not in done.damaged
         } - stored.keys()
         yield from (f"part {part} of {library} has no row" for part in missing)
+
+
+def _is_bare(done: Round, stored: Content) -> bool:
+    """Tell whether the item of a stored file is listed without any: the file waits for its next."""
+    same = ("media_type", "rating_key")
+    return not any(
+        not file["optimized"] and all(_same(file, stored, name) for name in same)
+        for file in done.ended.files.values()
+    )
 
 
 def _difference(row: Row, states: list[tuple[str, Content]]) -> str:

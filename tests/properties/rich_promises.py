@@ -95,7 +95,8 @@ def _equal(done: Round, row: Row, unsure: frozenset[str], *, is_quiet: bool) -> 
     wanted, was = done.ended.rich.lists.get(key, {}), done.before.by_id.get((row.table, row.id))
     for name in wanted.keys() | row.lists.keys():
         values = [wanted.get(name, [])]
-        if name in TIMES and is_quiet and was is not None:
+        # Of a server that was never seen to send them for several items, an answer without any proves nothing.
+        if name in TIMES and (is_quiet or f"many_with_{name}" not in done.after.abilities) and was is not None:
             values.append(was.lists.get(name, []))
         if name not in unsure | {LABEL} and row.lists.get(name, []) not in values:
             yield f"{key} has the {name} {row.lists.get(name, [])}, not {values}"

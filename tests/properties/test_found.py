@@ -243,6 +243,27 @@ def test_a_film_may_come_again_under_a_lower_rating_key(rounds) -> None:
     assert _ids(rounds, again) == before
 
 
+def test_a_film_may_come_again_before_its_file(rounds) -> None:
+    """The row of its file waits for the next one, and keeps its id."""
+    library = _library(rounds)
+    film, _ = _films(rounds, library, 2)
+    rounds.sync()
+    ((part, file_id),) = [
+        each for each in rounds.mirror().file_ids.items() if each[0] == media_of(film)[0].parts[0].id
+    ]
+    gone = rounds.plex.changes.delete(film.id)
+    rounds.sync()
+    (again,) = rounds.plex.changes.add_again(*gone)
+    media = again.media
+    rounds.plex.changes.edit(again.id, media=())
+    rounds.sync()
+    assert rounds.mirror().file_ids == rounds.mirror().file_ids | {-file_id: file_id}
+    rounds.plex.changes.edit(again.id, media=media)
+    rounds.sync()
+    assert rounds.mirror().file_ids[media[0].parts[0].id] == file_id
+    assert part not in rounds.mirror().file_ids
+
+
 @pytest.mark.parametrize("at_once", [1, 4])
 @pytest.mark.parametrize("order", [("1", "2"), ("2", "1")])
 def test_a_film_that_moved_has_its_id(rounds, order, at_once) -> None:
