@@ -89,7 +89,8 @@ _FILE = (
     " AND w.optimized = 0))"
 )
 """An item that left while it was in the trash, or without a file, is identified by the file that it had."""
-_NO_FILE = "LEFT JOIN media_files AS f ON f.id IS NULL AND 0"
+_NO_FILE = "LEFT JOIN media_files AS f ON f.id = -1"
+"""No row has that id. For a condition that is false by itself, SQLite reads the whole table for each season."""
 
 
 class _Shape(msgspec.Struct, frozen=True):
@@ -256,13 +257,15 @@ def _pair(connection: sqlite3.Connection, target: Target, listed: ListingMoments
 
 def _link(connection: sqlite3.Connection, links: str, values: Mapping[str, str | int]) -> None:
     """Keep the pairs whose younger row appeared later, and mark both sides as taken."""
-    connection.execute(
+    paired = connection.execute(
         "INSERT INTO rekey_pairs SELECT :kind, o.id, y.id, y.rating_key, y.library_id, o.show_id,"
         f" y.show_id, o.season_id, y.season_id FROM ({links}) AS l JOIN rekey_old AS o ON o.id = l.old_id"
         " JOIN rekey_young AS y ON y.id = l.young_id"
         " WHERE y.first_moment > o.first_moment AND (o.leaving = 1 OR y.first_moment > o.last_moment)",
         values,
     )
+    if not paired.rowcount:
+        return
     for table, column in (("rekey_old", "old_id"), ("rekey_young", "young_id")):
         connection.execute(
             f"DELETE FROM {table} WHERE id IN (SELECT {column} FROM rekey_pairs WHERE kind = :kind)",

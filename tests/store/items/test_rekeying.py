@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from retrovue_daemon.records import Kind
+from retrovue_daemon.store.items import rekeying
+from retrovue_daemon.store.items.lookup import TABLES
 from retrovue_daemon.store.items.rekeying import ListingMoments, rekey
 from retrovue_daemon.store.items.rows import Target
 from retrovue_daemon.store.items.sweep import mark_missing
@@ -586,3 +588,12 @@ async def test_an_optimized_version_that_stays_keeps_no_film_from_keeping_its_fi
     assert (await conclude({Kind.MOVIE: [1]})).total == 1
     assert await query("SELECT media_file_id FROM movies") == [(1,)]
     assert await query("SELECT plex_path FROM media_files WHERE id = 1") == [("/b.mkv",)]
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+async def test_no_table_is_read_once_per_row(query, kind) -> None:
+    """Of a million files, each season would read all: the re-keying of such a library would take days."""
+    plan = await query(
+        f"EXPLAIN QUERY PLAN SELECT f.plex_path FROM {TABLES[kind]} AS i {rekeying._SHAPES[kind].file}"
+    )
+    assert not [step for *_, step in plan if step.startswith("SCAN f")]
