@@ -17,6 +17,7 @@ from retrovue_daemon.demo.items import Media, Part
 from retrovue_daemon.demo.timeline import Chapter, Marker
 from retrovue_daemon.service.daemon import SyncOptions
 from retrovue_daemon.service.selection import Selection
+from retrovue_daemon.sources.plex import details_requests
 from tests.support.details import details_of, stored_details
 
 if TYPE_CHECKING:
@@ -117,14 +118,19 @@ async def test_the_texts_of_films_come_from_the_complete_lists(sync, rich, plex,
         assert director == (", ".join(item.tags.directors) or None)
 
 
-async def test_what_details_cost(sync, rich) -> None:
-    """A request per hundred items of a kind; nothing where nothing changed, in quick passes and in full ones."""
-    world = generated_library(movies=150, shows=12, episodes=260)
+async def test_what_details_cost(sync, rich, monkeypatch) -> None:
+    """A request per hundred items of a kind; nothing where nothing changed, in quick passes and in full ones.
+
+    Here a tenth of the items, ten per request.
+    """
+    assert details_requests.MOST_IDS == 100
+    monkeypatch.setattr(details_requests, "MOST_IDS", 10)
+    world = generated_library(movies=15, shows=12, episodes=26)
     count = [len(list(items)) for items in (world.movies(), world.shows(), world.episodes())]
     async with SimulatedPlex(world) as plex:
         with_times(plex)
         await sync(rich(plex))
-        assert len(batches(plex)) == sum(ceil(number / 100) for number in count)
+        assert len(batches(plex)) == sum(ceil(number / 10) for number in count)
         for options in (QUICKLY, None):
             plex.requests.clear()
             await sync(rich(plex), options=options)
