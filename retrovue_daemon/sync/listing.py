@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING, cast
 
@@ -112,8 +113,10 @@ class ListingReader:
     async def _next_page(self, pages: AsyncGenerator[Page, None]) -> Page | None:
         """Wait for a page; meanwhile, other passes may use the slot, and need not wait for this one."""
         row = self._library.row
-        page = self._library.round.page(row.kind, row.id, anext(pages, None))
-        return await self._context.slot.wait_for(page)
+        page = await self._context.slot.wait_for(self._library.round.page(row.kind, row.id, anext(pages, None)))
+        # It has just been decoded. Before it is compared, let others have a turn, such as live updates.
+        await asyncio.sleep(0)
+        return page
 
     def uncount(self, kind: Kind, listed: Listed) -> None:
         """Subtract a listing that is read again from the counts."""

@@ -136,6 +136,8 @@ class PageSource:
                 asked = Asked(listing.path, listing.kind, size, listing.page_size)
                 self._pace.arrived(asked, entries=entries, seconds=response.seconds)
                 await wanted.wait()
+                # To search a body for the token and to decode it takes milliseconds each: others get a turn between.
+                await asyncio.sleep(0)
                 page = await self._transport.decode(response, partial(listing.parse, start, size))
                 self._pace.counted(asked, entries=page.entries, seconds=response.seconds)
                 if not (arguments.keys() & STREAMS.keys()):
