@@ -32,7 +32,7 @@ def compare() -> Callable[..., asyncio.Task[Any]]:
 
     def begin(look_up: LookUp, *pages: tuple[Season, ...]) -> asyncio.Task[Any]:
         library: Any = SimpleNamespace(target=SimpleNamespace(server_id=1, library_id=1))
-        context: Any = SimpleNamespace(now=lambda: 0, database=SimpleNamespace(reader=SimpleNamespace(begin=look_up)))
+        context: Any = SimpleNamespace(now=lambda: 0, database=SimpleNamespace(reader=SimpleNamespace(run=look_up)))
         reader = ListingReader(context, library, Counts(), ProgressBoard().begin("home", "TV Shows"))
 
         async def all_of_them() -> list[Change]:
