@@ -202,10 +202,11 @@ class PlexImporter:
             except DatabaseHeld as held:
                 if not held.serves:
                     raise
-                summarized = await self._sync_by_daemon(held.path, server, selection, board)
+                summarized = await request_sync(held.path, selection, server.name, board)
             unknown = unmet(selection, summarized)
             if unknown is not None:
                 raise unknown
+            _raise_reported(selection, summarized)
             result = _result(summarized)
             names = [done["library"] for each in summarized["servers"] for done in each["libraries"]]
             callbacks.set_final(_in_words(server.name, result), names[-1] if names else "")
@@ -226,17 +227,6 @@ class PlexImporter:
         if report.error is not None and not report.passes:
             raise report.error
         return summary([report], exit_code([report]))
-
-    async def _sync_by_daemon(
-        self, path: Path, server: StoredServer, selection: Selection, board: ProgressBoard
-    ) -> dict[str, Any]:
-        result = await request_sync(path, selection, server.name, board)
-        errors = [result.get("error"), *(each["error"] for each in result["servers"] if not each["libraries"])]
-        for error in filter(None, errors):
-            if selection.show is not None and error.get("type") == AmbiguousShow.__name__:
-                raise AmbiguousShow(selection.show[0], [NamedShow(**show) for show in error.get("shows", ())])
-            raise ReportedError(error.get("type") or "", error["message"], hint=error["hint"])
-        return result
 
     # -- talking to the server --------------------------------------------------------------------------------------
 
@@ -284,6 +274,15 @@ def _library(library: LibraryListing, row: StoredLibrary | None, section: Server
         uuid=library.uuid,
         sync_enabled=selected and (row is None or row.sync_enabled),
     )
+
+
+def _raise_reported(selection: Selection, summarized: dict[str, Any]) -> None:
+    """Raise the error with which the running daemon refused a request, or that of a server that synced no library."""
+    errors = [summarized.get("error"), *(each["error"] for each in summarized["servers"] if not each["libraries"])]
+    for error in filter(None, errors):
+        if selection.show is not None and error.get("type") == AmbiguousShow.__name__:
+            raise AmbiguousShow(selection.show[0], [NamedShow(**show) for show in error.get("shows", ())])
+        raise ReportedError(error.get("type") or "", error["message"], hint=error["hint"])
 
 
 def _result(summarized: dict[str, Any]) -> SyncResult:
