@@ -13,6 +13,7 @@ checks rules on several keys; `schema` documents all keys.
 
 from retrovue_daemon.config.addresses import is_loopback
 from retrovue_daemon.config.files import SYSTEM_CONFIG, VARIABLE, default_database, find_config
+from retrovue_daemon.config.hooks import HookSection
 from retrovue_daemon.config.loading import load_config, parse_config, read_config, server_from_row
 from retrovue_daemon.config.schema import Documented, documented_keys
 from retrovue_daemon.config.sections import (
@@ -37,6 +38,7 @@ __all__ = [
     "ConfigProblem",
     "DatabaseSection",
     "Documented",
+    "HookSection",
     "LoggingSection",
     "PathMapping",
     "Secret",

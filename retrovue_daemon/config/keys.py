@@ -228,7 +228,8 @@ class Reading(msgspec.Struct, frozen=True):
         if len(given) > 1:
             self.problem(f"{at}.{given[1]}", f"stands beside {given[0]}; give only one of {', '.join(spec.keys)}")
         elif not given and spec.required:
-            self.problem(f"{at}.{name}", f"is missing; give one of {', '.join(spec.keys)}")
+            missing = name if name in spec.keys else next(iter(spec.keys))
+            self.problem(f"{at}.{missing}", f"is missing; give one of {', '.join(spec.keys)}")
         values = [self._key(raw, option, spec.keys[option], at) for option in given]
         return values[0] if values else _NOTHING
 

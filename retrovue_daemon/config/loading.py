@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from retrovue_daemon.config.addresses import is_loopback, same_server
 from retrovue_daemon.config.files import access_hint, default_database, find_config, read_regular, reason
+from retrovue_daemon.config.hooks import HookCommand, HookSection
 from retrovue_daemon.config.keys import Reading, specs_of, toml_keys
 from retrovue_daemon.config.sections import (
+    ARRAYS,
     PATH_MAPPING,
     SECTIONS,
     TOKEN_KEYS,
@@ -113,7 +115,7 @@ def parse_config(
     base_dir = Path(os.path.abspath(base_dir or (source.parent if source else ".")))  # noqa: PTH100  # keeps links
     context = Context(base_dir, environ, is_public=is_public, trusts_credentials=trusts_credentials)
     reading = Reading(context, elsewhere=_homes())
-    reading.unknown_keys(mapping, (*SECTIONS, "servers"), "")
+    reading.unknown_keys(mapping, (*SECTIONS, *ARRAYS), "")
 
     fields = {
         name: reading.table(mapping.get(name, {}), specs_of(section), name) for name, section in SECTIONS.items()
@@ -128,6 +130,7 @@ def parse_config(
         _check_server(server, at, reading)
         servers.append(server)
     _check_servers(servers, reading)
+    hooks = _read_hooks(mapping, reading)
 
     if reading.problems:
         raise ConfigError(source, reading.problems)
@@ -136,6 +139,7 @@ def parse_config(
     return Config(
         **sections,
         servers=tuple(ServerSection(**inherited | server) for server in servers),
+        hooks=tuple(HookSection(**hook) for hook in hooks),
         source=source,
         default_database=None if "path" in mapping.get("database", {}) else default_database(environ, base_dir),
         warnings=tuple(reading.warnings),
@@ -145,7 +149,8 @@ def parse_config(
 def _homes() -> dict[str, str]:
     """Map each key to its section, for hints about misplaced keys; a key of several sections maps to ""."""
     homes: dict[str, str] = {}
-    sections = {**{f"[{name}]": section for name, section in SECTIONS.items()}, "[[servers]]": ServerSection}
+    sections = {f"[{name}]": section for name, section in SECTIONS.items()}
+    sections |= {f"[[{name}]]": section for name, section in ARRAYS.items()}
     for table, section in sections.items():
         for key in toml_keys(specs_of(section)):
             homes[key] = "" if key in homes else f"{key} in {table}"
@@ -217,6 +222,25 @@ def _check_servers(servers: Iterable[Fields], reading: Reading) -> None:
             f"servers[{position}].url", f"is also the address of servers[{first}]; a server needs only one entry"
         ),
     )
+
+
+def _read_hooks(mapping: Mapping[str, Any], reading: Reading) -> list[Fields]:
+    """Read ``[[hooks]]``, and look for two of one name and for keys without effect."""
+    hooks = []
+    for position, table in enumerate(reading.array(mapping.get("hooks", []), "hooks")):
+        hook = reading.table(table, specs_of(HookSection), f"hooks[{position}]")
+        if "secret_file" in hook and isinstance(hook.get("target"), HookCommand):
+            reading.problem(f"hooks[{position}].secret_file", "signs requests to a url, and this hook has a command")
+        hooks.append(hook)
+    _repeated(
+        hooks,
+        lambda fields: name_form(fields["name"]) if "name" in fields else None,
+        lambda position, first: reading.problem(
+            f"hooks[{position}].name",
+            f'is taken by hooks[{first}]: "{hooks[first]["name"]}" (letter case is ignored)',
+        ),
+    )
+    return hooks
 
 
 def _repeated(entries: Iterable[T], identity: Callable[[T], object], report: Callable[[int, int], None]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from retrovue_daemon.config.keys import Key, OneOf, Tables, specs_of
-from retrovue_daemon.config.sections import SECTIONS, ServerSection
+from retrovue_daemon.config.sections import ARRAYS, SECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 # Draft 7 is the newest version that common TOML editors support.
 _DIALECT: Final = "http://json-schema.org/draft-07/schema#"
+
+_ARRAYS: Final = {
+    "servers": "the Plex Media Servers to mirror",
+    "hooks": "what is called when something changes or happens",
+}
 
 _TYPES: Final = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
 
@@ -37,7 +42,8 @@ def documented_keys() -> Iterator[Documented]:
     """Yield every configuration key, in the order of the example, for help and documentation."""
     for name, section in SECTIONS.items():
         yield from _documented(specs_of(section), name)
-    yield from _documented(specs_of(ServerSection), "servers")
+    for name, section in ARRAYS.items():
+        yield from _documented(specs_of(section), name)
 
 
 def _documented(specs: Mapping[str, Spec], at: str) -> Iterator[Documented]:
@@ -55,11 +61,9 @@ def _documented(specs: Mapping[str, Spec], at: str) -> Iterator[Documented]:
 def json_schema() -> dict[str, object]:
     """Return the schema of a configuration file."""
     tables: dict[str, object] = {name: _table(specs_of(section)) for name, section in SECTIONS.items()}
-    tables["servers"] = {
-        "type": "array",
-        "description": "the Plex Media Servers to mirror",
-        "items": _table(specs_of(ServerSection)),
-    }
+    for name, description in _ARRAYS.items():
+        items = _table(specs_of(ARRAYS[name]))
+        tables[name] = {"type": "array", "description": description, "items": items}
     return {
         "$schema": _DIALECT,
         "title": "Configuration of retrovue-daemon",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from retrovue_daemon.config import addresses, files, tokens
 from retrovue_daemon.config.files import DefaultDatabase, default_database
+from retrovue_daemon.config.hooks import HookSection
 from retrovue_daemon.config.keys import Key, key, one_of, section, specs_of, tables, to_plain
 from retrovue_daemon.config.values import BOOLEAN, choice, duration, integer, names, retention, share, text
 from retrovue_daemon.paths import path_form, split
@@ -209,6 +210,7 @@ class Config:
     logging: LoggingSection = field(default_factory=LoggingSection)
     web: WebSection = field(default_factory=WebSection)
     servers: tuple[ServerSection, ...] = ()
+    hooks: tuple[HookSection, ...] = ()
     source: Path | None = field(default=None, compare=False)
     """The file that was read, or None."""
     default_database: DefaultDatabase | None = field(default=None, compare=False)
@@ -221,7 +223,8 @@ class Config:
         plain: dict[str, object] = {
             name: to_plain(getattr(self, name), specs_of(section)) for name, section in SECTIONS.items()
         }
-        plain["servers"] = [to_plain(server, specs_of(ServerSection)) for server in self.servers]
+        for name, described in ARRAYS.items():
+            plain[name] = [to_plain(entry, specs_of(described)) for entry in getattr(self, name)]
         return plain
 
 
@@ -231,7 +234,10 @@ SECTIONS: Final[Mapping[str, type]] = {
     "logging": LoggingSection,
     "web": WebSection,
 }
-"""All tables of a configuration except ``[[servers]]``."""
+"""All tables of a configuration except those of `ARRAYS`."""
+
+ARRAYS: Final[Mapping[str, type]] = {"servers": ServerSection, "hooks": HookSection}
+"""The arrays of tables."""
 
 
 class _Named(Protocol):

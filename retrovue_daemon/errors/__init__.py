@@ -15,6 +15,7 @@
     │   ├── AmbiguousName          several objects have this name
     │   ├── DefinedByConfig        only the configuration can change it
     │   └── BadRequest             a row of sync_requests is invalid
+    ├── HookFailed             a hook could not deliver
     ├── OutputFailed           the result of a command could not be written to a file
     ├── ReadAnew               the change feed does not go back to a reader's position
     ├── TokenUnknown           this process does not have the server's token
@@ -63,6 +64,7 @@ holds a token. One module holds one branch of the tree; import the names from he
 
 from retrovue_daemon.errors.base import DaemonError, InternalError, Interrupted, ReportedError
 from retrovue_daemon.errors.config import ConfigError, ConfigProblem, ReloadRefused
+from retrovue_daemon.errors.hooks import HookFailed
 from retrovue_daemon.errors.input import (
     AmbiguousName,
     BadInput,
@@ -145,6 +147,7 @@ __all__ = [
     "DiskFull",
     "DuplicateServer",
     "EndlessListing",
+    "HookFailed",
     "IdsUsedUp",
     "InternalError",
     "Interrupted",

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from structlog.typing import Processor
 
+    from retrovue_daemon.logs.subscriptions import Subscriptions
+
 __all__ = ["Redactor", "configure_logging", "log_uncaught", "redactor_in_use"]
 
 log = structlog.get_logger()
@@ -37,6 +39,8 @@ _JOINERS: Final = "\u200c\u200d"
 _ESCAPED_JOINER: Final = re.compile(r"(?<!\\)\\u(200[cd])")
 
 _TRACEBACKS: Final = ("exception", "stack")
+_NOT_PASSED_ON: Final = frozenset({"event", "exc_info", "stack_info"})
+
 _LONGEST_TRACEBACK: Final = 8_000
 _LONGEST_VALUE: Final = 4_000
 _LONGEST_LINE: Final = 40_000
@@ -66,12 +70,13 @@ def configure_logging(
     stream: TextIO | None = None,
     environ: Mapping[str, str] = os.environ,
     redactor: Redactor | None = None,
+    subscriptions: Subscriptions | None = None,
 ) -> Redactor:
     """Send every log line of the process to ``stream`` (default: standard error), and return the redactor.
 
     ``format`` is ``json``, ``console`` or ``auto``: console on a terminal, else json. If the stream leads to
     systemd's journal, each line starts with its priority, which the journal strips and stores. Pass the previous
-    ``redactor`` to keep the secrets that it knows.
+    ``redactor`` to keep the secrets that it knows. ``subscriptions`` get events of any level.
     """
     stream = stream or sys.stderr
     unicode = (getattr(stream, "encoding", None) or "utf-8").lower().replace("-", "") == "utf8"
@@ -88,9 +93,11 @@ def configure_logging(
     render = _for_people(stream, environ) if _is_console(format, stream) else _as_json(unicode=unicode)
     # Shorten only after the redaction: half a token is still a secret, but would no longer be recognized.
     end: list[Processor] = [redactor, _cap, _order, _with_priority(render) if journal else render]
+    # With subscriptions, a processor drops what the logger itself would drop: some of it may be subscribed to.
+    tap: list[Processor] = [] if subscriptions is None else [_tap(subscriptions, redactor, _level(level))]
     structlog.configure(
-        processors=[*begin, *end],
-        wrapper_class=structlog.make_filtering_bound_logger(_level(level)),
+        processors=[begin[0], *tap, *begin[1:], *end],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if tap else _level(level)),
         logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
@@ -152,6 +159,22 @@ def log_uncaught() -> None:
 
     sys.excepthook = in_main
     threading.excepthook = in_thread
+
+
+def _tap(subscriptions: Subscriptions, redactor: Redactor, lowest: int) -> Processor:
+    """Return a processor that passes events on to those who subscribed to them, and drops those of low levels."""
+    levels = logging.getLevelNamesMapping()
+
+    def tap(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        name = event["event"]
+        if subscriptions.wants(name):
+            keys = {key: value for key, value in event.items() if key not in _NOT_PASSED_ON}
+            subscriptions.pass_on(name, method, dict(_cap(logger, method, redactor(logger, method, keys))))
+        if levels[method.upper()] < lowest:
+            raise structlog.DropEvent
+        return event
+
+    return tap
 
 
 def _level(name: str) -> int:

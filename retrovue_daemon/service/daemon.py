@@ -15,6 +15,7 @@ from retrovue_daemon.config import default_database
 from retrovue_daemon.errors import DaemonError, DatabaseHeld, DatabaseRestored, Interrupted
 from retrovue_daemon.service.feed_retention import keep_feed_short, shorten_feed
 from retrovue_daemon.service.page_check import check_pages_daily
+from retrovue_daemon.service.publishing import Publishers, publishing
 from retrovue_daemon.service.reload import Reloader
 from retrovue_daemon.service.selection import EVERYTHING, Selection
 from retrovue_daemon.service.signals import Signals
@@ -92,9 +93,13 @@ async def _keep_in_sync(config: Config, process: Process, signals: Signals) -> C
     supervisor: Supervisor | None = None
     starting = asyncio.create_task(keep_extending_timeout(notifier, clock), name="start")
     try:
-        async with _opened(config, serves=True) as database, asyncio.TaskGroup() as group:
+        async with (
+            _opened(config, serves=True) as database,
+            publishing(Publishers(database, process.subscriptions, redactor, clock), config) as publishers,
+            asyncio.TaskGroup() as group,
+        ):
             supervisor = Supervisor(database, config, ProgressBoard(), redactor, retry=PATIENT, clock=clock)
-            reloader = Reloader(process, supervisor, clock)
+            reloader = Reloader(process, supervisor, clock, publishers)
             group.create_task(database.writer.stopped(), name="the writer's end")
             group.create_task(supervisor.run(), name="supervisor")
             await supervisor.started.wait()

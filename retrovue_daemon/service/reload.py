@@ -13,6 +13,7 @@ import structlog
 from retrovue_daemon.config import read_config
 from retrovue_daemon.errors import ConfigError, ConfigProblem, DaemonError, InternalError, StoreError
 from retrovue_daemon.logs.setup import configure_logging
+from retrovue_daemon.logs.subscriptions import Subscriptions
 from retrovue_daemon.service.systemd import keep_extending_timeout
 from retrovue_daemon.store.tables.reloads import Reload, mark_start, store_reload
 
@@ -24,11 +25,15 @@ if TYPE_CHECKING:
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.config import Config
     from retrovue_daemon.logs.redaction import Redactor
+    from retrovue_daemon.service.publishing import Publishers
     from retrovue_daemon.service.supervisor import Supervisor
     from retrovue_daemon.service.systemd import Notifier
 
 log = structlog.get_logger()
 Ts = TypeVarTuple("Ts")
+
+_SECTIONS = ("database", "sync", "logging", "web", "hooks")
+"""What a reload reports as changed, besides servers."""
 
 _LEVELS = ("debug", "info", "warning", "error")
 """The values of ``[logging] level``; the first one logs most."""
@@ -39,6 +44,7 @@ class Process(msgspec.Struct, frozen=True):
 
     ``file`` and ``database`` are the options with which the configuration is read, also at a reload. Log lines go to
     ``stream`` without the secrets that the ``redactor`` knows. ``notifier`` notifies systemd.
+    ``subscriptions`` say who gets events besides.
     """
 
     file: Path | None
@@ -46,6 +52,7 @@ class Process(msgspec.Struct, frozen=True):
     stream: TextIO
     redactor: Redactor
     notifier: Notifier
+    subscriptions: Subscriptions = msgspec.field(default_factory=Subscriptions)
 
 
 class Reloader:
@@ -54,10 +61,13 @@ class Reloader:
     Every result is stored for `status` and for a waiting `reload` command.
     """
 
-    def __init__(self, process: Process, supervisor: Supervisor, clock: Clock) -> None:
+    def __init__(
+        self, process: Process, supervisor: Supervisor, clock: Clock, publishers: Publishers | None = None
+    ) -> None:
         self._process = process
         self._supervisor = supervisor
         self._clock = clock
+        self._publishers = publishers
 
     async def serve(self, wanted: asyncio.Event) -> None:
         """Reload each time ``wanted`` is set; signals that arrive during a reload cause one further reload."""
@@ -120,15 +130,22 @@ class Reloader:
             raise ConfigError(after.source, problems, hint=hint)
         changed = await self._supervisor.apply(after)
         self._supervisor.refused = ()
+        if self._publishers is not None:
+            await self._publishers.reload(after)
         level, form = after.logging.level, after.logging.format
-        relog = partial(configure_logging, level=level, format=form, stream=process.stream, redactor=process.redactor)
+        relog = partial(
+            configure_logging,
+            level=level,
+            format=form,
+            stream=process.stream,
+            redactor=process.redactor,
+            subscriptions=process.subscriptions,
+        )
         # If either of the two log levels allows the line below, it is logged.
         logs_less = _LEVELS.index(level) > _LEVELS.index(before.logging.level)
         if not logs_less:
             relog()
-        sections = [
-            name for name in ("database", "sync", "logging", "web") if getattr(before, name) != getattr(after, name)
-        ]
+        sections = [name for name in _SECTIONS if getattr(before, name) != getattr(after, name)]
         servers = {name: list(names) for name, names in msgspec.structs.asdict(changed).items()}
         log.info(
             "config.reloaded",

@@ -110,6 +110,19 @@ async def _leave_epoch(files: OpenFiles, reader: Connection, epoch: Mark, mode: 
             await asyncio.to_thread(leave, files.path, epoch, last, mode=mode)
 
 
+@asynccontextmanager
+async def open_reader(path: Path) -> AsyncIterator[Connection]:
+    """Connect to a database that this process has open, to read beside its passes: in a thread of its own."""
+    async with connected(path, isolation_level=None) as connection:
+        await connection.executescript(
+            "PRAGMA query_only = ON; PRAGMA busy_timeout = 5000; PRAGMA trusted_schema = OFF"
+        )
+        try:
+            yield connection
+        finally:
+            await connection.end_queries()
+
+
 def _leave_large_log(files: OpenFiles, writer: Writer) -> None:
     if writer.leaves_log:
         log.info("store.log_left", database=str(files.path), hint="the next start merges it")

@@ -24,10 +24,21 @@ url = "http://127.0.0.1:3"
 token = "s3cret-token"
 """
 
+HOOKS = """
+[[hooks]]
+name = "a"
+on = ["changes", "sync.finished:ok"]
+url = "https://me:s3cret@example.org/s3cret"
+[[hooks]]
+name = "b"
+on = ["sync.blocked"]
+command = ["true", "s3cret"]
+"""
+
 
 def test_the_dump_holds_every_key_that_is_in_force(run, config_file) -> None:
     """Defaults included; tokens are hidden; it can be read as a configuration again."""
-    config = config_file(SERVER + "[sync]\ninterval = '90s'\n")
+    config = config_file(SERVER + "[sync]\ninterval = '90s'\n" + HOOKS)
     finished = run("config", "dump", "--config", config)
     assert (finished.code, finished.err) == (0, "")
     assert "s3cret" not in finished.out
@@ -37,7 +48,7 @@ def test_the_dump_holds_every_key_that_is_in_force(run, config_file) -> None:
     for key in documented_keys():
         table, _, name = key.path.partition(".")
         if key.default is not None:
-            assert name in (dumped["servers"][0] if table == "servers" else dumped[table]), key.path
+            assert name in (dumped[table][0] if table in {"servers", "hooks"} else dumped[table]), key.path
     given = parse_config(tomllib.loads(config.read_text()), environ={})
     again = parse_config(dumped, environ={})
     assert again.sync == given.sync
@@ -101,4 +112,4 @@ def test_without_a_configuration_the_places_are_reported(run) -> None:
 def test_the_schema_is_printed(run) -> None:
     """As one JSON object."""
     schema = json.loads(run("config", "schema").out)
-    assert set(schema["properties"]) == {"database", "sync", "logging", "web", "servers"}
+    assert set(schema["properties"]) == {"database", "sync", "logging", "web", "servers", "hooks"}

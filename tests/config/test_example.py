@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 LINES = EXAMPLE.read_text().splitlines()
 COMMENTED = re.compile(r"# (\[\[[\w.]+\]\]|\w+ = .*)")
+HOOKS = LINES.index("# [[hooks]]")
 ENVIRON = {"HOME": "/nowhere"}
 
 
@@ -76,6 +77,13 @@ def test_each_line_can_be_activated(position: int, tmp_path: Path) -> None:
     if "path_mappings" in lines[position]:
         lines[position + 1] = lines[position + 1].removeprefix("# ")
         lines[position + 2] = lines[position + 2].removeprefix("# ")
+    elif position >= HOOKS:
+        # A hook needs its name, its occasions and one target.
+        target = "# command = " if lines[position].startswith("command") else "# url = "
+        lines[HOOKS:] = [
+            line.removeprefix("# ") if line.startswith(("# [[hooks]]", "# name = ", "# on = ", target)) else line
+            for line in lines[HOOKS:]
+        ]
     elif position > LINES.index("# [[servers.path_mappings]]"):
         start = LINES.index("# [[servers.path_mappings]]")
         lines[start : start + 3] = [line.removeprefix("# ") for line in lines[start : start + 3]]

@@ -17,6 +17,7 @@ import pytest
 from retrovue_daemon.config import read_config
 from retrovue_daemon.errors import DatabaseUnusable, ReloadUnanswered, ServerWithdrawn
 from retrovue_daemon.logs.redaction import Redactor
+from retrovue_daemon.logs.subscriptions import Subscriptions
 from retrovue_daemon.service import reload
 from retrovue_daemon.service.reload import Process, Reloader
 from retrovue_daemon.service.reload_request import request_reload
@@ -266,8 +267,16 @@ class File:
         self.read_on.wait()
         return found
 
-    def log_as(self, *, level: str, format: str, stream: TextIO, redactor: Redactor) -> None:  # noqa: A002 -- its name
-        assert format == "auto"
+    def log_as(
+        self,
+        *,
+        level: str,
+        format: str,  # noqa: A002 -- its name
+        stream: TextIO,
+        redactor: Redactor,
+        subscriptions: Subscriptions,
+    ) -> None:
+        assert (format, type(subscriptions)) == ("auto", Subscriptions)
         assert (stream, redactor) == (sys.stdout, self.redactor)
         self.levels.append(level)
 

@@ -37,17 +37,24 @@ def run(config: ConfigOption = None, database: DatabaseOption = None) -> None:
     import_lightly()
     from retrovue_daemon.logs.setup import configure_logging, log_uncaught  # noqa: PLC0415 -- likewise
     from retrovue_daemon.logs.streams import Outlet  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.logs.subscriptions import Subscriptions  # noqa: PLC0415 -- likewise
     from retrovue_daemon.service import daemon  # noqa: PLC0415 -- imports aiohttp, which --help does not need
     from retrovue_daemon.service.reload import Process  # noqa: PLC0415 -- likewise
     from retrovue_daemon.service.systemd import Notifier  # noqa: PLC0415 -- likewise
 
     with Outlet(sys.stdout) as outlet:
         stream = outlet.as_stream()
-        redactor = configure_logging(level=settings.logging.level, format=settings.logging.format, stream=stream)
+        subscriptions = Subscriptions()
+        redactor = configure_logging(
+            level=settings.logging.level,
+            format=settings.logging.format,
+            stream=stream,
+            subscriptions=subscriptions,
+        )
         log_uncaught()
         log_warnings(settings.warnings)
         tune_memory()
-        process = Process(config, database, stream, redactor, Notifier.from_environ(os.environ))
+        process = Process(config, database, stream, redactor, Notifier.from_environ(os.environ), subscriptions)
 
         async def until_stopped() -> None:
             try:

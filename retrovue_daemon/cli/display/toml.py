@@ -12,6 +12,7 @@ def config_text(plain: Mapping[str, object]) -> str:
     """Return a configuration, given as by ``Config.to_plain``, as TOML."""
     parts = [_table(f"[{name}]", table) for name, table in plain.items() if isinstance(table, dict)]
     parts += [server_text(table) for table in cast("Sequence[Mapping[str, object]]", plain.get("servers", ()))]
+    parts += [_table("[[hooks]]", table) for table in cast("Sequence[Mapping[str, object]]", plain.get("hooks", ()))]
     return "\n".join(parts)
 
 

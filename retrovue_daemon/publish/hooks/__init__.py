@@ -1,0 +1,1 @@
+"""Hooks: HTTP requests and commands that tell other programs what changed and what happened."""

@@ -1,0 +1,37 @@
+"""One delivery: a request to a URL, or a run of a command."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from retrovue_daemon.config.hooks import HookCommand, signing_key
+from retrovue_daemon.errors import ConfigError, HookFailed
+from retrovue_daemon.publish.hooks.bodies import signature
+from retrovue_daemon.publish.hooks.programs import run_program
+from retrovue_daemon.publish.hooks.requests import post
+
+if TYPE_CHECKING:
+    from retrovue_daemon.config import HookSection
+    from retrovue_daemon.publish.hooks.bodies import Body
+
+
+async def deliver(section: HookSection, body: Body) -> None:
+    """Deliver a body; return once the receiver has accepted it. Raise HookFailed."""
+    content = body.encoded()
+    if isinstance(section.target, HookCommand):
+        await run_program(section.target.arguments, content, section.name, section.timeout)
+        return
+    key = await asyncio.to_thread(read_key, section)
+    await post(section.target, content, None if key is None else signature(key, content), section.timeout)
+
+
+def read_key(section: HookSection) -> bytes | None:
+    """Return the secret that signs a hook's requests now; None if they are not signed. Raise HookFailed."""
+    if section.secret_file is None:
+        return None
+    try:
+        return signing_key(section.secret_file)
+    except ConfigError as error:
+        detail = "; ".join(str(problem) for problem in error.problems)
+        raise HookFailed(detail, hint="nothing is sent without a signature: restore the file") from None

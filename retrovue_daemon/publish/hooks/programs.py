@@ -1,0 +1,145 @@
+"""A run of a hook's command, which accepts the content with exit code 0."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import tempfile
+from contextlib import contextmanager, suppress
+from typing import IO, TYPE_CHECKING, Final, Self
+
+from retrovue_daemon.config.hooks import PROGRAM_PATH
+from retrovue_daemon.errors import HookFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+MOST_OUTPUT: Final = 1_000
+"""Bytes of the end of the output that an error shows; the rest is dropped as it comes."""
+
+GRACE_S: Final = 1.0
+"""Seconds between SIGTERM and SIGKILL."""
+
+_CHUNK: Final = 64 * 1024
+
+
+async def run_program(arguments: Sequence[str], content: bytes, name: str, timeout: float) -> None:  # noqa: ASYNC109 -- the group is ended, too
+    """Run a program without a shell, with the content as its standard input; raise HookFailed unless it exits with 0.
+
+    It leads a process group, which is ended after ``timeout`` seconds, or if the caller is cancelled.
+    """
+    with _file_of(content) as stdin, _Output() as output:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *arguments,
+                stdin=stdin,
+                stdout=output.end,
+                stderr=output.end,
+                env=_environment(name),
+                cwd="/",
+                start_new_session=True,
+            )
+        except OSError as error:
+            reason = (error.strerror or type(error).__name__).lower()
+            raise HookFailed(f"the command cannot be run: {reason}", lasting=True) from None
+        output.close_end()
+        try:
+            async with asyncio.timeout(timeout):
+                code = await process.wait()
+        except TimeoutError:
+            raise HookFailed(f"the command did not end within {timeout:g} s and was killed") from None
+        finally:
+            if process.returncode is None:
+                await _end_group(process)
+        output.read()
+        if code:
+            raise HookFailed(_how(code) + (f": {output.text}" if output.text else ""))
+
+
+def _environment(name: str) -> dict[str, str]:
+    """Return the environment of a command: nothing of the daemon's, which may hold secrets, but its home and zone."""
+    kept = {key: os.environ[key] for key in ("HOME", "TZ") if key in os.environ}
+    return {**kept, "PATH": PROGRAM_PATH, "LANG": "C.UTF-8", "RETROVUE_HOOK": name}
+
+
+def _how(code: int) -> str:
+    if code > 0:
+        return f"the command exited with {code}"
+    try:
+        return f"the command was killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"the command was killed by signal {-code}"
+
+
+@contextmanager
+def _file_of(content: bytes) -> Iterator[IO[bytes]]:
+    """Yield a file with the content: unlike a pipe, it does not matter whether the program reads it."""
+    with tempfile.TemporaryFile() as file:
+        file.write(content)
+        file.seek(0)
+        yield file
+
+
+class _Output:
+    """What a program prints, whose end is kept. Programs in the background may keep the pipe open."""
+
+    def __init__(self) -> None:
+        self._start, self.end = os.pipe()
+        self._kept = b""
+        os.set_blocking(self._start, False)
+
+    def __enter__(self) -> Self:
+        asyncio.get_running_loop().add_reader(self._start, self.read_some)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+        os.close(self._start)
+        self.close_end()
+
+    @property
+    def text(self) -> str:
+        """The end of the output as one line."""
+        words = self._kept.decode("utf-8", "replace").split()
+        return " ".join(words)
+
+    def close_end(self) -> None:
+        """Close the end that the program has inherited."""
+        end, self.end = self.end, -1
+        if end >= 0:
+            os.close(end)
+
+    def read_some(self) -> bool:
+        """Read what is there, a piece at most; return whether there was anything."""
+        try:
+            chunk = os.read(self._start, _CHUNK)
+        except BlockingIOError:
+            return False
+        self._kept = (self._kept + chunk)[-MOST_OUTPUT:]
+        if not chunk:
+            self._stop()
+        return bool(chunk)
+
+    def read(self) -> None:
+        """Read what a program that has ended left in the pipe."""
+        self._stop()
+        for _ in range(16):  # a pipe holds a MiB at most
+            if not self.read_some():
+                return
+
+    def _stop(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._start)
+
+
+async def _end_group(process: asyncio.subprocess.Process) -> None:
+    """End a process and all that it started in its group, with SIGKILL if SIGTERM is not enough."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GRACE_S):
+                await process.wait()
+    # Those that outlived their leader.
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)

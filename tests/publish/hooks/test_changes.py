@@ -1,0 +1,259 @@
+"""Changes reach a receiver at least once, in order, and resume where they were."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+from typing import Any
+
+import pytest
+
+from retrovue_daemon.errors import HookFailed
+from retrovue_daemon.publish.hooks import follower
+from retrovue_daemon.store.tables.hooks import read_hooks
+from tests.publish.hooks.conftest import hook, sections
+from tests.support.clocks import FakeClock
+
+
+async def test_a_new_hook_starts_at_the_present(start, receiver, change) -> None:
+    """What was there before it is not sent; what comes is, with its range."""
+    await change(3)
+    await start(hook(url=receiver.url))
+    await change([7, 8], "updated")
+    body = await receiver.next()
+    assert (body["hook"], body["type"], body["resync"], body["events"]) == ("a", "changes", False, [])
+    assert (body["first_seq"], body["last_seq"]) == (2, 2)
+    assert [(each["seq"], each["op"], each["kind"], each["id"]) for each in body["changes"]] == [
+        (2, "updated", "movie", 7),
+        (2, "updated", "movie", 8),
+    ]
+
+
+async def test_changes_are_sent_as_the_command_prints_them(start, receiver, database) -> None:
+    """With the keys of `changes --json`."""
+    await start(hook(url=receiver.url))
+    await database.writer.run(
+        lambda c: c.execute("INSERT INTO plex_servers (name, server_url) VALUES ('home', 'http://127.0.0.1:1')")
+    )
+    (row,) = (await receiver.next())["changes"]
+    assert row.pop("at") > 0
+    assert row == {
+        "seq": 1,
+        "op": "added",
+        "kind": "server",
+        "id": 1,
+        "title": "home",
+        "server": "home",
+        "library": None,
+        "file_path": None,
+    }
+
+
+async def test_ten_thousand_changes_come_in_requests_of_a_thousand(start, receiver, change) -> None:
+    """In order, each of them once, and no request with more."""
+    await start(hook(url=receiver.url))
+    await change(9_500)
+    await change(list(range(9_501, 10_001)))
+    bodies: list[dict[str, Any]] = []
+    while sum(len(each["changes"]) for each in bodies) < 10_000:
+        bodies.append(await receiver.next())
+    assert [len(each["changes"]) for each in bodies] == [1_000] * 10
+    assert [change["id"] for each in bodies for change in each["changes"]] == list(range(1, 10_001))
+
+
+async def test_changes_are_gathered_for_a_while(start, receiver, change) -> None:
+    """From the first one on; then all of them are sent at once."""
+    clock = FakeClock()
+    await start(hook(url=receiver.url, wait="5s"), clock=clock)
+    await change([1])
+    await clock.tick("watch of hooks")
+    assert await clock.asleep("hook a") == pytest.approx(clock.time + 5)
+    await change([2])
+    await clock.tick("watch of hooks")
+    assert not receiver.requests
+    await clock.wake("hook a")
+    assert [each["id"] for each in (await receiver.next())["changes"]] == [1, 2]
+
+
+async def test_a_receiver_that_was_down_gets_everything(start, receiver, change, events, stored) -> None:
+    """It is tried again and again; the log says once that it failed, and once that it works."""
+    receiver.statuses.extend([503, 500, 429, 404])
+    await start(hook(url=receiver.url))
+    await change([1])
+    for _ in range(5):
+        assert [each["id"] for each in (await receiver.next())["changes"]] == [1]
+    await events.next("hook.recovered", hook="a")
+    await stored("SELECT seq, last_error, failing_since, next_try_at FROM hooks", [(1, None, None, None)])
+    assert [(line["level"], line["error"]) for line in events.of("hook.failed")] == [
+        ("warning", "the receiver responded with 503")
+    ]
+    assert len(events.of("hook.recovered")) == 1
+
+
+async def test_a_hook_resumes_where_it_was(start, receiver, change, stored) -> None:
+    """The last delivered entry is in the database: the next daemon goes on after it."""
+    made = await start(hook(url=receiver.url))
+    await change([1])
+    await receiver.next()
+    await stored("SELECT seq FROM hooks", [(1,)])
+    await made.stop()
+    await change([2])
+    await start(hook(url=receiver.url))
+    assert [each["id"] for each in (await receiver.next())["changes"]] == [2]
+
+
+async def test_what_was_delivered_but_not_recorded_comes_twice_at_most(start, receiver, change, monkeypatch) -> None:
+    """A process that is killed in between sends it again, and nothing is lost."""
+    with monkeypatch.context() as patched:
+
+        def killed(*_: object) -> None:
+            raise asyncio.CancelledError
+
+        patched.setattr(follower, "store_delivery", killed)
+        made = await start(hook(url=receiver.url))
+        await change([1])
+        await receiver.next()
+        await made.stop()
+    await change([2])
+    await start(hook(url=receiver.url))
+    assert [each["id"] for each in (await receiver.next())["changes"]] == [1, 2]
+    await change([3])
+    assert [each["id"] for each in (await receiver.next())["changes"]] == [3]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE feed SET feed_id = 'another'",
+        "UPDATE feed SET floor = 2",
+    ],
+    ids=["a restored database", "entries that were deleted"],
+)
+async def test_a_reader_that_must_begin_anew_is_told(start, receiver, change, database, stored, sql) -> None:
+    """Another feed, or one that does not go back so far: nothing is listed, and what follows comes as usual."""
+    made = await start(hook(url=receiver.url))
+    await made.stop()
+    await change([1])
+    await change([2])
+    await database.writer.run(lambda c: c.execute(sql))
+    await start(hook(url=receiver.url))
+    body = await receiver.next()
+    assert (body["resync"], body["changes"], body["first_seq"], body["last_seq"]) == (True, [], None, 2)
+    await stored("SELECT seq FROM hooks", [(2,)])
+    await change([3])
+    body = await receiver.next()
+    assert (body["resync"], [each["id"] for each in body["changes"]]) == (False, [3])
+
+
+async def test_requests_are_signed(start, receiver, change, tmp_path) -> None:
+    """With the content of the file at that moment, over the bytes as they are sent."""
+    secret = tmp_path / "secret"
+    secret.write_text("first\n")
+    await start(hook(url=receiver.url, secret_file=str(secret)))
+    for key in (b"first", b"second"):
+        secret.write_bytes(key + b"\n")
+        await change()
+        await receiver.next()
+        request, body = receiver.requests[-1]
+        expected = hmac.new(key, body, hashlib.sha256).hexdigest()
+        assert request.headers["X-Retrovue-Signature"] == f"sha256={expected}"
+        assert request.headers["Content-Type"] == "application/json"
+
+
+async def test_nothing_is_sent_without_the_secret(start, receiver, change, tmp_path, events) -> None:
+    """A file that vanishes stops the hook, with a clear error; once it is back, everything is sent."""
+    secret = tmp_path / "secret"
+    secret.write_text("key")
+    await start(hook(url=receiver.url, secret_file=str(secret)))
+    secret.unlink()
+    await change([1])
+    line = await events.next("hook.failed")
+    assert line["error"] == f"secret_file: cannot be read: no such file or directory (looked in {tmp_path})"
+    assert not receiver.requests
+    secret.write_text("key")
+    assert [each["id"] for each in (await receiver.next())["changes"]] == [1]
+
+
+async def test_a_redirect_is_refused(start, receiver, change, events) -> None:
+    """It would lead the content elsewhere."""
+    receiver.statuses.extend([302, 307])
+    receiver.headers["Location"] = receiver.url + "/elsewhere"
+    await start(hook(url=receiver.url))
+    await change([1])
+    line = await events.next("hook.failed")
+    assert line["error"] == "the receiver responded with 302, a redirect"
+    assert "set url to the address" in line["hint"]
+    await events.next("hook.recovered")
+    assert {request.path for request, _ in receiver.requests} == {"/hook"}
+
+
+async def test_a_receiver_that_never_answers_times_out(start, receiver, change, events, monkeypatch) -> None:
+    """The others are served meanwhile."""
+    receiver.held = asyncio.Event()
+    slow, good = hook(url=receiver.url, timeout="1s"), hook(name="b", command=["/bin/true"])
+    await start(slow, good)
+    await change([1])
+    line = await events.next("hook.failed")
+    assert (line["hook"], line["error"]) == ("a", "no response within 1 s")
+    receiver.held.set()
+    await events.next("hook.recovered", hook="a")
+
+
+async def test_a_hook_that_fails_is_shown(start, change, database, events, free_port, stored) -> None:
+    """Since when, why, and how much waits for it."""
+    await start(hook(url=f"http://127.0.0.1:{free_port}/"))
+    await change(5)
+    await events.next("hook.failed", error="cannot connect: connection refused")
+    await change([6])
+    await stored("SELECT last_error FROM hooks", [("cannot connect: connection refused",)])
+    (shown,) = await database.reader.run(read_hooks)
+    assert (shown.seq, shown.behind, shown.reads_anew) == (0, 6, False)
+    assert shown.failing_since is not None
+
+
+async def test_waits_between_tries_grow(monkeypatch) -> None:
+    """From two seconds to five minutes; a quarter of an hour if only a person can help; as long as is demanded."""
+    monkeypatch.undo()
+    (section,) = sections(hook(url="http://127.0.0.1:1/"))
+    tried = follower.HookFollower(section, None, None, FakeClock())  # type: ignore[arg-type]  # not used
+    waits = []
+    for _ in range(12):
+        tried._failures += 1
+        waits.append(tried._pause(HookFailed("x")))
+    assert 1.5 <= waits[0] <= 2
+    assert all(225 <= wait <= 300 for wait in waits[9:])
+    assert tried._pause(HookFailed("x", lasting=True)) == 900
+    assert tried._pause(HookFailed("x", retry_after=400.0)) == 400
+    assert tried._pause(HookFailed("x", retry_after=1e9)) == 3600
+
+
+async def test_a_reload_disturbs_no_hook_that_stays(start, receiver, change, stored) -> None:
+    """A removed one is forgotten: with the same name later, it starts at the present."""
+    made = await start(hook(url=receiver.url), hook(name="b", command=["/bin/false"]))
+    task = made._followers["a"][1]
+    await made.apply(sections(hook(url=receiver.url)))
+    assert made._followers["a"][1] is task
+    await stored("SELECT name FROM hooks", [("a",)])
+    await change([1])
+    await receiver.next()
+    await made.apply(sections())
+    await change([2])
+    await made.apply(sections(hook(url=receiver.url + "/new")))
+    await change([3])
+    assert [each["id"] for each in (await receiver.next())["changes"]] == [3]
+    assert receiver.requests[-1][0].path == "/hook/new"
+
+
+async def test_a_receiver_that_refuses_so_much_gets_less(start, receiver, change, events) -> None:
+    """Half as much, then a quarter: that is no failure."""
+    made = await start(hook(url=receiver.url))
+    await made.stop()
+    for number in range(4):
+        await change([number])
+    receiver.statuses.extend([413] * 9)
+    await start(hook(url=receiver.url))
+    for _ in range(9):
+        await receiver.next()
+    assert [[each["id"] for each in (await receiver.next())["changes"]] for _ in range(4)] == [[0], [1], [2], [3]]
+    assert not events.of("hook.failed")

@@ -1,0 +1,141 @@
+"""Log events reach hooks, whatever the log level, and survive the process."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from typing import Any
+
+import pytest
+import structlog
+
+from retrovue_daemon.clock import Clock
+from retrovue_daemon.logs.setup import configure_logging
+from retrovue_daemon.logs.subscriptions import Subscriptions
+from retrovue_daemon.publish.hooks.hooks import Hooks
+from retrovue_daemon.store.tables.hook_events import MOST_WAITING, HookEvent, store_events
+from tests.publish.hooks.conftest import hook, sections
+
+log = structlog.get_logger()
+
+
+@pytest.fixture
+async def follow(database):
+    """Start hooks with the log set up as the daemon does, at level error."""
+    started: list[Hooks] = []
+    lines = io.StringIO()
+
+    async def begin(*tables: dict[str, object]) -> Hooks:
+        subscriptions = Subscriptions()
+        redactor = configure_logging(level="error", format="json", stream=lines, subscriptions=subscriptions)
+        started.append(Hooks(database, subscriptions, redactor, Clock()))
+        await started[-1].apply(sections(*tables))
+        return started[-1]
+
+    begin.lines = lines  # type: ignore[attr-defined]
+    yield begin
+    for each in started:
+        await each.stop()
+    structlog.reset_defaults()
+
+
+async def test_events_come_at_any_level(follow, receiver) -> None:
+    """Those that are subscribed to, with their keys, and without the log line."""
+    await follow(hook(url=receiver.url, on=["sync.finished:ok", "server.recovered"]))
+    log.debug("sync.finished", server="home", status="ok", listed=3)
+    log.error("sync.finished", server="home", status="failed")
+    log.debug("round.finished", server="home")
+    log.info("server.recovered", server="home")
+    found: list[dict[str, Any]] = []
+    while len(found) < 2:
+        body = await receiver.next()
+        assert (body["hook"], body["type"], body["changes"], body["events_dropped"]) == ("a", "events", [], 0)
+        found += body["events"]
+    for event in found:
+        assert event.pop("id") > 0
+        assert event.pop("at") > 0
+    assert found == [
+        {"event": "sync.finished", "level": "debug", "server": "home", "status": "ok", "listed": 3},
+        {"event": "server.recovered", "level": "info", "server": "home"},
+    ]
+    assert follow.lines.getvalue().count("\n") == 1
+
+
+async def test_events_hold_no_secret(follow, receiver) -> None:
+    """They are redacted as log lines are, before they are stored."""
+    await follow(hook(url=receiver.url.replace("//", "//me:s3cr3t-pw@"), on=["sync.blocked"]))
+    log.error("sync.blocked", error="GET /?X-Plex-Token=abcdef1234 and s3cr3t-pw", token="abc")
+    (event,) = (await receiver.next())["events"]
+    assert event["error"] == "GET /?X-Plex-Token=*** and ***"
+    assert event["token"] == "***"
+    request, _ = receiver.requests[0]
+    assert request.headers["Authorization"] == "Basic bWU6czNjcjN0LXB3"
+
+
+async def test_events_from_other_threads_come_too(follow, receiver) -> None:
+    """Some of the daemon's work is done in threads."""
+    await follow(hook(url=receiver.url, on=["store.waiting"]))
+    await asyncio.to_thread(log.warning, "store.waiting", hint="x")
+    assert (await receiver.next())["events"][0]["event"] == "store.waiting"
+
+
+async def test_an_event_survives_the_process(follow, receiver, stored, change) -> None:
+    """It waits in the database while the receiver is down, and the next daemon delivers it before changes."""
+    receiver.statuses.extend([503] * 1_000)
+    table = hook(url=receiver.url, on=["changes", "sync.blocked"])
+    made = await follow(table)
+    log.error("sync.blocked", server="home")
+    await stored("SELECT event FROM hook_events", [("sync.blocked",)])
+    await change([1])
+    await made.stop()
+    receiver.statuses.clear()
+    before = len(receiver.requests)
+    receiver._read = before
+    await follow(table)
+    first, second = await receiver.next(), await receiver.next()
+    assert [each["event"] for each in first["events"]] == ["sync.blocked"]
+    assert [each["id"] for each in second["changes"]] == [1]
+    await stored("SELECT count(*) FROM hook_events", [(0,)])
+
+
+async def test_what_is_logged_while_the_daemon_stops_is_kept(follow, receiver, stored) -> None:
+    """The last events are stored before the database is closed."""
+    receiver.statuses.extend([503] * 1_000)
+    made = await follow(hook(url=receiver.url, on=["daemon.stopping"]))
+    log.info("daemon.stopping")
+    await made.stop()
+    await stored("SELECT event FROM hook_events", [("daemon.stopping",)])
+
+
+async def test_too_many_events_are_dropped_and_counted(follow, database, receiver, stored) -> None:
+    """The oldest ones; the receiver learns how many."""
+    receiver.held = asyncio.Event()
+    await follow(hook(url=receiver.url, on=["sync.blocked"]))
+    events = [HookEvent("a", 1, "sync.blocked", "error", {"n": n}) for n in range(MOST_WAITING + 5)]
+    await database.writer.run(store_events, events)
+    await stored("SELECT count(*), min(id) FROM hook_events", [(MOST_WAITING, 6)])
+    receiver.held.set()
+    body = await receiver.next()
+    assert (body["events_dropped"], body["events"][0]["n"], len(body["events"])) == (5, 5, 100)
+    assert (await receiver.next())["events_dropped"] == 0
+
+
+async def test_events_wait_for_a_database_that_cannot_be_written(follow, database, receiver, monkeypatch) -> None:
+    """A full disk loses none of them."""
+    made = await follow(hook(url=receiver.url, on=["sync.blocked"]))
+    post = database.writer.post
+    refusals = iter([True, True])
+
+    def refuse(query, *args):
+        if next(refusals, False):
+
+            def fail(connection, *_):
+                connection.execute("SELECT * FROM no_such_table")
+
+            return post(fail, *args)
+        return post(query, *args)
+
+    monkeypatch.setattr(type(database.writer), "post", lambda _self, query, *args, **_: refuse(query, *args))
+    log.error("sync.blocked", server="home")
+    assert (await receiver.next())["events"][0]["event"] == "sync.blocked"
+    await made.stop()

@@ -1,0 +1,135 @@
+"""Commands get the content on standard input, in a clean environment, and cannot hold anything up."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from retrovue_daemon.errors import HookFailed
+from retrovue_daemon.publish.hooks import programs
+from retrovue_daemon.publish.hooks.programs import MOST_OUTPUT, run_program
+from tests.publish.hooks.conftest import hook
+from tests.support.patience import PATIENCE_S
+
+
+def script(path: Path, text: str) -> str:
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o700)
+    return str(path)
+
+
+async def test_a_command_gets_changes(start, change, tmp_path) -> None:
+    """As one JSON object on its standard input."""
+    out = tmp_path / "out"
+    command = [script(tmp_path / "hook", f'cat > "{out}.part"; mv "{out}.part" "$1"'), str(out)]
+    await start(hook(command=command))
+    await change([5])
+    async with asyncio.timeout(PATIENCE_S):
+        while not out.exists():  # noqa: ASYNC110 -- another process makes it
+            await asyncio.sleep(0.005)
+    body = json.loads(out.read_text())
+    assert (body["type"], body["changes"][0]["id"]) == ("changes", 5)
+
+
+async def test_the_environment_is_clean(tmp_path, monkeypatch) -> None:
+    """No token of the daemon's environment reaches it, and no file that the daemon has open."""
+    monkeypatch.setenv("PLEX_TOKEN", "secret")
+    monkeypatch.setenv("HOME", "/home/x")
+    monkeypatch.delenv("TZ", raising=False)
+    out = tmp_path / "out"
+    with (tmp_path / "open").open("w") as held:
+        os.set_inheritable(held.fileno(), True)  # noqa: FBT003 -- its only form
+        command = script(tmp_path / "hook", f"{{ /usr/bin/env; pwd; ls -l /proc/self/fd; }} > {out}")
+        await run_program([command], b"{}", "my hook", 10)
+    found = out.read_text()
+    names = {line.partition("=")[0] for line in found.splitlines() if "=" in line} - {"PWD", "_", "SHLVL", "OLDPWD"}
+    assert names == {"PATH", "HOME", "LANG", "RETROVUE_HOOK"}
+    assert "RETROVUE_HOOK=my hook" in found
+    assert "\n/\n" in found
+    assert str(tmp_path / "open") not in found
+
+
+async def test_arguments_are_no_shell(tmp_path) -> None:
+    """What a shell would expand stays as it is."""
+    out = tmp_path / "out"
+    await run_program([script(tmp_path / "hook", f'printf %s "$1" > {out}'), "$(id); *"], b"", "a", 10)
+    assert out.read_text() == "$(id); *"
+
+
+async def test_another_exit_code_is_a_failure(tmp_path) -> None:
+    """With the end of what the command printed."""
+    with pytest.raises(HookFailed, match=r"^the command exited with 3: no such library$"):
+        await run_program([script(tmp_path / "hook", "echo no such; echo library >&2; exit 3")], b"", "a", 10)
+    with pytest.raises(HookFailed, match=r"^the command was killed by SIGKILL$"):
+        await run_program([script(tmp_path / "hook2", "kill -9 $$")], b"", "a", 10)
+
+
+async def test_a_program_that_is_gone_is_a_failure(tmp_path) -> None:
+    """It may be removed after the configuration was read."""
+    with pytest.raises(HookFailed, match=r"^the command cannot be run: no such file or directory$") as failed:
+        await run_program([str(tmp_path / "none")], b"", "a", 10)
+    assert failed.value.lasting
+
+
+async def test_megabytes_of_output_are_dropped(tmp_path) -> None:
+    """The command is not blocked, and only the end is kept."""
+    text = "head -c 5000000 /dev/zero | tr '\\0' x; echo; echo the end; exit 1"
+    with pytest.raises(HookFailed) as failed:
+        await run_program([script(tmp_path / "hook", text)], b"", "a", 20)
+    assert str(failed.value).endswith("x the end")
+    assert len(str(failed.value)) < MOST_OUTPUT + 100
+
+
+async def test_content_that_is_not_read_is_no_failure() -> None:
+    """Megabytes of it do not fit into a pipe."""
+    await run_program(["/bin/true"], b"x" * 5_000_000, "a", 10)
+
+
+async def test_a_command_that_hangs_is_killed_with_its_children(tmp_path, monkeypatch) -> None:
+    """Its whole group, also if it ignores SIGTERM."""
+    monkeypatch.setattr(programs, "GRACE_S", 0.05)
+    pids = tmp_path / "pids"
+    text = f"trap '' TERM; sleep 600 & echo $$ $! > {pids}; wait; sleep 600"
+    with pytest.raises(HookFailed, match=r"^the command did not end within 0\.3 s and was killed$"):
+        await run_program([script(tmp_path / "hook", text)], b"", "a", 0.3)
+    _are_gone(pids)
+
+
+async def test_a_daemon_that_stops_ends_its_commands(tmp_path, start, change, monkeypatch) -> None:
+    """Within seconds, and nothing is counted as delivered."""
+    monkeypatch.setattr(programs, "GRACE_S", 0.05)
+    pids = tmp_path / "pids"
+    made = await start(hook(command=[script(tmp_path / "hook", f"sleep 600 & echo $$ $! > {pids}; wait")]))
+    await change([1])
+    async with asyncio.timeout(PATIENCE_S):
+        while not pids.exists() or not pids.read_text().endswith("\n"):  # noqa: ASYNC110 -- another process makes it
+            await asyncio.sleep(0.005)
+    await made.stop()
+    _are_gone(pids)
+
+
+async def test_a_program_in_the_background_holds_nothing_up(tmp_path) -> None:
+    """It keeps the output open, and goes on after the command has ended."""
+    pids = tmp_path / "pids"
+    await run_program([script(tmp_path / "hook", f"sleep 600 & echo $! > {pids}")], b"", "a", 10)
+    os.kill(int(pids.read_text()), signal.SIGKILL)
+
+
+def _are_gone(pids: Path) -> None:
+    for pid in pids.read_text().split():
+        until = time.monotonic() + PATIENCE_S
+        while _runs(int(pid)):
+            assert time.monotonic() < until
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
