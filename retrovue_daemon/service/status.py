@@ -12,6 +12,7 @@ from retrovue_daemon.store import overview
 from retrovue_daemon.store.file import lock, maintenance, visits
 from retrovue_daemon.store.file.space import lacks_space
 from retrovue_daemon.store.items.wanting import pending_by_library
+from retrovue_daemon.store.tables.hooks import read_hooks
 from retrovue_daemon.store.tables.libraries import read_libraries
 from retrovue_daemon.store.tables.live import read_live
 from retrovue_daemon.store.tables.page_checks import read_page_check
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.errors import DiskFull
     from retrovue_daemon.store.file.lock import Holder
     from retrovue_daemon.store.overview import Contents, PassRecord
+    from retrovue_daemon.store.tables.hooks import StoredHook
     from retrovue_daemon.store.tables.libraries import StoredLibrary
     from retrovue_daemon.store.tables.live import LiveState
     from retrovue_daemon.store.tables.page_checks import PageCheck
@@ -150,6 +152,7 @@ class Status:
     """How many items wait for their details, by library; none do where no details are read."""
     live: dict[int, LiveState]
     """Whether servers are live, by their ids; empty without a running daemon."""
+    hooks: list[StoredHook]
 
     @property
     def totals(self) -> dict[str, int]:
@@ -194,6 +197,7 @@ def read_status(
             overview.waiting_requests(connection),
             {each: number for each, number in pending_by_library(connection).items() if each in wanted},
             _live(connection, holder),
+            read_hooks(connection),
         )
 
 

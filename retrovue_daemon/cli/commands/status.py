@@ -10,6 +10,7 @@ import typer
 from retrovue_daemon.cli.commands.libraries import contents_text, plain_library, switch_and_state
 from retrovue_daemon.cli.commands.reload import plain_reload, reload_changes
 from retrovue_daemon.cli.display.findings import finding_lines, plain_finding, plain_problem
+from retrovue_daemon.cli.display.hooks import hook_lines, plain_hook
 from retrovue_daemon.cli.display.live import live_lines, live_word, plain_live
 from retrovue_daemon.cli.display.output import print_json, print_json_line, print_line, print_table
 from retrovue_daemon.cli.display.table import Table
@@ -49,6 +50,8 @@ def status(
 
     A server is live if its notifications bring changes within seconds; otherwise it is only polled, for the reason
     shown. Without a running daemon, nothing is said about that.
+
+    A hook that fails is shown with its error. It is no problem of the mirror, so `healthy` and `health` ignore it.
 
     Problems are those that `health` prints. Libraries in doubt are shown, too: their last listing left a question
     open, for example because the token cannot see file paths.
@@ -165,6 +168,7 @@ def _head(latest: Status) -> list[str]:
         *live_lines(
             [(server.name, state) for server in latest.condition.servers if (state := _live(latest, server))]
         ),
+        *hook_lines(latest.hooks),
     ]
 
 
@@ -286,6 +290,7 @@ def _plain(latest: Status) -> dict[str, object]:
             for library in latest.condition.doubted
         ],
         "last_reload": None if latest.condition.last_reload is None else plain_reload(latest.condition.last_reload),
+        "hooks": [{"name": hook.name, **plain_hook(hook)} for hook in latest.hooks],
         "totals": latest.totals,
         "waiting_requests": latest.waiting,
     }

@@ -9,7 +9,7 @@ from retrovue_daemon.config.hooks import HookCommand, signing_key
 from retrovue_daemon.errors import ConfigError, HookFailed
 from retrovue_daemon.publish.hooks.bodies import signature
 from retrovue_daemon.publish.hooks.programs import run_program
-from retrovue_daemon.publish.hooks.requests import post
+from retrovue_daemon.publish.hooks.requests import HEADERS, SIGNATURE, post
 
 if TYPE_CHECKING:
     from retrovue_daemon.config import HookSection
@@ -22,12 +22,20 @@ async def deliver(section: HookSection, body: Body) -> None:
     if isinstance(section.target, HookCommand):
         await run_program(section.target.arguments, content, section.name, section.timeout)
         return
-    key = await asyncio.to_thread(read_key, section)
-    await post(section.target, content, None if key is None else signature(key, content), section.timeout)
+    headers = await asyncio.to_thread(headers_of, section, content)
+    await post(section.target, content, headers, section.timeout)
 
 
-def read_key(section: HookSection) -> bytes | None:
-    """Return the secret that signs a hook's requests now; None if they are not signed. Raise HookFailed."""
+def headers_of(section: HookSection, content: bytes) -> dict[str, str]:
+    """Return the headers of a hook's request; a command has none. Raise HookFailed if it cannot be signed."""
+    if isinstance(section.target, HookCommand):
+        return {}
+    key = _read_key(section)
+    return HEADERS if key is None else {**HEADERS, SIGNATURE: signature(key, content)}
+
+
+def _read_key(section: HookSection) -> bytes | None:
+    """Return the secret that signs a hook's requests now; None if they are not signed."""
     if section.secret_file is None:
         return None
     try:

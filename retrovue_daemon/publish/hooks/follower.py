@@ -26,6 +26,7 @@ from retrovue_daemon.store.tables.hooks import (
 if TYPE_CHECKING:
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.config import HookSection
+    from retrovue_daemon.logs.redaction import Redactor
     from retrovue_daemon.publish.hooks.bodies import Body
     from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.store.writer import Writer
@@ -49,10 +50,13 @@ LONGEST_RETRY_AFTER_S: Final = 60 * 60.0
 class HookFollower:
     """Delivers to one receiver, in its own task. ``reader`` is a connection on which no pass waits."""
 
-    def __init__(self, section: HookSection, reader: Connection, writer: Writer, clock: Clock) -> None:
+    def __init__(
+        self, section: HookSection, reader: Connection, writer: Writer, redactor: Redactor, clock: Clock
+    ) -> None:
         self.section = section
         self._reader = reader
         self._writer = writer
+        self._redactor = redactor
         self._clock = clock
         self._news = asyncio.Event()
         self._due: float | None = None
@@ -123,15 +127,16 @@ class HookFollower:
     async def _failed(self, error: HookFailed) -> float:
         """Log the first failure of a row, store it, and return the seconds until the next try."""
         self._failures += 1
-        now = self._clock.now()
+        # The output of a command may hold anything.
+        now, words = self._clock.now(), self._redactor.text(str(error))
         if self._failures == 1:
-            log.warning("hook.failed", hook=self.section.name, error=str(error), hint=error.hint)
+            log.warning("hook.failed", hook=self.section.name, error=words, hint=error.hint)
         seconds = self._pause(error)
         try:
             if self._since is None:
                 self._since = await self._reader.run(failing_since, self.section.name) or now
             next_try_at = now + int(seconds)
-            await self._writer.run(store_failure, self.section.name, str(error), self._since, next_try_at)
+            await self._writer.run(store_failure, self.section.name, words, self._since, next_try_at)
         except (sqlite3.Error, StoreError):
             pass  # only `status` misses it; the watch of the database logs why
         return seconds

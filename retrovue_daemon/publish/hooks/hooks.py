@@ -65,7 +65,7 @@ class Hooks:
             self._watching = asyncio.create_task(self._watch(self._reader), name="watch of hooks")
         for name, section in wanted.items():
             if name not in self._followers and self._reader is not None:
-                follower = HookFollower(section, self._reader, self._database.writer, self._clock)
+                follower = HookFollower(section, self._reader, self._database.writer, self._redactor, self._clock)
                 task = asyncio.create_task(follower.run(), name=f"hook {name}")
                 self._followers[name] = follower, task
 

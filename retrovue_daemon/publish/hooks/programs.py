@@ -21,6 +21,9 @@ MOST_OUTPUT: Final = 1_000
 GRACE_S: Final = 1.0
 """Seconds between SIGTERM and SIGKILL."""
 
+END_S: Final = 3.0
+"""Seconds to wait for the end after SIGKILL: a process that waits for a dead disk does not end."""
+
 _CHUNK: Final = 64 * 1024
 
 
@@ -134,11 +137,11 @@ class _Output:
 
 async def _end_group(process: asyncio.subprocess.Process) -> None:
     """End a process and all that it started in its group, with SIGKILL if SIGTERM is not enough."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
+    for number, seconds in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, END_S)):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)
         with suppress(TimeoutError):
-            async with asyncio.timeout(GRACE_S):
+            async with asyncio.timeout(seconds):
                 await process.wait()
     # Those that outlived their leader.
     with suppress(ProcessLookupError, PermissionError):

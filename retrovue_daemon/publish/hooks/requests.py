@@ -14,22 +14,22 @@ from retrovue_daemon.errors import HookFailed
 from retrovue_daemon.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from retrovue_daemon.config.hooks import HookUrl
 
 SIGNATURE: Final = "X-Retrovue-Signature"
+HEADERS: Final = {"Content-Type": "application/json", "User-Agent": f"retrovue-daemon/{__version__}"}
 
 _PASSING: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 """Statuses below 500 that say nothing about the request itself."""
 
 
-async def post(target: HookUrl, body: bytes, signed: str | None, timeout: float) -> None:  # noqa: ASYNC109 -- aiohttp's
+async def post(target: HookUrl, body: bytes, headers: Mapping[str, str], timeout: float) -> None:  # noqa: ASYNC109 -- aiohttp's
     """Send a body; raise HookFailed unless it was accepted. Redirects are not followed: they would change the method.
 
     The content of the response does not matter, and is not read.
     """
-    headers = {"Content-Type": "application/json", "User-Agent": f"retrovue-daemon/{__version__}"}
-    if signed is not None:
-        headers[SIGNATURE] = signed
     url = URL(target.address.reveal(), encoded=True)  # as it was written: some receivers get templates in it
     try:
         async with (

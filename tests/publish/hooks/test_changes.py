@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from retrovue_daemon.errors import HookFailed
+from retrovue_daemon.logs.redaction import Redactor
 from retrovue_daemon.publish.hooks import follower
 from retrovue_daemon.store.tables.hooks import read_hooks
 from tests.publish.hooks.conftest import hook, sections
@@ -216,7 +217,7 @@ async def test_waits_between_tries_grow(monkeypatch) -> None:
     """From two seconds to five minutes; a quarter of an hour if only a person can help; as long as is demanded."""
     monkeypatch.undo()
     (section,) = sections(hook(url="http://127.0.0.1:1/"))
-    tried = follower.HookFollower(section, None, None, FakeClock())  # type: ignore[arg-type]  # not used
+    tried = follower.HookFollower(section, None, None, Redactor(), FakeClock())  # type: ignore[arg-type]  # not used
     waits = []
     for _ in range(12):
         tried._failures += 1

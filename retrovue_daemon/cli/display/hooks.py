@@ -1,0 +1,74 @@
+"""How far hooks have come: as words, as lines of text and as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from retrovue_daemon.cli.display.units import ago, moment, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from retrovue_daemon.store.tables.hooks import StoredHook
+
+MOST_LINES: Final = 5
+"""With more hooks, `hook_lines` only lists those that fail, and counts the others."""
+
+
+def hook_state(hook: StoredHook | None) -> str:
+    """Return how far a hook has come, and why it fails; None is one that no daemon has known yet."""
+    if hook is None:
+        return "begins when the daemon starts or reloads"
+    parts = []
+    if hook.last_error is not None:
+        parts.append(f"fails since {moment(hook.failing_since)}: {hook.last_error}")
+    parts += [
+        f"{plural(number, word)} to deliver"
+        for number, word in ((hook.behind or 0, "change"), (hook.events, "event"))
+        if number
+    ]
+    if hook.reads_anew:
+        parts.append("the receiver will be asked to read everything anew")
+    parts.append("nothing delivered yet" if hook.delivered_at is None else f"delivered {ago(hook.delivered_at)}")
+    return "; ".join(parts)
+
+
+def hook_lines(hooks: Sequence[StoredHook]) -> list[str]:
+    """Return lines about hooks for `status`."""
+    failing = [hook for hook in hooks if hook.last_error is not None]
+    if len(hooks) <= MOST_LINES:
+        return [f"hook      {hook.name}: {hook_state(hook)}" for hook in hooks]
+    return [
+        f"hooks     {len(hooks) - len(failing)} of {len(hooks)} without failures",
+        *(f"hook      {hook.name}: {hook_state(hook)}" for hook in failing),
+    ]
+
+
+def plain_hook(hook: StoredHook | None) -> dict[str, object]:
+    """Return how far a hook has come as ``--json`` prints it; times are Unix seconds."""
+    if hook is None:
+        return dict.fromkeys(_KEYS)
+    return {
+        "delivered_at": hook.delivered_at,
+        "seq": hook.seq,
+        "changes_behind": hook.behind,
+        "events_behind": hook.events,
+        "events_dropped": hook.events_dropped,
+        "resync": hook.reads_anew,
+        "error": hook.last_error,
+        "failing_since": hook.failing_since,
+        "next_try_at": hook.next_try_at,
+    }
+
+
+_KEYS: Final = (
+    "delivered_at",
+    "seq",
+    "changes_behind",
+    "events_behind",
+    "events_dropped",
+    "resync",
+    "error",
+    "failing_since",
+    "next_try_at",
+)
