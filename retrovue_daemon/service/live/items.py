@@ -145,7 +145,7 @@ class AnnouncedItems:
         library = replace(target, round=Round(self._merged_rows))
         context = self._worker.context.for_passes(client)
         meter = ProgressBoard().begin(self._worker.name, target.row.name)
-        one = EventsPass(context, library, meter, rating_keys, answers)
+        one = EventsPass(context, library, meter, rating_keys, answers, synced=self.targets.keys())
         done: asyncio.Future[PassReport] = asyncio.get_running_loop().create_future()
         await run_pass(one, context, library, done)
         report = done.result()

@@ -110,12 +110,24 @@ def shows_of_keys(connection: sqlite3.Connection, server_id: int, rating_keys: I
     return dict(connection.execute(query, (server_id, json_list(rating_keys))))
 
 
+def seasons_of_keys(connection: sqlite3.Connection, server_id: int, rating_keys: Iterable[str]) -> dict[str, str]:
+    """Return the rating keys of the seasons of known episodes, by rating key."""
+    query = (
+        "SELECT i.rating_key, s.rating_key FROM episodes AS i JOIN seasons AS s ON s.id = i.season_id"
+        " WHERE i.server_id = ? AND i.rating_key IN (SELECT value FROM json_each(?))"
+    )
+    return dict(connection.execute(query, (server_id, json_list(rating_keys))))
+
+
 def libraries_of_keys(connection: sqlite3.Connection, server_id: int, rating_keys: Iterable[str]) -> dict[str, int]:
-    """Return the ids of the libraries that known items belong to, by rating key."""
-    keys, found = list(rating_keys), dict[str, int]()
-    for kind in TABLES:
-        found |= {key: row.library_id for key, row in known_rows(connection, kind, server_id, keys).items()}
-    return found
+    """Return the ids of the libraries that known items belong to, by rating key.
+
+    An item that is missing may have left its key to one of another kind.
+    """
+    keys = list(rating_keys)
+    rows = [pair for kind in TABLES for pair in known_rows(connection, kind, server_id, keys).items()]
+    rows.sort(key=lambda pair: pair[1].state != "missing")
+    return {key: row.library_id for key, row in rows}
 
 
 def living_rows(connection: sqlite3.Connection, kind: Kind, library_id: int, others: Iterable[int]) -> list[int]:

@@ -5,13 +5,15 @@ A notification says where to look and proves nothing. What is stored always come
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
 from retrovue_daemon.errors import PlexError, WrongLibrary
 from retrovue_daemon.records import Episode, Item, Kind, LocatedPage, Movie, Page, Season
-from retrovue_daemon.store.items.lookup import living_rows, rating_keys, rows_of_keys, shows_of_keys
+from retrovue_daemon.store.items.lookup import living_rows, rating_keys, rows_of_keys, seasons_of_keys, shows_of_keys
+from retrovue_daemon.store.items.sweep import still_of
 from retrovue_daemon.store.tables.runs import Counts, list_library_again, record_failure, record_run
 from retrovue_daemon.sync.confirmation import confirm
 from retrovue_daemon.sync.listing import ListingReader
@@ -22,12 +24,13 @@ from retrovue_daemon.sync.verdict import Verdict
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import AsyncGenerator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 
     from retrovue_daemon.store.items.lookup import KnownRow
     from retrovue_daemon.store.tables.runs import RunKind
     from retrovue_daemon.sync.passes.base import RunRecorder
     from retrovue_daemon.sync.progress import Meter
+    from retrovue_daemon.sync.removal import Removal
     from retrovue_daemon.sync.target import LibraryTarget, PassContext
 
 LISTING = "changed items"
@@ -45,7 +48,8 @@ class Answers(msgspec.Struct, frozen=True):
 class EventsPass:
     """Reads the items with these rating keys, of whichever kind they are.
 
-    They are requested, unless ``answers`` has what the pass over another library has requested. It may run beside a
+    They are requested, unless ``answers`` has what the pass over another library has requested; ``synced`` are the
+    keys of the libraries over which such passes run. It may run beside a
     full pass over the same library: the target has a round of its own, and rows that were read here are not removed
     by a listing that had begun before. The library's marks stay as they are.
     """
@@ -59,6 +63,8 @@ class EventsPass:
         meter: Meter,
         rating_keys: Sequence[str],
         answers: Answers | None = None,
+        *,
+        synced: Collection[str] = (),
     ) -> None:
         self.counts = Counts()
         self.unfinished: list[str] = []
@@ -72,6 +78,9 @@ class EventsPass:
         self._context = context
         self._library = library
         self._rating_keys = list(dict.fromkeys(rating_keys))
+        self._synced = synced
+        self._has_lost = False
+        """Whether a row's key now belongs to something that no pass over announced items moves it to."""
         self._reader = ListingReader(context, library, self.counts, meter, complete=False)
         self.changed = self._reader.changed
         self._waiting = 0
@@ -89,23 +98,25 @@ class EventsPass:
             self.answers = Answers(moment, await self._located(self._rating_keys, unreadable), unreadable)
         pages = self.answers.pages
         here = self._items_of_library(pages, stored, self._rating_keys)
-        answered = {item.rating_key for each in pages for item in each.page.items} | {*self.answers.unreadable}
-        answered |= {skipped.rating_key for each in pages for skipped in each.page.skipped if skipped.rating_key}
+        answered = _answered(pages, self.answers.unreadable)
         leaving = {
-            kind: {
-                key: row.id
-                for key, row in stored[kind].items()
-                if key not in answered and row.state != "missing" and row.library_id == target.library_id
-            }
+            kind: {key: row.id for key, row in stored[kind].items() if key not in answered and self._lives_here(row)}
             for kind in kinds
         }
-        self._leaving = {kind: {row_id: key for key, row_id in rows.items()} for kind, rows in leaving.items()}
-        if shows := await self._shows_with_others(here, [key for rows in leaving.values() for key in rows]):
-            of_shows = await self._located(shows, [])
-            known = await reader.run(rows_of_keys, target.server_id, shows, kinds)
+        if parents := await self._parents(here, [key for rows in leaving.values() for key in rows]):
+            unreadable = list[str]()
+            of_parents = await self._located(parents, unreadable)
+            known = await reader.run(rows_of_keys, target.server_id, parents, kinds)
             stored = {kind: {**stored[kind], **known[kind]} for kind in kinds}
-            here += self._items_of_library(of_shows, stored, shows)
-            pages = [*pages, *of_shows]
+            here += self._items_of_library(of_parents, stored, parents)
+            pages = [*pages, *of_parents]
+            # They may be gone with what was in them.
+            answered = _answered(of_parents, unreadable)
+            for kind, rows in leaving.items():
+                rows.update(
+                    {key: row.id for key, row in known[kind].items() if key not in answered and self._lives_here(row)}
+                )
+        self._leaving = {kind: {row_id: key for key, row_id in rows.items()} for kind, rows in leaving.items()}
         # Before they are written: a full pass that runs beside this one must not remove them.
         for kind in kinds:
             ids = [stored[kind][item.rating_key].id for item in here if item.rating_key in stored[kind]]
@@ -124,14 +135,23 @@ class EventsPass:
         self._check_uuid(pages)
         return pages
 
-    async def _shows_with_others(self, here: Sequence[Item], leaving: Sequence[str]) -> list[str]:
-        """Return the shows that have gained or lost seasons or episodes; no notification names these shows."""
+    def _lives_here(self, row: KnownRow | None) -> bool:
+        return row is not None and row.state != "missing" and row.library_id == self._library.target.library_id
+
+    async def _parents(self, here: Sequence[Item], leaving: Sequence[str]) -> list[str]:
+        """Return the shows that have gained or lost seasons or episodes, and the seasons that have lost episodes.
+
+        No notification need name them.
+        """
+        reader, server_id = self._context.database.reader, self._library.target.server_id
         children = {item.rating_key: item.show_rating_key for item in here if isinstance(item, Season | Episode)}
         keys = [*children, *leaving]
-        before = await self._context.database.reader.run(shows_of_keys, self._library.target.server_id, keys)
+        before = await reader.run(shows_of_keys, server_id, keys)
         pairs = ((before.get(key), children.get(key)) for key in keys)
         shows = (show for old, new in pairs if old != new for show in (old, new) if show is not None)
-        return [show for show in dict.fromkeys(shows) if show not in self._rating_keys]
+        seasons = await reader.run(seasons_of_keys, server_id, leaving)
+        wanted = dict.fromkeys((*shows, *seasons.values()))
+        return [key for key in wanted if key not in self._rating_keys]
 
     def _check_uuid(self, pages: Sequence[LocatedPage]) -> None:
         """Raise WrongLibrary if another library, of another machine, has the key of this one.
@@ -159,10 +179,14 @@ class EventsPass:
                 row = stored.get(item.kind, {}).get(key)
                 known_here = row is not None and row.library_id == self._library.target.library_id
                 library = each.libraries.get(key, self._library.row.key if known_here else None)
-                if key not in wanted or library is None or item.kind not in stored:
+                if key not in wanted or library is None:
                     continue
                 if library != self._library.row.key:
                     self.elsewhere.setdefault(library, []).append(key)
+                    living = [kind for kind, rows in stored.items() if self._lives_here(rows.get(key))]
+                    self._has_lost |= any(kind is not item.kind or library not in self._synced for kind in living)
+                    continue
+                if item.kind not in stored:
                     continue
                 found[key] = item
                 if item.guid is None or (isinstance(item, Movie | Episode) and not item.files):
@@ -226,6 +250,7 @@ class EventsPass:
         """Re-key and remove rows, and record the pass if it changed something."""
         library, moment = self._library, 0 if self.answers is None else self.answers.moment
         leaving = {kind: self._still_leaving(connection, kind, ids) for kind, ids in verdict.leaving.items()}
+        list_again = verdict.list_again or self._has_lost
         if not any(leaving.values()) and not self.counts.added:
             removal, removed = None, 0
         else:
@@ -236,20 +261,36 @@ class EventsPass:
             removed = carry_out(connection, self._context, library, removal)
             if removal.refusal is not None:
                 verdict = Verdict("blocked", removal.refusal)
+            elif any(self._still_here(connection, kind, ids, removal) for kind, ids in leaving.items()):
+                list_again = True
         verdict = self._reader.hidden_paths.adjust_verdict(verdict)
         run = recorder.run(verdict, self.counts, removal, removed)
         if verdict.status == "blocked":
             record_failure(connection, run)
-        if self._reader.displaced or self._reader.list_again or verdict.list_again:
+        if self._reader.displaced or self._reader.list_again or list_again:
             self.needs_look = True
             list_library_again(connection, library.row.id)
         is_worth_a_record = run.counts.any_change or run.status != "ok"
         return Conclusion(run, record_run(connection, run) if is_worth_a_record else None, removal)
 
+    def _still_here(
+        self, connection: sqlite3.Connection, kind: Kind, row_ids: Sequence[int], removal: Removal
+    ) -> bool:
+        """Return whether rows were neither removed nor re-keyed: of what is in them, nothing was announced yet."""
+        kept = {*row_ids} - {*removal.leaving.get(kind, ())} - removal.rekeyed.pairs.get(kind, {}).keys()
+        return bool(still_of(connection, kind, self._library.row.id, array("q", kept)))
+
     def _still_leaving(self, connection: sqlite3.Connection, kind: Kind, row_ids: Sequence[int]) -> list[int]:
         """Return those of these rows that still have the requested key: a full pass may have given them another."""
         keys = rating_keys(connection, kind, row_ids)
         return [row_id for row_id in row_ids if keys.get(row_id) == self._leaving[kind].get(row_id)]
+
+
+def _answered(pages: Sequence[LocatedPage], unreadable: Sequence[str]) -> set[str]:
+    """Return the rating keys of what a server has, although it may not be readable."""
+    found = {item.rating_key for each in pages for item in each.page.items}
+    found |= {skipped.rating_key for each in pages for skipped in each.page.skipped if skipped.rating_key}
+    return found | {*unreadable}
 
 
 async def _page(items: tuple[Item, ...], pages: Sequence[LocatedPage]) -> AsyncGenerator[Page, None]:
