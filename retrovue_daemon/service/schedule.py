@@ -37,9 +37,9 @@ class ServerSchedule:
         return max(0.0, self._next - self._clock.monotonic(), self._not_before - self._clock.monotonic())
 
     @property
-    def is_postponed(self) -> bool:
-        """Whether the server demanded a pause that has not passed."""
-        return self._not_before > self._clock.monotonic()
+    def pause(self) -> float:
+        """Seconds left of a pause that the server demanded; 0 if there is none."""
+        return max(0.0, self._not_before - self._clock.monotonic())
 
     def begin(self, interval: float) -> bool:
         """Start a poll, and return whether it is for everything that is due, not only for submitted jobs.
@@ -68,6 +68,7 @@ class ServerSchedule:
         self._is_early = False
         retry_after = error.retry_after or 0.0 if isinstance(error, ServerBusy) else 0.0
         if retry_after >= FIRST_BACKOFF_S:
+            self.postpone(retry_after)
             self._after(retry_after)
             return
         wait = min(min(FIRST_BACKOFF_S, interval) * 2 ** (min(self.failures, 20) - 1), LONGEST_BACKOFF_S)
@@ -83,6 +84,10 @@ class ServerSchedule:
         """Poll within a new, shorter interval; a failing server keeps its backoff."""
         if not self.failures:
             self._next = min(self._next, self._clock.monotonic() + interval)
+
+    def reached(self) -> None:
+        """Poll at once, also if earlier polls failed: the server responds again. A demanded pause still counts."""
+        self._next = self._clock.monotonic()
 
     def _after(self, seconds: float) -> None:
         self._next = self._clock.monotonic() + seconds

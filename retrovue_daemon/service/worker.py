@@ -164,6 +164,22 @@ class ServerWorker:
         self._schedule.shorten(seconds)
         self._wake.set()
 
+    def poll_again(self) -> None:
+        """Poll everything that is due at once, because the server responds, even if it has failed until now."""
+        self._schedule.reached()
+        self._wake.set()
+
+    @property
+    def pause(self) -> float:
+        """Seconds left of a pause that the server demanded; 0 if there is none."""
+        return self._schedule.pause
+
+    def note_pause(self, error: Exception | None) -> None:
+        """Obey a server that demands a pause with this error, if it does."""
+        if isinstance(error, ServerBusy) and error.retry_after is not None:
+            self._schedule.postpone(error.retry_after)
+            self._store_pause()
+
     async def _poll_until_cancelled(self, client: PlexClient, group: asyncio.TaskGroup) -> Never:
         try:
             while True:
@@ -302,9 +318,7 @@ class ServerWorker:
     def _handle_report(self, work: LibraryWork, report: PassReport) -> None:
         """Update schedule and health after a pass, and log it."""
         self.context.slots.note_pass(self.name, timed_out=isinstance(report.cause, ServerTimeout))
-        if isinstance(report.cause, ServerBusy) and report.cause.retry_after is not None:
-            self._schedule.postpone(report.cause.retry_after)
-            self._store_pause()
+        self.note_pause(report.cause)
         if report.run.kind == "full":
             if report.run.status == "ok":
                 self._backoff.succeeded(work.library_id)
@@ -320,7 +334,7 @@ class ServerWorker:
 
     def _store_pause(self) -> None:
         """Store when the server is polled next if it demanded a pause."""
-        if self._polls and self._schedule.is_postponed:
+        if self._polls and self.pause:
             self.health.store_next_poll(self.server.server_id, self._schedule.due_in)
 
     # -- failures ---------------------------------------------------------------------------------------------------

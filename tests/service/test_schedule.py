@@ -77,6 +77,19 @@ def test_retry_after_is_respected(agenda, clock) -> None:
     assert _look(agenda, clock, ServerBusy("home", 503, retry_after=20.0)) == 20
 
 
+def test_a_server_that_responds_again_is_polled_at_once(agenda, clock) -> None:
+    """Unless it has demanded a pause, of which the rest is waited for."""
+    for _ in range(8):
+        _look(agenda, clock, ServerUnreachable("home"))
+    agenda.failed(ServerUnreachable("home"), INTERVAL)
+    agenda.reached()
+    assert agenda.due_in == 0
+    agenda.failed(ServerBusy("home", 503, retry_after=300.0), INTERVAL)
+    clock.time += 100
+    agenda.reached()
+    assert agenda.due_in == agenda.pause == 200
+
+
 @pytest.mark.parametrize("retry_after", [0.0, 1.0, 10.0])
 def test_a_server_that_says_to_come_back_at_once_is_not_hammered(agenda, clock, retry_after) -> None:
     """It said the same to every try of the look that failed."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from retrovue_daemon.errors import NotificationsRefused, PlexError, RequestRefused, Unauthorized
+from retrovue_daemon.errors import NotificationsRefused, PlexError, RequestRefused, ServerBusy, Unauthorized
 from retrovue_daemon.records import Refreshed
 from retrovue_daemon.sources.plex.frames import read_frame
 
@@ -88,13 +88,17 @@ class LiveConnection:
 
     async def run(self, client: PlexClient) -> Never:
         """Keep a connection until cancelled."""
-        while True:
-            error = await self._use(client)
-            # By the time they are due, another machine may have the address. The next connection begins with a poll.
-            self._pending.clear()
-            lasted = None if self._opened is None else self._clock.monotonic() - self._opened
+        try:
+            while True:
+                error = await self._use(client)
+                # By the time they are due, another machine may have the address. The next connection begins with a
+                # poll.
+                self._pending.clear()
+                lasted = None if self._opened is None else self._clock.monotonic() - self._opened
+                self._opened = None
+                await self._clock.sleep(self._wait_after(error, lasted))
+        finally:
             self._opened = None
-            await self._clock.sleep(self._wait_after(error, lasted))
 
     def forget_failures(self) -> None:
         """Report the next connection at once: somebody has just asked for it."""
@@ -151,7 +155,14 @@ class LiveConnection:
             self._status.begin(channel, is_owner=is_owner)
 
     def _wait_after(self, error: PlexError, lasted: float | None) -> float:
-        """Return the seconds until the next connection, and report the trouble when it begins."""
+        """Return the seconds until the next connection, and report the trouble when it begins.
+
+        They are no fewer than the server demands.
+        """
+        pause = error.retry_after if isinstance(error, ServerBusy) else None
+        return max(self._usual_wait(error, lasted), pause or 0.0)
+
+    def _usual_wait(self, error: PlexError, lasted: float | None) -> float:
         now = self._clock.monotonic()
         if lasted is not None:
             self._made.append(now)

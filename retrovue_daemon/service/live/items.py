@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import structlog
 from msgspec.structs import replace
 
-from retrovue_daemon.errors import Unauthorized
+from retrovue_daemon.errors import Unauthorized, WrongLibrary
 from retrovue_daemon.service.live.pending import SETTLE_S
 from retrovue_daemon.store.items.lookup import libraries_of_keys
 from retrovue_daemon.store.tables.libraries import read_libraries
@@ -53,6 +53,9 @@ class Reached(Protocol):
 
     def poll_within(self, seconds: float) -> None:
         """Poll everything that is due within so many seconds."""
+
+    def note_pause(self, error: Exception | None) -> None:
+        """Obey a server that demands a pause with this error, if it does."""
 
 
 class AnnouncedItems:
@@ -168,9 +171,10 @@ class AnnouncedItems:
         is_known = (has_failed and self._is_failing) or run.status == target.row.state == "blocked"
         if not is_known:
             log_report(report)  # one line when it begins: hints come every few seconds
-            if isinstance(report.cause, Unauthorized):
-                # A poll finds out whether the server can be used at all; if not, nothing is requested until it can.
-                self._worker.poll_within(0)
+        if isinstance(report.cause, Unauthorized | WrongLibrary):
+            # A poll finds out whether the server can be used at all; if not, nothing is requested until it can.
+            self._worker.poll_within(0)
+        self._worker.note_pause(report.cause)
         self._is_failing = has_failed
         changed = run.counts.any_change
         delay = round(self._worker.context.clock.monotonic() - since, 3)

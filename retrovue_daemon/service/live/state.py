@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from retrovue_daemon.clock import Clock
-    from retrovue_daemon.errors import PlexError
+    from retrovue_daemon.errors import DaemonError
     from retrovue_daemon.sources.plex.notifications import Channel
     from retrovue_daemon.store.database import Database
 
@@ -56,7 +56,7 @@ class LiveStatus:
         owner = {} if is_owner else {"hint": "the token is not the owner's, so the interval of polls stays as it is"}
         log.info("server.live", server=self._server, channel=channel, **owner)
 
-    def end(self, error: PlexError | None) -> bool:
+    def end(self, error: DaemonError | None) -> bool:
         """Record that the server is not live, and log why when that begins; None if notifications are off.
 
         Return whether that has begun now.

@@ -38,6 +38,13 @@ log = structlog.get_logger()
 class Followed(Reached, Protocol):
     """The worker of the server whose notifications are followed."""
 
+    @property
+    def pause(self) -> float:
+        """Seconds left of a pause that the server demanded."""
+
+    def poll_again(self) -> None:
+        """Poll everything that is due at once, even if the server has failed until now."""
+
     def submit(self, selection: Selection, *, is_awaited: bool = True) -> object:
         """Start passes over a selection as soon as possible."""
 
@@ -123,8 +130,13 @@ class LiveUpdates:
         with ReportFailures(fail):
             await self.status.store(now=True)
         await self._contacted.wait()
+
+        def end(error: Exception) -> None:
+            fail(error)
+            self.status.end(self._worker.health.error)
+
         while True:
-            with ReportFailures(fail):
+            with ReportFailures(end):
                 while True:
                     self._settings.clear()
                     if self._worker.server.section.notifications:
@@ -151,10 +163,14 @@ class LiveUpdates:
         finally:
             connecting.cancel()
             await asyncio.gather(connecting, return_exceptions=True)
+            # As after a connection that was lost: by the next one, another machine may have the address.
+            self._pending.clear()
 
     async def _wait(self) -> None:
         """Wait for a frame, another configuration, or until something is due."""
-        await self._clock.wait_for(self._news, self._pending.due_in, f"live due {self._server}")
+        due_in = self._pending.due_in
+        wait = None if due_in is None else max(due_in, self._worker.pause)
+        await self._clock.wait_for(self._news, wait, f"live due {self._server}")
         self._news.clear()
 
     async def _identify(self, client: PlexClient) -> None:
@@ -173,7 +189,7 @@ class LiveUpdates:
 
     def _catch_up(self) -> None:
         """Poll the server: what happened before the connection is not announced again."""
-        self._worker.poll_within(0)
+        self._worker.poll_again()
         self._wake()
 
     # -- following --------------------------------------------------------------------------------------------------
@@ -181,7 +197,8 @@ class LiveUpdates:
     async def _follow_due(self, client: PlexClient) -> None:
         await self._follow_markers()
         await self._list_the_rest()
-        for due in self._pending.due():
+        # A server that demands a pause gets one; more hints than can wait become a listing.
+        for due in () if self._worker.pause else self._pending.due():
             if isinstance(due, ItemsDue):
                 await self._items.request(client, due)
             else:
@@ -197,7 +214,9 @@ class LiveUpdates:
                 self._pending.look_again(key)
 
     async def _look(self, library: str | None, *, full: bool) -> None:
-        if library is None or await self._is_new(library):
+        if library is None and full:
+            self._worker.submit(Selection(full=True), is_awaited=False)
+        elif library is None or await self._is_new(library):
             self._worker.poll_within(0)
         elif library in self._items.targets:
             self._worker.submit(Selection(library=library, full=full), is_awaited=False)

@@ -24,6 +24,7 @@ from retrovue_daemon.errors import (
 )
 from retrovue_daemon.sources.plex.event_lines import EventLines, TooLongEventError
 from retrovue_daemon.sources.plex.failures import failure_of
+from retrovue_daemon.sources.plex.statuses import is_passing, retry_after
 from retrovue_daemon.sources.plex.tls import trusted_by
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class Notifications:
             async with asyncio.timeout(_ANSWER):
                 return await open_(session, url, header)
         except _RefusedError as error:
-            failure = _refusal(self._server.name, error.status, channel, path)
+            failure = _refusal(self._server.name, error, channel, path)
         except (aiohttp.ClientError, OSError, ValueError) as error:  # includes timeouts
             failure = self._failure(error)
         # Outside the handler: the error of aiohttp holds the headers.
@@ -139,8 +140,8 @@ class Notifications:
                 decode_text=False,
             )
         except aiohttp.WSServerHandshakeError as error:
-            status = error.status
-        raise _RefusedError(status)
+            refusal = _RefusedError(error.status, error.headers)
+        raise refusal
 
     async def _stream(
         self, session: aiohttp.ClientSession, url: URL, header: Mapping[str, str]
@@ -154,7 +155,7 @@ class Notifications:
         if response.status == 200 and response.content_type == "text/event-stream":  # noqa: PLR2004 -- OK
             return response
         response.close()
-        raise _RefusedError(response.status)
+        raise _RefusedError(response.status, response.headers)
 
     async def _messages(self, socket: aiohttp.ClientWebSocketResponse[bool]) -> AsyncIterator[RawFrame]:
         for number in itertools.count(1):
@@ -211,25 +212,27 @@ class Notifications:
 class _RefusedError(Exception):
     """The handshake was answered with a ``status`` that does not open a connection."""
 
-    def __init__(self, status: int) -> None:
+    def __init__(self, status: int, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(status)
         self.status = status
+        self.retry_after = retry_after((headers or {}).get("Retry-After"))
 
 
 async def _refuse_redirect(
     _session: aiohttp.ClientSession, _context: SimpleNamespace, redirect: aiohttp.TraceRequestRedirectParams
 ) -> None:
     """Stop aiohttp from following a redirect: for websockets it has no argument for that."""
-    raise _RefusedError(redirect.response.status)
+    raise _RefusedError(redirect.response.status, redirect.response.headers)
 
 
-def _refusal(server: str, status: int, channel: Channel, path: str) -> PlexError:
+def _refusal(server: str, refusal: _RefusedError, channel: Channel, path: str) -> PlexError:
+    status = refusal.status
     if status == 401:  # noqa: PLR2004 -- Unauthorized; proxies that block these paths answer with 403
         return Unauthorized(server, status)
     if 300 <= status < 400:  # noqa: PLR2004 -- 3xx
         return RequestRefused(
             server, status, path, hint="redirects are not followed: set url to the address of the server itself"
         )
-    if status >= 500 and status != 501:  # noqa: PLR2004 -- 5xx
-        return ServerBusy(server, status)
+    if is_passing(status):
+        return ServerBusy(server, status, retry_after=refusal.retry_after)
     return NotificationsRefused(server, status, channel)

@@ -8,11 +8,9 @@ useful parts are copied into a new error, which is raised after the handler has 
 from __future__ import annotations
 
 import asyncio
-import email.utils
 import html
 import platform
 import re
-import time
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final, Self, TypeAlias, TypeVar
 
@@ -39,6 +37,7 @@ from retrovue_daemon.sources.plex.request_log import RequestLine
 from retrovue_daemon.sources.plex.requested import RequestedItems
 from retrovue_daemon.sources.plex.retries import Attempts, RetryPolicy
 from retrovue_daemon.sources.plex.server_token import ServerToken
+from retrovue_daemon.sources.plex.statuses import is_passing, retry_after
 from retrovue_daemon.sources.plex.tls import trusted_by
 
 if TYPE_CHECKING:
@@ -59,10 +58,7 @@ KEEPALIVE: Final = 15.0
 READ_BUFFER: Final = 512 * 1024
 """Bytes buffered per connection; aiohttp reads on up to twice as many, beside the memory that bodies may have."""
 
-LONGEST_BACKOFF: Final = 300.0
-
 _LONGEST_ERROR_BODY: Final = 4096
-_NOT_IMPLEMENTED: Final = 501
 T = TypeVar("T")
 Turn: TypeAlias = "Callable[[], AbstractAsyncContextManager[None]]"
 """Returns a context that is held during a request; entering it may wait."""
@@ -288,9 +284,9 @@ class Transport:
             return
         if status in (401, 403):
             raise Unauthorized(name, status)
-        if status in (408, 429) or (status >= 500 and status != _NOT_IMPLEMENTED):  # noqa: PLR2004 - 5xx
-            retry_after = _retry_after(response.headers.get("Retry-After"))
-            raise ServerBusy(name, status, self._detail(await _maintenance(response)), retry_after=retry_after)
+        if is_passing(status):
+            pause = retry_after(response.headers.get("Retry-After"))
+            raise ServerBusy(name, status, self._detail(await _maintenance(response)), retry_after=pause)
         if 300 <= status < 400:  # noqa: PLR2004 - 3xx
             raise RequestRefused(
                 name, status, path, hint="redirects are not followed: set url to the address of the server itself"
@@ -319,21 +315,6 @@ async def _maintenance(response: aiohttp.ClientResponse) -> str:
         return ""
     found = re.search(rb'<Response\b[^>]*\bstatus="([^"]*)"', start)
     return html.unescape(found.group(1).decode("utf-8", "replace")) if found else ""
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Return ``Retry-After``, seconds or a date (RFC 9110, 10.2.3), as seconds from now, at most LONGEST_BACKOFF."""
-    if not value:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
-        except (ValueError, OverflowError):
-            return None
-    # NaN is not equal to itself.
-    return min(max(seconds, 0.0), LONGEST_BACKOFF) if seconds == seconds else None  # noqa: PLR0124
 
 
 def _whole(value: str | None) -> int | None:

@@ -190,6 +190,7 @@ async def test_a_machine_that_takes_the_address_while_hints_wait_writes_nothing(
     plex.notify.entry(film.id, 4)
     await live.heard()
     plex.notifications.quirks.silent = True
+    plex.world.machine_identifier = "another machine"
     for library in plex.world.libraries.values():
         library.uuid = f"{library.uuid} of another machine"
     plex.changes.edit(film.id, title="Of another server")
@@ -211,6 +212,35 @@ async def test_hints_do_not_outlive_their_connection(live, plex, rows, events):
     await events.next("server.not_live")
     plex.requests.clear()
     await live.after(70)
+    assert plex.requests_for(ITEMS) == []
+
+
+async def test_hints_do_not_outlive_a_time_without_notifications(live, plex, config):
+    """Nor does a connection that was open when they were turned off count as one that has lasted."""
+    plex.notify.entry(films(plex)[0].id, 4)
+    await live.heard()
+    supervisor, clock = live.service.supervisor, live.service.clock
+    await supervisor.apply(config(table(plex)))
+    await plex.notifications.disconnected()
+    clock.advance(3600)
+    plex.world.machine_identifier = "another machine"
+    plex.requests.clear()
+    await supervisor.apply(config(table(plex, notifications=True)))
+    await clock.asleep("notifications home")
+    await live.after(70)
+    assert plex.requests_for(ITEMS) == []
+    assert "another machine" in supervisor.workers["home"].live.status.latest.reason
+
+
+async def test_a_flood_that_names_no_library_costs_a_listing_of_each(live, plex, rows):
+    """Single items are forgotten, and what nothing marks as updated would be found much later."""
+    film = films(plex)[0]
+    plex.world.put(replace(film, title="Another Title", updated_at=1))
+    for number in range(502):
+        plex.notify.entry(film.id, itemID=str(film.id if number == 0 else 10_000 + number), sectionID="-1")
+    await live.heard()
+    await live.after(60)
+    assert rows("SELECT title FROM movies WHERE rating_key = ?", film.rating_key) == [("Another Title",)]
     assert plex.requests_for(ITEMS) == []
 
 

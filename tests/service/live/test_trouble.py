@@ -10,7 +10,9 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from msgspec.structs import replace
 
+from retrovue_daemon.service.live import connection
 from retrovue_daemon.sources.plex import notifications
 from tests.service.conftest import table
 from tests.service.live.conftest import Live, seen
@@ -260,6 +262,81 @@ async def test_a_token_that_is_revoked_while_the_connection_stays(live, plex, ro
     await events.next("server.recovered")
     await live.rest()
     assert rows("SELECT count(*) FROM movies WHERE title = 'Meanwhile 4'") == [(1,)]
+
+
+async def test_a_token_that_is_revoked_after_other_trouble(live, plex, events):
+    """The first trouble was logged; that the token is bad must not wait for the next poll."""
+    plex.faults.fail("/library/*", status=503, times=None)
+    film = next(iter(plex.world.movies()))
+    plex.notify.entry(film.id)
+    await live.after(3)
+    plex.faults.clear()
+    plex.token = "another one"
+    plex.notify.entry(film.id)
+    await live.after(3)
+    assert events.of("server.unauthorized")
+
+
+async def test_a_server_that_responds_again_is_polled_at_once(live, plex, events):
+    """After a long outage, the next poll would be a quarter of an hour later; until then no hint is followed."""
+    worker, clock = live.service.supervisor.workers["home"], live.service.clock
+    plex.faults.fail("/*", status=503, times=None)
+    plex.notify.drop()
+    for _ in range(8):
+        await clock.tick("interval home")
+    assert worker._schedule.due_in > 400
+    plex.faults.clear()
+    await clock.wake("notifications home")
+    await plex.notifications.connected()
+    await events.next("server.recovered")
+
+
+async def test_a_demanded_pause_is_obeyed_by_all_that_notifications_cause(live, plex, rows):
+    """Afterwards nothing is missing."""
+    film = next(iter(plex.world.movies()))
+    plex.world.put(replace(film, title="Another Title"))
+    plex.faults.fail("/library/metadata/*", status=429, retry_after="200")
+    plex.notify.entry(film.id)
+    await live.after(3)
+    for _ in range(3):
+        plex.notify.entry(film.id)
+        plex.notify.scan("1")
+        await live.after(50)
+    assert len(plex.requests_for("/library/*")) == 1
+    await live.after(60)
+    assert rows("SELECT title FROM movies WHERE rating_key = ?", film.rating_key) == [("Another Title",)]
+
+
+async def test_a_pause_that_a_connection_is_told_is_obeyed(live, plex, events):
+    """A server or a proxy that limits requests refuses nothing for good."""
+    clock = live.service.clock
+    plex.faults.fail(BOTH, status=429, retry_after="100")
+    clock.advance(60)
+    plex.notify.drop()
+    await clock.wake("notifications home")
+    line = await events.next("server.not_live")
+    assert "temporarily unavailable: HTTP 429" in line["reason"]
+    assert not line.get("hint")
+    assert 100 <= await clock.asleep("notifications home") - clock.time < 101
+
+
+async def test_a_server_is_not_live_while_a_fault_of_the_daemon_interrupts(live, plex, events, monkeypatch):
+    """It is polled as without notifications, and followed again after an interval."""
+    worker, clock = live.service.supervisor.workers["home"], live.service.clock
+
+    def fault(*_: object) -> None:
+        raise RuntimeError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(connection, "read_frame", fault)
+        plex.notify.entry(next(iter(plex.world.movies())).id)
+        await events.next("server.crashed")
+        await clock.asleep("live home")
+    assert not worker.live.status.latest.is_live
+    assert worker._schedule.due_in <= 300
+    await clock.wake("live home")
+    await events.next("server.live")
+    assert len(events.of("server.not_live")) == 1
 
 
 async def test_a_library_whose_listing_failed_is_not_forgotten_while_polls_are_rare(follow, plex, events):

@@ -119,6 +119,8 @@ async def test_frames_of_an_event_stream(plex, client):
         (403, NotificationsRefused),  # a rule of a proxy: a token that is no good is refused elsewhere, too
         (404, NotificationsRefused),
         (426, NotificationsRefused),
+        (408, ServerBusy),
+        (429, ServerBusy),
         (501, NotificationsRefused),
         (503, ServerBusy),
     ],
@@ -130,6 +132,14 @@ async def test_a_refused_handshake(plex, client, channel, status, kind):
     assert (found, type(error)) == ([], kind)
     assert str(status) in str(error)
     assert len(plex.requests) == 1
+
+
+@both
+async def test_a_demanded_pause_is_part_of_the_error(plex, client, channel):
+    plex.answer(PATHS[channel], plex.reply(status=429, Retry_After="70"))
+    _, error = await frames_of(client, channel)
+    assert isinstance(error, ServerBusy)
+    assert error.retry_after == 70
 
 
 @both
