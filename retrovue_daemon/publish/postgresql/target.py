@@ -1,0 +1,209 @@
+"""The PostgreSQL database to publish to: connecting, what must be true of it, and its numbered migrations."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+
+from retrovue_daemon.errors.publish import DriverMissing, PublishError, PublishRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import psycopg
+
+    from retrovue_daemon.config import Secret
+
+OLDEST: Final = 130_000
+"""The oldest version that is accepted, as PostgreSQL counts: 13.0. Older ones get no security updates any more."""
+
+CONNECT_S: Final = 10
+
+_SERVER_SETTINGS: Final = {
+    "application_name": "retrovue-daemon",
+    "client_encoding": "utf8",
+    # A connection that is gone must not hold the publisher for hours.
+    "connect_timeout": CONNECT_S,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+
+_LOCK: Final = "SELECT pg_try_advisory_lock(hashtext('retrovue-daemon/' || current_schema()), hashtext(%s))"
+
+
+class Target(msgspec.Struct, frozen=True):
+    """Where to publish: a URL (or libpq's key=value text), the schema, and the name of this mirror among others."""
+
+    url: Secret
+    schema: str
+    origin: str
+
+
+class TargetState(NamedTuple):
+    """How far the published rows of an origin are: row ``mirror_state`` of it."""
+
+    mirror_id: str
+    feed_id: str
+    seq: int
+
+
+class Migration(NamedTuple):
+    """One file of this folder's ``migrations``."""
+
+    version: int
+    sql: str
+
+
+def migrations() -> list[Migration]:
+    """Return all migrations of this release, oldest first."""
+    return [
+        Migration(int(file.name.split("_", 1)[0]), file.read_text("utf-8"))
+        for file in sorted((Path(__file__).parent / "migrations").glob("*.sql"))
+    ]
+
+
+@contextmanager
+def connected(target: Target) -> Iterator[psycopg.Connection]:
+    """Connect for as long as the context is open, with the schema as the only search path; close in any case.
+
+    Raise PublishError without credentials in its text, also for errors of PostgreSQL within the context.
+    """
+    try:
+        import psycopg  # noqa: PLC0415 - an optional dependency
+    except ImportError as missing:
+        raise DriverMissing from missing
+    with explained(target):
+        connection = psycopg.connect(target.url.reveal(), autocommit=True, **_SERVER_SETTINGS)  # type: ignore[arg-type]
+    try:
+        with explained(target):
+            connection.execute("SELECT set_config('search_path', quote_ident(%s), false)", (target.schema,))
+            yield connection
+    finally:
+        connection.close()
+
+
+@contextmanager
+def explained(target: Target) -> Iterator[None]:
+    """Raise PublishError for errors of psycopg. The text never has the password or the URL of the target."""
+    import psycopg  # noqa: PLC0415 - an optional dependency
+
+    try:
+        yield
+    except psycopg.errors.InsufficientPrivilege as error:
+        hint = f"grant the role what docs/postgresql.md lists, for the schema {target.schema}"
+        raise PublishRefused(without_credentials(_first_line(error), target), hint=hint) from None
+    except (psycopg.ProgrammingError, psycopg.NotSupportedError) as error:
+        hint = "check [postgresql] url, and see `retrovue-daemon publish check`"
+        raise PublishRefused(without_credentials(_first_line(error), target), hint=hint) from None
+    except psycopg.Error as error:
+        hint = "see `retrovue-daemon publish check`; the daemon tries again by itself"
+        raise PublishError(without_credentials(_first_line(error), target), hint=hint) from None
+
+
+def without_credentials(text: str, target: Target) -> str:
+    """Return a text of libpq without the target's URL, and without any password that it holds."""
+    url = target.url.reveal()
+    hidden = [url]
+    hidden += re.findall(r"://[^@/?#]*:([^@]*)@", url)
+    hidden += re.findall(r"password\s*=\s*'((?:[^'\\]|\\.)*)'", url) + re.findall(r"password\s*=\s*([^\s'&]+)", url)
+    for secret in sorted(filter(None, hidden), key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+def refuse_unsuitable(connection: psycopg.Connection, target: Target) -> int:
+    """Check version and schema; return the schema's version, 0 if the daemon has made nothing there yet.
+
+    Raise PublishRefused for an old server, the schema of a newer daemon, or tables of somebody else.
+    """
+    version = connection.info.server_version
+    if version < OLDEST:
+        raise PublishRefused(
+            f"version {version // 10_000} is too old", hint=f"use PostgreSQL {OLDEST // 10_000} or a newer one"
+        )
+    ours = connection.execute("SELECT to_regclass(quote_ident(%s) || '.mirror_schema')", (target.schema,)).fetchone()
+    if ours is not None and ours[0] is not None:
+        found = connection.execute("SELECT max(version) FROM mirror_schema").fetchone()
+        at = int(found[0] or 0) if found else 0
+        newest = migrations()[-1].version
+        if at > newest:
+            raise PublishRefused(
+                f"the schema {target.schema} has version {at}, and this release knows {newest}",
+                hint="a newer daemon publishes there; upgrade this one, or set another [postgresql] schema",
+            )
+        return at
+    foreign = connection.execute(
+        "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident(%s))"
+        " AND relkind IN ('r', 'p', 'v', 'm', 'f') AND relname = ANY(%s) ORDER BY relname",
+        (target.schema, relations()),
+    ).fetchall()
+    if foreign:
+        raise PublishRefused(
+            f"the schema {target.schema} has tables that the daemon did not make: {', '.join(r[0] for r in foreign)}",
+            hint="set another [postgresql] schema, or drop these tables",
+        )
+    return 0
+
+
+def relations() -> list[str]:
+    """Return the names of all tables and views that the migrations make."""
+    return [name for each in migrations() for name in re.findall(r"^CREATE (?:TABLE|VIEW) (\w+)", each.sql, re.MULTILINE)]
+
+
+def upgrade(connection: psycopg.Connection, target: Target) -> None:
+    """Create the schema, or bring it to this release's version; each migration is one transaction."""
+    exists = connection.execute("SELECT to_regnamespace(quote_ident(%s)) IS NOT NULL", (target.schema,)).fetchone()
+    if exists is None or not exists[0]:
+        from psycopg import sql  # noqa: PLC0415 - an optional dependency
+
+        connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(target.schema)))
+    at = refuse_unsuitable(connection, target)
+    for migration in migrations():
+        if migration.version <= at:
+            continue
+        with connection.transaction():
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS mirror_schema"
+                " (version bigint PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"
+            )
+            connection.execute(migration.sql.encode())
+            connection.execute("INSERT INTO mirror_schema (version) VALUES (%s)", (migration.version,))
+
+
+def take_origin(connection: psycopg.Connection, target: Target, mirror_id: str) -> TargetState | None:
+    """Lock the origin for this connection, and return its state, None if nothing was published under it yet.
+
+    Raise PublishError if another process publishes under it now, PublishRefused if another mirror's rows are there.
+    """
+    locked = connection.execute(_LOCK, (target.origin,)).fetchone()
+    if locked is None or not locked[0]:
+        raise PublishError(
+            f"another process publishes under the origin {target.origin!r} now",
+            hint="set another [postgresql] origin in one of the two",
+        )
+    state = state_of(connection, target.origin)
+    if state is not None and state.mirror_id != mirror_id:
+        raise PublishRefused(
+            f"the rows under the origin {target.origin!r} come from another mirror",
+            hint="set another [postgresql] origin, or replace them: `retrovue-daemon publish resync --take-over`",
+        )
+    return state
+
+
+def state_of(connection: psycopg.Connection, origin: str) -> TargetState | None:
+    """Return how far the rows of an origin are, None if there are none."""
+    row = connection.execute(
+        "SELECT mirror_id, feed_id, seq FROM mirror_state WHERE origin = %s", (origin,)
+    ).fetchone()
+    return None if row is None else TargetState(*row)
