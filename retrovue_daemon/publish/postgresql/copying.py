@@ -58,13 +58,13 @@ def replace_all(
 ) -> int:
     """Replace everything that an origin published by the rows of a mirror; return how many. The caller's transaction.
 
-    ``check`` is called with the number of rows so far, and may raise.
+    ``check`` is called with the number of rows of a table so far, and may raise.
     """
     written = 0
     for table in PUBLISHED:
         delete = sql.SQL("DELETE FROM {} WHERE origin = %s").format(sql.Identifier(table.name))
         connection.execute(delete, (origin,))
-        written += _copy(connection, table.name, table, origin, table.all(mirror), lambda n, w=written: check(w + n))
+        written += _copy(connection, table.name, table, origin, table.all(mirror), check)
         # Without statistics, PostgreSQL looks for the files of changed items one by one in all of them.
         connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table.name)))
     return written
@@ -167,7 +167,7 @@ def _delete(connection: psycopg.Connection, origin: str, kind: ChangeKind, ids: 
         files = [row_id for (row_id,) in connection.execute(query, (origin, ids, kind))]
         _delete_ids(connection, origin, "streams", "media_file_id", files)
         _delete_ids(connection, origin, "media_files", "id", files)
-    for table, column in reversed(_KEYS[kind].items()):
+    for table, column in reversed(list(_KEYS[kind].items())):
         _delete_ids(connection, origin, table, column, ids)
 
 

@@ -158,7 +158,8 @@ def refuse_unsuitable(connection: psycopg.Connection, target: Target) -> int:
 
 def relations() -> list[str]:
     """Return the names of all tables and views that the migrations make."""
-    return [name for each in migrations() for name in re.findall(r"^CREATE (?:TABLE|VIEW) (\w+)", each.sql, re.MULTILINE)]
+    created = re.compile(r"^CREATE (?:TABLE|VIEW) (\w+)", re.MULTILINE)
+    return [name for each in migrations() for name in created.findall(each.sql)]
 
 
 def upgrade(connection: psycopg.Connection, target: Target) -> None:

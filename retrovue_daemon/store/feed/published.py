@@ -81,8 +81,8 @@ def _tables() -> Iterator[PublishedTable]:
     yield PublishedTable(
         "libraries",
         (
-            "id", "server_id", "library_key", "uuid", "library_name", "library_type", "library_root", "sync_enabled",
-            "priority", "state", "created_at", "priority_source", "selected",
+            "id", "server_id", "library_key", "uuid", "library_name", "library_type", "library_root",
+            "sync_enabled", "priority", "state", "created_at", "priority_source", "selected",
         ),
         _named("id", "library"),
     )  # fmt: skip
@@ -90,10 +90,11 @@ def _tables() -> Iterator[PublishedTable]:
     yield PublishedTable(
         "movies",
         (
-            "id", "server_id", "library_id", "rating_key", "media_file_id", "title", "year", "edition_title", "rating",
-            "summary", "genre", "director", "studio", "originally_available_at", "duration", "guid_primary",
-            "source_type", "source_id", "updated_at", "created_at", "state", "missing_since", "added_at", "title_sort",
-            "original_title", "tagline", "critic_rating", "audience_rating", "thumb", "art",
+            "id", "server_id", "library_id", "rating_key", "media_file_id", "title", "year", "edition_title",
+            "rating", "summary", "genre", "director", "studio", "originally_available_at", "duration",
+            "guid_primary", "source_type", "source_id", "updated_at", "created_at", "state", "missing_since",
+            "added_at", "title_sort", "original_title", "tagline", "critic_rating", "audience_rating", "thumb",
+            "art",
         ),
         _named("id", "movie"),
     )  # fmt: skip
@@ -101,10 +102,10 @@ def _tables() -> Iterator[PublishedTable]:
         "shows",
         (
             "id", "server_id", "library_id", "rating_key", "title", "year", "total_seasons", "total_episodes",
-            "show_rating", "show_summary", "genre", "studio", "originally_available_at", "guid_primary", "source_type",
-            "source_id", "updated_at", "created_at", "state", "missing_since", "added_at", "title_sort",
-            "original_title", "tagline", "critic_rating", "audience_rating", "thumb", "art", "theme", "show_ordering",
-            "network",
+            "show_rating", "show_summary", "genre", "studio", "originally_available_at", "guid_primary",
+            "source_type", "source_id", "updated_at", "created_at", "state", "missing_since", "added_at",
+            "title_sort", "original_title", "tagline", "critic_rating", "audience_rating", "thumb", "art", "theme",
+            "show_ordering", "network",
         ),
         _named("id", "show"),
     )  # fmt: skip
@@ -120,10 +121,10 @@ def _tables() -> Iterator[PublishedTable]:
     yield PublishedTable(
         "episodes",
         (
-            "id", "server_id", "library_id", "rating_key", "show_id", "season_id", "media_file_id", "episode_title",
-            "season_number", "episode_number", "rating", "summary", "originally_available_at", "duration",
-            "source_type", "source_id", "updated_at", "created_at", "state", "missing_since", "added_at", "title_sort",
-            "original_title", "critic_rating", "audience_rating", "thumb", "art",
+            "id", "server_id", "library_id", "rating_key", "show_id", "season_id", "media_file_id",
+            "episode_title", "season_number", "episode_number", "rating", "summary", "originally_available_at",
+            "duration", "source_type", "source_id", "updated_at", "created_at", "state", "missing_since",
+            "added_at", "title_sort", "original_title", "critic_rating", "audience_rating", "thumb", "art",
         ),
         _named("id", "episode"),
     )  # fmt: skip
@@ -146,10 +147,10 @@ def _tables() -> Iterator[PublishedTable]:
     yield PublishedTable(
         "streams",
         (
-            "id", "media_file_id", "stream_index", "kind", "codec", "profile", "language", "language_code", "title",
-            "bitrate", "channels", "channel_layout", "sampling_rate", "width", "height", "frame_rate", "bit_depth",
-            "scan_type", "color_transfer", "dolby_vision_profile", "is_default", "is_forced", "is_external",
-            "is_hearing_impaired",
+            "id", "media_file_id", "stream_index", "kind", "codec", "profile", "language", "language_code",
+            "title", "bitrate", "channels", "channel_layout", "sampling_rate", "width", "height", "frame_rate",
+            "bit_depth", "scan_type", "color_transfer", "dolby_vision_profile", "is_default", "is_forced",
+            "is_external", "is_hearing_impaired",
         ),
         {"movie": _streams_of("movies", "movie"), "episode": _streams_of("episodes", "episode")},
     )  # fmt: skip
@@ -163,9 +164,9 @@ def _tables() -> Iterator[PublishedTable]:
     yield PublishedTable(
         "collections",
         (
-            "id", "server_id", "library_id", "rating_key", "title", "title_sort", "summary", "item_kind", "is_smart",
-            "collection_sort", "thumb", "art", "added_at", "updated_at", "created_at", "state", "missing_since",
-            "source_id",
+            "id", "server_id", "library_id", "rating_key", "title", "title_sort", "summary", "item_kind",
+            "is_smart", "collection_sort", "thumb", "art", "added_at", "updated_at", "created_at", "state",
+            "missing_since", "source_id",
         ),
         _named("id", "collection"),
     )  # fmt: skip

@@ -1,0 +1,232 @@
+"""Keeping PostgreSQL in step with the mirror while the daemon runs, in a thread of its own.
+
+The thread has its own connections, so neither a slow target nor a long fill holds up the event loop or a pass.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, NamedTuple, Never
+
+import msgspec
+import structlog
+
+from retrovue_daemon.errors import StoreError, WriteFailed
+from retrovue_daemon.errors.publish import PublishError
+from retrovue_daemon.publish.postgresql.following import Step, follow
+from retrovue_daemon.publish.postgresql.target import connected, take_origin, upgrade
+from retrovue_daemon.store.file.visits import reading
+from retrovue_daemon.store.tables.publishing import PublishReport, mirror_id, store_report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import psycopg
+
+    from retrovue_daemon.clock import Clock
+    from retrovue_daemon.publish.postgresql.target import Target
+    from retrovue_daemon.store.database import Database
+
+log = structlog.get_logger()
+
+LOOK_S: Final = 0.25
+"""Seconds between two looks whether the mirror was written to; a look takes microseconds."""
+
+STORED_EVERY_S: Final = 10.0
+"""Seconds between two reports of progress in the database, which are writes themselves."""
+
+FIRST_RETRY_S: Final = 2.0
+LONGEST_RETRY_S: Final = 60.0
+
+STOP_S: Final = 5.0
+"""Seconds that a statement which was cancelled has to end."""
+
+
+class Stopped(Exception):
+    """The publisher was asked to end."""
+
+
+class _Worker:
+    """What runs in the thread. ``report`` is called there, after each step that wrote something."""
+
+    def __init__(self, path: Path, target: Target, own_id: str, report: Callable[[Step, float], None]) -> None:
+        self._path = path
+        self._target = target
+        self._own_id = own_id
+        self._report = report
+        self._stop = threading.Event()
+        self._connection: psycopg.Connection | None = None
+
+    def run(self) -> None:
+        """Follow the mirror until `stop`. Raise PublishError or sqlite3.Error in case of trouble."""
+        with suppress(Stopped), connected(self._target) as target, reading(self._path) as mirror:
+            self._connection = target
+            try:
+                self._follow(target, mirror)
+            finally:
+                self._connection = None
+
+    def stop(self) -> None:
+        """End the work soon, also in the middle of a statement."""
+        self._stop.set()
+        if (connection := self._connection) is not None:
+            with suppress(Exception):
+                connection.cancel_safe(timeout=STOP_S)
+
+    def _follow(self, target: psycopg.Connection, mirror: sqlite3.Connection) -> None:
+        upgrade(target, self._target)
+        state = take_origin(target, self._target, self._own_id)
+        seen = None
+        while not self._stop.is_set():
+            ((version,),) = mirror.execute("PRAGMA data_version")
+            if version == seen:
+                self._stop.wait(LOOK_S)
+                continue
+            began = time.monotonic()
+            try:
+                step = follow(target, mirror, self._target.origin, self._own_id, state, self._check)
+            except Exception:
+                if self._stop.is_set():  # the statement was cancelled
+                    raise Stopped from None
+                raise
+            seen = version if step.is_current else None
+            if step.state != state or seen is not None:
+                self._report(step, time.monotonic() - began)
+            state = step.state
+
+    def _check(self, _rows: int) -> None:
+        if self._stop.is_set():
+            raise Stopped
+
+
+class _Trouble(NamedTuple):
+    error: str
+    hint: str | None
+    since: int
+
+
+class Publisher:
+    """Publishes one mirror to one target until its task is cancelled; trouble is logged at its begin and end."""
+
+    def __init__(self, database: Database, target: Target, clock: Clock) -> None:
+        self._database = database
+        self._target = target
+        self._clock = clock
+        self._trouble: _Trouble | None = None
+        self._latest: Step | None = None
+        self._stored_at: float | None = None
+        self._stored: PublishReport | None = None
+        self._changed = asyncio.Event()
+
+    async def run(self) -> Never:
+        """Publish, and try again after trouble, without end."""
+        own_id = await self._database.writer.run(mirror_id)
+        pause = FIRST_RETRY_S
+        while True:
+            reached = self._latest
+            try:
+                await self._publish(own_id)
+            except (PublishError, StoreError, sqlite3.Error) as error:
+                if self._latest is not reached:
+                    pause = FIRST_RETRY_S
+                await self._begin_trouble(error)
+                if isinstance(error, PublishError) and not error.is_passing:
+                    pause = LONGEST_RETRY_S
+            await self._clock.sleep(pause)
+            pause = min(pause * 2, LONGEST_RETRY_S)
+
+    async def _publish(self, own_id: str) -> None:
+        loop = asyncio.get_running_loop()
+
+        def report(step: Step, seconds: float) -> None:
+            loop.call_soon_threadsafe(self._note, step, seconds)
+
+        worker = _Worker(self._database.path, self._target, own_id, report)
+        work = loop.create_future()
+        thread = threading.Thread(target=_into(loop, work, worker.run), name="postgresql", daemon=True)
+        thread.start()
+        storing = asyncio.create_task(self._keep_reported(), name="postgresql: report")
+        try:
+            await asyncio.shield(work)
+        finally:
+            storing.cancel()
+            if not work.done():
+                await asyncio.to_thread(worker.stop)
+                await asyncio.wait([work], timeout=STOP_S)
+            await asyncio.gather(storing, return_exceptions=True)
+
+    def _note(self, step: Step, seconds: float) -> None:
+        self._latest = step
+        if self._trouble is not None:
+            log.info(
+                "postgresql.recovered", schema=self._target.schema, seconds=self._clock.now() - self._trouble.since
+            )
+            self._trouble = None
+        if step.filled:
+            log.info("postgresql.filled", rows=step.rows, seq=step.state.seq, duration_s=round(seconds, 3))
+        elif step.rows:
+            log.debug("postgresql.published", rows=step.rows, seq=step.state.seq, duration_s=round(seconds, 3))
+        self._changed.set()
+
+    async def _begin_trouble(self, error: Exception) -> None:
+        hint = getattr(error, "hint", None)
+        if self._trouble is None or self._trouble.error != str(error):
+            since = self._clock.now() if self._trouble is None else self._trouble.since
+            is_first = self._trouble is None
+            self._trouble = _Trouble(str(error), hint, since)
+            (log.warning if is_first else log.debug)("postgresql.failed", error=str(error), hint=hint)
+        await self._store()
+
+    async def _keep_reported(self) -> Never:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            await self._store()
+            await self._clock.sleep(STORED_EVERY_S)
+
+    async def _store(self) -> None:
+        trouble = self._trouble
+        report = PublishReport(
+            self._target.schema,
+            self._target.origin,
+            None if self._latest is None else self._latest.state.seq,
+            0,
+            None if trouble is None else trouble.error,
+            None if trouble is None else trouble.hint,
+            None if trouble is None else trouble.since,
+        )
+        if report == self._stored:
+            return
+        self._stored = report
+        report = msgspec.structs.replace(report, at=self._clock.now())
+        with suppress(WriteFailed, sqlite3.Error):
+            await self._database.writer.run(lambda connection: store_report(connection, report))
+
+
+def _into(
+    loop: asyncio.AbstractEventLoop, future: asyncio.Future[None], work: Callable[[], None]
+) -> Callable[[], None]:
+    """Return a function for a thread that sets a future to the end of the work."""
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - it is raised where the future is awaited
+            _call(future.set_exception, error)
+        else:
+            _call(future.set_result, None)
+
+    def _call(setter: Callable[..., None], value: object) -> None:
+        def settle() -> None:
+            if not future.done():
+                setter(value)
+
+        with suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(settle)
+
+    return run
