@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from retrovue_daemon.config import addresses, files, tokens
+from retrovue_daemon.config import addresses, files, postgresql, tokens
 from retrovue_daemon.config.files import DefaultDatabase, default_database
 from retrovue_daemon.config.hooks import HookSection
 from retrovue_daemon.config.keys import Key, key, one_of, section, specs_of, tables, to_plain
@@ -101,6 +101,28 @@ class WebSection:
         addresses.LISTEN, "the address of the status page; port 0 selects a free port", default=""
     )
     token: Secret | None = one_of(TOKEN_KEYS, default=None)
+
+
+URL_KEYS: Final[Mapping[str, tuple[Value[Secret], str]]] = {
+    "url": (postgresql.URL, "the database to publish to; absent: nothing is published"),
+    "url_file": (postgresql.URL_FILE, "a file that contains only that, for an address with a password"),
+}
+
+
+@section
+class PostgresqlSection:
+    """``[postgresql]``: the PostgreSQL database to publish to; without ``url`` there is none.
+
+    ``origin`` is None for the mirror's own id.
+    """
+
+    url: Secret | None = one_of(URL_KEYS, default=None)
+    schema: str = key(postgresql.SCHEMA, "the schema of the tables, which is created if necessary", default="plex")
+    origin: str | None = key(
+        postgresql.ORIGIN,
+        "the name of this mirror in every key, if several publish to one database; absent: the mirror's own id",
+        default=None,
+    )
 
 
 PATH_MAPPING: Final = {
@@ -209,6 +231,7 @@ class Config:
     sync: SyncSection = field(default_factory=SyncSection)
     logging: LoggingSection = field(default_factory=LoggingSection)
     web: WebSection = field(default_factory=WebSection)
+    postgresql: PostgresqlSection = field(default_factory=PostgresqlSection)
     servers: tuple[ServerSection, ...] = ()
     hooks: tuple[HookSection, ...] = ()
     source: Path | None = field(default=None, compare=False)
@@ -233,6 +256,7 @@ SECTIONS: Final[Mapping[str, type]] = {
     "sync": SyncSection,
     "logging": LoggingSection,
     "web": WebSection,
+    "postgresql": PostgresqlSection,
 }
 """All tables of a configuration except those of `ARRAYS`."""
 

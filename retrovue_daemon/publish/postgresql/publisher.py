@@ -18,7 +18,7 @@ import structlog
 from retrovue_daemon.errors import StoreError, WriteFailed
 from retrovue_daemon.errors.publish import PublishError
 from retrovue_daemon.publish.postgresql.following import Step, follow
-from retrovue_daemon.publish.postgresql.target import connected, take_origin, upgrade
+from retrovue_daemon.publish.postgresql.target import Target, connected, take_origin, upgrade
 from retrovue_daemon.store.file.visits import reading
 from retrovue_daemon.store.tables.publishing import PublishReport, mirror_id, store_report
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from retrovue_daemon.clock import Clock
-    from retrovue_daemon.publish.postgresql.target import Target
+    from retrovue_daemon.config import PostgresqlSection
     from retrovue_daemon.store.database import Database
 
 log = structlog.get_logger()
@@ -45,6 +45,15 @@ LONGEST_RETRY_S: Final = 60.0
 
 STOP_S: Final = 5.0
 """Seconds that a statement which was cancelled has to end."""
+
+
+async def publish(database: Database, section: PostgresqlSection, clock: Clock) -> Never:
+    """Publish to the configured database until the task is cancelled; ``section`` has a ``url``."""
+    if section.url is None:
+        raise ValueError(section)
+    own_id = await database.writer.run(mirror_id)
+    target = Target(section.url, section.schema, section.origin or own_id)
+    await Publisher(database, target, own_id, clock).run()
 
 
 class Stopped(Exception):
@@ -113,9 +122,10 @@ class _Trouble(NamedTuple):
 class Publisher:
     """Publishes one mirror to one target until its task is cancelled; trouble is logged at its begin and end."""
 
-    def __init__(self, database: Database, target: Target, clock: Clock) -> None:
+    def __init__(self, database: Database, target: Target, own_id: str, clock: Clock) -> None:
         self._database = database
         self._target = target
+        self._own_id = own_id
         self._clock = clock
         self._trouble: _Trouble | None = None
         self._latest: Step | None = None
@@ -125,12 +135,11 @@ class Publisher:
 
     async def run(self) -> Never:
         """Publish, and try again after trouble, without end."""
-        own_id = await self._database.writer.run(mirror_id)
         pause = FIRST_RETRY_S
         while True:
             reached = self._latest
             try:
-                await self._publish(own_id)
+                await self._publish()
             except (PublishError, StoreError, sqlite3.Error) as error:
                 if self._latest is not reached:
                     pause = FIRST_RETRY_S
@@ -140,13 +149,13 @@ class Publisher:
             await self._clock.sleep(pause)
             pause = min(pause * 2, LONGEST_RETRY_S)
 
-    async def _publish(self, own_id: str) -> None:
+    async def _publish(self) -> None:
         loop = asyncio.get_running_loop()
 
         def report(step: Step, seconds: float) -> None:
             loop.call_soon_threadsafe(self._note, step, seconds)
 
-        worker = _Worker(self._database.path, self._target, own_id, report)
+        worker = _Worker(self._database.path, self._target, self._own_id, report)
         work = loop.create_future()
         thread = threading.Thread(target=_into(loop, work, worker.run), name="postgresql", daemon=True)
         thread.start()

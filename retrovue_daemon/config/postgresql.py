@@ -1,0 +1,110 @@
+"""Types of values for [postgresql]: the address of the database, the schema, and the name of this mirror."""
+
+from __future__ import annotations
+
+import re
+import stat
+from typing import TYPE_CHECKING, Final
+
+from retrovue_daemon.config.files import read_regular, reason, resolve
+from retrovue_daemon.config.tokens import MASK, Secret
+from retrovue_daemon.config.values import BadValue, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from retrovue_daemon.config.values import Context
+
+_LARGEST_FILE: Final = 64 * 1024
+_SCHEMES: Final = ("postgresql://", "postgres://")
+_SETTINGS: Final = re.compile(r"\s*[a-z_]+\s*=")
+_PASSWORD: Final = re.compile(r"://[^@/?#]*:[^@]+@|[?&]password=|\bpassword\s*=")
+_NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_ORIGIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def _url(raw: str, where: str, source: tuple[str, str] | None = None) -> Secret:
+    text = raw.strip()
+    if not text:
+        raise BadValue(f"must be an address, but {where} is empty")
+    if not text.isprintable():
+        raise BadValue(f"must be a single line, but {where} contains line breaks or control characters")
+    if not text.startswith(_SCHEMES) and not _SETTINGS.match(text):
+        raise BadValue(
+            f'must start with postgresql://, or be settings of libpq such as "host=db user=plex" ({where})'
+        )
+    return Secret(text, source)
+
+
+def _inline_remarks(_raw: object, url: Secret, context: Context) -> Iterator[str]:
+    if context.is_public and _PASSWORD.search(url.reveal()):
+        yield (
+            "has a password that every user of the system can read; make the configuration private (mode 0600),"
+            " or use url_file"
+        )
+
+
+def _from_file(raw: str, context: Context) -> Secret:
+    path = resolve(raw, context)
+    return _url(_content(path), "the file", ("url_file", str(path)))
+
+
+def _content(path: Path) -> str:
+    where = f"(looked in {path.parent})"
+    try:
+        return read_regular(path, _LARGEST_FILE).decode()
+    except OSError as error:
+        raise BadValue(f"cannot be read: {reason(error)} {where}") from None
+    except UnicodeDecodeError:
+        raise BadValue(f"must be a file with an address, but it names one that is not text {where}") from None
+    except BadValue as bad:
+        raise BadValue(f"{bad} {where}") from None
+
+
+def _file_remarks(raw: str, _url: Secret, context: Context) -> Iterator[str]:
+    path = resolve(raw, context)
+    if path.stat().st_mode & stat.S_IROTH:
+        yield f"{path} can be read by every user of the system; set its mode to 0600"
+
+
+URL: Final[Value[Secret]] = Value(
+    'an address such as "postgresql://plex@db.example/media", or settings of libpq',
+    str,
+    lambda raw, _context: _url(raw, "it"),
+    plain=lambda _url: MASK,
+    remarks=_inline_remarks,
+    private=True,
+)
+
+URL_FILE: Final[Value[Secret]] = Value(
+    "the path of a file that holds the address", str, _from_file, remarks=_file_remarks, private=True
+)
+
+
+def _convert_schema(raw: str, _context: Context) -> str:
+    if not _NAME.fullmatch(raw) or raw.startswith("pg_"):
+        raise SCHEMA.refusal(raw)
+    return raw
+
+
+SCHEMA: Final[Value[str]] = Value(
+    "the name of a schema: small letters, digits and underscores, up to 63, not beginning with pg_",
+    str,
+    _convert_schema,
+    schema={"pattern": f"^{_NAME.pattern}$"},
+)
+
+
+def _convert_origin(raw: str, _context: Context) -> str:
+    if not _ORIGIN.fullmatch(raw):
+        raise ORIGIN.refusal(raw)
+    return raw
+
+
+ORIGIN: Final[Value[str]] = Value(
+    "a name of letters, digits, dots, hyphens and underscores, up to 100",
+    str,
+    _convert_origin,
+    schema={"pattern": f"^{_ORIGIN.pattern}$"},
+)
