@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import stat
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
 from retrovue_daemon.config.files import read_regular, reason, resolve
 from retrovue_daemon.config.tokens import MASK, Secret
@@ -16,12 +17,25 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.config.values import Context
 
+URL_MASK: Final = f"postgresql://{MASK}"
+
 _LARGEST_FILE: Final = 64 * 1024
 _SCHEMES: Final = ("postgresql://", "postgres://")
 _SETTINGS: Final = re.compile(r"\s*[a-z_]+\s*=")
 _PASSWORD: Final = re.compile(r"://[^@/?#]*:[^@]+@|[?&]password=|\bpassword\s*=")
 _NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _ORIGIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+_QUOTED: Final = re.compile(r"password\s*=\s*'((?:[^'\\]|\\.)*)'")
+_PLAIN: Final = re.compile(r"password\s*=\s*([^\s'&]+)")
+_OF_USER: Final = re.compile(r"://[^@/?#]*?:([^@]*)@")
+
+
+def secrets_in(url: str) -> list[str]:
+    """Return what must not be shown of an address, longest first: itself, and passwords as written and decoded."""
+    passwords = [found for each in (_OF_USER, _QUOTED, _PLAIN) for found in each.findall(url)]
+    return sorted({url, *passwords, *map(unquote, passwords)} - {""}, key=len, reverse=True)
 
 
 def _url(raw: str, where: str, source: tuple[str, str] | None = None) -> Secret:
@@ -72,7 +86,7 @@ URL: Final[Value[Secret]] = Value(
     'an address such as "postgresql://plex@db.example/media", or settings of libpq',
     str,
     lambda raw, _context: _url(raw, "it"),
-    plain=lambda _url: MASK,
+    plain=lambda _url: URL_MASK,
     remarks=_inline_remarks,
     private=True,
 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from retrovue_daemon.publish.hooks.hooks import Hooks
+from retrovue_daemon.publish.postgresql.publication import Publication
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,18 +24,21 @@ class Publishers:
 
     def __init__(self, database: Database, subscriptions: Subscriptions, redactor: Redactor, clock: Clock) -> None:
         self._hooks = Hooks(database, subscriptions, redactor, clock)
+        self._postgresql = Publication(database, redactor, clock)
 
     async def start(self, config: Config) -> None:
         """Begin to publish."""
+        self._postgresql.apply(config.postgresql)
         await self._hooks.apply(config.hooks)
 
     async def reload(self, config: Config) -> None:
         """Publish as a new configuration says; what it does not change is not disturbed."""
+        self._postgresql.apply(config.postgresql)
         await self._hooks.apply(config.hooks)
 
     async def stop(self) -> None:
         """End within seconds; what was not published is published after the next start."""
-        await self._hooks.stop()
+        await asyncio.gather(self._hooks.stop(), self._postgresql.stop())
 
 
 @asynccontextmanager

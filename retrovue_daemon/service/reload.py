@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 Ts = TypeVarTuple("Ts")
 
-_SECTIONS = ("database", "sync", "logging", "web", "hooks")
+_SECTIONS = ("database", "sync", "logging", "web", "postgresql", "hooks")
 """What a reload reports as changed, besides servers."""
 
 _LEVELS = ("debug", "info", "warning", "error")

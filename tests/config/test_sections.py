@@ -18,6 +18,7 @@ from retrovue_daemon.config import (
     DatabaseSection,
     LoggingSection,
     PathMapping,
+    PostgresqlSection,
     Secret,
     ServerSection,
     SyncSection,
@@ -25,6 +26,8 @@ from retrovue_daemon.config import (
     documented_keys,
     parse_config,
 )
+
+URL_MASK = f"postgresql://{MASK}"
 
 SERVER = ServerSection(name="home", url="http://plex:32400", token=Secret("t0ken"))
 
@@ -91,6 +94,7 @@ FULL = Config(
     sync=SyncSection(interval=90.0, full_interval=5400.0, max_removed=0.07, retention=None, notifications=False),
     logging=LoggingSection(level="debug", format="json"),
     web=WebSection(listen=("::1", 8181), token=Secret("page")),
+    postgresql=PostgresqlSection(url=Secret("postgresql://u:p4ss@h/d"), schema="tv", origin="here"),
     servers=(
         dataclasses.replace(
             SERVER,
@@ -114,7 +118,8 @@ def test_a_written_configuration_reads_back(config: Config) -> None:
         back = parse_config(read(text), environ={})
         masked = tuple(dataclasses.replace(server, token=Secret(MASK)) for server in config.servers)
         web = dataclasses.replace(config.web, token=config.web.token and Secret(MASK))
-        assert back == dataclasses.replace(config, servers=masked, web=web)
+        postgresql = dataclasses.replace(config.postgresql, url=config.postgresql.url and Secret(URL_MASK))
+        assert back == dataclasses.replace(config, servers=masked, web=web, postgresql=postgresql)
 
 
 def test_the_plain_form_shows_no_token() -> None:
@@ -122,7 +127,8 @@ def test_the_plain_form_shows_no_token() -> None:
     text = json.dumps(FULL.to_plain())
     assert "t0ken" not in text
     assert "other" not in text
-    assert text.count(MASK) == 3
+    assert "p4ss" not in text
+    assert text.count(MASK) == 4
 
 
 @given(
@@ -146,7 +152,7 @@ def test_every_key_is_documented_with_its_default() -> None:
     assert known["servers.name"].required
     assert all(key.doc and key.valid for key in known.values())
     defaults = parse_config({}, environ={"HOME": "/"}).to_plain()
-    for name in ("database", "sync", "logging", "web"):
+    for name in ("database", "sync", "logging", "web", "postgresql"):
         section = defaults[name]
         assert isinstance(section, dict)
         stated = {

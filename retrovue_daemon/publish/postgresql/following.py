@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from retrovue_daemon.publish.postgresql.copying import replace_all, replace_changed, store_state
-from retrovue_daemon.publish.postgresql.target import TargetState
+from retrovue_daemon.publish.postgresql.target import TargetState, refuse_other_writers
 from retrovue_daemon.store.feed.reading import batches_since, feed_state
 
 if TYPE_CHECKING:
@@ -48,9 +48,10 @@ def follow(
     mirror.execute("BEGIN")
     try:
         feed = feed_state(mirror)
-        if state is None or state.feed_id != feed.feed_id or state.seq < feed.floor:
+        if state is None or state.feed_id != feed.feed_id or not feed.floor <= state.seq <= feed.last_seq:
             after = TargetState(mirror_id, feed.feed_id, feed.last_seq)
             with target.transaction():
+                refuse_other_writers(target, origin, state)
                 rows = replace_all(target, mirror, origin, check)
                 store_state(target, origin, after)
             return Step(after, rows, filled=True, is_current=True)
@@ -66,6 +67,7 @@ def follow(
             return Step(state, 0, filled=False, is_current=True)
         after = TargetState(mirror_id, feed.feed_id, seq)
         with target.transaction():
+            refuse_other_writers(target, origin, state)
             rows = replace_changed(target, mirror, origin, changed, check)
             store_state(target, origin, after)
         return Step(after, rows, filled=False, is_current=seq >= feed.last_seq)

@@ -17,7 +17,6 @@ import structlog
 
 from retrovue_daemon.errors import StoreError, WriteFailed
 from retrovue_daemon.errors.publish import PublishError
-from retrovue_daemon.publish.postgresql.following import Step, follow
 from retrovue_daemon.publish.postgresql.target import Target, connected, take_origin, upgrade
 from retrovue_daemon.store.file.visits import reading
 from retrovue_daemon.store.tables.publishing import PublishReport, mirror_id, store_report
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.config import PostgresqlSection
+    from retrovue_daemon.publish.postgresql.following import Step
+    from retrovue_daemon.publish.postgresql.target import TargetState
     from retrovue_daemon.store.database import Database
 
 log = structlog.get_logger()
@@ -37,14 +38,17 @@ log = structlog.get_logger()
 LOOK_S: Final = 0.25
 """Seconds between two looks whether the mirror was written to; a look takes microseconds."""
 
-STORED_EVERY_S: Final = 10.0
+STORED_EVERY_S: Final = 2.0
 """Seconds between two reports of progress in the database, which are writes themselves."""
 
 FIRST_RETRY_S: Final = 2.0
 LONGEST_RETRY_S: Final = 60.0
 
-STOP_S: Final = 5.0
+STOP_S: Final = 3.0
 """Seconds that a statement which was cancelled has to end."""
+
+CANCEL_S: Final = 2.0
+"""Seconds to reach the target in order to cancel a statement."""
 
 
 async def publish(database: Database, section: PostgresqlSection, clock: Clock) -> Never:
@@ -76,6 +80,7 @@ class _Worker:
         with suppress(Stopped), connected(self._target) as target, reading(self._path) as mirror:
             self._connection = target
             try:
+                self._check(0)
                 self._follow(target, mirror)
             finally:
                 self._connection = None
@@ -85,7 +90,7 @@ class _Worker:
         self._stop.set()
         if (connection := self._connection) is not None:
             with suppress(Exception):
-                connection.cancel_safe(timeout=STOP_S)
+                connection.cancel_safe(timeout=CANCEL_S)
 
     def _follow(self, target: psycopg.Connection, mirror: sqlite3.Connection) -> None:
         upgrade(target, self._target)
@@ -98,7 +103,7 @@ class _Worker:
                 continue
             began = time.monotonic()
             try:
-                step = follow(target, mirror, self._target.origin, self._own_id, state, self._check)
+                step = self._next(target, mirror, state)
             except Exception:
                 if self._stop.is_set():  # the statement was cancelled
                     raise Stopped from None
@@ -108,9 +113,31 @@ class _Worker:
                 self._report(step, time.monotonic() - began)
             state = step.state
 
+    def _next(self, target: psycopg.Connection, mirror: sqlite3.Connection, state: TargetState | None) -> Step:
+        # These need psycopg, which may not be installed: `connected` says so.
+        import psycopg  # noqa: PLC0415
+
+        from retrovue_daemon.publish.postgresql.following import follow  # noqa: PLC0415
+
+        arguments = (target, mirror, self._target.origin, self._own_id, state, self._check)
+        try:
+            return follow(*arguments)
+        except (psycopg.DataError, sqlite3.OperationalError):
+            # Another program wrote a text that PostgreSQL cannot hold. Reading every text in Python is slow.
+            mirror.text_factory = _storable
+            try:
+                return follow(*arguments)
+            finally:
+                mirror.text_factory = str
+
     def _check(self, _rows: int) -> None:
         if self._stop.is_set():
             raise Stopped
+
+
+def _storable(text: bytes) -> str:
+    """Return a text without U+0000, and with a replacement character where it is not UTF-8."""
+    return text.decode(errors="replace").replace("\0", "")
 
 
 class _Trouble(NamedTuple):
@@ -157,6 +184,7 @@ class Publisher:
 
         worker = _Worker(self._database.path, self._target, self._own_id, report)
         work = loop.create_future()
+        work.add_done_callback(lambda done: done.cancelled() or done.exception())
         thread = threading.Thread(target=_into(loop, work, worker.run), name="postgresql", daemon=True)
         thread.start()
         storing = asyncio.create_task(self._keep_reported(), name="postgresql: report")
@@ -188,7 +216,10 @@ class Publisher:
             since = self._clock.now() if self._trouble is None else self._trouble.since
             is_first = self._trouble is None
             self._trouble = _Trouble(str(error), hint, since)
-            (log.warning if is_first else log.debug)("postgresql.failed", error=str(error), hint=hint)
+            if is_first:
+                log.warning("postgresql.failed", error=str(error), hint=hint)
+            else:
+                log.debug("postgresql.failed", error=str(error), hint=hint)
         await self._store()
 
     async def _keep_reported(self) -> Never:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
+from retrovue_daemon.config.postgresql import secrets_in
 from retrovue_daemon.errors.publish import DriverMissing, PublishError, PublishRefused
 
 if TYPE_CHECKING:
@@ -32,6 +33,14 @@ _SERVER_SETTINGS: Final = {
     "keepalives_interval": 10,
     "keepalives_count": 3,
     "tcp_user_timeout": 60_000,
+}
+
+_SESSION_SETTINGS: Final = {
+    # The names that every statement of this package uses are those of the schema.
+    "search_path": "{schema}",
+    # A first fill may take long; a lock that another session holds for long is trouble.
+    "statement_timeout": "0",
+    "lock_timeout": "60s",
 }
 
 _LOCK: Final = "SELECT pg_try_advisory_lock(hashtext('retrovue-daemon/' || current_schema()), hashtext(%s))"
@@ -82,7 +91,9 @@ def connected(target: Target) -> Iterator[psycopg.Connection]:
         connection = psycopg.connect(target.url.reveal(), autocommit=True, **_SERVER_SETTINGS)  # type: ignore[arg-type]
     try:
         with explained(target):
-            connection.execute("SELECT set_config('search_path', quote_ident(%s), false)", (target.schema,))
+            for name, value in _SESSION_SETTINGS.items():
+                quoted = value.format(schema=f'"{target.schema}"')
+                connection.execute("SELECT set_config(%s, %s, false)", (name, quoted))
             yield connection
     finally:
         connection.close()
@@ -98,6 +109,9 @@ def explained(target: Target) -> Iterator[None]:
     except psycopg.errors.InsufficientPrivilege as error:
         hint = f"grant the role what docs/postgresql.md lists, for the schema {target.schema}"
         raise PublishRefused(without_credentials(_first_line(error), target), hint=hint) from None
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
+        hint = "if it was dropped, the daemon makes and fills it again by itself"
+        raise PublishError(without_credentials(_first_line(error), target), hint=hint) from None
     except (psycopg.ProgrammingError, psycopg.NotSupportedError) as error:
         hint = "check [postgresql] url, and see `retrovue-daemon publish check`"
         raise PublishRefused(without_credentials(_first_line(error), target), hint=hint) from None
@@ -108,11 +122,7 @@ def explained(target: Target) -> Iterator[None]:
 
 def without_credentials(text: str, target: Target) -> str:
     """Return a text of libpq without the target's URL, and without any password that it holds."""
-    url = target.url.reveal()
-    hidden = [url]
-    hidden += re.findall(r"://[^@/?#]*:([^@]*)@", url)
-    hidden += re.findall(r"password\s*=\s*'((?:[^'\\]|\\.)*)'", url) + re.findall(r"password\s*=\s*([^\s'&]+)", url)
-    for secret in sorted(filter(None, hidden), key=len, reverse=True):
+    for secret in secrets_in(target.url.reveal()):
         text = text.replace(secret, "***")
     return text
 
@@ -164,16 +174,20 @@ def relations() -> list[str]:
 
 def upgrade(connection: psycopg.Connection, target: Target) -> None:
     """Create the schema, or bring it to this release's version; each migration is one transaction."""
+    at = refuse_unsuitable(connection, target)
     exists = connection.execute("SELECT to_regnamespace(quote_ident(%s)) IS NOT NULL", (target.schema,)).fetchone()
     if exists is None or not exists[0]:
         from psycopg import sql  # noqa: PLC0415 - an optional dependency
 
         connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(target.schema)))
-    at = refuse_unsuitable(connection, target)
     for migration in migrations():
         if migration.version <= at:
             continue
         with connection.transaction():
+            # Two daemons may begin at the same time.
+            connection.execute("SELECT pg_advisory_xact_lock(hashtext('retrovue-daemon schema'))")
+            if refuse_unsuitable(connection, target) >= migration.version:
+                continue
             connection.execute(
                 "CREATE TABLE IF NOT EXISTS mirror_schema"
                 " (version bigint PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"
@@ -202,9 +216,20 @@ def take_origin(connection: psycopg.Connection, target: Target, mirror_id: str) 
     return state
 
 
-def state_of(connection: psycopg.Connection, origin: str) -> TargetState | None:
+def refuse_other_writers(connection: psycopg.Connection, origin: str, expected: TargetState | None) -> None:
+    """Raise PublishError if the rows of an origin are not where this writer left them. The caller's transaction.
+
+    The lock of `take_origin` alone is not enough: a pooler between the two may give it to somebody else.
+    """
+    if state_of(connection, origin, for_update=True) != expected:
+        raise PublishError(
+            f"something else has changed the state of the origin {origin!r}",
+            hint="if another daemon publishes under it, set another [postgresql] origin in one of the two",
+        )
+
+
+def state_of(connection: psycopg.Connection, origin: str, *, for_update: bool = False) -> TargetState | None:
     """Return how far the rows of an origin are, None if there are none."""
-    row = connection.execute(
-        "SELECT mirror_id, feed_id, seq FROM mirror_state WHERE origin = %s", (origin,)
-    ).fetchone()
+    query = "SELECT mirror_id, feed_id, seq FROM mirror_state WHERE origin = %s"
+    row = connection.execute(query + (" FOR UPDATE" if for_update else ""), (origin,)).fetchone()
     return None if row is None else TargetState(*row)

@@ -58,8 +58,7 @@ CREATE TABLE libraries (
 CREATE TABLE library_locations (
     origin     text NOT NULL,
     library_id bigint NOT NULL,
-    path       text NOT NULL,
-    PRIMARY KEY (origin, library_id, path)
+    path       text NOT NULL
 );
 
 CREATE TABLE movies (
@@ -101,8 +100,7 @@ CREATE TABLE movie_guids (
     origin      text NOT NULL,
     movie_id    bigint NOT NULL,
     provider    text NOT NULL,
-    external_id text NOT NULL,
-    PRIMARY KEY (origin, movie_id, provider, external_id)
+    external_id text NOT NULL
 );
 
 CREATE TABLE movie_tags (
@@ -163,8 +161,7 @@ CREATE TABLE show_guids (
     origin      text NOT NULL,
     show_id     bigint NOT NULL,
     provider    text NOT NULL,
-    external_id text NOT NULL,
-    PRIMARY KEY (origin, show_id, provider, external_id)
+    external_id text NOT NULL
 );
 
 CREATE TABLE show_tags (
@@ -246,8 +243,7 @@ CREATE TABLE episode_guids (
     origin      text NOT NULL,
     episode_id  bigint NOT NULL,
     provider    text NOT NULL,
-    external_id text NOT NULL,
-    PRIMARY KEY (origin, episode_id, provider, external_id)
+    external_id text NOT NULL
 );
 
 CREATE TABLE episode_tags (
@@ -407,35 +403,42 @@ CREATE TABLE people (
     PRIMARY KEY (origin, id)
 );
 
+-- A B-tree takes up to 2,704 bytes of a row, and paths and external ids may have 4,096 characters, titles and names 1,000:
+-- the former get hash indexes and no primary key, of the latter the beginning is indexed.
 CREATE INDEX plex_path_mappings_server ON plex_path_mappings (origin, server_id);
 CREATE INDEX media_files_item ON media_files (origin, server_id, rating_key);
 CREATE INDEX media_files_library ON media_files (origin, library_id);
-CREATE INDEX media_files_path ON media_files (origin, file_path);
+CREATE INDEX media_files_path ON media_files USING hash (file_path);
 CREATE INDEX movies_library ON movies (origin, library_id);
 CREATE INDEX movies_media_file ON movies (origin, media_file_id);
-CREATE INDEX movies_source ON movies (origin, source_id);
-CREATE INDEX movies_title ON movies (origin, lower(title));
-CREATE INDEX movie_guids_external ON movie_guids (origin, external_id, provider);
+CREATE INDEX movies_source ON movies USING hash (source_id);
+CREATE INDEX movie_guids_movie ON movie_guids (origin, movie_id);
+CREATE INDEX movie_guids_external ON movie_guids USING hash (external_id);
+CREATE INDEX show_guids_show ON show_guids (origin, show_id);
+CREATE INDEX show_guids_external ON show_guids USING hash (external_id);
+CREATE INDEX episode_guids_episode ON episode_guids (origin, episode_id);
+CREATE INDEX episode_guids_external ON episode_guids USING hash (external_id);
+CREATE INDEX library_locations_library ON library_locations (origin, library_id);
+CREATE INDEX movies_title ON movies (origin, lower(left(title, 500)));
 CREATE INDEX shows_library ON shows (origin, library_id);
-CREATE INDEX shows_title ON shows (origin, lower(title));
-CREATE INDEX show_guids_external ON show_guids (origin, external_id, provider);
+CREATE INDEX shows_title ON shows (origin, lower(left(title, 500)));
 CREATE INDEX seasons_show ON seasons (origin, show_id, season_number);
 CREATE INDEX episodes_library ON episodes (origin, library_id);
 CREATE INDEX episodes_show ON episodes (origin, show_id, season_number, episode_number);
 CREATE INDEX episodes_season ON episodes (origin, season_id);
 CREATE INDEX episodes_media_file ON episodes (origin, media_file_id);
-CREATE INDEX episodes_source ON episodes (origin, source_id);
-CREATE INDEX episodes_title ON episodes (origin, lower(episode_title));
-CREATE INDEX tags_name ON tags (origin, lower(name));
+CREATE INDEX episodes_source ON episodes USING hash (source_id);
+CREATE INDEX episodes_title ON episodes (origin, lower(left(episode_title, 500)));
+CREATE INDEX tags_name ON tags (origin, lower(left(name, 500)));
 CREATE INDEX movie_tags_tag ON movie_tags (origin, tag_id);
 CREATE INDEX show_tags_tag ON show_tags (origin, tag_id);
 CREATE INDEX episode_tags_tag ON episode_tags (origin, tag_id);
-CREATE INDEX people_name ON people (origin, lower(name));
+CREATE INDEX people_name ON people (origin, lower(left(name, 500)));
 CREATE INDEX movie_credits_person ON movie_credits (origin, person_id);
 CREATE INDEX show_credits_person ON show_credits (origin, person_id);
 CREATE INDEX episode_credits_person ON episode_credits (origin, person_id);
 CREATE INDEX collections_library ON collections (origin, library_id);
-CREATE INDEX collections_title ON collections (origin, lower(title));
+CREATE INDEX collections_title ON collections (origin, lower(left(title, 500)));
 CREATE INDEX streams_media_file ON streams (origin, media_file_id);
 CREATE INDEX chapters_movie ON chapters (origin, movie_id, position) WHERE movie_id IS NOT NULL;
 CREATE INDEX chapters_episode ON chapters (origin, episode_id, position) WHERE episode_id IS NOT NULL;

@@ -1,0 +1,60 @@
+"""What [postgresql] says: one publisher, none, or another one after a reload."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from retrovue_daemon.config.postgresql import secrets_in
+from retrovue_daemon.publish.postgresql.publisher import publish
+
+if TYPE_CHECKING:
+    from retrovue_daemon.clock import Clock
+    from retrovue_daemon.config import PostgresqlSection
+    from retrovue_daemon.logs.redaction import Redactor
+    from retrovue_daemon.store.database import Database
+
+log = structlog.get_logger()
+
+AFTER_CRASH_S: Final = 60.0
+"""Seconds until a publisher that ended by an unexpected error is started again."""
+
+
+class Publication:
+    """Keeps the publisher of the latest configuration running. Nothing that happens to it reaches anything else."""
+
+    def __init__(self, database: Database, redactor: Redactor, clock: Clock) -> None:
+        self._database = database
+        self._redactor = redactor
+        self._clock = clock
+        self._section: PostgresqlSection | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def apply(self, section: PostgresqlSection) -> None:
+        """Publish as a configuration says from now on; a publisher that it does not change goes on."""
+        if section == self._section:
+            return
+        self._section = section
+        for secret in secrets_in(section.url.reveal()) if section.url is not None else ():
+            self._redactor.learn(secret)
+        if self._task is not None:
+            self._task.cancel()
+        self._task = asyncio.create_task(self._run(section, self._task), name="postgresql")
+
+    async def stop(self) -> None:
+        """End within seconds."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _run(self, section: PostgresqlSection, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait([before])
+        while section.url is not None:
+            try:
+                await publish(self._database, section, self._clock)
+            except Exception as error:
+                log.exception("postgresql.crashed", error=type(error).__name__)
+            await self._clock.sleep(AFTER_CRASH_S)

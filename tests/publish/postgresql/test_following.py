@@ -1,0 +1,154 @@
+"""PostgreSQL has the rows of the mirror after every step: the first fill, changes, deletions, restores."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from retrovue_daemon.publish.postgresql.following import Step, follow
+from retrovue_daemon.publish.postgresql.target import connected, take_origin, upgrade
+from retrovue_daemon.records import Kind
+from retrovue_daemon.store.feed.published import PUBLISHED
+from retrovue_daemon.store.feed.recording import record
+from tests.support.postgresql import PostgresServer, differences
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
+    from pathlib import Path
+
+TABLES = {Kind.MOVIE: "movies", Kind.SHOW: "shows", Kind.SEASON: "seasons", Kind.EPISODE: "episodes"}
+
+VIEWS = (
+    "active_movies", "active_shows", "active_episodes", "preferred_movies", "preferred_episodes", "movie_genres",
+    "show_genres", "episode_genres", "collection_movies", "collection_episodes",
+)  # fmt: skip
+
+
+def steps(server: PostgresServer, mirror: sqlite3.Connection, schema: str, origin: str = "here") -> list[Step]:
+    """Follow as the publisher does, until there is nothing more to do."""
+    target, taken = server.target(schema, origin), []
+    with connected(target) as connection:
+        upgrade(connection, target)
+        state = take_origin(connection, target, "mirror")
+        while True:
+            taken.append(follow(connection, mirror, origin, "mirror", state, lambda _: None))
+            state = taken[-1].state
+            if taken[-1].is_current:
+                return taken
+
+
+@pytest.fixture
+def publish(server: PostgresServer, mirror: sqlite3.Connection, path: Path, schema: str) -> Callable[[], list[Step]]:
+    """Publish, and find all rows there."""
+
+    def work() -> list[Step]:
+        taken = steps(server, mirror, schema)
+        assert not differences(server, path, schema)
+        return taken
+
+    work()
+    return work
+
+
+def test_the_first_fill_copies_every_table(server, mirror, path, schema) -> None:
+    """All rows, in one transaction; what is there afterwards is not copied again."""
+    assert not [table.name for table in PUBLISHED if not list(table.all(mirror))]
+    (step,) = steps(server, mirror, schema)
+    assert (step.filled, step.rows) == (True, sum(len(list(table.all(mirror))) for table in PUBLISHED))
+    assert not differences(server, path, schema)
+    (step,) = steps(server, mirror, schema)
+    assert (step.filled, step.rows) == (False, 0)
+
+
+def test_the_views_show_the_same_rows(server, mirror, publish, schema) -> None:
+    """Also where an item is on two servers: copied under another id, one of both is preferred."""
+    with closing(server.connect(schema)) as connection:
+        for view in VIEWS:
+            columns = [name for _, name, *_ in mirror.execute(f"PRAGMA table_info({view})")]
+            known = [each.name for each in connection.execute(f"SELECT * FROM {view} LIMIT 0").description or ()]
+            assert "origin" in known
+            shared = ", ".join(name for name in columns if name in known)
+            query = f"SELECT {shared} FROM {view}"
+            assert sorted(map(repr, connection.execute(query))) == sorted(map(repr, mirror.execute(query))), view
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_a_changed_item_is_replaced_with_all_that_belongs_to_it(mirror, publish, kind) -> None:
+    """Only its own rows are written."""
+    ((row_id,),) = mirror.execute(f"SELECT max(id) FROM {TABLES[kind]}")
+    mirror.execute(f"UPDATE {TABLES[kind]} SET added_at = 7 WHERE id = ?", (row_id,))
+    record(mirror, kind, "updated", [row_id])
+    (step,) = publish()
+    assert not step.filled
+    assert 1 <= step.rows < 200
+    (step,) = publish()
+    assert step.rows == 0
+
+
+def test_a_file_that_passes_to_another_item_is_there_once(mirror, publish) -> None:
+    """Whichever of the two has its entry first, also in different transactions."""
+    first, second = mirror.execute("SELECT id, rating_key FROM movies ORDER BY id LIMIT 2").fetchall()
+    for (_, key), ids in ((second, [second[0]]), (first, [first[0]])):
+        mirror.execute("UPDATE media_files SET rating_key = ? WHERE rating_key IN (?, ?)", (key, first[1], second[1]))
+        record(mirror, Kind.MOVIE, "updated", ids)
+        record(mirror, Kind.MOVIE, "updated", [first[0] + second[0] - ids[0]])
+        publish()
+
+
+def test_tags_and_people_that_no_item_has_any_more_disappear(mirror, publish, server, schema) -> None:
+    """Those that another item has stay."""
+    ((row_id,),) = mirror.execute("SELECT max(movie_id) FROM movie_credits")
+    mirror.execute("DELETE FROM movie_credits WHERE movie_id = ?", (row_id,))
+    mirror.execute("DELETE FROM movie_tags WHERE movie_id = ?", (row_id,))
+    record(mirror, Kind.MOVIE, "updated", [row_id])
+    publish()
+
+
+def test_a_deleted_server_takes_everything_along(mirror, publish, server, schema) -> None:
+    """Its trigger enters each row below it."""
+    mirror.execute("DELETE FROM plex_servers")
+    assert publish()[-1].is_current
+    with closing(server.connect(schema)) as connection:
+        for table in PUBLISHED:
+            assert connection.execute(f"SELECT count(*) FROM {table.name}").fetchone() == (0,)
+
+
+def test_names_switches_and_mappings_follow(mirror, publish) -> None:
+    """What other programs may write."""
+    mirror.execute("UPDATE plex_servers SET name = 'attic'")
+    mirror.execute("UPDATE libraries SET sync_enabled = 0, priority = 3 WHERE id = 1")
+    mirror.execute("UPDATE plex_path_mappings SET local_path = '/elsewhere'")
+    publish()
+
+
+def test_a_long_backlog_is_applied_in_parts(mirror, publish) -> None:
+    """Each of whole entries."""
+    ids = [row_id for (row_id,) in mirror.execute("SELECT id FROM episodes")]
+    for _ in range(600):
+        record(mirror, Kind.EPISODE, "updated", ids[:1])
+    mirror.execute("UPDATE episodes SET added_at = id")
+    record(mirror, Kind.EPISODE, "updated", ids)
+    assert [step.is_current for step in publish()] == [False, True]
+
+
+@pytest.mark.parametrize("change", ["feed_id = 'another'", "floor = 1000"])
+def test_a_new_epoch_and_a_lost_backlog_cause_another_fill(mirror, publish, change) -> None:
+    """What was changed without an entry is there again."""
+    mirror.execute("UPDATE movies SET title = title || '!' WHERE id > 3")
+    mirror.execute("UPDATE sqlite_sequence SET seq = 2000 WHERE name = 'change_batches'")
+    mirror.execute(f"UPDATE feed SET {change}")
+    (step,) = publish()
+    assert step.filled
+
+
+def test_two_origins_keep_to_their_rows(server, mirror, publish, path, schema, tmp_path) -> None:
+    """Also where ids are the same, and one of them is emptied."""
+    steps(server, mirror, schema, "there")
+    mirror.execute("DELETE FROM libraries WHERE id = 1")
+    publish()
+    assert differences(server, path, schema, "there")
+    steps(server, mirror, schema, "there")
+    assert not differences(server, path, schema, "there")

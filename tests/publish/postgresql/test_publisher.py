@@ -1,0 +1,264 @@
+"""The publisher follows by itself, whatever happens to the server, and never disturbs anything else."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING
+
+import pytest
+import structlog
+
+from retrovue_daemon.config import Secret, parse_config
+from retrovue_daemon.logs.redaction import Redactor
+from retrovue_daemon.publish.postgresql import copying, publisher
+from retrovue_daemon.publish.postgresql.publication import Publication
+from retrovue_daemon.publish.postgresql.publisher import Publisher
+from retrovue_daemon.publish.postgresql.target import Target
+from retrovue_daemon.store.database import open_database
+from retrovue_daemon.store.file.visits import reading
+from retrovue_daemon.store.tables.publishing import mirror_id, read_report
+from tests.support.clocks import FakeClock
+from tests.support.logs import Events
+from tests.support.postgresql import PASSWORD, PostgresServer, differences
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from pathlib import Path
+
+    from retrovue_daemon.config import PostgresqlSection
+    from retrovue_daemon.store.database import Database
+
+
+@pytest.fixture
+def events() -> Iterator[Events]:
+    before = structlog.get_config()
+    recorder = Events()
+    structlog.configure(
+        processors=[structlog.processors.format_exc_info, recorder],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
+    )
+    yield recorder
+    structlog.configure(**before)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def database(path: Path) -> AsyncIterator[Database]:
+    async with open_database(path, serves=True) as opened:
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publisher, "LOOK_S", 0.01)
+    monkeypatch.setattr(copying, "BLOCK", 1)
+
+
+@pytest.fixture
+async def publishing(
+    database: Database, server: PostgresServer, schema: str, clock: FakeClock, events: Events
+) -> AsyncIterator[Callable[..., Awaitable[asyncio.Task[None]]]]:
+    """Start a publisher, as a task named ``postgresql``."""
+    tasks = []
+
+    async def start(target: Target | None = None) -> asyncio.Task[None]:
+        own_id = await database.writer.run(mirror_id)
+        work = Publisher(database, target or server.target(schema), own_id, clock).run()
+        tasks.append(asyncio.create_task(work, name="postgresql"))
+        return tasks[-1]
+
+    yield start
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def rename(database: Database, name: str) -> None:
+    await database.writer.run(lambda connection: connection.execute("UPDATE plex_servers SET name = ?", (name,)))
+
+
+async def test_it_fills_an_empty_schema_and_follows(publishing, database, server, schema, path, events) -> None:
+    """Without a request, as soon as the writer has committed."""
+    await publishing()
+    filled = await events.next("postgresql.filled")
+    assert filled["level"] == "info"
+    await rename(database, "attic")
+    published = await events.next("postgresql.published")
+    assert (published["level"], published["seq"]) == ("debug", filled["seq"] + 1)
+    assert not differences(server, path, schema)
+
+
+@pytest.fixture
+def interrupting(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], None]], None]:
+    """Do something after so many rows of the next transaction, once."""
+
+    def prepare(rows: int, act: Callable[[], None]) -> None:
+        check, left = publisher._Worker._check, [rows]
+
+        def interrupted(worker, count: int) -> None:
+            left[0] -= bool(count)
+            if count and left[0] == 0:
+                act()
+            check(worker, count)
+
+        monkeypatch.setattr(publisher._Worker, "_check", interrupted)
+
+    return prepare
+
+
+@pytest.mark.parametrize("rows", [1, 300])
+async def test_a_server_that_dies_in_mid_batch_costs_one_line(
+    publishing, interrupting, database, server, schema, path, events, clock, rows
+) -> None:
+    """And one when it is over. Each change is there then, once."""
+    interrupting(rows, server.kill)
+    await publishing()
+    try:
+        failed = await events.next("postgresql.failed")
+        assert failed["level"] == "warning"
+        await clock.wake("postgresql")
+        await rename(database, "attic")
+        assert await clock.asleep("postgresql") > clock.time + 3
+    finally:
+        server.start()
+    await clock.wake("postgresql")
+    await events.next("postgresql.filled")
+    assert [line["event"] for line in events.lines if line["level"] != "debug"] == [
+        "postgresql.failed", "postgresql.recovered", "postgresql.filled",
+    ]  # fmt: skip
+    assert not differences(server, path, schema)
+
+
+async def test_a_schema_that_is_dropped_is_made_again(
+    publishing, database, server, schema, path, events, clock
+) -> None:
+    """After the usual pause."""
+    await publishing()
+    await events.next("postgresql.filled")
+    with closing(server.connect(schema)) as connection:
+        connection.execute(f"DROP SCHEMA {schema} CASCADE")
+    await rename(database, "attic")
+    assert "does not exist" in (await events.next("postgresql.failed"))["error"]
+    await clock.wake("postgresql")
+    await events.next("postgresql.filled")
+    assert not differences(server, path, schema)
+
+
+async def test_a_stop_in_the_middle_of_a_fill_leaves_nothing_behind(
+    publishing, interrupting, server, schema, events
+) -> None:
+    """The transaction is rolled back, and the connection closed."""
+    loop, begun = asyncio.get_running_loop(), asyncio.Event()
+    interrupting(100, lambda: loop.call_soon_threadsafe(begun.set))
+    task = await publishing()
+    await begun.wait()
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    with closing(server.connect(schema)) as connection:
+        assert connection.execute("SELECT count(*) FROM movies").fetchone() == (0,)
+        query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'retrovue-daemon'"
+        assert connection.execute(query).fetchone() == (0,)
+    assert not [line for line in events.lines if line["event"] == "postgresql.failed"]
+
+
+async def test_texts_that_postgresql_cannot_hold_are_mended(publishing, database, server, schema, events) -> None:
+    """U+0000 and bytes that are no UTF-8, which another program wrote into the mirror."""
+    bad = "CAST(x'6100ff62' AS TEXT)"
+    await database.writer.run(lambda connection: connection.execute(f"UPDATE plex_servers SET name = {bad}"))
+    await publishing()
+    await events.next("postgresql.filled")
+    with closing(server.connect(schema)) as connection:
+        assert connection.execute("SELECT name FROM plex_servers").fetchone() == ("a\ufffdb",)
+
+
+async def test_two_writers_of_one_origin_are_refused(publishing, server, schema, events, clock) -> None:
+    """The second waits, and takes over when the first one has gone."""
+    first = await publishing()
+    await events.next("postgresql.filled")
+    await publishing()
+    failed = await events.next("postgresql.failed")
+    assert "another process publishes under the origin 'here' now" in failed["error"]
+    assert "origin" in failed["hint"]
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    await clock.wake("postgresql")
+    await events.next("postgresql.recovered")
+
+
+async def test_the_rows_of_another_mirror_are_not_replaced(publishing, database, server, schema, events) -> None:
+    """Under the same origin, only a person may do that."""
+    task = await publishing()
+    await events.next("postgresql.filled")
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    forget = "DELETE FROM daemon_state WHERE key = 'mirror_id'"
+    await database.writer.run(lambda connection: connection.execute(forget))
+    await publishing()
+    failed = await events.next("postgresql.failed")
+    assert "from another mirror" in failed["error"]
+    assert "--take-over" in failed["hint"]
+
+
+async def test_without_the_driver_the_hint_says_what_to_install(publishing, events, monkeypatch) -> None:
+    """The daemon starts, and goes on."""
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    await publishing()
+    failed = await events.next("postgresql.failed")
+    assert failed["error"] == "PostgreSQL: the package psycopg is not installed"
+    assert failed["hint"] == "install it: pip install 'retrovue-daemon[postgresql]'"
+
+
+async def test_what_went_wrong_is_stored_without_the_password(
+    publishing, schema, path, tmp_path, events, clock
+) -> None:
+    """`status` shows it."""
+    url = f"postgresql://postgres:{PASSWORD}@/postgres?host={tmp_path}"
+    await publishing(Target(Secret(url), schema, "here"))
+    failed = await events.next("postgresql.failed")
+    await clock.asleep("postgresql")
+    with reading(path) as connection:
+        report = read_report(connection)
+    assert report is not None
+    assert (report.error, report.hint, report.since) == (failed["error"], failed["hint"], clock.wall)
+    assert "No such file" in failed["error"]
+    assert PASSWORD not in f"{report}{events.lines}"
+
+
+async def test_a_reload_applies_the_section(server, schema, path, database, events, clock) -> None:
+    """It starts, goes to another schema, and ends."""
+    redactor = Redactor()
+
+    def config(**section: object) -> PostgresqlSection:
+        return parse_config({"database": {"path": str(path)}, "postgresql": section}, environ={}).postgresql
+
+    work = Publication(database, redactor, clock)
+    try:
+        work.apply(config())
+        work.apply(config(url=server.url(), schema=schema))
+        await events.next("postgresql.filled")
+        work.apply(config(url=server.url(), schema=schema, origin="berlin"))
+        await events.next("postgresql.filled")
+        assert not differences(server, path, schema, "berlin")
+        work.apply(config())
+        assert redactor.text(f"the password {PASSWORD}") == "the password ***"
+    finally:
+        await work.stop()
+
+
+async def test_progress_is_stored(publishing, database, path, events, clock) -> None:
+    """At most every other second."""
+    await publishing()
+    filled = await events.next("postgresql.filled")
+    await clock.asleep("postgresql: report")
+    with reading(path) as connection:
+        report = read_report(connection)
+    assert report is not None
+    assert (report.seq, report.error) == (filled["seq"], None)
