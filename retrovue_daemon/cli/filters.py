@@ -75,7 +75,7 @@ class Choice:
         _option(
             "--year",
             metavar="YEAR|FROM..TO",
-            help="Only of this year, or of these: 1950..1960, 1950.. or ..1960. Of episodes, the year of broadcast.",
+            help="Only of this year or range: 1950, 1950..1960, 1950.. or ..1960. For episodes, the year of broadcast.",
         ),
     ] = None
     genre: Annotated[
@@ -117,7 +117,7 @@ class Choice:
         _option(
             "--min-rating",
             metavar="NUMBER",
-            help="Only rated at least so, from 0 to 10, by the audience or else by critics.",
+            help="Only with at least this rating, from 0 to 10: the audience's or, if there is none, the critics'.",
         ),
     ] = None
     min_duration: Annotated[
@@ -146,21 +146,26 @@ class Choice:
     ] = None
     subtitle: Annotated[
         list[str] | None,
-        _option("--subtitle", metavar="CODE", help="Only with subtitles in this language, in the same file."),
+        _option(
+            "--subtitle",
+            metavar="CODE",
+            help="Only with subtitles in this language; one file must match --resolution, --language and this.",
+        ),
     ] = None
     added_since: Annotated[
         str | None,
         _option(
             "--added-since",
             metavar="DATE|AGE",
-            help="Only added to Plex since a date (2026-03-14) or an age (7d), and not in the future.",
+            help="Only added to Plex since a date (2026-03-14) or within a time (7d). Dates in the future do not count.",
         ),
     ] = None
     state: Annotated[
         StateName | None, typer.Option("--state", help="Only items in this state.", show_default=False)
     ] = None
     missing: Annotated[
-        bool, typer.Option("--missing", help="Only items that their servers no longer list, as --state missing.")
+        bool,
+        typer.Option("--missing", help="Only items that their servers no longer list; the same as --state missing."),
     ] = False
     sort: Annotated[
         str | None,

@@ -57,14 +57,14 @@ def changes(
         typer.Option(
             "--since",
             metavar="SEQ|TIME",
-            help="Print what followed the entry with this number, or was written since a time (2026-03-14, or 2h for"
-            f" two hours ago). Default: the newest {_NEWEST} changes; with --follow, only what comes.",
+            help="Start after the change with this number, or at a time (2026-03-14, or 2h for two hours ago). Default:"
+            f" the newest {_NEWEST} changes; with --follow, only new changes.",
             show_default=False,
             parser=_read_since,
         ),
     ] = None,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on and print changes as they happen, until Ctrl-C.")
+        bool, typer.Option("--follow", "-f", help="Keep running, and print changes as they happen, until Ctrl-C.")
     ] = False,
     config: ConfigOption = None,
     database: DatabaseOption = None,
@@ -72,11 +72,12 @@ def changes(
         bool, typer.Option("--json", help="Print one JSON object per line instead of a table.")
     ] = False,
 ) -> None:
-    """Print what was added, updated, moved, missing, restored or deleted, in order, and whose path changed.
+    """Print the change feed: what was added, updated, moved, marked missing, restored or deleted, the oldest first.
 
-    Each line shows the row as it is now; a row that was deleted only has its kind and id. Programs store the `seq` of
-    the last line, and pass it as `--since` the next time. If entries after it were deleted, or the database was
-    restored, the command exits with 1: the program must then read everything anew.
+    Each line shows one change, with the item as it is now; of a deleted item, only the kind and id are left. A program
+    stores the `seq` of the last line, and passes it as `--since` the next time. Exit code 1 means that changes after
+    that number are no longer stored, or that the database was restored from a copy: the program must then read
+    everything anew.
 
     The command only reads the database, so it works with or without a running daemon. `docs/database.md` describes
     the feed for programs that read the database themselves.

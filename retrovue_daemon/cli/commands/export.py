@@ -59,14 +59,17 @@ def export(
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write films, shows and episodes to a file: all of them, or those that the options choose.
+    """Write films, shows and episodes to a file: all of them, or those that the options select.
 
     Each item is one row, with one of its files: the primary one or, with `--resolution`, `--language` or
-    `--subtitle`, one that meets them. Times are Unix seconds, durations milliseconds, sizes bytes. In CSV the first
-    line names the columns, genres and labels are joined by commas, and an unknown value is empty; in NDJSON each line
-    is an object. Values are not changed for spreadsheets, some of which take a title that begins with `=` for a
-    formula. The file appears under its name once it is complete. Items come by kind and id unless `--sort` says
-    otherwise. `--json` prints what was written.
+    `--subtitle`, one that matches. Rows are ordered by kind and id unless `--sort` is given. Times are in Unix
+    seconds, durations in milliseconds, sizes in bytes.
+
+    In CSV, the first line names the columns, genres and labels are joined by commas, and an unknown value is empty.
+    Some spreadsheet programs read a title that begins with `=` as a formula; such titles are written unchanged. In
+    NDJSON, each line is one object.
+
+    The file gets its name when it is complete. `--json` prints how many rows were written, and where.
 
     Examples:
 

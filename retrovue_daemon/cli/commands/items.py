@@ -113,14 +113,17 @@ def search_items(
 ) -> None:
     """Find films, shows and episodes by title or external id, and by what is stored about them; case is ignored.
 
-    TEXT is words of a title, of which the last may be incomplete, of a person's name or of a collection's title; if
-    there is no such item, or while the index of words is not built, a part of a title.
-
-    All options must apply. The best matches come first, and without TEXT films, shows, then episodes. Seasons are
-    included only with `--kind season`. Without `--limit`, 25 items are listed. `--paths` prints the files of all
-    active items, each part of a film in order: those of the primary version or, with `--resolution`, `--language` or
-    `--subtitle`, of one that meets them. Use `-0` if paths may contain line breaks. The exit code is 1 if no item is
+    TEXT is one or more words of a title, of a person's name or of a collection's title; the last word may be
+    incomplete. If no item has these words, or if the search index is not complete yet, titles that contain TEXT are
     found.
+
+    An item is found only if all options apply to it. The best matches come first; without TEXT, films come before
+    shows, and shows before episodes. Seasons are included only with `--kind season`. Without `--limit`, at most 25
+    items are listed. The exit code is 1 if no item is found.
+
+    `--paths` prints the files of all active items that are found, the parts of a film in order. If an item has
+    several versions, it prints the primary one or, with `--resolution`, `--language` or `--subtitle`, one that
+    matches. Use `-0` if paths may contain line breaks.
 
     Examples:
 

@@ -71,13 +71,13 @@ def sync(
     the work. On a terminal, the command shows progress bars and a table of results. Otherwise it prints progress and
     results as plain lines (or one JSON object) to standard output, and log lines as JSON to standard error.
 
-    After the listings, the details of new and changed items are read, 100 items per request, unless the configuration
-    says `details = false`. Then the words of new titles are added to the index that `items search` uses: for two
-    seconds, or a tenth of the time of a longer sync. With `--no-details`, the command waits for neither: a running
-    daemon does both in the background, and without one, the next sync does.
+    After the listings, the command reads the details of new and changed items (all tags, credits, chapters and
+    markers), 100 items per request, unless the configuration says `details = false`. Then it adds new titles to the
+    search index of `items search`, which takes at most two seconds or a tenth of the time so far. `--no-details` skips
+    both: a running daemon does them in the background; without a daemon, the next sync does them.
 
-    If more than `max_removed` of a library would become missing, a safety guard holds the removals back, because a
-    disk that is not mounted looks like an emptied library. `--accept-removals` applies them.
+    If a larger share of a library than `max_removed` would become missing, a safety guard holds the removals back,
+    because a disk that is not mounted looks like an emptied library. `--accept-removals` applies them.
 
     Examples:
 

@@ -50,8 +50,9 @@ def check_database(
 ) -> None:
     """Check the integrity of the database: damage, dangling references and orphaned rows.
 
-    The check only reads, so the daemon may keep running. Exit code 78 means that a problem was found. Tables of other
-    programs whose rows are deleted together with rows of the daemon lead to a warning, and to no other exit code.
+    The check only reads, so the daemon may keep running. Exit code 78 means that a problem was found. The
+    command also warns of tables of other programs whose rows are deleted together with rows of the daemon; such a
+    warning does not change the exit code.
 
     Examples:
 

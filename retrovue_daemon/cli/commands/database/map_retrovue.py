@@ -26,19 +26,21 @@ def map_retrovue(
         Path, typer.Argument(metavar="FILE", readable=False, help="The database file of the original Retrovue.")
     ],
     as_sql: Annotated[
-        bool, typer.Option("--sql", help="Print statements that create a table `retrovue_ids` of all ids.")
+        bool, typer.Option("--sql", help="Print SQL statements that create a table `retrovue_ids` with all ids.")
     ] = False,
     config: ConfigOption = None,
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show which items and files the ids of an original Retrovue database are here, for example those of a schedule.
+    """Translate ids of an original Retrovue database to the ids of this one, for example those in a schedule.
 
-    Import FILE and sync first. Ids of FILE mean other items here. For each id of a film, episode, show, season or
-    file in FILE, this finds the item here by its guid and path, then by a guid that only one item here has. Rows that
-    are ambiguous or not found are listed with the reason. Schema versions 2 and 3 and releases 1.2.x are supported;
-    schema 3 stores no guids, so that the path decides. Both databases are only read. docs/retrovue.md has the
-    statements that give a schedule its new ids.
+    The two databases give different ids to the same item. For each film, episode, show, season and file in FILE, the
+    command finds the item of this database with the same guid and path, or with a guid that only one item has. It
+    lists the rows that it does not find or that are ambiguous, with the reason. Run `database import-retrovue` and a
+    complete sync first.
+
+    Schema versions 2 and 3 and releases 1.2.x are supported; schema 3 stores no guids, so only the path decides. Both
+    databases are only read. `docs/retrovue.md` has the SQL statements that update a schedule.
 
     Examples:
 

@@ -57,9 +57,9 @@ NoTestOption: TypeAlias = Annotated[
 def list_servers(config: ConfigOption = None, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
     """List all servers in the database, including those that the configuration defines.
 
-    While a daemon runs, the column `live` shows over which channel a server sends its notifications, since when, when
-    the last one came, and how long it took from the first notification of the latest change to the rows; or that the
-    server is only polled, and why.
+    While a daemon runs, the column `live` shows how each server's changes arrive. For a server that sends
+    notifications, that is the channel, since when it is connected, when the last notification came, and how long the
+    latest change took to reach the database. For a server that is only polled, it is the reason.
 
     Examples:
 
