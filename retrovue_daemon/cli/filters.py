@@ -75,7 +75,7 @@ class Choice:
         _option(
             "--year",
             metavar="YEAR|FROM..TO",
-            help="Only of this year or range: 1950, 1950..1960, 1950.. or ..1960. For episodes, the year of broadcast.",
+            help="Only of this year or range: 1950..1960, 1950.. or ..1960. For episodes, the year of broadcast.",
         ),
     ] = None
     genre: Annotated[
@@ -157,7 +157,7 @@ class Choice:
         _option(
             "--added-since",
             metavar="DATE|AGE",
-            help="Only added to Plex since a date (2026-03-14) or within a time (7d). Dates in the future do not count.",
+            help="Only added to Plex since a date (2026-03-14) or an age (7d); dates in the future do not count.",
         ),
     ] = None
     state: Annotated[

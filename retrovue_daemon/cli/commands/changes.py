@@ -57,8 +57,8 @@ def changes(
         typer.Option(
             "--since",
             metavar="SEQ|TIME",
-            help="Start after the change with this number, or at a time (2026-03-14, or 2h for two hours ago). Default:"
-            f" the newest {_NEWEST} changes; with --follow, only new changes.",
+            help="Start after the change with this number, or at a time (2026-03-14, or 2h for two hours ago)."
+            f" Default: the newest {_NEWEST} changes; with --follow, only new changes.",
             show_default=False,
             parser=_read_since,
         ),
@@ -74,10 +74,10 @@ def changes(
 ) -> None:
     """Print the change feed: what was added, updated, moved, marked missing, restored or deleted, the oldest first.
 
-    Each line shows one change, with the item as it is now; of a deleted item, only the kind and id are left. A program
-    stores the `seq` of the last line, and passes it as `--since` the next time. Exit code 1 means that changes after
-    that number are no longer stored, or that the database was restored from a copy: the program must then read
-    everything anew.
+    Each line shows one change, with the item as it is now; of a deleted item, only the kind and id are left. A
+    program stores the `seq` of the last line, and passes it as `--since` the next time. Exit code 1 means that
+    changes after that number are no longer stored, or that the database was restored from a copy: the program must
+    then read everything anew.
 
     The command only reads the database, so it works with or without a running daemon. `docs/database.md` describes
     the feed for programs that read the database themselves.

@@ -73,8 +73,8 @@ def sync(
 
     After the listings, the command reads the details of new and changed items (all tags, credits, chapters and
     markers), 100 items per request, unless the configuration says `details = false`. Then it adds new titles to the
-    search index of `items search`, which takes at most two seconds or a tenth of the time so far. `--no-details` skips
-    both: a running daemon does them in the background; without a daemon, the next sync does them.
+    search index of `items search`, which takes at most two seconds or a tenth of the time so far. `--no-details`
+    skips both: a running daemon does them in the background; without a daemon, the next sync does them.
 
     If a larger share of a library than `max_removed` would become missing, a safety guard holds the removals back,
     because a disk that is not mounted looks like an emptied library. `--accept-removals` applies them.
