@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from retrovue_daemon.store.database import open_database
+from retrovue_daemon.store.feed.reading import feed_state
 from retrovue_daemon.store.file import maintenance, restoring
+from retrovue_daemon.store.file.epoch import JUMP
 from tests.support.litestream import Litestream
 
 if TYPE_CHECKING:
@@ -153,28 +155,53 @@ async def test_after_a_restore_of_ours_litestream_has_to_be_started_again(path, 
     assert _same(again, path, tmp_path)
 
 
-async def test_identity_and_ids_go_on_in_what_litestream_restores(path, tmp_path) -> None:
-    """On another machine, with the last ids that were used."""
+@pytest.mark.parametrize("place", ["another machine", "the same path"])
+async def test_identity_goes_on_in_what_litestream_restores_and_ids_jump(path, tmp_path, place) -> None:
+    """The epoch of the feed is another one, and ids jump: those after the last replicated change may be known."""
     async with open_database(path) as database:
         await database.writer.run(_identify)
         with Litestream(path) as litestream:
             await database.writer.run(_delete_last)
             litestream.sync()
-    (tmp_path / "other").mkdir()
-    restored = tmp_path / "other" / "mirror.db"
+            replicated = await database.reader.run(feed_state)
+            litestream.sync = lambda: None  # type: ignore[method-assign]  # the rest is lost
+            await database.writer.run(_add_server, "lost")
+            lost = await database.reader.run(feed_state)
+    restored = path
+    if place == "another machine":
+        restored = tmp_path / "other" / "mirror.db"
+        restored.parent.mkdir()
+    else:
+        for suffix in ("", "-wal", "-shm"):
+            path.with_name(f"mirror.db{suffix}").unlink(missing_ok=True)
     litestream.restore(restored)
     async with open_database(restored) as database:
-        identity = "SELECT value FROM daemon_state WHERE key = 'client_identifier'"
-        assert [tuple(row) for row in await database.reader.execute_fetchall(identity)] == [("this-daemon",)]
+        begun = await database.reader.run(feed_state)
+        await database.writer.run(_add_server, "new")
         await database.writer.run(_request)
-        ids = "SELECT id FROM sync_requests"
-        assert [tuple(row) for row in await database.reader.execute_fetchall(ids)] > [(3,)]
+        query = (
+            "SELECT value FROM daemon_state WHERE key = 'client_identifier' UNION ALL SELECT id FROM sync_requests"
+        )
+        (identity,), (request,) = map(tuple, await database.reader.execute_fetchall(query))
+        seqs = await database.reader.execute_fetchall("SELECT seq FROM changes WHERE seq > ?", (begun.floor,))
+    assert identity == "this-daemon"
+    assert request == 3 + JUMP + 1
+    assert begun.feed_id != replicated.feed_id == lost.feed_id
+    assert begun.floor == begun.last_seq == replicated.last_seq + JUMP > lost.last_seq > replicated.last_seq
+    assert [tuple(row) for row in seqs] == [(begun.last_seq + 1,)]
+    async with open_database(restored) as database:
+        assert (await database.reader.run(feed_state)).feed_id == begun.feed_id, "once"
 
 
 def _identify(connection: sqlite3.Connection) -> None:
     connection.execute("INSERT INTO daemon_state (key, value) VALUES ('client_identifier', 'this-daemon')")
+    _add_server(connection, "home")
     for _ in range(3):
         _request(connection)
+
+
+def _add_server(connection: sqlite3.Connection, name: str) -> None:
+    connection.execute("INSERT INTO plex_servers (name, server_url) VALUES (?, 'http://h')", (name,))
 
 
 def _delete_last(connection: sqlite3.Connection) -> None:

@@ -29,10 +29,16 @@ def entry(op: str, *ids: int) -> str:
 
 
 INSERTED = "INSERT INTO movies (id, server_id, library_id, rating_key, title, created_at, synced_at)"
+PUT_BACK = (
+    "DELETE FROM change_batches WHERE seq > 5; UPDATE sqlite_sequence SET seq = 5 WHERE name = 'change_batches';"
+)
 STEPS = (
     "UPDATE movies SET title = 'Other' WHERE id = 2;" + entry("updated", 2),
     "DELETE FROM movies WHERE id = 1;" + entry("deleted", 1),
     f"{INSERTED} VALUES (3, 1, 1, '3', 'Third', 1, 1);" + entry("added", 3) + entry("updated", 3),
+    # An earlier copy of the file was put back, and no daemon has noticed it yet.
+    f"DELETE FROM movies WHERE id = 3; {PUT_BACK}",
+    f"{INSERTED} VALUES (3, 1, 1, '3', 'Third again', 1, 1);" + entry("added", 3),
     # A copy was restored, without a film and without the entries.
     "UPDATE feed SET feed_id = 'another'; DELETE FROM movies WHERE id = 3; DELETE FROM change_batches;",
     # A reader has not looked for long.
@@ -98,7 +104,7 @@ def test_the_loop_in_python(path) -> None:
     with pytest.raises(Ended):
         exec(code, names | {"read_all": read_all, "read_again": read_again})  # noqa: S102 -- from our own page
     assert copy == {2: "Other", 4: "Fourth"}
-    assert len(read_anew) == 3
+    assert len(read_anew) == 4
 
 
 def test_the_statements_in_sql(path, tmp_path) -> None:

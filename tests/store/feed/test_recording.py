@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import pytest
+
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.feed.reading import batches_since, feed_state, position_at
 from retrovue_daemon.store.feed.recording import IDS_PER_BATCH, last_entry, name_run
 from retrovue_daemon.store.items.rows import Target
+from retrovue_daemon.store.items.shared_files import replace_parent
 from retrovue_daemon.store.items.sweep import mark_missing, purge
 from retrovue_daemon.store.items.upserts import Change, write_items
+from tests.support.feed import FeedReader
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ENTRIES = "SELECT op, ids FROM change_batches WHERE kind = ? AND seq > ? ORDER BY seq"
 
@@ -33,6 +42,42 @@ async def test_operations_are_told_apart(database, write, query, make, target) -
         ("missing", "[2]"),
         ("deleted", "[2]"),
     ]
+
+
+@pytest.fixture
+async def reader(database, tmp_path: Path) -> FeedReader:
+    """A copy that follows the feed, from now on."""
+    following = FeedReader(tmp_path / "mirror.db")
+    assert following.follow() == []
+    return following
+
+
+async def test_episodes_that_find_their_season_are_entered(write, query, make, reader) -> None:
+    """They waited for the season with their number; those of other seasons are as before."""
+    await write(make.show("1"))
+    await write(make.episode("3", "1", None, 1), make.episode("4", "1", None, 2, season_number=2))
+    assert reader.follow() == []
+    await write(make.season("2", "1", 1))
+    assert await query("SELECT rating_key FROM episodes WHERE season_id IS NOT NULL") == [("3",)]
+    assert reader.follow() == []
+
+
+@pytest.mark.parametrize("kind", [Kind.SHOW, Kind.SEASON])
+async def test_children_of_a_row_that_gives_up_its_key_are_entered(
+    database, write, query, make, target, reader, kind
+) -> None:
+    """Those that were listed under the key move to the new row."""
+    await write(make.show("1"))
+    await write(make.season("2", "1", 1))
+    await write(make.episode("3", "1", "2", 1), make.episode("4", "1", "2", 2))
+    assert reader.follow() == []
+    item = make.show("1", title="Another") if kind is Kind.SHOW else make.season("2", "1", 7, title="Another")
+    await database.writer.run(
+        lambda c: replace_parent(c, target, kind, 1, Change(item, 2), 5, lambda _kind, row_id: row_id == 1)
+    )
+    column = "show_id" if kind is Kind.SHOW else "season_id"
+    assert await query(f"SELECT id, {column} FROM episodes ORDER BY id") == [(1, 2), (2, 1)]
+    assert reader.follow() == []
 
 
 async def test_large_batches_are_split(write, query, make) -> None:
