@@ -130,8 +130,8 @@ class Hooks:
         """Have the writer store the events, without waiting for it."""
         if not self._taken or not self._is_kept:
             return
-        events = list(self._taken)
-        self._taken.clear()
+        # One by one: another thread may add to them meanwhile.
+        events = [self._taken.popleft() for _ in range(len(self._taken))]
         try:
             stored = self._database.writer.post(store_events, events)
         except StoreError:

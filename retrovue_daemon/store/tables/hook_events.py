@@ -56,7 +56,7 @@ def waiting_events(connection: sqlite3.Connection, name: str, limit: int) -> Wai
     query = "SELECT id, at, event, level, fields FROM hook_events WHERE hook = ? ORDER BY id LIMIT ?"
     rows = connection.execute(query, (name, limit)).fetchall()
     events = [
-        {"id": row_id, "at": at, "event": event, "level": level, **json.loads(fields)}
+        json.loads(fields) | {"id": row_id, "at": at, "event": event, "level": level}
         for row_id, at, event, level, fields in rows
     ]
     row = connection.execute("SELECT events_dropped FROM hooks WHERE name = ?", (name,)).fetchone()
