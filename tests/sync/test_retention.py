@@ -52,22 +52,23 @@ async def test_a_clock_that_is_set_while_the_daemon_runs_deletes_nothing(plex, e
     assert state(gone) is None
 
 
-async def test_each_start_counts_a_day_at_most(plex, engine, lose, state) -> None:
+async def test_each_start_counts_a_day_at_most(plex, engine, config, lose, state) -> None:
     """As for a daily sync, or for a clock that jumps between two of them."""
-    running = await engine(plex)
+    six_days = config(plex, sync={"retention": "6d"})
+    running = await engine(six_days)
     await running.round()
     (gone,) = lose(1)
     await running.round()
     wall = running.clock
-    for passed in (JUMP, -JUMP, *[DAY] * 28):
+    for passed in (JUMP, -JUMP, *[DAY] * 4):
         await running.end()
         wall += passed
-        running = await engine(plex)
+        running = await engine(six_days)
         running.clock = wall
         await running.round()
         assert state(gone) == "missing"
     await running.end()
-    running = await engine(plex)
+    running = await engine(six_days)
     running.clock = wall + DAY
     await running.round()
     assert state(gone) is None
