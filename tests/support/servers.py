@@ -30,12 +30,12 @@ def served(world: World) -> Iterator[SimulatedPlex]:
     thread.start()
     plex = SimulatedPlex(world)
     try:
-        asyncio.run_coroutine_threadsafe(plex.start(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(plex.start(), loop).result(PATIENCE_S)
         yield plex
-        asyncio.run_coroutine_threadsafe(plex.stop(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(plex.stop(), loop).result(PATIENCE_S)
     finally:
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(PATIENCE_S)
         loop.close()
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from retrovue_daemon.store.file import maintenance
 from tests.support.logs import Log
+from tests.support.patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +51,7 @@ async def test_a_copy_put_under_the_daemon_stays_as_it_is(
     assert path.with_name("mirror.db-wal").stat().st_size > 0
     (copy.replace if replace == "mv" else lambda target: shutil.copyfile(copy, target))(path)
     told = await log.next("store.replaced")
-    _, err = await asyncio.wait_for(process.communicate(), 10)
+    _, err = await asyncio.wait_for(process.communicate(), PATIENCE_S)
     assert process.returncode == 78
     assert f"the log of the old file is now {told['moved'][0]}" in err.decode()
     assert _content(path) == before

@@ -11,6 +11,7 @@ import pytest
 from retrovue_daemon.demo.notifications import EVENTSOURCE, WEBSOCKET
 from retrovue_daemon.demo.notifications import connections as connections_module
 from retrovue_daemon.demo.notifications.connections import Filters
+from tests.support.patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from retrovue_daemon.demo import SimulatedPlex
@@ -176,7 +177,7 @@ async def test_a_client_that_does_not_read_does_not_delay_the_stop(listen: Liste
         plex.notify.malformed("9_mb")
     await listen()  # by then, the first of them is on its way
     assert [each.sent for each in plex.notifications.connections] == [1, 0, 0]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await plex.stop()
         await plex.notifications.disconnected()
     assert not full.socket.closed

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from retrovue_daemon.sources.plex.body import BodyBudget, DecodingTurn
+from tests.support.patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from retrovue_daemon.sources.plex.body import BodyShare
@@ -151,4 +152,4 @@ async def test_a_body_that_no_longer_waits_for_its_turn_holds_nothing_up() -> No
     await asyncio.sleep(0)
     for task in waiting[:2]:
         task.cancel()
-    await asyncio.wait_for(waiting[2], 5)
+    await asyncio.wait_for(waiting[2], PATIENCE_S)
