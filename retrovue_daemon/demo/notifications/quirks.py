@@ -45,7 +45,7 @@ class NotificationQuirks(msgspec.Struct, kw_only=True, forbid_unknown_fields=Tru
     - `collections`: collections send entries of type 18, which no recording shows.
     - `duplicates`: how often each frame is sent again.
     - `feedback`: a request for details makes the server check the items and say so: if "asked", which is without
-      skipRefresh=1, "always" or "never".
+      skipRefresh=1, "always" or "never"; or it makes it fetch their metadata again ("refreshes").
 
     The connection:
 
@@ -83,7 +83,7 @@ class NotificationQuirks(msgspec.Struct, kw_only=True, forbid_unknown_fields=Tru
     foreign: bool = False
     collections: bool = False
     duplicates: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
-    feedback: Literal["asked", "always", "never"] = "asked"
+    feedback: Literal["asked", "always", "never", "refreshes"] = "asked"
 
     pace: Seconds = 0.0
     ignores_filters: bool = False

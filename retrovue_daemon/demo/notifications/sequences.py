@@ -216,8 +216,9 @@ class Sequences:
         if self.quirks.feedback == "never" or (opened.skip_refresh and self.quirks.feedback == "asked"):
             return
         if not opened.children:
+            refreshes = self.quirks.feedback == "refreshes"
             for item in opened.items:
-                yield from self._checked(Checked(item=item))
+                yield from self._refreshed(item) if refreshes else self._checked(Checked(item=item))
             return
         uuid, context = self._uuid(), {"key": f"/library/metadata/{opened.items[0].id}/children"}
         for event, progress in (("started", 0), ("updated", 0), ("ended", 100)):

@@ -149,6 +149,7 @@ class AnnouncedItems:
         context = self._worker.context.for_passes(client)
         meter = ProgressBoard().begin(self._worker.name, target.row.name)
         one = EventsPass(context, library, meter, rating_keys, answers, synced=self.targets.keys())
+        self._pending.vain.begin(rating_keys)
         done: asyncio.Future[PassReport] = asyncio.get_running_loop().create_future()
         await run_pass(one, context, library, done)
         report = done.result()
@@ -159,6 +160,8 @@ class AnnouncedItems:
         is_to_purge = report.run.counts.removed > 0 and retention is not None and retention < SETTLE_S
         if one.needs_look or is_to_purge:
             self._pending.look_again(target.row.key)
+        if report.run.counts.any_change or not _is_done(report):
+            self._pending.vain.found(rating_keys)
         # What a server could not send now, it may be able to send then.
         self._read_again(target.row.key, one.unfinished if _is_done(report) else rating_keys)
         await self._status.store(now=report.run.counts.any_change)

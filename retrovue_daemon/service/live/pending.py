@@ -17,6 +17,7 @@ from retrovue_daemon.records import (
     ScanCompleted,
 )
 from retrovue_daemon.service.live.scans import ScanTexts
+from retrovue_daemon.service.live.vain import VainRequests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -125,6 +126,7 @@ class PendingHints:
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self.floods = 0
         """How often hints were dropped because there were too many."""
+        self.vain = VainRequests(monotonic)
         self._monotonic = monotonic
         self._libraries: dict[str | None, _Library] = {}
         self._frames: deque[float] = deque(maxlen=MOST_FRAMES + 1)
@@ -246,7 +248,10 @@ class PendingHints:
         library, now = self._library(library_key), self._monotonic()
         if library.full:
             return
-        if settled:
+        if may_be_new and settled and (wait := self.vain.wait(rating_key)):
+            library.unsettled.pop(rating_key, None)
+            library.later.setdefault(rating_key, now + wait)
+        elif settled:
             since = library.unsettled.pop(rating_key, now)
             ready = library.ready.get(rating_key, _Ready(since, now, may_be_new))
             library.ready[rating_key] = ready._replace(may_be_new=may_be_new or ready.may_be_new)

@@ -183,6 +183,18 @@ async def test_a_server_that_finds_something_in_each_check_is_asked_once(live, p
     assert len(plex.requests_for(ITEMS)) <= 3
 
 
+async def test_a_server_that_refreshes_what_is_requested_is_asked_ever_more_rarely(live, plex, rows):
+    """Each request causes a notification like that of any other change; one of those follows within a minute."""
+    plex.notifications.quirks.feedback = "refreshes"
+    film = films(plex)[0]
+    plex.changes.edit(film.id, summary="New")
+    await live.after(300)
+    assert 4 <= len(plex.requests_for(ITEMS)) <= 14
+    plex.world.put(replace(film, title="Another Title"))
+    await live.after(62)
+    assert rows("SELECT title FROM movies WHERE rating_key = ?", film.rating_key) == [("Another Title",)]
+
+
 async def test_a_machine_that_takes_the_address_while_hints_wait_writes_nothing(live, plex, rows):
     """The connection to the old one may be the last thing that lives."""
     film = films(plex)[0]
