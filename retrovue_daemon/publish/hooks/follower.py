@@ -85,7 +85,8 @@ class HookFollower:
             except (sqlite3.Error, StoreError) as error:
                 await self._clock.sleep(await self._failed(HookFailed(str(error))))
             except Exception as error:
-                log.exception("hook.crashed", hook=self.section.name)
+                if not self._failures:
+                    log.exception("hook.crashed", hook=self.section.name)
                 await self._clock.sleep(await self._failed(HookFailed(str(InternalError(type(error).__name__)))))
             else:
                 await self._clock.wait_for(self._news, pause, name)

@@ -12,9 +12,11 @@ import pytest
 from retrovue_daemon.errors import HookFailed
 from retrovue_daemon.logs.redaction import Redactor
 from retrovue_daemon.publish.hooks import follower
+from retrovue_daemon.publish.hooks.delivery import deliver
 from retrovue_daemon.store.tables.hooks import read_hooks
 from tests.publish.hooks.conftest import hook, sections
 from tests.support.clocks import FakeClock
+from tests.support.patience import PATIENCE_S
 
 
 async def test_a_new_hook_starts_at_the_present(start, receiver, change) -> None:
@@ -258,3 +260,45 @@ async def test_a_receiver_that_refuses_so_much_gets_less(start, receiver, change
         await receiver.next()
     assert [[each["id"] for each in (await receiver.next())["changes"]] for _ in range(4)] == [[0], [1], [2], [3]]
     assert not events.of("hook.failed")
+
+
+async def test_an_endless_response_is_not_read(start, change, stored) -> None:
+    """The status decides; what follows it costs nothing."""
+    ended = asyncio.Event()
+
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        try:
+            while True:
+                writer.write(b"x" * 65536)
+                await writer.drain()
+        except ConnectionError:
+            ended.set()
+
+    server = await asyncio.start_server(flood, "127.0.0.1", 0)
+    async with server:
+        host, port = server.sockets[0].getsockname()
+        await start(hook(url=f"http://{host}:{port}/"))
+        await change([1])
+        await stored("SELECT seq, last_error FROM hooks", [(1, None)])
+        async with asyncio.timeout(PATIENCE_S):
+            await ended.wait()
+
+
+async def test_a_bug_affects_one_hook_alone(start, receiver, change, events, monkeypatch) -> None:
+    """It is logged once, with its traceback, and tried again."""
+    crashes = iter([True, True])
+
+    async def crash(section, body) -> None:
+        if section.name == "a" and next(crashes, False):
+            raise RuntimeError("a bug")
+        await deliver(section, body)
+
+    monkeypatch.setattr(follower, "deliver", crash)
+    await start(hook(url=receiver.url), hook(name="b", url=receiver.url + "/b"))
+    await change([1])
+    await events.next("hook.recovered", hook="a")
+    assert {(await receiver.next())["hook"] for _ in range(2)} == {"a", "b"}
+    assert len(events.of("hook.crashed", hook="a")) == 1
+    assert [line["error"] for line in events.of("hook.failed")] == ["internal error: RuntimeError"]
