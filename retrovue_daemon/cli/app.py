@@ -36,7 +36,18 @@ COMMANDS: Final = (
 )
 """Each command is the function of that name in the module of that name."""
 
-GROUPS: Final = ("servers", "libraries", "mappings", "items", "collections", "guid", "hooks", "config", "database")
+GROUPS: Final = (
+    "servers",
+    "libraries",
+    "mappings",
+    "items",
+    "collections",
+    "guid",
+    "hooks",
+    "publish",
+    "config",
+    "database",
+)
 """Each group is the ``app`` of the module of that name."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from retrovue_daemon.store.tables.libraries import read_libraries
 from retrovue_daemon.store.tables.live import read_live
 from retrovue_daemon.store.tables.page_checks import read_page_check
 from retrovue_daemon.store.tables.problems import Problem
+from retrovue_daemon.store.tables.publishing import publish_state
 from retrovue_daemon.store.tables.reloads import read_reloads
 from retrovue_daemon.store.tables.servers import read_servers
 from retrovue_daemon.sync.guard import accept_hint
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.tables.libraries import StoredLibrary
     from retrovue_daemon.store.tables.live import LiveState
     from retrovue_daemon.store.tables.page_checks import PageCheck
+    from retrovue_daemon.store.tables.publishing import PublishState
     from retrovue_daemon.store.tables.reloads import Reload
     from retrovue_daemon.store.tables.servers import StoredServer
 
@@ -153,6 +156,7 @@ class Status:
     live: dict[int, LiveState]
     """Whether servers are live, by their ids; empty without a running daemon."""
     hooks: list[StoredHook]
+    publishing: PublishState | None
 
     @property
     def totals(self) -> dict[str, int]:
@@ -198,6 +202,7 @@ def read_status(
             {each: number for each, number in pending_by_library(connection).items() if each in wanted},
             _live(connection, holder),
             read_hooks(connection),
+            publish_state(connection, time.time()),
         )
 
 

@@ -13,6 +13,7 @@ from retrovue_daemon.cli.display.findings import finding_lines, plain_finding, p
 from retrovue_daemon.cli.display.hooks import hook_lines, plain_hook
 from retrovue_daemon.cli.display.live import live_lines, live_word, plain_live
 from retrovue_daemon.cli.display.output import print_json, print_json_line, print_line, print_table
+from retrovue_daemon.cli.display.postgresql import plain_publishing, publish_lines
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.display.terminal import terminal
 from retrovue_daemon.cli.display.units import ago, plural, size
@@ -51,7 +52,8 @@ def status(
     A server is live if its notifications bring changes within seconds; otherwise it is only polled, for the reason
     shown. Without a running daemon, nothing is said about that.
 
-    A hook that fails is shown with its error. It is no problem of the mirror, so `healthy` and `health` ignore it.
+    A hook that fails is shown with its error, and so is PostgreSQL. They are no problems of the mirror, so `healthy`
+    and `health` ignore them.
 
     Problems are those that `health` prints. Libraries in doubt are shown, too: their last listing left a question
     open, for example because the token cannot see file paths.
@@ -169,6 +171,7 @@ def _head(latest: Status) -> list[str]:
             [(server.name, state) for server in latest.condition.servers if (state := _live(latest, server))]
         ),
         *hook_lines(latest.hooks),
+        *publish_lines(latest.publishing),
     ]
 
 
@@ -291,6 +294,7 @@ def _plain(latest: Status) -> dict[str, object]:
         ],
         "last_reload": None if latest.condition.last_reload is None else plain_reload(latest.condition.last_reload),
         "hooks": [{"name": hook.name, **plain_hook(hook)} for hook in latest.hooks],
+        "postgresql": plain_publishing(latest.publishing),
         "totals": latest.totals,
         "waiting_requests": latest.waiting,
     }

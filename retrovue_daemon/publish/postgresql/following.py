@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from retrovue_daemon.store.feed.reading import FeedState
     from retrovue_daemon.store.feed.recording import ChangeKind
 
 IDS_AT_ONCE: Final = 4_000
@@ -39,16 +40,19 @@ def follow(
     mirror_id: str,
     state: TargetState | None,
     check: Callable[[int], None],
+    *,
+    anew: bool = False,
 ) -> Step:
     """Write what the target lacks, at most one transaction of it; the entries of a ``seq`` always together.
 
     Rows and position are those of one state of the mirror, and are committed together, so every change takes effect
-    exactly once. ``check`` is called with the number of rows now and then, and may raise.
+    exactly once. ``check`` is called with the number of rows now and then, and may raise. With ``anew``, all rows are
+    replaced in any case.
     """
     mirror.execute("BEGIN")
     try:
         feed = feed_state(mirror)
-        if state is None or state.feed_id != feed.feed_id or not feed.floor <= state.seq <= feed.last_seq:
+        if anew or state is None or not _leads_on(state, mirror_id, feed):
             after = TargetState(mirror_id, feed.feed_id, feed.last_seq)
             with target.transaction():
                 refuse_other_writers(target, origin, state)
@@ -73,3 +77,9 @@ def follow(
         return Step(after, rows, filled=False, is_current=seq >= feed.last_seq)
     finally:
         mirror.execute("ROLLBACK")
+
+
+def _leads_on(state: TargetState, mirror_id: str, feed: FeedState) -> bool:
+    """Return whether the feed has everything that happened after a state of the target."""
+    is_same = (state.mirror_id, state.feed_id) == (mirror_id, feed.feed_id)
+    return is_same and feed.floor <= state.seq <= feed.last_seq

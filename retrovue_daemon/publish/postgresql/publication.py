@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from retrovue_daemon.config.postgresql import secrets_in
+from retrovue_daemon.errors import StoreError
 from retrovue_daemon.publish.postgresql.publisher import publish
+from retrovue_daemon.store.tables.publishing import forget_report
 
 if TYPE_CHECKING:
     from retrovue_daemon.clock import Clock
@@ -52,6 +55,9 @@ class Publication:
     async def _run(self, section: PostgresqlSection, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await asyncio.wait([before])
+        if section.url is None:
+            with suppress(StoreError):
+                await self._database.writer.run(forget_report)
         while section.url is not None:
             try:
                 await publish(self._database, section, self._clock)

@@ -10,16 +10,23 @@ import sqlite3
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, NamedTuple, Never
+from typing import TYPE_CHECKING, Final, NamedTuple, Never, TypeAlias
 
 import msgspec
 import structlog
 
-from retrovue_daemon.errors import StoreError, WriteFailed
+from retrovue_daemon.errors import StoreError
 from retrovue_daemon.errors.publish import PublishError
 from retrovue_daemon.publish.postgresql.target import Target, connected, take_origin, upgrade
 from retrovue_daemon.store.file.visits import reading
-from retrovue_daemon.store.tables.publishing import PublishReport, mirror_id, store_report
+from retrovue_daemon.store.tables.publishing import (
+    PublishReport,
+    ResyncRequest,
+    end_resync,
+    mirror_id,
+    requested_resync,
+    store_report,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,18 +67,23 @@ async def publish(database: Database, section: PostgresqlSection, clock: Clock) 
     await Publisher(database, target, own_id, clock).run()
 
 
+Report: TypeAlias = "Callable[[Step, float, ResyncRequest | None], None]"
+"""Called with a step, how many seconds it took, and the request that it served."""
+
+
 class Stopped(Exception):
     """The publisher was asked to end."""
 
 
 class _Worker:
-    """What runs in the thread. ``report`` is called there, after each step that wrote something."""
+    """What runs in the thread. ``report`` is called there, after each step that wrote something or found nothing."""
 
-    def __init__(self, path: Path, target: Target, own_id: str, report: Callable[[Step, float], None]) -> None:
+    def __init__(self, path: Path, target: Target, own_id: str, report: Report) -> None:
         self._path = path
         self._target = target
         self._own_id = own_id
         self._report = report
+        self._served: ResyncRequest | None = None
         self._stop = threading.Event()
         self._connection: psycopg.Connection | None = None
 
@@ -94,26 +106,33 @@ class _Worker:
 
     def _follow(self, target: psycopg.Connection, mirror: sqlite3.Connection) -> None:
         upgrade(target, self._target)
-        state = take_origin(target, self._target, self._own_id)
+        request = requested_resync(mirror)
+        take_over = request is not None and request.take_over
+        state = take_origin(target, self._target, self._own_id, take_over=take_over)
         seen = None
         while not self._stop.is_set():
             ((version,),) = mirror.execute("PRAGMA data_version")
             if version == seen:
                 self._stop.wait(LOOK_S)
                 continue
-            began = time.monotonic()
+            began, request = time.monotonic(), requested_resync(mirror)
+            if request == self._served:
+                request = None
             try:
-                step = self._next(target, mirror, state)
+                step = self._next(target, mirror, state, anew=request is not None)
             except Exception:
                 if self._stop.is_set():  # the statement was cancelled
                     raise Stopped from None
                 raise
             seen = version if step.is_current else None
             if step.state != state or seen is not None:
-                self._report(step, time.monotonic() - began)
+                self._report(step, time.monotonic() - began, request)
+            self._served = request or self._served
             state = step.state
 
-    def _next(self, target: psycopg.Connection, mirror: sqlite3.Connection, state: TargetState | None) -> Step:
+    def _next(
+        self, target: psycopg.Connection, mirror: sqlite3.Connection, state: TargetState | None, *, anew: bool
+    ) -> Step:
         # These need psycopg, which may not be installed: `connected` says so.
         import psycopg  # noqa: PLC0415
 
@@ -121,12 +140,12 @@ class _Worker:
 
         arguments = (target, mirror, self._target.origin, self._own_id, state, self._check)
         try:
-            return follow(*arguments)
+            return follow(*arguments, anew=anew)
         except (psycopg.DataError, sqlite3.OperationalError):
             # Another program wrote a text that PostgreSQL cannot hold. Reading every text in Python is slow.
             mirror.text_factory = _storable
             try:
-                return follow(*arguments)
+                return follow(*arguments, anew=anew)
             finally:
                 mirror.text_factory = str
 
@@ -155,8 +174,8 @@ class Publisher:
         self._own_id = own_id
         self._clock = clock
         self._trouble: _Trouble | None = None
+        self._served: ResyncRequest | None = None
         self._latest: Step | None = None
-        self._stored_at: float | None = None
         self._stored: PublishReport | None = None
         self._changed = asyncio.Event()
 
@@ -179,8 +198,8 @@ class Publisher:
     async def _publish(self) -> None:
         loop = asyncio.get_running_loop()
 
-        def report(step: Step, seconds: float) -> None:
-            loop.call_soon_threadsafe(self._note, step, seconds)
+        def report(step: Step, seconds: float, served: ResyncRequest | None) -> None:
+            loop.call_soon_threadsafe(self._note, step, seconds, served)
 
         worker = _Worker(self._database.path, self._target, self._own_id, report)
         work = loop.create_future()
@@ -197,8 +216,9 @@ class Publisher:
                 await asyncio.wait([work], timeout=STOP_S)
             await asyncio.gather(storing, return_exceptions=True)
 
-    def _note(self, step: Step, seconds: float) -> None:
+    def _note(self, step: Step, seconds: float, served: ResyncRequest | None) -> None:
         self._latest = step
+        self._served = served or self._served
         if self._trouble is not None:
             log.info(
                 "postgresql.recovered", schema=self._target.schema, seconds=self._clock.now() - self._trouble.since
@@ -240,12 +260,22 @@ class Publisher:
             None if trouble is None else trouble.hint,
             None if trouble is None else trouble.since,
         )
-        if report == self._stored:
+        served, self._served = self._served, None
+        if report == self._stored and served is None:
             return
         self._stored = report
-        report = msgspec.structs.replace(report, at=self._clock.now())
-        with suppress(WriteFailed, sqlite3.Error):
-            await self._database.writer.run(lambda connection: store_report(connection, report))
+        timed = msgspec.structs.replace(report, at=self._clock.now())
+        try:
+            await self._database.writer.run(_stored, timed, served)
+        except StoreError:
+            # A full disk, for example. The next report says the same.
+            self._stored, self._served = None, served
+
+
+def _stored(connection: sqlite3.Connection, report: PublishReport, served: ResyncRequest | None) -> None:
+    store_report(connection, report)
+    if served is not None:
+        end_resync(connection, served)
 
 
 def _into(

@@ -43,6 +43,25 @@ _SESSION_SETTINGS: Final = {
     "lock_timeout": "60s",
 }
 
+_LACKING: Final = """
+    WITH place AS (SELECT to_regnamespace(quote_ident(%(schema)s)) AS schema)
+    SELECT 'TEMPORARY', 'the database ' || current_database()
+    WHERE NOT has_database_privilege(current_database(), 'TEMPORARY')
+    UNION ALL
+    SELECT 'CREATE', 'the database ' || current_database() || ', to create the schema ' || %(schema)s
+    FROM place WHERE schema IS NULL AND NOT has_database_privilege(current_database(), 'CREATE')
+    UNION ALL
+    SELECT p, 'the schema ' || %(schema)s FROM place, unnest(ARRAY['USAGE', 'CREATE']) AS p
+    WHERE schema IS NOT NULL AND NOT has_schema_privilege(schema, p)
+    UNION ALL
+    SELECT p, relname FROM place, pg_class, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS p
+    WHERE relnamespace = schema AND relkind IN ('r', 'p') AND relname = ANY(%(tables)s)
+      AND NOT has_table_privilege(pg_class.oid, p)
+"""
+
+_MOST_NAMED: Final = 5
+"""Missing rights that are named; the others are counted."""
+
 _LOCK: Final = "SELECT pg_try_advisory_lock(hashtext('retrovue-daemon/' || current_schema()), hashtext(%s))"
 
 
@@ -142,6 +161,7 @@ def refuse_unsuitable(connection: psycopg.Connection, target: Target) -> int:
         raise PublishRefused(
             f"version {version // 10_000} is too old", hint=f"use PostgreSQL {OLDEST // 10_000} or a newer one"
         )
+    refuse_missing_rights(connection, target)
     ours = connection.execute("SELECT to_regclass(quote_ident(%s) || '.mirror_schema')", (target.schema,)).fetchone()
     if ours is not None and ours[0] is not None:
         found = connection.execute("SELECT max(version) FROM mirror_schema").fetchone()
@@ -164,6 +184,21 @@ def refuse_unsuitable(connection: psycopg.Connection, target: Target) -> int:
             hint="set another [postgresql] schema, or drop these tables",
         )
     return 0
+
+
+def refuse_missing_rights(connection: psycopg.Connection, target: Target) -> None:
+    """Raise PublishRefused with the rights that the role lacks, as far as they can be known beforehand."""
+    lacking = [
+        f"{right} on {place}"
+        for right, place in connection.execute(_LACKING, {"schema": target.schema, "tables": relations()})
+    ]
+    if lacking:
+        role = connection.info.user
+        more = f" and {len(lacking) - _MOST_NAMED} more" if len(lacking) > _MOST_NAMED else ""
+        raise PublishRefused(
+            f"the role {role!r} lacks {', '.join(lacking[:_MOST_NAMED])}{more}",
+            hint=f"grant the role what docs/postgresql.md lists, for the schema {target.schema}",
+        )
 
 
 def relations() -> list[str]:
@@ -196,10 +231,13 @@ def upgrade(connection: psycopg.Connection, target: Target) -> None:
             connection.execute("INSERT INTO mirror_schema (version) VALUES (%s)", (migration.version,))
 
 
-def take_origin(connection: psycopg.Connection, target: Target, mirror_id: str) -> TargetState | None:
+def take_origin(
+    connection: psycopg.Connection, target: Target, mirror_id: str, *, take_over: bool = False
+) -> TargetState | None:
     """Lock the origin for this connection, and return its state, None if nothing was published under it yet.
 
-    Raise PublishError if another process publishes under it now, PublishRefused if another mirror's rows are there.
+    Raise PublishError if another process publishes under it now, PublishRefused if another mirror's rows are there,
+    unless the caller is to ``take_over`` from it.
     """
     locked = connection.execute(_LOCK, (target.origin,)).fetchone()
     if locked is None or not locked[0]:
@@ -208,7 +246,7 @@ def take_origin(connection: psycopg.Connection, target: Target, mirror_id: str) 
             hint="set another [postgresql] origin in one of the two",
         )
     state = state_of(connection, target.origin)
-    if state is not None and state.mirror_id != mirror_id:
+    if state is not None and state.mirror_id != mirror_id and not take_over:
         raise PublishRefused(
             f"the rows under the origin {target.origin!r} come from another mirror",
             hint="set another [postgresql] origin, or replace them: `retrovue-daemon publish resync --take-over`",

@@ -19,7 +19,7 @@ from retrovue_daemon.publish.postgresql.publisher import Publisher
 from retrovue_daemon.publish.postgresql.target import Target
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.store.file.visits import reading
-from retrovue_daemon.store.tables.publishing import mirror_id, read_report
+from retrovue_daemon.store.tables.publishing import mirror_id, read_report, request_resync
 from tests.support.clocks import FakeClock
 from tests.support.logs import Events
 from tests.support.postgresql import PASSWORD, PostgresServer, differences
@@ -262,3 +262,27 @@ async def test_progress_is_stored(publishing, database, path, events, clock) -> 
         report = read_report(connection)
     assert report is not None
     assert (report.seq, report.error) == (filled["seq"], None)
+
+
+async def test_a_requested_resync_replaces_what_others_have_changed(
+    publishing, database, server, schema, path, events
+) -> None:
+    """Once; also the rows of another mirror if the request says so."""
+    task = await publishing()
+    await events.next("postgresql.filled")
+    with closing(server.connect(schema)) as connection:
+        connection.execute("DELETE FROM movies")
+    await database.writer.run(lambda connection: request_resync(connection, take_over=False))
+    await events.next("postgresql.filled")
+    assert not differences(server, path, schema)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    forget = "DELETE FROM daemon_state WHERE key = 'mirror_id'"
+    await database.writer.run(lambda connection: connection.execute(forget))
+    await database.writer.run(lambda connection: request_resync(connection, take_over=True))
+    await publishing()
+    await events.next("postgresql.filled")
+    await rename(database, "attic")
+    await events.next("postgresql.published")
+    assert len([line for line in events.lines if line["event"] == "postgresql.filled"]) == 3
+    assert not differences(server, path, schema)

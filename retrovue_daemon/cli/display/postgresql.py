@@ -1,0 +1,49 @@
+"""How publishing to PostgreSQL is going: as lines of text and as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from retrovue_daemon.cli.display.units import moment, plural
+
+if TYPE_CHECKING:
+    from retrovue_daemon.store.tables.publishing import PublishState
+
+
+def publish_lines(state: PublishState | None) -> list[str]:
+    """Return lines about PostgreSQL for `status`; none if nothing was ever published."""
+    if state is None:
+        return []
+    report, parts = state.report, []
+    if report.error is not None:
+        parts.append(f"fails since {moment(report.since)}: {report.error}")
+    if state.resync:
+        parts.append("all rows are about to be copied again")
+    if report.seq is None:
+        parts.append("not filled yet")
+    elif state.behind:
+        oldest = plural(state.behind_s or 0, "second")
+        parts.append(f"{plural(state.behind, 'change')} behind, the oldest is {oldest} old")
+    else:
+        parts.append("up to date")
+    lines = [f"postgres  {report.schema}: {'; '.join(parts)}"]
+    return [*lines, f"          hint: {report.hint}"] if report.hint else lines
+
+
+def plain_publishing(state: PublishState | None) -> dict[str, object] | None:
+    """Return how publishing is going as ``--json`` prints it; times are Unix seconds."""
+    if state is None:
+        return None
+    report = state.report
+    return {
+        "schema": report.schema,
+        "origin": report.origin,
+        "seq": report.seq,
+        "changes_behind": state.behind,
+        "seconds_behind": state.behind_s,
+        "resync": state.resync,
+        "error": report.error,
+        "hint": report.hint,
+        "failing_since": report.since,
+        "reported_at": report.at,
+    }
