@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from benchmarks.figures import Figures
+    from benchmarks.hooks import HookDelays
     from benchmarks.live import Live
 
 FLOOR_RATIO = 0.7
@@ -35,6 +36,9 @@ CONCURRENCY = 2
 LIVE_REST_S, LIVE_BUSY_S = 3.0, 5.0
 """The median delay from a change on the server to the row, including the seconds for which a hint waits."""
 
+HOOK_S = 1.0
+"""The delay from a commit to the request of a hook that gathers nothing."""
+
 LINEAR = 1.1
 """The exponent; slightly above 1 because the database's trees get deeper."""
 
@@ -53,11 +57,17 @@ class Budget:
     holds: bool | None
 
 
-def judge(figures: list[Figures], help_s: float | None, live: Live | None = None) -> list[Budget]:
+def judge(
+    figures: list[Figures], help_s: float | None, live: Live | None = None, hooks: HookDelays | None = None
+) -> list[Budget]:
     """Compare the budgets with the measurements; those not measured are omitted."""
     budgets = [*_rates(figures), *_passes(figures), *_growth(figures), *_process(figures)]
     if live is not None:
         budgets += _live(live)
+    if hooks is not None:
+        worst = max(hooks.rest_s)
+        what = "commit to a hook's request, without wait: worst"
+        budgets.append(Budget(what, f"≤ {HOOK_S:.0f} s", f"{worst:.2f} s", worst <= HOOK_S))
     if help_s is not None:
         budgets.append(Budget("--help", f"≤ {HELP_S} s", f"{help_s:.2f} s", help_s <= HELP_S))
     return budgets

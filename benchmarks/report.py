@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from benchmarks.budgets import Budget
     from benchmarks.figures import Figures
+    from benchmarks.hooks import HookDelays
     from benchmarks.live import Live
 
 WIDEST = 1000
@@ -124,6 +125,17 @@ def flood_table(live: Live) -> Table:
         )
     ]
     return Table("What that takes", heads, lines, 1)
+
+
+def hook_table(hooks: HookDelays) -> Table:
+    """Return how soon a hook is called."""
+    heads = ("from a commit to a hook's request, without wait", "changes", "median s", "95 % s", "worst s")
+    delays = (f"{share_of(hooks.rest_s, share):.2f}" for share in (0.5, 0.95, 1.0))
+    lines = [
+        ("one after the other", _number(len(hooks.rest_s)), *delays),
+        ("all at once: the last one", _number(hooks.backlog), NOTHING, NOTHING, f"{hooks.backlog_s:.2f}"),
+    ]
+    return Table("How soon a hook is called", heads, lines, 1)
 
 
 def machine() -> str:

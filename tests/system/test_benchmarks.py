@@ -15,6 +15,7 @@ from benchmarks.budgets import judge
 from benchmarks.cases import DAEMON, FLOOR, PLEXAPI, Case, Program
 from benchmarks.database import OF_DETAILS, TABLES, counts
 from benchmarks.figures import Figures, all_figures, find
+from benchmarks.hooks import measure_hooks
 from benchmarks.live import measure_live, share_of
 from benchmarks.rounds import run_case
 from benchmarks.server import worlds
@@ -155,6 +156,17 @@ def test_the_delay_of_changes_is_measured() -> None:
     for table in (report.live_table(live), report.flood_table(live), report.budget_table(judge([], None, live))):
         assert {len(line) for line in table.lines} == {len(table.heads)}
     assert [budget.promised for budget in judge([], None, live)] == ["≤ 3 s", "≤ 5 s", "≤ 50 ms"]
+
+
+def test_the_delay_of_hooks_is_measured() -> None:
+    """From commits of another program to requests, and for many changes at once."""
+    said: list[str] = []
+    hooks = measure_hooks(said.append, changes=2, pause_s=0, backlog=3_000)
+    assert (len(hooks.rest_s), len(said)) == (2, 1)
+    assert min(*hooks.rest_s, hooks.backlog_s) > 0
+    for table in (report.hook_table(hooks), report.budget_table(judge([], None, None, hooks))):
+        assert {len(line) for line in table.lines} == {len(table.heads)}
+    assert [budget.promised for budget in judge([], None, None, hooks)] == ["≤ 1 s"]
 
 
 def test_shares_of_delays() -> None:
