@@ -26,7 +26,7 @@ class Removed(msgspec.Struct, frozen=True):
 
 
 class Refreshed(msgspec.Struct, frozen=True):
-    """The server looked at an item's files or pictures, mostly because somebody opened it; it may have changed.
+    """The server checked an item's files or pictures, mostly because a user opened it; it may have changed.
 
     ``likely`` means that the server found something, or that it misses a file.
     """

@@ -1,4 +1,4 @@
-"""The daily check of the database's pages: a sync does not notice a damaged page that it does not read."""
+"""The daily check of the database's pages, because syncs do not notice a damaged page that they do not read."""
 
 from __future__ import annotations
 

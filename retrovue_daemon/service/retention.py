@@ -1,4 +1,4 @@
-"""Deleting rows that have been missing for longer than the configuration keeps them, and the clock that says so."""
+"""Deleting rows that have been missing for longer than the configuration keeps them, by observed time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The connection to one server's notifications: made, kept, given up for a while, and made again."""
+"""The connection to one server's notifications: opening it, keeping it, and retrying after failures."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class LiveConnection:
             self._opened = None
 
     def forget_failures(self) -> None:
-        """Report the next connection at once: somebody has just asked for it."""
+        """Report the next connection at once, because a reload has just turned notifications on."""
         self._failures = self._short = self._troubles = 0
 
     async def _use(self, client: PlexClient) -> PlexError:

@@ -52,7 +52,7 @@ PAUSE: Final = 5
 """How many times as long as a library's passes lasted nothing looks at it because of another scan."""
 
 BROWSED_S: Final = 60.0
-"""Seconds between two requests for an item because somebody opened it."""
+"""Seconds between two requests for an item that a user opened in Plex."""
 
 MOST_PENDING: Final = 500
 """Items of a library that may wait; with more, the whole library is listed instead."""
@@ -121,7 +121,7 @@ class _Library(msgspec.Struct):
 
 
 class PendingHints:
-    """The hints of one server that were not followed yet. Pure: the caller says when to ask for what is due."""
+    """The hints of one server that were not followed yet. The caller takes what is due; nothing is started here."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self.floods = 0

@@ -35,7 +35,7 @@ class ScanTexts:
         return None if self._text is None else self._text + SAME_SCAN_S
 
     def take(self) -> bool:
-        """Return whether there was a scan of which only a status text told, and forget it."""
+        """Return whether only a status text reported a scan, and forget that scan."""
         is_due = self.due is not None and self.due <= self._monotonic()
         if is_due:
             self._text = None

@@ -140,7 +140,7 @@ def _people(job: Job, people: Sequence[Person] | None, most: int, dropped: list[
     are_keyless = False
     for person in people or ():
         if len(credits_) >= most:
-            # The end of a cast is left out by choice, not because it is bad.
+            # The end of a long cast is skipped because of a limit, not because of a fault.
             dropped += [] if job == "actor" else [f"more than {most} credits of one kind ({job})"]
             break
         name = clean(person.tag)

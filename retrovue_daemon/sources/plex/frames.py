@@ -164,7 +164,7 @@ def _activity(entry: dict[str, Any]) -> Iterator[Hint]:
 
 
 def _refreshed(activity: dict[str, Any], context: dict[str, Any]) -> Iterator[Hint]:
-    """Yield the hint of the end of a refresh; somebody who browses makes many of them."""
+    """Yield the hint of the end of a refresh; a user who browses in Plex causes many of them."""
     key = context.get("key")
     if activity.get("subtitle") == "Augmenting metadata" or not isinstance(key, str):
         return

@@ -1,4 +1,4 @@
-"""Which items were requested a moment ago: a server may announce that somebody opened them, and that was us."""
+"""The items that were requested a moment ago: what the server announces because of that is ignored."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class FeedState(NamedTuple):
-    """What a reader must know: read everything anew for another ``feed_id``, or from below ``floor``."""
+    """What a reader checks first: it must read everything anew for another ``feed_id``, or from below ``floor``."""
 
     feed_id: str
     floor: int

@@ -1,4 +1,4 @@
-"""Epochs of the change feed, and the mark beside the database by which a start notices that it was put back.
+"""Epochs of the change feed, and the mark beside the database by which a start notices that it was restored.
 
 After a database was put back to an earlier state, positions of readers mean nothing, and ids could be assigned twice.
 `database restore` says so itself. Tools that restore the file (Litestream, a file system's snapshot, ``cp``) do not,

@@ -167,11 +167,12 @@ def demo(  # noqa: PLR0917 -- typer passes every option by its name
     - `retrovue-daemon demo --serve --port 32400 --control-port 32401`, then change something:
       `curl -d '{"library": "1", "title": "The Bat", "year": 1926}' http://127.0.0.1:32401/changes/add_movie`
       (`curl http://127.0.0.1:32401` lists all changes, faults, notifications and quirks with their arguments)
-    - `curl -d '{"kind": "deleted", "item_id": 3}' http://127.0.0.1:32401/notify/lie`: the server sends notifications
-      about its changes, and others on request
-    - `curl -d '{"pace": 0.5}' http://127.0.0.1:32401/notifications`: half a second between two notifications
-    - `curl -d '{"args": [1001, 1002]}' http://127.0.0.1:32401/changes/add_again`: arguments without a name, which
-      that list marks with `*`, are in the list `args`
+    - `curl -d '{"kind": "deleted", "item_id": 3}' http://127.0.0.1:32401/notify/lie`, which sends a wrong
+      notification
+    - `curl -d '{"pace": 0.5}' http://127.0.0.1:32401/notifications`, which sets half a second between two
+      notifications
+    - `curl -d '{"args": [1001, 1002]}' http://127.0.0.1:32401/changes/add_again`, for arguments that have no name
+      (the list of changes marks them with `*`)
     """
     import_lightly()
     import asyncio  # noqa: PLC0415 -- not for --help
