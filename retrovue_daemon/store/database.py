@@ -14,7 +14,7 @@ import structlog
 from retrovue_daemon.errors import LOCKED_HINT, DatabaseHeld, DatabaseUnusable
 from retrovue_daemon.store.connection import connected
 from retrovue_daemon.store.feed.recording import last_entry
-from retrovue_daemon.store.file.epoch import enter, leave, left_log, mark_path
+from retrovue_daemon.store.file.epoch import enter, highest_ids, leave, left_log, mark_path
 from retrovue_daemon.store.file.identity import OpenFiles
 from retrovue_daemon.store.file.lock import database_lock, lock_path
 from retrovue_daemon.store.file.preparation import Interruption, check_place, hand_over, prepare
@@ -106,8 +106,8 @@ async def _leave_epoch(files: OpenFiles, reader: Connection, epoch: Mark, mode: 
     """Note, after the last write, that this process ended cleanly."""
     if files.lost is None:
         with suppress(sqlite3.Error):  # the next start then begins a new epoch
-            last = await reader.run(last_entry)
-            await asyncio.to_thread(leave, files.path, epoch, last, mode=mode)
+            last, ids = await reader.run(last_entry), await reader.run(highest_ids)
+            await asyncio.to_thread(leave, files.path, epoch, last, ids, mode=mode)
 
 
 @asynccontextmanager

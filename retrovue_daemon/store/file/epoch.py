@@ -11,6 +11,7 @@ one that the last process left if both agree and
   commits, and a database that was restored has no log.
 
 In any doubt a new epoch begins: readers read everything anew, and the ids of new rows jump. Neither loses anything.
+The file beside the database also holds the highest ids, so that they jump further if the same copy is put back again.
 """
 
 from __future__ import annotations
@@ -44,18 +45,22 @@ _HIGHEST: Final = 2**62
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
-_LONGEST: Final = 1_000
-"""Bytes of the mark that are read."""
+_LONGEST: Final = 100_000
+"""Bytes of the mark that are read: other programs may have tables, too."""
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """What the last process left: the text of the epoch (``opened``), and the length of the feed at its end."""
+    """What the last process left: the text of the epoch (``opened``), the length of the feed, and the highest ids.
+
+    If it did not end cleanly, the length and the ids are those at its start.
+    """
 
     opened: str
     inode: int
     boot_id: str | None
     last_seq: int
     is_clean: bool
+    ids: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 def mark_path(database: Path) -> Path:
@@ -88,9 +93,10 @@ def enter(database: Path, *, found_log: bool, mode: int = 0o600) -> Mark:
             connection.execute("BEGIN IMMEDIATE")
             if begins:
                 begin_epoch(connection)
+                keep_free(connection, {name: last + JUMP for name, last in (left.ids if left else {}).items()})
             connection.execute("UPDATE feed SET opened = ?", (opened,))
             connection.execute("COMMIT")
-        mark = Mark(opened, inode, boot_id, last_entry(connection), is_clean=False)
+        mark = Mark(opened, inode, boot_id, last_entry(connection), is_clean=False, ids=highest_ids(connection))
     if begins:
         hint = "readers of the change feed read everything anew; ids of new items jump by a million"
         log.warning("feed.epoch_began", database=str(database), hint=hint)
@@ -98,20 +104,20 @@ def enter(database: Path, *, found_log: bool, mode: int = 0o600) -> Mark:
     return mark
 
 
-def leave(database: Path, mark: Mark, last_seq: int, *, mode: int = 0o600) -> None:
-    """Note that a process ended cleanly after this entry of the feed."""
-    _write(database, msgspec.structs.replace(mark, last_seq=last_seq, is_clean=True), mode)
+def leave(database: Path, mark: Mark, last_seq: int, ids: dict[str, int], *, mode: int = 0o600) -> None:
+    """Note that a process ended cleanly after this entry of the feed, with these highest ids."""
+    _write(database, msgspec.structs.replace(mark, last_seq=last_seq, ids=ids, is_clean=True), mode)
 
 
 def begin_epoch(connection: sqlite3.Connection) -> None:
     """Give the feed another id, and let all ids jump, within the caller's transaction."""
-    keep_free(connection, {name: last + JUMP for name, last in _highest_ids(connection)})
+    keep_free(connection, {name: last + JUMP for name, last in highest_ids(connection).items()})
     connection.execute("UPDATE feed SET feed_id = lower(hex(randomblob(16)))")
 
 
 def keep_free(connection: sqlite3.Connection, ids: Mapping[str, int]) -> None:
     """Assign only ids above these, by table; readers of the feed before that read everything anew."""
-    for name, last in _highest_ids(connection):
+    for name, last in highest_ids(connection).items():
         # Higher ones come from other programs: there would soon be no more ids.
         if last < ids.get(name, 0) < _HIGHEST:
             connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (name,))
@@ -119,13 +125,13 @@ def keep_free(connection: sqlite3.Connection, ids: Mapping[str, int]) -> None:
     connection.execute("UPDATE feed SET floor = (SELECT last_seq FROM feed_state)")
 
 
-def _highest_ids(connection: sqlite3.Connection) -> list[tuple[str, int]]:
+def highest_ids(connection: sqlite3.Connection) -> dict[str, int]:
     """Return the highest id that each table has assigned so far."""
     query = (
         "SELECT t.name, ifnull((SELECT max(CAST(s.seq AS INTEGER)) FROM sqlite_sequence AS s WHERE s.name = t.name),"
         " 0) FROM sqlite_schema AS t WHERE t.type = 'table' AND t.sql LIKE '%AUTOINCREMENT%'"
     )
-    return connection.execute(query).fetchall()
+    return dict(connection.execute(query).fetchall())
 
 
 def _boot_id() -> str | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -92,17 +94,20 @@ def test_the_loop_in_python(path) -> None:
     def store(*now: Any) -> None:
         position[:] = now
 
-    def wait(_db: sqlite3.Connection) -> None:
+    def sleep(_seconds: float) -> None:
         assert copy == films(path)
         number = next(steps, None)
         if number is None:
             raise Ended
         step(path, number)
+        # Each time, another file is at its place.
+        shutil.copyfile(path, path.with_name("copy.db"))
+        path.with_name("copy.db").replace(path)
 
     code = LOOPS["Python"].replace("/var/lib/retrovue-daemon/retrovue.db", str(path))
-    names = {"sqlite3": sqlite3, "load": lambda: position, "store": store, "wait": wait}
+    own = {"load": lambda: position, "store": store, "read_all": read_all, "read_again": read_again}
     with pytest.raises(Ended):
-        exec(code, names | {"read_all": read_all, "read_again": read_again})  # noqa: S102 -- from our own page
+        exec(code, own | {"sqlite3": sqlite3, "time": SimpleNamespace(sleep=sleep)})  # noqa: S102 -- from our own page
     assert copy == {2: "Other", 4: "Fourth"}
     assert len(read_anew) == 4
 

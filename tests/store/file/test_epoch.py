@@ -103,6 +103,19 @@ async def test_a_database_that_may_be_an_earlier_one_begins_a_new_epoch(path, tm
     assert (await _sync(path)).feed_id == after.feed_id
 
 
+async def test_the_same_copy_may_be_put_back_again(path, tmp_path) -> None:
+    """The ids after the first time are not assigned after the second, either: the mark beside the file has them."""
+    await _sync(path, "first")
+    copy = tmp_path / "copy.db"
+    shutil.copyfile(path, copy)
+    ids = []
+    for _ in range(3):
+        shutil.copyfile(copy, path)
+        await _sync(path, "another")
+        ids.append(_shows(path)[-1])
+    assert ids == [2, JUMP + 3, 2 * JUMP + 4], "the first one was what the last process left"
+
+
 @pytest.fixture
 def killed(path: Path) -> Callable[..., Mark]:
     """Leave the database as a process that was killed does; return the mark."""
@@ -131,7 +144,7 @@ async def test_a_killed_process_left_its_log(path, killed, found_log, changes, g
     """And no power cut can have lost a commit since; otherwise nothing says that the content is whole."""
     first = await _sync(path, "first")
     killed(**changes)
-    leave(path, enter(path, found_log=found_log), first.last_seq)
+    leave(path, enter(path, found_log=found_log), first.last_seq, {})
     assert ((await _sync(path)).feed_id == first.feed_id) == goes_on
 
 
@@ -195,7 +208,7 @@ async def test_a_mark_that_cannot_be_written_stops_nothing(path, monkeypatch) ->
     await _sync(path, "first")
     before = mark_path(path).read_bytes()
     monkeypatch.setattr(os, "write", full)
-    leave(path, Mark("x", 1, None, 0, is_clean=False), 7)
+    leave(path, Mark("x", 1, None, 0, is_clean=False), 7, {})
     monkeypatch.undo()
     assert mark_path(path).read_bytes() == before
     assert not list(path.parent.glob("*.partial"))
