@@ -16,7 +16,7 @@ from retrovue_daemon.config.keys import key, one_of, section
 from retrovue_daemon.config.tokens import MASK, Secret
 from retrovue_daemon.config.values import BadValue, Value, did_you_mean, duration, quoted, text
 from retrovue_daemon.errors import ConfigError, ConfigProblem
-from retrovue_daemon.logs.events import EVENTS, STATUSES
+from retrovue_daemon.logs.events import EVENTS, NOT_FOR_HOOKS, STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,6 +100,8 @@ def _convert_on(raw: list[object], _context: Context) -> tuple[str, ...]:
         event, colon, status = entry.partition(":")
         if event not in {CHANGES, *EVENTS}:
             hint = did_you_mean(event, (CHANGES, *EVENTS)) or "docs/logs.md lists the events"
+            if event in NOT_FOR_HOOKS:
+                hint = "it is logged while the database is not open, or too often: docs/hooks.md"
             raise BadValue(f"must be {ON.valid}, but {where} is {quoted(entry)}; {hint}")
         if colon and status not in STATUSES.get(event, ()):
             valid = ", ".join(STATUSES.get(event, ()))

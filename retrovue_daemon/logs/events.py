@@ -10,14 +10,20 @@ NOT_FOR_HOOKS: Final = frozenset(
         "daemon.crashed",
         "daemon.starting",
         "daemon.stopped",
+        "feed.epoch_began",
+        "feed.mark_failed",
         "http.request",
         "log.lines_lost",
         "process.uncaught",
         "python.message",
         "simulated_plex.failed",
+        "store.hard_links",
+        "store.log_left",
+        "store.replaced",
+        "store.restored",
     }
 )
-"""Events before the database is open or after it is closed, of other programs, or one per request to a server."""
+"""Events while the database is not open, of other programs, or one per request to a server."""
 
 EVENTS: Final = frozenset(
     {
@@ -40,8 +46,6 @@ EVENTS: Final = frozenset(
         "details.skipped",
         "events.applied",
         "events.unreadable",
-        "feed.epoch_began",
-        "feed.mark_failed",
         "feed.purge_failed",
         "feed.purged",
         "hook.crashed",
@@ -98,12 +102,8 @@ EVENTS: Final = frozenset(
         "store.check_failed",
         "store.damaged",
         "store.failed",
-        "store.hard_links",
         "store.interrupted",
-        "store.log_left",
         "store.recovered",
-        "store.replaced",
-        "store.restored",
         "store.waiting",
         "sync.blocked",
         "sync.crashed",
