@@ -308,9 +308,7 @@ class ServerWorker:
             )
         for job in work.jobs:
             job.end(work.library_id, reports)
-        ended = [each.result() for each in reports if each.done()]
-        listed = any(each.run.kind == "full" for each in ended)
-        self.live.passes_ended(work.target, sum(each.duration_s for each in ended), listed=listed)
+        self.live.passes_ended(work.target, [each.result() for each in reports if each.done()])
         if not self._running and self.health.is_usable:
             self.details.resume()
         self._wake.set()

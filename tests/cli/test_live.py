@@ -7,6 +7,7 @@ import sqlite3
 import time
 from contextlib import closing
 
+import msgspec
 import pytest
 
 from retrovue_daemon.store.file.lock import database_lock
@@ -84,7 +85,7 @@ def test_programs_get_every_fact(on, store) -> None:
     (server,) = json.loads(on("status", "--json").out)["servers"]
     assert server["live"] == {
         "is_live": True, "is_off": False, "channel": "websocket", "since": state.since, "reason": None, "hint": None,
-        "is_owner": True, "last_notification_at": state.last_frame_at, "latest_delay_s": 2.345,
+        "is_owner": True, "is_silent": False, "last_notification_at": state.last_frame_at, "latest_delay_s": 2.345,
     }  # fmt: skip
 
 
@@ -146,6 +147,14 @@ def test_a_shared_token_is_shown(on, store) -> None:
         told = " ".join(on(*command).out.split())
         assert "event stream since 2 h 3 min" in told
         assert "the token is not the owner's" in told
+
+
+@pytest.mark.usefixtures("daemon")
+def test_a_server_that_announces_nothing_is_shown(on, store) -> None:
+    """Although it is live: the interval stays as it is."""
+    store(msgspec.structs.replace(live(), is_silent=True))
+    for command in (("status",), ("servers", "list")):
+        assert "polls find what the server does not announce" in " ".join(on(*command).out.split())
 
 
 @pytest.mark.usefixtures("daemon")

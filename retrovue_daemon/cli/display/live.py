@@ -62,6 +62,7 @@ def plain_live(state: LiveState | None) -> dict[str, object] | None:
         "reason": state.reason,
         "hint": state.hint,
         "is_owner": state.is_owner,
+        "is_silent": state.is_silent,
         "last_notification_at": state.last_frame_at,
         "latest_delay_s": None if state.delay_ms is None else state.delay_ms / 1000,
     }
@@ -75,6 +76,8 @@ def _facts(state: LiveState) -> list[str]:
         facts.append(f"latest change after {state.delay_ms / 1000:.1f} s")
     if state.is_owner is not True:
         facts.append("polled as often as before, because the token is not the owner's")
+    if state.is_silent:
+        facts.append("polled as often as before, because polls find what the server does not announce")
     return facts
 
 

@@ -85,6 +85,8 @@ class LiveConnection:
         self._channels: tuple[Channel, Channel] = ("websocket", "event stream")
         self._short = 0
         self._unreadable = False
+        self.has_hinted = False
+        """Whether the latest connection has brought any hint."""
 
     async def run(self, client: PlexClient) -> Never:
         """Keep a connection until cancelled."""
@@ -133,12 +135,16 @@ class LiveConnection:
             is_owner = await client.is_owner()
             proof = asyncio.create_task(self._prove(channel, is_owner=is_owner), name=f"live proof {self._server}")
             try:
+                self.has_hinted = False
                 self._connected()
                 async for raw in frames:
                     found = read_frame(raw.data, raw.event)
                     self._pending.note_frame()
                     self._pending.add(hint for hint in found.hints if not _is_echo(hint, client))
                     self._status.heard()
+                    if found.hints:
+                        self.has_hinted = True
+                        self._status.announced(is_silent=False)
                     self._note_dropped(found.dropped + (not found.readable))
                     self._heard()
             finally:

@@ -89,6 +89,11 @@ class LiveStatus:
         """Record that a frame arrived."""
         self.latest = replace(self.latest, last_frame_at=self._clock.now())
 
+    def announced(self, *, is_silent: bool) -> None:
+        """Record that the server announces something, or that it should have."""
+        if is_silent != self.latest.is_silent:
+            self._set(replace(self.latest, is_silent=is_silent))
+
     def applied(self, delay_s: float) -> None:
         """Record the seconds from the first hint to the rows."""
         self.latest = replace(self.latest, delay_ms=round(delay_s * 1000))
@@ -103,6 +108,7 @@ class LiveStatus:
             or stored is None
             or self.server_id != self._stored_id
             or (state.is_live, state.reason, state.since) != (stored.is_live, stored.reason, stored.since)
+            or state.is_silent != stored.is_silent
             or (state.last_frame_at or 0) - (stored.last_frame_at or 0) >= STORE_S
         )
         if is_news:

@@ -17,12 +17,13 @@ from retrovue_daemon.store.tables.libraries import read_libraries
 from retrovue_daemon.store.tables.servers import machine_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Never
 
     from retrovue_daemon.sources.plex.client import PlexClient
     from retrovue_daemon.sync.rounds import MergedRows
     from retrovue_daemon.sync.target import LibraryTarget
+    from retrovue_daemon.sync.verdict import PassReport
 
 MARKERS_S: Final = 600.0
 """Seconds between two times that a library's new items are read again because markers were made."""
@@ -75,6 +76,8 @@ class LiveUpdates:
         self._markers: dict[int, float] = {}
         self._unlisted: set[str] = set()
         """Keys of libraries over which passes have ended that did not list all of them."""
+        self._passed: set[str] = set()
+        """Keys of libraries over which a pass has succeeded since the connection; it finds what was before that."""
         self._contacted = asyncio.Event()
         self._news = asyncio.Event()
         self._settings = asyncio.Event()
@@ -98,15 +101,22 @@ class LiveUpdates:
         kept = {key: target for key, target in self._items.targets.items() if target.row.id != library_id}
         self._items.targets = kept
 
-    def passes_ended(self, library: LibraryTarget, seconds: float, *, listed: bool) -> None:
+    def passes_ended(self, library: LibraryTarget, reports: Sequence[PassReport]) -> None:
         """Read once more what was read while passes over a library ran: their pages may have been older.
 
-        They took so many seconds. If they ``listed`` only what was updated, they may leave something to a listing.
+        If they did not list all of it, they may leave something to a listing. If they found what servers announce,
+        this one should have.
         """
+        listed = any(each.run.kind == "full" for each in reports)
+        if library.row.key not in self._passed:
+            if reports and all(each.run.status == "ok" for each in reports):
+                self._passed.add(library.row.key)
+        elif any(map(_has_found, reports)) and self.status.latest.is_live and not self._connection.has_hinted:
+            self.status.announced(is_silent=True)
         if not listed:
             self._unlisted.add(library.row.key)
             self._wake()
-        self._pending.note_passes(library.row.key, seconds)
+        self._pending.note_passes(library.row.key, sum(each.duration_s for each in reports))
         if self._items.passes_ended(library):
             self._wake()
 
@@ -179,8 +189,8 @@ class LiveUpdates:
         await client.confirm_machine(known)
 
     def _changed(self) -> None:
-        """Poll at the usual interval again if the server is no longer live."""
-        if not self.status.latest.is_live:
+        """Poll at the usual interval again if the server no longer announces its changes."""
+        if not self.status.latest.may_stretch:
             self._worker.poll_within(self._worker.context.timing.interval)
         self._wake()
 
@@ -189,6 +199,7 @@ class LiveUpdates:
 
     def _catch_up(self) -> None:
         """Poll the server: what happened before the connection is not announced again."""
+        self._passed.clear()
         self._worker.poll_again()
         self._wake()
 
@@ -242,3 +253,9 @@ class LiveUpdates:
             if is_meant and self._markers.get(target.row.id, float("-inf")) + MARKERS_S <= now:
                 self._markers[target.row.id] = now
                 await self._worker.details.markers_made(target.row.id)
+
+
+def _has_found(report: PassReport) -> bool:
+    """Return whether a pass found what servers announce; a full listing also finds updates that they never do."""
+    counts = report.run.counts
+    return bool(counts.added or counts.removed or (report.run.kind == "quick" and counts.updated))

@@ -21,7 +21,8 @@ class LiveState(msgspec.Struct, frozen=True):
 
     ``channel`` is ``websocket`` or ``event stream``. If the server is not live, ``reason`` says why, and ``hint``
     what to do; without a reason, the first connection is being made. ``is_off`` means that the configuration says so.
-    ``delay_ms`` is the latest time from a first notification to the rows.
+    ``delay_ms`` is the latest time from a first notification to the rows. ``is_silent`` means that polls have found
+    what the server should have announced, and that it has announced nothing at all.
     """
 
     is_live: bool
@@ -33,11 +34,12 @@ class LiveState(msgspec.Struct, frozen=True):
     last_frame_at: int | None = None
     delay_ms: int | None = None
     hint: str | None = None
+    is_silent: bool = False
 
     @property
     def may_stretch(self) -> bool:
-        """Whether polls may become rare: not if the token is not the owner's, to whom the server says everything."""
-        return self.is_live and self.is_owner is True
+        """Whether polls may become rare: only if the server announces what happens, and to its owner everything."""
+        return self.is_live and self.is_owner is True and not self.is_silent
 
 
 def read_live(connection: sqlite3.Connection) -> dict[int, LiveState]:

@@ -196,6 +196,7 @@ async def test_a_server_that_restarts_is_followed_again_without_a_word(live, ple
     await seen(events, "round.finished", rounds + 1)
     await live.rest()
     assert rows("SELECT count(*) FROM movies WHERE title = 'While it started'") == [(1,)]
+    assert live.service.supervisor.workers["home"].live.status.latest.may_stretch
 
 
 async def test_the_other_channel_is_used_where_one_is_refused(serve, config, plex, events):
@@ -381,6 +382,21 @@ async def test_a_shared_token_keeps_the_interval(serve, config, plex, events):
     await Live(service, plex).rest()  # there was one round or two: the connection is made beside the first
     assert 0.9 * 300 <= worker._schedule.due_in <= 1.1 * 300
     assert events.of("server.not_live") == []
+
+
+async def test_a_connection_that_brings_nothing_does_not_make_polls_rare(live, plex):
+    """It may look well: pings are answered. When something is announced after all, the server is trusted again."""
+    worker, status = live.service.supervisor.workers["home"], live.service.supervisor.workers["home"].live.status
+    film = next(iter(plex.world.movies()))
+    assert status.latest.may_stretch
+    plex.world.put(replace(film, title="Unannounced", updated_at=plex.world.now + 1))
+    worker.poll_within(0)
+    await live.rest()
+    assert status.latest.is_silent
+    assert worker._schedule.due_in <= 330
+    plex.notify.scan("1")
+    await live.after(0)
+    assert status.latest.may_stretch
 
 
 @pytest.mark.parametrize("trouble", ["slow", "asleep", "gone"])
