@@ -45,6 +45,17 @@ def only(stage: list[Instruction], name: str) -> str:
     return found
 
 
+ARGUMENTS = dict(rest.split("=", 1) for had, rest in BUILD if had == "ARG")
+
+
+def test_the_image_can_have_the_optional_dependencies() -> None:
+    """By an argument, which is empty unless it is given."""
+    assert ARGUMENTS["EXTRAS"] == ""
+    assert only(BUILD, "RUN").endswith('".${EXTRAS}"')
+    (extra,) = re.findall(r"EXTRAS=\[(\w+)\]", CHECKOUT.joinpath("Containerfile").read_text("utf-8"))
+    assert extra in PROJECT["optional-dependencies"]
+
+
 @pytest.fixture(scope="module")
 def service() -> dict[str, Any]:
     (found,) = COMPOSE["services"].values()
@@ -53,9 +64,7 @@ def service() -> dict[str, Any]:
 
 def test_the_base_is_a_python_that_the_project_supports() -> None:
     """Both stages have the same base: the environment of the one runs on the Python of the other."""
-    base = only(BUILD, "ARG").partition("=")
-    assert base[0] == "BASE"
-    version = re.search(r"python:(\d\.\d+)", base[2])
+    version = re.search(r"python:(\d\.\d+)", ARGUMENTS["BASE"])
     assert version is not None
     assert f"Programming Language :: Python :: {version[1]}" in PROJECT["classifiers"]
     assert {only(stage, "FROM").split()[0] for stage in (BUILD, FINAL)} == {"${BASE}"}
@@ -138,4 +147,4 @@ def test_the_page_names_commands_that_exist() -> None:
     assert named <= {*COMMANDS, *GROUPS}
     for text in (str(SYSTEM_CONFIG), str(SYSTEM_STATE), f"`{only(FINAL, 'USER')}`", "retrovue-daemon health"):
         assert text in PAGE
-    assert f"`{only(BUILD, 'ARG').rpartition('/')[2]}`" in PAGE
+    assert f"`{ARGUMENTS['BASE'].rpartition('/')[2]}`" in PAGE
