@@ -31,10 +31,10 @@ _EXAMPLES = 3
 
 @app.command("list")
 def list_hooks(config: ConfigOption = None, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
-    """List the hooks of the configuration: what they get, whom they call, how far they have come, and why they fail.
+    """List the hooks of the configuration: what each gets and calls, what it has delivered, and why it fails.
 
-    Only the running daemon delivers; without one, the list shows how far the last one came. Of an address, only the
-    host is shown, of a command only the program.
+    Only the running daemon calls hooks; without one, the list shows how far the last one came. An address is shown
+    without its path, and a command without its arguments, because they may be secrets.
 
     Examples:
 
@@ -72,8 +72,8 @@ def try_hook(
 ) -> None:
     """Call a hook once with an example: an object of the type `test`, with the newest changes of the database.
 
-    The receiver is called exactly as the daemon does it, also signed. Nothing is stored, and no change or event that
-    waits for the hook is touched. Exit code 1 means that the receiver did not accept it.
+    The request or command is the same as the daemon's, with the signature. Nothing is stored, and changes and events
+    that wait for the hook stay as they are. Exit code 1 means that the receiver did not accept the example.
 
     Examples:
 

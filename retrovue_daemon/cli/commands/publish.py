@@ -95,11 +95,11 @@ def copy_again(
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let the daemon copy all rows to PostgreSQL again, for example after somebody has changed rows there.
+    """Let the daemon copy all rows to PostgreSQL again, for example after rows there were changed by hand.
 
-    The running daemon begins at once, or within a minute if publishing fails just now; otherwise a daemon does it
-    after its next start. Readers see the old rows until all new ones are there. A restored database and a dropped
-    schema need no request.
+    A running daemon begins at once, or within a minute if publishing is failing. Without one, the daemon does it
+    after its next start. Readers see the old rows until all new ones are there. You need not run this command after
+    `database restore`, or if the schema was dropped: then the daemon copies all rows by itself.
 
     Examples:
 
