@@ -34,7 +34,7 @@ def store(database):
     return store
 
 
-def live(*, is_owner: bool = True, channel: str = "websocket") -> LiveState:
+def live(*, is_owner: bool | None = True, channel: str = "websocket") -> LiveState:
     now = int(time.time())
     return LiveState(
         is_live=True, since=now - 7380, channel=channel, is_owner=is_owner, last_frame_at=now - 300, delay_ms=2345
@@ -155,6 +155,12 @@ def test_a_server_that_announces_nothing_is_shown(on, store) -> None:
     store(msgspec.structs.replace(live(), is_silent=True))
     for command in (("status",), ("servers", "list")):
         assert "polls find what the server does not announce" in " ".join(on(*command).out.split())
+
+
+@pytest.mark.usefixtures("daemon")
+def test_a_token_of_which_the_server_says_nothing_is_shown(on, store) -> None:
+    store(live(is_owner=None))
+    assert "does not say whether the token is the owner's" in " ".join(on("status").out.split())
 
 
 @pytest.mark.usefixtures("daemon")

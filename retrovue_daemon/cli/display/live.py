@@ -74,7 +74,9 @@ def _facts(state: LiveState) -> list[str]:
         facts.append(f"last notification {ago(min(state.last_frame_at, time.time()))}")
     if state.delay_ms is not None:
         facts.append(f"latest change after {state.delay_ms / 1000:.1f} s")
-    if state.is_owner is not True:
+    if state.is_owner is None:
+        facts.append("polled as often as before, because the server does not say whether the token is the owner's")
+    elif not state.is_owner:
         facts.append("polled as often as before, because the token is not the owner's")
     if state.is_silent:
         facts.append("polled as often as before, because polls find what the server does not announce")

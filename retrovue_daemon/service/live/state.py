@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+NOT_OWNERS = "the token is not the owner's"
+
 STORE_S = 600
 """Seconds between two times that the last frame is stored, as long as nothing else changes."""
 
@@ -53,8 +55,9 @@ class LiveStatus:
                 is_owner=is_owner,
             )
         )
-        owner = {} if is_owner else {"hint": "the token is not the owner's, so the interval of polls stays as it is"}
-        log.info("server.live", server=self._server, channel=channel, **owner)
+        whose = "the server does not say whether the token is the owner's" if is_owner is None else NOT_OWNERS
+        hint = {} if is_owner else {"hint": f"{whose}, so the interval of polls stays as it is"}
+        log.info("server.live", server=self._server, channel=channel, **hint)
 
     def end(self, error: DaemonError | None) -> bool:
         """Record that the server is not live, and log why when that begins; None if notifications are off.
@@ -112,8 +115,9 @@ class LiveStatus:
             or (state.last_frame_at or 0) - (stored.last_frame_at or 0) >= STORE_S
         )
         if is_news:
-            self._stored, self._stored_id = state, self.server_id
-            await self._database.writer.run(store_live, self.server_id, state)
+            server_id = self.server_id
+            await self._database.writer.run(store_live, server_id, state)
+            self._stored, self._stored_id = state, server_id
 
     def _set(self, state: LiveState) -> None:
         self.latest = state

@@ -384,6 +384,13 @@ async def test_a_shared_token_keeps_the_interval(serve, config, plex, events):
     assert events.of("server.not_live") == []
 
 
+async def test_a_server_that_does_not_say_whose_token_it_is(serve, config, plex, events):
+    """That is not the same as a token that is not the owner's."""
+    plex.faults.fail("/status/sessions", status=500, times=None)
+    await serve(config(table(plex, notifications=True)))
+    assert "does not say" in (await events.next("server.live"))["hint"]
+
+
 async def test_a_connection_that_brings_nothing_does_not_make_polls_rare(live, plex):
     """It may look well: pings are answered. When something is announced after all, the server is trusted again."""
     worker, status = live.service.supervisor.workers["home"], live.service.supervisor.workers["home"].live.status
