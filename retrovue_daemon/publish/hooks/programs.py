@@ -6,14 +6,15 @@ import asyncio
 import os
 import signal
 import tempfile
+from asyncio.subprocess import Process
 from contextlib import contextmanager, suppress
-from typing import IO, TYPE_CHECKING, Final, Self
+from typing import IO, TYPE_CHECKING, Any, Final, Self
 
 from retrovue_daemon.config.hooks import PROGRAM_PATH
 from retrovue_daemon.errors import HookFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Coroutine, Iterator, Sequence
 
 MOST_OUTPUT: Final = 1_000
 """Bytes of the end of the output that an error shows; the rest is dropped as it comes."""
@@ -33,19 +34,16 @@ async def run_program(arguments: Sequence[str], content: bytes, name: str, timeo
     It leads a process group, which is ended after ``timeout`` seconds, or if the caller is cancelled.
     """
     with _file_of(content) as stdin, _Output() as output:
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *arguments,
-                stdin=stdin,
-                stdout=output.end,
-                stderr=output.end,
-                env=_environment(name),
-                cwd="/",
-                start_new_session=True,
-            )
-        except OSError as error:
-            reason = (error.strerror or type(error).__name__).lower()
-            raise HookFailed(f"the command cannot be run: {reason}", lasting=True) from None
+        starting = asyncio.create_subprocess_exec(
+            *arguments,
+            stdin=stdin,
+            stdout=output.end,
+            stderr=output.end,
+            env=_environment(name),
+            cwd="/",
+            start_new_session=True,
+        )
+        process = await _started(starting, name)
         output.close_end()
         try:
             async with asyncio.timeout(timeout):
@@ -58,6 +56,21 @@ async def run_program(arguments: Sequence[str], content: bytes, name: str, timeo
         output.read()
         if code:
             raise HookFailed(_how(code) + (f": {output.text}" if output.text else ""))
+
+
+async def _started(starting: Coroutine[Any, Any, Process], name: str) -> Process:
+    """Return the process. If the caller is cancelled before it is there, asyncio alone would end only its leader."""
+    task = asyncio.create_task(starting, name=f"start of the command of hook {name}")
+    try:
+        return await asyncio.shield(task)
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise HookFailed(f"the command cannot be run: {reason}", lasting=True) from None
+    except asyncio.CancelledError:
+        (process,) = await asyncio.gather(task, return_exceptions=True)
+        if isinstance(process, Process):
+            await _end_group(process)
+        raise
 
 
 def _environment(name: str) -> dict[str, str]:
@@ -135,7 +148,7 @@ class _Output:
         asyncio.get_running_loop().remove_reader(self._start)
 
 
-async def _end_group(process: asyncio.subprocess.Process) -> None:
+async def _end_group(process: Process) -> None:
     """End a process and all that it started in its group, with SIGKILL if SIGTERM is not enough."""
     for number, seconds in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, END_S)):
         with suppress(ProcessLookupError):

@@ -114,6 +114,31 @@ async def test_a_daemon_that_stops_ends_its_commands(tmp_path, start, change, mo
     _are_gone(pids)
 
 
+async def test_a_command_that_just_starts_is_ended_with_its_children(tmp_path, monkeypatch) -> None:
+    """It may have children before asyncio knows it."""
+    pids, reached, going_on = tmp_path / "pids", asyncio.Event(), asyncio.Event()
+    start = asyncio.create_subprocess_exec
+
+    async def slowly(*arguments, **keys):
+        process = await start(*arguments, **keys)
+        while not pids.exists() or not pids.read_text().endswith("\n"):  # noqa: ASYNC110 -- another process makes it
+            await asyncio.sleep(0.005)
+        reached.set()
+        await going_on.wait()
+        return process
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", slowly)
+    command = script(tmp_path / "hook", f"sleep 600 & echo $$ $! > {pids}; wait")
+    running = asyncio.create_task(run_program([command], b"", "a", 60))
+    await reached.wait()
+    running.cancel()
+    await asyncio.sleep(0)
+    going_on.set()
+    await asyncio.gather(running, return_exceptions=True)
+    assert running.cancelled()
+    _are_gone(pids)
+
+
 async def test_a_program_in_the_background_holds_nothing_up(tmp_path) -> None:
     """It keeps the output open, and goes on after the command has ended."""
     pids = tmp_path / "pids"
