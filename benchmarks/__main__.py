@@ -23,6 +23,8 @@ from benchmarks.figures import all_figures
 from benchmarks.hooks import NAME as HOOKS
 from benchmarks.hooks import measure_hooks
 from benchmarks.live import NAME, measure_live
+from benchmarks.postgresql import NAME as POSTGRESQL
+from benchmarks.postgresql import measure_postgresql
 from benchmarks.process import ProgramFailed, compile_all, measure
 from benchmarks.rounds import run_case
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from benchmarks.figures import Figures
     from benchmarks.hooks import HookDelays
     from benchmarks.live import Live
+    from benchmarks.postgresql import Publishing
 
 HELP_ROUNDS = 5
 BEGAN = time.monotonic()
@@ -39,19 +42,20 @@ BEGAN = time.monotonic()
 def main() -> None:
     """Run the selected cases and print the results. People judge whether a budget holds: machines are noisy."""
     arguments = _arguments()
-    names = [name for name in arguments.only if name not in {NAME, HOOKS}]
+    names = [name for name in arguments.only if name not in {NAME, HOOKS, POSTGRESQL}]
     cases = chosen(names, full=arguments.full) if names or not arguments.only else []
     compile_all()
     outcomes = [run_case(case, arguments.rounds or case.rounds, _say) for case in cases]
     figures = all_figures(outcomes)
     live = measure_live(_say) if not arguments.only or NAME in arguments.only else None
     hooks = measure_hooks(_say) if not arguments.only or HOOKS in arguments.only else None
+    publishing = measure_postgresql(_say) if not arguments.only or POSTGRESQL in arguments.only else None
     help_s = median(_help_s() for _ in range(HELP_ROUNDS))
-    budgets = judge(figures, help_s, live, hooks)
-    results = _results(figures, live, hooks, budgets, help_s)
+    budgets = judge(figures, help_s, live, hooks, publishing)
+    results = _results(figures, live, hooks, publishing, budgets, help_s)
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    _print(figures, live, hooks, budgets, markdown=arguments.markdown)
+    _print(figures, live, hooks, publishing, budgets, markdown=arguments.markdown)
     if arguments.plot is not None:
         _plot(results, arguments.plot)
 
@@ -60,7 +64,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--full", action="store_true", help="also the largest libraries: a quarter of an hour in all")
     parser.add_argument("--rounds", type=_number, help="so many rounds of each case, instead of one to nine")
-    names = [*(case.name for case in CASES), NAME, HOOKS]
+    names = [*(case.name for case in CASES), NAME, HOOKS, POSTGRESQL]
     parser.add_argument("--only", nargs="+", default=[], choices=names, metavar="NAME", help=", ".join(names))
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep all figures here")
     parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown")
@@ -88,7 +92,12 @@ def _help_s() -> float:
 
 
 def _results(
-    figures: list[Figures], live: Live | None, hooks: HookDelays | None, budgets: list[Budget], help_s: float
+    figures: list[Figures],
+    live: Live | None,
+    hooks: HookDelays | None,
+    publishing: Publishing | None,
+    budgets: list[Budget],
+    help_s: float,
 ) -> dict[str, object]:
     return {
         "machine": report.machine(),
@@ -100,18 +109,26 @@ def _results(
         ],
         "live": None if live is None else dataclasses.asdict(live),
         "hooks": None if hooks is None else dataclasses.asdict(hooks),
+        "postgresql": None if publishing is None else dataclasses.asdict(publishing),
         "budgets": [dataclasses.asdict(budget) for budget in budgets],
     }
 
 
 def _print(
-    figures: list[Figures], live: Live | None, hooks: HookDelays | None, budgets: list[Budget], *, markdown: bool
+    figures: list[Figures],
+    live: Live | None,
+    hooks: HookDelays | None,
+    publishing: Publishing | None,
+    budgets: list[Budget],
+    *,
+    markdown: bool,
 ) -> None:
     tables = [
         report.measured_table(figures) if figures else None,
         None if live is None else report.live_table(live),
         None if live is None else report.flood_table(live),
         None if hooks is None else report.hook_table(hooks),
+        None if publishing is None else report.publishing_table(publishing),
         report.budget_table(budgets),
         report.politeness_table(figures),
     ]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from benchmarks.figures import Figures
     from benchmarks.hooks import HookDelays
     from benchmarks.live import Live
+    from benchmarks.postgresql import Publishing
 
 FLOOR_RATIO = 0.7
 PLEXAPI_RATIO = 6.0
@@ -39,6 +40,12 @@ LIVE_REST_S, LIVE_BUSY_S = 3.0, 5.0
 HOOK_S = 1.0
 """The delay from a commit to the request of a hook that gathers nothing."""
 
+FILL_RATIO = 0.4
+"""The rate of PostgreSQL's first fill, of that of a bare COPY of the same rows into the same tables."""
+
+PUBLISHED_S = 1.0
+"""The delay from SQLite's commit to PostgreSQL's, at rest."""
+
 LINEAR = 1.1
 """The exponent; slightly above 1 because the database's trees get deeper."""
 
@@ -58,7 +65,11 @@ class Budget:
 
 
 def judge(
-    figures: list[Figures], help_s: float | None, live: Live | None = None, hooks: HookDelays | None = None
+    figures: list[Figures],
+    help_s: float | None,
+    live: Live | None = None,
+    hooks: HookDelays | None = None,
+    publishing: Publishing | None = None,
 ) -> list[Budget]:
     """Compare the budgets with the measurements; those not measured are omitted."""
     budgets = [*_rates(figures), *_passes(figures), *_growth(figures), *_process(figures)]
@@ -68,6 +79,8 @@ def judge(
         worst = max(hooks.rest_s)
         what = "commit to a hook's request, without wait: worst"
         budgets.append(Budget(what, f"≤ {HOOK_S:.0f} s", f"{worst:.2f} s", worst <= HOOK_S))
+    if publishing is not None:
+        budgets += _publishing(publishing)
     if help_s is not None:
         budgets.append(Budget("--help", f"≤ {HELP_S} s", f"{help_s:.2f} s", help_s <= HELP_S))
     return budgets
@@ -164,6 +177,15 @@ def _process(figures: list[Figures]) -> Iterator[Budget]:
     ours = [each.most_at_once for each in figures if each.program in DAEMON]
     if ours:
         yield Budget("requests at once, one server", f"≤ {CONCURRENCY}", str(max(ours)), max(ours) <= CONCURRENCY)
+
+
+def _publishing(publishing: Publishing) -> Iterator[Budget]:
+    ratio = share_of(publishing.bare_s, 0.5) / share_of(publishing.fill_s, 0.5)
+    what = f"PostgreSQL's first fill, {publishing.episodes:,} episodes: of the rate of a bare COPY"
+    yield Budget(what, f"≥ {FILL_RATIO}", f"{ratio:.2f}", ratio >= FILL_RATIO)
+    worst = max(publishing.rest_s)
+    what = "commit in SQLite to commit in PostgreSQL, at rest: worst"
+    yield Budget(what, f"≤ {PUBLISHED_S:.0f} s", f"{worst:.2f} s", worst <= PUBLISHED_S)
 
 
 def _live(live: Live) -> Iterator[Budget]:

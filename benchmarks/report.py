@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from benchmarks.figures import Figures
     from benchmarks.hooks import HookDelays
     from benchmarks.live import Live
+    from benchmarks.postgresql import Publishing
 
 WIDEST = 1000
 """Characters per line, more than any table has: a narrow terminal or file shows the rest on the next line."""
@@ -125,6 +126,21 @@ def flood_table(live: Live) -> Table:
         )
     ]
     return Table("What that takes", heads, lines, 1)
+
+
+def publishing_table(publishing: Publishing) -> Table:
+    """Return how fast PostgreSQL is filled, and how soon a change is there."""
+    heads = (f"PostgreSQL, {publishing.episodes:,} episodes", "rows or changes", "median s", "95 % s", "worst s")
+
+    def line(what: str, number: int, seconds: list[float]) -> tuple[str, ...]:
+        return (what, _number(number), *(f"{share_of(seconds, share):.2f}" for share in (0.5, 0.95, 1.0)))
+
+    lines = [
+        line("first fill", publishing.rows, publishing.fill_s),
+        line("bare COPY of the same rows", publishing.rows, publishing.bare_s),
+        line("commit in SQLite to commit in PostgreSQL, at rest", len(publishing.rest_s), publishing.rest_s),
+    ]
+    return Table("Publishing to PostgreSQL", heads, lines, 1)
 
 
 def hook_table(hooks: HookDelays) -> Table:

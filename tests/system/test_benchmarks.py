@@ -17,6 +17,8 @@ from benchmarks.database import OF_DETAILS, TABLES, counts
 from benchmarks.figures import Figures, all_figures, find
 from benchmarks.hooks import measure_hooks
 from benchmarks.live import measure_live, share_of
+from benchmarks.postgresql import measure_postgresql
+from benchmarks.postgresql_server import programs
 from benchmarks.rounds import run_case
 from benchmarks.server import worlds
 from retrovue_daemon.demo import SimulatedPlex
@@ -156,6 +158,20 @@ def test_the_delay_of_changes_is_measured() -> None:
     for table in (report.live_table(live), report.flood_table(live), report.budget_table(judge([], None, live))):
         assert {len(line) for line in table.lines} == {len(table.heads)}
     assert [budget.promised for budget in judge([], None, live)] == ["≤ 3 s", "≤ 5 s", "≤ 50 ms"]
+
+
+@pytest.mark.skipif(programs() is None, reason="PostgreSQL is not installed")
+def test_publishing_to_postgresql_is_measured() -> None:
+    """The first fill, a bare copy of as many rows, and the delay of a change."""
+    said: list[str] = []
+    publishing = measure_postgresql(said.append, episodes=80, a_show=40, rounds=1, changes=1)
+    assert publishing is not None
+    assert (len(publishing.fill_s), len(publishing.bare_s), len(publishing.rest_s), len(said)) == (1, 1, 1, 2)
+    assert publishing.rows > 80
+    budgets = judge([], None, None, None, publishing)
+    for table in (report.publishing_table(publishing), report.budget_table(budgets)):
+        assert {len(line) for line in table.lines} == {len(table.heads)}
+    assert [budget.promised for budget in budgets] == ["≥ 0.4", "≤ 1 s"]
 
 
 def test_the_delay_of_hooks_is_measured() -> None:
