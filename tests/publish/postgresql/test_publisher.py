@@ -113,7 +113,7 @@ def interrupting(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[],
     return prepare
 
 
-@pytest.mark.parametrize("rows", [1, 300])
+@pytest.mark.parametrize("rows", [30, 300])
 async def test_a_server_that_dies_in_mid_batch_costs_one_line(
     publishing, interrupting, database, server, schema, path, events, clock, rows
 ) -> None:
