@@ -1,1 +1,1 @@
-"""Hooks: HTTP requests and commands that tell other programs what changed and what happened."""
+"""Hooks: HTTP requests and commands that report to other programs what changed and what happened."""
