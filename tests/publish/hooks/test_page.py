@@ -94,6 +94,6 @@ def test_a_signature_is_verified_in_a_shell(tmp_path, secret, code) -> None:
 
 def test_the_page_lists_the_keys() -> None:
     """All keys of the object, and no other."""
-    part = PAGE.partition("## What is sent")[2].partition("## Occasions")[0]
+    part = PAGE.partition("## What is sent")[2].partition("\n## ")[0]
     listed = {key for row in re.findall(r"^\| (`.*?) \|", part, re.MULTILINE) for key in re.findall(r"`(\w+)`", row)}
     assert listed == set(Body.__struct_fields__)
