@@ -106,6 +106,7 @@ def connected(target: Target) -> Iterator[psycopg.Connection]:
         import psycopg  # noqa: PLC0415 - an optional dependency
     except ImportError as missing:
         raise DriverMissing from missing
+    _refuse_unreadable(target.url.reveal())
     with explained(target):
         connection = psycopg.connect(target.url.reveal(), autocommit=True, **_SERVER_SETTINGS)  # type: ignore[arg-type]
     try:
@@ -116,6 +117,25 @@ def connected(target: Target) -> Iterator[psycopg.Connection]:
             yield connection
     finally:
         connection.close()
+
+
+def _refuse_unreadable(url: str) -> None:
+    """Refuse an address that libpq would split in the wrong places: its errors quote parts of the password then."""
+    import psycopg.conninfo  # noqa: PLC0415 - an optional dependency
+
+    try:
+        parts = psycopg.conninfo.conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        is_readable = False
+    else:
+        ports = str(parts.get("port") or "").replace(",", "")
+        is_readable = (not ports or ports.isdecimal()) and "@" not in str(parts.get("host") or "")
+    if not is_readable:
+        raise PublishRefused(
+            "[postgresql] url cannot be read",
+            hint="check its settings; in the password of a URL, write % as %25, @ as %40, : as %3A, / as %2F,"
+            " # as %23 and ? as %3F",
+        )
 
 
 @contextmanager

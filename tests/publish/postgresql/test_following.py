@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from retrovue_daemon.publish.postgresql import following
 from retrovue_daemon.publish.postgresql.following import Step, follow
 from retrovue_daemon.publish.postgresql.target import connected, take_origin, upgrade
 from retrovue_daemon.records import Kind
@@ -88,14 +89,15 @@ def test_a_changed_item_is_replaced_with_all_that_belongs_to_it(mirror, publish,
     assert step.rows == 0
 
 
-def test_a_file_that_passes_to_another_item_is_there_once(mirror, publish) -> None:
-    """Whichever of the two has its entry first, also in different transactions."""
-    first, second = mirror.execute("SELECT id, rating_key FROM movies ORDER BY id LIMIT 2").fetchall()
-    for (_, key), ids in ((second, [second[0]]), (first, [first[0]])):
-        mirror.execute("UPDATE media_files SET rating_key = ? WHERE rating_key IN (?, ?)", (key, first[1], second[1]))
-        record(mirror, Kind.MOVIE, "updated", ids)
-        record(mirror, Kind.MOVIE, "updated", [first[0] + second[0] - ids[0]])
-        publish()
+def test_a_file_that_passes_to_another_item_is_there_once(mirror, publish, monkeypatch) -> None:
+    """Whichever of the two has its entry first, each in a transaction of its own."""
+    monkeypatch.setattr(following, "ENTRIES_AT_ONCE", 1)
+    (one, one_key), (other, other_key) = mirror.execute("SELECT id, rating_key FROM movies ORDER BY id LIMIT 2")
+    for key, entries in ((other_key, (other, one)), (one_key, (other, one))):
+        mirror.execute("UPDATE media_files SET rating_key = ? WHERE rating_key IN (?, ?)", (key, one_key, other_key))
+        for row_id in entries:
+            record(mirror, Kind.MOVIE, "updated", [row_id])
+        assert len(publish()) == 2
 
 
 def test_tags_and_people_that_no_item_has_any_more_disappear(mirror, publish, server, schema) -> None:

@@ -22,11 +22,14 @@ from retrovue_daemon.store.file.visits import reading
 from retrovue_daemon.store.tables.publishing import mirror_id, read_report, request_resync
 from tests.support.clocks import FakeClock
 from tests.support.logs import Events
+from tests.support.patience import PATIENCE_S
 from tests.support.postgresql import PASSWORD, PostgresServer, differences
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from pathlib import Path
+
+    import psycopg
 
     from retrovue_daemon.config import PostgresqlSection
     from retrovue_daemon.store.database import Database
@@ -78,6 +81,14 @@ async def publishing(
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def waits_are(looker: psycopg.Connection, *expected: str) -> None:
+    """Look until the daemon's sessions wait for this, each of them; without any, until they are gone."""
+    query = "SELECT wait_event_type FROM pg_stat_activity WHERE application_name = 'retrovue-daemon'"
+    async with asyncio.timeout(PATIENCE_S):
+        while [found for (found,) in looker.execute(query)] != [*expected]:  # noqa: ASYNC110 -- the server is asked
+            await asyncio.sleep(0)
 
 
 async def rename(database: Database, name: str) -> None:
@@ -146,6 +157,7 @@ async def test_a_schema_that_is_dropped_is_made_again(
         connection.execute(f"DROP SCHEMA {schema} CASCADE")
     await rename(database, "attic")
     assert "does not exist" in (await events.next("postgresql.failed"))["error"]
+    assert await clock.asleep("postgresql") == clock.time + publisher.FIRST_RETRY_S
     await clock.wake("postgresql")
     await events.next("postgresql.filled")
     assert not differences(server, path, schema)
@@ -164,8 +176,25 @@ async def test_a_stop_in_the_middle_of_a_fill_leaves_nothing_behind(
         await task
     with closing(server.connect(schema)) as connection:
         assert connection.execute("SELECT count(*) FROM movies").fetchone() == (0,)
-        query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'retrovue-daemon'"
-        assert connection.execute(query).fetchone() == (0,)
+        await waits_are(connection)
+    assert not [line for line in events.lines if line["event"] == "postgresql.failed"]
+
+
+async def test_a_stop_ends_a_statement_that_waits_for_a_lock(publishing, database, server, schema, events) -> None:
+    """It is cancelled, and nothing of the daemon remains in the server."""
+    task = await publishing()
+    await events.next("postgresql.filled")
+    with (
+        closing(server.connect(schema)) as looker,
+        closing(server.connect(schema)) as holder,
+        holder.transaction(),
+    ):
+        holder.execute("LOCK TABLE plex_servers IN ACCESS EXCLUSIVE MODE")
+        await rename(database, "attic")
+        await waits_are(looker, "Lock")
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await waits_are(looker)
     assert not [line for line in events.lines if line["event"] == "postgresql.failed"]
 
 
@@ -275,6 +304,8 @@ async def test_a_requested_resync_replaces_what_others_have_changed(
     await database.writer.run(lambda connection: request_resync(connection, take_over=False))
     await events.next("postgresql.filled")
     assert not differences(server, path, schema)
+    await rename(database, "loft")
+    await events.next("postgresql.published")
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     forget = "DELETE FROM daemon_state WHERE key = 'mirror_id'"

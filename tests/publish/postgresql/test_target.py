@@ -10,7 +10,6 @@ import warnings
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-import psycopg
 import pytest
 
 from retrovue_daemon.config import Secret
@@ -178,9 +177,18 @@ def test_the_library_does_not_put_the_password_into_its_errors(server, schema) -
     for url in (server.url("nobody_of_that_name"), f"{server.url()}&colour=blue"):
         with pytest.raises(PublishError) as failed, connected(Target(Secret(url), schema, "here")):
             pass
-        assert PASSWORD not in f"{failed.value}{failed.value.hint}{failed.value.__cause__}"
+        assert PASSWORD not in f"{failed.value}{failed.value.hint}"
         assert failed.value.__cause__ is None
-        assert isinstance(failed.value.__context__, psycopg.Error)
+
+
+@pytest.mark.parametrize("password", ["pa/55word", "pa@55word", "pa#55word", "55%word", "pa?55word", "pa:55word"])
+def test_a_password_that_is_not_encoded_is_not_quoted_in_parts(password, tmp_path) -> None:
+    """Libpq would take a part of it for the port, the host or an option, and say so."""
+    target = Target(Secret(f"postgresql://plex:{password}@127.0.0.1:1/media"), "plex", "here")
+    with pytest.raises(PublishError) as failed, connected(target):
+        pass
+    assert "55" not in f"{failed.value}"
+    assert "word" not in f"{failed.value}{(failed.value.hint or '').replace('password', '')}"
 
 
 def test_the_check_says_what_there_is(server, schema, path, tmp_path, mirror) -> None:
