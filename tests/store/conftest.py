@@ -10,6 +10,7 @@ from retrovue_daemon.records import Episode, Kind, MediaFile, Movie, Season, Sho
 from retrovue_daemon.store.database import Database, open_database
 from retrovue_daemon.store.items.rows import Target
 from retrovue_daemon.store.items.upserts import BatchResult, Change, write_items
+from tests.support.feed import FeedReader
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -32,6 +33,17 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
             )
         )
         yield opened
+
+
+@pytest.fixture
+async def reader(database: Database, tmp_path: Path) -> FeedReader:
+    """A copy that follows the feed, from when the test first calls it.
+
+    ``assert reader.follow() == []`` says that everything that changed since the last call has its entry.
+    """
+    following = FeedReader(tmp_path / "mirror.db")
+    following.feed_id = "none yet"
+    return following
 
 
 @pytest.fixture

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 
-from retrovue_daemon.records import Kind
+from retrovue_daemon.records import Collection, Kind
 from retrovue_daemon.store.feed.reading import batches_since, feed_state, position_at
 from retrovue_daemon.store.feed.recording import IDS_PER_BATCH, last_entry, name_run
+from retrovue_daemon.store.items.damage import return_kept
+from retrovue_daemon.store.items.local_paths import recompute_paths
 from retrovue_daemon.store.items.rows import Target
 from retrovue_daemon.store.items.shared_files import replace_parent
 from retrovue_daemon.store.items.sweep import mark_missing, purge
 from retrovue_daemon.store.items.upserts import Change, write_items
-from tests.support.feed import FeedReader
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from retrovue_daemon.store.reinstalling import accept_identity
+from retrovue_daemon.store.tables.collections import ReadCollection, purge_collections, write_collections
+from retrovue_daemon.store.tables.servers import delete_server, read_servers
 
 ENTRIES = "SELECT op, ids FROM change_batches WHERE kind = ? AND seq > ? ORDER BY seq"
 
@@ -42,14 +43,6 @@ async def test_operations_are_told_apart(database, write, query, make, target) -
         ("missing", "[2]"),
         ("deleted", "[2]"),
     ]
-
-
-@pytest.fixture
-async def reader(database, tmp_path: Path) -> FeedReader:
-    """A copy that follows the feed, from now on."""
-    following = FeedReader(tmp_path / "mirror.db")
-    assert following.follow() == []
-    return following
 
 
 async def test_episodes_that_find_their_season_are_entered(write, query, make, reader) -> None:
@@ -78,6 +71,72 @@ async def test_children_of_a_row_that_gives_up_its_key_are_entered(
     column = "show_id" if kind is Kind.SHOW else "season_id"
     assert await query(f"SELECT id, {column} FROM episodes ORDER BY id") == [(1, 2), (2, 1)]
     assert reader.follow() == []
+
+
+COLLECTION = (
+    "INSERT INTO collections (server_id, library_id, rating_key, title, source_id, created_at, synced_at)"
+    " VALUES (1, 1, '9', 'Films', 'collection://old', 1, 1)"
+)
+MEMBER = "INSERT INTO collection_items (collection_id, position, movie_id) VALUES (1, 0, 1)"
+
+
+@pytest.fixture
+async def stored(database, write, make, reader) -> None:
+    """A film with a file, in a collection."""
+    await write(make.movie("1", make.part(1)))
+    for statement in (COLLECTION, MEMBER):
+        await database.writer.run(lambda c, each=statement: c.execute(each).close())
+    reader.follow()
+
+
+async def test_a_collection_that_loses_a_member_is_entered(database, stored, target, reader) -> None:
+    """When the film is deleted, not while it is missing."""
+    await database.writer.run(mark_missing, target, Kind.MOVIE, [1], 5, 5)
+    assert reader.follow() == []
+    await database.writer.run(purge, 1, 7)
+    assert reader.follow() == []
+    assert reader.copy["movie"] == {}
+
+
+async def test_what_happens_to_collections_is_entered(database, stored, reader) -> None:
+    """Another one gets the key, and the one that lost it is deleted."""
+    values: dict[str, Any] = dict.fromkeys(Collection.__struct_fields__)
+    values |= {"rating_key": "9", "title": "Other", "is_smart": False, "guid": "collection://new"}
+    other = Collection(**values)
+    await database.writer.run(write_collections, 1, [ReadCollection(1, other, None, 1, (), True)], 5, 5)  # noqa: FBT003
+    assert reader.follow() == []
+    await database.writer.run(purge_collections, 1, 5)
+    assert reader.follow() == []
+    assert list(reader.copy["collection"]) == [2]
+
+
+async def test_local_paths_that_change_are_entered(database, stored, query, reader) -> None:
+    """Those of files, as changes of their items."""
+    await recompute_paths(database, Target(1, 1, "Movies", lambda path: f"/elsewhere{path}"))
+    assert reader.follow() == []
+    assert await query("SELECT kind, item_id, op FROM changes ORDER BY seq DESC LIMIT 1") == [
+        ("movie", 1, "path_changed")
+    ]
+
+
+async def test_a_damaged_item_that_is_back_is_entered(database, stored, make, target, reader) -> None:
+    """Although none of its values is written."""
+    await database.writer.run(mark_missing, target, Kind.MOVIE, [1], 5, 5)
+    reader.follow()
+    assert await database.writer.run(return_kept, Kind.MOVIE, [(1, make.movie("1"))]) == 1
+    assert reader.follow() == []
+
+
+async def test_a_reinstalled_server_and_its_deletion_are_entered(database, stored, tmp_path, reader) -> None:
+    """All of its items get other keys; later it is deleted in small transactions, each with its entries."""
+    await database.writer.run(lambda c: c.execute("UPDATE plex_servers SET machine_identifier = 'old'").close())
+    (server,) = await database.reader.run(read_servers)
+    assert await database.writer.run(accept_identity, server, "new", 5) == 1
+    assert reader.follow() == []
+    for _ in delete_server(tmp_path / "mirror.db", 1, 5):
+        assert reader.follow() == []
+    assert reader.follow() == []
+    assert not any(reader.copy.values())
 
 
 async def test_large_batches_are_split(write, query, make) -> None:

@@ -254,12 +254,14 @@ async def test_a_film_that_is_listed_without_a_file_for_a_while_keeps_the_row_of
     assert len(await query("SELECT id FROM media_files")) == upgraded + ("stays" in between)
 
 
-async def test_a_file_that_waits_goes_with_its_part_to_another_film(write, query, make) -> None:
+async def test_a_file_that_waits_goes_with_its_part_to_another_film(write, query, make, reader) -> None:
     """A film whose version was split off before the next one came."""
     await write(make.movie("7", make.part(70, "/plex/a.mkv")))
     await write(make.movie("7"), digest=2)
+    reader.follow()
     await write(make.movie("8", make.part(70, "/plex/a.mkv")))
     assert await query("SELECT id, rating_key, state FROM media_files") == [(1, "8", "active")]
+    assert reader.follow() == []
 
 
 async def test_an_optimized_version_keeps_no_film_from_keeping_its_file(write, primary, make) -> None:

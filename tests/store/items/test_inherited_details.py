@@ -100,15 +100,29 @@ async def test_without_details_the_listing_counts(pair, conclude, query) -> None
     assert await query(TIMES) == [(1, "2", "C", "A. Nobody", None, None, 0)]
 
 
-async def test_places_in_collections_follow(pair, run, conclude, query) -> None:
+async def test_places_in_collections_follow(pair, run, conclude, query, reader) -> None:
     """The younger row's place counts where both have one."""
     await run(
         "INSERT INTO collections (id, server_id, library_id, rating_key, title, created_at, synced_at)"
         " VALUES (1, 1, 1, '8', 'both', 1, 1), (2, 1, 1, '9', 'old', 1, 1)",
         "INSERT INTO collection_items (collection_id, position, movie_id) VALUES (1, 0, 1), (1, 4, 2), (2, 3, 1)",
     )
+    reader.follow()
     await conclude(Kind.MOVIE, 1)
+    assert reader.follow() == []
     assert await query("SELECT collection_id, position, movie_id FROM collection_items") == [(1, 4, 1), (2, 3, 1)]
+
+
+async def test_a_film_whose_primary_file_was_the_younger_rows_is_entered(
+    pair, put, make, run, conclude, query, reader
+) -> None:
+    """That file's row leaves with the younger row."""
+    await put(make.movie("3", make.part(30, "/b.mkv")), seen_in=2)
+    await run("UPDATE movies SET media_file_id = 2 WHERE id = 3")
+    reader.follow()
+    await conclude(Kind.MOVIE, 1)
+    assert await query("SELECT id, media_file_id FROM movies ORDER BY id") == [(1, 1), (3, None)]
+    assert reader.follow() == []
 
 
 async def test_a_label_of_the_younger_row_is_added(pair, run, conclude, query) -> None:

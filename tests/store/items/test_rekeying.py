@@ -435,7 +435,7 @@ async def test_a_show_takes_its_seasons_and_episodes_along(put, conclude, query,
     assert await query("SELECT show_id, external_id FROM show_guids") == [(1, "20")]
 
 
-async def test_children_that_are_new_stay_with_the_show_that_lives_on(put, conclude, query, make) -> None:
+async def test_children_that_are_new_stay_with_the_show_that_lives_on(put, conclude, query, make, reader) -> None:
     """A show came back with another episode than before: it keeps its own id, below the older show and season."""
     await put(make.show("10", guid="plex://show/x"), library=TV)
     await put(make.season("11", "10", 1, guid="plex://season/x"), library=TV)
@@ -443,11 +443,13 @@ async def test_children_that_are_new_stay_with_the_show_that_lives_on(put, concl
     await put(make.show("20", guid="plex://show/x"), library=TV, seen_in=2)
     await put(make.season("21", "20", 1, guid="plex://season/x"), library=TV, seen_in=2)
     await put(make.episode("22", "20", "21", 1, make.part(22, "/22.mkv")), library=TV, seen_in=2)
+    reader.follow()
     await conclude({Kind.SHOW: [1], Kind.SEASON: [1], Kind.EPISODE: [1]}, library=TV)
     assert await query("SELECT id, rating_key, show_id, season_id FROM episodes ORDER BY id") == [
         (1, "12", 1, 1),
         (2, "22", 1, 1),
     ]
+    assert reader.follow() == []
 
 
 def _unmatched(make, start: int, *paths: str, show: str):

@@ -283,3 +283,16 @@ async def test_a_file_that_another_item_took_over_is_kept(write, make, query, lo
     await lose(Kind.MOVIE, 1)
     await delete(100)
     assert await query("SELECT part_id, rating_key FROM media_files") == [(71, "8")]
+
+
+async def test_a_film_that_loses_its_primary_file_is_entered(
+    database, write, make, query, lose, delete, reader
+) -> None:
+    """The file was listed with another film since, which is deleted now."""
+    await write(make.movie("7", make.part(70)), make.movie("8", make.part(71, "/b.mkv")))
+    await database.writer.run(lambda c: c.execute("UPDATE movies SET media_file_id = 1").close())
+    await lose(Kind.MOVIE, 1)
+    reader.follow()
+    await delete(100)
+    assert await query("SELECT id, media_file_id FROM movies") == [(2, None)]
+    assert reader.follow() == []
