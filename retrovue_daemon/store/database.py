@@ -105,6 +105,7 @@ def _prepare(path: Path, *, mode: int, group: str | None, interruption: Interrup
 async def _leave_epoch(files: OpenFiles, reader: Connection, epoch: Mark, mode: int) -> None:
     """Note, after the last write, that this process ended cleanly."""
     if files.lost is None:
+        await reader.end_queries()
         with suppress(sqlite3.Error):  # the next start then begins a new epoch
             last, ids = await reader.run(last_entry), await reader.run(highest_ids)
             await asyncio.to_thread(leave, files.path, epoch, last, ids, mode=mode)

@@ -112,4 +112,4 @@ def test_without_a_configuration_the_places_are_reported(run) -> None:
 def test_the_schema_is_printed(run) -> None:
     """As one JSON object."""
     schema = json.loads(run("config", "schema").out)
-    assert set(schema["properties"]) == {"database", "sync", "logging", "web", "servers", "hooks"}
+    assert set(schema["properties"]) == {"database", "sync", "logging", "web", "postgresql", "servers", "hooks"}

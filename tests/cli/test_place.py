@@ -81,6 +81,7 @@ def test_what_root_creates_beside_the_service_belongs_to_it(run: Callable[..., F
     assert run("sync").code == 3  # there is no server
     assert {(file.name, file.stat().st_uid, file.stat().st_gid) for file in installed.iterdir()} == {
         ("retrovue.db", NOBODY, NOBODY),
+        ("retrovue.db.epoch", NOBODY, NOBODY),
         ("retrovue.db.lock", NOBODY, NOBODY),
     }
     os.chown(installed / "retrovue.db", NOBODY - 1, 7)

@@ -9,7 +9,7 @@ primary as long as it can be played; if the younger item has no file yet, its ro
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.feed.recording import record
@@ -131,6 +131,9 @@ GROUP BY p.pair
 """As within one item, the row of a file waits if the item is listed without any."""
 
 
+FILES_AT_ONCE: Final = 50_000
+"""Files whose streams are deleted together."""
+
 _DELETED = (
     "SELECT young_id FROM inherited_rows UNION ALL SELECT id FROM inherited_files WHERE is_old = 1 AND id NOT IN"
     " (SELECT old_id FROM inherited_rows UNION ALL SELECT id FROM inherited_waiting)"
@@ -190,6 +193,13 @@ def inherit_files(connection: sqlite3.Connection, kind: Kind) -> None:
     )
 
 
+def _end_of_part(connection: sqlite3.Connection, first: int) -> int | None:
+    """Return the last of the next ``old_id`` values after ``first`` that are worked on together, None at the end."""
+    query = "SELECT max(old_id) FROM (SELECT old_id FROM inherited_rows WHERE old_id > ? ORDER BY old_id LIMIT ?)"
+    ((last,),) = connection.execute(query, (first, FILES_AT_ONCE))
+    return None if last is None else int(last)
+
+
 def _merge(connection: sqlite3.Connection, table: str) -> None:
     """Copy the values of the younger rows to the older ones, and delete the remaining rows.
 
@@ -204,10 +214,16 @@ def _merge(connection: sqlite3.Connection, table: str) -> None:
         " FROM inherited_rows AS r JOIN media_files ON media_files.id = r.old_id"
         f" JOIN media_files AS y ON y.id = r.young_id WHERE {_KEEPS_PATH})"
     )
-    connection.execute(
-        "DELETE FROM streams WHERE media_file_id IN (SELECT r.old_id FROM inherited_rows AS r JOIN media_files"
-        f" ON media_files.id = r.old_id JOIN media_files AS y ON y.id = r.young_id WHERE {_NEW_STREAMS})"
-    )
+    # Before deleting rows, SQLite lists them in memory, and a million files have three million streams.
+    first = -1
+    while (last := _end_of_part(connection, first)) is not None:
+        connection.execute(
+            "DELETE FROM streams WHERE media_file_id IN (SELECT r.old_id FROM inherited_rows AS r JOIN media_files"
+            " ON media_files.id = r.old_id JOIN media_files AS y ON y.id = r.young_id"
+            f" WHERE r.old_id > ? AND r.old_id <= ? AND {_NEW_STREAMS})",
+            (first, last),
+        )
+        first = last
     connection.execute(
         "UPDATE streams SET media_file_id = (SELECT r.old_id FROM inherited_rows AS r"
         " WHERE r.young_id = media_file_id) WHERE media_file_id IN (SELECT young_id FROM inherited_rows)"

@@ -32,7 +32,7 @@ TABLES = {
     "show_guids", "seasons", "episodes", "episode_guids", "movies", "movie_guids", "sync_runs", "sync_requests",
     "damaged_items", "tags", "movie_tags", "show_tags", "episode_tags", "people", "movie_credits", "show_credits",
     "episode_credits", "collections", "collection_items", "streams", "chapters", "search_queue", "markers",
-    "change_batches", "feed",
+    "change_batches", "feed", "hooks", "hook_events",
 }  # fmt: skip
 VIEWS = {
     "active_movies", "active_shows", "active_episodes", "preferred_movies", "preferred_episodes", "movie_genres",

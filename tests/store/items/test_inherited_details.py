@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from retrovue_daemon.records import Kind
+from retrovue_daemon.store.items import inheritance
 from retrovue_daemon.store.items.rekeying import ListingMoments, rekey
 from retrovue_daemon.store.items.rows import Target
 from retrovue_daemon.store.items.upserts import Change, write_items
@@ -181,6 +182,23 @@ async def test_streams_of_the_younger_file_replace_the_older_ones(pair, run, con
     await conclude(Kind.MOVIE, 1)
     assert await query("SELECT media_file_id, codec FROM streams") == [(1, "new")]
     assert await query("SELECT id, streams_digest FROM media_files") == [(1, 2)]
+
+
+async def test_streams_of_many_files_are_replaced_in_parts(put, make, run, conclude, query, monkeypatch) -> None:
+    """Deleting those of a million files at once would take 100 MiB."""
+    monkeypatch.setattr(inheritance, "FILES_AT_ONCE", 2)
+    for first, seen_in in ((1, 1), (11, 2)):
+        films = [
+            make.movie(str(first + n), make.part(first + n, f"/{n}.mkv"), guid=f"plex://movie/{n}") for n in range(5)
+        ]
+        await put(*films, seen_in=seen_in)
+    await run(
+        "INSERT INTO streams (media_file_id, kind, codec, is_default, is_forced, is_external, is_hearing_impaired)"
+        " SELECT id, 'audio', iif(id > 5, 'new', 'old'), 0, 0, 0, 0 FROM media_files",
+        "UPDATE media_files SET streams_digest = id",
+    )
+    await conclude(Kind.MOVIE, 1, 2, 3, 4, 5)
+    assert await query("SELECT media_file_id, codec FROM streams ORDER BY 1") == [(n, "new") for n in range(1, 6)]
 
 
 async def test_streams_of_another_file_are_forgotten(pair, run, conclude, query) -> None:
