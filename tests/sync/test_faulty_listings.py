@@ -12,6 +12,7 @@ from retrovue_daemon.demo.marks import Marks
 from retrovue_daemon.demo.reissued import reissue_keys
 from retrovue_daemon.service.daemon import SyncOptions
 from retrovue_daemon.service.selection import Selection
+from retrovue_daemon.sync import confirmation
 from tests.support.servers import few_groups, without_groups
 
 AS_RUN = SyncOptions()
@@ -289,17 +290,18 @@ async def test_many_that_left_a_server_without_totals_go_after_two_equal_listing
         assert plex.requests_for("/library/metadata/*") == []
 
 
-async def test_the_guard_counts_items_not_yet_requested(config, sync, rows) -> None:
-    """Two hundred at a time would pass it; a person accepts all of them at once."""
-    async with SimulatedPlex(without_groups(generated_library(movies=1500, shows=0, episodes=0))) as plex:
+async def test_the_guard_counts_items_not_yet_requested(config, sync, rows, monkeypatch) -> None:
+    """As many as are requested at a time would pass it; a person accepts all of them at once."""
+    monkeypatch.setattr(confirmation, "MOST_AT_ONCE", 20)
+    async with SimulatedPlex(without_groups(generated_library(movies=150, shows=0, episodes=0))) as plex:
         settings = config(plex, sync={"max_removed": "20%"})
         await sync(settings)
-        for film in list(plex.world.movies())[:500]:
+        for film in list(plex.world.movies())[:50]:
             plex.world.drop(film.id)
         plex.faults.miscount("/library/sections/1/all", by=7, times=None)
         assert [_run(await sync(settings)).status for _ in range(2)] == ["incomplete", "blocked"]
-        assert _states(rows) == [("active", 1500)]
-        assert _run(await sync(settings, options=ACCEPTED)).counts.removed == 500
+        assert _states(rows) == [("active", 150)]
+        assert _run(await sync(settings, options=ACCEPTED)).counts.removed == 50
 
 
 @pytest.mark.parametrize("fault", ["keyless", "error", "refusal", "total", "no total"])

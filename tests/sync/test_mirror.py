@@ -76,11 +76,11 @@ async def test_the_built_in_library_is_mirrored(plex, sync, rows) -> None:
     assert rows("PRAGMA integrity_check") == [("ok",)]
 
 
-async def test_a_library_of_ordinary_size_is_mirrored(sync, rows) -> None:
-    """700 films, 60 shows and 5,400 episodes, in pages of 500: with every guid, number, file and duration."""
-    async with SimulatedPlex(generated_library(movies=700, shows=60, episodes=90)) as plex:
-        await sync(plex)
-        assert rows("SELECT count(*) FROM episodes") == [(5_400,)]
+async def test_a_library_of_many_pages_is_mirrored(config, sync, rows) -> None:
+    """140 films, 12 shows and 1,080 episodes, in pages of 100: with every guid, number, file and duration."""
+    async with SimulatedPlex(generated_library(movies=140, shows=12, episodes=90)) as plex:
+        await sync(config(plex, sync={"page_size": 100}))
+        assert rows("SELECT count(*) FROM episodes") == [(1_080,)]
         assert_mirrors(plex.world, rows)
 
 

@@ -16,6 +16,7 @@ from retrovue_daemon.demo.release import RELEASE_2016, RELEASE_2023
 from retrovue_daemon.errors import AmbiguousShow
 from retrovue_daemon.service.daemon import SyncOptions
 from retrovue_daemon.service.selection import Selection
+from retrovue_daemon.sync import confirmation
 from tests.support.servers import without_groups
 
 if TYPE_CHECKING:
@@ -422,12 +423,13 @@ async def test_an_error_for_a_single_item_is_no_404(synced, sync, rows) -> None:
     assert _missing(rows) == 0
 
 
-async def test_at_most_two_hundred_single_items_are_requested(config, sync, rows) -> None:
+async def test_only_so_many_single_items_are_requested(config, sync, rows, monkeypatch) -> None:
     """The rest waits for the next pass, and the library counts as listed only when none waits."""
-    async with SimulatedPlex(without_groups(generated_library(movies=600, shows=0, episodes=0))) as plex:
+    monkeypatch.setattr(confirmation, "MOST_AT_ONCE", 20)
+    async with SimulatedPlex(without_groups(generated_library(movies=60, shows=0, episodes=0))) as plex:
         settings = config(plex, sync={"max_removed": "90%"})
         await sync(settings)
-        for film in list(plex.world.movies())[:250]:
+        for film in list(plex.world.movies())[:25]:
             plex.world.drop(film.id)
         plex.faults.miscount("/library/sections/1/all", by=7, times=None)
         ((settled,),) = rows("SELECT listed_until FROM libraries WHERE id = 1")
@@ -439,29 +441,30 @@ async def test_at_most_two_hundred_single_items_are_requested(config, sync, rows
             asked.append(len(plex.requests_for("/library/metadata/*")))
             removed.append(run.counts.removed)
             if len(asked) == 2:
-                assert "50 items" in (run.error or "")
+                assert "5 items" in (run.error or "")
                 assert rows("SELECT listed_until FROM libraries WHERE id = 1") == [(settled,)]
 
-        assert asked == [0, 201, 51]  # with one listed film as a control
-        assert removed == [0, 200, 50]
+        assert asked == [0, 21, 6]  # with one listed film as a control
+        assert removed == [0, 20, 5]
         assert rows("SELECT last_error, listed_until > ? FROM libraries WHERE id = 1", settled) == [
-            ("movies: 350 items were listed, but the server reports 357", 1)
+            ("movies: 35 items were listed, but the server reports 42", 1)
         ]
-        assert _missing(rows) == 250
+        assert _missing(rows) == 25
 
 
-async def test_what_the_server_still_has_does_not_hide_what_is_gone(config, sync, rows) -> None:
+async def test_what_the_server_still_has_does_not_hide_what_is_gone(config, sync, rows, monkeypatch) -> None:
     """More films than are requested in one pass are there and not listed; the library is not listed forever."""
-    async with SimulatedPlex(without_groups(generated_library(movies=400, shows=0, episodes=0))) as plex:
+    monkeypatch.setattr(confirmation, "MOST_AT_ONCE", 20)
+    async with SimulatedPlex(without_groups(generated_library(movies=40, shows=0, episodes=0))) as plex:
         settings = config(plex, sync={"max_removed": "90%"})
         await sync(settings)
         films = list(plex.world.movies())
-        plex.quirks.unlisted = {film.id for film in films[:250]}
-        gone = films[300]
+        plex.quirks.unlisted = {film.id for film in films[:25]}
+        gone = films[39]  # its key is the last one as text, so that the first twenty are without it
         plex.world.drop(gone.id)
-        plex.faults.miscount("/library/sections/1/all", by=250, times=None)
+        plex.faults.miscount("/library/sections/1/all", by=25, times=None)
 
-        for _ in range(60):  # by chance one of 251 is omitted in a fifth of the passes
+        for _ in range(60):  # by chance one of 26 is omitted in a fifth of the passes
             await sync(settings)
             if rows("SELECT 1 FROM movies WHERE state = 'missing'"):
                 break
@@ -469,7 +472,7 @@ async def test_what_the_server_still_has_does_not_hide_what_is_gone(config, sync
         assert rows("SELECT rating_key FROM movies WHERE state = 'missing'") == [(gone.rating_key,)]
         ((settled,),) = rows("SELECT listed_until FROM libraries WHERE id = 1")
         run = _runs(await sync(settings))["Movies"]
-        doubt = "movies: 149 items were listed, but the server reports 399"
+        doubt = "movies: 14 items were listed, but the server reports 39"
         assert (run.status, run.error, run.counts.removed) == ("ok", doubt, 0)
         assert rows("SELECT listed_until > ?, last_error FROM libraries WHERE id = 1", settled) == [(1, doubt)]
 
