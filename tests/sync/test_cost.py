@@ -264,7 +264,7 @@ async def test_queries_follow_pages_and_batches_not_items(engine, in_pages, size
 @pytest.mark.parametrize("size", [50, 200])
 async def test_rows_that_are_all_written_anew_take_statements_by_the_batch(engine, in_pages, path, size) -> None:
     """Their files and external ids, too."""
-    world = without_groups(generated_library(movies=size, shows=8, episodes=size, season=50))
+    world = without_groups(generated_library(movies=size, shows=3, episodes=size, season=50))
     async with SimulatedPlex(world) as plex:
         running = await engine(in_pages(plex, size))
         pages = _pages(await running.round(FULL))
