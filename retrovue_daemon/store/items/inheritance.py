@@ -19,6 +19,7 @@ from retrovue_daemon.store.items.rows import FILE_COLUMNS, SAID_ONCE, STREAM_STA
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterator
 
 _TABLES = """
 CREATE TEMP TABLE IF NOT EXISTS inherited_files (
@@ -131,13 +132,14 @@ GROUP BY p.pair
 """As within one item, the row of a file waits if the item is listed without any."""
 
 
-FILES_AT_ONCE: Final = 50_000
-"""Files whose streams are deleted together."""
+PAIRS_AT_ONCE: Final = 50_000
+"""Pairs of which rows are deleted together."""
 
-_DELETED = (
-    "SELECT young_id FROM inherited_rows UNION ALL SELECT id FROM inherited_files WHERE is_old = 1 AND id NOT IN"
+_REPLACED = (
+    "SELECT id FROM inherited_files WHERE is_old = 1 AND id NOT IN"
     " (SELECT old_id FROM inherited_rows UNION ALL SELECT id FROM inherited_waiting)"
 )
+_DELETED = f"SELECT young_id FROM inherited_rows UNION ALL {_REPLACED}"
 """The files of both rows of a pair that do not stay."""
 
 
@@ -193,11 +195,21 @@ def inherit_files(connection: sqlite3.Connection, kind: Kind) -> None:
     )
 
 
-def _end_of_part(connection: sqlite3.Connection, first: int) -> int | None:
-    """Return the last of the next ``old_id`` values after ``first`` that are worked on together, None at the end."""
-    query = "SELECT max(old_id) FROM (SELECT old_id FROM inherited_rows WHERE old_id > ? ORDER BY old_id LIMIT ?)"
-    ((last,),) = connection.execute(query, (first, FILES_AT_ONCE))
-    return None if last is None else int(last)
+def parts(connection: sqlite3.Connection, pairs: str, *values: str) -> Iterator[tuple[int, int]]:
+    """Yield ranges of ``old_id``, without the first number and with the last, in which few of some pairs are.
+
+    ``pairs`` is a table, with a condition on ``values`` if there are any. Before SQLite deletes rows, it lists them
+    in memory, and a million files have three million streams.
+    """
+    condition = "AND" if values else "WHERE"
+    query = f"SELECT max(old_id) FROM (SELECT old_id FROM {pairs} {condition} old_id > ? ORDER BY old_id LIMIT ?)"
+    first = -1
+    while True:
+        ((last,),) = connection.execute(query, (*values, first, PAIRS_AT_ONCE))
+        if last is None:
+            return
+        yield first, last
+        first = last
 
 
 def _merge(connection: sqlite3.Connection, table: str) -> None:
@@ -214,16 +226,13 @@ def _merge(connection: sqlite3.Connection, table: str) -> None:
         " FROM inherited_rows AS r JOIN media_files ON media_files.id = r.old_id"
         f" JOIN media_files AS y ON y.id = r.young_id WHERE {_KEEPS_PATH})"
     )
-    # Before deleting rows, SQLite lists them in memory, and a million files have three million streams.
-    first = -1
-    while (last := _end_of_part(connection, first)) is not None:
+    for part in parts(connection, "inherited_rows"):
         connection.execute(
             "DELETE FROM streams WHERE media_file_id IN (SELECT r.old_id FROM inherited_rows AS r JOIN media_files"
             " ON media_files.id = r.old_id JOIN media_files AS y ON y.id = r.young_id"
             f" WHERE r.old_id > ? AND r.old_id <= ? AND {_NEW_STREAMS})",
-            (first, last),
+            part,
         )
-        first = last
     connection.execute(
         "UPDATE streams SET media_file_id = (SELECT r.old_id FROM inherited_rows AS r"
         " WHERE r.young_id = media_file_id) WHERE media_file_id IN (SELECT young_id FROM inherited_rows)"
@@ -245,7 +254,10 @@ def _merge(connection: sqlite3.Connection, table: str) -> None:
             (each.value,),
         ).fetchall()
         record(connection, each, "updated", [row_id for (row_id,) in losers])
-    connection.execute(f"DELETE FROM media_files WHERE id IN ({_DELETED})")
+    for part in parts(connection, "inherited_rows"):
+        young = "SELECT young_id FROM inherited_rows WHERE old_id > ? AND old_id <= ?"
+        connection.execute(f"DELETE FROM media_files WHERE id IN ({young})", part)
+    connection.execute(f"DELETE FROM media_files WHERE id IN ({_REPLACED})")
     connection.execute(
         "UPDATE media_files SET rating_key = y.rating_key, part_id = NULL, media_id = NULL, state = 'unavailable'"
         f" FROM inherited_waiting AS w JOIN {table} AS y ON y.id = w.young_item WHERE media_files.id = w.id"

@@ -22,7 +22,7 @@ import msgspec
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.feed.recording import record
 from retrovue_daemon.store.items.id_pairs import IdPairs
-from retrovue_daemon.store.items.inheritance import inherit_files
+from retrovue_daemon.store.items.inheritance import inherit_files, parts
 from retrovue_daemon.store.items.inherited_details import inherit_details, kept_columns
 from retrovue_daemon.store.items.lookup import GUID_TABLES, TABLES
 from retrovue_daemon.store.items.own_guids import NAMES_NO_WORK
@@ -314,7 +314,9 @@ def _take_over(connection: sqlite3.Connection, kind: Kind) -> None:
         f" WHERE p.kind = :kind AND p.old_id = {table}.id",
         value,
     )
-    connection.execute(f"DELETE FROM {table} WHERE id IN {young_ids}", value)
+    for part in parts(connection, "rekey_pairs WHERE kind = ?", kind.value):
+        young = "SELECT young_id FROM rekey_pairs WHERE kind = ? AND old_id > ? AND old_id <= ?"
+        connection.execute(f"DELETE FROM {table} WHERE id IN ({young})", (kind.value, *part))
     connection.execute(
         f"UPDATE {table} SET rating_key = p.rating_key FROM rekey_pairs AS p"
         f" WHERE p.kind = :kind AND p.old_id = {table}.id",

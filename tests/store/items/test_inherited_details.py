@@ -184,9 +184,9 @@ async def test_streams_of_the_younger_file_replace_the_older_ones(pair, run, con
     assert await query("SELECT id, streams_digest FROM media_files") == [(1, 2)]
 
 
-async def test_streams_of_many_files_are_replaced_in_parts(put, make, run, conclude, query, monkeypatch) -> None:
-    """Deleting those of a million files at once would take 100 MiB."""
-    monkeypatch.setattr(inheritance, "FILES_AT_ONCE", 2)
+async def test_many_pairs_are_merged_in_parts(put, make, run, conclude, query, monkeypatch) -> None:
+    """Deleting the streams of a million files at once would take 100 MiB."""
+    monkeypatch.setattr(inheritance, "PAIRS_AT_ONCE", 2)
     for first, seen_in in ((1, 1), (11, 2)):
         films = [
             make.movie(str(first + n), make.part(first + n, f"/{n}.mkv"), guid=f"plex://movie/{n}") for n in range(5)
@@ -199,6 +199,8 @@ async def test_streams_of_many_files_are_replaced_in_parts(put, make, run, concl
     )
     await conclude(Kind.MOVIE, 1, 2, 3, 4, 5)
     assert await query("SELECT media_file_id, codec FROM streams ORDER BY 1") == [(n, "new") for n in range(1, 6)]
+    assert await query("SELECT id FROM media_files ORDER BY 1") == [(n,) for n in range(1, 6)]
+    assert await query("SELECT id, rating_key FROM movies ORDER BY 1") == [(n, str(n + 10)) for n in range(1, 6)]
 
 
 async def test_streams_of_another_file_are_forgotten(pair, run, conclude, query) -> None:
