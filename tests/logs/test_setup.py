@@ -17,17 +17,14 @@ import pytest
 import structlog
 
 from retrovue_daemon.logs.setup import configure_logging
+from tests.support.logs import logging_kept
 
 
 @pytest.fixture
 def stream():
     """Restore logging afterwards: it is set up for the whole process."""
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    yield io.StringIO()
-    root.handlers, root.level = handlers, level
-    logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
+    with logging_kept():
+        yield io.StringIO()
 
 
 @pytest.fixture

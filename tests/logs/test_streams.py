@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import threading
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ import structlog
 from retrovue_daemon.logs import streams
 from retrovue_daemon.logs.setup import configure_logging
 from retrovue_daemon.logs.streams import Outlet
+from tests.support.logs import logging_kept
 
 if TYPE_CHECKING:
     import io
@@ -23,12 +23,8 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def _restore_logging() -> Iterator[None]:
     """It is set up for the whole process."""
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    yield
-    root.handlers, root.level = handlers, level
-    logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
+    with logging_kept():
+        yield
 
 
 @pytest.fixture

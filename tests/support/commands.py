@@ -91,7 +91,8 @@ def _settings_kept() -> Iterator[None]:
         yield
     finally:
         logging.captureWarnings(capture=False)
-        root.handlers, root.level = handlers, level
+        root.handlers = handlers
+        root.setLevel(level)  # an assignment would leave what loggers remember of it
         sys.excepthook, threading.excepthook = hooks
         gc.set_threshold(*threshold)
         structlog.configure(**logs) if was_configured else structlog.reset_defaults()

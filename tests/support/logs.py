@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import signal
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import structlog
@@ -12,7 +14,21 @@ import structlog
 from tests.support.patience import PATIENCE_S
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Iterator, MutableMapping
+
+
+@contextmanager
+def logging_kept() -> Iterator[None]:
+    """Restore what a test sets up for the whole process: structlog, and the root logger of the standard library."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    try:
+        yield
+    finally:
+        root.handlers = handlers
+        root.setLevel(level)  # an assignment would leave what loggers remember of it
+        logging.captureWarnings(capture=False)
+        structlog.reset_defaults()
 
 
 class Log:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
-import structlog
 
 from retrovue_daemon.demo import SimulatedPlex
 from retrovue_daemon.logs.setup import configure_logging
+from tests.support.logs import logging_kept
 from tests.support.programs import required_program
 from tests.support.servers import film_world
 
@@ -32,15 +31,11 @@ def test_every_use_of_jq_is_run() -> None:
 @pytest.fixture
 def written():
     """The log, at level debug, as a file that is still written to."""
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
     stream = io.StringIO(NOT_JSON)
     stream.seek(len(NOT_JSON))
-    configure_logging(level="debug", stream=stream)
-    yield stream
-    root.handlers, root.level = handlers, level
-    logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
+    with logging_kept():
+        configure_logging(level="debug", stream=stream)
+        yield stream
 
 
 @pytest.fixture

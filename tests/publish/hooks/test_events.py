@@ -15,6 +15,7 @@ from retrovue_daemon.logs.subscriptions import Subscriptions
 from retrovue_daemon.publish.hooks.hooks import Hooks
 from retrovue_daemon.store.tables.hook_events import MOST_WAITING, HookEvent, store_events
 from tests.publish.hooks.conftest import hook, sections
+from tests.support.logs import logging_kept
 
 log = structlog.get_logger()
 
@@ -33,10 +34,10 @@ async def follow(database):
         return started[-1]
 
     begin.lines = lines  # type: ignore[attr-defined]
-    yield begin
-    for each in started:
-        await each.stop()
-    structlog.reset_defaults()
+    with logging_kept():
+        yield begin
+        for each in started:
+            await each.stop()
 
 
 async def test_events_come_at_any_level(follow, receiver) -> None:

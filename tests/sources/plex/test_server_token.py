@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import logging
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +15,7 @@ from retrovue_daemon.config import Secret, parse_config
 from retrovue_daemon.errors import Unauthorized
 from retrovue_daemon.logs.setup import configure_logging
 from retrovue_daemon.sources.plex.client import PlexClient
+from tests.support.logs import logging_kept
 from tests.support.patience import IMPATIENT
 
 if TYPE_CHECKING:
@@ -47,12 +47,9 @@ def write(token_file: Path) -> Callable[[str], None]:
 def logged() -> Iterator[io.StringIO]:
     """What the daemon's log contains."""
     stream = io.StringIO()
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    configure_logging(level="info", format="json", stream=stream)
-    yield stream
-    root.handlers, root.level = handlers, level
-    structlog.reset_defaults()
+    with logging_kept():
+        configure_logging(level="info", format="json", stream=stream)
+        yield stream
 
 
 @pytest.fixture
