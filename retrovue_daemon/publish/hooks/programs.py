@@ -151,7 +151,8 @@ class _Output:
 async def _end_group(process: Process) -> None:
     """End a process and all that it started in its group, with SIGKILL if SIGTERM is not enough."""
     for number, seconds in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, END_S)):
-        with suppress(ProcessLookupError):
+        # A program that became another user's cannot be signalled, and must not keep the daemon from ending.
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, number)
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):

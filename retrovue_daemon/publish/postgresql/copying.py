@@ -44,6 +44,8 @@ _KEYS: Final[Mapping[ChangeKind, Mapping[str, str]]] = {
 }  # fmt: skip
 """Per kind, the tables of which its rows are replaced, and the column that holds the row's id."""
 
+_TABLES: Final = {table.name: table for table in PUBLISHED}
+
 _ITEMS: Final[Mapping[ChangeKind, str]] = {"movie": "movies", "episode": "episodes"}
 """The kinds that have files."""
 
@@ -83,8 +85,14 @@ def replace_changed(
     """
     coming = {table.name: list(_rows(table, mirror, changed)) for table in PUBLISHED if table.name in _READ_FIRST}
     released = {name: _referred(connection, origin, name, changed) for name in _SHARED}
+    files = {row[0] for row in coming["media_files"]}
     for kind, ids in changed.items():
-        _delete(connection, origin, kind, list(ids))
+        files.update(_delete(connection, origin, kind, list(ids)))
+    # A file may have passed to an item whose entry is in another part, earlier or later: what is left of it is copied
+    # with either item.
+    for name, column in (("media_files", "id"), ("streams", "media_file_id")):
+        coming[name] = list(_TABLES[name].by(mirror, column, files))
+        _delete_ids(connection, origin, name, column, list(files))
     for name in _REUSED:
         _delete_ids(connection, origin, name, "id", [row[0] for row in coming[name]])
     written = 0
@@ -157,18 +165,21 @@ def _copy_shared(
     return written
 
 
-def _delete(connection: psycopg.Connection, origin: str, kind: ChangeKind, ids: list[int]) -> None:
-    """Delete the rows that belong to these rows of a kind, by what is in PostgreSQL."""
+def _delete(connection: psycopg.Connection, origin: str, kind: ChangeKind, ids: list[int]) -> list[int]:
+    """Delete the rows that belong to these rows of a kind, by what is in PostgreSQL; return the ids of their files.
+
+    Files and their streams are left to the caller.
+    """
+    files: list[int] = []
     if (items := _ITEMS.get(kind)) is not None:
         query = sql.SQL(
             "SELECT f.id FROM {} AS i JOIN media_files AS f ON f.origin = i.origin AND f.server_id = i.server_id"
             " AND f.rating_key = i.rating_key WHERE i.origin = %s AND i.id = ANY(%s) AND f.media_type = %s"
         ).format(sql.Identifier(items))
         files = [row_id for (row_id,) in connection.execute(query, (origin, ids, kind))]
-        _delete_ids(connection, origin, "streams", "media_file_id", files)
-        _delete_ids(connection, origin, "media_files", "id", files)
     for table, column in reversed(list(_KEYS[kind].items())):
         _delete_ids(connection, origin, table, column, ids)
+    return files
 
 
 def _delete_ids(connection: psycopg.Connection, origin: str, table: str, column: str, ids: list[int]) -> None:

@@ -41,6 +41,11 @@ _SESSION_SETTINGS: Final = {
     # A first fill may take long; a lock that another session holds for long is trouble.
     "statement_timeout": "0",
     "lock_timeout": "60s",
+    # If this host or its network vanishes, the server gives up the session, and with it the lock of the origin.
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+    "idle_in_transaction_session_timeout": "10min",
 }
 
 _LACKING: Final = """

@@ -31,6 +31,11 @@ class PublishedTable(NamedTuple):
         query = f"SELECT {', '.join(self.columns)} FROM {self.name} WHERE {self.owners[kind]}"
         return connection.execute(query, (msgspec.json.encode(list(ids)).decode(),))
 
+    def by(self, connection: sqlite3.Connection, column: str, values: Iterable[int]) -> Iterator[tuple[Any, ...]]:
+        """Return the rows with one of these values in a column, whatever they belong to."""
+        query = f"SELECT {', '.join(self.columns)} FROM {self.name} WHERE {column} {_THESE}"
+        return connection.execute(query, (msgspec.json.encode(list(values)).decode(),))
+
     def all(self, connection: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
         """Return all rows; of tags and people only those that an item has."""
         where = _IN_USE.get(self.name, "")

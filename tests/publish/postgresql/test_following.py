@@ -12,7 +12,7 @@ from retrovue_daemon.publish.postgresql.following import Step, follow
 from retrovue_daemon.publish.postgresql.target import connected, take_origin, upgrade
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.feed.published import PUBLISHED
-from retrovue_daemon.store.feed.recording import record
+from retrovue_daemon.store.feed.recording import record, record_collections_of
 from tests.support.postgresql import PostgresServer, differences
 
 if TYPE_CHECKING:
@@ -98,6 +98,52 @@ def test_a_file_that_passes_to_another_item_is_there_once(mirror, publish, monke
         for row_id in entries:
             record(mirror, Kind.MOVIE, "updated", [row_id])
         assert len(publish()) == 2
+
+
+@pytest.mark.parametrize("kind", [Kind.MOVIE, Kind.EPISODE])
+def test_rekeyed_items_keep_their_files_in_parts(mirror, publish, monkeypatch, kind) -> None:
+    """As re-keying enters them: all items that moved, then all younger rows, which had the keys before."""
+    monkeypatch.setattr(following, "ENTRIES_AT_ONCE", 1)
+    table = f"{kind.value}s"
+    rows = mirror.execute(
+        f"SELECT i.id, i.rating_key FROM {table} AS i JOIN media_files AS f ON f.id = i.media_file_id"
+        " WHERE EXISTS (SELECT 1 FROM streams WHERE media_file_id = f.id) ORDER BY i.id LIMIT 4"
+    ).fetchall()
+    for (old, old_key), (young, young_key) in (rows[:2], rows[2:]):
+        mirror.execute(
+            "DELETE FROM streams WHERE media_file_id IN (SELECT id FROM media_files WHERE rating_key = ?)", (old_key,)
+        )
+        mirror.execute(
+            "UPDATE streams SET media_file_id = (SELECT min(id) FROM media_files WHERE rating_key = ?)"
+            " WHERE media_file_id IN (SELECT id FROM media_files WHERE rating_key = ?)",
+            (old_key, young_key),
+        )
+        mirror.execute("DELETE FROM media_files WHERE rating_key = ?", (young_key,))
+        mirror.execute("UPDATE media_files SET rating_key = ? WHERE rating_key = ?", (young_key, old_key))
+        record_collections_of(mirror, kind, [young])
+        mirror.execute(f"DELETE FROM {table} WHERE id = ?", (young,))
+        mirror.execute(f"UPDATE {table} SET rating_key = ? WHERE id = ?", (young_key, old))
+    record(mirror, kind, "moved", [rows[0][0], rows[2][0]])
+    record(mirror, kind, "deleted", [rows[1][0], rows[3][0]])
+    assert len(publish()) >= 2
+
+
+def test_streams_of_a_file_that_passed_to_an_earlier_entry_are_those_of_now(mirror, publish, monkeypatch) -> None:
+    """The file is copied with its new item; its former streams have other ids."""
+    monkeypatch.setattr(following, "ENTRIES_AT_ONCE", 1)
+    (one, one_key), (other, other_key) = mirror.execute(
+        "SELECT i.id, i.rating_key FROM movies AS i JOIN streams AS s ON s.media_file_id = i.media_file_id"
+        " GROUP BY i.id ORDER BY i.id LIMIT 2"
+    )
+    mirror.execute(
+        "UPDATE streams SET id = id + 1000000 WHERE media_file_id IN"
+        " (SELECT id FROM media_files WHERE rating_key = ?)",
+        (one_key,),
+    )
+    mirror.execute("UPDATE media_files SET rating_key = ? WHERE rating_key = ?", (other_key, one_key))
+    for row_id in (other, one):
+        record(mirror, Kind.MOVIE, "updated", [row_id])
+    assert len(publish()) == 2
 
 
 def test_tags_and_people_that_no_item_has_any_more_disappear(mirror, publish, server, schema) -> None:
