@@ -16,7 +16,7 @@ from retrovue_daemon.config.values import BadValue, Value, did_you_mean
 from retrovue_daemon.errors import ConfigError, ConfigProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from retrovue_daemon.config.values import Context
 
@@ -29,6 +29,7 @@ _DATABASE: Final = "retrovue.db"
 
 _MODE: Final = re.compile(r"0?[0-7]{3}")
 _OWNER_READS_AND_WRITES: Final = 0o600
+_LARGEST_SECRET: Final = 64 * 1024
 _LARGEST_CA_FILE: Final = 16 * 1024 * 1024
 _SENSELESS_BITS: Final = 0o113  # execution by anyone, and writing by every user
 
@@ -170,6 +171,38 @@ def read_regular(path: Path, largest: int) -> bytes:
             size = max(len(content), os.fstat(stream.fileno()).st_size)
             raise BadValue(f"must be a file of at most {largest // 1024} KiB, and it has {size} bytes")
     return content
+
+
+def read_secret(path: Path) -> bytes:
+    """Return the content of a small file with a secret. Raise `BadValue` with the reason and the directory.
+
+    The file's name is not shown: the secret itself may stand there by mistake.
+    """
+    try:
+        return read_regular(path, _LARGEST_SECRET)
+    except OSError as error:
+        raise BadValue(f"cannot be read: {reason(error)} {looked_in(path)}") from None
+    except BadValue as bad:
+        raise BadValue(f"{bad} {looked_in(path)}") from None
+
+
+def read_secret_text(path: Path, what: str) -> str:
+    """Return the same as text; ``what`` names it in messages, such as ``a token``."""
+    try:
+        return read_secret(path).decode()
+    except UnicodeDecodeError:
+        raise BadValue(f"must be a file with {what}, but it names one that is not text {looked_in(path)}") from None
+
+
+def looked_in(path: Path) -> str:
+    """Return the end of a message about a file whose name must not be shown."""
+    return f"(looked in {path.parent})"
+
+
+def remarks_on_secret_file(path: Path) -> Iterator[str]:
+    """Yield a warning if every user may read a file with a secret."""
+    if path.stat().st_mode & stat.S_IROTH:
+        yield f"{path} can be read by every user of the system; set its mode to 0600"
 
 
 def _refuse_irregular(found: os.stat_result) -> None:

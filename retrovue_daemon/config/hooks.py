@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import stat
 from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from retrovue_daemon.config.files import read_regular, reason, resolve
+from retrovue_daemon.config.files import looked_in, read_secret, remarks_on_secret_file, resolve
 from retrovue_daemon.config.keys import key, one_of, section
 from retrovue_daemon.config.tokens import MASK, Secret
 from retrovue_daemon.config.values import BadValue, Value, did_you_mean, duration, quoted, text
@@ -30,7 +29,6 @@ CHANGES: Final = "changes"
 PROGRAM_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Where a command without a directory is looked for, and ``$PATH`` of commands."""
 
-_LARGEST_SECRET_FILE: Final = 64 * 1024
 _LONGEST_ARGUMENT: Final = 4096
 _HOST: Final = re.compile(r"[^\s/?#\\\[\]]+")
 
@@ -209,16 +207,9 @@ def signing_key(path: Path) -> bytes:
 
 
 def _read_key(path: Path) -> bytes:
-    # The name is not shown: the secret itself may stand there by mistake.
-    where = f"(looked in {path.parent})"
-    try:
-        found = read_regular(path, _LARGEST_SECRET_FILE).strip()
-    except OSError as error:
-        raise BadValue(f"cannot be read: {reason(error)} {where}") from None
-    except BadValue as bad:
-        raise BadValue(f"{bad} {where}") from None
+    found = read_secret(path).strip()
     if not found:
-        raise BadValue(f"must be a file with a secret, but it is empty {where}")
+        raise BadValue(f"must be a file with a secret, but it is empty {looked_in(path)}")
     return found
 
 
@@ -229,8 +220,7 @@ def _convert_secret_file(raw: str, context: Context) -> Path:
 
 
 def _secret_file_remarks(_raw: object, path: Path, _context: Context) -> Iterator[str]:
-    if path.stat().st_mode & stat.S_IROTH:
-        yield f"{path} can be read by every user of the system; set its mode to 0600"
+    yield from remarks_on_secret_file(path)
 
 
 SECRET_FILE: Final[Value[Path]] = Value(

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import re
-import stat
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
-from retrovue_daemon.config.files import read_regular, reason, resolve
+from retrovue_daemon.config.files import read_secret_text, remarks_on_secret_file, resolve
 from retrovue_daemon.config.tokens import MASK, Secret
 from retrovue_daemon.config.values import BadValue, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from retrovue_daemon.config.values import Context
 
 URL_MASK: Final = f"postgresql://{MASK}"
 
-_LARGEST_FILE: Final = 64 * 1024
 _SCHEMES: Final = ("postgresql://", "postgres://")
 _SETTINGS: Final = re.compile(r"\s*[a-z_]+\s*=")
 _PASSWORD: Final = re.compile(r"://[^@/?#]*:[^@]+@|[?&]password=|\bpassword\s*=")
@@ -61,25 +58,11 @@ def _inline_remarks(_raw: object, url: Secret, context: Context) -> Iterator[str
 
 def _from_file(raw: str, context: Context) -> Secret:
     path = resolve(raw, context)
-    return _url(_content(path), "the file", ("url_file", str(path)))
-
-
-def _content(path: Path) -> str:
-    where = f"(looked in {path.parent})"
-    try:
-        return read_regular(path, _LARGEST_FILE).decode()
-    except OSError as error:
-        raise BadValue(f"cannot be read: {reason(error)} {where}") from None
-    except UnicodeDecodeError:
-        raise BadValue(f"must be a file with an address, but it names one that is not text {where}") from None
-    except BadValue as bad:
-        raise BadValue(f"{bad} {where}") from None
+    return _url(read_secret_text(path, "an address"), "the file", ("url_file", str(path)))
 
 
 def _file_remarks(raw: str, _url: Secret, context: Context) -> Iterator[str]:
-    path = resolve(raw, context)
-    if path.stat().st_mode & stat.S_IROTH:
-        yield f"{path} can be read by every user of the system; set its mode to 0600"
+    yield from remarks_on_secret_file(resolve(raw, context))
 
 
 URL: Final[Value[Secret]] = Value(

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from retrovue_daemon.config.files import read_regular, reason, resolve
+from retrovue_daemon.config.files import read_secret_text, remarks_on_secret_file, resolve
 from retrovue_daemon.config.values import BadValue, Value
 from retrovue_daemon.errors import ConfigError, ConfigProblem
 
@@ -29,7 +28,6 @@ PLACEHOLDER: Final = "replace-me"
 SHORTEST_HIDDEN: Final = 8
 """Characters of a token that is removed from responses: a shorter one may be part of a word. Plex's have 20."""
 
-_LARGEST_FILE: Final = 64 * 1024
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CREDENTIAL: Final = re.compile(r"[A-Za-z0-9._@:-]+")
 _FILE_KEY: Final = "token_file"
@@ -150,32 +148,17 @@ TOKEN: Final[Value[Secret]] = Value(
 # -- in a file ------------------------------------------------------------------------------------------------------
 
 
-def _read_file(path: Path) -> str:
-    """Return the content of a small text file. Raise `BadValue` with the reason if that fails."""
-    where = f"(looked in {path.parent})"
-    try:
-        return read_regular(path, _LARGEST_FILE).decode()
-    except OSError as error:
-        raise BadValue(f"cannot be read: {reason(error)} {where}") from None
-    except UnicodeDecodeError:
-        raise BadValue(f"must be a file with a token, but it names one that is not text {where}") from None
-    except BadValue as bad:
-        raise BadValue(f"{bad} {where}") from None
-
-
 def _convert_file(raw: str, context: Context) -> Secret:
     return _from_file(resolve(raw, context))
 
 
 def _from_file(path: Path) -> Secret:
-    return secret(_read_file(path), "the file", (_FILE_KEY, str(path)))
+    return secret(read_secret_text(path, "a token"), "the file", (_FILE_KEY, str(path)))
 
 
 def _file_remarks(raw: str, token: Secret, context: Context) -> Iterator[str]:
     yield from _remarks(raw, token, context)
-    path = resolve(raw, context)
-    if path.stat().st_mode & stat.S_IROTH:
-        yield f"{path} can be read by every user of the system; set its mode to 0600"
+    yield from remarks_on_secret_file(resolve(raw, context))
 
 
 TOKEN_FILE: Final[Value[Secret]] = Value(
@@ -211,7 +194,11 @@ def _convert_credential(raw: str, context: Context) -> Secret:
     directory = context.environ.get("CREDENTIALS_DIRECTORY")
     if not directory:
         raise BadValue("is provided by systemd (LoadCredential=), but $CREDENTIALS_DIRECTORY is not set")
-    return secret(_read_file(Path(directory) / raw.strip()), "the credential", ("token_credential", raw.strip()))
+    return secret(
+        read_secret_text(Path(directory) / raw.strip(), "a token"),
+        "the credential",
+        ("token_credential", raw.strip()),
+    )
 
 
 def _is_out_of_sight(context: Context) -> bool:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import sqlite3
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import structlog
 
 from retrovue_daemon.config import parse_config
 from retrovue_daemon.logs.setup import Redactor
@@ -20,7 +18,7 @@ from retrovue_daemon.service.sync_request import request_sync
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.sync.progress import ProgressBoard
 from tests.support.clocks import FakeClock
-from tests.support.logs import Events
+from tests.support.logs import Events, events_recorded
 from tests.support.patience import IMPATIENT, PATIENCE_S
 from tests.support.servers import Gauge, MeasuredPlex, film_world
 
@@ -167,14 +165,8 @@ def locked(path: Path) -> Callable[[], AbstractAsyncContextManager[None]]:
 @pytest.fixture
 def events() -> Iterator[Events]:
     """What is logged."""
-    before = structlog.get_config()
-    recorder = Events()
-    structlog.configure(
-        processors=[structlog.processors.format_exc_info, recorder],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
-    )
-    yield recorder
-    structlog.configure(**before)
+    with events_recorded() as recorder:
+        yield recorder
 
 
 @pytest.fixture

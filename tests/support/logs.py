@@ -31,6 +31,21 @@ def logging_kept() -> Iterator[None]:
         structlog.reset_defaults()
 
 
+@contextmanager
+def events_recorded() -> Iterator[Events]:
+    """Record the log lines of this process, and write none."""
+    before = structlog.get_config()
+    recorder = Events()
+    structlog.configure(
+        processors=[structlog.processors.format_exc_info, recorder],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
+    )
+    try:
+        yield recorder
+    finally:
+        structlog.configure(**before)
+
+
 class Log:
     """The log lines of a process, as they come."""
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 import pytest
-import structlog
 
 from retrovue_daemon.config import Secret, parse_config
 from retrovue_daemon.logs.redaction import Redactor
@@ -21,7 +19,7 @@ from retrovue_daemon.store.database import open_database
 from retrovue_daemon.store.file.visits import reading
 from retrovue_daemon.store.tables.publishing import mirror_id, read_report, request_resync
 from tests.support.clocks import FakeClock
-from tests.support.logs import Events
+from tests.support.logs import Events, events_recorded
 from tests.support.patience import PATIENCE_S
 from tests.support.postgresql import PASSWORD, PostgresServer, differences
 
@@ -37,14 +35,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def events() -> Iterator[Events]:
-    before = structlog.get_config()
-    recorder = Events()
-    structlog.configure(
-        processors=[structlog.processors.format_exc_info, recorder],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
-    )
-    yield recorder
-    structlog.configure(**before)
+    with events_recorded() as recorder:
+        yield recorder
 
 
 @pytest.fixture
