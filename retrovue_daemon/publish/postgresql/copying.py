@@ -24,8 +24,11 @@ _SHARED: Final = {
 }
 """Tables whose rows belong to many items, and the columns that refer to them."""
 
-_REUSED: Final = ("media_files", "streams", "plex_path_mappings")
-"""Tables whose rows may have belonged to another item before, which has an entry of its own, earlier or later."""
+_FILES: Final = {"media_files": "id", "streams": "media_file_id"}
+"""Tables whose rows are replaced file by file, and the column that holds the file's id."""
+
+_REUSED: Final = ("streams", "plex_path_mappings")
+"""Tables whose rows' ids may have been those of other rows before."""
 
 _KEYS: Final[Mapping[ChangeKind, Mapping[str, str]]] = {
     "server": {"plex_servers": "id", "plex_path_mappings": "server_id"},
@@ -49,7 +52,7 @@ _TABLES: Final = {table.name: table for table in PUBLISHED}
 _ITEMS: Final[Mapping[ChangeKind, str]] = {"movie": "movies", "episode": "episodes"}
 """The kinds that have files."""
 
-_READ_FIRST: Final = (*_REUSED, *_SHARED)
+_READ_FIRST: Final = (*_FILES, "plex_path_mappings", *_SHARED)
 
 BLOCK: Final = 1_000
 """Rows between two looks whether to stop."""
@@ -90,7 +93,7 @@ def replace_changed(
         files.update(_delete(connection, origin, kind, list(ids)))
     # A file may have passed to an item whose entry is in another part, earlier or later: what is left of it is copied
     # with either item.
-    for name, column in (("media_files", "id"), ("streams", "media_file_id")):
+    for name, column in _FILES.items():
         coming[name] = list(_TABLES[name].by(mirror, column, files))
         _delete_ids(connection, origin, name, column, list(files))
     for name in _REUSED:

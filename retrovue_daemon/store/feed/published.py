@@ -52,20 +52,16 @@ _IN_USE: Final = {
 }
 
 
-def _files_of(table: str, kind: str) -> str:
-    return (
-        "id IN (SELECT f.id FROM media_files AS f JOIN json_each(?1) AS v"
-        f" JOIN {table} AS i ON i.id = v.value AND i.server_id = f.server_id AND i.rating_key = f.rating_key"
-        f" WHERE f.media_type = '{kind}')"
-    )
-
-
-def _streams_of(table: str, kind: str) -> str:
-    return (
-        "media_file_id IN (SELECT f.id FROM media_files AS f JOIN json_each(?1) AS v"
-        f" JOIN {table} AS i ON i.id = v.value AND i.server_id = f.server_id AND i.rating_key = f.rating_key"
-        f" WHERE f.media_type = '{kind}')"
-    )
+def _of_items() -> dict[ChangeKind, str]:
+    """Return the conditions on the files of items."""
+    return {
+        kind: (
+            "id IN (SELECT f.id FROM media_files AS f JOIN json_each(?1) AS v"
+            f" JOIN {kind}s AS i ON i.id = v.value AND i.server_id = f.server_id AND i.rating_key = f.rating_key"
+            f" WHERE f.media_type = '{kind}')"
+        )
+        for kind in _WITH_FILES
+    }
 
 
 def _named(column: str, *kinds: ChangeKind) -> dict[ChangeKind, str]:
@@ -147,7 +143,7 @@ def _tables() -> Iterator[PublishedTable]:
             "source_id", "library_name", "updated_at", "created_at", "state", "version_title", "aspect_ratio",
             "frame_rate", "video_profile", "audio_profile", "hdr",
         ),
-        {"movie": _files_of("movies", "movie"), "episode": _files_of("episodes", "episode")},
+        _of_items(),
     )  # fmt: skip
     yield PublishedTable(
         "streams",
@@ -157,7 +153,7 @@ def _tables() -> Iterator[PublishedTable]:
             "bit_depth", "scan_type", "color_transfer", "dolby_vision_profile", "is_default", "is_forced",
             "is_external", "is_hearing_impaired",
         ),
-        {"movie": _streams_of("movies", "movie"), "episode": _streams_of("episodes", "episode")},
+        {},  # of files, whichever items have them
     )  # fmt: skip
     by_item: dict[ChangeKind, str] = {"movie": f"movie_id {_THESE}", "episode": f"episode_id {_THESE}"}
     yield PublishedTable(
@@ -192,6 +188,7 @@ def _tables() -> Iterator[PublishedTable]:
     )
 
 
+_WITH_FILES: Final[tuple[ChangeKind, ...]] = ("movie", "episode")
 _DETAILED: Final[tuple[ChangeKind, ...]] = ("movie", "show", "episode")
 
 PUBLISHED: Final = tuple(_tables())
