@@ -210,7 +210,7 @@ class _Local(NamedTuple):
     mapping: PathMapping
 
     def path_of(self, names: Parts, *, ends_in_separator: bool) -> str:
-        is_root = not names and (not self.base or self.base.endswith(":"))
+        is_root = not names and (not self.base or _DRIVE.fullmatch(self.base) is not None)
         end = self.separator if ends_in_separator or is_root else ""
         return self.separator.join((self.base, *names)) + end
 

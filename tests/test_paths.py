@@ -46,6 +46,8 @@ def test_the_mapped_directory_itself() -> None:
     assert mapped("/media/movies", ("/media/movies", "/films/")) == "/films"
     assert mapped("/media/movies/", ("/media/movies", "/films")) == "/films/"
     assert mapped("/media/one.mkv", ("/media/one.mkv", "/mnt/eins.mkv")) == "/mnt/eins.mkv"
+    assert mapped("/media", ("/media", "/mnt/Vol. 2:")) == "/mnt/Vol. 2:"
+    assert mapped("/media", ("/media", "D:\\")) == "D:\\"
     assert mapped("/media/two.mkv", ("/media/one.mkv", "/mnt/eins.mkv"), ("/media", "/m")) == "/m/two.mkv"
 
 
