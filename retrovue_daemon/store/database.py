@@ -17,7 +17,7 @@ from retrovue_daemon.store.feed.recording import last_entry
 from retrovue_daemon.store.file.epoch import enter, highest_ids, leave, left_log, mark_path
 from retrovue_daemon.store.file.identity import OpenFiles
 from retrovue_daemon.store.file.lock import database_lock, lock_path
-from retrovue_daemon.store.file.preparation import Interruption, check_place, hand_over, prepare
+from retrovue_daemon.store.file.preparation import Interruption, check_place, hand_over, prepared
 from retrovue_daemon.store.file.restore_mark import restore_mark
 from retrovue_daemon.store.file.space import as_disk_full
 from retrovue_daemon.store.file_watch import last_look, watched
@@ -98,8 +98,8 @@ async def open_database(
 def _prepare(path: Path, *, mode: int, group: str | None, interruption: Interruption) -> Mark:
     """Make the database ready, and begin a new epoch of the change feed if it was put back to an earlier state."""
     found_log = left_log(path)
-    prepare(path, mode=mode, group=group, interruption=interruption)
-    return enter(path, found_log=found_log, mode=mode)
+    with prepared(path, mode=mode, group=group, interruption=interruption) as connection:
+        return enter(connection, path, found_log=found_log, mode=mode)
 
 
 async def _leave_epoch(files: OpenFiles, reader: Connection, epoch: Mark, mode: int) -> None:
@@ -109,6 +109,14 @@ async def _leave_epoch(files: OpenFiles, reader: Connection, epoch: Mark, mode: 
         with suppress(sqlite3.Error):  # the next start then begins a new epoch
             last, ids = await reader.run(last_entry), await reader.run(highest_ids)
             await asyncio.to_thread(leave, files.path, epoch, last, ids, mode=mode)
+
+
+def _set_up(connection: sqlite3.Connection, *, writes: bool) -> None:
+    connection.executescript(_PRAGMAS)
+    # The writer retries by itself, so that it can end within a second of being asked to.
+    connection.execute("PRAGMA busy_timeout = 1000" if writes else "PRAGMA query_only = ON")
+    # SQLite opens the log when it first reads.
+    connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
 
 
 @asynccontextmanager
@@ -157,11 +165,7 @@ async def _connect(path: Path, *, writes: OpenFiles | None = None) -> AsyncItera
     """Connect; a connection that ``writes`` prepares the files for being closed."""
     # isolation_level None leaves BEGIN and COMMIT to the writer.
     async with connected(path, isolation_level=None) as connection:
-        await connection.executescript(_PRAGMAS)
-        # The writer retries by itself, so that it can end within a second of being asked to.
-        await connection.execute("PRAGMA query_only = ON" if writes is None else "PRAGMA busy_timeout = 1000")
-        # SQLite opens the log when it first reads.
-        await connection.execute_fetchall("SELECT count(*) FROM sqlite_schema")
+        await connection.run(_set_up, writes=writes is not None)
         try:
             yield connection
         finally:

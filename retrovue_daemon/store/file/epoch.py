@@ -18,8 +18,7 @@ from __future__ import annotations
 
 import os
 import secrets
-import sqlite3
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +29,7 @@ from retrovue_daemon.store.feed.recording import last_entry
 from retrovue_daemon.store.file.companions import companion, has_content, log_of
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Mapping
 
 log = structlog.get_logger()
@@ -73,30 +73,29 @@ def left_log(database: Path) -> bool:
     return has_content(log_of(database))
 
 
-def enter(database: Path, *, found_log: bool, mode: int = 0o600) -> Mark:
+def enter(connection: sqlite3.Connection, database: Path, *, found_log: bool, mode: int = 0o600) -> Mark:
     """Begin a new epoch unless the content is the one that the last process left; return the new mark.
 
     ``found_log`` is what `left_log` said. Call this while no other process can open the database to sync.
     """
     left, inode, boot_id = _read(mark_path(database)), database.stat().st_ino, _boot_id()
-    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
-        ((opened,),) = connection.execute("SELECT opened FROM feed")
-        last = last_entry(connection)
-        was_killed = left is not None and not left.is_clean
-        is_whole = found_log and left is not None and left.boot_id == boot_id if was_killed else True
-        goes_on = left is not None and (left.opened, left.inode) == (opened, inode) and left.last_seq <= last
-        # Without the text, no process of this release has had the database, and no feed was read.
-        begins = opened is not None and not (goes_on and is_whole)
-        if begins or opened is None:
-            # Else nothing is written: a sync without changes writes as little as possible.
-            opened = secrets.token_hex(8)
-            connection.execute("BEGIN IMMEDIATE")
-            if begins:
-                begin_epoch(connection)
-                keep_free(connection, {name: last + JUMP for name, last in (left.ids if left else {}).items()})
-            connection.execute("UPDATE feed SET opened = ?", (opened,))
-            connection.execute("COMMIT")
-        mark = Mark(opened, inode, boot_id, last_entry(connection), is_clean=False, ids=highest_ids(connection))
+    ((opened,),) = connection.execute("SELECT opened FROM feed")
+    last = last_entry(connection)
+    was_killed = left is not None and not left.is_clean
+    is_whole = found_log and left is not None and left.boot_id == boot_id if was_killed else True
+    goes_on = left is not None and (left.opened, left.inode) == (opened, inode) and left.last_seq <= last
+    # Without the text, no process of this release has had the database, and no feed was read.
+    begins = opened is not None and not (goes_on and is_whole)
+    if begins or opened is None:
+        # Else nothing is written: a sync without changes writes as little as possible.
+        opened = secrets.token_hex(8)
+        connection.execute("BEGIN IMMEDIATE")
+        if begins:
+            begin_epoch(connection)
+            keep_free(connection, {name: last + JUMP for name, last in (left.ids if left else {}).items()})
+        connection.execute("UPDATE feed SET opened = ?", (opened,))
+        connection.execute("COMMIT")
+    mark = Mark(opened, inode, boot_id, last_entry(connection), is_clean=False, ids=highest_ids(connection))
     if begins:
         hint = "readers of the change feed read everything anew; ids of new items jump by a million"
         log.warning("feed.epoch_began", database=str(database), hint=hint)

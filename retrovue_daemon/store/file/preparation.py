@@ -88,10 +88,17 @@ class Interruption:
                 connection.interrupt()
 
 
-def prepare(
+def prepare(path: Path, *, mode: int = 0o600, group: str | None = None) -> None:
+    """Do what `prepared` does, and close the database."""
+    with prepared(path, mode=mode, group=group):
+        pass
+
+
+@contextmanager
+def prepared(
     path: Path, *, mode: int = 0o600, group: str | None = None, interruption: Interruption | None = None
-) -> None:
-    """Create or check the database file and bring its schema up to date.
+) -> Iterator[sqlite3.Connection]:
+    """Create or check the database file and bring its schema up to date; yield the connection that did it.
 
     The log that an unclean end left is merged here, because no interrupt reaches what closing a connection merges.
 
@@ -119,6 +126,7 @@ def prepare(
             migrate(connection, version)
             if has_log:
                 connection.execute("PRAGMA wal_checkpoint").fetchall()
+            yield connection
     except OSError as error:
         raise _not_writable(path, error) from error
     except sqlite3.OperationalError as error:
@@ -141,7 +149,8 @@ def _refuse_foreign(path: Path) -> None:
     uri = f"{path.absolute().as_uri()}?mode=ro"
     with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_S)) as connection:
         try:
-            own_version(connection, path)
+            if not _is_own(connection):
+                own_version(connection, path)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorname != "SQLITE_READONLY_ROLLBACK":
                 raise
@@ -240,7 +249,7 @@ def refuse_foreign(path: Path) -> None:
         suppress(sqlite3.Error),
         closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as connection,
     ):
-        if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        if not _is_own(connection):
             own_version(connection, path)
 
 
@@ -254,6 +263,12 @@ def refuse_newer(path: Path, version: int) -> None:
             hint="use the newer release that wrote it, or restore the copy that was made before its upgrade"
             " (`retrovue-daemon database restore FILE`)",
         )
+
+
+def _is_own(connection: sqlite3.Connection) -> bool:
+    """Return whether the file's header says that it is ours, which SQLite knows before it reads the schema."""
+    number: int = connection.execute("PRAGMA application_id").fetchone()[0]
+    return number == APPLICATION_ID
 
 
 def own_version(connection: sqlite3.Connection, path: Path) -> int:

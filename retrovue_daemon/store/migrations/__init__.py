@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ class Migration(msgspec.Struct, frozen=True):
     sql: str
 
 
+@cache
 def migrations() -> tuple[Migration, ...]:
     """Return all migrations of this release, oldest first."""
     return tuple(

@@ -144,7 +144,8 @@ async def test_a_killed_process_left_its_log(path, killed, found_log, changes, g
     """And no power cut can have lost a commit since; otherwise nothing says that the content is whole."""
     first = await _sync(path, "first")
     killed(**changes)
-    leave(path, enter(path, found_log=found_log), first.last_seq, {})
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        leave(path, enter(connection, path, found_log=found_log), first.last_seq, {})
     assert ((await _sync(path)).feed_id == first.feed_id) == goes_on
 
 

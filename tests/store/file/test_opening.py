@@ -15,7 +15,7 @@ import sys
 import threading
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -23,9 +23,12 @@ from retrovue_daemon.errors import DatabaseDamaged, DatabaseHeld, DatabasePlaceM
 from retrovue_daemon.store import database as opened_database
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.store.file.lock import database_lock, holder
-from retrovue_daemon.store.file.preparation import prepare
+from retrovue_daemon.store.file.preparation import prepared
 from retrovue_daemon.store.file.visits import reading
 from retrovue_daemon.store.migrations import APPLICATION_ID, migrations
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
 TABLES = {
     "daemon_state", "plex_servers", "libraries", "library_locations", "plex_path_mappings", "media_files", "shows",
@@ -148,11 +151,11 @@ async def test_a_daemon_that_starts_does_not_say_that_it_serves_before_the_datab
             pass
         seen.append((caught.value.pid, caught.value.serves))
 
-    def prepare_and_meet(prepared: Path, **options: Any) -> None:
+    def meet_and_prepare(place: Path, **options: Any) -> AbstractContextManager[sqlite3.Connection]:
         meet()
-        prepare(prepared, **options)
+        return prepared(place, **options)
 
-    monkeypatch.setattr(opened_database, "prepare", prepare_and_meet)
+    monkeypatch.setattr(opened_database, "prepared", meet_and_prepare)
     async with open_database(path, serves=True):
         meet()
     assert seen == [(os.getpid(), False), (os.getpid(), True)]
