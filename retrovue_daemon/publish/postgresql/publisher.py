@@ -62,9 +62,7 @@ async def publish(database: Database, section: PostgresqlSection, clock: Clock) 
     """Publish to the configured database until the task is cancelled; ``section`` has a ``url``."""
     if section.url is None:
         raise ValueError(section)
-    own_id = await database.writer.run(mirror_id)
-    target = Target(section.url, section.schema, section.origin or own_id)
-    await Publisher(database, target, own_id, clock).run()
+    await Publisher(database, Target(section.url, section.schema, section.origin or ""), clock).run()
 
 
 Report: TypeAlias = "Callable[[Step, float, ResyncRequest | None], None]"
@@ -166,12 +164,14 @@ class _Trouble(NamedTuple):
 
 
 class Publisher:
-    """Publishes one mirror to one target until its task is cancelled; trouble is logged at its begin and end."""
+    """Publishes one mirror to one target until its task is cancelled; trouble is logged at its begin and end.
 
-    def __init__(self, database: Database, target: Target, own_id: str, clock: Clock) -> None:
+    A target without an ``origin`` gets the mirror's own id as its origin.
+    """
+
+    def __init__(self, database: Database, target: Target, clock: Clock) -> None:
         self._database = database
         self._target = target
-        self._own_id = own_id
         self._clock = clock
         self._trouble: _Trouble | None = None
         self._served: ResyncRequest | None = None
@@ -197,11 +197,13 @@ class Publisher:
 
     async def _publish(self) -> None:
         loop = asyncio.get_running_loop()
+        own_id = await self._database.writer.run(mirror_id)
+        self._target = msgspec.structs.replace(self._target, origin=self._target.origin or own_id)
 
         def report(step: Step, seconds: float, served: ResyncRequest | None) -> None:
             loop.call_soon_threadsafe(self._note, step, seconds, served)
 
-        worker = _Worker(self._database.path, self._target, self._own_id, report)
+        worker = _Worker(self._database.path, self._target, own_id, report)
         work = loop.create_future()
         work.add_done_callback(lambda done: done.cancelled() or done.exception())
         thread = threading.Thread(target=_into(loop, work, worker.run), name="postgresql", daemon=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from retrovue_daemon.config import Secret, parse_config
+from retrovue_daemon.errors import WriteFailed
 from retrovue_daemon.logs.redaction import Redactor
 from retrovue_daemon.publish.postgresql import copying, publisher
 from retrovue_daemon.publish.postgresql.publication import Publication
@@ -17,13 +18,14 @@ from retrovue_daemon.publish.postgresql.publisher import Publisher
 from retrovue_daemon.publish.postgresql.target import Target
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.store.file.visits import reading
-from retrovue_daemon.store.tables.publishing import mirror_id, read_report, request_resync
+from retrovue_daemon.store.tables.publishing import read_report, request_resync
 from tests.support.clocks import FakeClock
 from tests.support.logs import Events, events_recorded
 from tests.support.patience import PATIENCE_S
 from tests.support.postgresql import PASSWORD, PostgresServer, differences
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from pathlib import Path
 
@@ -64,8 +66,7 @@ async def publishing(
     tasks = []
 
     async def start(target: Target | None = None) -> asyncio.Task[None]:
-        own_id = await database.writer.run(mirror_id)
-        work = Publisher(database, target or server.target(schema), own_id, clock).run()
+        work = Publisher(database, target or server.target(schema), clock).run()
         tasks.append(asyncio.create_task(work, name="postgresql"))
         return tasks[-1]
 
@@ -272,6 +273,35 @@ async def test_a_reload_applies_the_section(server, schema, path, database, even
         assert redactor.text(f"the password {PASSWORD}") == "the password ***"
     finally:
         await work.stop()
+
+
+async def test_a_mirror_that_cannot_be_written_to_is_trouble_of_the_publisher(
+    server, schema, path, database, events, clock, monkeypatch
+) -> None:
+    """Also before its id was read, at the start; it is no crash, and ends by itself."""
+    section = parse_config(
+        {"database": {"path": str(path)}, "postgresql": {"url": server.url(), "schema": schema}}, environ={}
+    ).postgresql
+
+    def full(connection: sqlite3.Connection) -> str:
+        raise WriteFailed(path, "database or disk is full", hint="free some space")
+
+    work = Publication(database, Redactor(), clock)
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(publisher, "mirror_id", full)
+            work.apply(section)
+            failed = await events.next("postgresql.failed")
+            assert (failed["level"], "disk is full" in failed["error"]) == ("warning", True)
+            await clock.asleep("postgresql")
+        await clock.wake("postgresql")
+        await events.next("postgresql.filled")
+    finally:
+        await work.stop()
+    assert not [line for line in events.lines if line["event"] == "postgresql.crashed"]
+    with reading(path) as connection:
+        ((own_id,),) = connection.execute("SELECT value FROM daemon_state WHERE key = 'mirror_id'")
+    assert not differences(server, path, schema, own_id)
 
 
 async def test_progress_is_stored(publishing, database, path, events, clock) -> None:
