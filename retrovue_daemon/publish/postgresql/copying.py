@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from psycopg import sql
@@ -52,27 +53,47 @@ _TABLES: Final = {table.name: table for table in PUBLISHED}
 _ITEMS: Final[Mapping[ChangeKind, str]] = {"movie": "movies", "episode": "episodes"}
 """The kinds that have files."""
 
-_READ_FIRST: Final = (*_FILES, "plex_path_mappings", *_SHARED)
+_ABOVE_FILES: Final[Mapping[ChangeKind, str]] = {"server": "server_id", "library": "library_id"}
+"""The kinds with which all files disappear, also those of no item, and their column in ``media_files``."""
 
 BLOCK: Final = 1_000
 """Rows between two looks whether to stop."""
 
 
-def replace_all(
-    connection: psycopg.Connection, mirror: sqlite3.Connection, origin: str, check: Callable[[int], None]
-) -> int:
-    """Replace everything that an origin published by the rows of a mirror; return how many. The caller's transaction.
+@contextmanager
+def snapshot(mirror: sqlite3.Connection) -> Iterator[None]:
+    """Let all queries in the block see one state of the mirror."""
+    mirror.execute("BEGIN")
+    try:
+        yield
+    finally:
+        mirror.execute("ROLLBACK")
 
-    ``check`` is called with the number of rows of a table so far, and may raise.
-    """
-    written = 0
+
+def delete_all(connection: psycopg.Connection, origin: str) -> None:
+    """Delete everything that an origin published. The caller's transaction, which locks all tables by this."""
     for table in PUBLISHED:
         delete = sql.SQL("DELETE FROM {} WHERE origin = %s").format(sql.Identifier(table.name))
         connection.execute(delete, (origin,))
-        written += _copy(connection, table.name, table, origin, table.all(mirror), check)
-        # Without statistics, PostgreSQL looks for the files of changed items one by one in all of them.
-        connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table.name)))
+
+
+def copy_all(
+    connection: psycopg.Connection, mirror: sqlite3.Connection, origin: str, check: Callable[[int], None]
+) -> int:
+    """Copy all rows of a mirror; return how many. The caller's transactions, in both databases.
+
+    ``check`` is called with the number of rows so far, and may raise.
+    """
+    written = 0
+    for table in PUBLISHED:
+        written = _copy(connection, table.name, table, origin, table.all(mirror), check, written)
     return written
+
+
+def analyze_all(connection: psycopg.Connection) -> None:
+    """Collect statistics: without them, PostgreSQL looks for the files of changed items one by one in all of them."""
+    for table in PUBLISHED:
+        connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table.name)))
 
 
 def replace_changed(
@@ -84,23 +105,31 @@ def replace_changed(
 ) -> int:
     """Replace the rows that belong to changed items by those of a mirror; return how many. The caller's transaction.
 
-    The number of statements does not depend on that of the items.
+    The number of statements does not depend on that of the items. The rows are read into memory, so that no view of
+    the mirror is open while PostgreSQL works.
     """
-    coming = {table.name: list(_rows(table, mirror, changed)) for table in PUBLISHED if table.name in _READ_FIRST}
     released = {name: _referred(connection, origin, name, changed) for name in _SHARED}
-    files = {row[0] for row in coming["media_files"]}
+    files: set[int] = set()
     for kind, ids in changed.items():
         files.update(_delete(connection, origin, kind, list(ids)))
-    # A file may have passed to an item whose entry is in another part, earlier or later: what is left of it is copied
-    # with either item.
+    with snapshot(mirror):
+        coming = {table.name: list(_rows(table, mirror, changed)) for table in PUBLISHED}
+        # A file may have passed to an item whose entry is in another part, earlier or later: what is left of it is
+        # copied with either item.
+        files.update(row[0] for row in coming["media_files"])
+        for name, column in _FILES.items():
+            coming[name] = list(_TABLES[name].by(mirror, column, files))
     for name, column in _FILES.items():
-        coming[name] = list(_TABLES[name].by(mirror, column, files))
         _delete_ids(connection, origin, name, column, list(files))
+    for kind, column in _ABOVE_FILES.items():
+        owner = next(iter(_KEYS[kind]))
+        if gone := set(changed.get(kind, ())) - {row[0] for row in coming[owner]}:
+            _delete_files_below(connection, origin, column, list(gone))
     for name in _REUSED:
         _delete_ids(connection, origin, name, "id", [row[0] for row in coming[name]])
     written = 0
     for table in PUBLISHED:
-        rows = coming[table.name] if table.name in _READ_FIRST else list(_rows(table, mirror, changed))
+        rows = coming[table.name]
         if table.name in _SHARED:
             written += _copy_shared(connection, table, origin, list({row[0]: row for row in rows}.values()))
         elif rows:
@@ -135,10 +164,11 @@ def _copy(
     origin: str,
     rows: Iterable[tuple[Any, ...]],
     check: Callable[[int], None],
+    written: int = 0,
 ) -> int:
+    """Copy rows, and return ``written`` increased by their number."""
     columns = [sql.Identifier(name) for name in ("origin", *table.columns)]
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(into), sql.SQL(", ").join(columns))
-    written = 0
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         for row in rows:
             copy.write_row((origin, *row))
@@ -189,6 +219,16 @@ def _delete_ids(connection: psycopg.Connection, origin: str, table: str, column:
     if ids:
         statement = sql.SQL("DELETE FROM {} WHERE origin = %s AND {} = ANY(%s)")
         connection.execute(statement.format(sql.Identifier(table), sql.Identifier(column)), (origin, ids))
+
+
+def _delete_files_below(connection: psycopg.Connection, origin: str, column: str, ids: list[int]) -> None:
+    """Delete all files of servers or libraries that do not exist any more: some files may belong to no item."""
+    streams = sql.SQL(
+        "DELETE FROM streams AS s USING media_files AS f"
+        " WHERE s.origin = %s AND f.origin = s.origin AND f.id = s.media_file_id AND f.{} = ANY(%s)"
+    )
+    connection.execute(streams.format(sql.Identifier(column)), (origin, ids))
+    _delete_ids(connection, origin, "media_files", column, ids)
 
 
 def _referred(

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from retrovue_daemon.publish.postgresql.copying import replace_all, replace_changed, store_state
+from retrovue_daemon.publish.postgresql.copying import (
+    analyze_all,
+    copy_all,
+    delete_all,
+    replace_changed,
+    snapshot,
+    store_state,
+)
 from retrovue_daemon.publish.postgresql.target import TargetState, refuse_other_writers
 from retrovue_daemon.store.feed.reading import batches_since, feed_state
 
@@ -13,8 +20,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
 
-    import psycopg
-
+    from retrovue_daemon.publish.postgresql.patience import PatientConnection
     from retrovue_daemon.store.feed.reading import FeedState
     from retrovue_daemon.store.feed.recording import ChangeKind
 
@@ -34,7 +40,7 @@ class Step(NamedTuple):
 
 
 def follow(
-    target: psycopg.Connection,
+    target: PatientConnection,
     mirror: sqlite3.Connection,
     origin: str,
     mirror_id: str,
@@ -45,38 +51,57 @@ def follow(
 ) -> Step:
     """Write what the target lacks, at most one transaction of it; the entries of a ``seq`` always together.
 
-    Rows and position are those of one state of the mirror, and are committed together, so every change takes effect
-    exactly once. ``check`` is called with the number of rows now and then, and may raise. With ``anew``, all rows are
-    replaced in any case.
+    Rows and position are committed together, so every change takes effect exactly once. Rows may be newer than the
+    position: the entries that follow name these, too. While the target is waited for, no view of the mirror is open,
+    except during COPY. ``check`` is called with the number of rows now and then, and may raise. With ``anew``, all
+    rows are replaced in any case.
     """
-    mirror.execute("BEGIN")
-    try:
+    with snapshot(mirror):
         feed = feed_state(mirror)
-        if anew or state is None or not _leads_on(state, mirror_id, feed):
-            after = TargetState(mirror_id, feed.feed_id, feed.last_seq)
-            with target.transaction():
-                refuse_other_writers(target, origin, state)
-                rows = replace_all(target, mirror, origin, check)
-                store_state(target, origin, after)
-            return Step(after, rows, filled=True, is_current=True)
-        changed: dict[ChangeKind, set[int]] = defaultdict(set)
-        seq, count = state.seq, 0
-        batches = batches_since(mirror, state.seq, ENTRIES_AT_ONCE)
-        for batch in batches:
-            if count and count + len(batch.ids) > IDS_AT_ONCE:
-                break
-            changed[batch.kind].update(batch.ids)
-            seq, count = batch.seq, count + len(batch.ids)
-        if seq == state.seq:
-            return Step(state, 0, filled=False, is_current=True)
-        after = TargetState(mirror_id, feed.feed_id, seq)
-        with target.transaction():
-            refuse_other_writers(target, origin, state)
-            rows = replace_changed(target, mirror, origin, changed, check)
-            store_state(target, origin, after)
-        return Step(after, rows, filled=False, is_current=seq >= feed.last_seq)
-    finally:
-        mirror.execute("ROLLBACK")
+        leads_on = not anew and state is not None and _leads_on(state, mirror_id, feed)
+        seq, changed = _next_entries(mirror, state.seq) if leads_on and state is not None else (0, {})
+    if not leads_on or state is None:
+        return _fill(target, mirror, origin, mirror_id, state, check)
+    if not changed:
+        return Step(state, 0, filled=False, is_current=True)
+    after = TargetState(mirror_id, feed.feed_id, seq)
+    with target.transaction():
+        refuse_other_writers(target, origin, state)
+        rows = replace_changed(target, mirror, origin, changed, check)
+        store_state(target, origin, after)
+    return Step(after, rows, filled=False, is_current=seq >= feed.last_seq)
+
+
+def _fill(
+    target: PatientConnection,
+    mirror: sqlite3.Connection,
+    origin: str,
+    mirror_id: str,
+    state: TargetState | None,
+    check: Callable[[int], None],
+) -> Step:
+    with target.transaction():
+        refuse_other_writers(target, origin, state)
+        delete_all(target, origin)
+        with snapshot(mirror), target.hurrying():
+            feed = feed_state(mirror)
+            rows = copy_all(target, mirror, origin, check)
+        analyze_all(target)
+        after = TargetState(mirror_id, feed.feed_id, feed.last_seq)
+        store_state(target, origin, after)
+    return Step(after, rows, filled=True, is_current=True)
+
+
+def _next_entries(mirror: sqlite3.Connection, last: int) -> tuple[int, dict[ChangeKind, set[int]]]:
+    """Return what the next entries after a position name, and the position of the last of these entries."""
+    changed: dict[ChangeKind, set[int]] = defaultdict(set)
+    count = 0
+    for batch in batches_since(mirror, last, ENTRIES_AT_ONCE):
+        if count and count + len(batch.ids) > IDS_AT_ONCE:
+            break
+        changed[batch.kind].update(batch.ids)
+        last, count = batch.seq, count + len(batch.ids)
+    return last, changed
 
 
 def _leads_on(state: TargetState, mirror_id: str, feed: FeedState) -> bool:

@@ -32,11 +32,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    import psycopg
-
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.config import PostgresqlSection
     from retrovue_daemon.publish.postgresql.following import Step
+    from retrovue_daemon.publish.postgresql.patience import PatientConnection
     from retrovue_daemon.publish.postgresql.target import TargetState
     from retrovue_daemon.store.database import Database
 
@@ -83,7 +82,7 @@ class _Worker:
         self._report = report
         self._served: ResyncRequest | None = None
         self._stop = threading.Event()
-        self._connection: psycopg.Connection | None = None
+        self._connection: PatientConnection | None = None
 
     def run(self) -> None:
         """Follow the mirror until `stop`. Raise PublishError or sqlite3.Error in case of trouble."""
@@ -96,13 +95,14 @@ class _Worker:
                 self._connection = None
 
     def stop(self) -> None:
-        """End the work soon, also in the middle of a statement."""
+        """End the work soon, also in the middle of a statement, and of a server that does not respond."""
         self._stop.set()
         if (connection := self._connection) is not None:
             with suppress(Exception):
                 connection.cancel_safe(timeout=CANCEL_S)
+            connection.abandon()
 
-    def _follow(self, target: psycopg.Connection, mirror: sqlite3.Connection) -> None:
+    def _follow(self, target: PatientConnection, mirror: sqlite3.Connection) -> None:
         upgrade(target, self._target)
         request = requested_resync(mirror)
         take_over = request is not None and request.take_over
@@ -129,7 +129,7 @@ class _Worker:
             state = step.state
 
     def _next(
-        self, target: psycopg.Connection, mirror: sqlite3.Connection, state: TargetState | None, *, anew: bool
+        self, target: PatientConnection, mirror: sqlite3.Connection, state: TargetState | None, *, anew: bool
     ) -> Step:
         # These need psycopg, which may not be installed: `connected` says so.
         import psycopg  # noqa: PLC0415

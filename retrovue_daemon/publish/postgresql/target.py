@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from retrovue_daemon.config import Secret
+    from retrovue_daemon.publish.postgresql.patience import PatientConnection
 
 OLDEST: Final = 130_000
 """The oldest version that is accepted, as PostgreSQL counts: 13.0. Older ones get no security updates any more."""
@@ -102,18 +103,19 @@ def migrations() -> list[Migration]:
 
 
 @contextmanager
-def connected(target: Target) -> Iterator[psycopg.Connection]:
+def connected(target: Target) -> Iterator[PatientConnection]:
     """Connect for as long as the context is open, with the schema as the only search path; close in any case.
 
     Raise PublishError without credentials in its text, also for errors of PostgreSQL within the context.
     """
     try:
-        import psycopg  # noqa: PLC0415 - an optional dependency
+        from retrovue_daemon.publish.postgresql.patience import PatientConnection  # noqa: PLC0415 - needs psycopg
     except ImportError as missing:
         raise DriverMissing from missing
     _refuse_unreadable(target.url.reveal())
     with explained(target):
-        connection = psycopg.connect(target.url.reveal(), autocommit=True, **_SERVER_SETTINGS)  # type: ignore[arg-type]
+        url = target.url.reveal()
+        connection = PatientConnection.connect(url, autocommit=True, **_SERVER_SETTINGS)  # type: ignore[arg-type]
     try:
         with explained(target):
             for name, value in _SESSION_SETTINGS.items():

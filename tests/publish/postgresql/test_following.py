@@ -164,6 +164,16 @@ def test_a_deleted_server_takes_everything_along(mirror, publish, server, schema
             assert connection.execute(f"SELECT count(*) FROM {table.name}").fetchone() == (0,)
 
 
+@pytest.mark.parametrize("owner", ["plex_servers", "libraries"])
+def test_files_of_no_item_disappear_with_their_server_and_library(server, mirror, path, schema, owner) -> None:
+    """The removal of the server or library enters nothing about them."""
+    mirror.execute("UPDATE media_files SET rating_key = 'x' || id WHERE id IN (SELECT media_file_id FROM streams)")
+    for change in ("SELECT 1", f"DELETE FROM {owner} WHERE id = (SELECT min(library_id) FROM movies)"):
+        mirror.execute(change)
+        steps(server, mirror, schema)
+        assert not differences(server, path, schema)
+
+
 def test_names_switches_and_mappings_follow(mirror, publish) -> None:
     """What other programs may write."""
     mirror.execute("UPDATE plex_servers SET name = 'attic'")

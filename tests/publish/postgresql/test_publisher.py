@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import sqlite3
 import sys
+import threading
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
@@ -12,7 +16,7 @@ import pytest
 from retrovue_daemon.config import Secret, parse_config
 from retrovue_daemon.errors import WriteFailed
 from retrovue_daemon.logs.redaction import Redactor
-from retrovue_daemon.publish.postgresql import copying, publisher
+from retrovue_daemon.publish.postgresql import copying, patience, publisher
 from retrovue_daemon.publish.postgresql.publication import Publication
 from retrovue_daemon.publish.postgresql.publisher import Publisher
 from retrovue_daemon.publish.postgresql.target import Target
@@ -25,7 +29,6 @@ from tests.support.patience import PATIENCE_S
 from tests.support.postgresql import PASSWORD, PostgresServer, differences
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from pathlib import Path
 
@@ -100,10 +103,10 @@ async def test_it_fills_an_empty_schema_and_follows(publishing, database, server
 
 
 @pytest.fixture
-def interrupting(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], None]], None]:
+def interrupting(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], object]], None]:
     """Do something after so many rows of the next transaction, once."""
 
-    def prepare(rows: int, act: Callable[[], None]) -> None:
+    def prepare(rows: int, act: Callable[[], object]) -> None:
         check, left = publisher._Worker._check, [rows]
 
         def interrupted(worker, count: int) -> None:
@@ -138,6 +141,94 @@ async def test_a_server_that_dies_in_mid_batch_costs_one_line(
         "postgresql.failed", "postgresql.recovered", "postgresql.filled",
     ]  # fmt: skip
     assert not differences(server, path, schema)
+
+
+@pytest.fixture
+def stopping(server: PostgresServer, schema: str) -> Iterator[Callable[[], None]]:
+    """Stop the process that serves the daemon, as a disk that hangs does: the connection remains, and is silent."""
+    stopped = []
+
+    def stop() -> None:
+        with closing(server.connect(schema)) as looker:
+            query = "SELECT pid FROM pg_stat_activity WHERE application_name = 'retrovue-daemon'"
+            ((pid,),) = looker.execute(query).fetchall()
+        os.kill(pid, signal.SIGSTOP)
+        stopped.append(pid)
+
+    def resume() -> None:
+        while stopped:
+            os.kill(stopped.pop(), signal.SIGCONT)
+
+    stop.resume = resume  # type: ignore[attr-defined]
+    yield stop
+    resume()
+
+
+def is_open(path: Path) -> bool:
+    """Return whether a view of the mirror is open, so that SQLite's log cannot be emptied."""
+    with closing(sqlite3.connect(path)) as connection:
+        ((busy, _, _),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return bool(busy)
+
+
+async def recovers(server: PostgresServer, schema: str, path: Path, events: Events, clock: FakeClock) -> None:
+    """Wait until the former session has gone, and find all rows, and a line about the begin and end of trouble."""
+    with closing(server.connect(schema)) as looker:
+        await waits_are(looker)
+    await clock.wake("postgresql")
+    await events.next("postgresql.recovered")
+    assert not differences(server, path, schema)
+    lines = [line["event"] for line in events.lines if line["level"] == "warning"]
+    assert lines == ["postgresql.failed"]
+
+
+async def test_a_server_that_hangs_in_a_fill_is_given_up(
+    publishing, interrupting, stopping, database, server, schema, path, events, clock, monkeypatch
+) -> None:
+    """The view of the mirror is closed then, so that the log does not grow for as long as the server hangs."""
+    monkeypatch.setattr(patience, "HURRY_S", 0.3)
+    interrupting(30, stopping)
+    await publishing()
+    failed = await events.next("postgresql.failed")
+    assert "has not responded for 0 seconds" in failed["error"]
+    assert "again by itself" in failed["hint"]
+    await clock.asleep("postgresql")
+    assert not is_open(path)
+    stopping.resume()
+    await recovers(server, schema, path, events, clock)
+
+
+async def test_a_server_that_hangs_while_it_is_followed_never_holds_the_mirror(
+    publishing, stopping, database, server, schema, path, events, clock, monkeypatch
+) -> None:
+    """Rows are read into memory first, so the log can be emptied even before the limit."""
+    monkeypatch.setattr(patience, "PATIENCE_S", 0.5)
+    await publishing()
+    await events.next("postgresql.filled")
+    stopping()
+    await rename(database, "attic")
+    assert not is_open(path)
+    assert "has not responded" in (await events.next("postgresql.failed"))["error"]
+    assert not is_open(path)
+    stopping.resume()
+    await recovers(server, schema, path, events, clock)
+
+
+async def test_a_stop_does_not_wait_for_a_server_that_hangs(
+    publishing, interrupting, stopping, database, events
+) -> None:
+    """Its thread ends in the middle of a transaction, although nothing comes from the server."""
+    task = await publishing()
+    await events.next("postgresql.filled")
+    loop, begun = asyncio.get_running_loop(), asyncio.Event()
+    (thread,) = [each for each in threading.enumerate() if each.name == "postgresql"]
+    interrupting(1, lambda: (stopping(), loop.call_soon_threadsafe(begun.set)))
+    await rename(database, "attic")
+    await begun.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await asyncio.to_thread(thread.join, PATIENCE_S)
+    assert not thread.is_alive()
 
 
 async def test_a_schema_that_is_dropped_is_made_again(
@@ -232,6 +323,7 @@ async def test_the_rows_of_another_mirror_are_not_replaced(publishing, database,
 async def test_without_the_driver_the_hint_says_what_to_install(publishing, events, monkeypatch) -> None:
     """The daemon starts, and goes on."""
     monkeypatch.setitem(sys.modules, "psycopg", None)
+    monkeypatch.delitem(sys.modules, patience.__name__)
     await publishing()
     failed = await events.next("postgresql.failed")
     assert failed["error"] == "PostgreSQL: the package psycopg is not installed"
