@@ -47,8 +47,9 @@ Raw = Entry | bytes
 class Encoder:
     """Encodes one world's items.
 
-    Films and episodes fill stencils, which takes no memory and is as fast the first time as later. The bytes of all
-    other items, and what a season contributes to its episodes, are cached until an item that they mention changes.
+    Films and episodes of large libraries fill stencils, which takes no memory and is as fast the first time as later.
+    The bytes of all other items, and what a season contributes to its episodes, are cached until an item that they
+    mention changes.
     """
 
     def __init__(self, world: World) -> None:
@@ -119,6 +120,7 @@ class Encoder:
             for item_id in self._stale:
                 kept.entries.pop(item_id, None)
                 kept.above.pop(item_id, None)
+                kept.stencils.forget(item_id)
         self._stale.clear()
         if shape not in self._kept:
             if len(self._kept) >= KEPT_SHAPES:

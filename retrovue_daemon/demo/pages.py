@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from functools import lru_cache
 from http import HTTPStatus
 
 from aiohttp import web
@@ -17,6 +18,10 @@ KEEP_ALIVE_SECONDS = 20
 TO_WEB_CLIENT = """window.location.replace(location.pathname.replace(/[^\\/]*$/, "") + 'web/index.html');"""
 GZIP_FROM_BYTES = 512
 REFUSED = re.compile(r"q=0(?:\.0*)?")
+GZIP_KEPT = 100
+"""How many compressed pages are cached."""
+GZIP_KEPT_BYTES = 100_000
+"""The largest page that is cached."""
 GZIP_WINDOW = 16 + zlib.MAX_WBITS  # zlib's notation for: with a gzip header
 
 
@@ -71,9 +76,17 @@ def compress(request: web.Request, response: web.Response) -> None:
         return
     if not accepts(request, "Accept-Encoding", "gzip"):
         return
-    compressor = zlib.compressobj(level=1, wbits=GZIP_WINDOW)
-    squeezed = compressor.compress(body) + compressor.flush()
+    squeezed = _gzip_again(body) if len(body) <= GZIP_KEPT_BYTES else _gzip(body)
     response.body = squeezed
     response.headers["Content-Encoding"] = "gzip"
     response.headers["X-Plex-Content-Original-Length"] = str(len(body))
     response.headers["X-Plex-Content-Compressed-Length"] = str(len(squeezed))
+
+
+def _gzip(body: bytes) -> bytes:
+    compressor = zlib.compressobj(level=1, wbits=GZIP_WINDOW)
+    return compressor.compress(body) + compressor.flush()
+
+
+_gzip_again = lru_cache(maxsize=GZIP_KEPT)(_gzip)
+"""The same for pages that are requested again and again: of a small library, most stay as they are."""

@@ -39,7 +39,7 @@ from retrovue_daemon.demo.streams import stream_ids
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from retrovue_daemon.demo.items import Episode
+    from retrovue_daemon.demo.items import Episode, Item
     from retrovue_daemon.demo.shape import Entry, Shape
     from retrovue_daemon.demo.world import World
 
@@ -52,11 +52,17 @@ MET_BEFORE: Final = 32
 Learning a form takes as long as encoding forty entries, and in a small library almost every item has its own form.
 """
 
+MOST_ENTRIES: Final = 1_000
+"""How many entries of the general encoder are cached: all of a small library."""
+
 DECISIVE: Final = frozenset({"subtype", "tags", "format", "container", "streams"})
 """The fields that are more than a value in an entry: they determine its form."""
 
 DUMMY_NUMBERS: Final = 7_770_007_770_000_000
 """Numbers from here on occur in no item."""
+
+UNKNOWN: Final = None, msgspec.Raw()
+"""An item whose entry is not cached."""
 
 Piece = Any
 """Part of a page: encoded JSON (`msgspec.Raw`), or a value to be encoded."""
@@ -97,15 +103,27 @@ class Stencils:
         self._forms = 0
         self._met: Counter[tuple[int, int]] = Counter()
         """How many items were encoded without a stencil, by the same keys."""
+        self._entries: dict[int, tuple[Item, msgspec.Raw]] = {}
+        """Items with their entries. A server that hides something of an item lists another object with its id."""
+
+    def forget(self, item_id: int) -> None:
+        """Encode the entry of an item anew: it looks different now."""
+        self._entries.pop(item_id, None)
 
     def movie(self, movie: Movie) -> list[Piece]:
         """Return the pieces of a film's entry."""
+        known, entry = self._entries.get(movie.id, UNKNOWN)
+        if known is movie:
+            return [entry]
         if not _is_one_file(movie.media):
             return [self._general(movie)]
         return self._pieces(movie, self._with_streams(movie, _movie_row(movie)))
 
     def episode(self, episode: Episode, above: InheritedPieces) -> list[Piece]:
         """Return the pieces of an episode's entry."""
+        known, entry = self._entries.get(episode.id, UNKNOWN)
+        if known is episode:
+            return [entry]
         if not _is_one_file(episode.media):
             return [self._general(episode)]
         return self._pieces(episode, self._with_streams(episode, _episode_row(episode, above)))
@@ -123,7 +141,11 @@ class Stencils:
         return stencil.filled(row) if stencil.is_right else [self._general(item)]
 
     def _general(self, item: Movie | Episode) -> msgspec.Raw:
-        return msgspec.Raw(_json.encode(listing_entry(self._world, item, self._shape)))
+        entry = msgspec.Raw(_json.encode(listing_entry(self._world, item, self._shape)))
+        if len(self._entries) == MOST_ENTRIES:
+            self._entries.clear()
+        self._entries[item.id] = item, entry
+        return entry
 
     def _with_streams(self, item: Movie | Episode, row: Row) -> Row:
         if not self._shape.streams:
