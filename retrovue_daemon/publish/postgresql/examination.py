@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from retrovue_daemon.publish.postgresql.target import Target, connected, migrations, refuse_unsuitable, state_of
+from retrovue_daemon.publish.postgresql.target import (
+    Target,
+    connected,
+    migrations,
+    refuse_changed,
+    refuse_unsuitable,
+    state_of,
+)
 
 
 class Examination(NamedTuple):
@@ -26,6 +33,10 @@ def examine(target: Target, mirror_id: str | None) -> Examination:
     """Connect and check everything that the publisher checks. Raise PublishError with what is wrong."""
     with connected(target) as connection:
         at = refuse_unsuitable(connection, target)
+        if at == migrations()[-1].version:
+            from retrovue_daemon.publish.postgresql.structure import find_damage  # noqa: PLC0415 - needs psycopg
+
+            refuse_changed(find_damage(connection, [each.sql for each in migrations()]), target)
         state = state_of(connection, target.origin) if at else None
         info = connection.info
         return Examination(

@@ -17,7 +17,7 @@ import structlog
 
 from retrovue_daemon.errors import StoreError
 from retrovue_daemon.errors.publish import PublishError
-from retrovue_daemon.publish.postgresql.target import Target, connected, take_origin, upgrade
+from retrovue_daemon.publish.postgresql.target import Target, connected, state_of, take_origin, upgrade
 from retrovue_daemon.store.file.visits import reading
 from retrovue_daemon.store.tables.publishing import (
     PublishReport,
@@ -103,8 +103,8 @@ class _Worker:
             connection.abandon()
 
     def _follow(self, target: PatientConnection, mirror: sqlite3.Connection) -> None:
-        upgrade(target, self._target)
         request = requested_resync(mirror)
+        upgrade(target, self._target, rebuild=request is not None)
         take_over = request is not None and request.take_over
         state = take_origin(target, self._target, self._own_id, take_over=take_over)
         seen = None
@@ -116,6 +116,9 @@ class _Worker:
             began, request = time.monotonic(), requested_resync(mirror)
             if request == self._served:
                 request = None
+            if request is not None:
+                upgrade(target, self._target, rebuild=True)
+                state = state_of(target, self._target.origin)
             try:
                 step = self._next(target, mirror, state, anew=request is not None)
             except Exception:

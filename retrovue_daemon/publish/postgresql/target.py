@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.config import Secret
     from retrovue_daemon.publish.postgresql.patience import PatientConnection
+    from retrovue_daemon.publish.postgresql.structure import Damage
 
 OLDEST: Final = 130_000
 """The oldest version that is accepted, as PostgreSQL counts: 13.0. Older ones get no security updates any more."""
@@ -67,6 +68,8 @@ _LACKING: Final = """
 
 _MOST_NAMED: Final = 5
 """Missing rights that are named; the others are counted."""
+
+_LOCK_SCHEMA: Final = "SELECT pg_advisory_xact_lock(hashtext('retrovue-daemon schema'))"
 
 _LOCK: Final = "SELECT pg_try_advisory_lock(hashtext('retrovue-daemon/' || current_schema()), hashtext(%s))"
 
@@ -155,9 +158,25 @@ def explained(target: Target) -> Iterator[None]:
     except psycopg.errors.InsufficientPrivilege as error:
         hint = f"grant the role what docs/postgresql.md lists, for the schema {target.schema}"
         raise PublishRefused(without_credentials(_first_line(error), target), hint=hint) from None
-    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
-        hint = "if it was dropped, the daemon makes and fills it again by itself"
+    except (
+        psycopg.errors.UndefinedTable,
+        psycopg.errors.InvalidSchemaName,
+        psycopg.errors.UndefinedColumn,
+        psycopg.errors.InvalidColumnReference,
+        psycopg.errors.DatatypeMismatch,
+    ) as error:
+        hint = "what was dropped is made and filled again by the daemon itself"
         raise PublishError(without_credentials(_first_line(error), target), hint=hint) from None
+    except psycopg.errors.DependentObjectsStillExist as error:
+        found = " ".join((error.diag.message_detail or "").split())
+        hint = f"drop first what you have added, and make it again afterwards: {found}"
+        raise PublishRefused(without_credentials(_first_line(error), target), hint=hint) from None
+    except psycopg.IntegrityError as error:
+        hint = (
+            "remove the constraint, trigger or foreign key that was added to the published tables;"
+            " if there is none, run `retrovue-daemon publish resync`"
+        )
+        raise PublishRefused(without_credentials(_first_line(error), target), hint=hint) from None
     except (psycopg.ProgrammingError, psycopg.NotSupportedError) as error:
         hint = "check [postgresql] url, and see `retrovue-daemon publish check`"
         raise PublishRefused(without_credentials(_first_line(error), target), hint=hint) from None
@@ -234,8 +253,11 @@ def relations() -> list[str]:
     return [name for each in migrations() for name in created.findall(each.sql)]
 
 
-def upgrade(connection: psycopg.Connection, target: Target) -> None:
-    """Create the schema, or bring it to this release's version; each migration is one transaction."""
+def upgrade(connection: psycopg.Connection, target: Target, *, rebuild: bool = False) -> None:
+    """Create the schema, or bring it to this release's version; each migration is one transaction.
+
+    Make dropped tables and views again. Raise PublishRefused if a table was changed, or ``rebuild`` it as well.
+    """
     at = refuse_unsuitable(connection, target)
     exists = connection.execute("SELECT to_regnamespace(quote_ident(%s)) IS NOT NULL", (target.schema,)).fetchone()
     if exists is None or not exists[0]:
@@ -247,7 +269,7 @@ def upgrade(connection: psycopg.Connection, target: Target) -> None:
             continue
         with connection.transaction():
             # Two daemons may begin at the same time.
-            connection.execute("SELECT pg_advisory_xact_lock(hashtext('retrovue-daemon schema'))")
+            connection.execute(_LOCK_SCHEMA)
             if refuse_unsuitable(connection, target) >= migration.version:
                 continue
             connection.execute(
@@ -256,6 +278,34 @@ def upgrade(connection: psycopg.Connection, target: Target) -> None:
             )
             connection.execute(migration.sql.encode())
             connection.execute("INSERT INTO mirror_schema (version) VALUES (%s)", (migration.version,))
+    if at == migrations()[-1].version:
+        _mend(connection, target, rebuild=rebuild)
+
+
+def _mend(connection: psycopg.Connection, target: Target, *, rebuild: bool) -> None:
+    from retrovue_daemon.publish.postgresql import structure  # noqa: PLC0415 - needs psycopg
+
+    texts = [migration.sql for migration in migrations()]
+    if structure.find_damage(connection, texts) == structure.NONE:
+        return
+    with connection.transaction():
+        # Two daemons may begin at the same time.
+        connection.execute(_LOCK_SCHEMA)
+        damage = structure.find_damage(connection, texts)
+        if not rebuild:
+            refuse_changed(damage, target)
+        structure.make_again(connection, texts, damage)
+
+
+def refuse_changed(damage: Damage, target: Target) -> None:
+    """Raise PublishRefused if tables were changed, which only a person may undo: others may rely on the change."""
+    if damage.changed:
+        found = "; ".join(f"{table}: {reason}" for table, reason in damage.changed.items())
+        raise PublishRefused(
+            f"tables in the schema {target.schema} were changed: {found}",
+            hint="undo the change, or let the daemon drop these tables and make and fill them again:"
+            " `retrovue-daemon publish resync`",
+        )
 
 
 def take_origin(
