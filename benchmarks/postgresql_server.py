@@ -51,9 +51,18 @@ class PostgresServer:
         command: list[str | Path] = [programs / "initdb", "-D", directory / "data", *options]
         subprocess.run(command, check=True, capture_output=True, cwd=directory, user=self._user, group=self._group)
 
-    def start(self) -> None:
-        """Start it, and wait until it accepts connections."""
-        settings = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
+    def start(self, port: int | None = None, certificate: Path | None = None) -> None:
+        """Start it, and wait until it accepts connections: also on a port, with TLS if it gets a certificate.
+
+        The certificate's key is beside it, as ``server.key``.
+        """
+        values = dict(_SETTINGS)
+        if port is not None:
+            values |= {"listen_addresses": "127.0.0.1", "port": str(port)}
+        if certificate is not None:
+            values["ssl"] = "on"
+            self._keep(certificate, certificate.with_name("server.key"))
+        settings = [part for name, value in values.items() for part in ("-c", f"{name}={value}")]
         server: list[str | Path] = [
             self._programs / "postgres",
             "-D",
@@ -79,6 +88,14 @@ class PostgresServer:
         else:
             raise AssertionError(b"".join(seen).decode())
         threading.Thread(target=self._process.stderr.read, daemon=True).start()
+
+    def _keep(self, *files: Path) -> None:
+        for file in files:
+            kept = self._directory / "data" / file.name
+            shutil.copyfile(file, kept)
+            kept.chmod(0o600)
+            if self._user is not None and self._group is not None:
+                os.chown(kept, self._user, self._group)
 
     def kill(self) -> None:
         """End it at once."""

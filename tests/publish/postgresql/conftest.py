@@ -18,6 +18,7 @@ from retrovue_daemon.logs.redaction import Redactor
 from retrovue_daemon.service.daemon import SyncOptions, sync_once
 from retrovue_daemon.sync.progress import ProgressBoard
 from tests.support.postgresql import postgres_server
+from tests.support.rounds import commands  # noqa: F401 -- a fixture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
+import psycopg
 import pytest
 
 from retrovue_daemon.publish.postgresql import following
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TABLES = {Kind.MOVIE: "movies", Kind.SHOW: "shows", Kind.SEASON: "seasons", Kind.EPISODE: "episodes"}
+
+KINDS: tuple[tuple[Kind | Literal["collection"], str], ...] = (*TABLES.items(), ("collection", "collections"))
 
 VIEWS = (
     "active_movies", "active_shows", "active_episodes", "preferred_movies", "preferred_episodes", "movie_genres",
@@ -172,6 +175,35 @@ def test_files_of_no_item_disappear_with_their_server_and_library(server, mirror
         mirror.execute(change)
         steps(server, mirror, schema)
         assert not differences(server, path, schema)
+
+
+def test_the_number_of_statements_does_not_grow_with_the_rows(server, mirror, publish, schema, monkeypatch) -> None:
+    """One row of each kind takes as many as all rows, with everything that belongs to them."""
+    counted: list[str] = []
+    execute, copy = psycopg.Cursor.execute, psycopg.Cursor.copy
+
+    def counts(function: Any) -> Any:
+        def counting(self: Any, query: Any, *arguments: Any, **named: Any) -> Any:
+            counted.append(str(query))
+            return function(self, query, *arguments, **named)
+
+        return counting
+
+    numbers = []
+    for some in (" LIMIT 1", ""):
+        for kind, table in KINDS:
+            ids = [row_id for (row_id,) in mirror.execute(f"SELECT id FROM {table} ORDER BY id{some}")]
+            record(mirror, kind, "updated", ids)
+        counted.clear()
+        with monkeypatch.context() as patched:
+            patched.setattr(psycopg.Cursor, "execute", counts(execute))
+            patched.setattr(psycopg.Cursor, "copy", counts(copy))
+            (step,) = steps(server, mirror, schema)
+        assert step.rows > len(counted) or some
+        numbers.append(len(counted))
+    few, many = numbers
+    assert many <= few + 12, counted  # a table more, of which the one row had nothing
+    assert many < 120
 
 
 def test_names_switches_and_mappings_follow(mirror, publish) -> None:
