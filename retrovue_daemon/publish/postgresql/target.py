@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from retrovue_daemon.config.postgresql import secrets_in
 from retrovue_daemon.errors.publish import DriverMissing, PublishError, PublishRefused
+from retrovue_daemon.publish.postgresql.explanation import explained
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 OLDEST: Final = 130_000
 """The oldest version that is accepted, as PostgreSQL counts: 13.0. Older ones get no security updates any more."""
+
+_WITH_IDLE_TIMEOUT: Final = 140_000
+"""The first version that ends idle sessions on request; between two changes, the publisher's session is idle."""
 
 CONNECT_S: Final = 10
 
@@ -116,14 +119,16 @@ def connected(target: Target) -> Iterator[PatientConnection]:
     except ImportError as missing:
         raise DriverMissing from missing
     _refuse_unreadable(target.url.reveal())
-    with explained(target):
+    with explained(target.url, target.schema):
         url = target.url.reveal()
         connection = PatientConnection.connect(url, autocommit=True, **_SERVER_SETTINGS)  # type: ignore[arg-type]
     try:
-        with explained(target):
+        with explained(target.url, target.schema):
             for name, value in _SESSION_SETTINGS.items():
                 quoted = value.format(schema=f'"{target.schema}"')
                 connection.execute("SELECT set_config(%s, %s, false)", (name, quoted))
+            if connection.info.server_version >= _WITH_IDLE_TIMEOUT:
+                connection.execute("SET idle_session_timeout = 0")
             yield connection
     finally:
         connection.close()
@@ -148,55 +153,6 @@ def _refuse_unreadable(url: str) -> None:
         )
 
 
-@contextmanager
-def explained(target: Target) -> Iterator[None]:
-    """Raise PublishError for errors of psycopg. The text never has the password or the URL of the target."""
-    import psycopg  # noqa: PLC0415 - an optional dependency
-
-    try:
-        yield
-    except psycopg.errors.InsufficientPrivilege as error:
-        hint = f"grant the role what docs/postgresql.md lists, for the schema {target.schema}"
-        raise PublishRefused(without_credentials(_first_line(error), target), hint=hint) from None
-    except (
-        psycopg.errors.UndefinedTable,
-        psycopg.errors.InvalidSchemaName,
-        psycopg.errors.UndefinedColumn,
-        psycopg.errors.InvalidColumnReference,
-        psycopg.errors.DatatypeMismatch,
-    ) as error:
-        hint = "what was dropped is made and filled again by the daemon itself"
-        raise PublishError(without_credentials(_first_line(error), target), hint=hint) from None
-    except psycopg.errors.DependentObjectsStillExist as error:
-        found = " ".join((error.diag.message_detail or "").split())
-        hint = f"drop first what you have added, and make it again afterwards: {found}"
-        raise PublishRefused(without_credentials(_first_line(error), target), hint=hint) from None
-    except psycopg.IntegrityError as error:
-        hint = (
-            "remove the constraint, trigger or foreign key that was added to the published tables;"
-            " if there is none, run `retrovue-daemon publish resync`"
-        )
-        raise PublishRefused(without_credentials(_first_line(error), target), hint=hint) from None
-    except (psycopg.ProgrammingError, psycopg.NotSupportedError) as error:
-        hint = "check [postgresql] url, and see `retrovue-daemon publish check`"
-        raise PublishRefused(without_credentials(_first_line(error), target), hint=hint) from None
-    except psycopg.Error as error:
-        hint = "see `retrovue-daemon publish check`; the daemon tries again by itself"
-        raise PublishError(without_credentials(_first_line(error), target), hint=hint) from None
-
-
-def without_credentials(text: str, target: Target) -> str:
-    """Return a text of libpq without the target's URL, and without any password that it holds."""
-    for secret in secrets_in(target.url.reveal()):
-        text = text.replace(secret, "***")
-    return text
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
-
-
 def refuse_unsuitable(connection: psycopg.Connection, target: Target) -> int:
     """Check version and schema; return the schema's version, 0 if the daemon has made nothing there yet.
 
@@ -206,6 +162,18 @@ def refuse_unsuitable(connection: psycopg.Connection, target: Target) -> int:
     if version < OLDEST:
         raise PublishRefused(
             f"version {version // 10_000} is too old", hint=f"use PostgreSQL {OLDEST // 10_000} or a newer one"
+        )
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise PublishRefused(
+            f"the database {connection.info.dbname!r} has the encoding {encoding}, which cannot hold every title",
+            hint="publish to one that was made with ENCODING 'UTF8' TEMPLATE template0",
+        )
+    read_only = connection.execute("SHOW transaction_read_only").fetchone()
+    if read_only == ("on",):
+        raise PublishError(
+            "the server only lets this role read: it is a standby, or default_transaction_read_only is set",
+            hint="name the primary; a URL with several hosts and target_session_attrs=read-write finds it by itself",
         )
     refuse_missing_rights(connection, target)
     ours = connection.execute("SELECT to_regclass(quote_ident(%s) || '.mirror_schema')", (target.schema,)).fetchone()

@@ -18,8 +18,11 @@ from retrovue_daemon.errors.publish import PublishError, PublishRefused
 from retrovue_daemon.publish.postgresql import copying
 from retrovue_daemon.publish.postgresql import target as targets
 from retrovue_daemon.publish.postgresql.examination import examine
+from retrovue_daemon.publish.postgresql.explanation import without_credentials
 from retrovue_daemon.publish.postgresql.following import follow
 from retrovue_daemon.publish.postgresql.target import Target, connected, take_origin, upgrade
+from retrovue_daemon.records import Kind
+from retrovue_daemon.store.feed.recording import record
 from tests.support.commands import run_here
 from tests.support.postgresql import PASSWORD, PostgresServer, differences
 
@@ -67,6 +70,77 @@ def test_an_old_version_is_refused(refused, monkeypatch) -> None:
     error = refused()
     assert "is too old" in str(error)
     assert error.hint == "use PostgreSQL 99 or a newer one"
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_a_database_that_cannot_hold_every_title_is_refused(refused, server, schema, encoding) -> None:
+    """By its encoding, before anything is written, and not by the first title that does not fit."""
+    name = f"as_{encoding.lower()}"
+    with closing(server.connect(schema)) as connection:
+        connection.execute(f"CREATE DATABASE {name} ENCODING '{encoding}' TEMPLATE template0")
+    error = refused(server.url().replace("/postgres?", f"/{name}?"))
+    assert f"the database '{name}' has the encoding {encoding}" in str(error)
+
+
+def test_a_standby_is_trouble_that_may_pass(server, schema, role) -> None:
+    """After a failover, for example; the hint says how the primary is found."""
+    with closing(server.connect(schema)) as connection:
+        connection.execute("ALTER ROLE plain SET default_transaction_read_only = on")
+    with pytest.raises(PublishError, match="only lets this role read") as failed:
+        examine(Target(Secret(server.url(role)), schema, "here"), "mirror")
+    assert failed.value.is_passing
+    assert "target_session_attrs=read-write" in (failed.value.hint or "")
+
+
+HINDERING = {
+    "statement_timeout": "1ms", "lock_timeout": "1ms", "idle_session_timeout": "100ms", "search_path": "nowhere",
+    "idle_in_transaction_session_timeout": "1ms", "client_encoding": "LATIN1", "DateStyle": "German",
+    "standard_conforming_strings": "off", "default_transaction_isolation": "serializable",
+}  # fmt: skip
+
+
+def test_settings_of_the_role_do_not_get_in_the_way(server, schema, role, mirror, path) -> None:
+    """Such as limits of time, which administrators set for everybody."""
+    with closing(server.connect(schema)) as connection:
+        connection.execute(f"CREATE SCHEMA {schema} AUTHORIZATION plain")
+        for name, value in HINDERING.items():
+            connection.execute(f"ALTER ROLE plain SET {name} = '{value}'")
+    target = Target(Secret(server.url(role)), schema, "here")
+    with connected(target) as connection:
+        upgrade(connection, target)
+        follow(connection, mirror, "here", "mirror", take_origin(connection, target, "mirror"), lambda _: None)
+        limits = ("statement_timeout", "idle_session_timeout")
+        assert [connection.execute(f"SHOW {name}").fetchone() for name in limits] == [("0",), ("0",)]
+    assert not differences(server, path, schema)
+
+
+ADDITIONS = {
+    "column": "ALTER TABLE movies ADD COLUMN seen int NOT NULL DEFAULT 0; ALTER TABLE movies ALTER seen DROP DEFAULT",
+    "key": "CREATE TABLE schedule (origin text, id bigint, FOREIGN KEY (origin, id) REFERENCES movies);"
+    " INSERT INTO schedule SELECT origin, id FROM movies",
+    "trigger": "CREATE FUNCTION never() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''never''; END';"
+    " CREATE TRIGGER never BEFORE INSERT ON movies FOR EACH ROW EXECUTE FUNCTION never()",
+}
+
+
+@pytest.mark.parametrize("addition", ADDITIONS)
+def test_what_was_added_and_refuses_rows_is_to_be_removed(server, schema, mirror, addition) -> None:
+    """The hint says so."""
+    target = server.target(schema)
+
+    def publish() -> None:
+        with connected(target) as connection:
+            upgrade(connection, target)
+            state = take_origin(connection, target, "mirror")
+            follow(connection, mirror, "here", "mirror", state, lambda _: None)
+
+    publish()
+    with closing(server.connect(schema)) as other:
+        other.execute(ADDITIONS[addition])
+    record(mirror, Kind.MOVIE, "updated", [1, 2])
+    with pytest.raises(PublishRefused) as refused:
+        publish()
+    assert "remove the constraint, trigger or foreign key that was added" in (refused.value.hint or "")
 
 
 def test_the_schema_of_a_newer_daemon_is_refused(refused, server, schema) -> None:
@@ -167,7 +241,7 @@ def test_no_password_is_left_in_an_error(url) -> None:
     """In whichever way it stands in the address, as written and decoded."""
     target = Target(Secret(url), "plex", "here")
     assert len(secrets_in(url)) >= 2
-    shown = targets.without_credentials(f"{url} {' '.join(secrets_in(url))}", target)
+    shown = without_credentials(f"{url} {' '.join(secrets_in(url))}", target.url)
     assert url not in shown
     assert not [secret for secret in secrets_in(url) if secret in shown]
 
