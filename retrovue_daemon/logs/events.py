@@ -69,6 +69,7 @@ EVENTS: Final = frozenset(
         "postgresql.crashed",
         "postgresql.failed",
         "postgresql.filled",
+        "postgresql.filling",
         "postgresql.published",
         "postgresql.recovered",
         "request.failed",

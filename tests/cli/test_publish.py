@@ -55,6 +55,14 @@ def test_status_shows_how_far_behind_it_is(run, config, database) -> None:
     assert json.loads(run("status", "--config", config, "--json").out)["postgresql"] == pytest.approx(found, abs=5)
 
 
+def test_status_shows_how_many_rows_were_copied(run, config, database) -> None:
+    """While all of them are copied, also again."""
+    report(database, copied=1_200, to_copy=45_000)
+    assert "all rows are being copied: 1,200 of 45,000" in run("status", "--config", config).out
+    found = json.loads(run("publish", "status", "--config", config, "--json").out)["postgresql"]
+    assert (found["copied"], found["to_copy"]) == (1_200, 45_000)
+
+
 def test_status_shows_why_it_fails(run, config, database) -> None:
     """It is no problem of the mirror."""
     report(database, error="PostgreSQL: no route", hint="look there", since=1_800_000_000)

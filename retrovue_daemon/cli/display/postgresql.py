@@ -17,7 +17,9 @@ def publish_lines(state: PublishState | None) -> list[str]:
     report, parts = state.report, []
     if report.error is not None:
         parts.append(f"fails since {moment(report.since)}: {report.error}")
-    if state.resync:
+    if report.copied is not None and report.to_copy is not None:
+        parts.append(f"all rows are being copied: {report.copied:,} of {report.to_copy:,}")
+    elif state.resync:
         parts.append("all rows are about to be copied again")
     if report.seq is None:
         parts.append("not filled yet")
@@ -42,6 +44,8 @@ def plain_publishing(state: PublishState | None) -> dict[str, object] | None:
         "changes_behind": state.behind,
         "seconds_behind": state.behind_s,
         "resync": state.resync,
+        "copied": report.copied,
+        "to_copy": report.to_copy,
         "error": report.error,
         "hint": report.hint,
         "failing_since": report.since,

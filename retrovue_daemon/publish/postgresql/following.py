@@ -14,6 +14,7 @@ from retrovue_daemon.publish.postgresql.copying import (
     store_state,
 )
 from retrovue_daemon.publish.postgresql.target import TargetState, refuse_other_writers
+from retrovue_daemon.store.feed.published import count_published
 from retrovue_daemon.store.feed.reading import batches_since, feed_state
 
 if TYPE_CHECKING:
@@ -48,20 +49,21 @@ def follow(
     check: Callable[[int], None],
     *,
     anew: bool = False,
+    begin: Callable[[int], None] = lambda _: None,
 ) -> Step:
     """Write what the target lacks, at most one transaction of it; the entries of a ``seq`` always together.
 
     Rows and position are committed together, so every change takes effect exactly once. Rows may be newer than the
     position: the entries that follow name these, too. While the target is waited for, no view of the mirror is open,
     except during COPY. ``check`` is called with the number of rows now and then, and may raise. With ``anew``, all
-    rows are replaced in any case.
+    rows are replaced in any case. Before all rows are copied, ``begin`` is called with their number.
     """
     with snapshot(mirror):
         feed = feed_state(mirror)
         leads_on = not anew and state is not None and _leads_on(state, mirror_id, feed)
         seq, changed = _next_entries(mirror, state.seq) if leads_on and state is not None else (0, {})
     if not leads_on or state is None:
-        return _fill(target, mirror, origin, mirror_id, state, check)
+        return _fill(target, mirror, origin, mirror_id, state, check, begin)
     if not changed:
         return Step(state, 0, filled=False, is_current=True)
     after = TargetState(mirror_id, feed.feed_id, seq)
@@ -79,12 +81,14 @@ def _fill(
     mirror_id: str,
     state: TargetState | None,
     check: Callable[[int], None],
+    begin: Callable[[int], None],
 ) -> Step:
     with target.transaction():
         refuse_other_writers(target, origin, state)
         delete_all(target, origin)
         with snapshot(mirror), target.hurrying():
             feed = feed_state(mirror)
+            begin(count_published(mirror))
             rows = copy_all(target, mirror, origin, check)
         analyze_all(target)
         after = TargetState(mirror_id, feed.feed_id, feed.last_seq)

@@ -47,6 +47,9 @@ LOOK_S: Final = 0.25
 STORED_EVERY_S: Final = 2.0
 """Seconds between two reports of progress in the database, which are writes themselves."""
 
+LOGGED_EVERY_S: Final = 60
+"""Seconds between two lines about the progress of a copy of all rows."""
+
 FIRST_RETRY_S: Final = 2.0
 LONGEST_RETRY_S: Final = 60.0
 
@@ -68,18 +71,33 @@ Report: TypeAlias = "Callable[[Step, float, ResyncRequest | None], None]"
 """Called with a step, how many seconds it took, and the request that it served."""
 
 
+class Progress(NamedTuple):
+    """How many rows of a copy of all of them were sent."""
+
+    rows: int
+    total: int
+
+
 class Stopped(Exception):
     """The publisher was asked to end."""
 
 
 class _Worker:
-    """What runs in the thread. ``report`` is called there, after each step that wrote something or found nothing."""
+    """What runs in the thread. ``report`` is called there, after each step that wrote something or found nothing.
 
-    def __init__(self, path: Path, target: Target, own_id: str, report: Report) -> None:
+    So is ``advance`` now and then, while all rows are copied.
+    """
+
+    def __init__(
+        self, path: Path, target: Target, own_id: str, report: Report, advance: Callable[[Progress], None]
+    ) -> None:
         self._path = path
         self._target = target
         self._own_id = own_id
         self._report = report
+        self._advance = advance
+        self._total: int | None = None
+        self._advanced = 0.0
         self._served: ResyncRequest | None = None
         self._stop = threading.Event()
         self._connection: PatientConnection | None = None
@@ -141,18 +159,26 @@ class _Worker:
 
         arguments = (target, mirror, self._target.origin, self._own_id, state, self._check)
         try:
-            return follow(*arguments, anew=anew)
+            return follow(*arguments, anew=anew, begin=self._begin)
         except (psycopg.DataError, sqlite3.OperationalError):
             # Another program wrote a text that PostgreSQL cannot hold. Reading every text in Python is slow.
             mirror.text_factory = _storable
             try:
-                return follow(*arguments, anew=anew)
+                return follow(*arguments, anew=anew, begin=self._begin)
             finally:
                 mirror.text_factory = str
+        finally:
+            self._total = None
 
-    def _check(self, _rows: int) -> None:
+    def _begin(self, total: int) -> None:
+        self._total, self._advanced = total, time.monotonic()
+
+    def _check(self, rows: int) -> None:
         if self._stop.is_set():
             raise Stopped
+        if self._total is not None and time.monotonic() - self._advanced >= STORED_EVERY_S:
+            self._advanced = time.monotonic()
+            self._advance(Progress(rows, self._total))
 
 
 def _storable(text: bytes) -> str:
@@ -180,6 +206,8 @@ class Publisher:
         self._served: ResyncRequest | None = None
         self._latest: Step | None = None
         self._stored: PublishReport | None = None
+        self._progress: Progress | None = None
+        self._logged = 0
         self._changed = asyncio.Event()
 
     async def run(self) -> Never:
@@ -206,7 +234,10 @@ class Publisher:
         def report(step: Step, seconds: float, served: ResyncRequest | None) -> None:
             loop.call_soon_threadsafe(self._note, step, seconds, served)
 
-        worker = _Worker(self._database.path, self._target, own_id, report)
+        def advance(progress: Progress) -> None:
+            loop.call_soon_threadsafe(self._note_progress, progress)
+
+        worker = _Worker(self._database.path, self._target, own_id, report, advance)
         work = loop.create_future()
         work.add_done_callback(lambda done: done.cancelled() or done.exception())
         thread = threading.Thread(target=_into(loop, work, worker.run), name="postgresql", daemon=True)
@@ -221,8 +252,18 @@ class Publisher:
                 await asyncio.wait([work], timeout=STOP_S)
             await asyncio.gather(storing, return_exceptions=True)
 
+    def _note_progress(self, progress: Progress) -> None:
+        if self._progress is None:
+            self._logged = self._clock.now()
+        elif self._clock.now() - self._logged >= LOGGED_EVERY_S:
+            self._logged = self._clock.now()
+            log.info("postgresql.filling", rows=progress.rows, total=progress.total)
+        self._progress = progress
+        self._changed.set()
+
     def _note(self, step: Step, seconds: float, served: ResyncRequest | None) -> None:
         self._latest = step
+        self._progress = None
         self._served = served or self._served
         if self._trouble is not None:
             log.info(
@@ -237,6 +278,7 @@ class Publisher:
 
     async def _begin_trouble(self, error: Exception) -> None:
         hint = getattr(error, "hint", None)
+        self._progress = None
         if self._trouble is None or self._trouble.error != str(error):
             since = self._clock.now() if self._trouble is None else self._trouble.since
             is_first = self._trouble is None
@@ -255,7 +297,7 @@ class Publisher:
             await self._clock.sleep(STORED_EVERY_S)
 
     async def _store(self) -> None:
-        trouble = self._trouble
+        trouble, progress = self._trouble, self._progress
         report = PublishReport(
             self._target.schema,
             self._target.origin,
@@ -264,6 +306,8 @@ class Publisher:
             None if trouble is None else trouble.error,
             None if trouble is None else trouble.hint,
             None if trouble is None else trouble.since,
+            None if progress is None else progress.rows,
+            None if progress is None else progress.total,
         )
         served, self._served = self._served, None
         if report == self._stored and served is None:

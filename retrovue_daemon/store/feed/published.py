@@ -42,6 +42,13 @@ class PublishedTable(NamedTuple):
         return connection.execute(f"SELECT {', '.join(self.columns)} FROM {self.name}{where}")
 
 
+def count_published(connection: sqlite3.Connection) -> int:
+    """Return how many rows of all published tables there are."""
+    counts = ", ".join(f"(SELECT count(*) FROM {table.name}{_IN_USE.get(table.name, '')})" for table in PUBLISHED)
+    (row,) = connection.execute(f"SELECT {counts}")
+    return sum(row)
+
+
 _THESE: Final = "IN (SELECT value FROM json_each(?1))"
 
 _IN_USE: Final = {

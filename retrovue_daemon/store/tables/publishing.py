@@ -27,7 +27,8 @@ _BEHIND: Final = "SELECT ifnull(sum(json_array_length(ids)), 0), min(at) FROM ch
 class PublishReport(msgspec.Struct, frozen=True):
     """How publishing to PostgreSQL is going, at the Unix time ``at``; ``seq`` is None before the first fill.
 
-    ``error`` and its ``hint`` are those of trouble that began at ``since``, and never have credentials.
+    ``error`` and its ``hint`` are those of trouble that began at ``since``, and never have credentials. While all
+    rows are copied, ``copied`` of ``to_copy`` rows were sent.
     """
 
     schema: str
@@ -37,6 +38,8 @@ class PublishReport(msgspec.Struct, frozen=True):
     error: str | None = None
     hint: str | None = None
     since: int | None = None
+    copied: int | None = None
+    to_copy: int | None = None
 
 
 class ResyncRequest(msgspec.Struct, frozen=True):

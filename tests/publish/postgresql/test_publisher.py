@@ -24,7 +24,7 @@ from retrovue_daemon.publish.postgresql.publisher import Publisher
 from retrovue_daemon.publish.postgresql.target import Target
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.store.file.visits import reading
-from retrovue_daemon.store.tables.publishing import read_report, request_resync
+from retrovue_daemon.store.tables.publishing import PublishReport, read_report, request_resync
 from tests.support.clocks import FakeClock
 from tests.support.logs import Events, events_recorded
 from tests.support.patience import PATIENCE_S
@@ -484,6 +484,44 @@ async def test_progress_is_stored(publishing, database, path, events, clock) -> 
         report = read_report(connection)
     assert report is not None
     assert (report.seq, report.error) == (filled["seq"], None)
+
+
+async def test_the_progress_of_a_fill_is_stored_and_logged(
+    publishing, interrupting, database, server, schema, path, events, clock, monkeypatch
+) -> None:
+    """In the log once a minute; afterwards, the report has no progress any more."""
+    monkeypatch.setattr(publisher, "STORED_EVERY_S", 0.0)
+    loop, begun, goes_on = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+
+    def pause() -> None:
+        loop.call_soon_threadsafe(begun.set)
+        goes_on.wait(PATIENCE_S)
+
+    def stored() -> PublishReport:
+        with reading(path) as connection:
+            report = read_report(connection)
+        assert report is not None
+        return report
+
+    interrupting(100, pause)
+    await publishing()
+    await begun.wait()
+    await clock.asleep("postgresql: report")
+    report = stored()
+    assert report.copied is not None
+    assert report.to_copy is not None
+    assert report.seq is None
+    assert 0 < report.copied < 100 < report.to_copy
+    clock.wall += publisher.LOGGED_EVERY_S
+    goes_on.set()
+    line = await events.next("postgresql.filling")
+    assert 100 <= line["rows"] < line["total"] == report.to_copy
+    filled = await events.next("postgresql.filled")
+    assert filled["rows"] == report.to_copy
+    assert len([line for line in events.lines if line["event"] == "postgresql.filling"]) == 1
+    await clock.wake("postgresql: report")
+    await clock.asleep("postgresql: report")
+    assert (stored().copied, stored().to_copy, stored().seq) == (None, None, filled["seq"])
 
 
 async def test_a_requested_resync_replaces_what_others_have_changed(
