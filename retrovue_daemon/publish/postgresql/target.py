@@ -76,6 +76,14 @@ _LOCK_SCHEMA: Final = "SELECT pg_advisory_xact_lock(hashtext('retrovue-daemon sc
 
 _LOCK: Final = "SELECT pg_try_advisory_lock(hashtext('retrovue-daemon/' || current_schema()), hashtext(%s))"
 
+_HOLDER: Final = """
+    SELECT l.pid, a.client_addr
+    FROM pg_locks AS l LEFT JOIN pg_stat_activity AS a ON a.pid = l.pid
+    WHERE l.locktype = 'advisory' AND l.granted
+      AND l.classid::bigint = hashtext('retrovue-daemon/' || current_schema())::bigint & 4294967295
+      AND l.objid::bigint = hashtext(%s)::bigint & 4294967295
+"""
+
 
 class Target(msgspec.Struct, frozen=True):
     """Where to publish: a URL (or libpq's key=value text), the schema, and the name of this mirror among others."""
@@ -286,9 +294,13 @@ def take_origin(
     """
     locked = connection.execute(_LOCK, (target.origin,)).fetchone()
     if locked is None or not locked[0]:
+        holder = connection.execute(_HOLDER, (target.origin,)).fetchone()
+        session = "" if holder is None else f" (session {holder[0]}" + (f" from {holder[1]})" if holder[1] else ")")
+        end = "" if holder is None else f", end it: SELECT pg_terminate_backend({holder[0]})"
         raise PublishError(
-            f"another process publishes under the origin {target.origin!r} now",
-            hint="set another [postgresql] origin in one of the two",
+            f"another process publishes under the origin {target.origin!r} now{session}",
+            hint="set another [postgresql] origin in one of the two; a session that was left behind ends within"
+            f" minutes, or if it hangs{end}",
         )
     state = state_of(connection, target.origin)
     if state is not None and state.mirror_id != mirror_id and not take_over:

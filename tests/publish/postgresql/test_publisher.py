@@ -17,7 +17,7 @@ from retrovue_daemon.config import Secret, parse_config
 from retrovue_daemon.errors import WriteFailed
 from retrovue_daemon.errors.publish import PublishRefused
 from retrovue_daemon.logs.redaction import Redactor
-from retrovue_daemon.publish.postgresql import copying, patience, publisher
+from retrovue_daemon.publish.postgresql import copying, patience, publisher, worker
 from retrovue_daemon.publish.postgresql.examination import examine
 from retrovue_daemon.publish.postgresql.publication import Publication
 from retrovue_daemon.publish.postgresql.publisher import Publisher
@@ -59,7 +59,7 @@ async def database(path: Path) -> AsyncIterator[Database]:
 
 @pytest.fixture(autouse=True)
 def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(publisher, "LOOK_S", 0.01)
+    monkeypatch.setattr(worker, "LOOK_S", 0.01)
     monkeypatch.setattr(copying, "BLOCK", 1)
 
 
@@ -109,7 +109,7 @@ def interrupting(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[],
     """Do something after so many rows of the next transaction, once."""
 
     def prepare(rows: int, act: Callable[[], object]) -> None:
-        check, left = publisher._Worker._check, [rows]
+        check, left = worker.Worker._check, [rows]
 
         def interrupted(worker, count: int) -> None:
             left[0] -= bool(count)
@@ -117,7 +117,7 @@ def interrupting(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[],
                 act()
             check(worker, count)
 
-        monkeypatch.setattr(publisher._Worker, "_check", interrupted)
+        monkeypatch.setattr(worker.Worker, "_check", interrupted)
 
     return prepare
 
@@ -377,8 +377,11 @@ async def test_two_writers_of_one_origin_are_refused(publishing, server, schema,
     await events.next("postgresql.filled")
     await publishing()
     failed = await events.next("postgresql.failed")
-    assert "another process publishes under the origin 'here' now" in failed["error"]
-    assert "origin" in failed["hint"]
+    with closing(server.connect(schema)) as looker:
+        holders = looker.execute("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted").fetchall()
+    ((pid,),) = holders
+    assert f"another process publishes under the origin 'here' now (session {pid})" in failed["error"]
+    assert failed["hint"].endswith(f"pg_terminate_backend({pid})")
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)
     await clock.wake("postgresql")
@@ -490,7 +493,7 @@ async def test_the_progress_of_a_fill_is_stored_and_logged(
     publishing, interrupting, database, server, schema, path, events, clock, monkeypatch
 ) -> None:
     """In the log once a minute; afterwards, the report has no progress any more."""
-    monkeypatch.setattr(publisher, "STORED_EVERY_S", 0.0)
+    monkeypatch.setattr(worker, "ADVANCE_S", 0.0)
     loop, begun, goes_on = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
 
     def pause() -> None:
