@@ -30,6 +30,8 @@ _WITH_IDLE_TIMEOUT: Final = 140_000
 CONNECT_S: Final = 10
 
 _SERVER_SETTINGS: Final = {
+    # A prepared statement fails once after the table that it reads was changed, and poolers may lose it.
+    "prepare_threshold": None,
     "application_name": "retrovue-daemon",
     "client_encoding": "utf8",
     # A connection that is gone must not hold the publisher for hours.

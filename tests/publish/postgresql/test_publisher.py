@@ -270,6 +270,26 @@ async def test_one_table_that_is_dropped_is_made_again(
     assert not differences(server, path, schema)
 
 
+async def test_every_daemon_fills_a_table_that_one_of_them_made_again(
+    publishing, database, server, schema, path, events, clock
+) -> None:
+    """Rows of all origins were in it."""
+    for origin in ("here", "there"):
+        await publishing(server.target(schema, origin))
+        await events.next("postgresql.filled")
+    with closing(server.connect(schema)) as connection:
+        connection.execute("DROP TABLE plex_servers CASCADE")
+    await rename(database, "attic")
+    for _ in range(2):
+        await events.next("postgresql.failed")
+    async with asyncio.timeout(PATIENCE_S):
+        while len([line for line in events.lines if line["event"] == "postgresql.filled"]) < 4:
+            clock.advance(publisher.LONGEST_RETRY_S)
+            await asyncio.sleep(0)
+    assert not differences(server, path, schema, "here")
+    assert not differences(server, path, schema, "there")
+
+
 def relations_of(connection: psycopg.Connection) -> set[str]:
     query = "SELECT relname, relkind FROM pg_class WHERE relnamespace = current_schema()::regnamespace"
     return {f"{kind} {name}" for name, kind in connection.execute(query)}

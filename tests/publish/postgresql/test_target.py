@@ -20,7 +20,7 @@ from retrovue_daemon.publish.postgresql import target as targets
 from retrovue_daemon.publish.postgresql.examination import examine
 from retrovue_daemon.publish.postgresql.explanation import without_credentials
 from retrovue_daemon.publish.postgresql.following import follow
-from retrovue_daemon.publish.postgresql.target import Target, connected, take_origin, upgrade
+from retrovue_daemon.publish.postgresql.target import Target, connected, state_of, take_origin, upgrade
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.feed.recording import record
 from tests.support.commands import run_here
@@ -109,6 +109,9 @@ def test_settings_of_the_role_do_not_get_in_the_way(server, schema, role, mirror
     with connected(target) as connection:
         upgrade(connection, target)
         follow(connection, mirror, "here", "mirror", take_origin(connection, target, "mirror"), lambda _: None)
+        for _ in range(7):
+            state_of(connection, "here")
+        assert connection.execute("SELECT count(*) FROM pg_prepared_statements").fetchone() == (0,)
         limits = ("statement_timeout", "idle_session_timeout")
         assert [connection.execute(f"SHOW {name}").fetchone() for name in limits] == [("0",), ("0",)]
     assert not differences(server, path, schema)
