@@ -98,8 +98,9 @@ def copy_again(
     """Let the daemon copy all rows to PostgreSQL again, for example after rows there were changed by hand.
 
     A running daemon begins at once, or within a minute if publishing is failing. Without one, the daemon does it
-    after its next start. Readers see the old rows until all new ones are there. You need not run this command after
-    `database restore`, or if the schema was dropped: then the daemon copies all rows by itself.
+    after its next start. Readers see the old rows until all new ones are there. Published tables whose columns or
+    primary keys were changed are dropped and made again. You need not run this command after `database restore`, or
+    if the schema or one of its tables was dropped: then the daemon copies all rows by itself.
 
     Examples:
 
