@@ -21,7 +21,7 @@ from tests.support.clocks import SetClock
 from tests.support.commands import CommandsHere
 from tests.support.patience import IMPATIENT
 from tests.support.processes import DEVELOPMENT, STRICT, Commands
-from tests.support.servers import without_groups
+from tests.support.servers import only_libraries, without_groups
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -32,12 +32,20 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.database import Database
 
 FULLY = SyncOptions(selection=Selection(full=True))
+FEW_LIBRARIES = pytest.mark.libraries("Movies", "Movies 4K", "TV Shows")
+"""Two that share a film, and one of shows."""
 
 
 @pytest.fixture
 async def plex(request: pytest.FixtureRequest) -> AsyncIterator[SimulatedPlex]:
-    """Serve the built-in library; in files marked ``no_groups``, without what half of the requests would be for."""
+    """Serve the built-in library; in files marked ``no_groups``, without what half of the requests would be for.
+
+    Where ``libraries`` names some, only these are served.
+    """
     world = built_in_library()
+    marker = request.node.get_closest_marker("libraries")
+    if marker is not None and marker.args:
+        only_libraries(world, *marker.args)
     if request.node.get_closest_marker("no_groups"):
         without_groups(world)
     async with SimulatedPlex(world) as server:

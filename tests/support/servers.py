@@ -120,6 +120,15 @@ def without_groups(world: World) -> World:
     return world
 
 
+def only_libraries(world: World, *titles: str) -> World:
+    """Remove all other libraries of a world."""
+    assert {*titles} <= {library.title for library in world.libraries.values()}
+    for library in list(world.libraries.values()):
+        if library.title not in titles:
+            Changes(world).remove_library(library.key)
+    return world
+
+
 def few_groups(world: World, plain: int = 2, smart: int = 3) -> World:
     """Keep only some of a world's collections in each library, for tests of listings.
 

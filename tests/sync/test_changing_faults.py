@@ -6,7 +6,10 @@ import pytest
 
 from retrovue_daemon.demo import SimulatedPlex, generated_library
 from retrovue_daemon.service.daemon import SyncOptions
+from tests.support.rounds import FEW_LIBRARIES
 from tests.support.servers import without_groups
+
+pytestmark = FEW_LIBRARIES
 
 AS_RUN = SyncOptions()
 

@@ -7,6 +7,9 @@ import asyncio
 import pytest
 
 from retrovue_daemon.service.daemon import SyncOptions
+from tests.support.rounds import FEW_LIBRARIES
+
+pytestmark = FEW_LIBRARIES
 
 LISTING = "/library/sections/1/all"
 

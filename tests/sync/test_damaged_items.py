@@ -9,8 +9,9 @@ from structlog.testing import capture_logs
 from retrovue_daemon.demo.world import media_of
 from retrovue_daemon.service.daemon import SyncOptions
 from retrovue_daemon.service.selection import Selection
+from tests.support.rounds import FEW_LIBRARIES
 
-pytestmark = pytest.mark.no_groups
+pytestmark = [pytest.mark.no_groups, FEW_LIBRARIES]
 
 AS_RUN = SyncOptions()
 LISTING = "/library/sections/1/all"

@@ -13,9 +13,10 @@ from retrovue_daemon.errors import DatabaseUnusable
 from retrovue_daemon.service.daemon import SyncOptions
 from retrovue_daemon.service.selection import Selection
 from retrovue_daemon.sync.discovery import Discovery
+from tests.support.rounds import FEW_LIBRARIES
 from tests.support.servers import without_groups
 
-pytestmark = pytest.mark.no_groups
+pytestmark = [pytest.mark.no_groups, FEW_LIBRARIES]
 
 
 @pytest.fixture
@@ -118,6 +119,7 @@ async def test_nothing_is_removed_on_doubt(synced, sync, rows, trouble, status) 
     assert len(_missing(rows)) == 1
 
 
+@pytest.mark.libraries
 async def test_one_failing_library_costs_the_others_nothing(synced, sync) -> None:
     """They are synced as if nothing were."""
     synced.faults.fail("/library/sections/1/all", status=404, times=None)
@@ -346,6 +348,7 @@ async def test_a_page_of_another_library_is_refused(synced, sync, rows) -> None:
     assert rows("SELECT count(*) FROM movies WHERE title = 'of another library'") == [(0,)]
 
 
+@pytest.mark.libraries
 async def test_a_bug_costs_one_server_only(synced, config, sync, monkeypatch) -> None:
     """It ends in that server's report, with its traceback in the log."""
     contact = Discovery.contact

@@ -13,8 +13,9 @@ from structlog.testing import capture_logs
 from retrovue_daemon.demo.versions import without_folders
 from retrovue_daemon.service.daemon import SyncOptions
 from retrovue_daemon.service.selection import Selection
+from tests.support.rounds import FEW_LIBRARIES
 
-pytestmark = [pytest.mark.commands("here"), pytest.mark.no_groups]
+pytestmark = [pytest.mark.commands("here"), pytest.mark.no_groups, FEW_LIBRARIES]
 
 STORED = "SELECT id, plex_path, file_path, state FROM media_files ORDER BY id"
 DOUBT = "SELECT doubt, last_error FROM libraries WHERE library_name = 'Movies'"

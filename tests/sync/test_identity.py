@@ -13,12 +13,13 @@ import pytest
 from retrovue_daemon.demo import SimulatedPlex, generated_library
 from retrovue_daemon.service.daemon import SyncOptions
 from retrovue_daemon.service.selection import Selection
+from tests.support.rounds import FEW_LIBRARIES
 from tests.support.servers import without_groups
 
 if TYPE_CHECKING:
     from retrovue_daemon.store.tables.runs import Run
 
-pytestmark = pytest.mark.no_groups
+pytestmark = [pytest.mark.no_groups, FEW_LIBRARIES]
 
 AS_RUN = SyncOptions()
 
@@ -265,6 +266,7 @@ async def test_ids_are_not_used_again(synced, sync, rows) -> None:
 # Moved, merged, split --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.libraries
 @pytest.mark.parametrize("order", [("Movies", "Silent Archive"), ("Silent Archive", "Movies")])
 async def test_a_film_that_moved_to_another_library_keeps_its_id(synced, sync, ids, rows, whole, order) -> None:
     """In whichever order the two libraries are looked at, also in rounds of their own."""
@@ -285,6 +287,7 @@ async def test_a_film_that_moved_to_another_library_keeps_its_id(synced, sync, i
     whole()
 
 
+@pytest.mark.libraries
 async def test_a_film_that_moved_counts_as_moved_once(synced, sync, ids, whole) -> None:
     """In one round both libraries are looked at side by side; neither adds nor removes anything."""
     film = _film(synced, "Nosferatu")
@@ -298,6 +301,7 @@ async def test_a_film_that_moved_counts_as_moved_once(synced, sync, ids, whole) 
     whole()
 
 
+@pytest.mark.libraries
 async def test_a_film_may_move_while_the_libraries_are_listed(synced, config, sync, ids, rows, whole) -> None:
     """One listing still showed it, the other shows it already: the next pass makes one of the two."""
     film = _film(synced, "Nosferatu")
@@ -318,6 +322,7 @@ async def test_a_film_may_move_while_the_libraries_are_listed(synced, config, sy
     whole()
 
 
+@pytest.mark.libraries
 async def test_a_show_that_moved_to_another_library_keeps_all_its_ids(synced, sync, ids, whole) -> None:
     """With its seasons and episodes."""
     show = _series(synced, "The Lighthouse Keepers")
@@ -335,6 +340,7 @@ async def test_a_show_that_moved_to_another_library_keeps_all_its_ids(synced, sy
     whole()
 
 
+@pytest.mark.libraries
 async def test_many_that_move_under_their_own_keys_are_no_removal(synced, config, sync, ids, rows) -> None:
     """Rows follow their items to the other library, and the guard has nothing to hold back."""
     settings = config(synced, sync={"max_removed": "1%"})

@@ -8,8 +8,9 @@ import pytest
 from retrovue_daemon.demo import SimulatedPlex, generated_library
 from retrovue_daemon.service.daemon import SyncOptions
 from retrovue_daemon.service.selection import Selection
+from tests.support.rounds import FEW_LIBRARIES
 
-pytestmark = pytest.mark.no_groups
+pytestmark = [pytest.mark.no_groups, FEW_LIBRARIES]
 
 AS_RUN = SyncOptions()
 

@@ -17,12 +17,13 @@ from retrovue_daemon.errors import AmbiguousShow
 from retrovue_daemon.service.daemon import SyncOptions
 from retrovue_daemon.service.selection import Selection
 from retrovue_daemon.sync import confirmation
+from tests.support.rounds import FEW_LIBRARIES
 from tests.support.servers import without_groups
 
 if TYPE_CHECKING:
     from retrovue_daemon.store.tables.runs import Run
 
-pytestmark = pytest.mark.no_groups
+pytestmark = [pytest.mark.no_groups, FEW_LIBRARIES]
 
 AS_RUN = SyncOptions()
 """What the service would do now."""
@@ -60,6 +61,7 @@ def _missing(rows) -> int:
 # Which pass, and its requests ------------------------------------------------------------------------------------
 
 
+@pytest.mark.libraries
 async def test_a_round_without_news_costs_few_requests(synced, sync) -> None:
     """Three of the server, one of a film library, three of a show library, whatever their sizes."""
     reports = await sync(synced, options=AS_RUN)
@@ -113,6 +115,7 @@ async def test_what_could_not_be_written_does_not_count_as_unchanged(synced, syn
     assert (run.status, run.counts.updated, run.counts.unchanged) == ("failed", 0, len(others))
 
 
+@pytest.mark.libraries
 async def test_an_added_film_leads_to_a_complete_listing_of_its_library(synced, sync, rows) -> None:
     """The server's mark of it has moved; no other library is listed."""
     synced.changes.add_movie("1", "The Bat", 1926)
@@ -298,6 +301,7 @@ async def test_a_time_in_the_far_future_hides_no_changes(synced, sync, rows) -> 
 # What a pass without changes costs -------------------------------------------------------------------------------
 
 
+@pytest.mark.libraries
 @pytest.mark.parametrize(("kind", "pages", "rows_a_pass"), [("full", 3, 2), ("quick", 1, 1)])
 async def test_a_pass_without_changes_writes_next_to_nothing(plex, engine, path, kind, pages, rows_a_pass) -> None:
     """Its record and its library's row; no row of an item, and at most three pages of the write-ahead log."""
@@ -547,6 +551,7 @@ async def test_a_show_pass_removes_nothing_on_doubt(synced, sync, rows, listing)
     assert _missing(rows) == 0
 
 
+@pytest.mark.libraries
 async def test_a_title_that_two_shows_share_needs_a_year(synced, sync, rows) -> None:
     """Nothing is synced on a guess, and the years to choose from are named."""
     synced.changes.add_show("3", "Twins", 1970)
@@ -564,6 +569,7 @@ async def test_a_title_that_two_shows_share_needs_a_year(synced, sync, rows) -> 
     assert rows("SELECT title, year FROM shows WHERE title LIKE 'Twins%'") == [("Twins", 1990)]
 
 
+@pytest.mark.libraries
 async def test_a_show_without_a_year_can_be_chosen(synced, sync, rows) -> None:
     """Its namesake has one; the error lists both with what distinguishes them, for programs as fields."""
     synced.changes.add_show("4", "Twins", 1990)
@@ -583,6 +589,7 @@ async def test_a_show_without_a_year_can_be_chosen(synced, sync, rows) -> None:
     assert rows("SELECT title, year FROM shows WHERE title = 'Twins'") == [("Twins", None)]
 
 
+@pytest.mark.libraries
 async def test_a_show_that_is_in_two_libraries_is_synced_in_both(synced, sync) -> None:
     """They cannot be distinguished, and both match the requested show."""
     for library in ("3", "4"):

@@ -11,9 +11,10 @@ from retrovue_daemon.demo.reissued import reissue_keys
 from retrovue_daemon.service.daemon import SyncOptions
 from retrovue_daemon.service.selection import Selection
 from retrovue_daemon.sync import confirmation, key_conflicts
+from tests.support.rounds import FEW_LIBRARIES
 from tests.support.servers import without_groups
 
-pytestmark = pytest.mark.no_groups
+pytestmark = [pytest.mark.no_groups, FEW_LIBRARIES]
 
 AS_RUN = SyncOptions()
 FULL = SyncOptions(selection=Selection(full=True))

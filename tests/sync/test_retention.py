@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from retrovue_daemon.service.selection import Selection
+from tests.support.rounds import FEW_LIBRARIES
 
-pytestmark = pytest.mark.no_groups
+pytestmark = [pytest.mark.no_groups, FEW_LIBRARIES]
 
 DAY = 24 * 60 * 60
 JUMP = 400 * DAY

@@ -12,6 +12,9 @@ from retrovue_daemon.demo.files import streams_of
 from retrovue_daemon.demo.streams import Stream
 from retrovue_daemon.demo.world import media_of
 from retrovue_daemon.service.daemon import SyncOptions
+from tests.support.rounds import FEW_LIBRARIES
+
+pytestmark = FEW_LIBRARIES
 
 STORED = (
     "SELECT f.part_id, s.stream_index, s.kind, s.codec, s.language, s.title, s.channels, s.width, s.frame_rate,"
