@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import psycopg
+from psycopg.waiting import wait_selector
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +44,8 @@ class PatientConnection(psycopg.Connection):
         if self._failure is not None:
             raise self._failure
         try:
-            return super().wait(self._limited(gen), TICK_S)
+            # The compiled function of older versions of psycopg does not let a generator look at the clock.
+            return wait_selector(self._limited(gen), self.pgconn.socket, TICK_S)
         except NoResponse as failure:
             # So that nothing else is waited for: the end of a COPY, a ROLLBACK.
             self._failure = failure
