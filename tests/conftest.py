@@ -13,6 +13,7 @@ from unittest.mock import Mock
 import aiohttp
 import pytest
 import structlog
+import typer.main
 from _pytest.faulthandler import fault_handler_stderr_fd_key
 from aioresponses import aioresponses, core
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 # asyncio calls it for each handler of a signal, and it creates 60 members of an enum each time.
 signal.valid_signals = cache(signal.valid_signals)
+# typer evaluates the annotations of a command each time it is run, which takes longer than most commands.
+vars(typer.main)["get_params_from_function"] = cache(vars(typer.main)["get_params_from_function"])
 
 
 @pytest.hookimpl(optionalhook=True)

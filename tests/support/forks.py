@@ -21,6 +21,7 @@ import socket
 import subprocess
 import sys
 from contextlib import suppress
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -146,9 +147,13 @@ def _import_all() -> None:
 
     defer_collection()
     import_lightly()
+    import typer.main  # noqa: PLC0415
+
     from retrovue_daemon.cli.app import command_line  # noqa: PLC0415
 
-    command_line()
+    # The forks need not evaluate the annotations of their commands.
+    vars(typer.main)["get_params_from_function"] = cache(vars(typer.main)["get_params_from_function"])
+    typer.main.get_command(command_line())
     for name in ("service.daemon", "cli.startup", "api.importer", "demo"):
         import_module(f"retrovue_daemon.{name}")
 
