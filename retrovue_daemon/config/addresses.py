@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from retrovue_daemon.config.values import BadValue, Value, is_utf8
+from retrovue_daemon.config.values import BadValue, Value, is_utf8, quoted
 
 if TYPE_CHECKING:
     from retrovue_daemon.config.values import Context
@@ -113,6 +113,41 @@ LISTEN: Final[Value[tuple[str, int] | None]] = Value(
     _convert_listen,
     _plain_listen,
 )
+
+
+_NAME_OF_HOST: Final = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
+
+
+def _convert_hosts(raw: list[object], _context: Context) -> tuple[str, ...]:
+    hosts = []
+    for position, entry in enumerate(raw):
+        if not isinstance(entry, str):
+            raise BadValue(f"must be {HOSTS.valid}, but entry {position} is {quoted(entry)}")
+        host = entry.strip().lower().removeprefix("[").removesuffix("]").removesuffix(".")
+        if not _NAME_OF_HOST.fullmatch(host) and not is_address(host):
+            inner = urlsplit(entry.strip() if "//" in entry else f"//{entry.strip()}").netloc.split(":")[0].lower()
+            hint = f'; did you mean "{inner}"?' if _NAME_OF_HOST.fullmatch(inner) else ""
+            raise BadValue(f"must be {HOSTS.valid}, but entry {position} is {quoted(entry)}{hint}")
+        hosts.append(host)
+    return tuple(hosts)
+
+
+HOSTS: Final[Value[tuple[str, ...]]] = Value(
+    'an array of host names without scheme and port, such as ["tv.example.org"]',
+    list,
+    _convert_hosts,
+    plain=list,
+    schema={"items": {"type": "string", "minLength": 1}},
+)
+
+
+def is_address(host: str) -> bool:
+    """Return whether a host is an IP address, not a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def is_loopback(host: str) -> bool:

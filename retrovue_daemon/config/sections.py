@@ -10,7 +10,7 @@ from retrovue_daemon.config import addresses, files, postgresql, tokens
 from retrovue_daemon.config.files import DefaultDatabase, default_database
 from retrovue_daemon.config.hooks import HookSection
 from retrovue_daemon.config.keys import Key, key, one_of, section, specs_of, tables, to_plain
-from retrovue_daemon.config.values import BOOLEAN, choice, duration, integer, names, retention, share, text
+from retrovue_daemon.config.values import BOOLEAN, choice, duration, integer, names, retention, share, size, text
 from retrovue_daemon.paths import path_form, split
 from retrovue_daemon.records import PathMapping
 
@@ -95,12 +95,23 @@ TOKEN_KEYS: Final[Mapping[str, tuple[Value[Secret], str]]] = {
 
 @section
 class WebSection:
-    """``[web]``: the status page; ``listen`` is (host, port), or None to disable it."""
+    """``[web]``: the page; ``listen`` is (host, port), or None to disable it, ``poster_cache`` is in bytes."""
 
     listen: tuple[str, int] | None = key(
-        addresses.LISTEN, "the address of the status page; port 0 selects a free port", default=""
+        addresses.LISTEN, "the address of the page; port 0 selects a free port", default=""
     )
     token: Secret | None = one_of(TOKEN_KEYS, default=None)
+    hosts: tuple[str, ...] = key(
+        addresses.HOSTS,
+        "further host names by which the page is reached, such as those of a reverse proxy",
+        default=[],
+    )
+    manage: bool = key(BOOLEAN, "allow changes by the page and its API; they always require the token", default=True)
+    poster_cache: int = key(
+        size("100GB"),
+        'how much disk space posters may take, beside the database; "0": they are not kept',
+        default="200MB",
+    )
 
 
 URL_KEYS: Final[Mapping[str, tuple[Value[Secret], str]]] = {

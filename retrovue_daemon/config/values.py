@@ -238,6 +238,40 @@ def span(length: float) -> str:
     return f"{length}s"
 
 
+_BYTES: Final = {"TB": 10**12, "GB": 10**9, "MB": 10**6, "KB": 10**3, "B": 1}
+_SIZE: Final = re.compile(r"(\d{1,12}) ?(TB|GB|MB|KB|B)?", re.IGNORECASE)
+
+
+def size(highest: str) -> Value[int]:
+    """Accept a size such as ``200MB``, or ``0``; the value is in bytes."""
+    largest = _in_bytes(highest)
+
+    def convert(raw: str, _context: Context) -> int:
+        number = _in_bytes(raw.strip())
+        if number is None or largest is None or number > largest:
+            hint = f'did you mean "{raw.strip()}MB"?' if raw.strip().isdecimal() else ""
+            raise value.refusal(raw, hint)
+        return number
+
+    valid = f'a size up to "{highest}", such as "200MB" or "2GB", or "0"'
+    value = Value(valid, str, convert, _plain_size, schema={"pattern": "^(?:0|[0-9]+ ?[KMGTkmgt]?[Bb])$"})
+    return value
+
+
+def _in_bytes(word: str) -> int | None:
+    match = _SIZE.fullmatch(word)
+    if match is None or (match[2] is None and int(match[1])):
+        return None
+    return int(match[1]) * _BYTES[(match[2] or "B").upper()]
+
+
+def _plain_size(number: int) -> str:
+    for unit, step in _BYTES.items():
+        if number and number % step == 0:
+            return f"{number // step}{unit}"
+    return "0"
+
+
 _SHARE: Final = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*%")
 
 

@@ -77,6 +77,9 @@ def test_every_key_reaches_its_field(tmp_path: Path) -> None:
             [web]
             listen = "[::]:0"
             token = "page"
+            hosts = ["TV.example.org.", "[fd00::1]", "10.0.0.1"]
+            manage = false
+            poster_cache = "2 gb"
             [[servers]]
             name = " home "
             url = "https://Plex.Example:32400/prefix/"
@@ -113,6 +116,8 @@ def test_every_key_reaches_its_field(tmp_path: Path) -> None:
     )
     assert (config.logging.level, config.logging.format) == ("debug", "json")
     assert (config.web.listen, config.web.token) == (("::", 0), Secret("page"))
+    assert config.web.hosts == ("tv.example.org", "fd00::1", "10.0.0.1")
+    assert (config.web.manage, config.web.poster_cache) == (False, 2_000_000_000)
     assert config.servers == (
         ServerSection(
             name="home",

@@ -93,7 +93,9 @@ FULL = Config(
     database=DatabaseSection(path=Path("/srv/retrovue.db"), batch_size=7, mode=0o640, group="root"),
     sync=SyncSection(interval=90.0, full_interval=5400.0, max_removed=0.07, retention=None, notifications=False),
     logging=LoggingSection(level="debug", format="json"),
-    web=WebSection(listen=("::1", 8181), token=Secret("page")),
+    web=WebSection(
+        listen=("::1", 8181), token=Secret("page"), hosts=("tv.example.org",), manage=False, poster_cache=1_500_000
+    ),
     postgresql=PostgresqlSection(url=Secret("postgresql://u:p4ss@h/d"), schema="tv", origin="here"),
     servers=(
         dataclasses.replace(

@@ -12,9 +12,9 @@ import typer
 
 from retrovue_daemon.cli.display.output import print_json_line, print_line, print_note, print_table
 from retrovue_daemon.cli.display.table import Table
-from retrovue_daemon.cli.display.units import moment
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption
 from retrovue_daemon.cli.place import find_place
+from retrovue_daemon.units import moment
 
 if TYPE_CHECKING:
     import sqlite3

@@ -10,11 +10,11 @@ import typer
 from retrovue_daemon.cli.contact import ServerCheck, check_servers, stored_titles
 from retrovue_daemon.cli.display.output import print_error, print_json, print_table, print_warning, print_warnings
 from retrovue_daemon.cli.display.table import Table
-from retrovue_daemon.cli.display.units import plural
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption
 from retrovue_daemon.cli.place import announce
 from retrovue_daemon.errors import ConfigError, ConfigProblem, DatabaseOutOfReach
 from retrovue_daemon.service.report import describe
+from retrovue_daemon.units import plural
 
 if TYPE_CHECKING:
     from pathlib import Path

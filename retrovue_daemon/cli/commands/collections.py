@@ -10,7 +10,6 @@ from retrovue_daemon.cli import choices
 from retrovue_daemon.cli.completion import stored_names
 from retrovue_daemon.cli.display.output import print_json, print_line, print_table
 from retrovue_daemon.cli.display.table import Table
-from retrovue_daemon.cli.display.units import plural
 from retrovue_daemon.cli.options import (
     ConfigOption,
     DatabaseOption,
@@ -21,6 +20,7 @@ from retrovue_daemon.cli.options import (
 )
 from retrovue_daemon.cli.place import find_place
 from retrovue_daemon.errors import AmbiguousName, UnknownName
+from retrovue_daemon.units import plural
 
 if TYPE_CHECKING:
     import sqlite3

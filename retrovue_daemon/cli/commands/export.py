@@ -17,11 +17,11 @@ import typer
 
 from retrovue_daemon.cli.display.output import print_json, print_line
 from retrovue_daemon.cli.display.terminal import terminal
-from retrovue_daemon.cli.display.units import plural, size
 from retrovue_daemon.cli.filters import Choice, with_choice
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, QuietOption
 from retrovue_daemon.cli.place import find_place
 from retrovue_daemon.errors import BadInput, OutputFailed
+from retrovue_daemon.units import plural, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -6,10 +6,10 @@ import typer
 
 from retrovue_daemon.cli.display.findings import finding_lines, plain_finding
 from retrovue_daemon.cli.display.output import print_json, print_line
-from retrovue_daemon.cli.display.units import plural
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption
 from retrovue_daemon.cli.place import find_place
 from retrovue_daemon.errors import StoreError
+from retrovue_daemon.units import plural
 
 
 def health(config: ConfigOption = None, database: DatabaseOption = None, as_json: JsonOption = False) -> None:

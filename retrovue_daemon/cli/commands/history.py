@@ -11,9 +11,9 @@ from retrovue_daemon.cli.commands.status import plain_pass
 from retrovue_daemon.cli.display.findings import finding_lines, plain_finding
 from retrovue_daemon.cli.display.output import print_json, print_line, print_table
 from retrovue_daemon.cli.display.table import Table
-from retrovue_daemon.cli.display.units import lasting, moment, size
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, LibraryOption, ServerOption
 from retrovue_daemon.cli.place import find_place
+from retrovue_daemon.units import lasting, moment, size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

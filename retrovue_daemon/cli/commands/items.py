@@ -18,7 +18,6 @@ from retrovue_daemon.cli.display.output import (
     print_warning,
 )
 from retrovue_daemon.cli.display.table import Table
-from retrovue_daemon.cli.display.units import moment, plural, running_time, size
 from retrovue_daemon.cli.filters import Choice, KindName, with_choice
 from retrovue_daemon.cli.options import (
     ConfigOption,
@@ -29,6 +28,7 @@ from retrovue_daemon.cli.options import (
 )
 from retrovue_daemon.cli.place import find_place
 from retrovue_daemon.errors import AmbiguousName, BadInput
+from retrovue_daemon.units import moment, plural, running_time, size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -11,10 +11,10 @@ from retrovue_daemon.cli import choices
 from retrovue_daemon.cli.completion import library_names, server_names
 from retrovue_daemon.cli.display.output import print_json, print_table, print_warning
 from retrovue_daemon.cli.display.table import Table
-from retrovue_daemon.cli.display.units import ago, plural
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, ServerOption, command_group
 from retrovue_daemon.cli.place import Place, find_place
 from retrovue_daemon.errors import DefinedByConfig
+from retrovue_daemon.units import ago, plural
 
 if TYPE_CHECKING:
     import sqlite3

@@ -16,10 +16,10 @@ from retrovue_daemon.cli.display.output import print_json, print_json_line, prin
 from retrovue_daemon.cli.display.postgresql import plain_publishing, publish_lines
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.display.terminal import terminal
-from retrovue_daemon.cli.display.units import ago, plural, size
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption
 from retrovue_daemon.cli.place import Place, find_place
 from retrovue_daemon.errors import ConfigProblem
+from retrovue_daemon.units import ago, plural, size
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

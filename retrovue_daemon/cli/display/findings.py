@@ -6,7 +6,7 @@ import time
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from retrovue_daemon.cli.display.units import ago, lasting
+from retrovue_daemon.units import ago, lasting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

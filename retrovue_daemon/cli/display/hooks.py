@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from retrovue_daemon.cli.display.units import ago, moment, plural
+from retrovue_daemon.units import ago, moment, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from retrovue_daemon.cli.display.table import printable
-from retrovue_daemon.cli.display.units import lasting, plural
+from retrovue_daemon.units import lasting, plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

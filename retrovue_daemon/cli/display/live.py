@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from retrovue_daemon.cli.display.units import ago, lasting, plural
+from retrovue_daemon.units import ago, lasting, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retrovue_daemon.cli.display.units import moment, plural
+from retrovue_daemon.units import moment, plural
 
 if TYPE_CHECKING:
     from retrovue_daemon.store.tables.publishing import PublishState

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from retrovue_daemon.cli.display.table import printable
-from retrovue_daemon.cli.display.units import plural
+from retrovue_daemon.units import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

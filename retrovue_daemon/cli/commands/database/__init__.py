@@ -13,7 +13,6 @@ from retrovue_daemon.cli.commands.database.map_retrovue import map_retrovue
 from retrovue_daemon.cli.commands.database.restore import restore_database
 from retrovue_daemon.cli.display.output import print_failure, print_json, print_line, print_table, print_warning
 from retrovue_daemon.cli.display.table import Table
-from retrovue_daemon.cli.display.units import size
 from retrovue_daemon.cli.options import (
     ConfigOption,
     DatabaseOption,
@@ -25,6 +24,7 @@ from retrovue_daemon.cli.options import (
 from retrovue_daemon.cli.place import Place, find_place
 from retrovue_daemon.errors import DatabaseMissing, DatabaseUnusable
 from retrovue_daemon.service.report import describe
+from retrovue_daemon.units import size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

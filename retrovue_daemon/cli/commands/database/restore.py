@@ -10,9 +10,9 @@ import typer
 from retrovue_daemon.cli.commands.database.copying import copying_progress
 from retrovue_daemon.cli.display.output import print_json, print_line
 from retrovue_daemon.cli.display.prompts import confirm, require_yes
-from retrovue_daemon.cli.display.units import moment, plural
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, DryRunOption, JsonOption, QuietOption, YesOption
 from retrovue_daemon.cli.place import find_place
+from retrovue_daemon.units import moment, plural
 
 _NAMES = {
     "plex_servers": ("server", "servers"),

@@ -19,7 +19,6 @@ from retrovue_daemon.cli.display.live import live_cell, plain_live
 from retrovue_daemon.cli.display.output import print_error, print_json, print_line, print_table, print_warning
 from retrovue_daemon.cli.display.prompts import TokenFileOption, confirm, get_token, require_yes
 from retrovue_daemon.cli.display.table import Table
-from retrovue_daemon.cli.display.units import ago, lasting, plural
 from retrovue_daemon.cli.options import (
     ConfigOption,
     DatabaseOption,
@@ -30,6 +29,7 @@ from retrovue_daemon.cli.options import (
 )
 from retrovue_daemon.cli.place import Place, find_place
 from retrovue_daemon.errors import DatabaseMissing
+from retrovue_daemon.units import ago, lasting, plural
 
 if TYPE_CHECKING:
     import sqlite3

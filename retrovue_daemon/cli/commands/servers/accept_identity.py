@@ -13,9 +13,9 @@ from retrovue_daemon.cli.completion import server_names
 from retrovue_daemon.cli.contact import check_servers
 from retrovue_daemon.cli.display.output import print_error, print_json, print_line
 from retrovue_daemon.cli.display.prompts import confirm, require_yes
-from retrovue_daemon.cli.display.units import plural
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, DryRunOption, JsonOption, YesOption
 from retrovue_daemon.cli.place import find_place
+from retrovue_daemon.units import plural
 
 if TYPE_CHECKING:
     from retrovue_daemon.config import ServerSection

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from retrovue_daemon.cli.display.units import ago, lasting, moment, plural, running_time, size
+from retrovue_daemon.units import ago, lasting, moment, plural, running_time, size
 
 
 @pytest.mark.parametrize(
