@@ -252,6 +252,11 @@ class Config:
     warnings: tuple[ConfigProblem, ...] = field(default=(), compare=False)
     """Values that are allowed but questionable, such as a token that every user can read."""
 
+    def wants_details(self, server: str) -> bool:
+        """Return whether details of items are read from a server; one that the database defines has no own key."""
+        section = find_named(self.servers, server)
+        return self.sync.details if section is None or section.details is None else section.details
+
     def to_plain(self) -> dict[str, object]:
         """Return the configuration as tables for TOML or JSON, with the effective value of every key; mask tokens."""
         plain: dict[str, object] = {

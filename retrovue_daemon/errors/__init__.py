@@ -22,6 +22,7 @@
     ├── ReportedError          an error that the running daemon reported
     ├── ConfigError            the configuration is invalid: all problems, with key paths
     ├── ReloadRefused          the running daemon refused to reload: all problems
+    ├── PageUnavailable        the page cannot be served at its address
     ├── PlexError              a request to a server failed
     │   ├── ServerUnreachable      no connection, or it was lost
     │   │   └── AnswerBrokeOff         connected, but closed before the response was complete
@@ -44,6 +45,7 @@
         ├── DaemonGone             the daemon stopped before it finished the request
         ├── NoDaemon               no daemon is running
         ├── DaemonOutOfReach       a daemon is running, but cannot be signaled from here
+        ├── QueryTooSlow           a query for the page took too long
         ├── ReloadUnanswered       the daemon was signaled, but did not report the result in time
         ├── DatabasePlaceMissing   its directory does not exist (yet)
         ├── DatabaseMissing        the file does not exist yet
@@ -76,6 +78,7 @@ from retrovue_daemon.errors.input import (
     UnknownId,
     UnknownName,
 )
+from retrovue_daemon.errors.page import PageUnavailable
 from retrovue_daemon.errors.plex import (
     AnswerBrokeOff,
     AnswerTooLarge,
@@ -113,6 +116,7 @@ from retrovue_daemon.errors.store import (
     DiskFull,
     IdsUsedUp,
     NoDaemon,
+    QueryTooSlow,
     ReloadUnanswered,
     StoreError,
     WriteFailed,
@@ -155,8 +159,10 @@ __all__ = [
     "NoDaemon",
     "NotificationsRefused",
     "OutputFailed",
+    "PageUnavailable",
     "PagingIgnored",
     "PlexError",
+    "QueryTooSlow",
     "ReadAnew",
     "ReloadRefused",
     "ReloadUnanswered",

@@ -74,6 +74,15 @@ class DaemonOutOfReach(StoreError):
         self.reason = reason
 
 
+class QueryTooSlow(StoreError):
+    """A query for the page took too long, and was ended."""
+
+    hint = "try again, or ask for less at once"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "the query took too long")
+
+
 class ReloadUnanswered(StoreError):
     """The daemon ``pid`` was signaled, but did not report the result of the reload within ``timeout`` seconds."""
 

@@ -114,6 +114,11 @@ EVENTS: Final = frozenset(
         "systemd.notify_failed",
         "systemd.notify_recovered",
         "watch.crashed",
+        "web.crashed",
+        "web.login_failed",
+        "web.started",
+        "web.stop_incomplete",
+        "web.stopped",
     }
 )
 

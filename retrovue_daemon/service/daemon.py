@@ -13,6 +13,7 @@ import structlog
 from retrovue_daemon.clock import Clock
 from retrovue_daemon.config import default_database
 from retrovue_daemon.errors import DaemonError, DatabaseHeld, DatabaseRestored, Interrupted
+from retrovue_daemon.service.background import DaemonParts, in_background
 from retrovue_daemon.service.feed_retention import keep_feed_short, shorten_feed
 from retrovue_daemon.service.page_check import check_pages_daily
 from retrovue_daemon.service.publishing import Publishers, publishing
@@ -96,9 +97,9 @@ async def _keep_in_sync(config: Config, process: Process, signals: Signals) -> C
         async with (
             _opened(config, serves=True) as database,
             publishing(Publishers(database, process.subscriptions, redactor, clock), config) as publishers,
+            _supervised(config, database, process, clock) as supervisor,
             asyncio.TaskGroup() as group,
         ):
-            supervisor = Supervisor(database, config, ProgressBoard(), redactor, retry=PATIENT, clock=clock)
             reloader = Reloader(process, supervisor, clock, publishers)
             group.create_task(database.writer.stopped(), name="the writer's end")
             group.create_task(supervisor.run(), name="supervisor")
@@ -119,6 +120,16 @@ async def _keep_in_sync(config: Config, process: Process, signals: Signals) -> C
         starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)
     return config if supervisor is None else supervisor.config
+
+
+@asynccontextmanager
+async def _supervised(
+    config: Config, database: Database, process: Process, clock: Clock
+) -> AsyncIterator[Supervisor]:
+    """Make the supervisor, and run the background service beside it."""
+    supervisor = Supervisor(database, config, ProgressBoard(), process.redactor, retry=PATIENT, clock=clock)
+    async with in_background(process.background, DaemonParts(supervisor, process.redactor, clock)):
+        yield supervisor
 
 
 def _report_stopping(notifier: Notifier) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.config import Config
     from retrovue_daemon.logs.redaction import Redactor
+    from retrovue_daemon.service.background import BackgroundService
     from retrovue_daemon.service.publishing import Publishers
     from retrovue_daemon.service.supervisor import Supervisor
     from retrovue_daemon.service.systemd import Notifier
@@ -44,7 +45,7 @@ class Process(msgspec.Struct, frozen=True):
 
     ``file`` and ``database`` are the options with which the configuration is read, also at a reload. Log lines go to
     ``stream`` without the secrets that the ``redactor`` knows. ``notifier`` notifies systemd.
-    ``subscriptions`` say who gets events besides.
+    ``subscriptions`` say who gets events besides, ``background`` is the page, if there is one.
     """
 
     file: Path | None
@@ -53,6 +54,7 @@ class Process(msgspec.Struct, frozen=True):
     redactor: Redactor
     notifier: Notifier
     subscriptions: Subscriptions = msgspec.field(default_factory=Subscriptions)
+    background: BackgroundService | None = None
 
 
 class Reloader:
@@ -132,6 +134,8 @@ class Reloader:
         self._supervisor.refused = ()
         if self._publishers is not None:
             await self._publishers.reload(after)
+        if process.background is not None:
+            await process.background.reload(after)
         level, form = after.logging.level, after.logging.format
         relog = partial(
             configure_logging,

@@ -188,22 +188,32 @@ def read_status(
     Raise StoreError.
     """
     path = visits.find(path)
-    holder = lock.holder(path)
     with visits.reading(path) as connection:
-        condition = _condition(connection, path, holder)
-        wanted = {each.id for each in condition.libraries if each.is_synced and wants_details(each.server)}
-        return Status(
-            condition,
-            timing,
-            *maintenance.file_sizes(path),
-            overview.contents(connection),
-            overview.last_passes(connection),
-            overview.waiting_requests(connection),
-            {each: number for each, number in pending_by_library(connection).items() if each in wanted},
-            _live(connection, holder),
-            read_hooks(connection),
-            publish_state(connection, time.time()),
-        )
+        return status_in(connection, path, lock.holder(path), timing, wants_details)
+
+
+def status_in(
+    connection: sqlite3.Connection,
+    path: Path,
+    holder: Holder,
+    timing: SyncSection | None = None,
+    wants_details: Callable[[str], bool] = lambda _: True,
+) -> Status:
+    """Read the state of the mirror from an open database, as `read_status` does; the daemon itself is the holder."""
+    condition = _condition(connection, path, holder)
+    wanted = {each.id for each in condition.libraries if each.is_synced and wants_details(each.server)}
+    return Status(
+        condition,
+        timing,
+        *maintenance.open_file_sizes(path),
+        overview.contents(connection),
+        overview.last_passes(connection),
+        overview.waiting_requests(connection),
+        {each: number for each, number in pending_by_library(connection).items() if each in wanted},
+        _live(connection, holder),
+        read_hooks(connection),
+        publish_state(connection, time.time()),
+    )
 
 
 def read_live_states(path: Path) -> dict[int, LiveState]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from retrovue_daemon.errors import StoreError
+from retrovue_daemon.service.pulse import Pulse
 
 if TYPE_CHECKING:
     from retrovue_daemon.clock import Clock
@@ -16,45 +14,22 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.writer import Writer
     from retrovue_daemon.sync.progress import Progress
 
-LONGEST_PING_S = 60.0
-"""The longest time in seconds for one step of the writer; each attempt to get another program's lock is one."""
-
 STATUS_S = 1.0
 
 
 async def beat(notifier: Notifier, writer: Writer, clock: Clock) -> None:
-    """Notify systemd's watchdog while the event loop and the writer are alive. Return at once without a watchdog.
-
-    The writer responds to a ping through its queue. Until then it counts as alive for a minute after its last step,
-    because each piece of work in the queue may have to wait for another program's lock, and systemd's timeout may be
-    shorter than all these waits.
-    """
+    """Notify systemd's watchdog while the event loop and the writer are alive. Return at once without a watchdog."""
     if notifier.watchdog_interval is None:
         return
-    lived_at, steps, ping = clock.monotonic(), writer.steps, _ping(writer)
+    pulse = Pulse(writer, clock)
     try:
         while True:
-            if ping.done() or writer.steps != steps:
-                lived_at, steps = clock.monotonic(), writer.steps
-            if ping.done():
-                ping = _ping(writer)
-            if clock.monotonic() - lived_at < LONGEST_PING_S:
+            if pulse.is_felt():
                 notifier.watchdog()
             # A step may end just after that minute: it and this pause must fit into systemd's timeout.
             await clock.sleep(notifier.watchdog_interval / 2)
     finally:
-        ping.cancel()
-        await asyncio.gather(ping, return_exceptions=True)
-
-
-def _ping(writer: Writer) -> asyncio.Task[None]:
-    return asyncio.create_task(_respond(writer), name="ping of the writer")
-
-
-async def _respond(writer: Writer) -> None:
-    # A writer that could not get the lock still responds; whether it has ended is checked elsewhere.
-    with suppress(StoreError):
-        await writer.catch_up()
+        await pulse.stop()
 
 
 async def show_status(notifier: Notifier, supervisor: Supervisor, redactor: Redactor, clock: Clock) -> None:

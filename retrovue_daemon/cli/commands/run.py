@@ -53,8 +53,14 @@ def run(config: ConfigOption = None, database: DatabaseOption = None) -> None:
         )
         log_uncaught()
         log_warnings(settings.warnings)
+        page = None
+        if settings.web.listen is not None:
+            from retrovue_daemon.web.service import WebService  # noqa: PLC0415 -- not for daemons without a page
+
+            page = WebService()
         tune_memory()
-        process = Process(config, database, stream, redactor, Notifier.from_environ(os.environ), subscriptions)
+        notifier = Notifier.from_environ(os.environ)
+        process = Process(config, database, stream, redactor, notifier, subscriptions, page)
 
         async def until_stopped() -> None:
             try:

@@ -24,7 +24,6 @@ from retrovue_daemon.units import ago, plural, size
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from retrovue_daemon.config import Config, ServerSection
     from retrovue_daemon.service.status import Status
     from retrovue_daemon.store.overview import PassRecord
     from retrovue_daemon.store.tables.libraries import StoredLibrary
@@ -89,12 +88,7 @@ def _read(place: Place) -> Status:
     config = place.config if place.is_of_config else None
     if config is None:
         return read_status(place.path)
-    return read_status(place.path, config.sync, lambda server: _wants_details(config, place.section(server)))
-
-
-def _wants_details(config: Config, section: ServerSection | None) -> bool:
-    """Return whether details are read from a server; one without a section is in the database alone."""
-    return config.sync.details if section is None or section.details is None else section.details
+    return read_status(place.path, config.sync, config.wants_details)
 
 
 def _watch(place: Place, *, as_json: bool) -> None:

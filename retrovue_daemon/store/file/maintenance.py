@@ -178,7 +178,11 @@ def sizes(path: Path, *, by_table: bool = False) -> Sizes:
 
 def file_sizes(path: Path) -> tuple[int, int]:
     """Return the size in bytes of the database and of its write-ahead log."""
-    path = find(path)
+    return open_file_sizes(find(path))
+
+
+def open_file_sizes(path: Path) -> tuple[int, int]:
+    """Return the same of a database that this process has open."""
     return _size(path), _size(log_of(path))
 
 

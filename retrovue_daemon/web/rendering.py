@@ -1,0 +1,35 @@
+"""Pages as responses: a template, filled with what every page needs."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from aiohttp import web
+
+from retrovue_daemon.version import __version__
+from retrovue_daemon.web.context import context_of
+from retrovue_daemon.web.viewer import viewer_of
+
+NAVIGATION: Final = (("/", "Overview"),)
+"""The addresses of the navigation, with their names."""
+
+
+def render(request: web.Request, name: str, *, title: str, **values: Any) -> web.Response:
+    """Return a page, made from a template that extends ``base.html``.
+
+    Besides ``values``, templates know ``viewer`` (what may be offered), ``form_token`` (for every form), ``static``
+    (the address of a static file), ``path`` (for the navigation), ``version`` and ``title``.
+    """
+    context, viewer = context_of(request), viewer_of(request)
+    text = context.templates.render(
+        name,
+        title=title,
+        viewer=viewer,
+        form_token=context.sessions.form_token(viewer.cookie),
+        static=context.static.address,
+        path=request.path,
+        navigation=NAVIGATION,
+        version=__version__,
+        **values,
+    )
+    return web.Response(text=text, content_type="text/html")

@@ -1,0 +1,50 @@
+"""All addresses of the page: who may use them, and what responds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from retrovue_daemon.web.access import SIGN_IN, Access
+from retrovue_daemon.web.pages import health, login, overview, static
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from aiohttp import web
+
+
+class Route(msgspec.Struct, frozen=True):
+    """An address, its handlers by method, and who may use them. GET includes HEAD.
+
+    Methods that change something also need `Access.MANAGE`, unless their access is PUBLIC.
+    """
+
+    path: str
+    access: Access
+    get: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None
+    post: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None
+    patch: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None
+    delete: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None
+
+    @property
+    def handlers(self) -> dict[str, Callable[[web.Request], Awaitable[web.StreamResponse]]]:
+        """The handlers by method."""
+        found = {"GET": self.get, "HEAD": self.get, "POST": self.post, "PATCH": self.patch, "DELETE": self.delete}
+        return {method: handler for method, handler in found.items() if handler is not None}
+
+    def access_of(self, method: str) -> Access:
+        """Return who may use a method of this address."""
+        changes = method not in {"GET", "HEAD"} and self.access is not Access.PUBLIC
+        return Access.MANAGE if changes else self.access
+
+
+ROUTES: Final = (
+    Route("/", Access.READ, get=overview.show),
+    Route(SIGN_IN, Access.PUBLIC, get=login.show, post=login.sign_in),
+    Route("/logout", Access.PUBLIC, post=login.sign_out),
+    Route("/healthz", Access.PUBLIC, get=health.is_alive),
+    Route("/readyz", Access.PUBLIC, get=health.is_ready),
+    Route("/static/{name}", Access.PUBLIC, get=static.show),
+)
