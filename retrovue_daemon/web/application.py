@@ -15,21 +15,21 @@ from retrovue_daemon.web.routes import ROUTES, Route
 from retrovue_daemon.web.security import HEADERS, SAFE_METHODS, check_host, check_origin
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable
 
     from retrovue_daemon.web.context import Context
 
 _ROUTE_OF: web.AppKey[dict[web.AbstractRoute, Route]] = web.AppKey("route_of")
 
 
-def make_application(context: Context, routes: Sequence[Route] = ROUTES) -> web.Application:
+def make_application(context: Context) -> web.Application:
     """Return the application with all routes."""
     application = web.Application(
         middlewares=[sent_in_time, errors_as_responses, guarded], client_max_size=LARGEST_BODY
     )
     application[CONTEXT] = context
     route_of = application[_ROUTE_OF] = {}
-    for route in routes:
+    for route in ROUTES:
         resource = application.router.add_resource(route.path)
         for method, handler in route.handlers.items():
             route_of[resource.add_route(method, handler)] = route

@@ -44,6 +44,12 @@ class WebService:
         """Where the page is served, as URLs."""
         self.context: Context | None = None
         self._opened = AsyncExitStack()
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def connections(self) -> int:
+        """The number of open connections."""
+        return len(self._runner.server.connections) if self._runner and self._runner.server else 0
 
     async def start(self, parts: DaemonParts) -> None:
         """Serve the page. Raise PageUnavailable."""
@@ -55,7 +61,7 @@ class WebService:
             context = self.context = _context(parts)
             stack.push_async_callback(context.reading.close)
             stack.push_async_callback(context.pulse.stop)
-            runner = web.AppRunner(make_application(context), access_log=None, **SERVER_OPTIONS)
+            runner = self._runner = web.AppRunner(make_application(context), access_log=None, **SERVER_OPTIONS)
             await runner.setup()
             stack.push_async_callback(_end, runner)
             stack.callback(context.streams.close)

@@ -7,6 +7,7 @@ sees to that. So the fixtures here, and those that they need, belong to that loo
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import re
 import sqlite3
@@ -44,6 +45,10 @@ if TYPE_CHECKING:
     from retrovue_daemon.web.context import Context
 
 TOKEN = "page-t0ken-9qz7"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+
+EVERYWHERE = "192.0.2.7"
+"""An address that other machines reach."""
 
 CHROMIUM = Path("/usr/bin/chromium")
 OPTIONS = (
@@ -93,7 +98,7 @@ class Served:
         async with self.client.request(method, self.url + address, allow_redirects=False, **options) as response:
             return Response(response.status, response.headers, (await response.read()).decode())
 
-    async def post(self, address: str, form: dict[str, str] | None = None, **options: Any) -> Response:
+    async def post(self, address: str, form: Any = None, **options: Any) -> Response:
         """Send a form."""
         return await self.get(address, method="POST", data=form or {}, **options)
 
@@ -107,6 +112,11 @@ class Served:
         """Send the token with the form of /login; ``client`` then has the session."""
         form = {"form_token": await self.form_token(), "token": token}
         return await self.post("/login", form, **options)
+
+    async def sign_in_again(self) -> Response:
+        """Send the token with a session that has begun already."""
+        form = {"form_token": await self.form_token("/"), "token": TOKEN}
+        return await self.post("/login", form)
 
     async def has_synced(self) -> None:
         """Wait until the first round over all servers is over."""
@@ -195,6 +205,14 @@ async def serve_page(
             return served
 
         yield serve
+
+
+def as_if_listening_on(served: Served, host: str) -> None:
+    """Let the page believe that it is reached by another address: tests listen on this machine only."""
+    config = served.supervisor.config
+    assert config.web.listen is not None
+    section = dataclasses.replace(config.web, listen=(host, config.web.listen[1]))
+    served.supervisor.config = dataclasses.replace(config, web=section)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:
