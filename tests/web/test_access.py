@@ -178,6 +178,7 @@ async def test_the_number_of_sessions_is_bounded(serve_page) -> None:
     for _ in range(sessions.MOST):
         assert "Sign out" in (await served.get("/")).text
         held.begin()
+    assert "Sign out" in (await served.get("/")).text
     first = next(iter(held._sessions))
     assert len(held._sessions) == sessions.MOST
     await served.get("/")

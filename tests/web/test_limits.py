@@ -175,7 +175,7 @@ async def test_the_number_of_connections_is_bounded(serve_page, monkeypatch) -> 
     kept = [await _open(served, "GET /healthz HTTP/1.1", "Host: 127.0.0.1", "", "") for _ in range(3)]
     for reader, _ in kept:
         await reader.readuntil(b"ok\n")
-    assert await _rest(*await _open(served)) == ""
+    assert await _rest(*await _open(served, "GET /healthz HTTP/1.1", "Host: 127.0.0.1", "", "")) == ""
     kept[0][1].close()
     await kept[0][1].wait_closed()
     async with asyncio.timeout(PATIENCE_S):

@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 
 from retrovue_daemon.web.access import Access
+from retrovue_daemon.web.problems import Refusal
 from retrovue_daemon.web.routes import ROUTES, Route
 from retrovue_daemon.web.security import HEADERS
 from tests.support.web import BEARER, EVERYWHERE, TOKEN, Served, as_if_listening_on
@@ -186,6 +187,20 @@ async def test_a_bug_is_logged_and_not_shown(serve_page, add_routes) -> None:
         assert "RuntimeError" not in response.text
         assert "secret" not in response.text
         assert (await served.events.next("web.crashed"))["route"] == address
+
+
+async def _refused(_request: web.Request) -> web.Response:
+    raise Refusal(409, f"no {TOKEN}", hint=f"not {TOKEN}", fields={"name": f"nor {TOKEN}"})
+
+
+async def test_what_is_wrong_is_said_without_secrets(serve_page, add_routes) -> None:
+    """A server may have put its token into what it says."""
+    add_routes(Route("/refuse", Access.PUBLIC, get=_refused), Route("/api/refuse", Access.PUBLIC, get=_refused))
+    served = await serve_page()
+    for address in ("/refuse", "/api/refuse"):
+        response = await served.get(address)
+        assert (response.status, TOKEN in response.text) == (409, False)
+        assert [word in response.text.lower() for word in ("no ***", "not ***", "nor ***")] == [True] * 3
 
 
 # -- methods and paths ----------------------------------------------------------------------------------------------
