@@ -121,6 +121,16 @@ def savepoint(connection: sqlite3.Connection) -> Iterator[Callable[[], object]]:
     connection.execute("RELEASE block")
 
 
+@contextmanager
+def read_transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Let every query of the block see the database as it is at the first of them."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+
+
 @asynccontextmanager
 async def connected(database: Path | str, **options: Any) -> AsyncIterator[Connection]:
     """Open a database with the options of ``sqlite3.connect``; leaving the block closes it.

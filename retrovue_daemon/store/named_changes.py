@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from retrovue_daemon.records import Kind
+from retrovue_daemon.store.connection import read_transaction
 from retrovue_daemon.store.feed.reading import batches_since, feed_state
 from retrovue_daemon.store.items.lookup import TABLES, json_list
 from retrovue_daemon.store.items.titles import TITLES
@@ -59,12 +60,9 @@ class ReadChanges(NamedTuple):
 
 def read_changes(connection: sqlite3.Connection, after: int) -> ReadChanges:
     """Return some changes after a position, of one committed state, in the order of the feed."""
-    connection.execute("BEGIN")
-    try:
+    with read_transaction(connection):
         state, batches = feed_state(connection), batches_since(connection, after, AT_ONCE)
         return ReadChanges(state, name_changes(connection, batches), batches[-1].seq if batches else after)
-    finally:
-        connection.execute("ROLLBACK")
 
 
 def name_changes(connection: sqlite3.Connection, batches: Iterable[ChangeBatch]) -> list[FeedChange]:

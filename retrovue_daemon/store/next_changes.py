@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from retrovue_daemon.store.connection import read_transaction
 from retrovue_daemon.store.feed.reading import batches_since, feed_state
 from retrovue_daemon.store.named_changes import name_changes
 
@@ -37,8 +38,7 @@ def next_changes(
 
     They are as many as stay below the limit, but one entry at least.
     """
-    connection.execute("BEGIN")
-    try:
+    with read_transaction(connection):
         state = feed_state(connection)
         if state.feed_id != feed_id or not state.floor <= seq <= state.last_seq:
             return NextChanges(state.feed_id, [], state.last_seq, resync=True)
@@ -47,8 +47,6 @@ def next_changes(
             return None
         last = batches[-1].seq
         return NextChanges(feed_id, name_changes(connection, batches), last, more=last < state.last_seq)
-    finally:
-        connection.execute("ROLLBACK")
 
 
 def has_changes(connection: sqlite3.Connection, feed_id: str, seq: int) -> bool:

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from retrovue_daemon.errors import QueryTooSlow
+from retrovue_daemon.store.connection import read_transaction
 from retrovue_daemon.store.database import open_reader, unreadable
 
 if TYPE_CHECKING:
@@ -63,12 +64,11 @@ class ReadingPool:
 
         def in_transaction(open_database: sqlite3.Connection) -> T:
             open_database.set_progress_handler(lambda: is_over, 10_000)
-            open_database.execute("BEGIN")
             try:
-                return query(open_database, *args, **kwargs)
+                with read_transaction(open_database):
+                    return query(open_database, *args, **kwargs)
             finally:
                 open_database.set_progress_handler(None, 0)
-                open_database.execute("ROLLBACK")
 
         try:
             async with asyncio.timeout(self._longest_s):

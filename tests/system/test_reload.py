@@ -245,6 +245,8 @@ async def test_the_command_prints_all_that_the_daemon_refused(commands, plexes, 
     assert "          web.listen: cannot change while the daemon runs" in shown
     assert await log.end() == (0, "")
 
+    # Without the page: only a privileged user may listen on port 1.
+    write(tables[0], database=f'path = "{file.with_name("mirror.db")}"\nmode = "0640"')
     again = Log(await commands.start("run", "--config", file))
     await again.next("daemon.started")
     async with asyncio.timeout(PATIENCE_S):
