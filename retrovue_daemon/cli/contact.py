@@ -80,18 +80,55 @@ def stored_titles(path: Path) -> dict[str, tuple[str, ...]]:
         return {}
 
 
+def stored_machines(path: Path) -> dict[str, str]:
+    """Return the machineIdentifier of each stored server, by its name; none if the database is unusable."""
+    from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.servers import read_servers  # noqa: PLC0415 -- likewise
+
+    try:
+        with visits.reading(path) as connection:
+            stored = read_servers(connection)
+    except StoreError:
+        return {}
+    return {server.name: server.machine_identifier for server in stored if server.machine_identifier is not None}
+
+
 def check_servers(
-    sections: Sequence[ServerSection], *, whose_token: bool = False, former: FormerTitles | None = None
+    sections: Sequence[ServerSection],
+    machines: Mapping[str, str],
+    *,
+    whose_token: bool = False,
+    former: FormerTitles | None = None,
 ) -> list[ServerCheck]:
-    """Check all servers at once; errors become part of the results. ``whose_token`` also determines ``owner``."""
+    """Check all servers at once; errors become part of the results. ``whose_token`` also determines ``owner``.
+
+    ``machines`` are the machineIdentifiers that are known, by the server's name: another machine gets no token.
+    """
     import asyncio  # noqa: PLC0415 -- not for --help
 
     import_lightly()
-    return asyncio.run(_check_all(sections, whose_token=whose_token, former=former or {}))
+    return asyncio.run(_check_all(sections, machines, whose_token=whose_token, former=former or {}))
+
+
+def read_machine(section: ServerSection) -> str:
+    """Return the machineIdentifier of a server, which is asked for it without the token. Raise DaemonError."""
+    import asyncio  # noqa: PLC0415 -- not for --help
+
+    import_lightly()
+    return asyncio.run(_read_machine(section))
+
+
+async def _read_machine(section: ServerSection) -> str:
+    from retrovue_daemon.logs.setup import configure_logging  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.sources.plex.client import PlexClient  # noqa: PLC0415 -- likewise
+
+    configure_logging(level="warning").learn(section.token.reveal())
+    async with PlexClient(section, client_identifier="retrovue-daemon-check", version=__version__) as client:
+        return (await client.identity()).machine_identifier
 
 
 async def _check_all(
-    sections: Sequence[ServerSection], *, whose_token: bool, former: FormerTitles
+    sections: Sequence[ServerSection], machines: Mapping[str, str], *, whose_token: bool, former: FormerTitles
 ) -> list[ServerCheck]:
     import asyncio  # noqa: PLC0415 -- loaded already
 
@@ -100,7 +137,9 @@ async def _check_all(
     redactor = configure_logging(level="warning")
     for section in sections:
         redactor.learn(section.token.reveal())
-    results = await asyncio.gather(*(_check(section, whose_token=whose_token, former=former) for section in sections))
+    results = await asyncio.gather(
+        *(_check(section, machines.get(section.name), whose_token=whose_token, former=former) for section in sections)
+    )
     first: dict[str, str] = {}
     return [
         result
@@ -111,13 +150,15 @@ async def _check_all(
     ]
 
 
-async def _check(section: ServerSection, *, whose_token: bool, former: FormerTitles) -> ServerCheck:
+async def _check(
+    section: ServerSection, machine: str | None, *, whose_token: bool, former: FormerTitles
+) -> ServerCheck:
     from retrovue_daemon.sources.plex.client import PlexClient  # noqa: PLC0415 -- imports aiohttp, which --help does not need
     from retrovue_daemon.sync.visible_paths import visible_paths  # noqa: PLC0415 -- likewise
 
     try:
         async with PlexClient(section, client_identifier="retrovue-daemon-check", version=__version__) as client:
-            identity = await client.identity()
+            identity = await client.confirm_machine(machine)
             libraries = await client.libraries()
             owner = await client.is_owner() if whose_token else None
             offer = _ListedLibraries(section, libraries, former)

@@ -211,6 +211,16 @@ def test_a_token_is_exchanged_after_a_test(on, plex, rows) -> None:
     assert rows("SELECT token FROM plex_servers") == [(plex.shared_token,)]
 
 
+def test_a_new_token_is_not_sent_to_another_machine(on, plex, rows) -> None:
+    """Only /identity, which needs no token, is requested from it."""
+    rows("UPDATE plex_servers SET server_url = ?, machine_identifier = 'the-one-before'", plex.url)
+    plex.requests.clear()
+    refused = on("servers", "set-token", "home", "--token-file", "-", stdin=plex.token)
+    assert refused.code == 3
+    assert "accept-identity" in refused.err
+    assert {request.path for request in plex.requests} == {"/identity"}
+
+
 def test_removal_shows_what_goes_and_prompts(on, rows) -> None:
     """A dry run and a no change nothing; without a terminal only --yes removes."""
     finished = on("servers", "remove", "home", "--dry-run")

@@ -117,3 +117,21 @@ async def test_the_command_requests_the_machine_identifier(reinstalled, config_f
     assert json.loads(done.out)["accepted"] is True
     assert rows(identity) == [("reinstalled",)]
     assert "nothing to accept" in again.out
+
+
+async def test_another_machine_gets_no_token_from_any_command(reinstalled, config_file, commands) -> None:
+    """Each command asks who is there first, without the token; those that need more say so."""
+    file = config_file(reinstalled)
+    reinstalled.requests.clear()
+
+    for command in (["check"], ["servers", "test"], ["servers", "test", "home"]):
+        finished = await commands.run(*command, "--json", "--config", file)
+        assert finished.code == 3
+        (error,) = [server["error"] for server in json.loads(finished.out)["servers"]]
+        assert error["type"] == "WrongServer"
+        assert "accept-identity" in error["hint"]
+    asked = await commands.run("servers", "accept-identity", "home", "--dry-run", "--config", file)
+    assert asked.code == 0
+
+    assert {request.path for request in reinstalled.requests} == {"/identity"}
+    assert not any("x-plex-token" in request.headers for request in reinstalled.requests)

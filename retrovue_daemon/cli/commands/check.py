@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retrovue_daemon.cli.contact import ServerCheck, check_servers, stored_titles
+from retrovue_daemon.cli.contact import ServerCheck, check_servers, stored_machines, stored_titles
 from retrovue_daemon.cli.display.output import print_error, print_json, print_table, print_warning, print_warnings
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption
@@ -54,7 +54,8 @@ def check(
         raise
     obstacle = _obstacle(settings.database.path)
     is_fatal = obstacle is not None and not offline and not isinstance(obstacle, DatabaseOutOfReach)
-    checks = [] if offline else check_servers(settings.servers, former=stored_titles(settings.database.path))
+    path = settings.database.path
+    checks = [] if offline else check_servers(settings.servers, stored_machines(path), former=stored_titles(path))
     failed = sum(result.error is not None for result in checks)
     if as_json:
         print_json(

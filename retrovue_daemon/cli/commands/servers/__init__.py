@@ -240,7 +240,7 @@ def set_token(
     server = choices.own_server(place, choices.stored_servers(place), name, "its token")
     refuse_without_token(server)
     token = get_token(server.name, token_file)
-    answer = None if no_test else _tested(checked_server(server.name, server.url, token))
+    answer = None if no_test else _tested(checked_server(server.name, server.url, token), server.machine_identifier)
     with visits.changing(place.path) as connection:
         update_token(connection, server.id, token, int(time.time()))
         changed = _now(connection, server.name)
@@ -267,9 +267,10 @@ def _servers_if_any(place: Place) -> list[StoredServer]:
         return []
 
 
-def _tested(section: ServerSection) -> ServerCheck:
-    """Contact a server before its row is written; exit if it cannot be used."""
-    (answer,) = check_servers([section], whose_token=True)
+def _tested(section: ServerSection, machine: str | None = None) -> ServerCheck:
+    """Contact a server before its row is written; exit if it cannot be used, or is not the machine that is known."""
+    machines = {} if machine is None else {section.name: machine}
+    (answer,) = check_servers([section], machines, whose_token=True)
     if answer.error is not None:
         print_error(answer.error)
         print("hint: nothing was written; --no-test skips this check", file=sys.stderr)

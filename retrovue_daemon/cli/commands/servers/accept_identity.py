@@ -10,11 +10,12 @@ import typer
 
 from retrovue_daemon.cli import choices
 from retrovue_daemon.cli.completion import server_names
-from retrovue_daemon.cli.contact import check_servers
+from retrovue_daemon.cli.contact import read_machine
 from retrovue_daemon.cli.display.output import print_error, print_json, print_line
 from retrovue_daemon.cli.display.prompts import confirm, require_yes
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, DryRunOption, JsonOption, YesOption
 from retrovue_daemon.cli.place import find_place
+from retrovue_daemon.errors import PlexError
 from retrovue_daemon.units import plural
 
 if TYPE_CHECKING:
@@ -80,9 +81,9 @@ def accept_identity(
 
 def _machine(section: ServerSection) -> str:
     """Return a server's current machineIdentifier; exit if the server cannot be used."""
-    (answer,) = check_servers([section])
-    if answer.error is not None:
-        print_error(answer.error)
+    try:
+        return read_machine(section)
+    except PlexError as error:
+        print_error(error)
         print("hint: nothing was changed", file=sys.stderr)
-        raise typer.Exit(3)
-    return answer.machine_identifier or ""
+        raise typer.Exit(3) from None

@@ -8,7 +8,7 @@ import typer
 
 from retrovue_daemon.cli import choices
 from retrovue_daemon.cli.completion import server_names
-from retrovue_daemon.cli.contact import ServerCheck, check_servers, stored_titles
+from retrovue_daemon.cli.contact import ServerCheck, check_servers, stored_machines, stored_titles
 from retrovue_daemon.cli.display.output import print_failure, print_json, print_table
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption
@@ -49,7 +49,8 @@ def probe_servers(
     """
     place = find_place(config, database, needs_tokens=True)
     sections, unusable = ([_named(place, name)], []) if name is not None else _active(place)
-    checks = [*check_servers(sections, whose_token=True, former=stored_titles(place.path)), *unusable]
+    answers = check_servers(sections, stored_machines(place.path), whose_token=True, former=stored_titles(place.path))
+    checks = [*answers, *unusable]
     if not checks:
         print_failure("there is no active server", "add one with `retrovue-daemon servers add`")
         raise typer.Exit(3)
