@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote
 
+from retrovue_daemon.config.conninfo import SCHEMES, UnclearAddress, has_password, settings_of
 from retrovue_daemon.config.files import read_secret_text, remarks_on_secret_file, resolve
 from retrovue_daemon.config.tokens import MASK, Secret
 from retrovue_daemon.config.values import BadValue, Value
@@ -17,22 +17,9 @@ if TYPE_CHECKING:
 
 URL_MASK: Final = f"postgresql://{MASK}"
 
-_SCHEMES: Final = ("postgresql://", "postgres://")
 _SETTINGS: Final = re.compile(r"\s*[a-z_]+\s*=")
-_PASSWORD: Final = re.compile(r"://[^@/?#]*:[^@]+@|[?&]password=|\bpassword\s*=")
 _NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _ORIGIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-
-
-_QUOTED: Final = re.compile(r"password\s*=\s*'((?:[^'\\]|\\.)*)'")
-_PLAIN: Final = re.compile(r"password\s*=\s*([^\s'&]+)")
-_OF_USER: Final = re.compile(r"://[^@/?#]*?:([^@]*)@")
-
-
-def secrets_in(url: str) -> list[str]:
-    """Return what must not be shown of an address, longest first: itself, and passwords as written and decoded."""
-    passwords = [found for each in (_OF_USER, _QUOTED, _PLAIN) for found in each.findall(url)]
-    return sorted({url, *passwords, *map(unquote, passwords)} - {""}, key=len, reverse=True)
 
 
 def _url(raw: str, where: str, source: tuple[str, str] | None = None) -> Secret:
@@ -41,15 +28,17 @@ def _url(raw: str, where: str, source: tuple[str, str] | None = None) -> Secret:
         raise BadValue(f"must be an address, but {where} is empty")
     if not text.isprintable():
         raise BadValue(f"must be a single line, but {where} contains line breaks or control characters")
-    if not text.startswith(_SCHEMES) and not _SETTINGS.match(text):
-        raise BadValue(
-            f'must start with postgresql://, or be settings of libpq such as "host=db user=plex" ({where})'
-        )
+    if not text.startswith(SCHEMES) and not _SETTINGS.match(text):
+        raise BadValue('must start with postgresql://, or be settings of libpq such as "host=db user=plex"')
+    try:
+        settings_of(text)
+    except UnclearAddress as unclear:
+        raise BadValue(f"cannot be read: {unclear}; {unclear.hint}") from None
     return Secret(text, source)
 
 
 def _inline_remarks(_raw: object, url: Secret, context: Context) -> Iterator[str]:
-    if context.is_public and _PASSWORD.search(url.reveal()):
+    if context.is_public and has_password(url.reveal()):
         yield (
             "has a password that every user of the system can read; make the configuration private (mode 0600),"
             " or use url_file"

@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from retrovue_daemon.config.postgresql import secrets_in
+from retrovue_daemon.config.conninfo import secrets_in
 from retrovue_daemon.errors.publish import PublishError, PublishRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from retrovue_daemon.config import Secret
+
+_CHECK_ADDRESS: Final = (
+    "check [postgresql] url: the role, its password and rights to log in, the database, and the settings"
+)
+
+_MISTAKE: Final = re.compile(
+    r"""(?x)
+    invalid\ .*(?:value|number)
+    | could\ not\ match
+    | (?:service|file)\ .*(?:not\ found|does\ not\ exist)
+    | FATAL:.*\ (?:does\ not\ exist|authentication\ failed|not\ permitted\ to\ log\ in|pg_hba\.conf|parameter|denied)
+    | no\ password\ supplied
+    | certificate\ verify\ failed
+    | does\ not\ match\ host\ name
+    | does\ not\ support\ SSL
+    """
+)
+"""What libpq and the server say about an address that a person has to correct: such errors have no code.
+
+One in another language counts as trouble that may pass.
+"""
 
 
 @contextmanager
@@ -44,11 +66,13 @@ def explained(url: Secret, schema: str) -> Iterator[None]:
         )
         raise PublishRefused(without_credentials(_first_line(error), url), hint=hint) from None
     except (psycopg.ProgrammingError, psycopg.NotSupportedError) as error:
-        hint = "check [postgresql] url, and see `retrovue-daemon publish check`"
-        raise PublishRefused(without_credentials(_first_line(error), url), hint=hint) from None
+        raise PublishRefused(without_credentials(_first_line(error), url), hint=_CHECK_ADDRESS) from None
     except psycopg.Error as error:
-        hint = "see `retrovue-daemon publish check`; the daemon tries again by itself"
-        raise PublishError(without_credentials(_first_line(error), url), hint=hint) from None
+        text = _first_line(error)
+        if _MISTAKE.search(text):
+            raise PublishRefused(without_credentials(text, url), hint=_CHECK_ADDRESS) from None
+        hint = "check that PostgreSQL runs where [postgresql] url leads; the daemon tries again by itself"
+        raise PublishError(without_credentials(text, url), hint=hint) from None
 
 
 def without_credentials(text: str, url: Secret) -> str:

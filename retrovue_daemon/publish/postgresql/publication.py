@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from retrovue_daemon.config.postgresql import secrets_in
+from retrovue_daemon.config.conninfo import secrets_in
 from retrovue_daemon.errors import StoreError
 from retrovue_daemon.publish.postgresql.publisher import publish
 from retrovue_daemon.store.tables.publishing import forget_report

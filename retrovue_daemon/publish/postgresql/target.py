@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
+from retrovue_daemon.config.conninfo import UnclearAddress, settings_of
 from retrovue_daemon.errors.publish import DriverMissing, PublishError, PublishRefused
 from retrovue_daemon.publish.postgresql.explanation import explained
 
@@ -149,18 +150,13 @@ def _refuse_unreadable(url: str) -> None:
     import psycopg.conninfo  # noqa: PLC0415 - an optional dependency
 
     try:
-        parts = psycopg.conninfo.conninfo_to_dict(url)
+        settings_of(url)
+        psycopg.conninfo.conninfo_to_dict(url)
+    except UnclearAddress as unclear:
+        raise PublishRefused(f"[postgresql] url cannot be read: {unclear}", hint=unclear.hint) from None
     except psycopg.ProgrammingError:
-        is_readable = False
-    else:
-        ports = str(parts.get("port") or "").replace(",", "")
-        is_readable = (not ports or ports.isdecimal()) and "@" not in str(parts.get("host") or "")
-    if not is_readable:
-        raise PublishRefused(
-            "[postgresql] url cannot be read",
-            hint="check its settings; in the password of a URL, write % as %25, @ as %40, : as %3A, / as %2F,"
-            " # as %23 and ? as %3F",
-        )
+        hint = "libpq does not know one of its settings: check their names"
+        raise PublishRefused("[postgresql] url cannot be read", hint=hint) from None
 
 
 def refuse_unsuitable(connection: psycopg.Connection, target: Target) -> int:
