@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from retrovue_daemon.cli.display.findings import finding_lines, plain_finding
+from retrovue_daemon.cli.display.findings import finding_lines
 from retrovue_daemon.cli.display.output import print_json, print_line
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption
 from retrovue_daemon.cli.place import find_place
@@ -28,6 +28,7 @@ def health(config: ConfigOption = None, database: DatabaseOption = None, as_json
     - `retrovue-daemon health --json | jq -r '.problems[].message'`
     - `HEALTHCHECK --start-period=60s CMD ["retrovue-daemon", "health"]` in a container file
     """
+    from retrovue_daemon.service.json.problems import finding_json  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.service.status import Finding, read_condition  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.problems import Problem  # noqa: PLC0415 -- likewise
 
@@ -44,7 +45,7 @@ def health(config: ConfigOption = None, database: DatabaseOption = None, as_json
         if running is None:
             summary += "; this user cannot see whether a daemon is running"
     if as_json:
-        problems = [plain_finding(finding) for finding in findings]
+        problems = [finding_json(finding) for finding in findings]
         print_json({"healthy": not findings, "daemon_running": running, "problems": problems})
     else:
         for line in finding_lines(findings) or [summary]:

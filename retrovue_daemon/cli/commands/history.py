@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retrovue_daemon.cli import choices
-from retrovue_daemon.cli.commands.status import plain_pass
-from retrovue_daemon.cli.display.findings import finding_lines, plain_finding
+from retrovue_daemon.cli.display.findings import finding_lines
 from retrovue_daemon.cli.display.output import print_json, print_line, print_table
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, LibraryOption, ServerOption
@@ -48,6 +47,8 @@ def history(
     - `retrovue-daemon history --server home --library "TV Shows" --limit 5`
     - `retrovue-daemon history --json --limit 100`
     """
+    from retrovue_daemon.service.json.passes import pass_json  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.service.json.problems import finding_json  # noqa: PLC0415 -- likewise
     from retrovue_daemon.service.status import read_condition  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store import overview  # noqa: PLC0415 -- likewise
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- likewise
@@ -67,9 +68,9 @@ def history(
     outages = [each for each in reversed(outages) if each.server_id in chosen][:limit]
     findings = [finding for finding in state.findings if _concerns(finding, servers, libraries)]
     if as_json:
-        plain = [plain_finding(finding) for finding in findings]
+        plain = [finding_json(finding) for finding in findings]
         past = [_plain_outage(outage) for outage in outages]
-        print_json({"passes": [plain_pass(done) for done in passes], "outages": past, "problems": plain})
+        print_json({"passes": [pass_json(done) for done in passes], "outages": past, "problems": plain})
         return
     if passes:
         print_table(_table(passes))

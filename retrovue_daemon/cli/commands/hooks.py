@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retrovue_daemon.cli.display.hooks import hook_state, plain_hook
+from retrovue_daemon.cli.display.hooks import hook_state
 from retrovue_daemon.cli.display.output import print_failure, print_json, print_line, print_table
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, command_group
@@ -41,13 +41,14 @@ def list_hooks(config: ConfigOption = None, database: DatabaseOption = None, as_
     - `retrovue-daemon hooks list`
     - `retrovue-daemon hooks list --json | jq -r '.hooks[] | select(.error) | .name'`
     """
+    from retrovue_daemon.service.json.hooks import hook_json  # noqa: PLC0415 -- not for --help
+
     place = find_place(config, database)
     stored = {hook.name: hook for hook in _stored(place)}
     sections = {section.name: section for section in _sections(place)}
     names = sections or stored
     if as_json:
-        plain = [{**_plain(name, sections.get(name)), **plain_hook(stored.get(name))} for name in names]
-        print_json({"hooks": plain})
+        print_json({"hooks": [hook_json(name, stored.get(name), sections.get(name)) for name in names]})
         return
     if not names:
         print_line("there are no hooks; docs/hooks.md explains [[hooks]] in the configuration")
@@ -165,16 +166,3 @@ def _show(section: HookSection, body: Body, *, as_json: bool) -> None:
     for header, value in headers.items():
         print_line(f"{header}: {value}")
     print_json(body)
-
-
-def _plain(name: str, section: HookSection | None) -> dict[str, object]:
-    if section is None:
-        return {"name": name}
-    return {
-        "name": name,
-        "on": list(section.on),
-        "target": section.target.shown,
-        "is_signed": section.secret_file is not None,
-        "timeout_s": section.timeout,
-        "wait_s": section.wait,
-    }

@@ -60,6 +60,7 @@ def list_libraries(
     - `retrovue-daemon libraries list`
     - `retrovue-daemon libraries list --server home --json`
     """
+    from retrovue_daemon.service.json.libraries import library_json  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store import overview  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.libraries import read_libraries  # noqa: PLC0415 -- not for --help
@@ -69,7 +70,7 @@ def list_libraries(
         libraries = choices.choose_libraries(read_libraries(connection), None, server)
         contents = overview.contents(connection)
     if as_json:
-        print_json({"libraries": [plain_library(library, contents.get(library.id)) for library in libraries]})
+        print_json({"libraries": [library_json(library, contents.get(library.id)) for library in libraries]})
         return
     columns = ("server", "library", "key", "type", "state", "priority", "contents", "last synced", "roots")
     table = Table(*columns, drop_first=("priority", "type", "key", "roots", "last synced"))
@@ -144,6 +145,7 @@ def set_priority(
     - `retrovue-daemon libraries priority "Movies 4K" 10`
     - `retrovue-daemon libraries priority Movies 200 --server attic`
     """
+    from retrovue_daemon.service.json.libraries import library_row_json  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.libraries import read_libraries, set_library_priority  # noqa: PLC0415 -- not for --help
 
@@ -156,12 +158,13 @@ def set_priority(
         set_library_priority(connection, chosen.id, priority, int(time.time()))
         after = _now(connection, chosen.id)
     if as_json:
-        print_json({"changed": chosen.priority != priority, "library": _plain_row(after)})
+        print_json({"changed": chosen.priority != priority, "library": library_row_json(after)})
         return
     print(f"library {chosen.name!r} of server {chosen.server!r} now has priority {priority}")
 
 
 def _switch(place: Place, name: str, server: str | None, *, enabled: bool, as_json: bool) -> None:
+    from retrovue_daemon.service.json.libraries import library_row_json  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.libraries import read_libraries, set_library_enabled  # noqa: PLC0415 -- not for --help
 
@@ -171,7 +174,7 @@ def _switch(place: Place, name: str, server: str | None, *, enabled: bool, as_js
         after = _now(connection, library.id)
     word, was = "on" if enabled else "off", library.sync_enabled == enabled
     if as_json:
-        print_json({"changed": not was, "library": _plain_row(after)})
+        print_json({"changed": not was, "library": library_row_json(after)})
     else:
         print(f"library {library.name!r} of server {library.server!r} {'was' if was else 'is now'} {word}")
     if enabled and not _selected(place, library):
@@ -209,35 +212,3 @@ def contents_text(contents: Contents | None) -> str:
     parts += [f"{contents.missing:,} missing"] if contents.missing else []
     parts += [f"{contents.unavailable:,} unavailable"] if contents.unavailable else []
     return ", ".join(parts)
-
-
-def plain_library(library: StoredLibrary, contents: Contents | None) -> dict[str, object]:
-    """Return a library as ``--json`` prints it."""
-    return {
-        **_plain_row(library),
-        "items": dict(contents.present) if contents else {},
-        "missing": contents.missing if contents else 0,
-        "unavailable": contents.unavailable if contents else 0,
-    }
-
-
-def _plain_row(library: StoredLibrary) -> dict[str, object]:
-    return {
-        "id": library.id,
-        "server": library.server,
-        "key": library.key,
-        "title": library.name,
-        "type": library.kind,
-        "roots": list(library.roots),
-        "sync_enabled": library.sync_enabled,
-        "selected": library.selected,
-        "priority": library.priority,
-        "state": library.state,
-        "last_full_sync_at": library.last_full_sync_at,
-        "last_sync_at": library.last_sync_at,
-        "last_error": library.last_error,
-        "last_error_hint": library.last_error_hint,
-        "failing_since": library.failing_since,
-        "next_try_at": library.next_try_at,
-        "doubt": library.doubt,
-    }

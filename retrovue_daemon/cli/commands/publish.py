@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retrovue_daemon.cli.display.output import print_json, print_line
-from retrovue_daemon.cli.display.postgresql import plain_publishing, publish_lines
+from retrovue_daemon.cli.display.postgresql import publish_lines
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, command_group
 from retrovue_daemon.cli.place import find_place
 from retrovue_daemon.errors import DatabaseMissing, DatabasePlaceMissing
@@ -36,14 +36,15 @@ def show_status(config: ConfigOption = None, database: DatabaseOption = None, as
     - `retrovue-daemon publish status`
     - `retrovue-daemon publish status --json | jq .postgresql.seconds_behind`
     """
-    from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.service.json.publishing import publishing_json  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- likewise
     from retrovue_daemon.store.tables.publishing import publish_state  # noqa: PLC0415 -- likewise
 
     place = find_place(config, database)
     with visits.reading(place.path) as connection:
         state = publish_state(connection, time.time())
     if as_json:
-        print_json({"postgresql": plain_publishing(state)})
+        print_json({"postgresql": publishing_json(state)})
         return
     for line in publish_lines(state) or [_nothing(place)]:
         print_line(line)

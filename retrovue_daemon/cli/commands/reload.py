@@ -50,6 +50,9 @@ def reload(
             plain = [plain_problem(problem) for problem in error.problems]
             print_json({"told": False, "outcome": "refused", "problems": plain})
         raise
+    import msgspec  # noqa: PLC0415 -- not for --help
+
+    from retrovue_daemon.service.json.reload import reload_json  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.service.reload_request import request_reload  # noqa: PLC0415 -- imports asyncio, which --help does not need
 
     path = settings.database.path
@@ -58,7 +61,8 @@ def reload(
     pid, done = request_reload(path, timeout)
     if as_json:
         warnings = [plain_problem(warning) for warning in settings.warnings]
-        print_json({"told": True, "pid": pid, "database": str(path), "warnings": warnings, **plain_reload(done)})
+        verdict = msgspec.structs.asdict(reload_json(done))
+        print_json({"told": True, "pid": pid, "database": str(path), "warnings": warnings, **verdict})
     if done.outcome == "refused":
         problems = [ConfigProblem(problem.path, problem.message) for problem in done.problems]
         raise ReloadRefused(pid, problems, exit_code=done.exit_code or 1, hint=done.hint)
@@ -80,18 +84,3 @@ def reload_changes(done: Reload) -> str:
         if names
     ]
     return "; ".join(parts)
-
-
-def plain_reload(done: Reload) -> dict[str, object]:
-    """Return a reload as ``--json`` prints it."""
-    return {
-        "at": done.at,
-        "outcome": done.outcome,
-        "before_start": done.before_start,
-        "sections": list(done.sections),
-        "added": list(done.added),
-        "changed": list(done.changed),
-        "removed": list(done.removed),
-        "problems": [{"path": problem.path, "message": problem.message} for problem in done.problems],
-        "hint": done.hint,
-    }

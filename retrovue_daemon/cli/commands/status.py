@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Never
 
 import typer
 
-from retrovue_daemon.cli.commands.libraries import contents_text, plain_library, switch_and_state
-from retrovue_daemon.cli.commands.reload import plain_reload, reload_changes
-from retrovue_daemon.cli.display.findings import finding_lines, plain_finding, plain_problem
-from retrovue_daemon.cli.display.hooks import hook_lines, plain_hook
-from retrovue_daemon.cli.display.live import live_lines, live_word, plain_live
+from retrovue_daemon.cli.commands.libraries import contents_text, switch_and_state
+from retrovue_daemon.cli.commands.reload import reload_changes
+from retrovue_daemon.cli.display.findings import finding_lines
+from retrovue_daemon.cli.display.hooks import hook_lines
+from retrovue_daemon.cli.display.live import live_lines, live_word
 from retrovue_daemon.cli.display.output import print_json, print_json_line, print_line, print_table
-from retrovue_daemon.cli.display.postgresql import plain_publishing, publish_lines
+from retrovue_daemon.cli.display.postgresql import publish_lines
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.display.terminal import terminal
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption
@@ -73,9 +73,11 @@ def status(
     if watch:
         _watch(place, as_json=as_json)
         return
+    from retrovue_daemon.service.json.status import status_json  # noqa: PLC0415 -- not for --help
+
     latest = _read(place)
     if as_json:
-        print_json(_plain(latest))
+        print_json(status_json(latest))
     else:
         _print(latest, place)
     if exit_code and latest.condition.findings:
@@ -120,10 +122,12 @@ def _fill(screen: Console, place: Place) -> Never:
 
 def _print_changes(place: Place, *, as_json: bool) -> Never:
     """Print the state whenever it differs from what was printed last."""
+    from retrovue_daemon.service.json.status import status_json  # noqa: PLC0415 -- not for --help
+
     shown: object = None
     while True:
         latest = _read(place)
-        plain = _plain(latest)
+        plain = status_json(latest)
         if plain != shown:
             shown = plain
             if as_json:
@@ -242,71 +246,3 @@ def _foot(latest: Status) -> list[str]:
             "there are no servers yet; add one with `retrovue-daemon servers add` or [[servers]] in the configuration"
         )
     return lines
-
-
-def _plain(latest: Status) -> dict[str, object]:
-    return {
-        "database": {
-            "path": str(latest.condition.path),
-            "bytes": latest.size,
-            "wal_bytes": latest.log_size,
-            "daemon_running": latest.condition.daemon_runs,
-            "daemon_pid": latest.condition.holder.pid if latest.condition.daemon_runs else None,
-        },
-        "healthy": not latest.condition.findings,
-        "problems": [plain_finding(finding) for finding in latest.condition.findings],
-        "servers": [
-            {
-                "name": server.name,
-                "url": server.shown_url,
-                "source": server.source,
-                "is_active": server.is_active,
-                "version": server.version,
-                "machine_identifier": server.machine_identifier,
-                "error": plain_problem(server.problem and latest.condition.timed(server.problem)),
-                "next_look_at": latest.next_poll(server),
-                "live": plain_live(latest.live.get(server.id) if server.is_active else None),
-                "libraries": [
-                    {
-                        **plain_library(library, latest.contents.get(library.id)),
-                        "details_pending": latest.details_pending.get(library.id, 0),
-                        "last_pass": plain_pass(latest.passes.get(library.id)),
-                    }
-                    for library in latest.condition.libraries
-                    if library.server_id == server.id
-                ],
-            }
-            for server in latest.condition.servers
-        ],
-        "blocked": [
-            {"server": library.server, "library": library.name, "error": library.last_error}
-            for library in latest.condition.blocked
-        ],
-        "doubted": [
-            {"server": library.server, "library": library.name, "doubt": library.doubt}
-            for library in latest.condition.doubted
-        ],
-        "last_reload": None if latest.condition.last_reload is None else plain_reload(latest.condition.last_reload),
-        "hooks": [{"name": hook.name, **plain_hook(hook)} for hook in latest.hooks],
-        "postgresql": plain_publishing(latest.publishing),
-        "totals": latest.totals,
-        "waiting_requests": latest.waiting,
-    }
-
-
-def plain_pass(done: PassRecord | None) -> dict[str, object] | None:
-    """Return a pass as ``--json`` prints it."""
-    if done is None:
-        return None
-    return {
-        "run_id": done.id,
-        "server": done.server,
-        "library": done.library,
-        "kind": done.kind,
-        "status": done.status,
-        "started_at": done.started_at,
-        "finished_at": done.finished_at,
-        "duration_s": None if done.finished_at is None else done.finished_at - done.started_at,
-        **done.counts,
-        "error": done.error,
-    }

@@ -1,4 +1,4 @@
-"""What is wrong, as lines of text and as JSON."""
+"""What is wrong, as lines of text."""
 
 from __future__ import annotations
 
@@ -26,24 +26,6 @@ def finding_lines(findings: Iterable[Finding]) -> list[str]:
         if hint:
             lines.append(f"hint: {hint}")
     return lines
-
-
-def plain_finding(finding: Finding) -> dict[str, object]:
-    """Return a finding as ``--json`` prints it."""
-    return {"server": finding.server, "library": finding.library, **(plain_problem(finding.problem) or {})}
-
-
-def plain_problem(problem: Problem | None) -> dict[str, object] | None:
-    """Return what is wrong with a server or library as ``--json`` prints it; times are Unix seconds."""
-    if problem is None:
-        return None
-    return {
-        "type": problem.kind,
-        "message": problem.message,
-        "hint": problem.hint,
-        "since": problem.since,
-        "next_try_at": problem.next_try_at,
-    }
 
 
 def _times(problem: Problem) -> str:

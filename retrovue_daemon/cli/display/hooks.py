@@ -1,4 +1,4 @@
-"""How far hooks have come: as words, as lines of text and as JSON."""
+"""How far hooks have come: as words and as lines of text."""
 
 from __future__ import annotations
 
@@ -42,33 +42,3 @@ def hook_lines(hooks: Sequence[StoredHook]) -> list[str]:
         f"hooks     {len(hooks) - len(failing)} of {len(hooks)} without failures",
         *(f"hook      {hook.name}: {hook_state(hook)}" for hook in failing),
     ]
-
-
-def plain_hook(hook: StoredHook | None) -> dict[str, object]:
-    """Return how far a hook has come as ``--json`` prints it; times are Unix seconds."""
-    if hook is None:
-        return dict.fromkeys(_KEYS)
-    return {
-        "delivered_at": hook.delivered_at,
-        "seq": hook.seq,
-        "changes_behind": hook.behind,
-        "events_behind": hook.events,
-        "events_dropped": hook.events_dropped,
-        "resync": hook.reads_anew,
-        "error": hook.last_error,
-        "failing_since": hook.failing_since,
-        "next_try_at": hook.next_try_at,
-    }
-
-
-_KEYS: Final = (
-    "delivered_at",
-    "seq",
-    "changes_behind",
-    "events_behind",
-    "events_dropped",
-    "resync",
-    "error",
-    "failing_since",
-    "next_try_at",
-)

@@ -1,4 +1,4 @@
-"""Whether servers are live: as words, as lines of text and as JSON."""
+"""Whether servers are live: as words and as lines of text."""
 
 from __future__ import annotations
 
@@ -48,24 +48,6 @@ def live_cell(state: LiveState | None, *, fails: bool) -> list[str]:
     if state.reason is None:
         return ["connecting"]
     return [f"polling: {state.reason}", *([state.hint] if state.hint else [])]
-
-
-def plain_live(state: LiveState | None) -> dict[str, object] | None:
-    """Return a state as ``--json`` prints it; times are Unix seconds."""
-    if state is None:
-        return None
-    return {
-        "is_live": state.is_live,
-        "is_off": state.is_off,
-        "channel": state.channel,
-        "since": state.since,
-        "reason": state.reason,
-        "hint": state.hint,
-        "is_owner": state.is_owner,
-        "is_silent": state.is_silent,
-        "last_notification_at": state.last_frame_at,
-        "latest_delay_s": None if state.delay_ms is None else state.delay_ms / 1000,
-    }
 
 
 def _facts(state: LiveState) -> list[str]:

@@ -1,4 +1,4 @@
-"""How publishing to PostgreSQL is going: as lines of text and as JSON."""
+"""How publishing to PostgreSQL is going: as lines of text."""
 
 from __future__ import annotations
 
@@ -30,24 +30,3 @@ def publish_lines(state: PublishState | None) -> list[str]:
         parts.append("up to date")
     lines = [f"postgres  {report.schema}: {'; '.join(parts)}"]
     return [*lines, f"          hint: {report.hint}"] if report.hint else lines
-
-
-def plain_publishing(state: PublishState | None) -> dict[str, object] | None:
-    """Return how publishing is going as ``--json`` prints it; times are Unix seconds."""
-    if state is None:
-        return None
-    report = state.report
-    return {
-        "schema": report.schema,
-        "origin": report.origin,
-        "seq": report.seq,
-        "changes_behind": state.behind,
-        "seconds_behind": state.behind_s,
-        "resync": state.resync,
-        "copied": report.copied,
-        "to_copy": report.to_copy,
-        "error": report.error,
-        "hint": report.hint,
-        "failing_since": report.since,
-        "reported_at": report.at,
-    }

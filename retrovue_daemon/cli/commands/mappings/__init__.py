@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retrovue_daemon.cli import choices
-from retrovue_daemon.cli.commands.mappings.add import add_mapping, plain_mapping
+from retrovue_daemon.cli.commands.mappings.add import add_mapping
 from retrovue_daemon.cli.display.output import print_failure, print_json, print_line, print_table, print_warning
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.options import (
@@ -50,6 +50,7 @@ def list_mappings(
     - `retrovue-daemon mappings list`
     - `retrovue-daemon mappings list --server home --json`
     """
+    from retrovue_daemon.service.json.mappings import mapping_json  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.mappings import read_mappings  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.servers import read_servers  # noqa: PLC0415 -- not for --help
@@ -59,7 +60,7 @@ def list_mappings(
         chosen = {entry.id for entry in choices.choose_servers(read_servers(connection), server)}
         stored = [entry for entry in read_mappings(connection) if entry.server_id in chosen]
     if as_json:
-        print_json({"mappings": [plain_mapping(entry) for entry in stored]})
+        print_json({"mappings": [mapping_json(entry) for entry in stored]})
         return
     if not stored:
         print("there are no path mappings: local paths are the same as on the servers")
@@ -87,6 +88,7 @@ def remove_mapping(
 
     - `retrovue-daemon mappings remove 3`
     """
+    from retrovue_daemon.service.json.mappings import mapping_json  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.mappings import delete_mapping, read_mappings  # noqa: PLC0415 -- not for --help
 
@@ -102,7 +104,7 @@ def remove_mapping(
             raise DefinedByConfig(entry.server, f"mapping {mapping_id}", place.source if place.is_of_config else None)
         delete_mapping(connection, mapping_id)
     if as_json:
-        print_json({"changed": True, "mapping": plain_mapping(entry)})
+        print_json({"changed": True, "mapping": mapping_json(entry)})
         return
     print_line(f"removed mapping {mapping_id} of server {entry.server!r}: {entry.mapping.plex_path}")
 
@@ -176,6 +178,7 @@ def suggest_mappings(
     """
     from retrovue_daemon.cli.commands.mappings import coverage  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.paths import is_whole  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.service.json.mappings import mapping_json  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- likewise
     from retrovue_daemon.store.tables.libraries import read_libraries  # noqa: PLC0415 -- likewise
     from retrovue_daemon.store.tables.mappings import read_mappings, stored_paths  # noqa: PLC0415 -- likewise
@@ -197,7 +200,7 @@ def suggest_mappings(
             {
                 "covered": [_plain_group(group) for group in groups if group.mapping],
                 "uncovered": [_plain_group(group) for group in groups if not group.mapping],
-                "unused": [plain_mapping(entry) for entry in unused],
+                "unused": [mapping_json(entry) for entry in unused],
                 "files_without_path": bare,
             }
         )

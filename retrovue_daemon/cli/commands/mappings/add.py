@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.records import PathMapping
     from retrovue_daemon.store.tables.libraries import StoredLibrary
-    from retrovue_daemon.store.tables.mappings import StoredMapping
     from retrovue_daemon.store.tables.servers import StoredServer
 
 
@@ -48,6 +47,7 @@ def add_mapping(
     - `retrovue-daemon mappings add /data/media /mnt/nas/media`
     - `retrovue-daemon mappings add 'M:\Films' /mnt/films --server attic --library Movies`
     """
+    from retrovue_daemon.service.json.mappings import mapping_json  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.libraries import read_libraries  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.mappings import find_same, insert_mapping, read_mappings  # noqa: PLC0415 -- not for --help
@@ -67,26 +67,13 @@ def add_mapping(
         mapping_id = insert_mapping(connection, owner.id, mapping, int(time.time()))
         added = next(entry for entry in read_mappings(connection, owner.id) if entry.id == mapping_id)
     if as_json:
-        print_json({"changed": True, "mapping": plain_mapping(added)})
+        print_json({"changed": True, "mapping": mapping_json(added)})
     else:
         print_line(f"added mapping {mapping_id} of server {owner.name!r}: {plex_path} -> {local_path}")
     from retrovue_daemon.cli.commands.mappings.coverage import seen  # noqa: PLC0415 -- not for --help
 
     if seen(mapping.local_path) is False:
         print_warning(f"{mapping.local_path} does not exist on this system")
-
-
-def plain_mapping(entry: StoredMapping) -> dict[str, object]:
-    """Return a mapping as ``--json`` prints it."""
-    return {
-        "id": entry.id,
-        "server": entry.server,
-        "plex_path": entry.mapping.plex_path,
-        "local_path": entry.mapping.local_path,
-        "library_name": entry.mapping.library_name,
-        "library_root": entry.mapping.library_root,
-        "source": entry.source,
-    }
 
 
 def _one_server(servers: Sequence[StoredServer], name: str | None) -> StoredServer:

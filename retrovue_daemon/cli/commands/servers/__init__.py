@@ -14,8 +14,7 @@ from retrovue_daemon.cli.commands.servers.export import export_servers
 from retrovue_daemon.cli.commands.servers.probe import probe_servers
 from retrovue_daemon.cli.completion import server_names
 from retrovue_daemon.cli.contact import ServerCheck, check_servers
-from retrovue_daemon.cli.display.findings import plain_problem
-from retrovue_daemon.cli.display.live import live_cell, plain_live
+from retrovue_daemon.cli.display.live import live_cell
 from retrovue_daemon.cli.display.output import print_error, print_json, print_line, print_table, print_warning
 from retrovue_daemon.cli.display.prompts import TokenFileOption, confirm, get_token, require_yes
 from retrovue_daemon.cli.display.table import Table
@@ -66,6 +65,8 @@ def list_servers(config: ConfigOption = None, database: DatabaseOption = None, a
     - `retrovue-daemon servers list`
     - `retrovue-daemon servers list --json --database /srv/retrovue.db`
     """
+    from retrovue_daemon.service.json.live import live_json  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.service.json.servers import server_json  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.service.status import read_live_states  # noqa: PLC0415 -- not for --help
 
     place = find_place(config, database)
@@ -73,7 +74,7 @@ def list_servers(config: ConfigOption = None, database: DatabaseOption = None, a
     live = read_live_states(place.path)
     states = {server.id: live[server.id] for server in servers if server.is_active and server.id in live}
     if as_json:
-        print_json({"servers": [{**_plain(server), "live": plain_live(states.get(server.id))} for server in servers]})
+        print_json({"servers": [server_json(server, live_json(states.get(server.id))) for server in servers]})
         return
     if not servers:
         print(
@@ -124,6 +125,7 @@ def add_server(
     - `retrovue-daemon servers add attic https://plex.example.org/plex --token-file attic.token`
     - `pass show plex | retrovue-daemon servers add home http://127.0.0.1:32400 --token-file -`
     """
+    from retrovue_daemon.service.json.servers import server_json  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.service.refusals import checked_server, refuse_machine, refuse_taken  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.servers import insert_server, read_servers  # noqa: PLC0415 -- not for --help
@@ -142,7 +144,7 @@ def add_server(
         insert_server(connection, section, is_active=not disabled, now=int(time.time()))
         added = _now(connection, section.name)
     if as_json:
-        print_json({"changed": True, "server": _plain(added)})
+        print_json({"changed": True, "server": server_json(added)})
         return
     print_line(f"added server {section.name!r}{_summary(answer)}")
     if not disabled:
@@ -168,6 +170,7 @@ def remove_server(
     - `retrovue-daemon servers remove attic --dry-run`
     - `retrovue-daemon servers remove attic --yes`
     """
+    from retrovue_daemon.service.json.servers import server_json  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.servers import belongings, delete_server, read_servers  # noqa: PLC0415 -- not for --help
 
@@ -185,7 +188,7 @@ def remove_server(
         if not as_json:
             print(f"removed server {server.name!r} and {plural(gone, 'row')}")
     if as_json:
-        print_json({"changed": not dry_run, "server": _plain(server), "rows": dict(counts)})
+        print_json({"changed": not dry_run, "server": server_json(server), "rows": dict(counts)})
 
 
 @app.command("enable")
@@ -232,6 +235,7 @@ def set_token(
     - `retrovue-daemon servers set-token attic`
     - `retrovue-daemon servers set-token attic --token-file attic.token`
     """
+    from retrovue_daemon.service.json.servers import server_json  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.service.refusals import checked_server, refuse_without_token  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.servers import update_token  # noqa: PLC0415 -- not for --help
@@ -246,7 +250,7 @@ def set_token(
         changed = _now(connection, server.name)
     if as_json:
         before = server.token and server.token.reveal()
-        print_json({"changed": token.reveal() != before, "server": _plain(changed)})
+        print_json({"changed": token.reveal() != before, "server": server_json(changed)})
         return
     print_line(f"replaced the token of server {server.name!r}{_summary(answer)}")
 
@@ -281,6 +285,7 @@ def _tested(section: ServerSection, machine: str | None = None) -> ServerCheck:
 
 
 def _switch(place: Place, name: str, *, is_active: bool, as_json: bool) -> None:
+    from retrovue_daemon.service.json.servers import server_json  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.service.refusals import refuse_without_token  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.servers import read_servers, set_server_active  # noqa: PLC0415 -- not for --help
@@ -292,7 +297,7 @@ def _switch(place: Place, name: str, *, is_active: bool, as_json: bool) -> None:
         set_server_active(connection, server.id, is_active=is_active, now=int(time.time()))
         after = _now(connection, server.name)
     if as_json:
-        print_json({"changed": server.is_active != is_active, "server": _plain(after)})
+        print_json({"changed": server.is_active != is_active, "server": server_json(after)})
         return
     word = "on" if is_active else "off"
     print(f"server {server.name!r} {'was' if server.is_active == is_active else 'is now'} {word}")
@@ -332,20 +337,3 @@ def _listed(counts: Mapping[str, int]) -> str:
         if number
     ]
     return ", ".join(shown) or "no rows"
-
-
-def _plain(server: StoredServer) -> dict[str, object]:
-    return {
-        "id": server.id,
-        "name": server.name,
-        "url": server.shown_url,
-        "source": server.source,
-        "is_active": server.is_active,
-        "has_token": server.token is not None,
-        "machine_identifier": server.machine_identifier,
-        "version": server.version,
-        "libraries": server.libraries,
-        "libraries_enabled": server.enabled,
-        "last_sync_at": server.last_sync_at,
-        "error": plain_problem(server.problem),
-    }
