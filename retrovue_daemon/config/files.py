@@ -201,7 +201,11 @@ def looked_in(path: Path) -> str:
 
 def remarks_on_secret_file(path: Path) -> Iterator[str]:
     """Yield a warning if every user may read a file with a secret."""
-    if path.stat().st_mode & stat.S_IROTH:
+    try:
+        is_public = path.stat().st_mode & stat.S_IROTH
+    except OSError:
+        return  # gone meanwhile
+    if is_public:
         yield f"{path} can be read by every user of the system; set its mode to 0600"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import unquote, urlsplit
 
@@ -171,15 +172,22 @@ def _convert_command(raw: list[object], context: Context) -> HookTarget:
         raise BadValue(f"must be {COMMAND.valid}, and it names no program")
     program = words[0].strip()
     if "/" in program:
-        path = resolve(program, context)
-        if not os.path.lexists(path):
-            raise BadValue(f"must be {COMMAND.valid}, and there is no file {path}")
-        program = str(path)
-    found = shutil.which(program, path=PROGRAM_PATH)
-    if found is None:
-        why = "is not executable" if "/" in program else f"is not in {PROGRAM_PATH}"
-        raise BadValue(f"must be {COMMAND.valid}, and {program} {why}")
-    return HookCommand((found, *words[1:]))
+        program = str(resolve(program, context))
+    return HookCommand((shutil.which(program, path=PROGRAM_PATH) or program, *words[1:]))
+
+
+def _command_remarks(_raw: object, target: HookTarget, _context: Context) -> Iterator[str]:
+    if isinstance(target, HookCommand) and (trouble := trouble_with_program(target.arguments[0])):
+        yield f"{trouble}; the hook waits until it can be run"
+
+
+def trouble_with_program(program: str) -> str | None:
+    """Return why a program cannot be run now, or None; its file system may not be mounted yet."""
+    if shutil.which(program, path=PROGRAM_PATH) is not None:
+        return None
+    if "/" not in program:
+        return f"{program} is not in {PROGRAM_PATH}"
+    return f"{program} is not executable" if os.path.lexists(program) else f"there is no file {program}"
 
 
 COMMAND: Final[Value[HookTarget]] = Value(
@@ -187,6 +195,7 @@ COMMAND: Final[Value[HookTarget]] = Value(
     list,
     _convert_command,
     plain=lambda target: target.source[1],
+    remarks=_command_remarks,
     private=True,
     schema={"items": {"type": "string"}, "minItems": 1},
 )
@@ -214,13 +223,16 @@ def _read_key(path: Path) -> bytes:
 
 
 def _convert_secret_file(raw: str, context: Context) -> Path:
-    path = resolve(raw, context)
-    _read_key(path)
-    return path
+    return resolve(raw, context)
 
 
 def _secret_file_remarks(_raw: object, path: Path, _context: Context) -> Iterator[str]:
-    yield from remarks_on_secret_file(path)
+    try:
+        _read_key(path)
+    except BadValue as bad:
+        yield f"{bad}; nothing is sent until the file can be read"
+    else:
+        yield from remarks_on_secret_file(path)
 
 
 SECRET_FILE: Final[Value[Path]] = Value(
@@ -248,6 +260,13 @@ class HookSection:
     timeout: float = key(duration("1s", "10m"), "how long a request or a run of the command may take", default="10s")
     wait: float = key(duration("0s", "1h"), "how long to gather changes before they are sent", default="5s")
 
+    def secrets(self) -> Iterator[str]:
+        """Yield what must not be shown: parts of the address, and the secret of signatures if it can be read."""
+        yield from self.target.secrets
+        if self.secret_file is not None:
+            with suppress(BadValue):
+                yield _read_key(self.secret_file).decode("utf-8", "replace")
+
     @property
     def wants_changes(self) -> bool:
         """Whether it gets the entries of the change feed."""
@@ -256,3 +275,21 @@ class HookSection:
     def wants(self, event: str, status: object) -> bool:
         """Return whether it gets an event with this status, if it has one."""
         return event in self.on or f"{event}:{status}" in self.on
+
+
+def trouble_with(section: HookSection) -> str | None:
+    """Return why a hook cannot be called now, or None: its secret or its program is not there.
+
+    A secret that this user may not read is none: the daemon's user may.
+    """
+    if isinstance(section.target, HookCommand):
+        return trouble_with_program(section.target.arguments[0])
+    if section.secret_file is None:
+        return None
+    try:
+        _read_key(section.secret_file)
+    except BadValue as bad:
+        is_visible = os.access(section.secret_file.parent, os.X_OK)
+        is_closed = os.path.lexists(section.secret_file) and not os.access(section.secret_file, os.R_OK)
+        return f"secret_file: {bad}" if is_visible and not is_closed else None
+    return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from retrovue_daemon.config import addresses, files, postgresql, tokens
+from retrovue_daemon.config import addresses, conninfo, files, postgresql, tokens
 from retrovue_daemon.config.files import DefaultDatabase, default_database
 from retrovue_daemon.config.hooks import HookSection
 from retrovue_daemon.config.keys import Key, key, one_of, section, specs_of, tables, to_plain
@@ -15,7 +15,7 @@ from retrovue_daemon.paths import path_form, split
 from retrovue_daemon.records import PathMapping
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from retrovue_daemon.config.tokens import Secret
@@ -256,6 +256,16 @@ class Config:
         """Return whether details of items are read from a server; one that the database defines has no own key."""
         section = find_named(self.servers, server)
         return self.sync.details if section is None or section.details is None else section.details
+
+    def secrets(self) -> Iterator[str]:
+        """Yield everything in it that must not be shown."""
+        for token in (*(server.token for server in self.servers), self.web.token):
+            if token is not None:
+                yield token.reveal()
+        if self.postgresql.url is not None:
+            yield from conninfo.secrets_in(self.postgresql.url.reveal())
+        for hook in self.hooks:
+            yield from hook.secrets()
 
     def to_plain(self) -> dict[str, object]:
         """Return the configuration as tables for TOML or JSON, with the effective value of every key; mask tokens."""

@@ -99,7 +99,7 @@ def test_nothing_is_called_by_a_dry_run(run, config, receiver) -> None:
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("web", "the receiver responded with 500"), ("program", "the command exited with 3: password=***")],
+    [("web", "the receiver responded with 500"), ("program", "the command exited with 3: ***")],
 )
 def test_a_hook_that_fails(run, config, receiver, name, reason) -> None:
     """The exit code is 1, and the reason is printed without secrets."""
@@ -110,6 +110,50 @@ def test_a_hook_that_fails(run, config, receiver, name, reason) -> None:
     finished = run("hooks", "test", name, "--config", config)
     assert (finished.code, finished.err.endswith(f"{reason}\n")) == (1, True)
     assert "s3cr3t" not in finished.out + finished.err
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_no_secret_that_a_command_prints_is_shown(run, config, tmp_path, rows, options) -> None:
+    """Neither a token, whether of the configuration or the database, nor a secret of the hooks."""
+    ((stored,),) = rows("SELECT token FROM plex_servers")
+    others = ("config-t0ken", "page-t0ken-page-t0ken", "pg-passw0rd", "me:s3cr3t", "signing-key")
+    (tmp_path / "secret").write_text(f"{others[-1]}\n")
+    program = tmp_path / "prints"
+    program.write_text(f"#!/bin/sh\necho it printed: {stored} {' '.join(others)}; exit 3\n")
+    program.chmod(0o700)
+    with config.open("a") as file:
+        file.write(f"""
+[[hooks]]
+name = "prints"
+on = ["changes"]
+command = ["{program}"]
+[[servers]]
+name = "other"
+url = "http://127.0.0.1:1"
+token = "{others[0]}"
+[web]
+token = "{others[1]}"
+[postgresql]
+url = "postgresql://u:{others[2]}@host/db"
+""")
+    finished = run("hooks", "test", "prints", "--config", config, *options)
+    assert finished.code == 1
+    assert "it printed: *** *** ***" in finished.out + finished.err
+    assert not [each for each in (stored, *others[:3], "s3cr3t", others[4]) if each in finished.out + finished.err]
+
+
+def test_a_hook_without_its_file_is_listed_as_such(run, config, tmp_path) -> None:
+    """Also before a daemon has found out; `hooks test` says it, and others can be tried."""
+    (tmp_path / "secret").unlink()
+    finished = run("hooks", "list", "--config", config)
+    assert finished.code == 0
+    assert "cannot be called: secret_file:" in finished.out
+    first, second = json.loads(run("hooks", "list", "--json", "--config", config).out)["hooks"]
+    assert (first["error"][:12], second["error"]) == ("secret_file:", None)
+    for option in ([], ["--dry-run"]):
+        finished = run("hooks", "test", "web", *option, "--config", config)
+        assert (finished.code, "restore the file" in finished.err) == (1, True)
+    assert run("hooks", "test", "program", "--dry-run", "--config", config).code == 0
 
 
 def test_an_unknown_hook(run, config) -> None:

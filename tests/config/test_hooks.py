@@ -42,11 +42,7 @@ def problems(*hooks: dict[str, Any]) -> list[str]:
         ({"command": ["/bin/true"]}, "stands beside url; give only one of url, command"),
         ({"url": None}, "hooks[0].url: is missing; give one of url, command"),
         ({"url": None, "command": []}, "it names no program"),
-        ({"url": None, "command": ["no-such-program"]}, "no-such-program is not in /usr/local/sbin"),
-        ({"url": None, "command": ["/etc/passwd"]}, "/etc/passwd is not executable"),
-        ({"url": None, "command": ["/no/such"]}, "there is no file /no/such"),
         ({"url": None, "command": ["/bin/true", 1]}, "entry 1 is no text"),
-        ({"secret_file": "/no/such"}, "hooks[0].secret_file: cannot be read: no such file or directory"),
         ({"timeout": "0s"}, "hooks[0].timeout: must be a duration"),
         ({"wait": "2h"}, "hooks[0].wait: must be a duration"),
         ({"urls": "x"}, 'hooks[0].urls: is not a key here; did you mean "url"?'),
@@ -59,6 +55,27 @@ def test_a_mistake_is_refused(keys, problem) -> None:
     (found,) = problems(table)
     assert problem in found
     assert found.startswith("hooks[0].")
+
+
+@pytest.mark.parametrize(
+    ("keys", "remark"),
+    [
+        ({"url": None, "command": ["no-such-program"]}, "command: no-such-program is not in /usr/local/sbin"),
+        ({"url": None, "command": ["/etc/passwd"]}, "command: /etc/passwd is not executable; the hook waits"),
+        ({"url": None, "command": ["/no/such"]}, "command: there is no file /no/such; the hook waits"),
+        ({"secret_file": "/no/such"}, "secret_file: cannot be read: no such file or directory (looked in /no)"),
+        ({"secret_file": "/dev/null"}, "secret_file: must be a regular file"),
+        ({"secret_file": "/"}, "secret_file: cannot be read: is a directory"),
+    ],
+)
+def test_what_is_not_there_yet_costs_nothing_else(keys, remark) -> None:
+    """The hook has a problem, which a warning names, and not the daemon."""
+    table = {key: value for key, value in (GOOD | keys).items() if value is not None}
+    config = parse_config({"hooks": [table, GOOD | {"name": "b"}]}, environ={})
+    assert len(config.hooks) == 2
+    (warning,) = config.warnings
+    assert str(warning).startswith(f"hooks[0].{remark}")
+    assert list(config.secrets()) == [GOOD["url"]] * (1 if "command" in keys else 2)
 
 
 def test_names_are_unique() -> None:
@@ -75,8 +92,8 @@ def test_a_command_is_not_signed(tmp_path) -> None:
     table = {"name": "a", "on": ["changes"], "command": ["true"], "secret_file": str(secret)}
     assert problems(table) == ["hooks[0].secret_file: signs requests to a url, and this hook has a command"]
     secret.write_text("\n")
-    (found,) = problems(GOOD | {"secret_file": str(secret)})
-    assert "it is empty" in found
+    (found,) = parse_config({"hooks": [GOOD | {"secret_file": str(secret)}]}, environ={}).warnings
+    assert "it is empty" in str(found)
 
 
 def test_values_are_shown_without_secrets() -> None:

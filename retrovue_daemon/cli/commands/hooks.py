@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,11 +12,19 @@ from retrovue_daemon.cli.display.output import print_failure, print_json, print_
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, command_group
 from retrovue_daemon.cli.place import find_place
-from retrovue_daemon.errors import DatabaseMissing, DatabasePlaceMissing, HookFailed, UnknownName
+from retrovue_daemon.errors import (
+    DatabaseMissing,
+    DatabasePlaceMissing,
+    HookFailed,
+    Interrupted,
+    StoreError,
+    UnknownName,
+)
 
 if TYPE_CHECKING:
     from retrovue_daemon.cli.place import Place
     from retrovue_daemon.config import HookSection
+    from retrovue_daemon.logs.redaction import Redactor
     from retrovue_daemon.publish.hooks.bodies import Body
     from retrovue_daemon.store.tables.hooks import StoredHook
 
@@ -47,8 +56,10 @@ def list_hooks(config: ConfigOption = None, database: DatabaseOption = None, as_
     stored = {hook.name: hook for hook in _stored(place)}
     sections = {section.name: section for section in _sections(place)}
     names = sections or stored
+    troubles = {name: _trouble(section, stored.get(name)) for name, section in sections.items()}
     if as_json:
-        print_json({"hooks": [hook_json(name, stored.get(name), sections.get(name)) for name in names]})
+        plain = [hook_json(name, stored.get(name), sections.get(name), trouble=troubles.get(name)) for name in names]
+        print_json({"hooks": plain})
         return
     if not names:
         print_line("there are no hooks; docs/hooks.md explains [[hooks]] in the configuration")
@@ -57,7 +68,7 @@ def list_hooks(config: ConfigOption = None, database: DatabaseOption = None, as_
     for name in names:
         section = sections.get(name)
         on, target = ("", "") if section is None else (", ".join(section.on), section.target.shown)
-        table.add_row(name, on, target, hook_state(stored.get(name)))
+        table.add_row(name, on, target, hook_state(stored.get(name), troubles.get(name)))
     print_table(table)
 
 
@@ -92,7 +103,11 @@ def try_hook(
     if dry_run:
         _show(section, body, as_json=as_json)
         return
-    failed = _call(section, body)
+    try:
+        failed = _call(section, body, place)
+    except Interrupted as interrupted:
+        print_failure(f"interrupted by {interrupted.name}", "the hook may have got the example, or a part of it")
+        raise typer.Exit(interrupted.exit_code) from None
     if as_json:
         reason = None if failed is None else {"message": str(failed), "hint": failed.hint}
         print_json({"hook": section.name, "delivered": failed is None, "error": reason})
@@ -102,6 +117,13 @@ def try_hook(
         print_failure(f"hook {section.name!r}: {section.target.shown}: {failed}", failed.hint)
     if failed is not None:
         raise typer.Exit(1)
+
+
+def _trouble(section: HookSection, stored: StoredHook | None) -> str | None:
+    """Return why a hook cannot be called now, if the daemon has not found out yet."""
+    from retrovue_daemon.config.hooks import trouble_with  # noqa: PLC0415 -- not for --help
+
+    return None if stored is not None and stored.last_error is not None else trouble_with(section)
 
 
 def _sections(place: Place) -> tuple[HookSection, ...]:
@@ -135,19 +157,50 @@ def _example(section: HookSection, place: Place) -> Body:
     return example_body(section.name, found.state.feed_id, found.changes[-_EXAMPLES:])
 
 
-def _call(section: HookSection, body: Body) -> HookFailed | None:
-    """Call a hook, and return why it failed, or None."""
+def _call(section: HookSection, body: Body, place: Place) -> HookFailed | None:
+    """Call a hook, and return why it failed, or None. Raise Interrupted on a stop signal, once it is over."""
     import asyncio  # noqa: PLC0415 -- not for --help
 
-    from retrovue_daemon.logs.redaction import Redactor  # noqa: PLC0415 -- likewise
-    from retrovue_daemon.publish.hooks.delivery import deliver  # noqa: PLC0415 -- imports aiohttp, likewise
-
     try:
-        asyncio.run(deliver(section, body))
+        asyncio.run(deliver_until_stopped(section, body))
     except HookFailed as failed:
-        failed.detail = Redactor().text(failed.detail)  # the output of a command may hold anything
+        failed.detail = _redactor(place).text(failed.detail)  # the output of a command may hold anything
         return failed
     return None
+
+
+async def deliver_until_stopped(section: HookSection, body: Body) -> None:
+    """Deliver a body. If SIGTERM or SIGINT arrives, end the hook's command with all that it started, and raise."""
+    import asyncio  # noqa: PLC0415 -- not for --help
+
+    from retrovue_daemon.publish.hooks.delivery import deliver  # noqa: PLC0415 -- imports aiohttp, likewise
+    from retrovue_daemon.service.signals import Signals  # noqa: PLC0415 -- likewise
+
+    with Signals() as signals:
+        delivery = asyncio.create_task(deliver(section, body))
+        signals.stop.add_done_callback(lambda _: delivery.cancel())
+        try:
+            await delivery
+        except asyncio.CancelledError:
+            if not signals.stop.done():
+                raise
+            raise Interrupted(signals.stop.result()) from None
+
+
+def _redactor(place: Place) -> Redactor:
+    """Return a redactor that knows every secret of the configuration and of the database."""
+    from retrovue_daemon.logs.redaction import Redactor  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.store.tables.servers import read_servers  # noqa: PLC0415 -- likewise
+
+    redactor = Redactor()
+    for secret in place.config.secrets() if place.config is not None else ():
+        redactor.learn(secret)
+    with suppress(StoreError), visits.reading(place.path) as connection:
+        for server in read_servers(connection):
+            if server.token is not None:
+                redactor.learn(server.token.reveal())
+    return redactor
 
 
 def _show(section: HookSection, body: Body, *, as_json: bool) -> None:

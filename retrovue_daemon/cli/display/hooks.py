@@ -15,11 +15,14 @@ MOST_LINES: Final = 5
 """With more hooks, `hook_lines` only lists those that fail, and counts the others."""
 
 
-def hook_state(hook: StoredHook | None) -> str:
-    """Return how far a hook has come, and why it fails; None is one that no daemon has known yet."""
+def hook_state(hook: StoredHook | None, trouble: str | None = None) -> str:
+    """Return how far a hook has come, and why it fails; None is one that no daemon has known yet.
+
+    ``trouble`` is why it could not be called now.
+    """
+    parts = [] if trouble is None else [f"cannot be called: {trouble}"]
     if hook is None:
-        return "begins when the daemon starts or reloads"
-    parts = []
+        return "; ".join([*parts, "begins when the daemon starts or reloads"])
     if hook.last_error is not None:
         parts.append(f"fails since {moment(hook.failing_since)}: {hook.last_error}")
     parts += [

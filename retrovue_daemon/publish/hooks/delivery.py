@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from retrovue_daemon.config.hooks import HookCommand, signing_key
+from retrovue_daemon.config.hooks import HookCommand, signing_key, trouble_with_program
 from retrovue_daemon.errors import ConfigError, HookFailed
 from retrovue_daemon.publish.hooks.bodies import signature
 from retrovue_daemon.publish.hooks.programs import run_program
@@ -24,6 +24,15 @@ async def deliver(section: HookSection, body: Body) -> None:
         return
     headers = await asyncio.to_thread(headers_of, section, content)
     await post(section.target, content, headers, section.timeout)
+
+
+def refuse_unready(section: HookSection) -> None:
+    """Raise HookFailed if a hook could not be called now, because its secret or its program cannot be used."""
+    if isinstance(section.target, HookCommand):
+        if trouble := trouble_with_program(section.target.arguments[0]):
+            raise HookFailed(trouble, hint="put the program there, or correct command in the configuration")
+    else:
+        _read_key(section)
 
 
 def headers_of(section: HookSection, content: bytes) -> dict[str, str]:

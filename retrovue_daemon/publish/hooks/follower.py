@@ -11,7 +11,7 @@ import structlog
 
 from retrovue_daemon.errors import HookFailed, InternalError, StoreError
 from retrovue_daemon.publish.hooks.bodies import changes_body, events_body
-from retrovue_daemon.publish.hooks.delivery import deliver
+from retrovue_daemon.publish.hooks.delivery import deliver, refuse_unready
 from retrovue_daemon.store.feed.reading import feed_state
 from retrovue_daemon.store.next_changes import MOST_CHANGES, has_changes, next_changes
 from retrovue_daemon.store.tables.hook_events import delete_delivered, waiting_events
@@ -21,6 +21,7 @@ from retrovue_daemon.store.tables.hooks import (
     position_of,
     store_delivery,
     store_failure,
+    store_recovery,
 )
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class HookFollower:
         self._news = asyncio.Event()
         self._due: float | None = None
         """When the changes that wait are delivered, by the monotonic clock."""
+        self._is_ready = False
         self._failures = 0
         self._since: int | None = None
         self._halvings = 0
@@ -76,6 +78,8 @@ class HookFollower:
         while True:
             self._news.clear()
             try:
+                if not self._is_ready:
+                    await self._begin()
                 pause = await self._step()
             except HookFailed as error:
                 if error.too_large and MOST_CHANGES >> self._halvings > 1:
@@ -90,6 +94,15 @@ class HookFollower:
                 await self._clock.sleep(await self._failed(HookFailed(str(InternalError(type(error).__name__)))))
             else:
                 await self._clock.wait_for(self._news, pause, name)
+
+    async def _begin(self) -> None:
+        """Find out, before there is anything to deliver, that the hook lacks its secret or its program."""
+        await asyncio.to_thread(refuse_unready, self.section)
+        self._is_ready = True
+        if self._failures:
+            log.info("hook.recovered", hook=self.section.name)
+            self._failures, self._since = 0, None
+            await self._writer.run(store_recovery, self.section.name)
 
     async def _step(self) -> float | None:
         """Deliver what is due; return in how many seconds more is, or None if nothing waits."""

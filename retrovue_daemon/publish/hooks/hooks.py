@@ -54,7 +54,7 @@ class Hooks:
         """Use these hooks from now on; those that are the same as before are not disturbed."""
         wanted = {section.name: section for section in sections}
         for section in sections:
-            for secret in section.target.secrets:
+            for secret in section.secrets():
                 self._redactor.learn(secret)
         await self._end([name for name, (each, _) in self._followers.items() if wanted.get(name) != each.section])
         self._sections = tuple(sections)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import tempfile
 from asyncio.subprocess import Process
@@ -11,6 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, Final, Self
 
 from retrovue_daemon.config.hooks import PROGRAM_PATH
+from retrovue_daemon.config.tokens import MASK
 from retrovue_daemon.errors import HookFailed
 
 if TYPE_CHECKING:
@@ -26,6 +28,10 @@ END_S: Final = 3.0
 """Seconds to wait for the end after SIGKILL: a process that waits for a dead disk does not end."""
 
 _CHUNK: Final = 64 * 1024
+
+_PUNCTUATION: Final = "'\"`;,()[]{}<>&|=:"
+_SHORTEST_PART: Final = 4
+"""Characters of a part of an argument that is removed from output; a shorter one may be part of a word."""
 
 
 async def run_program(arguments: Sequence[str], content: bytes, name: str, timeout: float) -> None:  # noqa: ASYNC109 -- the group is ended, too
@@ -55,7 +61,21 @@ async def run_program(arguments: Sequence[str], content: bytes, name: str, timeo
                 await _end_group(process)
         output.read()
         if code:
-            raise HookFailed(_how(code) + (f": {output.text}" if output.text else ""))
+            text = without_arguments(output.text, arguments)
+            raise HookFailed(_how(code) + (f": {text}" if text else ""))
+
+
+def without_arguments(text: str, arguments: Sequence[str]) -> str:
+    """Return a text that a command printed without its arguments, and without the parts of which they consist."""
+    parts = set()
+    for argument in arguments[1:]:
+        words = [word.strip(_PUNCTUATION) for word in argument.split()]
+        values = [value.strip(_PUNCTUATION) for word in words for value in re.split("[=:@]", word)[1:]]
+        parts |= {" ".join(argument.split()), *words, *values}
+    for part in sorted(parts, key=len, reverse=True):
+        if len(part) >= _SHORTEST_PART:
+            text = text.replace(part, MASK)
+    return text
 
 
 async def _started(starting: Coroutine[Any, Any, Process], name: str) -> Process:

@@ -32,9 +32,11 @@ class HookJson(msgspec.Struct, frozen=True, kw_only=True):
     next_try_at: int | None = None
 
 
-def hook_json(name: str, stored: StoredHook | None, section: HookSection | None = None) -> HookJson:
-    """Return a hook of the database, of the configuration, or of both."""
-    hook = HookJson(name=name)
+def hook_json(
+    name: str, stored: StoredHook | None, section: HookSection | None = None, *, trouble: str | None = None
+) -> HookJson:
+    """Return a hook of the database, of the configuration, or both; ``trouble`` is why it cannot be called now."""
+    hook = HookJson(name=name, error=trouble)
     if section is not None:
         hook = msgspec.structs.replace(
             hook,
@@ -54,7 +56,7 @@ def hook_json(name: str, stored: StoredHook | None, section: HookSection | None 
         events_behind=stored.events,
         events_dropped=stored.events_dropped,
         resync=stored.reads_anew,
-        error=stored.last_error,
+        error=stored.last_error or trouble,
         failing_since=stored.failing_since,
         next_try_at=stored.next_try_at,
     )

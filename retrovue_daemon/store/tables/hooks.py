@@ -78,6 +78,13 @@ def store_failure(connection: sqlite3.Connection, name: str, error: str, since: 
     )
 
 
+def store_recovery(connection: sqlite3.Connection, name: str) -> None:
+    """Store that a hook fails no more, although it has not delivered anything."""
+    connection.execute(
+        "UPDATE hooks SET failing_since = NULL, last_error = NULL, next_try_at = NULL WHERE name = ?", (name,)
+    )
+
+
 def failing_since(connection: sqlite3.Connection, name: str) -> int | None:
     """Return since when a hook fails, also across restarts; None if it does not."""
     row = connection.execute("SELECT failing_since FROM hooks WHERE name = ?", (name,)).fetchone()

@@ -178,6 +178,26 @@ async def test_nothing_is_sent_without_the_secret(start, receiver, change, tmp_p
     assert [each["id"] for each in (await receiver.next())["changes"]] == [1]
 
 
+@pytest.mark.parametrize("lack", ["secret", "program"])
+async def test_a_hook_that_lacks_its_file_waits_for_it(
+    start, receiver, change, tmp_path, events, stored, lack
+) -> None:
+    """It says so before there is anything to deliver; others are served, and it goes on once the file is there."""
+    file = tmp_path / "file"
+    keys = {"url": receiver.url, "secret_file": str(file)} if lack == "secret" else {"command": [str(file)]}
+    await start(hook(**keys), hook(name="b", url=receiver.url))
+    line = await events.next("hook.failed", hook="a")
+    assert ("looked in" if lack == "secret" else f"there is no file {file}") in line["error"]
+    await stored("SELECT failing_since > 0, last_error FROM hooks WHERE name = 'a'", [(1, line["error"])])
+    file.write_text("#!/bin/sh\n")
+    file.chmod(0o700)
+    await events.next("hook.recovered", hook="a")
+    await stored("SELECT last_error, failing_since, next_try_at, delivered_at FROM hooks", [(None,) * 4] * 2)
+    await change([1])
+    await stored("SELECT seq FROM hooks", [(1,)] * 2)
+    assert len(events.of("hook.failed")) == 1
+
+
 async def test_a_redirect_is_refused(start, receiver, change, events) -> None:
     """It would lead the content elsewhere."""
     receiver.statuses.extend([302, 307])

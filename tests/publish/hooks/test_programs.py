@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from retrovue_daemon.errors import HookFailed
+from retrovue_daemon.cli.commands.hooks import deliver_until_stopped
+from retrovue_daemon.config import parse_config
+from retrovue_daemon.errors import HookFailed, Interrupted
 from retrovue_daemon.publish.hooks import programs
+from retrovue_daemon.publish.hooks.bodies import example_body
 from retrovue_daemon.publish.hooks.programs import MOST_OUTPUT, run_program
 from tests.publish.hooks.conftest import hook
 from tests.support.patience import PATIENCE_S
@@ -70,6 +73,19 @@ async def test_another_exit_code_is_a_failure(tmp_path) -> None:
         await run_program([script(tmp_path / "hook2", "kill -9 $$")], b"", "a", 10)
 
 
+@pytest.mark.parametrize(
+    "argument", ["s3cr3t", "--key=s3cr3t", "key: s3cr3t", "curl -H 'X: s3cr3t'", "me:s3cr3t@h", "a\ts3cr3t"]
+)
+async def test_arguments_are_not_shown_in_what_it_prints(tmp_path, argument) -> None:
+    """As a whole, or in parts; the rest of the output is."""
+    program = script(tmp_path / "hook", 'echo called with "$*"; echo no s3cr3t there; exit 3')
+    with pytest.raises(HookFailed) as failed:
+        await run_program([program, argument], b"", "a", 10)
+    assert str(failed.value).startswith("the command exited with 3: called with ")
+    assert str(failed.value).endswith("no *** there")
+    assert "s3cr3t" not in str(failed.value)
+
+
 async def test_a_program_that_is_gone_is_a_failure(tmp_path) -> None:
     """It may be removed after the configuration was read."""
     with pytest.raises(HookFailed, match=r"^the command cannot be run: no such file or directory$") as failed:
@@ -112,6 +128,23 @@ async def test_a_daemon_that_stops_ends_its_commands(tmp_path, start, change, mo
             await asyncio.sleep(0.005)
     await made.stop()
     _are_gone(pids)
+
+
+async def test_a_stop_signal_ends_the_command_of_hooks_test(tmp_path, monkeypatch) -> None:
+    """With its group, also if it ignores SIGTERM."""
+    monkeypatch.setattr(programs, "GRACE_S", 0.05)
+    pids, program = tmp_path / "pids", tmp_path / "stubborn"
+    os.mkfifo(pids)
+    program.write_text(f"#!/bin/sh\ntrap '' TERM\nsleep 600 &\necho $$ $! > {pids}\nwait; sleep 600\n")
+    program.chmod(0o700)
+    (section,) = parse_config({"hooks": [{"name": "a", "on": ["changes"], "command": [str(program)]}]}).hooks
+    trying = asyncio.create_task(deliver_until_stopped(section, example_body("a", None, [])))
+    started = tmp_path / "started"
+    started.write_text(await asyncio.to_thread(pids.read_text))
+    os.kill(os.getpid(), signal.SIGTERM)
+    with pytest.raises(Interrupted):
+        await trying
+    _are_gone(started)
 
 
 async def test_a_command_that_just_starts_is_ended_with_its_children(tmp_path, monkeypatch) -> None:
