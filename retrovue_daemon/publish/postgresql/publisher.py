@@ -17,7 +17,9 @@ import structlog
 from retrovue_daemon.errors import StoreError
 from retrovue_daemon.errors.publish import PublishError
 from retrovue_daemon.publish.postgresql.target import Target
-from retrovue_daemon.publish.postgresql.worker import Progress, Worker
+from retrovue_daemon.publish.postgresql.worker import Progress, RolledBack, Worker
+from retrovue_daemon.store.feed.recording import last_entry
+from retrovue_daemon.store.file.epoch import begin_epoch, log_epoch
 from retrovue_daemon.store.tables.publishing import (
     PublishReport,
     ResyncRequest,
@@ -79,6 +81,8 @@ class Publisher:
         self._progress: Progress | None = None
         self._logged = 0
         self._changed = asyncio.Event()
+        self._known: int | None = None
+        """The newest entry of the feed at the start, until the target has been found to be no further."""
 
     async def run(self) -> Never:
         """Publish, and try again after trouble, without end."""
@@ -86,6 +90,8 @@ class Publisher:
         while True:
             reached = self._latest
             try:
+                if self._known is None and self._latest is None:
+                    self._known = await self._database.reader.run(last_entry)
                 await self._publish()
             except (PublishError, StoreError, sqlite3.Error) as error:
                 if self._latest is not reached:
@@ -107,7 +113,7 @@ class Publisher:
         def advance(progress: Progress) -> None:
             loop.call_soon_threadsafe(self._note_progress, progress)
 
-        worker = Worker(self._database.path, self._target, own_id, report, advance)
+        worker = Worker(self._database.path, self._target, own_id, report, advance, self._known)
         work = loop.create_future()
         work.add_done_callback(lambda done: done.cancelled() or done.exception())
         thread = threading.Thread(target=_into(loop, work, worker.run), name="postgresql", daemon=True)
@@ -115,6 +121,10 @@ class Publisher:
         storing = asyncio.create_task(self._keep_reported(), name="postgresql: report")
         try:
             await asyncio.shield(work)
+        except RolledBack:
+            # The readers of the feed cannot see that, nor which ids were assigned: a snapshot was put back.
+            await self._database.writer.run(begin_epoch)
+            log_epoch(self._database.path)
         finally:
             storing.cancel()
             if not work.done():
@@ -132,7 +142,7 @@ class Publisher:
         self._changed.set()
 
     def _note(self, step: Step, seconds: float, served: ResyncRequest | None) -> None:
-        self._latest = step
+        self._latest, self._known = step, None
         self._progress = None
         self._served = served or self._served
         if self._trouble is not None:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from retrovue_daemon.publish.postgresql.target import Target, connected, state_of, take_origin, upgrade
+from retrovue_daemon.store.feed.reading import feed_state
 from retrovue_daemon.store.file.visits import reading
 from retrovue_daemon.store.tables.publishing import ResyncRequest, requested_resync
 
@@ -41,6 +42,10 @@ class Progress(NamedTuple):
     total: int
 
 
+class RolledBack(Exception):
+    """The target has come further than the mirror's feed had before this process wrote to it."""
+
+
 class Stopped(Exception):
     """The publisher was asked to end."""
 
@@ -48,17 +53,25 @@ class Stopped(Exception):
 class Worker:
     """What runs in the thread. ``report`` is called there, after each step that wrote something or found nothing.
 
-    So is ``advance`` now and then, while all rows are copied.
+    So is ``advance`` now and then, while all rows are copied. If ``known`` is given, the target has come at most to
+    that entry of the feed.
     """
 
     def __init__(
-        self, path: Path, target: Target, own_id: str, report: Report, advance: Callable[[Progress], None]
+        self,
+        path: Path,
+        target: Target,
+        own_id: str,
+        report: Report,
+        advance: Callable[[Progress], None],
+        known: int | None = None,
     ) -> None:
         self._path = path
         self._target = target
         self._own_id = own_id
         self._report = report
         self._advance = advance
+        self._known = known
         self._total: int | None = None
         self._advanced = 0.0
         self._served: ResyncRequest | None = None
@@ -66,7 +79,7 @@ class Worker:
         self._connection: PatientConnection | None = None
 
     def run(self) -> None:
-        """Follow the mirror until `stop`. Raise PublishError or sqlite3.Error in case of trouble."""
+        """Follow the mirror until `stop`. Raise PublishError or sqlite3.Error in case of trouble, or RolledBack."""
         with suppress(Stopped), connected(self._target) as target, reading(self._path) as mirror:
             self._connection = target
             try:
@@ -88,6 +101,8 @@ class Worker:
         upgrade(target, self._target, rebuild=request is not None)
         take_over = request is not None and request.take_over
         state = take_origin(target, self._target, self._own_id, take_over=take_over)
+        if state is not None and self._is_ahead(state, feed_state(mirror).feed_id):
+            raise RolledBack
         seen = None
         while not self._stop.is_set():
             ((version,),) = mirror.execute("PRAGMA data_version")
@@ -111,6 +126,10 @@ class Worker:
                 self._report(step, time.monotonic() - began, request)
             self._served = request or self._served
             state = step.state
+
+    def _is_ahead(self, state: TargetState, feed_id: str) -> bool:
+        is_same = (state.mirror_id, state.feed_id) == (self._own_id, feed_id)
+        return is_same and self._known is not None and state.seq > self._known
 
     def _next(
         self, target: PatientConnection, mirror: sqlite3.Connection, state: TargetState | None, *, anew: bool

@@ -10,8 +10,15 @@ one that the last process left if both agree and
 - that process was killed since the machine started, and the log that it left is there: a power cut may lose the last
   commits, and a database that was restored has no log.
 
+Some file systems (over a network, in user space) number their files anew whenever they are mounted. Another inode
+number therefore proves nothing if all ids are those at a clean end, and the mark itself was not put back: it is as
+old as it says, by its times of modification and of change. The latter cannot be set, so a copy of both files shows.
+
 In any doubt a new epoch begins: readers read everything anew, and the ids of new rows jump. Neither loses anything.
 The file beside the database also holds the highest ids, so that they jump further if the same copy is put back again.
+
+A snapshot of a whole file system or machine that is rolled back leaves no trace. So docs/database.md says to delete
+the mark then.
 """
 
 from __future__ import annotations
@@ -20,7 +27,7 @@ import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 import structlog
@@ -45,6 +52,12 @@ _HIGHEST: Final = 2**62
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
+_SOON_NS: Final = 4 * 10**9
+"""Nanoseconds in which a mark gets its name after it was made."""
+
+_WHOLE_NS: Final = 2 * 10**9
+"""Times of marks are multiples of it, which every file system can store."""
+
 _LONGEST: Final = 100_000
 """Bytes of the mark that are read: other programs may have tables, too."""
 
@@ -52,7 +65,8 @@ _LONGEST: Final = 100_000
 class Mark(msgspec.Struct, frozen=True):
     """What the last process left: the text of the epoch (``opened``), the length of the feed, and the highest ids.
 
-    If it did not end cleanly, the length and the ids are those at its start.
+    If it did not end cleanly, the length and the ids are those at its start. ``written`` is when, in nanoseconds, by
+    the clock of the file system.
     """
 
     opened: str
@@ -61,6 +75,13 @@ class Mark(msgspec.Struct, frozen=True):
     last_seq: int
     is_clean: bool
     ids: dict[str, int] = msgspec.field(default_factory=dict)
+    written: int = 0
+
+
+class _FoundMark(NamedTuple):
+    mark: Mark
+    is_original: bool
+    """Whether no other program has put the file there."""
 
 
 def mark_path(database: Path) -> Path:
@@ -78,14 +99,16 @@ def enter(connection: sqlite3.Connection, database: Path, *, found_log: bool, mo
 
     ``found_log`` is what `left_log` said. Call this while no other process can open the database to sync.
     """
-    left, inode, boot_id = _read(mark_path(database)), database.stat().st_ino, _boot_id()
+    found, inode, boot_id = _read(mark_path(database)), database.stat().st_ino, _boot_id()
+    left = None if found is None else found.mark
     ((opened,),) = connection.execute("SELECT opened FROM feed")
-    last = last_entry(connection)
-    was_killed = left is not None and not left.is_clean
-    is_whole = found_log and left is not None and left.boot_id == boot_id if was_killed else True
-    goes_on = left is not None and (left.opened, left.inode) == (opened, inode) and left.last_seq <= last
     # Without the text, no process of this release has had the database, and no feed was read.
-    begins = opened is not None and not (goes_on and is_whole)
+    begins = opened is not None and not (
+        found is not None
+        and (found.mark.opened == opened and found.mark.last_seq <= last_entry(connection))
+        and (found.mark.inode == inode or _is_as_left(connection, found))
+        and (found.mark.is_clean or (found_log and found.mark.boot_id == boot_id))
+    )
     if begins or opened is None:
         # Else nothing is written: a sync without changes writes as little as possible.
         opened = secrets.token_hex(8)
@@ -97,10 +120,14 @@ def enter(connection: sqlite3.Connection, database: Path, *, found_log: bool, mo
         connection.execute("COMMIT")
     mark = Mark(opened, inode, boot_id, last_entry(connection), is_clean=False, ids=highest_ids(connection))
     if begins:
-        hint = "readers of the change feed read everything anew; ids of new items jump by a million"
-        log.warning("feed.epoch_began", database=str(database), hint=hint)
+        log_epoch(database)
     _write(database, mark, mode)
     return mark
+
+
+def _is_as_left(connection: sqlite3.Connection, found: _FoundMark) -> bool:
+    """Return whether nothing shows that this is not the file that the last process closed, but its inode number."""
+    return found.is_original and highest_ids(connection) == found.mark.ids
 
 
 def leave(database: Path, mark: Mark, last_seq: int, ids: dict[str, int], *, mode: int = 0o600) -> None:
@@ -112,6 +139,12 @@ def begin_epoch(connection: sqlite3.Connection) -> None:
     """Give the feed another id, and let all ids jump, within the caller's transaction."""
     keep_free(connection, {name: last + JUMP for name, last in highest_ids(connection).items()})
     connection.execute("UPDATE feed SET feed_id = lower(hex(randomblob(16)))")
+
+
+def log_epoch(database: Path) -> None:
+    """Log that a new epoch began."""
+    hint = "readers of the change feed read everything anew; ids of new items jump by a million"
+    log.warning("feed.epoch_began", database=str(database), hint=hint)
 
 
 def keep_free(connection: sqlite3.Connection, ids: Mapping[str, int]) -> None:
@@ -141,14 +174,16 @@ def _boot_id() -> str | None:
         return None
 
 
-def _read(path: Path) -> Mark | None:
+def _read(path: Path) -> _FoundMark | None:
     """Return the mark; None if there is none that can be read."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
     try:
-        return msgspec.json.decode(os.read(descriptor, _LONGEST), type=Mark)
+        mark, state = msgspec.json.decode(os.read(descriptor, _LONGEST), type=Mark), os.fstat(descriptor)
+        is_named_at_once = 0 <= state.st_ctime_ns - mark.written <= _SOON_NS
+        return _FoundMark(mark, is_original=state.st_mtime_ns == mark.written and is_named_at_once)
     except (OSError, msgspec.DecodeError):
         return None
     finally:
@@ -163,7 +198,9 @@ def _write(database: Path, mark: Mark, mode: int) -> None:
         partial.unlink(missing_ok=True)
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         try:
-            os.write(descriptor, msgspec.json.encode(mark))
+            written = os.fstat(descriptor).st_mtime_ns // _WHOLE_NS * _WHOLE_NS
+            os.write(descriptor, msgspec.json.encode(msgspec.structs.replace(mark, written=written)))
+            os.utime(descriptor, ns=(written, written))
             owner = database.stat()
             if os.geteuid() == 0 and owner.st_uid:
                 os.fchown(descriptor, owner.st_uid, owner.st_gid)

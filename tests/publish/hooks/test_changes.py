@@ -130,8 +130,9 @@ async def test_what_was_delivered_but_not_recorded_comes_twice_at_most(start, re
     [
         "UPDATE feed SET feed_id = 'another'",
         "UPDATE feed SET floor = 2",
+        "UPDATE hooks SET seq = 3",
     ],
-    ids=["a restored database", "entries that were deleted"],
+    ids=["a restored database", "entries that were deleted", "a feed that was put back"],
 )
 async def test_a_reader_that_must_begin_anew_is_told(start, receiver, change, database, stored, sql) -> None:
     """Another feed, or one that does not go back so far: nothing is listed, and what follows comes as usual."""

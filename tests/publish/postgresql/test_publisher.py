@@ -23,6 +23,8 @@ from retrovue_daemon.publish.postgresql.publication import Publication
 from retrovue_daemon.publish.postgresql.publisher import Publisher
 from retrovue_daemon.publish.postgresql.target import Target
 from retrovue_daemon.store.database import open_database
+from retrovue_daemon.store.feed.reading import feed_state
+from retrovue_daemon.store.file.epoch import JUMP
 from retrovue_daemon.store.file.visits import reading
 from retrovue_daemon.store.tables.publishing import PublishReport, read_report, request_resync
 from tests.support.clocks import FakeClock
@@ -102,6 +104,55 @@ async def test_it_fills_an_empty_schema_and_follows(publishing, database, server
     published = await events.next("postgresql.published")
     assert (published["level"], published["seq"]) == ("debug", filled["seq"] + 1)
     assert not differences(server, path, schema)
+
+
+PUT_BACK = (
+    "DELETE FROM change_batches WHERE seq > {seq}",
+    "UPDATE sqlite_sequence SET seq = {seq} WHERE name = 'change_batches'",
+)
+
+
+async def test_a_mirror_that_a_snapshot_put_back_begins_a_new_epoch(
+    publishing, database, server, schema, path, events, clock
+) -> None:
+    """The target has come further than the feed, so ids are known that would be assigned again: they jump."""
+    first = await publishing()
+    filled = await events.next("postgresql.filled")
+    first.cancel()
+    await asyncio.wait([first])
+    before = await database.reader.run(feed_state)
+
+    def put_back(connection: sqlite3.Connection) -> None:
+        for statement in PUT_BACK:
+            connection.execute(statement.format(seq=filled["seq"] - 1))
+
+    await database.writer.run(put_back)
+    await publishing()
+    assert (await events.next("feed.epoch_began"))["level"] == "warning"
+    await rename(database, "attic")
+    await clock.wake("postgresql")
+    again = await events.next("postgresql.filled")
+    after = await database.reader.run(feed_state)
+    assert after.feed_id != before.feed_id
+    assert again["seq"] == after.last_seq == filled["seq"] + JUMP
+    assert not differences(server, path, schema)
+    assert len([line for line in events.lines if line["event"] == "feed.epoch_began"]) == 1
+
+
+async def test_entries_of_this_process_are_no_sign_of_a_snapshot(publishing, database, events, server, clock) -> None:
+    """A server that is away after the target was filled finds the target further than the feed was at the start."""
+    await publishing()
+    await events.next("postgresql.filled")
+    await rename(database, "attic")
+    await events.next("postgresql.published")
+    with closing(server.connect("public")) as looker:
+        query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'retrovue-daemon'"
+        looker.execute(query)
+    await rename(database, "loft")
+    await events.next("postgresql.failed")
+    await clock.wake("postgresql")
+    await events.next("postgresql.published")
+    assert not [line for line in events.lines if line["event"] == "feed.epoch_began"]
 
 
 @pytest.fixture

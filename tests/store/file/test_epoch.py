@@ -74,9 +74,13 @@ def _replaced(path: Path, copy: Path) -> None:
     copy.replace(path)
 
 
-def _copied_back(path: Path, _copy: Path) -> None:
-    shutil.copyfile(path, path.with_name("moved.db"))
-    path.with_name("moved.db").replace(path)
+def _with_mark_of_then(path: Path, copy: Path) -> None:
+    """Put both files back, as they were an hour ago, with the times of then."""
+    mark = _mark(copy)
+    copy.replace(path)
+    then = mark.written - 3600 * 10**9
+    mark_path(path).write_bytes(msgspec.json.encode(msgspec.structs.replace(mark, written=then)))
+    os.utime(mark_path(path), ns=(then, then))
 
 
 def _without_mark(path: Path, _copy: Path) -> None:
@@ -87,12 +91,13 @@ def _with_garbage(path: Path, _copy: Path) -> None:
     mark_path(path).write_bytes(b"\0" * 50)
 
 
-@pytest.mark.parametrize("put_back", [_overwritten, _replaced, _copied_back, _without_mark, _with_garbage])
+@pytest.mark.parametrize("put_back", [_overwritten, _replaced, _with_mark_of_then, _without_mark, _with_garbage])
 async def test_a_database_that_may_be_an_earlier_one_begins_a_new_epoch(path, tmp_path, put_back) -> None:
     """Once: the next start goes on. No id is assigned again that may have been assigned after the copy was made."""
     first = await _sync(path, "first")
     copy = tmp_path / "copy.db"
-    shutil.copyfile(path, copy)
+    for name in (path, mark_path(path)):
+        shutil.copyfile(name, copy.with_name(name.name.replace("mirror", "copy")))
     await _sync(path, "second")
     put_back(path, copy)
     after = await _sync(path, "third")
@@ -116,13 +121,49 @@ async def test_the_same_copy_may_be_put_back_again(path, tmp_path) -> None:
     assert ids == [2, JUMP + 3, 2 * JUMP + 4], "the first one was what the last process left"
 
 
+def _mark(path: Path) -> Mark:
+    return msgspec.json.decode(mark_path(path).read_bytes(), type=Mark)
+
+
+def _moved(path: Path) -> None:
+    """Give the file another inode number, as some file systems do whenever they are mounted."""
+    shutil.copyfile(path, path.with_name("moved.db"))
+    path.with_name("moved.db").replace(path)
+
+
+async def test_an_inode_number_that_changes_is_no_restore(path) -> None:
+    """If all ids are those of the clean end, and the mark was not put back, either."""
+    first = await _sync(path, "first")
+    for _ in range(2):
+        _moved(path)
+        assert (await _sync(path)).feed_id == first.feed_id
+    assert _mark(path).ids["change_batches"] == first.last_seq
+
+
+@pytest.mark.parametrize("differs", ["an id", "the mark is a copy", "the mark was put back", "killed"])
+async def test_an_inode_number_that_changes_counts_with_any_other_doubt(path, differs) -> None:
+    """Another program may have written to the file that was there before, or both files are from a backup."""
+    first = await _sync(path, "first")
+    _moved(path)
+    mark = _mark(path)
+    if differs == "an id":
+        mark.ids["sync_requests"] += 1
+    if differs == "killed":
+        mark = msgspec.structs.replace(mark, is_clean=False)
+    if differs == "the mark was put back":
+        mark = msgspec.structs.replace(mark, written=mark.written - 6 * 10**9)
+    mark_path(path).write_bytes(msgspec.json.encode(mark))
+    if differs != "the mark is a copy":
+        os.utime(mark_path(path), ns=(mark.written, mark.written))
+    assert (await _sync(path)).feed_id != first.feed_id
+
+
 @pytest.fixture
 def killed(path: Path) -> Callable[..., Mark]:
     """Leave the database as a process that was killed does; return the mark."""
 
     def kill(**changes: object) -> Mark:
-        mark = msgspec.json.decode(mark_path(path).read_bytes(), type=Mark)
-        mark = msgspec.structs.replace(mark, is_clean=False, **changes)
+        mark = msgspec.structs.replace(_mark(path), is_clean=False, **changes)
         mark_path(path).write_bytes(msgspec.json.encode(mark))
         return mark
 
