@@ -135,14 +135,19 @@ def connected(target: Target) -> Iterator[PatientConnection]:
         connection = PatientConnection.connect(url, autocommit=True, **_SERVER_SETTINGS)  # type: ignore[arg-type]
     try:
         with explained(target.url, target.schema):
-            for name, value in _SESSION_SETTINGS.items():
-                quoted = value.format(schema=f'"{target.schema}"')
-                connection.execute("SELECT set_config(%s, %s, false)", (name, quoted))
-            if connection.info.server_version >= _WITH_IDLE_TIMEOUT:
-                connection.execute("SET idle_session_timeout = 0")
+            _set_session(connection, target.schema)
             yield connection
     finally:
         connection.close()
+
+
+def _set_session(connection: PatientConnection, schema: str) -> None:
+    """Apply all settings in one statement: until it ends, the limits that an administrator set for the role apply."""
+    settings = {name: value.format(schema=f'"{schema}"') for name, value in _SESSION_SETTINGS.items()}
+    if connection.info.server_version >= _WITH_IDLE_TIMEOUT:
+        settings["idle_session_timeout"] = "0"
+    calls = ", ".join(["set_config(%s, %s, false)"] * len(settings))
+    connection.execute(f"SELECT {calls}", [text for setting in settings.items() for text in setting])
 
 
 def _refuse_unreadable(url: str) -> None:

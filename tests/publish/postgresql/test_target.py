@@ -93,7 +93,7 @@ def test_a_standby_is_trouble_that_may_pass(server, schema, role) -> None:
 
 
 HINDERING = {
-    "statement_timeout": "1ms", "lock_timeout": "1ms", "idle_session_timeout": "100ms", "search_path": "nowhere",
+    "statement_timeout": "250ms", "lock_timeout": "1ms", "idle_session_timeout": "250ms", "search_path": "nowhere",
     "idle_in_transaction_session_timeout": "1ms", "client_encoding": "LATIN1", "DateStyle": "German",
     "standard_conforming_strings": "off", "default_transaction_isolation": "serializable",
 }  # fmt: skip
