@@ -10,6 +10,7 @@
     ├── UnknownShow            no synced library has a show of this title
     ├── AmbiguousShow          several shows have this title
     ├── BadInput               an argument or a request is invalid
+    │   ├── BadOption              the value of an option or form field is invalid
     │   ├── UnknownName            no object of its kind has this name
     │   ├── UnknownId              no object of its kind has this id
     │   ├── AmbiguousName          several objects have this name
@@ -70,6 +71,7 @@ from retrovue_daemon.errors.hooks import HookFailed
 from retrovue_daemon.errors.input import (
     AmbiguousName,
     BadInput,
+    BadOption,
     BadRequest,
     DefinedByConfig,
     OutputFailed,
@@ -132,6 +134,7 @@ __all__ = [
     "AnswerTooLarge",
     "BadAnswer",
     "BadInput",
+    "BadOption",
     "BadRequest",
     "ConfigError",
     "ConfigProblem",

@@ -24,6 +24,15 @@ class BadInput(DaemonError):
         return self.message
 
 
+class BadOption(BadInput):
+    """The value of an option or form field is invalid; ``problem`` says why, and ``field`` is its name in Python."""
+
+    def __init__(self, field: str, problem: str, *, hint: str | None = None) -> None:
+        super().__init__(f"--{field.replace('_', '-')} {problem}", hint=hint)
+        self.field = field
+        self.problem = problem
+
+
 class ReadAnew(DaemonError):
     """The change feed does not go on from a reader's position; it holds the entries after ``floor`` to ``last_seq``.
 

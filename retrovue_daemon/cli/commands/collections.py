@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retrovue_daemon.cli import choices
 from retrovue_daemon.cli.completion import stored_names
 from retrovue_daemon.cli.display.output import print_json, print_line, print_table
 from retrovue_daemon.cli.display.table import Table
@@ -20,6 +19,7 @@ from retrovue_daemon.cli.options import (
 )
 from retrovue_daemon.cli.place import find_place
 from retrovue_daemon.errors import AmbiguousName, UnknownName
+from retrovue_daemon.service.named import choose_libraries
 from retrovue_daemon.units import plural
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _collections(connection: sqlite3.Connection, server: str | None, library: st
 
     if server is library is None:
         return listed_collections(connection)
-    chosen = choices.choose_libraries(read_libraries(connection), library, server)
+    chosen = choose_libraries(read_libraries(connection), library, server)
     return listed_collections(connection, [each.id for each in chosen])
 
 

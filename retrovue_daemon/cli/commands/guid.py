@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from retrovue_daemon.cli.display.output import print_json, print_line
-from retrovue_daemon.cli.filters import read_guid
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, command_group
+from retrovue_daemon.service.item_choice import read_guid
 
 app = command_group(
     "Parse the guids with which Plex identifies films and shows.",

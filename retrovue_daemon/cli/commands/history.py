@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retrovue_daemon.cli import choices
 from retrovue_daemon.cli.display.findings import finding_lines
 from retrovue_daemon.cli.display.output import print_json, print_line, print_table
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, LibraryOption, ServerOption
 from retrovue_daemon.cli.place import find_place
+from retrovue_daemon.service.named import choose_libraries, choose_servers
 from retrovue_daemon.units import lasting, moment, size
 
 if TYPE_CHECKING:
@@ -56,10 +56,10 @@ def history(
 
     place = find_place(config, database)
     state = read_condition(place.path)
-    servers = choices.choose_servers(state.servers, server)
+    servers = choose_servers(state.servers, server)
     libraries = [each for each in state.libraries if each.server_id in {server.id for server in servers}]
     if library is not None:
-        libraries = choices.choose_libraries(libraries, library, None)
+        libraries = choose_libraries(libraries, library, None)
     ids = None if server is library is None else [each.id for each in libraries]
     with visits.reading(place.path) as connection:
         passes = overview.passes(connection, library_ids=ids, limit=limit)

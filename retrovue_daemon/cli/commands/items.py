@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias, cast
 
 import typer
 
-from retrovue_daemon.cli import choices
 from retrovue_daemon.cli.display.output import (
     print_failure,
     print_json,
@@ -28,6 +27,7 @@ from retrovue_daemon.cli.options import (
 )
 from retrovue_daemon.cli.place import find_place
 from retrovue_daemon.errors import AmbiguousName, BadInput
+from retrovue_daemon.service.named import choose_server
 from retrovue_daemon.units import moment, plural, running_time, size
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def show_item(
     place = find_place(config, database)
     with visits.reading(place.path) as connection:
         kinds = tuple(Kind) if kind is None else (Kind(kind.value),)
-        server_id = None if server is None else choices.choose_server(read_servers(connection), server).id
+        server_id = None if server is None else choose_server(read_servers(connection), server).id
         found = catalog.numbered(
             connection, number.strip(), kinds, server_id, [by.value] if by else ["id", "rating-key"]
         )

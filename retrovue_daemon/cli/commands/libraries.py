@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from retrovue_daemon.cli import choices
 from retrovue_daemon.cli.completion import library_names, server_names
 from retrovue_daemon.cli.display.output import print_json, print_table, print_warning
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, ServerOption, command_group
 from retrovue_daemon.cli.place import Place, find_place
 from retrovue_daemon.errors import DefinedByConfig
+from retrovue_daemon.service.named import choose_libraries, choose_library
 from retrovue_daemon.units import ago, plural
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def list_libraries(
 
     place = find_place(config, database)
     with visits.reading(place.path) as connection:
-        libraries = choices.choose_libraries(read_libraries(connection), None, server)
+        libraries = choose_libraries(read_libraries(connection), None, server)
         contents = overview.contents(connection)
     if as_json:
         print_json({"libraries": [library_json(library, contents.get(library.id)) for library in libraries]})
@@ -151,7 +151,7 @@ def set_priority(
 
     place = find_place(config, database)
     with visits.changing(place.path) as connection:
-        chosen = choices.choose_library(read_libraries(connection), library, server)
+        chosen = choose_library(read_libraries(connection), library, server)
         section = place.section(chosen.server)
         if section is not None and section.libraries is not None:
             raise DefinedByConfig(chosen.server, "the order of its libraries", place.source)
@@ -169,7 +169,7 @@ def _switch(place: Place, name: str, server: str | None, *, enabled: bool, as_js
     from retrovue_daemon.store.tables.libraries import read_libraries, set_library_enabled  # noqa: PLC0415 -- not for --help
 
     with visits.changing(place.path) as connection:
-        library = choices.choose_library(read_libraries(connection), name, server)
+        library = choose_library(read_libraries(connection), name, server)
         set_library_enabled(connection, library.id, enabled=enabled, now=int(time.time()))
         after = _now(connection, library.id)
     word, was = "on" if enabled else "off", library.sync_enabled == enabled

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retrovue_daemon.cli import choices
 from retrovue_daemon.cli.commands.mappings.add import add_mapping
 from retrovue_daemon.cli.display.output import print_failure, print_json, print_line, print_table, print_warning
 from retrovue_daemon.cli.display.table import Table
@@ -21,6 +20,7 @@ from retrovue_daemon.cli.options import (
 )
 from retrovue_daemon.cli.place import find_place
 from retrovue_daemon.errors import BadInput, DefinedByConfig
+from retrovue_daemon.service.named import choose_libraries, choose_servers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +57,7 @@ def list_mappings(
 
     place = find_place(config, database)
     with visits.reading(place.path) as connection:
-        chosen = {entry.id for entry in choices.choose_servers(read_servers(connection), server)}
+        chosen = {entry.id for entry in choose_servers(read_servers(connection), server)}
         stored = [entry for entry in read_mappings(connection) if entry.server_id in chosen]
     if as_json:
         print_json({"mappings": [mapping_json(entry) for entry in stored]})
@@ -136,10 +136,10 @@ def try_path(
 
     place = find_place(config, database)
     with visits.reading(place.path) as connection:
-        servers = choices.choose_servers(read_servers(connection), server)
+        servers = choose_servers(read_servers(connection), server)
         libraries = read_libraries(connection)
         if library is not None:
-            libraries = choices.choose_libraries(libraries, library, server)
+            libraries = choose_libraries(libraries, library, server)
         stored = read_mappings(connection)
     results = try_mappings(path, servers, libraries, stored, given=library is not None)
     if as_json:
@@ -186,7 +186,7 @@ def suggest_mappings(
 
     place = find_place(config, database)
     with visits.reading(place.path) as connection:
-        chosen = {entry.id for entry in choices.choose_servers(read_servers(connection), server)}
+        chosen = {entry.id for entry in choose_servers(read_servers(connection), server)}
         libraries = [library for library in read_libraries(connection) if library.server_id in chosen]
         stored = [entry for entry in read_mappings(connection) if entry.server_id in chosen]
         ids = [library.id for library in libraries]

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retrovue_daemon.cli import choices
 from retrovue_daemon.cli.display.output import print_json, print_line, print_warning
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, LibraryOption, ServerOption
 from retrovue_daemon.cli.place import find_place
 from retrovue_daemon.errors import BadInput, ConfigError
+from retrovue_daemon.service.named import choose_library, choose_server
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +78,7 @@ def add_mapping(
 
 def _one_server(servers: Sequence[StoredServer], name: str | None) -> StoredServer:
     if name is not None:
-        return choices.choose_server(servers, name)
+        return choose_server(servers, name)
     if len(servers) == 1:
         return servers[0]
     if not servers:
@@ -91,7 +91,7 @@ def _title(libraries: Sequence[StoredLibrary], name: str, server: StoredServer) 
     """Return the title of a library; before the first contact with the server, any title is accepted."""
     if not any(library.server_id == server.id for library in libraries):
         return name
-    return choices.choose_library(libraries, name, server.name).name
+    return choose_library(libraries, name, server.name).name
 
 
 def _checked(plex_path: str, local_path: str, title: str | None, root: str | None) -> PathMapping:

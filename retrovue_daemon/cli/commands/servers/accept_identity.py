@@ -16,6 +16,7 @@ from retrovue_daemon.cli.display.prompts import confirm, require_yes
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, DryRunOption, JsonOption, YesOption
 from retrovue_daemon.cli.place import find_place
 from retrovue_daemon.errors import PlexError
+from retrovue_daemon.service.named import choose_server
 from retrovue_daemon.units import plural
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def accept_identity(
     require_yes(yes=yes, dry_run=dry_run, as_json=as_json)
     place = find_place(config, database, needs_tokens=True)
     with visits.reading(place.path) as connection:
-        server = choices.choose_server(read_servers(connection), name)
+        server = choose_server(read_servers(connection), name)
         counts = belongings(connection, server.id)
     items = sum(counts[table] for table in ("movies", "shows", "seasons", "episodes"))
     found = _machine(choices.section_of_server(place, server))

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retrovue_daemon.cli import choices
 from retrovue_daemon.cli.completion import server_names
 from retrovue_daemon.cli.display.output import print_failure
 from retrovue_daemon.cli.display.toml import server_text
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption
 from retrovue_daemon.cli.place import find_place
+from retrovue_daemon.service.named import choose_server
 
 if TYPE_CHECKING:
     from retrovue_daemon.records import PathMapping
@@ -53,7 +53,7 @@ def export_servers(
         stored = read_mappings(connection)
         libraries = read_libraries(connection)
     if names:
-        servers = [choices.choose_server(servers, name) for name in names]
+        servers = [choose_server(servers, name) for name in names]
     else:
         servers = [server for server in servers if server.source == "database" and server.is_active]
     for server in servers:
