@@ -227,6 +227,16 @@ def test_an_unusable_database_is_moved_away(on, database, copy, tmp_path, spoil)
     assert database.stat().st_mode == kept.stat().st_mode
 
 
+@pytest.mark.parametrize("content", [b"a letter" * 100, bytes(8192), b"x"])
+def test_a_database_without_its_beginning_is_moved_away(on, database, copy, tmp_path, content) -> None:
+    """It is no database any more; the mark of the last process shows that it was one of ours."""
+    database.write_bytes(content)
+    database.with_name("mirror.db.epoch").write_text("{}")
+    assert on("database", "restore", copy, "--yes").code == 0
+    assert len(_films(database)) == 36
+    assert min(tmp_path.glob("mirror.db.before-restore-*")).read_bytes() == content
+
+
 @pytest.mark.parametrize("left", [None, b""])
 def test_a_missing_database_is_made(on, database, copy, left) -> None:
     """A log without a database belongs to none."""

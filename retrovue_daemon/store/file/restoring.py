@@ -20,7 +20,7 @@ import msgspec
 from retrovue_daemon.errors import BadInput, DatabaseDamaged, DatabaseHeld, DatabaseUnusable, StoreError, WriteFailed
 from retrovue_daemon.store.file.companions import COMPANIONS, companion
 from retrovue_daemon.store.file.copies import filled, scratch_file, written
-from retrovue_daemon.store.file.epoch import JUMP, begin_epoch, keep_free
+from retrovue_daemon.store.file.epoch import JUMP, begin_epoch, keep_free, mark_path
 from retrovue_daemon.store.file.lock import database_lock
 from retrovue_daemon.store.file.maintenance import backup, is_damage
 from retrovue_daemon.store.file.opening import mode_of
@@ -192,7 +192,7 @@ def _keep(
             return True
         flaw = DatabaseUnusable(path, f"has schema version {version}, which is not that of this release")
     except DatabaseUnusable as error:
-        _refuse_unless_damaged(error)
+        _refuse_unless_damaged(path, error)
         flaw = error
     if daemon is not None:
         flaw.hint = "stop the daemon, then restore again"
@@ -200,10 +200,15 @@ def _keep(
     return False
 
 
-def _refuse_unless_damaged(error: DatabaseUnusable) -> None:
-    """Raise the error unless it means that a database of ours is damaged: nothing else is moved away."""
+def _refuse_unless_damaged(path: Path, error: DatabaseUnusable) -> None:
+    """Raise the error unless it means that a database of ours is damaged: nothing else is moved away.
+
+    Of a file whose first bytes are damaged, only the mark beside it shows that it was a database of ours.
+    """
     cause = error.__cause__
     if isinstance(cause, sqlite3.Error) and cause.sqlite_errorname == "SQLITE_NOTADB":
+        if mark_path(path).is_file():
+            return
         error.hint = "if this is the damaged database, move it away, with its -wal and -shm files; then restore again"
         raise error
     if not isinstance(error, DatabaseDamaged) and not (isinstance(cause, sqlite3.Error) and is_damage(cause)):

@@ -39,7 +39,8 @@ def restore_database(
     The content of the database is first saved in a file beside it, named DATABASE.before-restore-TIME, which you can
     restore in turn, or delete. Every program that has the database open then sees the old content or the new one,
     nothing in between. A running daemon stops its passes and continues with the new content at once. If the database
-    is damaged, stop the daemon first: the database is then moved away under that name, with its log. Do not replace
+    is damaged, stop the daemon first: the database is then moved away under that name, with its log. A file that is
+    no database at all is only moved away if DATABASE.epoch beside it shows that it was the daemon's. Do not replace
     the file yourself while the daemon runs. With `--json`, either `--yes` or `--dry-run` is required.
 
     Examples:
