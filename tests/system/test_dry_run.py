@@ -53,6 +53,8 @@ async def test_it_names_every_change_and_writes_nothing(synced, config_file, com
     }
     assert _content(path) == before
     assert not list(copies.iterdir())
+    # The copy was put nowhere, and readers of the change feed need not begin anew.
+    assert not [line for line in done.err.splitlines() if "feed.epoch_began" in line or "warning" in line]
 
 
 async def test_it_shows_what_the_guard_would_hold_back(synced, config_file, commands, path) -> None:

@@ -25,7 +25,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from contextlib import suppress
+import sqlite3
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -36,7 +37,6 @@ from retrovue_daemon.store.feed.recording import last_entry
 from retrovue_daemon.store.file.companions import companion, has_content, log_of
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Mapping
 
 log = structlog.get_logger()
@@ -133,6 +133,12 @@ def _is_as_left(connection: sqlite3.Connection, found: _FoundMark) -> bool:
 def leave(database: Path, mark: Mark, last_seq: int, ids: dict[str, int], *, mode: int = 0o600) -> None:
     """Note that a process ended cleanly after this entry of the feed, with these highest ids."""
     _write(database, msgspec.structs.replace(mark, last_seq=last_seq, ids=ids, is_clean=True), mode)
+
+
+def as_new(copy: Path) -> None:
+    """Make a copy of a database one that no process has had, so that opening it begins no new epoch."""
+    with closing(sqlite3.connect(copy)) as connection, connection:
+        connection.execute("UPDATE feed SET opened = NULL")
 
 
 def begin_epoch(connection: sqlite3.Connection) -> None:

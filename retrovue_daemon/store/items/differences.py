@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import msgspec
 
 from retrovue_daemon.errors import DatabaseUnusable
+from retrovue_daemon.store.file.epoch import as_new
 from retrovue_daemon.store.file.visits import reading
 from retrovue_daemon.store.items.lookup import TABLES, json_list
 from retrovue_daemon.store.items.titles import TITLES
@@ -56,13 +57,14 @@ def backup(source: Path, target: Path) -> None:
 
 
 def copy_twice(source: Path, before: Path, after: Path) -> None:
-    """Make two identical copies of a database, or none if it does not exist yet. Raise DatabaseUnusable."""
+    """Make two copies of a database, the second to be synced; none if it does not exist. Raise DatabaseUnusable."""
     if not source.exists() or source.stat().st_size == 0:
         return
     try:
         with reading(source) as connection, closing(sqlite3.connect(before)) as copy:
             connection.backup(copy)
         backup(before, after)
+        as_new(after)
     except sqlite3.Error as error:
         hint = "check that it is a database of this program, and that the directory for temporary files has room"
         raise DatabaseUnusable(source, f"cannot be copied: {error}", hint=hint) from error
