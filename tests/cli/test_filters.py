@@ -11,7 +11,7 @@ from contextlib import closing
 
 import pytest
 
-from retrovue_daemon.store.items.chosen import SORT_KEYS
+from retrovue_daemon.store.items.columns import SORT_KEYS
 
 METROPOLIS = "(SELECT id FROM movies WHERE title = 'Metropolis')"
 KEEPERS = "(SELECT id FROM shows WHERE title = 'The Lighthouse Keepers')"

@@ -78,7 +78,8 @@ def export(
     - `retrovue-daemon export - --format ndjson --added-since 7d | jq -r .title`
     """
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.store.items.chosen import EXPORTED, Chosen  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.store.items.chosen import Chosen  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.store.items.columns import EXPORTED  # noqa: PLC0415 -- likewise
 
     to_stdout = file == "-"
     form = _form(file, form)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from retrovue_daemon.store.items.catalog import Row
-    from retrovue_daemon.store.items.chosen import Found
+    from retrovue_daemon.store.items.columns import Found
 
 app = command_group(
     "Search the stored films, shows, seasons and episodes, or show one in detail.",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from retrovue_daemon.config.values import is_utf8
 from retrovue_daemon.records import Kind
-from retrovue_daemon.store.items.chosen import Found, select_found
+from retrovue_daemon.store.items.columns import Found, select_found
 from retrovue_daemon.store.items.lookup import GUID_TABLES, TABLES
 
 if TYPE_CHECKING:

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-import msgspec
-
 from retrovue_daemon.config.values import is_utf8
+from retrovue_daemon.errors import BadInput
 from retrovue_daemon.records import Kind
+from retrovue_daemon.store.items.columns import (
+    FOUND,
+    FROM,
+    HIT,
+    SORT_KEYS,
+    TITLE,
+    Found,
+    Hit,
+    expression,
+    of_kinds,
+    select_found,
+)
 from retrovue_daemon.store.items.filters import FILES, PLAYED, Condition
 from retrovue_daemon.store.items.lookup import TABLES, json_list
 from retrovue_daemon.store.items.titles import simplified
@@ -19,144 +31,17 @@ from retrovue_daemon.store.items.word_matches import WordMatches
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
+    from retrovue_daemon.store.items.columns import Columns
     from retrovue_daemon.store.items.filters import Filters
 
-    Columns: TypeAlias = Mapping[str, str | Mapping[Kind, str]]
 
-_FROM: Final = {
-    kind: f"{TABLES[kind]} AS i JOIN libraries AS l ON l.id = i.library_id"
-    " JOIN plex_servers AS s ON s.id = i.server_id"
-    + (" LEFT JOIN shows AS w ON w.id = i.show_id" if kind in {Kind.SEASON, Kind.EPISODE} else "")
-    for kind in Kind
-}
-_TITLE: Final = {kind: "i.episode_title" if kind is Kind.EPISODE else "i.title" for kind in Kind}
-_SHOW: Final = {Kind.SEASON: "w.title", Kind.EPISODE: "w.title"}
-_SEASON_NUMBER: Final = {Kind.SEASON: "i.season_number", Kind.EPISODE: "i.season_number"}
-_EPISODE_NUMBER: Final = {Kind.EPISODE: "i.episode_number"}
-_MOVIES_AND_SHOWS: Final = (Kind.MOVIE, Kind.SHOW)
+MOST_RANKED: Final = 500
+"""Matches of each kind among which the best are sought by a page."""
 
-
-def _of(expression: str, *kinds: Kind) -> dict[Kind, str]:
-    return dict.fromkeys(kinds, expression)
-
-
-_FOUND: Final[Columns] = {
-    "kind": {kind: f"'{kind.value}'" for kind in Kind},
-    "id": "i.id",
-    "rating_key": "i.rating_key",
-    "title": _TITLE,
-    "year": _of("i.year", *_MOVIES_AND_SHOWS),
-    "edition_title": _of("i.edition_title", Kind.MOVIE),
-    "show": _SHOW,
-    "season_number": _SEASON_NUMBER,
-    "episode_number": _EPISODE_NUMBER,
-    "library": "l.library_name",
-    "server": "s.name",
-    "state": "i.state",
-}
-
-
-def _tags(kind: str, table: str, owner: str) -> str:
-    return (
-        "(SELECT group_concat(name, char(31)) FROM"
-        f" (SELECT t.name FROM {table}_tags AS x JOIN tags AS t ON t.id = x.tag_id"
-        f" WHERE x.{table}_id = {owner} AND t.kind = '{kind}' ORDER BY x.position))"
-    )
-
-
-EXPORTED: Final[Columns] = {
-    **_FOUND,
-    "guid": "i.source_id",
-    "title_sort": "i.title_sort",
-    "original_title": _of("i.original_title", Kind.MOVIE, Kind.SHOW, Kind.EPISODE),
-    "released": _of("i.originally_available_at", Kind.MOVIE, Kind.SHOW, Kind.EPISODE),
-    "duration": _of("i.duration", *PLAYED),
-    "content_rating": {Kind.MOVIE: "i.rating", Kind.SHOW: "i.show_rating", Kind.EPISODE: "i.rating"},
-    "critic_rating": "i.critic_rating",
-    "audience_rating": "i.audience_rating",
-    "genres": {
-        Kind.MOVIE: f"ifnull({_tags('genre', 'movie', 'i.id')}, replace(i.genre, ', ', char(31)))",
-        Kind.SHOW: f"ifnull({_tags('genre', 'show', 'i.id')}, replace(i.genre, ', ', char(31)))",
-        Kind.SEASON: f"ifnull({_tags('genre', 'show', 'w.id')}, replace(w.genre, ', ', char(31)))",
-        Kind.EPISODE: f"ifnull({_tags('genre', 'show', 'w.id')}, replace(w.genre, ', ', char(31)))",
-    },
-    "labels": {kind: _tags("label", kind.value, "i.id") for kind in (Kind.MOVIE, Kind.SHOW, Kind.EPISODE)},
-    "summary": {
-        Kind.MOVIE: "i.summary",
-        Kind.SHOW: "i.show_summary",
-        Kind.SEASON: "i.summary",
-        Kind.EPISODE: "i.summary",
-    },
-    "studio": _of("i.studio", *_MOVIES_AND_SHOWS),
-    "added_at": "i.added_at",
-    "updated_at": "i.updated_at",
-    "missing_since": "i.missing_since",
-    "thumb": "i.thumb",
-    "art": "i.art",
-    **{
-        name: _of(f"f.{column}", *PLAYED)
-        for name, column in {
-            "media_file_id": "id",
-            "file_path": "file_path",
-            "plex_path": "plex_path",
-            "size": "size",
-            "container": "container",
-            "video_codec": "video_codec",
-            "audio_codec": "audio_codec",
-            "width": "width",
-            "height": "height",
-            "video_resolution": "video_resolution",
-            "hdr": "hdr",
-        }.items()
-    },
-}
-"""The columns of an export."""
-
-SORT_KEYS: Final[Mapping[str, tuple[str | Mapping[Kind, str], ...]]] = {
-    "title": ({kind: f"ifnull(i.title_sort, {_TITLE[kind]}) COLLATE NOCASE" for kind in Kind},),
-    "year": (
-        {
-            **_of("i.year", *_MOVIES_AND_SHOWS),
-            Kind.SEASON: "w.year",
-            Kind.EPISODE: "CAST(substr(i.originally_available_at, 1, 4) AS INTEGER)",
-        },
-    ),
-    "added": ("i.added_at",),
-    "released": (EXPORTED["released"],),
-    "duration": (EXPORTED["duration"],),
-    "rating": ("ifnull(i.audience_rating, i.critic_rating)",),
-    "series": (
-        {
-            **_of("ifnull(i.title_sort, i.title) COLLATE NOCASE", *_MOVIES_AND_SHOWS),
-            **_of("ifnull(w.title_sort, w.title) COLLATE NOCASE", Kind.SEASON, Kind.EPISODE),
-        },
-        _of("i.show_id", Kind.SEASON, Kind.EPISODE),
-        _of("i.season_number = 0", Kind.SEASON, Kind.EPISODE),
-        _SEASON_NUMBER,
-        _EPISODE_NUMBER,
-    ),
-    "random": ("random()",),
-}
-"""What items can be sorted by; with a leading hyphen, the highest comes first."""
-
-
-class Found(msgspec.Struct, frozen=True):
-    """An item in a list; only seasons and episodes have ``show``, ``season_number`` and ``episode_number``."""
-
-    kind: str
-    id: int
-    rating_key: str
-    title: str
-    year: int | None
-    edition_title: str | None
-    show: str | None
-    season_number: int | None
-    episode_number: int | None
-    library: str
-    server: str
-    state: str
+Place: TypeAlias = tuple[str | int | float | bool | None, ...]
+"""Where a page ends, in the order of its items."""
 
 
 class Chosen:
@@ -167,17 +52,26 @@ class Chosen:
     does, accents are ignored, too. ``is_index_behind`` says that there is an index, which is not complete.
 
     With ``most``, about so many matches of the index are read per kind; ``is_capped`` says that there may be more.
+    Without ``counts``, ``total`` is unknown unless the index was used: to count the items of a large library takes
+    seconds.
     All that is read is from one moment: until the connection is closed, it stays in a transaction. Raise UnknownName
     if the filters name something that does not exist.
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, filters: Filters, text: str | None = None, *, most: int | None = None
+        self,
+        connection: sqlite3.Connection,
+        filters: Filters,
+        text: str | None = None,
+        *,
+        most: int | None = None,
+        counts: bool = True,
     ) -> None:
         self._connection = connection
         self._text = text
         self._file = filters.file()
         self._conditions: dict[Kind, Condition] = {}
+        self._counts = counts
         self.total = 0
         self.is_capped = self.is_index_behind = False
         if text is not None and not is_utf8(text):
@@ -187,7 +81,7 @@ class Chosen:
             connection.execute("BEGIN")
         self._conditions = filters.conditions(connection)
         if text is None:
-            self.total = self._count()
+            self.total = self._count() if counts else 0
         elif not self._match_words(text, most):
             self._match_titles(filters, text)
 
@@ -216,9 +110,9 @@ class Chosen:
             self._conditions = filters.conditions(self._connection)
             for kind, condition in self._conditions.items():
                 other = "" if kind is Kind.SEASON else " || char(31) || ifnull(i.original_title, '')"
-                condition.add(test.format(title=f"({_TITLE[kind]}{other})"), wanted)
-            self.total = self._count()
-            if self.total:
+                condition.add(test.format(title=f"({TITLE[kind]}{other})"), wanted)
+            self.total = self._count() if self._counts else 0
+            if self.total or (not self._counts and self._has_any()):
                 break
 
     def _count(self) -> int:
@@ -229,32 +123,74 @@ class Chosen:
             for kind, condition in self._conditions.items()
         )
 
+    def _has_any(self) -> bool:
+        return any(
+            self._connection.execute(
+                f"SELECT 1 FROM {TABLES[kind]} AS i WHERE {condition.sql} LIMIT 1", condition.values
+            ).fetchone()
+            for kind, condition in self._conditions.items()
+        )
+
     def found(self, *, sort: str | None = None, limit: int | None = None) -> list[Found]:
         """Return the items as `rows` would: with a text and without ``sort``, the best matches first."""
         if self._text is not None and sort is None:
             return self._best(sys.maxsize if limit is None else min(limit, sys.maxsize))
-        return [Found(*row) for row in self.rows(_FOUND, sort=sort, limit=limit)]
+        return [Found(*row) for row in self.rows(FOUND, sort=sort, limit=limit)]
 
     def rows(
         self, columns: Columns, *, sort: str | None = None, limit: int | None = None
     ) -> Iterator[tuple[Any, ...]]:
         """Yield these columns of each item, by kind and id unless sorted otherwise; unknown values come last."""
+        width = len(columns)
+        for row in self._rows(columns, sort, limit):
+            yield row[:width]
+
+    def page(self, *, sort: str | None, after: Place | None, limit: int) -> tuple[list[Hit], Place | None]:
+        """Return the next items after a place, and the place of the last one unless there are no more.
+
+        With a text and without ``sort``, the best matches come first: of each kind, only so many as were sought can
+        follow each other. A place is only valid for the choice, text and order that it was returned for; raise
+        BadInput if it cannot be of these.
+        """
+        if self._text is not None and sort is None:
+            return self._best_page(after, limit)
+        if sort is not None and sort.removeprefix("-") == "random":
+            return [Hit(*row) for row in self.rows(HIT, sort=sort, limit=limit)], None
+        width = len(HIT)
+        rows = list(self._rows(HIT, sort, limit + 1, after))
+        hits = [Hit(*row[:width]) for row in rows[:limit]]
+        if len(rows) <= limit:
+            return hits, None
+        return hits, (*rows[limit - 1][width:], hits[-1].kind, hits[-1].id)
+
+    def _rows(
+        self, columns: Columns, sort: str | None, limit: int | None, after: Place | None = None
+    ) -> Iterator[tuple[Any, ...]]:
+        """Yield columns, followed by the keys of the order, of the items after a place."""
         name = (sort or "").removeprefix("-")
         keys = SORT_KEYS[name] if name else ()
+        if after is not None and (
+            len(after) != len(keys) + 2 or after[-2] not in list(Kind) or type(after[-1]) is not int
+        ):
+            raise _of_another_search()
+        is_reversed = (sort or "").startswith("-")
         parts, values = [], list[object]()
         for kind, condition in self._conditions.items():
             selected = [
-                *(_expression(each, kind) for each in columns.values()),
-                *(_expression(key, kind) for key in keys),
+                *(expression(each, kind) for each in columns.values()),
+                *(expression(key, kind) for key in keys),
             ]
             file, its_values = self._file_of(kind)
-            parts.append(f"SELECT {', '.join(selected)} FROM {_FROM[kind]}{file} WHERE {condition.sql}")
-            values += (*its_values, *condition.values)
+            place = _after([f"({expression(key, kind)})" for key in keys], kind, after, is_reversed=is_reversed)
+            parts.append(
+                f"SELECT {', '.join(selected)} FROM {FROM[kind]}{file} WHERE {condition.sql} AND {place.sql}"
+            )
+            values += (*its_values, *condition.values, *place.values)
         if not parts:
             return
         query = " UNION ALL ".join(parts)
         if keys:
-            direction = " DESC" if (sort or "").startswith("-") else ""
+            direction = " DESC" if is_reversed else ""
             first = len(columns) + 1
             order = ", ".join(f"{first + place}{direction} NULLS LAST" for place in range(len(keys)))
             query += f" ORDER BY {order}, 1, 2"
@@ -263,9 +199,7 @@ class Chosen:
         if limit is not None:
             query += " LIMIT ?"
             values.append(min(limit, sys.maxsize))
-        width = len(columns)
-        for row in self._connection.execute(query, values):
-            yield row[:width]
+        yield from self._connection.execute(query, values)
 
     def _file_of(self, kind: Kind) -> tuple[str, Sequence[object]]:
         """Return the SQL that joins the file ``f`` of an item, with its values.
@@ -286,9 +220,9 @@ class Chosen:
         If files are chosen by their properties, it is the version of a file that has them.
         """
         columns: Columns = {
-            "kind": _FOUND["kind"],
+            "kind": FOUND["kind"],
             "id": "i.id",
-            "file": _of("f.id", *PLAYED),
+            "file": of_kinds("f.id", *PLAYED),
         }
         parts = (
             "SELECT p.file_path FROM media_files AS f JOIN media_files AS p ON p.server_id = f.server_id"
@@ -301,23 +235,62 @@ class Chosen:
                     yield path
 
     def _best(self, limit: int) -> list[Found]:
+        ranked = self._ranked(FOUND, limit)
+        return [Found(*row) for _, row in ranked[:limit]]
+
+    def _best_page(self, after: Place | None, limit: int) -> tuple[list[Hit], Place | None]:
+        if after is not None and tuple(map(type, after)) != (bool, bool, bool, str, int, int):
+            raise _of_another_search()
+        ranked = [(place, Hit(*row)) for place, row in self._ranked(HIT, MOST_RANKED)]
+        kinds = Counter(hit.kind for _, hit in ranked)
+        self.is_capped = self.is_capped or any(number >= MOST_RANKED for number in kinds.values())
+        following = [each for each in ranked if after is None or each[0] > after]
+        hits = [hit for _, hit in following[:limit]]
+        return hits, following[limit - 1][0] if len(following) > limit else None
+
+    def _ranked(self, columns: Columns, limit: int) -> list[tuple[Place, tuple[Any, ...]]]:
+        """Return the best matches of each kind, the best of all first, each with its place."""
         text = self._text or ""
-        found: list[Found] = []
-        for kind, condition in self._conditions.items():
-            title = _TITLE[kind]
+        plain = simplified(text)
+        found: list[tuple[Place, tuple[Any, ...]]] = []
+        names = list(columns)
+        for number, (kind, condition) in enumerate(self._conditions.items()):
+            title = TITLE[kind]
             # Among titles starting with the text, the shortest is the closest match.
             best = f"{title} LIKE ? ESCAPE '\\' DESC, length({title}), {title}, i.id LIMIT ?"
-            query = f"{select_found(kind)} WHERE {condition.sql} ORDER BY {best}"
+            query = f"{select_found(kind, columns)} WHERE {condition.sql} ORDER BY {best}"
             values = (*condition.values, f"{_like(text)}%", limit)
-            found += [Found(*row) for row in self._connection.execute(query, values)]
-        plain = simplified(text)
-        found.sort(key=lambda item: _rank(simplified(item.title), plain))
-        return found[:limit]
+            for row in self._connection.execute(query, values):
+                rank = _rank(simplified(row[names.index("title")]), plain)
+                found.append(((*rank, number, row[names.index("id")]), row))
+        return sorted(found)
 
 
-def select_found(kind: Kind) -> str:
-    """Return the SQL that selects the fields of `Found` of items ``i``, up to its conditions."""
-    return f"SELECT {', '.join(_expression(each, kind) for each in _FOUND.values())} FROM {_FROM[kind]}"
+def _of_another_search() -> BadInput:
+    return BadInput("this page belongs to another search", hint="begin with the first page of this search")
+
+
+def _after(keys: Sequence[str], kind: Kind, place: Place | None, *, is_reversed: bool) -> Condition:
+    """Return the condition for items of a kind behind a place: the values of its keys, its kind and its id."""
+    condition = Condition()
+    if place is None:
+        return condition
+    *values, last_kind, last_id = place
+    # Without keys, kinds follow each other as they are listed; otherwise by name.
+    order = [each.value for each in Kind] if not keys else sorted(each.value for each in Kind)
+    number, last = order.index(kind.value), order.index(str(last_kind))
+    alternatives, used = [], list[object]()
+    for count, (key, value) in enumerate(zip(keys, values, strict=True)):
+        equal = "".join(f"{each} IS ? AND " for each in keys[:count])
+        if value is not None:  # unknown values come last, so none is behind one
+            alternatives.append(f"{equal}({key} {'<' if is_reversed else '>'} ? OR {key} IS NULL)")
+            used += (*values[:count], value)
+    if number >= last:
+        equal = "".join(f"{each} IS ? AND " for each in keys)
+        alternatives.append(f"{equal}i.id > ?" if number == last else f"{equal}1")
+        used += (*values, last_id) if number == last else values
+    condition.add(f"({' OR '.join(alternatives)})" if alternatives else "0", *used)
+    return condition
 
 
 def _title_tests(text: str) -> Iterator[tuple[str, str]]:
@@ -329,10 +302,6 @@ def _title_tests(text: str) -> Iterator[tuple[str, str]]:
 
 def _like(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-
-
-def _expression(column: str | Mapping[Kind, str], kind: Kind) -> str:
-    return column if isinstance(column, str) else column.get(kind, "NULL")
 
 
 def _rank(title: str, text: str) -> tuple[bool, bool, bool, str]:
