@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from retrovue_daemon.records import Movie
-    from retrovue_daemon.store.items.files import StoredFile
+    from retrovue_daemon.store.items.file_matching import StoredFile
 
 _MARK = " (once, row "
 

@@ -17,7 +17,8 @@ from retrovue_daemon.store.items.bulk import Insertion, NewIds, write_rows
 from retrovue_daemon.store.items.changes import ChangedRow, first_written
 from retrovue_daemon.store.items.digests import details_stamps
 from retrovue_daemon.store.items.displacement import StoredItem, displace, is_another, stored_items
-from retrovue_daemon.store.items.files import StoredFile, stored_files, taken_files, write_files
+from retrovue_daemon.store.items.file_matching import StoredFile, stored_files, taken_files
+from retrovue_daemon.store.items.files import write_files
 from retrovue_daemon.store.items.lookup import GUID_TABLES, TABLES, json_list, known_rows
 from retrovue_daemon.store.items.parents import (
     orphaned,
