@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from retrovue_daemon.api.results import PathMappingRow, PlexServer, ServerLibrary
+from retrovue_daemon.api.results import library_result, mapping_result, server_result
 from retrovue_daemon.api.snapshot import ServerPaths, Snapshot, find_server
 from retrovue_daemon.config.loading import path_mapping
 from retrovue_daemon.errors import BadInput, DefinedByConfig
@@ -28,10 +28,9 @@ from retrovue_daemon.store.database import open_database
 from retrovue_daemon.store.feed.reading import feed_state
 from retrovue_daemon.store.file.opening import make_ready, mode_of
 from retrovue_daemon.store.file.visits import changing, reading
-from retrovue_daemon.store.tables.libraries import StoredLibrary, set_library_enabled
+from retrovue_daemon.store.tables.libraries import set_library_enabled
 from retrovue_daemon.store.tables.mappings import delete_mapping, find_same, insert_mapping, read_mappings
 from retrovue_daemon.store.tables.servers import (
-    StoredServer,
     delete_server,
     insert_server,
     read_servers,
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from types import TracebackType
 
+    from retrovue_daemon.api.results import PathMappingRow, PlexServer, ServerLibrary
     from retrovue_daemon.config import Secret
     from retrovue_daemon.store.database import Database as OpenDatabase
     from retrovue_daemon.store.feed.reading import FeedState
@@ -100,19 +100,7 @@ class Database:
     async def get_plex_servers(self) -> list[PlexServer]:
         """Return all servers, including inactive ones and those that a configuration defines."""
         await self.refresh()
-        return [
-            PlexServer(
-                id=server.id,
-                name=server.name,
-                server_url=server.shown_url,
-                token=server.token,
-                is_active=server.is_active,
-                source=server.source,
-                machine_identifier=server.machine_identifier,
-                version=server.version,
-            )
-            for server in self._known.servers
-        ]
+        return [server_result(server) for server in self._known.servers]
 
     async def add_plex_server(self, name: str, url: str, token: str | Secret) -> int:
         """Store a server without contacting it, and return its id.
@@ -188,25 +176,7 @@ class Database:
         await self.refresh()
         if server_id is not None:
             self._known.server(server_id)
-        return [
-            ServerLibrary(
-                id=library.id,
-                server_id=library.server_id,
-                library_key=library.key,
-                library_name=library.name,
-                library_type=library.kind,
-                library_root=next(iter(library.roots), None),
-                locations=list(library.roots),
-                sync_enabled=library.sync_enabled,
-                priority=library.priority,
-                state=library.state,
-                last_full_sync_at=library.last_full_sync_at,
-                last_sync_at=library.last_sync_at,
-                last_error=library.last_error,
-            )
-            for library in self._known.libraries
-            if server_id in {None, library.server_id}
-        ]
+        return [library_result(each) for each in self._known.libraries if server_id in {None, each.server_id}]
 
     async def set_library_sync_enabled(
         self,
@@ -229,19 +199,7 @@ class Database:
         await self.refresh()
         if server_id is not None:
             self._known.server(server_id)
-        return [
-            PathMappingRow(
-                id=stored.id,
-                server_id=stored.server_id,
-                plex_path=stored.mapping.plex_path,
-                local_path=stored.mapping.local_path,
-                library_root=stored.mapping.library_root,
-                library_name=stored.mapping.library_name,
-                source=stored.source,
-            )
-            for stored in self._known.mappings
-            if server_id in {None, stored.server_id}
-        ]
+        return [mapping_result(each) for each in self._known.mappings if server_id in {None, each.server_id}]
 
     async def add_plex_path_mapping(
         self,

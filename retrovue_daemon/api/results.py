@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
     from retrovue_daemon.config import Secret
+    from retrovue_daemon.store.tables.libraries import StoredLibrary
+    from retrovue_daemon.store.tables.mappings import StoredMapping
+    from retrovue_daemon.store.tables.servers import StoredServer
 
 
 class PlexServer(TypedDict):
@@ -108,3 +111,49 @@ class SyncResult(TypedDict):
     skipped: int
     listed: int
     errors: list[str]
+
+
+def server_result(server: StoredServer) -> PlexServer:
+    """Return a stored server as a result."""
+    return PlexServer(
+        id=server.id,
+        name=server.name,
+        server_url=server.shown_url,
+        token=server.token,
+        is_active=server.is_active,
+        source=server.source,
+        machine_identifier=server.machine_identifier,
+        version=server.version,
+    )
+
+
+def library_result(library: StoredLibrary) -> ServerLibrary:
+    """Return a stored library as a result."""
+    return ServerLibrary(
+        id=library.id,
+        server_id=library.server_id,
+        library_key=library.key,
+        library_name=library.name,
+        library_type=library.kind,
+        library_root=next(iter(library.roots), None),
+        locations=list(library.roots),
+        sync_enabled=library.sync_enabled,
+        priority=library.priority,
+        state=library.state,
+        last_full_sync_at=library.last_full_sync_at,
+        last_sync_at=library.last_sync_at,
+        last_error=library.last_error,
+    )
+
+
+def mapping_result(stored: StoredMapping) -> PathMappingRow:
+    """Return a stored path mapping as a result."""
+    return PathMappingRow(
+        id=stored.id,
+        server_id=stored.server_id,
+        plex_path=stored.mapping.plex_path,
+        local_path=stored.mapping.local_path,
+        library_root=stored.mapping.library_root,
+        library_name=stored.mapping.library_name,
+        source=stored.source,
+    )
