@@ -13,12 +13,11 @@ from retrovue_daemon.service.after_passes import AfterPasses
 from retrovue_daemon.service.details import DetailsReader
 from retrovue_daemon.service.due import Planner
 from retrovue_daemon.service.health import Health, ReportFailures, with_hint
-from retrovue_daemon.service.job import Job
+from retrovue_daemon.service.jobs import Jobs
 from retrovue_daemon.service.live.updates import LiveUpdates
 from retrovue_daemon.service.retention import tidy
 from retrovue_daemon.service.round_log import RoundLog
 from retrovue_daemon.service.schedule import LibraryBackoff, ServerSchedule
-from retrovue_daemon.service.selection import EVERYTHING
 from retrovue_daemon.sync.discovery import Discovery
 from retrovue_daemon.sync.passes.base import log_report, report_unstarted, run_pass
 from retrovue_daemon.sync.path_updates import PathUpdater
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from retrovue_daemon.service.due import LibraryWork
+    from retrovue_daemon.service.job import Job
     from retrovue_daemon.service.report import LibraryDetails, ServerReport
     from retrovue_daemon.service.roster import ActiveServer
     from retrovue_daemon.service.round_log import Round
@@ -54,10 +54,9 @@ class ServerWorker:
         self._discovery = Discovery(context.database, server.section, context.claims, now=context.clock.now)
         self._schedule = ServerSchedule(context.clock)
         self._backoff = LibraryBackoff(context.timing.interval)
-        self._jobs: list[Job] = []
+        self._jobs = Jobs(self.name)
         self._is_replaced = False
         self._polls = False  # else only a single sync runs, after which nothing is scheduled
-        self._sync_now_job: Job | None = None
         self._running: dict[int, tuple[LibraryWork, asyncio.Task[None]]] = {}
         self.details = DetailsReader(
             self.name, context.database, context.board, context.clock, context.timing.interval
@@ -71,8 +70,7 @@ class ServerWorker:
 
     def submit(self, selection: Selection, *, is_awaited: bool = True) -> Job:
         """Sync a selection as soon as possible; the report is the result of the job's ``done``."""
-        job = Job(self.name, selection, is_awaited=is_awaited)
-        self._jobs.append(job)
+        job = self._jobs.add(selection, is_awaited=is_awaited)
         self._wake.set()
         return job
 
@@ -81,9 +79,8 @@ class ServerWorker:
 
         Repeated calls are merged until the next poll.
         """
-        # A job that failed before the poll is over: it must not absorb this call.
-        if self._sync_now_job is None or self._sync_now_job.done.done():
-            self._sync_now_job = self.submit(EVERYTHING)
+        if self._jobs.add_sync_now() is not None:
+            self._wake.set()
 
     def reconfigure(self, server: ActiveServer, context: WorkerContext) -> None:
         """Use a new configuration from now on; running passes keep the one they started with."""
@@ -98,14 +95,11 @@ class ServerWorker:
     def hand_over(self) -> None:
         """Keep all jobs, including the running ones, for the worker that replaces this one: see `take_over`."""
         self._is_replaced = True
-        running = (job for work, _ in self._running.values() for job in work.jobs)
-        self._jobs = list(dict.fromkeys((*self._jobs, *running)))
-        for job in self._jobs:
-            job.requeue_running()
+        self._jobs.keep_for_another(self._running_jobs)
 
     def take_over(self, other: ServerWorker) -> None:
         """Continue the jobs of the worker that this one replaces, and its reported failure."""
-        self._jobs = list(other._jobs)
+        self._jobs.take_over(other._jobs)
         self.health.error = other.health.error
         self.details.take_over(other.details)
 
@@ -155,6 +149,11 @@ class ServerWorker:
 
     # -- polling ----------------------------------------------------------------------------------------------------
 
+    @property
+    def _running_jobs(self) -> list[Job]:
+        """The jobs of running passes."""
+        return [job for work, _ in self._running.values() for job in work.jobs]
+
     def is_busy(self, library_id: int) -> bool:
         """Return whether passes over a library run."""
         return library_id in self._running
@@ -199,16 +198,13 @@ class ServerWorker:
 
     async def _wait_for_work(self) -> None:
         """Wait until a poll is due or a job can start."""
-        while (seconds := self._schedule.due_in) and not any(
-            job.can_start(self._running.keys()) for job in self._jobs
-        ):
+        while (seconds := self._schedule.due_in) and not self._jobs.can_start(self._running.keys()):
             self._wake.clear()
             await self.context.clock.wait_for(self._wake, seconds, f"interval {self.name}")
 
     async def _poll(self, client: PlexClient, group: asyncio.TaskGroup, *, scheduled: bool) -> None:
         """Contact the server and start the passes of all jobs; if ``scheduled``, also those that are due."""
-        # Later jobs get a poll of their own: this one may already have read what has just changed.
-        jobs, self._sync_now_job = list(self._jobs), None
+        jobs = self._jobs.begin_poll()
         round_ = self._rounds.begin(requested=any(job.is_awaited for job in jobs))
         with ReportFailures(self.fail, *jobs):
             changes = self._paths.changes
@@ -238,7 +234,7 @@ class ServerWorker:
                 self._start_passes(one, changes, round_, group)
             for job in jobs:
                 job.finish_if_done()
-        self._jobs = [each for each in self._jobs if not each.done.done() and each.pending != set()]
+        self._jobs.drop_started()
 
     # -- passes -----------------------------------------------------------------------------------------------------
 
@@ -349,13 +345,14 @@ class ServerWorker:
         self.health.store(self.server.server_id, self._schedule.due_in if self._polls else None)
         for job in jobs:
             job.fail(failure)
-        self._jobs = [job for job in self._jobs if not job.done.done()]
+        self._jobs.drop_done()
 
     def _fail_jobs(self) -> None:
         """Fail all open jobs, unless another worker takes them over."""
         if self._is_replaced:
             return
-        for job in (*self._jobs, *(job for work, _ in self._running.values() for job in work.jobs)):
-            job.fail(ServerWithdrawn(self.name))
-        self._jobs = []
+        withdrawn = ServerWithdrawn(self.name)
+        self._jobs.fail(withdrawn)
+        for job in self._running_jobs:
+            job.fail(withdrawn)
         self.details.give_up()

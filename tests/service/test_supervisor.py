@@ -514,7 +514,8 @@ async def test_a_wish_that_a_failure_has_answered_does_not_stand_in_the_way_of_t
     worker = service.supervisor.workers["home"]
     for _ in range(2):
         service.supervisor.sync_now()
-        await worker._sync_now_job.done
+        (job,) = worker._jobs
+        await job.done
     authorities.write_text(CERTIFICATE.read_text())
     service.supervisor.sync_now()
     await events.count(3, "sync.finished", status="ok")
