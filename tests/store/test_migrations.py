@@ -15,6 +15,7 @@ import pytest
 from retrovue_daemon.clock import Clock
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.database import open_database
+from retrovue_daemon.store.file.epoch import Mark, leave
 from retrovue_daemon.store.items.rekeying import ListingMoments, rekey
 from retrovue_daemon.store.items.rows import Target
 from retrovue_daemon.store.items.sweep import mark_missing
@@ -369,6 +370,34 @@ async def test_every_row_of_schema_6_survives(database_of_schema_6) -> None:
     kept = before.keys() - {"movies", "media_files"}
     assert {table: after[table] for table in kept} == {table: before[table] for table in kept}
     assert [row["id"] for row in after["movies"]] == [row["id"] for row in before["movies"]]
+
+
+async def test_every_row_of_schema_8_survives(tmp_path) -> None:
+    """And a reader of its feed goes on from where it was, also with what is replaced from then on."""
+    path = tmp_path / "mirror.db"
+    path.write_bytes(lzma.decompress((Path(__file__).parent / "schema_8.db.xz").read_bytes()))
+    before = _content(path)
+    reader = FeedReader(path)
+    assert reader.follow() == []
+    mark = Mark(str(before["feed"][0]["opened"]), path.stat().st_ino, None, reader.last, is_clean=True)
+    leave(path, mark, reader.last, {})
+    async with open_database(path) as database:
+        ((feed_id, floor, last),) = await database.reader.execute_fetchall("SELECT * FROM feed_state")
+        assert (feed_id, last) == (reader.feed_id, reader.last)
+        assert floor <= last
+        assert reader.follow() == []
+        after = _content(path)
+        sql = "REPLACE INTO plex_servers (name, server_url) VALUES ('home', 'http://h')"
+        await database.writer.run(lambda connection: connection.execute(sql))
+        ((floor,),) = await database.reader.execute_fetchall("SELECT floor FROM feed_state")
+        assert floor > last
+        assert reader.follow() == []
+    assert reader.copy["movie"] == {}
+    assert before["hooks"]
+    assert before["hook_events"]
+    assert set(after) == set(before)
+    for table, rows in before.items():
+        assert [{name: row[name] for name in rows[0]} for row in after[table]] == rows, table
 
 
 async def test_tables_without_row_ids_begin_with_their_keys(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Writing entries of the change feed. Call these functions within the transaction that changes the rows.
 
 Servers, libraries, their folders and path mappings need no call: triggers of the schema write their entries, because
-other programs may change them, too. If the row of a server or library is deleted, they enter everything below it.
+other programs may change them, too. If the row of a server or library is deleted, they enter everything below it. If
+it is replaced (INSERT OR REPLACE), they raise the floor.
 """
 
 from __future__ import annotations

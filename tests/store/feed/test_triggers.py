@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +16,6 @@ from tests.support.feed import FeedReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 ROWS = """
 INSERT INTO plex_servers (id, name, server_url) VALUES (1, 'home', 'http://h'), (2, 'attic', 'http://a');
@@ -40,13 +41,18 @@ UPDATE feed SET floor = (SELECT last_seq FROM feed_state);
 """
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    path = tmp_path / "mirror.db"
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "mirror.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         migrate(connection, 0)
         connection.executescript(f"PRAGMA journal_mode = WAL; BEGIN; {ROWS} COMMIT;")
     return path
+
+
+@pytest.fixture
+def path(template: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(template, tmp_path / "mirror.db"))
 
 
 @pytest.fixture
@@ -145,6 +151,77 @@ def test_a_deleted_library_takes_its_rows_along(entries, path) -> None:
         ("library", "deleted", "[2]"),
     ]
     assert reader.follow() == []
+
+
+LIBRARY = "INTO libraries (id, server_id, library_key, library_name, library_type)"
+REPLACED = {
+    "a server by its id": "REPLACE INTO plex_servers (id, name, server_url) VALUES (1, 'x', 'http://h')",
+    "a server by its name": "INSERT OR REPLACE INTO plex_servers (name, server_url) VALUES ('home', 'http://h')",
+    "a server whose name another one gets": "UPDATE OR REPLACE plex_servers SET name = 'home' WHERE id = 2",
+    "a library by its id": f"REPLACE {LIBRARY} VALUES (1, 1, '9', 'Movies', 'movie')",
+    "a library by its key": f"REPLACE {LIBRARY} VALUES (NULL, 1, '1', 'Movies', 'movie')",
+    "a library whose key another one gets": "UPDATE OR REPLACE libraries SET library_key = '1' WHERE id = 2",
+    "the id of a server": "INSERT INTO plex_servers (id, name, server_url) VALUES (3, 'x', 'http://h');"
+    " UPDATE plex_servers SET id = 4 WHERE id = 3",
+    "the id of a library": f"INSERT {LIBRARY} VALUES (9, 1, '9', 'X', 'movie');"
+    " UPDATE libraries SET id = 10 WHERE id = 9",
+    "the second row of a statement": "REPLACE INTO plex_servers (name, server_url)"
+    " VALUES ('new', 'http://n'), ('home', 'http://h'), ('newer', 'http://n')",
+}
+
+
+@pytest.mark.parametrize("what", REPLACED)
+def test_readers_read_anew_what_was_replaced(other, path, what) -> None:
+    """SQLite deletes replaced rows, and what belongs to them, without the triggers that would name these rows."""
+    reader = FeedReader(path)
+    assert reader.follow() == []
+    other.executescript(f"BEGIN; {REPLACED[what]}; COMMIT")
+    ((floor, last),) = other.execute("SELECT floor, last_seq FROM feed_state")
+    assert reader.last < floor <= last
+    assert reader.follow() == []
+    other.execute("UPDATE plex_servers SET name = 'once more' WHERE id = 2")
+    assert reader.follow() == []
+    assert other.execute("SELECT floor, last_seq FROM feed_state").fetchone() == (floor, last + 1)
+
+
+NOT_REPLACED = {
+    "an upsert of a server": "INSERT INTO plex_servers (name, server_url) VALUES ('home', 'http://other')"
+    " ON CONFLICT (name) DO UPDATE SET server_url = excluded.server_url",
+    "a server that was there": "INSERT OR IGNORE INTO plex_servers (name, server_url) VALUES ('home', 'http://h')",
+    "a name that was taken": "UPDATE OR IGNORE plex_servers SET name = 'home' WHERE id = 2",
+    "an upsert of a library": f"INSERT {LIBRARY} VALUES (NULL, 1, '1', 'Films', 'movie')"
+    " ON CONFLICT (server_id, library_key) DO UPDATE SET library_name = excluded.library_name",
+    "a library that was there": f"INSERT {LIBRARY} VALUES (1, 1, '1', 'Films', 'movie') ON CONFLICT DO NOTHING",
+    "a key that was taken": "UPDATE OR IGNORE libraries SET library_key = '1' WHERE id = 2",
+    "a mapping that was there": "INSERT OR IGNORE INTO plex_path_mappings (id, server_id, plex_path, local_path)"
+    " VALUES (1, 2, '/m', '/x')",
+    "a mapping that another one replaced": "UPDATE OR REPLACE plex_path_mappings SET id = 1 WHERE id = 2",
+    "a mapping that moved": "REPLACE INTO plex_path_mappings (id, server_id, plex_path, local_path)"
+    " VALUES (1, 1, '/m', '/x')",
+}
+
+
+def test_what_replaces_nothing_is_followed(other, path) -> None:
+    """Also right after statements that made SQLite look for rows to replace."""
+    reader = FeedReader(path)
+    assert reader.follow() == []
+    floor = other.execute("SELECT floor FROM feed").fetchone()
+    for number, what in enumerate(NOT_REPLACED):
+        for statement in (
+            NOT_REPLACED[what],
+            "UPDATE plex_servers SET name = name || '!', id = id WHERE id = 2",
+            NOT_REPLACED[what].replace("'home'", f"'{number}'"),
+            f"UPDATE libraries SET library_key = '1{number}', id = id, server_id = server_id WHERE id = 2",
+            NOT_REPLACED[what],
+            f"INSERT INTO plex_servers (name, server_url) VALUES ('new {number}', 'http://h')",
+            NOT_REPLACED[what],
+            f"INSERT {LIBRARY} VALUES (NULL, 2, '1{number}', 'New', 'movie')",
+        ):
+            other.execute(statement)
+            if statement == NOT_REPLACED[what]:
+                assert reader.follow() == [], what
+        assert reader.follow() == [], what
+        assert other.execute("SELECT floor FROM feed").fetchone() == floor, what
 
 
 def test_what_is_rolled_back_never_happened(other) -> None:
