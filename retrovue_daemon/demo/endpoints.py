@@ -39,6 +39,7 @@ from retrovue_daemon.demo.items import Item, Season, Show
 from retrovue_daemon.demo.misbehaviour import FAULT
 from retrovue_daemon.demo.orders import Orders
 from retrovue_daemon.demo.pages import error_page
+from retrovue_daemon.demo.picture_endpoints import PictureEndpoints
 from retrovue_daemon.demo.responses import Responses
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Endpoints:
         self._faults = faults
         self._responses = Responses(world, encoder, quirks, faults)
         self._collections = CollectionEndpoints(world, self._responses, quirks, faults)
+        self._pictures = PictureEndpoints(world, quirks)
         self._orders = Orders(world, quirks)
 
     def routes(self) -> list[web.RouteDef]:
@@ -88,6 +90,7 @@ class Endpoints:
             web.get("/library/metadata/{id}/children", self.children),
             web.get("/library/metadata/{id}/allLeaves", self.leaves),
             *self._collections.routes(),
+            *self._pictures.routes(),
         ]
 
     async def root(self, request: web.Request) -> web.Response:

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from retrovue_daemon.demo.faults import BadBytes, Drop, Fail, Fault, Garble, Hang, Redirect, Rewrite, Truncate
+from retrovue_daemon.demo.faults import (
+    BadBytes,
+    Drop,
+    Fail,
+    Fault,
+    Garble,
+    Hang,
+    Redirect,
+    Replace,
+    Rewrite,
+    Truncate,
+)
 from retrovue_daemon.demo.pages import compress, error_page, other_program
 
 if TYPE_CHECKING:
@@ -26,6 +37,8 @@ async def before_answer(request: web.Request, quirks: Quirks, fault: Fault | Non
             return web.Response(status=fault.status, text=body, content_type=fault.content_type)
         case Fail():
             return error_page(fault.status, retry_after=fault.retry_after)
+        case Replace():
+            return web.Response(body=fault.body, content_type=fault.content_type)
         case Redirect():
             return web.Response(status=302, headers={"Location": fault.location})
         case Drop():

@@ -43,6 +43,8 @@ class Quirks(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     - `plain_batches`: a request for the details of several items gets no chapters and no markers.
     - `longest_target`: the length of path and query from which a request for details gets a 414, as from a proxy.
     - `no_legacy_search`: /library/sections/all lists libraries even if a type is requested, as documented.
+    - `no_pictures`: no item has the picture that its address names.
+    - `no_transcoder`: 404 where pictures are made smaller, as from a proxy that passes on only a library.
     """
 
     latency: Annotated[float, msgspec.Meta(ge=0, le=600)] = 0.0
@@ -66,6 +68,8 @@ class Quirks(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     plain_batches: bool = False
     longest_target: Annotated[int, msgspec.Meta(ge=1)] | None = None
     no_legacy_search: bool = False
+    no_pictures: bool = False
+    no_transcoder: bool = False
 
     def as_visible(self, page: Sequence[Any]) -> Sequence[Any]:
         """Return a page as the token's owner may see it."""

@@ -26,6 +26,7 @@ from retrovue_daemon.demo.faults.scripted import (
     Hang,
     Miscount,
     Redirect,
+    Replace,
     Rewrite,
     Truncate,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "Miscount",
     "RandomFaults",
     "Redirect",
+    "Replace",
     "Rewrite",
     "Truncate",
     "parse_spec",

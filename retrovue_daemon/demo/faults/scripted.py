@@ -52,6 +52,14 @@ class Fail(Fault):
 
 
 @dataclass(kw_only=True, eq=False)
+class Replace(Fault):
+    """Another body, with status 200."""
+
+    body: bytes
+    content_type: str
+
+
+@dataclass(kw_only=True, eq=False)
 class Redirect(Fault):
     """A 302 to another address."""
 
@@ -150,6 +158,12 @@ class Faults:
     def redirect(self, path: str, location: str, *, times: int | None = 1, after: int = 0) -> None:
         """Redirect the client to another address."""
         self._waiting.append(Redirect(path=path, times=times, after=after, location=location))
+
+    def replace(
+        self, path: str, body: bytes, content_type: str = "image/png", *, times: int | None = 1, after: int = 0
+    ) -> None:
+        """Send something else, such as a picture of another type or of any size."""
+        self._waiting.append(Replace(path=path, times=times, after=after, body=body, content_type=content_type))
 
     def drop(self, path: str, *, times: int | None = 1, after: int = 0) -> None:
         """Close the connection without a response, like a server that requires TLS."""
