@@ -56,7 +56,7 @@ class PictureEndpoints:
 
     def _drawn(self, path: str, fit: tuple[int, int] | None) -> web.Response:
         match = _PICTURE.fullmatch(path)
-        item = self._world.items.get(int(match["id"])) if match is not None else None
+        item = self._found(int(match["id"])) if match is not None else None
         if match is None or item is None or self._quirks.no_pictures:
             return error_page(404)
         size = STILL if isinstance(item, Episode) or match["what"] == "art" else POSTER
@@ -66,6 +66,9 @@ class PictureEndpoints:
         headers = COMMON_HEADERS | {"Cache-Control": "public, max-age=604800"}
         picture = draw(*_subject(item, match["what"]), *size)
         return web.Response(body=picture, content_type="image/png", headers=headers)
+
+    def _found(self, item_id: int) -> Item | None:
+        return self._world.items.get(item_id) or self._world.collections.get(item_id)
 
 
 def _subject(item: Item, what: str) -> tuple[str, str]:
