@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retrovue_daemon.cli.display.hooks import hook_state
 from retrovue_daemon.cli.display.output import print_failure, print_json, print_line, print_table
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, command_group
@@ -20,6 +19,7 @@ from retrovue_daemon.errors import (
     StoreError,
     UnknownName,
 )
+from retrovue_daemon.service.words.hooks import hook_state
 
 if TYPE_CHECKING:
     from retrovue_daemon.cli.place import Place

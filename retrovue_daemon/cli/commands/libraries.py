@@ -14,12 +14,12 @@ from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption
 from retrovue_daemon.cli.place import Place, find_place
 from retrovue_daemon.errors import DefinedByConfig
 from retrovue_daemon.service.named import choose_libraries, choose_library
-from retrovue_daemon.units import ago, plural
+from retrovue_daemon.service.words.libraries import contents_text
+from retrovue_daemon.units import ago
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from retrovue_daemon.store.overview import Contents
     from retrovue_daemon.store.tables.libraries import StoredLibrary
 
 app = command_group(
@@ -201,14 +201,3 @@ def switch_and_state(place: Place, library: StoredLibrary) -> str:
     if not _selected(place, library):
         return "not selected"
     return "on" if library.state == "active" else library.state
-
-
-def contents_text(contents: Contents | None) -> str:
-    """Return in words what a library contains."""
-    if contents is None:
-        return "nothing"
-    words = {"movies": "film", "shows": "show", "seasons": "season", "episodes": "episode"}
-    parts = [plural(number, words[table]) for table, number in contents.present.items() if table != "seasons"]
-    parts += [f"{contents.missing:,} missing"] if contents.missing else []
-    parts += [f"{contents.unavailable:,} unavailable"] if contents.unavailable else []
-    return ", ".join(parts)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retrovue_daemon.cli.display.output import print_json, print_line
-from retrovue_daemon.cli.display.postgresql import publish_lines
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, command_group
 from retrovue_daemon.cli.place import find_place
 from retrovue_daemon.errors import DatabaseMissing, DatabasePlaceMissing
 from retrovue_daemon.errors.publish import PublishRefused
+from retrovue_daemon.service.words.publishing import publish_lines
 
 if TYPE_CHECKING:
     from retrovue_daemon.cli.place import Place

@@ -7,26 +7,25 @@ from typing import TYPE_CHECKING, Annotated, Never
 
 import typer
 
-from retrovue_daemon.cli.commands.libraries import contents_text, switch_and_state
+from retrovue_daemon.cli.commands.libraries import switch_and_state
 from retrovue_daemon.cli.commands.reload import reload_changes
 from retrovue_daemon.cli.display.findings import finding_lines
-from retrovue_daemon.cli.display.hooks import hook_lines
-from retrovue_daemon.cli.display.live import live_lines, live_word
 from retrovue_daemon.cli.display.output import print_json, print_json_line, print_line, print_table
-from retrovue_daemon.cli.display.postgresql import publish_lines
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.display.terminal import terminal
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption
 from retrovue_daemon.cli.place import Place, find_place
 from retrovue_daemon.errors import ConfigProblem
+from retrovue_daemon.service.words.hooks import hook_lines
+from retrovue_daemon.service.words.libraries import contents_text, last_pass_text, without_libraries
+from retrovue_daemon.service.words.live import live_lines, live_word
+from retrovue_daemon.service.words.publishing import publish_lines
 from retrovue_daemon.units import ago, plural, size
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from retrovue_daemon.service.status import Status
-    from retrovue_daemon.store.overview import PassRecord
-    from retrovue_daemon.store.tables.libraries import StoredLibrary
     from retrovue_daemon.store.tables.live import LiveState
     from retrovue_daemon.store.tables.reloads import Reload
     from retrovue_daemon.store.tables.servers import StoredServer
@@ -198,34 +197,17 @@ def _table(latest: Status, place: Place) -> Table:
         following = latest.next_poll(server)
         due = "" if following is None else ago(max(following, time.time()))
         if not own:
-            table.add_row(name, "", "", _without_libraries(server), "", due)
+            table.add_row(name, "", "", without_libraries(server), "", due)
         for library in own:
             table.add_row(
                 name,
                 library.name,
                 switch_and_state(place, library),
                 contents_text(latest.contents.get(library.id)),
-                _last(library, latest.passes.get(library.id)),
+                last_pass_text(library, latest.passes.get(library.id)),
                 due if library.sync_enabled else "",
             )
     return table
-
-
-def _without_libraries(server: StoredServer) -> str:
-    """Return why a server has no libraries here."""
-    if server.is_active and server.fails:
-        return "cannot be used"
-    return "not contacted yet" if server.machine_identifier is None else "no libraries"
-
-
-def _last(library: StoredLibrary, done: PassRecord | None) -> str:
-    """Return when a library was last synced, and how; the lines below the table say what is wrong."""
-    if done is None:
-        return ago(library.last_sync_at)
-    ended = done.finished_at or done.started_at
-    if library.last_sync_at is not None and library.last_sync_at >= ended and not library.fails:
-        return f"{ago(library.last_sync_at)}, ok"  # a pass without changes leaves no record
-    return f"{ago(ended)}, {done.status}"
 
 
 def _foot(latest: Status) -> list[str]:

@@ -14,7 +14,6 @@ from retrovue_daemon.cli.commands.servers.export import export_servers
 from retrovue_daemon.cli.commands.servers.probe import probe_servers
 from retrovue_daemon.cli.completion import server_names
 from retrovue_daemon.cli.contact import ServerCheck, check_servers
-from retrovue_daemon.cli.display.live import live_cell
 from retrovue_daemon.cli.display.output import print_error, print_json, print_line, print_table, print_warning
 from retrovue_daemon.cli.display.prompts import TokenFileOption, confirm, get_token, require_yes
 from retrovue_daemon.cli.display.table import Table
@@ -28,6 +27,7 @@ from retrovue_daemon.cli.options import (
 )
 from retrovue_daemon.cli.place import Place, find_place
 from retrovue_daemon.errors import DatabaseMissing
+from retrovue_daemon.service.words.live import live_cell
 from retrovue_daemon.units import ago, lasting, plural
 
 if TYPE_CHECKING:

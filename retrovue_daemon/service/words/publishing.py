@@ -1,4 +1,4 @@
-"""How publishing to PostgreSQL is going: as lines of text."""
+"""How publishing to PostgreSQL is going: as a text, and as lines."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ def publish_lines(state: PublishState | None) -> list[str]:
     """Return lines about PostgreSQL for `status`; none if nothing was ever published."""
     if state is None:
         return []
+    lines = [f"postgres  {state.report.schema}: {publish_text(state)}"]
+    return [*lines, f"          hint: {state.report.hint}"] if state.report.hint else lines
+
+
+def publish_text(state: PublishState) -> str:
+    """Return how far publishing has come, and why it fails."""
     report, parts = state.report, []
     if report.error is not None:
         parts.append(f"fails since {moment(report.since)}: {report.error}")
@@ -28,5 +34,4 @@ def publish_lines(state: PublishState | None) -> list[str]:
         parts.append(f"{plural(state.behind, 'change')} behind, the oldest is {oldest} old")
     else:
         parts.append("up to date")
-    lines = [f"postgres  {report.schema}: {'; '.join(parts)}"]
-    return [*lines, f"          hint: {report.hint}"] if report.hint else lines
+    return "; ".join(parts)
