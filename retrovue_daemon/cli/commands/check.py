@@ -12,13 +12,12 @@ from retrovue_daemon.cli.display.output import print_error, print_json, print_ta
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption
 from retrovue_daemon.cli.place import announce
-from retrovue_daemon.errors import ConfigError, ConfigProblem, DatabaseOutOfReach
+from retrovue_daemon.errors import ConfigError, ConfigProblem, DatabasePlaceMissing
 from retrovue_daemon.service.report import describe
 from retrovue_daemon.units import plural
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from retrovue_daemon.config import DatabaseSection
     from retrovue_daemon.errors import StoreError
 
 
@@ -35,8 +34,9 @@ def check(
 
     Exit code 1 means that a server failed the check (3: all servers did), that a token cannot see file paths, that an
     entry of `libraries` in the configuration matches no library of its server, or that two entries are the same
-    server. 75 and 78 mean that a sync could not use the database. A missing directory is one reason (75); with
-    `--offline`, that is only a warning, because systemd may create the directory when it starts the service.
+    server. 75 and 78 mean that a sync by this user could not use the database, whatever the servers say. A missing
+    directory is one reason (75); with `--offline`, that is only a warning, because systemd may create the directory
+    when it starts the service. Damage within the file is found by `database check`.
 
     Examples:
 
@@ -52,8 +52,8 @@ def check(
         if as_json:
             print_json({"valid": False, "problems": [plain_problem(problem) for problem in error.problems]})
         raise
-    obstacle = _obstacle(settings.database.path)
-    is_fatal = obstacle is not None and not offline and not isinstance(obstacle, DatabaseOutOfReach)
+    obstacle = _obstacle(settings.database)
+    is_fatal = obstacle is not None and not (offline and isinstance(obstacle, DatabasePlaceMissing))
     path = settings.database.path
     checks = [] if offline else check_servers(settings.servers, stored_machines(path), former=stored_titles(path))
     failed = sum(result.error is not None for result in checks)
@@ -77,20 +77,20 @@ def check(
         print_error(obstacle)
     elif obstacle is not None:
         print_warning("; ".join(filter(None, (str(obstacle), obstacle.hint))))
-    if failed:
-        raise typer.Exit(3 if failed == len(checks) else 1)
     if is_fatal and obstacle is not None:
         raise typer.Exit(obstacle.exit_code)
+    if failed:
+        raise typer.Exit(3 if failed == len(checks) else 1)
     if any(result.problems for result in checks):
         raise typer.Exit(1)
 
 
-def _obstacle(path: Path) -> StoreError | None:
+def _obstacle(place: DatabaseSection) -> StoreError | None:
     """Return what would keep a sync by this user from using the database, or None."""
     from retrovue_daemon.config import default_database  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.store.file.visits import obstacle  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.store.file.obstacles import obstacle  # noqa: PLC0415 -- likewise
 
-    return obstacle(path, own_place=path == default_database(os.environ).path)
+    return obstacle(place.path, group=place.group, own_place=place.path == default_database(os.environ).path)
 
 
 def plain_problem(problem: ConfigProblem) -> dict[str, str]:

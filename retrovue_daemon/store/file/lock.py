@@ -139,6 +139,26 @@ def database_lock(database: Path, *, mode: int = 0o600) -> Iterator[Lock]:
         os.close(descriptor)
 
 
+def refuse_unusable_lock(database: Path) -> None:
+    """Raise what `database_lock` would raise, but create nothing, and hold nothing.
+
+    A daemon that answers requests is no obstacle: another process asks it.
+    """
+    path, held = lock_path(database), holder(database)
+    if held.held and not held.serves:
+        raise DatabaseHeld(database, held.pid)
+    try:
+        descriptor = os.open(path, os.O_RDWR | _SAFELY)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _not_opened(database, path, error) from error
+    try:
+        _refuse_other_file(database, path, descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def holder(database: Path) -> Holder:
     """Return who holds a database, without blocking other processes."""
     try:
@@ -208,16 +228,19 @@ def _open(database: Path, path: Path, mode: int) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | _SAFELY, mode)
     except OSError as error:
-        if error.errno in _SPECIAL:
-            raise _no_lock_file(database, path, "is not a regular file") from error
-        from retrovue_daemon.config.files import owner_hint  # noqa: PLC0415 -- imports msgspec, which --help does not need
+        raise _not_opened(database, path, error) from error
 
-        kind = DatabaseOutOfReach if isinstance(error, PermissionError) else DatabaseUnusable
-        raise kind(
-            database,
-            f"cannot create its lock file: {error.strerror}",
-            hint=f"{owner_hint(path)}, or set [database] path to another place",
-        ) from error
+
+def _not_opened(database: Path, path: Path, error: OSError) -> DatabaseUnusable:
+    """Return the error for a lock file that cannot be opened."""
+    if error.errno in _SPECIAL:
+        return _no_lock_file(database, path, "is not a regular file")
+    from retrovue_daemon.config.files import owner_hint  # noqa: PLC0415 -- imports msgspec, which --help does not need
+
+    kind = DatabaseOutOfReach if isinstance(error, PermissionError) else DatabaseUnusable
+    what = "open" if os.path.lexists(path) else "create"
+    hint = f"{owner_hint(path)}, or set [database] path to another place"
+    return kind(database, f"cannot {what} its lock file: {error.strerror}", hint=hint)
 
 
 def _refuse_other_file(database: Path, path: Path, descriptor: int) -> None:

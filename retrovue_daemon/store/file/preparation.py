@@ -60,6 +60,8 @@ def check_place(path: Path, *, own: bool) -> Path:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         refuse_unusable_place(path, hint="specify a regular file, or a path that does not exist yet")
         path = real_path(path)
+        if not path.parent.is_dir():
+            raise DatabasePlaceMissing(path, f"the directory {path.parent}, to which a link leads, does not exist")
     except OSError as error:
         raise _not_writable(path, error) from error
     refuse_foreign(path)
@@ -206,12 +208,17 @@ def give(file: Path, database: Path, group: str) -> None:
     try:
         shutil.chown(file, group=group)
     except PermissionError as error:
-        raise DatabaseUnusable(
-            database,
-            f"cannot be given to the group {group!r}: {error.strerror}",
-            hint=f"make this user a member of {group} (for the service: SupplementaryGroups={group}), or unset"
-            " [database] group",
-        ) from error
+        raise not_in_group(database, group, error.strerror or "") from error
+
+
+def not_in_group(database: Path, group: str, why: str) -> DatabaseUnusable:
+    """Return the error for a group that this user may not give a file to."""
+    return DatabaseUnusable(
+        database,
+        f"cannot be given to the group {group!r}: {why}",
+        hint=f"make this user a member of {group} (for the service: SupplementaryGroups={group}), or unset"
+        " [database] group",
+    )
 
 
 def refuse_unusable_place(path: Path, *, hint: str, missing_hint: str | None = None) -> None:
@@ -254,8 +261,13 @@ def refuse_foreign(path: Path) -> None:
 
 
 def refuse_newer(path: Path, version: int) -> None:
-    """Raise DatabaseUnusable if a newer release wrote the database."""
+    """Raise DatabaseUnusable if a newer release wrote the database, or none did."""
     newest = migrations()[-1].version
+    if version < 0:
+        hint = (
+            "another program changed its user_version; restore a backup with `retrovue-daemon database restore FILE`"
+        )
+        raise DatabaseUnusable(path, f"has schema version {version}, which no release has", hint=hint)
     if version > newest:
         raise DatabaseUnusable(
             path,
@@ -346,4 +358,9 @@ def _hint(error: sqlite3.Error, path: Path) -> str:
         return "the file was left unchanged; set [database] path (or --database) to another file"
     if error.sqlite_errorname.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
         return f"{owner_hint(path)}, or set [database] path to another place"
+    if error.sqlite_errorname == "SQLITE_ERROR":
+        return (
+            "its tables are not those of its schema version: another program changed them; restore a backup with"
+            " `retrovue-daemon database restore FILE`, or move the file away and sync again"
+        )
     return f"check the disk of {path.parent}, and its free space"

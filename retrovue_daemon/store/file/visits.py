@@ -31,7 +31,6 @@ from retrovue_daemon.store.file.preparation import (
     own_version,
     prepare,
     refuse_foreign,
-    refuse_newer,
     refuse_unusable_place,
 )
 from retrovue_daemon.store.file.sequences import as_used_up
@@ -113,43 +112,6 @@ def make_if_missing(path: Path, *, mode: int = 0o600, group: str | None = None, 
     with database_lock(path, mode=mode):
         prepare(path, mode=mode, group=group)
         hand_over(path, lock_path(path))
-
-
-def obstacle(path: Path, *, own_place: bool = False) -> StoreError | None:
-    """Return what would keep a sync from using a database, or None; nothing is created or changed.
-
-    ``own_place`` says that a missing directory would be created. What this user may not see may be visible to the
-    daemon's user: such an obstacle is a DatabaseOutOfReach.
-    """
-    try:
-        path.parent.stat()
-        if os.path.lexists(path) and not os.access(path, os.R_OK) and os.access(path, os.F_OK):
-            return _not_for_us(path, "Permission denied")
-    except PermissionError as error:
-        return _not_for_us(path, error.strerror or "")
-    except OSError:
-        if own_place:
-            return None
-    try:
-        path = check_place(path, own=False)
-        if path.exists() and path.stat().st_size:
-            with reading_any_version(path) as connection:
-                refuse_newer(path, own_version(connection, path))
-    except StoreError as error:
-        return error
-    return _read_only(path)
-
-
-def _read_only(path: Path) -> StoreError | None:
-    """Return why this user cannot write to a database, or to its directory; None if this user can."""
-    for place in (path.parent, path):
-        if not os.access(place, os.F_OK) or os.access(place, os.W_OK):
-            continue
-        if os.geteuid() in {0, place.stat().st_uid}:
-            hint = f"let this user write to {place}, or set [database] path to another place"
-            return DatabaseUnusable(path, "is not writable", hint=hint)
-        return DatabaseOutOfReach(path, "is not writable for this user", hint=owner_hint(path))
-    return None
 
 
 def find(path: Path) -> Path:
