@@ -116,6 +116,7 @@ EVENTS: Final = frozenset(
         "watch.crashed",
         "web.crashed",
         "web.login_failed",
+        "web.posters_not_kept",
         "web.started",
         "web.stop_incomplete",
         "web.stopped",

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.service.job import Job
     from retrovue_daemon.service.roster import ActiveServer, Roster
     from retrovue_daemon.service.selection import Selection
+    from retrovue_daemon.sources.plex.client import PlexClient
     from retrovue_daemon.sources.plex.retries import RetryPolicy
     from retrovue_daemon.store.database import Database
     from retrovue_daemon.store.tables.watch import Settings
@@ -154,6 +155,13 @@ class Supervisor:
     def submit(self, selection: Selection, server: str | None = None) -> list[Job]:
         """Submit a selection to all workers or to one, to be synced as soon as possible. Raises UnknownServer."""
         return [worker.submit(selection) for worker in choose_active(self.workers.values(), server)]
+
+    def client_of(self, server_id: int) -> PlexClient | None:
+        """Return the session with a server; None if there is none, or while the server demands a pause."""
+        for worker in self.workers.values():
+            if worker.server.server_id == server_id:
+                return None if worker.pause else worker.client
+        return None
 
     def sync_now(self) -> None:
         """Sync everything as soon as possible."""

@@ -64,6 +64,8 @@ class ServerWorker:
         self._after = AfterPasses(self.name, context)
         self._paths = PathUpdater(context.database, self.name, self._running.keys())
         self._wake = asyncio.Event()
+        self.client: PlexClient | None = None
+        """The session with the server while this worker runs and has one."""
         self.live = LiveUpdates(self, self._discovery.merged_rows)
 
     # -- jobs and changes -------------------------------------------------------------------------------------------
@@ -122,16 +124,19 @@ class ServerWorker:
             while True:
                 with ReportFailures(self.fail, *self._jobs):
                     async with self.context.client(self.server.section) as client, asyncio.TaskGroup() as group:
+                        self.client = client
                         details = self.details.run(
                             client, lambda: (self.server.section, self.context.timing), self.fail
                         )
                         group.create_task(details, name=f"details {self.name}")
                         group.create_task(self.live.run(client, self.fail), name=f"live {self.name}")
                         await self._poll_until_cancelled(client, group)
+                self.client = None
                 # The session could not be opened, for example because a certificate file is missing.
                 self.details.give_up()
                 await self._wait_for_work()
         finally:
+            self.client = None
             self._fail_jobs()
 
     async def once(self, selection: Selection) -> ServerReport:

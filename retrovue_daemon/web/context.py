@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.sync.progress import ProgressBoard
     from retrovue_daemon.web.attempts import Attempts
     from retrovue_daemon.web.event_streams import EventStreams
+    from retrovue_daemon.web.posters import Posters
     from retrovue_daemon.web.reading import ReadingPool
     from retrovue_daemon.web.sessions import Sessions
     from retrovue_daemon.web.static_files import StaticFiles
@@ -47,6 +48,7 @@ class Context:
     templates: Templates
     static: StaticFiles
     streams: EventStreams
+    posters: Posters
     started_at: int
     """When the page was started, in Unix seconds."""
 

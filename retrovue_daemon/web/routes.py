@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from retrovue_daemon.web.access import SIGN_IN, Access
-from retrovue_daemon.web.pages import health, login, overview, static
+from retrovue_daemon.web.pages import health, login, overview, posters, static
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -46,5 +46,6 @@ ROUTES: Final = (
     Route("/logout", Access.PUBLIC, post=login.sign_out),
     Route("/healthz", Access.PUBLIC, get=health.is_alive),
     Route("/readyz", Access.PUBLIC, get=health.is_ready),
+    Route("/posters/{kind}/{id}", Access.READ, get=posters.show),
     Route("/static/{name}", Access.PUBLIC, get=static.show),
 )

@@ -19,6 +19,7 @@ from retrovue_daemon.web.attempts import Attempts
 from retrovue_daemon.web.context import Context
 from retrovue_daemon.web.event_streams import EventStreams
 from retrovue_daemon.web.limits import SERVER_OPTIONS, bounded
+from retrovue_daemon.web.posters import Posters
 from retrovue_daemon.web.reading import ReadingPool
 from retrovue_daemon.web.sessions import Sessions
 from retrovue_daemon.web.static_files import StaticFiles
@@ -61,6 +62,8 @@ class WebService:
             context = self.context = _context(parts)
             stack.push_async_callback(context.reading.close)
             stack.push_async_callback(context.pulse.stop)
+            stack.push_async_callback(context.posters.close)
+            await context.posters.follow()
             runner = self._runner = web.AppRunner(make_application(context), access_log=None, **SERVER_OPTIONS)
             await runner.setup()
             stack.push_async_callback(_end, runner)
@@ -79,6 +82,7 @@ class WebService:
         if self.context is not None:
             _learn(self.context, config.web)
             self.context.sessions.use_token(config.web.token)
+            await self.context.posters.follow()
 
     async def stop(self) -> None:
         """Close everything; open streams end, and other requests have a moment."""
@@ -91,18 +95,20 @@ class WebService:
 
 def _context(parts: DaemonParts) -> Context:
     supervisor, clock = parts.supervisor, parts.clock
+    path = supervisor.database.path
     streams = EventStreams()
     context = Context(
         supervisor=supervisor,
         redactor=parts.redactor,
         clock=clock,
-        reading=ReadingPool(supervisor.database.path),
+        reading=ReadingPool(path),
         sessions=Sessions(supervisor.config.web.token, clock, ended=streams.end_of),
         attempts=Attempts(clock),
         pulse=Pulse(supervisor.database.writer, clock),
         templates=Templates(clock),
         static=StaticFiles(),
         streams=streams,
+        posters=Posters(supervisor, path.with_name(f"{path.name}-posters"), clock),
         started_at=clock.now(),
     )
     _learn(context, supervisor.config.web)

@@ -65,7 +65,7 @@ class SetClock(Clock):
 
     def __init__(self) -> None:
         self.seconds = 1_800_000_000
-        self.lived = 0
+        self.lived = 0.0
 
     def now(self) -> int:
         return self.seconds

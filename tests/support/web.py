@@ -96,7 +96,8 @@ class Served:
     async def get(self, address: str, *, method: str = "GET", **options: Any) -> Response:
         """Request an address, without following redirects."""
         async with self.client.request(method, self.url + address, allow_redirects=False, **options) as response:
-            return Response(response.status, response.headers, (await response.read()).decode())
+            content = await response.read()
+            return Response(response.status, response.headers, content.decode(errors="replace"), content)
 
     async def post(self, address: str, form: Any = None, **options: Any) -> Response:
         """Send a form."""
@@ -133,6 +134,7 @@ class Response:
     status: int
     headers: Any
     text: str
+    content: bytes
 
 
 @pytest.fixture

@@ -50,12 +50,13 @@ class BodyBudget:
         self.changed = asyncio.Event()
         """Set, and replaced, when bytes are given back."""
 
-    def share(self, server: str, wanted: asyncio.Event | None = None) -> BodyShare:
+    def share(self, server: str, wanted: asyncio.Event | None = None, *, largest: int | None = None) -> BodyShare:
         """Return the share of one body of a server, to be entered as a context for as long as the body exists.
 
-        ``wanted`` is set as soon as its reader waits for it; None if that is so from the beginning.
+        ``wanted`` is set as soon as its reader waits for it; None if that is so from the beginning. ``largest`` is
+        the largest size of this body.
         """
-        return BodyShare(self, server, wanted)
+        return BodyShare(self, server, wanted, min(self.largest, largest or self.largest))
 
     def admits(self, share: BodyShare, size: int) -> bool:
         """Return whether a share may grow now; it gets the reserved part if it needs that."""
@@ -115,8 +116,9 @@ class BodyShare:
     Otherwise, an exception could keep it alive: through its traceback, the variables of all functions that it left.
     """
 
-    def __init__(self, budget: BodyBudget, server: str, wanted: asyncio.Event | None) -> None:
+    def __init__(self, budget: BodyBudget, server: str, wanted: asyncio.Event | None, largest: int) -> None:
         self.server = server
+        self._largest = largest
         self._budget = budget
         self._wanted = wanted
         self.content = b""
@@ -145,8 +147,8 @@ class BodyShare:
 
     def check(self, size: int) -> None:
         """Raise AnswerTooLarge if a body of this size is too large."""
-        if size > self._budget.largest:
-            raise AnswerTooLarge(self.server, f"a body of more than {self._budget.largest} bytes")
+        if size > self._largest:
+            raise AnswerTooLarge(self.server, f"a body of more than {self._largest} bytes")
 
     async def add(self, piece: bytes) -> None:
         """Append a piece as soon as there is memory for it. Raise AnswerTooLarge if it makes the body too large."""

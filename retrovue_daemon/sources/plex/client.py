@@ -10,6 +10,7 @@ from urllib.parse import quote
 import msgspec
 import structlog
 
+from retrovue_daemon.clock import Clock
 from retrovue_daemon.errors import EndlessListing, PlexError, RequestRefused, Unauthorized, WrongServer
 from retrovue_daemon.records import Episode, Kind
 from retrovue_daemon.sources.plex.arguments import BY_TYPE, LEAVES, LEFT_OUT, paging
@@ -28,6 +29,7 @@ from retrovue_daemon.sources.plex.pages import (
     lacks_external_ids,
 )
 from retrovue_daemon.sources.plex.parse import parse_found_shows, parse_identity, parse_libraries, parse_page
+from retrovue_daemon.sources.plex.pictures import PictureRequests
 from retrovue_daemon.sources.plex.retries import RetryPolicy
 from retrovue_daemon.sources.plex.transport import Transport
 
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from types import TracebackType
 
-    from retrovue_daemon.clock import Clock
     from retrovue_daemon.config import ServerSection
     from retrovue_daemon.records import FoundPage, FoundShow, LibraryListing, Page, ServerIdentity
     from retrovue_daemon.sources.plex.body import BodyBudget
@@ -75,6 +76,9 @@ MOST_FOUND: Final = 10_000
 
 _SEARCH_REFUSED: Final = frozenset({400, 404, 501})
 
+CONFIRMED_S: Final = 60.0
+"""Seconds after which a machine is confirmed again before a picture is requested: polls may be hours apart."""
+
 _TRIES_FOR_SESSIONS: Final = 2
 """A refusal needs two; more would delay a command for the sake of a remark."""
 
@@ -85,11 +89,11 @@ class PlexClient:
     """One Plex Media Server, accessed over one session; an async context manager.
 
     ``metadata`` requests single items, ``details`` all that is known about many, ``collections`` and ``labels`` what
-    their names say. ``notifications`` are the connections on which the server announces changes, ``requested`` the
-    items that were requested a moment ago, ``listed_streams`` knows whether listings show the streams of files.
-    ``client_identifier`` identifies this installation to the server and stays the same across restarts. Clients of
-    one process share ``bodies``, the memory for responses. All methods raise only PlexError, whose texts never
-    contain the token.
+    their names say, as does ``pictures``. ``notifications`` are the connections on which the server announces
+    changes, ``requested`` the items that were requested a moment ago, ``listed_streams`` knows whether listings show
+    the streams of files. ``client_identifier`` identifies this installation to the server and stays the same across
+    restarts. Clients of one process share ``bodies``, the memory for responses. All methods raise only PlexError,
+    whose texts never contain the token.
     """
 
     def __init__(
@@ -121,11 +125,14 @@ class PlexClient:
         keys = KeyPages(self._transport, pace.turn, self._source.page_size, server.name)
         self.collections = CollectionRequests(keys, self._transport, pace.turn, server.name)
         self.labels = LabelRequests(keys, self._transport, pace.turn)
+        self.pictures = PictureRequests(self._transport, self._confirm_now_and_then, server.name)
         self.notifications = self._transport.notifications()
         self.requested = self._transport.requested
         self._leaves_useless: set[str] = set()
         """Keys of libraries whose ``allLeaves`` is refused or contains less than the listing by type."""
         self._filter_refused = False
+        self._clock = clock or Clock()
+        self._confirmed_at = float("-inf")
         self._skipped: set[tuple[str | None, str]] = set()
         """Titles of libraries that could not be read last time, and why; logged when that begins."""
 
@@ -164,7 +171,13 @@ class PlexClient:
             self._transport.token.stranger = known, identity.machine_identifier
             raise WrongServer(self.name, known, identity.machine_identifier)
         self._transport.token.stranger = None
+        self._confirmed_at = self._clock.monotonic()
         return identity
+
+    async def _confirm_now_and_then(self, known: str | None) -> None:
+        """Confirm the machine, unless that was done a moment ago. Raise WrongServer."""
+        if self._clock.monotonic() - self._confirmed_at > CONFIRMED_S:
+            await self.confirm_machine(known)
 
     async def libraries(self) -> tuple[LibraryListing, ...]:
         """Return the libraries that the token may see, of every type."""

@@ -14,6 +14,8 @@ ECHO_S: Final = 30.0
 """Seconds after a request for an item during which the server's check of that item is taken for its effect."""
 
 _ITEMS: Final = "/library/metadata/"
+_PICTURES: Final = ("thumb/", "art/")
+"""Below an item: a request for them makes no server check the item."""
 _MOST: Final = 20_000
 
 
@@ -28,7 +30,8 @@ class RequestedItems:
     @contextmanager
     def during(self, path: str) -> Iterator[None]:
         """Note the items of a request for this path, at its beginning and at its end."""
-        keys = path.removeprefix(_ITEMS).partition("/")[0].split(",") if path.startswith(_ITEMS) else []
+        ids, _, below = path.removeprefix(_ITEMS).partition("/")
+        keys = ids.split(",") if path.startswith(_ITEMS) and not below.startswith(_PICTURES) else []
         self._note(keys)
         try:
             yield

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from retrovue_daemon.config.values import is_utf8
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.items.columns import Found, select_found
-from retrovue_daemon.store.items.lookup import GUID_TABLES, TABLES
+from retrovue_daemon.store.items.lookup import GUID_TABLES, TABLES, id_in
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection
 
 Row: TypeAlias = dict[str, str | int | float | bytes | None]
-
-_DIGITS: Final = len(str(1 << 63))
-"""Python refuses to convert texts of thousands of digits."""
 
 
 def numbered(
@@ -34,9 +31,9 @@ def numbered(
     if "rating-key" in by:
         either.append("i.rating_key = ?")
         wanted.append(number)
-    if "id" in by and number.isascii() and number.isdecimal() and len(number) <= _DIGITS and int(number) < 1 << 63:
+    if "id" in by and (item_id := id_in(number)) is not None:
         either.append("i.id = ?")
-        wanted.append(int(number))
+        wanted.append(item_id)
     if not either:
         return []
     return [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -25,6 +25,9 @@ GUID_TABLES = {
     Kind.EPISODE: ("episode_guids", "episode_id"),
 }
 """The table of a kind's external ids, and its column that refers to the item; seasons have none."""
+
+_DIGITS: Final = len(str(1 << 63))
+"""Python refuses to convert texts of thousands of digits."""
 
 
 def stored_ids(
@@ -217,3 +220,9 @@ def ids_of_show(connection: sqlite3.Connection, kind: Kind, library_id: int, sho
     """Return the ids of a show's seasons or episodes in a library that are not missing."""
     query = f"SELECT id FROM {TABLES[kind]} WHERE show_id = ? AND library_id = ? AND state <> 'missing' ORDER BY id"
     return [row_id for (row_id,) in connection.execute(query, (show_id, library_id))]
+
+
+def id_in(text: str) -> int | None:
+    """Return the id that a text is; None if it is none, or one that no row can have."""
+    is_number = text.isascii() and text.isdecimal() and len(text) <= _DIGITS
+    return int(text) if is_number and int(text) < 1 << 63 else None
