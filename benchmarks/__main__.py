@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 from benchmarks import report
 from benchmarks.budgets import judge
 from benchmarks.cases import CASES, chosen
+from benchmarks.feed import NAME as FEED
+from benchmarks.feed import measure_feed
 from benchmarks.figures import all_figures
 from benchmarks.hooks import NAME as HOOKS
 from benchmarks.hooks import measure_hooks
@@ -30,6 +32,7 @@ from benchmarks.rounds import run_case
 
 if TYPE_CHECKING:
     from benchmarks.budgets import Budget
+    from benchmarks.feed import FeedCost
     from benchmarks.figures import Figures
     from benchmarks.hooks import HookDelays
     from benchmarks.live import Live
@@ -42,7 +45,7 @@ BEGAN = time.monotonic()
 def main() -> None:
     """Run the selected cases and print the results. People judge whether a budget holds: machines are noisy."""
     arguments = _arguments()
-    names = [name for name in arguments.only if name not in {NAME, HOOKS, POSTGRESQL}]
+    names = [name for name in arguments.only if name not in {NAME, FEED, HOOKS, POSTGRESQL}]
     cases = chosen(names, full=arguments.full) if names or not arguments.only else []
     compile_all()
     outcomes = [run_case(case, arguments.rounds or case.rounds, _say) for case in cases]
@@ -50,9 +53,10 @@ def main() -> None:
     live = measure_live(_say) if not arguments.only or NAME in arguments.only else None
     hooks = measure_hooks(_say) if not arguments.only or HOOKS in arguments.only else None
     publishing = measure_postgresql(_say) if not arguments.only or POSTGRESQL in arguments.only else None
+    feed = measure_feed(_say) if not arguments.only or FEED in arguments.only else None
     help_s = median(_help_s() for _ in range(HELP_ROUNDS))
-    budgets = judge(figures, help_s, live, hooks, publishing)
-    results = _results(figures, live, hooks, publishing, budgets, help_s)
+    budgets = judge(figures, help_s, live, hooks, publishing, feed)
+    results = _results(figures, live, hooks, publishing, feed, budgets, help_s)
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     _print(figures, live, hooks, publishing, budgets, markdown=arguments.markdown)
@@ -64,7 +68,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--full", action="store_true", help="also the largest libraries: a quarter of an hour in all")
     parser.add_argument("--rounds", type=_number, help="so many rounds of each case, instead of one to nine")
-    names = [*(case.name for case in CASES), NAME, HOOKS, POSTGRESQL]
+    names = [*(case.name for case in CASES), NAME, FEED, HOOKS, POSTGRESQL]
     parser.add_argument("--only", nargs="+", default=[], choices=names, metavar="NAME", help=", ".join(names))
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep all figures here")
     parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown")
@@ -96,6 +100,7 @@ def _results(
     live: Live | None,
     hooks: HookDelays | None,
     publishing: Publishing | None,
+    feed: FeedCost | None,
     budgets: list[Budget],
     help_s: float,
 ) -> dict[str, object]:
@@ -110,6 +115,7 @@ def _results(
         "live": None if live is None else dataclasses.asdict(live),
         "hooks": None if hooks is None else dataclasses.asdict(hooks),
         "postgresql": None if publishing is None else dataclasses.asdict(publishing),
+        "feed": None if feed is None else dataclasses.asdict(feed),
         "budgets": [dataclasses.asdict(budget) for budget in budgets],
     }
 

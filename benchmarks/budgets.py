@@ -13,6 +13,7 @@ from benchmarks.live import share_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from benchmarks.feed import FeedCost
     from benchmarks.figures import Figures
     from benchmarks.hooks import HookDelays
     from benchmarks.live import Live
@@ -36,6 +37,8 @@ CONCURRENCY = 2
 
 LIVE_REST_S, LIVE_BUSY_S = 3.0, 5.0
 """The median delay from a change on the server to the row, including the seconds for which a hint waits."""
+
+FEED_SHARE = 0.03
 
 HOOK_S = 1.0
 """The delay from a commit to the request of a hook that gathers nothing."""
@@ -70,6 +73,7 @@ def judge(
     live: Live | None = None,
     hooks: HookDelays | None = None,
     publishing: Publishing | None = None,
+    feed: FeedCost | None = None,
 ) -> list[Budget]:
     """Compare the budgets with the measurements; those not measured are omitted."""
     budgets = [*_rates(figures), *_passes(figures), *_growth(figures), *_process(figures)]
@@ -81,6 +85,10 @@ def judge(
         budgets.append(Budget(what, f"≤ {HOOK_S:.0f} s", f"{worst:.2f} s", worst <= HOOK_S))
     if publishing is not None:
         budgets += _publishing(publishing)
+    if feed is not None:
+        what = f"change feed, {feed.entries} entries: of the processor time of a first sync"
+        holds = feed.share <= FEED_SHARE
+        budgets.append(Budget(what, f"≤ {FEED_SHARE:.0%}", f"{max(feed.share, 0):.1%}", holds))
     if help_s is not None:
         budgets.append(Budget("--help", f"≤ {HELP_S} s", f"{help_s:.2f} s", help_s <= HELP_S))
     return budgets

@@ -14,6 +14,7 @@ from benchmarks import report
 from benchmarks.budgets import judge
 from benchmarks.cases import DAEMON, FLOOR, PLEXAPI, Case, Program
 from benchmarks.database import OF_DETAILS, TABLES, counts
+from benchmarks.feed import measure_feed
 from benchmarks.figures import Figures, all_figures, find
 from benchmarks.hooks import measure_hooks
 from benchmarks.live import measure_live, share_of
@@ -183,6 +184,18 @@ def test_the_delay_of_hooks_is_measured() -> None:
     for table in (report.hook_table(hooks), report.budget_table(judge([], None, None, hooks))):
         assert {len(line) for line in table.lines} == {len(table.heads)}
     assert [budget.promised for budget in judge([], None, None, hooks)] == ["≤ 1 s"]
+
+
+def test_the_share_of_the_feed_is_measured() -> None:
+    """The same transactions with its entries and without them, beside a first sync."""
+    said: list[str] = []
+    feed = measure_feed(said.append, episodes=200, rounds=1)
+    assert (feed.episodes, feed.entries > 3, len(said)) == (200, True, 1)
+    assert 0 < feed.without_s < feed.sync_s
+    assert feed.share == (feed.with_s - feed.without_s) / feed.sync_s
+    table = report.budget_table(judge([], None, None, None, None, feed))
+    assert {len(line) for line in table.lines} == {len(table.heads)}
+    assert [budget.promised for budget in judge([], None, None, None, None, feed)] == ["≤ 3%"]
 
 
 def test_shares_of_delays() -> None:
