@@ -230,8 +230,8 @@ def _convert_file(raw: str, context: Context) -> Path:
 FILE: Final[Value[Path]] = Value("the path of a file", str, _convert_file, plain=str)
 
 
-def _convert_ca_file(raw: str, context: Context) -> Path:
-    path = _convert_file(raw, context)
+def check_ca_file(path: Path) -> None:
+    """Raise `BadValue` unless a file holds certificates."""
     try:
         read_regular(path, _LARGEST_CA_FILE)
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
@@ -241,10 +241,19 @@ def _convert_ca_file(raw: str, context: Context) -> Path:
         raise BadValue(f"cannot be read: {path}: {reason(error)}") from None
     except BadValue as bad:
         raise BadValue(f"{bad}: {path}") from None
-    return path
 
 
-CA_FILE: Final[Value[Path]] = Value("the path of a PEM file with certificates", str, _convert_ca_file, plain=str)
+def _ca_file_remarks(_raw: object, path: Path, _context: Context) -> Iterator[str]:
+    """Yield a warning if there are no certificates: only this server cannot be reached then."""
+    try:
+        check_ca_file(path)
+    except BadValue as bad:
+        yield f"{bad}; the server is not contacted until that is mended"
+
+
+CA_FILE: Final[Value[Path]] = Value(
+    "the path of a PEM file with certificates", str, _convert_file, plain=str, remarks=_ca_file_remarks
+)
 
 
 def _convert_mode(raw: str, _context: Context) -> int:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast, dataclas
 
 import msgspec
 
+from retrovue_daemon.config.tokens import MASK
 from retrovue_daemon.config.values import BadValue, Context, Value, did_you_mean, type_of
 from retrovue_daemon.errors import ConfigProblem
 
@@ -133,9 +134,9 @@ def to_plain(held_by: object, specs: Mapping[str, Spec]) -> dict[str, object]:
                     plain[field] = [to_plain(entry, spec.specs) for entry in held]
             case OneOf():
                 if held is not None:
-                    # A token that is elsewhere: where it is, is no secret.
+                    # Where a token is, is no secret; if none is there, the name may be the token itself.
                     name, value = held.source or (field, spec.keys[field].value.plain(held))
-                    plain[name] = value
+                    plain[name] = value if getattr(held, "missing", None) is None else MASK
             case Key():
                 if held is not None or spec.default is not None:
                     plain[field] = spec.value.plain(held)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from retrovue_daemon.config.addresses import is_loopback, same_server
-from retrovue_daemon.config.files import access_hint, default_database, find_config, read_regular, reason
+from retrovue_daemon.config.files import access_hint, default_database, find_config, read_regular, reason, resolve
 from retrovue_daemon.config.hooks import HookCommand, HookSection
 from retrovue_daemon.config.keys import Reading, specs_of, toml_keys
 from retrovue_daemon.config.sections import (
@@ -24,7 +24,7 @@ from retrovue_daemon.config.sections import (
     mapping_form,
     name_form,
 )
-from retrovue_daemon.config.tokens import TOKEN_FILE, secret
+from retrovue_daemon.config.tokens import secret, token_in
 from retrovue_daemon.config.values import BadValue, Context
 from retrovue_daemon.errors import ConfigError, ConfigProblem
 from retrovue_daemon.records import PathMapping
@@ -278,7 +278,7 @@ def server_from_row(
 def token_from_file(path: Path) -> Secret:
     """Return the token in a file that contains nothing else. Raise `ConfigError` if it is invalid."""
     try:
-        return TOKEN_FILE.read(str(path), Context(base_dir=Path.cwd(), environ=os.environ))
+        return token_in(resolve(str(path), Context(base_dir=Path.cwd(), environ=os.environ)))
     except BadValue as bad:
         raise ConfigError(None, [ConfigProblem("token", str(bad))]) from None
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from retrovue_daemon.config.conninfo import SCHEMES, UnclearAddress, has_password, settings_of
 from retrovue_daemon.config.files import read_secret_text, remarks_on_secret_file, resolve
 from retrovue_daemon.config.tokens import MASK, Secret
 from retrovue_daemon.config.values import BadValue, Value
+from retrovue_daemon.errors import ConfigError, ConfigProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 URL_MASK: Final = f"postgresql://{MASK}"
 
+_FILE_KEY: Final = "url_file"
 _SETTINGS: Final = re.compile(r"\s*[a-z_]+\s*=")
 _NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _ORIGIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -47,11 +50,32 @@ def _inline_remarks(_raw: object, url: Secret, context: Context) -> Iterator[str
 
 def _from_file(raw: str, context: Context) -> Secret:
     path = resolve(raw, context)
-    return _url(read_secret_text(path, "an address"), "the file", ("url_file", str(path)))
+    try:
+        return _in_file(path)
+    except BadValue as bad:
+        # It may be on a disk that is not mounted yet, and nothing but publishing needs it.
+        return Secret("", (_FILE_KEY, str(path)), missing=str(bad))
 
 
-def _file_remarks(raw: str, _url: Secret, context: Context) -> Iterator[str]:
-    yield from remarks_on_secret_file(resolve(raw, context))
+def _in_file(path: Path) -> Secret:
+    return _url(read_secret_text(path, "an address"), "the file", (_FILE_KEY, str(path)))
+
+
+def found_again(url: Secret) -> Secret:
+    """Return an address whose file could not be read, once it can; any other one as it is. Raise `ConfigError`."""
+    if url.missing is None or url.source is None:
+        return url
+    try:
+        return _in_file(Path(url.source[1]))
+    except BadValue as bad:
+        raise ConfigError(None, [ConfigProblem(_FILE_KEY, str(bad))]) from None
+
+
+def _file_remarks(raw: str, url: Secret, context: Context) -> Iterator[str]:
+    if url.missing is not None:
+        yield f"{url.missing}; nothing is published until that is mended"
+    else:
+        yield from remarks_on_secret_file(resolve(raw, context))
 
 
 URL: Final[Value[Secret]] = Value(

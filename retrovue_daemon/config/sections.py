@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
@@ -257,6 +257,19 @@ class Config:
         section = find_named(self.servers, server)
         return self.sync.details if section is None or section.details is None else section.details
 
+    def keeping(self, before: Config) -> Config:
+        """Return this configuration with the secrets of the one before whose files cannot be read now."""
+        tokens_before = {server.name: server.token for server in before.servers}
+        servers = tuple(
+            replace(server, token=_kept(server.token, tokens_before.get(server.name))) for server in self.servers
+        )
+        web, publishing = self.web, self.postgresql
+        if web.token is not None:
+            web = replace(web, token=_kept(web.token, before.web.token))
+        if publishing.url is not None:
+            publishing = replace(publishing, url=_kept(publishing.url, before.postgresql.url))
+        return replace(self, servers=servers, web=web, postgresql=publishing)
+
     def secrets(self) -> Iterator[str]:
         """Yield everything in it that must not be shown."""
         for token in (*(server.token for server in self.servers), self.web.token):
@@ -288,6 +301,11 @@ SECTIONS: Final[Mapping[str, type]] = {
 
 ARRAYS: Final[Mapping[str, type]] = {"servers": ServerSection, "hooks": HookSection}
 """The arrays of tables."""
+
+
+def _kept(now: Secret, before: Secret | None) -> Secret:
+    """Return a secret, or the one from before if its file cannot be read now, and is the same file."""
+    return now if now.missing is None or before is None or before.source != now.source else before
 
 
 class _Named(Protocol):

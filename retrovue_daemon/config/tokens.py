@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -41,14 +42,16 @@ class Secret:
     the text. Secrets with the same text and source are equal.
 
     ``source`` is the key that sets the token and its value, if the configuration has the token elsewhere, as in
-    ``("token_file", "/etc/retrovue-daemon/home.token")``.
+    ``("token_file", "/etc/retrovue-daemon/home.token")``. ``missing`` is why its file could not be read; then the
+    text is a random one, which fits nowhere.
     """
 
-    __slots__ = ("__text", "source")
+    __slots__ = ("__text", "missing", "source")
 
-    def __init__(self, text: str, source: tuple[str, str] | None = None) -> None:
-        self.__text = text
+    def __init__(self, text: str, source: tuple[str, str] | None = None, *, missing: str | None = None) -> None:
+        self.__text = text if missing is None else secrets.token_hex()
         self.source = source
+        self.missing = missing
 
     def reveal(self) -> str:
         """Return the text itself."""
@@ -57,10 +60,14 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return (self.__text, self.source) == (other.__text, other.source)
+        return self._identity == other._identity
 
     def __hash__(self) -> int:
-        return hash((Secret, self.__text))
+        return hash((Secret, self._identity))
+
+    @property
+    def _identity(self) -> tuple[str, tuple[str, str] | None, str | None]:
+        return ("" if self.missing is not None else self.__text, self.source, self.missing)
 
     def __repr__(self) -> str:
         return MASK
@@ -98,7 +105,7 @@ def renewed(token: Secret) -> Secret | None:
     if token.source is None or token.source[0] != _FILE_KEY:
         return None
     try:
-        found = _from_file(Path(token.source[1]))
+        found = token_in(Path(token.source[1]))
     except BadValue as bad:
         raise ConfigError(None, [ConfigProblem(_FILE_KEY, str(bad))]) from None
     return None if found == token else found
@@ -149,14 +156,23 @@ TOKEN: Final[Value[Secret]] = Value(
 
 
 def _convert_file(raw: str, context: Context) -> Secret:
-    return _from_file(resolve(raw, context))
+    path = resolve(raw, context)
+    try:
+        return token_in(path)
+    except BadValue as bad:
+        # It may be on a disk that is not mounted yet. Everything that does not need it goes on.
+        return Secret("", (_FILE_KEY, str(path)), missing=str(bad))
 
 
-def _from_file(path: Path) -> Secret:
+def token_in(path: Path) -> Secret:
+    """Return the token in a file. Raise `BadValue` if there is none."""
     return secret(read_secret_text(path, "a token"), "the file", (_FILE_KEY, str(path)))
 
 
 def _file_remarks(raw: str, token: Secret, context: Context) -> Iterator[str]:
+    if token.missing is not None:
+        yield f"{token.missing}; nothing that needs the token works until that is mended"
+        return
     yield from _remarks(raw, token, context)
     yield from remarks_on_secret_file(resolve(raw, context))
 

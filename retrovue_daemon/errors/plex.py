@@ -64,6 +64,22 @@ class Unauthorized(PlexError):
         self.status = status
 
 
+class TokenUnreadable(Unauthorized):
+    """The file with the server's token cannot be read, so nothing was requested with one."""
+
+    summary = "has no token"
+    hint = "put the file back; it is read again at each try"
+
+    def __init__(self, server: str, why: str) -> None:
+        PlexError.__init__(self, server, f"token_file {why}")
+        self.status = 401
+
+    @property
+    def reported_as(self) -> str:
+        """The same as for a token that is refused: the server cannot be used until a person mends it."""
+        return Unauthorized.__name__
+
+
 class RequestRefused(PlexError):
     """Any other 4xx, or a redirect; redirects are never followed, since they could send the token to another host."""
 

@@ -119,7 +119,7 @@ class Reloader:
         """Apply the whole file or nothing of it. Raises ConfigError and StoreError."""
         before, process = self._supervisor.config, self._process
         # In a thread, because token files may be on a slow disk.
-        after = await asyncio.to_thread(read_config, process.file, process.database)
+        after = (await asyncio.to_thread(read_config, process.file, process.database)).keeping(before)
         for warning in after.warnings:
             log.warning("config.warning", key=warning.path, problem=warning.message)
         if after == before:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from retrovue_daemon.errors import ServerBusy, Unauthorized
+from retrovue_daemon.errors import ServerBusy, TokenUnreadable, Unauthorized
 
 if TYPE_CHECKING:
     from retrovue_daemon.clock import Clock
@@ -72,7 +72,7 @@ class ServerSchedule:
             self._after(retry_after)
             return
         wait = min(min(FIRST_BACKOFF_S, interval) * 2 ** (min(self.failures, 20) - 1), LONGEST_BACKOFF_S)
-        if isinstance(error, Unauthorized):
+        if isinstance(error, Unauthorized) and not isinstance(error, TokenUnreadable):
             wait = LONGEST_BACKOFF_S
         self._after(max(wait * random.uniform(0.5, 1.0), retry_after))  # noqa: S311 -- likewise
 

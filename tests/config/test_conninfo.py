@@ -75,12 +75,15 @@ def test_an_unclear_address_is_refused_before_anything_is_resolved(address, tmp_
     """The configuration and the connection refuse it; no part is shown, and the message says how to write it."""
     file = tmp_path / "address"
     file.write_text(address)
-    for table in ({"url": address}, {"url_file": str(file)}):
-        with pytest.raises(ConfigError) as refused:
-            parse_config({"postgresql": table})
-        assert "PART" not in str(refused.value)
-        assert "foo" not in str(refused.value)
-        assert "password in .pgpass" in str(refused.value)
+    with pytest.raises(ConfigError) as refused:
+        parse_config({"postgresql": {"url": address}})
+    config = parse_config({"postgresql": {"url_file": str(file)}})
+    for text in (str(refused.value), str(config.warnings)):
+        assert "PART" not in text
+        assert "foo" not in text
+        assert "password in .pgpass" in text
+    assert config.postgresql.url is not None
+    assert config.postgresql.url.missing is not None
     with pytest.raises(PublishRefused) as late, connected(Target(Secret(address), "plex", "here")):
         pass
     assert "PART" not in f"{late.value}{late.value.hint}"

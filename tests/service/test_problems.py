@@ -52,6 +52,28 @@ async def test_a_server_that_fails_says_so_in_its_row_until_it_is_reached(
     await events.count(3, "sync.finished", status="ok")
 
 
+async def test_a_server_without_its_token_file_keeps_no_other_from_its_sync(
+    serve, config, plex, start_plex, clock, events, rows, tmp_path
+) -> None:
+    """It goes on at the next try after the file is there, without a reload."""
+    attic = await start_plex("Comedies", name="Attic")
+    file = tmp_path / "home.token"
+    without = {key: value for key, value in table(plex).items() if key != "token"} | {"token_file": str(file)}
+    service = await serve(config(without, table(attic, "attic")))
+    line = await events.next("server.unauthorized", server="home")
+    await events.count(1, "sync.finished", server="attic", status="ok")
+    why = f"token_file cannot be read: no such file or directory (looked in {tmp_path})"
+    assert line["error"] == f"server 'home' has no token: {why}"
+    await service.database.writer.catch_up()
+    kind, error, hint, *_ = rows(PROBLEM + " WHERE name = 'home'")[0]
+    assert (kind, error, "put the file back" in hint) == ("Unauthorized", line["error"], True)
+    assert not [request for request in plex.requests if "X-Plex-Token" in request.headers]
+    file.write_text(plex.token)
+    await clock.tick("interval home")
+    await events.next("sync.finished", server="home", status="ok")
+    assert rows(PROBLEM + " WHERE name = 'home'") == [(None,) * 5]
+
+
 async def test_a_server_that_closes_connections_and_then_refuses_them_has_one_problem(
     serve, config, plex, clock, events, rows
 ) -> None:

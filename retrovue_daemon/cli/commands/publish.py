@@ -66,6 +66,8 @@ def check_target(config: ConfigOption = None, database: DatabaseOption = None, a
     place = find_place(config, database)
     own_id = _own_id(place)
     target = _target(place, own_id)
+    if target.url.missing is not None:
+        raise PublishRefused(f"url_file {target.url.missing}", hint="put the file back, or set [postgresql] url")
     found = examine(target, own_id)
     if as_json:
         print_json({"schema": target.schema, "origin": target.origin or None, **found._asdict()})

@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Never
 import msgspec
 import structlog
 
-from retrovue_daemon.errors import StoreError
-from retrovue_daemon.errors.publish import PublishError
+from retrovue_daemon.config.conninfo import secrets_in
+from retrovue_daemon.config.postgresql import found_again
+from retrovue_daemon.errors import ConfigError, StoreError
+from retrovue_daemon.errors.publish import PublishError, PublishRefused
+from retrovue_daemon.logs.setup import redactor_in_use
 from retrovue_daemon.publish.postgresql.target import Target
 from retrovue_daemon.publish.postgresql.worker import Progress, RolledBack, Worker
 from retrovue_daemon.store.feed.recording import last_entry
@@ -104,6 +107,7 @@ class Publisher:
 
     async def _publish(self) -> None:
         loop = asyncio.get_running_loop()
+        await self._find_address()
         own_id = await self._database.writer.run(mirror_id)
         self._target = msgspec.structs.replace(self._target, origin=self._target.origin or own_id)
 
@@ -131,6 +135,17 @@ class Publisher:
                 await asyncio.to_thread(worker.stop)
                 await asyncio.wait([work], timeout=STOP_S)
             await asyncio.gather(storing, return_exceptions=True)
+
+    async def _find_address(self) -> None:
+        """Read the file with the address again, if it could not be read. Raise PublishRefused if it still cannot."""
+        try:
+            url = await asyncio.to_thread(found_again, self._target.url)
+        except ConfigError as error:
+            detail = "; ".join(str(problem) for problem in error.problems)
+            raise PublishRefused(detail, hint="put the file back; it is read again at each try") from None
+        for secret in secrets_in(url.reveal()) if url is not self._target.url else ():
+            redactor_in_use().learn(secret)
+        self._target = msgspec.structs.replace(self._target, url=url)
 
     def _note_progress(self, progress: Progress) -> None:
         if self._progress is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from retrovue_daemon.config.tokens import SHORTEST_HIDDEN, renewed
-from retrovue_daemon.errors import ConfigError, PlexError, WrongServer
+from retrovue_daemon.errors import ConfigError, PlexError, TokenUnreadable, WrongServer
 from retrovue_daemon.logs.redaction import HIDDEN
 from retrovue_daemon.logs.setup import redactor_in_use
 
@@ -42,10 +42,12 @@ class ServerToken:
     def header(self) -> dict[str, str]:
         """Return the header of a request. Raise PlexError if no header can hold the token.
 
-        Raise WrongServer while another machine is at the address.
+        Raise WrongServer while another machine is at the address, TokenUnreadable if there is no token.
         """
         if self.stranger is not None:
             raise WrongServer(self._server, *self.stranger)
+        if self.current.missing is not None:
+            raise TokenUnreadable(self._server, self.current.missing)
         text = self.current.reveal()
         if not text.isprintable():
             # aiohttp would refuse such a header; no part of the token may be sent or shown.
@@ -61,7 +63,8 @@ class ServerToken:
             # In a thread, because the file may be on a slow disk.
             found = await asyncio.to_thread(renewed, self.current) if self.current == refused else None
         except ConfigError as error:
-            refusal.hint = f"{refusal.hint}; {error}"
+            if refused.missing is None:
+                refusal.hint = f"{refusal.hint}; {error}"
             return False
         # Meanwhile, another request may have replaced the token.
         if found is not None and self.current == refused:

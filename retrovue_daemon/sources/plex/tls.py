@@ -6,6 +6,8 @@ import ssl
 from functools import cache
 from typing import TYPE_CHECKING
 
+from retrovue_daemon.config.files import check_ca_file
+from retrovue_daemon.config.values import BadValue
 from retrovue_daemon.errors import ServerUnreachable
 from retrovue_daemon.sources.plex.failures import reason_of
 
@@ -24,10 +26,13 @@ def trusted_by(server: ServerSection) -> ssl.SSLContext | bool:
     if server.ca_file is None:
         return _trusting_the_system() if server.url.startswith("https:") else True
     try:
+        check_ca_file(server.ca_file)  # a pipe would wait for a writer
         return ssl.create_default_context(cafile=server.ca_file)
+    except BadValue as bad:
+        reason = str(bad)
     except OSError as error:  # ssl.SSLError is one
         reason = reason_of(error)
-    raise ServerUnreachable(server.name, f"ca_file {str(server.ca_file)!r}: {reason}", hint="check ca_file")
+    raise ServerUnreachable(server.name, f"ca_file {reason}", hint="check ca_file; it is read again at each try")
 
 
 @cache

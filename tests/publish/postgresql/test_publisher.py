@@ -520,6 +520,25 @@ async def test_a_reload_applies_the_section(server, schema, path, database, even
         await work.stop()
 
 
+async def test_an_address_whose_file_is_missing_is_waited_for(
+    server, schema, path, database, events, clock, tmp_path
+) -> None:
+    """Nothing else waits; `status` says why, and publishing begins once the file is there."""
+    file = tmp_path / "url"
+    tables = {"database": {"path": str(path)}, "postgresql": {"url_file": str(file), "schema": schema}}
+    work = Publication(database, Redactor(), clock)
+    try:
+        work.apply(parse_config(tables, environ={}).postgresql)
+        failed = await events.next("postgresql.failed")
+        why = f"url_file: cannot be read: no such file or directory (looked in {tmp_path})"
+        assert (failed["error"], "put the file back" in failed["hint"]) == (f"PostgreSQL: {why}", True)
+        file.write_text(f"{server.url()}\n")
+        await clock.wake("postgresql")
+        await events.next("postgresql.recovered")
+    finally:
+        await work.stop()
+
+
 async def test_a_mirror_that_cannot_be_written_to_is_trouble_of_the_publisher(
     server, schema, path, database, events, clock, monkeypatch
 ) -> None:
