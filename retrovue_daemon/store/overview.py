@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from retrovue_daemon.store.items.lookup import TABLES
+from retrovue_daemon.store.items.lookup import TABLES, json_list
 
 if TYPE_CHECKING:
     import sqlite3
@@ -80,7 +80,23 @@ def last_passes(connection: sqlite3.Connection) -> dict[int, PassRecord]:
     return {library_of[done.id]: done for done in _passes(connection, f"WHERE r.id IN ({marks})", ids)}
 
 
-def _passes(connection: sqlite3.Connection, which: str, values: Sequence[int]) -> list[PassRecord]:
+def recent_passes(connection: sqlite3.Connection, number: int) -> dict[int, list[PassRecord]]:
+    """Return the last passes over each library, at most ``number``, oldest first."""
+    query = (
+        "SELECT l.id, r.id FROM libraries AS l JOIN sync_runs AS r ON r.id IN"
+        " (SELECT id FROM sync_runs WHERE library_id = l.id ORDER BY started_at DESC, id DESC LIMIT ?)"
+    )
+    library_of = {run_id: library_id for library_id, run_id in connection.execute(query, (number,))}
+    found: dict[int, list[PassRecord]] = {}
+    ids = json_list(library_of)
+    for done in _passes(
+        connection, "WHERE r.id IN (SELECT value FROM json_each(?)) ORDER BY r.started_at, r.id", [ids]
+    ):
+        found.setdefault(library_of[done.id], []).append(done)
+    return found
+
+
+def _passes(connection: sqlite3.Connection, which: str, values: Sequence[int | str]) -> list[PassRecord]:
     columns = {name for (name,) in connection.execute("SELECT name FROM pragma_table_info('sync_runs')")}
     counted = [name for name in COUNTS if name in columns]
     query = (

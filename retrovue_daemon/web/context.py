@@ -12,6 +12,7 @@ from retrovue_daemon.service.status import status_in
 from retrovue_daemon.store.file.lock import Holder
 
 if TYPE_CHECKING:
+    import sqlite3
     from pathlib import Path
 
     from retrovue_daemon.clock import Clock
@@ -79,8 +80,12 @@ class Context:
 
     async def status(self) -> Status:
         """Return what ``retrovue-daemon status`` shows. Raise StoreError."""
+        return await self.reading.run(self.status_in)
+
+    def status_in(self, connection: sqlite3.Connection) -> Status:
+        """Return the same from an open database."""
         config, holder = self.config, Holder(held=True, pid=os.getpid(), serves=True)
-        return await self.reading.run(status_in, self.path, holder, config.sync, config.wants_details)
+        return status_in(connection, self.path, holder, config.sync, config.wants_details)
 
 
 CONTEXT: web.AppKey[Context] = web.AppKey("context")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Route(msgspec.Struct, frozen=True):
-    """An address, its handlers by method, and who may use them. GET includes HEAD.
+    """An address, its handlers by method, and who may use them. GET includes HEAD, unless it is a stream of events.
 
     Methods that change something also need `Access.MANAGE`, unless their access is PUBLIC.
     """
@@ -27,11 +27,14 @@ class Route(msgspec.Struct, frozen=True):
     post: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None
     patch: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None
     delete: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None
+    is_stream: bool = False
+    """Whether the response to GET goes on until the client is gone."""
 
     @property
     def handlers(self) -> dict[str, Callable[[web.Request], Awaitable[web.StreamResponse]]]:
         """The handlers by method."""
-        found = {"GET": self.get, "HEAD": self.get, "POST": self.post, "PATCH": self.patch, "DELETE": self.delete}
+        head = None if self.is_stream else self.get
+        found = {"GET": self.get, "HEAD": head, "POST": self.post, "PATCH": self.patch, "DELETE": self.delete}
         return {method: handler for method, handler in found.items() if handler is not None}
 
     def access_of(self, method: str) -> Access:
@@ -42,6 +45,7 @@ class Route(msgspec.Struct, frozen=True):
 
 ROUTES: Final = (
     Route("/", Access.READ, get=overview.show),
+    Route("/progress", Access.READ, get=overview.follow, is_stream=True),
     Route(SIGN_IN, Access.PUBLIC, get=login.show, post=login.sign_in),
     Route("/logout", Access.PUBLIC, post=login.sign_out),
     Route("/healthz", Access.PUBLIC, get=health.is_alive),

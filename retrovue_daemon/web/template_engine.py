@@ -28,12 +28,21 @@ class Templates:
             auto_reload=False,
         )
         self._environment.filters.update(
-            ago=self._ago, size=units.size, plural=units.plural, lasting=units.lasting, number=lambda n: f"{n:,}"
+            ago=self._ago,
+            soon=self._soon,
+            size=units.size,
+            plural=units.plural,
+            lasting=units.lasting,
+            number=lambda n: f"{n:,}",
         )
 
     def render(self, name: str, **values: Any) -> str:
         """Return a template filled with values."""
         return self._environment.get_template(name).render(**values)
+
+    def _soon(self, seconds: float) -> Markup:
+        """Return when a Unix time will be; one that has passed is now."""
+        return self._ago(max(seconds, self._clock.now()))
 
     def _ago(self, seconds: float | None) -> Markup:
         """Return how long ago a Unix time was, as an element that scripts keep up to date."""

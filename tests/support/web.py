@@ -38,7 +38,7 @@ from tests.support.patience import IMPATIENT, PATIENCE_S
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
-    from playwright.async_api import Browser, Page
+    from playwright.async_api import Browser, Page, Request
 
     from retrovue_daemon.config import Config
     from retrovue_daemon.store.database import Database
@@ -118,6 +118,17 @@ class Served:
         """Send the token with a session that has begun already."""
         form = {"form_token": await self.form_token("/"), "token": TOKEN}
         return await self.post("/login", form)
+
+    async def begin(self) -> None:
+        """Let the daemon sync from now on."""
+        self.running = asyncio.create_task(self.supervisor.run(), name="supervisor")
+        await self.supervisor.started.wait()
+
+    async def end(self) -> None:
+        """Stop syncing, if the daemon does."""
+        if self.running is not None:
+            self.running.cancel()
+            await asyncio.gather(self.running, return_exceptions=True)
 
     async def has_synced(self) -> None:
         """Wait until the first round over all servers is over."""
@@ -200,10 +211,9 @@ async def serve_page(
                 aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True), raise_for_status=False)
             )
             served = Served(service, parts, supervisor, database, clock, events, client)
+            stack.push_async_callback(served.end)
             if syncs:
-                served.running = asyncio.create_task(supervisor.run(), name="supervisor")
-                stack.push_async_callback(_ended, served.running)
-                await supervisor.started.wait()
+                await served.begin()
             return served
 
         yield serve
@@ -215,11 +225,6 @@ def as_if_listening_on(served: Served, host: str) -> None:
     assert config.web.listen is not None
     section = dataclasses.replace(config.web, listen=(host, config.web.listen[1]))
     served.supervisor.config = dataclasses.replace(config, web=section)
-
-
-async def _ended(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
 
 
 # -- the browser ----------------------------------------------------------------------------------------------------
@@ -251,10 +256,16 @@ async def page(browser: Browser, complaints: list[str]) -> AsyncIterator[Page]:
     opened = await context.new_page()
     opened.on("console", lambda said: complaints.append(said.text) if said.type in {"error", "warning"} else None)
     opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on("requestfailed", lambda request: complaints.append(f"{request.url}: {request.failure}"))
+    opened.on("requestfailed", lambda request: complaints.extend(_failure(request)))
     yield opened
     await context.close()
     assert complaints == []
+
+
+def _failure(request: Request) -> list[str]:
+    """Return what failed. A stream of events that is cut when its page is left did not."""
+    is_left = request.resource_type == "eventsource" and request.failure == "net::ERR_ABORTED"
+    return [] if is_left else [f"{request.url}: {request.failure}"]
 
 
 async def sign_in(page: Page, served: Served) -> None:

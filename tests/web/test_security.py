@@ -214,6 +214,8 @@ async def test_an_address_has_no_methods_but_its_own(serve_page) -> None:
     for route in ROUTES:
         address = route.path.replace("{name}", "page.css").replace("{", "").replace("}", "")
         for method in METHODS:
+            if route.is_stream and method == "GET":
+                continue
             status, headers, text = await _raw(served, method, address)
             if method not in route.handlers:
                 assert status in {400, 405}, (method, address)
@@ -326,7 +328,7 @@ async def test_no_response_holds_a_token(serve_page, plex) -> None:
     await served.has_synced()
     await served.sign_in()
     values = {"name": "page.js", "kind": "movie", "id": "1"}
-    addresses = [route.path.format_map(values) for route in ROUTES if route.get]
+    addresses = [route.path.format_map(values) for route in ROUTES if route.get and not route.is_stream]
     for address in (*addresses, f"/{TOKEN}", f"/?token={TOKEN}", f"/api/{TOKEN}", f"/login?next=/{TOKEN}x"):
         for headers in ({}, BEARER):
             response = await served.get(address, headers=headers)

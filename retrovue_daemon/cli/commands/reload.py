@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -11,9 +11,7 @@ from retrovue_daemon.cli.display.output import print_json, print_line, print_war
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption
 from retrovue_daemon.cli.place import announce
 from retrovue_daemon.errors import ConfigError, ConfigProblem, ReloadRefused
-
-if TYPE_CHECKING:
-    from retrovue_daemon.store.tables.reloads import Reload
+from retrovue_daemon.service.words.reloads import reload_changes
 
 
 def reload(
@@ -69,18 +67,3 @@ def reload(
     if not as_json:
         what = f"applied the new configuration: {reload_changes(done)}"
         print_line(f"the daemon (pid {pid}) " + (what if done.outcome == "applied" else "found nothing changed"))
-
-
-def reload_changes(done: Reload) -> str:
-    """Return in one line what a reload changed, or an empty string."""
-    parts = [
-        f"{word} {', '.join(names)}"
-        for word, names in (
-            ("servers added:", done.added),
-            ("servers changed:", done.changed),
-            ("servers removed:", done.removed),
-            ("sections changed:", done.sections),
-        )
-        if names
-    ]
-    return "; ".join(parts)

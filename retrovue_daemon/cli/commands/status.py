@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Never
 import typer
 
 from retrovue_daemon.cli.commands.libraries import switch_and_state
-from retrovue_daemon.cli.commands.reload import reload_changes
 from retrovue_daemon.cli.display.findings import finding_lines
 from retrovue_daemon.cli.display.output import print_json, print_json_line, print_line, print_table
 from retrovue_daemon.cli.display.table import Table
@@ -20,6 +19,7 @@ from retrovue_daemon.service.words.hooks import hook_lines
 from retrovue_daemon.service.words.libraries import contents_text, last_pass_text, without_libraries
 from retrovue_daemon.service.words.live import live_lines, live_word
 from retrovue_daemon.service.words.publishing import publish_lines
+from retrovue_daemon.service.words.reloads import reload_changes
 from retrovue_daemon.units import ago, plural, size
 
 if TYPE_CHECKING:
