@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from retrovue_daemon.cli.commands.mappings.coverage import Group, common_prefixes
+from retrovue_daemon.service.management.coverage import Group, common_prefixes
 
 CONFIG = (
     '[[servers]]\nname = "home"\nurl = "http://127.0.0.1:2"\ntoken = "t"\n'

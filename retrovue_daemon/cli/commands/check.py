@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retrovue_daemon.cli.contact import ServerCheck, check_servers, stored_machines, stored_titles
+from retrovue_daemon.cli.contact import check_servers, stored_machines, stored_titles
 from retrovue_daemon.cli.display.output import print_error, print_json, print_table, print_warning, print_warnings
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption
@@ -19,6 +19,7 @@ from retrovue_daemon.units import plural
 if TYPE_CHECKING:
     from retrovue_daemon.config import DatabaseSection
     from retrovue_daemon.errors import StoreError
+    from retrovue_daemon.service.management.server_check import ServerCheck
 
 
 def check(

@@ -25,8 +25,8 @@ from retrovue_daemon.service.named import choose_libraries, choose_servers
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from retrovue_daemon.cli.commands.mappings.coverage import Group
     from retrovue_daemon.records import PathMapping
+    from retrovue_daemon.service.management.coverage import Group
     from retrovue_daemon.store.tables.mappings import StoredMapping
 
 app = command_group(
@@ -128,7 +128,7 @@ def try_path(
     - `retrovue-daemon mappings test "/data/media/movies/Metropolis (1927)/Metropolis.mkv"`
     - `retrovue-daemon mappings test 'M:\Films\M.mkv' --server attic --library Movies --json`
     """
-    from retrovue_daemon.cli.commands.mappings.coverage import try_mappings  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.service.management.coverage import try_mappings  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- likewise
     from retrovue_daemon.store.tables.libraries import read_libraries  # noqa: PLC0415 -- likewise
     from retrovue_daemon.store.tables.mappings import read_mappings  # noqa: PLC0415 -- likewise
@@ -176,9 +176,9 @@ def suggest_mappings(
     - `retrovue-daemon mappings suggest`
     - `retrovue-daemon mappings suggest --server home --json`
     """
-    from retrovue_daemon.cli.commands.mappings import coverage  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.paths import is_whole  # noqa: PLC0415 -- likewise
     from retrovue_daemon.service.json.mappings import mapping_json  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.service.management import coverage  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- likewise
     from retrovue_daemon.store.tables.libraries import read_libraries  # noqa: PLC0415 -- likewise
     from retrovue_daemon.store.tables.mappings import read_mappings, stored_paths  # noqa: PLC0415 -- likewise
@@ -209,7 +209,7 @@ def suggest_mappings(
 
 
 def _print_suggestions(groups: Sequence[Group], unused: Sequence[StoredMapping], bare: int) -> None:
-    from retrovue_daemon.cli.commands.mappings import coverage  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.service.management import coverage  # noqa: PLC0415 -- not for --help
 
     if bare:
         print_warning(
@@ -256,7 +256,7 @@ def _existence(exists: bool | None) -> str:
 
 
 def _plain_group(group: Group) -> dict[str, object]:
-    from retrovue_daemon.cli.commands.mappings.coverage import look_for  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.service.management.coverage import look_for  # noqa: PLC0415 -- not for --help
 
     there = look_for(group.samples)
     return {

@@ -70,7 +70,7 @@ def add_mapping(
         print_json({"changed": True, "mapping": mapping_json(added)})
     else:
         print_line(f"added mapping {mapping_id} of server {owner.name!r}: {plex_path} -> {local_path}")
-    from retrovue_daemon.cli.commands.mappings.coverage import seen  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.service.management.coverage import seen  # noqa: PLC0415 -- not for --help
 
     if seen(mapping.local_path) is False:
         print_warning(f"{mapping.local_path} does not exist on this system")

@@ -13,7 +13,7 @@ from retrovue_daemon.cli.commands.servers.accept_identity import accept_identity
 from retrovue_daemon.cli.commands.servers.export import export_servers
 from retrovue_daemon.cli.commands.servers.probe import probe_servers
 from retrovue_daemon.cli.completion import server_names
-from retrovue_daemon.cli.contact import ServerCheck, check_servers
+from retrovue_daemon.cli.contact import check_servers
 from retrovue_daemon.cli.display.output import print_error, print_json, print_line, print_table, print_warning
 from retrovue_daemon.cli.display.prompts import TokenFileOption, confirm, get_token, require_yes
 from retrovue_daemon.cli.display.table import Table
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from retrovue_daemon.config import ServerSection
+    from retrovue_daemon.service.management.server_check import ServerCheck
     from retrovue_daemon.store.tables.servers import StoredServer
 
 app = command_group(

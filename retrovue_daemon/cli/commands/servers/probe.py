@@ -8,7 +8,7 @@ import typer
 
 from retrovue_daemon.cli import choices
 from retrovue_daemon.cli.completion import server_names
-from retrovue_daemon.cli.contact import ServerCheck, check_servers, stored_machines, stored_titles
+from retrovue_daemon.cli.contact import check_servers, stored_machines, stored_titles
 from retrovue_daemon.cli.display.output import print_failure, print_json, print_table
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from retrovue_daemon.config import ServerSection
+    from retrovue_daemon.service.management.server_check import ServerCheck
     from retrovue_daemon.store.tables.servers import StoredServer
 
 
@@ -79,6 +80,7 @@ def _named(place: Place, name: str) -> ServerSection:
 
 def _active(place: Place) -> tuple[list[ServerSection], list[ServerCheck]]:
     """Return the active servers with their tokens, and the errors of invalid rows."""
+    from retrovue_daemon.service.management.server_check import ServerCheck  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.service.refusals import input_error  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.service.roster import active_servers  # noqa: PLC0415 -- likewise
 
