@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from retrovue_daemon.errors import DefinedByConfig
 from retrovue_daemon.service.named import choose_server
 
 if TYPE_CHECKING:
@@ -41,12 +40,8 @@ def own_server(place: Place, servers: Sequence[StoredServer], name: str, what: s
 
     Raise UnknownName, or DefinedByConfig with ``what`` (as in "its token") if the configuration defines the server.
     """
-    from retrovue_daemon.service.refusals import refuse_configured  # noqa: PLC0415 -- not for --help
-
-    section = place.section(name)
-    if section is not None:
-        raise DefinedByConfig(section.name, what, place.source)
+    definitions = place.definitions
+    definitions.refuse_named(name, what)
     server = choose_server(servers, name)
-    if not place.is_of_config:
-        refuse_configured(server, what)
+    definitions.refuse(server, what)
     return server

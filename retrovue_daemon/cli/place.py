@@ -12,6 +12,7 @@ from retrovue_daemon.errors import ConfigError
 
 if TYPE_CHECKING:
     from retrovue_daemon.config import Config, ServerSection
+    from retrovue_daemon.service.management.definitions import Definitions
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,13 @@ class Place:
         from retrovue_daemon.config.sections import find_named  # noqa: PLC0415 -- not for --help
 
         return find_named(self.config.servers if self.config else (), name)
+
+    @property
+    def definitions(self) -> Definitions:
+        """What the configuration defines."""
+        from retrovue_daemon.service.management.definitions import Definitions  # noqa: PLC0415 -- not for --help
+
+        return Definitions(self.config.servers if self.config else (), self.source, self.is_of_config)
 
     def make_if_missing(self) -> None:
         """Create an empty database if there is none, with the permissions that the configuration sets."""

@@ -12,13 +12,17 @@ if TYPE_CHECKING:
 
 
 class BadInput(DaemonError):
-    """A value that the user or a program gave is invalid; ``message`` says which one and why."""
+    """A value that the user or a program gave is invalid; ``message`` says which one and why.
+
+    ``fields`` are messages by the names of the values, for forms that show them beside their fields.
+    """
 
     exit_code = 2
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, fields: Mapping[str, str] | None = None) -> None:
         super().__init__(message, hint=hint)
         self.message = message
+        self.fields = dict(fields or {})
 
     def __str__(self) -> str:
         return self.message

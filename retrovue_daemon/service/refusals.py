@@ -35,8 +35,8 @@ def as_input(what: str) -> Iterator[None]:
 
 def input_error(what: str, error: ConfigError) -> BadInput:
     """Return the same problems as a BadInput, without the table of the configuration they would be in."""
-    problems = (f"{problem.path.rpartition('.')[2]} {problem.message}" for problem in error.problems)
-    return BadInput(f"{what}: {'; '.join(problems)}")
+    problems = [(problem.path.rpartition(".")[2], problem.message) for problem in error.problems]
+    return BadInput(f"{what}: {'; '.join(map(' '.join, problems))}", fields=dict(problems))
 
 
 def refuse_taken(
@@ -49,22 +49,18 @@ def refuse_taken(
     name, address = name_form(section.name), same_server(section.url)
     for other in configured:
         if name_form(other.name) == name or same_server(other.url) == address:
-            raise BadInput(
-                f"{source} already defines server {other.name!r} with url {other.url}",
-                hint="a server needs only one entry",
-            )
+            message = f"{source} already defines server {other.name!r} with url {other.url}"
+            field = "name" if name_form(other.name) == name else "url"
+            raise BadInput(message, hint="a server needs only one entry", fields={field: message})
     for server in stored:
         left_behind = server.source == "config" and not server.is_active and server.name == section.name
         if name_form(server.name) == name and not left_behind:
-            raise BadInput(
-                f"server {server.name!r} already exists, with url {server.shown_url}",
-                hint="choose another name, or remove that server first",
-            )
+            message = f"server {server.name!r} already exists, with url {server.shown_url}"
+            hint = "choose another name, or remove that server first"
+            raise BadInput(message, hint=hint, fields={"name": message})
         if server.is_active and same_server(server.url) == address:
-            raise BadInput(
-                f"server {server.name!r} already has the url {server.shown_url}",
-                hint="a server needs only one entry",
-            )
+            message = f"server {server.name!r} already has the url {server.shown_url}"
+            raise BadInput(message, hint="a server needs only one entry", fields={"url": message})
 
 
 def refuse_machine(stored: Sequence[StoredServer], section: ServerSection, machine_identifier: str | None) -> None:

@@ -45,7 +45,8 @@ async def request_sync(
     """
     try:
         async with connected(_address(path), uri=True, timeout=BUSY_S) as connection:
-            request_id = await _insert(connection, selection, server)
+            request_id = await connection.run(add_sync_request, selection, server)
+            await connection.commit()
             while (result := await _result(connection, request_id, board)) is None:
                 if holder(path).held is False:
                     return await _last_word(connection, request_id, board, path)
@@ -62,10 +63,11 @@ def _address(path: Path) -> str:
     return f"{path.absolute().as_uri()}?mode=rw"
 
 
-async def _insert(connection: Connection, selection: Selection, server: str | None) -> int:
+def add_sync_request(connection: sqlite3.Connection, selection: Selection, server: str | None) -> int:
+    """Store a request, which the daemon serves within a second or two, and return its id. Raise UnknownServer."""
     server_id = None
     if server is not None:
-        active = [row for row in await connection.run(read_servers) if row.is_active]
+        active = [row for row in read_servers(connection) if row.is_active]
         (chosen,) = choose_active(active, server)
         server_id = chosen.id
     options: dict[str, Any] = {name: getattr(selection, name) for name in ("full", "accept_removals", "details")}
@@ -74,9 +76,7 @@ async def _insert(connection: Connection, selection: Selection, server: str | No
     if selection.show is not None:
         options["show"], options["year"] = selection.show
     kind = "show" if selection.show else "full" if selection.full else "quick"
-    request_id = await connection.run(add_request, server_id, kind, options)
-    await connection.commit()
-    return request_id
+    return add_request(connection, server_id, kind, options)
 
 
 async def _last_word(connection: Connection, request_id: int, board: ProgressBoard, path: Path) -> dict[str, Any]:

@@ -12,14 +12,11 @@ from retrovue_daemon.cli.display.output import print_json, print_table, print_wa
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, ServerOption, command_group
 from retrovue_daemon.cli.place import Place, find_place
-from retrovue_daemon.errors import DefinedByConfig
 from retrovue_daemon.service.named import choose_libraries, choose_library
 from retrovue_daemon.service.words.libraries import contents_text
 from retrovue_daemon.units import ago
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from retrovue_daemon.store.tables.libraries import StoredLibrary
 
 app = command_group(
@@ -146,17 +143,14 @@ def set_priority(
     - `retrovue-daemon libraries priority Movies 200 --server attic`
     """
     from retrovue_daemon.service.json.libraries import library_row_json  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.service.management.libraries import rank_library  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.store.tables.libraries import read_libraries, set_library_priority  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.libraries import read_libraries  # noqa: PLC0415 -- not for --help
 
     place = find_place(config, database)
     with visits.changing(place.path) as connection:
         chosen = choose_library(read_libraries(connection), library, server)
-        section = place.section(chosen.server)
-        if section is not None and section.libraries is not None:
-            raise DefinedByConfig(chosen.server, "the order of its libraries", place.source)
-        set_library_priority(connection, chosen.id, priority, int(time.time()))
-        after = _now(connection, chosen.id)
+        after = rank_library(connection, chosen, priority, place.definitions, int(time.time()))
     if as_json:
         print_json({"changed": chosen.priority != priority, "library": library_row_json(after)})
         return
@@ -165,39 +159,26 @@ def set_priority(
 
 def _switch(place: Place, name: str, server: str | None, *, enabled: bool, as_json: bool) -> None:
     from retrovue_daemon.service.json.libraries import library_row_json  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.service.management.libraries import switch_library  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.store.tables.libraries import read_libraries, set_library_enabled  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.libraries import read_libraries  # noqa: PLC0415 -- not for --help
 
     with visits.changing(place.path) as connection:
         library = choose_library(read_libraries(connection), name, server)
-        set_library_enabled(connection, library.id, enabled=enabled, now=int(time.time()))
-        after = _now(connection, library.id)
+        after = switch_library(connection, library, enabled=enabled, now=int(time.time()))
     word, was = "on" if enabled else "off", library.sync_enabled == enabled
     if as_json:
         print_json({"changed": not was, "library": library_row_json(after)})
     else:
         print(f"library {library.name!r} of server {library.server!r} {'was' if was else 'is now'} {word}")
-    if enabled and not _selected(place, library):
+    if enabled and not place.definitions.selects(library):
         print_warning(f"this library is still not synced: {place.source} does not select it")
-
-
-def _now(connection: sqlite3.Connection, library_id: int) -> StoredLibrary:
-    """Return the row of a library as it is now."""
-    from retrovue_daemon.store.tables.libraries import read_libraries  # noqa: PLC0415 -- not for --help
-
-    return next(library for library in read_libraries(connection) if library.id == library_id)
-
-
-def _selected(place: Place, library: StoredLibrary) -> bool:
-    """Return whether the configuration selects a library: as the file says now, else as the daemon last stored it."""
-    section = place.section(library.server)
-    return library.selected if section is None else section.selects(library.name, library.key, library.former)
 
 
 def switch_and_state(place: Place, library: StoredLibrary) -> str:
     """Return in a word or two whether a library is synced."""
     if not library.sync_enabled:
         return "off"
-    if not _selected(place, library):
+    if not place.definitions.selects(library):
         return "not selected"
     return "on" if library.state == "active" else library.state

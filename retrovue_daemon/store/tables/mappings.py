@@ -55,6 +55,15 @@ def insert_mapping(
     return cursor.lastrowid or 0
 
 
+def update_mapping(connection: sqlite3.Connection, mapping_id: int, mapping: PathMapping) -> None:
+    """Change what a mapping maps; its place among the mappings of its server stays."""
+    connection.execute(
+        "UPDATE plex_path_mappings SET plex_path = ?, local_path = ?, library_name = ?, library_root = ?"
+        " WHERE id = ?",
+        (mapping.plex_path, mapping.local_path, mapping.library_name, mapping.library_root, mapping_id),
+    )
+
+
 def delete_mapping(connection: sqlite3.Connection, mapping_id: int) -> None:
     """Delete a mapping."""
     connection.execute("DELETE FROM plex_path_mappings WHERE id = ?", (mapping_id,))

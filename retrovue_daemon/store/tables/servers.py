@@ -169,15 +169,25 @@ def delete_server(path: Path, server_id: int, now: int) -> Iterator[int]:
     """
     with changing(path) as connection:
         set_server_active(connection, server_id, is_active=False, now=now)
+    gone: int | None = 0
+    while gone is not None:
+        yield gone
+        with changing(path) as connection:
+            gone = delete_part(connection, server_id)
+
+
+def delete_part(connection: sqlite3.Connection, server_id: int) -> int | None:
+    """Delete the next rows that belong to a server, and return how many; None if the server itself was deleted.
+
+    Each call is for a transaction of its own. What others add meanwhile, such as a pass that is about to end, is
+    deleted, too.
+    """
     for table in _BELONGINGS:
-        gone = _AT_ONCE
-        while gone == _AT_ONCE:
-            with changing(path) as connection:
-                gone = _delete_some(connection, table, server_id)
-            yield gone
-    with changing(path) as connection:
-        connection.execute("DELETE FROM plex_servers WHERE id = ?", (server_id,))
-        forget_outages(connection, server_id)
+        if gone := _delete_some(connection, table, server_id):
+            return gone
+    connection.execute("DELETE FROM plex_servers WHERE id = ?", (server_id,))
+    forget_outages(connection, server_id)
+    return None
 
 
 def _delete_some(connection: sqlite3.Connection, table: str, server_id: int) -> int:

@@ -19,7 +19,6 @@ from retrovue_daemon.cli.options import (
     command_group,
 )
 from retrovue_daemon.cli.place import find_place
-from retrovue_daemon.errors import BadInput, DefinedByConfig
 from retrovue_daemon.service.named import choose_libraries, choose_servers
 
 if TYPE_CHECKING:
@@ -89,20 +88,13 @@ def remove_mapping(
     - `retrovue-daemon mappings remove 3`
     """
     from retrovue_daemon.service.json.mappings import mapping_json  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.service.management import mappings  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.store.tables.mappings import delete_mapping, read_mappings  # noqa: PLC0415 -- not for --help
 
     place = find_place(config, database)
     with visits.changing(place.path) as connection:
-        found = [entry for entry in read_mappings(connection) if entry.id == mapping_id]
-        if not found:
-            raise BadInput(
-                f"no mapping has the id {mapping_id}", hint="`retrovue-daemon mappings list` shows all ids"
-            )
-        (entry,) = found
-        if entry.source == "config":
-            raise DefinedByConfig(entry.server, f"mapping {mapping_id}", place.source if place.is_of_config else None)
-        delete_mapping(connection, mapping_id)
+        entry = mappings.mapping_with(connection, mapping_id)
+        mappings.remove_mapping(connection, entry, place.definitions)
     if as_json:
         print_json({"changed": True, "mapping": mapping_json(entry)})
         return

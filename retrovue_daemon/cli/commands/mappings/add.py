@@ -48,9 +48,9 @@ def add_mapping(
     - `retrovue-daemon mappings add 'M:\Films' /mnt/films --server attic --library Movies`
     """
     from retrovue_daemon.service.json.mappings import mapping_json  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.service.management import mappings  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.libraries import read_libraries  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.store.tables.mappings import find_same, insert_mapping, read_mappings  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.servers import read_servers  # noqa: PLC0415 -- not for --help
 
     place = find_place(config, database)
@@ -58,18 +58,11 @@ def add_mapping(
         owner = _one_server(read_servers(connection), server)
         title = None if library is None else _title(read_libraries(connection), library, owner)
         mapping = _checked(plex_path, local_path, title, root)
-        same = find_same(read_mappings(connection, owner.id), mapping)
-        if same is not None:
-            raise BadInput(
-                f"mapping {same.id} already maps {same.mapping.plex_path} to {same.mapping.local_path}",
-                hint=f"remove it first: retrovue-daemon mappings remove {same.id}",
-            )
-        mapping_id = insert_mapping(connection, owner.id, mapping, int(time.time()))
-        added = next(entry for entry in read_mappings(connection, owner.id) if entry.id == mapping_id)
+        added = mappings.add_mapping(connection, owner.id, mapping, int(time.time()))
     if as_json:
         print_json({"changed": True, "mapping": mapping_json(added)})
     else:
-        print_line(f"added mapping {mapping_id} of server {owner.name!r}: {plex_path} -> {local_path}")
+        print_line(f"added mapping {added.id} of server {owner.name!r}: {plex_path} -> {local_path}")
     from retrovue_daemon.service.management.coverage import seen  # noqa: PLC0415 -- not for --help
 
     if seen(mapping.local_path) is False:

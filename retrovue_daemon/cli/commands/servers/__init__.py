@@ -31,7 +31,6 @@ from retrovue_daemon.service.words.live import live_cell
 from retrovue_daemon.units import ago, lasting, plural
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Mapping
 
     from retrovue_daemon.config import ServerSection
@@ -127,9 +126,9 @@ def add_server(
     - `pass show plex | retrovue-daemon servers add home http://127.0.0.1:32400 --token-file -`
     """
     from retrovue_daemon.service.json.servers import server_json  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.service.management import servers  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.service.refusals import checked_server, refuse_machine, refuse_taken  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.store.tables.servers import insert_server, read_servers  # noqa: PLC0415 -- not for --help
 
     place = find_place(config, database)
     configured = place.config.servers if place.config else ()
@@ -141,9 +140,14 @@ def add_server(
         refuse_machine(_servers_if_any(place), section, answer.machine_identifier)
     place.make_if_missing()
     with visits.changing(place.path) as connection:
-        refuse_taken(read_servers(connection), section, configured, place.source)
-        insert_server(connection, section, is_active=not disabled, now=int(time.time()))
-        added = _now(connection, section.name)
+        added = servers.add_server(
+            connection,
+            section,
+            place.definitions,
+            machine_identifier=answer.machine_identifier if answer else None,
+            is_active=not disabled,
+            now=int(time.time()),
+        )
     if as_json:
         print_json({"changed": True, "server": server_json(added)})
         return
@@ -237,9 +241,9 @@ def set_token(
     - `retrovue-daemon servers set-token attic --token-file attic.token`
     """
     from retrovue_daemon.service.json.servers import server_json  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.service.management.servers import replace_token  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.service.refusals import checked_server, refuse_without_token  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.store.tables.servers import update_token  # noqa: PLC0415 -- not for --help
 
     place = find_place(config, database)
     server = choices.own_server(place, choices.stored_servers(place), name, "its token")
@@ -247,8 +251,7 @@ def set_token(
     token = get_token(server.name, token_file)
     answer = None if no_test else _tested(checked_server(server.name, server.url, token), server.machine_identifier)
     with visits.changing(place.path) as connection:
-        update_token(connection, server.id, token, int(time.time()))
-        changed = _now(connection, server.name)
+        changed = replace_token(connection, server, token, int(time.time()))
     if as_json:
         before = server.token and server.token.reveal()
         print_json({"changed": token.reveal() != before, "server": server_json(changed)})
@@ -287,28 +290,18 @@ def _tested(section: ServerSection, machine: str | None = None) -> ServerCheck:
 
 def _switch(place: Place, name: str, *, is_active: bool, as_json: bool) -> None:
     from retrovue_daemon.service.json.servers import server_json  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.service.refusals import refuse_without_token  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.service.management.servers import switch_server  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.store.tables.servers import read_servers, set_server_active  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.servers import read_servers  # noqa: PLC0415 -- not for --help
 
     with visits.changing(place.path) as connection:
         server = choices.own_server(place, read_servers(connection), name, "whether it is on")
-        if is_active:
-            refuse_without_token(server)
-        set_server_active(connection, server.id, is_active=is_active, now=int(time.time()))
-        after = _now(connection, server.name)
+        after = switch_server(connection, server, place.definitions, is_active=is_active, now=int(time.time()))
     if as_json:
         print_json({"changed": server.is_active != is_active, "server": server_json(after)})
         return
     word = "on" if is_active else "off"
     print(f"server {server.name!r} {'was' if server.is_active == is_active else 'is now'} {word}")
-
-
-def _now(connection: sqlite3.Connection, name: str) -> StoredServer:
-    """Return the row of a server as it is now."""
-    from retrovue_daemon.store.tables.servers import read_servers  # noqa: PLC0415 -- not for --help
-
-    return next(server for server in read_servers(connection) if server.name == name)
 
 
 # -- output ---------------------------------------------------------------------------------------------------------
