@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.config import ServerSection
     from retrovue_daemon.records import LibraryListing
+    from retrovue_daemon.sources.plex.retries import RetryPolicy
     from retrovue_daemon.sync.visible_paths import VisiblePaths
 
 
@@ -98,23 +99,33 @@ async def check_all(
     ]
 
 
-async def machine_at(section: ServerSection) -> str:
+async def machine_at(section: ServerSection, *, link_local: bool = True, retry: RetryPolicy | None = None) -> str:
     """Return the machineIdentifier of a server, which is asked for it without the token. Raise PlexError."""
     from retrovue_daemon.sources.plex.client import PlexClient  # noqa: PLC0415 -- imports aiohttp, which --help does not need
 
-    async with PlexClient(section, client_identifier=_CLIENT, version=__version__) as client:
+    async with PlexClient(
+        section, client_identifier=_CLIENT, version=__version__, retry=retry, link_local=link_local
+    ) as client:
         return (await client.identity()).machine_identifier
 
 
 async def check_server(
-    section: ServerSection, machine: str | None, *, whose_token: bool = False, former: FormerTitles | None = None
+    section: ServerSection,
+    machine: str | None,
+    *,
+    whose_token: bool = False,
+    former: FormerTitles | None = None,
+    link_local: bool = True,
+    retry: RetryPolicy | None = None,
 ) -> ServerCheck:
-    """Check one server, as `check_all` does."""
+    """Check one server, as `check_all` does. Unless ``link_local``, link-local addresses are refused."""
     from retrovue_daemon.sources.plex.client import PlexClient  # noqa: PLC0415 -- imports aiohttp, which --help does not need
     from retrovue_daemon.sync.visible_paths import visible_paths  # noqa: PLC0415 -- likewise
 
     try:
-        async with PlexClient(section, client_identifier=_CLIENT, version=__version__) as client:
+        async with PlexClient(
+            section, client_identifier=_CLIENT, version=__version__, retry=retry, link_local=link_local
+        ) as client:
             identity = await client.confirm_machine(machine)
             libraries = await client.libraries()
             owner = await client.is_owner() if whose_token else None

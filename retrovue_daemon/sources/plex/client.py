@@ -93,7 +93,7 @@ class PlexClient:
     changes, ``requested`` the items that were requested a moment ago, ``listed_streams`` knows whether listings show
     the streams of files. ``client_identifier`` identifies this installation to the server and stays the same across
     restarts. Clients of one process share ``bodies``, the memory for responses. All methods raise only PlexError,
-    whose texts never contain the token.
+    whose texts never contain the token. Unless ``link_local``, connections to link-local addresses are refused.
     """
 
     def __init__(
@@ -106,6 +106,7 @@ class PlexClient:
         device_name: str | None = None,
         bodies: BodyBudget | None = None,
         clock: Clock | None = None,
+        link_local: bool = True,
     ) -> None:
         self.name = server.name
         self._transport = Transport(
@@ -116,6 +117,7 @@ class PlexClient:
             device_name=device_name,
             bodies=bodies,
             clock=clock,
+            link_local=link_local,
         )
         pace = Pace(server.name, clock)
         self._source = PageSource(self._transport, server, pace, clock)

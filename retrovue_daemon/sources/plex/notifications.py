@@ -22,6 +22,7 @@ from retrovue_daemon.errors import (
     ServerBusy,
     Unauthorized,
 )
+from retrovue_daemon.sources.plex.connector import Connector
 from retrovue_daemon.sources.plex.event_lines import EventLines, TooLongEventError
 from retrovue_daemon.sources.plex.failures import failure_of
 from retrovue_daemon.sources.plex.statuses import is_passing, retry_after
@@ -103,7 +104,7 @@ class Notifications:
         trace = aiohttp.TraceConfig()
         trace.on_request_redirect.append(_refuse_redirect)
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=1, ssl=trusted_by(self._server)),
+            connector=Connector(limit=1, ssl=trusted_by(self._server)),
             timeout=_ENDLESS,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=self._headers,

@@ -99,8 +99,10 @@ class Transport:
         device_name: str | None = None,
         bodies: BodyBudget | None = None,
         clock: Clock | None = None,
+        link_local: bool = True,
     ) -> None:
         self._clock = clock or Clock()
+        self._link_local = link_local
         self.requested = RequestedItems(self._clock)
         self.sends_xml: bool | None = None
         """The format of the last readable response; None before the first one."""
@@ -128,7 +130,10 @@ class Transport:
 
     async def __aenter__(self) -> Self:
         connector = Connector(
-            limit=self._server.concurrency, keepalive_timeout=KEEPALIVE, ssl=trusted_by(self._server)
+            link_local=self._link_local,
+            limit=self._server.concurrency,
+            keepalive_timeout=KEEPALIVE,
+            ssl=trusted_by(self._server),
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
