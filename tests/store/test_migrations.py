@@ -16,11 +16,13 @@ from retrovue_daemon.clock import Clock
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.store.file.epoch import Mark, leave
+from retrovue_daemon.store.items.lookup import TABLES
 from retrovue_daemon.store.items.rekeying import ListingMoments, rekey
 from retrovue_daemon.store.items.rows import Target
 from retrovue_daemon.store.items.sweep import mark_missing
 from retrovue_daemon.store.items.upserts import Change, write_items
 from retrovue_daemon.store.migrations import APPLICATION_ID, migrate, migrations
+from retrovue_daemon.store.overview import OTHERS, contents
 from retrovue_daemon.store.tables.observed_clock import ObservedClock
 from tests.support.feed import FeedReader
 
@@ -398,6 +400,29 @@ async def test_every_row_of_schema_8_survives(tmp_path) -> None:
     assert set(after) == set(before)
     for table, rows in before.items():
         assert [{name: row[name] for name in rows[0]} for row in after[table]] == rows, table
+
+
+async def test_every_row_of_schema_9_survives(tmp_path) -> None:
+    """And `status` counts what is not active without reading every row from then on."""
+    path = tmp_path / "mirror.db"
+    path.write_bytes(lzma.decompress((Path(__file__).parent / "schema_9.db.xz").read_bytes()))
+    before = _content(path)
+    async with open_database(path) as database:
+        counts = await database.reader.run(contents)
+        plans = [
+            row[3]
+            for table in TABLES.values()
+            for row in await database.reader.execute_fetchall(f"EXPLAIN QUERY PLAN {OTHERS.format(table)}")
+        ]
+    assert sum(held.missing for held in counts.values()) == 1
+    assert sum(held.unavailable for held in counts.values()) == 3
+    assert [plan for plan in plans if plan.startswith("SCAN")] == [
+        f"SCAN {table} USING COVERING INDEX {table}_states" for table in TABLES.values()
+    ]
+    after = _content(path)
+    assert set(after) == set(before)
+    for table, rows in before.items():
+        assert after[table] == rows or table in {"daemon_state", "feed", "sqlite_sequence"}, table
 
 
 async def test_tables_without_row_ids_begin_with_their_keys(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import { lasting } from "./page.js";
 
-const LOAD_EVERY_MS = 10_000;
+const LOAD_EVERY_MS = 15_000;
 const LOAD_SOON_MS = 500;
 const number = new Intl.NumberFormat("en");
 
