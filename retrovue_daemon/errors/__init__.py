@@ -10,6 +10,7 @@
     ├── UnknownShow            no synced library has a show of this title
     ├── AmbiguousShow          several shows have this title
     ├── BadInput               an argument or a request is invalid
+    │   ├── BadCursor              a page's cursor is of another list
     │   ├── BadOption              the value of an option or form field is invalid
     │   ├── UnknownName            no object of its kind has this name
     │   ├── UnknownId              no object of its kind has this id
@@ -70,6 +71,7 @@ from retrovue_daemon.errors.config import ConfigError, ConfigProblem, ReloadRefu
 from retrovue_daemon.errors.hooks import HookFailed
 from retrovue_daemon.errors.input import (
     AmbiguousName,
+    BadCursor,
     BadInput,
     BadOption,
     BadRequest,
@@ -134,6 +136,7 @@ __all__ = [
     "AnswerBrokeOff",
     "AnswerTooLarge",
     "BadAnswer",
+    "BadCursor",
     "BadInput",
     "BadOption",
     "BadRequest",

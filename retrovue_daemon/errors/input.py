@@ -37,6 +37,13 @@ class BadOption(BadInput):
         self.problem = problem
 
 
+class BadCursor(BadInput):
+    """The cursor of a page does not belong to the list that is read."""
+
+    def __init__(self) -> None:
+        super().__init__("the cursor is not of this list", hint="begin with the first page of this list")
+
+
 class ReadAnew(DaemonError):
     """The change feed does not go on from a reader's position; it holds the entries after ``floor`` to ``last_seq``.
 

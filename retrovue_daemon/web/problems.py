@@ -11,6 +11,7 @@ import structlog
 from aiohttp import web
 
 from retrovue_daemon.errors import (
+    BadCursor,
     BadInput,
     ConfigError,
     DaemonError,
@@ -38,6 +39,7 @@ _STATUSES: tuple[tuple[type[DaemonError], int], ...] = (
     (UnknownServer, 404),
     (UnknownLibrary, 404),
     (UnknownShow, 404),
+    (BadCursor, 400),
     (BadInput, 422),
     (ConfigError, 422),
     (QueryTooSlow, 503),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from retrovue_daemon.web.access import SIGN_IN, Access
-from retrovue_daemon.web.pages import health, login, overview, posters, static
+from retrovue_daemon.web.pages import health, items, login, overview, posters, search, static
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -50,6 +50,8 @@ ROUTES: Final = (
     Route("/logout", Access.PUBLIC, post=login.sign_out),
     Route("/healthz", Access.PUBLIC, get=health.is_alive),
     Route("/readyz", Access.PUBLIC, get=health.is_ready),
+    Route("/search", Access.READ, get=search.show),
+    Route("/items/{kind}/{id}", Access.READ, get=items.show),
     Route("/posters/{kind}/{id}", Access.READ, get=posters.show),
     Route("/static/{name}", Access.PUBLIC, get=static.show),
 )

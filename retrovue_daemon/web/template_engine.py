@@ -34,6 +34,8 @@ class Templates:
             plural=units.plural,
             lasting=units.lasting,
             number=lambda n: f"{n:,}",
+            zip_same=lambda values: [(value, value) for value in values],
+            running_time=units.running_time,
         )
 
     def render(self, name: str, **values: Any) -> str:

@@ -263,9 +263,8 @@ async def page(browser: Browser, complaints: list[str]) -> AsyncIterator[Page]:
 
 
 def _failure(request: Request) -> list[str]:
-    """Return what failed. A stream of events that is cut when its page is left did not."""
-    is_left = request.resource_type == "eventsource" and request.failure == "net::ERR_ABORTED"
-    return [] if is_left else [f"{request.url}: {request.failure}"]
+    """Return what failed. What the browser gives up when its page is left did not."""
+    return [] if request.failure == "net::ERR_ABORTED" else [f"{request.url}: {request.failure}"]
 
 
 async def sign_in(page: Page, served: Served) -> None:

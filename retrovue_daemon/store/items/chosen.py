@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from retrovue_daemon.config.values import is_utf8
-from retrovue_daemon.errors import BadInput
+from retrovue_daemon.errors import BadCursor
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.items.columns import (
     FOUND,
@@ -150,7 +150,7 @@ class Chosen:
 
         With a text and without ``sort``, the best matches come first: of each kind, only so many as were sought can
         follow each other. A place is only valid for the choice, text and order that it was returned for; raise
-        BadInput if it cannot be of these.
+        BadCursor if it cannot be of these.
         """
         if self._text is not None and sort is None:
             return self._best_page(after, limit)
@@ -172,7 +172,7 @@ class Chosen:
         if after is not None and (
             len(after) != len(keys) + 2 or after[-2] not in list(Kind) or type(after[-1]) is not int
         ):
-            raise _of_another_search()
+            raise BadCursor
         is_reversed = (sort or "").startswith("-")
         parts, values = [], list[object]()
         for kind, condition in self._conditions.items():
@@ -240,7 +240,7 @@ class Chosen:
 
     def _best_page(self, after: Place | None, limit: int) -> tuple[list[Hit], Place | None]:
         if after is not None and tuple(map(type, after)) != (bool, bool, bool, str, int, int):
-            raise _of_another_search()
+            raise BadCursor
         ranked = [(place, Hit(*row)) for place, row in self._ranked(HIT, MOST_RANKED)]
         kinds = Counter(hit.kind for _, hit in ranked)
         self.is_capped = self.is_capped or any(number >= MOST_RANKED for number in kinds.values())
@@ -264,10 +264,6 @@ class Chosen:
                 rank = _rank(simplified(row[names.index("title")]), plain)
                 found.append(((*rank, number, row[names.index("id")]), row))
         return sorted(found)
-
-
-def _of_another_search() -> BadInput:
-    return BadInput("this page belongs to another search", hint="begin with the first page of this search")
 
 
 def _after(keys: Sequence[str], kind: Kind, place: Place | None, *, is_reversed: bool) -> Condition:

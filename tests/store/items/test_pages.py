@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from retrovue_daemon.errors import BadInput
+from retrovue_daemon.errors import BadCursor
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.items.chosen import Chosen
 from retrovue_daemon.store.items.columns import SORT_KEYS
@@ -80,7 +80,7 @@ def test_a_place_of_another_search_is_refused(connection) -> None:
         ("moon", None, (1, 0, 0, "moon", 0, 3)),
         (None, None, ()),
     ):
-        with pytest.raises(BadInput, match="another search"):
+        with pytest.raises(BadCursor):
             Chosen(connection, Filters(), text, counts=False).page(sort=sort, after=after, limit=7)
 
 
