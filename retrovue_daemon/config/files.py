@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import grp
 import os
 import pwd
@@ -128,13 +129,31 @@ def owner_hint(path: Path) -> str:
     """Return how to get access to a file that this user may not use: as its owner, or by making it accessible."""
     place, found = _visible(path)
     number = found.st_uid
+    if is_read_only(place):
+        return f"mount the file system of {place} with write access: it is read-only"
     if number == os.geteuid():
-        return f"let this user read and write {place}: check its mode, and whether its file system is read-only"
+        return f"let this user read and write {place}: check its mode"
     try:
         user = pwd.getpwuid(number).pw_name
     except KeyError:
         user = f"#{number}"  # as sudo accepts it
     return f"run this command as {user} (sudo{'' if user == 'root' else f' -u {user}'})"
+
+
+def is_read_only(place: Path) -> bool:
+    """Return whether nothing can be written to the file system of an existing file or directory."""
+    return bool(os.statvfs(place).f_flag & os.ST_RDONLY)
+
+
+def write_hint(path: Path, error: OSError) -> str:
+    """Return what to do if a file that a user named cannot be written."""
+    if error.errno in {errno.ENOENT, errno.ENOTDIR}:
+        return "choose a file in a directory that exists"
+    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return f"{owner_hint(path.parent)}, or choose another file"
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return f"free some space on the disk of {path.parent} (or raise the quota), or choose a file on another one"
+    return f"check the disk of {path.parent}, or choose a file on another one"
 
 
 def access_hint(path: Path) -> str:

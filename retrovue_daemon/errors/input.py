@@ -68,8 +68,8 @@ class OutputFailed(DaemonError):
 
     hint = "check the space on its disk"
 
-    def __init__(self, path: Path, detail: str) -> None:
-        super().__init__(path, detail)
+    def __init__(self, path: Path, detail: str, *, hint: str | None = None) -> None:
+        super().__init__(path, detail, hint=hint)
         self.path = path
         self.detail = detail
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
 from retrovue_daemon.config import ConfigError, default_database, files, find_config, load_config
-from retrovue_daemon.config.files import access_hint, owner_hint
+from retrovue_daemon.config.files import access_hint, owner_hint, write_hint
 
-CHECK = "check its mode, and whether its file system is read-only"
+CHECK = "check its mode"
 
 
 def placed(path: Path) -> Path:
@@ -113,3 +114,29 @@ def test_how_to_get_access(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert access_hint(file) == f"{as_owner}, or as a member of the group {group} (usermod -aG {group} USER)"
     file.chmod(0o600)
     assert access_hint(file) == as_owner
+
+
+@pytest.mark.parametrize(
+    ("number", "hint"),
+    [
+        (errno.ENOENT, "choose a file in a directory that exists"),
+        (errno.ENOTDIR, "choose a file in a directory that exists"),
+        (errno.EACCES, "check its mode, or choose another file"),
+        (errno.ENOSPC, "free some space on the disk of {place} (or raise the quota), or choose"),
+        (errno.EDQUOT, "free some space on the disk of {place} (or raise the quota), or choose"),
+        (errno.EIO, "check the disk of {place}"),
+    ],
+)
+def test_what_to_do_if_a_file_cannot_be_written(tmp_path: Path, number: int, hint: str) -> None:
+    """Where, and what: by the reason."""
+    assert hint.format(place=tmp_path) in write_hint(tmp_path / "file", OSError(number, os.strerror(number)))
+
+
+def test_a_read_only_file_system_is_named_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No mode of a file would help there."""
+    found = os.statvfs(tmp_path)
+    fields = (*found[:8], found.f_flag | os.ST_RDONLY, found.f_namemax)
+    monkeypatch.setattr(os, "statvfs", lambda _: os.statvfs_result(fields))
+    expected = f"mount the file system of {tmp_path} with write access: it is read-only"
+    assert owner_hint(tmp_path / "none" / "file") == expected
+    assert write_hint(tmp_path / "file", OSError(errno.EROFS, "")) == f"{expected}, or choose another file"

@@ -180,14 +180,14 @@ def _whole(target: Path, *, force: bool) -> Iterator[BinaryIO]:
 
     Raise BadInput if it cannot be created, OutputFailed if it cannot be written.
     """
+    from retrovue_daemon.config.files import write_hint  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file.copies import name_file  # noqa: PLC0415 -- not for --help
 
     scratch = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
     try:
         stream = os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), "wb")
     except OSError as error:
-        hint = "choose a file in a directory that exists and that you may write to"
-        raise BadInput(f"cannot write {target}: {error.strerror}", hint=hint) from None
+        raise BadInput(f"cannot write {target}: {error.strerror}", hint=write_hint(target, error)) from None
     try:
         with stream:
             try:
@@ -197,14 +197,14 @@ def _whole(target: Path, *, force: bool) -> Iterator[BinaryIO]:
                 stream.flush()
                 os.fsync(stream.fileno())
             except OSError as error:
-                raise OutputFailed(target, error.strerror or str(error)) from error
+                raise OutputFailed(target, error.strerror or str(error), hint=write_hint(target, error)) from error
         try:
             if force:
                 scratch.replace(target)
             else:
                 name_file(scratch, target)
         except OSError as error:
-            raise OutputFailed(target, error.strerror or str(error)) from error
+            raise OutputFailed(target, error.strerror or str(error), hint=write_hint(target, error)) from error
     finally:
         scratch.unlink(missing_ok=True)
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from retrovue_daemon.errors import BadInput
+from retrovue_daemon.errors import BadInput, OutputFailed
 
 
 def init(
@@ -31,7 +31,7 @@ def init(
     - `retrovue-daemon init`
     - `sudo retrovue-daemon init /etc/retrovue-daemon/config.toml`
     """
-    from retrovue_daemon.config.files import owner_hint, user_config  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.config.files import user_config, write_hint  # noqa: PLC0415 -- not for --help
 
     example = files("retrovue_daemon.config").joinpath("example.toml").read_text("utf-8")
     if file == Path("-"):
@@ -48,12 +48,13 @@ def init(
             f"{target} already exists and was not changed", hint="choose another file, or print the example: init -"
         ) from None
     except OSError as error:
-        hint = "choose a file in a directory that exists"
-        if isinstance(error, PermissionError):
-            hint = f"{owner_hint(target.parent)}, or choose another file"
-        raise BadInput(f"cannot write {target}: {error.strerror}", hint=hint) from None
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(example)
+        raise BadInput(f"cannot write {target}: {error.strerror}", hint=write_hint(target, error)) from None
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(example)
+    except OSError as error:
+        target.unlink(missing_ok=True)  # half an example would be in the way of the next try
+        raise OutputFailed(target, error.strerror or "", hint=write_hint(target, error)) from None
     print(
         f"wrote {target}; set url and token in it, then run: retrovue-daemon check --config {target}", file=sys.stderr
     )

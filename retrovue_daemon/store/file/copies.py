@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from retrovue_daemon.errors import BadInput, WriteFailed
-from retrovue_daemon.store.file.space import as_disk_full
+from retrovue_daemon.store.file.space import AGAIN, as_disk_full
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -106,7 +106,7 @@ def written(target: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise as_disk_full(target, error) or WriteFailed(
+        raise as_disk_full(target, error, AGAIN) or WriteFailed(
             target, f"could not be written: {error}", hint="check the disk"
         ) from error
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from retrovue_daemon.config.files import owner_hint
+from retrovue_daemon.config.files import write_hint
 from retrovue_daemon.errors import BadInput, DatabaseDamaged, DatabaseUnusable
 from retrovue_daemon.store.file.companions import COMPANIONS, companion, log_of
 from retrovue_daemon.store.file.copies import filled, whole_file
@@ -127,12 +127,7 @@ def backup(
         with whole_file(target, mode=mode) as partial:
             _copy(path, partial, target, progress)
     except OSError as error:
-        raise BadInput(
-            f"cannot write {target}: {error.strerror}",
-            hint=owner_hint(target.parent)
-            if isinstance(error, PermissionError)
-            else "choose a file in a directory that exists",
-        ) from None
+        raise BadInput(f"cannot write {target}: {error.strerror}", hint=write_hint(target, error)) from None
     return target.stat().st_size
 
 

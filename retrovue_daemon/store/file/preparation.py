@@ -26,7 +26,7 @@ from retrovue_daemon.store.file.copies import whole_file
 from retrovue_daemon.store.file.identity import prevent_merge
 from retrovue_daemon.store.file.layouts import layout
 from retrovue_daemon.store.file.lock import real_path
-from retrovue_daemon.store.file.space import as_disk_full
+from retrovue_daemon.store.file.space import AGAIN, as_disk_full
 from retrovue_daemon.store.migrations import APPLICATION_ID, migrate, migrations
 
 if TYPE_CHECKING:
@@ -134,7 +134,9 @@ def prepared(
     except sqlite3.OperationalError as error:
         if error.sqlite_errorname in {"SQLITE_BUSY", "SQLITE_LOCKED"}:
             raise DatabaseHeld(path, None) from error
-        raise as_disk_full(path, error) or DatabaseUnusable(path, str(error), hint=_hint(error, path)) from error
+        raise as_disk_full(path, error, AGAIN) or DatabaseUnusable(
+            path, str(error), hint=_hint(error, path)
+        ) from error
     except sqlite3.Error as error:
         if error.sqlite_errorname.startswith("SQLITE_CORRUPT"):
             raise _damage(path, str(error)) from error

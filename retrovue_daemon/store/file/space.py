@@ -33,18 +33,23 @@ def lacks_space(path: Path) -> DiskFull | None:
     return disk_full(path, "the disk is almost full") if free is not None and free < NEEDED else None
 
 
-def as_disk_full(path: Path, error: sqlite3.Error) -> DiskFull | None:
+LATER = "and the next pass writes what is missing"
+AGAIN = "then try again: nothing was changed"
+"""What follows once there is space."""
+
+
+def as_disk_full(path: Path, error: sqlite3.Error, then: str = LATER) -> DiskFull | None:
     """Return the error to report if SQLite could not write because the disk is full."""
     name: str = getattr(error, "sqlite_errorname", "")
     free = free_space(path)
     if name == "SQLITE_FULL" or (name.startswith("SQLITE_IOERR") and free is not None and free < _NONE_LEFT):
-        return disk_full(path, str(error))
+        return disk_full(path, str(error) if name == "SQLITE_FULL" else f"the disk is full ({error})", then)
     return None
 
 
-def disk_full(path: Path, detail: str) -> DiskFull:
+def disk_full(path: Path, detail: str, then: str = LATER) -> DiskFull:
     """Return the error with what to do, where, and how much is free."""
     free = free_space(path)
     amount = "" if free is None else f"{free / 2**20:,.1f} MiB are free on the disk of {path.parent}; "
-    hint = f"{amount}free some space there (or raise the quota), and the next pass writes what is missing"
+    hint = f"{amount}free some space there (or raise the quota), {then}"
     return DiskFull(path, detail, hint=hint)

@@ -11,7 +11,7 @@ import sqlite3
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
-from retrovue_daemon.config.files import owner_hint
+from retrovue_daemon.config.files import is_read_only, owner_hint
 from retrovue_daemon.errors import (
     LOCKED_HINT,
     DatabaseHeld,
@@ -21,7 +21,7 @@ from retrovue_daemon.errors import (
     StoreError,
     WriteFailed,
 )
-from retrovue_daemon.store.file.companions import JOURNAL, companion, has_content, log_of
+from retrovue_daemon.store.file.companions import COMPANIONS, JOURNAL, companion, has_content, log_of
 from retrovue_daemon.store.file.foreign_tables import REFUSED_HINT
 from retrovue_daemon.store.file.lock import database_lock, lock_path, real_path
 from retrovue_daemon.store.file.preparation import (
@@ -34,7 +34,7 @@ from retrovue_daemon.store.file.preparation import (
     refuse_unusable_place,
 )
 from retrovue_daemon.store.file.sequences import as_used_up
-from retrovue_daemon.store.file.space import as_disk_full
+from retrovue_daemon.store.file.space import AGAIN, as_disk_full
 from retrovue_daemon.store.migrations import migrations
 
 if TYPE_CHECKING:
@@ -216,10 +216,13 @@ def explained(path: Path, error: sqlite3.Error) -> StoreError:
     name: str = getattr(error, "sqlite_errorname", "")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return DatabaseHeld(path, None, hint=LOCKED_HINT)
-    if name.startswith("SQLITE_READONLY"):
-        return DatabaseOutOfReach(path, "is not writable for this user", hint=owner_hint(path))
-    if (failure := as_used_up(path, error) or as_disk_full(path, error)) is not None:
+    if (failure := as_used_up(path, error) or as_disk_full(path, error, AGAIN)) is not None:
         return failure
+    if name.startswith(_CANNOT_OPEN):
+        detail = "is not writable for this user" if name.startswith("SQLITE_READONLY") else "cannot be opened"
+        if is_read_only(path.parent):
+            detail = "is on a file system that is read-only"
+        return DatabaseOutOfReach(path, detail, hint=_opening_hint(path))
     if name == "SQLITE_NOTADB":
         return DatabaseUnusable(
             path, "is not an SQLite database", hint="specify the right file with --config or --database"
@@ -233,6 +236,13 @@ def explained(path: Path, error: sqlite3.Error) -> StoreError:
         str(error),
         hint="run `retrovue-daemon database check` for details; `database restore` restores a backup",
     )
+
+
+def _opening_hint(path: Path) -> str:
+    """Return what to do if SQLite cannot open a database for writing, or the files that it keeps beside it."""
+    places = (path.parent, *(companion(path, suffix) for suffix in ("", *COMPANIONS)))
+    closed = (place for place in places if os.access(place, os.F_OK) and not os.access(place, os.R_OK | os.W_OK))
+    return owner_hint(next(closed, path))
 
 
 def _not_for_us(path: Path, reason: str) -> DatabaseOutOfReach:

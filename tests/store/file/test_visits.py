@@ -11,11 +11,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from retrovue_daemon.errors import DatabaseHeld, DatabaseMissing, DatabaseUnusable, WriteFailed
+from retrovue_daemon.errors import (
+    DatabaseHeld,
+    DatabaseMissing,
+    DatabaseOutOfReach,
+    DatabaseUnusable,
+    DiskFull,
+    WriteFailed,
+)
 from retrovue_daemon.store.database import open_database
+from retrovue_daemon.store.file import space, visits
 from retrovue_daemon.store.file.lock import database_lock
 from retrovue_daemon.store.file.preparation import check_place
-from retrovue_daemon.store.file.visits import changing, make_if_missing, reading
+from retrovue_daemon.store.file.visits import changing, explained, make_if_missing, reading
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -150,3 +158,37 @@ async def test_a_visit_leaves_the_locks_of_this_process_alone(path) -> None:
         other = await asyncio.create_subprocess_exec(sys.executable, "-c", code, path)
         assert await other.wait() == 0
         assert path.with_name("mirror.db-wal").exists()
+
+
+def _failure(name: str) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError("what SQLite says")
+    error.sqlite_errorname = name
+    return error
+
+
+def test_a_full_disk_is_named_as_such(path, monkeypatch) -> None:
+    """SQLite calls it an error of the disk; there is no next pass that would write what is missing."""
+    monkeypatch.setattr(space, "free_space", lambda _: 0)
+    for name in ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"):
+        error = explained(path, _failure(name))
+        assert isinstance(error, DiskFull)
+        assert error.detail == (
+            "what SQLite says" if name == "SQLITE_FULL" else "the disk is full (what SQLite says)"
+        )
+        assert f"on the disk of {path.parent}; free some space" in (error.hint or "")
+        assert (error.hint or "").endswith("then try again: nothing was changed")
+
+
+def test_a_file_beside_the_database_that_cannot_be_opened_is_named(path) -> None:
+    """Not damage of the database, for which a backup would have to be restored."""
+    error = explained(path, _failure("SQLITE_CANTOPEN"))
+    assert (type(error), error.detail) == (DatabaseOutOfReach, "cannot be opened")
+    assert "check its mode" in (error.hint or "")
+    assert "restore" not in (error.hint or "")
+    error = explained(path, _failure("SQLITE_READONLY_DIRECTORY"))
+    assert error.detail == "is not writable for this user"
+
+
+def test_a_read_only_file_system_is_the_reason(path, monkeypatch) -> None:
+    monkeypatch.setattr(visits, "is_read_only", lambda _: True)
+    assert explained(path, _failure("SQLITE_CANTOPEN")).detail == "is on a file system that is read-only"
