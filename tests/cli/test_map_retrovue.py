@@ -182,6 +182,53 @@ def test_rows_of_a_known_server_are_only_looked_for_there(mapped, old, database,
     }
 
 
+SPELLINGS = {
+    "/srv/Caf\N{LATIN SMALL LETTER E WITH ACUTE}/1.mkv": "/srv/Cafe\N{COMBINING ACUTE ACCENT}/1.mkv",
+    "/srv//media/2.mkv": "/srv/media/2.mkv",
+    "M:\\Filme\\Größe.mkv": "m:/filme/GRÖßE.mkv",
+    "\\\\nas\\Filme\\A b.MKV": "//nas/Filme/a B.mkv",
+    "\\\\nas\\Filme\\C.mkv": "\\\\NAS/Filme/c.mkv",
+    "/srv/a\\b.mkv": "/srv/a\\b.mkv",
+    "/srv/end .mkv": "/srv/end .mkv",
+    "/srv/100%_[x]?.mkv": "/srv/100%_[x]?.mkv",
+}
+"""Paths here, and how they may be spelled there."""
+
+
+@pytest.mark.parametrize(("layout", "column"), [("3", "plex_path"), ("1.2", "file_path")])
+def test_spellings_of_a_path_are_one_path(mapped, old, database, layout, column) -> None:
+    """Of Unicode, separators, and of case and shares on Windows; other characters are just characters."""
+    films = "SELECT media_file_id FROM movies WHERE media_file_id IS NOT NULL AND title <> 'Charade' ORDER BY id"
+    files = dict(zip((row_id for (row_id,) in _ask(database, films)), SPELLINGS, strict=False))
+    with closing(sqlite3.connect(database)) as here, here:
+        here.executemany(
+            "UPDATE media_files SET plex_path = ?1, file_path = ?1 WHERE id = ?2", [(p, i) for i, p in files.items()]
+        )
+    truth = make_old_database(old, layout, database)
+    with closing(sqlite3.connect(old)) as there, there:
+        for path, spelled in SPELLINGS.items():
+            there.execute(f"UPDATE media_files SET {column} = ? WHERE {column} = ?", (spelled, path))
+        if layout == "1.2":  # else the server's path would be there, too
+            there.execute("DELETE FROM content_editorial")
+    rows = mapped()
+    _right(rows, truth)
+    found = {each["media_file_id"] for row, each in rows.items() if row[0] == "media_files" and each["by"]}
+    assert files.keys() <= found
+
+
+@pytest.mark.parametrize(
+    ("layout", "table", "column"),
+    [("3", "media_files", "plex_path"), ("1.2", "content_editorial", "source_payload_json")],
+)
+def test_one_damaged_text_costs_one_row(mapped, old, database, layout, table, column) -> None:
+    """The others are found as usual."""
+    truth = make_old_database(old, layout, database)
+    _change(old, f"UPDATE {table} SET {column} = CAST(x'ff' || {column} AS TEXT) WHERE rowid = 3")
+    rows = mapped()
+    assert len(_right(rows, truth)) >= len(rows) - 4
+    assert len(rows) == len(truth)
+
+
 def test_rows_that_are_no_films_or_episodes_have_a_reason(mapped, old, database) -> None:
     """Commercials, files that belong to nothing, and a stored response that cannot be read."""
     make_old_database(old, "1.2", database)

@@ -21,7 +21,7 @@ from retrovue_daemon.store.items.path_forms import PATH_FORM, provide_path_form
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from retrovue_daemon.store.retrovue.old_rows import OldRow, OldRows, Reference
 
@@ -41,7 +41,7 @@ Where: TypeAlias = "frozenset[int] | None"
 """The ids of the servers that a row may be on, None for all."""
 
 
-class Mapped(msgspec.Struct, frozen=True):
+class Mapped(msgspec.Struct, frozen=True, gc=False):
     """A row of the original database, and what it is here.
 
     ``by`` says how it was found. If it was not, ``reason`` says why, and ``candidates`` are the items in question.
@@ -77,7 +77,7 @@ class _Mirror(msgspec.Struct, frozen=True):
     by_path: defaultdict[tuple[str, str], list[tuple[_Item, int]]]
 
 
-class _Found(msgspec.Struct, frozen=True):
+class _Found(msgspec.Struct, frozen=True, gc=False):
     """The outcome for one row: an item, or a reason."""
 
     item: _Item | None = None
@@ -152,7 +152,7 @@ def _mirror(connection: sqlite3.Connection, rows: Sequence[OldRow]) -> _Mirror:
     provide_path_form(connection)
     for kind in _OF_FILES:
         left = (row for row in rows if row.kind == kind and (kind, row.guid) not in mirror.by_guid)
-        if forms := {path_form(path) for row in left for path in row.paths}:
+        if forms := {form for row in left for path in row.paths for form in _forms(path)}:
             _read_owners(connection, kind, json_list(forms), mirror)
     return mirror
 
@@ -184,11 +184,18 @@ def _read_owners(connection: sqlite3.Connection, kind: Kind, forms: str, mirror:
             mirror.by_path[kind, form].append((_Item(*item), file_id))
 
 
+def _forms(path: str) -> Iterator[str]:
+    r"""Yield the forms of a path there; people and Python also write ``\\\\nas`` as ``//nas``."""
+    yield path_form(path)
+    if path.startswith("//"):
+        yield path_form(path.replace("/", "\\"))
+
+
 def _with_file(row: OldRow, mirror: _Mirror, where: Where) -> _Found:
     """Find a film, an episode, or a file of one."""
     files: dict[_Item, int] = {}
-    for path in row.paths:
-        for item, file_id in mirror.by_path.get((row.kind, path_form(path)), ()):
+    for form in (form for path in row.paths for form in _forms(path)):
+        for item, file_id in mirror.by_path.get((row.kind, form), ()):
             if _is_at(item, where):
                 files.setdefault(item, file_id)
     if row.guid is None:

@@ -36,7 +36,7 @@ Reference: TypeAlias = tuple[str, int]
 """A table of the original database and an id in it."""
 
 
-class OldRow(msgspec.Struct, frozen=True):
+class OldRow(msgspec.Struct, frozen=True, gc=False):
     """A row: ``kind`` is that of its item, in Retrovue's words, empty if it has none.
 
     ``paths`` are all that are known. ``key`` is the rating key, ``server_id`` the id there. ``parents`` are the rows

@@ -268,13 +268,27 @@ def _longest_first(mappings: Iterable[OriginalMapping]) -> tuple[OriginalMapping
 
 
 def read_rows(connection: sqlite3.Connection, table: str, *wanted: tuple[str, object]) -> list[tuple[Any, ...]]:
-    """Return a table's rows in insertion order, with the given default for columns that it lacks."""
+    """Return a table's rows in insertion order, with the given default for columns that it lacks.
+
+    A text that is not UTF-8 has replacement characters: one such row must not keep all others from being read.
+    """
     there = columns(connection, table)
     if not there:
         return []
     chosen = ", ".join(name if name in there else "?" for name, _ in wanted)
     values = [value for name, value in wanted if name not in there]
-    return connection.execute(f"SELECT {chosen} FROM {table} ORDER BY rowid", values).fetchall()
+    query = f"SELECT {chosen} FROM {table} ORDER BY rowid"
+    try:
+        return connection.execute(query, values).fetchall()
+    except sqlite3.OperationalError as error:
+        if connection.text_factory is not str or "decode" not in str(error):
+            raise
+    # Only then, because it takes a call per text.
+    connection.text_factory = lambda text: text.decode(errors="replace")
+    try:
+        return connection.execute(query, values).fetchall()
+    finally:
+        connection.text_factory = str
 
 
 def _required(value: object) -> str:

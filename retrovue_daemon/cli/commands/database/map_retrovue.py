@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retrovue_daemon.cli.display.output import print_json, print_line, print_table
+from retrovue_daemon.cli.display.output import print_json_parts, print_line, print_table
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption
 from retrovue_daemon.cli.place import find_place
@@ -63,7 +63,9 @@ def map_retrovue(
         for line in statements(rows):
             print_line(line)
     elif as_json:
-        print_json({"file": str(file.absolute()), "layout": layout, "counts": _counts(rows), "rows": rows})
+        print_json_parts(
+            {"file": str(file.absolute()), "layout": layout, "counts": _counts(rows), "rows": iter(rows)}
+        )
     else:
         _print(rows)
 
