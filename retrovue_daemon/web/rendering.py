@@ -10,7 +10,7 @@ from retrovue_daemon.version import __version__
 from retrovue_daemon.web.context import context_of
 from retrovue_daemon.web.viewer import viewer_of
 
-NAVIGATION: Final = (("/", "Overview"), ("/search", "Search"))
+NAVIGATION: Final = (("/", "Overview"), ("/search", "Search"), ("/changes", "Changes"))
 """The addresses of the navigation, with their names."""
 
 

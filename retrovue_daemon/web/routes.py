@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from retrovue_daemon.web.access import SIGN_IN, Access
-from retrovue_daemon.web.pages import health, items, login, overview, posters, search, static
+from retrovue_daemon.web.pages import changes, health, items, login, overview, posters, search, static
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -53,5 +53,7 @@ ROUTES: Final = (
     Route("/search", Access.READ, get=search.show),
     Route("/items/{kind}/{id}", Access.READ, get=items.show),
     Route("/posters/{kind}/{id}", Access.READ, get=posters.show),
+    Route("/changes", Access.READ, get=changes.show),
+    Route("/changes/new", Access.READ, get=changes.follow, is_stream=True),
     Route("/static/{name}", Access.PUBLIC, get=static.show),
 )

@@ -52,6 +52,23 @@ def batches_since(connection: sqlite3.Connection, last: int, limit: int = 100) -
     ]
 
 
+def batches_before(
+    connection: sqlite3.Connection, before: int | None, limit: int, *, kind: str | None = None, op: str | None = None
+) -> list[ChangeBatch]:
+    """Return the newest entries, or the newest ones before an entry, newest first; of one kind or operation if given.
+
+    Where few entries match, many are looked at.
+    """
+    query = (
+        "SELECT seq, at, run_id, kind, op, ids FROM change_batches WHERE (?1 IS NULL OR seq < ?1)"
+        " AND (?2 IS NULL OR kind = ?2) AND (?3 IS NULL OR op = ?3) ORDER BY seq DESC LIMIT ?4"
+    )
+    return [
+        ChangeBatch(seq, at, run_id, kind, op, _IDS.decode(ids))
+        for seq, at, run_id, kind, op, ids in connection.execute(query, (before, kind, op, limit))
+    ]
+
+
 def position_at(connection: sqlite3.Connection, time: int) -> int:
     """Return the position from which all entries follow that were written at a time or later."""
     query = "SELECT min(seq) - 1 FROM change_batches WHERE at >= ?"

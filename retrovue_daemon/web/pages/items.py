@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import msgspec
 
 from retrovue_daemon.records import Kind
+from retrovue_daemon.service.words.changes import OPS
 from retrovue_daemon.store.feed.item_history import ItemChange, item_history
 from retrovue_daemon.store.items import catalog
 from retrovue_daemon.store.items.columns import Found  # noqa: TC001 -- a field's type
@@ -54,6 +55,7 @@ async def show(request: web.Request) -> web.Response:
         "item.html",
         title=_title(view.found),
         view=view,
+        ops=OPS,
         found=view.found,
         item=item,
         files=stored.get("files", []),

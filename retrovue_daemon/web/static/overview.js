@@ -1,45 +1,11 @@
-// The overview while it is open: bars move with the progress of passes, and what has changed is loaded again.
+// Bars of the overview, which move with the progress of passes.
 
 import { lasting } from "./page.js";
+import { loadOften, loadSoon, onExchange } from "./refresh.js";
 
-const LOAD_EVERY_MS = 15_000;
-const LOAD_SOON_MS = 500;
 const number = new Intl.NumberFormat("en");
 
-let loading = null;
 let atBegin = new Map();  // when each pass was first seen, and how far it was then
-
-// The server renders everything; scripts only exchange the parts that differ.
-function load() {
-  clearTimeout(loading);
-  loading = setTimeout(load, LOAD_EVERY_MS);
-  if (document.hidden) return;
-  const request = new XMLHttpRequest();
-  request.open("GET", location.pathname);
-  request.responseType = "document";
-  request.onload = () => { if (request.status === 200 && request.response) exchange(request.response); };
-  request.send();
-}
-
-function loadSoon() {
-  clearTimeout(loading);
-  loading = setTimeout(load, LOAD_SOON_MS);
-}
-
-function exchange(latest) {
-  const names = (from) => [...from.querySelectorAll("[data-refresh]")].map((part) => part.dataset.refresh).join("\n");
-  if (names(document) !== names(latest)) {
-    location.reload();
-    return;
-  }
-  for (const part of document.querySelectorAll("[data-refresh]")) {
-    const next = latest.querySelector(`[data-refresh="${CSS.escape(part.dataset.refresh)}"]`);
-    if (part.contains(document.activeElement) || part.isEqualNode(next)) continue;
-    part.replaceWith(document.importNode(next, true));
-  }
-  if (shown) show(shown);
-}
-
 let shown = null;
 
 function setBar(bar, done, total) {
@@ -106,5 +72,5 @@ function receive(progress) {
 
 const events = new EventSource("/progress");
 events.onmessage = (event) => receive(JSON.parse(event.data));
-loading = setTimeout(load, LOAD_EVERY_MS);
-document.addEventListener("visibilitychange", () => document.hidden || loadSoon());
+onExchange(() => shown && show(shown));
+loadOften(15_000);
