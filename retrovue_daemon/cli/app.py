@@ -124,8 +124,11 @@ def run_app() -> None:
     except OSError as error:
         # Errors of files and servers are handled before; what is left is an error of a standard stream.
         with suppress(OSError):
-            print(f"error: cannot write the output: {error.strerror or error}", file=sys.stderr)
-            print("hint: check the space and the permissions where standard output leads", file=sys.stderr)
+            if error.filename is not None:
+                print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+            else:
+                print(f"error: cannot write the output: {error.strerror or error}", file=sys.stderr)
+                print("hint: check the space and the permissions where standard output leads", file=sys.stderr)
         sys.exit(1)
     finally:
         _detach_closed_streams()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 from contextlib import ExitStack
 from dataclasses import replace
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Self
 
 import structlog
 
+from retrovue_daemon.config import default_database
+from retrovue_daemon.errors import WriteFailed
 from retrovue_daemon.paths import PlexPathMappingService
 from retrovue_daemon.service.daemon import sync_once
 from retrovue_daemon.service.signals import interrupted_by_signals
@@ -80,9 +83,14 @@ async def try_sync(config: Config, options: SyncOptions, board: ProgressBoard, r
     """
     source = config.database.path
     with ExitStack() as copies:
-        name = copies.enter_context(tempfile.TemporaryDirectory(prefix="retrovue-dry-run-"))
+        try:
+            name = copies.enter_context(tempfile.TemporaryDirectory(prefix="retrovue-dry-run-"))
+        except OSError as error:
+            hint = "set $TMPDIR to a directory with room for two copies of the database"
+            raise WriteFailed(source, f"cannot be copied for a dry run: {error.strerror}", hint=hint) from error
         before, after = Path(name) / "before.db", Path(name) / "after.db"
-        await asyncio.to_thread(copy_twice, source, before, after)
+        own_place = source == default_database(os.environ).path
+        await asyncio.to_thread(copy_twice, source, before, after, own_place=own_place)
         on_copy = replace(config, database=replace(config.database, path=after, mode=0o600, group=None))
         with structlog.contextvars.bound_contextvars(dry_run=True):
             reports = await sync_once(on_copy, options, board, redactor)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import signal
+import tempfile
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import pytest
 
 from retrovue_daemon.demo import SimulatedPlex, generated_library
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -119,6 +124,36 @@ async def test_it_works_where_there_is_no_database_yet(plex, config_file, comman
     assert {each["change"] for each in answer["changes"]} == {"added"}
     assert len(answer["changes"]) == sum(each["added"] for each in answer["servers"][0]["libraries"])
     assert not path.exists()
+
+
+PLACES: dict[str, Callable[[Path], object]] = {
+    "no directory": lambda path: path.parent.rmdir(),
+    "pipe": os.mkfifo,
+    "loop": lambda path: path.symlink_to(path),
+    "link to nowhere": lambda path: path.symlink_to(path.parent / "none" / "x.db"),
+    "one byte": lambda path: path.write_bytes(b"x"),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_a_place_that_a_sync_cannot_use_has_its_exit_code(plex, config_file, commands, tmp_path, place) -> None:
+    """There is nothing that would be added."""
+    path = tmp_path / "place" / "mirror.db"
+    path.parent.mkdir()
+    PLACES[place](path)
+    arguments = ("--config", config_file(plex), "--database", path, "--library", "Movies")
+    tried = await commands.run("sync", *arguments, "--dry-run")
+    done = await commands.run("sync", *arguments)
+    assert tried.code == done.code
+    assert (done.code == 0) == (place == "one byte")
+
+
+async def test_without_a_temporary_directory_it_says_what_to_set(plex, config_file, commands, path) -> None:
+    """It needs room for two copies."""
+    with patch.object(tempfile, "mkdtemp", side_effect=OSError(errno.ENOSPC, "No space left on device")):
+        done = await commands.run("sync", "--config", config_file(plex), "--dry-run")
+    assert done.code == 1
+    assert "cannot be copied for a dry run: No space left on device\nhint: set $TMPDIR" in done.err
 
 
 async def test_an_interrupted_one_deletes_its_copies(config_file, commands, tmp_path) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
-from retrovue_daemon.errors import DatabaseUnusable
+from retrovue_daemon.errors import DatabaseMissing, DatabaseUnusable
 from retrovue_daemon.store.file.epoch import as_new
+from retrovue_daemon.store.file.preparation import check_place
 from retrovue_daemon.store.file.visits import reading
 from retrovue_daemon.store.items.lookup import TABLES, json_list
 from retrovue_daemon.store.items.titles import TITLES
@@ -56,10 +58,13 @@ def backup(source: Path, target: Path) -> None:
         from_.backup(to)
 
 
-def copy_twice(source: Path, before: Path, after: Path) -> None:
-    """Make two copies of a database, the second to be synced; none if it does not exist. Raise DatabaseUnusable."""
-    if not source.exists() or source.stat().st_size == 0:
-        return
+def copy_twice(source: Path, before: Path, after: Path, *, own_place: bool = False) -> None:
+    """Make two copies of a database, the second to be synced; none if there is none yet.
+
+    ``own_place`` says that a sync would make a missing directory. Raise DatabasePlaceMissing or DatabaseUnusable.
+    """
+    if not own_place or os.path.lexists(source.parent):
+        source = check_place(source, own=False)
     try:
         with reading(source) as connection, closing(sqlite3.connect(before)) as copy:
             connection.backup(copy)
@@ -68,6 +73,8 @@ def copy_twice(source: Path, before: Path, after: Path) -> None:
     except sqlite3.Error as error:
         hint = "check that it is a database of this program, and that the directory for temporary files has room"
         raise DatabaseUnusable(source, f"cannot be copied: {error}", hint=hint) from error
+    except DatabaseMissing:
+        return
 
 
 def differences(before: Path, after: Path) -> Iterator[Difference]:
