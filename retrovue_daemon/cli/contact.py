@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from retrovue_daemon.cli import choices
 from retrovue_daemon.cli.startup import import_lightly
 from retrovue_daemon.errors import StoreError
 
@@ -11,8 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from retrovue_daemon.cli.place import Place
     from retrovue_daemon.config import ServerSection
     from retrovue_daemon.service.management.server_check import FormerTitles, ServerCheck
+    from retrovue_daemon.store.tables.servers import StoredServer
 
 
 def stored_titles(path: Path) -> dict[str, tuple[str, ...]]:
@@ -54,6 +57,32 @@ def check_servers(
 
     _log_only_warnings(sections)
     return asyncio.run(check_all(sections, machines, whose_token=whose_token, former=former))
+
+
+def active_sections(place: Place) -> tuple[list[ServerSection], list[ServerCheck]]:
+    """Return the active servers with their tokens, and the errors of invalid rows. Raise StoreError."""
+    from retrovue_daemon.service.management.server_check import ServerCheck  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.service.refusals import input_error  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.service.roster import active_servers  # noqa: PLC0415 -- likewise
+
+    usable, unusable = active_servers(place.config.servers if place.config else (), servers_if_usable(place))
+    return usable, [
+        ServerCheck(each.name, each.row.shown_url, error=input_error(f"server {each.name!r}", each.error))
+        for each in unusable
+    ]
+
+
+def servers_if_usable(place: Place) -> list[StoredServer]:
+    """Return the servers of the database; none if it is unusable but the configuration defines servers.
+
+    Raise StoreError if it defines none.
+    """
+    try:
+        return choices.stored_servers(place)
+    except StoreError:
+        if place.config is None or not place.config.servers:
+            raise
+        return []
 
 
 def read_machine(section: ServerSection) -> str:

@@ -130,6 +130,20 @@ async def test_check_finds_a_database_that_a_sync_could_not_use(commands, plex, 
     assert json.loads((await commands.run("check", "--config", file, "--json")).out)["database"]["error"] is None
 
 
+async def test_check_contacts_servers_that_the_database_defines(commands, plex, tmp_path, path) -> None:
+    """A sync does, too; without any server, both have exit code 3."""
+    file, token = tmp_path / "config.toml", tmp_path / "token"
+    file.write_text(f'[database]\npath = "{path}"\n')
+    for command in ("check", "sync"):
+        finished = await commands.run(command, "--config", file)
+        assert (finished.code, "there is no active server\nhint: " in finished.err) == (3, True)
+    assert (await commands.run("check", "--offline", "--config", file)).code == 0
+    token.write_text("a-wrong-token")
+    await commands.run("servers", "add", "attic", plex.url, "--token-file", token, "--no-test", "--config", file)
+    finished = await commands.run("check", "--config", file)
+    assert (finished.code, "'attic' rejected the token" in finished.out) == (3, True)
+
+
 async def test_check_distinguishes_good_servers_from_bad_ones(commands, plex, config_file) -> None:
     """Exit code 1 where some answer, 3 where none does."""
     file = config_file(plex)

@@ -7,18 +7,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retrovue_daemon.cli.contact import check_servers, stored_machines, stored_titles
-from retrovue_daemon.cli.display.output import print_error, print_json, print_table, print_warning, print_warnings
+from retrovue_daemon.cli.contact import active_sections, check_servers, stored_machines, stored_titles
+from retrovue_daemon.cli.display.output import (
+    print_error,
+    print_failure,
+    print_json,
+    print_table,
+    print_warning,
+    print_warnings,
+)
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption
-from retrovue_daemon.cli.place import announce
-from retrovue_daemon.errors import ConfigError, ConfigProblem, DatabasePlaceMissing
+from retrovue_daemon.cli.place import Place, announce
+from retrovue_daemon.errors import ConfigError, ConfigProblem, DatabasePlaceMissing, StoreError
 from retrovue_daemon.service.report import describe
 from retrovue_daemon.units import plural
 
 if TYPE_CHECKING:
-    from retrovue_daemon.config import DatabaseSection
-    from retrovue_daemon.errors import StoreError
+    from retrovue_daemon.config import Config, DatabaseSection
     from retrovue_daemon.service.management.server_check import ServerCheck
 
 
@@ -28,16 +34,16 @@ def check(
     offline: Annotated[bool, typer.Option("--offline", help="Contact no server.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Check the configuration, the location of the database, and each server: its identity, token and libraries.
+    """Check the configuration, the location of the database, and each active server: identity, token and libraries.
 
     The check reads a few items of each library to find out whether the token can see file paths; the token of the
     server's owner always can. Nothing is written.
 
-    Exit code 1 means that a server failed the check (3: all servers did), that a token cannot see file paths, that an
-    entry of `libraries` in the configuration matches no library of its server, or that two entries are the same
-    server. 75 and 78 mean that a sync by this user could not use the database, whatever the servers say. A missing
-    directory is one reason (75); with `--offline`, that is only a warning, because systemd may create the directory
-    when it starts the service. Damage within the file is found by `database check`.
+    Exit code 1 means that a server failed the check (3: all servers did, or there is none), that a token cannot see
+    file paths, that an entry of `libraries` in the configuration matches no library of its server, or that two
+    entries are the same server. 75 and 78 mean that a sync by this user could not use the database, whatever the
+    servers say. A missing directory is one reason (75); with `--offline`, that is only a warning, because systemd may
+    create the directory when it starts the service. Damage within the file is found by `database check`.
 
     Examples:
 
@@ -55,8 +61,7 @@ def check(
         raise
     obstacle = _obstacle(settings.database)
     is_fatal = obstacle is not None and not (offline and isinstance(obstacle, DatabasePlaceMissing))
-    path = settings.database.path
-    checks = [] if offline else check_servers(settings.servers, stored_machines(path), former=stored_titles(path))
+    checks = [] if offline else _checks(settings)
     failed = sum(result.error is not None for result in checks)
     if as_json:
         print_json(
@@ -80,10 +85,24 @@ def check(
         print_warning("; ".join(filter(None, (str(obstacle), obstacle.hint))))
     if is_fatal and obstacle is not None:
         raise typer.Exit(obstacle.exit_code)
+    if not checks and not offline:
+        print_failure("there is no active server", "add a [[servers]] table to the configuration")
+        raise typer.Exit(3)
     if failed:
         raise typer.Exit(3 if failed == len(checks) else 1)
     if any(result.problems for result in checks):
         raise typer.Exit(1)
+
+
+def _checks(settings: Config) -> list[ServerCheck]:
+    """Contact all servers that a sync would: those of the configuration, and those that the database defines."""
+    place = Place(settings.database.path, settings, settings.source)
+    try:
+        sections, unusable = active_sections(place)
+    except StoreError:
+        return []  # the obstacle says why
+    machines, former = stored_machines(place.path), stored_titles(place.path)
+    return [*check_servers(sections, machines, former=former), *unusable]
 
 
 def _obstacle(place: DatabaseSection) -> StoreError | None:

@@ -85,7 +85,8 @@ async def _started(starting: Coroutine[Any, Any, Process], name: str) -> Process
         return await asyncio.shield(task)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        raise HookFailed(f"the command cannot be run: {reason}", lasting=True) from None
+        hint = "put the program there, or correct command in the configuration"
+        raise HookFailed(f"the command cannot be run: {reason}", hint=hint, lasting=True) from None
     except asyncio.CancelledError:
         (process,) = await asyncio.gather(task, return_exceptions=True)
         if isinstance(process, Process):

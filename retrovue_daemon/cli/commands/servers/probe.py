@@ -8,12 +8,18 @@ import typer
 
 from retrovue_daemon.cli import choices
 from retrovue_daemon.cli.completion import server_names
-from retrovue_daemon.cli.contact import check_servers, stored_machines, stored_titles
+from retrovue_daemon.cli.contact import (
+    active_sections,
+    check_servers,
+    servers_if_usable,
+    stored_machines,
+    stored_titles,
+)
 from retrovue_daemon.cli.display.output import print_failure, print_json, print_table
 from retrovue_daemon.cli.display.table import Table
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption
 from retrovue_daemon.cli.place import Place, find_place
-from retrovue_daemon.errors import StoreError, UnknownName
+from retrovue_daemon.errors import UnknownName
 from retrovue_daemon.service.report import describe
 
 if TYPE_CHECKING:
@@ -21,7 +27,6 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.config import ServerSection
     from retrovue_daemon.service.management.server_check import ServerCheck
-    from retrovue_daemon.store.tables.servers import StoredServer
 
 
 def probe_servers(
@@ -49,7 +54,7 @@ def probe_servers(
     - `retrovue-daemon servers test home --json`
     """
     place = find_place(config, database, needs_tokens=True)
-    sections, unusable = ([_named(place, name)], []) if name is not None else _active(place)
+    sections, unusable = ([_named(place, name)], []) if name is not None else active_sections(place)
     answers = check_servers(sections, stored_machines(place.path), whose_token=True, former=stored_titles(place.path))
     checks = [*answers, *unusable]
     if not checks:
@@ -70,35 +75,12 @@ def _named(place: Place, name: str) -> ServerSection:
         return section
     from retrovue_daemon.config.sections import find_named  # noqa: PLC0415 -- not for --help
 
-    stored = _stored(place)
+    stored = servers_if_usable(place)
     server = find_named(stored, name)
     if server is None:
         configured = [section.name for section in place.config.servers] if place.config else []
         raise UnknownName("server", name, list(dict.fromkeys([*configured, *(server.name for server in stored)])))
     return choices.section_of_server(place, server)
-
-
-def _active(place: Place) -> tuple[list[ServerSection], list[ServerCheck]]:
-    """Return the active servers with their tokens, and the errors of invalid rows."""
-    from retrovue_daemon.service.management.server_check import ServerCheck  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.service.refusals import input_error  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.service.roster import active_servers  # noqa: PLC0415 -- likewise
-
-    usable, unusable = active_servers(place.config.servers if place.config else (), _stored(place))
-    return usable, [
-        ServerCheck(each.name, each.row.shown_url, error=input_error(f"server {each.name!r}", each.error))
-        for each in unusable
-    ]
-
-
-def _stored(place: Place) -> list[StoredServer]:
-    """Return the servers of the database; none if it is unusable but the configuration defines servers."""
-    try:
-        return choices.stored_servers(place)
-    except StoreError:
-        if place.config is None or not place.config.servers:
-            raise
-        return []
 
 
 def _plain_check(check: ServerCheck) -> dict[str, object]:
